@@ -1,0 +1,104 @@
+//! Events: something that people attend.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{CategoryId, EventId, SeatMapId, ShopId, VenueId};
+
+/// Where an event stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "snake_case")]
+pub enum EventStatus {
+    /// Seen by its shop only.
+    #[sea_orm(string_value = "draft")]
+    Draft,
+    /// Seen by all; sold within its sales window.
+    #[sea_orm(string_value = "published")]
+    Published,
+    /// Called off; nothing is sold any more.
+    #[sea_orm(string_value = "cancelled")]
+    Cancelled,
+}
+
+/// Something that people attend.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "event")]
+pub struct Model {
+    /// Primary key; its inventory has the same.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: EventId,
+    /// Who sells it.
+    pub shop_id: ShopId,
+    /// Where it takes place.
+    pub venue_id: VenueId,
+    /// The geometry that is sold.
+    pub seat_map_id: SeatMapId,
+    /// What kind of event it is.
+    pub category_id: CategoryId,
+    /// Unique name for addresses.
+    pub slug: String,
+    /// Display name.
+    pub name: String,
+    /// May be empty.
+    pub description: String,
+    /// Start.
+    pub starts_at: DateTimeUtc,
+    /// End.
+    pub ends_at: DateTimeUtc,
+    /// Reservations are taken from here …
+    pub sales_start: DateTimeUtc,
+    /// … until here.
+    pub sales_end: DateTimeUtc,
+    /// Until when buyers may refund by themselves; none: never.
+    pub refund_until: Option<DateTimeUtc>,
+    /// Where it stands in its life.
+    pub status: EventStatus,
+    /// ISO 4217 code of its prices.
+    pub currency: String,
+    /// How long a reservation lasts.
+    pub hold_seconds: i32,
+    /// How long it may last with all extensions.
+    pub hold_seconds_max: i32,
+    /// How many places one buyer may have.
+    pub limit_per_buyer: i32,
+    /// Optimistic-concurrency version; each write raises it by one.
+    pub version: i64,
+    /// When the row was made.
+    pub created_at: DateTimeUtc,
+    /// When the row was last written.
+    pub updated_at: DateTimeUtc,
+}
+
+/// Relations are loaded by the application's loaders, never joined implicitly.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+crate::versioned!();
+
+/// The words by which events are found.
+pub mod word {
+    use sea_orm::entity::prelude::*;
+
+    use crate::EventId;
+
+    /// One folded word of an event's name, shop or venue.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "event_word")]
+    pub struct Model {
+        /// Lower case.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub word: String,
+        /// The event.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_id: EventId,
+    }
+
+    /// Relations are loaded by the application's loaders, never joined implicitly.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,85 @@
+//! Price levels of an event.
+
+use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{EventId, TierId};
+
+/// What a tier prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeKind {
+    /// All seats of one category of the plan.
+    #[sea_orm(string_value = "category")]
+    Category,
+    /// One general-admission area.
+    #[sea_orm(string_value = "area")]
+    Area,
+}
+
+/// A price level.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "tier")]
+pub struct Model {
+    /// Primary key.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: TierId,
+    /// The event.
+    pub event_id: EventId,
+    /// Display name.
+    pub name: String,
+    /// Price in minor units, tax included.
+    pub price_minor: i64,
+    /// Fee per place in minor units, tax included.
+    pub fee_minor: i64,
+    /// Tax rate contained in price and fee, in hundredths of a percent.
+    pub tax_basis_points: i32,
+    /// Order within the event.
+    pub position: i32,
+    /// Optimistic-concurrency version; each write raises it by one.
+    pub version: i64,
+    /// When the row was made.
+    pub created_at: DateTimeUtc,
+    /// When the row was last written.
+    pub updated_at: DateTimeUtc,
+}
+
+/// Relations are loaded by the application's loaders, never joined implicitly.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+crate::versioned!();
+
+/// Which seats and areas a tier prices.
+pub mod scope {
+    use sea_orm::entity::prelude::*;
+
+    use super::ScopeKind;
+    use crate::{EventId, TierId};
+
+    /// One category or area priced by a tier; no two tiers of an event price the same.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "tier_scope")]
+    pub struct Model {
+        /// The event.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_id: EventId,
+        /// Category or area.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kind: ScopeKind,
+        /// The category's name, or the area's guid.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key: String,
+        /// The tier.
+        pub tier_id: TierId,
+    }
+
+    /// Relations are loaded by the application's loaders, never joined implicitly.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

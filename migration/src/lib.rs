@@ -1,0 +1,36 @@
+//! Tessera's schema, step by step, for SQLite and PostgreSQL.
+//!
+//! Every step is reversible. The statements are written as SQL, because the named CHECK and UNIQUE constraints in them
+//! are what holds the invariants even against wrong code; the few words that differ between the two databases are
+//! placeholders (see [`dialect`]).
+
+mod dialect;
+mod m20261122_000001_accounts;
+mod m20261122_000002_shops;
+mod m20261122_000003_events;
+mod m20261122_000004_inventory;
+mod m20261122_000005_orders;
+mod m20261122_000006_tickets;
+mod m20261122_000007_plumbing;
+
+use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
+
+/// All steps in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_accounts::Migration),
+            Box::new(m20261122_000002_shops::Migration),
+            Box::new(m20261122_000003_events::Migration),
+            Box::new(m20261122_000004_inventory::Migration),
+            Box::new(m20261122_000005_orders::Migration),
+            Box::new(m20261122_000006_tickets::Migration),
+            Box::new(m20261122_000007_plumbing::Migration),
+        ]
+    }
+}

@@ -1,0 +1,139 @@
+//! What every operation and worker receives: the application's parts, in one handle that is cheap to clone.
+
+use std::{num::NonZeroUsize, ops::Deref, sync::Arc, time::Duration};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use chrono::TimeDelta;
+use entity::{SeatMapId, SessionId};
+use moka::future::Cache;
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::{Identity, password::Passwords, token::AccessTokens},
+    clock::Clock,
+    config::Config,
+    inventory::desk::Desks,
+    keys::{KeyFault, SigningKeys},
+    store::Store,
+    ticket::code::{TicketKeys, TicketVerifier},
+    venue::SeatMap,
+};
+
+/// How long a session is believed without asking the database: within this a revocation takes effect everywhere.
+const SESSION_BELIEVED: Duration = Duration::from_secs(3);
+/// Sessions believed at a time.
+const SESSIONS_MAX: u64 = 100_000;
+/// Seats of all seat maps kept in memory; a map of a stadium has about 20,000.
+const SEATS_IN_MEMORY_MAX: u64 = 2_000_000;
+/// Sign-ins that may wait for a hashing thread.
+const PASSWORDS_WAITING: usize = 64;
+/// Names the tokens' issuer and audience.
+const ISSUER: &str = "tessera";
+
+/// The application. All clones are the same one.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The application's parts.
+pub struct Parts {
+    /// Settings, validated.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// Time and new ids.
+    pub clock: Clock,
+    /// Public and private keys.
+    pub keys: SigningKeys,
+    /// Access tokens.
+    pub tokens: AccessTokens,
+    /// Password hashing.
+    pub passwords: Passwords,
+    /// Signs ticket codes.
+    pub ticket_keys: TicketKeys,
+    /// Verifies ticket codes.
+    pub ticket_verifier: TicketVerifier,
+    /// Sessions looked up a moment ago; none for one that has ended.
+    pub sessions: Cache<SessionId, Option<Identity>>,
+    /// Seat maps are immutable, so they are kept.
+    pub seat_maps: Cache<SeatMapId, Arc<SeatMap>>,
+    /// All tasks; shutdown waits for them.
+    pub tasks: TaskTracker,
+    /// Cancelled when the server is told to stop.
+    pub shutdown: CancellationToken,
+    pub(crate) desks: Desks,
+    random: SystemRandom,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(config: Config, store: Store, clock: Clock, keys: SigningKeys) -> Result<Self, KeyFault> {
+        let longest = TimeDelta::seconds(config.access_seconds.into());
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Ok(Self(Arc::new(Parts {
+            tokens: AccessTokens::new(&keys, ISSUER, ISSUER, longest)?,
+            passwords: Passwords::new(cores, PASSWORDS_WAITING),
+            ticket_keys: TicketKeys::new(&keys),
+            ticket_verifier: TicketVerifier::new(keys.ticket.public()),
+            sessions: Cache::builder().max_capacity(SESSIONS_MAX).time_to_live(SESSION_BELIEVED).build(),
+            seat_maps: Cache::builder()
+                .max_capacity(SEATS_IN_MEMORY_MAX)
+                .weigher(|_, map: &Arc<SeatMap>| {
+                    u32::try_from(map.plan.seats.len()).unwrap_or(u32::MAX).max(1)
+                })
+                .build(),
+            config,
+            store,
+            clock,
+            keys,
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            desks: Desks::default(),
+            random: SystemRandom::new(),
+        })))
+    }
+
+    /// Spawns a task that shutdown waits for.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.tasks.spawn(future)
+    }
+
+    /// Random bytes, fit for secrets.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        // The system's generator fails only where the process cannot go on anyway; zeros must never become a secret.
+        if self.random.fill(&mut bytes).is_err() {
+            tracing::error!("the system has no random bytes");
+            std::process::abort();
+        }
+        bytes
+    }
+
+    /// A random number from `least` to `most`, so that many do not come back at once.
+    pub fn jitter(&self, least: u64, most: u64) -> u64 {
+        least + u64::from_le_bytes(self.random()) % (most.saturating_sub(least) + 1)
+    }
+
+    /// Whether requests can be served: the database answers.
+    pub async fn ready(&self) -> bool {
+        !self.shutdown.is_cancelled() && self.store.ping().await.is_ok()
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}

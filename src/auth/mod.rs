@@ -1,0 +1,135 @@
+//! Who asks: from a bearer token to a [`Viewer`], and what a viewer may do.
+//!
+//! An access token is believed for what it says, but its session is looked up too (and remembered for a moment), so
+//! that signing out, a stolen refresh token or a lost role takes effect everywhere within seconds.
+
+pub mod password;
+pub mod refresh;
+pub mod token;
+
+use chrono::{DateTime, Utc};
+use entity::{AccountId, SessionId, account, account::AccountKind, session};
+use sea_orm::EntityTrait;
+
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+};
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub enum Viewer {
+    /// Nobody in particular.
+    Anonymous,
+    /// A guest or a user, until the token's end.
+    Account(Identity, DateTime<Utc>),
+}
+
+/// A session's account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub account: AccountId,
+    /// The session.
+    pub session: SessionId,
+    /// Guest or user.
+    pub kind: AccountKind,
+    /// One of the platform's operators.
+    pub is_operator: bool,
+}
+
+/// The token is not good; why is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// The token is forged, expired, or its session has ended.
+    Token,
+    /// Sessions cannot be looked up right now.
+    Unavailable,
+}
+
+impl Viewer {
+    /// The account, guest or user.
+    pub fn account(&self) -> Faulty<AccountId> {
+        self.identity().map(|identity| identity.account)
+    }
+
+    /// The account and its session.
+    pub fn identity(&self) -> Faulty<Identity> {
+        match self {
+            Self::Anonymous => Err(Fault::Unauthenticated),
+            Self::Account(identity, _) => Ok(*identity),
+        }
+    }
+
+    /// The account of a signed-up user; guests are asked to sign up.
+    pub fn user(&self) -> Faulty<AccountId> {
+        let identity = self.identity()?;
+        match identity.kind {
+            AccountKind::User => Ok(identity.account),
+            AccountKind::Guest => Err(Fault::Forbidden("sign up first: guests may not do this")),
+        }
+    }
+
+    /// The account of one of the platform's operators.
+    pub fn operator(&self) -> Faulty<AccountId> {
+        let identity = self.identity()?;
+        if identity.is_operator {
+            Ok(identity.account)
+        } else {
+            Err(Fault::Forbidden("only the platform's operators may do this"))
+        }
+    }
+
+    /// When the viewer's token ends; none when anonymous.
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Anonymous => None,
+            Self::Account(_, until) => Some(*until),
+        }
+    }
+}
+
+/// Finds out who asks. No token is an anonymous viewer, a bad token is refused.
+pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Rejected> {
+    let Some(token) = token else { return Ok(Viewer::Anonymous) };
+    let claims = app.tokens.verify(token, app.clock.now()).map_err(|_| Rejected::Token)?;
+    let session = SessionId(claims.subject.session);
+    let identity = app
+        .sessions
+        .try_get_with(session, identity_of(app, session))
+        .await
+        .map_err(|_| Rejected::Unavailable)?
+        .filter(|identity| identity.account.0 == claims.subject.id)
+        .ok_or(Rejected::Token)?;
+    Ok(Viewer::Account(identity, claims.expires_at))
+}
+
+/// Whether the viewer's session still goes on; asked again and again by what lives longer than a request.
+pub async fn is_current(app: &App, viewer: &Viewer) -> bool {
+    match viewer {
+        Viewer::Anonymous => true,
+        Viewer::Account(identity, until) => {
+            *until > app.clock.now()
+                && app
+                    .sessions
+                    .try_get_with(identity.session, identity_of(app, identity.session))
+                    .await
+                    .is_ok_and(|found| found == Some(*identity))
+        }
+    }
+}
+
+async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Identity>> {
+    let db = app.store.read();
+    let Some(session) = session::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
+    if session.revoked_at.is_some() || session.expires_at <= app.clock.now() {
+        return Ok(None);
+    }
+    let account = account::Entity::find_by_id(session.account_id).one(db).await?;
+    Ok(account.map(|account| Identity {
+        account: account.id,
+        session: id,
+        kind: account.kind,
+        is_operator: account.is_operator,
+    }))
+}

@@ -1,0 +1,291 @@
+//! Passwords: what may be one, and argon2id hashing that a flood of log-ins cannot turn against the server.
+//!
+//! A hash takes 19 MiB and tens of milliseconds by design. So hashing runs on blocking threads, at most two per
+//! core at once; a bounded number waits, and whoever comes after that is told so at once. Rate limits come before.
+//!
+//! Invariant: refusing costs what accepting costs. An unknown user, and a text that can be no password, are
+//! checked against a hash nobody knows the password of. Salts are given, never taken.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use argon2::password_hash::{self, phc};
+use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher, PasswordVerifier};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The parameters of every new hash: OWASP's first choice, m = 19 MiB, t = 2, p = 1.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// The form of a hash with those parameters; its tag is random, so that no password fits.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$OFK/zITBIuV0iZeLzDPKCg$Gjl68z2aU8iBbW6pcj8/H+ghJOqA+/o4cU3g9tcwfbY";
+
+const FEWEST_CHARS: usize = 8;
+const MOST_CHARS: usize = 128;
+/// Says no to a huge text before its characters are counted.
+const MOST_BYTES: usize = 1_024;
+
+/// Why a text may not become a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordRefusal {
+    /// Fewer than 8 characters.
+    #[error("use at least 8 characters")]
+    TooShort,
+    /// More than 128 characters.
+    #[error("use at most 128 characters")]
+    TooLong,
+    /// A control character, such as a line break.
+    #[error("leave out control characters")]
+    ControlCharacter,
+    /// The account's own e-mail address.
+    #[error("do not use the e-mail address")]
+    IsEmail,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordFault {
+    /// Too many are waiting already; try again shortly.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// The stored hash is damaged, or the server is shutting down.
+    #[error("the password could not be checked")]
+    Broken(#[source] Option<password_hash::Error>),
+}
+
+/// A password that the rules allow for this account.
+#[derive(Clone)]
+pub struct NewPassword(String);
+
+impl fmt::Debug for NewPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewPassword(***)")
+    }
+}
+
+impl NewPassword {
+    /// Checks the rules: 8 to 128 characters of any kind but control characters, and not the e-mail address.
+    pub fn try_new(text: String, email: &str) -> Result<Self, PasswordRefusal> {
+        if text.len() > MOST_BYTES || text.chars().count() > MOST_CHARS {
+            return Err(PasswordRefusal::TooLong);
+        }
+        if text.chars().count() < FEWEST_CHARS {
+            return Err(PasswordRefusal::TooShort);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(PasswordRefusal::ControlCharacter);
+        }
+        if text.trim().to_lowercase() == email.trim().to_lowercase() {
+            return Err(PasswordRefusal::IsEmail);
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The one place where passwords are hashed.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    /// Everybody inside: hashing or waiting.
+    admitted: Arc<Semaphore>,
+    /// Those hashing.
+    slots: Arc<Semaphore>,
+}
+
+impl Passwords {
+    /// Hashes on `cores` × 2 threads and lets at most `waiting` requests wait.
+    pub fn new(cores: NonZeroUsize, waiting: usize) -> Self {
+        Self::with_slots(cores.get().saturating_mul(2), waiting)
+    }
+
+    fn with_slots(slots: usize, waiting: usize) -> Self {
+        let room = |size: usize| Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)));
+        Self { admitted: room(slots.saturating_add(waiting)), slots: room(slots) }
+    }
+
+    /// The PHC string to store. `salt` must be random.
+    pub async fn hash(&self, password: NewPassword, salt: [u8; 16]) -> Result<String, PasswordFault> {
+        self.run(move || {
+            let hash: phc::PasswordHash = hasher()?.hash_password_with_salt(password.0.as_bytes(), &salt)?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether `password` is the one whose hash is `stored`; give `None` for an unknown user.
+    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, PasswordFault> {
+        self.run(move || {
+            // What the rules would never have let in is not hashed at its full length, but pays all the same.
+            let possible = password.len() <= MOST_BYTES;
+            let text = if possible { password.as_bytes() } else { &[] };
+            let known = stored.as_deref().filter(|_| possible);
+            match hasher()?.verify_password(text, known.unwrap_or(NOBODY)) {
+                Ok(()) => Ok(known.is_some()),
+                Err(password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
+    ) -> Result<T, PasswordFault> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| PasswordFault::Busy)?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| PasswordFault::Broken(None))?;
+        // Race: a caller that goes away leaves its hash running, so the thread and not the caller holds the slot.
+        let held: [OwnedSemaphorePermit; 2] = [slot, admitted];
+        let task = tokio::task::spawn_blocking(move || {
+            let done = work();
+            std::mem::forget(held);
+            done
+        });
+        task.await
+            .map_err(|_| PasswordFault::Broken(None))?
+            .map_err(|error| PasswordFault::Broken(Some(error)))
+    }
+}
+
+/// Whether a stored hash was made with other parameters than today's, and is to be renewed at the next log-in.
+pub fn is_outdated(stored: &str) -> bool {
+    let params = phc::PasswordHash::new(stored).ok().filter(|hash| hash.algorithm == ARGON2ID_IDENT);
+    let params = params.and_then(|hash| Params::try_from(&hash).ok());
+    params.is_none_or(|has| (has.m_cost(), has.t_cost(), has.p_cost()) != (MEMORY_KIB, PASSES, LANES))
+}
+
+fn hasher() -> password_hash::Result<Argon2<'static>> {
+    Ok(Argon2::from(Params::new(MEMORY_KIB, PASSES, LANES, None)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    const EMAIL: &str = "Ada@example.org";
+    const SECRET: &str = "correct horse battery";
+
+    fn passwords(slots: usize, waiting: usize) -> Passwords {
+        Passwords::with_slots(slots, waiting)
+    }
+
+    async fn hashed(passwords: &Passwords) -> String {
+        passwords.hash(NewPassword::try_new(SECRET.to_owned(), EMAIL).unwrap(), [9; 16]).await.unwrap()
+    }
+
+    #[test]
+    fn the_rules_count_characters_and_not_bytes() {
+        let check = |text: &str| NewPassword::try_new(text.to_owned(), EMAIL).err();
+        for good in
+            ["12345678", "пароль12", "密密密密密密密密", "        ", &"x".repeat(128), &"🔑".repeat(128)]
+        {
+            assert_eq!(check(good), None, "{good}");
+        }
+        for short in ["", "1234567", "密密密", "🔑🔑🔑🔑🔑🔑🔑"] {
+            assert_eq!(check(short), Some(PasswordRefusal::TooShort), "{short}");
+        }
+        for long in ["x".repeat(129), "x".repeat(300), "🔑".repeat(129), "x".repeat(1_000_000)] {
+            assert_eq!(check(&long), Some(PasswordRefusal::TooLong));
+        }
+        for control in ["1234567\n", "1234567\0", "1234\u{7f}567", "1234\u{85}567", "\u{1b}[31m1234"] {
+            assert_eq!(check(control), Some(PasswordRefusal::ControlCharacter), "{control:?}");
+        }
+        for email in [EMAIL, "ada@EXAMPLE.org", " ada@example.org "] {
+            assert_eq!(check(email), Some(PasswordRefusal::IsEmail));
+        }
+        assert_eq!(check("ada@example.org!"), None);
+        assert_eq!(format!("{:?}", NewPassword::try_new(SECRET.to_owned(), EMAIL)), "Ok(NewPassword(***))");
+    }
+
+    #[tokio::test]
+    async fn a_hash_knows_its_password_and_no_other() {
+        let passwords = passwords(2, 2);
+        let stored = hashed(&passwords).await;
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(!is_outdated(&stored) && !is_outdated(NOBODY));
+        let verify = async |text: &str, stored: Option<&str>| {
+            passwords.verify(text.to_owned(), stored.map(str::to_owned)).await.unwrap()
+        };
+        assert!(verify(SECRET, Some(&stored)).await);
+        for other in [
+            "",
+            "correct horse batterY",
+            "correct horse battery ",
+            &SECRET.repeat(100),
+            &"x".repeat(1_000_000),
+        ] {
+            assert!(!verify(other, Some(&stored)).await);
+        }
+        for anything in ["", SECRET, "DUMMY"] {
+            assert!(!verify(anything, None).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn older_hashes_are_read_and_renewed() {
+        let weak = Argon2::from(Params::new(1_024, 1, 1, None).unwrap());
+        let stored: phc::PasswordHash = weak.hash_password_with_salt(SECRET.as_bytes(), &[1; 16]).unwrap();
+        let stored = stored.to_string();
+        assert!(is_outdated(&stored) && is_outdated("") && is_outdated("$2b$12$abc"));
+        assert!(passwords(1, 0).verify(SECRET.to_owned(), Some(stored)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_hash_is_a_fault_and_not_a_no() {
+        for stored in
+            ["", "x", "$argon2id$", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$!!", "$scrypt$ln=1$aaaa$bbbb"]
+        {
+            let verdict = passwords(1, 0).verify(SECRET.to_owned(), Some(stored.to_owned())).await;
+            assert!(matches!(verdict, Err(PasswordFault::Broken(_))), "{stored} {verdict:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_works_one_waits_and_the_third_is_turned_away() {
+        let passwords = passwords(1, 1);
+        let ask = || passwords.verify(SECRET.to_owned(), None);
+        let (first, second, third) = tokio::join!(ask(), ask(), ask());
+        assert!(matches!((first, second, third), (Ok(false), Ok(false), Err(PasswordFault::Busy))));
+        assert!(matches!(ask().await, Ok(false)), "there is room again");
+        assert_eq!(Passwords::new(NonZeroUsize::MIN, 3).admitted.available_permits(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_leaves_its_slot_taken_until_the_work_is_done() {
+        let passwords = passwords(1, 0);
+        let (finish, wait) = std::sync::mpsc::channel::<()>();
+        let work = passwords.run(move || {
+            let _ = wait.recv();
+            Ok(())
+        });
+        assert!(tokio::time::timeout(Duration::ZERO, work).await.is_err());
+        assert!(matches!(passwords.run(|| Ok(())).await, Err(PasswordFault::Busy)));
+        finish.send(()).unwrap();
+        while passwords.admitted.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(passwords.run(|| Ok(())).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn unknown_users_cost_what_known_ones_cost() {
+        let passwords = passwords(1, 1);
+        let stored = hashed(&passwords).await;
+        let long = "x".repeat(1_000_000);
+        let mut best = [Duration::MAX; 3];
+        for _ in 0..5 {
+            for (case, best) in best.iter_mut().enumerate() {
+                let stored = (case != 1).then(|| stored.clone());
+                let text = if case == 2 { long.clone() } else { "a wrong password".to_owned() };
+                let start = Instant::now();
+                assert!(!passwords.verify(text, stored).await.unwrap());
+                *best = start.elapsed().min(*best);
+            }
+        }
+        let (least, most) = (best.iter().min().unwrap(), best.iter().max().unwrap());
+        assert!(*most < *least * 5, "a short cut would be a hundred times faster: {best:?}");
+    }
+}

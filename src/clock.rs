@@ -1,0 +1,78 @@
+//! The one source of time and of new ids.
+//!
+//! Deadlines follow the database's clock: each commit on PostgreSQL tells its time, and the clock keeps the offset to
+//! this machine's. SQLite is on this machine, so there the offset stays zero. Tests set the clock by hand.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use uuid::{NoContext, Timestamp, Uuid};
+
+/// Shared by all; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    /// This machine's clock plus the database's offset, in microseconds.
+    Database(AtomicI64),
+    /// Microseconds since 1970, moved by tests.
+    Manual(AtomicI64),
+}
+
+impl Clock {
+    /// A clock that follows this machine, corrected by [`Clock::observe`].
+    pub fn system() -> Self {
+        Self(Arc::new(Source::Database(AtomicI64::new(0))))
+    }
+
+    /// A clock that stands still until it is advanced.
+    pub fn manual(start: DateTime<Utc>) -> Self {
+        Self(Arc::new(Source::Manual(AtomicI64::new(start.timestamp_micros()))))
+    }
+
+    /// The time, in whole microseconds, as both databases keep it.
+    pub fn now(&self) -> DateTime<Utc> {
+        let micros = match &*self.0 {
+            Source::Database(offset) => machine_micros() + offset.load(Relaxed),
+            Source::Manual(micros) => micros.load(Relaxed),
+        };
+        DateTime::from_timestamp_micros(micros).unwrap_or_default()
+    }
+
+    /// Learns the database's time, read just now. A manual clock does not listen.
+    pub fn observe(&self, database: DateTime<Utc>) {
+        match &*self.0 {
+            Source::Database(offset) => offset.store(database.timestamp_micros() - machine_micros(), Relaxed),
+            Source::Manual(_) => {}
+        }
+    }
+
+    /// Moves a manual clock on; a system clock is not moved.
+    pub fn advance(&self, by: Duration) {
+        match &*self.0 {
+            Source::Manual(micros) => {
+                micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Relaxed);
+            }
+            Source::Database(_) => {}
+        }
+    }
+
+    /// A new UUID, version 7: ids made later sort later, to the millisecond.
+    pub fn new_uuid(&self) -> Uuid {
+        let now = self.now();
+        let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+        Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock that all others must ask")]
+fn machine_micros() -> i64 {
+    Utc::now().timestamp_micros()
+}

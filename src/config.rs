@@ -1,0 +1,165 @@
+//! All settings, as flags and environment variables, documented where they stand and checked at the start.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+
+/// Where the server runs, and so how strict it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Environment {
+    /// On a developer's machine: keys are made, GraphiQL and introspection are on, an empty database is filled.
+    Development,
+    /// For strangers: everything must be given, nothing is made up.
+    Production,
+}
+
+/// The payment providers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Provider {
+    /// The embedded sandbox: no money moves.
+    Sandbox,
+}
+
+/// The settings of a server.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, env = "TESSERA_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Directory for the database file and, in development, the keys.
+    #[arg(long, env = "TESSERA_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// `postgres://…` or `sqlite://…`; without it, `tessera.db` in the data directory.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Connections for reading, and on PostgreSQL as many again for writing.
+    #[arg(long, env = "TESSERA_DATABASE_CONNECTIONS", default_value_t = 8)]
+    pub database_connections: u32,
+    /// `development` or `production`.
+    #[arg(long, env = "TESSERA_ENV", value_enum, default_value_t = Environment::Development)]
+    pub env: Environment,
+    /// Fill an empty database with demo data; by default in development only.
+    #[arg(long, env = "TESSERA_DEMO")]
+    pub demo: Option<bool>,
+    /// Directory of the signing keys; by default `keys` in the data directory, where development makes them.
+    #[arg(long, env = "TESSERA_KEYS_DIR")]
+    pub keys_dir: Option<PathBuf>,
+    /// The server's address as clients know it, for links; by default the address it listens on.
+    #[arg(long, env = "TESSERA_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Browser origins that may call the API, separated by commas; the server's own always may.
+    #[arg(long, env = "TESSERA_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub allowed_origins: Vec<String>,
+    /// Serve GraphiQL; by default in development only.
+    #[arg(long, env = "TESSERA_GRAPHIQL")]
+    pub graphiql: Option<bool>,
+    /// Answer introspection; by default in development only.
+    #[arg(long, env = "TESSERA_INTROSPECTION")]
+    pub introspection: Option<bool>,
+    /// The payment provider; production has no default.
+    #[arg(long, env = "TESSERA_PAYMENTS", value_enum)]
+    pub payments: Option<Provider>,
+    /// Seconds for which an access token is valid.
+    #[arg(long, env = "TESSERA_ACCESS_SECONDS", default_value_t = 600)]
+    pub access_seconds: u32,
+    /// Days for which a session can be refreshed.
+    #[arg(long, env = "TESSERA_SESSION_DAYS", default_value_t = 30)]
+    pub session_days: u32,
+    /// Seconds that a payment may stay undecided before it is cancelled at the provider.
+    #[arg(long, env = "TESSERA_PAYMENT_SECONDS", default_value_t = 900)]
+    pub payment_seconds: u32,
+    /// Seconds that requests in progress get to finish when the server is told to stop.
+    #[arg(long, env = "TESSERA_SHUTDOWN_SECONDS", default_value_t = 10)]
+    pub shutdown_seconds: u64,
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Production needs keys that were made on purpose.
+    #[error("production needs TESSERA_KEYS_DIR, a directory with keys made by `tessera keys`")]
+    KeysMissing,
+    /// Production needs a provider chosen on purpose.
+    #[error("production needs TESSERA_PAYMENTS to name the payment provider")]
+    PaymentsMissing,
+    /// A wildcard would let every site call the API.
+    #[error("TESSERA_ALLOWED_ORIGINS names origins such as https://shop.example, not `{0}`")]
+    Origin(String),
+    /// Limits of the access token.
+    #[error("TESSERA_ACCESS_SECONDS must be between 30 and 3600")]
+    AccessSeconds,
+    /// Limits of the pool.
+    #[error("TESSERA_DATABASE_CONNECTIONS must be between 1 and 500")]
+    Connections,
+    /// Other databases are not spoken.
+    #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
+    Database,
+}
+
+impl Config {
+    /// Refuses nonsense at the start instead of at the first request.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.is_production() && self.keys_dir.is_none() {
+            return Err(ConfigError::KeysMissing);
+        }
+        if self.is_production() && self.payments.is_none() {
+            return Err(ConfigError::PaymentsMissing);
+        }
+        let good = |origin: &&String| {
+            (origin.starts_with("https://") || origin.starts_with("http://")) && !origin.contains('*')
+        };
+        if let Some(origin) = self.allowed_origins.iter().find(|origin| !good(origin)) {
+            return Err(ConfigError::Origin(origin.clone()));
+        }
+        if !(30..=3_600).contains(&self.access_seconds) {
+            return Err(ConfigError::AccessSeconds);
+        }
+        if !(1..=500).contains(&self.database_connections) {
+            return Err(ConfigError::Connections);
+        }
+        let url = self.database_url();
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(ConfigError::Database);
+        }
+        Ok(())
+    }
+
+    /// Whether strangers rely on the server.
+    pub fn is_production(&self) -> bool {
+        self.env == Environment::Production
+    }
+
+    /// Where the database is.
+    pub fn database_url(&self) -> String {
+        self.database_url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("tessera.db").display()))
+    }
+
+    /// Where the keys are.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+
+    /// Whether an empty database is filled with demo data.
+    pub fn fills_demo(&self) -> bool {
+        self.demo.unwrap_or(!self.is_production())
+    }
+
+    /// Whether GraphiQL is served.
+    pub fn serves_graphiql(&self) -> bool {
+        self.graphiql.unwrap_or(!self.is_production())
+    }
+
+    /// Whether introspection is answered.
+    pub fn answers_introspection(&self) -> bool {
+        self.introspection.unwrap_or(!self.is_production())
+    }
+
+    /// The server's address as clients know it, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        self.public_url
+            .as_deref()
+            .map_or_else(|| format!("http://{}", self.listen), |url| url.trim_end_matches('/').to_owned())
+    }
+}

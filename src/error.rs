@@ -1,0 +1,130 @@
+//! Why an operation did not do what was asked, free of transport and database.
+//!
+//! A *refusal* is the business saying no: every slice has its own enum of them, so that a new one breaks the build
+//! wherever it must be translated. A [`Fault`] is what can happen anywhere. `graphql/error.rs` is the one translator.
+//!
+//! Invariant: nothing here knows GraphQL, HTTP or the database.
+
+use std::error::Error as StdError;
+
+/// An operation's failure: its own refusal, or a fault that can happen anywhere.
+#[derive(Debug)]
+pub enum Error<R> {
+    /// The business says no.
+    Refused(R),
+    /// Anything that is not particular to the operation.
+    Fault(Fault),
+}
+
+/// What can go wrong in any operation.
+#[derive(Debug)]
+pub enum Fault {
+    /// The input is malformed; nothing was stored.
+    Invalid(Vec<Invalid>),
+    /// Absent, or not the viewer's to know.
+    NotFound(&'static str),
+    /// Somebody changed the object first; the caller reloads it.
+    Stale(&'static str),
+    /// The idempotency key was used with other input.
+    IdempotencyMismatch,
+    /// No valid identity; the caller signs in.
+    Unauthenticated,
+    /// A known identity without the right.
+    Forbidden(&'static str),
+    /// Too much is queued; nothing was done, and the caller waits.
+    Overloaded {
+        /// After how many milliseconds to try again.
+        retry_after_ms: u64,
+    },
+    /// A dependency did not answer in time; trying again may help.
+    Unavailable,
+    /// Our bug, or the database's trouble: logged once at the boundary, shown to nobody.
+    Internal(Box<dyn StdError + Send + Sync>),
+}
+
+/// One malformed part of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// Where: the names of input fields from the outside in, such as `["pick", "seatIds", "0"]`.
+    pub path: Vec<String>,
+    /// Why, in a sentence for the caller.
+    pub why: String,
+}
+
+/// For operations that refuse nothing: there is no value of this type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Never {}
+
+/// What an operation with refusals `R` returns.
+pub type Result<T, R = Never> = std::result::Result<T, Error<R>>;
+
+/// What a read returns, and everything else that refuses nothing.
+pub type Faulty<T> = std::result::Result<T, Fault>;
+
+impl Fault {
+    /// One malformed part of the input.
+    pub fn invalid(path: &str, why: impl Into<String>) -> Self {
+        Self::Invalid(vec![Invalid { path: path.split('.').map(str::to_owned).collect(), why: why.into() }])
+    }
+
+    /// A fault of ours, with its source for the log.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Internal(source.into())
+    }
+}
+
+impl<R> Error<R> {
+    /// Puts the refusal into the words of another slice.
+    pub fn map_refusal<S>(self, translate: impl FnOnce(R) -> S) -> Error<S> {
+        match self {
+            Self::Refused(refusal) => Error::Refused(translate(refusal)),
+            Self::Fault(fault) => Error::Fault(fault),
+        }
+    }
+}
+
+impl<R> From<Fault> for Error<R> {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error<Never>> for Fault {
+    fn from(error: Error<Never>) -> Self {
+        match error {
+            Error::Refused(never) => match never {},
+            Error::Fault(fault) => fault,
+        }
+    }
+}
+
+/// Collects everything that is wrong with an input, so that the caller sees it at once.
+#[derive(Debug, Default)]
+pub struct Check(Vec<Invalid>);
+
+impl Check {
+    /// Notes `why` at `path` unless `good`.
+    pub fn that(&mut self, good: bool, path: &str, why: &str) -> &mut Self {
+        if !good {
+            self.0.push(Invalid { path: path.split('.').map(str::to_owned).collect(), why: why.to_owned() });
+        }
+        self
+    }
+
+    /// Notes that `text`, once trimmed, must have between `min` and `max` characters and no control characters but
+    /// line breaks.
+    pub fn text(&mut self, text: &str, path: &str, min: usize, max: usize) -> &mut Self {
+        let length = text.trim().chars().count();
+        self.that(length >= min && length <= max, path, &format!("must have {min} to {max} characters"));
+        self.that(
+            !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'),
+            path,
+            "must not contain control characters",
+        )
+    }
+
+    /// Everything was good, or all that was not.
+    pub fn done(&mut self) -> Faulty<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Fault::Invalid(std::mem::take(&mut self.0))) }
+    }
+}

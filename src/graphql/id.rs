@@ -1,0 +1,51 @@
+//! Ids as clients see them: `TypeIDs`, a prefix that names the kind and the UUID in base 32.
+//!
+//! See <https://github.com/jetify-com/typeid>, version 0.3.
+
+use async_graphql::ID;
+use entity::TypedId;
+use type_safe_id::{DynamicType, TypeSafeId};
+use uuid::Uuid;
+
+use crate::error::{Fault, Faulty};
+
+/// The id of a seat.
+pub(crate) const SEAT: &str = "seat";
+/// The id of a general-admission area.
+pub(crate) const AREA: &str = "area";
+
+/// The id as clients see it.
+pub(crate) fn encode<T: TypedId>(id: T) -> ID {
+    encode_as(T::PREFIX, id.uuid())
+}
+
+/// The id of something that has no row of its own.
+pub(crate) fn encode_as(prefix: &str, uuid: Uuid) -> ID {
+    // The prefixes are constants of ours; a test checks that all of them are good.
+    ID(match DynamicType::new(prefix) {
+        Ok(kind) => TypeSafeId::from_type_and_uuid(kind, uuid).to_string(),
+        Err(_) => uuid.to_string(),
+    })
+}
+
+/// The id that the client means; another kind of id, or no id, is invalid at `path`.
+pub(crate) fn decode<T: TypedId>(id: &ID, path: &str) -> Faulty<T> {
+    decode_as(T::PREFIX, id, path).map(T::from_uuid)
+}
+
+/// The UUID in an id of the kind with this prefix.
+pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> Faulty<Uuid> {
+    match split(id) {
+        Some((kind, uuid)) if kind == prefix => Ok(uuid),
+        Some((kind, _)) => {
+            Err(Fault::invalid(path, format!("must be the id of a {prefix}, not of a {kind}")))
+        }
+        None => Err(Fault::invalid(path, format!("must be an id such as {prefix}_…"))),
+    }
+}
+
+/// Prefix and UUID of any id.
+pub(crate) fn split(id: &ID) -> Option<(String, Uuid)> {
+    let id: TypeSafeId<DynamicType> = id.0.parse().ok()?;
+    Some((id.type_prefix().to_owned(), id.uuid()))
+}

@@ -1,0 +1,118 @@
+//! Scalars and small values: money, versions.
+
+use async_graphql::{
+    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+};
+
+use crate::{
+    error::{Fault, Faulty},
+    money,
+};
+
+/// An exact decimal number as text, such as `"12.50"`: never a float. As many decimals as the currency has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decimal(pub String);
+
+#[Scalar]
+impl ScalarType for Decimal {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+/// An ISO 4217 currency code in upper case, such as `"EUR"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrencyCode(pub String);
+
+#[Scalar]
+impl ScalarType for CurrencyCode {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) if money::currency(&text).is_some() => Ok(Self(text)),
+            Value::String(_) => {
+                Err(InputValueError::custom("not the code of a currency that prices can be in"))
+            }
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+/// A whole number of 64 bits, shown as a JSON number: the version of something that may change more than two billion
+/// times. Exact in JavaScript up to 2^53.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Long(pub i64);
+
+#[Scalar]
+impl ScalarType for Long {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::Number(number) => number
+                .as_i64()
+                .map(Self)
+                .ok_or_else(|| InputValueError::custom("not a whole number of 64 bits")),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.0.into())
+    }
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Money {
+    /// How much, exactly.
+    pub amount: Decimal,
+    /// Of which currency.
+    pub currency: CurrencyCode,
+}
+
+impl Money {
+    /// An amount from the database, whose currencies were checked when they were stored.
+    pub(crate) fn of(minor: i64, code: &str) -> Self {
+        let amount = money::currency(code)
+            .map_or_else(|| minor.to_string(), |currency| money::Money::new(minor, currency).decimal());
+        Self { amount: Decimal(amount), currency: CurrencyCode(code.to_owned()) }
+    }
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, InputObject)]
+pub struct MoneyInput {
+    /// How much, exactly.
+    pub amount: Decimal,
+    /// Of which currency.
+    pub currency: CurrencyCode,
+}
+
+impl MoneyInput {
+    /// The amount in minor units; it must not be negative, and be in `code`.
+    pub(crate) fn minor(&self, code: &str, path: &str) -> Faulty<i64> {
+        let currency = money::currency(code).ok_or_else(|| Fault::internal("unknown currency"))?;
+        if self.currency.0 != code {
+            return Err(Fault::invalid(
+                &format!("{path}.currency"),
+                format!("must be {code}, the shop's currency"),
+            ));
+        }
+        let path = format!("{path}.amount");
+        let amount = money::Money::parse(&self.amount.0, currency)
+            .map_err(|fault| Fault::invalid(&path, fault.to_string()))?;
+        if amount.is_negative() {
+            return Err(Fault::invalid(&path, "must not be negative"));
+        }
+        Ok(amount.minor)
+    }
+}

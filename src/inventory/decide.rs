@@ -1,0 +1,519 @@
+//! What a command does to a stock: the rules of reserving, as a pure function.
+//!
+//! [`decide`] never changes anything. It says what would change, or why nothing does; the desk applies and commits.
+//! An overdue reservation is no obstacle: whoever wants its places takes them, and the decision writes down that it
+//! expired. So no sweeper is needed for correctness.
+//!
+//! Invariant: pure and synchronous; the time is an argument.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
+
+use super::state::{Area, Decision, Held, Item, Place, Seat, Stock, TierTerms, Write};
+
+/// What the desk is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Take places for a buyer, all or nothing.
+    Reserve {
+        /// The id that the reservation gets.
+        id: ReservationId,
+        /// For whom.
+        buyer: AccountId,
+        /// Which places.
+        pick: Pick,
+    },
+    /// Give an active reservation more time.
+    Extend {
+        /// Which.
+        id: ReservationId,
+        /// Whose it must be.
+        buyer: AccountId,
+    },
+    /// Give an active reservation back.
+    Release {
+        /// Which.
+        id: ReservationId,
+        /// Whose it must be.
+        buyer: AccountId,
+    },
+    /// Bind an active reservation to an order, at the checkout.
+    Attach {
+        /// Which.
+        id: ReservationId,
+        /// Whose it must be.
+        buyer: AccountId,
+        /// To which order.
+        order: OrderId,
+    },
+    /// A payment begins: from now on the reservation does not run out by itself.
+    BeginPayment {
+        /// Which.
+        id: ReservationId,
+        /// The order it must belong to.
+        order: OrderId,
+    },
+    /// The payment came to nothing: active again, or expired if its time is up.
+    EndPayment {
+        /// Which.
+        id: ReservationId,
+        /// The order it must belong to.
+        order: OrderId,
+    },
+    /// The payment is good: the places are sold.
+    Sell {
+        /// Which.
+        id: ReservationId,
+        /// The order it must belong to.
+        order: OrderId,
+    },
+    /// Sold places come back, because their tickets are void.
+    TakeBack {
+        /// Who has them.
+        buyer: AccountId,
+        /// The seats, with the epoch at which they were sold, and the areas.
+        places: Vec<Place>,
+    },
+    /// Write down every reservation whose time is up.
+    Expire,
+}
+
+/// Which places are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// These seats, by ordinal, each once.
+    Seats(Vec<u32>),
+    /// Some places of an area.
+    Admission {
+        /// The area's ordinal.
+        area: u32,
+        /// How many, at least one.
+        quantity: u32,
+    },
+}
+
+/// Why the business says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The event is not published, or was cancelled.
+    NotOpen,
+    /// Sales begin later.
+    SalesNotStarted {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Sales are over.
+    SalesEnded,
+    /// There are no such places on the map.
+    UnknownPlaces,
+    /// These seats or this area have no price.
+    NotForSale {
+        /// The seats by ordinal; empty for an area.
+        seats: Vec<u32>,
+    },
+    /// Somebody was first; nothing was reserved.
+    SeatsTaken {
+        /// Those of the wanted seats that are not free, by ordinal.
+        seats: Vec<u32>,
+    },
+    /// The area has not as many places left; nothing was reserved.
+    AreaFull {
+        /// Places left.
+        available: u32,
+    },
+    /// The buyer would have more places than the event allows.
+    LimitExceeded {
+        /// The limit.
+        limit: u32,
+        /// What the buyer has already.
+        taken: u32,
+    },
+    /// No such reservation, or not the buyer's.
+    ReservationNotFound,
+    /// The reservation's time is up, or it was given back.
+    ReservationEnded,
+    /// The reservation belongs to an order already.
+    AlreadyOrdered,
+    /// The reservation is being paid.
+    BeingPaid,
+    /// The reservation has all the time that the event allows.
+    NoMoreTime,
+    /// The places are no longer the buyer's.
+    PlacesChanged,
+}
+
+/// What `command` does to `stock` at `now`, and the reservation it is about as it will be.
+pub fn decide(
+    stock: &Stock,
+    command: &Command,
+    now: DateTime<Utc>,
+) -> Result<(Decision, Option<Held>), Refusal> {
+    let mut draft = Draft::new(stock, now);
+    let held = match command {
+        Command::Reserve { id, buyer, pick } => Some(draft.reserve(*id, *buyer, pick)?),
+        Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
+        Command::Release { id, buyer } => Some(draft.release(*id, *buyer)?),
+        Command::Attach { id, buyer, order } => Some(draft.attach(*id, *buyer, *order)?),
+        Command::BeginPayment { id, order } => Some(draft.begin_payment(*id, *order)?),
+        Command::EndPayment { id, order } => Some(draft.end_payment(*id, *order)?),
+        Command::Sell { id, order } => Some(draft.sell(*id, *order)?),
+        Command::TakeBack { buyer, places } => {
+            draft.take_back(*buyer, places)?;
+            None
+        }
+        Command::Expire => {
+            draft.lapse_where(|_| true);
+            None
+        }
+    };
+    Ok((draft.finish(), held))
+}
+
+/// The stock with a decision in the making laid over it.
+struct Draft<'a> {
+    stock: &'a Stock,
+    now: DateTime<Utc>,
+    seats: BTreeMap<u32, Seat>,
+    areas: BTreeMap<u32, Area>,
+    reservations: BTreeMap<ReservationId, Held>,
+    buyers: BTreeMap<AccountId, u32>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(stock: &'a Stock, now: DateTime<Utc>) -> Self {
+        Self {
+            stock,
+            now,
+            seats: BTreeMap::new(),
+            areas: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            buyers: BTreeMap::new(),
+        }
+    }
+
+    fn finish(self) -> Decision {
+        let stock = self.stock;
+        let mut decision = Decision {
+            seats: write(self.seats, |ordinal| stock.seats[*ordinal as usize]),
+            areas: write(self.areas, |ordinal| stock.areas[*ordinal as usize]),
+            reservations: Vec::new(),
+            buyers: write(self.buyers, |buyer| stock.taken(*buyer)),
+        };
+        for (key, after) in self.reservations {
+            let before = stock.reservations.get(&key).cloned();
+            decision.reservations.push(Write { key, before, after: Some(after) });
+        }
+        decision
+    }
+
+    fn seat(&self, ordinal: u32) -> Seat {
+        self.seats.get(&ordinal).copied().unwrap_or_else(|| self.stock.seats[ordinal as usize])
+    }
+
+    fn area(&self, ordinal: u32) -> Area {
+        self.areas.get(&ordinal).copied().unwrap_or_else(|| self.stock.areas[ordinal as usize])
+    }
+
+    fn taken(&self, buyer: AccountId) -> u32 {
+        self.buyers.get(&buyer).copied().unwrap_or_else(|| self.stock.taken(buyer))
+    }
+
+    fn reserve(&mut self, id: ReservationId, buyer: AccountId, pick: &Pick) -> Result<Held, Refusal> {
+        let terms = &self.stock.terms;
+        if !terms.open {
+            return Err(Refusal::NotOpen);
+        }
+        if self.now < terms.sales_start {
+            return Err(Refusal::SalesNotStarted { at: terms.sales_start });
+        }
+        if self.now >= terms.sales_end {
+            return Err(Refusal::SalesEnded);
+        }
+        // What the buyer let lapse must not count against the limit.
+        self.lapse_of(buyer);
+        let items = match pick {
+            Pick::Seats(ordinals) => self.take_seats(id, ordinals)?,
+            Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity)?],
+        };
+        let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
+        let taken = self.taken(buyer);
+        if taken.saturating_add(wanted) > terms.limit_per_buyer {
+            return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken });
+        }
+        self.buyers.insert(buyer, taken + wanted);
+        let held = Held {
+            id,
+            buyer,
+            state: ReservationState::Active,
+            items,
+            currency: terms.currency.clone(),
+            deadline: self.now + Duration::seconds(terms.hold_seconds),
+            deadline_max: self.now + Duration::seconds(terms.hold_seconds_max),
+            order: None,
+            created_at: self.now,
+            version: 1,
+        };
+        self.reservations.insert(id, held.clone());
+        Ok(held)
+    }
+
+    fn take_seats(&mut self, id: ReservationId, ordinals: &[u32]) -> Result<Vec<Item>, Refusal> {
+        if ordinals.iter().any(|&ordinal| ordinal as usize >= self.stock.seats.len()) {
+            return Err(Refusal::UnknownPlaces);
+        }
+        let without_price: Vec<u32> =
+            ordinals.iter().copied().filter(|&ordinal| self.seat_tier(ordinal).is_none()).collect();
+        if !without_price.is_empty() {
+            return Err(Refusal::NotForSale { seats: without_price });
+        }
+        for &ordinal in ordinals {
+            self.lapse_holder_of(ordinal);
+        }
+        let lost: Vec<u32> = ordinals
+            .iter()
+            .copied()
+            .filter(|&ordinal| self.seat(ordinal).status != SeatStatus::Available)
+            .collect();
+        if !lost.is_empty() {
+            return Err(Refusal::SeatsTaken { seats: lost });
+        }
+        let mut items = Vec::with_capacity(ordinals.len());
+        for &ordinal in ordinals {
+            let epoch = self.seat(ordinal).epoch + 1;
+            self.seats.insert(ordinal, Seat { status: SeatStatus::Reserved, epoch, reservation: Some(id) });
+            items.extend(self.seat_tier(ordinal).map(|tier| item(Place::Seat { ordinal, epoch }, tier)));
+        }
+        Ok(items)
+    }
+
+    fn take_admission(&mut self, ordinal: u32, quantity: u32) -> Result<Item, Refusal> {
+        if ordinal as usize >= self.stock.areas.len() {
+            return Err(Refusal::UnknownPlaces);
+        }
+        let Some(tier) = self.tier(self.stock.terms.area_tiers[ordinal as usize]) else {
+            return Err(Refusal::NotForSale { seats: Vec::new() });
+        };
+        if self.area(ordinal).available() < quantity {
+            self.lapse_where(|held| {
+                held.items
+                    .iter()
+                    .any(|item| matches!(item.place, Place::Area { ordinal: of, .. } if of == ordinal))
+            });
+        }
+        let mut area = self.area(ordinal);
+        if area.available() < quantity {
+            return Err(Refusal::AreaFull { available: area.available() });
+        }
+        area.reserved += quantity;
+        self.areas.insert(ordinal, area);
+        Ok(item(Place::Area { ordinal, quantity }, tier))
+    }
+
+    fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
+        let mut held = self.active_of(id, buyer)?;
+        let deadline = (self.now + Duration::seconds(self.stock.terms.hold_seconds)).min(held.deadline_max);
+        if deadline <= held.deadline {
+            return Err(Refusal::NoMoreTime);
+        }
+        held.deadline = deadline;
+        Ok(self.save(held))
+    }
+
+    fn release(&mut self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
+        let mut held = self.active_of(id, buyer)?;
+        self.free(&held);
+        held.state = ReservationState::Released;
+        Ok(self.save(held))
+    }
+
+    fn attach(&mut self, id: ReservationId, buyer: AccountId, order: OrderId) -> Result<Held, Refusal> {
+        let mut held = self.active_of(id, buyer)?;
+        if held.order.is_some() {
+            return Err(Refusal::AlreadyOrdered);
+        }
+        held.order = Some(order);
+        Ok(self.save(held))
+    }
+
+    fn begin_payment(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
+        let mut held = self.of_order(id, order)?;
+        if held.state == ReservationState::Paying {
+            return Err(Refusal::BeingPaid);
+        }
+        if held.is_overdue(self.now) {
+            return Err(Refusal::ReservationEnded);
+        }
+        held.state = ReservationState::Paying;
+        self.mark_seats(&held, SeatStatus::Paying);
+        Ok(self.save(held))
+    }
+
+    fn end_payment(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
+        let mut held = self.of_order(id, order)?;
+        if held.state != ReservationState::Paying {
+            return Err(Refusal::ReservationEnded);
+        }
+        held.state = ReservationState::Active;
+        if held.is_overdue(self.now) {
+            held.state = ReservationState::Expired;
+            self.free(&held);
+        } else {
+            self.mark_seats(&held, SeatStatus::Reserved);
+        }
+        Ok(self.save(held))
+    }
+
+    fn sell(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
+        let mut held = self.of_order(id, order)?;
+        if held.state != ReservationState::Paying {
+            return Err(Refusal::ReservationEnded);
+        }
+        self.mark_seats(&held, SeatStatus::Sold);
+        for item in &held.items {
+            if let Place::Area { ordinal, quantity } = item.place {
+                let mut area = self.area(ordinal);
+                area.reserved -= quantity;
+                area.sold += quantity;
+                self.areas.insert(ordinal, area);
+            }
+        }
+        held.state = ReservationState::Converted;
+        Ok(self.save(held))
+    }
+
+    fn take_back(&mut self, buyer: AccountId, places: &[Place]) -> Result<(), Refusal> {
+        let mut returned = 0;
+        for place in places {
+            match *place {
+                Place::Seat { ordinal, epoch } => {
+                    let seat = self.stock.seats.get(ordinal as usize).ok_or(Refusal::UnknownPlaces)?;
+                    // The epoch is the fence: a seat that was sold anew since is somebody else's.
+                    if seat.status != SeatStatus::Sold || seat.epoch != epoch {
+                        return Err(Refusal::PlacesChanged);
+                    }
+                    self.seats
+                        .insert(ordinal, Seat { status: SeatStatus::Available, epoch, reservation: None });
+                }
+                Place::Area { ordinal, quantity } => {
+                    if ordinal as usize >= self.stock.areas.len() {
+                        return Err(Refusal::UnknownPlaces);
+                    }
+                    let mut area = self.area(ordinal);
+                    area.sold = area.sold.checked_sub(quantity).ok_or(Refusal::PlacesChanged)?;
+                    self.areas.insert(ordinal, area);
+                }
+            }
+            returned += place.quantity();
+        }
+        let left = self.taken(buyer).checked_sub(returned).ok_or(Refusal::PlacesChanged)?;
+        self.buyers.insert(buyer, left);
+        Ok(())
+    }
+
+    /// The reservation, if it is the buyer's and still has time.
+    fn active_of(&self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
+        let held = self.stock.reservations.get(&id).ok_or(Refusal::ReservationEnded)?;
+        if held.buyer != buyer {
+            return Err(Refusal::ReservationNotFound);
+        }
+        if held.state == ReservationState::Paying {
+            return Err(Refusal::BeingPaid);
+        }
+        if held.is_overdue(self.now) {
+            return Err(Refusal::ReservationEnded);
+        }
+        Ok(held.clone())
+    }
+
+    /// The reservation, if it is the order's.
+    fn of_order(&self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
+        let held = self.stock.reservations.get(&id).ok_or(Refusal::ReservationEnded)?;
+        if held.order != Some(order) {
+            return Err(Refusal::ReservationNotFound);
+        }
+        Ok(held.clone())
+    }
+
+    fn save(&mut self, mut held: Held) -> Held {
+        held.version += 1;
+        self.reservations.insert(held.id, held.clone());
+        held
+    }
+
+    fn mark_seats(&mut self, held: &Held, status: SeatStatus) {
+        for item in &held.items {
+            if let Place::Seat { ordinal, epoch } = item.place {
+                self.seats.insert(ordinal, Seat { status, epoch, reservation: Some(held.id) });
+            }
+        }
+    }
+
+    /// Gives all places of a live reservation back.
+    fn free(&mut self, held: &Held) {
+        for item in &held.items {
+            match item.place {
+                Place::Seat { ordinal, epoch } => {
+                    self.seats
+                        .insert(ordinal, Seat { status: SeatStatus::Available, epoch, reservation: None });
+                }
+                Place::Area { ordinal, quantity } => {
+                    let mut area = self.area(ordinal);
+                    area.reserved -= quantity;
+                    self.areas.insert(ordinal, area);
+                }
+            }
+        }
+        let left = self.taken(held.buyer) - held.quantity();
+        self.buyers.insert(held.buyer, left);
+    }
+
+    fn lapse(&mut self, held: &Held) {
+        if held.is_overdue(self.now) && !self.reservations.contains_key(&held.id) {
+            self.free(held);
+            self.save(Held { state: ReservationState::Expired, ..held.clone() });
+        }
+    }
+
+    fn lapse_where(&mut self, wanted: impl Fn(&Held) -> bool) {
+        let stock = self.stock;
+        for held in stock.reservations.values().filter(|held| wanted(held)) {
+            self.lapse(held);
+        }
+    }
+
+    fn lapse_of(&mut self, buyer: AccountId) {
+        let stock = self.stock;
+        if let Some(buyer) = stock.buyers.get(&buyer) {
+            for held in buyer.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
+                self.lapse(held);
+            }
+        }
+    }
+
+    fn lapse_holder_of(&mut self, ordinal: u32) {
+        let stock = self.stock;
+        if let Some(held) =
+            stock.seats[ordinal as usize].reservation.and_then(|id| stock.reservations.get(&id))
+        {
+            self.lapse(held);
+        }
+    }
+
+    fn seat_tier(&self, ordinal: u32) -> Option<&'a TierTerms> {
+        self.tier(self.stock.terms.seat_tiers[ordinal as usize])
+    }
+
+    fn tier(&self, index: Option<u16>) -> Option<&'a TierTerms> {
+        index.and_then(|index| self.stock.terms.tiers.get(usize::from(index)))
+    }
+}
+
+fn item(place: Place, tier: &TierTerms) -> Item {
+    Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax }
+}
+
+fn write<K, V>(after: BTreeMap<K, V>, before: impl Fn(&K) -> V) -> Vec<Write<K, V>> {
+    after.into_iter().map(|(key, after)| Write { before: before(&key), key, after }).collect()
+}

@@ -1,0 +1,510 @@
+//! The desk: one task per inventory that is being sold in this process.
+//!
+//! While one commit is in flight, the next jobs pile up; the desk then decides them all against its memory and commits
+//! them in one transaction behind the version guard. Nobody is answered before the commit. When another instance was
+//! first, the guard fails: the desk follows the log and decides again.
+//!
+//! Lock order: a transaction over several inventories locks their stocks in ascending order of ids.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use entity::{InventoryId, ReservationId};
+use futures_util::future::BoxFuture;
+use tokio::sync::{MutexGuard, broadcast, mpsc, oneshot};
+
+use super::{
+    decide::{Command, Refusal, decide},
+    persist,
+    state::{Change, Decision, Held, Stock},
+};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    idempotency::Key,
+    store::Tx,
+};
+
+/// Jobs that may wait at one desk before callers are told to come back.
+const QUEUE: usize = 4_096;
+/// Jobs that one transaction commits at the most.
+const BATCH: usize = 256;
+/// How often a batch is decided again because another instance was first, or a lock was not to be had.
+const ATTEMPTS: u32 = 12;
+/// Versions that a slow subscriber may lag before it is sent back to the log.
+const FEED: usize = 512;
+/// A desk without jobs or subscribers ends after this.
+const IDLE: Duration = Duration::from_secs(120);
+/// Log rows followed at once; a desk that is further behind reads the whole stock.
+const FOLLOW: u64 = 1_000;
+
+/// Writes that are committed with the commands or not at all. May run several times, each time in a new transaction.
+pub(crate) type Companion =
+    Box<dyn for<'a> Fn(&'a Tx, &'a [Held]) -> BoxFuture<'a, Faulty<()>> + Send + Sync>;
+
+/// What a desk is asked to do, all or nothing.
+pub(crate) struct Deal {
+    /// The commands by inventory; those of one inventory are decided in order.
+    pub(crate) legs: Vec<(InventoryId, Vec<Command>)>,
+    /// Written in the same transaction.
+    pub(crate) companion: Option<Companion>,
+    /// Claimed in the same transaction, for this subject.
+    pub(crate) key: Option<(Key, uuid::Uuid)>,
+}
+
+/// Why a deal was not made.
+pub(crate) enum NoDeal {
+    /// The business says no.
+    Refused(Refusal),
+    /// The idempotency key was used meanwhile: the caller reads its answer.
+    KeyUsed,
+    /// Something went wrong.
+    Fault(Fault),
+}
+
+/// A committed version, as subscribers get it.
+#[derive(Debug)]
+pub(crate) struct Version {
+    /// Its number.
+    pub(crate) number: i64,
+    /// What it changed.
+    pub(crate) change: Change,
+}
+
+impl Version {
+    /// Whether the reservation was written in it.
+    pub(crate) fn is_about(&self, reservation: ReservationId) -> bool {
+        self.change.reservations.iter().any(|held| held.id == reservation)
+    }
+}
+
+/// The desks of this process.
+#[derive(Default)]
+pub(crate) struct Desks(Mutex<HashMap<InventoryId, Arc<Desk>>>);
+
+/// One inventory's desk.
+pub(crate) struct Desk {
+    id: InventoryId,
+    stock: tokio::sync::Mutex<Option<Stock>>,
+    queue: mpsc::Sender<Job>,
+    feed: broadcast::Sender<Arc<Version>>,
+}
+
+struct Job {
+    commands: Vec<Command>,
+    companion: Option<Companion>,
+    key: Option<(Key, uuid::Uuid)>,
+    reply: oneshot::Sender<Result<Vec<Held>, NoDeal>>,
+}
+
+/// A job that was decided and applied to the stock, but is not committed yet.
+struct Decided {
+    job: Job,
+    decisions: Vec<Decision>,
+    held: Vec<Held>,
+}
+
+enum Written {
+    Committed,
+    GuardLost,
+    /// The job at this index must be answered so; the others may be tried again.
+    Unwritable(usize, NoDeal),
+}
+
+impl Desks {
+    /// The inventory's desk, started if there is none.
+    pub(crate) fn get(&self, app: &App, id: InventoryId) -> Arc<Desk> {
+        let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match desks.entry(id) {
+            Entry::Occupied(desk) => desk.get().clone(),
+            Entry::Vacant(entry) => {
+                let (queue, jobs) = mpsc::channel(QUEUE);
+                let (feed, _) = broadcast::channel(FEED);
+                let desk = Arc::new(Desk { id, stock: tokio::sync::Mutex::default(), queue, feed });
+                app.spawn(desk.clone().run(app.clone(), jobs));
+                entry.insert(desk).clone()
+            }
+        }
+    }
+
+    /// The desks that are open now.
+    pub(crate) fn open(&self) -> Vec<Arc<Desk>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Closes the desk if nobody but its task and this map knows it.
+    fn close_if_unused(&self, desk: &Arc<Desk>) -> bool {
+        let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock nobody can get another handle: two are the map's and the task's own.
+        let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0;
+        if unused {
+            desks.remove(&desk.id);
+        }
+        unused
+    }
+}
+
+/// Makes the deal, and tells the reservations as they are then, in the order of the commands.
+pub(crate) async fn transact(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
+    if deal.legs.len() != 1 {
+        return across(app, deal).await;
+    }
+    let Some((id, commands)) = deal.legs.pop() else { return Ok(Vec::new()) };
+    let (reply, answer) = oneshot::channel();
+    let job = Job { commands, companion: deal.companion, key: deal.key, reply };
+    app.desks.get(app, id).queue.try_send(job).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(_) => {
+            NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) })
+        }
+        mpsc::error::TrySendError::Closed(_) => NoDeal::Fault(Fault::Unavailable),
+    })?;
+    answer.await.unwrap_or(Err(NoDeal::Fault(Fault::Unavailable)))
+}
+
+impl Desk {
+    /// Listens to the versions committed from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Version>> {
+        self.feed.subscribe()
+    }
+
+    /// Looks at the current stock, loading it if need be.
+    pub(crate) async fn read<T>(&self, app: &App, look: impl FnOnce(&Stock) -> T) -> Faulty<T> {
+        let mut stock = self.stock.lock().await;
+        Ok(look(self.loaded(app, &mut stock).await?))
+    }
+
+    /// Follows what other instances committed.
+    pub(crate) async fn catch_up(&self, app: &App) -> Faulty<()> {
+        let mut stock = self.stock.lock().await;
+        if stock.is_some() { self.follow(app, &mut stock).await } else { Ok(()) }
+    }
+
+    /// The version of the stock in memory, if there is one and nobody is writing.
+    pub(crate) fn version(&self) -> Option<i64> {
+        self.stock.try_lock().ok()?.as_ref().map(|stock| stock.version)
+    }
+
+    /// Which inventory's desk this is.
+    pub(crate) fn id(&self) -> InventoryId {
+        self.id
+    }
+
+    async fn run(self: Arc<Self>, app: App, mut jobs: mpsc::Receiver<Job>) {
+        loop {
+            let first = tokio::select! {
+                job = jobs.recv() => job,
+                () = app.shutdown.cancelled() => jobs.try_recv().ok(),
+                () = tokio::time::sleep(IDLE) => {
+                    if app.desks.close_if_unused(&self) { None } else { continue }
+                }
+            };
+            let Some(first) = first else { break };
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(job) = jobs.try_recv()
+            {
+                batch.push(job);
+            }
+            self.work(&app, batch).await;
+        }
+    }
+
+    /// Decides and commits the batch, and answers every job in it.
+    async fn work(&self, app: &App, mut batch: Vec<Job>) {
+        let mut guard = self.stock.lock().await;
+        for attempt in 0..ATTEMPTS {
+            if batch.is_empty() {
+                return;
+            }
+            match self.attempt(app, &mut guard, batch).await {
+                Ok(again) => batch = again,
+                Err((again, fault)) => {
+                    // Whatever the memory says now, the database knows better.
+                    *guard = None;
+                    batch = again;
+                    if !matches!(fault, Fault::Unavailable) || attempt + 1 == ATTEMPTS {
+                        if let Fault::Internal(source) = &fault {
+                            tracing::error!(inventory = %self.id.0, error = %source, "a batch failed");
+                        }
+                        for job in batch {
+                            job.answer(Err(NoDeal::Fault(match &fault {
+                                Fault::NotFound(what) => Fault::NotFound(what),
+                                _ => Fault::Unavailable,
+                            })));
+                        }
+                        return;
+                    }
+                }
+            }
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << attempt.min(7)))).await;
+            }
+        }
+        for job in batch {
+            job.answer(Err(NoDeal::Fault(Fault::Unavailable)));
+        }
+    }
+
+    /// One try. Returns the jobs that must be tried again.
+    async fn attempt(
+        &self,
+        app: &App,
+        memory: &mut MutexGuard<'_, Option<Stock>>,
+        batch: Vec<Job>,
+    ) -> Result<Vec<Job>, (Vec<Job>, Fault)> {
+        let stock = match self.loaded(app, memory).await {
+            Ok(stock) => stock,
+            Err(fault) => return Err((batch, fault)),
+        };
+        let now = app.clock.now();
+        let mut decided = Vec::new();
+        let mut refused = Vec::new();
+        for job in batch {
+            match decide_all(stock, &job.commands, now) {
+                Ok((decisions, held)) => decided.push(Decided { job, decisions, held }),
+                Err(refusal) => refused.push((job, refusal)),
+            }
+        }
+        let idle = decided
+            .iter()
+            .all(|job| job.job.companion.is_none() && job.decisions.iter().all(Decision::is_empty));
+        if idle {
+            // Nothing to write; but were the refusals decided upon the current version?
+            return match persist::version(app, self.id).await {
+                Ok(version) if version == stock.version => {
+                    answer(decided, refused);
+                    Ok(Vec::new())
+                }
+                Ok(_) => self.again(app, memory, decided, refused).await,
+                Err(fault) => Err((jobs_of(decided, refused), fault)),
+            };
+        }
+        let change =
+            stock.change_of(&decided.iter().flat_map(|job| job.decisions.clone()).collect::<Vec<_>>());
+        match self.write(app, stock, &change, &decided).await {
+            Ok(Written::Committed) => {
+                stock.version += 1;
+                // No receiver is no fault: nobody is watching.
+                let _ = self.feed.send(Arc::new(Version { number: stock.version, change }));
+                answer(decided, refused);
+                Ok(Vec::new())
+            }
+            Ok(Written::GuardLost) => self.again(app, memory, decided, refused).await,
+            Ok(Written::Unwritable(index, no_deal)) => {
+                undo(stock, &decided);
+                decided.remove(index).job.answer(Err(no_deal));
+                Ok(jobs_of(decided, refused))
+            }
+            Err(fault) => Err((jobs_of(decided, refused), fault)),
+        }
+    }
+
+    /// Takes everything back, follows the log, and returns all jobs to be decided again.
+    async fn again(
+        &self,
+        app: &App,
+        memory: &mut MutexGuard<'_, Option<Stock>>,
+        decided: Vec<Decided>,
+        refused: Vec<(Job, Refusal)>,
+    ) -> Result<Vec<Job>, (Vec<Job>, Fault)> {
+        if let Some(stock) = memory.as_mut() {
+            undo(stock, &decided);
+        }
+        let jobs = jobs_of(decided, refused);
+        match self.follow(app, memory).await {
+            Ok(()) => Ok(jobs),
+            Err(fault) => Err((jobs, fault)),
+        }
+    }
+
+    async fn write(&self, app: &App, stock: &Stock, change: &Change, decided: &[Decided]) -> Faulty<Written> {
+        let tx = app.store.begin().await?;
+        let now = app.clock.now();
+        if !persist::write_in_tx(&tx, self.id, stock, change, now).await? {
+            return Ok(Written::GuardLost);
+        }
+        for (index, job) in decided.iter().enumerate() {
+            if let Some(no_deal) =
+                accompany(&tx, &job.job.key, job.job.companion.as_ref(), &job.held, now).await
+            {
+                return match no_deal {
+                    NoDeal::Fault(Fault::Unavailable) => Err(Fault::Unavailable),
+                    no_deal => Ok(Written::Unwritable(index, no_deal)),
+                };
+            }
+        }
+        // A commit that fails may have happened: it is not tried again, and the memory is read anew.
+        tx.commit().await.map_err(Fault::internal)?;
+        Ok(Written::Committed)
+    }
+
+    async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
+        let stock = match memory.take() {
+            Some(stock) => stock,
+            None => persist::load(app, self.id).await?,
+        };
+        Ok(memory.insert(stock))
+    }
+
+    /// Brings the memory to the current version by the log, or, where that is not possible, forgets it.
+    async fn follow(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<()> {
+        let Some(mut stock) = memory.take() else { return Ok(()) };
+        let Some(changes) = persist::changes_after(app, self.id, stock.version, FOLLOW).await? else {
+            return Ok(());
+        };
+        if changes.len() as u64 == FOLLOW {
+            return Ok(());
+        }
+        for (number, change) in changes {
+            stock.follow(number, &change);
+            if change.terms {
+                // Newer than this version at worst, and then a later change says so again.
+                stock.terms = persist::terms(app, self.id).await?;
+            }
+            let _ = self.feed.send(Arc::new(Version { number, change }));
+        }
+        *memory = Some(stock);
+        Ok(())
+    }
+}
+
+/// Makes a deal over several inventories in one transaction, holding their stocks meanwhile.
+async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
+    deal.legs.sort_by_key(|(id, _)| *id);
+    let desks: Vec<Arc<Desk>> = deal.legs.iter().map(|(id, _)| app.desks.get(app, *id)).collect();
+    let mut memories = Vec::with_capacity(desks.len());
+    for desk in &desks {
+        memories.push(desk.stock.lock().await);
+    }
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << attempt.min(7)))).await;
+        }
+        match attempt_across(app, &deal, &desks, &mut memories).await {
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) | Err(NoDeal::Fault(Fault::Unavailable)) => {
+                for (desk, memory) in desks.iter().zip(&mut memories) {
+                    desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
+                }
+            }
+            Err(no_deal) => return Err(no_deal),
+        }
+    }
+    Err(NoDeal::Fault(Fault::Unavailable))
+}
+
+/// One try; none when another instance was first.
+async fn attempt_across(
+    app: &App,
+    deal: &Deal,
+    desks: &[Arc<Desk>],
+    memories: &mut [MutexGuard<'_, Option<Stock>>],
+) -> Result<Option<Vec<Held>>, NoDeal> {
+    let now = app.clock.now();
+    let mut drafts = Vec::with_capacity(desks.len());
+    let mut all_held = Vec::new();
+    for ((desk, memory), (_, commands)) in desks.iter().zip(memories.iter_mut()).zip(&deal.legs) {
+        // A refusal must rest upon the current version.
+        desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
+        let mut stock = desk.loaded(app, memory).await.map_err(NoDeal::Fault)?.clone();
+        let (decisions, held) = decide_all(&mut stock, commands, now).map_err(NoDeal::Refused)?;
+        let change = stock.change_of(&decisions);
+        all_held.extend(held);
+        drafts.push((stock, change));
+    }
+    let tx = app.store.begin().await.map_err(|error| NoDeal::Fault(error.into()))?;
+    for (desk, (stock, change)) in desks.iter().zip(&drafts) {
+        if !persist::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(NoDeal::Fault)? {
+            return Ok(None);
+        }
+    }
+    if let Some(no_deal) = accompany(&tx, &deal.key, deal.companion.as_ref(), &all_held, now).await {
+        return Err(no_deal);
+    }
+    if let Err(error) = tx.commit().await {
+        for memory in memories {
+            **memory = None;
+        }
+        return Err(NoDeal::Fault(Fault::internal(error)));
+    }
+    for ((desk, memory), (mut stock, change)) in desks.iter().zip(memories).zip(drafts) {
+        stock.version += 1;
+        let _ = desk.feed.send(Arc::new(Version { number: stock.version, change }));
+        **memory = Some(stock);
+    }
+    Ok(Some(all_held))
+}
+
+/// Claims the key and writes the companion's rows; says why if that cannot be.
+async fn accompany(
+    tx: &Tx,
+    key: &Option<(Key, uuid::Uuid)>,
+    companion: Option<&Companion>,
+    held: &[Held],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Option<NoDeal> {
+    if let Some((key, subject)) = key {
+        match key.claim_in_tx(tx, *subject, now).await {
+            Ok(true) => {}
+            Ok(false) => return Some(NoDeal::KeyUsed),
+            Err(fault) => return Some(NoDeal::Fault(fault)),
+        }
+    }
+    match companion {
+        Some(companion) => companion(tx, held).await.err().map(NoDeal::Fault),
+        None => None,
+    }
+}
+
+/// Decides the commands one upon the other and applies them, or, if one is refused, none.
+fn decide_all(
+    stock: &mut Stock,
+    commands: &[Command],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(Vec<Decision>, Vec<Held>), Refusal> {
+    let mut decisions: Vec<Decision> = Vec::with_capacity(commands.len());
+    let mut all_held = Vec::with_capacity(commands.len());
+    for command in commands {
+        match decide(stock, command, now) {
+            Ok((decision, held)) => {
+                stock.apply(&decision);
+                decisions.push(decision);
+                all_held.extend(held);
+            }
+            Err(refusal) => {
+                decisions.iter().rev().for_each(|decision| stock.undo(decision));
+                return Err(refusal);
+            }
+        }
+    }
+    Ok((decisions, all_held))
+}
+
+fn undo(stock: &mut Stock, decided: &[Decided]) {
+    for decision in decided.iter().rev().flat_map(|job| job.decisions.iter().rev()) {
+        stock.undo(decision);
+    }
+}
+
+fn jobs_of(decided: Vec<Decided>, refused: Vec<(Job, Refusal)>) -> Vec<Job> {
+    decided.into_iter().map(|decided| decided.job).chain(refused.into_iter().map(|(job, _)| job)).collect()
+}
+
+fn answer(decided: Vec<Decided>, refused: Vec<(Job, Refusal)>) {
+    for Decided { job, held, .. } in decided {
+        job.answer(Ok(held));
+    }
+    for (job, refusal) in refused {
+        job.answer(Err(NoDeal::Refused(refusal)));
+    }
+}
+
+impl Job {
+    fn answer(self, answer: Result<Vec<Held>, NoDeal>) {
+        // The asker may be gone; the fact stays.
+        let _ = self.reply.send(answer);
+    }
+}

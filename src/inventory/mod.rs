@@ -1,0 +1,293 @@
+//! Inventories: the countable, version-guarded stock of one event or one coupon, and the reservations of it.
+//!
+//! Everything that takes or gives back a place goes through the [`desk`](desk::transact): commands in, decisions by a
+//! pure function, one commit behind the version guard, a row in the change log, and a word to everybody who watches.
+
+mod decide;
+pub(crate) mod desk;
+pub mod feed;
+mod persist;
+mod state;
+
+use chrono::{DateTime, Utc};
+use entity::{
+    EventId, InventoryId, ReservationId, inventory,
+    reservation::{self, ReservationState},
+};
+use futures_util::{Stream, stream};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+
+use self::desk::{Deal, NoDeal, transact};
+pub use self::{
+    decide::{Command, Pick, Refusal, decide},
+    state::{Area, Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Check, Error, Fault, Faulty, Result},
+    idempotency::Key,
+    store::Tx,
+    venue,
+};
+
+/// Places that one reservation may hold at the most, whatever the event allows.
+pub const PLACES_MAX: usize = 100;
+/// Inventories with overdue reservations that one round of the worker visits.
+const EXPIRE_BATCH: u64 = 200;
+
+/// A buyer's temporary hold on places of one inventory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// Of which stock.
+    pub inventory: InventoryId,
+    /// Everything else.
+    pub held: Held,
+}
+
+/// What to reserve.
+#[derive(Clone, Debug)]
+pub struct Reserve {
+    /// Of which event.
+    pub event: EventId,
+    /// Which places.
+    pub pick: Pick,
+    /// The caller's idempotency key.
+    pub key: String,
+}
+
+/// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
+pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
+    let buyer = viewer.account()?;
+    validate(&input.pick)?;
+    let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
+    if let Some(subject) = key.subject(app.store.read()).await? {
+        return Ok(by_id(app, ReservationId(subject)).await?);
+    }
+    let id = ReservationId(app.clock.new_uuid());
+    let command = Command::Reserve { id, buyer, pick: input.pick };
+    match one(app, input.event.into(), command, Some((key.clone(), id.0))).await {
+        Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
+            Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),
+            None => Err(Fault::Unavailable.into()),
+        },
+        Err(no_deal) => Err(no_deal.into()),
+        Ok(reservation) => Ok(reservation),
+    }
+}
+
+/// Gives an active reservation of the viewer's back. Released before, it stays released.
+pub async fn release(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
+    let buyer = viewer.account()?;
+    let reservation = owned(app, viewer, id).await?;
+    if reservation.held.state == ReservationState::Released {
+        return Ok(reservation);
+    }
+    Ok(one(app, reservation.inventory, Command::Release { id, buyer }, None).await?)
+}
+
+/// Gives an active reservation of the viewer's more time, never beyond the event's maximum.
+pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
+    let buyer = viewer.account()?;
+    let reservation = owned(app, viewer, id).await?;
+    Ok(one(app, reservation.inventory, Command::Extend { id, buyer }, None).await?)
+}
+
+/// The viewer's reservation. Somebody else's is not found, as one that does not exist.
+pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Reservation> {
+    let buyer = viewer.account()?;
+    let reservation = by_id(app, id).await?;
+    if reservation.held.buyer == buyer { Ok(reservation) } else { Err(Fault::NotFound("reservation")) }
+}
+
+/// The reservation, whoever's it is.
+pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
+    let row = reservation::Entity::find_by_id(id)
+        .one(app.store.read())
+        .await?
+        .ok_or(Fault::NotFound("reservation"))?;
+    Reservation::of(row)
+}
+
+/// The viewer's reservations that are active or being paid, oldest first.
+pub async fn live_of(app: &App, viewer: &Viewer) -> Faulty<Vec<Reservation>> {
+    let rows = reservation::Entity::find()
+        .filter(reservation::Column::AccountId.eq(viewer.account()?))
+        .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
+        .order_by_asc(reservation::Column::Id)
+        .limit(PLACES_MAX as u64)
+        .all(app.store.read())
+        .await?;
+    rows.into_iter().map(Reservation::of).collect()
+}
+
+/// The counts of the inventories, for lists.
+pub async fn counts_of(app: &App, ids: Vec<InventoryId>) -> Faulty<Vec<inventory::Model>> {
+    Ok(inventory::Entity::find().filter(inventory::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
+/// The viewer's reservation as it is, and then as it becomes, until it has ended.
+pub async fn watch(
+    app: &App,
+    viewer: &Viewer,
+    id: ReservationId,
+) -> Faulty<impl Stream<Item = Faulty<Reservation>> + use<>> {
+    let inventory = owned(app, viewer, id).await?.inventory;
+    let desk = app.desks.get(app, inventory);
+    // Listening begins before the first look: the other order would lose a change in between.
+    let live = desk.subscribe();
+    let state = Some((app.clone(), desk, live, true));
+    Ok(stream::unfold(state, move |state| async move {
+        let (app, desk, mut live, first) = state?;
+        while !first {
+            match live.recv().await {
+                Ok(version) if version.is_about(id) => break,
+                Ok(_) => {}
+                // What was missed is in the row, which is read now.
+                Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+        match by_id(&app, id).await {
+            Ok(reservation) => {
+                let next = reservation.held.is_live().then_some((app, desk, live, false));
+                Some((Ok(reservation), next))
+            }
+            Err(fault) => Some((Err(fault), None)),
+        }
+    }))
+}
+
+/// Makes the inventory of an event that is being published.
+pub(crate) async fn create_in_tx(
+    tx: &Tx,
+    event: EventId,
+    map: &venue::SeatMap,
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
+    persist::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
+}
+
+/// Tells every desk that the event's terms changed. Does nothing for an event that was never published.
+pub(crate) async fn touch_in_tx(tx: &Tx, event: EventId, now: DateTime<Utc>) -> Faulty<()> {
+    persist::touch_in_tx(tx, event.into(), now).await
+}
+
+/// Follows the log for an inventory that is open here, after this process wrote to it past the desk.
+pub(crate) async fn catch_up(app: &App, event: EventId) -> Faulty<()> {
+    match app.desks.open().into_iter().find(|desk| desk.id() == event.into()) {
+        Some(desk) => desk.catch_up(app).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes down the reservations whose time is up; says how many inventories were visited.
+///
+/// Correctness does not wait for this: an overdue reservation can be taken from at once. It tells those who watch.
+pub async fn expire_due(app: &App) -> Faulty<usize> {
+    let due: Vec<InventoryId> = reservation::Entity::find()
+        .select_only()
+        .column(reservation::Column::InventoryId)
+        .distinct()
+        .filter(reservation::Column::State.eq(ReservationState::Active))
+        .filter(reservation::Column::Deadline.lte(app.clock.now()))
+        .limit(EXPIRE_BATCH)
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    for id in &due {
+        let deal = Deal { legs: vec![(*id, vec![Command::Expire])], companion: None, key: None };
+        match transact(app, deal).await {
+            Ok(_) | Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {}
+            Err(NoDeal::Fault(fault)) => return Err(fault),
+        }
+    }
+    Ok(due.len())
+}
+
+/// Asks the database whether other instances wrote to the inventories that are open here, and follows them.
+pub async fn follow_others(app: &App) -> Faulty<()> {
+    let desks = app.desks.open();
+    let ids = desks.iter().map(|desk| desk.id());
+    let versions: Vec<(InventoryId, i64)> = inventory::Entity::find()
+        .select_only()
+        .columns([inventory::Column::Id, inventory::Column::Version])
+        .filter(inventory::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    for desk in desks {
+        let known = desk.version();
+        if versions
+            .iter()
+            .any(|(id, version)| *id == desk.id() && known.is_some_and(|known| known < *version))
+        {
+            desk.catch_up(app).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the reservation's row says it holds.
+pub(crate) fn items(row: &reservation::Model) -> Faulty<Vec<Item>> {
+    serde_json::from_str(&row.items).map_err(Fault::internal)
+}
+
+async fn one(
+    app: &App,
+    inventory: InventoryId,
+    command: Command,
+    key: Option<(Key, uuid::Uuid)>,
+) -> std::result::Result<Reservation, NoDeal> {
+    let deal = Deal { legs: vec![(inventory, vec![command])], companion: None, key };
+    let held = transact(app, deal).await?.pop().ok_or(NoDeal::Fault(Fault::Unavailable))?;
+    Ok(Reservation { inventory, held })
+}
+
+fn validate(pick: &Pick) -> Faulty<()> {
+    let mut check = Check::default();
+    match pick {
+        Pick::Seats(ordinals) => {
+            let distinct: std::collections::BTreeSet<_> = ordinals.iter().collect();
+            check
+                .that(!ordinals.is_empty(), "pick.seatIds", "name at least one seat")
+                .that(ordinals.len() <= PLACES_MAX, "pick.seatIds", "too many seats in one reservation")
+                .that(distinct.len() == ordinals.len(), "pick.seatIds", "names a seat twice");
+        }
+        Pick::Admission { quantity, .. } => {
+            check.that(*quantity > 0, "pick.admission.quantity", "must be at least 1").that(
+                *quantity as usize <= PLACES_MAX,
+                "pick.admission.quantity",
+                "too many places",
+            );
+        }
+    }
+    check.done()
+}
+
+fn pick_digest(pick: &Pick) -> impl Serialize {
+    match pick {
+        Pick::Seats(ordinals) => ("seats", ordinals.clone()),
+        Pick::Admission { area, quantity } => ("admission", vec![*area, *quantity]),
+    }
+}
+
+impl Reservation {
+    fn of(row: reservation::Model) -> Faulty<Self> {
+        Ok(Self { inventory: row.inventory_id, held: persist::held(row)? })
+    }
+}
+
+impl From<NoDeal> for Error<Refusal> {
+    fn from(no_deal: NoDeal) -> Self {
+        match no_deal {
+            NoDeal::Refused(refusal) => Self::Refused(refusal),
+            // Only deals with a key are answered so, and their callers look for it before they come here.
+            NoDeal::KeyUsed => Self::Fault(Fault::Unavailable),
+            NoDeal::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! What is known of one inventory at one version: seats, areas, live reservations, and what each buyer has.
+//!
+//! [`Stock`] is the desk's memory. It changes only by a [`Decision`] of `decide.rs` (which can be undone while its
+//! commit may still fail) or by a [`Change`] read from the log, and both lead to the same state.
+//!
+//! Invariant: pure and synchronous. The counts always equal what the seats and areas say.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use entity::{
+    AccountId, OrderId, ReservationId, TierId, inventory::SeatStatus, reservation::ReservationState,
+};
+use serde::{Deserialize, Serialize};
+
+/// What may be sold and how, as the event says. Reloaded whenever a change says that it changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Published and not cancelled.
+    pub open: bool,
+    /// Reservations are taken from here …
+    pub sales_start: DateTime<Utc>,
+    /// … until here.
+    pub sales_end: DateTime<Utc>,
+    /// How long a reservation lasts, in seconds.
+    pub hold_seconds: i64,
+    /// How long it may last with all extensions, in seconds.
+    pub hold_seconds_max: i64,
+    /// How many places one buyer may have.
+    pub limit_per_buyer: u32,
+    /// ISO 4217 code of the prices.
+    pub currency: String,
+    /// The price levels.
+    pub tiers: Vec<TierTerms>,
+    /// By seat ordinal: index into `tiers`, or none when the seat is not for sale.
+    pub seat_tiers: Vec<Option<u16>>,
+    /// By area ordinal, likewise.
+    pub area_tiers: Vec<Option<u16>>,
+}
+
+/// One price level, in minor units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierTerms {
+    /// Which tier.
+    pub id: TierId,
+    /// Price of a place, tax included.
+    pub price: i64,
+    /// Fee of a place, tax included.
+    pub fee: i64,
+    /// Tax contained in both.
+    pub tax: i64,
+}
+
+/// One seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Where it stands.
+    pub status: SeatStatus,
+    /// Raised by every take.
+    pub epoch: u32,
+    /// Who has it.
+    pub reservation: Option<ReservationId>,
+}
+
+/// One general-admission area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// All places.
+    pub capacity: u32,
+    /// Reserved or being paid.
+    pub reserved: u32,
+    /// Sold.
+    pub sold: u32,
+}
+
+impl Area {
+    /// Places free to reserve.
+    pub fn available(&self) -> u32 {
+        self.capacity - self.reserved - self.sold
+    }
+}
+
+/// What a reservation holds: one seat, or some places of an area, at a frozen price per place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// What it is.
+    pub place: Place,
+    /// The price level.
+    pub tier: TierId,
+    /// Price per place in minor units, tax included.
+    pub price: i64,
+    /// Fee per place in minor units, tax included.
+    pub fee: i64,
+    /// Tax contained in both, per place.
+    pub tax: i64,
+}
+
+/// A seat or some places of an area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A numbered seat.
+    Seat {
+        /// Index in map order.
+        ordinal: u32,
+        /// The seat's epoch while it is held.
+        epoch: u32,
+    },
+    /// Places of an area.
+    Area {
+        /// Index in map order.
+        ordinal: u32,
+        /// How many.
+        quantity: u32,
+    },
+}
+
+impl Place {
+    /// How many places it is.
+    pub fn quantity(&self) -> u32 {
+        match self {
+            Self::Seat { .. } => 1,
+            Self::Area { quantity, .. } => *quantity,
+        }
+    }
+}
+
+/// A reservation, as the desk knows it and as the log tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Which reservation.
+    pub id: ReservationId,
+    /// Whose.
+    pub buyer: AccountId,
+    /// Where it stands; only active and paying ones are in the stock.
+    pub state: ReservationState,
+    /// What it holds.
+    pub items: Vec<Item>,
+    /// ISO 4217 code of its prices.
+    pub currency: String,
+    /// When it runs out, while active.
+    pub deadline: DateTime<Utc>,
+    /// Beyond this it cannot be extended.
+    pub deadline_max: DateTime<Utc>,
+    /// The order it belongs to, from the checkout on.
+    pub order: Option<OrderId>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The row's version.
+    pub version: i64,
+}
+
+impl Held {
+    /// How many places it holds.
+    pub fn quantity(&self) -> u32 {
+        self.items.iter().map(|item| item.place.quantity()).sum()
+    }
+
+    /// Its frozen total in minor units, fees and tax included.
+    pub fn total(&self) -> i64 {
+        self.items.iter().map(|item| i64::from(item.place.quantity()) * (item.price + item.fee)).sum()
+    }
+
+    /// Whether it is in the way of others.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, ReservationState::Active | ReservationState::Paying)
+    }
+
+    /// Whether its time is up: it may be taken from at once, written down or not.
+    pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
+        self.state == ReservationState::Active && self.deadline <= now
+    }
+}
+
+/// What one buyer has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Buyer {
+    /// Places reserved, being paid or sold.
+    pub taken: u32,
+    /// The buyer's live reservations.
+    pub reservations: BTreeSet<ReservationId>,
+}
+
+/// How many places stand where; they always add up to the capacity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Free to reserve.
+    pub available: u32,
+    /// Reserved or being paid.
+    pub reserved: u32,
+    /// Sold.
+    pub sold: u32,
+    /// Withheld.
+    pub blocked: u32,
+}
+
+/// One inventory at one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stock {
+    /// The version that this is the state of.
+    pub version: i64,
+    /// What may be sold and how.
+    pub terms: Terms,
+    /// By ordinal.
+    pub seats: Vec<Seat>,
+    /// By ordinal.
+    pub areas: Vec<Area>,
+    /// The live reservations.
+    pub reservations: HashMap<ReservationId, Held>,
+    /// Everybody who has something.
+    pub buyers: HashMap<AccountId, Buyer>,
+    /// Sums over seats and areas.
+    pub counts: Counts,
+}
+
+/// A value before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write<K, V> {
+    /// Which one.
+    pub key: K,
+    /// The value decided upon.
+    pub before: V,
+    /// The new value.
+    pub after: V,
+}
+
+/// What a command does to the stock, ready to be applied, undone, and written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Seats.
+    pub seats: Vec<Write<u32, Seat>>,
+    /// Areas.
+    pub areas: Vec<Write<u32, Area>>,
+    /// Reservations; none before means that it is new.
+    pub reservations: Vec<Write<ReservationId, Option<Held>>>,
+    /// Places taken by buyer.
+    pub buyers: Vec<Write<AccountId, u32>>,
+}
+
+/// What a version changed: the new values. This is what the log keeps, and what other instances apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Change {
+    /// The event's terms changed: reload them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub terms: bool,
+    /// Ordinal, status, epoch, reservation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<(u32, SeatStatus, u32, Option<ReservationId>)>,
+    /// Ordinal, available, reserved, sold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<(u32, u32, u32, u32)>,
+    /// Whole reservations; those no longer live leave the stock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reservations: Vec<Held>,
+    /// Buyer, places taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buyers: Vec<(AccountId, u32)>,
+}
+
+impl Decision {
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+            && self.areas.is_empty()
+            && self.reservations.is_empty()
+            && self.buyers.is_empty()
+    }
+}
+
+impl Stock {
+    /// Makes the decision's values the current ones.
+    pub fn apply(&mut self, decision: &Decision) {
+        for write in &decision.seats {
+            self.set_seat(write.key, write.after);
+        }
+        for write in &decision.areas {
+            self.set_area(write.key, write.after);
+        }
+        for write in &decision.reservations {
+            self.set_reservation(write.key, write.after.as_ref());
+        }
+        for write in &decision.buyers {
+            self.set_taken(write.key, write.after);
+        }
+    }
+
+    /// Takes the decision back; decisions are undone in the reverse order of their application.
+    pub fn undo(&mut self, decision: &Decision) {
+        for write in &decision.seats {
+            self.set_seat(write.key, write.before);
+        }
+        for write in &decision.areas {
+            self.set_area(write.key, write.before);
+        }
+        for write in &decision.reservations {
+            self.forget_reservation(write.key, write.after.as_ref());
+            self.set_reservation(write.key, write.before.as_ref());
+        }
+        for write in &decision.buyers {
+            self.set_taken(write.key, write.before);
+        }
+    }
+
+    /// Applies the next version of the log. The version must be the one after the stock's.
+    pub fn follow(&mut self, version: i64, change: &Change) {
+        debug_assert_eq!(version, self.version + 1, "versions are applied without a gap");
+        for &(ordinal, status, epoch, reservation) in &change.seats {
+            self.set_seat(ordinal, Seat { status, epoch, reservation });
+        }
+        for &(ordinal, available, reserved, sold) in &change.areas {
+            self.set_area(ordinal, Area { capacity: available + reserved + sold, reserved, sold });
+        }
+        for held in &change.reservations {
+            self.set_reservation(held.id, Some(held));
+        }
+        for &(buyer, taken) in &change.buyers {
+            self.set_taken(buyer, taken);
+        }
+        self.version = version;
+    }
+
+    /// What the decisions, all applied, changed together.
+    pub fn change_of(&self, decisions: &[Decision]) -> Change {
+        let seats: BTreeSet<u32> = decisions.iter().flat_map(|d| d.seats.iter().map(|w| w.key)).collect();
+        let areas: BTreeSet<u32> = decisions.iter().flat_map(|d| d.areas.iter().map(|w| w.key)).collect();
+        let buyers: BTreeSet<AccountId> =
+            decisions.iter().flat_map(|d| d.buyers.iter().map(|w| w.key)).collect();
+        // The last write of a reservation in the batch holds, whether it is still live or not.
+        let mut reservations: Vec<&Held> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for write in decisions.iter().rev().flat_map(|d| d.reservations.iter().rev()) {
+            if seen.insert(write.key) {
+                reservations.extend(write.after.as_ref());
+            }
+        }
+        Change {
+            terms: false,
+            seats: seats
+                .into_iter()
+                .map(|ordinal| {
+                    let seat = self.seats[ordinal as usize];
+                    (ordinal, seat.status, seat.epoch, seat.reservation)
+                })
+                .collect(),
+            areas: areas
+                .into_iter()
+                .map(|ordinal| {
+                    let area = self.areas[ordinal as usize];
+                    (ordinal, area.available(), area.reserved, area.sold)
+                })
+                .collect(),
+            reservations: reservations.into_iter().rev().cloned().collect(),
+            buyers: buyers.into_iter().map(|buyer| (buyer, self.taken(buyer))).collect(),
+        }
+    }
+
+    /// How many places the buyer has.
+    pub fn taken(&self, buyer: AccountId) -> u32 {
+        self.buyers.get(&buyer).map_or(0, |buyer| buyer.taken)
+    }
+
+    /// The counts, summed anew from seats and areas.
+    pub fn recount(&self) -> Counts {
+        let mut counts = Counts::default();
+        for seat in &self.seats {
+            *counts.of(seat.status) += 1;
+        }
+        for area in &self.areas {
+            counts.available += area.available();
+            counts.reserved += area.reserved;
+            counts.sold += area.sold;
+        }
+        counts
+    }
+
+    fn set_seat(&mut self, ordinal: u32, after: Seat) {
+        let seat = &mut self.seats[ordinal as usize];
+        *self.counts.of(seat.status) -= 1;
+        *self.counts.of(after.status) += 1;
+        *seat = after;
+    }
+
+    fn set_area(&mut self, ordinal: u32, after: Area) {
+        let area = &mut self.areas[ordinal as usize];
+        self.counts.available = self.counts.available - area.available() + after.available();
+        self.counts.reserved = self.counts.reserved - area.reserved + after.reserved;
+        self.counts.sold = self.counts.sold - area.sold + after.sold;
+        *area = after;
+    }
+
+    fn set_reservation(&mut self, id: ReservationId, after: Option<&Held>) {
+        match after {
+            Some(held) if held.is_live() => {
+                self.buyers.entry(held.buyer).or_default().reservations.insert(id);
+                self.reservations.insert(id, held.clone());
+            }
+            ended => self.forget_reservation(id, ended),
+        }
+    }
+
+    fn forget_reservation(&mut self, id: ReservationId, held: Option<&Held>) {
+        self.reservations.remove(&id);
+        if let Some(held) = held
+            && let Some(buyer) = self.buyers.get_mut(&held.buyer)
+        {
+            buyer.reservations.remove(&id);
+            self.forget_buyer_without_anything(held.buyer);
+        }
+    }
+
+    fn set_taken(&mut self, buyer: AccountId, taken: u32) {
+        self.buyers.entry(buyer).or_default().taken = taken;
+        self.forget_buyer_without_anything(buyer);
+    }
+
+    fn forget_buyer_without_anything(&mut self, id: AccountId) {
+        if self.buyers.get(&id).is_some_and(|buyer| buyer.taken == 0 && buyer.reservations.is_empty()) {
+            self.buyers.remove(&id);
+        }
+    }
+}
+
+impl Counts {
+    /// The count that a seat of this status belongs to.
+    pub fn of(&mut self, status: SeatStatus) -> &mut u32 {
+        match status {
+            SeatStatus::Available => &mut self.available,
+            SeatStatus::Reserved | SeatStatus::Paying => &mut self.reserved,
+            SeatStatus::Sold => &mut self.sold,
+            SeatStatus::Blocked => &mut self.blocked,
+        }
+    }
+}

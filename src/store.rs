@@ -1,0 +1,214 @@
+//! The database: connections, transactions, and the one guarded update.
+//!
+//! Writing goes through [`Store::begin`] and nowhere else: on SQLite a plain `BEGIN` is deferred and fails at once when
+//! it has to become a writer, so transactions begin `IMMEDIATE` on the single writing connection. On PostgreSQL they
+//! are `READ COMMITTED` and short, and every decision is held by a version guard, a condition or a constraint.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use entity::Versioned;
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, SqlErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use crate::error::{Error, Fault, Faulty};
+
+/// A transaction in progress; dropping it rolls it back.
+pub type Tx = DatabaseTransaction;
+
+/// How long a statement may wait for a connection before the caller is told to come back.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that was idle for less is not tested before use: the test costs as much as a read.
+const TEST_IDLE_FOR: Duration = Duration::from_secs(30);
+
+/// The database's connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+impl Store {
+    /// Connects to `url`, `sqlite://…` or `postgres://…`, with at most `connections` readers (and as many writers on
+    /// PostgreSQL; SQLite has one).
+    pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
+        let write = Database::connect(options(url, if is_sqlite(url) { 1 } else { connections })).await?;
+        let read = if url.contains(":memory:") {
+            write.clone()
+        } else {
+            let mut options = options(url, connections);
+            options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("query_only", "on"));
+            Database::connect(options).await?
+        };
+        Ok(Self { write, read })
+    }
+
+    /// Brings the schema up to date. Safe to call from several instances at once.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        if self.backend() == DbBackend::Sqlite {
+            return Migrator::up(&self.write, None).await;
+        }
+        // Two instances that start together would both apply the same step: the second waits for the first.
+        let tx = self.begin().await?;
+        tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+        tx.execute_unprepared("SELECT pg_advisory_xact_lock(7391650422)").await?;
+        Migrator::up(&tx, None).await?;
+        tx.commit().await
+    }
+
+    /// Begins a writing transaction.
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        self.write
+            .begin_with_options(TransactionOptions {
+                isolation_level: None,
+                access_mode: None,
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            })
+            .await
+    }
+
+    /// For reads that decide nothing by themselves.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Which of the two databases this is.
+    pub fn backend(&self) -> DbBackend {
+        self.write.get_database_backend()
+    }
+
+    /// The database's own time; none on SQLite, which has this machine's.
+    pub async fn database_time(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
+        if self.backend() == DbBackend::Sqlite {
+            return Ok(None);
+        }
+        let statement = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
+        self.read.query_one_raw(statement).await?.map(|row| row.try_get("", "now")).transpose()
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.read.ping().await
+    }
+
+    /// Closes all connections, after what runs on them has ended.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.read.close().await?;
+        self.write.close().await
+    }
+}
+
+fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire_if_idle_for(TEST_IDLE_FOR)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+        })
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.application_name("tessera").options([
+                ("lock_timeout", "3s"),
+                ("statement_timeout", "5s"),
+                ("idle_in_transaction_session_timeout", "10s"),
+            ])
+        });
+    options
+}
+
+/// Writes `row` if its version is still `seen`, and raises the version by one.
+///
+/// This is the only place where a versioned row is updated. Fails with [`Fault::Stale`] when somebody was first, and
+/// with [`Fault::NotFound`] when the row is gone; `what` names the kind of object in both.
+pub async fn save_versioned<E>(
+    tx: &Tx,
+    mut row: E::ActiveModel,
+    seen: i64,
+    what: &'static str,
+) -> Faulty<E::Model>
+where
+    E: Versioned,
+    E::Model: IntoActiveModel<E::ActiveModel> + Sync,
+    E::ActiveModel: Send,
+{
+    let key = row.get_primary_key_value();
+    row.set(E::VERSION, (seen + 1).into());
+    match E::update(row).validate()?.filter(E::VERSION.eq(seen)).exec(tx).await {
+        Ok(row) => Ok(row),
+        Err(DbErr::RecordNotUpdated) => {
+            let key = key.ok_or(Fault::NotFound(what))?;
+            let key =
+                <<E as EntityTrait>::PrimaryKey as sea_orm::PrimaryKeyTrait>::ValueType::from_value_tuple(
+                    key,
+                );
+            let there = E::find_by_id(key).one(tx).await?.is_some();
+            Err(if there { Fault::Stale(what) } else { Fault::NotFound(what) })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+use sea_orm::sea_query::FromValueTuple;
+
+/// Whether the write violated the unique constraint `name`, which SQLite reports by its `column` (`table.column`).
+pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(message)) => {
+            message.contains(name) || message.contains(column)
+        }
+        Some(_) | None => false,
+    }
+}
+
+/// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file.
+pub fn is_transient(error: &DbErr) -> bool {
+    let code = match error {
+        DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) => match source {
+            sea_orm::RuntimeErr::SqlxError(error) => {
+                error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    matches!(
+        code.as_deref(),
+        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P03" | "53300" | "5" | "6" | "261" | "517")
+    )
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) => Self::Unavailable,
+            error if is_transient(&error) => {
+                tracing::warn!(%error, "the database gave up for now");
+                Self::Unavailable
+            }
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl<R> From<DbErr> for Error<R> {
+    fn from(error: DbErr) -> Self {
+        Self::Fault(error.into())
+    }
+}

@@ -1,0 +1,4 @@
+//! Tickets: the right to enter.
+
+pub mod barcode;
+pub mod code;

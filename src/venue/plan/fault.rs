@@ -1,0 +1,82 @@
+//! What is wrong with a document, and where: one sentence for the vendor with an exact JSON path.
+
+use std::fmt::{self, Display};
+
+/// Most faults told at once: a document that broken is repaired in rounds.
+pub const FAULTS_MAX: usize = 20;
+
+/// One reason why a document is refused, written for the vendor who drew the plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {why}")]
+pub struct Fault {
+    /// Where, as in `zones[3].rows[0].seats[12].seat_guid`; `$` is the document as a whole.
+    pub path: String,
+    /// What is wrong and how to put it right, in one sentence.
+    pub why: String,
+}
+
+impl Fault {
+    pub(super) fn new(path: impl Display, why: impl Into<String>) -> Self {
+        Self { path: path.to_string(), why: why.into() }
+    }
+}
+
+/// The place of a value: a chain up to the root through the frames of the walk. It costs nothing until it is
+/// written out, which only a fault does.
+#[derive(Clone, Copy)]
+pub(super) enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'static str),
+    Index(&'p Path<'p>, usize),
+}
+
+impl<'p> Path<'p> {
+    pub(super) fn key(&'p self, key: &'static str) -> Path<'p> {
+        Path::Key(self, key)
+    }
+
+    pub(super) fn index(&'p self, index: usize) -> Path<'p> {
+        Path::Index(self, index)
+    }
+}
+
+impl Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Path::Root => f.write_str("$"),
+            Path::Key(Path::Root, key) => f.write_str(key),
+            Path::Key(parent, key) => write!(f, "{parent}.{key}"),
+            Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// The faults found so far.
+#[derive(Default)]
+pub(super) struct Faults {
+    found: Vec<Fault>,
+    closed: bool,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, path: impl Display, why: impl Into<String>) {
+        if !self.closed && self.found.len() < FAULTS_MAX {
+            self.found.push(Fault::new(path, why));
+        }
+    }
+
+    /// Adds a fault after which all others would be misleading: a limit was passed, and something left unread.
+    pub(super) fn add_last(&mut self, path: impl Display, why: impl Into<String>) {
+        self.add(path, why);
+        self.closed = true;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The value, provided that nothing was found.
+    pub(super) fn unless_found<T>(self, value: T) -> Result<T, Vec<Fault>> {
+        if self.found.is_empty() { Ok(value) } else { Err(self.found) }
+    }
+}

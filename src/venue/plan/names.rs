@@ -1,0 +1,99 @@
+//! What refers to what inside a document: guids that must be unique, categories that must exist, companion
+//! seats that must have somebody to accompany.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt::Display;
+
+use super::fault::{Faults, Path};
+use super::{Access, Seat};
+
+/// How many of the known categories are told when an unknown one is named.
+const CATEGORIES_TOLD: usize = 10;
+
+/// The names read so far.
+#[derive(Default)]
+pub(super) struct Names {
+    categories: HashMap<String, usize>,
+    /// The categories' names in the document's order, for the vendor to compare with.
+    known: Vec<String>,
+    guids: HashMap<String, Owner>,
+    companions: Vec<Companion>,
+}
+
+/// Who bears a guid.
+struct Owner {
+    path: String,
+    /// The ordinal, when it is a seat.
+    seat: Option<usize>,
+}
+
+/// A companion seat that names its wheelchair place.
+struct Companion {
+    seat: usize,
+    of: String,
+    path: String,
+}
+
+impl Names {
+    /// Takes a category's name; its index is the count of those before it.
+    pub(super) fn declare_category(&mut self, name: &str, path: Path<'_>, faults: &mut Faults) {
+        if let Some(first) = self.categories.insert(name.to_owned(), self.known.len()) {
+            faults.add(path, format!("`{name}` is already the name of categories[{first}]"));
+        }
+        self.known.push(name.to_owned());
+    }
+
+    /// The index of a category. An unknown one is told once, not for every seat that names it.
+    pub(super) fn category(&mut self, name: String, path: Path<'_>, faults: &mut Faults) -> usize {
+        match self.categories.entry(name) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                faults.add(
+                    path,
+                    format!("`{}` is no category of this plan; {}", unknown.key(), told(&self.known)),
+                );
+                *unknown.insert(0)
+            }
+        }
+    }
+
+    /// Takes a guid for the seat with this ordinal, or for an area.
+    pub(super) fn claim(&mut self, guid: &str, seat: Option<usize>, path: impl Display, faults: &mut Faults) {
+        match self.guids.entry(guid.to_owned()) {
+            Entry::Occupied(first) => {
+                faults.add(path, format!("`{guid}` is already used at {}", first.get().path));
+            }
+            Entry::Vacant(free) => {
+                free.insert(Owner { path: path.to_string(), seat });
+            }
+        }
+    }
+
+    /// Remembers that a seat is for the companion of somebody who may stand further down in the document.
+    pub(super) fn accompany(&mut self, seat: usize, of: String, path: Path<'_>) {
+        self.companions.push(Companion { seat, of, path: path.to_string() });
+    }
+
+    /// Leads each companion seat to its wheelchair place, when all seats are known.
+    pub(super) fn resolve_companions(&mut self, seats: &mut [Seat], faults: &mut Faults) {
+        for Companion { seat, of, path } in self.companions.drain(..) {
+            let place = self.guids.get(&of).and_then(|owner| owner.seat);
+            match place.filter(|&place| seats[place].access == Access::Wheelchair) {
+                Some(place) => seats[seat].access = Access::Companion { of: Some(place) },
+                None => {
+                    faults.add(path, format!("`{of}` is not the guid of a wheelchair place of this plan"));
+                }
+            }
+        }
+    }
+}
+
+fn told(known: &[String]) -> String {
+    if known.is_empty() {
+        return "it declares none".to_owned();
+    }
+    let names: Vec<_> = known.iter().take(CATEGORIES_TOLD).map(|name| format!("`{name}`")).collect();
+    let more = if known.len() > CATEGORIES_TOLD { ", …" } else { "" };
+    format!("it has {}{more}", names.join(", "))
+}

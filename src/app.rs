@@ -15,6 +15,8 @@ use crate::{
     config::Config,
     inventory::desk::Desks,
     keys::{KeyFault, SigningKeys},
+    outbox::Outbox,
+    payment::{provider::PaymentProvider, sandbox::Sandbox},
     store::Store,
     ticket::code::{TicketKeys, TicketVerifier},
     venue::SeatMap,
@@ -57,6 +59,12 @@ pub struct Parts {
     pub sessions: Cache<SessionId, Option<Identity>>,
     /// Seat maps are immutable, so they are kept.
     pub seat_maps: Cache<SeatMapId, Arc<SeatMap>>,
+    /// Takes and returns money.
+    pub provider: Arc<dyn PaymentProvider>,
+    /// The embedded sandbox, when it is the provider: its page for the buyer's other step needs it.
+    pub sandbox: Option<Arc<Sandbox>>,
+    /// Committed facts.
+    pub outbox: Outbox,
     /// All tasks; shutdown waits for them.
     pub tasks: TaskTracker,
     /// Cancelled when the server is told to stop.
@@ -69,6 +77,8 @@ impl App {
     /// Puts the parts together.
     pub fn new(config: Config, store: Store, clock: Clock, keys: SigningKeys) -> Result<Self, KeyFault> {
         let longest = TimeDelta::seconds(config.access_seconds.into());
+        // The one provider so far; `Config::validate` makes production name it.
+        let sandbox = Arc::new(Sandbox::new(store.clone(), clock.clone(), config.public_url()));
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self(Arc::new(Parts {
             tokens: AccessTokens::new(&keys, ISSUER, ISSUER, longest)?,
@@ -82,6 +92,9 @@ impl App {
                     u32::try_from(map.plan.seats.len()).unwrap_or(u32::MAX).max(1)
                 })
                 .build(),
+            provider: sandbox.clone(),
+            sandbox: Some(sandbox),
+            outbox: Outbox::default(),
             config,
             store,
             clock,

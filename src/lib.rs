@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod keys;
 pub mod money;
 pub mod order;
+pub mod outbox;
 pub mod page;
 pub mod payment;
 pub mod shop;

@@ -4,7 +4,6 @@
 //! that signing out, a stolen refresh token or a lost role takes effect everywhere within seconds.
 
 pub mod password;
-pub mod refresh;
 pub mod token;
 
 use chrono::{DateTime, Utc};

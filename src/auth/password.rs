@@ -139,7 +139,7 @@ impl Passwords {
         let held: [OwnedSemaphorePermit; 2] = [slot, admitted];
         let task = tokio::task::spawn_blocking(move || {
             let done = work();
-            std::mem::forget(held);
+            drop(held);
             done
         });
         task.await
@@ -262,11 +262,11 @@ mod tests {
             Ok(())
         });
         assert!(tokio::time::timeout(Duration::ZERO, work).await.is_err());
-        assert!(matches!(passwords.run(|| Ok(())).await, Err(PasswordFault::Busy)));
+        let next = tokio::time::timeout(Duration::from_secs(10), passwords.run(|| Ok(())));
+        assert!(matches!(next.await.unwrap(), Err(PasswordFault::Busy)));
         finish.send(()).unwrap();
-        while passwords.admitted.available_permits() == 0 {
-            tokio::task::yield_now().await;
-        }
+        let place = tokio::time::timeout(Duration::from_secs(10), passwords.admitted.acquire());
+        drop(place.await.unwrap().unwrap());
         assert!(passwords.run(|| Ok(())).await.is_ok());
     }
 

@@ -1,1 +1,277 @@
-//! order
+//! Orders: what is bought, from the checkout to its end.
+//!
+//! An order holds one or several reservations of one shop. Everything about it is frozen at the checkout: places, names
+//! of price levels, prices, fees and tax.
+
+pub mod access;
+mod checkout;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::{
+    AccountId, InventoryId, OrderId, ReservationId, ShopId,
+    order::{self, OrderState, line},
+    payment::{self, PaymentState},
+    reservation::{self, ReservationState},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+pub use self::checkout::{Checkout, Contact, checkout};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Fault, Faulty, Result},
+    inventory::{
+        self, Command, Reservation,
+        desk::{Deal, NoDeal, transact},
+    },
+    outbox,
+    page::{self, Page, Window},
+    shop::{self, rules::Power},
+    store::{Tx, save_versioned},
+};
+
+/// Orders that one round of the worker looks at.
+const EXPIRE_BATCH: u64 = 100;
+
+/// Why the business says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A reservation's time is up, or it was given back.
+    ReservationEnded,
+    /// A reservation belongs to an order already.
+    AlreadyOrdered,
+    /// A payment of it is under way.
+    BeingPaid,
+    /// The reservations are of several shops or currencies.
+    SeveralShops,
+    /// The order is paid already.
+    AlreadyPaid,
+    /// The order's time is up, or it was cancelled.
+    OrderEnded,
+}
+
+/// The order, if the viewer may see it: its buyer, whoever has its access token, or the shop's sellers. For everybody
+/// else there is none.
+pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
+    let order = by_id(app, id).await?;
+    let by_token = token.is_some_and(|token| access::opens(token, &order));
+    if by_token || viewer.account().is_ok_and(|account| account == order.account_id) {
+        return Ok(order);
+    }
+    match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
+        Ok(()) => Ok(order),
+        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => Err(Fault::NotFound("order")),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The order, if the viewer may pay it or give it up: its buyer, or whoever has its access token.
+pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
+    let order = by_id(app, id).await?;
+    let by_token = token.is_some_and(|token| access::opens(token, &order));
+    if by_token || viewer.account().is_ok_and(|account| account == order.account_id) {
+        Ok(order)
+    } else {
+        Err(Fault::NotFound("order"))
+    }
+}
+
+/// The order, whoever may see it.
+pub(crate) async fn by_id(app: &App, id: OrderId) -> Faulty<order::Model> {
+    order::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("order"))
+}
+
+/// The order's lines, in their order.
+pub async fn lines_of(app: &App, id: OrderId) -> Faulty<Vec<line::Model>> {
+    Ok(line::Entity::find()
+        .filter(line::Column::OrderId.eq(id))
+        .order_by_asc(line::Column::Position)
+        .all(app.store.read())
+        .await?)
+}
+
+/// The account's orders, newest first.
+pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<order::Model>> {
+    let select = order::Entity::find().filter(order::Column::AccountId.eq(account));
+    page::read(app.store.read(), select, order::Column::Id, true, window).await
+}
+
+/// The shop's orders, newest first, for its sellers.
+pub async fn of_shop(
+    app: &App,
+    viewer: &Viewer,
+    id: ShopId,
+    window: Window<Uuid>,
+) -> Faulty<Page<order::Model>> {
+    shop::authorise(app, viewer, id, Power::Sell).await?;
+    let select = order::Entity::find().filter(order::Column::ShopId.eq(id));
+    page::read(app.store.read(), select, order::Column::Id, true, window).await
+}
+
+/// Gives a reservation more time, and its order with it.
+pub async fn extend_reservation(
+    app: &App,
+    viewer: &Viewer,
+    id: ReservationId,
+) -> Result<Reservation, inventory::Refusal> {
+    let reservation = inventory::extend(app, viewer, id).await?;
+    if let Some(order) = reservation.held.order {
+        expire_or_prolong(app, order).await?;
+    }
+    Ok(reservation)
+}
+
+/// Gives up an unpaid order: its reservations are released. Given up before, it stays so.
+pub async fn cancel(
+    app: &App,
+    viewer: &Viewer,
+    token: Option<&str>,
+    id: OrderId,
+) -> Result<order::Model, Refusal> {
+    let order = own(app, viewer, token, id).await?;
+    match order.state {
+        OrderState::Cancelled => return Ok(order),
+        OrderState::AwaitingPayment => {}
+        OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
+            return Err(crate::error::Error::Refused(Refusal::OrderEnded));
+        }
+        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
+            return Err(crate::error::Error::Refused(Refusal::AlreadyPaid));
+        }
+    }
+    end(app, order, OrderState::Cancelled).await?;
+    Ok(by_id(app, id).await?)
+}
+
+/// The order's reservations that are active or being paid, by inventory.
+pub(crate) async fn live_reservations(
+    app: &App,
+    id: OrderId,
+) -> Faulty<BTreeMap<InventoryId, Vec<ReservationId>>> {
+    let rows = reservation::Entity::find()
+        .filter(reservation::Column::OrderId.eq(id))
+        .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
+        .order_by_asc(reservation::Column::Id)
+        .all(app.store.read())
+        .await?;
+    let mut by_inventory: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        by_inventory.entry(row.inventory_id).or_default().push(row.id);
+    }
+    Ok(by_inventory)
+}
+
+/// Moves the order from where it was read to another state, and tells it.
+pub(crate) async fn move_in_tx(
+    tx: &Tx,
+    order: &order::Model,
+    to: OrderState,
+    now: DateTime<Utc>,
+) -> Faulty<order::Model> {
+    let mut row = order.clone().into_active_model();
+    row.state = Set(to);
+    row.updated_at = Set(now);
+    if to == OrderState::Paid {
+        row.paid_at = Set(Some(now));
+    }
+    let moved = save_versioned::<order::Entity>(tx, row, order.version, "order").await?;
+    outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
+    Ok(moved)
+}
+
+/// Ends the unpaid orders whose time is up; says how many were looked at.
+///
+/// Correctness does not wait for this: the reservations of such an order can be taken from at once.
+pub async fn expire_due(app: &App) -> Faulty<usize> {
+    let due: Vec<OrderId> = order::Entity::find()
+        .select_only()
+        .column(order::Column::Id)
+        .filter(order::Column::State.eq(OrderState::AwaitingPayment))
+        .filter(order::Column::ExpiresAt.lte(app.clock.now()))
+        .limit(EXPIRE_BATCH)
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    for id in &due {
+        expire_or_prolong(app, *id).await?;
+    }
+    Ok(due.len())
+}
+
+/// Sets the order's end to that of its reservations, or ends it when one of them has ended.
+async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
+    let order = by_id(app, id).await?;
+    let now = app.clock.now();
+    let reservations =
+        reservation::Entity::find().filter(reservation::Column::OrderId.eq(id)).all(app.store.read()).await?;
+    if order.state != OrderState::AwaitingPayment || has_live_payment(app, id).await? {
+        return Ok(());
+    }
+    let alive = |row: &reservation::Model| row.state == ReservationState::Active && row.deadline > now;
+    let until = reservations.iter().map(|row| row.deadline).min();
+    match until {
+        Some(until) if reservations.iter().all(alive) => prolong(app, order, until).await,
+        Some(_) | None => end(app, order, OrderState::Expired).await,
+    }
+}
+
+async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty<()> {
+    if order.expires_at == until {
+        return Ok(());
+    }
+    let tx = app.store.begin().await?;
+    let version = order.version;
+    let mut row = order.into_active_model();
+    row.expires_at = Set(until);
+    row.updated_at = Set(app.clock.now());
+    match save_versioned::<order::Entity>(&tx, row, version, "order").await {
+        Ok(_) => Ok(tx.commit().await?),
+        // Whoever changed it meanwhile, paid or cancelled it: nothing to prolong.
+        Err(Fault::Stale(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Ends an unpaid order, and releases what reservations it still has, in one transaction.
+async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
+    let buyer = order.account_id;
+    let now = app.clock.now();
+    let live: BTreeMap<_, Vec<_>> = live_reservations(app, order.id).await?;
+    if live.is_empty() {
+        let tx = app.store.begin().await?;
+        move_in_tx(&tx, &order, to, now).await?;
+        return Ok(tx.commit().await?);
+    }
+    let legs = live
+        .into_iter()
+        .map(|(inventory, ids)| {
+            let release = |id| Command::Release { id, buyer };
+            // What is overdue is expired first; a release of it would be refused.
+            (inventory, ids.into_iter().map(release).collect())
+        })
+        .collect();
+    let companion: inventory::desk::Companion = Box::new(move |tx, _| {
+        let order = order.clone();
+        Box::pin(async move { move_in_tx(tx, &order, to, now).await.map(|_| ()) })
+    });
+    match transact(app, Deal { legs, companion: Some(companion), key: None }).await {
+        Ok(_) => Ok(()),
+        // Overdue, being paid, or gone meanwhile: the next round sees what became of it.
+        Err(NoDeal::Refused(_) | NoDeal::KeyUsed | NoDeal::Fault(Fault::Stale(_))) => Ok(()),
+        Err(NoDeal::Fault(fault)) => Err(fault),
+    }
+}
+
+async fn has_live_payment(app: &App, id: OrderId) -> Faulty<bool> {
+    let live = payment::Entity::find()
+        .filter(payment::Column::OrderId.eq(id))
+        .filter(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
+        .one(app.store.read())
+        .await?;
+    Ok(live.is_some())
+}

@@ -1,4 +1,100 @@
-//! Tickets: the right to enter.
+//! Tickets: the right to enter, shown as a signed code, used once.
 
 pub mod barcode;
+mod check_in;
 pub mod code;
+
+use chrono::{DateTime, Utc};
+use entity::{
+    AccountId, OrderId, TicketId,
+    order::{self, line},
+    ticket::{self, TicketState},
+};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+pub use self::check_in::{CheckIn, Refusal, check_in};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Fault, Faulty},
+    outbox,
+    page::{self, Page, Window},
+    store::Tx,
+};
+
+/// The ticket's signed code.
+pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
+    let epoch = u32::try_from(ticket.epoch).unwrap_or_default();
+    code::sign(&app.ticket_keys, code::Claims { ticket: ticket.id.0, event: ticket.event_id.0, epoch })
+}
+
+/// The ticket, if the viewer holds it; for everybody else there is none.
+pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> Faulty<ticket::Model> {
+    let account = viewer.account()?;
+    let ticket = ticket::Entity::find_by_id(id).one(app.store.read()).await?;
+    ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound("ticket"))
+}
+
+/// The account's tickets, newest first.
+pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<ticket::Model>> {
+    let select = ticket::Entity::find().filter(ticket::Column::AccountId.eq(account));
+    page::read(app.store.read(), select, ticket::Column::Id, true, window).await
+}
+
+/// The tickets of the orders, in the order of their lines.
+pub async fn of_orders(app: &App, orders: Vec<OrderId>) -> Faulty<Vec<ticket::Model>> {
+    Ok(ticket::Entity::find()
+        .filter(ticket::Column::OrderId.is_in(orders))
+        .order_by_asc(ticket::Column::Id)
+        .all(app.store.read())
+        .await?)
+}
+
+/// Issues a ticket for each line of an order that becomes paid in this transaction.
+pub(crate) async fn issue_in_tx(
+    tx: &Tx,
+    order: &order::Model,
+    lines: &[(TicketId, line::Model)],
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    let rows = lines.iter().map(|(id, line)| ticket::ActiveModel {
+        id: Set(*id),
+        order_id: Set(order.id),
+        order_line_id: Set(line.id),
+        event_id: Set(line.event_id),
+        shop_id: Set(order.shop_id),
+        account_id: Set(order.account_id),
+        seat_ordinal: Set(line.seat_ordinal),
+        area_ordinal: Set(line.area_ordinal),
+        label: Set(line.label.clone()),
+        tier_name: Set(line.tier_name.clone()),
+        state: Set(TicketState::Issued),
+        epoch: Set(1),
+        checked_in_at: Set(None),
+        checked_in_by: NotSet,
+        version: Set(1),
+        created_at: Set(now),
+        updated_at: Set(now),
+    });
+    ticket::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Makes all of an order's tickets void, if none of them was used. `false`: one was, and nothing may be written.
+pub(crate) async fn void_in_tx(tx: &Tx, order: OrderId, tickets: u64, now: DateTime<Utc>) -> Faulty<bool> {
+    let void = ticket::Entity::update_many()
+        .col_expr(ticket::Column::State, Expr::value(TicketState::Void))
+        .col_expr(ticket::Column::Version, Expr::col(ticket::Column::Version).add(1))
+        .col_expr(ticket::Column::UpdatedAt, Expr::value(now))
+        .filter(ticket::Column::OrderId.eq(order))
+        .filter(ticket::Column::State.eq(TicketState::Issued))
+        .exec(tx)
+        .await?;
+    outbox::record_in_tx(tx, outbox::Kind::TicketChanged, order.0, now).await?;
+    Ok(void.rows_affected == tickets)
+}

@@ -162,7 +162,8 @@ impl<'d> Spot<'d, '_> {
         // Not serde_json: its reading of floats may be off in the last digit, the standard library's is not.
         let number: f64 = digits.parse().unwrap_or(f64::INFINITY);
         if number.abs() > COORDINATE_MAX {
-            faults.add(self.path, format!("{digits} is out of bounds; the most is {COORDINATE_MAX}"));
+            faults
+                .add(self.path, format!("{} is out of bounds; the most is {COORDINATE_MAX}", short(digits)));
             return None;
         }
         Some(number)
@@ -174,7 +175,7 @@ impl<'d> Spot<'d, '_> {
         let count = digits.parse().ok().filter(|count| (1..=most).contains(count));
         if count.is_none() {
             let most = grouped(most as usize);
-            faults.add(self.path, format!("{digits} is not a whole number from 1 to {most}"));
+            faults.add(self.path, format!("{} is not a whole number from 1 to {most}", short(digits)));
         }
         count
     }
@@ -213,6 +214,11 @@ impl<'d> Spot<'d, '_> {
         }
         Some(raw.get())
     }
+}
+
+/// As much of a number as a sentence can bear: it may be as long as the document.
+fn short(digits: &str) -> &str {
+    digits.get(..20).unwrap_or(digits)
 }
 
 /// What a value is, told by its first character: the document is known to be JSON.

@@ -1,0 +1,39 @@
+//! The token with which somebody without the buyer's session reads one order: a guest in another browser, a link in a
+//! mail.
+//!
+//! The token is derived from the order's id with a key of the server's, so that it can be shown again to the buyer;
+//! the order keeps its digest, so that it stays good when the key is replaced.
+
+use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
+    digest::{SHA256, digest},
+    hmac,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use entity::{OrderId, order};
+
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+};
+
+const PREFIX: &str = "oa_";
+
+/// The order's token.
+pub fn token(app: &App, id: OrderId) -> Faulty<String> {
+    let secret = app.keys.session.signing.to_pkcs8().map_err(Fault::internal)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+    let mut message = b"tessera order access\0".to_vec();
+    message.extend_from_slice(id.0.as_bytes());
+    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, &message).as_ref())))
+}
+
+/// What the order keeps of its token.
+pub(super) fn digest_of(token: &str) -> Vec<u8> {
+    digest(&SHA256, token.as_bytes()).as_ref().to_vec()
+}
+
+/// Whether the token is the order's.
+pub(super) fn opens(token: &str, order: &order::Model) -> bool {
+    verify_slices_are_equal(&digest_of(token), &order.access_digest).is_ok()
+}

@@ -1,0 +1,200 @@
+//! Committed facts, written in the transaction that made them true, and read in the order of their commits.
+//!
+//! A fact is a kind and an id, never a copy: whoever is interested reads the object as it is then. Every instance tails
+//! the outbox and tells its own listeners, so a fact reaches those who watch on any instance.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use entity::outbox::{ActiveModel, Column, Entity, Model};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
+use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
+
+use crate::{app::App, error::Faulty, store::Tx};
+
+/// Facts that a slow listener may lag before it has to read anew what it watches.
+const CHANNEL: usize = 1_024;
+/// Facts read at once.
+const BATCH: u64 = 500;
+/// How long facts are kept, in days.
+const KEPT_DAYS: i64 = 7;
+/// How often the tail looks, when nobody wakes it.
+const POLL: Duration = Duration::from_millis(500);
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An order changed its state, or a payment or refund of it did.
+    OrderChanged,
+    /// A ticket was issued, used, or made void.
+    TicketChanged,
+}
+
+/// A committed fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What happened.
+    pub kind: Kind,
+    /// To which object.
+    pub subject: Uuid,
+}
+
+/// Where listeners wait.
+#[derive(Debug)]
+pub struct Outbox {
+    facts: broadcast::Sender<Fact>,
+    wake: Notify,
+}
+
+/// How far the tail has read: on PostgreSQL the writing transaction's number comes first, because positions are not
+/// given in the order of commits.
+#[derive(Clone, Copy, Debug, Default, FromQueryResult)]
+struct Mark {
+    transaction: i64,
+    position: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    transaction: i64,
+    position: i64,
+    kind: String,
+    subject: Uuid,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { facts: broadcast::channel(CHANNEL).0, wake: Notify::new() }
+    }
+}
+
+impl Outbox {
+    /// Listens to the facts told from now on. A listener that lags reads anew what it watches.
+    pub fn subscribe(&self) -> broadcast::Receiver<Fact> {
+        self.facts.subscribe()
+    }
+
+    /// Makes the tail look at once, after a commit that wrote facts.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OrderChanged => "order_changed",
+            Self::TicketChanged => "ticket_changed",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        [Self::OrderChanged, Self::TicketChanged].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Writes a fact beside what makes it true.
+pub async fn record_in_tx(tx: &Tx, kind: Kind, subject: Uuid, now: DateTime<Utc>) -> Faulty<()> {
+    let row = ActiveModel {
+        position: NotSet,
+        kind: Set(kind.name().to_owned()),
+        subject: Set(subject),
+        at: Set(now),
+    };
+    Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Tells the facts committed from now on, until shutdown.
+pub async fn tail(app: App) {
+    let mut mark: Option<Mark> = None;
+    loop {
+        // Registered before reading, so that no wake-up between the two is lost.
+        let woken = app.outbox.wake.notified();
+        match read(&app, mark).await {
+            Ok((next, facts)) => {
+                let full = facts.len() as u64 == BATCH;
+                mark = Some(next);
+                for fact in facts {
+                    // No listener is no fault.
+                    let _ = app.outbox.facts.send(fact);
+                }
+                if full {
+                    continue;
+                }
+            }
+            Err(fault) => tracing::warn!(?fault, "the outbox could not be read"),
+        }
+        tokio::select! {
+            () = woken => {}
+            () = tokio::time::sleep(POLL) => {}
+            () = app.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Forgets old facts; says how many.
+pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
+    let before = now - chrono::Duration::days(KEPT_DAYS);
+    Ok(Entity::delete_many().filter(Column::At.lt(before)).exec(tx).await?.rows_affected)
+}
+
+/// The facts after the mark, and the new mark. Without a mark, the end of what is there.
+async fn read(app: &App, mark: Option<Mark>) -> Faulty<(Mark, Vec<Fact>)> {
+    let rows = match (mark, app.store.backend()) {
+        (None, backend) => return Ok((end(app, backend).await?, Vec::new())),
+        (Some(mark), DbBackend::Postgres) => read_postgres(app, mark).await?,
+        (Some(mark), _) => read_sqlite(app, mark).await?,
+    };
+    let next = rows
+        .last()
+        .map(|row| Mark { transaction: row.transaction, position: row.position })
+        .or(mark)
+        .unwrap_or_default();
+    let facts = rows
+        .iter()
+        .filter_map(|row| Kind::of(&row.kind).map(|kind| Fact { kind, subject: row.subject }))
+        .collect();
+    Ok((next, facts))
+}
+
+async fn end(app: &App, backend: DbBackend) -> Faulty<Mark> {
+    let sql = match backend {
+        // Everything older than the oldest transaction still in progress is told already or never will be.
+        DbBackend::Postgres => {
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction, \
+             9223372036854775807 AS position"
+        }
+        _ => "SELECT 0 AS \"transaction\", coalesce(max(position), 0) AS position FROM outbox",
+    };
+    let mark = Mark::find_by_statement(Statement::from_string(backend, sql)).one(app.store.read()).await?;
+    Ok(mark.unwrap_or_default())
+}
+
+/// Rows of transactions that are older than any still in progress: no row can appear before them any more.
+async fn read_postgres(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
+    let sql = "SELECT transaction::text::bigint AS transaction, position, kind, subject FROM outbox \
+               WHERE (transaction, position) > ($1::text::xid8, $2) \
+               AND transaction < pg_snapshot_xmin(pg_current_snapshot()) \
+               ORDER BY transaction, position LIMIT $3";
+    let values = [mark.transaction.to_string().into(), mark.position.into(), BATCH.into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    Ok(Row::find_by_statement(statement).all(app.store.read()).await?)
+}
+
+/// SQLite has one writer: positions are given in the order of commits.
+async fn read_sqlite(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
+    let rows: Vec<Model> = Entity::find()
+        .filter(Column::Position.gt(mark.position))
+        .order_by_asc(Column::Position)
+        .limit(BATCH)
+        .all(app.store.read())
+        .await?;
+    let row =
+        |row: Model| Row { transaction: 0, position: row.position, kind: row.kind, subject: row.subject };
+    Ok(rows.into_iter().map(row).collect())
+}

@@ -1,0 +1,299 @@
+//! Refunds: a paid order given back whole. Tickets void and seats free in one commit, then the money.
+
+use chrono::Duration;
+use entity::{
+    OrderId, RefundId,
+    order::{self, OrderState, line},
+    payment::{self, PaymentState, RefundState, refund},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{
+    CHECK_SECONDS, RECOVER_BATCH, Refusal, ledger,
+    provider::{NewRefund, ProviderError, RefundStatus},
+    settle,
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Check, Error, Fault, Faulty, Result},
+    event,
+    idempotency::Key,
+    inventory::{
+        Command, Place,
+        desk::{Companion, Deal, NoDeal, transact},
+    },
+    order as orders, outbox,
+    shop::{self, rules::Power},
+    store::save_versioned,
+    ticket,
+};
+
+/// After so many refused calls an operator has to look.
+const ATTEMPTS_MAX: i32 = 20;
+
+/// What to give back.
+#[derive(Clone, Debug)]
+pub struct RefundOrder {
+    /// The order.
+    pub order: OrderId,
+    /// Its access token, for those without the buyer's session.
+    pub access_token: Option<String>,
+    /// Why, in the requester's words.
+    pub reason: String,
+    /// The caller's idempotency key.
+    pub key: String,
+}
+
+/// How refunding went.
+#[derive(Clone, Debug)]
+pub struct Refund {
+    /// The order, refunded.
+    pub order: order::Model,
+    /// The money on its way back; none when nothing was paid.
+    pub refund: Option<refund::Model>,
+}
+
+/// Gives a paid order back whole: by the shop at any time, by the buyer within the events' time for refunds.
+pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Result<Refund, Refusal> {
+    Check::default().text(&input.reason, "reason", 0, 500).done()?;
+    let token = input.access_token.as_deref();
+    let order = orders::visible(app, viewer, token, input.order).await?;
+    // The key belongs to the order's buyer: the shop and the buyer must not both refund under one key of theirs.
+    let key = Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason))?;
+    if let Some(subject) = key.subject(app.store.read()).await? {
+        return Ok(refunded(app, order.id, RefundId(subject)).await?);
+    }
+    refundable(&order)?;
+    let lines = orders::lines_of(app, order.id).await?;
+    authorise(app, viewer, &order, &lines).await?;
+    let payment = captured(app, order.id).await?;
+    let id = RefundId(app.clock.new_uuid());
+    let requested_by = viewer.account().unwrap_or(order.account_id);
+    let row = payment.map(|payment| new_row(app, id, &payment, &input.reason, requested_by));
+    match take_back(app, &order, &lines, row, (key.clone(), id.0)).await {
+        Ok(()) => {}
+        Err(NoDeal::KeyUsed) => {
+            let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
+            return Ok(refunded(app, order.id, RefundId(subject)).await?);
+        }
+        // A ticket used or the order refunded meanwhile: say which.
+        Err(NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_))) => {
+            refundable(&orders::by_id(app, order.id).await?)?;
+            return Err(Error::Refused(Refusal::TicketUsed));
+        }
+        Err(NoDeal::Fault(fault)) => return Err(fault.into()),
+    }
+    app.outbox.wake();
+    send(app, id).await?;
+    Ok(refunded(app, order.id, id).await?)
+}
+
+/// The order's refunds, oldest first.
+pub async fn refunds_of(app: &App, order: OrderId) -> Faulty<Vec<refund::Model>> {
+    Ok(refund::Entity::find()
+        .filter(refund::Column::OrderId.eq(order))
+        .order_by_asc(refund::Column::Id)
+        .all(app.store.read())
+        .await?)
+}
+
+/// Sends every refund that is not decided again, under its own key; says how many.
+pub async fn recover_refunds(app: &App) -> Faulty<usize> {
+    let due: Vec<RefundId> = refund::Entity::find()
+        .select_only()
+        .column(refund::Column::Id)
+        .filter(refund::Column::State.is_not_in([RefundState::Succeeded, RefundState::Manual]))
+        .filter(refund::Column::CheckAt.lte(app.clock.now()))
+        .order_by_asc(refund::Column::CheckAt)
+        .limit(RECOVER_BATCH)
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    for id in &due {
+        if let Err(fault) = send(app, *id).await {
+            tracing::warn!(refund = %id.0, ?fault, "a refund could not be sent; it is tried again");
+        }
+    }
+    Ok(due.len())
+}
+
+/// Asks the provider to give the money back, and writes the answer down.
+async fn send(app: &App, id: RefundId) -> Faulty<()> {
+    let Some(row) = refund::Entity::find_by_id(id).one(app.store.read()).await? else { return Ok(()) };
+    if matches!(row.state, RefundState::Succeeded | RefundState::Manual) {
+        return Ok(());
+    }
+    let payment = super::by_id(app, row.payment_id).await?;
+    let reference =
+        payment.provider_ref.ok_or_else(|| Fault::internal("a captured payment without an intent"))?;
+    let answer = app.provider.refund(&NewRefund { refund: id, reference, amount: row.amount_minor }).await;
+    let attempts = row.attempts + 1;
+    let (state, provider_ref) = match answer {
+        Ok(refund) => match refund.status {
+            RefundStatus::Succeeded => (RefundState::Succeeded, Some(refund.reference)),
+            RefundStatus::Pending => (RefundState::Pending, Some(refund.reference)),
+            RefundStatus::Failed => (RefundState::Failed, Some(refund.reference)),
+        },
+        Err(ProviderError::Unknown) => (RefundState::Submitted, None),
+        Err(ProviderError::Refused(code)) => {
+            tracing::error!(refund = %id.0, code, attempts, "the provider refused a refund");
+            (if attempts >= ATTEMPTS_MAX { RefundState::Manual } else { RefundState::Failed }, None)
+        }
+    };
+    match write(app, &row, state, provider_ref, attempts).await {
+        // Somebody else sent it at the same time, under the same key.
+        Err(Fault::Stale(_)) => Ok(()),
+        other => other,
+    }
+}
+
+async fn write(
+    app: &App,
+    refund: &refund::Model,
+    state: RefundState,
+    provider_ref: Option<String>,
+    attempts: i32,
+) -> Faulty<()> {
+    let now = app.clock.now();
+    let order = orders::by_id(app, refund.order_id).await?;
+    let tx = app.store.begin().await?;
+    let mut row = refund.clone().into_active_model();
+    row.state = Set(state);
+    row.attempts = Set(attempts);
+    // Later and later, up to an hour.
+    row.check_at = Set(now + Duration::seconds(CHECK_SECONDS << attempts.clamp(0, 9)));
+    row.updated_at = Set(now);
+    if provider_ref.is_some() {
+        row.provider_ref = Set(provider_ref);
+    }
+    save_versioned::<refund::Entity>(&tx, row, refund.version, "refund").await?;
+    if state == RefundState::Succeeded {
+        ledger::refunded_in_tx(&tx, app, &order, refund).await?;
+    }
+    outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Seats free, tickets void, order refunded, refund written down: one commit.
+async fn take_back(
+    app: &App,
+    order: &order::Model,
+    lines: &[line::Model],
+    refund: Option<refund::ActiveModel>,
+    key: (Key, uuid::Uuid),
+) -> std::result::Result<(), NoDeal> {
+    let mut legs: Vec<(entity::InventoryId, Vec<Command>)> = Vec::new();
+    let mut sorted: Vec<&line::Model> = lines.iter().collect();
+    sorted.sort_by_key(|line| line.event_id);
+    for lines in sorted.chunk_by(|a, b| a.event_id == b.event_id) {
+        let places = lines.iter().filter_map(|line| place(line)).collect();
+        legs.push((lines[0].event_id.into(), vec![Command::TakeBack { buyer: order.account_id, places }]));
+    }
+    let (order, tickets, now) = (order.clone(), lines.len() as u64, app.clock.now());
+    let companion: Companion = Box::new(move |tx, _| {
+        let (order, refund) = (order.clone(), refund.clone());
+        Box::pin(async move {
+            orders::move_in_tx(tx, &order, OrderState::Refunded, now).await?;
+            if !ticket::void_in_tx(tx, order.id, tickets, now).await? {
+                return Err(Fault::Stale("ticket"));
+            }
+            if let Some(refund) = refund {
+                refund::Entity::insert(refund).exec_without_returning(tx).await?;
+            }
+            Ok(())
+        })
+    });
+    transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())
+}
+
+fn place(line: &line::Model) -> Option<Place> {
+    match (line.seat_ordinal, line.area_ordinal) {
+        (Some(seat), _) => {
+            Some(Place::Seat { ordinal: u32::try_from(seat).ok()?, epoch: u32::try_from(line.epoch).ok()? })
+        }
+        (None, Some(area)) => Some(Place::Area { ordinal: u32::try_from(area).ok()?, quantity: 1 }),
+        (None, None) => None,
+    }
+}
+
+fn new_row(
+    app: &App,
+    id: RefundId,
+    payment: &payment::Model,
+    reason: &str,
+    requested_by: entity::AccountId,
+) -> refund::ActiveModel {
+    let now = app.clock.now();
+    refund::ActiveModel {
+        id: Set(id),
+        order_id: Set(payment.order_id),
+        payment_id: Set(payment.id),
+        state: Set(RefundState::Requested),
+        amount_minor: Set(payment.amount_minor),
+        currency: Set(payment.currency.clone()),
+        reason: Set(reason.trim().to_owned()),
+        requested_by: Set(requested_by),
+        provider_ref: Set(None),
+        attempts: Set(0),
+        check_at: Set(now + Duration::seconds(CHECK_SECONDS)),
+        version: Set(1),
+        created_at: Set(now),
+        updated_at: Set(now),
+    }
+}
+
+/// The payment that is to be given back, collected if it was not yet. None: nothing was paid.
+async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
+    for collect in [true, false] {
+        let payments = super::payments_of(app, order).await?;
+        if let Some(payment) = payments.iter().find(|payment| payment.state == PaymentState::Captured) {
+            return Ok(Some(payment.clone()));
+        }
+        match payments.iter().find(|payment| payment.state == PaymentState::Capturing) {
+            Some(payment) if collect => settle(app, payment.id).await?,
+            Some(_) => return Err(Fault::Unavailable),
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+async fn authorise(
+    app: &App,
+    viewer: &Viewer,
+    order: &order::Model,
+    lines: &[line::Model],
+) -> Result<(), Refusal> {
+    match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
+        Ok(()) => return Ok(()),
+        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => {}
+        Err(fault) => return Err(fault.into()),
+    }
+    for line in lines {
+        let until = event::by_id(app, line.event_id).await?.refund_until;
+        if until.is_none_or(|until| until <= app.clock.now()) {
+            return Err(Error::Refused(Refusal::RefundClosed));
+        }
+    }
+    Ok(())
+}
+
+fn refundable(order: &order::Model) -> Result<(), Refusal> {
+    match order.state {
+        OrderState::Paid => Ok(()),
+        OrderState::Refunded | OrderState::PartiallyRefunded => Err(Error::Refused(Refusal::AlreadyRefunded)),
+        OrderState::AwaitingPayment
+        | OrderState::Expired
+        | OrderState::Cancelled
+        | OrderState::RefundDue
+        | OrderState::Stuck => Err(Error::Refused(Refusal::NotPaid)),
+    }
+}
+
+async fn refunded(app: &App, order: OrderId, id: RefundId) -> Faulty<Refund> {
+    let refund = refund::Entity::find_by_id(id).one(app.store.read()).await?;
+    Ok(Refund { order: orders::by_id(app, order).await?, refund })
+}

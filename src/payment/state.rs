@@ -1,0 +1,82 @@
+//! Where payments may go from where they are.
+//!
+//! Answers of a provider come late, twice and out of order. Each state has a rank, and a lower rank never overwrites a
+//! higher one; what has ended stays as it ended.
+//!
+//! Invariant: pure and synchronous.
+
+use entity::payment::PaymentState;
+
+use super::provider::IntentStatus;
+
+/// What an intent's status means for the payment.
+pub fn state_of(status: IntentStatus) -> PaymentState {
+    match status {
+        IntentStatus::RequiresPaymentMethod => PaymentState::Failed,
+        IntentStatus::RequiresAction => PaymentState::RequiresAction,
+        IntentStatus::Processing => PaymentState::Submitted,
+        IntentStatus::RequiresCapture => PaymentState::Authorised,
+        IntentStatus::Succeeded => PaymentState::Captured,
+        IntentStatus::Canceled => PaymentState::Cancelled,
+    }
+}
+
+/// Whether nothing more can come.
+pub fn has_ended(state: PaymentState) -> bool {
+    matches!(state, PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled)
+}
+
+/// The state after `observed` was seen at the provider, if it is another one.
+pub fn advance(current: PaymentState, observed: PaymentState) -> Option<PaymentState> {
+    // Once the seats are sold, the only way is to be collected: a decline seen late is old news.
+    let fails_too_late = current == PaymentState::Capturing && observed != PaymentState::Captured;
+    let moves = !has_ended(current) && !fails_too_late && rank(observed) > rank(current);
+    moves.then_some(observed)
+}
+
+fn rank(state: PaymentState) -> u8 {
+    match state {
+        PaymentState::Created => 0,
+        PaymentState::Submitted => 1,
+        PaymentState::RequiresAction => 2,
+        PaymentState::Authorised => 3,
+        PaymentState::Capturing => 4,
+        PaymentState::Failed | PaymentState::Cancelled => 5,
+        PaymentState::Captured => 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::Iterable;
+
+    use super::*;
+
+    #[test]
+    fn what_has_ended_stays_as_it_ended() {
+        for ended in [PaymentState::Captured, PaymentState::Failed, PaymentState::Cancelled] {
+            for observed in PaymentState::iter() {
+                assert_eq!(advance(ended, observed), None, "{ended:?} must not become {observed:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lower_rank_never_overwrites_a_higher_one() {
+        for current in PaymentState::iter() {
+            for observed in PaymentState::iter() {
+                if let Some(next) = advance(current, observed) {
+                    assert!(rank(next) > rank(current), "{current:?} → {next:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn out_of_order_failed_after_succeeded() {
+        let after_success = advance(PaymentState::Capturing, PaymentState::Captured);
+        assert_eq!(after_success, Some(PaymentState::Captured));
+        assert_eq!(advance(PaymentState::Capturing, PaymentState::Failed), None);
+        assert_eq!(advance(PaymentState::Captured, PaymentState::Failed), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! Check-in: a scanner of the shop lets a ticket's holder in, exactly once.
+
+use chrono::{DateTime, Utc};
+use entity::{
+    CheckInId, EventId, TicketId,
+    ticket::{self, ScanOutcome, TicketState, check_in},
+};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
+
+use super::code::{self, Claims};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Check, Error, Fault, Faulty, Result},
+    outbox,
+    shop::{self, rules::Power},
+    store::save_versioned,
+};
+
+/// How often a scan is decided again because another scanner was first.
+const ATTEMPTS: usize = 3;
+
+/// What was scanned.
+#[derive(Clone, Debug)]
+pub struct CheckIn {
+    /// The ticket's code.
+    pub code: String,
+    /// What the gate is for, if it is for one event only.
+    pub event: Option<EventId>,
+}
+
+/// Why the holder is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a code of ours, or changed.
+    Forged,
+    /// A ticket of another event, or of another shop.
+    WrongEvent,
+    /// The ticket was refunded or revoked.
+    Void,
+    /// The code of an earlier holder; the ticket was passed on.
+    Superseded,
+    /// Let in before.
+    Used {
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// Lets the ticket's holder in, if nobody was let in with it before.
+pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<ticket::Model, Refusal> {
+    let scanner = viewer.user()?;
+    Check::default().text(&input.code, "code", 1, 2_000).done()?;
+    let claims =
+        code::verify(&app.ticket_verifier, &input.code).map_err(|_| Error::Refused(Refusal::Forged))?;
+    for _ in 0..ATTEMPTS {
+        let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
+            .one(app.store.read())
+            .await?
+            .ok_or(Error::Refused(Refusal::Forged))?;
+        match shop::authorise(app, viewer, ticket.shop_id, Power::Scan).await {
+            Ok(()) => {}
+            // A genuine ticket, but not of this scanner's shop.
+            Err(Fault::Forbidden(_)) => return Err(Error::Refused(Refusal::WrongEvent)),
+            Err(fault) => return Err(fault.into()),
+        }
+        let refusal = refusal(&ticket, claims, input.event);
+        match record(app, scanner, ticket, refusal.as_ref()).await {
+            Ok(ticket) => return refusal.map_or(Ok(ticket), |refusal| Err(Error::Refused(refusal))),
+            // Another scanner was first: look again, and find it used.
+            Err(Fault::Stale(_)) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Err(Fault::Unavailable.into())
+}
+
+fn refusal(ticket: &ticket::Model, claims: Claims, gate: Option<EventId>) -> Option<Refusal> {
+    let of_event = ticket.event_id.0 == claims.event && gate.is_none_or(|gate| gate == ticket.event_id);
+    if !of_event {
+        return Some(Refusal::WrongEvent);
+    }
+    if ticket.state == TicketState::Void {
+        return Some(Refusal::Void);
+    }
+    if i64::from(ticket.epoch) != i64::from(claims.epoch) {
+        return Some(Refusal::Superseded);
+    }
+    ticket.checked_in_at.map(|at| Refusal::Used { at })
+}
+
+/// Writes the scan down, and the ticket used if it admits.
+async fn record(
+    app: &App,
+    scanner: entity::AccountId,
+    ticket: ticket::Model,
+    refusal: Option<&Refusal>,
+) -> Faulty<ticket::Model> {
+    let now = app.clock.now();
+    let outcome = match refusal {
+        None => ScanOutcome::Admitted,
+        Some(Refusal::Used { .. }) => ScanOutcome::Used,
+        Some(Refusal::Void) => ScanOutcome::Void,
+        Some(Refusal::Superseded) => ScanOutcome::Superseded,
+        Some(Refusal::WrongEvent | Refusal::Forged) => ScanOutcome::WrongEvent,
+    };
+    let scan = check_in::ActiveModel {
+        id: Set(CheckInId(app.clock.new_uuid())),
+        ticket_id: Set(ticket.id),
+        shop_id: Set(ticket.shop_id),
+        account_id: Set(scanner),
+        outcome: Set(outcome),
+        at: Set(now),
+    };
+    let tx = app.store.begin().await?;
+    let ticket = if outcome == ScanOutcome::Admitted {
+        let version = ticket.version;
+        let mut row = ticket.into_active_model();
+        row.state = Set(TicketState::CheckedIn);
+        row.checked_in_at = Set(Some(now));
+        row.checked_in_by = Set(Some(scanner));
+        row.updated_at = Set(now);
+        let ticket = save_versioned::<ticket::Entity>(&tx, row, version, "ticket").await?;
+        outbox::record_in_tx(&tx, outbox::Kind::TicketChanged, ticket.id.0, now).await?;
+        ticket
+    } else {
+        ticket
+    };
+    check_in::Entity::insert(scan).exec_without_returning(&tx).await?;
+    tx.commit().await?;
+    app.outbox.wake();
+    Ok(ticket)
+}

@@ -1,0 +1,354 @@
+//! Throw-away PostgreSQL clusters, started from the installed binaries and gone with the test process.
+//!
+//! A cluster lives in a directory of its own (in memory if it may) and listens on a socket in it, so no port is taken,
+//! nobody but its owner can reach it, and the machine's own server is never touched. It runs as an unprivileged user:
+//! oneself, or `postgres` or `nobody` when oneself is root. A watcher, a small shell script in a process group of its
+//! own, starts and stops the server by order, and ends it and removes the directory when the pipe from the test process
+//! closes. The pipe closes whatever happens to the test process, `kill -9` included.
+//!
+//! Invariant: a missing PostgreSQL is a panic that says how to install it, never a skipped test.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use super::blocking::block_on;
+
+/// How to get what is missing.
+const INSTALL: &str = "the tests need PostgreSQL 13 or newer: run `apt-get install -y postgresql` \
+                       (scripts/test does it without leaving a server running), \
+                       or put the directory of `initdb` and `postgres` into PATH";
+
+/// The watcher: `$1` is the cluster's directory, `$2` that of the binaries. It answers each order with one line.
+///
+/// The server is the script's own child, so that it is reaped also where process 1 reaps nobody. The signals are ignored
+/// because the server has to live exactly as long as the pipe.
+const WATCHER: &str = r#"
+trap '' HUP INT PIPE TERM
+dir=$1 bin=$2 server=
+start() {
+    "$bin/postgres" -D data </dev/null >>log 2>&1 &
+    server=$!
+    until grep -qs ready data/postmaster.pid; do
+        sleep 0.02
+        kill -0 "$server" 2>/dev/null || return 1
+    done
+}
+stop() {
+    [ -n "$server" ] || return 0
+    kill -QUIT "$server"
+    wait "$server"
+    server=
+    rm -f data/postmaster.pid
+}
+cd "$dir" || exit 1
+"$bin/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync </dev/null >log 2>&1
+cat settings >>data/postgresql.conf
+while read -r order; do
+    if "$order" 2>>log; then echo done; else echo failed; fi
+done
+stop
+cd / && rm -rf "$dir"
+"#;
+
+/// What all clusters have in common. Nothing of it changes what a statement means.
+const SETTINGS: &str = "
+listen_addresses = ''
+port = 5432
+max_connections = 300
+shared_buffers = 32MB
+log_min_messages = fatal
+log_timezone = 'UTC'
+timezone = 'UTC'
+";
+
+/// What only a test may do: survive the death of the server, but not that of the machine.
+const FAST: &str = "
+fsync = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 256MB
+autovacuum = off
+";
+
+/// What the cluster does for data to survive the machine's death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Nothing: commits are written, so that they survive the server's death, but not flushed.
+    Fast,
+    /// All that a real server does; for whatever measures or proves something about commits.
+    Real,
+}
+
+/// A running server, and the directory it lives in. Both end with it.
+pub(crate) struct Cluster {
+    dir: PathBuf,
+    watcher: Mutex<Watcher>,
+    /// The templates made so far. Held locked while a database is made: a template that is being copied cannot be
+    /// copied by another (`source database is being accessed by other users`).
+    templates: Mutex<BTreeSet<&'static str>>,
+    databases: AtomicU32,
+}
+
+/// The shell script that has the server in hand.
+struct Watcher {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+/// A database of one's own, dropped with this value however many connections it still has.
+pub(crate) struct Database {
+    /// Where it is, for sqlx, `SeaORM` and `psql` alike. Its user owns the database and is nothing more.
+    pub(crate) url: String,
+    name: String,
+    cluster: Arc<Cluster>,
+}
+
+/// The cluster that the tests of this process share, started by the first who asks.
+pub(crate) fn shared(durability: Durability) -> &'static Arc<Cluster> {
+    static FAST: OnceLock<Arc<Cluster>> = OnceLock::new();
+    static REAL: OnceLock<Arc<Cluster>> = OnceLock::new();
+    match durability {
+        Durability::Fast => FAST.get_or_init(|| Cluster::start(durability)),
+        Durability::Real => REAL.get_or_init(|| Cluster::start(durability)),
+    }
+}
+
+/// A fresh copy of a template on the shared, fast cluster; see [`Cluster::database`].
+pub(crate) fn database(template: &'static str, make: impl AsyncFnOnce(&str) + Send) -> Database {
+    shared(Durability::Fast).database(template, make)
+}
+
+impl Cluster {
+    /// Starts a cluster of one's own, for tests that stop the server under somebody's feet.
+    pub(crate) fn start(durability: Durability) -> Arc<Self> {
+        let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
+        let dir = place(durability);
+        let cluster = Self {
+            watcher: Mutex::new(Watcher::start(&dir, &binaries, durability)),
+            dir,
+            templates: Mutex::default(),
+            databases: AtomicU32::default(),
+        };
+        cluster.order("start");
+        cluster.execute(["CREATE ROLE tessera LOGIN".to_owned()]);
+        Arc::new(cluster)
+    }
+
+    /// A fresh copy of a template, which the first who asks makes: `make` gets the URL of an empty database.
+    pub(crate) fn database(
+        self: &Arc<Self>,
+        template: &'static str,
+        make: impl AsyncFnOnce(&str) + Send,
+    ) -> Database {
+        let mut templates = locked(&self.templates);
+        if !templates.contains(template) {
+            self.execute([
+                format!("DROP DATABASE IF EXISTS template_{template} WITH (FORCE)"),
+                format!("CREATE DATABASE template_{template} OWNER tessera"),
+            ]);
+            let url = self.url("tessera", &format!("template_{template}"));
+            block_on(async || make(&url).await);
+            // Connections that `make` left behind would be in the way of the copies.
+            self.execute([format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_{template}'"
+            )]);
+            templates.insert(template);
+        }
+        self.copy(&format!("template_{template}"))
+    }
+
+    /// A fresh database without anything in it.
+    pub(crate) fn empty(self: &Arc<Self>) -> Database {
+        let _one_at_a_time = locked(&self.templates);
+        self.copy("template1")
+    }
+
+    /// Ends the server at once, as a crash would: every connection breaks, every committed transaction stays.
+    pub(crate) fn stop_server(&self) {
+        self.order("stop");
+    }
+
+    /// Starts the server again after [`Self::stop_server`]; it recovers as it would after a crash.
+    pub(crate) fn start_server(&self) {
+        self.order("start");
+    }
+
+    /// The directory that the cluster lives in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn copy(self: &Arc<Self>, template: &str) -> Database {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.execute([format!("CREATE DATABASE {name} OWNER tessera TEMPLATE {template}")]);
+        Database { url: self.url("tessera", &name), name, cluster: Arc::clone(self) }
+    }
+
+    fn url(&self, user: &str, database: &str) -> String {
+        let dir = self.dir.display();
+        format!("postgres://{user}@localhost/{database}?host={dir}&port=5432&sslmode=disable")
+    }
+
+    fn execute<const N: usize>(&self, statements: [String; N]) {
+        if let Err(error) = self.try_execute(statements) {
+            panic!("PostgreSQL refused the harness: {error}\n{}", self.log());
+        }
+    }
+
+    /// A connection for each call: it cannot outlive the runtime it was made on, and every test has its own.
+    fn try_execute<const N: usize>(&self, statements: [String; N]) -> Result<(), sqlx::Error> {
+        block_on(async || {
+            let mut connection = PgConnection::connect(&self.url("postgres", "postgres")).await?;
+            for statement in statements {
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+            }
+            connection.close().await
+        })
+    }
+
+    fn order(&self, order: &str) {
+        let done = locked(&self.watcher).order(order);
+        assert!(done, "PostgreSQL did not {order}:\n{}", self.log());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+}
+
+impl Watcher {
+    fn start(dir: &Path, binaries: &Path, durability: Durability) -> Self {
+        let durability = match durability {
+            Durability::Fast => FAST,
+            Durability::Real => "",
+        };
+        let socket = format!("unix_socket_directories = '{}'", dir.display());
+        fs::write(dir.join("settings"), format!("{SETTINGS}{durability}{socket}\n"))
+            .unwrap_or_else(|error| panic!("cannot write PostgreSQL's settings: {error}"));
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCHER, "tessera-postgres"]).arg(dir).arg(binaries).current_dir("/");
+        // The user's own PGDATA, PGPORT and the like mean the user's own server.
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        if let Some((user, group)) = someone_else(dir) {
+            chown(dir, Some(user), Some(group))
+                .unwrap_or_else(|error| panic!("cannot give PostgreSQL its directory: {error}"));
+            command.uid(user).gid(group);
+        }
+        let mut process =
+            command.spawn().unwrap_or_else(|error| panic!("cannot start PostgreSQL's watcher: {error}"));
+        match process.stdout.take() {
+            Some(answers) => Self { process, answers: BufReader::new(answers) },
+            None => panic!("PostgreSQL's watcher has no voice"),
+        }
+    }
+
+    /// Gives the order and waits for the answer: was it carried out?
+    fn order(&mut self, order: &str) -> bool {
+        let Some(orders) = &mut self.process.stdin else { return false };
+        let mut answer = String::new();
+        writeln!(orders, "{order}").is_ok()
+            && self.answers.read_line(&mut answer).is_ok()
+            && answer.trim_end() == "done"
+    }
+}
+
+impl Drop for Watcher {
+    /// Waiting closes the pipe first, which is the order to end.
+    fn drop(&mut self) {
+        if let Err(error) = self.process.wait() {
+            eprintln!("PostgreSQL's watcher cannot be waited for: {error}");
+        }
+    }
+}
+
+impl Drop for Database {
+    /// A database that stays is only waste until the cluster goes, so a failure is told and hides no other.
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        if let Err(error) = self.cluster.try_execute([drop]) {
+            eprintln!("{} stays until the cluster goes: {error}", self.name);
+        }
+    }
+}
+
+/// A new directory for a cluster.
+///
+/// Making and dropping a database makes and removes hundreds of files, which memory does five times as fast as a disk.
+/// Never `TMPDIR`: a socket's path has to be short, and another user has to get there.
+fn place(durability: Durability) -> PathBuf {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("tessera-postgres-");
+    let in_memory = match durability {
+        Durability::Fast if has_room("/dev/shm") => builder.tempdir_in("/dev/shm").ok(),
+        Durability::Fast | Durability::Real => None,
+    };
+    in_memory
+        .map_or_else(|| builder.tempdir_in("/tmp"), Ok)
+        .unwrap_or_else(|error| panic!("cannot make a directory for PostgreSQL: {error}"))
+        .keep()
+}
+
+/// Whether a file system is there and has 2 GiB left, many times what a cluster takes.
+fn has_room(path: &str) -> bool {
+    let table = printed("df", &["-Pk", path]).unwrap_or_default();
+    let available = table.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    available.is_some_and(|kib| kib >= 2 * 1024 * 1024)
+}
+
+/// Whom to be instead of root, whom PostgreSQL refuses to serve; `None` if we are not root.
+fn someone_else(made_by_us: &Path) -> Option<(u32, u32)> {
+    let owner = fs::metadata(made_by_us)
+        .unwrap_or_else(|error| panic!("cannot look at {}: {error}", made_by_us.display()))
+        .uid();
+    if owner != 0 {
+        return None;
+    }
+    let id = |flag, user| printed("id", &[flag, user])?.parse().ok();
+    let user = ["postgres", "nobody"].into_iter().find_map(|user| Some((id("-u", user)?, id("-g", user)?)));
+    Some(
+        user.unwrap_or_else(|| panic!("root cannot run PostgreSQL, and there is no user postgres or nobody")),
+    )
+}
+
+/// The directory of PostgreSQL's server programs: from PATH, from `pg_config`, or the newest of Debian's.
+fn binaries() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    debian.sort_by_key(|dir| dir.file_name()?.to_str()?.parse::<u32>().ok());
+    let told = printed("pg_config", &["--bindir"]).map(PathBuf::from);
+    env::split_paths(&path)
+        .chain(told)
+        .chain(debian.into_iter().rev().map(|dir| dir.join("bin")))
+        // A link to one of the programs stands beside a link to the other, not beside all that they need.
+        .filter_map(|dir| Some(dir.join("initdb").canonicalize().ok()?.parent()?.to_owned()))
+        .find(|dir| dir.join("postgres").exists())
+}
+
+/// What a program prints, if it is there and content.
+fn printed(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim_end().to_owned())
+}
+
+/// The lock, also after a test panicked with it: what it guards is changed last, after all that can fail.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

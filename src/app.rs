@@ -69,6 +69,8 @@ pub struct Parts {
     pub tasks: TaskTracker,
     /// Cancelled when the server is told to stop.
     pub shutdown: CancellationToken,
+    /// Cancelled when no request is in progress any more: the desks end.
+    pub drained: CancellationToken,
     pub(crate) desks: Desks,
     random: SystemRandom,
 }
@@ -101,6 +103,7 @@ impl App {
             keys,
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
+            drained: CancellationToken::new(),
             desks: Desks::default(),
             random: SystemRandom::new(),
         })))

@@ -1,2 +1,146 @@
-//! x
-fn main() {}
+//! The command line: from settings to a running server, and the few things that operators do by hand.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tessera::{
+    account,
+    config::Config,
+    demo, graphql, http,
+    keys::SigningKeys,
+    server::{self, StartError},
+    telemetry,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// Sells coupons and event tickets in real time through GraphQL.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default).
+    Serve,
+    /// Bring the database's schema up to date and end.
+    Migrate,
+    /// Print the GraphQL schema and end.
+    Schema,
+    /// Fill an empty database with demo data and end.
+    Seed,
+    /// Make an account one of the platform's operators, who keep the categories.
+    Operator {
+        /// The account's e-mail address; it must have signed up.
+        email: String,
+    },
+    /// Make the signing keys in the keys' directory, unless they are there.
+    Keys,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(cli.config.is_production());
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), StartError> {
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(cli.config).await,
+        Command::Migrate => {
+            server::open(cli.config).await?;
+            say("the schema is up to date");
+            Ok(())
+        }
+        Command::Schema => {
+            say(graphql::sdl().trim_end());
+            Ok(())
+        }
+        Command::Seed => {
+            let app = server::open(cli.config).await?;
+            say(if demo::fill(&app).await? {
+                "filled with demo data"
+            } else {
+                "not empty: nothing was changed"
+            });
+            Ok(())
+        }
+        Command::Operator { email } => {
+            let app = server::open(cli.config).await?;
+            account::make_operator(&app, &email).await?;
+            say("the account is an operator now");
+            Ok(())
+        }
+        Command::Keys => {
+            let dir = cli.config.keys_dir();
+            SigningKeys::load_or_create(&dir)?;
+            say(&format!("the keys are in {}", dir.display()));
+            Ok(())
+        }
+    }
+}
+
+async fn serve(mut config: Config) -> Result<(), StartError> {
+    config.validate()?;
+    let listener = TcpListener::bind(config.listen).await?;
+    // Port 0 is a free one: links must name the one that it became.
+    config.listen = listener.local_addr()?;
+    let app = server::open(config).await?;
+    if app.config.fills_demo() && demo::fill(&app).await? {
+        say("filled the empty database with demo data");
+    }
+    let router = http::router(app.clone(), graphql::schema(&app));
+    // Handlers stand before anybody is told that the server is ready.
+    let stop = stop_signal()?;
+    welcome(&app.config);
+    Ok(server::serve(app, router, listener, stop).await?)
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, StartError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn welcome(config: &Config) {
+    let url = config.public_url();
+    if config.serves_graphiql() {
+        say(&format!("GraphiQL      {url}/graphiql"));
+    }
+    say(&format!("GraphQL       {url}/graphql (HTTP and WebSocket)"));
+    say(&format!("health        {url}/health/ready"));
+    if config.fills_demo() {
+        for (email, what) in demo::SIGN_INS {
+            say(&format!("demo sign-in  {email} / {} ({what})", demo::PASSWORD));
+        }
+    }
+    say(&format!("listening on http://{}", config.listen));
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the command answers to whoever runs it")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+fn say_error(text: &str) {
+    eprintln!("tessera: {text}");
+}

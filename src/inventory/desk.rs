@@ -17,9 +17,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{MutexGuard, broadcast, mpsc, oneshot};
 
 use super::{
+    across,
+    change::{Change, Decision},
     decide::{Command, Refusal, decide},
-    persist,
-    state::{Change, Decision, Held, Stock},
+    read,
+    state::{Held, Stock},
+    write,
 };
 use crate::{
     app::App,
@@ -33,7 +36,7 @@ const QUEUE: usize = 4_096;
 /// Jobs that one transaction commits at the most.
 const BATCH: usize = 256;
 /// How often a batch is decided again because another instance was first, or a lock was not to be had.
-const ATTEMPTS: u32 = 12;
+pub(super) const ATTEMPTS: u32 = 12;
 /// Versions that a slow subscriber may lag before it is sent back to the log.
 const FEED: usize = 512;
 /// A desk without jobs or subscribers ends after this.
@@ -87,10 +90,10 @@ pub(crate) struct Desks(Mutex<HashMap<InventoryId, Arc<Desk>>>);
 
 /// One inventory's desk.
 pub(crate) struct Desk {
-    id: InventoryId,
-    stock: tokio::sync::Mutex<Option<Stock>>,
+    pub(super) id: InventoryId,
+    pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
     queue: mpsc::Sender<Job>,
-    feed: broadcast::Sender<Arc<Version>>,
+    pub(super) feed: broadcast::Sender<Arc<Version>>,
 }
 
 struct Job {
@@ -150,7 +153,7 @@ impl Desks {
 /// Makes the deal, and tells the reservations as they are then, in the order of the commands.
 pub(crate) async fn transact(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
     if deal.legs.len() != 1 {
-        return across(app, deal).await;
+        return across::across(app, deal).await;
     }
     let Some((id, commands)) = deal.legs.pop() else { return Ok(Vec::new()) };
     let (reply, answer) = oneshot::channel();
@@ -196,7 +199,7 @@ impl Desk {
         loop {
             let first = tokio::select! {
                 job = jobs.recv() => job,
-                () = app.shutdown.cancelled() => jobs.try_recv().ok(),
+                () = app.drained.cancelled() => jobs.try_recv().ok(),
                 () = tokio::time::sleep(IDLE) => {
                     if app.desks.close_if_unused(&self) { None } else { continue }
                 }
@@ -273,7 +276,7 @@ impl Desk {
             .all(|job| job.job.companion.is_none() && job.decisions.iter().all(Decision::is_empty));
         if idle {
             // Nothing to write; but were the refusals decided upon the current version?
-            return match persist::version(app, self.id).await {
+            return match read::version(app, self.id).await {
                 Ok(version) if version == stock.version => {
                     answer(decided, refused);
                     Ok(Vec::new())
@@ -323,7 +326,7 @@ impl Desk {
     async fn write(&self, app: &App, stock: &Stock, change: &Change, decided: &[Decided]) -> Faulty<Written> {
         let tx = app.store.begin().await?;
         let now = app.clock.now();
-        if !persist::write_in_tx(&tx, self.id, stock, change, now).await? {
+        if !write::write_in_tx(&tx, self.id, stock, change, now).await? {
             return Ok(Written::GuardLost);
         }
         for (index, job) in decided.iter().enumerate() {
@@ -341,18 +344,18 @@ impl Desk {
         Ok(Written::Committed)
     }
 
-    async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
+    pub(super) async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
         let stock = match memory.take() {
             Some(stock) => stock,
-            None => persist::load(app, self.id).await?,
+            None => read::load(app, self.id).await?,
         };
         Ok(memory.insert(stock))
     }
 
     /// Brings the memory to the current version by the log, or, where that is not possible, forgets it.
-    async fn follow(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<()> {
+    pub(super) async fn follow(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<()> {
         let Some(mut stock) = memory.take() else { return Ok(()) };
-        let Some(changes) = persist::changes_after(app, self.id, stock.version, FOLLOW).await? else {
+        let Some(changes) = read::changes_after(app, self.id, stock.version, FOLLOW).await? else {
             return Ok(());
         };
         if changes.len() as u64 == FOLLOW {
@@ -362,7 +365,7 @@ impl Desk {
             stock.follow(number, &change);
             if change.terms {
                 // Newer than this version at worst, and then a later change says so again.
-                stock.terms = persist::terms(app, self.id).await?;
+                stock.terms = read::terms(app, self.id).await?;
             }
             let _ = self.feed.send(Arc::new(Version { number, change }));
         }
@@ -371,75 +374,8 @@ impl Desk {
     }
 }
 
-/// Makes a deal over several inventories in one transaction, holding their stocks meanwhile.
-async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
-    deal.legs.sort_by_key(|(id, _)| *id);
-    let desks: Vec<Arc<Desk>> = deal.legs.iter().map(|(id, _)| app.desks.get(app, *id)).collect();
-    let mut memories = Vec::with_capacity(desks.len());
-    for desk in &desks {
-        memories.push(desk.stock.lock().await);
-    }
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << attempt.min(7)))).await;
-        }
-        match attempt_across(app, &deal, &desks, &mut memories).await {
-            Ok(Some(held)) => return Ok(held),
-            Ok(None) | Err(NoDeal::Fault(Fault::Unavailable)) => {
-                for (desk, memory) in desks.iter().zip(&mut memories) {
-                    desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
-                }
-            }
-            Err(no_deal) => return Err(no_deal),
-        }
-    }
-    Err(NoDeal::Fault(Fault::Unavailable))
-}
-
-/// One try; none when another instance was first.
-async fn attempt_across(
-    app: &App,
-    deal: &Deal,
-    desks: &[Arc<Desk>],
-    memories: &mut [MutexGuard<'_, Option<Stock>>],
-) -> Result<Option<Vec<Held>>, NoDeal> {
-    let now = app.clock.now();
-    let mut drafts = Vec::with_capacity(desks.len());
-    let mut all_held = Vec::new();
-    for ((desk, memory), (_, commands)) in desks.iter().zip(memories.iter_mut()).zip(&deal.legs) {
-        // A refusal must rest upon the current version.
-        desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
-        let mut stock = desk.loaded(app, memory).await.map_err(NoDeal::Fault)?.clone();
-        let (decisions, held) = decide_all(&mut stock, commands, now).map_err(NoDeal::Refused)?;
-        let change = stock.change_of(&decisions);
-        all_held.extend(held);
-        drafts.push((stock, change));
-    }
-    let tx = app.store.begin().await.map_err(|error| NoDeal::Fault(error.into()))?;
-    for (desk, (stock, change)) in desks.iter().zip(&drafts) {
-        if !persist::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(NoDeal::Fault)? {
-            return Ok(None);
-        }
-    }
-    if let Some(no_deal) = accompany(&tx, &deal.key, deal.companion.as_ref(), &all_held, now).await {
-        return Err(no_deal);
-    }
-    if let Err(error) = tx.commit().await {
-        for memory in memories {
-            **memory = None;
-        }
-        return Err(NoDeal::Fault(Fault::internal(error)));
-    }
-    for ((desk, memory), (mut stock, change)) in desks.iter().zip(memories).zip(drafts) {
-        stock.version += 1;
-        let _ = desk.feed.send(Arc::new(Version { number: stock.version, change }));
-        **memory = Some(stock);
-    }
-    Ok(Some(all_held))
-}
-
 /// Claims the key and writes the companion's rows; says why if that cannot be.
-async fn accompany(
+pub(super) async fn accompany(
     tx: &Tx,
     key: &Option<(Key, uuid::Uuid)>,
     companion: Option<&Companion>,
@@ -460,7 +396,7 @@ async fn accompany(
 }
 
 /// Decides the commands one upon the other and applies them, or, if one is refused, none.
-fn decide_all(
+pub(super) fn decide_all(
     stock: &mut Stock,
     commands: &[Command],
     now: chrono::DateTime<chrono::Utc>,

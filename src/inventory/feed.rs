@@ -11,9 +11,10 @@ use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
+    change::Change,
     desk::{Desk, Version},
-    persist,
-    state::{Area, Change, Counts, Stock},
+    read,
+    state::{Area, Counts, Stock},
 };
 use crate::{app::App, error::Faulty};
 
@@ -159,7 +160,7 @@ impl Reader {
             self.behind = false;
             return Ok(());
         }
-        match persist::changes_after(&self.app, self.desk.id(), last, RESUME).await? {
+        match read::changes_after(&self.app, self.desk.id(), last, RESUME).await? {
             Some(changes) if !changes.iter().any(|(_, change)| change.terms) => {
                 for (number, change) in changes {
                     self.last = Some(number);

@@ -3,11 +3,15 @@
 //! Everything that takes or gives back a place goes through the [`desk`](desk::transact): commands in, decisions by a
 //! pure function, one commit behind the version guard, a row in the change log, and a word to everybody who watches.
 
+mod across;
+mod change;
 mod decide;
 pub(crate) mod desk;
+mod draft;
 pub mod feed;
-mod persist;
+mod read;
 mod state;
+mod write;
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -21,6 +25,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use self::desk::{Deal, NoDeal, transact};
 pub use self::{
+    change::{Change, Decision},
     decide::{Command, Pick, Refusal, decide},
     state::{Area, Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
 };
@@ -168,12 +173,12 @@ pub(crate) async fn create_in_tx(
     now: DateTime<Utc>,
 ) -> Faulty<()> {
     let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
-    persist::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
+    write::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
 }
 
 /// Tells every desk that the event's terms changed. Does nothing for an event that was never published.
 pub(crate) async fn touch_in_tx(tx: &Tx, event: EventId, now: DateTime<Utc>) -> Faulty<()> {
-    persist::touch_in_tx(tx, event.into(), now).await
+    write::touch_in_tx(tx, event.into(), now).await
 }
 
 /// Follows the log for an inventory that is open here, after this process wrote to it past the desk.
@@ -277,7 +282,7 @@ fn pick_digest(pick: &Pick) -> impl Serialize {
 
 impl Reservation {
     fn of(row: reservation::Model) -> Faulty<Self> {
-        Ok(Self { inventory: row.inventory_id, held: persist::held(row)? })
+        Ok(Self { inventory: row.inventory_id, held: read::held(row)? })
     }
 }
 

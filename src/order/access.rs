@@ -34,6 +34,6 @@ pub(super) fn digest_of(token: &str) -> Vec<u8> {
 }
 
 /// Whether the token is the order's.
-pub(super) fn opens(token: &str, order: &order::Model) -> bool {
+pub(crate) fn opens(token: &str, order: &order::Model) -> bool {
     verify_slices_are_equal(&digest_of(token), &order.access_digest).is_ok()
 }

@@ -15,9 +15,11 @@ use entity::{
     payment::{self, PaymentState},
     reservation::{self, ReservationState},
 };
+use futures_util::{Stream, stream};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
+use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 pub use self::checkout::{Checkout, Contact, checkout};
@@ -111,6 +113,35 @@ pub async fn of_shop(
     shop::authorise(app, viewer, id, Power::Sell).await?;
     let select = order::Entity::find().filter(order::Column::ShopId.eq(id));
     page::read(app.store.read(), select, order::Column::Id, true, window).await
+}
+
+/// The order as it is, and then after every change, for whoever may see it.
+pub async fn watch(
+    app: &App,
+    viewer: &Viewer,
+    token: Option<String>,
+    id: OrderId,
+) -> Faulty<impl Stream<Item = Faulty<order::Model>> + use<>> {
+    visible(app, viewer, token.as_deref(), id).await?;
+    // Listening begins before the first look: the other order would lose a change in between.
+    let live = app.outbox.subscribe();
+    let state = (app.clone(), viewer.clone(), live, true);
+    Ok(stream::unfold(state, move |(app, viewer, mut live, first)| {
+        let token = token.clone();
+        async move {
+            while !first {
+                match live.recv().await {
+                    Ok(fact) if fact.subject == id.0 => break,
+                    Ok(_) => {}
+                    // What was missed is in the row, which is read now.
+                    Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+            let order = visible(&app, &viewer, token.as_deref(), id).await;
+            Some((order, (app, viewer, live, false)))
+        }
+    }))
 }
 
 /// Gives a reservation more time, and its order with it.

@@ -1,0 +1,84 @@
+//! `node(id:)`: any object by its id, as Relay wants it.
+
+use async_graphql::{Context, ID, Interface, Object};
+use entity::{
+    CategoryId, EventId, OrderId, ReservationId, SeatMapId, ShopId, TicketId, TypedId, VenueId,
+};
+
+use super::{
+    category::Category,
+    context::ContextExt,
+    error::{ApiResult, found},
+    event::Event,
+    id,
+    order::Order,
+    reservation::Reservation,
+    seat_map::SeatMap,
+    shop::Shop,
+    ticket::Ticket,
+    venue::Venue,
+};
+use crate::{category, event, inventory, order, shop, ticket, venue};
+
+/// An object with an id of its own.
+#[derive(Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The object's id, unique among all kinds of objects."))]
+pub enum Node {
+    /// A category.
+    Category(Category),
+    /// An event.
+    Event(Event),
+    /// An order.
+    Order(Order),
+    /// A reservation.
+    Reservation(Reservation),
+    /// A seat map.
+    SeatMap(SeatMap),
+    /// A shop.
+    Shop(Shop),
+    /// A ticket.
+    Ticket(Ticket),
+    /// A venue.
+    Venue(Venue),
+}
+
+/// Queries.
+#[derive(Debug, Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Any object by its id. Null when there is none, or it is not yours to see.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of any kind of object.")] id: ID,
+    ) -> ApiResult<Option<Node>> {
+        let Some((prefix, uuid)) = id::split(&id) else { return Ok(None) };
+        let (app, viewer) = (ctx.app(), ctx.viewer());
+        Ok(match prefix.as_str() {
+            CategoryId::PREFIX => {
+                found(category::by_id(app, CategoryId(uuid)).await)?.map(|row| Node::Category(row.into()))
+            }
+            EventId::PREFIX => {
+                found(event::visible(app, viewer, EventId(uuid)).await)?.map(|row| Node::Event(row.into()))
+            }
+            OrderId::PREFIX => {
+                found(order::visible(app, viewer, None, OrderId(uuid)).await)?.map(|row| Node::Order(row.into()))
+            }
+            ReservationId::PREFIX => found(inventory::owned(app, viewer, ReservationId(uuid)).await)?
+                .map(|row| Node::Reservation(Reservation(row))),
+            SeatMapId::PREFIX => {
+                found(venue::visible_seat_map(app, viewer, SeatMapId(uuid)).await)?.map(|row| Node::SeatMap(row.into()))
+            }
+            ShopId::PREFIX => found(shop::by_id(app, ShopId(uuid)).await)?.map(|row| Node::Shop(row.into())),
+            TicketId::PREFIX => {
+                found(ticket::owned(app, viewer, TicketId(uuid)).await)?.map(|row| Node::Ticket(row.into()))
+            }
+            VenueId::PREFIX => {
+                found(venue::by_id(app, VenueId(uuid)).await)?.map(|row| Node::Venue(row.into()))
+            }
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,415 @@
+//! Orders in the API.
+
+use async_graphql::{
+    Context, Enum, ID, InputObject, Object, SimpleObject, Subscription,
+    connection::{Connection, EmptyFields},
+};
+use chrono::{DateTime, Utc};
+use entity::{OrderId, ReservationId, order, order::line};
+use futures_util::{Stream, StreamExt};
+use uuid::Uuid;
+
+use super::{
+    context::ContextExt,
+    error::{ApiError, ApiResult, found, outcome, user_error},
+    event::Event,
+    id::{decode, encode},
+    page::{Cursor, connection},
+    payment::{Payment, Refund},
+    scalar::{Long, Money},
+    shop::Shop,
+    ticket::Ticket,
+};
+use crate::{
+    error::Result as Outcome,
+    order::{self as orders, Checkout, Contact, Refusal},
+    page::Page,
+    payment, ticket,
+};
+
+/// A page of orders.
+pub(crate) type OrderConnection = Connection<Cursor<Uuid>, Order, EmptyFields>;
+
+user_error! {
+    /// Why an order was not made or changed.
+    OrderError, OrderErrorCode {
+        /// A reservation ran out or was given back: reserve again.
+        ReservationEnded,
+        /// A reservation belongs to another order already.
+        AlreadyOrdered,
+        /// A payment of it is under way: cancel the payment first.
+        BeingPaid,
+        /// The reservations are of several shops or currencies: check out once for each.
+        SeveralShops,
+        /// The order is paid already.
+        AlreadyPaid,
+        /// The order expired or was cancelled.
+        OrderEnded,
+    }
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "OrderState", remote = "entity::order::OrderState")]
+pub enum State {
+    /// Made by the checkout; pay it before `expiresAt`.
+    AwaitingPayment,
+    /// Paid: its tickets are valid.
+    Paid,
+    /// Part of the money went back.
+    PartiallyRefunded,
+    /// All of the money goes back; its tickets are void.
+    Refunded,
+    /// Its reservations ran out unpaid. Nothing was charged.
+    Expired,
+    /// Given up before it was paid. Nothing was charged.
+    Cancelled,
+    /// Money came too late and goes back.
+    RefundDue,
+    /// Cannot be decided by machine; the platform's operators were told.
+    Stuck,
+}
+
+/// What is bought, from one shop in one currency. Everything in it stays as it was at the checkout.
+#[derive(Clone, Debug)]
+pub struct Order {
+    row: order::Model,
+    by_token: bool,
+}
+
+impl From<order::Model> for Order {
+    fn from(row: order::Model) -> Self {
+        Self { row, by_token: false }
+    }
+}
+
+#[Object]
+impl Order {
+    /// The order's id.
+    async fn id(&self) -> ID {
+        encode(self.row.id)
+    }
+
+    /// Raised by every change.
+    async fn version(&self) -> Long {
+        Long(self.row.version)
+    }
+
+    /// A short reference for people, such as `7K3M9-QX4TA`.
+    async fn number(&self) -> &str {
+        &self.row.number
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> State {
+        self.row.state.into()
+    }
+
+    /// What is to pay, fees and tax included.
+    async fn total(&self) -> Money {
+        self.money(self.row.total_minor)
+    }
+
+    /// Fees contained in the total.
+    async fn fees(&self) -> Money {
+        self.money(self.row.fee_minor)
+    }
+
+    /// Tax contained in the total.
+    async fn tax(&self) -> Money {
+        self.money(self.row.tax_minor)
+    }
+
+    /// Its lines: one per place.
+    async fn lines(&self, ctx: &Context<'_>) -> ApiResult<Vec<OrderLine>> {
+        let lines = orders::lines_of(ctx.app(), self.row.id).await?;
+        Ok(lines.into_iter().map(|row| OrderLine { row, currency: self.row.currency.clone() }).collect())
+    }
+
+    /// Whom the order is for.
+    async fn contact(&self) -> OrderContact {
+        OrderContact {
+            name: self.row.contact_name.clone(),
+            email: self.row.contact_email.clone(),
+            phone: self.row.contact_phone.clone(),
+        }
+    }
+
+    /// The seller.
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.row.shop_id).await
+    }
+
+    /// With this token somebody without your session reads and pays the order: for a link in a mail. Only the buyer
+    /// sees it.
+    async fn access_token(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        if !self.is_own(ctx) {
+            return Ok(None);
+        }
+        Ok(Some(orders::access::token(ctx.app(), self.row.id)?))
+    }
+
+    /// Its tickets, once it is paid; void after a refund. Only the buyer sees them.
+    async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Vec<Ticket>> {
+        if !self.is_own(ctx) {
+            return Ok(Vec::new());
+        }
+        let tickets = ticket::of_orders(ctx.app(), vec![self.row.id]).await?;
+        Ok(tickets.into_iter().map(Ticket::from).collect())
+    }
+
+    /// Its payments, oldest first: declined ones too.
+    async fn payments(&self, ctx: &Context<'_>) -> ApiResult<Vec<Payment>> {
+        let payments = payment::payments_of(ctx.app(), self.row.id).await?;
+        Ok(payments.into_iter().map(Payment::from).collect())
+    }
+
+    /// Its refunds, oldest first.
+    async fn refunds(&self, ctx: &Context<'_>) -> ApiResult<Vec<Refund>> {
+        Ok(payment::refunds_of(ctx.app(), self.row.id).await?.into_iter().map(Refund::from).collect())
+    }
+
+    /// Unpaid, it expires here.
+    async fn expires_at(&self) -> DateTime<Utc> {
+        self.row.expires_at
+    }
+
+    /// When it was paid.
+    async fn paid_at(&self) -> Option<DateTime<Utc>> {
+        self.row.paid_at
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+}
+
+impl Order {
+    /// An order that was opened with its access token: its bearer sees what the buyer sees.
+    pub(crate) fn opened(row: order::Model, token: Option<&str>) -> Self {
+        let by_token = token.is_some_and(|token| orders::access::opens(token, &row));
+        Self { row, by_token }
+    }
+
+    fn money(&self, minor: i64) -> Money {
+        Money::of(minor, &self.row.currency)
+    }
+
+    fn is_own(&self, ctx: &Context<'_>) -> bool {
+        self.by_token || ctx.viewer().account().is_ok_and(|account| account == self.row.account_id)
+    }
+}
+
+/// One place, as it was bought.
+#[derive(Debug)]
+pub struct OrderLine {
+    row: line::Model,
+    currency: String,
+}
+
+#[Object]
+impl OrderLine {
+    /// The place in words, such as `Stalls, Row A, Seat 12`.
+    async fn label(&self) -> &str {
+        &self.row.label
+    }
+
+    /// The price level's name.
+    async fn tier_name(&self) -> &str {
+        &self.row.tier_name
+    }
+
+    /// The event.
+    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Event> {
+        Event::of(ctx, self.row.event_id).await
+    }
+
+    /// Price, tax included.
+    async fn price(&self) -> Money {
+        Money::of(self.row.price_minor, &self.currency)
+    }
+
+    /// Fee, tax included.
+    async fn fee(&self) -> Money {
+        Money::of(self.row.fee_minor, &self.currency)
+    }
+
+    /// Tax contained in price and fee.
+    async fn tax(&self) -> Money {
+        Money::of(self.row.tax_minor, &self.currency)
+    }
+
+    /// Price and fee together.
+    async fn total(&self) -> Money {
+        Money::of(self.row.price_minor + self.row.fee_minor, &self.currency)
+    }
+}
+
+/// Whom an order is for.
+#[derive(Debug, SimpleObject)]
+pub struct OrderContact {
+    /// Whom to address.
+    pub name: String,
+    /// Where the tickets go.
+    pub email: String,
+    /// As given.
+    pub phone: Option<String>,
+}
+
+/// What to check out.
+#[derive(Debug, InputObject)]
+pub struct CheckoutInput {
+    /// Your active reservations, all of one shop.
+    pub reservation_ids: Vec<ID>,
+    /// Whom the order is for.
+    pub contact: ContactInput,
+    /// Your own key: the same call with the same key has its effect once.
+    pub idempotency_key: String,
+}
+
+/// Whom an order is for.
+#[derive(Debug, InputObject)]
+pub struct ContactInput {
+    /// Whom to address.
+    pub name: String,
+    /// Where the tickets go.
+    pub email: String,
+    /// If you like.
+    pub phone: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, SimpleObject)]
+pub struct CheckoutPayload {
+    /// The order, to be paid before it expires.
+    pub order: Option<Order>,
+    /// Why it was not made.
+    pub errors: Vec<OrderError>,
+}
+
+/// Which order to give up.
+#[derive(Debug, InputObject)]
+pub struct CancelOrderInput {
+    /// The order.
+    pub order_id: ID,
+    /// Its access token, if you are not signed in as its buyer.
+    pub access_token: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, SimpleObject)]
+pub struct CancelOrderPayload {
+    /// The order, cancelled.
+    pub order: Option<Order>,
+    /// Why it was not cancelled.
+    pub errors: Vec<OrderError>,
+}
+
+/// Queries.
+#[derive(Debug, Default)]
+pub struct OrderQuery;
+
+#[Object]
+impl OrderQuery {
+    /// An order of yours, of your shop, or whose access token you have. Null otherwise.
+    async fn order(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The order.")] id: ID,
+        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<String>,
+    ) -> ApiResult<Option<Order>> {
+        let token = access_token.as_deref();
+        let order = orders::visible(ctx.app(), ctx.viewer(), token, decode(&id, "id")?).await;
+        Ok(found(order)?.map(|row| Order::opened(row, token)))
+    }
+}
+
+/// Mutations.
+#[derive(Debug, Default)]
+pub struct OrderMutation;
+
+#[Object]
+impl OrderMutation {
+    /// Makes an order of reservations of yours. Their deadlines stay: pay before the first of them.
+    async fn checkout(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to check out.")] input: CheckoutInput,
+    ) -> ApiResult<CheckoutPayload> {
+        ctx.viewer().account()?;
+        let (order, errors) = outcome(check_out(ctx, input).await)?;
+        Ok(CheckoutPayload { order: order.map(Order::from), errors })
+    }
+
+    /// Gives up an unpaid order; its reservations are released.
+    async fn cancel_order(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] input: CancelOrderInput,
+    ) -> ApiResult<CancelOrderPayload> {
+        let token = input.access_token.as_deref();
+        let cancelled = async {
+            orders::cancel(ctx.app(), ctx.viewer(), token, decode(&input.order_id, "orderId")?).await
+        };
+        let (order, errors) = outcome(cancelled.await)?;
+        Ok(CancelOrderPayload { order: order.map(|row| Order::opened(row, token)), errors })
+    }
+}
+
+/// Subscriptions.
+#[derive(Debug, Default)]
+pub struct OrderSubscription;
+
+#[Subscription]
+impl OrderSubscription {
+    /// An order, now and after every change of it, its payments or its refunds: for the page that waits for the
+    /// payment. Authorised as `Query.order`.
+    async fn order(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The order.")] id: ID,
+        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<String>,
+    ) -> Result<impl Stream<Item = Result<Order, ApiError>> + use<>, ApiError> {
+        let id: OrderId = decode(&id, "id")?;
+        let stream = orders::watch(ctx.app(), ctx.viewer(), access_token.clone(), id).await?;
+        Ok(stream.map(move |next| {
+            next.map(|row| Order::opened(row, access_token.as_deref())).map_err(ApiError::from)
+        }))
+    }
+}
+
+/// A page of orders as a connection.
+pub(crate) fn order_connection(page: Page<order::Model>) -> OrderConnection {
+    connection(page, EmptyFields, |row| (row.id.0, Order::from(row)))
+}
+
+async fn check_out(ctx: &Context<'_>, input: CheckoutInput) -> Outcome<order::Model, Refusal> {
+    let mut reservations: Vec<ReservationId> = Vec::new();
+    for (index, id) in input.reservation_ids.iter().enumerate() {
+        reservations.push(decode(id, &format!("reservationIds.{index}"))?);
+    }
+    let ContactInput { name, email, phone } = input.contact;
+    let contact = Contact { name, email, phone };
+    orders::checkout(ctx.app(), ctx.viewer(), Checkout { reservations, contact, key: input.idempotency_key }).await
+}
+
+impl From<Refusal> for OrderError {
+    fn from(refusal: Refusal) -> Self {
+        let (code, message) = match refusal {
+            Refusal::ReservationEnded => {
+                (OrderErrorCode::ReservationEnded, "a reservation has ended; reserve again")
+            }
+            Refusal::AlreadyOrdered => {
+                (OrderErrorCode::AlreadyOrdered, "a reservation belongs to another order already")
+            }
+            Refusal::BeingPaid => (OrderErrorCode::BeingPaid, "a payment of it is under way"),
+            Refusal::SeveralShops => {
+                (OrderErrorCode::SeveralShops, "the reservations are of several shops or currencies")
+            }
+            Refusal::AlreadyPaid => (OrderErrorCode::AlreadyPaid, "the order is paid already"),
+            Refusal::OrderEnded => (OrderErrorCode::OrderEnded, "the order expired or was cancelled"),
+        };
+        Self { code, message: message.to_owned(), ..Self::default() }
+    }
+}

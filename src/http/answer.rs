@@ -1,0 +1,183 @@
+//! What an HTTP answer looks like: its media type, its status and the shape of a refusal.
+//!
+//! The mapping follows the 61 audits of the `graphql-http` suite and stands here alone, because the specification's
+//! draft of 2026 wants other numbers (422, 294).
+
+use super::guard::Refusal;
+use async_graphql::{Response as GraphqlResponse, Value};
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+/// The two media types a GraphQL answer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MediaType {
+    /// `application/graphql-response+json`: the status tells whether the operation ran.
+    GraphqlResponse,
+    /// `application/json`: 200 for every well-formed GraphQL request, as old clients expect.
+    Json,
+}
+
+impl MediaType {
+    /// What the caller accepts most; `None` when it accepts neither. Without `Accept` it is JSON.
+    pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let mut best: Option<(u16, Self)> = None;
+        let mut asked = false;
+        for value in headers.get_all(header::ACCEPT) {
+            asked = true;
+            for range in value.to_str().unwrap_or_default().split(',') {
+                let Some((quality, media)) = accepted(range) else { continue };
+                if quality > 0 && best.is_none_or(|(highest, _)| quality > highest) {
+                    best = Some((quality, media));
+                }
+            }
+        }
+        if asked { best.map(|(_, media)| media) } else { Some(Self::Json) }
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+        })
+    }
+
+    /// The status of a well-formed request whose operation was refused before it ran.
+    fn refused_status(self) -> StatusCode {
+        match self {
+            Self::GraphqlResponse => StatusCode::BAD_REQUEST,
+            Self::Json => StatusCode::OK,
+        }
+    }
+}
+
+/// One media range with its quality in thousandths.
+fn accepted(range: &str) -> Option<(u16, MediaType)> {
+    let mut parts = range.split(';').map(str::trim);
+    let media = match parts.next()?.to_ascii_lowercase().as_str() {
+        "application/graphql-response+json" => MediaType::GraphqlResponse,
+        "application/json" | "application/*" | "*/*" => MediaType::Json,
+        _ => return None,
+    };
+    let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1_000), thousandths)?;
+    Some((quality, media))
+}
+
+/// A quality as RFC 9110 writes it: `1`, `0.5`, at most three digits.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let whole: u16 = whole.parse().ok().filter(|&whole| whole <= 1)?;
+    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let fraction: u16 = format!("{fraction:0<3}").parse().ok()?;
+    Some((whole * 1_000 + fraction).min(1_000))
+}
+
+/// The answer of an operation that was handed to the executor.
+pub(super) fn executed(media: MediaType, response: &GraphqlResponse) -> Response {
+    if was_refused(response) {
+        let body = json!({ "errors": response.errors });
+        return reply(media, media.refused_status(), body.to_string());
+    }
+    match serde_json::to_string(response) {
+        Ok(body) => reply(media, StatusCode::OK, body),
+        Err(_) => Failure::Http(StatusCode::INTERNAL_SERVER_ERROR, internal()).answer(media),
+    }
+}
+
+/// Whether the executor refused the operation before running it: no data, and no error that lies in the data.
+pub(super) fn was_refused(response: &GraphqlResponse) -> bool {
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// Why a request gets no result, and how HTTP says so.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The HTTP request itself is refused: the status says so in every media type.
+    Http(StatusCode, Refusal),
+    /// The method is; these are allowed.
+    Method(&'static str, Refusal),
+    /// The token is.
+    Token(Refusal),
+    /// The request is well formed, but its document is refused.
+    Document(Refusal),
+}
+
+impl Failure {
+    /// The answer that tells it.
+    pub(super) fn answer(self, media: MediaType) -> Response {
+        let (status, refusal, header) = match self {
+            Self::Http(status, refusal) => (status, refusal, None),
+            Self::Method(allow, refusal) => {
+                (StatusCode::METHOD_NOT_ALLOWED, refusal, Some((header::ALLOW, allow)))
+            }
+            Self::Token(refusal) => {
+                (StatusCode::UNAUTHORIZED, refusal, Some((header::WWW_AUTHENTICATE, "Bearer")))
+            }
+            Self::Document(refusal) => (media.refused_status(), refusal, None),
+        };
+        let mut response = reply(media, status, json!({ "errors": errors(&refusal) }).to_string());
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+impl From<(StatusCode, Refusal)> for Failure {
+    fn from((status, refusal): (StatusCode, Refusal)) -> Self {
+        Self::Http(status, refusal)
+    }
+}
+
+/// A JSON answer outside GraphQL, in the same shape.
+pub(super) fn refused(status: StatusCode, code: &'static str, message: &'static str) -> Response {
+    Failure::Http(status, Refusal::new(code, message)).answer(MediaType::Json)
+}
+
+/// Our own fault.
+pub(super) fn internal() -> Refusal {
+    Refusal::new("INTERNAL", "An internal error occurred.")
+}
+
+/// A refusal as GraphQL errors.
+pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
+    json!([{ "message": refusal.message, "extensions": { "code": refusal.code } }])
+}
+
+fn reply(media: MediaType, status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, media.content_type())], Body::from(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MediaType::*, *};
+
+    #[test]
+    fn the_most_accepted_type_wins_and_the_first_among_equals() {
+        let cases = [
+            ("application/graphql-response+json, application/json;q=0.9", Some(GraphqlResponse)),
+            ("application/json, application/graphql-response+json", Some(Json)),
+            ("application/json;q=0.5, application/graphql-response+json;q=0.75", Some(GraphqlResponse)),
+            ("application/graphql-response+json; charset=utf-8", Some(GraphqlResponse)),
+            ("*/*", Some(Json)),
+            ("text/html, */*;q=0.1", Some(Json)),
+            ("text/html", None),
+            ("application/json;q=0", None),
+            ("application/json;q=nan", None),
+            ("", None),
+        ];
+        for (accept, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(MediaType::negotiate(&headers), expected, "{accept}");
+        }
+        assert_eq!(MediaType::negotiate(&HeaderMap::new()), Some(Json));
+    }
+}

@@ -1,0 +1,216 @@
+//! The gate after the parser: weighs a document as if its fragments were expanded, without expanding them.
+//!
+//! Each fragment is weighed once and its weight remembered, so the work is linear in the document although the
+//! expansion may be exponential. All sums saturate, and the first limit passed ends the walk.
+
+use super::{
+    Introspection, MAX_ALIASES, MAX_DEPTH, MAX_DIRECTIVES, MAX_FRAGMENTS, MAX_INTROSPECTION_LISTS,
+    MAX_MUTATION_FIELDS, MAX_NESTING, MAX_SELECTIONS, Refusal,
+};
+use async_graphql::{
+    Name, Positioned,
+    parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet},
+};
+use std::collections::HashMap;
+
+/// Refuses a document whose expansion is too big, too deep or otherwise not to be executed.
+///
+/// All operations count together, and fragments that nothing uses count too: validation walks them all.
+pub fn check(document: &ExecutableDocument, introspection: Introspection) -> Result<(), Refusal> {
+    if document.fragments.len() > MAX_FRAGMENTS {
+        return Err(too_complex(format!("A document defines at most {MAX_FRAGMENTS} fragments.")));
+    }
+    let mut scale = Scale { document, introspection, fragments: HashMap::new() };
+    let mut total = Weight::default();
+    for (_, operation) in document.operations.iter() {
+        total = total.beside(scale.operation(&operation.node)?);
+        total.within_limits()?;
+    }
+    for name in document.fragments.keys() {
+        if !scale.fragments.contains_key(name) {
+            total = total.beside(scale.fragment(name, 0)?);
+            total.within_limits()?;
+        }
+    }
+    Ok(())
+}
+
+/// What a selection set costs after expansion.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    selections: u32,
+    depth: u32,
+    aliases: u32,
+    directives: u32,
+    /// Fields at the top of the set, those of its fragments included.
+    roots: u32,
+    /// Introspection lists inside one another.
+    lists: u32,
+    /// Whether a field at the top of the set begins with `__`.
+    meta_root: bool,
+}
+
+impl Weight {
+    /// The weight of both, standing side by side.
+    fn beside(self, other: Self) -> Self {
+        Self {
+            selections: self.selections.saturating_add(other.selections),
+            depth: self.depth.max(other.depth),
+            aliases: self.aliases.saturating_add(other.aliases),
+            directives: self.directives.saturating_add(other.directives),
+            roots: self.roots.saturating_add(other.roots),
+            lists: self.lists.max(other.lists),
+            meta_root: self.meta_root || other.meta_root,
+        }
+    }
+
+    /// The weight of a fragment's use: its content stays at the level of the use.
+    fn spread(self, directives: usize) -> Self {
+        Self { selections: self.selections.saturating_add(1), ..self }.with_directives(directives)
+    }
+
+    fn with_directives(self, directives: usize) -> Self {
+        let directives = u32::try_from(directives).unwrap_or(u32::MAX);
+        Self { directives: self.directives.saturating_add(directives), ..self }
+    }
+
+    fn within_limits(self) -> Result<Self, Refusal> {
+        if self.selections > MAX_SELECTIONS {
+            return Err(too_complex(format!(
+                "A document selects at most {MAX_SELECTIONS} fields, fragments expanded."
+            )));
+        }
+        if self.depth > MAX_DEPTH {
+            return Err(too_deep(format!("Fields nest at most {MAX_DEPTH} levels deep.")));
+        }
+        if self.aliases > MAX_ALIASES {
+            return Err(Refusal::new(
+                "TOO_MANY_ALIASES",
+                format!("A document has at most {MAX_ALIASES} aliases, fragments expanded."),
+            ));
+        }
+        if self.directives > MAX_DIRECTIVES {
+            return Err(Refusal::new(
+                "TOO_MANY_DIRECTIVES",
+                format!("A document has at most {MAX_DIRECTIVES} directives, fragments expanded."),
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// A walk over one document.
+struct Scale<'a> {
+    document: &'a ExecutableDocument,
+    introspection: Introspection,
+    /// Fragments already weighed; `None` while one is being weighed, so that a cycle is noticed.
+    fragments: HashMap<&'a Name, Option<Weight>>,
+}
+
+impl<'a> Scale<'a> {
+    fn operation(&mut self, operation: &'a OperationDefinition) -> Result<Weight, Refusal> {
+        let weight = self.set(&operation.selection_set.node, 0)?;
+        match operation.ty {
+            OperationType::Mutation if weight.roots > MAX_MUTATION_FIELDS => {
+                return Err(too_complex(format!(
+                    "A mutation has at most {MAX_MUTATION_FIELDS} root fields."
+                )));
+            }
+            OperationType::Subscription if weight.roots != 1 || weight.meta_root => {
+                return Err(Refusal::new(
+                    "GRAPHQL_VALIDATION_FAILED",
+                    "A subscription has exactly one root field, and not an introspection field.",
+                ));
+            }
+            OperationType::Query | OperationType::Mutation | OperationType::Subscription => {}
+        }
+        let on_variables: usize =
+            operation.variable_definitions.iter().map(|variable| variable.node.directives.len()).sum();
+        Ok(weight.with_directives(operation.directives.len().saturating_add(on_variables)))
+    }
+
+    /// `level` counts the sets entered on the way here: it bounds this recursion, which goes through fragments and
+    /// is therefore not bounded by the brackets of the text.
+    fn set(&mut self, set: &'a SelectionSet, level: usize) -> Result<Weight, Refusal> {
+        if level > MAX_NESTING {
+            return Err(too_deep(format!("Selections nest at most {MAX_NESTING} levels deep.")));
+        }
+        let mut total = Weight::default();
+        for Positioned { node: selection, .. } in &set.items {
+            let weight = match selection {
+                Selection::Field(field) => self.field(&field.node, level)?,
+                Selection::InlineFragment(fragment) => self
+                    .set(&fragment.node.selection_set.node, level + 1)?
+                    .spread(fragment.node.directives.len()),
+                Selection::FragmentSpread(spread) => self
+                    .fragment(&spread.node.fragment_name.node, level + 1)?
+                    .spread(spread.node.directives.len()),
+            };
+            total = total.beside(weight).within_limits()?;
+        }
+        Ok(total)
+    }
+
+    fn field(&mut self, field: &'a Field, level: usize) -> Result<Weight, Refusal> {
+        let inner = self.set(&field.selection_set.node, level + 1)?;
+        let name = field.name.node.as_str();
+        if matches!(name, "__schema" | "__type") {
+            self.introspects(inner)?;
+        }
+        let is_list = matches!(name, "fields" | "inputFields" | "interfaces" | "possibleTypes");
+        let weight = Weight {
+            selections: inner.selections.saturating_add(1),
+            depth: inner.depth.saturating_add(1),
+            aliases: inner.aliases.saturating_add(u32::from(field.alias.is_some())),
+            roots: 1,
+            lists: inner.lists.saturating_add(u32::from(is_list)),
+            meta_root: name.starts_with("__"),
+            ..inner
+        };
+        weight.with_directives(field.directives.len()).within_limits()
+    }
+
+    fn introspects(&self, inner: Weight) -> Result<(), Refusal> {
+        match self.introspection {
+            Introspection::Refused => Err(Refusal::new(
+                "INTROSPECTION_DISABLED",
+                "Introspection is switched off here: read the published schema instead.",
+            )),
+            Introspection::Allowed if inner.lists > MAX_INTROSPECTION_LISTS => {
+                Err(too_deep("The introspection asks for lists inside lists inside lists.".to_owned()))
+            }
+            Introspection::Allowed => Ok(()),
+        }
+    }
+
+    /// A fragment that does not exist weighs nothing: validation names it better than we could.
+    fn fragment(&mut self, name: &'a Name, level: usize) -> Result<Weight, Refusal> {
+        match self.fragments.get(name) {
+            Some(Some(weight)) => return Ok(*weight),
+            Some(None) => {
+                let name: String = name.chars().take(80).collect();
+                return Err(Refusal::new(
+                    "GRAPHQL_VALIDATION_FAILED",
+                    format!("The fragment `{name}` contains itself."),
+                ));
+            }
+            None => {}
+        }
+        let Some(fragment) = self.document.fragments.get(name) else { return Ok(Weight::default()) };
+        self.fragments.insert(name, None);
+        let weight = self
+            .set(&fragment.node.selection_set.node, level)?
+            .with_directives(fragment.node.directives.len())
+            .within_limits()?;
+        self.fragments.insert(name, Some(weight));
+        Ok(weight)
+    }
+}
+
+fn too_complex(message: String) -> Refusal {
+    Refusal::new("DOCUMENT_TOO_COMPLEX", message)
+}
+
+fn too_deep(message: String) -> Refusal {
+    Refusal::new("DOCUMENT_TOO_DEEP", message)
+}

@@ -1,0 +1,124 @@
+//! The document guard: decides whether a GraphQL document is cheap enough to be looked at any further.
+//!
+//! The library's limits do not protect its parser (a 4 KB nested literal overflows the stack and aborts the
+//! process) nor its validator (a 0.9 KB chain of fragments burns seconds). Hence two gates of our own: [`scan()`]
+//! reads the text before the parser does, [`check()`] weighs the parsed document before validation expands it. Both
+//! are linear in the size of the document.
+//!
+//! Invariant: pure. No I/O, no schema, no viewer; nothing here panics, whatever the bytes.
+
+mod check;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use check::check;
+pub use scan::scan;
+
+use async_graphql::parser::{
+    Error as ParseError, parse_query,
+    types::{ExecutableDocument, OperationType},
+};
+use std::borrow::Cow;
+
+/// Bytes of one document.
+pub const MAX_BYTES: usize = 32 * 1024;
+/// Lexical tokens of one document.
+pub const MAX_TOKENS: usize = 5_000;
+/// Brackets open at one time, of any kind: the parser recurses once for each.
+pub const MAX_NESTING: usize = 48;
+/// Selections after fragments are expanded.
+pub const MAX_SELECTIONS: u32 = 5_000;
+/// Levels of fields after fragments are expanded. The introspection query of `GraphiQL` 5 needs all fifteen.
+pub const MAX_DEPTH: u32 = 15;
+/// Aliased fields after fragments are expanded.
+pub const MAX_ALIASES: u32 = 30;
+/// Directives after fragments are expanded.
+pub const MAX_DIRECTIVES: u32 = 50;
+/// Fragment definitions of one document.
+pub const MAX_FRAGMENTS: usize = 50;
+/// Root fields of one mutation.
+pub const MAX_MUTATION_FIELDS: u32 = 10;
+/// Lists of types or fields nested in an introspection: each level multiplies the answer by the schema's size.
+pub const MAX_INTROSPECTION_LISTS: u32 = 2;
+
+/// Why a request is refused before it is executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable word for programs.
+    pub code: &'static str,
+    /// The sentence for people.
+    pub message: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// A refusal with the given code and sentence.
+    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Whether a caller may ask for the schema itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Introspection {
+    /// `__schema` and `__type` are answered.
+    Allowed,
+    /// `__schema` and `__type` are refused.
+    Refused,
+}
+
+/// A document that passed both gates, and the kind of the operation that will run.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The parsed document, so that it is not parsed again.
+    pub document: ExecutableDocument,
+    /// What the chosen operation is.
+    pub kind: OperationType,
+}
+
+/// Scans, parses and checks a document, and finds the operation that is to run.
+pub fn admit(
+    text: &str,
+    operation_name: Option<&str>,
+    introspection: Introspection,
+) -> Result<Admitted, Refusal> {
+    scan(text)?;
+    let document = parse_query(text).map_err(|error| syntax(&error))?;
+    check(&document, introspection)?;
+    let kind = chosen(&document, operation_name)?;
+    Ok(Admitted { document, kind })
+}
+
+/// The kind of the operation that the request names, or of the only one.
+fn chosen(document: &ExecutableDocument, name: Option<&str>) -> Result<OperationType, Refusal> {
+    let mut operations = document.operations.iter();
+    let found = match name {
+        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
+        None if operations.len() > 1 => {
+            return Err(Refusal::new(
+                "OPERATION_NAME_REQUIRED",
+                "The document holds several operations: say which one in `operationName`.",
+            ));
+        }
+        None => operations.next(),
+    };
+    found
+        .map(|(_, operation)| operation.node.ty)
+        .ok_or_else(|| Refusal::new("OPERATION_UNKNOWN", "The document holds no operation of that name."))
+}
+
+/// The parser's complaint in one line. Its own text is a drawing of the document over several lines.
+fn syntax(error: &ParseError) -> Refusal {
+    const LONGEST_HINT: usize = 160;
+    let text = error.to_string();
+    let hint = match text.lines().find_map(|line| line.trim().strip_prefix("= ")) {
+        Some(hint) => hint,
+        None => text.lines().next().unwrap_or_default().trim(),
+    };
+    let hint: String = hint.chars().take(LONGEST_HINT).collect();
+    let message = match error.positions().next() {
+        Some(at) => format!("Syntax error at {}:{}: {hint}", at.line, at.column),
+        None => format!("Syntax error: {hint}"),
+    };
+    Refusal::new("GRAPHQL_PARSE_FAILED", message)
+}

@@ -1,0 +1,210 @@
+//! The messages of `graphql-transport-ws`, as text: what a client sends and the frames it gets.
+
+use super::params::Params;
+use axum::extract::ws::Utf8Bytes;
+use serde_json::{Map, Value};
+
+/// The sub-protocol spoken here.
+pub(super) const PROTOCOL: &str = "graphql-transport-ws";
+/// Bytes of an operation's id, which the client chooses and we keep.
+const MAX_ID_BYTES: usize = 256;
+
+/// What a client says.
+#[derive(Debug)]
+pub(super) enum ClientMessage {
+    /// Opens the session, with a token or without.
+    Init {
+        /// The bearer token.
+        token: Option<String>,
+    },
+    /// Starts an operation.
+    Subscribe {
+        /// The client's name for it.
+        id: String,
+        /// What to run.
+        params: Params,
+    },
+    /// Ends an operation.
+    Complete {
+        /// Which.
+        id: String,
+    },
+    /// Asks for a sign of life.
+    Ping,
+    /// Is one.
+    Pong,
+}
+
+impl ClientMessage {
+    /// Reads a message. The error is the reason to close the socket with, so it stays below the 123 bytes that a
+    /// close frame can hold.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let Ok(mut message) = serde_json::from_str::<Map<String, Value>>(text) else {
+            return Err("A message must be a JSON object");
+        };
+        let payload = message.remove("payload");
+        match message.get("type").and_then(Value::as_str) {
+            Some("connection_init") => Ok(Self::Init { token: token(payload)? }),
+            Some("subscribe") => {
+                let Some(Value::Object(payload)) = payload else {
+                    return Err("The payload must be an object");
+                };
+                let params = Params::from_members(payload)
+                    .map_err(|_| "The payload needs a query, and objects for variables and extensions")?;
+                Ok(Self::Subscribe { id: id(&mut message)?, params })
+            }
+            Some("complete") => Ok(Self::Complete { id: id(&mut message)? }),
+            Some("ping") => Ok(Self::Ping),
+            Some("pong") => Ok(Self::Pong),
+            Some(_) | None => Err("Unknown message type"),
+        }
+    }
+}
+
+fn id(message: &mut Map<String, Value>) -> Result<String, &'static str> {
+    match message.remove("id") {
+        Some(Value::String(id)) if id.is_empty() || id.len() > MAX_ID_BYTES => {
+            Err("The id has a wrong length")
+        }
+        Some(Value::String(id)) => Ok(id),
+        _ => Err("The id must be a string"),
+    }
+}
+
+/// Finds the token in the payload of `connection_init`: `{"Authorization": "Bearer …"}` in any case, the same inside
+/// `headers`, or `{"token": "…"}`.
+fn token(payload: Option<Value>) -> Result<Option<String>, &'static str> {
+    let payload = match payload {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(payload)) => payload,
+        Some(_) => return Err("The payload must be an object"),
+    };
+    if let Some(Value::String(token)) = payload.get("token") {
+        return Ok(Some(token.clone()));
+    }
+    let nested = payload.get("headers").and_then(Value::as_object);
+    let given = authorization(&payload).or_else(|| nested.and_then(authorization));
+    // Another scheme is handed on as it is and refused as a bad token, instead of making its sender anonymous.
+    Ok(given.map(|value| super::graphql::bearer(value).unwrap_or(value).to_owned()))
+}
+
+fn authorization(members: &Map<String, Value>) -> Option<&str> {
+    members
+        .iter()
+        .find(|(name, value)| name.eq_ignore_ascii_case("authorization") && value.is_string())
+        .and_then(|(_, value)| value.as_str())
+}
+
+/// The acknowledgement of `connection_init`.
+pub(super) fn ack() -> Utf8Bytes {
+    Utf8Bytes::from_static(r#"{"type":"connection_ack"}"#)
+}
+
+/// The answer to a ping. Its payload is not sent back: nobody needs it, and it could be large.
+pub(super) fn pong() -> Utf8Bytes {
+    Utf8Bytes::from_static(r#"{"type":"pong"}"#)
+}
+
+/// The end of an operation.
+pub(super) fn complete(id: &str) -> Utf8Bytes {
+    format!(r#"{{"id":{},"type":"complete"}}"#, quoted(id)).into()
+}
+
+/// One result. The payload is already JSON and may be shared by many subscribers: only the id differs.
+pub(super) fn next(id: &str, payload: &str) -> Utf8Bytes {
+    around(id, "next", payload)
+}
+
+/// About how large the frame around a payload will be.
+pub(super) fn size(id: &str, payload: &str) -> usize {
+    payload.len() + id.len() + r#"{"id":"","type":"next","payload":}"#.len()
+}
+
+/// The refusal of an operation, which ends it. `errors` is a JSON list.
+pub(super) fn error(id: &str, errors: &str) -> Utf8Bytes {
+    around(id, "error", errors)
+}
+
+fn around(id: &str, kind: &str, payload: &str) -> Utf8Bytes {
+    let id = quoted(id);
+    let parts = ["{\"id\":", &id, ",\"type\":\"", kind, "\",\"payload\":", payload, "}"];
+    parts.concat().into()
+}
+
+fn quoted(id: &str) -> String {
+    Value::from(id).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_found_wherever_clients_put_it() {
+        let cases = [
+            (r#"{"type":"connection_init"}"#, Ok(None)),
+            (r#"{"type":"connection_init","payload":null}"#, Ok(None)),
+            (r#"{"type":"connection_init","payload":{"x":1}}"#, Ok(None)),
+            (r#"{"type":"connection_init","payload":{"Authorization":"Bearer t"}}"#, Ok(Some("t"))),
+            (r#"{"type":"connection_init","payload":{"authorization":"bearer t"}}"#, Ok(Some("t"))),
+            (
+                r#"{"type":"connection_init","payload":{"headers":{"AUTHORIZATION":"Bearer t"}}}"#,
+                Ok(Some("t")),
+            ),
+            (r#"{"type":"connection_init","payload":{"token":"t"}}"#, Ok(Some("t"))),
+            (
+                r#"{"type":"connection_init","payload":{"Authorization":"Basic dTpw"}}"#,
+                Ok(Some("Basic dTpw")),
+            ),
+            (r#"{"type":"connection_init","payload":7}"#, Err("The payload must be an object")),
+        ];
+        for (text, expected) in cases {
+            let found = ClientMessage::parse(text).map(|message| {
+                let ClientMessage::Init { token } = message else { panic!("{message:?}") };
+                token
+            });
+            assert_eq!(found, expected.map(|token| token.map(str::to_owned)), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_reason_fits_a_close_frame() {
+        let long = format!(r#"{{"type":"complete","id":"{}"}}"#, "x".repeat(257));
+        let cases = [
+            "",
+            "[]",
+            "7",
+            "{}",
+            r#"{"type":7}"#,
+            r#"{"type":"foo"}"#,
+            r#"{"type":"subscribe"}"#,
+            r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
+            r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
+            r#"{"type":"subscribe","id":"1","payload":{"query":7}}"#,
+            r#"{"type":"complete","id":7}"#,
+            &long,
+        ];
+        for text in cases {
+            assert!(ClientMessage::parse(text).unwrap_err().len() <= 123, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_falter(text in ".{0,200}", kind in "(connection_init|subscribe|complete|ping)") {
+            let _ = ClientMessage::parse(&text);
+            let _ = ClientMessage::parse(&format!(r#"{{"type":"{kind}","id":{text:?},"payload":{text}}}"#));
+        }
+    }
+
+    #[test]
+    fn frames_are_json_whatever_the_id() {
+        let id = "a\"\\\u{1}ü";
+        for (frame, kind) in
+            [(next(id, "{\"data\":1}"), "next"), (error(id, "[]"), "error"), (complete(id), "complete")]
+        {
+            let value: Value = serde_json::from_str(&frame).unwrap();
+            assert_eq!((value["id"].as_str(), value["type"].as_str()), (Some(id), Some(kind)));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The front door: routes, and what holds for every answer.
+//!
+//! Invariant: no business here. A handler finds out who asks, guards, runs the operation and writes the answer.
+
+mod answer;
+mod body;
+mod close;
+mod graphiql;
+mod graphql;
+pub mod guard;
+mod message;
+mod operation;
+mod origin;
+mod params;
+mod queue;
+mod reader;
+mod request_id;
+mod sandbox;
+mod session;
+mod socket;
+mod subscriber;
+mod well_known;
+mod writer;
+
+pub use request_id::RequestId;
+pub use socket::Patience;
+
+use crate::{app::App, graphql::Schema};
+use answer::{Failure, MediaType};
+use axum::{
+    Json, Router,
+    extract::{
+        Extension, Request, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use operation::Engine;
+use serde_json::json;
+use std::{any::Any, time::Duration};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// All routes of the server.
+pub fn router(app: App, schema: Schema) -> Router {
+    router_with(app, schema, Patience::default())
+}
+
+/// All routes, with sockets as patient as told: tests have none.
+pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
+    let cors = cors(app.config.allowed_origins.clone());
+    let mut router = Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/graphql", any(graphql_endpoint))
+        .merge(well_known::routes());
+    if app.sandbox.is_some() {
+        router = router.merge(sandbox::routes());
+    }
+    if app.config.serves_graphiql() {
+        router = router.merge(graphiql::routes());
+    }
+    router
+        .fallback(not_found)
+        .with_state(Door { engine: Engine { app, schema }, patience })
+        .layer(CompressionLayer::new())
+        .layer(cors)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(frame))
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Door {
+    engine: Engine,
+    patience: Patience,
+}
+
+/// GraphQL by whichever transport the request asks for.
+async fn graphql_endpoint(
+    State(door): State<Door>,
+    Extension(id): Extension<RequestId>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
+) -> Response {
+    match upgrade {
+        Ok(upgrade) => {
+            let (parts, _) = request.into_parts();
+            socket::upgrade(&door.engine, door.patience, id, &parts, upgrade)
+        }
+        Err(_) if wants_socket(request.headers()) => {
+            answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "This is no valid WebSocket handshake.")
+        }
+        Err(_) => graphql::respond(&door.engine, id, request).await,
+    }
+}
+
+/// Other upgrades (`h2c`, which some clients try first) are an offer that may be left alone.
+fn wants_socket(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// The process runs.
+async fn live() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// Requests can be served. A balancer sends no more of them once shutdown has begun.
+async fn ready(State(door): State<Door>) -> Response {
+    let app = &door.engine.app;
+    if app.ready().await {
+        Json(json!({ "status": "ok" })).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unavailable" }))).into_response()
+    }
+}
+
+async fn not_found() -> Response {
+    answer::refused(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address.")
+}
+
+/// A panic is logged by the panic hook with its place; the caller learns nothing of it.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Failure::Http(StatusCode::INTERNAL_SERVER_ERROR, answer::internal()).answer(MediaType::Json)
+}
+
+/// Names the request, and puts the headers on its answer that every answer has.
+async fn frame(mut request: Request, next: Next) -> Response {
+    let id = RequestId::from_headers(request.headers(), Uuid::new_v4);
+    let is_graphql = request.uri().path() == "/graphql";
+    let span = tracing::info_span!("request", request.id = %id);
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).instrument(span).await;
+    let headers = response.headers_mut();
+    headers.insert(request_id::HEADER, id.to_header());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if is_graphql {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    set_default(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    response
+}
+
+fn set_default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.entry(name).or_insert(HeaderValue::from_static(value));
+}
+
+/// Pages of the listed origins may call. No credentials: identity is a bearer token, never a cookie.
+fn cors(allowed: Vec<String>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origin::is_listed(origin, &allowed)))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, request_id::HEADER])
+        .expose_headers([request_id::HEADER])
+        .max_age(Duration::from_mins(10))
+}

@@ -1,0 +1,69 @@
+//! Which pages may call from a browser.
+//!
+//! Nothing here relies on cookies, so a foreign page gains no identity by calling; the list still keeps it from using
+//! its visitors as a crowd, and their network as a way in.
+
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+
+/// Whether a socket may be opened with these headers.
+///
+/// Browsers always send `Origin` with an upgrade; a client that sends none is no browser and proves itself by token.
+pub(super) fn may_open_socket(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (None, _) => true,
+        (Some(origin), None) => is_listed(origin, allowed) || is_own(origin, host(headers, uri)),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// Whether the configuration names this origin.
+pub(super) fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
+    origin.to_str().is_ok_and(|origin| {
+        allowed.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    })
+}
+
+/// The authority the caller believes to talk to: `Host`, or what HTTP/2 has in its place.
+pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let given = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    given.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str))
+}
+
+fn is_own(origin: &HeaderValue, host: Option<&str>) -> bool {
+    let origin = origin.to_str().unwrap_or_default();
+    let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    matches!((authority, host), (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_and_listed_pages_may_open_a_socket() {
+        let allowed = ["https://shop.example".to_owned()];
+        let cases = [
+            (None, true),
+            (Some("http://tessera.example:8080"), true),
+            (Some("https://shop.example"), true),
+            (Some("https://SHOP.example"), true),
+            (Some("https://evil.example"), false),
+            (Some("https://shop.example.evil.example"), false),
+            (Some("https://evilshop.example"), false),
+            (Some("http://tessera.example:8081"), false),
+            (Some("ftp://tessera.example:8080"), false),
+            (Some("null"), false),
+            (Some(""), false),
+        ];
+        for (origin, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("tessera.example:8080"));
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            let uri = Uri::from_static("/graphql");
+            assert_eq!(may_open_socket(&headers, &uri, &allowed), expected, "{origin:?}");
+        }
+    }
+}

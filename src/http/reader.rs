@@ -1,0 +1,172 @@
+//! The reading half of a socket, which obeys the [`Session`] and decides when the socket ends.
+
+use super::{
+    close::Close,
+    operation::{Caller, Engine},
+    queue::{self, Sender},
+    request_id::RequestId,
+    session::{Session, Step},
+    socket::Patience,
+    subscriber, writer,
+};
+use crate::auth;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures_util::{StreamExt, stream::SplitStream};
+use std::time::Duration;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// Serves a socket to its end.
+pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, socket: WebSocket) {
+    let (sink, stream) = socket.split();
+    let stop = CancellationToken::new();
+    let _all_ends_here = stop.clone().drop_guard();
+    let (sender, receiver) = queue::queue();
+    let (farewell, closing) = oneshot::channel();
+    let writer = engine.app.spawn(writer::write(sink, receiver, closing, patience, stop.clone()));
+    let session = Session::new(stop.clone());
+    let mut reader = Reader {
+        init_by: Instant::now() + patience.init,
+        heard: Instant::now(),
+        expires: None,
+        caller: None,
+        engine,
+        patience,
+        id,
+        stream,
+        sender,
+        session,
+        stop,
+    };
+    let close = reader.read().await;
+    tracing::debug!(close.code = close.map(|close| close.code), "a socket ends");
+    reader.stop.cancel();
+    match close {
+        // The writer may have given up already; then there is nobody left to tell.
+        Some(close) => drop(farewell.send(close)),
+        None => drop(farewell),
+    }
+    let _ = writer.await;
+    // Reading on lets the client's own closing arrive: a socket dropped with unread bytes is reset, and a reset
+    // can overtake the close frame.
+    let rest = async { while let Some(Ok(_)) = reader.stream.next().await {} };
+    let _ = timeout(patience.farewell, rest).await;
+}
+
+/// The reading half of a socket.
+struct Reader {
+    engine: Engine,
+    patience: Patience,
+    id: RequestId,
+    stream: SplitStream<WebSocket>,
+    sender: Sender,
+    session: Session,
+    /// Known once the session is acknowledged.
+    caller: Option<Caller>,
+    /// Until when `connection_init` must have come.
+    init_by: Instant,
+    /// When the caller's token ends.
+    expires: Option<Instant>,
+    /// When anything came last.
+    heard: Instant,
+    /// Cancelled by the writer when it gives up, and by us at the end.
+    stop: CancellationToken,
+}
+
+impl Reader {
+    /// Reads until the socket is to end; `None` when there is nobody left to close it for.
+    async fn read(&mut self) -> Option<Close> {
+        loop {
+            let (deadline, late) = self.deadline();
+            let message = tokio::select! {
+                biased;
+                () = self.engine.app.shutdown.cancelled() => return Some(Close::RESTART),
+                () = self.stop.cancelled() => return None,
+                message = timeout_at(deadline, self.stream.next()) => message,
+            };
+            let message = match message {
+                Err(_) => return Some(late),
+                Ok(None) => return None,
+                Ok(Some(Err(error))) => return unreadable(&error),
+                Ok(Some(Ok(message))) => message,
+            };
+            self.heard = Instant::now();
+            let step = match message {
+                Message::Text(text) => self.session.receive(&text),
+                Message::Binary(_) => Step::Close(Close::invalid("A message must be text")),
+                Message::Ping(_) | Message::Pong(_) => Step::Continue,
+                Message::Close(_) => return None,
+            };
+            if let Err(close) = self.obey(step).await {
+                return Some(close);
+            }
+        }
+    }
+
+    /// The next moment at which silence ends the socket, and what it is told then.
+    fn deadline(&self) -> (Instant, Close) {
+        let silent = (self.heard + self.patience.ping * 5 / 2, Close::SILENT);
+        let init = self.session.awaits_init().then_some((self.init_by, Close::INIT_TIMEOUT));
+        let expiry = self.expires.map(|at| (at, Close::EXPIRED));
+        [init, expiry]
+            .into_iter()
+            .flatten()
+            .fold(silent, |first, next| if next.0 < first.0 { next } else { first })
+    }
+
+    async fn obey(&mut self, step: Step) -> Result<(), Close> {
+        match step {
+            Step::Continue => Ok(()),
+            Step::Close(close) => Err(close),
+            Step::Send(frame) => {
+                self.send(frame).await;
+                Ok(())
+            }
+            Step::Authenticate(token) => {
+                let viewer = auth::authenticate(&self.engine.app, token.as_deref());
+                let viewer = match timeout(self.patience.init, viewer).await {
+                    Ok(viewer) => viewer.map_err(|_| Close::FORBIDDEN)?,
+                    Err(_) => return Err(Close::BUSY),
+                };
+                self.expires = viewer.expires_at().map(|at| {
+                    let left = (at - self.engine.app.clock.now()).to_std().unwrap_or_default();
+                    Instant::now() + left.min(Duration::from_hours(8760))
+                });
+                self.caller = Some(Caller { viewer, id: self.id.clone() });
+                let ack = self.session.acknowledge();
+                self.send(ack).await;
+                Ok(())
+            }
+            Step::Start(operation, params) => {
+                // The session starts nothing before the caller is known.
+                let Some(caller) = self.caller.clone() else { return Err(Close::UNAUTHORIZED) };
+                let (engine, sender) = (self.engine.clone(), self.sender.clone());
+                self.engine
+                    .app
+                    .spawn(subscriber::run(engine, caller, operation, params, sender).in_current_span());
+                Ok(())
+            }
+        }
+    }
+
+    /// A client that floods us without reading waits for its own answers here, but never beyond the socket's end.
+    async fn send(&self, frame: Utf8Bytes) {
+        tokio::select! {
+            biased;
+            () = self.engine.app.shutdown.cancelled() => {}
+            () = self.stop.cancelled() => {}
+            _ = self.sender.send(frame) => {}
+        }
+    }
+}
+
+/// What a failed read means. The library's error has no kinds to match on, only its text.
+fn unreadable(error: &axum::Error) -> Option<Close> {
+    let text = error.to_string();
+    tracing::debug!(error = %text, "a socket cannot be read");
+    text.contains("too long").then_some(Close::TOO_BIG)
+}

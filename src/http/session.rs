@@ -1,0 +1,260 @@
+//! The protocol of one socket, apart from its I/O: which message is allowed when, and what it leads to.
+//!
+//! Invariant: nothing here waits or sends; [`Session::receive`] decides and the socket obeys.
+
+use super::{
+    answer,
+    close::Close,
+    guard::Refusal,
+    message::{self, ClientMessage},
+    params::Params,
+};
+use axum::extract::ws::Utf8Bytes;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Operations of one socket at the same time.
+pub(super) const MAX_OPERATIONS: usize = 50;
+
+/// What a message leads to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Nothing to do.
+    Continue,
+    /// Find out who this is, then call [`Session::acknowledge`] or close.
+    Authenticate(Option<String>),
+    /// Run this operation.
+    Start(Operation, Params),
+    /// Send this frame.
+    Send(Utf8Bytes),
+    /// Close the socket.
+    Close(Close),
+}
+
+enum Phase {
+    Fresh,
+    Authenticating,
+    Ready,
+}
+
+/// One socket's protocol.
+pub(super) struct Session {
+    phase: Phase,
+    running: Running,
+    /// Ends with the socket, and every operation with it.
+    stop: CancellationToken,
+}
+
+impl Session {
+    /// A session nobody has opened yet.
+    pub(super) fn new(stop: CancellationToken) -> Self {
+        Self { phase: Phase::Fresh, running: Running::default(), stop }
+    }
+
+    /// Whether `connection_init` is still awaited.
+    pub(super) fn awaits_init(&self) -> bool {
+        matches!(self.phase, Phase::Fresh)
+    }
+
+    /// The caller is known: operations may start.
+    pub(super) fn acknowledge(&mut self) -> Utf8Bytes {
+        self.phase = Phase::Ready;
+        message::ack()
+    }
+
+    /// Decides about one message.
+    pub(super) fn receive(&mut self, text: &str) -> Step {
+        let message = match ClientMessage::parse(text) {
+            Ok(message) => message,
+            Err(reason) => return Step::Close(Close::invalid(reason)),
+        };
+        match (message, &self.phase) {
+            (ClientMessage::Init { token }, Phase::Fresh) => {
+                self.phase = Phase::Authenticating;
+                Step::Authenticate(token)
+            }
+            (ClientMessage::Init { .. }, Phase::Authenticating | Phase::Ready) => {
+                Step::Close(Close::TOO_MANY_INITS)
+            }
+            (ClientMessage::Ping, _) => Step::Send(message::pong()),
+            (ClientMessage::Pong, _) => Step::Continue,
+            (ClientMessage::Subscribe { id, params }, Phase::Ready) => self.start(id, params),
+            (ClientMessage::Complete { id }, Phase::Ready) => {
+                self.running.stop(&id);
+                Step::Continue
+            }
+            (
+                ClientMessage::Subscribe { .. } | ClientMessage::Complete { .. },
+                Phase::Fresh | Phase::Authenticating,
+            ) => Step::Close(Close::UNAUTHORIZED),
+        }
+    }
+
+    fn start(&self, id: String, params: Params) -> Step {
+        let mut running = self.running.lock();
+        if running.contains_key(id.as_str()) {
+            return Step::Close(Close::DUPLICATE);
+        }
+        if running.len() >= MAX_OPERATIONS {
+            let message = format!("A socket carries at most {MAX_OPERATIONS} operations.");
+            let refusal = Refusal::new("TOO_MANY_SUBSCRIPTIONS", message);
+            return Step::Send(message::error(&id, &answer::errors(&refusal).to_string()));
+        }
+        let operation =
+            Operation { id: id.into(), stop: self.stop.child_token(), running: self.running.clone() };
+        running.insert(operation.id.clone(), operation.stop.clone());
+        Step::Start(operation, params)
+    }
+}
+
+/// The running operations by id, each with the token that stops it.
+#[derive(Clone, Default)]
+struct Running(Arc<Mutex<HashMap<Arc<str>, CancellationToken>>>);
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, id: &str) {
+        let mut running = self.lock();
+        if let Some(stop) = running.remove(id) {
+            stop.cancel();
+        }
+    }
+}
+
+/// One running operation.
+pub(super) struct Operation {
+    id: Arc<str>,
+    stop: CancellationToken,
+    running: Running,
+}
+
+impl Operation {
+    /// The client's name for it.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Cancelled when the client completes it or the socket ends.
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Frees the id. False when the client has completed the operation already, and wants to hear no more of it.
+    ///
+    /// Race: the client may use the id again as soon as it has completed it, so a stopped operation must not touch
+    /// the entry of its successor. Stopping and asking happen under one lock.
+    pub(super) fn finish(&self) -> bool {
+        let mut running = self.running.lock();
+        if self.stop.is_cancelled() {
+            return false;
+        }
+        running.remove(&self.id);
+        true
+    }
+}
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operation").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Session {
+        let mut session = Session::new(CancellationToken::new());
+        assert!(matches!(session.receive(INIT), Step::Authenticate(None)));
+        session.acknowledge();
+        session
+    }
+
+    const INIT: &str = r#"{"type":"connection_init"}"#;
+
+    fn subscribe(id: &str) -> String {
+        format!(r#"{{"id":"{id}","type":"subscribe","payload":{{"query":"{{version}}"}}}}"#)
+    }
+
+    fn complete(id: &str) -> String {
+        format!(r#"{{"id":"{id}","type":"complete"}}"#)
+    }
+
+    fn close_code(step: &Step) -> Option<u16> {
+        if let Step::Close(close) = step { Some(close.code) } else { None }
+    }
+
+    #[test]
+    fn nothing_runs_before_the_acknowledgement() {
+        for text in [subscribe("1"), complete("1")] {
+            let mut session = Session::new(CancellationToken::new());
+            assert_eq!(close_code(&session.receive(&text)), Some(4401));
+            let mut session = Session::new(CancellationToken::new());
+            session.receive(INIT);
+            assert_eq!(close_code(&session.receive(&text)), Some(4401));
+        }
+    }
+
+    #[test]
+    fn a_session_is_opened_once() {
+        assert_eq!(close_code(&ready().receive(INIT)), Some(4429));
+        let mut session = Session::new(CancellationToken::new());
+        session.receive(INIT);
+        assert_eq!(close_code(&session.receive(INIT)), Some(4429));
+    }
+
+    #[test]
+    fn an_id_is_free_again_once_its_operation_is_over() {
+        let mut session = ready();
+        let Step::Start(first, _) = session.receive(&subscribe("1")) else { panic!() };
+        assert_eq!(close_code(&session.receive(&subscribe("1"))), Some(4409));
+
+        assert!(first.finish());
+        let Step::Start(second, _) = session.receive(&subscribe("1")) else { panic!() };
+        assert!(matches!(session.receive(&complete("1")), Step::Continue));
+        assert!(second.stop().is_cancelled());
+
+        let Step::Start(third, _) = session.receive(&subscribe("1")) else { panic!() };
+        assert!(!second.finish(), "the client has completed it");
+        assert_eq!(close_code(&session.receive(&subscribe("1"))), Some(4409), "the third is still there");
+        assert!(!third.stop().is_cancelled());
+    }
+
+    #[test]
+    fn a_socket_carries_a_limited_number_of_operations() {
+        let mut session = ready();
+        let running: Vec<_> =
+            (0..MAX_OPERATIONS).map(|n| session.receive(&subscribe(&n.to_string()))).collect();
+        assert!(running.iter().all(|step| matches!(step, Step::Start(..))));
+        let Step::Send(frame) = session.receive(&subscribe("more")) else { panic!() };
+        assert!(frame.contains("TOO_MANY_SUBSCRIPTIONS"));
+        session.receive(&complete("7"));
+        assert!(matches!(session.receive(&subscribe("more")), Step::Start(..)));
+    }
+
+    #[test]
+    fn pings_are_answered_at_any_time() {
+        for mut session in [Session::new(CancellationToken::new()), ready()] {
+            assert!(matches!(session.receive(r#"{"type":"ping","payload":{"a":1}}"#), Step::Send(_)));
+            assert!(matches!(session.receive(r#"{"type":"pong"}"#), Step::Continue));
+        }
+    }
+
+    #[test]
+    fn every_operation_ends_with_the_socket() {
+        let stop = CancellationToken::new();
+        let mut session = Session::new(stop.clone());
+        session.receive(INIT);
+        session.acknowledge();
+        let Step::Start(operation, _) = session.receive(&subscribe("1")) else { panic!() };
+        stop.cancel();
+        assert!(operation.stop().is_cancelled());
+        assert!(!operation.finish());
+    }
+}

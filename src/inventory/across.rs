@@ -1,0 +1,82 @@
+//! A deal over several inventories: an order with seats of two events, say.
+//!
+//! Their desks' stocks are locked in ascending order of ids, so that two such deals never wait for each other, and one
+//! transaction holds all the version guards.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::MutexGuard;
+
+use super::{
+    desk::{ATTEMPTS, Deal, Desk, NoDeal, Version, accompany, decide_all},
+    state::{Held, Stock},
+    write,
+};
+use crate::{app::App, error::Fault};
+
+/// Makes a deal over several inventories in one transaction, holding their stocks meanwhile.
+pub(super) async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
+    deal.legs.sort_by_key(|(id, _)| *id);
+    let desks: Vec<Arc<Desk>> = deal.legs.iter().map(|(id, _)| app.desks.get(app, *id)).collect();
+    let mut memories = Vec::with_capacity(desks.len());
+    for desk in &desks {
+        memories.push(desk.stock.lock().await);
+    }
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << attempt.min(7)))).await;
+        }
+        match attempt_across(app, &deal, &desks, &mut memories).await {
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) | Err(NoDeal::Fault(Fault::Unavailable)) => {
+                for (desk, memory) in desks.iter().zip(&mut memories) {
+                    desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
+                }
+            }
+            Err(no_deal) => return Err(no_deal),
+        }
+    }
+    Err(NoDeal::Fault(Fault::Unavailable))
+}
+
+/// One try; none when another instance was first.
+async fn attempt_across(
+    app: &App,
+    deal: &Deal,
+    desks: &[Arc<Desk>],
+    memories: &mut [MutexGuard<'_, Option<Stock>>],
+) -> Result<Option<Vec<Held>>, NoDeal> {
+    let now = app.clock.now();
+    let mut drafts = Vec::with_capacity(desks.len());
+    let mut all_held = Vec::new();
+    for ((desk, memory), (_, commands)) in desks.iter().zip(memories.iter_mut()).zip(&deal.legs) {
+        // A refusal must rest upon the current version.
+        desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
+        let mut stock = desk.loaded(app, memory).await.map_err(NoDeal::Fault)?.clone();
+        let (decisions, held) = decide_all(&mut stock, commands, now).map_err(NoDeal::Refused)?;
+        let change = stock.change_of(&decisions);
+        all_held.extend(held);
+        drafts.push((stock, change));
+    }
+    let tx = app.store.begin().await.map_err(|error| NoDeal::Fault(error.into()))?;
+    for (desk, (stock, change)) in desks.iter().zip(&drafts) {
+        if !write::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(NoDeal::Fault)? {
+            return Ok(None);
+        }
+    }
+    if let Some(no_deal) = accompany(&tx, &deal.key, deal.companion.as_ref(), &all_held, now).await {
+        return Err(no_deal);
+    }
+    if let Err(error) = tx.commit().await {
+        for memory in memories {
+            **memory = None;
+        }
+        return Err(NoDeal::Fault(Fault::internal(error)));
+    }
+    for ((desk, memory), (mut stock, change)) in desks.iter().zip(memories).zip(drafts) {
+        stock.version += 1;
+        let _ = desk.feed.send(Arc::new(Version { number: stock.version, change }));
+        **memory = Some(stock);
+    }
+    Ok(Some(all_held))
+}

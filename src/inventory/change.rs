@@ -1,0 +1,102 @@
+//! What changes a stock: decisions, which can be undone, and the changes that the log keeps.
+//!
+//! Invariant: pure and synchronous.
+
+use std::collections::BTreeSet;
+
+use entity::{AccountId, ReservationId, inventory::SeatStatus};
+use serde::{Deserialize, Serialize};
+
+use super::state::{Area, Held, Seat, Stock};
+
+/// A value before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write<K, V> {
+    /// Which one.
+    pub key: K,
+    /// The value decided upon.
+    pub before: V,
+    /// The new value.
+    pub after: V,
+}
+
+/// What a command does to the stock, ready to be applied, undone, and written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Seats.
+    pub seats: Vec<Write<u32, Seat>>,
+    /// Areas.
+    pub areas: Vec<Write<u32, Area>>,
+    /// Reservations; none before means that it is new.
+    pub reservations: Vec<Write<ReservationId, Option<Held>>>,
+    /// Places taken by buyer.
+    pub buyers: Vec<Write<AccountId, u32>>,
+}
+
+/// What a version changed: the new values. This is what the log keeps, and what other instances apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Change {
+    /// The event's terms changed: reload them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub terms: bool,
+    /// Ordinal, status, epoch, reservation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seats: Vec<(u32, SeatStatus, u32, Option<ReservationId>)>,
+    /// Ordinal, available, reserved, sold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<(u32, u32, u32, u32)>,
+    /// Whole reservations; those no longer live leave the stock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reservations: Vec<Held>,
+    /// Buyer, places taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buyers: Vec<(AccountId, u32)>,
+}
+
+impl Decision {
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+            && self.areas.is_empty()
+            && self.reservations.is_empty()
+            && self.buyers.is_empty()
+    }
+}
+
+impl Stock {
+    /// What the decisions, all applied, changed together.
+    pub fn change_of(&self, decisions: &[Decision]) -> Change {
+        let seats: BTreeSet<u32> = decisions.iter().flat_map(|d| d.seats.iter().map(|w| w.key)).collect();
+        let areas: BTreeSet<u32> = decisions.iter().flat_map(|d| d.areas.iter().map(|w| w.key)).collect();
+        let buyers: BTreeSet<AccountId> =
+            decisions.iter().flat_map(|d| d.buyers.iter().map(|w| w.key)).collect();
+        // The last write of a reservation in the batch holds, whether it is still live or not.
+        let mut reservations: Vec<&Held> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for write in decisions.iter().rev().flat_map(|d| d.reservations.iter().rev()) {
+            if seen.insert(write.key) {
+                reservations.extend(write.after.as_ref());
+            }
+        }
+        Change {
+            terms: false,
+            seats: seats
+                .into_iter()
+                .map(|ordinal| {
+                    let seat = self.seats[ordinal as usize];
+                    (ordinal, seat.status, seat.epoch, seat.reservation)
+                })
+                .collect(),
+            areas: areas
+                .into_iter()
+                .map(|ordinal| {
+                    let area = self.areas[ordinal as usize];
+                    (ordinal, area.available(), area.reserved, area.sold)
+                })
+                .collect(),
+            reservations: reservations.into_iter().rev().cloned().collect(),
+            buyers: buyers.into_iter().map(|buyer| (buyer, self.taken(buyer))).collect(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The loops: what is done again and again, and how often. Each calls a function that takes no input, is idempotent, and
+//! lives with its slice; nothing here decides anything.
+//!
+//! Several instances may run them side by side: double work is harmless, so no leader is elected. A loop that panics
+//! ends the process, so that whatever watches it starts it anew.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+
+use crate::{
+    account,
+    app::App,
+    error::{Fault, Faulty},
+    idempotency, inventory, order, outbox, payment,
+};
+
+/// How often overdue reservations are written down: the map shows a lapsed seat within this.
+const EXPIRE: Duration = Duration::from_millis(500);
+/// How often undecided payments and refunds are taken up.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How often other instances' writes and the database's clock are looked at.
+const FOLLOW: Duration = Duration::from_millis(500);
+/// How often what is no longer needed is deleted.
+const PRUNE: Duration = Duration::from_mins(10);
+
+/// Starts all loops; they end with the shutdown.
+pub fn start(app: &App) {
+    guarded(app, "outbox", outbox::tail(app.clone()));
+    every(app, "expiry", EXPIRE, |app| Box::pin(expire(app)));
+    every(app, "settlement", SETTLE, |app| Box::pin(settle(app)));
+    every(app, "following", FOLLOW, |app| Box::pin(follow(app)));
+    every(app, "pruning", PRUNE, |app| Box::pin(prune(app)));
+}
+
+/// Ends what is overdue: reservations, then the orders that they were for.
+pub async fn expire(app: &App) -> Faulty<()> {
+    inventory::expire_due(app).await?;
+    order::expire_due(app).await?;
+    Ok(())
+}
+
+/// Takes up payments and refunds that a crash or a silent provider left undecided.
+pub async fn settle(app: &App) -> Faulty<()> {
+    payment::recover(app).await?;
+    payment::recover_refunds(app).await?;
+    Ok(())
+}
+
+/// Learns what other instances committed, and what time it is.
+pub async fn follow(app: &App) -> Faulty<()> {
+    if let Some(now) = app.store.database_time().await? {
+        app.clock.observe(now);
+        inventory::follow_others(app).await?;
+    }
+    Ok(())
+}
+
+/// Deletes what is no longer needed.
+pub async fn prune(app: &App) -> Faulty<()> {
+    account::prune_sessions(app).await?;
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    idempotency::forget_old_in_tx(&tx, now).await?;
+    outbox::forget_old_in_tx(&tx, now).await?;
+    Ok(tx.commit().await?)
+}
+
+fn every(
+    app: &App,
+    name: &'static str,
+    period: Duration,
+    task: impl for<'a> Fn(&'a App) -> BoxFuture<'a, Faulty<()>> + Send + 'static,
+) {
+    let of = app.clone();
+    guarded(app, name, async move {
+        loop {
+            match task(&of).await {
+                Ok(()) => {}
+                Err(Fault::Unavailable | Fault::Overloaded { .. }) => {
+                    tracing::warn!(worker = name, "the database is busy; trying again");
+                }
+                Err(fault) => tracing::error!(worker = name, ?fault, "a round failed; trying again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(period) => {}
+                () = of.shutdown.cancelled() => return,
+            }
+        }
+    });
+}
+
+fn guarded(app: &App, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    let of = app.clone();
+    app.spawn(async move {
+        if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+            tracing::error!(worker = name, "a worker panicked; the server stops");
+            of.shutdown.cancel();
+        }
+    });
+}

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    account::throttle::Attempts,
     auth::{Identity, password::Passwords, token::AccessTokens},
     clock::Clock,
     config::Config,
@@ -71,6 +72,7 @@ pub struct Parts {
     pub shutdown: CancellationToken,
     /// Cancelled when no request is in progress any more: the desks end.
     pub drained: CancellationToken,
+    pub(crate) attempts: Attempts,
     pub(crate) desks: Desks,
     random: SystemRandom,
 }
@@ -104,6 +106,7 @@ impl App {
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             drained: CancellationToken::new(),
+            attempts: Attempts::default(),
             desks: Desks::default(),
             random: SystemRandom::new(),
         })))

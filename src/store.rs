@@ -149,7 +149,7 @@ where
     E::ActiveModel: Send,
 {
     let key = row.get_primary_key_value();
-    row.set(E::VERSION, (seen + 1).into());
+    row.set(E::VERSION, seen.wrapping_add(1).into());
     match E::update(row).validate()?.filter(E::VERSION.eq(seen)).exec(tx).await {
         Ok(row) => Ok(row),
         Err(DbErr::RecordNotUpdated) => {
@@ -175,6 +175,12 @@ pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
         }
         Some(_) | None => false,
     }
+}
+
+/// The same of a write that went through [`save_versioned`].
+pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
+    let Fault::Internal(source) = fault else { return false };
+    source.downcast_ref::<DbErr>().is_some_and(|error| violates(error, name, column))
 }
 
 /// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file.

@@ -12,7 +12,7 @@ const UP: &[&str] = &[
             position {serial},
             kind text NOT NULL,
             subject {uuid} NOT NULL,
-            at {time} NOT NULL
+            at {time} NOT NULL{transaction}
         )",
     r"CREATE INDEX outbox_at ON outbox (at)",
     r"CREATE INDEX outbox_order ON outbox ({transaction_key}position)",

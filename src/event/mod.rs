@@ -1,11 +1,21 @@
 //! Events and their price levels.
 
-use entity::{EventId, event, tier, tier::scope};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+pub mod edit;
+pub mod find;
+pub mod rules;
+pub mod tiers;
+
+use entity::{EventId, TierId, event, tier, tier::scope};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     app::App,
+    auth::Viewer,
     error::{Fault, Faulty},
+    inventory,
+    shop::rules::Power,
+    store::{Tx, violates},
+    venue,
 };
 
 /// The event, whoever may see it.
@@ -13,10 +23,20 @@ pub(crate) async fn by_id(app: &App, id: EventId) -> Faulty<event::Model> {
     event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("event"))
 }
 
+/// The events with these ids, whoever may see them.
+pub(crate) async fn by_ids(app: &App, ids: Vec<EventId>) -> Faulty<Vec<event::Model>> {
+    Ok(event::Entity::find().filter(event::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
 /// The event's price levels, in their order.
 pub async fn tiers_of(app: &App, id: EventId) -> Faulty<Vec<tier::Model>> {
+    tiers_of_all(app, vec![id]).await
+}
+
+/// The price levels of the events, each event's in their order.
+pub async fn tiers_of_all(app: &App, ids: Vec<EventId>) -> Faulty<Vec<tier::Model>> {
     Ok(tier::Entity::find()
-        .filter(tier::Column::EventId.eq(id))
+        .filter(tier::Column::EventId.is_in(ids))
         .order_by_asc(tier::Column::Position)
         .order_by_asc(tier::Column::Id)
         .all(app.store.read())
@@ -26,4 +46,56 @@ pub async fn tiers_of(app: &App, id: EventId) -> Faulty<Vec<tier::Model>> {
 /// Which seats and areas the event's price levels price.
 pub async fn scopes_of(app: &App, id: EventId) -> Faulty<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(app.store.read()).await?)
+}
+
+/// Which seats and areas the price levels price.
+pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> Faulty<Vec<scope::Model>> {
+    Ok(scope::Entity::find()
+        .filter(scope::Column::TierId.is_in(ids))
+        .order_by_asc(scope::Column::Key)
+        .all(app.store.read())
+        .await?)
+}
+
+/// The event, if the viewer may change it.
+async fn managed(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
+    viewer.user()?;
+    let event = by_id(app, id).await?;
+    venue::find::authorise(app, viewer, event.shop_id, Power::Manage, "event").await?;
+    Ok(event)
+}
+
+/// The event as it is until the transaction's end: changes of one event and of its price levels wait for one another.
+async fn locked_in_tx(tx: &Tx, id: EventId) -> Faulty<event::Model> {
+    let event = event::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
+    event.ok_or(Fault::NotFound("event"))
+}
+
+async fn scopes_in_tx(tx: &Tx, id: EventId) -> Faulty<Vec<scope::Model>> {
+    Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(tx).await?)
+}
+
+/// Follows a committed change of the event's terms in this process. What fails here is made up for by the poll of all
+/// open inventories; the change itself is a fact, and must not be told as a failure.
+async fn follow(app: &App, id: EventId) {
+    if let Err(fault) = inventory::catch_up(app, id).await {
+        tracing::warn!(?fault, event.id = %id.0, "an inventory could not follow its event yet");
+    }
+}
+
+/// Whether the fault is a violation of the unique constraint, which SQLite reports by its column.
+fn is_taken(fault: &Fault, constraint: &str, column: &str) -> bool {
+    match fault {
+        Fault::Internal(source) => {
+            source.downcast_ref::<DbErr>().is_some_and(|error| violates(error, constraint, column))
+        }
+        Fault::Invalid(_)
+        | Fault::NotFound(_)
+        | Fault::Stale(_)
+        | Fault::IdempotencyMismatch
+        | Fault::Unauthenticated
+        | Fault::Forbidden(_)
+        | Fault::Overloaded { .. }
+        | Fault::Unavailable => false,
+    }
 }

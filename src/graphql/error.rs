@@ -12,7 +12,7 @@ use async_graphql::{ErrorExtensions, Interface};
 use crate::error::{Error, Fault, Invalid};
 
 /// A top-level error.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiError {
     code: &'static str,
     message: String,
@@ -42,8 +42,20 @@ pub enum UserError {
     Account(super::account::AccountError),
     /// About categories.
     Category(super::category::CategoryError),
+    /// About events and their tiers.
+    Event(super::event::EventError),
+    /// About orders.
+    Order(super::order::OrderError),
+    /// About payments and refunds.
+    Payment(super::payment::PaymentError),
+    /// About reservations.
+    Reservation(super::reservation::ReservationError),
     /// About shops and members.
     Shop(super::shop::ShopError),
+    /// About tickets at the gate.
+    Ticket(super::ticket::TicketError),
+    /// About venues and seat maps.
+    Venue(super::venue::VenueError),
 }
 
 /// What all error types of mutations can say.

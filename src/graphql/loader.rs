@@ -2,11 +2,15 @@
 //!
 //! Loaders batch and never cache beyond their request.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
 
-use async_graphql::dataloader::DataLoader;
+use async_graphql::dataloader::{DataLoader, Loader};
 
-use crate::{app::App, auth::Viewer, error::Fault};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Fault, Faulty},
+};
 
 /// The loaders of one request.
 pub(crate) struct Loaders {
@@ -26,6 +30,15 @@ impl Loaders {
         let spawner = app.clone();
         let batch = DataLoader::new(batch, move |future| spawner.spawn(future)).delay(Duration::ZERO);
         Self { batch }
+    }
+
+    /// The value of one key, read together with those of all others that are asked for at the same time.
+    pub(crate) async fn one<K>(&self, key: K) -> Faulty<Option<<Batch as Loader<K>>::Value>>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Batch: Loader<K, Error = Shared>,
+    {
+        self.batch.load_one(key).await.map_err(|fault| unshare(&fault))
     }
 }
 

@@ -4,32 +4,75 @@
 //! with the viewer, and maps the answer. What the descriptions say is written for the API's user.
 
 pub mod account;
+pub mod availability;
 pub mod category;
-pub mod context;
+mod context;
 pub mod error;
-pub mod id;
-pub mod loader;
-pub mod page;
+pub mod event;
+pub mod event_edit;
+mod id;
+mod loader;
+pub mod mask;
+pub mod node;
+pub mod order;
+mod page;
+pub mod payment;
+pub mod reservation;
 pub mod scalar;
+pub mod seat_map;
 pub mod shop;
+pub mod ticket;
+pub mod tier;
+pub mod venue;
 
-use async_graphql::{EmptySubscription, MergedObject, Request, Schema as Built, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, SchemaBuilder};
 
 use crate::{app::App, auth::Viewer};
 
 /// Everything that can be asked.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(account::AccountQuery, category::CategoryQuery, shop::ShopQuery);
+pub struct Query(
+    account::AccountQuery,
+    category::CategoryQuery,
+    event::EventQuery,
+    node::NodeQuery,
+    order::OrderQuery,
+    reservation::ReservationQuery,
+    seat_map::SeatMapQuery,
+    shop::ShopQuery,
+    ticket::TicketQuery,
+    venue::VenueQuery,
+);
 
 /// Everything that can be done.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(account::AccountMutation, category::CategoryMutation, shop::ShopMutation);
+pub struct Mutation(
+    account::AccountMutation,
+    category::CategoryMutation,
+    event::EventMutation,
+    order::OrderMutation,
+    payment::PaymentMutation,
+    reservation::ReservationMutation,
+    seat_map::SeatMapMutation,
+    shop::ShopMutation,
+    ticket::TicketMutation,
+    tier::TierMutation,
+    venue::VenueMutation,
+);
+
+/// Everything that can be watched.
+#[derive(Debug, Default, MergedSubscription)]
+pub struct Subscription(
+    availability::AvailabilitySubscription,
+    order::OrderSubscription,
+    reservation::ReservationSubscription,
+);
 
 /// The schema, executable.
-pub type Schema = Built<Query, Mutation, EmptySubscription>;
+pub type Schema = Built<Query, Mutation, Subscription>;
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Built::build(Query::default(), Mutation::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Built::build(Query::default(), Mutation::default(), Subscription::default())
         .register_output_type::<error::UserError>()
 }
 

@@ -1,9 +1,7 @@
 //! `node(id:)`: any object by its id, as Relay wants it.
 
 use async_graphql::{Context, ID, Interface, Object};
-use entity::{
-    CategoryId, EventId, OrderId, ReservationId, SeatMapId, ShopId, TicketId, TypedId, VenueId,
-};
+use entity::{CategoryId, EventId, OrderId, ReservationId, SeatMapId, ShopId, TicketId, TypedId, VenueId};
 
 use super::{
     category::Category,
@@ -57,27 +55,24 @@ impl NodeQuery {
         let Some((prefix, uuid)) = id::split(&id) else { return Ok(None) };
         let (app, viewer) = (ctx.app(), ctx.viewer());
         Ok(match prefix.as_str() {
-            CategoryId::PREFIX => {
-                found(category::by_id(app, CategoryId(uuid)).await)?.map(|row| Node::Category(row.into()))
-            }
-            EventId::PREFIX => {
-                found(event::visible(app, viewer, EventId(uuid)).await)?.map(|row| Node::Event(row.into()))
-            }
-            OrderId::PREFIX => {
-                found(order::visible(app, viewer, None, OrderId(uuid)).await)?.map(|row| Node::Order(row.into()))
-            }
+            CategoryId::PREFIX => category::by_ids(app, vec![CategoryId(uuid)])
+                .await?
+                .pop()
+                .map(|row| Node::Category(Category(row))),
+            EventId::PREFIX => found(event::find::event(app, viewer, EventId(uuid)).await)?
+                .map(|row| Node::Event(row.into())),
+            OrderId::PREFIX => found(order::visible(app, viewer, None, OrderId(uuid)).await)?
+                .map(|row| Node::Order(row.into())),
             ReservationId::PREFIX => found(inventory::owned(app, viewer, ReservationId(uuid)).await)?
                 .map(|row| Node::Reservation(Reservation(row))),
-            SeatMapId::PREFIX => {
-                found(venue::visible_seat_map(app, viewer, SeatMapId(uuid)).await)?.map(|row| Node::SeatMap(row.into()))
-            }
-            ShopId::PREFIX => found(shop::by_id(app, ShopId(uuid)).await)?.map(|row| Node::Shop(row.into())),
+            SeatMapId::PREFIX => found(venue::find::revision(app, viewer, SeatMapId(uuid)).await)?
+                .map(|row| Node::SeatMap(row.into())),
+            ShopId::PREFIX => found(shop::by_id(app, ShopId(uuid)).await)?.map(|row| Node::Shop(Shop(row))),
             TicketId::PREFIX => {
                 found(ticket::owned(app, viewer, TicketId(uuid)).await)?.map(|row| Node::Ticket(row.into()))
             }
-            VenueId::PREFIX => {
-                found(venue::by_id(app, VenueId(uuid)).await)?.map(|row| Node::Venue(row.into()))
-            }
+            VenueId::PREFIX => found(venue::find::venue(app, viewer, VenueId(uuid)).await)?
+                .map(|row| Node::Venue(row.into())),
             _ => None,
         })
     }

@@ -86,7 +86,7 @@ impl From<order::Model> for Order {
 #[Object]
 impl Order {
     /// The order's id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         encode(self.row.id)
     }
 
@@ -317,7 +317,9 @@ impl OrderQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The order.")] id: ID,
-        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<String>,
+        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<
+            String,
+        >,
     ) -> ApiResult<Option<Order>> {
         let token = access_token.as_deref();
         let order = orders::visible(ctx.app(), ctx.viewer(), token, decode(&id, "id")?).await;
@@ -369,7 +371,9 @@ impl OrderSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The order.")] id: ID,
-        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<String>,
+        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<
+            String,
+        >,
     ) -> Result<impl Stream<Item = Result<Order, ApiError>> + use<>, ApiError> {
         let id: OrderId = decode(&id, "id")?;
         let stream = orders::watch(ctx.app(), ctx.viewer(), access_token.clone(), id).await?;
@@ -391,7 +395,8 @@ async fn check_out(ctx: &Context<'_>, input: CheckoutInput) -> Outcome<order::Mo
     }
     let ContactInput { name, email, phone } = input.contact;
     let contact = Contact { name, email, phone };
-    orders::checkout(ctx.app(), ctx.viewer(), Checkout { reservations, contact, key: input.idempotency_key }).await
+    orders::checkout(ctx.app(), ctx.viewer(), Checkout { reservations, contact, key: input.idempotency_key })
+        .await
 }
 
 impl From<Refusal> for OrderError {

@@ -11,7 +11,7 @@ use super::{
     order::Order,
     scalar::Money,
 };
-use crate::payment::{self as payments, Paid, Pay, Refusal, RefundOrder};
+use crate::payment::{self as payments, Paid, Pay, RefundOrder, Refusal};
 
 user_error! {
     /// Why a payment or refund was not made.
@@ -324,7 +324,8 @@ impl PaymentMutation {
         let refund = async {
             let order = decode(&input.order_id, "orderId")?;
             let RefundOrderInput { access_token, reason, idempotency_key: key, .. } = input;
-            payments::refund_order(ctx.app(), ctx.viewer(), RefundOrder { order, access_token, reason, key }).await
+            payments::refund_order(ctx.app(), ctx.viewer(), RefundOrder { order, access_token, reason, key })
+                .await
         };
         let (refunded, errors) = outcome(refund.await)?;
         let (order, refund) = refunded.map(|refunded| (refunded.order, refunded.refund)).unzip();

@@ -84,7 +84,7 @@ pub struct Reservation(pub(crate) inventory::Reservation);
 #[Object]
 impl Reservation {
     /// The reservation's id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         encode(self.held().id)
     }
 
@@ -134,7 +134,12 @@ impl Reservation {
     /// What it holds, at prices that stay as they were when it was made.
     async fn items(&self, ctx: &Context<'_>) -> ApiResult<Vec<ReservationItem>> {
         let map = map_of(ctx, self.event_id()).await?;
-        Ok(self.held().items.iter().map(|item| ReservationItem::of(item, &map, &self.held().currency)).collect())
+        Ok(self
+            .held()
+            .items
+            .iter()
+            .map(|item| ReservationItem::of(item, &map, &self.held().currency))
+            .collect())
     }
 
     /// How many places it holds.
@@ -381,7 +386,7 @@ async fn reserve(ctx: &Context<'_>, input: ReserveSeatsInput) -> Result<inventor
 
 /// The seat map of an event that can be seen by all, or by the viewer.
 async fn map_of(ctx: &Context<'_>, event: EventId) -> Faulty<std::sync::Arc<SeatMap>> {
-    let event = events::visible(ctx.app(), ctx.viewer(), event).await?;
+    let event = events::find::event(ctx.app(), ctx.viewer(), event).await?;
     venue::seat_map(ctx.app(), event.seat_map_id).await
 }
 
@@ -417,7 +422,8 @@ fn plain(error: Error<Refusal>) -> Error<Told> {
 
 impl From<Told> for ReservationError {
     fn from(Told(refusal, map): Told) -> Self {
-        let ids = |seats: Vec<u32>| map.as_ref().map(|map| seats.iter().map(|&seat| seat_id(map, seat)).collect());
+        let ids =
+            |seats: Vec<u32>| map.as_ref().map(|map| seats.iter().map(|&seat| seat_id(map, seat)).collect());
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         use ReservationErrorCode as Code;
         match refusal {

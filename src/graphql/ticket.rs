@@ -74,7 +74,7 @@ impl From<ticket::Model> for Ticket {
 #[Object]
 impl Ticket {
     /// The ticket's id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
@@ -218,10 +218,9 @@ impl From<Refusal> for TicketError {
             Refusal::Superseded => {
                 new(TicketErrorCode::Superseded, "the ticket was passed on; this is an earlier code")
             }
-            Refusal::Used { at } => Self {
-                used_at: Some(at),
-                ..new(TicketErrorCode::Used, "somebody was let in with it before")
-            },
+            Refusal::Used { at } => {
+                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "somebody was let in with it before") }
+            }
         }
     }
 }

@@ -50,8 +50,12 @@ async fn answer(
 async fn respond(sandbox: &Sandbox, intent: &str, yes: bool) -> Response {
     match sandbox.authenticate(intent, yes).await {
         Ok(Some(_)) if yes => page(StatusCode::OK, "<h1>Thank you</h1><p>Go back to the shop.</p>"),
-        Ok(Some(_)) => page(StatusCode::OK, "<h1>Declined</h1><p>Go back to the shop and pay another way.</p>"),
-        Ok(None) => page(StatusCode::CONFLICT, "<h1>Nothing to do</h1><p>This step was taken or given up.</p>"),
+        Ok(Some(_)) => {
+            page(StatusCode::OK, "<h1>Declined</h1><p>Go back to the shop and pay another way.</p>")
+        }
+        Ok(None) => {
+            page(StatusCode::CONFLICT, "<h1>Nothing to do</h1><p>This step was taken or given up.</p>")
+        }
         Err(_) => page(StatusCode::SERVICE_UNAVAILABLE, "<h1>Not possible right now</h1><p>Try again.</p>"),
     }
 }

@@ -1,23 +1,150 @@
 //! Shops, their members and what those may do.
 
+mod edit;
+mod member;
 pub mod rules;
 
-use entity::{ShopId, shop::member};
-use sea_orm::EntityTrait;
+use std::collections::HashMap;
+
+use entity::{
+    CategoryId, ShopId, shop,
+    shop::{ShopRole, member as row},
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait, Func, LikeExpr},
+};
 
 use self::rules::Power;
+pub use self::{
+    edit::{Create, Update, create, update},
+    member::{Member, RemoveMember, SetMember, members_of, remove_member, set_member},
+};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    category,
+    error::{Check, Error, Fault, Faulty},
+    page::{self, Page, Window},
 };
+
+/// The most characters that are searched for.
+const SEARCH_MAX: usize = 100;
+/// Shops of one member that are shown.
+const MEMBERSHIPS_MAX: u64 = 100;
+
+/// What the business refuses about shops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another shop has the slug.
+    SlugTaken,
+    /// The shop would have no owner.
+    LastOwner,
+    /// The shop has as many members as it may have.
+    TooManyMembers,
+}
+
+/// Which shops are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this category or below it.
+    pub category: Option<CategoryId>,
+    /// With these words, as they stand, in the name or the description.
+    pub search: Option<String>,
+}
 
 /// Makes sure that the viewer has the power in the shop.
 pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<()> {
     let account = viewer.user()?;
-    let member = member::Entity::find_by_id((shop, account)).one(app.store.read()).await?;
+    let member = row::Entity::find_by_id((shop, account)).one(app.store.read()).await?;
     match member {
         Some(member) if rules::has(member.role, power) => Ok(()),
-        Some(_) | None => Err(Fault::Forbidden("your role in this shop does not allow this")),
+        Some(_) | None => Err(forbidden()),
+    }
+}
+
+/// The shop; all shops are public.
+pub async fn by_id(app: &App, id: ShopId) -> Faulty<shop::Model> {
+    shop::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("shop"))
+}
+
+/// The shops with these ids, in no order.
+pub async fn by_ids(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<shop::Model>> {
+    Ok(shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
+/// The shop with this slug.
+pub async fn by_slug(app: &App, slug: &str) -> Faulty<shop::Model> {
+    shop::Entity::find()
+        .filter(shop::Column::Slug.eq(slug))
+        .one(app.store.read())
+        .await?
+        .ok_or(Fault::NotFound("shop"))
+}
+
+/// A page of the shops, by name.
+pub async fn list(app: &App, filter: &Filter, window: Window<(String, ShopId)>) -> Faulty<Page<shop::Model>> {
+    let select = filtered(app, filter).await?;
+    page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), false, window).await
+}
+
+/// How many shops the list has.
+pub async fn count(app: &App, filter: &Filter) -> Faulty<u64> {
+    Ok(filtered(app, filter).await?.count(app.store.read()).await?)
+}
+
+/// The viewer's roles in those of the shops where there is one.
+pub async fn roles_in(app: &App, viewer: &Viewer, shops: Vec<ShopId>) -> Faulty<HashMap<ShopId, ShopRole>> {
+    let Ok(account) = viewer.user() else { return Ok(HashMap::new()) };
+    let rows = row::Entity::find()
+        .filter(row::Column::AccountId.eq(account))
+        .filter(row::Column::ShopId.is_in(shops))
+        .all(app.store.read())
+        .await?;
+    Ok(rows.into_iter().map(|member| (member.shop_id, member.role)).collect())
+}
+
+/// The shops that the viewer is a member of, with the role, by name.
+pub async fn memberships_of(app: &App, viewer: &Viewer) -> Faulty<Vec<(ShopRole, shop::Model)>> {
+    let account = viewer.account()?;
+    let rows = row::Entity::find()
+        .filter(row::Column::AccountId.eq(account))
+        .order_by_asc(row::Column::CreatedAt)
+        .limit(MEMBERSHIPS_MAX)
+        .all(app.store.read())
+        .await?;
+    let roles: HashMap<ShopId, ShopRole> = rows.iter().map(|row| (row.shop_id, row.role)).collect();
+    let mut shops = by_ids(app, roles.keys().copied().collect()).await?;
+    shops.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    Ok(shops.into_iter().filter_map(|shop| Some((*roles.get(&shop.id)?, shop))).collect())
+}
+
+async fn filtered(app: &App, filter: &Filter) -> Faulty<Select<shop::Entity>> {
+    let mut select = shop::Entity::find();
+    if let Some(category) = filter.category {
+        let ids = category::subtree_ids(app, category).await?;
+        select = select.filter(shop::Column::CategoryId.is_in(ids));
+    }
+    if let Some(search) = &filter.search {
+        Check::default().text(search, "filter.search", 0, SEARCH_MAX).done()?;
+        let pattern = rules::contains_pattern(search);
+        let like = |column: shop::Column| {
+            Expr::expr(Func::lower(Expr::col((shop::Entity, column))))
+                .like(LikeExpr::new(pattern.clone()).escape('\\'))
+        };
+        select = select
+            .filter(Condition::any().add(like(shop::Column::Name)).add(like(shop::Column::Description)));
+    }
+    Ok(select)
+}
+
+/// The same for a foreign and a missing shop.
+fn forbidden() -> Fault {
+    Fault::Forbidden("your role in this shop does not allow this")
+}
+
+impl From<Refusal> for Error<Refusal> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }

@@ -1,8 +1,13 @@
-//! What each role may do in its shop.
+//! What each role may do in its shop, and who a shop cannot be without.
 //!
 //! Invariant: pure and synchronous.
 
 use entity::shop::ShopRole;
+
+use super::Refusal;
+
+/// Members that one shop may have.
+pub const MEMBERS_MAX: usize = 200;
 
 /// Something that a member may or may not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,5 +31,73 @@ pub fn has(role: ShopRole, power: Power) -> bool {
         ShopRole::Manager => power != Power::Members,
         ShopRole::Seller => matches!(power, Power::Sell | Power::Look | Power::Scan),
         ShopRole::Scanner => matches!(power, Power::Look | Power::Scan),
+    }
+}
+
+/// Whether a shop may have members with exactly these roles.
+pub fn staffed(roles: impl Iterator<Item = ShopRole>) -> Result<(), Refusal> {
+    let (members, owners) = roles
+        .fold((0, 0), |(members, owners), role| (members + 1, owners + usize::from(role == ShopRole::Owner)));
+    match (members, owners) {
+        (_, 0) => Err(Refusal::LastOwner),
+        (members, _) if members > MEMBERS_MAX => Err(Refusal::TooManyMembers),
+        (_, _) => Ok(()),
+    }
+}
+
+/// The `LIKE` pattern, with `\` as its escape, of lower-cased texts that contain `search` as it stands.
+pub fn contains_pattern(search: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in search.trim().to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_have_their_powers_and_no_others() {
+        use Power::{Look, Manage, Members, Scan, Sell};
+        for (role, powers) in [
+            (ShopRole::Owner, vec![Members, Manage, Sell, Look, Scan]),
+            (ShopRole::Manager, vec![Manage, Sell, Look, Scan]),
+            (ShopRole::Seller, vec![Sell, Look, Scan]),
+            (ShopRole::Scanner, vec![Look, Scan]),
+        ] {
+            for power in [Members, Manage, Sell, Look, Scan] {
+                assert_eq!(has(role, power), powers.contains(&power), "{role:?} {power:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shop_has_an_owner_and_not_too_many_members() {
+        use ShopRole::{Manager, Owner, Scanner, Seller};
+        for (roles, verdict) in [
+            (vec![], Err(Refusal::LastOwner)),
+            (vec![Manager, Seller, Scanner], Err(Refusal::LastOwner)),
+            (vec![Owner], Ok(())),
+            (vec![Owner, Owner, Manager], Ok(())),
+            ([vec![Owner], vec![Scanner; 199]].concat(), Ok(())),
+            ([vec![Owner], vec![Scanner; 200]].concat(), Err(Refusal::TooManyMembers)),
+        ] {
+            assert_eq!(staffed(roles.into_iter()), verdict);
+        }
+    }
+
+    #[test]
+    fn what_is_searched_for_has_no_wildcards() {
+        for (search, pattern) in
+            [("Jazz", "%jazz%"), (" 50% off ", "%50\\% off%"), ("a_b\\c", "%a\\_b\\\\c%"), ("", "%%")]
+        {
+            assert_eq!(contains_pattern(search), pattern);
+        }
     }
 }

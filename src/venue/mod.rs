@@ -1,6 +1,10 @@
 //! Venues and their seat maps: immutable revisions of geometry, read from pretix seating plans.
 
+pub mod edit;
+pub mod find;
 pub mod plan;
+pub mod rules;
+pub(crate) mod words;
 
 use std::sync::Arc;
 

@@ -1,1 +1,21 @@
-//! x
+//! Tessera's behaviour, through its API, on real databases; and the house's own rules.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says where it stopped"
+)]
+
+mod account;
+mod authorisation;
+mod feed;
+mod harness;
+mod kill;
+mod layers;
+mod migration;
+mod payment;
+mod race;
+mod reservation;
+mod schema;
+mod shop;
+mod support;

@@ -1,0 +1,93 @@
+//! Checking, hashing and changing passwords.
+
+use chrono::{DateTime, Utc};
+use entity::account;
+use sea_orm::ActiveValue::{Set, Unchanged};
+
+use super::{Refusal, locked_in_tx, of_viewer, session};
+use crate::{
+    app::App,
+    auth::{
+        Viewer,
+        password::{NewPassword, PasswordFault},
+    },
+    error::{Fault, Faulty, Result},
+    store,
+};
+
+/// Milliseconds after which to come back when too many passwords are being hashed.
+const BUSY_MS: (u64, u64) = (500, 2_500);
+
+/// A change of the viewer's password.
+pub struct ChangePassword {
+    /// The password until now.
+    pub current: String,
+    /// The password from now on.
+    pub new: String,
+}
+
+/// Changes the viewer's password and ends all other sessions of the account.
+pub async fn change_password(
+    app: &App,
+    viewer: &Viewer,
+    input: ChangePassword,
+) -> Result<account::Model, Refusal> {
+    viewer.user()?;
+    let mine = viewer.identity()?.session;
+    let account = of_viewer(app, viewer).await?;
+    let email = account.email.as_deref().unwrap_or_default();
+    let new = try_new(input.new, email, "newPassword")?;
+    let attempt = app.attempts.begin(email, app.clock.now())?;
+    attempt.settle(matches(app, input.current, Some(account.clone())).await)?;
+    let hash = hash(app, new).await?;
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    // Race: somebody else who knew the old password may have changed it while this one was hashed.
+    let locked = locked_in_tx(&tx, account.id).await?;
+    if locked.password_hash != account.password_hash {
+        return Err(Refusal::WrongCredentials.into());
+    }
+    let row = with_password(&locked, hash, now);
+    let account = store::save_versioned::<account::Entity>(&tx, row, locked.version, "account").await?;
+    let ended = session::end_all_in_tx(&tx, account.id, Some(mine), now).await?;
+    tx.commit().await?;
+    session::forget(app, &ended).await;
+    Ok(account)
+}
+
+fn with_password(account: &account::Model, hash: String, now: DateTime<Utc>) -> account::ActiveModel {
+    account::ActiveModel {
+        id: Unchanged(account.id),
+        password_hash: Set(Some(hash)),
+        updated_at: Set(now),
+        ..Default::default()
+    }
+}
+
+/// A password that may be set; why it may not is told at `path`.
+pub(super) fn try_new(text: String, email: &str, path: &str) -> Faulty<NewPassword> {
+    NewPassword::try_new(text, email).map_err(|refusal| Fault::invalid(path, refusal.to_string()))
+}
+
+/// The hash to store.
+pub(super) async fn hash(app: &App, password: NewPassword) -> Faulty<String> {
+    app.passwords.hash(password, app.random()).await.map_err(|fault| told(app, fault))
+}
+
+/// The account, if the password is its own. No account takes as long as a wrong password.
+pub(super) async fn matches(
+    app: &App,
+    password: String,
+    account: Option<account::Model>,
+) -> Faulty<Option<account::Model>> {
+    let stored = account.as_ref().and_then(|account| account.password_hash.clone());
+    let good = app.passwords.verify(password, stored).await.map_err(|fault| told(app, fault))?;
+    Ok(account.filter(|_| good))
+}
+
+fn told(app: &App, fault: PasswordFault) -> Fault {
+    match fault {
+        PasswordFault::Busy => Fault::Overloaded { retry_after_ms: app.jitter(BUSY_MS.0, BUSY_MS.1) },
+        broken @ PasswordFault::Broken(_) => Fault::internal(broken),
+    }
+}

@@ -1,0 +1,82 @@
+//! What people edit about themselves, and who is an operator.
+
+use entity::account;
+use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
+
+use super::{Refusal, by_email, locked_in_tx, rules};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Check, Fault, Faulty, Result},
+    store,
+};
+
+/// A change of the viewer's profile; what is none stays as it is.
+#[derive(Clone, Debug)]
+pub struct UpdateProfile {
+    /// The version that the viewer saw.
+    pub expected_version: i64,
+    /// The new name.
+    pub name: Option<String>,
+    /// The new telephone number, or none any more.
+    pub phone: Option<Option<String>>,
+}
+
+/// Changes the viewer's profile; guests have one too.
+pub async fn update_profile(
+    app: &App,
+    viewer: &Viewer,
+    input: UpdateProfile,
+) -> Result<account::Model, Refusal> {
+    let id = viewer.account()?;
+    let mut check = Check::default();
+    check.text(input.name.as_deref().unwrap_or_default(), "name", 0, rules::NAME_MAX);
+    let phone = input.phone.map(|phone| checked_phone(&mut check, phone.as_deref()));
+    check.done()?;
+    let tx = app.store.begin().await?;
+    let account = locked_in_tx(&tx, id).await?;
+    if account.version != input.expected_version {
+        return Err(Fault::Stale("account").into());
+    }
+    let row = account::ActiveModel {
+        id: Unchanged(id),
+        name: input.name.map_or(NotSet, |name| Set(name.trim().to_owned())),
+        phone: phone.map_or(NotSet, Set),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    let account = store::save_versioned::<account::Entity>(&tx, row, account.version, "account").await?;
+    tx.commit().await?;
+    Ok(account)
+}
+
+/// The telephone number as it is kept; notes it if it cannot be one.
+pub(super) fn checked_phone(check: &mut Check, phone: Option<&str>) -> Option<String> {
+    let kept = phone.and_then(rules::phone);
+    check.that(
+        phone.is_none() || kept.is_some(),
+        "phone",
+        "must be a telephone number of at most 32 characters",
+    );
+    kept
+}
+
+/// Makes the user with this e-mail address one of the platform's operators; one already stays one.
+///
+/// Running servers know within seconds. For the operator of the machine only: nobody is asked for a right.
+pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
+    let tx = app.store.begin().await?;
+    let account = by_email(&tx, email).await?.ok_or(Fault::NotFound("account"))?;
+    if account.is_operator {
+        return Ok(account);
+    }
+    let row = account::ActiveModel {
+        id: Unchanged(account.id),
+        is_operator: Set(true),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    let account = store::save_versioned::<account::Entity>(&tx, row, account.version, "account").await?;
+    tx.commit().await?;
+    Ok(account)
+}

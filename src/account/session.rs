@@ -1,0 +1,252 @@
+//! Sessions: opening, refreshing and ending them.
+//!
+//! A session is a family of refresh tokens, of which only the newest is good. Each refresh moves the session's end; one
+//! that is not refreshed for as long as the settings say is over.
+
+use std::fmt;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use entity::{AccountId, SessionId, account, account::AccountKind, session, session::refresh as token};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+
+use super::{Refusal, of_viewer};
+use crate::{
+    app::App,
+    auth::{
+        Identity, Viewer,
+        token::{
+            Kind, Subject,
+            refresh::{RefreshToken, digest_of},
+        },
+    },
+    error::{Fault, Faulty, Result},
+    store::Tx,
+};
+
+/// For how long an expired session is kept.
+const KEPT: TimeDelta = TimeDelta::days(1);
+/// Sessions that one round of the worker deletes.
+const PRUNE_BATCH: u64 = 500;
+
+/// A session as its owner receives it: the only time that its tokens are readable.
+#[derive(Clone)]
+pub struct Session {
+    /// The session.
+    pub id: SessionId,
+    /// Whose it is.
+    pub account: account::Model,
+    /// For the `Authorization` header.
+    pub access_token: String,
+    /// When the access token ends.
+    pub access_expires_at: DateTime<Utc>,
+    /// Buys the next pair of tokens, once.
+    pub refresh_token: RefreshToken,
+    /// When the session ends unless it is refreshed before.
+    pub refresh_expires_at: DateTime<Utc>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Its owner as a viewer.
+    pub fn viewer(&self) -> Viewer {
+        let identity = Identity {
+            account: self.account.id,
+            session: self.id,
+            kind: self.account.kind,
+            is_operator: self.account.is_operator,
+        };
+        Viewer::Account(identity, self.access_expires_at)
+    }
+}
+
+/// Makes a guest, with a session.
+pub async fn create_guest(app: &App) -> Result<Session, Refusal> {
+    let now = app.clock.now();
+    let guest = account::Model {
+        id: AccountId(app.clock.new_uuid()),
+        kind: AccountKind::Guest,
+        email: None,
+        name: String::new(),
+        phone: None,
+        password_hash: None,
+        is_operator: false,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let tx = app.store.begin().await?;
+    super::sign_up::insert_in_tx(&tx, &guest).await?;
+    let session = open_in_tx(app, &tx, guest, now).await?;
+    tx.commit().await?;
+    Ok(session)
+}
+
+/// Exchanges a refresh token for a new pair of tokens. A token that was exchanged before is stolen, or its successor
+/// is: whoever shows it, the session ends.
+pub async fn refresh(app: &App, text: &str) -> Result<Session, Refusal> {
+    let digest = digest_of(text).ok_or(Refusal::SessionEnded)?.to_vec();
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    // Race: of all who show one token at once, this statement lets one through. The others end the session.
+    let used = token::Entity::update_many()
+        .col_expr(token::Column::UsedAt, Expr::value(now))
+        .filter(token::Column::Digest.eq(digest.clone()))
+        .filter(token::Column::UsedAt.is_null())
+        .exec(&tx)
+        .await?;
+    let id = token::Entity::find_by_id(digest).one(&tx).await?.ok_or(Refusal::SessionEnded)?.session_id;
+    if used.rows_affected == 0 {
+        end_in_tx(&tx, id, now).await?;
+        tx.commit().await?;
+        forget(app, &[id]).await;
+        tracing::warn!(session.id = %id.0, "a refresh token was shown twice; its session is ended");
+        return Err(Refusal::SessionEnded.into());
+    }
+    let expires_at = now + lifetime(app);
+    // Race: a session that is being ended is not revived; on PostgreSQL the condition is checked again after the wait.
+    let alive = session::Entity::update_many()
+        .col_expr(session::Column::ExpiresAt, Expr::value(expires_at))
+        .filter(session::Column::Id.eq(id))
+        .filter(session::Column::RevokedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(now))
+        .exec(&tx)
+        .await?;
+    if alive.rows_affected == 0 {
+        return Err(Refusal::SessionEnded.into());
+    }
+    let account = account_in_tx(&tx, id).await?;
+    let session = issue_in_tx(app, &tx, (id, expires_at), account).await?;
+    tx.commit().await?;
+    Ok(session)
+}
+
+/// Ends the viewer's session: its tokens are worth nothing from now on, on other instances within seconds.
+pub async fn sign_out(app: &App, viewer: &Viewer) -> Result<account::Model, Refusal> {
+    let identity = viewer.identity()?;
+    let account = of_viewer(app, viewer).await?;
+    let tx = app.store.begin().await?;
+    end_in_tx(&tx, identity.session, app.clock.now()).await?;
+    tx.commit().await?;
+    forget(app, &[identity.session]).await;
+    Ok(account)
+}
+
+/// Deletes a batch of sessions that expired more than a day ago, with their refresh tokens; says how many.
+pub async fn prune_sessions(app: &App) -> Faulty<u64> {
+    let before = app.clock.now() - KEPT;
+    let ids: Vec<SessionId> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::Column::ExpiresAt.lt(before))
+        .order_by_asc(session::Column::ExpiresAt)
+        .limit(PRUNE_BATCH)
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let tx = app.store.begin().await?;
+    // No race: an expired session is never refreshed, so it is still expired.
+    let deleted = session::Entity::delete_many().filter(session::Column::Id.is_in(ids)).exec(&tx).await?;
+    tx.commit().await?;
+    Ok(deleted.rows_affected)
+}
+
+/// Opens a session.
+pub(super) async fn open_in_tx(
+    app: &App,
+    tx: &Tx,
+    account: account::Model,
+    now: DateTime<Utc>,
+) -> Faulty<Session> {
+    let id = SessionId(app.clock.new_uuid());
+    let expires_at = now + lifetime(app);
+    let row = session::ActiveModel {
+        id: Set(id),
+        account_id: Set(account.id),
+        created_at: Set(now),
+        expires_at: Set(expires_at),
+        revoked_at: Set(None),
+    };
+    session::Entity::insert(row).exec_without_returning(tx).await?;
+    issue_in_tx(app, tx, (id, expires_at), account).await
+}
+
+/// A new pair of tokens for a session and its end.
+async fn issue_in_tx(
+    app: &App,
+    tx: &Tx,
+    (id, refresh_expires_at): (SessionId, DateTime<Utc>),
+    account: account::Model,
+) -> Faulty<Session> {
+    let now = app.clock.now();
+    let refresh_token = RefreshToken::generate(app.random());
+    let row = token::ActiveModel {
+        digest: Set(refresh_token.digest().to_vec()),
+        session_id: Set(id),
+        created_at: Set(now),
+        used_at: Set(None),
+    };
+    token::Entity::insert(row).exec_without_returning(tx).await?;
+    let kind = match account.kind {
+        AccountKind::Guest => Kind::Guest,
+        AccountKind::User => Kind::User,
+    };
+    let subject = Subject { id: account.id.0, session: id.0, kind };
+    let lifetime = TimeDelta::seconds(app.config.access_seconds.into());
+    let access_token = app.tokens.issue(subject, now, lifetime).map_err(Fault::internal)?;
+    let access_expires_at = now.trunc_subsecs(0) + lifetime;
+    Ok(Session { id, account, access_token, access_expires_at, refresh_token, refresh_expires_at })
+}
+
+/// Ends a session; one that has ended stays as it is.
+async fn end_in_tx(tx: &Tx, id: SessionId, now: DateTime<Utc>) -> Faulty<()> {
+    session::Entity::update_many()
+        .col_expr(session::Column::RevokedAt, Expr::value(now))
+        .filter(session::Column::Id.eq(id))
+        .filter(session::Column::RevokedAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Ends all sessions of the account but `spared`; says which ones to [`forget`] after the commit.
+pub(super) async fn end_all_in_tx(
+    tx: &Tx,
+    account: AccountId,
+    spared: Option<SessionId>,
+    now: DateTime<Utc>,
+) -> Faulty<Vec<SessionId>> {
+    let mut ended = session::Entity::update_many()
+        .col_expr(session::Column::RevokedAt, Expr::value(now))
+        .filter(session::Column::AccountId.eq(account))
+        .filter(session::Column::RevokedAt.is_null());
+    if let Some(spared) = spared {
+        ended = ended.filter(session::Column::Id.ne(spared));
+    }
+    Ok(ended.exec_with_returning(tx).await?.into_iter().map(|session| session.id).collect())
+}
+
+/// Stops believing the sessions here; to be called after the commit, so that nobody reads them back as they were.
+pub(super) async fn forget(app: &App, ids: &[SessionId]) {
+    for id in ids {
+        app.sessions.invalidate(id).await;
+    }
+}
+
+async fn account_in_tx(tx: &Tx, id: SessionId) -> Faulty<account::Model> {
+    let session = session::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound("session"))?;
+    account::Entity::find_by_id(session.account_id).one(tx).await?.ok_or(Fault::NotFound("account"))
+}
+
+fn lifetime(app: &App) -> TimeDelta {
+    TimeDelta::days(app.config.session_days.into())
+}

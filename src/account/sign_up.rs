@@ -1,0 +1,141 @@
+//! Signing up: from nobody or from a guest to a user.
+
+use chrono::{DateTime, Utc};
+use entity::{AccountId, account, account::AccountKind};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set, Unchanged},
+    EntityTrait, IntoActiveModel,
+};
+
+use super::{Refusal, Session, locked_in_tx, password, profile::checked_phone, rules, session};
+use crate::{
+    app::App,
+    auth::{Viewer, password::NewPassword},
+    error::{Check, Error, Fault, Result},
+    store::{self, Tx},
+};
+
+/// Who wants to sign up.
+pub struct SignUp {
+    /// The e-mail address, however it is spelled.
+    pub email: String,
+    /// The password.
+    pub password: String,
+    /// The display name; may be empty.
+    pub name: String,
+    /// The telephone number.
+    pub phone: Option<String>,
+}
+
+/// An input that was found good.
+struct Checked {
+    email: String,
+    name: String,
+    phone: Option<String>,
+}
+
+/// Makes the viewer a user. A guest's account becomes the user's, with everything that belongs to it.
+pub async fn sign_up(app: &App, viewer: &Viewer, input: SignUp) -> Result<Session, Refusal> {
+    let guest = match viewer {
+        Viewer::Anonymous => None,
+        Viewer::Account(identity, _) => match identity.kind {
+            AccountKind::Guest => Some(identity.account),
+            AccountKind::User => return Err(Refusal::AlreadySignedUp.into()),
+        },
+    };
+    let (checked, password) = check(input)?;
+    let hash = password::hash(app, password).await?;
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    let (account, ended) = match guest {
+        None => (create_in_tx(app, &tx, checked, hash).await?, Vec::new()),
+        Some(guest) => {
+            let account = upgrade_in_tx(&tx, guest, (checked, hash), now).await?;
+            // Whoever else had the guest's tokens must not find himself signed in as the user.
+            let ended = session::end_all_in_tx(&tx, guest, None, now).await?;
+            (account, ended)
+        }
+    };
+    let session = session::open_in_tx(app, &tx, account, now).await?;
+    tx.commit().await?;
+    session::forget(app, &ended).await;
+    Ok(session)
+}
+
+fn check(input: SignUp) -> Result<(Checked, NewPassword), Refusal> {
+    let mut check = Check::default();
+    let email = rules::email(&input.email);
+    check.that(email.is_some(), "email", "must be an e-mail address");
+    check.text(&input.name, "name", 0, rules::NAME_MAX);
+    let phone = checked_phone(&mut check, input.phone.as_deref());
+    let email = email.unwrap_or_default();
+    let password = NewPassword::try_new(input.password, &email);
+    if let Err(refusal) = &password {
+        check.that(false, "password", &refusal.to_string());
+    }
+    check.done()?;
+    let password = password.map_err(|refusal| Fault::invalid("password", refusal.to_string()))?;
+    Ok((Checked { email, name: input.name.trim().to_owned(), phone }, password))
+}
+
+async fn create_in_tx(app: &App, tx: &Tx, checked: Checked, hash: String) -> Result<account::Model, Refusal> {
+    let now = app.clock.now();
+    let account = account::Model {
+        id: AccountId(app.clock.new_uuid()),
+        kind: AccountKind::User,
+        email: Some(checked.email),
+        name: checked.name,
+        phone: checked.phone,
+        password_hash: Some(hash),
+        is_operator: false,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    insert_in_tx(tx, &account).await?;
+    Ok(account)
+}
+
+/// Inserts an account. Race: of two who sign up with one e-mail address, the constraint lets one through.
+pub(super) async fn insert_in_tx(tx: &Tx, account: &account::Model) -> Result<(), Refusal> {
+    let row = account.clone().into_active_model().reset_all();
+    match account::Entity::insert(row).exec_without_returning(tx).await {
+        Ok(_) => Ok(()),
+        Err(error) if store::violates(&error, EMAIL_KEY.0, EMAIL_KEY.1) => Err(Refusal::EmailTaken.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn upgrade_in_tx(
+    tx: &Tx,
+    guest: AccountId,
+    (checked, hash): (Checked, String),
+    now: DateTime<Utc>,
+) -> Result<account::Model, Refusal> {
+    // Race: a guest who signs up twice at once is a user when the second gets here.
+    let account = locked_in_tx(tx, guest).await?;
+    match account.kind {
+        AccountKind::Guest => {}
+        AccountKind::User => return Err(Refusal::AlreadySignedUp.into()),
+    }
+    // What the guest said before stays unless it is said anew.
+    let row = account::ActiveModel {
+        id: Unchanged(guest),
+        kind: Set(AccountKind::User),
+        email: Set(Some(checked.email)),
+        name: if checked.name.is_empty() { NotSet } else { Set(checked.name) },
+        phone: checked.phone.map_or(NotSet, |phone| Set(Some(phone))),
+        password_hash: Set(Some(hash)),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    match store::save_versioned::<account::Entity>(tx, row, account.version, "account").await {
+        Ok(account) => Ok(account),
+        Err(fault) if store::violated(&fault, EMAIL_KEY.0, EMAIL_KEY.1) => Err(Refusal::EmailTaken.into()),
+        Err(fault) => Err(Error::Fault(fault)),
+    }
+}
+
+/// The constraint that gives an e-mail address to one account, and its column.
+const EMAIL_KEY: (&str, &str) = ("account_email_key", "account.email");

@@ -1,0 +1,111 @@
+//! Where a category stands in the tree.
+//!
+//! Invariant: pure and synchronous.
+
+use std::collections::HashMap;
+
+use entity::{CategoryId, category::Model};
+
+/// Levels of the tree, the roots included.
+pub const DEPTH_MAX: usize = 6;
+
+/// How many levels the node with this path is from the roots: a root is at 1.
+pub fn depth(path: &str) -> usize {
+    path.matches('/').count()
+}
+
+/// The path of a node with this slug below the parent's path; none if that would be too deep.
+pub fn path_below(parent: Option<&str>, slug: &str) -> Option<String> {
+    let path = format!("{}{slug}/", parent.unwrap_or_default());
+    (depth(&path) <= DEPTH_MAX).then_some(path)
+}
+
+/// The paths from the first of the node's subtree up to, and without, the second.
+///
+/// A path ends with `/`, and `0` is the character after it.
+pub fn subtree(path: &str) -> (String, String) {
+    (path.to_owned(), format!("{}0", path.trim_end_matches('/')))
+}
+
+/// The whole tree as it is shown: every node before its children, siblings by position and name.
+pub fn in_order(mut rows: Vec<Model>) -> Vec<Model> {
+    rows.sort_by(|a, b| (a.position, &a.name, a.id).cmp(&(b.position, &b.name, b.id)));
+    let mut below: HashMap<Option<CategoryId>, Vec<Model>> = HashMap::new();
+    for row in rows {
+        below.entry(row.parent_id).or_default().push(row);
+    }
+    // A stack, so that its top is what comes next: siblings are pushed from the last to the first.
+    let mut next: Vec<Model> = Vec::new();
+    let mut ordered = Vec::new();
+    let push = |next: &mut Vec<Model>, mut siblings: Vec<Model>| {
+        siblings.reverse();
+        next.append(&mut siblings);
+    };
+    push(&mut next, below.remove(&None).unwrap_or_default());
+    while let Some(row) = next.pop() {
+        push(&mut next, below.remove(&Some(row.id)).unwrap_or_default());
+        ordered.push(row);
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn row(id: u128, parent: Option<u128>, position: i32) -> Model {
+        let category = |id| CategoryId(Uuid::from_u128(id));
+        Model {
+            id: category(id),
+            parent_id: parent.map(category),
+            slug: format!("node-{id}"),
+            name: format!("Node {id}"),
+            path: String::new(),
+            position,
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_path_is_its_parents_and_the_slug() {
+        for (parent, slug, path) in [
+            (None, "music", Some("music/")),
+            (Some("music/"), "jazz", Some("music/jazz/")),
+            (Some("a/b/c/d/e/"), "six", Some("a/b/c/d/e/six/")),
+            (Some("a/b/c/d/e/f/"), "seven", None),
+        ] {
+            assert_eq!(path_below(parent, slug).as_deref(), path);
+        }
+    }
+
+    #[test]
+    fn a_subtree_is_a_range_of_paths() {
+        let (from, to) = subtree("music/");
+        let inside = |path: &str| *path >= *from && *path < *to;
+        for path in ["music/", "music/jazz/", "music/jazz/bebop/", "music/zzz/"] {
+            assert!(inside(path), "{path}");
+        }
+        for path in ["musi/", "music-hall/", "music0/", "musics/", "arts/music/"] {
+            assert!(!inside(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_tree_is_shown_from_parents_to_children() {
+        let rows = vec![
+            row(5, Some(2), 0),
+            row(1, None, 1),
+            row(2, None, 0),
+            row(4, Some(1), 0),
+            row(3, Some(2), -1),
+            row(6, Some(3), 0),
+        ];
+        let order: Vec<_> = in_order(rows).into_iter().map(|row| row.id.0.as_u128()).collect();
+        assert_eq!(order, [2, 3, 6, 5, 1, 4]);
+    }
+}

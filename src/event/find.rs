@@ -1,0 +1,239 @@
+//! Which events a viewer sees, and the lists of them.
+
+use chrono::{DateTime, Utc};
+use entity::{
+    CategoryId, EventId, InventoryId, ShopId, category,
+    event::{self, Column, EventStatus},
+    inventory,
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
+};
+use serde::{Deserialize, Serialize};
+
+use super::rules::{Standing, comparable};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Fault, Faulty},
+    page::{self, Page, Window},
+    venue::{find::shops_seen, words},
+};
+
+/// Greater than every character that a word or a path has: with it a prefix is a range of the index.
+const LAST: char = '\u{10FFFF}';
+
+/// Which events; what is none does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Sold by the shop.
+    pub shop: Option<ShopId>,
+    /// Of the category or one below it.
+    pub category: Option<CategoryId>,
+    /// Each word begins a word of the name, shop, venue or town.
+    pub search: Option<String>,
+    /// Start at this time or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Start before this time.
+    pub until: Option<DateTime<Utc>>,
+    /// Stand at one of these; none: anywhere.
+    pub standing: Vec<Standing>,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Earliest first.
+    #[default]
+    StartsAt,
+    /// Latest first.
+    StartsAtDesc,
+    /// By name.
+    Name,
+    /// Last created first.
+    Newest,
+}
+
+/// An event's place in one of the orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Key {
+    /// By start.
+    #[serde(rename = "t")]
+    Start(DateTime<Utc>, EventId),
+    /// By name.
+    #[serde(rename = "n")]
+    Name(String, EventId),
+    /// By age.
+    #[serde(rename = "i")]
+    Id(EventId),
+}
+
+impl Key {
+    /// The event's place in the order.
+    pub fn of(event: &event::Model, order: Order) -> Self {
+        match order {
+            Order::StartsAt | Order::StartsAtDesc => Self::Start(event.starts_at, event.id),
+            Order::Name => Self::Name(event.name.clone(), event.id),
+            Order::Newest => Self::Id(event.id),
+        }
+    }
+}
+
+/// The event, if the viewer may see it.
+pub async fn event(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
+    one(app, viewer, event::Entity::find_by_id(id)).await
+}
+
+/// The event with this slug, if the viewer may see it.
+pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<event::Model> {
+    if !super::rules::is_slug(slug) {
+        return Err(Fault::NotFound("event"));
+    }
+    one(app, viewer, event::Entity::find().filter(Column::Slug.eq(slug))).await
+}
+
+async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {
+    let event = select.one(app.store.read()).await?.ok_or(Fault::NotFound("event"))?;
+    let seen = event.status != EventStatus::Draft || shops_seen(app, viewer).await?.contains(&event.shop_id);
+    if seen { Ok(event) } else { Err(Fault::NotFound("event")) }
+}
+
+/// The events that the viewer may see, in the order.
+pub async fn events(
+    app: &App,
+    viewer: &Viewer,
+    filter: &Filter,
+    order: Order,
+    window: Window<Key>,
+) -> Faulty<Page<event::Model>> {
+    let select = select(app, viewer, filter).await?;
+    let db = app.store.read();
+    match order {
+        Order::StartsAt | Order::StartsAtDesc => {
+            let window = keyed(window, |key| match key {
+                Key::Start(at, id) => Some((comparable(at), id)),
+                Key::Name(..) | Key::Id(_) => None,
+            })?;
+            let descending = order == Order::StartsAtDesc;
+            page::read(db, select, (Column::StartsAt, Column::Id), descending, window).await
+        }
+        Order::Name => {
+            let window = keyed(window, |key| match key {
+                Key::Name(name, id) if !name.contains('\0') => Some((name, id)),
+                Key::Name(..) | Key::Start(..) | Key::Id(_) => None,
+            })?;
+            page::read(db, select, (Column::Name, Column::Id), false, window).await
+        }
+        Order::Newest => {
+            let window = keyed(window, |key| match key {
+                Key::Id(id) => Some(id),
+                Key::Start(..) | Key::Name(..) => None,
+            })?;
+            page::read(db, select, Column::Id, true, window).await
+        }
+    }
+}
+
+/// How many events the viewer may see.
+pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<u64> {
+    Ok(select(app, viewer, filter).await?.count(app.store.read()).await?)
+}
+
+fn keyed<K>(window: Window<Key>, of: impl Fn(Key) -> Option<K>) -> Faulty<Window<K>> {
+    let of = |key: Option<Key>, path| match key {
+        Some(key) => {
+            of(key).map(Some).ok_or_else(|| Fault::invalid(path, "not a cursor of a list in this order"))
+        }
+        None => Ok(None),
+    };
+    Ok(Window {
+        after: of(window.after, "after")?,
+        before: of(window.before, "before")?,
+        limit: window.limit,
+        backwards: window.backwards,
+    })
+}
+
+async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<event::Entity>> {
+    let seen = shops_seen(app, viewer).await?;
+    let visible = Condition::any()
+        .add(Column::Status.ne(EventStatus::Draft))
+        .add(Column::ShopId.is_in(seen.iter().copied()));
+    let mut select = event::Entity::find().filter(visible);
+    if let Some(shop) = filter.shop {
+        select = select.filter(Column::ShopId.eq(shop));
+    }
+    if let Some(category) = filter.category {
+        select = select.filter(below(app, category).await?);
+    }
+    for word in filter.search.as_deref().map(words::searched).unwrap_or_default() {
+        select = select.filter(has_word(word));
+    }
+    if let Some(from) = filter.from {
+        select = select.filter(Column::StartsAt.gte(comparable(from)));
+    }
+    if let Some(until) = filter.until {
+        select = select.filter(Column::StartsAt.lt(comparable(until)));
+    }
+    if !filter.standing.is_empty() {
+        let now = app.clock.now();
+        let any = filter.standing.iter().map(|standing| stands_at(*standing, now));
+        select = select.filter(any.fold(Condition::any(), Condition::add));
+    }
+    Ok(select)
+}
+
+/// In the category or one below it: the subtree is a prefix of paths.
+async fn below(app: &App, category: CategoryId) -> Faulty<SimpleExpr> {
+    let Some(root) = category::Entity::find_by_id(category).one(app.store.read()).await? else {
+        return Ok(Column::CategoryId.eq(category));
+    };
+    let subtree = category::Entity::find()
+        .select_only()
+        .column(category::Column::Id)
+        .filter(category::Column::Path.gte(root.path.as_str()))
+        .filter(category::Column::Path.lt(format!("{}{LAST}", root.path)));
+    Ok(Column::CategoryId.in_subquery(subtree.into_query()))
+}
+
+fn has_word(beginning: String) -> SimpleExpr {
+    let end = format!("{beginning}{LAST}");
+    let found = event::word::Entity::find()
+        .select_only()
+        .column(event::word::Column::EventId)
+        .filter(event::word::Column::Word.gte(beginning))
+        .filter(event::word::Column::Word.lt(end));
+    Column::Id.in_subquery(found.into_query())
+}
+
+/// What [`standing`](super::rules::standing) says, in SQL.
+fn stands_at(standing: Standing, now: DateTime<Utc>) -> Condition {
+    let is = |status: EventStatus| Condition::all().add(Column::Status.eq(status));
+    let running = || is(EventStatus::Published).add(Column::EndsAt.gt(now));
+    let begun = || running().add(Column::SalesStart.lte(now));
+    let selling = || begun().add(Column::SalesEnd.gt(now));
+    match standing {
+        Standing::Draft => is(EventStatus::Draft),
+        Standing::Cancelled => is(EventStatus::Cancelled),
+        Standing::Past => is(EventStatus::Published).add(Column::EndsAt.lte(now)),
+        Standing::Upcoming => running().add(Column::SalesStart.gt(now)),
+        Standing::SalesEnded => begun().add(Column::SalesEnd.lte(now)),
+        Standing::SoldOut => selling().add(has_places().not()),
+        Standing::OnSale => selling().add(has_places()),
+    }
+}
+
+fn has_places() -> SimpleExpr {
+    let stock = inventory::Entity::find()
+        .select_only()
+        .column(inventory::Column::Id)
+        .filter(Expr::col((inventory::Entity, inventory::Column::Id)).equals((event::Entity, Column::Id)))
+        .filter(inventory::Column::Available.gt(0));
+    Expr::exists(stock.into_query())
+}
+
+/// The id under which the event's places are counted.
+pub fn inventory_of(event: &event::Model) -> InventoryId {
+    event.id.into()
+}

@@ -1,0 +1,240 @@
+//! Price levels: making, changing and deleting them.
+
+use entity::{
+    EventId, TierId, event,
+    tier::{self, scope},
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::{
+    find, follow, is_taken, locked_in_tx, managed,
+    rules::{self, Refusal, TIERS_MAX, TierDetails, Wanted},
+    scopes_in_tx,
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Error, Fault, Faulty, Result},
+    inventory,
+    store::{Tx, save_versioned},
+    venue,
+};
+
+/// What a price level prices: categories of the plan by name, areas by their ids.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Names of categories of the plan.
+    pub categories: Vec<String>,
+    /// Ids of areas of the seat map.
+    pub areas: Vec<Uuid>,
+}
+
+/// What to change of a price level; none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Display name.
+    pub name: Option<String>,
+    /// Price in minor units, tax included.
+    pub price: Option<i64>,
+    /// Fee per place in minor units, tax included.
+    pub fee: Option<i64>,
+    /// Tax rate contained in both.
+    pub tax_basis_points: Option<i32>,
+    /// Order within the event.
+    pub position: Option<i32>,
+    /// Names of categories, instead of those that it priced.
+    pub categories: Option<Vec<String>>,
+    /// Ids of areas, instead of those that it priced.
+    pub areas: Option<Vec<Uuid>>,
+}
+
+/// The price level and its event, if the viewer may see the event.
+pub async fn seen(app: &App, viewer: &Viewer, id: TierId) -> Faulty<(tier::Model, event::Model)> {
+    let tier = tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("tier"))?;
+    match find::event(app, viewer, tier.event_id).await {
+        Ok(event) => Ok((tier, event)),
+        Err(Fault::NotFound(_)) => Err(Fault::NotFound("tier")),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Makes a price level of the event.
+pub async fn create(
+    app: &App,
+    viewer: &Viewer,
+    event: EventId,
+    details: TierDetails,
+    scope: Scope,
+) -> Result<tier::Model, Refusal> {
+    let event = managed(app, viewer, event).await?;
+    let details = details.checked()?;
+    let wanted = wanted(app, &event, &scope).await?;
+    let (now, id) = (app.clock.now(), TierId(app.clock.new_uuid()));
+    let tx = app.store.begin().await?;
+    let event = locked_in_tx(&tx, event.id).await?;
+    rules::change(&event).map_err(Error::Refused)?;
+    let count = tier::Entity::find().filter(tier::Column::EventId.eq(event.id)).count(&tx).await?;
+    if count >= TIERS_MAX as u64 {
+        return Err(Error::Refused(Refusal::TooManyTiers));
+    }
+    let row = tier::ActiveModel {
+        id: Set(id),
+        event_id: Set(event.id),
+        version: Set(1),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..row_of(details)
+    };
+    let tier =
+        tier::Entity::insert(row).exec_with_returning(&tx).await.map_err(|error| refused(error.into()))?;
+    price_in_tx(&tx, &tier, wanted).await?;
+    inventory::touch_in_tx(&tx, event.id, now).await?;
+    tx.commit().await?;
+    follow(app, event.id).await;
+    Ok(tier)
+}
+
+/// Changes the price level, if its version is still `seen`. Prices that buyers reserved at stay as they were.
+pub async fn update(
+    app: &App,
+    viewer: &Viewer,
+    id: TierId,
+    seen: i64,
+    change: Change,
+) -> Result<tier::Model, Refusal> {
+    let (event, map) = managed_tier(app, viewer, id).await?;
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    let event = locked_in_tx(&tx, event.id).await?;
+    rules::change(&event).map_err(Error::Refused)?;
+    let tier = tier::Entity::find_by_id(id).one(&tx).await?.ok_or(Fault::NotFound("tier"))?;
+    if tier.version != seen {
+        return Err(Fault::Stale("tier").into());
+    }
+    let wanted = if change.categories.is_some() || change.areas.is_some() {
+        let scopes = scopes_in_tx(&tx, event.id).await?;
+        let scope = replaced(&change, id, &scopes, &map);
+        Some(wanted_on(&map, &scope)?)
+    } else {
+        None
+    };
+    let details = changed(tier, change).checked()?;
+    let row = tier::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
+    let tier = save_versioned::<tier::Entity>(&tx, row, seen, "tier").await.map_err(refused)?;
+    if let Some(wanted) = wanted {
+        price_in_tx(&tx, &tier, wanted).await?;
+    }
+    inventory::touch_in_tx(&tx, event.id, now).await?;
+    tx.commit().await?;
+    follow(app, event.id).await;
+    Ok(tier)
+}
+
+/// Deletes the price level of a draft, if its version is still `seen`; gives back the event.
+pub async fn delete(app: &App, viewer: &Viewer, id: TierId, seen: i64) -> Result<event::Model, Refusal> {
+    let (event, _) = managed_tier(app, viewer, id).await?;
+    let tx = app.store.begin().await?;
+    let event = locked_in_tx(&tx, event.id).await?;
+    rules::delete_tier(&event).map_err(Error::Refused)?;
+    scope::Entity::delete_many().filter(scope::Column::TierId.eq(id)).exec(&tx).await?;
+    let deleted = tier::Entity::delete_many()
+        .filter(tier::Column::Id.eq(id))
+        .filter(tier::Column::Version.eq(seen))
+        .exec(&tx)
+        .await?;
+    if deleted.rows_affected == 0 {
+        return Err(Fault::Stale("tier").into());
+    }
+    tx.commit().await?;
+    Ok(event)
+}
+
+/// The event of the price level and its seat map, if the viewer may change them.
+async fn managed_tier(
+    app: &App,
+    viewer: &Viewer,
+    id: TierId,
+) -> Faulty<(event::Model, std::sync::Arc<venue::SeatMap>)> {
+    viewer.user()?;
+    let tier = tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("tier"))?;
+    let event = match managed(app, viewer, tier.event_id).await {
+        Err(Fault::NotFound(_)) => return Err(Fault::NotFound("tier")),
+        event => event?,
+    };
+    let map = venue::seat_map(app, event.seat_map_id).await?;
+    Ok((event, map))
+}
+
+async fn wanted(app: &App, event: &event::Model, scope: &Scope) -> Faulty<Vec<Wanted>> {
+    let map = venue::seat_map(app, event.seat_map_id).await?;
+    wanted_on(&map, scope)
+}
+
+fn wanted_on(map: &venue::SeatMap, scope: &Scope) -> Faulty<Vec<Wanted>> {
+    let areas: Vec<Option<u32>> = scope.areas.iter().map(|id| map.ordinal(*id)).collect();
+    rules::wanted(&map.plan, &scope.categories, &areas)
+}
+
+/// What the tier shall price: what the change says, and of the kind that it says nothing about, what it priced before.
+fn replaced(change: &Change, id: TierId, scopes: &[scope::Model], map: &venue::SeatMap) -> Scope {
+    let own = |kind| scopes.iter().filter(move |scope| scope.tier_id == id && scope.kind == kind);
+    let categories = || own(tier::ScopeKind::Category).map(|scope| scope.key.clone()).collect();
+    let areas = || {
+        let guids: Vec<&str> = own(tier::ScopeKind::Area).map(|scope| scope.key.as_str()).collect();
+        (0..)
+            .zip(&map.plan.areas)
+            .filter(|(_, area)| guids.contains(&area.guid.as_str()))
+            .map(|(ordinal, _)| map.place_id(ordinal))
+            .collect()
+    };
+    Scope {
+        categories: change.categories.clone().unwrap_or_else(categories),
+        areas: change.areas.clone().unwrap_or_else(areas),
+    }
+}
+
+fn changed(tier: tier::Model, change: Change) -> TierDetails {
+    TierDetails {
+        name: change.name.unwrap_or(tier.name),
+        price: change.price.unwrap_or(tier.price_minor),
+        fee: change.fee.unwrap_or(tier.fee_minor),
+        tax_basis_points: change.tax_basis_points.unwrap_or(tier.tax_basis_points),
+        position: change.position.unwrap_or(tier.position),
+    }
+}
+
+/// Makes what is wanted the whole of what the tier prices. The primary key of the scopes keeps two tiers from pricing
+/// the same, whatever the rule before it says.
+async fn price_in_tx(tx: &Tx, tier: &tier::Model, wanted: Vec<Wanted>) -> Result<(), Refusal> {
+    let scopes = scopes_in_tx(tx, tier.event_id).await?;
+    rules::price(&wanted, &scopes, tier.id).map_err(Error::Refused)?;
+    scope::Entity::delete_many().filter(scope::Column::TierId.eq(tier.id)).exec(tx).await?;
+    let rows = wanted.into_iter().map(|wanted| scope::ActiveModel {
+        event_id: Set(tier.event_id),
+        kind: Set(wanted.kind),
+        key: Set(wanted.key),
+        tier_id: Set(tier.id),
+    });
+    scope::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+fn refused(fault: Fault) -> Error<Refusal> {
+    if is_taken(&fault, "tier_name_key", "tier.event_id") {
+        Error::Refused(Refusal::TierNameTaken)
+    } else {
+        Error::Fault(fault)
+    }
+}
+
+fn row_of(details: TierDetails) -> tier::ActiveModel {
+    tier::ActiveModel {
+        name: Set(details.name),
+        price_minor: Set(details.price),
+        fee_minor: Set(details.fee),
+        tax_basis_points: Set(details.tax_basis_points),
+        position: Set(details.position),
+        ..Default::default()
+    }
+}

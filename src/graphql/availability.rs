@@ -1,0 +1,248 @@
+//! What is free, live: snapshots and the stream of changes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{Context, Enum, ID, SimpleObject, Subscription, Union};
+use chrono::{DateTime, Utc};
+use entity::{EventId, event};
+use futures_util::{Stream, StreamExt};
+
+use super::{
+    context::ContextExt,
+    error::{ApiError, ApiResult},
+    event::Event,
+    id::{self, decode},
+    scalar::{Long, Money},
+    seat_map::{Area, seat_id},
+    tier::Tier,
+};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    event::tiers_of,
+    inventory::feed::{self, Availability, Message, Visible},
+    venue::{self, SeatMap},
+};
+
+/// What is free of an event at one version.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct AvailabilitySnapshot {
+    /// Raised by one with every change; give it as `after` when you subscribe.
+    version: Long,
+    /// When this was read.
+    as_of: DateTime<Utc>,
+    /// All places.
+    capacity: u32,
+    /// Places free to reserve.
+    available: u32,
+    /// Places that somebody has reserved or is paying for.
+    reserved: u32,
+    /// Places sold.
+    sold: u32,
+    /// Places that are not for sale: withheld, or without a tier.
+    blocked: u32,
+    /// The seats, row by row in map order. Rows and seats come in the very order of `SeatMap.sections.rows.seats`.
+    rows: Vec<RowAvailability>,
+    /// The general-admission areas in map order.
+    areas: Vec<AreaAvailability>,
+    /// The event's tiers in their order.
+    tiers: Vec<TierAvailability>,
+}
+
+/// The seats of one row.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct RowAvailability {
+    /// The name of the row's section.
+    section: String,
+    /// The row's number.
+    row: String,
+    /// One character per seat, in map order: `A` available, `R` reserved, `S` sold, `X` not for sale.
+    statuses: String,
+}
+
+/// A general-admission area.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct AreaAvailability {
+    /// Which area.
+    area: Area,
+    /// How many people it holds.
+    capacity: u32,
+    /// Places free to reserve.
+    available: u32,
+}
+
+/// A price level.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct TierAvailability {
+    /// Which tier.
+    tier: Tier,
+    /// Places of this tier that are free to reserve.
+    available: u32,
+    /// What a place costs now, fee and tax included.
+    price: Money,
+}
+
+/// What one version changed. Versions follow one another without a gap.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct AvailabilityDelta {
+    /// The version that this change made: one more than the message before.
+    version: Long,
+    /// The seats that changed.
+    seats: Vec<SeatChange>,
+    /// The areas that changed.
+    areas: Vec<AreaChange>,
+}
+
+/// A seat's new status.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct SeatChange {
+    /// The seat's id, as in `SeatMap`.
+    id: ID,
+    /// Its status now.
+    status: SeatStatus,
+}
+
+/// An area's places.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct AreaChange {
+    /// The area's id, as in `SeatMap`.
+    id: ID,
+    /// Places free to reserve now.
+    available: u32,
+}
+
+/// Where a seat stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Visible")]
+pub enum SeatStatus {
+    /// Free to reserve.
+    Available,
+    /// Somebody's for now: reserved, or being paid.
+    Reserved,
+    /// Sold.
+    Sold,
+    /// Not for sale: withheld by the vendor, or without a tier.
+    Blocked,
+}
+
+/// A message of `seatAvailability`.
+#[derive(Clone, Debug, Union)]
+pub enum SeatAvailability {
+    /// Everything, instead of all that came before.
+    Snapshot(AvailabilitySnapshot),
+    /// What one version changed.
+    Delta(AvailabilityDelta),
+}
+
+impl AvailabilitySnapshot {
+    /// What is free of the event, in words of its seat map and tiers.
+    pub(crate) async fn new(app: &App, event: &event::Model, availability: Availability) -> Faulty<Self> {
+        let as_of = app.clock.now();
+        let map = venue::seat_map(app, event.seat_map_id).await?;
+        let mut tiers: HashMap<_, _> =
+            tiers_of(app, event.id).await?.into_iter().map(|tier| (tier.id, tier)).collect();
+        let counts = availability.counts;
+        // Places without a tier are free in the books, but nobody can reserve them.
+        let for_sale: u32 = availability.tiers.iter().map(|(_, available)| available).sum();
+        let tiers = availability.tiers.iter().filter_map(|&(id, available)| {
+            let tier = Tier::new(tiers.remove(&id)?, event);
+            Some(TierAvailability { price: tier.total_price(), tier, available })
+        });
+        Ok(Self {
+            version: Long(availability.version),
+            as_of,
+            capacity: counts.available + counts.reserved + counts.sold + counts.blocked,
+            available: for_sale,
+            reserved: counts.reserved,
+            sold: counts.sold,
+            blocked: counts.blocked + counts.available.saturating_sub(for_sale),
+            tiers: tiers.collect(),
+            rows: rows(&map, &availability.seats),
+            areas: areas(&map, &availability.areas),
+        })
+    }
+}
+
+fn rows(map: &SeatMap, seats: &[Visible]) -> Vec<RowAvailability> {
+    let row = |row: &venue::plan::Row| RowAvailability {
+        section: map.plan.zones[row.zone].name.clone(),
+        row: row.number.clone(),
+        statuses: seats.get(row.seats.clone()).unwrap_or_default().iter().copied().map(letter).collect(),
+    };
+    map.plan.rows.iter().map(row).collect()
+}
+
+fn areas(map: &Arc<SeatMap>, areas: &[crate::inventory::Area]) -> Vec<AreaAvailability> {
+    let area = |(ordinal, area): (u32, &crate::inventory::Area)| {
+        Some(AreaAvailability {
+            area: Area::new(map, ordinal)?,
+            capacity: area.capacity,
+            available: area.available(),
+        })
+    };
+    (0..).zip(areas).filter_map(area).collect()
+}
+
+fn letter(seat: Visible) -> char {
+    match seat {
+        Visible::Available => 'A',
+        Visible::Reserved => 'R',
+        Visible::Sold => 'S',
+        Visible::Blocked => 'X',
+    }
+}
+
+/// Subscriptions.
+#[derive(Debug, Default)]
+pub struct AvailabilitySubscription;
+
+#[Subscription]
+impl AvailabilitySubscription {
+    /// What is free of an event, and every change of it, in order and without a gap. Begins with a snapshot or, when
+    /// `after` is a version that is still kept, with the change after it. A reader that is too slow gets a new snapshot
+    /// instead of the changes it missed. After a disconnection, subscribe again with the last `version` as `after`.
+    async fn seat_availability(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of which event; it must be published.")] event_id: ID,
+        #[graphql(desc = "The version that you have; from a snapshot on when left out.")] after: Option<Long>,
+    ) -> Result<impl Stream<Item = ApiResult<SeatAvailability>> + use<>, ApiError> {
+        let id: EventId = decode(&event_id, "eventId")?;
+        let event = Event::row(ctx, id).await?;
+        if event.status == event::EventStatus::Draft {
+            return Err(Fault::NotFound("event").into());
+        }
+        let app = ctx.app().clone();
+        let messages = feed::subscribe(&app, id.into(), after.map(|version| version.0));
+        Ok(messages.then(move |message| {
+            let (app, event) = (app.clone(), event.clone());
+            async move { told(&app, &event, message).await.map_err(ApiError::from) }
+        }))
+    }
+}
+
+async fn told(app: &App, event: &event::Model, message: Faulty<Message>) -> Faulty<SeatAvailability> {
+    match message? {
+        Message::Snapshot(availability) => {
+            Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability).await?))
+        }
+        Message::Delta { version, seats, areas } => {
+            let map = venue::seat_map(app, event.seat_map_id).await?;
+            let seats = seats
+                .into_iter()
+                .map(|(ordinal, status)| SeatChange {
+                    id: seat_id(&map, ordinal as usize),
+                    status: status.into(),
+                })
+                .collect();
+            let areas = areas
+                .into_iter()
+                .map(|(ordinal, available)| AreaChange {
+                    id: id::encode_as(id::AREA, map.place_id(ordinal)),
+                    available,
+                })
+                .collect();
+            Ok(SeatAvailability::Delta(AvailabilityDelta { version: Long(version), seats, areas }))
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Events in the API: what they are, and the lists of them. Making and changing them is in `event_edit.rs`.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Context, Enum, ID, InputObject, Object, SimpleObject, connection::Connection, dataloader::Loader,
+};
+use chrono::{DateTime, Utc};
+use entity::{EventId, InventoryId, event, inventory};
+
+pub use super::event_edit::{EventError, EventErrorCode, EventMutation};
+use super::{
+    availability::AvailabilitySnapshot,
+    category::Category,
+    context::ContextExt,
+    error::{ApiResult, found},
+    id::{decode, encode},
+    loader::{Batch, Shared, keyed},
+    page::{Cursor, PageArgs, connection},
+    scalar::{Long, Money},
+    seat_map::{MapOf, SeatMap},
+    shop::Shop,
+    tier::{Tier, TiersOf},
+    venue::{Venue, VenueOf},
+};
+use crate::{
+    error::{Fault, Faulty},
+    event::{
+        find::{self, Filter, Key, Order},
+        rules::{Standing, standing},
+    },
+    inventory::counts_of,
+};
+
+/// Something that people attend. Drafts are seen by their shop's members only.
+#[derive(Clone, Debug)]
+pub struct Event(event::Model);
+
+impl From<event::Model> for Event {
+    fn from(row: event::Model) -> Self {
+        Self(row)
+    }
+}
+
+#[Object]
+impl Event {
+    /// Globally unique.
+    pub async fn id(&self) -> ID {
+        encode(self.0.id)
+    }
+
+    /// Unique name for addresses.
+    async fn slug(&self) -> &str {
+        &self.0.slug
+    }
+
+    /// Display name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Description; may be empty.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// Where the event stands now.
+    async fn status(&self, ctx: &Context<'_>) -> ApiResult<EventStatus> {
+        let available = match self.0.status {
+            event::EventStatus::Published => self.counts(ctx).await?.map_or(0, |counts| counts.available),
+            event::EventStatus::Draft | event::EventStatus::Cancelled => 0,
+        };
+        let available = u32::try_from(available).unwrap_or_default();
+        Ok(standing(&self.0, available, ctx.app().clock.now()).into())
+    }
+
+    /// Start.
+    async fn starts_at(&self) -> DateTime<Utc> {
+        self.0.starts_at
+    }
+
+    /// End.
+    async fn ends_at(&self) -> DateTime<Utc> {
+        self.0.ends_at
+    }
+
+    /// Reservations are taken from here …
+    async fn sales_start(&self) -> DateTime<Utc> {
+        self.0.sales_start
+    }
+
+    /// … until here.
+    async fn sales_end(&self) -> DateTime<Utc> {
+        self.0.sales_end
+    }
+
+    /// Until when buyers may refund by themselves; null: never.
+    async fn refund_until(&self) -> Option<DateTime<Utc>> {
+        self.0.refund_until
+    }
+
+    /// ISO 4217 code of its prices.
+    async fn currency(&self) -> super::scalar::CurrencyCode {
+        super::scalar::CurrencyCode(self.0.currency.clone())
+    }
+
+    /// How many seconds a reservation lasts.
+    async fn hold_seconds(&self) -> i32 {
+        self.0.hold_seconds
+    }
+
+    /// How many seconds a reservation may last with all extensions.
+    async fn hold_seconds_max(&self) -> i32 {
+        self.0.hold_seconds_max
+    }
+
+    /// How many places one buyer may have.
+    async fn limit_per_buyer(&self) -> i32 {
+        self.0.limit_per_buyer
+    }
+
+    /// Raised by each change of the event itself; give it as `expectedVersion` when you change it. Its availability has
+    /// a version of its own.
+    async fn version(&self) -> Long {
+        Long(self.0.version)
+    }
+
+    /// Who sells it.
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
+        Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
+    }
+
+    /// Where it takes place.
+    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
+        Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
+    }
+
+    /// What kind of event it is.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
+        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    }
+
+    /// The geometry that is sold. It never changes, so it can be kept for ever.
+    async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<Option<SeatMap>> {
+        Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.map(SeatMap::from))
+    }
+
+    /// Its price levels in their order; at most 100.
+    async fn tiers(&self, ctx: &Context<'_>) -> ApiResult<Vec<Tier>> {
+        Ok(self.price_levels(ctx).await?)
+    }
+
+    /// What places cost, from the cheapest tier to the dearest, fees and tax included; null while there are no tiers.
+    async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
+        let tiers = ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default();
+        let totals = || tiers.iter().map(|tier| tier.price_minor + tier.fee_minor);
+        Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
+            lowest: Money::of(lowest, &self.0.currency),
+            highest: Money::of(highest, &self.0.currency),
+        }))
+    }
+
+    /// How many places are free to reserve; null for drafts.
+    async fn seats_left(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
+        Ok(self.counts(ctx).await?.map(|counts| counts.available))
+    }
+
+    /// How many places there are in all.
+    async fn capacity(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        let map = ctx.loaders().one(MapOf(self.0.seat_map_id)).await?;
+        Ok(map.map_or(0, |map| map.seat_count + map.area_capacity))
+    }
+
+    /// What is free at this moment, for each row, area and tier; null for drafts. To be kept up to date, subscribe to
+    /// `seatAvailability` with its `version` as `after`.
+    async fn availability(&self, ctx: &Context<'_>) -> ApiResult<Option<AvailabilitySnapshot>> {
+        if self.0.status == event::EventStatus::Draft {
+            return Ok(None);
+        }
+        let availability = crate::inventory::feed::availability(ctx.app(), self.0.id.into()).await?;
+        Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
+    }
+}
+
+impl Event {
+    /// The event, if the viewer may see it.
+    pub(crate) async fn load(ctx: &Context<'_>, id: EventId) -> Faulty<Self> {
+        Self::row(ctx, id).await.map(Self)
+    }
+
+    /// Its row, if the viewer may see it.
+    pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> Faulty<event::Model> {
+        find::event(ctx.app(), ctx.viewer(), id).await
+    }
+
+    async fn price_levels(&self, ctx: &Context<'_>) -> Faulty<Vec<Tier>> {
+        let tiers = ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default();
+        Ok(tiers.into_iter().map(|tier| Tier::new(tier, &self.0)).collect())
+    }
+
+    async fn counts(&self, ctx: &Context<'_>) -> Faulty<Option<inventory::Model>> {
+        ctx.loaders().one(CountsOf(self.0.id.into())).await
+    }
+}
+
+/// From the lowest to the highest price.
+#[derive(Debug, SimpleObject)]
+pub struct PriceRange {
+    /// The lowest.
+    lowest: Money,
+    /// The highest.
+    highest: Money,
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Standing")]
+pub enum EventStatus {
+    /// Not published yet: only its shop's members see it.
+    Draft,
+    /// Published, and sales have not begun.
+    Upcoming,
+    /// Places can be reserved now.
+    OnSale,
+    /// Within the sales window, and no place is free at the moment. Reservations that run out make places free again.
+    SoldOut,
+    /// The sales window is over, the event is not.
+    SalesEnded,
+    /// The event is over.
+    Past,
+    /// Called off: nothing is sold any more.
+    Cancelled,
+}
+
+/// In which order events are listed. A cursor is good for the order in which it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Order")]
+pub enum EventOrder {
+    /// Those that start first come first.
+    StartsAt,
+    /// Those that start last come first.
+    StartsAtDesc,
+    /// By name.
+    Name,
+    /// Those that were made last come first.
+    Newest,
+}
+
+/// Which events. All that is given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct EventFilter {
+    /// Sold by this shop.
+    shop: Option<ID>,
+    /// In this category or one below it.
+    category: Option<ID>,
+    /// Words, each of which begins a word of the event's name, its shop's name, its venue's name or its town. At most
+    /// eight words count.
+    search: Option<String>,
+    /// Start at this time or later.
+    from: Option<DateTime<Utc>>,
+    /// Start before this time.
+    until: Option<DateTime<Utc>>,
+    /// Stand at one of these.
+    status: Option<Vec<EventStatus>>,
+}
+
+impl EventFilter {
+    fn parse(self) -> Faulty<Filter> {
+        Ok(Filter {
+            shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
+            category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,
+            search: self.search,
+            from: self.from,
+            until: self.until,
+            standing: self.status.unwrap_or_default().into_iter().map(Standing::from).collect(),
+        })
+    }
+}
+
+/// What the list of events says beyond its pages.
+#[derive(Debug)]
+pub struct EventTotal(Filter);
+
+#[Object]
+impl EventTotal {
+    /// How many events there are on all pages. Counted only when it is asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<Long> {
+        let count = find::count(ctx.app(), ctx.viewer(), &self.0).await?;
+        Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))
+    }
+}
+
+/// How many places stand where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct CountsOf(InventoryId);
+
+impl Loader<CountsOf> for Batch {
+    type Value = inventory::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[CountsOf]) -> Result<HashMap<CountsOf, inventory::Model>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        Ok(keyed(counts_of(&self.app, ids).await?, |row| CountsOf(row.id)))
+    }
+}
+
+/// Queries.
+#[derive(Debug, Default)]
+pub struct EventQuery;
+
+#[Object]
+impl EventQuery {
+    /// The event with this id or with this slug; give one of the two. Null if there is none, or if it is a draft that is
+    /// not yours to see.
+    async fn event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event.")] id: Option<ID>,
+        #[graphql(desc = "Its unique name for addresses.")] slug: Option<String>,
+    ) -> ApiResult<Option<Event>> {
+        let row = match (id, slug) {
+            (Some(id), None) => Event::row(ctx, decode(&id, "id")?).await,
+            (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &slug).await,
+            (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
+        };
+        found(row.map(Event))
+    }
+
+    /// The events that you may see: all that were published, and the drafts of the shops that you work for.
+    #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events; all of them when left out.")] filter: Option<EventFilter>,
+        #[graphql(desc = "In which order.", default_with = "EventOrder::StartsAt")] order_by: EventOrder,
+        #[graphql(desc = "How many from the beginning, 1 to 100; 20 when nothing is said.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<Cursor<Key>, Event, EventTotal>> {
+        let (filter, order) = (filter.unwrap_or_default().parse()?, Order::from(order_by));
+        let window = PageArgs { after, before, first, last }.window()?;
+        let page = find::events(ctx.app(), ctx.viewer(), &filter, order, window).await?;
+        Ok(connection(page, EventTotal(filter), |row| (Key::of(&row, order), Event(row))))
+    }
+}
+
+impl Event {
+    /// The event that an object of the viewer's refers to, whoever may see the event itself.
+    pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?;
+        Ok(Self(row))
+    }
+}
+
+impl Loader<EventId> for Batch {
+    type Value = event::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[EventId]) -> Result<HashMap<EventId, event::Model>, Shared> {
+        Ok(keyed(crate::event::by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
+    }
+}

@@ -1,0 +1,443 @@
+//! Seat maps in the API: the geometry of a house, immutable, with its own revision for every import.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, dataloader::Loader};
+use chrono::{DateTime, Utc};
+use entity::SeatMapId;
+
+use super::{
+    context::ContextExt,
+    error::{ApiResult, found, outcome},
+    id::{self, decode, encode},
+    loader::{Batch, Shared, keyed},
+    venue::{Venue, VenueError, VenueOf},
+};
+use crate::{
+    error::{Fault, Faulty},
+    venue::{
+        self, edit,
+        find::{self, Revision},
+        plan::{self, Access},
+    },
+};
+
+/// One revision of a venue's geometry. It never changes, so clients may keep it for ever under its id; what is free in
+/// it is asked of the event (`Event.availability`).
+#[derive(Clone, Debug)]
+pub struct SeatMap(Revision);
+
+impl From<Revision> for SeatMap {
+    fn from(row: Revision) -> Self {
+        Self(row)
+    }
+}
+
+#[Object]
+impl SeatMap {
+    /// Globally unique.
+    pub async fn id(&self) -> ID {
+        encode(self.0.id)
+    }
+
+    /// The venue that it is the geometry of.
+    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
+        Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
+    }
+
+    /// 1, 2, 3 … within the venue.
+    async fn revision(&self) -> i32 {
+        self.0.revision
+    }
+
+    /// The plan's own name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Width in plan units; a seat is drawn with a radius of 10.
+    async fn width(&self, ctx: &Context<'_>) -> ApiResult<f64> {
+        Ok(self.plan(ctx).await?.plan.width)
+    }
+
+    /// Height in plan units.
+    async fn height(&self, ctx: &Context<'_>) -> ApiResult<f64> {
+        Ok(self.plan(ctx).await?.plan.height)
+    }
+
+    /// How many numbered seats it has.
+    async fn seat_count(&self) -> i32 {
+        self.0.seat_count
+    }
+
+    /// How many people its general-admission areas hold together.
+    async fn area_capacity(&self) -> i32 {
+        self.0.area_capacity
+    }
+
+    /// The plan's price categories. A tier prices seats by their category's name.
+    async fn categories(&self, ctx: &Context<'_>) -> ApiResult<Vec<SeatCategory>> {
+        let map = self.plan(ctx).await?;
+        Ok(map.plan.categories.iter().map(SeatCategory::of).collect())
+    }
+
+    /// The sections in map order, with their rows and seats.
+    async fn sections(&self, ctx: &Context<'_>) -> ApiResult<Vec<Section>> {
+        let map = self.plan(ctx).await?;
+        Ok((0..map.plan.zones.len()).map(|index| Section { map: map.clone(), index }).collect())
+    }
+
+    /// The general-admission areas in map order.
+    async fn areas(&self, ctx: &Context<'_>) -> ApiResult<Vec<Area>> {
+        let map = self.plan(ctx).await?;
+        Ok((0..map.plan.areas.len()).map(|index| Area { map: map.clone(), index }).collect())
+    }
+
+    /// The plan as it was imported, decoration and foreign keys included: pretix seating-plan JSON. For members of the
+    /// shop; null for everybody else.
+    #[graphql(name = "plan")]
+    async fn document(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        export(ctx, self.0.id, SeatMapFormat::Full).await
+    }
+
+    /// When it was imported.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+}
+
+impl SeatMap {
+    /// The seat map, if the viewer may see it.
+    pub(crate) async fn load(ctx: &Context<'_>, id: SeatMapId) -> Faulty<Self> {
+        find::revision(ctx.app(), ctx.viewer(), id).await.map(Self)
+    }
+
+    async fn plan(&self, ctx: &Context<'_>) -> Faulty<Arc<venue::SeatMap>> {
+        venue::seat_map(ctx.app(), self.0.id).await
+    }
+}
+
+/// A price category of a plan.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct SeatCategory {
+    /// Unique within the seat map.
+    name: String,
+    /// The colour to draw its seats in, as `#rrggbb`.
+    color: String,
+}
+
+impl SeatCategory {
+    fn of(category: &plan::Category) -> Self {
+        Self { name: category.name.clone(), color: category.color.clone() }
+    }
+}
+
+/// A part of the house: stalls, circle, north stand.
+#[derive(Clone, Debug)]
+pub struct Section {
+    map: Arc<venue::SeatMap>,
+    index: usize,
+}
+
+#[Object]
+impl Section {
+    /// Display name; two sections may bear the same.
+    async fn name(&self) -> &str {
+        &self.map.plan.zones[self.index].name
+    }
+
+    /// Its rows in map order.
+    async fn rows(&self) -> Vec<Row> {
+        let rows = self.map.plan.zones[self.index].rows.clone();
+        rows.map(|index| Row { map: self.map.clone(), index }).collect()
+    }
+}
+
+/// A row of seats, or the seats around one table.
+#[derive(Clone, Debug)]
+pub struct Row {
+    map: Arc<venue::SeatMap>,
+    index: usize,
+}
+
+#[Object]
+impl Row {
+    /// What is written beside the row; may be empty, and need not be unique.
+    async fn number(&self) -> &str {
+        &self.map.plan.rows[self.index].number
+    }
+
+    /// The row's name in words, such as `Table 7`, when the plan has its own.
+    async fn label(&self) -> Option<&str> {
+        self.map.plan.rows[self.index].label.as_deref()
+    }
+
+    /// Its seats in map order.
+    async fn seats(&self) -> Vec<Seat> {
+        let seats = self.map.plan.rows[self.index].seats.clone();
+        seats.map(|index| Seat { map: self.map.clone(), index }).collect()
+    }
+}
+
+/// One numbered seat.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    map: Arc<venue::SeatMap>,
+    index: usize,
+}
+
+#[Object]
+impl Seat {
+    /// The seat's id, by which it is reserved; the same for every event on this seat map.
+    async fn id(&self) -> ID {
+        seat_id(&self.map, self.index)
+    }
+
+    /// The vendor's own key of the seat, unique within the seat map.
+    async fn guid(&self) -> &str {
+        &self.seat().guid
+    }
+
+    /// What is written on the seat; may be empty, and need not be unique.
+    async fn number(&self) -> &str {
+        &self.seat().number
+    }
+
+    /// The seat's full name as printed on a ticket, such as `Stalls, Row A, Seat 12`.
+    async fn label(&self) -> String {
+        self.map.plan.seat_name(self.index).unwrap_or_default()
+    }
+
+    /// The name of its section.
+    async fn section(&self) -> &str {
+        &self.map.plan.zones[self.seat().zone].name
+    }
+
+    /// The number of its row.
+    async fn row(&self) -> &str {
+        &self.map.plan.rows[self.seat().row].number
+    }
+
+    /// Distance of its centre from the plan's left edge, in plan units.
+    async fn x(&self) -> f64 {
+        self.seat().x
+    }
+
+    /// Distance of its centre from the plan's upper edge, in plan units.
+    async fn y(&self) -> f64 {
+        self.seat().y
+    }
+
+    /// The name of its price category.
+    async fn category(&self) -> &str {
+        &self.map.plan.categories[self.seat().category].name
+    }
+
+    /// Whether it is a place for a wheelchair.
+    async fn wheelchair(&self) -> bool {
+        self.seat().access == Access::Wheelchair
+    }
+
+    /// Whether it is meant for someone who accompanies a wheelchair user.
+    async fn companion(&self) -> bool {
+        matches!(self.seat().access, Access::Companion { .. })
+    }
+
+    /// The wheelchair place that this companion's seat belongs to, when the plan names it.
+    async fn companion_of(&self) -> Option<ID> {
+        match self.seat().access {
+            Access::Companion { of } => of.map(|index| seat_id(&self.map, index)),
+            Access::Standard | Access::Wheelchair => None,
+        }
+    }
+}
+
+impl Seat {
+    /// The seat with this ordinal; none if the map has fewer.
+    pub(crate) fn new(map: &Arc<venue::SeatMap>, ordinal: u32) -> Option<Self> {
+        let index = ordinal as usize;
+        (index < map.plan.seats.len()).then(|| Self { map: map.clone(), index })
+    }
+
+    fn seat(&self) -> &plan::Seat {
+        &self.map.plan.seats[self.index]
+    }
+}
+
+/// A general-admission area: people, but no numbered seats.
+#[derive(Clone, Debug)]
+pub struct Area {
+    map: Arc<venue::SeatMap>,
+    index: usize,
+}
+
+#[Object]
+impl Area {
+    /// The area's id, by which places in it are reserved; the same for every event on this seat map.
+    async fn id(&self) -> ID {
+        id::encode_as(id::AREA, self.map.place_id(ordinal(self.index)))
+    }
+
+    /// The vendor's own key of the area, unique within the seat map.
+    async fn guid(&self) -> &str {
+        &self.area().guid
+    }
+
+    /// Display name.
+    async fn name(&self) -> &str {
+        &self.area().name
+    }
+
+    /// The name of its section.
+    async fn section(&self) -> &str {
+        &self.map.plan.zones[self.area().zone].name
+    }
+
+    /// The name of its price category, if it has one.
+    async fn category(&self) -> Option<&str> {
+        let category = self.area().category?;
+        Some(&self.map.plan.categories[category].name)
+    }
+
+    /// How many people it holds.
+    async fn capacity(&self) -> u32 {
+        self.area().capacity
+    }
+
+    /// Distance of its anchor from the plan's left edge, in plan units.
+    async fn x(&self) -> f64 {
+        self.area().x
+    }
+
+    /// Distance of its anchor from the plan's upper edge, in plan units.
+    async fn y(&self) -> f64 {
+        self.area().y
+    }
+}
+
+impl Area {
+    /// The area with this ordinal; none if the map has fewer.
+    pub(crate) fn new(map: &Arc<venue::SeatMap>, ordinal: u32) -> Option<Self> {
+        let index = ordinal as usize;
+        (index < map.plan.areas.len()).then(|| Self { map: map.clone(), index })
+    }
+
+    fn area(&self) -> &plan::Area {
+        &self.map.plan.areas[self.index]
+    }
+}
+
+/// The id of the map's seat with this ordinal.
+pub(crate) fn seat_id(map: &venue::SeatMap, index: usize) -> ID {
+    id::encode_as(id::SEAT, map.place_id(ordinal(index)))
+}
+
+/// A plan has far fewer places than 32 bits can count.
+fn ordinal(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// Seat maps without their plans, for those who see something that takes place on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MapOf(pub(crate) SeatMapId);
+
+impl Loader<MapOf> for Batch {
+    type Value = Revision;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[MapOf]) -> Result<HashMap<MapOf, Revision>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        Ok(keyed(find::revisions_by_ids(&self.app, ids).await?, |row| MapOf(row.id)))
+    }
+}
+
+/// The forms in which a seat map can be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum SeatMapFormat {
+    /// The document as it was imported: every key, Tessera's own and everybody else's.
+    Full,
+    /// Only what pretix itself knows: it refuses other keys. Capacities and accessibility are left out.
+    Pretix,
+}
+
+/// Queries.
+#[derive(Debug, Default)]
+pub struct SeatMapQuery;
+
+#[Object]
+impl SeatMapQuery {
+    /// The seat map; null if there is none, or if it is not yours to see.
+    async fn seat_map(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which seat map.")] id: ID,
+    ) -> ApiResult<Option<SeatMap>> {
+        found(SeatMap::load(ctx, decode(&id, "id")?).await)
+    }
+
+    /// The seat map as pretix seating-plan JSON, as `importSeatMap` reads it. Null if there is none, or if you are not a
+    /// member of its shop.
+    async fn export_seat_map(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which seat map.")] seat_map_id: ID,
+        #[graphql(desc = "In which form.", default_with = "SeatMapFormat::Full")] format: SeatMapFormat,
+    ) -> ApiResult<Option<String>> {
+        export(ctx, decode(&seat_map_id, "seatMapId")?, format).await
+    }
+}
+
+async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiResult<Option<String>> {
+    let map = match find::own_seat_map(ctx.app(), ctx.viewer(), id).await {
+        Ok(map) => map,
+        Err(Fault::NotFound(_) | Fault::Unauthenticated | Fault::Forbidden(_)) => return Ok(None),
+        Err(fault) => return Err(fault.into()),
+    };
+    Ok(Some(match format {
+        SeatMapFormat::Full => map.plan.document.clone(),
+        SeatMapFormat::Pretix => map.plan.for_pretix(),
+    }))
+}
+
+/// A seating plan for a venue.
+#[derive(Debug, InputObject)]
+pub struct ImportSeatMapInput {
+    /// Whose geometry it is; you must be an owner or manager of its shop.
+    venue_id: ID,
+    /// The plan: the text of a pretix seating-plan JSON document. Besides what pretix knows, `capacity` on an area makes
+    /// it general admission, `wheelchair` on a seat makes it accessible, and `companion` or `companion_of` makes it the
+    /// place beside one.
+    plan: String,
+}
+
+/// What became of it.
+#[derive(Debug, SimpleObject)]
+pub struct ImportSeatMapPayload {
+    /// The new revision; null if nothing was stored.
+    seat_map: Option<SeatMap>,
+    /// Why nothing was stored; empty if it was. For a fault of the plan, `path` is `["plan", "<JSON path>"]`, such as
+    /// `zones[3].rows[0].seats[12].seat_guid`.
+    errors: Vec<VenueError>,
+}
+
+/// Mutations.
+#[derive(Debug, Default)]
+pub struct SeatMapMutation;
+
+#[Object]
+impl SeatMapMutation {
+    /// Stores a seating plan as the next revision of the venue's seat map. Seat maps never change: events stay on the
+    /// revision that they were made with.
+    async fn import_seat_map(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The plan, and whose it is.")] input: ImportSeatMapInput,
+    ) -> ApiResult<ImportSeatMapPayload> {
+        let result = match decode(&input.venue_id, "venueId") {
+            Ok(venue) => edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan).await,
+            Err(fault) => Err(fault.into()),
+        };
+        let (seat_map, errors) = outcome(result.map(SeatMap))?;
+        Ok(ImportSeatMapPayload { seat_map, errors })
+    }
+}

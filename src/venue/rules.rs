@@ -1,0 +1,162 @@
+//! What a venue must be, and how its seat maps are numbered.
+//!
+//! Invariant: pure and synchronous.
+
+use entity::venue;
+
+use crate::error::{Check, Faulty};
+
+/// Revisions of a venue's seat map that are kept; each may have several megabytes.
+pub const REVISIONS_MAX: i32 = 100;
+
+/// Why a venue or its seat map was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The venue has as many revisions of its seat map as are kept.
+    TooManyRevisions,
+}
+
+/// What people know of a venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// Display name.
+    pub name: String,
+    /// Street address; may be empty.
+    pub address: String,
+    /// Town or city.
+    pub city: String,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: String,
+    /// IANA time zone.
+    pub time_zone: String,
+}
+
+/// What to change of it; none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Display name.
+    pub name: Option<String>,
+    /// Street address.
+    pub address: Option<String>,
+    /// Town or city.
+    pub city: Option<String>,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: Option<String>,
+    /// IANA time zone.
+    pub time_zone: Option<String>,
+}
+
+impl Details {
+    /// What the row says.
+    pub fn of(row: venue::Model) -> Self {
+        let venue::Model { name, address, city, country, time_zone, .. } = row;
+        Self { name, address, city, country, time_zone }
+    }
+
+    /// The details with the changes made.
+    #[must_use]
+    pub fn with(self, change: Change) -> Self {
+        Self {
+            name: change.name.unwrap_or(self.name),
+            address: change.address.unwrap_or(self.address),
+            city: change.city.unwrap_or(self.city),
+            country: change.country.unwrap_or(self.country),
+            time_zone: change.time_zone.unwrap_or(self.time_zone),
+        }
+    }
+
+    /// The details without blanks around them, or all that is wrong with them.
+    pub fn checked(self) -> Faulty<Self> {
+        let trimmed = Self {
+            name: self.name.trim().to_owned(),
+            address: self.address.trim().to_owned(),
+            city: self.city.trim().to_owned(),
+            country: self.country,
+            time_zone: self.time_zone,
+        };
+        let mut check = Check::default();
+        check
+            .text(&trimmed.name, "name", 1, 200)
+            .text(&trimmed.address, "address", 0, 400)
+            .text(&trimmed.city, "city", 1, 200)
+            .that(
+                is_country(&trimmed.country),
+                "country",
+                "must be an ISO 3166-1 code of two letters, such as DE",
+            )
+            .that(
+                is_time_zone(&trimmed.time_zone),
+                "timeZone",
+                "must be the name of an IANA time zone, such as Europe/Berlin",
+            );
+        check.done()?;
+        Ok(trimmed)
+    }
+}
+
+/// The number of the next revision.
+pub fn next_revision(latest: Option<i32>) -> Result<i32, Refusal> {
+    match latest.unwrap_or(0) {
+        latest if latest >= REVISIONS_MAX => Err(Refusal::TooManyRevisions),
+        latest => Ok(latest + 1),
+    }
+}
+
+fn is_country(code: &str) -> bool {
+    code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// The form of a time zone's name; whether there is one is for those who show times to find out.
+fn is_time_zone(name: &str) -> bool {
+    let part = |part: &str| {
+        part.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte))
+    };
+    name.len() <= 64 && name.split('/').count() <= 3 && name.split('/').all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+
+    fn hall() -> Details {
+        Details {
+            name: " Hall ".to_owned(),
+            address: String::new(),
+            city: "Kiel".to_owned(),
+            country: "DE".to_owned(),
+            time_zone: "Europe/Berlin".to_owned(),
+        }
+    }
+
+    #[test]
+    fn good_details_are_kept_without_blanks() {
+        assert_eq!(hall().checked().unwrap().name, "Hall");
+        for zone in ["UTC", "Etc/GMT+5", "America/Argentina/Buenos_Aires", "America/Port-au-Prince"] {
+            let change = Change { time_zone: Some(zone.to_owned()), ..Change::default() };
+            assert!(hall().with(change).checked().is_ok(), "{zone}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let bad = Details {
+            name: "  ".to_owned(),
+            address: "a\0".to_owned(),
+            city: "c".repeat(201),
+            country: "de".to_owned(),
+            time_zone: "../etc".to_owned(),
+        };
+        let Err(Fault::Invalid(all)) = bad.checked() else { panic!("it must be refused") };
+        let paths: Vec<String> = all.into_iter().map(|invalid| invalid.path.join(".")).collect();
+        assert_eq!(paths, ["name", "address", "city", "country", "timeZone"]);
+    }
+
+    #[test]
+    fn revisions_count_from_one_to_the_most_that_is_kept() {
+        assert_eq!(next_revision(None), Ok(1));
+        assert_eq!(next_revision(Some(99)), Ok(100));
+        assert_eq!(next_revision(Some(REVISIONS_MAX)), Err(Refusal::TooManyRevisions));
+    }
+}

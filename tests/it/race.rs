@@ -1,0 +1,188 @@
+//! Races: many at once for the same thing, with many seeds, on both databases.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tessera::{
+    auth::{self, Viewer},
+    error::Error,
+    inventory::{self, Pick, Refusal, Reserve},
+};
+
+use crate::support::{World, run};
+
+const BUYERS: usize = 64;
+const SEEDS: usize = 100;
+
+/// A pseudo-random order that a seed always gives.
+fn shuffled<T>(mut items: Vec<T>, seed: usize) -> Vec<T> {
+    let mut state = seed as u64 * 0x9e37_79b9_7f4a_7c15 + 1;
+    for index in (1..items.len()).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        items.swap(index, usize::try_from(state % (index as u64 + 1)).expect("small"));
+    }
+    items
+}
+
+async fn viewers(world: &World, count: usize) -> Vec<Viewer> {
+    let mut viewers = Vec::with_capacity(count);
+    for _ in 0..count {
+        let token = world.guest().await;
+        viewers.push(auth::authenticate(&world.app, Some(&token)).await.expect("a viewer"));
+    }
+    viewers
+}
+
+/// 64 buyers, one seat each time, 100 times: exactly one wins, the others learn which seat they lost. Half of them ask
+/// another instance, so that the version guard decides, not one desk's memory.
+#[test]
+fn of_64_buyers_of_one_seat_exactly_one_wins() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let event = world.only_event().await;
+        let second = world.second().await;
+        let apps = [world.app.clone(), second.clone()];
+        let buyers = viewers(world, BUYERS).await;
+        for seed in 0..SEEDS {
+            let seat = u32::try_from(seed % stage.seats.len()).expect("small");
+            let tries = shuffled((0..BUYERS).collect(), seed).into_iter().map(|index| {
+                let (app, viewer) = (apps[(index + seed) % 2].clone(), buyers[index].clone());
+                let key = format!("race-{seed}-{index}");
+                tokio::spawn(async move {
+                    let reserve = Reserve { event, pick: Pick::Seats(vec![seat]), key };
+                    (viewer.clone(), inventory::reserve(&app, &viewer, reserve).await)
+                })
+            });
+            let mut winners = Vec::new();
+            for (viewer, outcome) in join_all(tries).await.into_iter().map(|joined| joined.expect("no panic"))
+            {
+                match outcome {
+                    Ok(reservation) => winners.push((viewer, reservation)),
+                    Err(Error::Refused(Refusal::SeatsTaken { seats })) => assert_eq!(seats, [seat]),
+                    Err(other) => panic!("seed {seed}: {other:?}"),
+                }
+            }
+            assert_eq!(winners.len(), 1, "seed {seed}: exactly one wins");
+            let (winner, reservation) = winners.remove(0);
+            inventory::release(&apps[seed % 2], &winner, reservation.held.id).await.expect("released");
+        }
+        tessera::server::close(second, Duration::from_secs(10)).await;
+    });
+}
+
+/// One buyer in many tabs, on two instances: the limit holds exactly.
+#[test]
+fn the_limit_is_exact_under_parallel_requests() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let event = world.only_event().await;
+        let second = world.second().await;
+        let apps = [world.app.clone(), second.clone()];
+        let buyer = viewers(world, 1).await.remove(0);
+        let tries = (0..u32::try_from(stage.seats.len()).expect("few")).map(|seat| {
+            let (app, viewer) = (apps[seat as usize % 2].clone(), buyer.clone());
+            tokio::spawn(async move {
+                let reserve =
+                    Reserve { event, pick: Pick::Seats(vec![seat]), key: format!("tab-number-{seat}") };
+                inventory::reserve(&app, &viewer, reserve).await
+            })
+        });
+        let outcomes = join_all(tries).await;
+        let made = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Ok(_)))).count();
+        assert_eq!(made, 8, "as many as the event allows one buyer, no more, no fewer");
+        tessera::server::close(second, Duration::from_secs(10)).await;
+    });
+}
+
+/// The same key from many tabs at once: one reservation, and everybody learns of it.
+#[test]
+fn the_same_key_at_once_reserves_once() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let event = world.only_event().await;
+        let second = world.second().await;
+        let apps = [world.app.clone(), second.clone()];
+        let buyer = viewers(world, 1).await.remove(0);
+        for round in 0..20 {
+            let seat = u32::try_from(round % stage.seats.len()).expect("few");
+            let tries = (0..10).map(|tab| {
+                let (app, viewer) = (apps[tab % 2].clone(), buyer.clone());
+                tokio::spawn(async move {
+                    let reserve =
+                        Reserve { event, pick: Pick::Seats(vec![seat]), key: format!("same-key-{round}") };
+                    inventory::reserve(&app, &viewer, reserve).await
+                })
+            });
+            let ids: Vec<_> = join_all(tries)
+                .await
+                .into_iter()
+                .map(|outcome| outcome.expect("no panic").expect("reserved").held.id)
+                .collect();
+            assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "one reservation for one key");
+            inventory::release(&world.app, &buyer, ids[0]).await.expect("released");
+        }
+        tessera::server::close(second, Duration::from_secs(10)).await;
+    });
+}
+
+/// One order, paid from many tabs under keys of their own: it is paid once, and charged once.
+#[test]
+fn an_order_paid_from_many_tabs_is_charged_once() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.user("buyer").await;
+        for round in 0..10 {
+            let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[round % 8]]).await;
+            let order = world.checkout(&buyer, &[&reservation]).await;
+            let keys: Vec<String> = (0..6).map(|tab| format!("tab-{round}-{tab}")).collect();
+            let answers =
+                join_all(keys.iter().map(|key| world.pay(&buyer, &order, "pm_card_visa", key))).await;
+            for answer in &answers {
+                assert!(answer.body["errors"].is_null(), "{}", answer.body);
+                let refused = answer.refusal("payOrder");
+                assert!(
+                    matches!(refused.as_deref(), None | Some("BEING_PAID" | "ALREADY_PAID")),
+                    "{}",
+                    answer.body
+                );
+            }
+            let document = "query($id: ID!) { order(id: $id) { state payments { state } tickets { id } } }";
+            let order_now = world.gql(Some(&buyer), document, json!({ "id": order })).await.good();
+            assert_eq!(order_now.data("order.state"), "PAID");
+            assert_eq!(order_now.data("order.payments"), json!([{ "state": "CAPTURED" }]));
+            let refund = "mutation($id: ID!, $key: String!) { refundOrder(input: { orderId: $id, idempotencyKey: $key }) {
+                order { state } errors { code } } }";
+            world
+                .gql(Some(&buyer), refund, json!({ "id": order, "key": format!("refund-{round}") }))
+                .await
+                .good();
+        }
+    });
+}
+
+/// Several scanners at once, same ticket: one lets in.
+#[test]
+fn a_ticket_admits_exactly_once() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.user("buyer").await;
+        let order = world.buy(&buyer, &stage.event, &[&stage.seats[0], &stage.seats[1]]).await;
+        let document = "query($id: ID!) { order(id: $id) { tickets { code } } }";
+        let tickets = world.gql(Some(&buyer), document, json!({ "id": order })).await.good();
+        for ticket in 0..2 {
+            let code = Arc::new(tickets.text(&format!("order.tickets.{ticket}.code")));
+            let scan = "mutation($code: String!) { checkIn(input: { code: $code }) {
+                ticket { state } errors { code usedAt } } }";
+            let scans =
+                join_all((0..8).map(|_| world.gql(Some(&stage.vendor), scan, json!({ "code": *code }))))
+                    .await;
+            let admitted =
+                scans.iter().filter(|scan| scan.data("checkIn.ticket.state") == "CHECKED_IN").count();
+            let used = scans.iter().filter(|scan| scan.refusal("checkIn").as_deref() == Some("USED")).count();
+            assert_eq!((admitted, used), (1, 7));
+        }
+    });
+}

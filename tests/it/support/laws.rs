@@ -1,0 +1,250 @@
+//! The world's laws, which hold whatever a test did: no seat twice, counts add up, money balances, nothing untold.
+
+use std::collections::{BTreeMap, HashMap};
+
+use entity::{
+    inventory::{self, SeatStatus, area, buyer, change, seat},
+    order::{self, OrderState, line},
+    payment::{self, PaymentState, RefundState, ledger, refund},
+    reservation::{self, ReservationState},
+    ticket::{self, TicketState},
+};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::Value;
+use tessera::{app::App, inventory::Item, inventory::Place, payment::sandbox};
+
+/// Panics at the first law that is broken.
+pub(crate) async fn hold(app: &App) {
+    let db = app.store.read();
+    for row in inventory::Entity::find().all(db).await.expect("inventories") {
+        counts_add_up(db, &row).await;
+        places_belong_to_reservations(db, &row).await;
+        buyers_have_what_they_took(db, &row).await;
+        every_change_was_told(db, &row).await;
+    }
+    tickets_are_what_was_sold(db).await;
+    books_balance(app, db).await;
+}
+
+async fn counts_add_up(db: &DatabaseConnection, row: &inventory::Model) {
+    let seats = seats_of(db, row).await;
+    let areas = areas_of(db, row).await;
+    let count = |wanted: &[SeatStatus]| {
+        i32::try_from(seats.iter().filter(|seat| wanted.contains(&seat.status)).count()).expect("few")
+    };
+    let reserved: i32 = areas.iter().map(|area| area.reserved).sum();
+    let sold: i32 = areas.iter().map(|area| area.sold).sum();
+    let free: i32 = areas.iter().map(|area| area.capacity - area.reserved - area.sold).sum();
+    assert_eq!(row.available, count(&[SeatStatus::Available]) + free, "available adds up");
+    assert_eq!(
+        row.reserved,
+        count(&[SeatStatus::Reserved, SeatStatus::Paying]) + reserved,
+        "reserved adds up"
+    );
+    assert_eq!(row.sold, count(&[SeatStatus::Sold]) + sold, "sold adds up");
+    assert_eq!(row.available + row.reserved + row.sold + row.blocked, row.capacity, "all add up");
+}
+
+async fn places_belong_to_reservations(db: &DatabaseConnection, row: &inventory::Model) {
+    let mut held: HashMap<i32, (SeatStatus, i32, entity::ReservationId)> = HashMap::new();
+    let mut reserved: BTreeMap<i32, i32> = BTreeMap::new();
+    for reservation in live_of(db, row).await {
+        let status = match reservation.state {
+            ReservationState::Paying => SeatStatus::Paying,
+            _ => SeatStatus::Reserved,
+        };
+        for item in items(&reservation) {
+            match item.place {
+                Place::Seat { ordinal, epoch } => {
+                    let (ordinal, epoch) =
+                        (i32::try_from(ordinal).expect("few"), i32::try_from(epoch).expect("few"));
+                    let twice = held.insert(ordinal, (status, epoch, reservation.id));
+                    assert!(twice.is_none(), "seat {ordinal} is in two reservations");
+                }
+                Place::Area { ordinal, quantity } => {
+                    *reserved.entry(i32::try_from(ordinal).expect("few")).or_default() +=
+                        i32::try_from(quantity).expect("few");
+                }
+            }
+        }
+    }
+    for seat in seats_of(db, row).await {
+        let expected = held.remove(&seat.ordinal);
+        match seat.status {
+            SeatStatus::Reserved | SeatStatus::Paying => {
+                let found = seat.reservation_id.map(|id| (seat.status, seat.epoch, id));
+                assert_eq!(found, expected, "seat {} belongs to its reservation", seat.ordinal);
+            }
+            SeatStatus::Available | SeatStatus::Sold | SeatStatus::Blocked => {
+                assert_eq!(expected, None, "seat {} is {:?} though reserved", seat.ordinal, seat.status);
+            }
+        }
+    }
+    for area in areas_of(db, row).await {
+        assert_eq!(
+            area.reserved,
+            reserved.remove(&area.ordinal).unwrap_or_default(),
+            "area {}",
+            area.ordinal
+        );
+    }
+}
+
+async fn buyers_have_what_they_took(db: &DatabaseConnection, row: &inventory::Model) {
+    let mut taken: HashMap<entity::AccountId, i32> = HashMap::new();
+    for reservation in live_of(db, row).await {
+        *taken.entry(reservation.account_id).or_default() += reservation.quantity;
+    }
+    let tickets = ticket::Entity::find()
+        .filter(ticket::Column::EventId.eq(row.id.0))
+        .filter(ticket::Column::State.ne(TicketState::Void));
+    for ticket in tickets.all(db).await.expect("tickets") {
+        *taken.entry(ticket.account_id).or_default() += 1;
+    }
+    let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
+    for buyer in buyers.all(db).await.expect("buyers") {
+        let expected = taken.remove(&buyer.account_id).unwrap_or_default();
+        assert_eq!(buyer.taken, expected, "what a buyer has is what the row says");
+    }
+    assert!(taken.is_empty(), "buyers without a row: {taken:?}");
+}
+
+/// The log, replayed from its beginning, leads to what the tables say: versions without a gap, nothing untold.
+async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) {
+    let changes = change::Entity::find()
+        .filter(change::Column::InventoryId.eq(row.id))
+        .order_by_asc(change::Column::Version)
+        .all(db)
+        .await
+        .expect("changes");
+    let mut seats: HashMap<i64, (String, i64)> = HashMap::new();
+    let mut areas: HashMap<i64, (i64, i64)> = HashMap::new();
+    let number = |value: &Value| value.as_i64().expect("a number");
+    for (expected, change) in (1..).zip(&changes) {
+        assert_eq!(change.version, expected, "the log has no gap");
+        let payload: Value = serde_json::from_str(&change.payload).expect("a payload");
+        for seat in payload["seats"].as_array().into_iter().flatten() {
+            let status = seat[1].as_str().expect("a status").to_owned();
+            seats.insert(number(&seat[0]), (status, number(&seat[2])));
+        }
+        for area in payload["areas"].as_array().into_iter().flatten() {
+            areas.insert(number(&area[0]), (number(&area[2]), number(&area[3])));
+        }
+    }
+    assert_eq!(changes.last().map(|change| change.version), Some(row.version), "the log reaches the version");
+    for seat in seats_of(db, row).await {
+        let told = seats.remove(&i64::from(seat.ordinal)).unwrap_or(("available".to_owned(), 0));
+        let status = serde_json::to_value(seat.status).expect("a status");
+        assert_eq!(
+            (&status, i64::from(seat.epoch)),
+            (&Value::from(told.0), told.1),
+            "seat {} was told",
+            seat.ordinal
+        );
+    }
+    for area in areas_of(db, row).await {
+        let told = areas.remove(&i64::from(area.ordinal)).unwrap_or_default();
+        assert_eq!((i64::from(area.reserved), i64::from(area.sold)), told, "area {} was told", area.ordinal);
+    }
+}
+
+async fn tickets_are_what_was_sold(db: &DatabaseConnection) {
+    let tickets = ticket::Entity::find().all(db).await.expect("tickets");
+    let mut by_seat: HashMap<(entity::EventId, i32), usize> = HashMap::new();
+    let mut standing: HashMap<entity::EventId, i32> = HashMap::new();
+    for ticket in tickets.iter().filter(|ticket| ticket.state != TicketState::Void) {
+        match ticket.seat_ordinal {
+            Some(seat) => *by_seat.entry((ticket.event_id, seat)).or_default() += 1,
+            None => *standing.entry(ticket.event_id).or_default() += 1,
+        }
+    }
+    assert!(by_seat.values().all(|&count| count == 1), "a seat has two tickets: {by_seat:?}");
+    for row in inventory::Entity::find().all(db).await.expect("inventories") {
+        for seat in seats_of(db, &row).await {
+            let has_ticket = by_seat.contains_key(&(row.id.into(), seat.ordinal));
+            assert_eq!(
+                seat.status == SeatStatus::Sold,
+                has_ticket,
+                "seat {}: sold means a ticket",
+                seat.ordinal
+            );
+        }
+        let sold: i32 = areas_of(db, &row).await.iter().map(|area| area.sold).sum();
+        assert_eq!(standing.remove(&row.id.into()).unwrap_or_default(), sold, "standing places sold");
+    }
+    for order in order::Entity::find().all(db).await.expect("orders") {
+        let lines =
+            line::Entity::find().filter(line::Column::OrderId.eq(order.id)).all(db).await.expect("lines");
+        let own: Vec<_> = tickets.iter().filter(|ticket| ticket.order_id == order.id).collect();
+        let valid = own.iter().filter(|ticket| ticket.state != TicketState::Void).count();
+        match order.state {
+            OrderState::Paid => assert_eq!(valid, lines.len(), "a paid order has a ticket for each line"),
+            OrderState::Refunded => {
+                assert_eq!((valid, own.len()), (0, lines.len()), "a refunded order's are void")
+            }
+            _ => assert!(own.is_empty(), "an order that is {:?} has tickets", order.state),
+        }
+        let total: i64 = lines.iter().map(|line| line.price_minor + line.fee_minor).sum();
+        assert_eq!(order.total_minor, total, "the lines add up");
+    }
+}
+
+/// Postings sum to zero; captured less refunded is what the provider's account holds; and the provider agrees.
+async fn books_balance(app: &App, db: &DatabaseConnection) {
+    let entries = ledger::Entity::find().all(db).await.expect("the ledger");
+    let mut postings: HashMap<uuid::Uuid, i64> = HashMap::new();
+    for entry in &entries {
+        *postings.entry(entry.posting_id).or_default() += entry.amount_minor;
+    }
+    assert!(postings.values().all(|&sum| sum == 0), "a posting does not sum to zero");
+    let payments = payment::Entity::find().all(db).await.expect("payments");
+    let refunds = refund::Entity::find().all(db).await.expect("refunds");
+    let captured: i64 = payments
+        .iter()
+        .filter(|payment| payment.state == PaymentState::Captured)
+        .map(|payment| payment.amount_minor)
+        .sum();
+    let refunded: i64 = refunds
+        .iter()
+        .filter(|refund| refund.state == RefundState::Succeeded)
+        .map(|refund| refund.amount_minor)
+        .sum();
+    let held: i64 = entries
+        .iter()
+        .filter(|entry| entry.account.starts_with("provider:"))
+        .map(|entry| entry.amount_minor)
+        .sum();
+    assert_eq!(captured - refunded, held, "captured less refunded is what the provider holds");
+    let books = sandbox::books(&app.store).await.expect("the provider's books");
+    for (intent, given_back) in books {
+        let ours =
+            payments.iter().find(|payment| payment.provider_ref.as_deref() == Some(intent.id.as_str()));
+        if intent.status == "succeeded" {
+            let ours = ours.expect("whatever the provider collected is known to us");
+            assert_eq!(ours.state, PaymentState::Captured, "collected there is collected here");
+        }
+        let given: i64 = given_back.iter().map(|refund| refund.amount).sum();
+        assert!(given <= intent.amount, "more was given back than was collected");
+    }
+}
+
+async fn seats_of(db: &DatabaseConnection, row: &inventory::Model) -> Vec<seat::Model> {
+    seat::Entity::find().filter(seat::Column::InventoryId.eq(row.id)).all(db).await.expect("seats")
+}
+
+async fn areas_of(db: &DatabaseConnection, row: &inventory::Model) -> Vec<area::Model> {
+    area::Entity::find().filter(area::Column::InventoryId.eq(row.id)).all(db).await.expect("areas")
+}
+
+async fn live_of(db: &DatabaseConnection, row: &inventory::Model) -> Vec<reservation::Model> {
+    reservation::Entity::find()
+        .filter(reservation::Column::InventoryId.eq(row.id))
+        .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
+        .all(db)
+        .await
+        .expect("reservations")
+}
+
+fn items(reservation: &reservation::Model) -> Vec<Item> {
+    serde_json::from_str(&reservation.items).expect("items")
+}

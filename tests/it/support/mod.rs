@@ -1,0 +1,12 @@
+//! The harness: a world for each test, with its own database, clock and application.
+
+pub(crate) mod blocking;
+pub(crate) mod given;
+pub(crate) mod laws;
+pub(crate) mod postgres;
+pub(crate) mod socket;
+pub(crate) mod source;
+pub(crate) mod sqlite;
+pub(crate) mod world;
+
+pub(crate) use world::{Answer, World, run};

@@ -1,0 +1,219 @@
+//! A world: one application on one database of its own, with a clock that stands still until it is moved.
+//!
+//! The loops of the worker do not run by themselves: a test calls what they call, when it wants it.
+
+use std::time::Duration;
+
+use axum::{Router, body::Body};
+use chrono::{DateTime, TimeZone, Utc};
+use clap::Parser;
+use entity::{EventId, event};
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+use tessera::{
+    app::App, clock::Clock, config::Config, graphql, http, keys::SigningKeys, server, store::Store, worker,
+};
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+use super::{laws, postgres, sqlite};
+
+/// Everything a test needs of the world.
+pub(crate) struct World {
+    /// The application.
+    pub(crate) app: App,
+    /// On which database.
+    pub(crate) backend: &'static str,
+    /// The same database's address, for a second application.
+    pub(crate) url: String,
+    router: Router,
+}
+
+/// What a request was answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The body.
+    pub(crate) body: Value,
+}
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// Runs the test in a world on SQLite, and again in a world on PostgreSQL. After it, the world's laws must hold.
+pub(crate) fn run(test: impl AsyncFn(&World)) {
+    let file = sqlite::database("migrated", migrate);
+    run_on("SQLite", &file.url, &test);
+    let database = postgres::database("migrated", migrate);
+    run_on("PostgreSQL", &database.url, &test);
+}
+
+fn run_on(backend: &'static str, url: &str, test: &impl AsyncFn(&World)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::open(backend, url).await;
+        // Told only when the test fails.
+        println!("on {backend}");
+        test(&world).await;
+        world.end().await;
+    });
+}
+
+async fn migrate(url: &str) {
+    let store = Store::connect(url, 1).await.expect("a database");
+    store.migrate().await.expect("the schema");
+    store.close().await.expect("closed");
+}
+
+/// When all worlds begin.
+pub(crate) fn start_of_time() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 6, 1, 12, 0, 0).single().expect("a time")
+}
+
+/// Settings as the command line would give them.
+pub(crate) fn config(args: &[&str]) -> Config {
+    Cli::parse_from([&["tessera"], args].concat()).config
+}
+
+impl World {
+    async fn open(backend: &'static str, url: &str) -> Self {
+        let app = application(url, Clock::manual(start_of_time())).await;
+        Self::of(app, backend, url)
+    }
+
+    /// A world around an application that the test made itself.
+    pub(crate) fn of(app: App, backend: &'static str, url: &str) -> Self {
+        let router = http::router(app.clone(), graphql::schema(&app));
+        Self { app, backend, url: url.to_owned(), router }
+    }
+
+    /// A second application on the same database, with the same keys and the same time.
+    pub(crate) async fn second(&self) -> App {
+        let store = Store::connect(&self.url, 8).await.expect("a database");
+        App::new(self.app.config.clone(), store, self.app.clock.clone(), self.app.keys.clone())
+            .expect("an app")
+    }
+
+    /// A client's request over HTTP, without the network in between.
+    pub(crate) async fn gql(&self, token: Option<&str>, document: &str, variables: Value) -> Answer {
+        gql_at(self.router.clone(), token, document, variables).await
+    }
+
+    /// The id of the one event that there is.
+    pub(crate) async fn only_event(&self) -> EventId {
+        let events = event::Entity::find().all(self.app.store.read()).await.expect("events");
+        assert_eq!(events.len(), 1, "one event");
+        events[0].id
+    }
+
+    /// Any request.
+    pub(crate) async fn http(&self, request: axum::http::Request<Body>) -> axum::http::Response<Body> {
+        self.router.clone().oneshot(request).await.expect("routers do not fail")
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.app.clock.advance(by);
+    }
+
+    /// One round of every loop of the worker.
+    pub(crate) async fn work(&self) {
+        worker::expire(&self.app).await.expect("expiry");
+        worker::settle(&self.app).await.expect("settlement");
+        worker::follow(&self.app).await.expect("following");
+        worker::prune(&self.app).await.expect("pruning");
+    }
+
+    /// Listens on a real socket until the world ends; the address.
+    pub(crate) async fn listen(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (router, shutdown) = (self.router.clone(), self.app.shutdown.clone());
+        self.app.spawn(async move {
+            let served = axum::serve(listener, router)
+                .with_graceful_shutdown(async move { shutdown.cancelled().await });
+            served.await.expect("served");
+        });
+        address.to_string()
+    }
+
+    /// The laws hold, and no task is left.
+    pub(crate) async fn end(self) {
+        laws::hold(&self.app).await;
+        let tasks = self.app.tasks.clone();
+        server::close(self.app, Duration::from_secs(20)).await;
+        assert!(tasks.is_empty(), "{} tasks leaked", tasks.len());
+    }
+}
+
+/// A request to any router.
+pub(crate) async fn gql_at(router: Router, token: Option<&str>, document: &str, variables: Value) -> Answer {
+    let body = json!({ "query": document, "variables": variables }).to_string();
+    let mut request = axum::http::Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("host", "tessera.test");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request = request.body(Body::from(body)).expect("a request");
+    let response = router.oneshot(request).await.expect("routers do not fail");
+    let status = response.status().as_u16();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    let body = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&bytes)));
+    Answer { status, body }
+}
+
+/// An application on the database.
+pub(crate) async fn application(url: &str, clock: Clock) -> App {
+    let config =
+        config(&["--database-url", url, "--public-url", "http://tessera.test", "--access-seconds", "3600"]);
+    let store = Store::connect(url, 8).await.expect("a database");
+    App::new(config, store, clock, SigningKeys::generate().expect("keys")).expect("an app")
+}
+
+impl Answer {
+    /// The value at a path in the data, such as `events.nodes.0.id`; null where there is none.
+    pub(crate) fn data(&self, path: &str) -> Value {
+        at(&self.body["data"], path)
+    }
+
+    /// The text at a path in the data.
+    pub(crate) fn text(&self, path: &str) -> String {
+        self.data(path).as_str().unwrap_or_else(|| panic!("no text at {path} in {}", self.body)).to_owned()
+    }
+
+    /// The code of the first top-level error.
+    pub(crate) fn code(&self) -> Option<String> {
+        self.body["errors"][0]["extensions"]["code"].as_str().map(str::to_owned)
+    }
+
+    /// The code of the first error in the mutation's payload.
+    pub(crate) fn refusal(&self, mutation: &str) -> Option<String> {
+        self.data(&format!("{mutation}.errors.0.code")).as_str().map(str::to_owned)
+    }
+
+    /// Nothing went wrong, neither at the top level nor in a payload.
+    pub(crate) fn good(self) -> Self {
+        let refused = self.body["data"].as_object().is_some_and(|fields| {
+            fields.values().any(|field| field["errors"].as_array().is_some_and(|errors| !errors.is_empty()))
+        });
+        assert!(self.body["errors"].is_null() && !refused, "not good: {}", self.body);
+        self
+    }
+}
+
+fn at(value: &Value, path: &str) -> Value {
+    path.split('.').fold(value.clone(), |value, key| match key.parse::<usize>() {
+        Ok(index) => value[index].clone(),
+        Err(_) => value[key].clone(),
+    })
+}

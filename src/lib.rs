@@ -26,4 +26,5 @@ pub mod store;
 pub mod telemetry;
 pub mod ticket;
 pub mod venue;
+pub(crate) mod words;
 pub mod worker;

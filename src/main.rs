@@ -1,6 +1,6 @@
 //! The command line: from settings to a running server, and the few things that operators do by hand.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use tessera::{
@@ -9,7 +9,7 @@ use tessera::{
     demo, graphql, http,
     keys::SigningKeys,
     server::{self, StartError},
-    telemetry,
+    telemetry, worker,
 };
 use tokio::{
     net::TcpListener,
@@ -103,11 +103,14 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     if app.config.fills_demo() && demo::fill(&app).await? {
         say("filled the empty database with demo data");
     }
-    let router = http::router(app.clone(), graphql::schema(&app));
     // Handlers stand before anybody is told that the server is ready.
     let stop = stop_signal()?;
     welcome(&app.config);
-    Ok(server::serve(app, router, listener, stop).await?)
+    worker::start(&app);
+    let served = http::serve(&app, graphql::schema(&app), listener, stop).await;
+    let grace = Duration::from_secs(app.config.shutdown_seconds);
+    server::close(app, grace).await;
+    Ok(served?)
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, StartError> {

@@ -1,13 +1,11 @@
-//! The life of a server: open the database, serve, and end in order.
+//! The beginning and the end of a server's life: open the database, and close it in order.
 //!
-//! The end: stop accepting and close the sockets, let requests in progress finish, let the desks commit what they have,
-//! then close the database. Whatever takes longer than it may is cut off, which loses answers but never facts.
+//! The end: no new requests, the sockets closed, requests in progress finished, what the desks have committed, then the
+//! database closed. Whatever takes longer than it may is cut off, which loses answers but never facts.
 
 use std::{fs, io, time::Duration};
 
-use axum::Router;
 use sea_orm::DbErr;
-use tokio::net::TcpListener;
 
 use crate::{
     app::App,
@@ -16,7 +14,6 @@ use crate::{
     error::Fault,
     keys::{KeyFault, SigningKeys},
     store::Store,
-    worker,
 };
 
 /// Why a server does not start.
@@ -63,38 +60,6 @@ pub async fn open(config: Config) -> Result<App, StartError> {
         clock.observe(now);
     }
     Ok(App::new(config, store, clock, keys)?)
-}
-
-/// Serves until `stop`, then ends in order.
-pub async fn serve(
-    app: App,
-    router: Router,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    worker::start(&app);
-    let grace = Duration::from_secs(app.config.shutdown_seconds);
-    let stopping = app.clone();
-    let signal = async move {
-        tokio::select! {
-            () = stop => {}
-            () = stopping.shutdown.cancelled() => {}
-        }
-        tracing::info!("stopping: no new requests are taken");
-        stopping.shutdown.cancel();
-    };
-    let shutdown = app.shutdown.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(signal);
-    let cut_off = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(grace).await;
-    };
-    tokio::select! {
-        served = serving => served?,
-        () = cut_off => tracing::warn!("requests were cut off"),
-    }
-    close(app, grace).await;
-    Ok(())
 }
 
 /// Lets all tasks end and closes the database.

@@ -20,7 +20,8 @@ use crate::{
     inventory,
     shop::{authorise, rules::Power},
     store::save_versioned,
-    venue::{self as venues, find, words},
+    venue::{self as venues, find},
+    words,
 };
 
 /// A new event.

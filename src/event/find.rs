@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    CategoryId, EventId, InventoryId, ShopId, category,
+    CategoryId, EventId, ShopId, category,
     event::{self, Column, EventStatus},
-    inventory,
+    inventory, shop,
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select,
@@ -18,7 +18,8 @@ use crate::{
     auth::Viewer,
     error::{Fault, Faulty},
     page::{self, Page, Window},
-    venue::{find::shops_seen, words},
+    venue::find::shops_seen,
+    words,
 };
 
 /// Greater than every character that a word or a path has: with it a prefix is a range of the index.
@@ -140,6 +141,16 @@ pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<u64> {
     Ok(select(app, viewer, filter).await?.count(app.store.read()).await?)
 }
 
+/// The shops, for the events that are theirs.
+pub async fn shops_by_ids(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<shop::Model>> {
+    Ok(shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
+/// The categories, for the events that are in them.
+pub async fn categories_by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
+    Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
 fn keyed<K>(window: Window<Key>, of: impl Fn(Key) -> Option<K>) -> Faulty<Window<K>> {
     let of = |key: Option<Key>, path| match key {
         Some(key) => {
@@ -233,7 +244,110 @@ fn has_places() -> SimpleExpr {
     Expr::exists(stock.into_query())
 }
 
-/// The id under which the event's places are counted.
-pub fn inventory_of(event: &event::Model) -> InventoryId {
-    event.id.into()
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+    use entity::{InventoryId, inventory::InventoryKind};
+    use sea_orm::{ActiveValue::Set, ConnectionTrait, IntoActiveModel};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{event::rules::standing, store::Store};
+
+    const ALL: [Standing; 7] = [
+        Standing::Draft,
+        Standing::Upcoming,
+        Standing::OnSale,
+        Standing::SoldOut,
+        Standing::SalesEnded,
+        Standing::Past,
+        Standing::Cancelled,
+    ];
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::minutes(minutes)
+    }
+
+    /// Events of every status, with every order of their times, without an inventory, with an empty one, and with one
+    /// that has places.
+    async fn fill(store: &Store) -> Vec<(event::Model, u32)> {
+        let tx = store.begin().await.unwrap();
+        let mut all = Vec::new();
+        for status in [EventStatus::Draft, EventStatus::Published, EventStatus::Cancelled] {
+            for (sales_start, sales_end, ends_at) in [(10, 20, 30), (10, 30, 30), (20, 30, 30), (5, 10, 10)] {
+                for available in [None, Some(0), Some(3)] {
+                    let id = Uuid::from_u128(all.len() as u128 + 1);
+                    let row = event::Model {
+                        id: EventId(id),
+                        shop_id: ShopId(Uuid::nil()),
+                        venue_id: entity::VenueId(Uuid::nil()),
+                        seat_map_id: entity::SeatMapId(Uuid::nil()),
+                        category_id: CategoryId(Uuid::nil()),
+                        slug: format!("e-{id}"),
+                        name: "Gala".to_owned(),
+                        description: String::new(),
+                        starts_at: at(ends_at),
+                        ends_at: at(ends_at),
+                        sales_start: at(sales_start),
+                        sales_end: at(sales_end),
+                        refund_until: None,
+                        status,
+                        currency: "EUR".to_owned(),
+                        hold_seconds: 600,
+                        hold_seconds_max: 1_200,
+                        limit_per_buyer: 8,
+                        version: 1,
+                        created_at: at(0),
+                        updated_at: at(0),
+                    };
+                    let active = row.clone().into_active_model();
+                    event::Entity::insert(active).exec_without_returning(&tx).await.unwrap();
+                    if let Some(available) = available {
+                        let stock = inventory::ActiveModel {
+                            id: Set(InventoryId(id)),
+                            kind: Set(InventoryKind::Event),
+                            version: Set(1),
+                            capacity: Set(3),
+                            available: Set(available),
+                            reserved: Set(3 - available),
+                            sold: Set(0),
+                            blocked: Set(0),
+                            updated_at: Set(at(0)),
+                        };
+                        inventory::Entity::insert(stock).exec_without_returning(&tx).await.unwrap();
+                    }
+                    all.push((row, available.map_or(0, i32::unsigned_abs)));
+                }
+            }
+        }
+        tx.commit().await.unwrap();
+        all
+    }
+
+    #[tokio::test]
+    async fn the_database_and_the_rules_agree_on_where_an_event_stands() {
+        let store = Store::connect("sqlite::memory:", 1).await.unwrap();
+        store.migrate().await.unwrap();
+        store.read().execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
+        let events = fill(&store).await;
+        for minute in [0, 5, 9, 10, 15, 20, 25, 30, 31] {
+            let mut found = 0;
+            for wanted in ALL {
+                let rows: Vec<event::Model> = event::Entity::find()
+                    .filter(stands_at(wanted, at(minute)))
+                    .all(store.read())
+                    .await
+                    .unwrap();
+                let ids: std::collections::BTreeSet<EventId> = rows.iter().map(|row| row.id).collect();
+                let expected = events
+                    .iter()
+                    .filter(|(event, available)| standing(event, *available, at(minute)) == wanted)
+                    .map(|(event, _)| event.id)
+                    .collect();
+                assert_eq!(ids, expected, "{wanted:?} at {minute}");
+                found += ids.len();
+            }
+            assert_eq!(found, events.len(), "every event stands somewhere at {minute}, and nowhere twice");
+        }
+    }
 }

@@ -425,3 +425,204 @@ pub fn price(wanted: &[Wanted], scopes: &[scope::Model], tier: TierId) -> Result
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use entity::{EventId, SeatMapId, ShopId, VenueId};
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::minutes(minutes)
+    }
+
+    /// Sold from minute 10 to 20, held from minute 20 to 30.
+    fn event(status: EventStatus) -> event::Model {
+        event::Model {
+            id: EventId(Uuid::from_u128(1)),
+            shop_id: ShopId(Uuid::nil()),
+            venue_id: VenueId(Uuid::nil()),
+            seat_map_id: SeatMapId(Uuid::nil()),
+            category_id: CategoryId(Uuid::nil()),
+            slug: "gala".to_owned(),
+            name: "Gala".to_owned(),
+            description: String::new(),
+            starts_at: at(20),
+            ends_at: at(30),
+            sales_start: at(10),
+            sales_end: at(20),
+            refund_until: None,
+            status,
+            currency: "EUR".to_owned(),
+            hold_seconds: 600,
+            hold_seconds_max: 1_200,
+            limit_per_buyer: 8,
+            version: 1,
+            created_at: at(0),
+            updated_at: at(0),
+        }
+    }
+
+    fn plan() -> Plan {
+        let seat = |guid, category| json!({"seat_guid": guid, "seat_number": guid, "category": category, "position": {"x": 1, "y": 1}});
+        let document = json!({
+            "name": "Hall", "size": {"width": 10, "height": 10},
+            "categories": [{"name": "Front"}, {"name": "Back"}, {"name": "Empty"}],
+            "zones": [{
+                "name": "Stalls", "position": {"x": 0, "y": 0},
+                "rows": [{"row_number": "1", "position": {"x": 0, "y": 0},
+                    "seats": [seat("s1", "Front"), seat("s2", "Back")]}],
+                "areas": [{"shape": "circle", "circle": {"radius": 5}, "position": {"x": 1, "y": 1},
+                    "capacity": 50, "area_guid": "a1", "name": "Floor"}],
+            }],
+        });
+        Plan::parse(&document.to_string()).unwrap()
+    }
+
+    fn scope(tier: u128, kind: ScopeKind, key: &str) -> scope::Model {
+        let (event_id, tier_id) = (EventId(Uuid::from_u128(1)), TierId(Uuid::from_u128(tier)));
+        scope::Model { event_id, kind, key: key.to_owned(), tier_id }
+    }
+
+    fn paths(fault: Fault) -> Vec<String> {
+        let Fault::Invalid(all) = fault else { panic!("{fault:?} is not about the input") };
+        all.into_iter().map(|invalid| invalid.path.join(".")).collect()
+    }
+
+    #[test]
+    fn an_event_stands_where_its_times_and_places_say() {
+        let event = event(EventStatus::Published);
+        let table = [
+            (9, 1, Standing::Upcoming),
+            (10, 1, Standing::OnSale),
+            (10, 0, Standing::SoldOut),
+            (19, 0, Standing::SoldOut),
+            (20, 1, Standing::SalesEnded),
+            (29, 0, Standing::SalesEnded),
+            (30, 1, Standing::Past),
+        ];
+        for (minute, available, expected) in table {
+            assert_eq!(standing(&event, available, at(minute)), expected, "at {minute}");
+        }
+    }
+
+    #[test]
+    fn good_details_are_kept_in_whole_microseconds() {
+        let details = Details::of(event(EventStatus::Draft));
+        let change = Change { starts_at: Some(at(19) + Duration::nanoseconds(1_999)), ..Change::default() };
+        let kept = details.with(change).checked().unwrap();
+        assert_eq!(kept.starts_at, at(19) + Duration::microseconds(1));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let change = Change {
+            slug: Some("Gala!".to_owned()),
+            name: Some(" ".to_owned()),
+            ends_at: Some(at(19)),
+            sales_start: Some(at(20)),
+            hold_seconds: Some(59),
+            hold_seconds_max: Some(3_601),
+            limit_per_buyer: Some(0),
+            refund_until: Some(Some(DateTime::UNIX_EPOCH)),
+            ..Change::default()
+        };
+        let fault = Details::of(event(EventStatus::Draft)).with(change).checked().unwrap_err();
+        let expected = [
+            "slug",
+            "name",
+            "refundUntil",
+            "endsAt",
+            "salesEnd",
+            "salesEnd",
+            "holdSeconds",
+            "holdSecondsMax",
+            "limitPerBuyer",
+        ];
+        assert_eq!(paths(fault), expected);
+    }
+
+    #[test]
+    fn slugs_are_made_of_names() {
+        assert_eq!(slug_of("Die Zauberflöte (KV 620)", 0xab), "die-zauberfl-te-kv-620-000000ab");
+        assert_eq!(slug_of("第九", 1), "event-00000001");
+        for name in ["Gala", "–", "a".repeat(300).as_str(), "a - b"] {
+            assert!(is_slug(&slug_of(name, u32::MAX)), "{name}");
+        }
+        for bad in ["", "-", "a-", "-a", "a--b", "A", "ä", "a b", "a\0"] {
+            assert!(!is_slug(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_draft_with_something_for_sale_is_published() {
+        let good = [scope(1, ScopeKind::Category, "Front")];
+        let area = [scope(1, ScopeKind::Area, "a1")];
+        let empty = [scope(1, ScopeKind::Category, "Empty")];
+        let publish = |status, scopes: &[scope::Model], minute| {
+            super::publish(&event(status), &plan(), scopes, at(minute))
+        };
+        assert_eq!(publish(EventStatus::Draft, &good, 0), Ok(()));
+        assert_eq!(publish(EventStatus::Draft, &area, 0), Ok(()));
+        assert_eq!(publish(EventStatus::Draft, &empty, 0), Err(Refusal::NothingForSale));
+        assert_eq!(publish(EventStatus::Draft, &[], 0), Err(Refusal::NothingForSale));
+        assert_eq!(publish(EventStatus::Draft, &good, 30), Err(Refusal::Over));
+        assert_eq!(publish(EventStatus::Published, &good, 0), Err(Refusal::NotDraft));
+        assert_eq!(publish(EventStatus::Cancelled, &good, 0), Err(Refusal::Cancelled));
+    }
+
+    #[test]
+    fn each_status_allows_its_own_changes() {
+        let table = [
+            (EventStatus::Draft, Ok(()), Err(Refusal::NotPublished), Ok(())),
+            (EventStatus::Published, Ok(()), Ok(()), Err(Refusal::NotDraft)),
+            (
+                EventStatus::Cancelled,
+                Err(Refusal::Cancelled),
+                Err(Refusal::Cancelled),
+                Err(Refusal::NotDraft),
+            ),
+        ];
+        for (status, changed, cancelled, tier_deleted) in table {
+            let event = event(status);
+            assert_eq!(change(&event), changed);
+            assert_eq!(cancel(&event), cancelled);
+            assert_eq!(delete_tier(&event), tier_deleted);
+        }
+    }
+
+    #[test]
+    fn a_tier_prices_what_the_plan_has_and_no_other_tier_prices() {
+        let plan = plan();
+        let wanted = wanted(&plan, &["Front".to_owned()], &[Some(0)]).unwrap();
+        assert_eq!(wanted[1].key, "a1");
+        let scopes = [scope(1, ScopeKind::Category, "Front"), scope(2, ScopeKind::Category, "a1")];
+        assert_eq!(price(&wanted, &scopes, TierId(Uuid::from_u128(1))), Ok(()));
+        assert_eq!(
+            price(&wanted, &scopes, TierId(Uuid::from_u128(3))),
+            Err(Refusal::AlreadyPriced(vec!["categories".to_owned(), "0".to_owned()], "Front".to_owned()))
+        );
+        let fault = super::wanted(&plan, &["Front".into(), "front".into(), "Front".into()], &[Some(1), None]);
+        assert_eq!(paths(fault.unwrap_err()), ["categories.1", "areas.0", "areas.1", "categories.2"]);
+        assert_eq!(paths(super::wanted(&plan, &[], &[]).unwrap_err()), ["categories"]);
+    }
+
+    #[test]
+    fn prices_stay_far_from_overflow() {
+        let tier = |price, fee, tax| {
+            TierDetails { name: "A".to_owned(), price, fee, tax_basis_points: tax, position: 0 }.checked()
+        };
+        assert!(tier(PRICE_MAX, PRICE_MAX, 10_000).is_ok());
+        let fault = tier(PRICE_MAX + 1, -1, 10_001).unwrap_err();
+        assert_eq!(paths(fault), ["price.amount", "fee.amount", "taxBasisPoints"]);
+    }
+
+    #[test]
+    fn any_time_can_be_compared_in_both_databases() {
+        for time in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, at(0)] {
+            assert!((1970..3000).contains(&comparable(time).year()));
+        }
+    }
+}

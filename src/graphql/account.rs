@@ -332,7 +332,11 @@ pub struct AccountMutation;
 impl AccountMutation {
     /// Makes you a user, and signs you in. Called with a guest's access token, the guest's own account becomes the
     /// user's, with its reservations, orders and tickets; the guest's sessions end.
-    async fn sign_up(&self, ctx: &Context<'_>, input: SignUpInput) -> ApiResult<SignUpPayload> {
+    async fn sign_up(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: SignUpInput,
+    ) -> ApiResult<SignUpPayload> {
         let SignUpInput { email, password, name, phone } = input;
         let input = account::SignUp { email, password, name, phone };
         SignUpPayload::of(account::sign_up(ctx.app(), ctx.viewer(), input).await)
@@ -340,7 +344,11 @@ impl AccountMutation {
 
     /// Opens a session with e-mail address and password. After ten wrong passwords in 15 minutes the e-mail address
     /// has to wait.
-    async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> ApiResult<SignInPayload> {
+    async fn sign_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: SignInInput,
+    ) -> ApiResult<SignInPayload> {
         let SignInInput { email, password } = input;
         SignInPayload::of(account::sign_in(ctx.app(), account::SignIn { email, password }).await)
     }
@@ -357,7 +365,7 @@ impl AccountMutation {
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
-        input: RefreshSessionInput,
+        #[graphql(desc = "What to do, and with what.")] input: RefreshSessionInput,
     ) -> ApiResult<RefreshSessionPayload> {
         RefreshSessionPayload::of(account::refresh(ctx.app(), &input.refresh_token).await)
     }
@@ -371,7 +379,7 @@ impl AccountMutation {
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
-        input: UpdateProfileInput,
+        #[graphql(desc = "What to do, and with what.")] input: UpdateProfileInput,
     ) -> ApiResult<UpdateProfilePayload> {
         let UpdateProfileInput { name, phone, expected_version } = input;
         let input =
@@ -383,7 +391,7 @@ impl AccountMutation {
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        input: ChangePasswordInput,
+        #[graphql(desc = "What to do, and with what.")] input: ChangePasswordInput,
     ) -> ApiResult<ChangePasswordPayload> {
         let input = account::ChangePassword { current: input.current_password, new: input.new_password };
         ChangePasswordPayload::of(account::change_password(ctx.app(), ctx.viewer(), input).await)

@@ -41,7 +41,7 @@ pub struct AvailabilitySnapshot {
     sold: u32,
     /// Places that are not for sale: withheld, or without a tier.
     blocked: u32,
-    /// The seats, row by row in map order. Rows and seats come in the very order of `SeatMap.sections.rows.seats`.
+    /// The seats, row by row in map order. Rows and seats come in the very order of `SeatMap.zones.rows.seats`.
     rows: Vec<RowAvailability>,
     /// The general-admission areas in map order.
     areas: Vec<AreaAvailability>,
@@ -52,8 +52,8 @@ pub struct AvailabilitySnapshot {
 /// The seats of one row.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct RowAvailability {
-    /// The name of the row's section.
-    section: String,
+    /// The name of the row's zone.
+    zone: String,
     /// The row's number.
     row: String,
     /// One character per seat, in map order: `A` available, `R` reserved, `S` sold, `X` not for sale.
@@ -165,7 +165,7 @@ impl AvailabilitySnapshot {
 
 fn rows(map: &SeatMap, seats: &[Visible]) -> Vec<RowAvailability> {
     let row = |row: &venue::plan::Row| RowAvailability {
-        section: map.plan.zones[row.zone].name.clone(),
+        zone: map.plan.zones[row.zone].name.clone(),
         row: row.number.clone(),
         statuses: seats.get(row.seats.clone()).unwrap_or_default().iter().copied().map(letter).collect(),
     };

@@ -222,7 +222,7 @@ impl CategoryMutation {
     async fn create_category(
         &self,
         ctx: &Context<'_>,
-        input: CreateCategoryInput,
+        #[graphql(desc = "What to do, and with what.")] input: CreateCategoryInput,
     ) -> ApiResult<CreateCategoryPayload> {
         let result = async { category::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;
@@ -233,7 +233,7 @@ impl CategoryMutation {
     async fn update_category(
         &self,
         ctx: &Context<'_>,
-        input: UpdateCategoryInput,
+        #[graphql(desc = "What to do, and with what.")] input: UpdateCategoryInput,
     ) -> ApiResult<UpdateCategoryPayload> {
         let result = async { category::update(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;

@@ -42,6 +42,7 @@ impl From<event::Model> for Event {
     }
 }
 
+/// Something that people attend. Drafts are seen by their shop's members only.
 #[Object]
 impl Event {
     /// Globally unique.
@@ -281,6 +282,7 @@ impl EventFilter {
 #[derive(Debug)]
 pub struct EventTotal(Filter);
 
+/// What the list of events says beyond its pages.
 #[Object]
 impl EventTotal {
     /// How many events there are on all pages. Counted only when it is asked for.

@@ -29,6 +29,11 @@ pub fn mask(response: &mut Response, request_id: &str) {
                 error.message = one_line(&error.message);
                 "GRAPHQL_VALIDATION_FAILED"
             }
+            // A variable that is not of its type: found by the library only when the value is used.
+            None if error.source.is_none() && is_about_input(&error.message) => {
+                error.message = one_line(&error.message);
+                "GRAPHQL_VALIDATION_FAILED"
+            }
             Some(_) | None => {
                 tracing::error!(request.id = request_id, error = %error.message, "an internal error was masked");
                 "An internal error occurred.".clone_into(&mut error.message);
@@ -46,6 +51,11 @@ fn set_code(error: &mut ServerError, code: &str, request_id: &str) {
         extensions.set("requestId", request_id);
     }
     error.extensions = Some(extensions);
+}
+
+/// The library's words for a value that cannot be read; resolvers of ours always give a code.
+fn is_about_input(message: &str) -> bool {
+    message.starts_with("Failed to parse \"") || message.starts_with("Expected input type \"")
 }
 
 fn one_line(message: &str) -> String {

@@ -83,6 +83,7 @@ impl From<order::Model> for Order {
     }
 }
 
+/// What is bought, from one shop in one currency. Everything in it stays as it was at the checkout.
 #[Object]
 impl Order {
     /// The order's id.
@@ -154,7 +155,7 @@ impl Order {
         if !self.is_own(ctx) {
             return Ok(Vec::new());
         }
-        let tickets = ticket::of_orders(ctx.app(), vec![self.row.id]).await?;
+        let tickets = ticket::of_order(ctx.app(), self.row.id).await?;
         Ok(tickets.into_iter().map(Ticket::from).collect())
     }
 
@@ -208,6 +209,7 @@ pub struct OrderLine {
     currency: String,
 }
 
+/// One place, as it was bought.
 #[Object]
 impl OrderLine {
     /// The place in words, such as `Stalls, Row A, Seat 12`.

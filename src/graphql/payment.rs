@@ -67,6 +67,7 @@ impl From<payment::Model> for Payment {
     }
 }
 
+/// One attempt to collect an order's total.
 #[Object]
 impl Payment {
     /// The payment's id.
@@ -138,6 +139,7 @@ impl From<refund::Model> for Refund {
     }
 }
 
+/// Money on its way back.
 #[Object]
 impl Refund {
     /// The refund's id.

@@ -81,6 +81,7 @@ pub enum State {
 #[derive(Clone, Debug)]
 pub struct Reservation(pub(crate) inventory::Reservation);
 
+/// A buyer's temporary hold on places of one event, all or nothing. Whoever does not pay in time loses it.
 #[Object]
 impl Reservation {
     /// The reservation's id.
@@ -301,6 +302,7 @@ impl ReservationQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The reservation.")] id: ID,
     ) -> ApiResult<Option<Reservation>> {
+        ctx.viewer().account()?;
         Ok(found(inventory::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Reservation))
     }
 }

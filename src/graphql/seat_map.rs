@@ -33,6 +33,8 @@ impl From<Revision> for SeatMap {
     }
 }
 
+/// One revision of a venue's geometry. It never changes, so clients may keep it for ever under its id; what is free in
+/// it is asked of the event (`Event.availability`).
 #[Object]
 impl SeatMap {
     /// Globally unique.
@@ -81,13 +83,13 @@ impl SeatMap {
         Ok(map.plan.categories.iter().map(SeatCategory::of).collect())
     }
 
-    /// The sections in map order, with their rows and seats.
-    async fn sections(&self, ctx: &Context<'_>) -> ApiResult<Vec<Section>> {
+    /// The zones in map order, with their rows, seats and areas.
+    async fn zones(&self, ctx: &Context<'_>) -> ApiResult<Vec<Zone>> {
         let map = self.plan(ctx).await?;
-        Ok((0..map.plan.zones.len()).map(|index| Section { map: map.clone(), index }).collect())
+        Ok((0..map.plan.zones.len()).map(|index| Zone { map: map.clone(), index }).collect())
     }
 
-    /// The general-admission areas in map order.
+    /// The general-admission areas of all zones, in map order.
     async fn areas(&self, ctx: &Context<'_>) -> ApiResult<Vec<Area>> {
         let map = self.plan(ctx).await?;
         Ok((0..map.plan.areas.len()).map(|index| Area { map: map.clone(), index }).collect())
@@ -134,14 +136,15 @@ impl SeatCategory {
 
 /// A part of the house: stalls, circle, north stand.
 #[derive(Clone, Debug)]
-pub struct Section {
+pub struct Zone {
     map: Arc<venue::SeatMap>,
     index: usize,
 }
 
+/// A part of the house: stalls, circle, north stand.
 #[Object]
-impl Section {
-    /// Display name; two sections may bear the same.
+impl Zone {
+    /// Display name; two zones may bear the same.
     async fn name(&self) -> &str {
         &self.map.plan.zones[self.index].name
     }
@@ -150,6 +153,12 @@ impl Section {
     async fn rows(&self) -> Vec<Row> {
         let rows = self.map.plan.zones[self.index].rows.clone();
         rows.map(|index| Row { map: self.map.clone(), index }).collect()
+    }
+
+    /// Its general-admission areas in map order.
+    async fn areas(&self) -> Vec<Area> {
+        let areas = self.map.plan.areas.iter().enumerate().filter(|(_, area)| area.zone == self.index);
+        areas.map(|(index, _)| Area { map: self.map.clone(), index }).collect()
     }
 }
 
@@ -160,6 +169,7 @@ pub struct Row {
     index: usize,
 }
 
+/// A row of seats, or the seats around one table.
 #[Object]
 impl Row {
     /// What is written beside the row; may be empty, and need not be unique.
@@ -186,6 +196,7 @@ pub struct Seat {
     index: usize,
 }
 
+/// One numbered seat.
 #[Object]
 impl Seat {
     /// The seat's id, by which it is reserved; the same for every event on this seat map.
@@ -208,8 +219,8 @@ impl Seat {
         self.map.plan.seat_name(self.index).unwrap_or_default()
     }
 
-    /// The name of its section.
-    async fn section(&self) -> &str {
+    /// The name of its zone.
+    async fn zone(&self) -> &str {
         &self.map.plan.zones[self.seat().zone].name
     }
 
@@ -253,12 +264,6 @@ impl Seat {
 }
 
 impl Seat {
-    /// The seat with this ordinal; none if the map has fewer.
-    pub(crate) fn new(map: &Arc<venue::SeatMap>, ordinal: u32) -> Option<Self> {
-        let index = ordinal as usize;
-        (index < map.plan.seats.len()).then(|| Self { map: map.clone(), index })
-    }
-
     fn seat(&self) -> &plan::Seat {
         &self.map.plan.seats[self.index]
     }
@@ -271,6 +276,7 @@ pub struct Area {
     index: usize,
 }
 
+/// A general-admission area: people, but no numbered seats.
 #[Object]
 impl Area {
     /// The area's id, by which places in it are reserved; the same for every event on this seat map.
@@ -288,8 +294,8 @@ impl Area {
         &self.area().name
     }
 
-    /// The name of its section.
-    async fn section(&self) -> &str {
+    /// The name of its zone.
+    async fn zone(&self) -> &str {
         &self.map.plan.zones[self.area().zone].name
     }
 

@@ -71,6 +71,7 @@ impl From<ticket::Model> for Ticket {
     }
 }
 
+/// The right to enter, shown as a signed code.
 #[Object]
 impl Ticket {
     /// The ticket's id.
@@ -177,6 +178,7 @@ impl TicketQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The ticket.")] id: ID,
     ) -> ApiResult<Option<Ticket>> {
+        ctx.viewer().account()?;
         Ok(found(tickets::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Ticket))
     }
 }

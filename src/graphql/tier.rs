@@ -35,6 +35,7 @@ pub struct Tier {
     map: SeatMapId,
 }
 
+/// A price level of an event.
 #[Object]
 impl Tier {
     /// Globally unique.
@@ -95,17 +96,6 @@ impl Tier {
     /// A price level of the event.
     pub(crate) fn new(row: tier::Model, event: &event::Model) -> Self {
         Self { row, currency: event.currency.clone(), map: event.seat_map_id }
-    }
-
-    /// The price level, if the viewer may see its event.
-    pub(crate) async fn load(ctx: &Context<'_>, id: TierId) -> Faulty<Self> {
-        let (row, event) = tiers::seen(ctx.app(), ctx.viewer(), id).await?;
-        Ok(Self::new(row, &event))
-    }
-
-    /// Which it is.
-    pub(crate) fn tier_id(&self) -> TierId {
-        self.row.id
     }
 
     /// Price and fee.

@@ -59,6 +59,7 @@ impl From<venue::Model> for Venue {
     }
 }
 
+/// Where events take place. Everybody sees the venues of published events; its shop's members see it always.
 #[Object]
 impl Venue {
     /// Globally unique.

@@ -16,6 +16,7 @@ mod queue;
 mod reader;
 mod request_id;
 mod sandbox;
+mod serve;
 mod session;
 mod socket;
 mod subscriber;
@@ -23,6 +24,7 @@ mod well_known;
 mod writer;
 
 pub use request_id::RequestId;
+pub use serve::serve;
 pub use socket::Patience;
 
 use crate::{app::App, graphql::Schema};

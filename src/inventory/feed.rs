@@ -143,6 +143,8 @@ impl Reader {
     fn take(&mut self, version: &Version) {
         match self.last {
             Some(last) if version.number <= last => {}
+            // New terms may have changed what is for sale: only a snapshot tells that.
+            _ if version.change.terms => self.behind = true,
             Some(last) if version.number == last + 1 => {
                 self.last = Some(version.number);
                 self.pending.push_back(delta(version.number, &version.change));
@@ -216,7 +218,17 @@ fn look(stock: &Stock) -> Availability {
             .zip(&stock.terms.seat_tiers)
             .map(|(seat, tier)| Visible::of(seat.status, tier.is_some()))
             .collect(),
-        areas: stock.areas.clone(),
+        areas: stock
+            .areas
+            .iter()
+            .zip(&stock.terms.area_tiers)
+            // Places without a price are nobody's to take.
+            .map(
+                |(area, tier)| {
+                    if tier.is_some() { *area } else { Area { capacity: area.reserved + area.sold, ..*area } }
+                },
+            )
+            .collect(),
         counts: stock.counts,
         tiers,
     }

@@ -74,12 +74,12 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reser
     let id = ReservationId(app.clock.new_uuid());
     let command = Command::Reserve { id, buyer, pick: input.pick };
     match one(app, input.event.into(), command, Some((key.clone(), id.0))).await {
-        Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
-            Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),
-            None => Err(Fault::Unavailable.into()),
-        },
-        Err(no_deal) => Err(no_deal.into()),
         Ok(reservation) => Ok(reservation),
+        // Race: the same call at the same time may have been first, and it is what took the places.
+        Err(no_deal) => match key.subject(app.store.read()).await? {
+            Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),
+            None => Err(no_deal.into()),
+        },
     }
 }
 

@@ -1,11 +1,11 @@
 //! Reading an inventory: the whole stock at one version, or what the log says came after one.
 
 use entity::{
-    InventoryId, TierId,
-    event::EventStatus,
+    EventId, InventoryId, TierId,
+    event::{self, EventStatus},
     inventory::{self, SeatStatus, area, buyer, change, seat},
     reservation::{self, ReservationState},
-    tier::ScopeKind,
+    tier::{self, ScopeKind, scope},
 };
 use iso_currency::Currency;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -17,7 +17,6 @@ use super::{
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    event,
     money::{self, Money},
     venue,
 };
@@ -111,10 +110,10 @@ async fn read(app: &App, id: InventoryId) -> Faulty<Stock> {
 
 /// What the event says about its sale.
 pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
-    let event = event::by_id(app, id.into()).await?;
+    let event = event_of(app, id).await?;
     let map = venue::seat_map(app, event.seat_map_id).await?;
-    let tiers = event::tiers_of(app, event.id).await?;
-    let scopes = event::scopes_of(app, event.id).await?;
+    let tiers = tiers_of(app, event.id).await?;
+    let scopes = scopes_of(app, event.id).await?;
     let index =
         |id: TierId| tiers.iter().position(|tier| tier.id == id).and_then(|index| u16::try_from(index).ok());
     let priced = |kind: ScopeKind, key: &str| {
@@ -148,7 +147,21 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
     })
 }
 
-fn tier_terms(tier: &entity::tier::Model, currency: Currency) -> Faulty<TierTerms> {
+async fn event_of(app: &App, id: InventoryId) -> Faulty<event::Model> {
+    event::Entity::find_by_id(EventId::from(id)).one(app.store.read()).await?.ok_or(Fault::NotFound("event"))
+}
+
+async fn tiers_of(app: &App, id: EventId) -> Faulty<Vec<tier::Model>> {
+    let tiers =
+        tier::Entity::find().filter(tier::Column::EventId.eq(id)).order_by_asc(tier::Column::Position);
+    Ok(tiers.order_by_asc(tier::Column::Id).all(app.store.read()).await?)
+}
+
+async fn scopes_of(app: &App, id: EventId) -> Faulty<Vec<scope::Model>> {
+    Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(app.store.read()).await?)
+}
+
+fn tier_terms(tier: &tier::Model, currency: Currency) -> Faulty<TierTerms> {
     let gross = Money::new(tier.price_minor + tier.fee_minor, currency);
     let tax = gross.included_tax(unsigned(tier.tax_basis_points)).map_err(Fault::internal)?;
     Ok(TierTerms { id: tier.id, price: tier.price_minor, fee: tier.fee_minor, tax: tax.minor })

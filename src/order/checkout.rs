@@ -105,12 +105,13 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
             app.outbox.wake();
             Ok(by_id(app, id).await?)
         }
-        Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
-            Some(subject) => Ok(by_id(app, OrderId(subject)).await?),
-            None => Err(Fault::Unavailable.into()),
+        // Race: the same call at the same time may have been first.
+        Err(no_deal) => match (key.subject(app.store.read()).await?, no_deal) {
+            (Some(subject), _) => Ok(by_id(app, OrderId(subject)).await?),
+            (None, NoDeal::Refused(refusal)) => Err(refused(&refusal)),
+            (None, NoDeal::KeyUsed) => Err(Fault::Unavailable.into()),
+            (None, NoDeal::Fault(fault)) => Err(fault.into()),
         },
-        Err(NoDeal::Refused(refusal)) => Err(refused(&refusal)),
-        Err(NoDeal::Fault(fault)) => Err(fault.into()),
     }
 }
 

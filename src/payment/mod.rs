@@ -103,22 +103,22 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
     } else {
         begin(app, &order, &input, (key.clone(), id)).await
     };
-    match begun {
-        Ok(()) => {}
-        Err(NoDeal::KeyUsed) => {
-            let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
+    if let Err(no_deal) = begun {
+        // Race: the same call at the same time may have been first.
+        if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(paid(app, order.id, PaymentId(subject)).await?);
         }
-        Err(NoDeal::Refused(inventory::Refusal::BeingPaid)) => {
-            return Err(Error::Refused(Refusal::BeingPaid));
-        }
-        Err(NoDeal::Refused(_)) => return Err(Error::Refused(Refusal::OrderEnded)),
-        // Somebody else paid or ended the order meanwhile.
-        Err(NoDeal::Fault(Fault::Stale(_))) => {
-            payable(&orders::by_id(app, order.id).await?)?;
-            return Err(Error::Refused(Refusal::BeingPaid));
-        }
-        Err(NoDeal::Fault(fault)) => return Err(fault.into()),
+        return Err(match no_deal {
+            NoDeal::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
+            NoDeal::Refused(_) => Error::Refused(Refusal::OrderEnded),
+            // Somebody else paid or ended the order meanwhile.
+            NoDeal::Fault(Fault::Stale(_)) => match payable(&orders::by_id(app, order.id).await?) {
+                Ok(()) => Error::Refused(Refusal::BeingPaid),
+                Err(refusal) => refusal,
+            },
+            NoDeal::KeyUsed => Fault::Unavailable.into(),
+            NoDeal::Fault(fault) => fault.into(),
+        });
     }
     app.outbox.wake();
     if order.total_minor > 0 {

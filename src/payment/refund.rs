@@ -73,18 +73,22 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     let id = RefundId(app.clock.new_uuid());
     let requested_by = viewer.account().unwrap_or(order.account_id);
     let row = payment.map(|payment| new_row(app, id, &payment, &input.reason, requested_by));
-    match take_back(app, &order, &lines, row, (key.clone(), id.0)).await {
-        Ok(()) => {}
-        Err(NoDeal::KeyUsed) => {
-            let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
+    if let Err(no_deal) = take_back(app, &order, &lines, row, (key.clone(), id.0)).await {
+        // Race: the same call at the same time may have been first.
+        if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
         }
-        // A ticket used or the order refunded meanwhile: say which.
-        Err(NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_))) => {
-            refundable(&orders::by_id(app, order.id).await?)?;
-            return Err(Error::Refused(Refusal::TicketUsed));
-        }
-        Err(NoDeal::Fault(fault)) => return Err(fault.into()),
+        return Err(match no_deal {
+            // A ticket used or the order refunded meanwhile: say which.
+            NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_)) => {
+                match refundable(&orders::by_id(app, order.id).await?) {
+                    Ok(()) => Error::Refused(Refusal::TicketUsed),
+                    Err(refusal) => refusal,
+                }
+            }
+            NoDeal::KeyUsed => Fault::Unavailable.into(),
+            NoDeal::Fault(fault) => fault.into(),
+        });
     }
     app.outbox.wake();
     send(app, id).await?;

@@ -17,7 +17,7 @@ use crate::{
     error::{Check, Error, Fault, Result},
     money,
     slug::{self, Candidates},
-    store,
+    store, words,
 };
 
 /// The most characters of a name.
@@ -146,6 +146,7 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
     };
     match store::save_versioned::<shop::Entity>(&tx, row, shop.version, "shop").await {
         Ok(shop) => {
+            words::refresh_in_tx(&tx, words::Of::Shop(shop.id)).await?;
             tx.commit().await?;
             Ok(shop)
         }

@@ -4,15 +4,17 @@ pub mod barcode;
 mod check_in;
 pub mod code;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::{
-    AccountId, OrderId, TicketId,
+    AccountId, OrderId, OrderLineId, TicketId,
     order::{self, line},
     ticket::{self, TicketState},
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -46,13 +48,21 @@ pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> 
     page::read(app.store.read(), select, ticket::Column::Id, true, window).await
 }
 
-/// The tickets of the orders, in the order of their lines.
-pub async fn of_orders(app: &App, orders: Vec<OrderId>) -> Faulty<Vec<ticket::Model>> {
-    Ok(ticket::Entity::find()
-        .filter(ticket::Column::OrderId.is_in(orders))
-        .order_by_asc(ticket::Column::Id)
-        .all(app.store.read())
-        .await?)
+/// The order's tickets, in the order of its lines.
+pub async fn of_order(app: &App, order: OrderId) -> Faulty<Vec<ticket::Model>> {
+    let db = app.store.read();
+    let positions: HashMap<OrderLineId, i32> = line::Entity::find()
+        .filter(line::Column::OrderId.eq(order))
+        .select_only()
+        .columns([line::Column::Id, line::Column::Position])
+        .into_tuple::<(OrderLineId, i32)>()
+        .all(db)
+        .await?
+        .into_iter()
+        .collect();
+    let mut tickets = ticket::Entity::find().filter(ticket::Column::OrderId.eq(order)).all(db).await?;
+    tickets.sort_by_key(|ticket| positions.get(&ticket.order_line_id).copied());
+    Ok(tickets)
 }
 
 /// Issues a ticket for each line of an order that becomes paid in this transaction.

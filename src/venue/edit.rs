@@ -13,7 +13,6 @@ use super::{
     find::{Revision, authorise},
     plan::Plan,
     rules::{self, Change, Details, Refusal},
-    words,
 };
 use crate::{
     app::App,
@@ -21,6 +20,7 @@ use crate::{
     error::{Error, Fault, Faulty, Invalid, Result},
     shop::{self, rules::Power},
     store::save_versioned,
+    words,
 };
 
 /// Makes a venue of the shop.

@@ -4,7 +4,6 @@ pub mod edit;
 pub mod find;
 pub mod plan;
 pub mod rules;
-pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -50,9 +49,12 @@ impl SeatMap {
 
 /// The seat map with its plan, from memory if it was asked for before.
 pub async fn seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
-    app.seat_maps.try_get_with(id, read_seat_map(app, id)).await.map_err(|fault| match &*fault {
-        Fault::NotFound(what) => Fault::NotFound(what),
-        fault => Fault::internal(format!("{fault:?}")),
+    app.seat_maps.try_get_with(id, read_seat_map(app, id)).await.map_err(|fault| {
+        if let Fault::NotFound(what) = &*fault {
+            Fault::NotFound(what)
+        } else {
+            Fault::internal(format!("{fault:?}"))
+        }
     })
 }
 

@@ -35,6 +35,7 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Query", "shops", Public),
     ("Query", "shop", Public),
     ("Query", "venue", Public),
+    ("Query", "venues", Public),
     ("Query", "seatMap", Public),
     ("Query", "exportSeatMap", Public),
     ("Query", "events", Public),

@@ -104,7 +104,7 @@ fn a_reader_that_reconnects_misses_nothing_and_sees_nothing_twice() {
 }
 
 async fn act(app: &tessera::app::App, viewer: &Viewer, event: EventId, round: u32, seats: u32) {
-    let mut state = u64::from(round) * 0x9e37_79b9_7f4a_7c15 + 7;
+    let mut state = u64::from(round).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     state ^= state >> 31;
     let first = u32::try_from(state % u64::from(seats)).expect("small");
     let pick = if round.is_multiple_of(5) {
@@ -112,7 +112,7 @@ async fn act(app: &tessera::app::App, viewer: &Viewer, event: EventId, round: u3
     } else {
         Pick::Seats(vec![first, (first + 1) % seats])
     };
-    let reserve = Reserve { event, pick, key: format!("feed-{round}") };
+    let reserve = Reserve { event, pick, key: format!("feed-round-{round}") };
     match inventory::reserve(app, viewer, reserve).await {
         Ok(_) | Err(Error::Refused(Refusal::SeatsTaken { .. } | Refusal::AreaFull { .. })) => {}
         Err(Error::Refused(Refusal::LimitExceeded { .. })) => {

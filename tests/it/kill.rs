@@ -89,14 +89,14 @@ struct Promises {
 
 #[test]
 fn kill_nine_loses_nothing_answered_on_sqlite() {
-    let database = sqlite::database("migrated-kill", migrate);
+    let database = sqlite::database("migrated_kill", migrate);
     let data = tempfile::tempdir().expect("a directory");
     block_on(async || survive(&database.url, data.path()).await);
 }
 
 #[test]
 fn kill_nine_loses_nothing_answered_on_postgres() {
-    let database = postgres::database("migrated-kill", migrate);
+    let database = postgres::database("migrated_kill", migrate);
     let data = tempfile::tempdir().expect("a directory");
     block_on(async || survive(&database.url, data.path()).await);
 }

@@ -8,6 +8,7 @@
 
 mod account;
 mod authorisation;
+mod event;
 mod feed;
 mod harness;
 mod kill;
@@ -19,3 +20,4 @@ mod reservation;
 mod schema;
 mod shop;
 mod support;
+mod venue;

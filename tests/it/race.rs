@@ -17,7 +17,7 @@ const SEEDS: usize = 100;
 
 /// A pseudo-random order that a seed always gives.
 fn shuffled<T>(mut items: Vec<T>, seed: usize) -> Vec<T> {
-    let mut state = seed as u64 * 0x9e37_79b9_7f4a_7c15 + 1;
+    let mut state = (seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     for index in (1..items.len()).rev() {
         state ^= state << 13;
         state ^= state >> 7;
@@ -135,9 +135,9 @@ fn an_order_paid_from_many_tabs_is_charged_once() {
         let stage = world.stage().await;
         let buyer = world.user("buyer").await;
         for round in 0..10 {
-            let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[round % 8]]).await;
+            let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[round]]).await;
             let order = world.checkout(&buyer, &[&reservation]).await;
-            let keys: Vec<String> = (0..6).map(|tab| format!("tab-{round}-{tab}")).collect();
+            let keys: Vec<String> = (0..6).map(|tab| format!("paying-tab-{round}-{tab}")).collect();
             let answers =
                 join_all(keys.iter().map(|key| world.pay(&buyer, &order, "pm_card_visa", key))).await;
             for answer in &answers {

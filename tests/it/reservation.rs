@@ -155,7 +155,7 @@ fn an_area_never_holds_more_than_its_capacity() {
         let stage = world.stage().await;
         for number in 0..6 {
             let buyer = world.guest().await;
-            let stand = json!({ "event": stage.event, "area": stage.area, "quantity": 8, "key": format!("stand-{number}") });
+            let stand = json!({ "event": stage.event, "area": stage.area, "quantity": 8, "key": format!("standing-{number}") });
             world.gql(Some(&buyer), STAND, stand).await.good();
         }
         let late = world.guest().await;

@@ -236,6 +236,7 @@ impl Loader<MembersOf> for Batch {
 #[derive(Debug)]
 pub struct ShopTotals(shop::Filter);
 
+/// What the list of shops says besides its page; counted only when asked.
 #[Object]
 impl ShopTotals {
     /// How many shops the whole list has. Costs a count of its own: ask for it on the first page only.
@@ -327,14 +328,22 @@ pub struct ShopMutation;
 #[Object]
 impl ShopMutation {
     /// Opens a shop. Any signed-up user may, and is its owner.
-    async fn create_shop(&self, ctx: &Context<'_>, input: CreateShopInput) -> ApiResult<CreateShopPayload> {
+    async fn create_shop(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CreateShopInput,
+    ) -> ApiResult<CreateShopPayload> {
         let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
         Ok(CreateShopPayload { shop: shop.map(Shop), errors })
     }
 
     /// Changes what a shop says about itself. For its owners and managers.
-    async fn update_shop(&self, ctx: &Context<'_>, input: UpdateShopInput) -> ApiResult<UpdateShopPayload> {
+    async fn update_shop(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: UpdateShopInput,
+    ) -> ApiResult<UpdateShopPayload> {
         let result = async { shop::update(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
         Ok(UpdateShopPayload { shop: shop.map(Shop), errors })
@@ -344,7 +353,7 @@ impl ShopMutation {
     async fn set_shop_member(
         &self,
         ctx: &Context<'_>,
-        input: SetShopMemberInput,
+        #[graphql(desc = "What to do, and with what.")] input: SetShopMemberInput,
     ) -> ApiResult<SetShopMemberPayload> {
         let result = async { shop::set_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (member, errors) = outcome(result.await)?;
@@ -355,7 +364,7 @@ impl ShopMutation {
     async fn remove_shop_member(
         &self,
         ctx: &Context<'_>,
-        input: RemoveShopMemberInput,
+        #[graphql(desc = "What to do, and with what.")] input: RemoveShopMemberInput,
     ) -> ApiResult<RemoveShopMemberPayload> {
         let result = async { shop::remove_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;

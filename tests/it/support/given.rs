@@ -181,21 +181,17 @@ impl World {
     /// The ids of an event's seats in map order, and of its first area.
     pub(crate) async fn places(&self, event: &str) -> (Vec<String>, String) {
         let document = "query($event: ID!) { event(id: $event) {
-            seatMap { zones { rows { seats { id } } areas { id } } } } }";
+            seatMap { zones { rows { seats { id } } } areas { id } } } }";
         let answer = self.gql(None, document, json!({ "event": event })).await.good();
-        let zones = answer.data("event.seatMap.zones");
         let mut seats = Vec::new();
-        let mut area = String::new();
-        for zone in zones.as_array().expect("zones") {
+        for zone in answer.data("event.seatMap.zones").as_array().expect("zones") {
             for row in zone["rows"].as_array().expect("rows") {
                 for seat in row["seats"].as_array().expect("seats") {
                     seats.push(seat["id"].as_str().expect("an id").to_owned());
                 }
             }
-            if let Some(first) = zone["areas"][0]["id"].as_str() {
-                area = first.to_owned();
-            }
         }
+        let area = answer.text("event.seatMap.areas.0.id");
         (seats, area)
     }
 

@@ -26,7 +26,7 @@ pub const KEPT_DAYS: i64 = 7;
 pub struct Key {
     account: AccountId,
     operation: &'static str,
-    key: String,
+    chosen: String,
     input_digest: Vec<u8>,
 }
 
@@ -41,12 +41,12 @@ impl Key {
         Check::default().text(key, "idempotencyKey", 8, 255).done()?;
         let canonical = serde_json::to_vec(input).map_err(Fault::internal)?;
         let input_digest = digest(&SHA256, &canonical).as_ref().to_vec();
-        Ok(Self { account, operation, key: key.to_owned(), input_digest })
+        Ok(Self { account, operation, chosen: key.to_owned(), input_digest })
     }
 
     /// The object that the key's first use made or changed, if it was used. Other input than then is a fault.
     pub async fn subject(&self, connection: &impl ConnectionTrait) -> Faulty<Option<Uuid>> {
-        let row = Entity::find_by_id((self.account, self.operation.to_owned(), self.key.clone()))
+        let row = Entity::find_by_id((self.account, self.operation.to_owned(), self.chosen.clone()))
             .one(connection)
             .await?;
         match row {
@@ -61,7 +61,7 @@ impl Key {
         let row = ActiveModel {
             account_id: Set(self.account),
             operation: Set(self.operation.to_owned()),
-            key: Set(self.key.clone()),
+            key: Set(self.chosen.clone()),
             input_digest: Set(self.input_digest.clone()),
             subject: Set(subject),
             created_at: Set(now),

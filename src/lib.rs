@@ -1,4 +1,60 @@
-//! Tessera.
+//! Tessera sells coupons and event tickets in real time through GraphQL. This page is the map of its house.
+//!
+//! # How a reservation travels
+//!
+//! A buyer's `reserveSeats` comes in through [`http`]: the guard looks at the document before the library's parser may,
+//! the bearer token becomes a [`auth::Viewer`], and the operation runs in a task of its own, so that a client who goes
+//! away cuts nothing in the middle. The resolver in [`graphql`] turns ids into places and calls
+//! [`inventory::reserve`], which reads as a sentence: who asks, is the pick sound, was this key answered before, and
+//! then a command to the *desk*.
+//!
+//! The desk (`inventory/desk.rs`) is one task per inventory that is being sold here. What is queued while a commit is in
+//! flight it decides together, by a pure function ([`inventory::decide()`]) against its memory, and commits in one
+//! transaction: the version guard first, then seats, areas, reservations and buyers, what belongs to them (an order
+//! becoming paid, its tickets, the idempotency key), and a row in the change log. If another instance was first, the
+//! guard fails: the desk follows the log and decides again. Only after the commit is anybody answered, and everybody
+//! who watches told ([`inventory::feed`]).
+//!
+//! # How an order becomes paid
+//!
+//! [`order::checkout()`] binds reservations to an order. [`payment::pay`] writes the intent down in the transaction that
+//! keeps the seats from running out, and only then calls the provider; [`payment::settle`] carries on from wherever
+//! things stand: authorise, sell the seats and issue the [`ticket`]s in one commit, collect. The buyer's call, the
+//! browser's return and the worker after a crash all call it, and it may stop anywhere.
+//!
+//! # Invariants
+//!
+//! - The `version` of an inventory is guard and cursor: every change of it raises it by one, in the transaction that
+//!   appends the row of that version to the log. No seat is taken, given back or sold past it.
+//! - Memory is a cache; the database is the truth. A crash loses an answer, never a fact.
+//! - Versioned rows are written by [`store::save_versioned`] or behind the inventory's guard, nowhere else.
+//! - No provider is called inside a database transaction, and no desk waits for one.
+//! - Nobody is charged without a seat: an amount is collected only after the commit that sold the seats.
+//! - A deadline is compared with the [`clock`], which follows the database's; no sweeper is needed for correctness.
+//! - Database text never reaches a client: resolvers return [`graphql::error::ApiError`], which has no `Display`.
+//! - What is absent on purpose: repository and service traits, global statics, unbounded channels, `derive` of API types
+//!   on rows.
+//!
+//! # Lock order
+//!
+//! Stocks of several inventories are locked in ascending order of ids (`inventory/across.rs`); in a transaction the
+//! inventories' rows come first, then the order, then the payment or the tickets.
+//!
+//! # Words
+//!
+//! *shop*: a vendor's organisation; *member*: a user with a role in it. *event*: something people attend; *venue*,
+//! *seat map*: where, in immutable revisions. *tier*: a price level; *area*: capacity without numbered seats.
+//! *inventory*: the version-guarded stock of one event or coupon. *reservation*: a buyer's temporary hold. *order*,
+//! *payment*, *refund*, *ticket*, *check-in*: as everywhere. *change*: a committed fact in the log or the outbox.
+//! *refusal*: the business says no; *fault*: something went wrong. *viewer*: who asks.
+//!
+//! # The rooms
+//!
+//! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
+//! [`event`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
+//! The plumbing: [`app`], [`auth`], [`clock`], [`config`], [`error`], [`idempotency`], [`keys`], [`money`], [`outbox`],
+//! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], [`worker`]. [`demo`] fills an empty database.
+//! `tests/it/layers.rs` keeps the arrows between them.
 
 pub mod account;
 pub mod app;
@@ -26,5 +82,5 @@ pub mod store;
 pub mod telemetry;
 pub mod ticket;
 pub mod venue;
-pub(crate) mod words;
+mod words;
 pub mod worker;

@@ -11,7 +11,10 @@ use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{
+    Notify,
+    broadcast::{self, error::RecvError},
+};
 use uuid::Uuid;
 
 use crate::{app::App, error::Faulty, store::Tx};
@@ -137,6 +140,19 @@ pub async fn tail(app: App) {
     }
 }
 
+/// Waits until the object may have changed and has to be read again. `false`: no more facts are told.
+pub async fn changed(live: &mut broadcast::Receiver<Fact>, subject: Uuid) -> bool {
+    loop {
+        match live.recv().await {
+            Ok(fact) if fact.subject == subject => return true,
+            Ok(_) => {}
+            // What was missed is in the object.
+            Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
+        }
+    }
+}
+
 /// Forgets old facts; says how many.
 pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
     let before = now - chrono::Duration::days(KEPT_DAYS);
@@ -163,13 +179,12 @@ async fn read(app: &App, mark: Option<Mark>) -> Faulty<(Mark, Vec<Fact>)> {
 }
 
 async fn end(app: &App, backend: DbBackend) -> Faulty<Mark> {
-    let sql = match backend {
+    let sql = if backend == DbBackend::Postgres {
         // Everything older than the oldest transaction still in progress is told already or never will be.
-        DbBackend::Postgres => {
-            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction, \
-             9223372036854775807 AS position"
-        }
-        _ => "SELECT 0 AS \"transaction\", coalesce(max(position), 0) AS position FROM outbox",
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction, \
+         9223372036854775807 AS position"
+    } else {
+        "SELECT 0 AS \"transaction\", coalesce(max(position), 0) AS position FROM outbox"
     };
     let mark = Mark::find_by_statement(Statement::from_string(backend, sql)).one(app.store.read()).await?;
     Ok(mark.unwrap_or_default())

@@ -4,15 +4,15 @@
 //! it has to become a writer, so transactions begin `IMMEDIATE` on the single writing connection. On PostgreSQL they
 //! are `READ COMMITTED` and short, and every decision is held by a version guard, a condition or a constraint.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
 use entity::Versioned;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, SqlErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, RuntimeErr, SqlErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sea_query::FromValueTuple,
 };
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
@@ -165,8 +165,6 @@ where
     }
 }
 
-use sea_orm::sea_query::FromValueTuple;
-
 /// Whether the write violated the unique constraint `name`, which SQLite reports by its `column` (`table.column`).
 pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
     match error.sql_err() {
@@ -185,14 +183,12 @@ pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
 
 /// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file.
 pub fn is_transient(error: &DbErr) -> bool {
-    let code = match error {
-        DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) => match source {
-            sea_orm::RuntimeErr::SqlxError(error) => {
-                error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()))
-            }
-            _ => None,
-        },
-        _ => None,
+    let code = if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
+        && let RuntimeErr::SqlxError(error) = source
+    {
+        error.as_database_error().and_then(|error| error.code().map(Cow::into_owned))
+    } else {
+        None
     };
     matches!(
         code.as_deref(),
@@ -202,13 +198,13 @@ pub fn is_transient(error: &DbErr) -> bool {
 
 impl From<DbErr> for Fault {
     fn from(error: DbErr) -> Self {
-        match error {
-            DbErr::ConnectionAcquire(_) => Self::Unavailable,
-            error if is_transient(&error) => {
-                tracing::warn!(%error, "the database gave up for now");
-                Self::Unavailable
-            }
-            error => Self::internal(error),
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            Self::Unavailable
+        } else if is_transient(&error) {
+            tracing::warn!(%error, "the database gave up for now");
+            Self::Unavailable
+        } else {
+            Self::internal(error)
         }
     }
 }

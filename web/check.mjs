@@ -16,7 +16,8 @@ import { journeys } from './src/journeys.js';
 const steps = {
   query: {
     name: 'CheckQuery',
-    text: () => 'query CheckQuery { events(first: 1) { nodes { id name } } }',
+    text: () =>
+      'query CheckQuery { events(first: 1, filter: { status: [ON_SALE] }) { nodes { id name } } }',
     find: (data) => ({ eventId: data.events.nodes[0].id }),
   },
   mutation: {
@@ -27,14 +28,14 @@ const steps = {
   },
   authenticated: {
     name: 'CheckHeaders',
-    text: () => 'query CheckHeaders { viewer { id } }',
-    find: (data) => ({ viewerId: data.viewer.id }),
+    text: () => 'query CheckHeaders { viewer { account { id } } }',
+    find: (data) => ({ viewerId: data.viewer.account.id }),
   },
   subscription: {
     name: 'CheckSubscription',
     text: ({ eventId }) =>
-      `subscription CheckSubscription { seatAvailability(eventId: "${eventId}") { seatId state } }`,
-    find: (data) => ({ seatId: data.seatAvailability.seatId }),
+      `subscription CheckSubscription { seatAvailability(eventId: "${eventId}") { ... on AvailabilitySnapshot { version available } } }`,
+    find: (data) => ({ version: data.seatAvailability.version }),
   },
 };
 

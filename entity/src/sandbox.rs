@@ -11,7 +11,7 @@ pub struct Model {
     pub id: String,
     /// The caller's key, unique.
     pub idempotency_key: String,
-    /// A Stripe PaymentIntent status.
+    /// A Stripe `PaymentIntent` status.
     pub status: String,
     /// In minor units.
     pub amount: i64,

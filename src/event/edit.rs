@@ -9,8 +9,9 @@ use entity::{
 use sea_orm::{ActiveValue::Set, EntityTrait};
 
 use super::{
-    follow, is_taken, locked_in_tx, managed,
-    rules::{self, Change, Details, Refusal},
+    details::{Change, Details, slug_of},
+    follow, locked_in_tx, managed,
+    rules::{self, Refusal},
     scopes_in_tx,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     error::{Error, Fault, Faulty, Result},
     inventory,
     shop::{authorise, rules::Power},
-    store::save_versioned,
+    store::{save_versioned, violated},
     venue::{self as venues, find},
     words,
 };
@@ -66,7 +67,7 @@ impl NewEvent {
         let unique = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
         Details {
             category: self.category,
-            slug: self.slug.unwrap_or_else(|| rules::slug_of(&self.name, unique)),
+            slug: self.slug.unwrap_or_else(|| slug_of(&self.name, unique)),
             name: self.name,
             description: self.description,
             starts_at: self.starts_at,
@@ -210,7 +211,7 @@ fn at(event: &event::Model, seen: i64) -> Faulty<()> {
 }
 
 fn refused(fault: Fault) -> Error<Refusal> {
-    if is_taken(&fault, "event_slug_key", "event.slug") {
+    if violated(&fault, "event_slug_key", "event.slug") {
         Error::Refused(Refusal::SlugTaken)
     } else {
         Error::Fault(fault)

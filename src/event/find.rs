@@ -12,7 +12,10 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Standing, comparable};
+use super::{
+    details::{comparable, is_slug},
+    rules::Standing,
+};
 use crate::{
     app::App,
     auth::Viewer,
@@ -88,7 +91,7 @@ pub async fn event(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Mod
 
 /// The event with this slug, if the viewer may see it.
 pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<event::Model> {
-    if !super::rules::is_slug(slug) {
+    if !is_slug(slug) {
         return Err(Fault::NotFound("event"));
     }
     one(app, viewer, event::Entity::find().filter(Column::Slug.eq(slug))).await

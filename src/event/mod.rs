@@ -1,12 +1,14 @@
 //! Events and their price levels.
 
+pub mod details;
 pub mod edit;
 pub mod find;
+pub mod pricing;
 pub mod rules;
 pub mod tiers;
 
 use entity::{EventId, TierId, event, tier, tier::scope};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
     app::App,
@@ -14,7 +16,7 @@ use crate::{
     error::{Fault, Faulty},
     inventory,
     shop::rules::Power,
-    store::{Tx, violates},
+    store::Tx,
     venue,
 };
 
@@ -80,22 +82,5 @@ async fn scopes_in_tx(tx: &Tx, id: EventId) -> Faulty<Vec<scope::Model>> {
 async fn follow(app: &App, id: EventId) {
     if let Err(fault) = inventory::catch_up(app, id).await {
         tracing::warn!(?fault, event.id = %id.0, "an inventory could not follow its event yet");
-    }
-}
-
-/// Whether the fault is a violation of the unique constraint, which SQLite reports by its column.
-fn is_taken(fault: &Fault, constraint: &str, column: &str) -> bool {
-    match fault {
-        Fault::Internal(source) => {
-            source.downcast_ref::<DbErr>().is_some_and(|error| violates(error, constraint, column))
-        }
-        Fault::Invalid(_)
-        | Fault::NotFound(_)
-        | Fault::Stale(_)
-        | Fault::IdempotencyMismatch
-        | Fault::Unauthenticated
-        | Fault::Forbidden(_)
-        | Fault::Overloaded { .. }
-        | Fault::Unavailable => false,
     }
 }

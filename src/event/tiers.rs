@@ -8,8 +8,9 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryF
 use uuid::Uuid;
 
 use super::{
-    find, follow, is_taken, locked_in_tx, managed,
-    rules::{self, Refusal, TIERS_MAX, TierDetails, Wanted},
+    find, follow, locked_in_tx, managed,
+    pricing::{self, TIERS_MAX, TierDetails, Wanted},
+    rules::{self, Refusal},
     scopes_in_tx,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
     inventory,
-    store::{Tx, save_versioned},
+    store::{Tx, save_versioned, violated},
     venue,
 };
 
@@ -173,7 +174,7 @@ async fn wanted(app: &App, event: &event::Model, scope: &Scope) -> Faulty<Vec<Wa
 
 fn wanted_on(map: &venue::SeatMap, scope: &Scope) -> Faulty<Vec<Wanted>> {
     let areas: Vec<Option<u32>> = scope.areas.iter().map(|id| map.ordinal(*id)).collect();
-    rules::wanted(&map.plan, &scope.categories, &areas)
+    pricing::wanted(&map.plan, &scope.categories, &areas)
 }
 
 /// What the tier shall price: what the change says, and of the kind that it says nothing about, what it priced before.
@@ -208,7 +209,7 @@ fn changed(tier: tier::Model, change: Change) -> TierDetails {
 /// the same, whatever the rule before it says.
 async fn price_in_tx(tx: &Tx, tier: &tier::Model, wanted: Vec<Wanted>) -> Result<(), Refusal> {
     let scopes = scopes_in_tx(tx, tier.event_id).await?;
-    rules::price(&wanted, &scopes, tier.id).map_err(Error::Refused)?;
+    pricing::price(&wanted, &scopes, tier.id).map_err(Error::Refused)?;
     scope::Entity::delete_many().filter(scope::Column::TierId.eq(tier.id)).exec(tx).await?;
     let rows = wanted.into_iter().map(|wanted| scope::ActiveModel {
         event_id: Set(tier.event_id),
@@ -221,7 +222,7 @@ async fn price_in_tx(tx: &Tx, tier: &tier::Model, wanted: Vec<Wanted>) -> Result
 }
 
 fn refused(fault: Fault) -> Error<Refusal> {
-    if is_taken(&fault, "tier_name_key", "tier.event_id") {
+    if violated(&fault, "tier_name_key", "tier.event_id") {
         Error::Refused(Refusal::TierNameTaken)
     } else {
         Error::Fault(fault)

@@ -162,7 +162,11 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
             Common::IdempotencyMismatch,
             "this idempotency key was used before with other input".to_owned(),
         ),
-        fault => Err(fault.into()),
+        fault @ (Fault::Unauthenticated
+        | Fault::Forbidden(_)
+        | Fault::Overloaded { .. }
+        | Fault::Unavailable
+        | Fault::Internal(_)) => Err(fault.into()),
     }
 }
 

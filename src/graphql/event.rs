@@ -184,11 +184,6 @@ impl Event {
 }
 
 impl Event {
-    /// The event, if the viewer may see it.
-    pub(crate) async fn load(ctx: &Context<'_>, id: EventId) -> Faulty<Self> {
-        Self::row(ctx, id).await.map(Self)
-    }
-
     /// Its row, if the viewer may see it.
     pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> Faulty<event::Model> {
         find::event(ctx.app(), ctx.viewer(), id).await

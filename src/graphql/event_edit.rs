@@ -13,8 +13,9 @@ use super::{
 use crate::{
     error::Faulty,
     event::{
+        details::Change,
         edit::{self, NewEvent},
-        rules::{Change, Refusal},
+        rules::Refusal,
     },
 };
 

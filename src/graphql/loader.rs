@@ -56,7 +56,13 @@ pub(crate) fn unshare(fault: &Shared) -> Fault {
     match &**fault {
         Fault::Unavailable => Fault::Unavailable,
         Fault::Unauthenticated => Fault::Unauthenticated,
-        fault => Fault::internal(format!("a batch read failed: {fault:?}")),
+        fault @ (Fault::Invalid(_)
+        | Fault::NotFound(_)
+        | Fault::Stale(_)
+        | Fault::IdempotencyMismatch
+        | Fault::Forbidden(_)
+        | Fault::Overloaded { .. }
+        | Fault::Internal(_)) => Fault::internal(format!("a batch read failed: {fault:?}")),
     }
 }
 

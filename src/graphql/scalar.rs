@@ -17,10 +17,8 @@ pub struct Decimal(pub String);
 #[Scalar]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) => Ok(Self(text)),
-            other => Err(InputValueError::expected_type(other)),
-        }
+        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        Ok(Self(text))
     }
 
     fn to_value(&self) -> Value {
@@ -36,13 +34,11 @@ pub struct CurrencyCode(pub String);
 #[Scalar]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) if money::currency(&text).is_some() => Ok(Self(text)),
-            Value::String(_) => {
-                Err(InputValueError::custom("not the code of a currency that prices can be in"))
-            }
-            other => Err(InputValueError::expected_type(other)),
+        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        if money::currency(&text).is_none() {
+            return Err(InputValueError::custom("not the code of a currency that prices can be in"));
         }
+        Ok(Self(text))
     }
 
     fn to_value(&self) -> Value {
@@ -60,13 +56,8 @@ pub struct Long(pub i64);
 #[Scalar]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::Number(number) => number
-                .as_i64()
-                .map(Self)
-                .ok_or_else(|| InputValueError::custom("not a whole number of 64 bits")),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        let Value::Number(number) = value else { return Err(InputValueError::expected_type(value)) };
+        number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits"))
     }
 
     fn to_value(&self) -> Value {

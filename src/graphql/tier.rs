@@ -21,7 +21,8 @@ use crate::{
     error::{Fault, Faulty, Result as Outcome},
     event::{
         self as events,
-        rules::{Refusal, TierDetails},
+        pricing::TierDetails,
+        rules::Refusal,
         tiers::{self, Change, Scope},
     },
     venue,

@@ -34,24 +34,29 @@ pub(super) fn routes() -> Router<Door> {
 }
 
 async fn index(request: Request) -> Response {
-    let policy = policy(origin::host(request.headers(), request.uri()));
-    let mut response = match Assets::get(INDEX) {
+    let response = match Assets::get(INDEX) {
         Some(file) => serve(INDEX, file, request.headers()),
         None => (StatusCode::NOT_FOUND, Html(UNBUILT)).into_response(),
     };
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    with_policy(response, &request)
 }
 
 async fn asset(Path(path): Path<String>, request: Request) -> Response {
     match Assets::get(&path) {
         // The page has one address, so that its policy cannot be walked around.
         Some(_) if path == INDEX => not_found().await,
-        Some(file) => serve(&path, file, request.headers()),
+        // Workers take their policy from their own file, not from the page.
+        Some(file) => with_policy(serve(&path, file, request.headers()), &request),
         None => not_found().await,
     }
+}
+
+fn with_policy(mut response: Response, request: &Request) -> Response {
+    let policy = policy(origin::host(request.headers(), request.uri()));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
 
 fn serve(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {

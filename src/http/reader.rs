@@ -15,10 +15,14 @@ use futures_util::{StreamExt, stream::SplitStream};
 use std::time::Duration;
 use tokio::{
     sync::oneshot,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+
+/// How often an open socket's session is looked up: a sign-out closes it within this and the moment for which a session
+/// is believed.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Serves a socket to its end.
 pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, socket: WebSocket) {
@@ -33,6 +37,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, soc
         init_by: Instant::now() + patience.init,
         heard: Instant::now(),
         expires: None,
+        asked_again: Instant::now() + ASK_AGAIN,
         caller: None,
         engine,
         patience,
@@ -71,6 +76,8 @@ struct Reader {
     init_by: Instant,
     /// When the caller's token ends.
     expires: Option<Instant>,
+    /// When it is asked again whether the caller's session still goes on.
+    asked_again: Instant,
     /// When anything came last.
     heard: Instant,
     /// Cancelled by the writer when it gives up, and by us at the end.
@@ -86,6 +93,12 @@ impl Reader {
                 biased;
                 () = self.engine.app.shutdown.cancelled() => return Some(Close::RESTART),
                 () = self.stop.cancelled() => return None,
+                () = sleep_until(self.asked_again), if self.expires.is_some() => {
+                    if self.was_signed_out().await {
+                        return Some(Close::FORBIDDEN);
+                    }
+                    continue;
+                }
                 message = timeout_at(deadline, self.stream.next()) => message,
             };
             let message = match message {
@@ -104,6 +117,15 @@ impl Reader {
             if let Err(close) = self.obey(step).await {
                 return Some(close);
             }
+        }
+    }
+
+    /// Whether the caller signed out, or lost the account's rights, since the socket was opened.
+    async fn was_signed_out(&mut self) -> bool {
+        self.asked_again = Instant::now() + ASK_AGAIN;
+        match &self.caller {
+            Some(caller) => !auth::is_current(&self.engine.app, &caller.viewer).await,
+            None => false,
         }
     }
 

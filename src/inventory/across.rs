@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::MutexGuard;
 
 use super::{
-    desk::{ATTEMPTS, Deal, Desk, NoDeal, Version, accompany, decide_all},
+    change::Version,
+    deal::{Deal, NoDeal, accompany, decide_all},
+    desk::{ATTEMPTS, Desk},
     state::{Held, Stock},
     write,
 };
@@ -64,7 +66,7 @@ async fn attempt_across(
             return Ok(None);
         }
     }
-    if let Some(no_deal) = accompany(&tx, &deal.key, deal.companion.as_ref(), &all_held, now).await {
+    if let Some(no_deal) = accompany(&tx, deal.key.as_ref(), deal.companion.as_ref(), &all_held, now).await {
         return Err(no_deal);
     }
     if let Err(error) = tx.commit().await {

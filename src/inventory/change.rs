@@ -54,6 +54,22 @@ pub struct Change {
     pub buyers: Vec<(AccountId, u32)>,
 }
 
+/// A committed version, as subscribers get it.
+#[derive(Debug)]
+pub(crate) struct Version {
+    /// Its number.
+    pub(crate) number: i64,
+    /// What it changed.
+    pub(crate) change: Change,
+}
+
+impl Version {
+    /// Whether the reservation was written in it.
+    pub(crate) fn is_about(&self, reservation: ReservationId) -> bool {
+        self.change.reservations.iter().any(|held| held.id == reservation)
+    }
+}
+
 impl Decision {
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {

@@ -3,8 +3,6 @@
 //! While one commit is in flight, the next jobs pile up; the desk then decides them all against its memory and commits
 //! them in one transaction behind the version guard. Nobody is answered before the commit. When another instance was
 //! first, the guard fails: the desk follows the log and decides again.
-//!
-//! Lock order: a transaction over several inventories locks their stocks in ascending order of ids.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -12,14 +10,17 @@ use std::{
     time::Duration,
 };
 
-use entity::{InventoryId, ReservationId};
-use futures_util::future::BoxFuture;
-use tokio::sync::{MutexGuard, broadcast, mpsc, oneshot};
+use entity::InventoryId;
+use tokio::sync::{
+    MutexGuard, broadcast,
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::{
-    across,
-    change::{Change, Decision},
-    decide::{Command, Refusal, decide},
+    change::{Change, Decision, Version},
+    deal::{Claim, Companion, NoDeal, accompany, decide_all},
+    decide::{Command, Refusal},
     read,
     state::{Held, Stock},
     write,
@@ -27,8 +28,6 @@ use super::{
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    idempotency::Key,
-    store::Tx,
 };
 
 /// Jobs that may wait at one desk before callers are told to come back.
@@ -40,49 +39,9 @@ pub(super) const ATTEMPTS: u32 = 12;
 /// Versions that a slow subscriber may lag before it is sent back to the log.
 const FEED: usize = 512;
 /// A desk without jobs or subscribers ends after this.
-const IDLE: Duration = Duration::from_secs(120);
+const IDLE: Duration = Duration::from_mins(2);
 /// Log rows followed at once; a desk that is further behind reads the whole stock.
 const FOLLOW: u64 = 1_000;
-
-/// Writes that are committed with the commands or not at all. May run several times, each time in a new transaction.
-pub(crate) type Companion =
-    Box<dyn for<'a> Fn(&'a Tx, &'a [Held]) -> BoxFuture<'a, Faulty<()>> + Send + Sync>;
-
-/// What a desk is asked to do, all or nothing.
-pub(crate) struct Deal {
-    /// The commands by inventory; those of one inventory are decided in order.
-    pub(crate) legs: Vec<(InventoryId, Vec<Command>)>,
-    /// Written in the same transaction.
-    pub(crate) companion: Option<Companion>,
-    /// Claimed in the same transaction, for this subject.
-    pub(crate) key: Option<(Key, uuid::Uuid)>,
-}
-
-/// Why a deal was not made.
-pub(crate) enum NoDeal {
-    /// The business says no.
-    Refused(Refusal),
-    /// The idempotency key was used meanwhile: the caller reads its answer.
-    KeyUsed,
-    /// Something went wrong.
-    Fault(Fault),
-}
-
-/// A committed version, as subscribers get it.
-#[derive(Debug)]
-pub(crate) struct Version {
-    /// Its number.
-    pub(crate) number: i64,
-    /// What it changed.
-    pub(crate) change: Change,
-}
-
-impl Version {
-    /// Whether the reservation was written in it.
-    pub(crate) fn is_about(&self, reservation: ReservationId) -> bool {
-        self.change.reservations.iter().any(|held| held.id == reservation)
-    }
-}
 
 /// The desks of this process.
 #[derive(Default)]
@@ -99,7 +58,7 @@ pub(crate) struct Desk {
 struct Job {
     commands: Vec<Command>,
     companion: Option<Companion>,
-    key: Option<(Key, uuid::Uuid)>,
+    key: Option<Claim>,
     reply: oneshot::Sender<Result<Vec<Held>, NoDeal>>,
 }
 
@@ -141,8 +100,10 @@ impl Desks {
     /// Closes the desk if nobody but its task and this map knows it.
     fn close_if_unused(&self, desk: &Arc<Desk>) -> bool {
         let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock nobody can get another handle: two are the map's and the task's own.
-        let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0;
+        // Under the lock nobody can get another handle: two are the map's and the task's own. Whoever queued a job and
+        // let go of its handle meanwhile is still waiting for the answer.
+        let queued = desk.queue.capacity() < desk.queue.max_capacity();
+        let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0 && !queued;
         if unused {
             desks.remove(&desk.id);
         }
@@ -150,24 +111,25 @@ impl Desks {
     }
 }
 
-/// Makes the deal, and tells the reservations as they are then, in the order of the commands.
-pub(crate) async fn transact(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
-    if deal.legs.len() != 1 {
-        return across::across(app, deal).await;
-    }
-    let Some((id, commands)) = deal.legs.pop() else { return Ok(Vec::new()) };
-    let (reply, answer) = oneshot::channel();
-    let job = Job { commands, companion: deal.companion, key: deal.key, reply };
-    app.desks.get(app, id).queue.try_send(job).map_err(|error| match error {
-        mpsc::error::TrySendError::Full(_) => {
-            NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) })
-        }
-        mpsc::error::TrySendError::Closed(_) => NoDeal::Fault(Fault::Unavailable),
-    })?;
-    answer.await.unwrap_or(Err(NoDeal::Fault(Fault::Unavailable)))
-}
-
 impl Desk {
+    /// Queues the commands, and answers after their commit.
+    pub(super) async fn ask(
+        &self,
+        app: &App,
+        commands: Vec<Command>,
+        companion: Option<Companion>,
+        key: Option<Claim>,
+    ) -> Result<Vec<Held>, NoDeal> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Job { commands, companion, key, reply }).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) })
+            }
+            TrySendError::Closed(_) => NoDeal::Fault(Fault::Unavailable),
+        })?;
+        answer.await.unwrap_or(Err(NoDeal::Fault(Fault::Unavailable)))
+    }
+
     /// Listens to the versions committed from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Version>> {
         self.feed.subscribe()
@@ -232,11 +194,19 @@ impl Desk {
                         if let Fault::Internal(source) = &fault {
                             tracing::error!(inventory = %self.id.0, error = %source, "a batch failed");
                         }
+                        let told = || match fault {
+                            Fault::NotFound(what) => Fault::NotFound(what),
+                            Fault::Invalid(_)
+                            | Fault::Stale(_)
+                            | Fault::IdempotencyMismatch
+                            | Fault::Unauthenticated
+                            | Fault::Forbidden(_)
+                            | Fault::Overloaded { .. }
+                            | Fault::Unavailable
+                            | Fault::Internal(_) => Fault::Unavailable,
+                        };
                         for job in batch {
-                            job.answer(Err(NoDeal::Fault(match &fault {
-                                Fault::NotFound(what) => Fault::NotFound(what),
-                                _ => Fault::Unavailable,
-                            })));
+                            job.answer(Err(NoDeal::Fault(told())));
                         }
                         return;
                     }
@@ -331,11 +301,12 @@ impl Desk {
         }
         for (index, job) in decided.iter().enumerate() {
             if let Some(no_deal) =
-                accompany(&tx, &job.job.key, job.job.companion.as_ref(), &job.held, now).await
+                accompany(&tx, job.job.key.as_ref(), job.job.companion.as_ref(), &job.held, now).await
             {
-                return match no_deal {
-                    NoDeal::Fault(Fault::Unavailable) => Err(Fault::Unavailable),
-                    no_deal => Ok(Written::Unwritable(index, no_deal)),
+                return if matches!(no_deal, NoDeal::Fault(Fault::Unavailable)) {
+                    Err(Fault::Unavailable)
+                } else {
+                    Ok(Written::Unwritable(index, no_deal))
                 };
             }
         }
@@ -372,51 +343,6 @@ impl Desk {
         *memory = Some(stock);
         Ok(())
     }
-}
-
-/// Claims the key and writes the companion's rows; says why if that cannot be.
-pub(super) async fn accompany(
-    tx: &Tx,
-    key: &Option<(Key, uuid::Uuid)>,
-    companion: Option<&Companion>,
-    held: &[Held],
-    now: chrono::DateTime<chrono::Utc>,
-) -> Option<NoDeal> {
-    if let Some((key, subject)) = key {
-        match key.claim_in_tx(tx, *subject, now).await {
-            Ok(true) => {}
-            Ok(false) => return Some(NoDeal::KeyUsed),
-            Err(fault) => return Some(NoDeal::Fault(fault)),
-        }
-    }
-    match companion {
-        Some(companion) => companion(tx, held).await.err().map(NoDeal::Fault),
-        None => None,
-    }
-}
-
-/// Decides the commands one upon the other and applies them, or, if one is refused, none.
-pub(super) fn decide_all(
-    stock: &mut Stock,
-    commands: &[Command],
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<(Vec<Decision>, Vec<Held>), Refusal> {
-    let mut decisions: Vec<Decision> = Vec::with_capacity(commands.len());
-    let mut all_held = Vec::with_capacity(commands.len());
-    for command in commands {
-        match decide(stock, command, now) {
-            Ok((decision, held)) => {
-                stock.apply(&decision);
-                decisions.push(decision);
-                all_held.extend(held);
-            }
-            Err(refusal) => {
-                decisions.iter().rev().for_each(|decision| stock.undo(decision));
-                return Err(refusal);
-            }
-        }
-    }
-    Ok((decisions, all_held))
 }
 
 fn undo(stock: &mut Stock, decided: &[Decided]) {

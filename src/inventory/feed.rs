@@ -11,8 +11,8 @@ use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
-    change::Change,
-    desk::{Desk, Version},
+    change::{Change, Version},
+    desk::Desk,
     read,
     state::{Area, Counts, Stock},
 };

@@ -1,10 +1,11 @@
 //! Inventories: the countable, version-guarded stock of one event or one coupon, and the reservations of it.
 //!
-//! Everything that takes or gives back a place goes through the [`desk`](desk::transact): commands in, decisions by a
+//! Everything that takes or gives back a place goes through a [`deal`](deal::transact): commands in, decisions by a
 //! pure function, one commit behind the version guard, a row in the change log, and a word to everybody who watches.
 
 mod across;
 mod change;
+pub(crate) mod deal;
 mod decide;
 pub(crate) mod desk;
 mod draft;
@@ -12,6 +13,8 @@ pub mod feed;
 mod read;
 mod state;
 mod write;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -21,9 +24,12 @@ use entity::{
 use futures_util::{Stream, stream};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use self::desk::{Deal, NoDeal, transact};
+use self::{
+    change::Version,
+    deal::{Claim, Deal, NoDeal, transact},
+};
 pub use self::{
     change::{Change, Decision},
     decide::{Command, Pick, Refusal, decide},
@@ -146,14 +152,8 @@ pub async fn watch(
     let state = Some((app.clone(), desk, live, true));
     Ok(stream::unfold(state, move |state| async move {
         let (app, desk, mut live, first) = state?;
-        while !first {
-            match live.recv().await {
-                Ok(version) if version.is_about(id) => break,
-                Ok(_) => {}
-                // What was missed is in the row, which is read now.
-                Err(RecvError::Lagged(_)) => break,
-                Err(RecvError::Closed) => return None,
-            }
+        if !first && !changed(&mut live, id).await {
+            return None;
         }
         match by_id(&app, id).await {
             Ok(reservation) => {
@@ -163,6 +163,19 @@ pub async fn watch(
             Err(fault) => Some((Err(fault), None)),
         }
     }))
+}
+
+/// Waits until the reservation may have changed and has to be read again. `false`: the desk is closed.
+async fn changed(live: &mut Receiver<Arc<Version>>, id: ReservationId) -> bool {
+    loop {
+        match live.recv().await {
+            Ok(version) if version.is_about(id) => return true,
+            Ok(_) => {}
+            // What was missed is in the row.
+            Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
+        }
+    }
 }
 
 /// Makes the inventory of an event that is being published.
@@ -245,7 +258,7 @@ async fn one(
     app: &App,
     inventory: InventoryId,
     command: Command,
-    key: Option<(Key, uuid::Uuid)>,
+    key: Option<Claim>,
 ) -> std::result::Result<Reservation, NoDeal> {
     let deal = Deal { legs: vec![(inventory, vec![command])], companion: None, key };
     let held = transact(app, deal).await?.pop().ok_or(NoDeal::Fault(Fault::Unavailable))?;

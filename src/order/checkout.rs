@@ -1,6 +1,9 @@
 //! The checkout: an order made of reservations and a contact.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -19,7 +22,7 @@ use crate::{
     idempotency::Key,
     inventory::{
         self, Command, Held, Place, Reservation,
-        desk::{Deal, NoDeal, transact},
+        deal::{Deal, NoDeal, transact},
     },
     outbox,
     store::Tx,
@@ -94,7 +97,7 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
         legs.entry(reservation.inventory).or_default().push(attach);
     }
     let draft = Arc::new(draft);
-    let companion: inventory::desk::Companion = Box::new(move |tx, held| {
+    let companion: inventory::deal::Companion = Box::new(move |tx, held| {
         let draft = draft.clone();
         Box::pin(async move { draft.insert_in_tx(tx, held).await })
     });
@@ -168,8 +171,8 @@ async fn draft(
 ) -> Result<Draft, Refusal> {
     let mut sales = BTreeMap::new();
     for reservation in reservations {
-        if !sales.contains_key(&reservation.inventory) {
-            sales.insert(reservation.inventory, sale(app, reservation.inventory.into()).await?);
+        if let Entry::Vacant(entry) = sales.entry(reservation.inventory) {
+            entry.insert(sale(app, reservation.inventory.into()).await?);
         }
     }
     let first = sales.values().next().ok_or(Fault::NotFound("reservation"))?;

@@ -19,17 +19,16 @@ use futures_util::{Stream, stream};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
-use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 pub use self::checkout::{Checkout, Contact, checkout};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Result},
     inventory::{
         self, Command, Reservation,
-        desk::{Deal, NoDeal, transact},
+        deal::{Deal, NoDeal, transact},
     },
     outbox,
     page::{self, Page, Window},
@@ -61,8 +60,7 @@ pub enum Refusal {
 /// else there is none.
 pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
-    let by_token = token.is_some_and(|token| access::opens(token, &order));
-    if by_token || viewer.account().is_ok_and(|account| account == order.account_id) {
+    if is_open_to(&order, viewer, token) {
         return Ok(order);
     }
     match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
@@ -75,12 +73,13 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
 /// The order, if the viewer may pay it or give it up: its buyer, or whoever has its access token.
 pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
-    let by_token = token.is_some_and(|token| access::opens(token, &order));
-    if by_token || viewer.account().is_ok_and(|account| account == order.account_id) {
-        Ok(order)
-    } else {
-        Err(Fault::NotFound("order"))
-    }
+    if is_open_to(&order, viewer, token) { Ok(order) } else { Err(Fault::NotFound("order")) }
+}
+
+/// Whether the viewer is its buyer, or has its access token.
+fn is_open_to(order: &order::Model, viewer: &Viewer, token: Option<&str>) -> bool {
+    token.is_some_and(|token| access::opens(token, order))
+        || viewer.account().is_ok_and(|account| account == order.account_id)
 }
 
 /// The order, whoever may see it.
@@ -129,14 +128,8 @@ pub async fn watch(
     Ok(stream::unfold(state, move |(app, viewer, mut live, first)| {
         let token = token.clone();
         async move {
-            while !first {
-                match live.recv().await {
-                    Ok(fact) if fact.subject == id.0 => break,
-                    Ok(_) => {}
-                    // What was missed is in the row, which is read now.
-                    Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => return None,
-                }
+            if !first && !outbox::changed(&mut live, id.0).await {
+                return None;
             }
             let order = visible(&app, &viewer, token.as_deref(), id).await;
             Some((order, (app, viewer, live, false)))
@@ -169,14 +162,27 @@ pub async fn cancel(
         OrderState::Cancelled => return Ok(order),
         OrderState::AwaitingPayment => {}
         OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
-            return Err(crate::error::Error::Refused(Refusal::OrderEnded));
+            return Err(Error::Refused(Refusal::OrderEnded));
         }
         OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            return Err(crate::error::Error::Refused(Refusal::AlreadyPaid));
+            return Err(Error::Refused(Refusal::AlreadyPaid));
         }
     }
     end(app, order, OrderState::Cancelled).await?;
-    Ok(by_id(app, id).await?)
+    let order = by_id(app, id).await?;
+    match order.state {
+        OrderState::Cancelled => Ok(order),
+        OrderState::AwaitingPayment if has_live_payment(app, id).await? => {
+            Err(Error::Refused(Refusal::BeingPaid))
+        }
+        // A reservation's time was up: the worker says so in a moment.
+        OrderState::AwaitingPayment | OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
+            Err(Error::Refused(Refusal::OrderEnded))
+        }
+        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
+            Err(Error::Refused(Refusal::AlreadyPaid))
+        }
+    }
 }
 
 /// The order's reservations that are active or being paid, by inventory.
@@ -286,14 +292,13 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
             (inventory, ids.into_iter().map(release).collect())
         })
         .collect();
-    let companion: inventory::desk::Companion = Box::new(move |tx, _| {
+    let companion: inventory::deal::Companion = Box::new(move |tx, _| {
         let order = order.clone();
         Box::pin(async move { move_in_tx(tx, &order, to, now).await.map(|_| ()) })
     });
     match transact(app, Deal { legs, companion: Some(companion), key: None }).await {
-        Ok(_) => Ok(()),
         // Overdue, being paid, or gone meanwhile: the next round sees what became of it.
-        Err(NoDeal::Refused(_) | NoDeal::KeyUsed | NoDeal::Fault(Fault::Stale(_))) => Ok(()),
+        Ok(_) | Err(NoDeal::Refused(_) | NoDeal::KeyUsed | NoDeal::Fault(Fault::Stale(_))) => Ok(()),
         Err(NoDeal::Fault(fault)) => Err(fault),
     }
 }

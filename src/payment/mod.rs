@@ -11,20 +11,23 @@ pub mod provider;
 mod refund;
 pub mod sandbox;
 mod sell;
+mod settlement;
 pub mod state;
 
-use chrono::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
 use entity::{
     InventoryId, OrderId, PaymentId, ReservationId,
     order::{self, OrderState},
     payment::{self, PaymentState},
 };
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
-use self::provider::{Intent, NewIntent, ProviderError};
-pub use self::refund::{Refund, RefundOrder, recover_refunds, refund_order, refunds_of};
+pub use self::{
+    refund::{Refund, RefundOrder, recover_refunds, refund_order, refunds_of},
+    settlement::{recover, settle},
+};
 use crate::{
     app::App,
     auth::Viewer,
@@ -32,16 +35,14 @@ use crate::{
     idempotency::Key,
     inventory::{
         self, Command,
-        desk::{Companion, Deal, NoDeal, transact},
+        deal::{Companion, Deal, NoDeal, transact},
     },
-    order as orders, outbox,
+    order as orders,
     store::{Tx, save_versioned},
 };
 
 /// An undecided payment is looked at again after so many seconds.
 const CHECK_SECONDS: i64 = 5;
-/// Steps that one settlement takes at the most; a payment has fewer states.
-const STEPS_MAX: usize = 12;
 /// Payments that one round of the worker looks at.
 const RECOVER_BATCH: u64 = 100;
 
@@ -126,7 +127,7 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
     }
     let paid = paid(app, order.id, id).await?;
     match &paid.payment {
-        Some(payment) if payment.failure_code.as_deref() == Some(UNKNOWN_METHOD) => {
+        Some(payment) if payment.failure_code.as_deref() == Some(settlement::UNKNOWN_METHOD) => {
             Err(Error::Refused(Refusal::UnknownMethod))
         }
         Some(_) | None => Ok(paid),
@@ -148,7 +149,7 @@ pub async fn confirm(
 /// Gives up a payment that is not decided, at the provider first; if that collected it meanwhile, the order is paid.
 pub async fn cancel(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> Result<Paid, Refusal> {
     let order = order_of(app, viewer, token, id).await?;
-    settle_or_cancel(app, id, true).await?;
+    settlement::give_up(app, id).await?;
     Ok(paid(app, order, id).await?)
 }
 
@@ -159,168 +160,6 @@ pub async fn payments_of(app: &App, order: OrderId) -> Faulty<Vec<payment::Model
         .order_by_asc(payment::Column::Id)
         .all(app.store.read())
         .await?)
-}
-
-/// Takes up every payment that is not decided and not being looked at; says how many. This is how a crash is mended.
-pub async fn recover(app: &App) -> Faulty<usize> {
-    let due: Vec<PaymentId> = payment::Entity::find()
-        .select_only()
-        .column(payment::Column::Id)
-        .filter(payment::Column::State.is_not_in([
-            PaymentState::Captured,
-            PaymentState::Failed,
-            PaymentState::Cancelled,
-        ]))
-        .filter(payment::Column::CheckAt.lte(app.clock.now()))
-        .order_by_asc(payment::Column::CheckAt)
-        .limit(RECOVER_BATCH)
-        .into_tuple()
-        .all(app.store.read())
-        .await?;
-    for id in &due {
-        if let Err(fault) = settle(app, *id).await {
-            tracing::warn!(payment = %id.0, ?fault, "a payment could not be settled; it is tried again");
-        }
-    }
-    Ok(due.len())
-}
-
-/// Moves the payment on as far as the provider's answers reach. Idempotent; concurrent calls are harmless.
-pub async fn settle(app: &App, id: PaymentId) -> Faulty<()> {
-    settle_or_cancel(app, id, false).await
-}
-
-async fn settle_or_cancel(app: &App, id: PaymentId, give_up: bool) -> Faulty<()> {
-    for _ in 0..STEPS_MAX {
-        let payment = by_id(app, id).await?;
-        let before = (payment.state, payment.version);
-        match step(app, &payment, give_up).await {
-            // Stale: somebody else moved it on; look again.
-            Ok(()) | Err(Fault::Stale(_)) => {}
-            Err(fault) => return Err(fault),
-        }
-        let after = by_id(app, id).await?;
-        if (after.state, after.version) == before || state::has_ended(after.state) {
-            break;
-        }
-    }
-    app.outbox.wake();
-    Ok(())
-}
-
-/// One question to the provider, and one commit of its answer.
-async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> {
-    let provider = &*app.provider;
-    let reference = payment.provider_ref.as_deref();
-    let overdue = give_up || payment.deadline <= app.clock.now();
-    let answer = match (payment.state, reference) {
-        (PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled, _) => return Ok(()),
-        (PaymentState::Authorised, Some(reference)) => match sell::sell(app, payment).await {
-            Ok(()) => return Ok(()),
-            Err(NoDeal::Fault(fault)) => return Err(fault),
-            // The seats are gone: the authorisation is given up, and nobody is charged.
-            Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => provider.cancel(reference).await,
-        },
-        (PaymentState::Capturing, Some(reference)) => provider.capture(reference).await,
-        (PaymentState::RequiresAction | PaymentState::Submitted, Some(reference)) if overdue => {
-            provider.cancel(reference).await
-        }
-        (_, Some(reference)) => provider.find(reference).await,
-        // Never answered: the same key finds what was made, or makes it now.
-        (_, None) => provider.create(&new_intent(payment)).await,
-    };
-    match answer {
-        Ok(intent) => observe(app, payment, &intent).await,
-        Err(ProviderError::Unknown) => postpone(app, payment).await,
-        Err(ProviderError::Refused(code)) if reference.is_none() => {
-            tracing::info!(payment = %payment.id.0, code, "the provider refused the payment");
-            end(app, payment, PaymentState::Failed, None, Some(UNKNOWN_METHOD)).await
-        }
-        Err(ProviderError::Refused(code)) => {
-            tracing::error!(payment = %payment.id.0, code, "the provider refused a call about its own intent");
-            postpone(app, payment).await
-        }
-    }
-}
-
-/// The failure code of a payment whose method the provider does not know.
-const UNKNOWN_METHOD: &str = "unknown_method";
-
-/// Writes down what the provider says, if it is news.
-async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty<()> {
-    if intent.amount != payment.amount_minor || intent.currency != payment.currency {
-        return stuck(app, payment, "the provider has another amount").await;
-    }
-    let Some(next) = state::advance(payment.state, state::state_of(intent.status)) else {
-        return postpone(app, payment).await;
-    };
-    if matches!(next, PaymentState::Failed | PaymentState::Cancelled) {
-        return end(app, payment, next, Some(intent), intent.failure_code.as_deref()).await;
-    }
-    if next == PaymentState::Captured && payment.state != PaymentState::Capturing {
-        // Collected although we only ever authorise: the seats first, then the books.
-        return match sell::sell(app, payment).await {
-            Ok(()) => Ok(()),
-            Err(NoDeal::Fault(fault)) => Err(fault),
-            Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {
-                stuck(app, payment, "collected, but the seats are gone").await
-            }
-        };
-    }
-    let now = app.clock.now();
-    let tx = app.store.begin().await?;
-    let mut row = payment.clone().into_active_model();
-    row.state = Set(next);
-    row.provider_ref = Set(Some(intent.reference.clone()));
-    row.next_action_url = Set(intent.next_action_url.clone());
-    row.check_at = Set(now + Duration::seconds(CHECK_SECONDS));
-    row.updated_at = Set(now);
-    save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
-    if next == PaymentState::Captured {
-        let order = orders::by_id(app, payment.order_id).await?;
-        ledger::captured_in_tx(&tx, app, &order, payment).await?;
-    }
-    outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, payment.order_id.0, now).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Ends a payment that came to nothing, and lets its reservations run again, in one transaction.
-async fn end(
-    app: &App,
-    payment: &payment::Model,
-    to: PaymentState,
-    intent: Option<&Intent>,
-    failure: Option<&str>,
-) -> Faulty<()> {
-    let now = app.clock.now();
-    let mut row = payment.clone().into_active_model();
-    row.state = Set(to);
-    row.failure_code = Set(failure.map(str::to_owned));
-    row.next_action_url = Set(None);
-    row.updated_at = Set(now);
-    if let Some(intent) = intent {
-        row.provider_ref = Set(Some(intent.reference.clone()));
-    }
-    let (version, order) = (payment.version, payment.order_id);
-    let write: Companion = Box::new(move |tx, _| {
-        let row = row.clone();
-        Box::pin(async move {
-            save_versioned::<payment::Entity>(tx, row, version, "payment").await?;
-            outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await
-        })
-    });
-    let legs = legs(app, order, |id| vec![Command::EndPayment { id, order }]).await?;
-    if legs.is_empty() {
-        let tx = app.store.begin().await?;
-        write(&tx, &[]).await?;
-        return Ok(tx.commit().await?);
-    }
-    match transact(app, Deal { legs, companion: Some(write), key: None }).await {
-        Ok(_) => Ok(()),
-        // The reservations changed meanwhile; the next step sees how.
-        Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => Err(Fault::Stale("reservation")),
-        Err(NoDeal::Fault(fault)) => Err(fault),
-    }
 }
 
 /// Writes the intent down and keeps the reservations from running out, in one transaction.
@@ -362,61 +201,29 @@ async fn begin(
     transact(app, Deal { legs, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
 }
 
-/// Looks at the payment later.
-async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
-    let check_at = app.clock.now() + Duration::seconds(CHECK_SECONDS);
-    let tx = app.store.begin().await?;
-    payment::Entity::update_many()
-        .col_expr(payment::Column::CheckAt, sea_orm::sea_query::Expr::value(check_at))
-        .filter(payment::Column::Id.eq(payment.id))
-        .filter(payment::Column::Version.eq(payment.version))
-        .exec(&tx)
-        .await?;
-    Ok(tx.commit().await?)
-}
-
-/// What no rule decides is shown and alarmed, and waits for an operator.
-async fn stuck(app: &App, payment: &payment::Model, why: &str) -> Faulty<()> {
-    tracing::error!(payment = %payment.id.0, order = %payment.order_id.0, why, "a payment is stuck");
-    let order = orders::by_id(app, payment.order_id).await?;
-    if order.state == OrderState::AwaitingPayment {
-        let tx = app.store.begin().await?;
-        orders::move_in_tx(&tx, &order, OrderState::Stuck, app.clock.now()).await?;
-        tx.commit().await?;
-    }
-    postpone(app, payment).await
-}
-
-/// A leg for each of the order's live reservations.
-async fn legs(
-    app: &App,
-    order: OrderId,
+/// A leg for each inventory of which the order has live reservations.
+fn legs(
+    live: BTreeMap<InventoryId, Vec<ReservationId>>,
     commands: impl Fn(ReservationId) -> Vec<Command>,
-) -> Faulty<Vec<(InventoryId, Vec<Command>)>> {
-    let live = orders::live_reservations(app, order).await?;
-    Ok(live
-        .into_iter()
+) -> Vec<(InventoryId, Vec<Command>)> {
+    live.into_iter()
         .map(|(inventory, ids)| (inventory, ids.into_iter().flat_map(&commands).collect()))
-        .collect())
+        .collect()
 }
 
-/// Like [`legs`], but every reservation of the order must still be live.
+/// Legs for all of the order's reservations, every one of which must still be live.
 async fn all_legs(
     app: &App,
     order: &order::Model,
     commands: impl Fn(ReservationId) -> Vec<Command>,
 ) -> std::result::Result<Vec<(InventoryId, Vec<Command>)>, NoDeal> {
     let lines = orders::lines_of(app, order.id).await.map_err(NoDeal::Fault)?;
-    let wanted: std::collections::BTreeSet<ReservationId> =
-        lines.iter().map(|line| line.reservation_id).collect();
+    let wanted: BTreeSet<ReservationId> = lines.iter().map(|line| line.reservation_id).collect();
     let live = orders::live_reservations(app, order.id).await.map_err(NoDeal::Fault)?;
     if live.values().map(Vec::len).sum::<usize>() != wanted.len() {
         return Err(NoDeal::Refused(inventory::Refusal::ReservationEnded));
     }
-    Ok(live
-        .into_iter()
-        .map(|(inventory, ids)| (inventory, ids.into_iter().flat_map(&commands).collect()))
-        .collect())
+    Ok(legs(live, commands))
 }
 
 fn payable(order: &order::Model) -> Result<(), Refusal> {
@@ -449,22 +256,12 @@ async fn by_id(app: &App, id: PaymentId) -> Faulty<payment::Model> {
     payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("payment"))
 }
 
-fn new_intent(payment: &payment::Model) -> NewIntent {
-    NewIntent {
-        payment: payment.id,
-        order: payment.order_id,
-        amount: payment.amount_minor,
-        currency: payment.currency.clone(),
-        method: payment.method.clone(),
-    }
-}
-
 /// Writes the payment's next state in the caller's transaction.
 async fn move_in_tx(
     tx: &Tx,
     payment: &payment::Model,
     to: PaymentState,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> Faulty<payment::Model> {
     let mut row = payment.clone().into_active_model();
     row.state = Set(to);

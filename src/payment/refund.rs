@@ -23,7 +23,7 @@ use crate::{
     idempotency::Key,
     inventory::{
         Command, Place,
-        desk::{Companion, Deal, NoDeal, transact},
+        deal::{Claim, Companion, Deal, NoDeal, transact},
     },
     order as orders, outbox,
     shop::{self, rules::Power},
@@ -187,7 +187,7 @@ async fn take_back(
     order: &order::Model,
     lines: &[line::Model],
     refund: Option<refund::ActiveModel>,
-    key: (Key, uuid::Uuid),
+    key: Claim,
 ) -> std::result::Result<(), NoDeal> {
     let mut legs: Vec<(entity::InventoryId, Vec<Command>)> = Vec::new();
     let mut sorted: Vec<&line::Model> = lines.iter().collect();

@@ -88,13 +88,12 @@ impl Sandbox {
             metadata: Set(serde_json::json!({ "order": new.order, "payment": new.payment }).to_string()),
             created_at: Set(self.clock.now()),
         };
-        let tx = self.store.begin().await.map_err(lost)?;
+        let tx = self.store.begin().await?;
         Entity::insert(row)
             .on_conflict_do_nothing_on([Column::IdempotencyKey])
             .exec_without_returning(&tx)
-            .await
-            .map_err(lost)?;
-        tx.commit().await.map_err(lost)?;
+            .await?;
+        tx.commit().await?;
         let intent = self.read(&reference("pi_", &key)).await?;
         if intent.amount == new.amount && intent.currency == new.currency {
             Ok(intent)
@@ -111,21 +110,20 @@ impl Sandbox {
         to: &str,
         failure: Option<&str>,
     ) -> ProviderResult<bool> {
-        let tx = self.store.begin().await.map_err(lost)?;
+        let tx = self.store.begin().await?;
         let moved = Entity::update_many()
             .col_expr(Column::Status, Expr::value(to))
             .col_expr(Column::FailureCode, Expr::value(failure.map(str::to_owned)))
             .filter(Column::Id.eq(reference))
             .filter(Column::Status.is_in(from.iter().copied()))
             .exec(&tx)
-            .await
-            .map_err(lost)?;
-        tx.commit().await.map_err(lost)?;
+            .await?;
+        tx.commit().await?;
         Ok(moved.rows_affected == 1)
     }
 
     async fn read(&self, reference: &str) -> ProviderResult<Intent> {
-        let row = Entity::find_by_id(reference).one(self.store.read()).await.map_err(lost)?;
+        let row = Entity::find_by_id(reference).one(self.store.read()).await?;
         row.map(|row| self.intent(row)).ok_or_else(|| ProviderError::Refused("resource_missing".to_owned()))
     }
 
@@ -163,13 +161,12 @@ impl Sandbox {
             status: Set(SUCCEEDED.to_owned()),
             created_at: Set(self.clock.now()),
         };
-        let tx = self.store.begin().await.map_err(lost)?;
+        let tx = self.store.begin().await?;
         refund::Entity::insert(row)
             .on_conflict_do_nothing_on([refund::Column::IdempotencyKey])
             .exec_without_returning(&tx)
-            .await
-            .map_err(lost)?;
-        tx.commit().await.map_err(lost)?;
+            .await?;
+        tx.commit().await?;
         Ok(ProviderRefund { reference: reference("re_", &key), status: RefundStatus::Succeeded })
     }
 }
@@ -225,9 +222,11 @@ fn reference(prefix: &str, key: &str) -> String {
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]))
 }
 
-fn lost(error: DbErr) -> ProviderError {
-    tracing::warn!(%error, "the sandbox could not reach its books");
-    ProviderError::Unknown
+impl From<DbErr> for ProviderError {
+    fn from(error: DbErr) -> Self {
+        tracing::warn!(%error, "the sandbox could not reach its books");
+        Self::Unknown
+    }
 }
 
 /// All intents, for tests that compare the sandbox's books with ours.

@@ -12,10 +12,9 @@ use super::{all_legs, move_in_tx};
 use crate::{
     app::App,
     error::Fault,
-    idempotency::Key,
     inventory::{
         Command,
-        desk::{Companion, Deal, NoDeal, transact},
+        deal::{Claim, Companion, Deal, NoDeal, transact},
     },
     order as orders, ticket,
 };
@@ -41,7 +40,7 @@ pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), NoDe
 }
 
 /// An order of which nothing is to pay becomes paid at once.
-pub(super) async fn give_away(app: &App, order: &order::Model, key: (Key, uuid::Uuid)) -> Result<(), NoDeal> {
+pub(super) async fn give_away(app: &App, order: &order::Model, key: Claim) -> Result<(), NoDeal> {
     let id = order.id;
     let legs = all_legs(app, order, |reservation| {
         vec![

@@ -183,11 +183,9 @@ struct Documents {
 impl Documents {
     fn of(sdl: &str, ids: BTreeMap<&'static str, String>) -> Self {
         let document = parse_schema(sdl).expect("good SDL");
-        let types = document.definitions.into_iter().filter_map(|definition| match definition {
-            TypeSystemDefinition::Type(definition) => {
-                Some((definition.node.name.node.to_string(), definition.node))
-            }
-            _ => None,
+        let types = document.definitions.into_iter().filter_map(|definition| {
+            let TypeSystemDefinition::Type(definition) = definition else { return None };
+            Some((definition.node.name.node.to_string(), definition.node))
         });
         Self { types: types.collect(), ids }
     }
@@ -226,7 +224,7 @@ impl Documents {
                 "{ errors { code message } }".to_owned()
             }
             TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_) => "{ __typename }".to_owned(),
-            _ => String::new(),
+            TypeKind::Scalar | TypeKind::Enum(_) | TypeKind::InputObject(_) => String::new(),
         }
     }
 
@@ -268,7 +266,9 @@ impl Documents {
                         .collect();
                     format!("{{ {} }}", fields.join(", "))
                 }
-                _ => panic!("{other} is no input"),
+                TypeKind::Scalar | TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_) => {
+                    panic!("{other} is no input")
+                }
             },
         }
     }

@@ -141,8 +141,8 @@ fn a_change_needs_the_version_that_was_read_and_reaches_buyers_at_once() {
             "name": "Gala", "refundUntil": null } });
         let changed = world.gql(Some(&stage.vendor), document, input.clone()).await.good();
         assert_eq!(changed.data("updateEvent.event.refundUntil"), Value::Null);
-        let stale = world.gql(Some(&stage.vendor), document, input).await;
-        assert_eq!(stale.refusal("updateEvent").as_deref(), Some("STALE"));
+        let late = world.gql(Some(&stage.vendor), document, input).await;
+        assert_eq!(late.refusal("updateEvent").as_deref(), Some("STALE"));
 
         let guest = world.guest().await;
         let seats: Vec<&str> = stage.seats.iter().take(2).map(String::as_str).collect();
@@ -185,8 +185,8 @@ fn a_tier_s_new_price_holds_for_new_reservations_and_not_for_old_ones() {
             "price": { "amount": "30.00", "currency": "EUR" } } });
         let changed = world.gql(Some(&stage.vendor), document, input.clone()).await.good();
         assert_eq!(changed.data("updateTier.tier.categories"), json!(["Front"]));
-        let stale = world.gql(Some(&stage.vendor), document, input).await;
-        assert_eq!(stale.refusal("updateTier").as_deref(), Some("STALE"));
+        let late = world.gql(Some(&stage.vendor), document, input).await;
+        assert_eq!(late.refusal("updateTier").as_deref(), Some("STALE"));
         let after = world.try_reserve(&guest, &stage.event, &[&stage.seats[1]], "key-after").await;
         assert_eq!(total(after), "31.00");
         let document = "mutation($tier: ID!) { deleteTier(input: { tierId: $tier, expectedVersion: 2 }) {

@@ -64,7 +64,7 @@ fn a_reader_that_reconnects_misses_nothing_and_sees_nothing_twice() {
             buyers.push(auth::authenticate(&world.app, Some(&token)).await.expect("a viewer"));
         }
         let seats = u32::try_from(stage.seats.len()).expect("few");
-        let work = tokio::spawn(async move {
+        let work = world.app.spawn(async move {
             for round in 0..1_000_u32 {
                 act(&apps[round as usize % 2], &buyers[round as usize % 12], event, round, seats).await;
             }
@@ -75,7 +75,7 @@ fn a_reader_that_reconnects_misses_nothing_and_sees_nothing_twice() {
         while !work.is_finished() {
             let after = (map.version > 0).then_some(map.version);
             let mut stream = pin!(feed::subscribe(&world.app, event.into(), after));
-            for _ in 0..1 + reconnects % 37 {
+            for _ in 0..=reconnects % 37 {
                 // Other instances' writes come through the log, which the worker follows.
                 inventory::follow_others(&follower).await.expect("followed");
                 match tokio::time::timeout(Duration::from_millis(50), stream.next()).await {

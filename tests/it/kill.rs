@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,6 +20,7 @@ use chrono::{DateTime, Utc};
 use entity::inventory::{SeatStatus, seat};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tessera::clock::Clock;
+use tokio_util::task::TaskTracker;
 
 use crate::support::{World, blocking::block_on, given, laws, postgres, sqlite, world::application};
 
@@ -112,22 +112,21 @@ async fn survive(url: &str, data: &Path) {
     let mut server = Server::start(url, data);
     let (event, seats) = stage(&server, url).await;
     for round in 0..KILLS {
-        let clients = (0..CLIENTS).map(|client| {
+        let clients = TaskTracker::new();
+        for client in 0..CLIENTS {
             let (address, event, promises) = (server.address.clone(), event.clone(), promises.clone());
             let seats: Vec<String> =
                 seats.iter().skip(round * CLIENTS * 6 + client * 6).take(6).cloned().collect();
-            tokio::spawn(async move { shop(&address, &event, &seats, &promises).await })
-        });
-        let clients: Vec<_> = clients.collect();
+            clients.spawn(async move { shop(&address, &event, &seats, &promises).await });
+        }
+        clients.close();
         // Killed when some are through and others are in the middle, wherever that is.
         let wanted = promises.lock().expect("promises").paid.len() + 3 + round;
-        while promises.lock().expect("promises").paid.len() < wanted
-            && !clients.iter().all(|c| c.is_finished())
-        {
+        while promises.lock().expect("promises").paid.len() < wanted && !clients.is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         server.kill();
-        join_all(clients).await;
+        clients.wait().await;
         server = Server::start(url, data);
         check(&server, &promises).await;
     }
@@ -189,7 +188,7 @@ async fn settled(url: &str) {
     for _ in 0..5 {
         tessera::worker::settle(&app).await.expect("settled");
         tessera::worker::expire(&app).await.expect("expired");
-        app.clock.advance(Duration::from_secs(60));
+        app.clock.advance(Duration::from_mins(1));
     }
     let stuck = seat::Entity::find()
         .filter(seat::Column::Status.is_in([SeatStatus::Reserved, SeatStatus::Paying]))

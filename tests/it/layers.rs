@@ -97,7 +97,8 @@ fn is_in(file: &str, places: &[&str]) -> bool {
 }
 
 fn is_pure(file: &str) -> bool {
-    file.contains("/plan/") || ["/rules.rs", "/state.rs", "/decide.rs"].iter().any(|end| file.ends_with(end))
+    let pure = ["/rules.rs", "/state.rs", "/decide.rs", "/change.rs", "/details.rs", "/pricing.rs"];
+    file.contains("/plan/") || pure.iter().any(|end| file.ends_with(end))
 }
 
 fn slice(name: &str) -> Option<&'static (&'static str, &'static [&'static str])> {

@@ -8,6 +8,7 @@
 
 mod account;
 mod authorisation;
+mod demo;
 mod event;
 mod feed;
 mod harness;

@@ -51,7 +51,7 @@ fn of_64_buyers_of_one_seat_exactly_one_wins() {
             let tries = shuffled((0..BUYERS).collect(), seed).into_iter().map(|index| {
                 let (app, viewer) = (apps[(index + seed) % 2].clone(), buyers[index].clone());
                 let key = format!("race-{seed}-{index}");
-                tokio::spawn(async move {
+                world.app.spawn(async move {
                     let reserve = Reserve { event, pick: Pick::Seats(vec![seat]), key };
                     (viewer.clone(), inventory::reserve(&app, &viewer, reserve).await)
                 })
@@ -84,7 +84,7 @@ fn the_limit_is_exact_under_parallel_requests() {
         let buyer = viewers(world, 1).await.remove(0);
         let tries = (0..u32::try_from(stage.seats.len()).expect("few")).map(|seat| {
             let (app, viewer) = (apps[seat as usize % 2].clone(), buyer.clone());
-            tokio::spawn(async move {
+            world.app.spawn(async move {
                 let reserve =
                     Reserve { event, pick: Pick::Seats(vec![seat]), key: format!("tab-number-{seat}") };
                 inventory::reserve(&app, &viewer, reserve).await
@@ -110,7 +110,7 @@ fn the_same_key_at_once_reserves_once() {
             let seat = u32::try_from(round % stage.seats.len()).expect("few");
             let tries = (0..10).map(|tab| {
                 let (app, viewer) = (apps[tab % 2].clone(), buyer.clone());
-                tokio::spawn(async move {
+                world.app.spawn(async move {
                     let reserve =
                         Reserve { event, pick: Pick::Seats(vec![seat]), key: format!("same-key-{round}") };
                     inventory::reserve(&app, &viewer, reserve).await

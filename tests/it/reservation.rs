@@ -70,8 +70,8 @@ fn a_lapsed_reservation_can_be_taken_by_another_without_a_sweeper() {
         world.advance(Duration::from_secs(1));
         world.reserve(&quick, &stage.event, &[&stage.seats[5]]).await;
         let document = "query($id: ID!) { reservation(id: $id) { state } }";
-        let state = world.gql(Some(&slow), document, json!({ "id": lapsed })).await.good();
-        assert_eq!(state.data("reservation.state"), "EXPIRED");
+        let seen = world.gql(Some(&slow), document, json!({ "id": lapsed })).await.good();
+        assert_eq!(seen.data("reservation.state"), "EXPIRED");
         // The other seat of the lapsed reservation is free as well: all or nothing.
         world.reserve(&quick, &stage.event, &[&stage.seats[6]]).await;
     });
@@ -98,15 +98,15 @@ fn a_reservation_is_extended_but_never_beyond_the_maximum() {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let id = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
-        world.advance(Duration::from_secs(540));
+        world.advance(Duration::from_mins(9));
         let more = world.gql(Some(&buyer), EXTEND, json!({ "id": id })).await.good();
         assert_eq!(more.data("extendReservation.reservation.expiresAt"), "2026-06-01T12:19:00+00:00");
-        world.advance(Duration::from_secs(540));
+        world.advance(Duration::from_mins(9));
         let last = world.gql(Some(&buyer), EXTEND, json!({ "id": id })).await.good();
         assert_eq!(last.data("extendReservation.reservation.expiresAt"), "2026-06-01T12:20:00+00:00");
         let none = world.gql(Some(&buyer), EXTEND, json!({ "id": id })).await;
         assert_eq!(none.refusal("extendReservation").as_deref(), Some("NO_MORE_TIME"));
-        world.advance(Duration::from_secs(120));
+        world.advance(Duration::from_mins(2));
         let over = world.gql(Some(&buyer), EXTEND, json!({ "id": id })).await;
         assert_eq!(over.refusal("extendReservation").as_deref(), Some("RESERVATION_ENDED"));
     });
@@ -142,7 +142,7 @@ fn the_limit_per_buyer_counts_seats_and_places_together() {
         let fits = world.gql(Some(&buyer), STAND, stand).await.good();
         assert_eq!(fits.data("reserveSeats.reservation.total.amount"), "12.00");
         // What lapses does not count any more, whether somebody wrote it down or not.
-        world.advance(Duration::from_secs(600));
+        world.advance(Duration::from_mins(10));
         world.reserve(&buyer, &stage.event, &[&stage.seats[29]]).await;
         let gone = world.gql(Some(&buyer), RELEASE, json!({ "id": held })).await;
         assert_eq!(gone.refusal("releaseReservation").as_deref(), Some("RESERVATION_ENDED"));
@@ -163,7 +163,7 @@ fn an_area_never_holds_more_than_its_capacity() {
         let full = world.gql(Some(&late), STAND, stand).await;
         assert_eq!(full.refusal("reserveSeats").as_deref(), Some("AREA_FULL"));
         assert_eq!(full.data("reserveSeats.errors.0.available"), 2);
-        world.advance(Duration::from_secs(600));
+        world.advance(Duration::from_mins(10));
         let stand = json!({ "event": stage.event, "area": stage.area, "quantity": 3, "key": "after-lapse" });
         world.gql(Some(&late), STAND, stand).await.good();
     });
@@ -214,7 +214,7 @@ fn bad_picks_are_refused_and_nothing_is_stored() {
 fn nothing_is_sold_outside_the_sales_window() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.advance(Duration::from_secs(92 * 24 * 3600 + 6 * 3600));
+        world.advance(Duration::from_hours(92 * 24 + 6));
         let buyer = world.guest().await;
         let late = world.try_reserve(&buyer, &stage.event, &[&stage.seats[0]], "after-the-end").await;
         assert_eq!(late.refusal("reserveSeats").as_deref(), Some("SALES_ENDED"), "{}", late.body);

@@ -38,8 +38,11 @@ fn the_check_for_descriptions_can_fail() {
     assert_eq!(undescribed(&introspect(&sdl)), ["Query.naked"]);
 }
 
+/// A type's name, its members, and whether each of them and the type itself is described.
+type Described = (String, Vec<(String, bool)>, bool);
+
 /// The names in the schema that have no description.
-fn undescribed(types: &[(String, Vec<(String, bool)>, bool)]) -> Vec<String> {
+fn undescribed(types: &[Described]) -> Vec<String> {
     let mut missing = Vec::new();
     for (name, members, described) in types {
         let root = matches!(name.as_str(), "Query" | "Mutation" | "Subscription");
@@ -55,8 +58,8 @@ fn undescribed(types: &[(String, Vec<(String, bool)>, bool)]) -> Vec<String> {
     missing
 }
 
-/// Types of the schema with their members, and whether each is described.
-fn introspect(sdl: &str) -> Vec<(String, Vec<(String, bool)>, bool)> {
+/// The types of the schema.
+fn introspect(sdl: &str) -> Vec<Described> {
     use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
     let document = async_graphql::parser::parse_schema(sdl).expect("good SDL");
     let mut types = Vec::new();

@@ -53,7 +53,7 @@ fn a_signed_up_user_opens_a_shop_and_owns_it() {
         assert_eq!(refusal(&create_shop(world, &token, input).await), "INVALID");
         let shops = world.gql(Some(&token), "{ viewer { shops { role shop { slug } } } }", json!({})).await;
         assert_eq!(shops.data("viewer.shops").as_array().unwrap().len(), 2);
-        let public = "{ shop(by: {slug: \"cafe-zuerich\"}) { name viewerRole members { email } } }";
+        let public = "{ shop(slug: \"cafe-zuerich\") { name viewerRole members { email } } }";
         let seen = world.gql(None, public, json!({})).await;
         assert_eq!(seen.data("shop"), json!({"name": "Café Zürich", "viewerRole": null, "members": null}));
     });

@@ -2,12 +2,9 @@
 
 // The part of every mutation's answer that says what went wrong.
 const errors = `errors {
-      __typename
       code
-      ... on UserError {
-        message
-        path
-      }
+      message
+      path
     }`;
 
 // A later step needs ids from an earlier answer: they go into the Variables tab.
@@ -49,18 +46,50 @@ mutation SignInAsBuyer($email: String!, $password: String!) {
   }
 }
 
-# 2. See what is on: take an id as "eventId".
+# 2. See what is on sale: take an id as "eventId".
 query BrowseEvents {
-  events(first: 10) {
+  events(first: 10, filter: { status: [ON_SALE] }) {
     nodes {
       id
       name
       startsAt
+      seatsLeft
+      priceRange {
+        lowest {
+          amount
+          currency
+        }
+      }
     }
   }
 }
 
-# 3. Hold seats for a few minutes.
+# 3. Find free seats (A is available) and their ids.
+query FindSeats($eventId: ID!) {
+  event(id: $eventId) {
+    availability {
+      rows {
+        zone
+        row
+        statuses
+      }
+    }
+    seatMap {
+      zones {
+        name
+        rows {
+          number
+          seats {
+            id
+            number
+          }
+        }
+      }
+    }
+  }
+}
+
+# 4. Hold seats for a few minutes.
 mutation ReserveSeats($eventId: ID!, $seatIds: [ID!]!, $reserveKey: String!) {
   reserveSeats(
     input: {
@@ -69,15 +98,19 @@ mutation ReserveSeats($eventId: ID!, $seatIds: [ID!]!, $reserveKey: String!) {
       idempotencyKey: $reserveKey
     }
   ) {
-    reservations {
+    reservation {
       id
       expiresAt
+      total {
+        amount
+        currency
+      }
     }
     ${errors}
   }
 }
 
-# 4. Turn the reservations into an order.
+# 5. Turn the reservations into an order.
 mutation Checkout(
   $reservationIds: [ID!]!
   $contact: ContactInput!
@@ -92,13 +125,14 @@ mutation Checkout(
   ) {
     order {
       id
+      number
       state
     }
     ${errors}
   }
 }
 
-# 5. Pay with a test card: the tickets are issued.
+# 6. Pay with a test card: the tickets are issued.
 mutation PayOrder($orderId: ID!, $payKey: String!) {
   payOrder(
     input: {
@@ -110,6 +144,16 @@ mutation PayOrder($orderId: ID!, $payKey: String!) {
     order {
       id
       state
+      tickets {
+        id
+        label
+        code
+      }
+    }
+    payment {
+      state
+      failureCode
+      nextActionUrl
     }
     ${errors}
   }
@@ -117,16 +161,16 @@ mutation PayOrder($orderId: ID!, $payKey: String!) {
 `;
 
 const buyerVariables = {
-  email: 'buyer@example.com',
-  password: '',
+  email: 'buyer@tessera.example',
+  password: 'tessera-demo',
   eventId: '',
   seatIds: [],
   reservationIds: [],
   orderId: '',
-  contact: { name: 'Example Buyer', email: 'buyer@example.com' },
+  contact: { name: 'Example Buyer', email: 'buyer@tessera.example' },
   reserveKey: `reserve-${session}`,
   checkoutKey: `checkout-${session}`,
-  payKey: `pay-${session}`,
+  payKey: `payment-${session}`,
 };
 
 const vendor = `# A vendor's journey: from a new shop to an event on sale.
@@ -147,9 +191,9 @@ mutation SignInAsVendor($email: String!, $password: String!) {
   }
 }
 
-# 2. Open a shop.
+# 2. Open a shop, and choose a category.
 mutation CreateShop($shopName: String!) {
-  createShop(input: { name: $shopName }) {
+  createShop(input: { name: $shopName, currency: "EUR" }) {
     shop {
       id
       name
@@ -158,10 +202,24 @@ mutation CreateShop($shopName: String!) {
   }
 }
 
+query Categories {
+  categories {
+    id
+    slug
+    name
+  }
+}
+
 # 3. Add a venue ...
-mutation CreateVenue($shopId: ID!, $venueName: String!, $timeZone: String!) {
+mutation CreateVenue($shopId: ID!, $venueName: String!) {
   createVenue(
-    input: { shopId: $shopId, name: $venueName, timeZone: $timeZone }
+    input: {
+      shopId: $shopId
+      name: $venueName
+      city: "Berlin"
+      country: "DE"
+      timeZone: "Europe/Berlin"
+    }
   ) {
     venue {
       id
@@ -171,14 +229,15 @@ mutation CreateVenue($shopId: ID!, $venueName: String!, $timeZone: String!) {
   }
 }
 
-# ... and its seats.
-mutation ImportSeatMap($venueId: ID!, $sections: [SeatSectionInput!]!) {
-  importSeatMap(
-    input: { venueId: $venueId, name: "Main hall", sections: $sections }
-  ) {
+# ... and its seats: a pretix seating plan, as text.
+mutation ImportSeatMap($venueId: ID!, $plan: String!) {
+  importSeatMap(input: { venueId: $venueId, plan: $plan }) {
     seatMap {
       id
       seatCount
+      categories {
+        name
+      }
     }
     ${errors}
   }
@@ -187,34 +246,39 @@ mutation ImportSeatMap($venueId: ID!, $sections: [SeatSectionInput!]!) {
 # 4. Plan an event: it stays a draft until it is published.
 mutation CreateEvent(
   $shopId: ID!
-  $seatMapId: ID!
+  $venueId: ID!
+  $categoryId: ID!
   $eventName: String!
   $startsAt: DateTime!
+  $endsAt: DateTime!
 ) {
   createEvent(
     input: {
       shopId: $shopId
-      seatMapId: $seatMapId
+      venueId: $venueId
+      categoryId: $categoryId
       name: $eventName
       startsAt: $startsAt
+      endsAt: $endsAt
     }
   ) {
     event {
       id
-      name
-      startsAt
+      version
     }
     ${errors}
   }
 }
 
-# 5. Set a price.
+# 5. Set a price for a category of the plan.
 mutation CreateTier($eventId: ID!) {
   createTier(
     input: {
       eventId: $eventId
       name: "Standard"
-      price: { amount: 2500, currency: "EUR" }
+      categories: ["Stalls"]
+      price: { amount: "25.00", currency: "EUR" }
+      fee: { amount: "1.50", currency: "EUR" }
     }
   ) {
     tier {
@@ -226,47 +290,121 @@ mutation CreateTier($eventId: ID!) {
 }
 
 # 6. Put it on sale.
-mutation PublishEvent($eventId: ID!) {
-  publishEvent(input: { eventId: $eventId }) {
+mutation PublishEvent($eventId: ID!, $eventVersion: Long!) {
+  publishEvent(
+    input: { eventId: $eventId, expectedVersion: $eventVersion }
+  ) {
     event {
       id
-      name
-      startsAt
+      slug
+      status
+      seatsLeft
+    }
+    ${errors}
+  }
+}
+
+# 7. See what was sold.
+query Sales($shopId: ID!) {
+  shop(id: $shopId) {
+    orders(first: 20) {
+      nodes {
+        number
+        state
+        total {
+          amount
+          currency
+        }
+      }
+    }
+  }
+}
+
+# 8. At the gate: let a ticket in.
+mutation CheckIn($code: String!) {
+  checkIn(input: { code: $code }) {
+    ticket {
+      label
+      state
     }
     ${errors}
   }
 }
 `;
 
+// A plan of one row, to begin with.
+const plan = {
+  name: 'Example hall',
+  size: { width: 300, height: 100 },
+  categories: [{ name: 'Stalls', color: '#a8324a' }],
+  zones: [
+    {
+      name: 'Stalls',
+      position: { x: 20, y: 20 },
+      rows: [
+        {
+          row_number: 'A',
+          position: { x: 0, y: 0 },
+          seats: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => ({
+            seat_guid: `A-${number}`,
+            seat_number: `${number}`,
+            position: { x: 25 * number, y: 0 },
+            category: 'Stalls',
+          })),
+        },
+      ],
+    },
+  ],
+};
+
 const vendorVariables = {
-  email: 'vendor@example.com',
-  password: '',
+  email: 'vendor@tessera.example',
+  password: 'tessera-demo',
   shopName: 'Example Shop',
   shopId: '',
   venueName: 'Example Hall',
-  timeZone: 'Europe/Berlin',
   venueId: '',
-  sections: [{ name: 'Stalls', rows: 10, seatsPerRow: 20 }],
-  seatMapId: '',
+  plan: JSON.stringify(plan),
+  categoryId: '',
   eventName: 'Example Concert',
   startsAt: '2030-06-01T18:00:00Z',
+  endsAt: '2030-06-01T21:00:00Z',
   eventId: '',
+  eventVersion: 1,
+  code: '',
 };
 
 const watcher = `# Watches the seats of an event live, over a WebSocket.
 #
 # Open this page in a second window and reserve seats
 # there: each change arrives here at once. Press the
-# button again to stop.
-subscription WatchSeats($eventId: ID!) {
-  seatAvailability(eventId: $eventId) {
-    seatId
-    state
+# button again to stop. To resume after a break, give
+# the last version that you saw as "after".
+subscription WatchSeats($eventId: ID!, $after: Long) {
+  seatAvailability(eventId: $eventId, after: $after) {
+    __typename
+    ... on AvailabilitySnapshot {
+      version
+      available
+      reserved
+      sold
+    }
+    ... on AvailabilityDelta {
+      version
+      seats {
+        id
+        status
+      }
+      areas {
+        id
+        available
+      }
+    }
   }
 }
 `;
 
-const watcherVariables = { eventId: '' };
+const watcherVariables = { eventId: '', after: null };
 
 function tab(query, variables) {
   return { query, variables: JSON.stringify(variables, null, 2), headers };

@@ -1,6 +1,6 @@
 //! What clients say about shops.
 
-use async_graphql::{ID, InputObject, MaybeUndefined, OneofObject};
+use async_graphql::{ID, InputObject, MaybeUndefined};
 
 use super::ShopRole;
 use crate::{
@@ -11,15 +11,6 @@ use crate::{
     },
     shop,
 };
-
-/// How to name one shop.
-#[derive(Debug, OneofObject)]
-pub enum ShopBy {
-    /// By its id.
-    Id(ID),
-    /// By its unique name for addresses.
-    Slug(String),
-}
 
 /// Which shops are wanted; all conditions must hold.
 #[derive(Debug, Default, InputObject)]

@@ -52,8 +52,6 @@ fn plan(seats_per_row: i32) -> String {
 pub(crate) struct Stage {
     /// The owner's token.
     pub(crate) vendor: String,
-    /// The platform operator's token.
-    pub(crate) operator: String,
     /// The category.
     pub(crate) category: String,
     /// The shop.
@@ -123,7 +121,7 @@ impl World {
         let map = self.import(&vendor, &venue, plan).await;
         let event = self.event(&vendor, (&shop, &venue, &category), "Concert").await;
         let (seats, area) = self.places(&event).await;
-        Stage { vendor, operator, category, shop, venue, map, event, seats, area }
+        Stage { vendor, category, shop, venue, map, event, seats, area }
     }
 
     /// Imports a plan; the seat map's id.

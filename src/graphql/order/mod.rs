@@ -1,28 +1,30 @@
 //! Orders in the API.
 
+mod input;
+
 use async_graphql::{
-    Context, Enum, ID, InputObject, Object, SimpleObject, Subscription,
+    Context, Enum, ID, Object, SimpleObject, Subscription,
     connection::{Connection, EmptyFields},
 };
 use chrono::{DateTime, Utc};
-use entity::{OrderId, ReservationId, order, order::line};
+use entity::{OrderId, order, order::line};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
-use super::{
-    context::ContextExt,
-    error::{ApiError, ApiResult, found, outcome, user_error},
-    event::Event,
-    id::{decode, encode},
-    page::{Cursor, connection},
-    payment::{Payment, Refund},
-    scalar::{Long, Money},
-    shop::Shop,
-    ticket::Ticket,
-};
+pub use self::input::{CancelOrderInput, CancelOrderPayload, CheckoutInput, CheckoutPayload, ContactInput};
 use crate::{
-    error::Result as Outcome,
-    order::{self as orders, Checkout, Contact, Refusal},
+    graphql::{
+        context::ContextExt,
+        error::{ApiError, ApiResult, found, outcome, user_error},
+        event::Event,
+        id::{decode, encode},
+        page::{Cursor, connection},
+        payment::{Payment, Refund},
+        scalar::{Long, Money},
+        shop::Shop,
+        ticket::Ticket,
+    },
+    order::{self as orders, Refusal},
     page::Page,
     payment, ticket,
 };
@@ -259,55 +261,6 @@ pub struct OrderContact {
     pub phone: Option<String>,
 }
 
-/// What to check out.
-#[derive(Debug, InputObject)]
-pub struct CheckoutInput {
-    /// Your active reservations, all of one shop.
-    pub reservation_ids: Vec<ID>,
-    /// Whom the order is for.
-    pub contact: ContactInput,
-    /// Your own key: the same call with the same key has its effect once.
-    pub idempotency_key: String,
-}
-
-/// Whom an order is for.
-#[derive(Debug, InputObject)]
-pub struct ContactInput {
-    /// Whom to address.
-    pub name: String,
-    /// Where the tickets go.
-    pub email: String,
-    /// If you like.
-    pub phone: Option<String>,
-}
-
-/// What came of it.
-#[derive(Debug, SimpleObject)]
-pub struct CheckoutPayload {
-    /// The order, to be paid before it expires.
-    pub order: Option<Order>,
-    /// Why it was not made.
-    pub errors: Vec<OrderError>,
-}
-
-/// Which order to give up.
-#[derive(Debug, InputObject)]
-pub struct CancelOrderInput {
-    /// The order.
-    pub order_id: ID,
-    /// Its access token, if you are not signed in as its buyer.
-    pub access_token: Option<String>,
-}
-
-/// What came of it.
-#[derive(Debug, SimpleObject)]
-pub struct CancelOrderPayload {
-    /// The order, cancelled.
-    pub order: Option<Order>,
-    /// Why it was not cancelled.
-    pub errors: Vec<OrderError>,
-}
-
 /// Queries.
 #[derive(Debug, Default)]
 pub struct OrderQuery;
@@ -342,7 +295,7 @@ impl OrderMutation {
         #[graphql(desc = "What to check out.")] input: CheckoutInput,
     ) -> ApiResult<CheckoutPayload> {
         ctx.viewer().account()?;
-        let (order, errors) = outcome(check_out(ctx, input).await)?;
+        let (order, errors) = outcome(input.check_out(ctx).await)?;
         Ok(CheckoutPayload { order: order.map(Order::from), errors })
     }
 
@@ -388,17 +341,6 @@ impl OrderSubscription {
 /// A page of orders as a connection.
 pub(crate) fn order_connection(page: Page<order::Model>) -> OrderConnection {
     connection(page, EmptyFields, |row| (row.id.0, Order::from(row)))
-}
-
-async fn check_out(ctx: &Context<'_>, input: CheckoutInput) -> Outcome<order::Model, Refusal> {
-    let mut reservations: Vec<ReservationId> = Vec::new();
-    for (index, id) in input.reservation_ids.iter().enumerate() {
-        reservations.push(decode(id, &format!("reservationIds.{index}"))?);
-    }
-    let ContactInput { name, email, phone } = input.contact;
-    let contact = Contact { name, email, phone };
-    orders::checkout(ctx.app(), ctx.viewer(), Checkout { reservations, contact, key: input.idempotency_key })
-        .await
 }
 
 impl From<Refusal> for OrderError {

@@ -1,65 +1,39 @@
 //! Reservations in the API.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, SimpleObject, Subscription};
+mod input;
+mod refusal;
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
 use entity::{EventId, ReservationId, reservation::ReservationState};
 use futures_util::{Stream, StreamExt};
 
-use super::{
-    context::ContextExt,
-    error::{ApiError, ApiResult, found, outcome, user_error},
-    event::Event,
-    id::{self, decode, encode},
-    order::Order,
-    scalar::Money,
+use self::refusal::plain;
+pub use self::{
+    input::{
+        AdmissionInput, ExtendReservationInput, ExtendReservationPayload, PickInput, ReleaseReservationInput,
+        ReleaseReservationPayload, ReserveSeatsInput, ReserveSeatsPayload,
+    },
+    refusal::{ReservationError, ReservationErrorCode},
 };
 use crate::{
-    error::{Error, Fault, Faulty},
+    error::Faulty,
     event as events,
-    inventory::{self, Held, Item, Pick, Place, Refusal, Reserve},
+    graphql::{
+        context::ContextExt,
+        error::{ApiError, ApiResult, found, outcome},
+        event::Event,
+        id::{self, decode, encode},
+        order::Order,
+        scalar::{Long, Money},
+        seat_map::seat_id,
+    },
+    inventory::{self, Held, Item, Place},
     order as orders,
     venue::{self, SeatMap},
 };
-
-user_error! {
-    /// Why places were not reserved, or a reservation was not changed.
-    ReservationError, ReservationErrorCode {
-        /// The event is not published, or was cancelled.
-        NotOpen,
-        /// Sales have not begun; `availableAt` says when they do.
-        SalesNotStarted,
-        /// Sales are over.
-        SalesEnded,
-        /// A seat or area has no price, so it is not for sale.
-        NotForSale,
-        /// Somebody was first: `seats` are no longer free. Nothing was reserved.
-        SeatsTaken,
-        /// The area has only `available` places left. Nothing was reserved.
-        AreaFull,
-        /// You would have more places than the event allows one buyer: `limit`, of which you have `taken`.
-        LimitExceeded,
-        /// The reservation ran out or was given back.
-        ReservationEnded,
-        /// The reservation belongs to an order: cancel the order instead.
-        AlreadyOrdered,
-        /// The reservation is being paid.
-        BeingPaid,
-        /// The reservation has all the time that the event allows.
-        NoMoreTime,
-    }
-    {
-        /// The seats that are not free or not for sale.
-        seats: Vec<ID>,
-        /// Places left in the area.
-        available: u32,
-        /// How many places one buyer may have.
-        limit: u32,
-        /// How many places you have already.
-        taken: u32,
-        /// When it becomes possible.
-        available_at: DateTime<Utc>,
-    }
-}
 
 /// Where a reservation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -90,8 +64,8 @@ impl Reservation {
     }
 
     /// Raised by every change.
-    async fn version(&self) -> super::scalar::Long {
-        super::scalar::Long(self.held().version)
+    async fn version(&self) -> Long {
+        Long(self.held().version)
     }
 
     /// Where it stands.
@@ -198,7 +172,7 @@ impl ReservationItem {
         let quantity = item.place.quantity();
         let (label, seat_id, area_id) = match item.place {
             Place::Seat { ordinal, .. } => {
-                (map.plan.seat_name(ordinal as usize), Some(seat_id(map, ordinal)), None)
+                (map.plan.seat_name(ordinal as usize), Some(seat_id(map, ordinal as usize)), None)
             }
             Place::Area { ordinal, .. } => (
                 map.plan.areas.get(ordinal as usize).map(|area| area.name.clone()),
@@ -217,77 +191,6 @@ impl ReservationItem {
             total: Money::of(i64::from(quantity) * (item.price + item.fee), currency),
         }
     }
-}
-
-/// What to reserve.
-#[derive(Debug, InputObject)]
-pub struct ReserveSeatsInput {
-    /// Of which event.
-    pub event_id: ID,
-    /// Which places.
-    pub pick: PickInput,
-    /// Your own key, 8 to 255 characters, a UUID for instance: the same call with the same key has its effect once,
-    /// and the same answer, for 7 days.
-    pub idempotency_key: String,
-}
-
-/// Which places: exactly one of these.
-#[derive(Debug, OneofObject)]
-pub enum PickInput {
-    /// These seats, all or none.
-    SeatIds(Vec<ID>),
-    /// Places of an area without numbered seats.
-    Admission(AdmissionInput),
-}
-
-/// Places of an area without numbered seats.
-#[derive(Debug, InputObject)]
-pub struct AdmissionInput {
-    /// The area.
-    pub area_id: ID,
-    /// How many places.
-    pub quantity: u32,
-}
-
-/// What came of it.
-#[derive(Debug, SimpleObject)]
-pub struct ReserveSeatsPayload {
-    /// The reservation, if it was made.
-    pub reservation: Option<Reservation>,
-    /// Why it was not made.
-    pub errors: Vec<ReservationError>,
-}
-
-/// Which reservation to give back.
-#[derive(Debug, InputObject)]
-pub struct ReleaseReservationInput {
-    /// The reservation.
-    pub reservation_id: ID,
-}
-
-/// What came of it.
-#[derive(Debug, SimpleObject)]
-pub struct ReleaseReservationPayload {
-    /// The reservation, released.
-    pub reservation: Option<Reservation>,
-    /// Why it was not released.
-    pub errors: Vec<ReservationError>,
-}
-
-/// Which reservation to give more time.
-#[derive(Debug, InputObject)]
-pub struct ExtendReservationInput {
-    /// The reservation.
-    pub reservation_id: ID,
-}
-
-/// What came of it.
-#[derive(Debug, SimpleObject)]
-pub struct ExtendReservationPayload {
-    /// The reservation, with its new deadline.
-    pub reservation: Option<Reservation>,
-    /// Why it was not extended.
-    pub errors: Vec<ReservationError>,
 }
 
 /// Queries.
@@ -321,7 +224,7 @@ impl ReservationMutation {
         #[graphql(desc = "What to reserve.")] input: ReserveSeatsInput,
     ) -> ApiResult<ReserveSeatsPayload> {
         ctx.viewer().account()?;
-        let (reservation, errors) = outcome(reserve(ctx, input).await)?;
+        let (reservation, errors) = outcome(input.reserve(ctx).await)?;
         Ok(ReserveSeatsPayload { reservation: reservation.map(Reservation), errors })
     }
 
@@ -373,97 +276,8 @@ impl ReservationSubscription {
     }
 }
 
-/// A refusal with the seat map by which its seats are named.
-struct Told(Refusal, Option<std::sync::Arc<SeatMap>>);
-
-async fn reserve(ctx: &Context<'_>, input: ReserveSeatsInput) -> Result<inventory::Reservation, Error<Told>> {
-    let event: EventId = decode(&input.event_id, "eventId")?;
-    let map = map_of(ctx, event).await?;
-    let pick = pick(&input.pick, &map)?;
-    let reserve = Reserve { event, pick, key: input.idempotency_key };
-    inventory::reserve(ctx.app(), ctx.viewer(), reserve)
-        .await
-        .map_err(|error| error.map_refusal(|refusal| Told(refusal, Some(map))))
-}
-
 /// The seat map of an event that can be seen by all, or by the viewer.
-async fn map_of(ctx: &Context<'_>, event: EventId) -> Faulty<std::sync::Arc<SeatMap>> {
+async fn map_of(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
     let event = events::find::event(ctx.app(), ctx.viewer(), event).await?;
     venue::seat_map(ctx.app(), event.seat_map_id).await
-}
-
-fn pick(input: &PickInput, map: &SeatMap) -> Faulty<Pick> {
-    match input {
-        PickInput::SeatIds(ids) => {
-            let mut ordinals = Vec::with_capacity(ids.len().min(inventory::PLACES_MAX));
-            for (index, id) in ids.iter().enumerate() {
-                let path = format!("pick.seatIds.{index}");
-                let seat = id::decode_as(id::SEAT, id, &path)?;
-                let ordinal = map.ordinal(seat).filter(|&ordinal| (ordinal as usize) < map.plan.seats.len());
-                ordinals.push(ordinal.ok_or_else(|| Fault::invalid(&path, "is not a seat of this event"))?);
-            }
-            Ok(Pick::Seats(ordinals))
-        }
-        PickInput::Admission(admission) => {
-            let path = "pick.admission.areaId";
-            let area = id::decode_as(id::AREA, &admission.area_id, path)?;
-            let area = map.ordinal(area).filter(|&ordinal| (ordinal as usize) < map.plan.areas.len());
-            let area = area.ok_or_else(|| Fault::invalid(path, "is not an area of this event"))?;
-            Ok(Pick::Admission { area, quantity: admission.quantity })
-        }
-    }
-}
-
-fn seat_id(map: &SeatMap, ordinal: u32) -> ID {
-    id::encode_as(id::SEAT, map.place_id(ordinal))
-}
-
-fn plain(error: Error<Refusal>) -> Error<Told> {
-    error.map_refusal(|refusal| Told(refusal, None))
-}
-
-impl From<Told> for ReservationError {
-    fn from(Told(refusal, map): Told) -> Self {
-        let ids =
-            |seats: Vec<u32>| map.as_ref().map(|map| seats.iter().map(|&seat| seat_id(map, seat)).collect());
-        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
-        use ReservationErrorCode as Code;
-        match refusal {
-            Refusal::NotOpen => new(Code::NotOpen, "nothing of this event is sold"),
-            Refusal::SalesNotStarted { at } => Self {
-                available_at: Some(at),
-                retryable: true,
-                ..new(Code::SalesNotStarted, "sales have not begun")
-            },
-            Refusal::SalesEnded => new(Code::SalesEnded, "sales are over"),
-            Refusal::UnknownPlaces => new(Code::Invalid, "there are no such places"),
-            Refusal::NotForSale { seats } => {
-                Self { seats: ids(seats), ..new(Code::NotForSale, "these places are not for sale") }
-            }
-            Refusal::SeatsTaken { seats } => Self {
-                seats: ids(seats),
-                ..new(Code::SeatsTaken, "somebody was first; nothing was reserved")
-            },
-            Refusal::AreaFull { available } => Self {
-                available: Some(available),
-                ..new(Code::AreaFull, "not as many places are left; nothing was reserved")
-            },
-            Refusal::LimitExceeded { limit, taken } => Self {
-                limit: Some(limit),
-                taken: Some(taken),
-                ..new(Code::LimitExceeded, "one buyer may not have as many places of this event")
-            },
-            Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
-            Refusal::ReservationEnded | Refusal::PlacesChanged => {
-                new(Code::ReservationEnded, "the reservation has ended")
-            }
-            Refusal::AlreadyOrdered => {
-                new(Code::AlreadyOrdered, "the reservation belongs to an order; cancel the order instead")
-            }
-            Refusal::BeingPaid => new(Code::BeingPaid, "the reservation is being paid"),
-            Refusal::NoMoreTime => {
-                new(Code::NoMoreTime, "the reservation has all the time that the event allows")
-            }
-        }
-    }
 }

@@ -1,0 +1,127 @@
+//! The events: on sale, not yet, not any more, over, called off, and still a draft.
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use entity::event;
+
+use super::{
+    houses::{House, Houses},
+    made,
+    shows::{Fate, Hall, SHOWS, Show},
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    category,
+    error::Faulty,
+    event::{
+        details::Change,
+        edit::{self, NewEvent},
+        pricing::TierDetails,
+        tiers::{self, Scope},
+    },
+};
+
+/// Before its start an event is on sale for so many days.
+const SOLD_FOR: TimeDelta = TimeDelta::days(120);
+/// The events whose sales have not begun go on sale in so many days.
+const SALES_IN: TimeDelta = TimeDelta::days(7);
+
+/// Makes the events.
+pub(super) async fn put_on(app: &App, vendor: &Viewer, houses: &Houses) -> Faulty<()> {
+    for show in &SHOWS {
+        let event = announce(app, vendor, houses, show).await?;
+        if show.fate != Fate::Draft {
+            settle(app, vendor, show, event).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the draft and its price levels.
+async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> Faulty<event::Model> {
+    let House { shop, venue } = match show.hall {
+        Hall::Playhouse => houses.playhouse,
+        Hall::Studio => houses.studio,
+        Hall::Arena => houses.arena,
+        Hall::Lantern => houses.lantern,
+    };
+    // What is over cannot be published, so it is announced for tomorrow first.
+    let times = Times::of(show, show.day.max(1), app.clock.now());
+    let input = NewEvent {
+        shop,
+        venue,
+        map: None,
+        category: category::by_slug(app, show.category).await?.id,
+        slug: Some(show.slug.to_owned()),
+        name: show.name.to_owned(),
+        description: show.description.to_owned(),
+        starts_at: times.starts,
+        ends_at: times.ends,
+        sales_start: Some(times.sales_start),
+        sales_end: Some(times.sales_end),
+        refund_until: times.refund_until,
+        hold_seconds: 600,
+        hold_seconds_max: 1_800,
+        limit_per_buyer: 8,
+    };
+    let event = made(edit::create(app, vendor, input).await)?;
+    for (position, (name, price)) in (0..).zip(show.prices.levels) {
+        let details = TierDetails {
+            name: (*name).to_owned(),
+            price: *price,
+            fee: show.prices.fee,
+            tax_basis_points: show.prices.tax_basis_points,
+            position,
+        };
+        let scope = Scope { categories: vec![(*name).to_owned()], areas: Vec::new() };
+        made(tiers::create(app, vendor, event.id, details, scope).await)?;
+    }
+    Ok(event)
+}
+
+/// Publishes the draft, and lets its fate happen to it.
+async fn settle(app: &App, vendor: &Viewer, show: &Show, event: event::Model) -> Faulty<()> {
+    let event = made(edit::publish(app, vendor, event.id, event.version).await)?;
+    match show.fate {
+        Fate::OnSale | Fate::Upcoming | Fate::SalesEnded | Fate::Draft => {}
+        Fate::Past => {
+            let times = Times::of(show, show.day, app.clock.now());
+            let change = Change {
+                starts_at: Some(times.starts),
+                ends_at: Some(times.ends),
+                sales_start: Some(times.sales_start),
+                sales_end: Some(times.sales_end),
+                refund_until: Some(times.refund_until),
+                ..Change::default()
+            };
+            made(edit::update(app, vendor, event.id, event.version, change).await)?;
+        }
+        Fate::Cancelled => {
+            made(edit::cancel(app, vendor, event.id, event.version).await)?;
+        }
+    }
+    Ok(())
+}
+
+struct Times {
+    starts: DateTime<Utc>,
+    ends: DateTime<Utc>,
+    sales_start: DateTime<Utc>,
+    sales_end: DateTime<Utc>,
+    refund_until: Option<DateTime<Utc>>,
+}
+
+impl Times {
+    /// The times of the show if it is `day` days from now.
+    fn of(show: &Show, day: i64, now: DateTime<Utc>) -> Self {
+        let midnight = now.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let starts = midnight + TimeDelta::days(day) + TimeDelta::minutes(show.minute);
+        Self {
+            starts,
+            ends: starts + TimeDelta::minutes(show.lasts),
+            sales_start: if show.fate == Fate::Upcoming { now + SALES_IN } else { starts - SOLD_FOR },
+            sales_end: if show.fate == Fate::SalesEnded { now - TimeDelta::hours(1) } else { starts },
+            refund_until: show.refund_days.map(|days| starts - TimeDelta::days(days)),
+        }
+    }
+}

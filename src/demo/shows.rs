@@ -1,0 +1,257 @@
+//! What is played where, when and for how much.
+//!
+//! Invariant: no code, only what is told.
+
+/// The event that most is shown on.
+pub(super) const MAIN: &str = "a-midsummer-night";
+/// The event in the stadium.
+pub(super) const DERBY: &str = "harbour-derby";
+/// The event that is sold out.
+pub(super) const SOLD_OUT: &str = "jazz-at-midnight";
+
+/// What becomes of an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    OnSale,
+    Upcoming,
+    SalesEnded,
+    Past,
+    Cancelled,
+    Draft,
+}
+
+/// Where an event takes place.
+#[derive(Clone, Copy)]
+pub(super) enum Hall {
+    Playhouse,
+    Studio,
+    Arena,
+    Lantern,
+}
+
+/// An event.
+pub(super) struct Show {
+    pub(super) hall: Hall,
+    pub(super) fate: Fate,
+    /// The slug of its category.
+    pub(super) category: &'static str,
+    pub(super) slug: &'static str,
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    /// In how many days from now.
+    pub(super) day: i64,
+    /// When on that day, in minutes from midnight UTC; may reach into the next day.
+    pub(super) minute: i64,
+    /// How many minutes it takes.
+    pub(super) lasts: i64,
+    /// Until how many days before the start buyers may refund by themselves.
+    pub(super) refund_days: Option<i64>,
+    pub(super) prices: Prices,
+}
+
+/// What places cost.
+pub(super) struct Prices {
+    pub(super) tax_basis_points: i32,
+    pub(super) fee: i64,
+    /// The plan's categories, by which the price levels are named too, and the prices in minor units.
+    pub(super) levels: &'static [(&'static str, i64)],
+}
+
+const PLAYHOUSE: Prices = Prices {
+    tax_basis_points: 1_300,
+    fee: 250,
+    levels: &[("Premium", 8_900), ("Stalls", 5_900), ("Circle", 3_900), ("Box", 7_250)],
+};
+const STUDIO: Prices =
+    Prices { tax_basis_points: 1_300, fee: 100, levels: &[("Front", 2_200), ("Back", 1_800)] };
+const FREE: Prices = Prices { tax_basis_points: 0, fee: 0, levels: &[("Front", 0), ("Back", 0)] };
+const ARENA: Prices = Prices {
+    tax_basis_points: 1_000,
+    fee: 330,
+    levels: &[
+        ("Hospitality", 28_000),
+        ("Side", 9_800),
+        ("End", 5_400),
+        ("Family", 3_900),
+        ("Standing", 3_200),
+    ],
+};
+const LANTERN: Prices = Prices {
+    tax_basis_points: 900,
+    fee: 325,
+    levels: &[("Premium", 6_400), ("Stalls", 4_800), ("Circle", 3_200), ("Box", 5_500)],
+};
+
+/// All events.
+pub(super) const SHOWS: [Show; 13] = [
+    Show {
+        hall: Hall::Playhouse,
+        fate: Fate::OnSale,
+        category: "drama",
+        slug: MAIN,
+        name: "A Midsummer Night",
+        description: "Four lovers, one wood and too much moonlight. Two hours and a half with one interval, in \
+                      English with German surtitles.",
+        day: 24,
+        minute: 17 * 60 + 30,
+        lasts: 150,
+        refund_days: Some(2),
+        prices: PLAYHOUSE,
+    },
+    Show {
+        hall: Hall::Playhouse,
+        fate: Fate::OnSale,
+        category: "family",
+        slug: "the-paper-dragon",
+        name: "The Paper Dragon",
+        description: "A dragon made of old newspapers learns to fly. For everybody from five years on.",
+        day: 12,
+        minute: 13 * 60,
+        lasts: 75,
+        refund_days: Some(1),
+        prices: PLAYHOUSE,
+    },
+    Show {
+        hall: Hall::Playhouse,
+        fate: Fate::Upcoming,
+        category: "chamber-music",
+        slug: "winter-songs",
+        name: "Winter Songs",
+        description: "A string quartet and a soprano by candlelight. Sales begin in a week.",
+        day: 75,
+        minute: 18 * 60,
+        lasts: 100,
+        refund_days: Some(7),
+        prices: PLAYHOUSE,
+    },
+    Show {
+        hall: Hall::Playhouse,
+        fate: Fate::Past,
+        category: "opera",
+        slug: "the-lamplighter",
+        name: "The Lamplighter",
+        description: "The last lamplighter of the town hears that gas is coming to an end. An opera in three acts.",
+        day: -20,
+        minute: 17 * 60,
+        lasts: 180,
+        refund_days: None,
+        prices: PLAYHOUSE,
+    },
+    Show {
+        hall: Hall::Studio,
+        fate: Fate::OnSale,
+        category: "jazz",
+        slug: SOLD_OUT,
+        name: "Jazz at Midnight",
+        description: "Piano, double bass and brushes, and no more than forty chairs.",
+        day: 5,
+        minute: 22 * 60,
+        lasts: 120,
+        refund_days: None,
+        prices: STUDIO,
+    },
+    Show {
+        hall: Hall::Studio,
+        fate: Fate::OnSale,
+        category: "theatre",
+        slug: "open-rehearsal",
+        name: "Open Rehearsal",
+        description: "See how a scene is made, and ask why. Admission is free; a ticket keeps you a chair.",
+        day: 10,
+        minute: 16 * 60,
+        lasts: 90,
+        refund_days: Some(0),
+        prices: FREE,
+    },
+    Show {
+        hall: Hall::Arena,
+        fate: Fate::OnSale,
+        category: "football",
+        slug: DERBY,
+        name: "Harbour Derby: Hoshi v. Minato",
+        description: "East bank against west bank. The gates open two hours before kick-off.",
+        day: 18,
+        minute: 10 * 60,
+        lasts: 120,
+        refund_days: Some(3),
+        prices: ARENA,
+    },
+    Show {
+        hall: Hall::Arena,
+        fate: Fate::Upcoming,
+        category: "athletics",
+        slug: "evening-of-records",
+        name: "Evening of Records",
+        description: "Sprints, jumps and the mile under floodlights. Sales begin in a week.",
+        day: 60,
+        minute: 9 * 60 + 30,
+        lasts: 210,
+        refund_days: Some(7),
+        prices: ARENA,
+    },
+    Show {
+        hall: Hall::Lantern,
+        fate: Fate::OnSale,
+        category: "comedy",
+        slug: "late-night-laughter",
+        name: "Late Night Laughter",
+        description: "Five comedians, ten minutes each, and one microphone.",
+        day: 3,
+        minute: 25 * 60,
+        lasts: 90,
+        refund_days: None,
+        prices: LANTERN,
+    },
+    Show {
+        hall: Hall::Lantern,
+        fate: Fate::OnSale,
+        category: "family",
+        slug: "moon-rabbit",
+        name: "Moon Rabbit",
+        description: "A puppet play about a rabbit who wants to see the Earth rise.",
+        day: 16,
+        minute: 20 * 60,
+        lasts: 60,
+        refund_days: Some(1),
+        prices: LANTERN,
+    },
+    Show {
+        hall: Hall::Lantern,
+        fate: Fate::SalesEnded,
+        category: "comedy",
+        slug: "the-last-matinee",
+        name: "The Last Matinee",
+        description: "A farce with seven doors. Online sales are over; ask at the box office.",
+        day: 1,
+        minute: 19 * 60,
+        lasts: 110,
+        refund_days: None,
+        prices: LANTERN,
+    },
+    Show {
+        hall: Hall::Lantern,
+        fate: Fate::Cancelled,
+        category: "rock",
+        slug: "garage-rockets",
+        name: "Garage Rockets",
+        description: "Loud, short and called off: the drummer broke a thumb.",
+        day: 30,
+        minute: 25 * 60 + 30,
+        lasts: 120,
+        refund_days: None,
+        prices: LANTERN,
+    },
+    Show {
+        hall: Hall::Lantern,
+        fate: Fate::Draft,
+        category: "comedy",
+        slug: "autumn-revue",
+        name: "Autumn Revue",
+        description: "Not announced yet: title and cast may change.",
+        day: 110,
+        minute: 25 * 60,
+        lasts: 130,
+        refund_days: Some(7),
+        prices: LANTERN,
+    },
+];

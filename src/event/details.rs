@@ -1,0 +1,280 @@
+//! What an event says of itself: its names, times and terms, and what they must be.
+//!
+//! Invariant: pure and synchronous.
+
+use chrono::{DateTime, Datelike, Duration, SubsecRound, Utc};
+use entity::{CategoryId, event};
+
+use crate::error::{Check, Faulty};
+
+/// Everything about an event that can be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// What kind of event it is.
+    pub category: CategoryId,
+    /// Unique name for addresses.
+    pub slug: String,
+    /// Display name.
+    pub name: String,
+    /// May be empty.
+    pub description: String,
+    /// Start.
+    pub starts_at: DateTime<Utc>,
+    /// End.
+    pub ends_at: DateTime<Utc>,
+    /// Reservations are taken from here …
+    pub sales_start: DateTime<Utc>,
+    /// … until here.
+    pub sales_end: DateTime<Utc>,
+    /// Until when buyers may refund by themselves.
+    pub refund_until: Option<DateTime<Utc>>,
+    /// How long a reservation lasts.
+    pub hold_seconds: i32,
+    /// How long it may last with all extensions.
+    pub hold_seconds_max: i32,
+    /// How many places one buyer may have.
+    pub limit_per_buyer: i32,
+}
+
+/// What to change of it; none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What kind of event it is.
+    pub category: Option<CategoryId>,
+    /// Unique name for addresses.
+    pub slug: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Start.
+    pub starts_at: Option<DateTime<Utc>>,
+    /// End.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// Start of sales.
+    pub sales_start: Option<DateTime<Utc>>,
+    /// End of sales.
+    pub sales_end: Option<DateTime<Utc>>,
+    /// Until when buyers may refund by themselves; some none: never.
+    pub refund_until: Option<Option<DateTime<Utc>>>,
+    /// How long a reservation lasts.
+    pub hold_seconds: Option<i32>,
+    /// How long it may last with all extensions.
+    pub hold_seconds_max: Option<i32>,
+    /// How many places one buyer may have.
+    pub limit_per_buyer: Option<i32>,
+}
+
+impl Details {
+    /// What the row says.
+    pub fn of(row: event::Model) -> Self {
+        Self {
+            category: row.category_id,
+            slug: row.slug,
+            name: row.name,
+            description: row.description,
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+            sales_start: row.sales_start,
+            sales_end: row.sales_end,
+            refund_until: row.refund_until,
+            hold_seconds: row.hold_seconds,
+            hold_seconds_max: row.hold_seconds_max,
+            limit_per_buyer: row.limit_per_buyer,
+        }
+    }
+
+    /// The details with the changes made.
+    #[must_use]
+    pub fn with(self, change: Change) -> Self {
+        Self {
+            category: change.category.unwrap_or(self.category),
+            slug: change.slug.unwrap_or(self.slug),
+            name: change.name.unwrap_or(self.name),
+            description: change.description.unwrap_or(self.description),
+            starts_at: change.starts_at.unwrap_or(self.starts_at),
+            ends_at: change.ends_at.unwrap_or(self.ends_at),
+            sales_start: change.sales_start.unwrap_or(self.sales_start),
+            sales_end: change.sales_end.unwrap_or(self.sales_end),
+            refund_until: change.refund_until.unwrap_or(self.refund_until),
+            hold_seconds: change.hold_seconds.unwrap_or(self.hold_seconds),
+            hold_seconds_max: change.hold_seconds_max.unwrap_or(self.hold_seconds_max),
+            limit_per_buyer: change.limit_per_buyer.unwrap_or(self.limit_per_buyer),
+        }
+    }
+
+    /// The details as they are stored, or all that is wrong with them.
+    pub fn checked(self) -> Faulty<Self> {
+        let kept = Self {
+            name: self.name.trim().to_owned(),
+            description: self.description.trim().to_owned(),
+            starts_at: kept(self.starts_at),
+            ends_at: kept(self.ends_at),
+            sales_start: kept(self.sales_start),
+            sales_end: kept(self.sales_end),
+            refund_until: self.refund_until.map(kept),
+            ..self
+        };
+        let mut check = Check::default();
+        check
+            .that(
+                is_slug(&kept.slug),
+                "slug",
+                "must have 1 to 80 of a-z, 0-9, and single hyphens between them",
+            )
+            .text(&kept.name, "name", 1, 200)
+            .text(&kept.description, "description", 0, 10_000);
+        kept.check_times(&mut check);
+        check
+            .that((60..=3_600).contains(&kept.hold_seconds), "holdSeconds", "must be between 60 and 3600")
+            .that(
+                (60..=3_600).contains(&kept.hold_seconds_max) && kept.hold_seconds <= kept.hold_seconds_max,
+                "holdSecondsMax",
+                "must be between holdSeconds and 3600",
+            )
+            .that((1..=100).contains(&kept.limit_per_buyer), "limitPerBuyer", "must be between 1 and 100");
+        check.done()?;
+        Ok(kept)
+    }
+
+    fn check_times(&self, check: &mut Check) {
+        let times = [
+            ("startsAt", Some(self.starts_at)),
+            ("endsAt", Some(self.ends_at)),
+            ("salesStart", Some(self.sales_start)),
+            ("salesEnd", Some(self.sales_end)),
+            ("refundUntil", self.refund_until),
+        ];
+        for (path, time) in times {
+            let good = time.is_none_or(|time| (2000..3000).contains(&time.year()));
+            check.that(good, path, "must be between the years 2000 and 2999");
+        }
+        check
+            .that(self.starts_at <= self.ends_at, "endsAt", "must not be before startsAt")
+            .that(self.sales_start < self.sales_end, "salesEnd", "must be after salesStart")
+            .that(self.sales_end <= self.ends_at, "salesEnd", "must not be after endsAt");
+    }
+}
+
+/// The time in whole microseconds, as both databases keep it.
+fn kept(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(6)
+}
+
+/// The time in whole microseconds and within what both databases can compare.
+pub fn comparable(time: DateTime<Utc>) -> DateTime<Utc> {
+    let least = DateTime::UNIX_EPOCH;
+    kept(time.clamp(least, least + Duration::days(1_000 * 365)))
+}
+
+/// An address for an event that was given none: its name, and something of its id that others do not have.
+pub fn slug_of(name: &str, unique: u32) -> String {
+    let mut slug = String::new();
+    for c in name.to_lowercase().chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(60);
+    let slug = slug.trim_end_matches('-');
+    format!("{}-{unique:08x}", if slug.is_empty() { "event" } else { slug })
+}
+
+/// Whether it can stand in an address.
+pub fn is_slug(slug: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    slug.len() <= 80 && slug.split('-').all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::error::Fault;
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::minutes(minutes)
+    }
+
+    /// Sold from minute 10 to 20, held from minute 20 to 30.
+    fn details() -> Details {
+        Details {
+            category: CategoryId(Uuid::nil()),
+            slug: "gala".to_owned(),
+            name: "Gala".to_owned(),
+            description: String::new(),
+            starts_at: at(20),
+            ends_at: at(30),
+            sales_start: at(10),
+            sales_end: at(20),
+            refund_until: None,
+            hold_seconds: 600,
+            hold_seconds_max: 1_200,
+            limit_per_buyer: 8,
+        }
+    }
+
+    fn paths(fault: Fault) -> Vec<String> {
+        let Fault::Invalid(all) = fault else { panic!("{fault:?} is not about the input") };
+        all.into_iter().map(|invalid| invalid.path.join(".")).collect()
+    }
+
+    #[test]
+    fn good_details_are_kept_in_whole_microseconds() {
+        let change = Change { starts_at: Some(at(19) + Duration::nanoseconds(1_999)), ..Change::default() };
+        let kept = details().with(change).checked().unwrap();
+        assert_eq!(kept.starts_at, at(19) + Duration::microseconds(1));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let change = Change {
+            slug: Some("Gala!".to_owned()),
+            name: Some(" ".to_owned()),
+            ends_at: Some(at(19)),
+            sales_start: Some(at(20)),
+            hold_seconds: Some(59),
+            hold_seconds_max: Some(3_601),
+            limit_per_buyer: Some(0),
+            refund_until: Some(Some(DateTime::UNIX_EPOCH)),
+            ..Change::default()
+        };
+        let fault = details().with(change).checked().unwrap_err();
+        let expected = [
+            "slug",
+            "name",
+            "refundUntil",
+            "endsAt",
+            "salesEnd",
+            "salesEnd",
+            "holdSeconds",
+            "holdSecondsMax",
+            "limitPerBuyer",
+        ];
+        assert_eq!(paths(fault), expected);
+    }
+
+    #[test]
+    fn slugs_are_made_of_names() {
+        assert_eq!(slug_of("Die Zauberflöte (KV 620)", 0xab), "die-zauberfl-te-kv-620-000000ab");
+        assert_eq!(slug_of("第九", 1), "event-00000001");
+        for name in ["Gala", "–", "a".repeat(300).as_str(), "a - b"] {
+            assert!(is_slug(&slug_of(name, u32::MAX)), "{name}");
+        }
+        for bad in ["", "-", "a-", "-a", "a--b", "A", "ä", "a b", "a\0"] {
+            assert!(!is_slug(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn any_time_can_be_compared_in_both_databases() {
+        for time in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, at(0)] {
+            assert!((1970..3000).contains(&comparable(time).year()));
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What a price level must be, and which seats and areas it may price.
+//!
+//! Invariant: pure and synchronous.
+
+use std::collections::BTreeSet;
+
+use entity::{
+    TierId,
+    tier::{ScopeKind, scope},
+};
+
+use super::rules::Refusal;
+use crate::{
+    error::{Check, Fault, Faulty, Invalid},
+    venue::plan::Plan,
+};
+
+/// Price levels that an event may have.
+pub const TIERS_MAX: usize = 100;
+/// The highest price and the highest fee, in minor units: sums of many stay far from the limits of 64 bits.
+pub const PRICE_MAX: i64 = 1_000_000_000_000;
+
+/// Everything about a price level that can be changed, but what it prices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierDetails {
+    /// Display name.
+    pub name: String,
+    /// Price in minor units, tax included.
+    pub price: i64,
+    /// Fee per place in minor units, tax included.
+    pub fee: i64,
+    /// Tax rate contained in price and fee, in hundredths of a percent.
+    pub tax_basis_points: i32,
+    /// Order within the event.
+    pub position: i32,
+}
+
+impl TierDetails {
+    /// The details as they are stored, or all that is wrong with them.
+    pub fn checked(self) -> Faulty<Self> {
+        let kept = Self { name: self.name.trim().to_owned(), ..self };
+        let mut check = Check::default();
+        let good = |amount: i64| (0..=PRICE_MAX).contains(&amount);
+        check
+            .text(&kept.name, "name", 1, 200)
+            .that(good(kept.price), "price.amount", "is too large")
+            .that(good(kept.fee), "fee.amount", "is too large")
+            .that(
+                (0..=10_000).contains(&kept.tax_basis_points),
+                "taxBasisPoints",
+                "must be between 0 and 10000",
+            )
+            .that((0..=10_000).contains(&kept.position), "position", "must be between 0 and 10000");
+        check.done()?;
+        Ok(kept)
+    }
+}
+
+/// A category or area that a price level prices, and where in the input it was named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Category or area.
+    pub kind: ScopeKind,
+    /// The category's name, or the area's guid.
+    pub key: String,
+    /// Where in the input.
+    pub path: Vec<String>,
+    /// As people know it.
+    pub name: String,
+}
+
+/// What a price level shall price: categories by their names, areas by their ordinals (none: not of this map).
+pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faulty<Vec<Wanted>> {
+    let mut wanted = Vec::new();
+    let mut faults = Vec::new();
+    let path = |list: &str, index: usize| vec![list.to_owned(), index.to_string()];
+    for (index, name) in categories.iter().enumerate() {
+        let path = path("categories", index);
+        if plan.categories.iter().any(|category| category.name == *name) {
+            wanted.push(Wanted { kind: ScopeKind::Category, key: name.clone(), path, name: name.clone() });
+        } else {
+            faults.push(Invalid { path, why: format!("must be one of {}", names(plan)) });
+        }
+    }
+    for (index, ordinal) in areas.iter().enumerate() {
+        let path = path("areas", index);
+        match ordinal.and_then(|ordinal| plan.areas.get(ordinal as usize)) {
+            Some(area) => wanted.push(Wanted {
+                kind: ScopeKind::Area,
+                key: area.guid.clone(),
+                path,
+                name: area.name.clone(),
+            }),
+            None => faults.push(Invalid { path, why: "must be an area of the event's seat map".to_owned() }),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for Wanted { kind, key, path, .. } in &wanted {
+        if !seen.insert((*kind == ScopeKind::Area, key)) {
+            faults.push(Invalid { path: path.clone(), why: "is named twice".to_owned() });
+        }
+    }
+    if categories.is_empty() && areas.is_empty() {
+        let why = format!("name a category ({}) or an area that this tier prices", names(plan));
+        faults.push(Invalid { path: vec!["categories".to_owned()], why });
+    }
+    if faults.is_empty() { Ok(wanted) } else { Err(Fault::Invalid(faults)) }
+}
+
+fn names(plan: &Plan) -> String {
+    const TOLD: usize = 20;
+    let mut names: Vec<&str> = plan.categories.iter().map(|category| category.name.as_str()).collect();
+    if names.len() > TOLD {
+        names.truncate(TOLD);
+        names.push("…");
+    }
+    if names.is_empty() { "no category: the seat map has none".to_owned() } else { names.join(", ") }
+}
+
+/// Whether the tier can price what is wanted, beside what the other tiers of the event price.
+pub fn price(wanted: &[Wanted], scopes: &[scope::Model], tier: TierId) -> Result<(), Refusal> {
+    let taken = |wanted: &&Wanted| {
+        scopes
+            .iter()
+            .any(|scope| scope.tier_id != tier && scope.kind == wanted.kind && scope.key == wanted.key)
+    };
+    match wanted.iter().find(taken) {
+        Some(wanted) => Err(Refusal::AlreadyPriced(wanted.path.clone(), wanted.name.clone())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::EventId;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn plan() -> Plan {
+        let document = json!({
+            "name": "Hall", "size": {"width": 10, "height": 10},
+            "categories": [{"name": "Front"}, {"name": "Back"}],
+            "zones": [{
+                "name": "Stalls", "position": {"x": 0, "y": 0},
+                "areas": [{"shape": "circle", "circle": {"radius": 5}, "position": {"x": 1, "y": 1},
+                    "capacity": 50, "area_guid": "a1", "name": "Floor"}],
+            }],
+        });
+        Plan::parse(&document.to_string()).unwrap()
+    }
+
+    fn scope(tier: u128, kind: ScopeKind, key: &str) -> scope::Model {
+        let (event_id, tier_id) = (EventId(Uuid::from_u128(1)), TierId(Uuid::from_u128(tier)));
+        scope::Model { event_id, kind, key: key.to_owned(), tier_id }
+    }
+
+    fn paths(fault: Fault) -> Vec<String> {
+        let Fault::Invalid(all) = fault else { panic!("{fault:?} is not about the input") };
+        all.into_iter().map(|invalid| invalid.path.join(".")).collect()
+    }
+
+    #[test]
+    fn a_tier_prices_what_the_plan_has_and_no_other_tier_prices() {
+        let plan = plan();
+        let wanted = wanted(&plan, &["Front".to_owned()], &[Some(0)]).unwrap();
+        assert_eq!(wanted[1].key, "a1");
+        let scopes = [scope(1, ScopeKind::Category, "Front"), scope(2, ScopeKind::Category, "a1")];
+        assert_eq!(price(&wanted, &scopes, TierId(Uuid::from_u128(1))), Ok(()));
+        assert_eq!(
+            price(&wanted, &scopes, TierId(Uuid::from_u128(3))),
+            Err(Refusal::AlreadyPriced(vec!["categories".to_owned(), "0".to_owned()], "Front".to_owned()))
+        );
+        let fault = super::wanted(&plan, &["Front".into(), "front".into(), "Front".into()], &[Some(1), None]);
+        assert_eq!(paths(fault.unwrap_err()), ["categories.1", "areas.0", "areas.1", "categories.2"]);
+        assert_eq!(paths(super::wanted(&plan, &[], &[]).unwrap_err()), ["categories"]);
+    }
+
+    #[test]
+    fn prices_stay_far_from_overflow() {
+        let tier = |price, fee, tax| {
+            TierDetails { name: "A".to_owned(), price, fee, tax_basis_points: tax, position: 0 }.checked()
+        };
+        assert!(tier(PRICE_MAX, PRICE_MAX, 10_000).is_ok());
+        let fault = tier(PRICE_MAX + 1, -1, 10_001).unwrap_err();
+        assert_eq!(paths(fault), ["price.amount", "fee.amount", "taxBasisPoints"]);
+    }
+}

@@ -1,0 +1,108 @@
+//! Why places were not reserved, as clients are told.
+
+use std::sync::Arc;
+
+use async_graphql::ID;
+use chrono::{DateTime, Utc};
+
+use self::ReservationErrorCode as Code;
+use crate::{
+    error::Error,
+    graphql::{error::user_error, seat_map::seat_id},
+    inventory::Refusal,
+    venue::SeatMap,
+};
+
+user_error! {
+    /// Why places were not reserved, or a reservation was not changed.
+    ReservationError, ReservationErrorCode {
+        /// The event is not published, or was cancelled.
+        NotOpen,
+        /// Sales have not begun; `availableAt` says when they do.
+        SalesNotStarted,
+        /// Sales are over.
+        SalesEnded,
+        /// A seat or area has no price, so it is not for sale.
+        NotForSale,
+        /// Somebody was first: `seats` are no longer free. Nothing was reserved.
+        SeatsTaken,
+        /// The area has only `available` places left. Nothing was reserved.
+        AreaFull,
+        /// You would have more places than the event allows one buyer: `limit`, of which you have `taken`.
+        LimitExceeded,
+        /// The reservation ran out or was given back.
+        ReservationEnded,
+        /// The reservation belongs to an order: cancel the order instead.
+        AlreadyOrdered,
+        /// The reservation is being paid.
+        BeingPaid,
+        /// The reservation has all the time that the event allows.
+        NoMoreTime,
+    }
+    {
+        /// The seats that are not free or not for sale.
+        seats: Vec<ID>,
+        /// Places left in the area.
+        available: u32,
+        /// How many places one buyer may have.
+        limit: u32,
+        /// How many places you have already.
+        taken: u32,
+        /// When it becomes possible.
+        available_at: DateTime<Utc>,
+    }
+}
+
+/// A refusal with the seat map by which its seats are named.
+pub(super) struct Told(pub(super) Refusal, pub(super) Option<Arc<SeatMap>>);
+
+/// A refusal that is not about seats.
+pub(super) fn plain(error: Error<Refusal>) -> Error<Told> {
+    error.map_refusal(|refusal| Told(refusal, None))
+}
+
+impl From<Told> for ReservationError {
+    fn from(Told(refusal, map): Told) -> Self {
+        let ids = |seats: Vec<u32>| {
+            map.as_ref().map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect())
+        };
+        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
+        match refusal {
+            Refusal::NotOpen => new(Code::NotOpen, "nothing of this event is sold"),
+            Refusal::SalesNotStarted { at } => Self {
+                available_at: Some(at),
+                retryable: true,
+                ..new(Code::SalesNotStarted, "sales have not begun")
+            },
+            Refusal::SalesEnded => new(Code::SalesEnded, "sales are over"),
+            Refusal::UnknownPlaces => new(Code::Invalid, "there are no such places"),
+            Refusal::NotForSale { seats } => {
+                Self { seats: ids(seats), ..new(Code::NotForSale, "these places are not for sale") }
+            }
+            Refusal::SeatsTaken { seats } => Self {
+                seats: ids(seats),
+                ..new(Code::SeatsTaken, "somebody was first; nothing was reserved")
+            },
+            Refusal::AreaFull { available } => Self {
+                available: Some(available),
+                ..new(Code::AreaFull, "not as many places are left; nothing was reserved")
+            },
+            Refusal::LimitExceeded { limit, taken } => Self {
+                limit: Some(limit),
+                taken: Some(taken),
+                ..new(Code::LimitExceeded, "one buyer may not have as many places of this event")
+            },
+            Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
+            Refusal::ReservationEnded | Refusal::PlacesChanged => {
+                new(Code::ReservationEnded, "the reservation has ended")
+            }
+            Refusal::AlreadyOrdered => {
+                new(Code::AlreadyOrdered, "the reservation belongs to an order; cancel the order instead")
+            }
+            Refusal::BeingPaid => new(Code::BeingPaid, "the reservation is being paid"),
+            Refusal::NoMoreTime => {
+                new(Code::NoMoreTime, "the reservation has all the time that the event allows")
+            }
+        }
+    }
+}

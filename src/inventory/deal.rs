@@ -1,0 +1,103 @@
+//! A deal: commands for one or several inventories, and what is committed with them or not at all.
+//!
+//! One inventory's deal waits its turn at the desk, which commits it with others; a deal over several locks their stocks
+//! in ascending order of ids.
+
+use chrono::{DateTime, Utc};
+use entity::InventoryId;
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use super::{
+    across,
+    change::Decision,
+    decide::{Command, Refusal, decide},
+    state::{Held, Stock},
+};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    idempotency::Key,
+    store::Tx,
+};
+
+/// Writes that are committed with the commands or not at all. May run several times, each time in a new transaction.
+pub(crate) type Companion =
+    Box<dyn for<'a> Fn(&'a Tx, &'a [Held]) -> BoxFuture<'a, Faulty<()>> + Send + Sync>;
+
+/// An idempotency key, and the object that it stands for from now on.
+pub(crate) type Claim = (Key, Uuid);
+
+/// What the desks are asked to do, all or nothing.
+pub(crate) struct Deal {
+    /// The commands by inventory; those of one inventory are decided in order.
+    pub(crate) legs: Vec<(InventoryId, Vec<Command>)>,
+    /// Written in the same transaction.
+    pub(crate) companion: Option<Companion>,
+    /// Claimed in the same transaction, for this subject.
+    pub(crate) key: Option<Claim>,
+}
+
+/// Why a deal was not made.
+pub(crate) enum NoDeal {
+    /// The business says no.
+    Refused(Refusal),
+    /// The idempotency key was used meanwhile: the caller reads its answer.
+    KeyUsed,
+    /// Something went wrong.
+    Fault(Fault),
+}
+
+/// Makes the deal, and tells the reservations as they are then, in the order of the commands.
+pub(crate) async fn transact(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
+    if deal.legs.len() != 1 {
+        return across::across(app, deal).await;
+    }
+    let Some((id, commands)) = deal.legs.pop() else { return Ok(Vec::new()) };
+    app.desks.get(app, id).ask(app, commands, deal.companion, deal.key).await
+}
+
+/// Claims the key and writes the companion's rows; says why if that cannot be.
+pub(super) async fn accompany(
+    tx: &Tx,
+    key: Option<&Claim>,
+    companion: Option<&Companion>,
+    held: &[Held],
+    now: DateTime<Utc>,
+) -> Option<NoDeal> {
+    if let Some((key, subject)) = key {
+        match key.claim_in_tx(tx, *subject, now).await {
+            Ok(true) => {}
+            Ok(false) => return Some(NoDeal::KeyUsed),
+            Err(fault) => return Some(NoDeal::Fault(fault)),
+        }
+    }
+    match companion {
+        Some(companion) => companion(tx, held).await.err().map(NoDeal::Fault),
+        None => None,
+    }
+}
+
+/// Decides the commands one upon the other and applies them, or, if one is refused, none.
+pub(super) fn decide_all(
+    stock: &mut Stock,
+    commands: &[Command],
+    now: DateTime<Utc>,
+) -> Result<(Vec<Decision>, Vec<Held>), Refusal> {
+    let mut decisions: Vec<Decision> = Vec::with_capacity(commands.len());
+    let mut all_held = Vec::with_capacity(commands.len());
+    for command in commands {
+        match decide(stock, command, now) {
+            Ok((decision, held)) => {
+                stock.apply(&decision);
+                decisions.push(decision);
+                all_held.extend(held);
+            }
+            Err(refusal) => {
+                decisions.iter().rev().for_each(|decision| stock.undo(decision));
+                return Err(refusal);
+            }
+        }
+    }
+    Ok((decisions, all_held))
+}

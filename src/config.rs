@@ -24,52 +24,52 @@ pub enum Provider {
 #[derive(Args, Clone, Debug)]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, env = "TESSERA_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, global = true, env = "TESSERA_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Directory for the database file and, in development, the keys.
-    #[arg(long, env = "TESSERA_DATA_DIR", default_value = "./data")]
+    #[arg(long, global = true, env = "TESSERA_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
     /// `postgres://…` or `sqlite://…`; without it, `tessera.db` in the data directory.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Connections for reading, and on PostgreSQL as many again for writing.
-    #[arg(long, env = "TESSERA_DATABASE_CONNECTIONS", default_value_t = 8)]
+    #[arg(long, global = true, env = "TESSERA_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: u32,
     /// `development` or `production`.
-    #[arg(long, env = "TESSERA_ENV", value_enum, default_value_t = Environment::Development)]
+    #[arg(long, global = true, env = "TESSERA_ENV", value_enum, default_value_t = Environment::Development)]
     pub env: Environment,
     /// Fill an empty database with demo data; by default in development only.
-    #[arg(long, env = "TESSERA_DEMO")]
+    #[arg(long, global = true, env = "TESSERA_DEMO")]
     pub demo: Option<bool>,
     /// Directory of the signing keys; by default `keys` in the data directory, where development makes them.
-    #[arg(long, env = "TESSERA_KEYS_DIR")]
+    #[arg(long, global = true, env = "TESSERA_KEYS_DIR")]
     pub keys_dir: Option<PathBuf>,
     /// The server's address as clients know it, for links; by default the address it listens on.
-    #[arg(long, env = "TESSERA_PUBLIC_URL")]
+    #[arg(long, global = true, env = "TESSERA_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// Browser origins that may call the API, separated by commas; the server's own always may.
-    #[arg(long, env = "TESSERA_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[arg(long, global = true, env = "TESSERA_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
     /// Serve GraphiQL; by default in development only.
-    #[arg(long, env = "TESSERA_GRAPHIQL")]
+    #[arg(long, global = true, env = "TESSERA_GRAPHIQL")]
     pub graphiql: Option<bool>,
     /// Answer introspection; by default in development only.
-    #[arg(long, env = "TESSERA_INTROSPECTION")]
+    #[arg(long, global = true, env = "TESSERA_INTROSPECTION")]
     pub introspection: Option<bool>,
     /// The payment provider; production has no default.
-    #[arg(long, env = "TESSERA_PAYMENTS", value_enum)]
+    #[arg(long, global = true, env = "TESSERA_PAYMENTS", value_enum)]
     pub payments: Option<Provider>,
     /// Seconds for which an access token is valid.
-    #[arg(long, env = "TESSERA_ACCESS_SECONDS", default_value_t = 600)]
+    #[arg(long, global = true, env = "TESSERA_ACCESS_SECONDS", default_value_t = 600)]
     pub access_seconds: u32,
     /// Days for which a session can be refreshed.
-    #[arg(long, env = "TESSERA_SESSION_DAYS", default_value_t = 30)]
+    #[arg(long, global = true, env = "TESSERA_SESSION_DAYS", default_value_t = 30)]
     pub session_days: u32,
     /// Seconds that a payment may stay undecided before it is cancelled at the provider.
-    #[arg(long, env = "TESSERA_PAYMENT_SECONDS", default_value_t = 900)]
+    #[arg(long, global = true, env = "TESSERA_PAYMENT_SECONDS", default_value_t = 900)]
     pub payment_seconds: u32,
     /// Seconds that requests in progress get to finish when the server is told to stop.
-    #[arg(long, env = "TESSERA_SHUTDOWN_SECONDS", default_value_t = 10)]
+    #[arg(long, global = true, env = "TESSERA_SHUTDOWN_SECONDS", default_value_t = 10)]
     pub shutdown_seconds: u64,
 }
 
@@ -91,6 +91,9 @@ pub enum ConfigError {
     /// Limits of the pool.
     #[error("TESSERA_DATABASE_CONNECTIONS must be between 1 and 500")]
     Connections,
+    /// Demo accounts have passwords that everybody knows.
+    #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
+    Demo,
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,

@@ -5,7 +5,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use tessera::{
     account,
-    config::Config,
+    app::App,
+    config::{Config, ConfigError},
     demo, graphql, http,
     keys::SigningKeys,
     server::{self, StartError},
@@ -71,13 +72,16 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             Ok(())
         }
         Command::Seed => {
+            if !cli.config.fills_demo() {
+                return Err(ConfigError::Demo.into());
+            }
             let app = server::open(cli.config).await?;
             say(if demo::fill(&app).await? {
                 "filled with demo data"
             } else {
                 "not empty: nothing was changed"
             });
-            Ok(())
+            sign_ins(&app).await
         }
         Command::Operator { email } => {
             let app = server::open(cli.config).await?;
@@ -105,7 +109,7 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     }
     // Handlers stand before anybody is told that the server is ready.
     let stop = stop_signal()?;
-    welcome(&app.config);
+    welcome(&app).await?;
     worker::start(&app);
     let served = http::serve(&app, graphql::schema(&app), listener, stop).await;
     let grace = Duration::from_secs(app.config.shutdown_seconds);
@@ -124,19 +128,26 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, StartError
     })
 }
 
-fn welcome(config: &Config) {
-    let url = config.public_url();
-    if config.serves_graphiql() {
+async fn welcome(app: &App) -> Result<(), StartError> {
+    let url = app.config.public_url();
+    if app.config.serves_graphiql() {
         say(&format!("GraphiQL      {url}/graphiql"));
     }
     say(&format!("GraphQL       {url}/graphql (HTTP and WebSocket)"));
     say(&format!("health        {url}/health/ready"));
-    if config.fills_demo() {
+    sign_ins(app).await?;
+    say(&format!("listening on http://{}", app.config.listen));
+    Ok(())
+}
+
+/// Who may sign in to the demo, if this database has it.
+async fn sign_ins(app: &App) -> Result<(), StartError> {
+    if demo::is_there(app).await? {
         for (email, what) in demo::SIGN_INS {
             say(&format!("demo sign-in  {email} / {} ({what})", demo::PASSWORD));
         }
     }
-    say(&format!("listening on http://{}", config.listen));
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the command answers to whoever runs it")]

@@ -15,7 +15,7 @@ mod shows;
 use std::fmt;
 
 use entity::account as row;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::{
     account::{self, Refusal, Session, SignUp},
@@ -61,6 +61,12 @@ pub async fn fill(app: &App) -> Faulty<bool> {
     programme::put_on(app, &vendor, &houses).await?;
     sales::sell(app, &buyer).await?;
     Ok(true)
+}
+
+/// Whether the database was filled with demo data.
+pub async fn is_there(app: &App) -> Faulty<bool> {
+    let operator = row::Entity::find().filter(row::Column::Email.eq(OPERATOR)).one(app.store.read()).await?;
+    Ok(operator.is_some())
 }
 
 async fn sign_up(app: &App, email: &str, name: &str) -> Result<Session, Refusal> {

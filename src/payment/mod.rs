@@ -111,12 +111,13 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
         }
         return Err(match no_deal {
             NoDeal::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
-            NoDeal::Refused(_) => Error::Refused(Refusal::OrderEnded),
-            // Somebody else paid or ended the order meanwhile.
-            NoDeal::Fault(Fault::Stale(_)) => match payable(&orders::by_id(app, order.id).await?) {
-                Ok(()) => Error::Refused(Refusal::BeingPaid),
-                Err(refusal) => refusal,
-            },
+            // Somebody else paid or ended the order meanwhile: say which.
+            NoDeal::Refused(_) => {
+                now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::OrderEnded))
+            }
+            NoDeal::Fault(Fault::Stale(_)) => {
+                now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid))
+            }
             NoDeal::KeyUsed => Fault::Unavailable.into(),
             NoDeal::Fault(fault) => fault.into(),
         });
@@ -224,6 +225,11 @@ async fn all_legs(
         return Err(NoDeal::Refused(inventory::Refusal::ReservationEnded));
     }
     Ok(legs(live, commands))
+}
+
+/// Why the order, as it is now, cannot be paid; none if it can.
+async fn now_payable(app: &App, id: OrderId) -> Faulty<Option<Error<Refusal>>> {
+    Ok(payable(&orders::by_id(app, id).await?).err())
 }
 
 fn payable(order: &order::Model) -> Result<(), Refusal> {

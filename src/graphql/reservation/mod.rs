@@ -234,6 +234,7 @@ impl ReservationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: ReleaseReservationInput,
     ) -> ApiResult<ReleaseReservationPayload> {
+        ctx.viewer().account()?;
         let released = async {
             let id: ReservationId = decode(&input.reservation_id, "reservationId")?;
             inventory::release(ctx.app(), ctx.viewer(), id).await
@@ -249,6 +250,7 @@ impl ReservationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: ExtendReservationInput,
     ) -> ApiResult<ExtendReservationPayload> {
+        ctx.viewer().account()?;
         let extended = async {
             let id: ReservationId = decode(&input.reservation_id, "reservationId")?;
             orders::extend_reservation(ctx.app(), ctx.viewer(), id).await

@@ -17,7 +17,7 @@ const steps = {
   query: {
     name: 'CheckQuery',
     text: () =>
-      'query CheckQuery { events(first: 1, filter: { status: [ON_SALE] }) { nodes { id name } } }',
+      'query CheckQuery { events(first: 1) { nodes { id name } } }',
     find: (data) => ({ eventId: data.events.nodes[0].id }),
   },
   mutation: {

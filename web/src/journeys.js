@@ -48,7 +48,7 @@ mutation SignInAsBuyer($email: String!, $password: String!) {
 
 # 2. See what is on sale: take an id as "eventId".
 query BrowseEvents {
-  events(first: 10, filter: { status: [ON_SALE] }) {
+  events(first: 10, filter: { status: ON_SALE }) {
     nodes {
       id
       name

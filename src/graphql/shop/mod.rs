@@ -336,6 +336,7 @@ impl ShopMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: CreateShopInput,
     ) -> ApiResult<CreateShopPayload> {
+        ctx.viewer().user()?;
         let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
         Ok(CreateShopPayload { shop: shop.map(Shop), errors })
@@ -347,6 +348,7 @@ impl ShopMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: UpdateShopInput,
     ) -> ApiResult<UpdateShopPayload> {
+        ctx.viewer().user()?;
         let result = async { shop::update(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
         Ok(UpdateShopPayload { shop: shop.map(Shop), errors })
@@ -358,6 +360,7 @@ impl ShopMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: SetShopMemberInput,
     ) -> ApiResult<SetShopMemberPayload> {
+        ctx.viewer().user()?;
         let result = async { shop::set_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (member, errors) = outcome(result.await)?;
         Ok(SetShopMemberPayload { member: member.map(Into::into), errors })
@@ -369,6 +372,7 @@ impl ShopMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: RemoveShopMemberInput,
     ) -> ApiResult<RemoveShopMemberPayload> {
+        ctx.viewer().user()?;
         let result = async { shop::remove_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
         Ok(RemoveShopMemberPayload { shop: shop.map(Shop), errors })

@@ -224,6 +224,7 @@ impl CategoryMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: CreateCategoryInput,
     ) -> ApiResult<CreateCategoryPayload> {
+        ctx.viewer().operator()?;
         let result = async { category::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;
         Ok(CreateCategoryPayload { category: row.map(Category), errors })
@@ -235,6 +236,7 @@ impl CategoryMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: UpdateCategoryInput,
     ) -> ApiResult<UpdateCategoryPayload> {
+        ctx.viewer().operator()?;
         let result = async { category::update(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;
         Ok(UpdateCategoryPayload { category: row.map(Category), errors })

@@ -273,6 +273,7 @@ impl EventMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new event.")] input: CreateEventInput,
     ) -> ApiResult<CreateEventPayload> {
+        ctx.viewer().user()?;
         let result = match input.parse() {
             Ok(input) => edit::create(ctx.app(), ctx.viewer(), input).await,
             Err(fault) => Err(fault.into()),
@@ -287,6 +288,7 @@ impl EventMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateEventInput,
     ) -> ApiResult<UpdateEventPayload> {
+        ctx.viewer().user()?;
         let (id, seen) = (decode(&input.event_id, "eventId"), input.expected_version.0);
         let result = match id.and_then(|id| Ok((id, input.parse()?))) {
             Ok((id, change)) => edit::update(ctx.app(), ctx.viewer(), id, seen, change).await,
@@ -303,6 +305,7 @@ impl EventMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which event.")] input: PublishEventInput,
     ) -> ApiResult<PublishEventPayload> {
+        ctx.viewer().user()?;
         let result = match decode(&input.event_id, "eventId") {
             Ok(id) => edit::publish(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
@@ -318,6 +321,7 @@ impl EventMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which event.")] input: CancelEventInput,
     ) -> ApiResult<CancelEventPayload> {
+        ctx.viewer().user()?;
         let result = match decode(&input.event_id, "eventId") {
             Ok(id) => edit::cancel(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),

@@ -246,6 +246,7 @@ impl TierMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new tier.")] input: CreateTierInput,
     ) -> ApiResult<CreateTierPayload> {
+        ctx.viewer().user()?;
         let (tier, errors) = outcome(create(ctx, input).await)?;
         Ok(CreateTierPayload { tier, errors })
     }
@@ -256,6 +257,7 @@ impl TierMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateTierInput,
     ) -> ApiResult<UpdateTierPayload> {
+        ctx.viewer().user()?;
         let (tier, errors) = outcome(update(ctx, input).await)?;
         Ok(UpdateTierPayload { tier, errors })
     }
@@ -266,6 +268,7 @@ impl TierMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which tier.")] input: DeleteTierInput,
     ) -> ApiResult<DeleteTierPayload> {
+        ctx.viewer().user()?;
         let result = match decode(&input.tier_id, "tierId") {
             Ok(id) => tiers::delete(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),

@@ -262,6 +262,7 @@ impl VenueMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new venue.")] input: CreateVenueInput,
     ) -> ApiResult<CreateVenuePayload> {
+        ctx.viewer().user()?;
         let CreateVenueInput { shop_id, name, address, city, country, time_zone } = input;
         let details = Details { name, address, city, country, time_zone };
         let result = match decode(&shop_id, "shopId") {
@@ -278,6 +279,7 @@ impl VenueMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateVenueInput,
     ) -> ApiResult<UpdateVenuePayload> {
+        ctx.viewer().user()?;
         let UpdateVenueInput { venue_id, expected_version, name, address, city, country, time_zone } = input;
         let change = Change { name, address, city, country, time_zone };
         let result = match decode(&venue_id, "venueId") {

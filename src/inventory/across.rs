@@ -19,6 +19,14 @@ use crate::{app::App, error::Fault};
 /// Makes a deal over several inventories in one transaction, holding their stocks meanwhile.
 pub(super) async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
     deal.legs.sort_by_key(|(id, _)| *id);
+    // A stock is locked once, however many legs name it.
+    deal.legs.dedup_by(|later, first| {
+        let same = later.0 == first.0;
+        if same {
+            first.1.append(&mut later.1);
+        }
+        same
+    });
     let desks: Vec<Arc<Desk>> = deal.legs.iter().map(|(id, _)| app.desks.get(app, *id)).collect();
     let mut memories = Vec::with_capacity(desks.len());
     for desk in &desks {

@@ -281,8 +281,12 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
     let live: BTreeMap<_, Vec<_>> = live_reservations(app, order.id).await?;
     if live.is_empty() {
         let tx = app.store.begin().await?;
-        move_in_tx(&tx, &order, to, now).await?;
-        return Ok(tx.commit().await?);
+        return match move_in_tx(&tx, &order, to, now).await {
+            Ok(_) => Ok(tx.commit().await?),
+            // Somebody else moved it meanwhile; the next round sees where to.
+            Err(Fault::Stale(_)) => Ok(()),
+            Err(fault) => Err(fault),
+        };
     }
     let legs = live
         .into_iter()

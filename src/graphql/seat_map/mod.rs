@@ -234,6 +234,7 @@ impl SeatMapMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The plan, and whose it is.")] input: ImportSeatMapInput,
     ) -> ApiResult<ImportSeatMapPayload> {
+        ctx.viewer().user()?;
         let result = match decode(&input.venue_id, "venueId") {
             Ok(venue) => edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan).await,
             Err(fault) => Err(fault.into()),

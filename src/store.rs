@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
-use crate::error::{Error, Fault, Faulty};
+use crate::error::{Error, Fault, Faulty, Invalid};
 
 /// A transaction in progress; dropping it rolls it back.
 pub type Tx = DatabaseTransaction;
@@ -183,17 +183,21 @@ pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
 
 /// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file.
 pub fn is_transient(error: &DbErr) -> bool {
-    let code = if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
+    matches!(
+        code(error).as_deref(),
+        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P03" | "53300" | "5" | "6" | "261" | "517")
+    )
+}
+
+/// The database's own code.
+fn code(error: &DbErr) -> Option<String> {
+    if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
         && let RuntimeErr::SqlxError(error) = source
     {
         error.as_database_error().and_then(|error| error.code().map(Cow::into_owned))
     } else {
         None
-    };
-    matches!(
-        code.as_deref(),
-        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P03" | "53300" | "5" | "6" | "261" | "517")
-    )
+    }
 }
 
 impl From<DbErr> for Fault {
@@ -203,6 +207,9 @@ impl From<DbErr> for Fault {
         } else if is_transient(&error) {
             tracing::warn!(%error, "the database gave up for now");
             Self::Unavailable
+        } else if code(&error).as_deref() == Some("22021") {
+            // PostgreSQL's text holds every character but U+0000, which only a caller can have brought.
+            Self::Invalid(vec![Invalid { path: Vec::new(), why: "must not contain U+0000".to_owned() }])
         } else {
             Self::internal(error)
         }

@@ -42,7 +42,7 @@ use axum::{
 };
 use operation::Engine;
 use serde_json::json;
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -72,7 +72,10 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     }
     router
         .fallback(not_found)
-        .with_state(Door { engine: Engine { app, schema }, patience })
+        .with_state(Door {
+            engine: Engine { app, costs: Arc::new(guard::Costs::of(&schema.sdl())), schema },
+            patience,
+        })
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))

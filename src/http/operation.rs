@@ -2,7 +2,7 @@
 
 use super::{
     answer,
-    guard::{self, Introspection, Refusal},
+    guard::{self, Costs, Introspection, Refusal},
     params::Params,
     request_id::RequestId,
 };
@@ -15,7 +15,7 @@ use async_graphql::{Request, Response, ServerError, Value, Variables, parser::ty
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use serde_json::json;
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 use tracing::{Instrument, Span};
 
 /// What every handler needs to run operations.
@@ -25,6 +25,8 @@ pub(super) struct Engine {
     pub app: App,
     /// The executable schema.
     pub schema: Schema,
+    /// What documents may cost, by the schema.
+    pub costs: Arc<Costs>,
 }
 
 /// On whose behalf an operation runs, and under which name.
@@ -59,7 +61,7 @@ impl Engine {
             Introspection::Refused
         };
         let name = params.operation_name.as_deref();
-        let admitted = guard::admit(&params.query, name, introspection)?;
+        let admitted = guard::admit(&params.query, name, introspection, &self.costs)?;
         let span = tracing::info_span!(
             "graphql",
             request.id = %caller.id,

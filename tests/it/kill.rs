@@ -32,6 +32,15 @@ struct Server {
     address: String,
 }
 
+/// A test that fails leaves no server behind.
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 impl Server {
     fn start(url: &str, data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))

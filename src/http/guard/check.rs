@@ -5,7 +5,7 @@
 
 use super::{
     Introspection, MAX_ALIASES, MAX_DEPTH, MAX_DIRECTIVES, MAX_FRAGMENTS, MAX_INTROSPECTION_LISTS,
-    MAX_MUTATION_FIELDS, MAX_NESTING, MAX_SELECTIONS, Refusal,
+    MAX_MUTATION_FIELDS, MAX_NESTING, MAX_QUERY_FIELDS, MAX_SELECTIONS, Refusal,
 };
 use async_graphql::{
     Name, Positioned,
@@ -111,6 +111,9 @@ impl<'a> Scale<'a> {
     fn operation(&mut self, operation: &'a OperationDefinition) -> Result<Weight, Refusal> {
         let weight = self.set(&operation.selection_set.node, 0)?;
         match operation.ty {
+            OperationType::Query if weight.roots > MAX_QUERY_FIELDS => {
+                return Err(too_complex(format!("A query has at most {MAX_QUERY_FIELDS} root fields.")));
+            }
             OperationType::Mutation if weight.roots > MAX_MUTATION_FIELDS => {
                 return Err(too_complex(format!(
                     "A mutation has at most {MAX_MUTATION_FIELDS} root fields."

@@ -1,18 +1,20 @@
 //! The document guard: decides whether a GraphQL document is cheap enough to be looked at any further.
 //!
 //! The library's limits do not protect its parser (a 4 KB nested literal overflows the stack and aborts the
-//! process) nor its validator (a 0.9 KB chain of fragments burns seconds). Hence two gates of our own: [`scan()`]
-//! reads the text before the parser does, [`check()`] weighs the parsed document before validation expands it. Both
-//! are linear in the size of the document.
+//! process) nor its validator (a 0.9 KB chain of fragments burns seconds). Hence three gates of our own: [`scan()`]
+//! reads the text before the parser does, [`check()`] weighs the parsed document before validation expands it, both
+//! linear in its size; and [`Costs`] estimate what it may yield.
 //!
-//! Invariant: pure. No I/O, no schema, no viewer; nothing here panics, whatever the bytes.
+//! Invariant: pure. No I/O, no viewer; nothing here panics, whatever the bytes.
 
 mod check;
+mod cost;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 pub use check::check;
+pub use cost::{Costs, MAX_COST};
 pub use scan::scan;
 
 use async_graphql::parser::{
@@ -37,6 +39,8 @@ pub const MAX_ALIASES: u32 = 30;
 pub const MAX_DIRECTIVES: u32 = 50;
 /// Fragment definitions of one document.
 pub const MAX_FRAGMENTS: usize = 50;
+/// Root fields of one query. The library runs each of them, the same one as often as it is named.
+pub const MAX_QUERY_FIELDS: u32 = 50;
 /// Root fields of one mutation.
 pub const MAX_MUTATION_FIELDS: u32 = 10;
 /// Lists of types or fields nested in an introspection: each level multiplies the answer by the schema's size.
@@ -81,11 +85,13 @@ pub fn admit(
     text: &str,
     operation_name: Option<&str>,
     introspection: Introspection,
+    costs: &Costs,
 ) -> Result<Admitted, Refusal> {
     scan(text)?;
     let document = parse_query(text).map_err(|error| syntax(&error))?;
     check(&document, introspection)?;
     let kind = chosen(&document, operation_name)?;
+    costs.check(&document, operation_name)?;
     Ok(Admitted { document, kind })
 }
 

@@ -9,7 +9,7 @@ use std::fmt::Write;
 const INTROSPECTION: &str = include_str!("introspection.graphql");
 
 fn code(text: &str) -> Option<&'static str> {
-    admit(text, None, Introspection::Allowed).err().map(|refusal| refusal.code)
+    admit(text, None, Introspection::Allowed, &Costs::default()).err().map(|refusal| refusal.code)
 }
 
 fn nested(open: &str, close: &str, levels: usize) -> String {
@@ -18,7 +18,7 @@ fn nested(open: &str, close: &str, levels: usize) -> String {
 
 /// `levels` fragments, each of which uses the next one `width` times.
 fn bomb(levels: usize, width: usize) -> String {
-    let mut text = String::from("query{...F0}");
+    let mut text = String::from("query{a{...F0}}");
     for level in 0..levels {
         let spread = format!("...F{}", level + 1).repeat(width);
         write!(text, "fragment F{level} on Query{{{spread}}}").unwrap();
@@ -165,7 +165,9 @@ fn root_fields_are_counted_after_expansion() {
 
 #[test]
 fn introspection_can_be_switched_off_and_is_never_multiplied() {
-    let off = |text: &str| admit(text, None, Introspection::Refused).err().map(|refusal| refusal.code);
+    let off = |text: &str| {
+        admit(text, None, Introspection::Refused, &Costs::default()).err().map(|refusal| refusal.code)
+    };
     for text in [
         INTROSPECTION,
         "{__schema{a}}",
@@ -193,7 +195,9 @@ fn introspection_can_be_switched_off_and_is_never_multiplied() {
 fn the_operation_must_be_clear() {
     let two = "query A{a} mutation B{b}";
     let chosen = |text, name| {
-        admit(text, name, Introspection::Refused).map(|admitted| admitted.kind).map_err(|r| r.code)
+        admit(text, name, Introspection::Refused, &Costs::default())
+            .map(|admitted| admitted.kind)
+            .map_err(|r| r.code)
     };
     assert_eq!(chosen(two, Some("A")), Ok(OperationType::Query));
     assert_eq!(chosen(two, Some("B")), Ok(OperationType::Mutation));
@@ -207,11 +211,11 @@ fn the_operation_must_be_clear() {
 #[test]
 fn a_syntax_error_is_one_short_line() {
     for text in ["", "{", "{a(}", "query", "{a}}", "{a(x:\"\\q\")}", "fragment F on Q{a}", "ä"] {
-        let refusal = admit(text, None, Introspection::Refused).unwrap_err();
+        let refusal = admit(text, None, Introspection::Refused, &Costs::default()).unwrap_err();
         assert_eq!(refusal.code, "GRAPHQL_PARSE_FAILED", "{text}");
         assert!(!refusal.message.contains('\n') && refusal.message.len() < 220, "{}", refusal.message);
     }
-    let refusal = admit("{a(}", None, Introspection::Refused).unwrap_err();
+    let refusal = admit("{a(}", None, Introspection::Refused, &Costs::default()).unwrap_err();
     assert_eq!(refusal.message, "Syntax error at 1:4: expected name");
 }
 
@@ -224,7 +228,7 @@ fn quotes() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn it_never_falters(text in ".{0,400}", name in proptest::option::of("[a-z]{0,3}")) {
-        let _ = admit(&text, name.as_deref(), Introspection::Allowed);
+        let _ = admit(&text, name.as_deref(), Introspection::Allowed, &Costs::default());
     }
 
     /// Texts made of the grammar's own pieces reach deeper than random characters do.
@@ -233,8 +237,8 @@ proptest! {
         "{", "}", "[", "]", "(", ")", "\"", "\"\"\"", "\\", "\n", "#", "a", "a:", "x:", "$x", "1", "-1.5e3", "...", "... on T",
         "fragment F on Q", "...F", "...G", "fragment G on Q", "@d", "query", "mutation Q", "subscription", "!", "=", "\u{feff}", "ü",
     ]), 0..200)) {
-        let _ = admit(&pieces.concat(), None, Introspection::Allowed);
-        let _ = admit(&pieces.join(" "), None, Introspection::Allowed);
+        let _ = admit(&pieces.concat(), None, Introspection::Allowed, &Costs::default());
+        let _ = admit(&pieces.join(" "), None, Introspection::Allowed, &Costs::default());
     }
 
     /// What the scan takes for text the parser takes for text: brackets there need no partner.
@@ -251,7 +255,7 @@ proptest! {
     /// The weight is that of the real expansion.
     #[test]
     fn small_bombs_are_weighed_exactly(levels in 0_usize..6, width in 1_usize..5) {
-        let expanded = (0..levels).fold(2_usize, |inner, _| 1 + width * inner);
+        let expanded = 1 + (0..levels).fold(2_usize, |inner, _| 1 + width * inner);
         let refused = code(&bomb(levels, width)).is_some();
         prop_assert_eq!(refused, expanded > MAX_SELECTIONS as usize);
     }

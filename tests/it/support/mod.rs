@@ -7,6 +7,7 @@ pub(crate) mod postgres;
 pub(crate) mod socket;
 pub(crate) mod source;
 pub(crate) mod sqlite;
+pub(crate) mod wire;
 pub(crate) mod world;
 
-pub(crate) use world::{Answer, World, run};
+pub(crate) use world::{Answer, World, run, run_once};

@@ -7,46 +7,48 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 /// Longer than anything here takes; a wait ends when what is awaited comes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An open socket, after its acknowledgement.
+/// An open socket.
 pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
     /// Connects and says who asks.
     pub(crate) async fn open(address: &str, token: Option<&str>) -> Self {
-        let mut request = format!("ws://{address}/graphql").into_client_request().expect("a request");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        let (socket, _) = client_async(request, stream).await.expect("a socket");
-        let mut socket = Self(socket);
+        let mut socket = Self::connect(address, &[]).await.expect("a socket");
         let payload = token.map_or(json!({}), |token| json!({ "Authorization": format!("Bearer {token}") }));
-        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
+        socket.say(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(socket.message().await["type"], "connection_ack");
         socket
+    }
+
+    /// Connects with some headers of the handshake, and says nothing yet.
+    pub(crate) async fn connect(address: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let mut request = format!("ws://{address}/graphql").into_client_request()?;
+        let known = request.headers_mut();
+        known.insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+        for (name, value) in headers {
+            known.insert(*name, HeaderValue::from_str(value)?);
+        }
+        let stream = TcpStream::connect(address).await?;
+        Ok(Self(client_async(request, stream).await?.0))
     }
 
     /// Starts an operation.
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.send(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
+        self.say(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
     }
 
     /// The next message of the protocol.
     pub(crate) async fn message(&mut self) -> Value {
-        loop {
-            let next = timeout(PATIENCE, self.0.next()).await.expect("a message in time");
-            match next.expect("an open socket").expect("a good frame") {
-                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
-                Message::Close(frame) => panic!("closed: {frame:?}"),
-                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-            }
+        match self.frame().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("not a message: {other:?}"),
         }
     }
 
@@ -57,7 +59,36 @@ impl Socket {
         message["payload"]["data"].clone()
     }
 
-    async fn send(&mut self, message: Value) {
-        self.0.send(Message::text(message.to_string())).await.expect("sent");
+    /// Sends a message of the protocol.
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    /// Sends any frame. The server may have gone already: what it said before tells why.
+    pub(crate) async fn send(&mut self, frame: Message) {
+        let _ = self.0.send(frame).await;
+    }
+
+    /// Reads on until the server closes: the code and its reason, or `None` when the connection just broke.
+    pub(crate) async fn closed(&mut self) -> Option<(u16, String)> {
+        loop {
+            match self.frame().await {
+                Some(Message::Close(Some(frame))) => {
+                    return Some((frame.code.into(), frame.reason.to_string()));
+                }
+                Some(Message::Close(None)) | None => return None,
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Option<Message> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("a frame in time") {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(frame)) => return Some(frame),
+                Some(Err(_)) | None => return None,
+            }
+        }
     }
 }

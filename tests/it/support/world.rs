@@ -15,7 +15,15 @@ use entity::{EventId, event};
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use tessera::{
-    app::App, clock::Clock, config::Config, graphql, http, keys::SigningKeys, server, store::Store, worker,
+    app::App,
+    clock::Clock,
+    config::Config,
+    graphql,
+    http::{self, Patience},
+    keys::SigningKeys,
+    server,
+    store::Store,
+    worker,
 };
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -54,6 +62,12 @@ pub(crate) fn run(test: impl AsyncFn(&World)) {
     run_on("SQLite", &file.url, &test);
     let database = postgres::database("migrated", migrate);
     run_on("PostgreSQL", &database.url, test);
+}
+
+/// Runs the test in a world on SQLite only: for protocols, in which no database has a say.
+pub(crate) fn run_once(test: impl AsyncFnOnce(&World)) {
+    let file = sqlite::database("migrated", migrate);
+    run_on("SQLite", &file.url, test);
 }
 
 fn run_on(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
@@ -97,6 +111,16 @@ impl World {
     pub(crate) fn of(app: App, backend: &'static str, url: &str) -> Self {
         let router = http::router(app.clone(), graphql::schema(&app));
         Self { app, backend, url: url.to_owned(), router }
+    }
+
+    /// Another server on the same database, with the same keys and the same time, but with other settings. To be ended.
+    pub(crate) async fn beside(&self, args: &[&str], patience: Patience) -> Self {
+        let args = [&["--database-url", &self.url, "--public-url", "http://tessera.test"], args].concat();
+        let store = Store::connect(&self.url, 2).await.expect("a database");
+        let app =
+            App::new(config(&args), store, self.app.clock.clone(), self.app.keys.clone()).expect("an app");
+        let router = http::router_with(app.clone(), graphql::schema(&app), patience);
+        Self { app, backend: self.backend, url: self.url.clone(), router }
     }
 
     /// A second application on the same database, with the same keys and the same time.

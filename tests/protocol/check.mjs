@@ -1,0 +1,32 @@
+// Runs all checks against a server and tells the outcome: node check.mjs ADDRESS COMMAND…
+//
+// COMMAND runs the server's binary on the same data, for what only operators do by hand.
+import { audits } from './audits.mjs';
+import { graphqlWs } from './client.mjs';
+import { socket } from './socket.mjs';
+import { stage } from './stage.mjs';
+
+const [address, ...server] = process.argv.slice(2);
+const http = `${address}/graphql`;
+const ws = http.replace(/^http/, 'ws');
+
+const made = await stage(http, server);
+const suites = [
+  ['graphql-http', await audits(http)],
+  ['graphql-transport-ws', await socket(ws, made.event)],
+  ['graphql-ws', await graphqlWs(ws, made)],
+];
+
+let failed = 0;
+for (const [suite, results] of suites) {
+  for (const { name, reason } of results.filter(({ reason }) => reason)) {
+    failed += 1;
+    console.log(`FAILED  ${suite}: ${name}\n        ${reason}`);
+  }
+}
+console.log('suite                 good  of');
+for (const [suite, results] of suites) {
+  const good = results.filter(({ reason }) => !reason).length;
+  console.log(`${suite.padEnd(20)} ${String(good).padStart(5)} ${String(results.length).padStart(3)}`);
+}
+process.exit(failed === 0 ? 0 : 1);

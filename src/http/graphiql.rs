@@ -44,7 +44,7 @@ async fn index(request: Request) -> Response {
 async fn asset(Path(path): Path<String>, request: Request) -> Response {
     match Assets::get(&path) {
         // The page has one address, so that its policy cannot be walked around.
-        Some(_) if path == INDEX => not_found().await,
+        Some(_) if path == INDEX || path.split('/').any(|part| part == "..") => not_found().await,
         // Workers take their policy from their own file, not from the page.
         Some(file) => with_policy(serve(&path, file, request.headers()), &request),
         None => not_found().await,

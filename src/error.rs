@@ -114,8 +114,9 @@ impl Check {
     /// Notes that `text`, once trimmed, must have between `min` and `max` characters and no control characters but
     /// line breaks.
     pub fn text(&mut self, text: &str, path: &str, min: usize, max: usize) -> &mut Self {
-        let length = text.trim().chars().count();
-        self.that(length >= min && length <= max, path, &format!("must have {min} to {max} characters"));
+        // What is trimmed away counts too: it may be kept.
+        let good = text.trim().chars().count() >= min && text.chars().count() <= max;
+        self.that(good, path, &format!("must have {min} to {max} characters"));
         self.that(
             !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'),
             path,

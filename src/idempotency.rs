@@ -44,6 +44,11 @@ impl Key {
         Ok(Self { account, operation, chosen: key.to_owned(), input_digest })
     }
 
+    /// What tells this key from others: of an account, for an operation.
+    pub(crate) fn name(&self) -> (AccountId, &'static str, String) {
+        (self.account, self.operation, self.chosen.clone())
+    }
+
     /// The object that the key's first use made or changed, if it was used. Other input than then is a fault.
     pub async fn subject(&self, connection: &impl ConnectionTrait) -> Faulty<Option<Uuid>> {
         let row = Entity::find_by_id((self.account, self.operation.to_owned(), self.chosen.clone()))

@@ -183,10 +183,37 @@ pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
 
 /// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file.
 pub fn is_transient(error: &DbErr) -> bool {
-    matches!(
-        code(error).as_deref(),
-        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P03" | "53300" | "5" | "6" | "261" | "517")
-    )
+    let code = code(error);
+    let gave_up = matches!(
+        code.as_deref(),
+        Some(
+            "40001"
+                | "40P01"
+                | "55P03"
+                | "57014"
+                | "57P01"
+                | "57P02"
+                | "57P03"
+                | "53300"
+                | "5"
+                | "6"
+                | "261"
+                | "517"
+        )
+    );
+    gave_up || is_out_of_reach(error)
+}
+
+/// Whether the database could not be reached, or the connection broke.
+fn is_out_of_reach(error: &DbErr) -> bool {
+    use sqlx::Error::{BeginFailed, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+    if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
+        && let RuntimeErr::SqlxError(error) = source
+    {
+        matches!(**error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed)
+    } else {
+        false
+    }
 }
 
 /// The database's own code.

@@ -62,8 +62,12 @@ pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> Faulty<O
 
 /// The account, locked until the transaction ends where the database locks rows.
 async fn locked_in_tx(tx: &Tx, id: AccountId) -> Faulty<account::Model> {
-    use sea_orm::QuerySelect;
-    account::Entity::find_by_id(id).lock_exclusive().one(tx).await?.ok_or(Fault::NotFound("account"))
+    use sea_orm::{QuerySelect, sea_query::LockType};
+    account::Entity::find_by_id(id)
+        .lock(LockType::NoKeyUpdate)
+        .one(tx)
+        .await?
+        .ok_or(Fault::NotFound("account"))
 }
 
 impl From<Refusal> for Error<Refusal> {

@@ -61,7 +61,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         sales_end: Some(times.sales_end),
         refund_until: times.refund_until,
         hold_seconds: 600,
-        hold_seconds_max: 1_800,
+        hold_seconds_max: 1_200,
         limit_per_buyer: 8,
     };
     let event = made(edit::create(app, vendor, input).await)?;

@@ -126,11 +126,11 @@ impl Details {
             .text(&kept.description, "description", 0, 10_000);
         kept.check_times(&mut check);
         check
-            .that((60..=3_600).contains(&kept.hold_seconds), "holdSeconds", "must be between 60 and 3600")
+            .that((60..=1_200).contains(&kept.hold_seconds), "holdSeconds", "must be between 60 and 1200")
             .that(
-                (60..=3_600).contains(&kept.hold_seconds_max) && kept.hold_seconds <= kept.hold_seconds_max,
+                (60..=1_200).contains(&kept.hold_seconds_max) && kept.hold_seconds <= kept.hold_seconds_max,
                 "holdSecondsMax",
-                "must be between holdSeconds and 3600",
+                "must be between holdSeconds and 1200",
             )
             .that((1..=100).contains(&kept.limit_per_buyer), "limitPerBuyer", "must be between 1 and 100");
         check.done()?;

@@ -8,7 +8,7 @@ pub mod rules;
 pub mod tiers;
 
 use entity::{EventId, TierId, event, tier, tier::scope};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
 
 use crate::{
     app::App,
@@ -69,7 +69,7 @@ async fn managed(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model
 
 /// The event as it is until the transaction's end: changes of one event and of its price levels wait for one another.
 async fn locked_in_tx(tx: &Tx, id: EventId) -> Faulty<event::Model> {
-    let event = event::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
+    let event = event::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     event.ok_or(Fault::NotFound("event"))
 }
 

@@ -118,10 +118,10 @@ pub struct CreateEventInput {
     sales_end: Option<DateTime<Utc>>,
     /// Until when buyers may refund by themselves; never when left out.
     refund_until: Option<DateTime<Utc>>,
-    /// How many seconds a reservation lasts, 60 to 3600.
+    /// How many seconds a reservation lasts, 60 to 1200.
     #[graphql(default = 600)]
     hold_seconds: i32,
-    /// How many seconds a reservation may last with all extensions, up to 3600.
+    /// How many seconds a reservation may last with all extensions, up to 1200.
     #[graphql(default = 1200)]
     hold_seconds_max: i32,
     /// How many places one buyer may have, 1 to 100.
@@ -185,9 +185,9 @@ pub struct UpdateEventInput {
     sales_end: Option<DateTime<Utc>>,
     /// Until when buyers may refund by themselves; null: never.
     refund_until: MaybeUndefined<DateTime<Utc>>,
-    /// How many seconds a reservation lasts, 60 to 3600.
+    /// How many seconds a reservation lasts, 60 to 1200.
     hold_seconds: Option<i32>,
-    /// How many seconds a reservation may last with all extensions, up to 3600.
+    /// How many seconds a reservation may last with all extensions, up to 1200.
     hold_seconds_max: Option<i32>,
     /// How many places one buyer may have, 1 to 100.
     limit_per_buyer: Option<i32>,

@@ -316,7 +316,8 @@ impl PaymentMutation {
     }
 
     /// Gives a paid order back whole: its tickets become void, its seats free, and the money returns. The shop's
-    /// sellers may do this at any time, the buyer until the event's `refundUntil`; nobody once a ticket was used.
+    /// sellers may do this at any time, the buyer until the event's `refundUntil`, or at any time once the event was
+    /// cancelled; nobody once a ticket was used.
     async fn refund_order(
         &self,
         ctx: &Context<'_>,

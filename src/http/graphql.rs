@@ -13,7 +13,7 @@ use super::{
 use crate::auth::{self, Viewer};
 use async_graphql::parser::types::OperationType;
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Query, Request},
     http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts},
     response::Response,
@@ -42,7 +42,14 @@ async fn run(
     body: Body,
 ) -> Result<async_graphql::Response, Failure> {
     acceptable(parts)?;
-    let viewer = authenticate(engine, &parts.headers).await?;
+    let viewer = match authenticate(engine, &parts.headers).await {
+        Ok(viewer) => viewer,
+        Err(failure) => {
+            // A connection whose request was not read to its end is closed, and the client's next request on it with it.
+            drop(to_bytes(body, DRAINED_MAX).await);
+            return Err(failure);
+        }
+    };
     let params = match parts.method {
         Method::GET => from_url(&parts.uri)?,
         _ => from_body(&viewer, &parts.headers, body).await?,
@@ -62,6 +69,9 @@ async fn run(
         OperationType::Query | OperationType::Mutation => Ok(engine.answer(prepared).await),
     }
 }
+
+/// What is read of a body that nobody will look at.
+const DRAINED_MAX: usize = 256 * 1024;
 
 /// Refuses wrong methods, and bodies that are not plain JSON in UTF-8: a foreign page could send those without the
 /// browser asking us first.

@@ -85,7 +85,7 @@ async fn attempt_across(
     }
     for ((desk, memory), (mut stock, change)) in desks.iter().zip(memories).zip(drafts) {
         stock.version += 1;
-        let _ = desk.feed.send(Arc::new(Version { number: stock.version, change }));
+        desk.tell(Version { number: stock.version, change });
         **memory = Some(stock);
     }
     Ok(Some(all_held))

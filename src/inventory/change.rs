@@ -64,9 +64,14 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    /// Whether the reservation was written in it.
+    /// Stands for all that was not told one by one: whoever gets it looks anew.
+    pub(super) fn of_everything(number: i64) -> Self {
+        Self { number, change: Change { terms: true, ..Change::default() } }
+    }
+
+    /// Whether the reservation was, or may have been, written in it.
     pub(crate) fn is_about(&self, reservation: ReservationId) -> bool {
-        self.change.reservations.iter().any(|held| held.id == reservation)
+        self.change.terms || self.change.reservations.iter().any(|held| held.id == reservation)
     }
 }
 

@@ -40,6 +40,8 @@ pub enum Command {
         id: ReservationId,
         /// Whose it must be.
         buyer: AccountId,
+        /// The order that it must belong to: only with its order does an ordered reservation end.
+        order: Option<OrderId>,
     },
     /// Bind an active reservation to an order, at the checkout.
     Attach {
@@ -156,7 +158,7 @@ pub fn decide(
     let held = match command {
         Command::Reserve { id, buyer, pick } => Some(draft.reserve(*id, *buyer, pick)?),
         Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
-        Command::Release { id, buyer } => Some(draft.release(*id, *buyer)?),
+        Command::Release { id, buyer, order } => Some(draft.release(*id, *buyer, *order)?),
         Command::Attach { id, buyer, order } => Some(draft.attach(*id, *buyer, *order)?),
         Command::BeginPayment { id, order } => Some(draft.begin_payment(*id, *order)?),
         Command::EndPayment { id, order } => Some(draft.end_payment(*id, *order)?),
@@ -267,6 +269,7 @@ impl Draft<'_> {
 
     fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
         let mut held = self.active_of(id, buyer)?;
+        self.still_open()?;
         let deadline = (self.now + Duration::seconds(self.stock.terms.hold_seconds)).min(held.deadline_max);
         if deadline <= held.deadline {
             return Err(Refusal::NoMoreTime);
@@ -275,8 +278,16 @@ impl Draft<'_> {
         Ok(self.save(held))
     }
 
-    fn release(&mut self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
+    fn release(
+        &mut self,
+        id: ReservationId,
+        buyer: AccountId,
+        order: Option<OrderId>,
+    ) -> Result<Held, Refusal> {
         let mut held = self.active_of(id, buyer)?;
+        if held.order != order {
+            return Err(Refusal::AlreadyOrdered);
+        }
         self.free(&held);
         held.state = ReservationState::Released;
         Ok(self.save(held))
@@ -284,6 +295,7 @@ impl Draft<'_> {
 
     fn attach(&mut self, id: ReservationId, buyer: AccountId, order: OrderId) -> Result<Held, Refusal> {
         let mut held = self.active_of(id, buyer)?;
+        self.still_open()?;
         if held.order.is_some() {
             return Err(Refusal::AlreadyOrdered);
         }
@@ -299,6 +311,7 @@ impl Draft<'_> {
         if held.is_overdue(self.now) {
             return Err(Refusal::ReservationEnded);
         }
+        self.still_open()?;
         held.state = ReservationState::Paying;
         self.mark_seats(&held, SeatStatus::Paying);
         Ok(self.save(held))

@@ -6,21 +6,27 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use entity::InventoryId;
+use futures_util::FutureExt;
 use tokio::sync::{
-    MutexGuard, broadcast,
+    broadcast,
     mpsc::{self, error::TrySendError},
     oneshot,
 };
 
 use super::{
-    change::{Change, Decision, Version},
-    deal::{Claim, Companion, NoDeal, accompany, decide_all},
-    decide::{Command, Refusal},
+    batch::{Decided, Good, Job, give_up},
+    change::{Change, Version},
+    deal::{Claim, Companion, NoDeal, accompany},
+    decide::Command,
     read,
     state::{Held, Stock},
     write,
@@ -51,22 +57,18 @@ pub(crate) struct Desks(Mutex<HashMap<InventoryId, Arc<Desk>>>);
 pub(crate) struct Desk {
     pub(super) id: InventoryId,
     pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
+    /// The last version that was told here.
+    told: AtomicI64,
     queue: mpsc::Sender<Job>,
     pub(super) feed: broadcast::Sender<Arc<Version>>,
 }
 
-struct Job {
-    commands: Vec<Command>,
-    companion: Option<Companion>,
-    key: Option<Claim>,
-    reply: oneshot::Sender<Result<Vec<Held>, NoDeal>>,
-}
-
-/// A job that was decided and applied to the stock, but is not committed yet.
-struct Decided {
-    job: Job,
-    decisions: Vec<Decision>,
-    held: Vec<Held>,
+/// What came of a try.
+enum Tried {
+    /// All jobs were answered but these.
+    Answered(Vec<Job>),
+    /// Another instance was first: all are decided again.
+    GuardLost(Vec<Job>),
 }
 
 enum Written {
@@ -85,7 +87,13 @@ impl Desks {
             Entry::Vacant(entry) => {
                 let (queue, jobs) = mpsc::channel(QUEUE);
                 let (feed, _) = broadcast::channel(FEED);
-                let desk = Arc::new(Desk { id, stock: tokio::sync::Mutex::default(), queue, feed });
+                let desk = Arc::new(Desk {
+                    id,
+                    stock: tokio::sync::Mutex::default(),
+                    told: AtomicI64::new(0),
+                    queue,
+                    feed,
+                });
                 app.spawn(desk.clone().run(app.clone(), jobs));
                 entry.insert(desk).clone()
             }
@@ -144,12 +152,8 @@ impl Desk {
     /// Follows what other instances committed.
     pub(crate) async fn catch_up(&self, app: &App) -> Faulty<()> {
         let mut stock = self.stock.lock().await;
-        if stock.is_some() { self.follow(app, &mut stock).await } else { Ok(()) }
-    }
-
-    /// The version of the stock in memory, if there is one and nobody is writing.
-    pub(crate) fn version(&self) -> Option<i64> {
-        self.stock.try_lock().ok()?.as_ref().map(|stock| stock.version)
+        self.follow(app, &mut stock).await?;
+        self.loaded(app, &mut stock).await.map(|_| ())
     }
 
     /// Which inventory's desk this is.
@@ -173,105 +177,85 @@ impl Desk {
             {
                 batch.push(job);
             }
-            self.work(&app, batch).await;
+            if AssertUnwindSafe(self.work(&app, batch)).catch_unwind().await.is_err() {
+                // A bug of ours: those who asked are told to come back, and the database knows what is.
+                tracing::error!(inventory = %self.id.0, "a desk panicked");
+                *self.stock.lock().await = None;
+            }
         }
     }
 
     /// Decides and commits the batch, and answers every job in it.
     async fn work(&self, app: &App, mut batch: Vec<Job>) {
-        let mut guard = self.stock.lock().await;
-        for attempt in 0..ATTEMPTS {
-            if batch.is_empty() {
-                return;
-            }
-            match self.attempt(app, &mut guard, batch).await {
-                Ok(again) => batch = again,
-                Err((again, fault)) => {
+        let mut lost = 0;
+        while !batch.is_empty() {
+            let tried = {
+                let mut memory = self.stock.lock().await;
+                let tried = self.attempt(app, &mut memory, batch).await;
+                if tried.is_err() {
                     // Whatever the memory says now, the database knows better.
-                    *guard = None;
-                    batch = again;
-                    if !matches!(fault, Fault::Unavailable) || attempt + 1 == ATTEMPTS {
-                        if let Fault::Internal(source) = &fault {
-                            tracing::error!(inventory = %self.id.0, error = %source, "a batch failed");
-                        }
-                        let told = || match fault {
-                            Fault::NotFound(what) => Fault::NotFound(what),
-                            Fault::Invalid(_)
-                            | Fault::Stale(_)
-                            | Fault::IdempotencyMismatch
-                            | Fault::Unauthenticated
-                            | Fault::Forbidden(_)
-                            | Fault::Overloaded { .. }
-                            | Fault::Unavailable
-                            | Fault::Internal(_) => Fault::Unavailable,
-                        };
-                        for job in batch {
-                            job.answer(Err(NoDeal::Fault(told())));
-                        }
-                        return;
-                    }
+                    *memory = None;
                 }
+                tried
+            };
+            batch = match tried {
+                Ok(Tried::Answered(left)) => {
+                    batch = left;
+                    continue;
+                }
+                Ok(Tried::GuardLost(again)) if lost < ATTEMPTS => again,
+                Err((again, Fault::Unavailable)) if lost < ATTEMPTS => again,
+                Ok(Tried::GuardLost(jobs)) => return give_up(jobs, &Fault::Unavailable),
+                Err((jobs, fault)) => {
+                    if let Fault::Internal(source) = &fault {
+                        tracing::error!(inventory = %self.id.0, error = %source, "a batch failed");
+                    }
+                    return give_up(jobs, &fault);
+                }
+            };
+            // Not while holding the stock: others may read it meanwhile.
+            if lost > 0 {
+                tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << lost.min(7)))).await;
             }
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << attempt.min(7)))).await;
-            }
-        }
-        for job in batch {
-            job.answer(Err(NoDeal::Fault(Fault::Unavailable)));
+            lost += 1;
         }
     }
 
-    /// One try. Returns the jobs that must be tried again.
+    /// One try.
     async fn attempt(
         &self,
         app: &App,
-        memory: &mut MutexGuard<'_, Option<Stock>>,
+        memory: &mut Option<Stock>,
         batch: Vec<Job>,
-    ) -> Result<Vec<Job>, (Vec<Job>, Fault)> {
+    ) -> Result<Tried, (Vec<Job>, Fault)> {
         let stock = match self.loaded(app, memory).await {
             Ok(stock) => stock,
             Err(fault) => return Err((batch, fault)),
         };
-        let now = app.clock.now();
-        let mut decided = Vec::new();
-        let mut refused = Vec::new();
-        for job in batch {
-            match decide_all(stock, &job.commands, now) {
-                Ok((decisions, held)) => decided.push(Decided { job, decisions, held }),
-                Err(refusal) => refused.push((job, refusal)),
-            }
-        }
-        let idle = decided
-            .iter()
-            .all(|job| job.job.companion.is_none() && job.decisions.iter().all(Decision::is_empty));
-        if idle {
+        let mut decided = Decided::all(stock, batch, app.clock.now());
+        if decided.is_idle() {
             // Nothing to write; but were the refusals decided upon the current version?
             return match read::version(app, self.id).await {
-                Ok(version) if version == stock.version => {
-                    answer(decided, refused);
-                    Ok(Vec::new())
-                }
-                Ok(_) => self.again(app, memory, decided, refused).await,
-                Err(fault) => Err((jobs_of(decided, refused), fault)),
+                Ok(version) if version == stock.version => Ok(Tried::Answered(decided.answer())),
+                Ok(_) => self.again(app, memory, decided).await,
+                Err(fault) => Err((decided.jobs(), fault)),
             };
         }
-        let change =
-            stock.change_of(&decided.iter().flat_map(|job| job.decisions.clone()).collect::<Vec<_>>());
-        match self.write(app, stock, &change, &decided).await {
+        let change = stock.change_of(&decided.decisions());
+        match self.write(app, stock, &change, &decided.good).await {
             Ok(Written::Committed) => {
                 stock.version += 1;
-                // No receiver is no fault: nobody is watching.
-                let _ = self.feed.send(Arc::new(Version { number: stock.version, change }));
-                answer(decided, refused);
-                Ok(Vec::new())
+                self.tell(Version { number: stock.version, change });
+                Ok(Tried::Answered(decided.answer()))
             }
-            Ok(Written::GuardLost) => self.again(app, memory, decided, refused).await,
+            Ok(Written::GuardLost) => self.again(app, memory, decided).await,
             Ok(Written::Unwritable(index, no_deal)) => {
-                undo(stock, &decided);
-                decided.remove(index).job.answer(Err(no_deal));
-                Ok(jobs_of(decided, refused))
+                decided.undo(stock);
+                decided.good.remove(index).job.answer(Err(no_deal));
+                // One fewer each time, so this ends.
+                Ok(Tried::Answered(decided.jobs()))
             }
-            Err(fault) => Err((jobs_of(decided, refused), fault)),
+            Err(fault) => Err((decided.jobs(), fault)),
         }
     }
 
@@ -279,21 +263,32 @@ impl Desk {
     async fn again(
         &self,
         app: &App,
-        memory: &mut MutexGuard<'_, Option<Stock>>,
-        decided: Vec<Decided>,
-        refused: Vec<(Job, Refusal)>,
-    ) -> Result<Vec<Job>, (Vec<Job>, Fault)> {
+        memory: &mut Option<Stock>,
+        decided: Decided,
+    ) -> Result<Tried, (Vec<Job>, Fault)> {
         if let Some(stock) = memory.as_mut() {
-            undo(stock, &decided);
+            decided.undo(stock);
         }
-        let jobs = jobs_of(decided, refused);
+        let jobs = decided.jobs();
         match self.follow(app, memory).await {
-            Ok(()) => Ok(jobs),
+            Ok(()) => Ok(Tried::GuardLost(jobs)),
             Err(fault) => Err((jobs, fault)),
         }
     }
 
-    async fn write(&self, app: &App, stock: &Stock, change: &Change, decided: &[Decided]) -> Faulty<Written> {
+    /// Tells everybody who watches here.
+    pub(super) fn tell(&self, version: Version) {
+        self.told.store(version.number, Relaxed);
+        // No receiver is no fault: nobody is watching.
+        let _ = self.feed.send(Arc::new(version));
+    }
+
+    /// The last version that was told here.
+    pub(crate) fn told(&self) -> i64 {
+        self.told.load(Relaxed)
+    }
+
+    async fn write(&self, app: &App, stock: &Stock, change: &Change, decided: &[Good]) -> Faulty<Written> {
         let tx = app.store.begin().await?;
         let now = app.clock.now();
         if !write::write_in_tx(&tx, self.id, stock, change, now).await? {
@@ -316,10 +311,15 @@ impl Desk {
     }
 
     pub(super) async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
-        let stock = match memory.take() {
-            Some(stock) => stock,
-            None => read::load(app, self.id).await?,
-        };
+        if let Some(stock) = memory.take() {
+            return Ok(memory.insert(stock));
+        }
+        let stock = read::load(app, self.id).await?;
+        let told = self.told.swap(stock.version, Relaxed);
+        if told != 0 && told < stock.version {
+            // What happened in between was not told here: everybody looks anew.
+            self.tell(Version::of_everything(stock.version));
+        }
         Ok(memory.insert(stock))
     }
 
@@ -338,35 +338,9 @@ impl Desk {
                 // Newer than this version at worst, and then a later change says so again.
                 stock.terms = read::terms(app, self.id).await?;
             }
-            let _ = self.feed.send(Arc::new(Version { number, change }));
+            self.tell(Version { number, change });
         }
         *memory = Some(stock);
         Ok(())
-    }
-}
-
-fn undo(stock: &mut Stock, decided: &[Decided]) {
-    for decision in decided.iter().rev().flat_map(|job| job.decisions.iter().rev()) {
-        stock.undo(decision);
-    }
-}
-
-fn jobs_of(decided: Vec<Decided>, refused: Vec<(Job, Refusal)>) -> Vec<Job> {
-    decided.into_iter().map(|decided| decided.job).chain(refused.into_iter().map(|(job, _)| job)).collect()
-}
-
-fn answer(decided: Vec<Decided>, refused: Vec<(Job, Refusal)>) {
-    for Decided { job, held, .. } in decided {
-        job.answer(Ok(held));
-    }
-    for (job, refusal) in refused {
-        job.answer(Err(NoDeal::Refused(refusal)));
-    }
-}
-
-impl Job {
-    fn answer(self, answer: Result<Vec<Held>, NoDeal>) {
-        // The asker may be gone; the fact stays.
-        let _ = self.reply.send(answer);
     }
 }

@@ -77,6 +77,11 @@ impl<'a> Draft<'a> {
         Ok(held.clone())
     }
 
+    /// A reservation made before the event was called off leads nowhere any more.
+    pub(super) fn still_open(&self) -> Result<(), Refusal> {
+        if self.stock.terms.open { Ok(()) } else { Err(Refusal::NotOpen) }
+    }
+
     /// The reservation, if it is the order's.
     pub(super) fn of_order(&self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
         let held = self.stock.reservations.get(&id).ok_or(Refusal::ReservationEnded)?;

@@ -4,6 +4,7 @@
 //! pure function, one commit behind the version guard, a row in the change log, and a word to everybody who watches.
 
 mod across;
+mod batch;
 mod change;
 pub(crate) mod deal;
 mod decide;
@@ -96,7 +97,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Re
     if reservation.held.state == ReservationState::Released {
         return Ok(reservation);
     }
-    Ok(one(app, reservation.inventory, Command::Release { id, buyer }, None).await?)
+    Ok(one(app, reservation.inventory, Command::Release { id, buyer, order: None }, None).await?)
 }
 
 /// Gives an active reservation of the viewer's more time, never beyond the event's maximum.
@@ -218,9 +219,9 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         .await?;
     for id in &due {
         let deal = Deal { legs: vec![(*id, vec![Command::Expire])], companion: None, key: None };
-        match transact(app, deal).await {
-            Ok(_) | Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {}
-            Err(NoDeal::Fault(fault)) => return Err(fault),
+        // One inventory in trouble is no reason to leave the others.
+        if let Err(NoDeal::Fault(fault)) = transact(app, deal).await {
+            tracing::warn!(inventory = %id.0, ?fault, "overdue reservations could not be written down");
         }
     }
     Ok(due.len())
@@ -238,12 +239,11 @@ pub async fn follow_others(app: &App) -> Faulty<()> {
         .all(app.store.read())
         .await?;
     for desk in desks {
-        let known = desk.version();
-        if versions
-            .iter()
-            .any(|(id, version)| *id == desk.id() && known.is_some_and(|known| known < *version))
+        let is_behind = |(id, version): &(InventoryId, i64)| *id == desk.id() && desk.told() < *version;
+        if versions.iter().any(is_behind)
+            && let Err(fault) = desk.catch_up(app).await
         {
-            desk.catch_up(app).await?;
+            tracing::warn!(inventory = %desk.id().0, ?fault, "what others wrote could not be followed");
         }
     }
     Ok(())

@@ -142,7 +142,7 @@ fn validate(input: &Checkout) -> Faulty<Contact> {
     let distinct: std::collections::BTreeSet<_> = input.reservations.iter().collect();
     let email = input.contact.email.trim().to_lowercase();
     let plausible = email.len() <= 254
-        && !email.contains(char::is_whitespace)
+        && !email.contains(|c: char| c.is_whitespace() || c.is_control())
         && email.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty()
                 && !domain.contains('@')

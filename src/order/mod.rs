@@ -18,6 +18,7 @@ use entity::{
 use futures_util::{Stream, stream};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Query,
 };
 use uuid::Uuid;
 
@@ -225,17 +226,27 @@ pub(crate) async fn move_in_tx(
 ///
 /// Correctness does not wait for this: the reservations of such an order can be taken from at once.
 pub async fn expire_due(app: &App) -> Faulty<usize> {
+    let being_paid = Query::select()
+        .column(payment::Column::OrderId)
+        .from(payment::Entity)
+        .and_where(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
+        .to_owned();
     let due: Vec<OrderId> = order::Entity::find()
         .select_only()
         .column(order::Column::Id)
         .filter(order::Column::State.eq(OrderState::AwaitingPayment))
         .filter(order::Column::ExpiresAt.lte(app.clock.now()))
+        .filter(order::Column::Id.not_in_subquery(being_paid))
+        .order_by_asc(order::Column::ExpiresAt)
         .limit(EXPIRE_BATCH)
         .into_tuple()
         .all(app.store.read())
         .await?;
     for id in &due {
-        expire_or_prolong(app, *id).await?;
+        // One order in trouble is no reason to leave the others.
+        if let Err(fault) = expire_or_prolong(app, *id).await {
+            tracing::warn!(order = %id.0, ?fault, "an order could not be ended");
+        }
     }
     Ok(due.len())
 }
@@ -276,7 +287,7 @@ async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty
 
 /// Ends an unpaid order, and releases what reservations it still has, in one transaction.
 async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
-    let buyer = order.account_id;
+    let (buyer, ended) = (order.account_id, order.id);
     let now = app.clock.now();
     let live: BTreeMap<_, Vec<_>> = live_reservations(app, order.id).await?;
     if live.is_empty() {
@@ -291,7 +302,7 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
     let legs = live
         .into_iter()
         .map(|(inventory, ids)| {
-            let release = |id| Command::Release { id, buyer };
+            let release = |id| Command::Release { id, buyer, order: Some(ended) };
             // What is overdue is expired first; a release of it would be refused.
             (inventory, ids.into_iter().map(release).collect())
         })

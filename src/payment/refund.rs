@@ -3,6 +3,7 @@
 use chrono::Duration;
 use entity::{
     OrderId, RefundId,
+    event::EventStatus,
     order::{self, OrderState, line},
     payment::{self, PaymentState, RefundState, refund},
 };
@@ -139,19 +140,22 @@ async fn send(app: &App, id: RefundId) -> Faulty<()> {
         Ok(refund) => match refund.status {
             RefundStatus::Succeeded => (RefundState::Succeeded, Some(refund.reference)),
             RefundStatus::Pending => (RefundState::Pending, Some(refund.reference)),
-            RefundStatus::Failed => (RefundState::Failed, Some(refund.reference)),
+            RefundStatus::Failed => (failed(id, "failed", attempts), Some(refund.reference)),
         },
         Err(ProviderError::Unknown) => (RefundState::Submitted, None),
-        Err(ProviderError::Refused(code)) => {
-            tracing::error!(refund = %id.0, code, attempts, "the provider refused a refund");
-            (if attempts >= ATTEMPTS_MAX { RefundState::Manual } else { RefundState::Failed }, None)
-        }
+        Err(ProviderError::Refused(code)) => (failed(id, &code, attempts), None),
     };
     match write(app, &row, state, provider_ref, attempts).await {
         // Somebody else sent it at the same time, under the same key.
         Err(Fault::Stale(_)) => Ok(()),
         other => other,
     }
+}
+
+/// A refund that came to nothing: tried again, and in the end an operator's.
+fn failed(id: RefundId, code: &str, attempts: i32) -> RefundState {
+    tracing::error!(refund = %id.0, code, attempts, "the provider did not give the money back");
+    if attempts >= ATTEMPTS_MAX { RefundState::Manual } else { RefundState::Failed }
 }
 
 async fn write(
@@ -277,8 +281,10 @@ async fn authorise(
         Err(fault) => return Err(fault.into()),
     }
     for line in lines {
-        let until = event::by_id(app, line.event_id).await?.refund_until;
-        if until.is_none_or(|until| until <= app.clock.now()) {
+        let event = event::by_id(app, line.event_id).await?;
+        // What was called off is given back at any time.
+        let called_off = event.status == EventStatus::Cancelled;
+        if !called_off && event.refund_until.is_none_or(|until| until <= app.clock.now()) {
             return Err(Error::Refused(Refusal::RefundClosed));
         }
     }

@@ -53,6 +53,10 @@ pub async fn recover(app: &App) -> Faulty<usize> {
     for id in &due {
         if let Err(fault) = settle(app, *id).await {
             tracing::warn!(payment = %id.0, ?fault, "a payment could not be settled; it is tried again");
+            // Later, so that it does not stand in the way of others.
+            if let Ok(payment) = by_id(app, *id).await {
+                drop(postpone(app, &payment).await);
+            }
         }
     }
     Ok(due.len())
@@ -93,11 +97,16 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
     let overdue = give_up || payment.deadline <= app.clock.now();
     let answer = match (payment.state, reference) {
         (PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled, _) => return Ok(()),
+        // Given up, or too late: whoever comes back after that must not be charged.
+        (PaymentState::Authorised, Some(reference)) if overdue => provider.cancel(reference).await,
         (PaymentState::Authorised, Some(reference)) => match sell::sell(app, payment).await {
             Ok(()) => return Ok(()),
             Err(NoDeal::Fault(fault)) => return Err(fault),
-            // The seats are gone: the authorisation is given up, and nobody is charged.
-            Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => provider.cancel(reference).await,
+            Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {
+                unchanged(app, payment).await?;
+                // The seats are gone: the authorisation is given up, and nobody is charged.
+                provider.cancel(reference).await
+            }
         },
         (PaymentState::Capturing, Some(reference)) => provider.capture(reference).await,
         (PaymentState::RequiresAction | PaymentState::Submitted, Some(reference)) if overdue => {
@@ -121,12 +130,25 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
     }
 }
 
+/// Whether the payment is still as it was read. Race: whoever settles it at the same time may have sold its seats, and
+/// that is why they cannot be sold now; the sale moved the payment on in the same commit.
+async fn unchanged(app: &App, payment: &payment::Model) -> Faulty<()> {
+    let now = by_id(app, payment.id).await?;
+    if now.version == payment.version { Ok(()) } else { Err(Fault::Stale("payment")) }
+}
+
 /// Writes down what the provider says, if it is news.
 async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty<()> {
     if intent.amount != payment.amount_minor || intent.currency != payment.currency {
         return stuck(app, payment, "the provider has another amount").await;
     }
-    let Some(next) = state::advance(payment.state, state::state_of(intent.status)) else {
+    let observed = state::state_of(intent.status);
+    if payment.state == PaymentState::Capturing
+        && matches!(observed, PaymentState::Failed | PaymentState::Cancelled)
+    {
+        return stuck(app, payment, "the seats are sold, but the authorisation is gone").await;
+    }
+    let Some(next) = state::advance(payment.state, observed) else {
         return postpone(app, payment).await;
     };
     if matches!(next, PaymentState::Failed | PaymentState::Cancelled) {
@@ -138,6 +160,7 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
             Ok(()) => Ok(()),
             Err(NoDeal::Fault(fault)) => Err(fault),
             Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {
+                unchanged(app, payment).await?;
                 stuck(app, payment, "collected, but the seats are gone").await
             }
         };
@@ -216,7 +239,7 @@ async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
 async fn stuck(app: &App, payment: &payment::Model, why: &str) -> Faulty<()> {
     tracing::error!(payment = %payment.id.0, order = %payment.order_id.0, why, "a payment is stuck");
     let order = orders::by_id(app, payment.order_id).await?;
-    if order.state == OrderState::AwaitingPayment {
+    if matches!(order.state, OrderState::AwaitingPayment | OrderState::Paid) {
         let tx = app.store.begin().await?;
         orders::move_in_tx(&tx, &order, OrderState::Stuck, app.clock.now()).await?;
         tx.commit().await?;

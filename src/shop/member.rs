@@ -13,7 +13,7 @@ use entity::{
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::OnConflict,
+    sea_query::{LockType, OnConflict},
 };
 
 use super::{
@@ -146,7 +146,11 @@ pub async fn members_of(
 /// Raises the shop's version, so that no other change of its members is under way, and reads its roles.
 async fn guarded_in_tx(app: &App, tx: &Tx, id: ShopId) -> Faulty<HashMap<AccountId, ShopRole>> {
     // Race: on PostgreSQL the lock makes the second wait here instead of losing the guard.
-    let shop = shop::Entity::find_by_id(id).lock_exclusive().one(tx).await?.ok_or(Fault::NotFound("shop"))?;
+    let shop = shop::Entity::find_by_id(id)
+        .lock(LockType::NoKeyUpdate)
+        .one(tx)
+        .await?
+        .ok_or(Fault::NotFound("shop"))?;
     let row =
         shop::ActiveModel { id: Unchanged(shop.id), updated_at: Set(app.clock.now()), ..Default::default() };
     store::save_versioned::<shop::Entity>(tx, row, shop.version, "shop").await?;

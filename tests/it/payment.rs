@@ -319,3 +319,80 @@ fn an_order_may_hold_reservations_of_two_events() {
         assert_eq!(seats_left(world, &other).await, 80);
     });
 }
+
+/// The answer to the first call was lost, so we do not know the provider's name for the payment: giving it up must not
+/// be what charges the card.
+#[test]
+fn giving_up_a_payment_whose_answer_was_lost_charges_nothing() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        for (trouble, seat) in [(Trouble::LoseAnswer, 0), (Trouble::LoseCall, 1)] {
+            let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[seat]]).await;
+            let id = world.checkout(&buyer, &[&reservation]).await;
+            sandbox.trouble([trouble]);
+            let lost = world.pay(&buyer, &id, "pm_card_visa", &format!("lost-answer-{seat}")).await.good();
+            assert_eq!(lost.data("payOrder.payment.state"), "CREATED");
+            let payment = lost.text("payOrder.payment.id");
+            let given_up = world.gql(Some(&buyer), CANCEL_PAYMENT, json!({ "id": payment })).await.good();
+            assert_eq!(given_up.data("cancelPayment.payment.state"), "CANCELLED", "{trouble:?}");
+            assert_eq!(given_up.data("cancelPayment.order.state"), "AWAITING_PAYMENT", "{trouble:?}");
+        }
+    });
+}
+
+#[test]
+fn a_cancelled_event_sells_nothing_more_and_is_given_back() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let sold = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let ordered = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
+        let unpaid = world.checkout(&buyer, &[&ordered]).await;
+        let loose = world.reserve(&buyer, &stage.event, &[&stage.seats[2]]).await;
+        let version = "query($id: ID!) { event(id: $id) { version } }";
+        let version =
+            world.gql(None, version, json!({ "id": stage.event })).await.good().data("event.version");
+        let cancel = "mutation($id: ID!, $version: Long!) {
+            cancelEvent(input: { eventId: $id, expectedVersion: $version }) { event { status } errors { code } } }";
+        world.gql(Some(&stage.vendor), cancel, json!({ "id": stage.event, "version": version })).await.good();
+        let pay = world.pay(&buyer, &unpaid, "pm_card_visa", "after-the-end").await;
+        assert_eq!(pay.refusal("payOrder").as_deref(), Some("ORDER_ENDED"), "{}", pay.body);
+        let input = json!({ "reservations": [loose], "key": "after-the-end" });
+        let checkout = world.gql(Some(&buyer), crate::support::given::CHECKOUT, input).await;
+        assert_eq!(checkout.refusal("checkout").as_deref(), Some("RESERVATION_ENDED"), "{}", checkout.body);
+        // After the buyers' time for refunds, which no longer counts.
+        world.advance(Duration::from_hours(93 * 24));
+        let token = order_token(world, &sold).await;
+        let back =
+            "mutation($id: ID!, $token: String!) { refundOrder(input: { orderId: $id, accessToken: $token,
+            idempotencyKey: \"called-off\" }) { order { state } errors { code } } }";
+        let back = world.gql(None, back, json!({ "id": sold, "token": token })).await.good();
+        assert_eq!(back.data("refundOrder.order.state"), "REFUNDED");
+    });
+}
+
+/// The token in the mail that the buyer got.
+async fn order_token(world: &World, order: &str) -> String {
+    let (_, suffix) = order.split_once('_').expect("a TypeID");
+    let id: type_safe_id::TypeSafeId<type_safe_id::DynamicType> =
+        format!("order_{suffix}").parse().expect("an id");
+    tessera::order::access::token(&world.app, entity::OrderId(id.uuid())).expect("a token")
+}
+
+#[test]
+fn an_ordered_reservation_ends_only_with_its_order() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let order = world.checkout(&buyer, &[&reservation]).await;
+        let release =
+            "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) { errors { code } } }";
+        let refused = world.gql(Some(&buyer), release, json!({ "id": reservation })).await;
+        assert_eq!(refused.refusal("releaseReservation").as_deref(), Some("ALREADY_ORDERED"));
+        world.gql(Some(&buyer), CANCEL_ORDER, json!({ "id": order })).await.good();
+        assert_eq!(seats_left(world, &stage.event).await, 80);
+    });
+}

@@ -163,6 +163,72 @@ fn an_order_paid_from_many_tabs_is_charged_once() {
     });
 }
 
+/// The buyer's page and the browser's return ask at the same time how the payment stands: it is sold and collected once,
+/// and the one that comes too late gives nothing up.
+#[test]
+fn a_payment_confirmed_twice_at_once_is_collected() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let confirm = "mutation($id: ID!) { confirmPayment(input: { paymentId: $id }) {
+            order { state } payment { state } errors { code } } }";
+        for seat in &stage.seats[..20] {
+            let buyer = world.guest().await;
+            let reservation = world.reserve(&buyer, &stage.event, &[seat]).await;
+            let order = world.checkout(&buyer, &[&reservation]).await;
+            let asked =
+                world.pay(&buyer, &order, "pm_card_authenticationRequired", "twice-at-once").await.good();
+            let url = asked.text("payOrder.payment.nextActionUrl");
+            sandbox.authenticate(url.rsplit('/').next().expect("an intent"), true).await.expect("answered");
+            let id = asked.text("payOrder.payment.id");
+            let asks = (0..4).map(|_| world.gql(Some(&buyer), confirm, json!({ "id": id })));
+            for answer in join_all(asks).await {
+                assert!(answer.body["errors"].is_null(), "{}", answer.body);
+            }
+            let document = "query($id: ID!) { order(id: $id) { state payments { state } } }";
+            let now = world.gql(Some(&buyer), document, json!({ "id": order })).await.good();
+            assert_eq!(now.data("order"), json!({ "state": "PAID", "payments": [{ "state": "CAPTURED" }] }));
+        }
+    });
+}
+
+/// Whoever repeats a key at once must not stand in the way of others, and is answered as the first was.
+#[test]
+fn repeated_keys_do_not_starve_the_neighbours() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let event = world.only_event().await;
+        let (repeater, others) = (viewers(world, 1).await.remove(0), viewers(world, 20).await);
+        let repeated = (0..40).map(|_| {
+            let (app, viewer) = (world.app.clone(), repeater.clone());
+            let pick = Pick::Admission { area: 0, quantity: 1 };
+            let reserve = Reserve { event, pick, key: "again-and-again".to_owned() };
+            world.app.spawn(async move {
+                inventory::reserve(&app, &viewer, reserve).await.map(|made| made.held.id)
+            })
+        });
+        let honest = others.into_iter().enumerate().map(|(index, viewer)| {
+            let app = world.app.clone();
+            let pick = Pick::Seats(vec![u32::try_from(index).expect("few")]);
+            let reserve = Reserve { event, pick, key: format!("honest-buyer-{index}") };
+            world.app.spawn(async move {
+                inventory::reserve(&app, &viewer, reserve).await.map(|made| made.held.id)
+            })
+        });
+        let (repeated, honest) = (repeated.collect::<Vec<_>>(), honest.collect::<Vec<_>>());
+        for made in join_all(honest).await {
+            made.expect("no panic").expect("reserved");
+        }
+        let ids: Vec<_> = join_all(repeated)
+            .await
+            .into_iter()
+            .map(|made| made.expect("no panic").expect("the same answer"))
+            .collect();
+        assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "one reservation for one key");
+        assert_eq!(stage.seats.len(), 30);
+    });
+}
+
 /// Several scanners at once, same ticket: one lets in.
 #[test]
 fn a_ticket_admits_exactly_once() {

@@ -222,6 +222,16 @@ async fn books_balance(app: &App, db: &DatabaseConnection) {
     for (intent, given_back) in books {
         let ours =
             payments.iter().find(|payment| payment.provider_ref.as_deref() == Some(intent.id.as_str()));
+        if let Some(ours) = ours
+            && matches!(ours.state, PaymentState::Capturing | PaymentState::Captured)
+        {
+            let collected = intent.status == "succeeded" || ours.state == PaymentState::Capturing;
+            assert!(
+                collected && intent.status != "canceled",
+                "sold, but the provider has it {}",
+                intent.status
+            );
+        }
         if intent.status == "succeeded" {
             let ours = ours.expect("whatever the provider collected is known to us");
             assert_eq!(ours.state, PaymentState::Captured, "collected there is collected here");

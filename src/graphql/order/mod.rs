@@ -288,7 +288,8 @@ pub struct OrderMutation;
 
 #[Object]
 impl OrderMutation {
-    /// Makes an order of reservations of yours. Their deadlines stay: pay before the first of them.
+    /// Makes an order of reservations of yours. Their deadlines stay as they are; pay before the first of them, or extend
+    /// them as before.
     async fn checkout(
         &self,
         ctx: &Context<'_>,

@@ -198,9 +198,9 @@ fn repeated_keys_do_not_starve_the_neighbours() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let event = world.only_event().await;
-        let (repeater, others) = (viewers(world, 1).await.remove(0), viewers(world, 20).await);
+        let (impatient, others) = (viewers(world, 1).await.remove(0), viewers(world, 20).await);
         let repeated = (0..40).map(|_| {
-            let (app, viewer) = (world.app.clone(), repeater.clone());
+            let (app, viewer) = (world.app.clone(), impatient.clone());
             let pick = Pick::Admission { area: 0, quantity: 1 };
             let reserve = Reserve { event, pick, key: "again-and-again".to_owned() };
             world.app.spawn(async move {

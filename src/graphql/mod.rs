@@ -6,6 +6,7 @@
 pub mod account;
 pub mod availability;
 pub mod category;
+pub mod complete;
 mod context;
 pub mod error;
 pub mod event;

@@ -27,7 +27,10 @@ pub use request_id::RequestId;
 pub use serve::serve;
 pub use socket::Patience;
 
-use crate::{app::App, graphql::Schema};
+use crate::{
+    app::App,
+    graphql::{Schema, complete::Shape},
+};
 use answer::{Failure, MediaType};
 use axum::{
     Json, Router,
@@ -58,24 +61,24 @@ pub fn router(app: App, schema: Schema) -> Router {
 
 /// All routes, with sockets as patient as told: tests have none.
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
-    let cors = cors(app.config.allowed_origins.clone());
+    let sdl = schema.sdl();
+    let (costs, shape) = (Arc::new(guard::Costs::of(&sdl)), Arc::new(Shape::of(&sdl)));
+    let engine = Engine { app, schema, costs, shape };
+    let cors = cors(engine.app.config.allowed_origins.clone());
     let mut router = Router::new()
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/graphql", any(graphql_endpoint))
         .merge(well_known::routes());
-    if app.sandbox.is_some() {
+    if engine.app.sandbox.is_some() {
         router = router.merge(sandbox::routes());
     }
-    if app.config.serves_graphiql() {
+    if engine.app.config.serves_graphiql() {
         router = router.merge(graphiql::routes());
     }
     router
         .fallback(not_found)
-        .with_state(Door {
-            engine: Engine { app, costs: Arc::new(guard::Costs::of(&schema.sdl())), schema },
-            patience,
-        })
+        .with_state(Door { engine, patience })
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))

@@ -9,9 +9,12 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    graphql::{self, Schema},
+    graphql::{self, Schema, complete::Shape},
 };
-use async_graphql::{Request, Response, ServerError, Value, Variables, parser::types::OperationType};
+use async_graphql::{
+    Request, Response, ServerError, Value, Variables,
+    parser::types::{ExecutableDocument, OperationType},
+};
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use serde_json::json;
@@ -27,6 +30,8 @@ pub(super) struct Engine {
     pub schema: Schema,
     /// What documents may cost, by the schema.
     pub costs: Arc<Costs>,
+    /// The schema's objects, by which incomplete answers are completed.
+    pub shape: Arc<Shape>,
 }
 
 /// On whose behalf an operation runs, and under which name.
@@ -45,6 +50,7 @@ pub(super) struct Prepared {
     /// What its log lines belong to.
     pub span: Span,
     request: Request,
+    document: ExecutableDocument,
     id: RequestId,
 }
 
@@ -73,8 +79,14 @@ impl Engine {
             .data(caller.id.clone());
         request = graphql::prepare(&self.app, request, caller.viewer.clone());
         request.operation_name = params.operation_name;
-        request.set_parsed_query(admitted.document);
-        Ok(Prepared { kind: admitted.kind, request, id: caller.id.clone(), span })
+        request.set_parsed_query(admitted.document.clone());
+        Ok(Prepared {
+            kind: admitted.kind,
+            request,
+            document: admitted.document,
+            id: caller.id.clone(),
+            span,
+        })
     }
 
     /// Runs a query or a mutation.
@@ -82,13 +94,15 @@ impl Engine {
     /// It runs in a task of its own, which shutdown waits for: a caller who goes away does not cut a mutation in
     /// the middle, nor drop a database transaction that is busy.
     pub(super) async fn answer(&self, prepared: Prepared) -> Response {
-        let Prepared { request, id, span, kind: _ } = prepared;
+        let Prepared { request, document, id, span, kind: _ } = prepared;
+        let name = request.operation_name.clone();
         let schema = self.schema.clone();
         let work = async move { schema.execute(request).await };
         let mut response = match self.app.spawn(work.instrument(span.clone())).await {
             Ok(response) => response,
             Err(_) => panicked(&id, &span),
         };
+        self.shape.complete(&document, name.as_deref(), &mut response);
         span.in_scope(|| graphql::mask::mask(&mut response, id.as_str()));
         response
     }
@@ -106,7 +120,7 @@ impl Engine {
     }
 
     fn subscription(&self, prepared: Prepared) -> Payloads {
-        let Prepared { request, id, span, kind: _ } = prepared;
+        let Prepared { request, id, span, .. } = prepared;
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         let mut begun = false;
         responses

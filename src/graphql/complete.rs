@@ -1,0 +1,201 @@
+//! What a response must look like when a field failed: its key is there and null, or, where null cannot be, what it
+//! belongs to is null.
+//!
+//! The library leaves the keys of failed fields out, and clients that rely on the schema's types stumble over that. See
+//! section 6.4.4 of the specification, <https://spec.graphql.org/September2025/#sec-Handling-Execution-Errors>.
+//! Only responses with errors are touched.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Name, Response, Value,
+    indexmap::IndexMap,
+    parser::{
+        parse_schema,
+        types::{
+            BaseType, ExecutableDocument, Field, OperationType, Selection, SelectionSet, Type, TypeKind,
+            TypeSystemDefinition,
+        },
+    },
+};
+
+/// The schema's objects: by type and field, the field's type. Unions and interfaces are not here: which object stands
+/// for one is not known from outside, so what is inside is left as it is.
+#[derive(Debug, Default)]
+pub struct Shape(HashMap<String, HashMap<String, Type>>);
+
+impl Shape {
+    /// Reads the schema.
+    pub fn of(sdl: &str) -> Self {
+        let Ok(document) = parse_schema(sdl) else { return Self::default() };
+        let mut objects = HashMap::new();
+        for definition in document.definitions {
+            if let TypeSystemDefinition::Type(definition) = definition
+                && let TypeKind::Object(object) = definition.node.kind
+            {
+                let fields = object.fields.into_iter().map(|field| {
+                    let field = field.node;
+                    (field.name.node.to_string(), field.ty.node)
+                });
+                objects.insert(definition.node.name.node.to_string(), fields.collect());
+            }
+        }
+        Self(objects)
+    }
+
+    /// Completes a response with errors of fields. One that was never executed stays without data.
+    pub fn complete(&self, document: &ExecutableDocument, name: Option<&str>, response: &mut Response) {
+        if response.errors.iter().all(|error| error.path.is_empty()) {
+            return;
+        }
+        let mut operations = document.operations.iter();
+        let operation = match name {
+            Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
+            None => operations.next(),
+        };
+        let Some((_, operation)) = operation else { return };
+        let root = match operation.node.ty {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
+        };
+        if response.data == Value::Null {
+            response.data = Value::Object(IndexMap::new());
+        }
+        let pass = Pass { shape: self, document };
+        if let Value::Object(data) = &mut response.data
+            && !pass.object(data, root, &operation.node.selection_set.node)
+        {
+            response.data = Value::Null;
+        }
+    }
+}
+
+struct Pass<'a> {
+    shape: &'a Shape,
+    document: &'a ExecutableDocument,
+}
+
+impl Pass<'_> {
+    /// Completes an object of this type. `false`: a field that cannot be null is, and so the object has to be.
+    fn object(&self, object: &mut IndexMap<Name, Value>, of: &str, set: &SelectionSet) -> bool {
+        set.items.iter().all(|selection| match &selection.node {
+            Selection::Field(field) => self.field(object, of, &field.node),
+            // What a directive may have left out is not missing.
+            Selection::InlineFragment(fragment) if fragment.node.directives.is_empty() => {
+                let on = fragment.node.type_condition.as_ref().map_or(of, |on| on.node.on.node.as_str());
+                self.part(object, of, on, &fragment.node.selection_set.node)
+            }
+            Selection::FragmentSpread(spread) if spread.node.directives.is_empty() => {
+                self.document.fragments.get(&spread.node.fragment_name.node).is_none_or(|fragment| {
+                    let on = fragment.node.type_condition.node.on.node.as_str();
+                    self.part(object, of, on, &fragment.node.selection_set.node)
+                })
+            }
+            Selection::InlineFragment(_) | Selection::FragmentSpread(_) => true,
+        })
+    }
+
+    /// Completes what a fragment selects, if it is about objects of this type: on the type, or on an interface of it.
+    fn part(&self, object: &mut IndexMap<Name, Value>, of: &str, on: &str, set: &SelectionSet) -> bool {
+        let is_about_others = on != of && self.shape.0.contains_key(on);
+        is_about_others || self.object(object, of, set)
+    }
+
+    fn field(&self, object: &mut IndexMap<Name, Value>, of: &str, field: &Field) -> bool {
+        let Some(ty) = self.shape.0.get(of).and_then(|fields| fields.get(field.name.node.as_str())) else {
+            return true;
+        };
+        let key = field.response_key().node.clone();
+        match object.get_mut(&key) {
+            Some(value) => self.value(value, ty, &field.selection_set.node),
+            None if !field.directives.is_empty() => true,
+            None => {
+                object.insert(key, Value::Null);
+                ty.nullable
+            }
+        }
+    }
+
+    /// Completes a value of this type, making it null where it has to be and may be.
+    fn value(&self, value: &mut Value, ty: &Type, set: &SelectionSet) -> bool {
+        let whole = match (&mut *value, &ty.base) {
+            (Value::Null, _) => return ty.nullable,
+            (Value::Object(object), BaseType::Named(of)) => self.object(object, of, set),
+            (Value::List(items), BaseType::List(of)) => {
+                items.iter_mut().all(|item| self.value(item, of, set))
+            }
+            _ => true,
+        };
+        if whole {
+            return true;
+        }
+        *value = Value::Null;
+        ty.nullable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::{ServerError, parser::parse_query};
+    use serde_json::json;
+
+    use super::*;
+
+    const SDL: &str = "type Query { a: A b: B! list: [A] strict: [A!]! either: Either }
+        type A { id: Int! name: String b: B } type B { id: Int! } union Either = A | B";
+
+    fn completed(query: &str, data: serde_json::Value) -> serde_json::Value {
+        let document = parse_query(query).expect("a good document");
+        let mut error = ServerError::new("failed", None);
+        error.path = vec![async_graphql::PathSegment::Field("a".to_owned())];
+        let mut response = Response::from_errors(vec![error]);
+        response.data = Value::from_json(data).expect("a value");
+        Shape::of(SDL).complete(&document, None, &mut response);
+        serde_json::to_value(response.data).expect("JSON")
+    }
+
+    #[test]
+    fn a_failed_field_is_null_where_it_may_be() {
+        assert_eq!(completed("{ a { id } }", json!(null)), json!({ "a": null }));
+        assert_eq!(
+            completed("{ a { id name } }", json!({ "a": { "id": 1 } })),
+            json!({ "a": { "id": 1, "name": null } })
+        );
+        assert_eq!(
+            completed("{ x: a { id } b { id } }", json!({ "b": { "id": 1 } })),
+            json!({ "x": null, "b": { "id": 1 } })
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_null_takes_what_it_belongs_to_with_it() {
+        assert_eq!(completed("{ a { name id } }", json!({ "a": { "name": "n" } })), json!({ "a": null }));
+        assert_eq!(
+            completed("{ a { name b { id } } }", json!({ "a": { "name": "n", "b": {} } })),
+            json!({ "a": { "name": "n", "b": null } })
+        );
+        assert_eq!(completed("{ a { id } b { id } }", json!({ "a": { "id": 1 } })), json!(null));
+        assert_eq!(
+            completed("{ list { id } }", json!({ "list": [{ "id": 1 }, {}] })),
+            json!({ "list": [{ "id": 1 }, null] })
+        );
+        assert_eq!(completed("{ strict { id } }", json!({ "strict": [{ "id": 1 }, {}] })), json!(null));
+    }
+
+    #[test]
+    fn what_may_have_been_left_out_is_not_missing() {
+        assert_eq!(
+            completed("{ a { id name @skip(if: true) } }", json!({ "a": { "id": 1 } })),
+            json!({ "a": { "id": 1 } })
+        );
+        assert_eq!(
+            completed("{ either { ... on A { id } ... on B { id } } }", json!({ "either": { "id": 1 } })),
+            json!({ "either": { "id": 1 } })
+        );
+        assert_eq!(
+            completed("{ a { ...f } } fragment f on A { id name }", json!({ "a": { "id": 1 } })),
+            json!({ "a": { "id": 1, "name": null } })
+        );
+    }
+}

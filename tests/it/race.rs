@@ -215,7 +215,8 @@ fn repeated_keys_do_not_starve_the_neighbours() {
                 inventory::reserve(&app, &viewer, reserve).await.map(|made| made.held.id)
             })
         });
-        let (repeated, honest) = (repeated.collect::<Vec<_>>(), honest.collect::<Vec<_>>());
+        // The honest ones first: while the first of them is committed, the others and all repetitions pile up together.
+        let (honest, repeated) = (honest.collect::<Vec<_>>(), repeated.collect::<Vec<_>>());
         for made in join_all(honest).await {
             made.expect("no panic").expect("reserved");
         }

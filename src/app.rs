@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     account::throttle::Attempts,
     auth::{Identity, password::Passwords, token::AccessTokens},
+    bus::Bus,
     clock::Clock,
     config::Config,
     inventory::desk::Desks,
@@ -74,6 +75,7 @@ pub struct Parts {
     pub drained: CancellationToken,
     pub(crate) attempts: Attempts,
     pub(crate) desks: Desks,
+    pub(crate) bus: Bus,
     random: SystemRandom,
 }
 
@@ -100,7 +102,6 @@ impl App {
             sandbox: Some(sandbox),
             outbox: Outbox::default(),
             config,
-            store,
             clock,
             keys,
             tasks: TaskTracker::new(),
@@ -108,6 +109,8 @@ impl App {
             drained: CancellationToken::new(),
             attempts: Attempts::default(),
             desks: Desks::default(),
+            bus: Bus::new(&store),
+            store,
             random: SystemRandom::new(),
         })))
     }

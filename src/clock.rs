@@ -11,12 +11,16 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::{NoContext, Timestamp, Uuid};
 
 /// Shared by all; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Source>);
+
+/// When the database was asked for its time, by this machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked(i64);
 
 #[derive(Debug)]
 enum Source {
@@ -46,11 +50,24 @@ impl Clock {
         DateTime::from_timestamp_micros(micros).unwrap_or_default()
     }
 
-    /// Learns the database's time, read just now. A manual clock does not listen.
-    pub fn observe(&self, database: DateTime<Utc>) {
+    /// Remembers when the database was asked for its time.
+    pub fn ask(&self) -> Asked {
+        Asked(machine_micros())
+    }
+
+    /// Learns the database's time, which it told at some moment since it was asked; says by how much this clock was put
+    /// right. What the delay of the answer can explain is no reason to move. A manual clock does not listen.
+    pub fn observe(&self, asked: Asked, database: DateTime<Utc>) -> TimeDelta {
         match &*self.0 {
-            Source::Database(offset) => offset.store(database.timestamp_micros() - machine_micros(), Relaxed),
-            Source::Manual(_) => {}
+            Source::Database(offset) => {
+                let told = database.timestamp_micros();
+                let (least, most) = (told - machine_micros(), told - asked.0);
+                let old = offset.load(Relaxed);
+                let new = old.clamp(least.min(most), most);
+                offset.store(new, Relaxed);
+                TimeDelta::microseconds(new - old)
+            }
+            Source::Manual(_) => TimeDelta::zero(),
         }
     }
 

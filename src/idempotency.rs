@@ -3,23 +3,28 @@
 //! The key's row is written in the transaction of the effect, so that there is no moment with one and not the other.
 //! A key belongs to an account and an operation, and is kept for [`KEPT_DAYS`] days.
 
+use std::collections::HashSet;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     AccountId,
-    outbox::idempotency::{ActiveModel, Column, Entity},
+    outbox::idempotency::{Column, Entity},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
     error::{Check, Fault, Faulty},
-    store::Tx,
+    store::{Rows, Tx},
 };
 
 /// For how many days a key is remembered: longer than any client or provider retries.
 pub const KEPT_DAYS: i64 = 7;
+
+/// What tells a key from others: whose it is, for which operation, and what the caller chose.
+pub(crate) type Name = (AccountId, String, String);
 
 /// A caller's key, bound to what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +50,8 @@ impl Key {
     }
 
     /// What tells this key from others: of an account, for an operation.
-    pub(crate) fn name(&self) -> (AccountId, &'static str, String) {
-        (self.account, self.operation, self.chosen.clone())
+    pub(crate) fn name(&self) -> Name {
+        (self.account, self.operation.to_owned(), self.chosen.clone())
     }
 
     /// The object that the key's first use made or changed, if it was used. Other input than then is a fault.
@@ -63,20 +68,62 @@ impl Key {
 
     /// Writes the key down beside its effect. `false`: somebody used it meanwhile, and the effect must be rolled back.
     pub async fn claim_in_tx(&self, tx: &Tx, subject: Uuid, now: DateTime<Utc>) -> Faulty<bool> {
-        let row = ActiveModel {
-            account_id: Set(self.account),
-            operation: Set(self.operation.to_owned()),
-            key: Set(self.chosen.clone()),
-            input_digest: Set(self.input_digest.clone()),
-            subject: Set(subject),
-            created_at: Set(now),
-        };
-        let inserted = Entity::insert(row)
-            .on_conflict_do_nothing_on([Column::AccountId, Column::Operation, Column::Key])
-            .exec_without_returning(tx)
-            .await?;
-        Ok(matches!(inserted, sea_orm::TryInsertResult::Inserted(1)))
+        Ok(claim_all_in_tx(tx, vec![(self, subject)], now).await?.contains(&self.name()))
     }
+}
+
+/// Writes the keys down, each for its subject; gives the names of those that nobody had used before.
+pub(crate) async fn claim_all_in_tx(
+    tx: &Tx,
+    mut claims: Vec<(&Key, Uuid)>,
+    now: DateTime<Utc>,
+) -> Faulty<HashSet<Name>> {
+    const INSERT: &str = "INSERT INTO idempotency (account_id, operation, key, input_digest, subject, created_at) \
+        SELECT account_id, operation, key, input_digest, subject, $1 FROM {rows} AS r WHERE true \
+        ON CONFLICT (account_id, operation, key) DO NOTHING RETURNING account_id, operation, key";
+    if claims.is_empty() {
+        return Ok(HashSet::new());
+    }
+    // Two transactions that claim the same keys take them in the same order, so that neither waits for the other.
+    claims.sort_by(|(a, _), (b, _)| {
+        (a.account, a.operation, &a.chosen).cmp(&(b.account, b.operation, &b.chosen))
+    });
+    let rows = names(claims.iter().map(|(key, _)| *key))
+        .bytes("input_digest", claims.iter().map(|(key, _)| key.input_digest.clone()))
+        .uuid("subject", claims.iter().map(|(_, subject)| *subject));
+    named(tx, rows, INSERT, vec![now.into()]).await
+}
+
+/// The names of those keys that were used before.
+pub(crate) async fn used(connection: &impl ConnectionTrait, keys: Vec<&Key>) -> Faulty<HashSet<Name>> {
+    const SELECT: &str = "SELECT i.account_id, i.operation, i.key FROM {rows} AS r JOIN idempotency AS i \
+        ON i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key";
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    named(connection, names(keys.into_iter()), SELECT, Vec::new()).await
+}
+
+fn names<'a>(keys: impl Iterator<Item = &'a Key> + Clone) -> Rows {
+    Rows::default()
+        .uuid("account_id", keys.clone().map(|key| key.account.0))
+        .text("operation", keys.clone().map(|key| key.operation.to_owned()))
+        .text("key", keys.map(|key| key.chosen.clone()))
+}
+
+async fn named(
+    connection: &impl ConnectionTrait,
+    rows: Rows,
+    sql: &str,
+    values: Vec<sea_orm::Value>,
+) -> Faulty<HashSet<Name>> {
+    let statement = rows.statement(connection.get_database_backend(), sql, values);
+    let found = connection.query_all_raw(statement).await?;
+    let name = |row: QueryResult| {
+        let account: Uuid = row.try_get("", "account_id")?;
+        Ok((AccountId(account), row.try_get("", "operation")?, row.try_get("", "key")?))
+    };
+    found.into_iter().map(name).collect::<Result<_, DbErr>>().map_err(Fault::from)
 }
 
 /// Forgets keys that are older than [`KEPT_DAYS`]; says how many.

@@ -5,15 +5,15 @@
 //! A buyer's `reserveSeats` comes in through [`http`]: the guard looks at the document before the library's parser may,
 //! the bearer token becomes a [`auth::Viewer`], and the operation runs in a task of its own, so that a client who goes
 //! away cuts nothing in the middle. The resolver in [`graphql`] turns ids into places and calls
-//! [`inventory::reserve`], which reads as a sentence: who asks, is the pick sound, was this key answered before, and
-//! then a command to the *desk*.
+//! [`inventory::reserve`], which reads as a sentence: who asks, is the pick sound, and then a command to the *desk*.
 //!
 //! The desk (`inventory/desk.rs`) is one task per inventory that is being sold here. What is queued while a commit is in
 //! flight it decides together, by a pure function ([`inventory::decide()`]) against its memory, and commits in one
-//! transaction: the version guard first, then seats, areas, reservations and buyers, what belongs to them (an order
-//! becoming paid, its tickets, the idempotency key), and a row in the change log. If another instance was first, the
-//! guard fails: the desk follows the log and decides again. Only after the commit is anybody answered, and everybody
-//! who watches told ([`inventory::feed`]).
+//! transaction (`inventory/commit.rs`): the version guard first, which also tells the database's time, then the
+//! idempotency keys and what belongs to the jobs (an order becoming paid, its tickets), then all seats, areas,
+//! reservations and buyers, each kind in one statement ([`store::Rows`]), and a row in the change log. If another
+//! instance was first, the guard fails: the desk follows the log and decides again. Only after the commit is anybody
+//! answered, everybody who watches told ([`inventory::feed`]), and a hint given to other instances (`bus.rs`).
 //!
 //! # How an order becomes paid
 //!
@@ -52,13 +52,14 @@
 //!
 //! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
-//! The plumbing: [`app`], [`auth`], [`clock`], [`config`], [`error`], [`idempotency`], [`keys`], [`money`], [`outbox`],
+//! The plumbing: [`app`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`idempotency`], [`keys`], [`money`], [`outbox`],
 //! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], [`worker`]. [`demo`] fills an empty database.
 //! `tests/it/layers.rs` keeps the arrows between them.
 
 pub mod account;
 pub mod app;
 pub mod auth;
+mod bus;
 pub mod category;
 pub mod clock;
 pub mod config;

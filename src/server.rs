@@ -56,8 +56,9 @@ pub async fn open(config: Config) -> Result<App, StartError> {
     let store = Store::connect(&config.database_url(), config.database_connections).await?;
     store.migrate().await?;
     let clock = Clock::system();
+    let asked = clock.ask();
     if let Some(now) = store.database_time().await? {
-        clock.observe(now);
+        clock.observe(asked, now);
     }
     Ok(App::new(config, store, clock, keys)?)
 }

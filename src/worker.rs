@@ -21,6 +21,8 @@ const EXPIRE: Duration = Duration::from_millis(500);
 const SETTLE: Duration = Duration::from_secs(1);
 /// How often other instances' writes and the database's clock are looked at.
 const FOLLOW: Duration = Duration::from_millis(500);
+/// How soon a task that waits for something begins anew after it failed.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often what is no longer needed is deleted.
 const PRUNE: Duration = Duration::from_mins(10);
 
@@ -30,6 +32,8 @@ pub fn start(app: &App) {
     every(app, "expiry", EXPIRE, |app| Box::pin(expire(app)));
     every(app, "settlement", SETTLE, |app| Box::pin(settle(app)));
     every(app, "following", FOLLOW, |app| Box::pin(follow(app)));
+    always(app, "hints sent", |app| Box::pin(app.bus.send()));
+    always(app, "hints heard", |app| Box::pin(inventory::follow_hints(app)));
     every(app, "pruning", PRUNE, |app| Box::pin(prune(app)));
 }
 
@@ -49,8 +53,9 @@ pub async fn settle(app: &App) -> Faulty<()> {
 
 /// Learns what other instances committed, and what time it is.
 pub async fn follow(app: &App) -> Faulty<()> {
+    let asked = app.clock.ask();
     if let Some(now) = app.store.database_time().await? {
-        app.clock.observe(now);
+        app.clock.observe(asked, now);
         inventory::follow_others(app).await?;
     }
     Ok(())
@@ -88,6 +93,25 @@ fn every(
             }
         }
     });
+}
+
+/// For tasks that wait for something themselves, and can be cut off at any time.
+fn always(
+    app: &App,
+    name: &'static str,
+    task: impl for<'a> Fn(&'a App) -> BoxFuture<'a, Faulty<()>> + Send + 'static,
+) {
+    let of = app.clone();
+    let forever = async move {
+        loop {
+            if let Err(fault) = task(&of).await {
+                tracing::warn!(worker = name, ?fault, "failed; trying again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    };
+    let shutdown = app.shutdown.clone();
+    guarded(app, name, async move { shutdown.run_until_cancelled(forever).await.unwrap_or_default() });
 }
 
 fn guarded(app: &App, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {

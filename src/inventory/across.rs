@@ -12,7 +12,7 @@ use super::{
     deal::{Deal, NoDeal, accompany, decide_all},
     desk::{ATTEMPTS, Desk},
     state::{Held, Stock},
-    write,
+    write::{self, Guard},
 };
 use crate::{app::App, error::Fault};
 
@@ -64,15 +64,17 @@ async fn attempt_across(
         desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
         let mut stock = desk.loaded(app, memory).await.map_err(NoDeal::Fault)?.clone();
         let (decisions, held) = decide_all(&mut stock, commands, now).map_err(NoDeal::Refused)?;
-        let change = stock.change_of(&decisions);
+        let change = stock.change_of(decisions.iter());
         all_held.extend(held);
         drafts.push((stock, change));
     }
     let tx = app.store.begin().await.map_err(|error| NoDeal::Fault(error.into()))?;
     for (desk, (stock, change)) in desks.iter().zip(&drafts) {
-        if !write::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(NoDeal::Fault)? {
+        let guard = write::guard_in_tx(&tx, desk.id, stock, now).await.map_err(NoDeal::Fault)?;
+        if matches!(guard, Guard::Lost) {
             return Ok(None);
         }
+        write::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(NoDeal::Fault)?;
     }
     if let Some(no_deal) = accompany(&tx, deal.key.as_ref(), deal.companion.as_ref(), &all_held, now).await {
         return Err(no_deal);
@@ -85,6 +87,7 @@ async fn attempt_across(
     }
     for ((desk, memory), (mut stock, change)) in desks.iter().zip(memories).zip(drafts) {
         stock.version += 1;
+        app.bus.announce(desk.id, stock.version);
         desk.tell(Version { number: stock.version, change });
         **memory = Some(stock);
     }

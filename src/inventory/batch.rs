@@ -1,6 +1,6 @@
 //! A batch: the jobs that a desk decides together, and what becomes of each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
@@ -11,7 +11,10 @@ use super::{
     decide::{Command, Refusal},
     state::{Held, Stock},
 };
-use crate::error::Fault;
+use crate::{
+    error::Fault,
+    idempotency::{Key, Name},
+};
 
 /// What somebody asked of a desk.
 pub(super) struct Job {
@@ -29,31 +32,80 @@ pub(super) struct Good {
 }
 
 /// The jobs of a batch after they were decided.
+#[derive(Default)]
 pub(super) struct Decided {
     /// To be committed.
     pub(super) good: Vec<Good>,
     /// The business says no.
     refused: Vec<(Job, Refusal)>,
-    /// Under the key of another job of this batch: only one of them may have its effect.
+    /// Under a key that was used before this batch.
+    used: Vec<Job>,
+    /// What they are committed with could not be written.
+    failed: Vec<(Job, NoDeal)>,
+    /// Under the key of a good job of this batch: only one of them may have its effect.
     repeated: Vec<Job>,
+    /// To be decided once more after the commit: refused, maybe because of a job that then failed.
+    later: Vec<Job>,
 }
 
 impl Decided {
     /// Decides the jobs one upon the other, and applies what is good to the stock.
     pub(super) fn all(stock: &mut Stock, jobs: Vec<Job>, now: DateTime<Utc>) -> Self {
-        let mut decided = Self { good: Vec::new(), refused: Vec::new(), repeated: Vec::new() };
+        let mut decided = Self::default();
         let mut keys = HashSet::new();
         for job in jobs {
-            if job.key.as_ref().is_some_and(|(key, _)| !keys.insert(key.name())) {
+            let name = job.key.as_ref().map(|(key, _)| key.name());
+            if name.as_ref().is_some_and(|name| keys.contains(name)) {
                 decided.repeated.push(job);
                 continue;
             }
             match decide_all(stock, &job.commands, now) {
-                Ok((decisions, held)) => decided.good.push(Good { job, decisions, held }),
+                Ok((decisions, held)) => {
+                    keys.extend(name);
+                    decided.good.push(Good { job, decisions, held });
+                }
                 Err(refusal) => decided.refused.push((job, refusal)),
             }
         }
         decided
+    }
+
+    /// Leaves out the jobs that cannot be committed, and decides the others again as if those had never been. If that
+    /// changes what is decided for any of them, the batch is of no use: the jobs are given back, and the stock is as it
+    /// was before.
+    pub(super) fn without(
+        mut self,
+        stock: &mut Stock,
+        failures: Vec<(usize, NoDeal)>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Vec<Job>> {
+        self.undo(stock);
+        let mut failures: HashMap<usize, NoDeal> = failures.into_iter().collect();
+        let (mut kept, mut same) = (Vec::new(), true);
+        for (index, good) in self.good.into_iter().enumerate() {
+            if let Some(no_deal) = failures.remove(&index) {
+                self.failed.push((good.job, no_deal));
+                continue;
+            }
+            match decide_all(stock, &good.job.commands, now) {
+                Ok((decisions, held)) => {
+                    same &= decisions == good.decisions && held == good.held;
+                    kept.push(Good { decisions, held, ..good });
+                }
+                Err(_) => {
+                    same = false;
+                    kept.push(Good { decisions: Vec::new(), ..good });
+                }
+            }
+        }
+        self.good = kept;
+        // They may have been refused only because of a job that is gone.
+        self.later.extend(self.refused.drain(..).map(|(job, _)| job));
+        if same {
+            return Ok(self);
+        }
+        self.undo(stock);
+        Err(self.jobs())
     }
 
     /// Whether there is nothing to write.
@@ -64,8 +116,8 @@ impl Decided {
     }
 
     /// All decisions, in order.
-    pub(super) fn decisions(&self) -> Vec<Decision> {
-        self.good.iter().flat_map(|good| good.decisions.clone()).collect()
+    pub(super) fn decisions(&self) -> impl Iterator<Item = &Decision> + Clone {
+        self.good.iter().flat_map(|good| &good.decisions)
     }
 
     /// Takes back from the stock what was applied.
@@ -75,31 +127,51 @@ impl Decided {
         }
     }
 
+    /// The keys of refused jobs: whoever repeats a call is refused what the first call took, and must hear its answer.
+    pub(super) fn refused_keys(&self) -> Vec<&Key> {
+        self.refused.iter().filter_map(|(job, _)| job.key.as_ref()).map(|(key, _)| key).collect()
+    }
+
+    /// Those of the refused whose keys were used before are no longer refused.
+    pub(super) fn mark_used(&mut self, used: &HashSet<Name>) {
+        let is_used = |job: &Job| job.key.as_ref().is_some_and(|(key, _)| used.contains(&key.name()));
+        let (repeated, refused) = self.refused.drain(..).partition(|(job, _)| is_used(job));
+        self.refused = refused;
+        self.used.extend(Vec::into_iter(repeated).map(|(job, _)| job));
+    }
+
     /// The jobs, to be decided again.
     pub(super) fn jobs(self) -> Vec<Job> {
         let good = self.good.into_iter().map(|good| good.job);
-        good.chain(self.refused.into_iter().map(|(job, _)| job)).chain(self.repeated).collect()
+        let refused = self.refused.into_iter().map(|(job, _)| job);
+        let failed = self.failed.into_iter().map(|(job, _)| job);
+        good.chain(refused).chain(failed).chain(self.used).chain(self.repeated).chain(self.later).collect()
     }
 
-    /// Answers, after the commit. Gives back what is still to be decided: repetitions of what was refused.
-    pub(super) fn answer(self) -> Vec<Job> {
+    /// Answers, after the commit. Gives back what is still to be decided.
+    pub(super) fn answer(mut self) -> Vec<Job> {
         let mut claimed = HashSet::new();
         for Good { job, held, .. } in self.good {
             claimed.extend(job.key.as_ref().map(|(key, _)| key.name()));
             job.answer(Ok(held));
         }
-        for (job, refusal) in self.refused {
-            job.answer(Err(NoDeal::Refused(refusal)));
-        }
-        let mut left = Vec::new();
         for job in self.repeated {
             if job.key.as_ref().is_some_and(|(key, _)| claimed.contains(&key.name())) {
                 job.answer(Err(NoDeal::KeyUsed));
             } else {
-                left.push(job);
+                self.later.push(job);
             }
         }
-        left
+        for (job, refusal) in self.refused {
+            job.answer(Err(NoDeal::Refused(refusal)));
+        }
+        for job in self.used {
+            job.answer(Err(NoDeal::KeyUsed));
+        }
+        for (job, no_deal) in self.failed {
+            job.answer(Err(no_deal));
+        }
+        self.later
     }
 }
 

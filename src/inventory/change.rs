@@ -87,15 +87,16 @@ impl Decision {
 
 impl Stock {
     /// What the decisions, all applied, changed together.
-    pub fn change_of(&self, decisions: &[Decision]) -> Change {
-        let seats: BTreeSet<u32> = decisions.iter().flat_map(|d| d.seats.iter().map(|w| w.key)).collect();
-        let areas: BTreeSet<u32> = decisions.iter().flat_map(|d| d.areas.iter().map(|w| w.key)).collect();
-        let buyers: BTreeSet<AccountId> =
-            decisions.iter().flat_map(|d| d.buyers.iter().map(|w| w.key)).collect();
+    pub fn change_of<'a>(&self, decisions: impl Iterator<Item = &'a Decision> + Clone) -> Change {
+        let all = || decisions.clone();
+        let seats: BTreeSet<u32> = all().flat_map(|d| d.seats.iter().map(|w| w.key)).collect();
+        let areas: BTreeSet<u32> = all().flat_map(|d| d.areas.iter().map(|w| w.key)).collect();
+        let buyers: BTreeSet<AccountId> = all().flat_map(|d| d.buyers.iter().map(|w| w.key)).collect();
         // The last write of a reservation in the batch holds, whether it is still live or not.
         let mut reservations: Vec<&Held> = Vec::new();
         let mut seen = BTreeSet::new();
-        for write in decisions.iter().rev().flat_map(|d| d.reservations.iter().rev()) {
+        let written: Vec<_> = all().flat_map(|d| &d.reservations).collect();
+        for write in written.into_iter().rev() {
             if seen.insert(write.key) {
                 reservations.extend(write.after.as_ref());
             }

@@ -6,10 +6,12 @@
 use chrono::{DateTime, Utc};
 use entity::InventoryId;
 use futures_util::future::BoxFuture;
+use sea_orm::TransactionTrait;
 use uuid::Uuid;
 
 use super::{
     across,
+    batch::Good,
     change::Decision,
     decide::{Command, Refusal, decide},
     state::{Held, Stock},
@@ -17,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    idempotency::Key,
+    idempotency::{Key, claim_all_in_tx},
     store::Tx,
 };
 
@@ -75,6 +77,42 @@ pub(super) async fn accompany(
     match companion {
         Some(companion) => companion(tx, held).await.err().map(NoDeal::Fault),
         None => None,
+    }
+}
+
+/// Claims the keys of all jobs and writes their companions' rows, each companion under a savepoint of its own. Tells
+/// which jobs have to be left out, and why; a fault says that nothing can be committed now.
+pub(super) async fn accompany_all(
+    tx: &Tx,
+    jobs: &[Good],
+    now: DateTime<Utc>,
+) -> Faulty<Vec<(usize, NoDeal)>> {
+    let claims: Vec<_> =
+        jobs.iter().filter_map(|good| good.job.key.as_ref()).map(|(key, subject)| (key, *subject)).collect();
+    let claimed = claim_all_in_tx(tx, claims, now).await?;
+    let mut failures = Vec::new();
+    for (index, Good { job, held, .. }) in jobs.iter().enumerate() {
+        if job.key.as_ref().is_some_and(|(key, _)| !claimed.contains(&key.name())) {
+            failures.push((index, NoDeal::KeyUsed));
+        } else if let Some(companion) = &job.companion {
+            match under_savepoint(tx, companion, held).await {
+                Ok(()) => {}
+                Err(Fault::Unavailable) => return Err(Fault::Unavailable),
+                Err(fault) => failures.push((index, NoDeal::Fault(fault))),
+            }
+        }
+    }
+    Ok(failures)
+}
+
+async fn under_savepoint(tx: &Tx, companion: &Companion, held: &[Held]) -> Faulty<()> {
+    let savepoint = tx.begin().await?;
+    match companion(&savepoint, held).await {
+        Ok(()) => Ok(savepoint.commit().await?),
+        Err(fault) => {
+            savepoint.rollback().await?;
+            Err(fault)
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! first, the guard fails: the desk follows the log and decides again.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,34 +16,32 @@ use std::{
 
 use entity::InventoryId;
 use futures_util::FutureExt;
-use tokio::sync::{
-    broadcast,
-    mpsc::{self, error::TrySendError},
-    oneshot,
+use tokio::{
+    sync::{broadcast, mpsc::error::TrySendError, oneshot},
+    time::Instant,
 };
 
 use super::{
-    batch::{Decided, Good, Job, give_up},
-    change::{Change, Version},
-    deal::{Claim, Companion, NoDeal, accompany},
+    batch::{Job, give_up},
+    change::Version,
+    commit::Tried,
+    deal::{Claim, Companion, NoDeal},
     decide::Command,
+    queue::{self, Asking, Waiting},
     read,
     state::{Held, Stock},
-    write,
 };
 use crate::{
     app::App,
     error::{Fault, Faulty},
 };
 
-/// Jobs that may wait at one desk before callers are told to come back.
-const QUEUE: usize = 4_096;
-/// Jobs that one transaction commits at the most.
-const BATCH: usize = 256;
 /// How often a batch is decided again because another instance was first, or a lock was not to be had.
 pub(super) const ATTEMPTS: u32 = 12;
 /// Versions that a slow subscriber may lag before it is sent back to the log.
 const FEED: usize = 512;
+/// For how long after another instance's write the desk takes the inventory's row before it decides.
+const CONTENDED: Duration = Duration::from_secs(5);
 /// A desk without jobs or subscribers ends after this.
 const IDLE: Duration = Duration::from_mins(2);
 /// Log rows followed at once; a desk that is further behind reads the whole stock.
@@ -59,23 +57,10 @@ pub(crate) struct Desk {
     pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
     /// The last version that was told here.
     told: AtomicI64,
-    queue: mpsc::Sender<Job>,
+    /// Until when another instance is believed to write too.
+    contended: Mutex<Option<Instant>>,
+    queue: Asking,
     pub(super) feed: broadcast::Sender<Arc<Version>>,
-}
-
-/// What came of a try.
-enum Tried {
-    /// All jobs were answered but these.
-    Answered(Vec<Job>),
-    /// Another instance was first: all are decided again.
-    GuardLost(Vec<Job>),
-}
-
-enum Written {
-    Committed,
-    GuardLost,
-    /// The job at this index must be answered so; the others may be tried again.
-    Unwritable(usize, NoDeal),
 }
 
 impl Desks {
@@ -85,12 +70,13 @@ impl Desks {
         match desks.entry(id) {
             Entry::Occupied(desk) => desk.get().clone(),
             Entry::Vacant(entry) => {
-                let (queue, jobs) = mpsc::channel(QUEUE);
+                let (queue, jobs) = queue::queue();
                 let (feed, _) = broadcast::channel(FEED);
                 let desk = Arc::new(Desk {
                     id,
                     stock: tokio::sync::Mutex::default(),
                     told: AtomicI64::new(0),
+                    contended: Mutex::default(),
                     queue,
                     feed,
                 });
@@ -98,6 +84,11 @@ impl Desks {
                 entry.insert(desk).clone()
             }
         }
+    }
+
+    /// The inventory's desk, if it is open.
+    pub(crate) fn find(&self, id: InventoryId) -> Option<Arc<Desk>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// The desks that are open now.
@@ -110,8 +101,7 @@ impl Desks {
         let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock nobody can get another handle: two are the map's and the task's own. Whoever queued a job and
         // let go of its handle meanwhile is still waiting for the answer.
-        let queued = desk.queue.capacity() < desk.queue.max_capacity();
-        let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0 && !queued;
+        let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0 && desk.queue.is_empty();
         if unused {
             desks.remove(&desk.id);
         }
@@ -129,7 +119,7 @@ impl Desk {
         key: Option<Claim>,
     ) -> Result<Vec<Held>, NoDeal> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Job { commands, companion, key, reply }).map_err(|error| match error {
+        self.queue.put(Job { commands, companion, key, reply }).map_err(|error| match error {
             TrySendError::Full(_) => {
                 NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) })
             }
@@ -161,21 +151,17 @@ impl Desk {
         self.id
     }
 
-    async fn run(self: Arc<Self>, app: App, mut jobs: mpsc::Receiver<Job>) {
+    async fn run(self: Arc<Self>, app: App, mut jobs: Waiting) {
         loop {
-            let first = tokio::select! {
-                job = jobs.recv() => job,
-                () = app.drained.cancelled() => jobs.try_recv().ok(),
+            let batch = tokio::select! {
+                batch = jobs.batch() => batch,
+                () = app.drained.cancelled() => jobs.rest(),
                 () = tokio::time::sleep(IDLE) => {
-                    if app.desks.close_if_unused(&self) { None } else { continue }
+                    if app.desks.close_if_unused(&self) { break } else { continue }
                 }
             };
-            let Some(first) = first else { break };
-            let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(job) = jobs.try_recv()
-            {
-                batch.push(job);
+            if batch.is_empty() {
+                break;
             }
             if AssertUnwindSafe(self.work(&app, batch)).catch_unwind().await.is_err() {
                 // A bug of ours: those who asked are told to come back, and the database knows what is.
@@ -186,9 +172,13 @@ impl Desk {
     }
 
     /// Decides and commits the batch, and answers every job in it.
-    async fn work(&self, app: &App, mut batch: Vec<Job>) {
+    async fn work(&self, app: &App, batch: Vec<Job>) {
+        let mut batches = VecDeque::from([batch]);
         let mut lost = 0;
-        while !batch.is_empty() {
+        while let Some(batch) = batches.pop_front() {
+            if batch.is_empty() {
+                continue;
+            }
             let tried = {
                 let mut memory = self.stock.lock().await;
                 let tried = self.attempt(app, &mut memory, batch).await;
@@ -198,21 +188,29 @@ impl Desk {
                 }
                 tried
             };
-            batch = match tried {
+            let again = match tried {
                 Ok(Tried::Answered(left)) => {
-                    batch = left;
+                    batches.push_back(left);
                     continue;
                 }
-                Ok(Tried::GuardLost(again)) if lost < ATTEMPTS => again,
-                Err((again, Fault::Unavailable)) if lost < ATTEMPTS => again,
-                Ok(Tried::GuardLost(jobs)) => return give_up(jobs, &Fault::Unavailable),
+                Ok(Tried::Apart(jobs)) => {
+                    batches.extend(jobs.into_iter().map(|job| vec![job]));
+                    continue;
+                }
+                Ok(Tried::Again(again)) | Err((again, Fault::Unavailable)) if lost < ATTEMPTS => again,
+                Ok(Tried::Again(jobs)) => {
+                    give_up(jobs, &Fault::Unavailable);
+                    continue;
+                }
                 Err((jobs, fault)) => {
                     if let Fault::Internal(source) = &fault {
                         tracing::error!(inventory = %self.id.0, error = %source, "a batch failed");
                     }
-                    return give_up(jobs, &fault);
+                    give_up(jobs, &fault);
+                    continue;
                 }
             };
+            batches.push_front(again);
             // Not while holding the stock: others may read it meanwhile.
             if lost > 0 {
                 tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << lost.min(7)))).await;
@@ -221,59 +219,16 @@ impl Desk {
         }
     }
 
-    /// One try.
-    async fn attempt(
-        &self,
-        app: &App,
-        memory: &mut Option<Stock>,
-        batch: Vec<Job>,
-    ) -> Result<Tried, (Vec<Job>, Fault)> {
-        let stock = match self.loaded(app, memory).await {
-            Ok(stock) => stock,
-            Err(fault) => return Err((batch, fault)),
-        };
-        let mut decided = Decided::all(stock, batch, app.clock.now());
-        if decided.is_idle() {
-            // Nothing to write; but were the refusals decided upon the current version?
-            return match read::version(app, self.id).await {
-                Ok(version) if version == stock.version => Ok(Tried::Answered(decided.answer())),
-                Ok(_) => self.again(app, memory, decided).await,
-                Err(fault) => Err((decided.jobs(), fault)),
-            };
-        }
-        let change = stock.change_of(&decided.decisions());
-        match self.write(app, stock, &change, &decided.good).await {
-            Ok(Written::Committed) => {
-                stock.version += 1;
-                self.tell(Version { number: stock.version, change });
-                Ok(Tried::Answered(decided.answer()))
-            }
-            Ok(Written::GuardLost) => self.again(app, memory, decided).await,
-            Ok(Written::Unwritable(index, no_deal)) => {
-                decided.undo(stock);
-                decided.good.remove(index).job.answer(Err(no_deal));
-                // One fewer each time, so this ends.
-                Ok(Tried::Answered(decided.jobs()))
-            }
-            Err(fault) => Err((decided.jobs(), fault)),
-        }
+    /// Another instance writes to this inventory too.
+    pub(super) fn note_others(&self) {
+        let mut until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + CONTENDED);
     }
 
-    /// Takes everything back, follows the log, and returns all jobs to be decided again.
-    async fn again(
-        &self,
-        app: &App,
-        memory: &mut Option<Stock>,
-        decided: Decided,
-    ) -> Result<Tried, (Vec<Job>, Fault)> {
-        if let Some(stock) = memory.as_mut() {
-            decided.undo(stock);
-        }
-        let jobs = decided.jobs();
-        match self.follow(app, memory).await {
-            Ok(()) => Ok(Tried::GuardLost(jobs)),
-            Err(fault) => Err((jobs, fault)),
-        }
+    /// Whether another instance wrote to this inventory a moment ago.
+    pub(super) fn is_contended(&self) -> bool {
+        let until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Tells everybody who watches here.
@@ -286,28 +241,6 @@ impl Desk {
     /// The last version that was told here.
     pub(crate) fn told(&self) -> i64 {
         self.told.load(Relaxed)
-    }
-
-    async fn write(&self, app: &App, stock: &Stock, change: &Change, decided: &[Good]) -> Faulty<Written> {
-        let tx = app.store.begin().await?;
-        let now = app.clock.now();
-        if !write::write_in_tx(&tx, self.id, stock, change, now).await? {
-            return Ok(Written::GuardLost);
-        }
-        for (index, job) in decided.iter().enumerate() {
-            if let Some(no_deal) =
-                accompany(&tx, job.job.key.as_ref(), job.job.companion.as_ref(), &job.held, now).await
-            {
-                return if matches!(no_deal, NoDeal::Fault(Fault::Unavailable)) {
-                    Err(Fault::Unavailable)
-                } else {
-                    Ok(Written::Unwritable(index, no_deal))
-                };
-            }
-        }
-        // A commit that fails may have happened: it is not tried again, and the memory is read anew.
-        tx.commit().await.map_err(Fault::internal)?;
-        Ok(Written::Committed)
     }
 
     pub(super) async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
@@ -331,6 +264,9 @@ impl Desk {
         };
         if changes.len() as u64 == FOLLOW {
             return Ok(());
+        }
+        if !changes.is_empty() {
+            self.note_others();
         }
         for (number, change) in changes {
             stock.follow(number, &change);

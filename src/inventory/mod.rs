@@ -6,11 +6,13 @@
 mod across;
 mod batch;
 mod change;
+mod commit;
 pub(crate) mod deal;
 mod decide;
 pub(crate) mod desk;
 mod draft;
 pub mod feed;
+mod queue;
 mod read;
 mod state;
 mod write;
@@ -22,7 +24,7 @@ use entity::{
     EventId, InventoryId, ReservationId, inventory,
     reservation::{self, ReservationState},
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -39,6 +41,7 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
+    bus::Heard,
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     store::Tx,
@@ -75,18 +78,14 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reser
     let buyer = viewer.account()?;
     validate(&input.pick)?;
     let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(by_id(app, ReservationId(subject)).await?);
-    }
     let id = ReservationId(app.clock.new_uuid());
     let command = Command::Reserve { id, buyer, pick: input.pick };
     match one(app, input.event.into(), command, Some((key.clone(), id.0))).await {
-        Ok(reservation) => Ok(reservation),
-        // Race: the same call at the same time may have been first, and it is what took the places.
-        Err(no_deal) => match key.subject(app.store.read()).await? {
+        Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
             Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),
-            None => Err(no_deal.into()),
+            None => Err(Fault::Unavailable.into()),
         },
+        made => Ok(made?),
     }
 }
 
@@ -195,12 +194,36 @@ pub(crate) async fn touch_in_tx(tx: &Tx, event: EventId, now: DateTime<Utc>) -> 
     write::touch_in_tx(tx, event.into(), now).await
 }
 
-/// Follows the log for an inventory that is open here, after this process wrote to it past the desk.
+/// Tells all desks of the inventory, here and in other instances, to follow the log, after it was written to past them.
 pub(crate) async fn catch_up(app: &App, event: EventId) -> Faulty<()> {
-    match app.desks.open().into_iter().find(|desk| desk.id() == event.into()) {
+    let id = InventoryId::from(event);
+    match read::version(app, id).await {
+        Ok(version) => app.bus.announce(id, version),
+        Err(Fault::NotFound(_)) => return Ok(()), // Not published yet: nothing is sold of it.
+        Err(fault) => return Err(fault),
+    }
+    match app.desks.find(id) {
         Some(desk) => desk.catch_up(app).await,
         None => Ok(()),
     }
+}
+
+/// Follows what the bus announces, until its connection breaks.
+pub async fn follow_hints(app: &App) -> Faulty<()> {
+    let mut heard = app.bus.listen().await?;
+    while let Some(heard) = heard.next().await {
+        match heard {
+            Heard::Missed => follow_others(app).await?,
+            Heard::Hint(hint) => {
+                if let Some(desk) = app.desks.find(hint.inventory).filter(|desk| desk.told() < hint.version)
+                    && let Err(fault) = desk.catch_up(app).await
+                {
+                    tracing::warn!(inventory = %desk.id().0, ?fault, "a hint could not be followed");
+                }
+            }
+        }
+    }
+    Err(Fault::Unavailable)
 }
 
 /// Writes down the reservations whose time is up; says how many inventories were visited.

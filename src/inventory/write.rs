@@ -3,53 +3,98 @@
 use chrono::{DateTime, Utc};
 use entity::{
     InventoryId, Versioned,
-    inventory::{self, InventoryKind, SeatStatus, area, buyer, change, seat},
-    reservation,
+    inventory::{self, InventoryKind, area, change},
 };
 use sea_orm::{
+    ActiveEnum,
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement,
+    sea_query::{Expr, ExprTrait},
 };
 
 use super::{change::Change, state::Stock};
 use crate::{
     error::{Fault, Faulty},
-    store::Tx,
+    store::{Rows, Tx},
 };
 
-/// Rows per statement: well below SQLite's and PostgreSQL's limits of bound values.
-const ROWS_PER_STATEMENT: usize = 1_000;
+/// Rows per statement: below PostgreSQL's and SQLite's limits for the length of a value.
+const ROWS_PER_STATEMENT: usize = 10_000;
 
-/// Writes what the decisions, applied to `stock`, changed, as the version after the stock's. `false`: another instance
-/// was first, and the transaction must be rolled back.
+/// What the version guard said.
+pub(super) enum Guard {
+    /// The version is ours now; and what time the database has, if it has a clock of its own.
+    Held(Option<DateTime<Utc>>),
+    /// Another instance was first: the transaction must be rolled back.
+    Lost,
+}
+
+/// Raises the version from the stock's to the next, with the stock's counts, if nobody was first.
+pub(super) async fn guard_in_tx(
+    tx: &Tx,
+    id: InventoryId,
+    stock: &Stock,
+    now: DateTime<Utc>,
+) -> Faulty<Guard> {
+    let backend = tx.get_database_backend();
+    let clock = if backend == DbBackend::Postgres { "clock_timestamp()" } else { "NULL" };
+    let sql = format!(
+        "UPDATE inventory SET version = version + 1, available = $3, reserved = $4, sold = $5, blocked = $6, \
+         updated_at = $7 WHERE id = $1 AND version = $2 RETURNING {clock} AS now"
+    );
+    let counts = stock.counts;
+    let values = [
+        id.0.into(),
+        stock.version.into(),
+        signed(counts.available).into(),
+        signed(counts.reserved).into(),
+        signed(counts.sold).into(),
+        signed(counts.blocked).into(),
+        now.into(),
+    ];
+    match tx.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await? {
+        Some(row) => Ok(Guard::Held(row.try_get("", "now")?)),
+        None => Ok(Guard::Lost),
+    }
+}
+
+/// Writes the stock's counts again, because they are no longer what the guard wrote in this transaction.
+pub(super) async fn recount_in_tx(tx: &Tx, id: InventoryId, stock: &Stock) -> Faulty<()> {
+    let counts = stock.counts;
+    inventory::Entity::update_many()
+        .col_expr(inventory::Column::Available, Expr::value(signed(counts.available)))
+        .col_expr(inventory::Column::Reserved, Expr::value(signed(counts.reserved)))
+        .col_expr(inventory::Column::Sold, Expr::value(signed(counts.sold)))
+        .col_expr(inventory::Column::Blocked, Expr::value(signed(counts.blocked)))
+        .filter(inventory::Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes the inventory's row before anything is decided, so that no other instance can be first; its version.
+pub(super) async fn lock_in_tx(tx: &Tx, id: InventoryId) -> Faulty<i64> {
+    let backend = tx.get_database_backend();
+    // SQLite's transaction has the one write lock from its beginning.
+    let lock = if backend == DbBackend::Postgres { " FOR UPDATE" } else { "" };
+    let sql = format!("SELECT version FROM inventory WHERE id = $1{lock}");
+    let row = tx.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.0.into()])).await?;
+    Ok(row.ok_or(Fault::NotFound("event"))?.try_get("", "version")?)
+}
+
+/// Writes what the decisions, applied to `stock`, changed, as the version after the stock's, which the guard holds.
 pub(super) async fn write_in_tx(
     tx: &Tx,
     id: InventoryId,
     stock: &Stock,
     change: &Change,
     now: DateTime<Utc>,
-) -> Faulty<bool> {
-    let guard = inventory::Entity::update_many()
-        .col_expr(inventory::Entity::VERSION, Expr::value(stock.version + 1))
-        .col_expr(inventory::Column::Available, Expr::value(signed(stock.counts.available)))
-        .col_expr(inventory::Column::Reserved, Expr::value(signed(stock.counts.reserved)))
-        .col_expr(inventory::Column::Sold, Expr::value(signed(stock.counts.sold)))
-        .col_expr(inventory::Column::Blocked, Expr::value(signed(stock.counts.blocked)))
-        .col_expr(inventory::Column::UpdatedAt, Expr::value(now))
-        .filter(inventory::Column::Id.eq(id))
-        .filter(inventory::Column::Version.eq(stock.version))
-        .exec(tx)
-        .await?;
-    if guard.rows_affected != 1 {
-        return Ok(false);
-    }
+) -> Faulty<()> {
     write_seats_in_tx(tx, id, change).await?;
     write_areas_in_tx(tx, id, change).await?;
     write_reservations_in_tx(tx, id, change, now).await?;
     write_buyers_in_tx(tx, id, stock, change).await?;
-    append_in_tx(tx, id, stock.version + 1, change, now).await?;
-    Ok(true)
+    append_in_tx(tx, id, stock.version + 1, change, now).await
 }
 
 /// Raises the version of an inventory whose event's terms changed, so that every desk reloads them.
@@ -74,8 +119,8 @@ pub(super) async fn create_in_tx(
     areas: &[u32],
     now: DateTime<Utc>,
 ) -> Faulty<()> {
-    let seats = i32::try_from(seats).map_err(Fault::internal)?;
-    let capacity = seats + signed(areas.iter().sum());
+    let seats = u32::try_from(seats).map_err(Fault::internal)?;
+    let capacity = signed(seats + areas.iter().sum::<u32>());
     let row = inventory::ActiveModel {
         id: Set(id),
         kind: Set(InventoryKind::Event),
@@ -88,17 +133,11 @@ pub(super) async fn create_in_tx(
         updated_at: Set(now),
     };
     inventory::Entity::insert(row).exec_without_returning(tx).await?;
-    let rows: Vec<seat::ActiveModel> = (0..seats)
-        .map(|ordinal| seat::ActiveModel {
-            inventory_id: Set(id),
-            ordinal: Set(ordinal),
-            status: Set(SeatStatus::Available),
-            epoch: Set(0),
-            reservation_id: Set(None),
-        })
-        .collect();
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        seat::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
+    for first in (0..seats).step_by(ROWS_PER_STATEMENT) {
+        let chunk = first..Ord::min(seats, first + u32::try_from(ROWS_PER_STATEMENT).unwrap_or(u32::MAX));
+        let insert = "INSERT INTO inventory_seat (inventory_id, ordinal, status, epoch) \
+                      SELECT $1, ordinal, 0, 0 FROM {rows} AS r";
+        Rows::default().int("ordinal", chunk).execute(tx, insert, vec![id.0.into()]).await?;
     }
     let rows = (0..).zip(areas).map(|(ordinal, capacity)| area::ActiveModel {
         inventory_id: Set(id),
@@ -112,42 +151,30 @@ pub(super) async fn create_in_tx(
 }
 
 async fn write_seats_in_tx(tx: &Tx, id: InventoryId, change: &Change) -> Faulty<()> {
-    let rows: Vec<seat::ActiveModel> = change
-        .seats
-        .iter()
-        .map(|&(ordinal, status, epoch, reservation)| seat::ActiveModel {
-            inventory_id: Set(id),
-            ordinal: Set(signed(ordinal)),
-            status: Set(status),
-            epoch: Set(signed(epoch)),
-            reservation_id: Set(reservation),
-        })
-        .collect();
-    let replace = OnConflict::columns([seat::Column::InventoryId, seat::Column::Ordinal])
-        .update_columns([seat::Column::Status, seat::Column::Epoch, seat::Column::ReservationId])
-        .to_owned();
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        seat::Entity::insert_many(rows.to_vec())
-            .on_conflict(replace.clone())
-            .exec_without_returning(tx)
-            .await?;
+    const UPDATE: &str = "UPDATE inventory_seat SET status = r.status, epoch = r.epoch, \
+        reservation_id = r.reservation_id FROM {rows} AS r \
+        WHERE inventory_seat.inventory_id = $1 AND inventory_seat.ordinal = r.ordinal";
+    for seats in change.seats.chunks(ROWS_PER_STATEMENT) {
+        let rows = Rows::default()
+            .int("ordinal", seats.iter().map(|seat| seat.0))
+            .int("status", seats.iter().map(|seat| u32::from(seat.1.to_value().unsigned_abs())))
+            .int("epoch", seats.iter().map(|seat| seat.2))
+            .optional_uuid("reservation_id", seats.iter().map(|seat| seat.3.map(|id| id.0)));
+        let written = rows.execute(tx, UPDATE, vec![id.0.into()]).await?;
+        all_written(written, seats.len())?;
     }
     Ok(())
 }
 
 async fn write_areas_in_tx(tx: &Tx, id: InventoryId, change: &Change) -> Faulty<()> {
-    let rows = change.areas.iter().map(|&(ordinal, available, reserved, sold)| area::ActiveModel {
-        inventory_id: Set(id),
-        ordinal: Set(signed(ordinal)),
-        capacity: Set(signed(available + reserved + sold)),
-        reserved: Set(signed(reserved)),
-        sold: Set(signed(sold)),
-    });
-    let replace = OnConflict::columns([area::Column::InventoryId, area::Column::Ordinal])
-        .update_columns([area::Column::Reserved, area::Column::Sold])
-        .to_owned();
-    area::Entity::insert_many(rows).on_conflict(replace).exec_without_returning(tx).await?;
-    Ok(())
+    const UPDATE: &str = "UPDATE inventory_area SET reserved = r.reserved, sold = r.sold FROM {rows} AS r \
+        WHERE inventory_area.inventory_id = $1 AND inventory_area.ordinal = r.ordinal";
+    let rows = Rows::default()
+        .int("ordinal", change.areas.iter().map(|area| area.0))
+        .int("reserved", change.areas.iter().map(|area| area.2))
+        .int("sold", change.areas.iter().map(|area| area.3));
+    let written = rows.execute(tx, UPDATE, vec![id.0.into()]).await?;
+    all_written(written, change.areas.len())
 }
 
 async fn write_reservations_in_tx(
@@ -156,68 +183,48 @@ async fn write_reservations_in_tx(
     change: &Change,
     now: DateTime<Utc>,
 ) -> Faulty<()> {
-    let rows: Vec<reservation::ActiveModel> = change
-        .reservations
-        .iter()
-        .map(|held| {
-            Ok(reservation::ActiveModel {
-                id: Set(held.id),
-                inventory_id: Set(id),
-                account_id: Set(held.buyer),
-                state: Set(held.state),
-                items: Set(serde_json::to_string(&held.items).map_err(Fault::internal)?),
-                quantity: Set(signed(held.quantity())),
-                total_minor: Set(held.total()),
-                currency: Set(held.currency.clone()),
-                deadline: Set(held.deadline),
-                deadline_max: Set(held.deadline_max),
-                order_id: Set(held.order),
-                version: Set(held.version),
-                created_at: Set(held.created_at),
-                updated_at: Set(now),
-            })
-        })
-        .collect::<Faulty<_>>()?;
-    let replace = OnConflict::column(reservation::Column::Id)
-        .update_columns([
-            reservation::Column::State,
-            reservation::Column::Deadline,
-            reservation::Column::OrderId,
-            reservation::Column::Version,
-            reservation::Column::UpdatedAt,
-        ])
-        .to_owned();
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        reservation::Entity::insert_many(rows.to_vec())
-            .on_conflict(replace.clone())
-            .exec_without_returning(tx)
-            .await?;
+    const UPSERT: &str = "INSERT INTO reservation (id, inventory_id, account_id, state, items, quantity, \
+        total_minor, currency, deadline, deadline_max, order_id, version, created_at, updated_at) \
+        SELECT id, $1, account_id, state, items, quantity, total_minor, currency, deadline, deadline_max, \
+        order_id, version, created_at, $2 FROM {rows} AS r WHERE true \
+        ON CONFLICT (id) DO UPDATE SET state = excluded.state, deadline = excluded.deadline, \
+        order_id = excluded.order_id, version = excluded.version, updated_at = excluded.updated_at";
+    for held in change.reservations.chunks(ROWS_PER_STATEMENT) {
+        let items = held
+            .iter()
+            .map(|held| serde_json::to_string(&held.items).map_err(Fault::internal))
+            .collect::<Faulty<Vec<_>>>()?;
+        let rows = Rows::default()
+            .uuid("id", held.iter().map(|held| held.id.0))
+            .uuid("account_id", held.iter().map(|held| held.buyer.0))
+            .text("state", held.iter().map(|held| held.state.to_value()))
+            .text("items", items)
+            .int("quantity", held.iter().map(super::state::Held::quantity))
+            .long("total_minor", held.iter().map(super::state::Held::total))
+            .text("currency", held.iter().map(|held| held.currency.clone()))
+            .time("deadline", held.iter().map(|held| held.deadline))
+            .time("deadline_max", held.iter().map(|held| held.deadline_max))
+            .optional_uuid("order_id", held.iter().map(|held| held.order.map(|id| id.0)))
+            .long("version", held.iter().map(|held| held.version))
+            .time("created_at", held.iter().map(|held| held.created_at));
+        let written = rows.execute(tx, UPSERT, vec![id.0.into(), now.into()]).await?;
+        all_written(written, held.len())?;
     }
     Ok(())
 }
 
 async fn write_buyers_in_tx(tx: &Tx, id: InventoryId, stock: &Stock, change: &Change) -> Faulty<()> {
-    let rows: Vec<buyer::ActiveModel> = change
-        .buyers
-        .iter()
-        .map(|&(account, taken)| buyer::ActiveModel {
-            inventory_id: Set(id),
-            account_id: Set(account),
-            taken: Set(signed(taken)),
-            // A limit lowered since must not make what the buyer already has unwritable.
-            allowed: Set(signed(Ord::max(taken, stock.terms.limit_per_buyer))),
-        })
-        .collect();
-    let replace = OnConflict::columns([buyer::Column::InventoryId, buyer::Column::AccountId])
-        .update_columns([buyer::Column::Taken, buyer::Column::Allowed])
-        .to_owned();
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        buyer::Entity::insert_many(rows.to_vec())
-            .on_conflict(replace.clone())
-            .exec_without_returning(tx)
-            .await?;
-    }
-    Ok(())
+    const UPSERT: &str = "INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed) \
+        SELECT $1, account_id, taken, allowed FROM {rows} AS r WHERE true \
+        ON CONFLICT (inventory_id, account_id) DO UPDATE SET taken = excluded.taken, allowed = excluded.allowed";
+    // A limit lowered since must not make what the buyer already has unwritable.
+    let allowed = |taken: u32| Ord::max(taken, stock.terms.limit_per_buyer);
+    let rows = Rows::default()
+        .uuid("account_id", change.buyers.iter().map(|buyer| buyer.0.0))
+        .int("taken", change.buyers.iter().map(|buyer| buyer.1))
+        .int("allowed", change.buyers.iter().map(|buyer| allowed(buyer.1)));
+    let written = rows.execute(tx, UPSERT, vec![id.0.into()]).await?;
+    all_written(written, change.buyers.len())
 }
 
 async fn append_in_tx(
@@ -235,6 +242,11 @@ async fn append_in_tx(
     };
     change::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())
+}
+
+/// A row that should be there and is not means that the memory is not what the database says.
+fn all_written(written: u64, wanted: usize) -> Faulty<()> {
+    if written == wanted as u64 { Ok(()) } else { Err(Fault::internal("rows to write are missing")) }
 }
 
 fn signed(value: u32) -> i32 {

@@ -4,6 +4,8 @@
 //! it has to become a writer, so transactions begin `IMMEDIATE` on the single writing connection. On PostgreSQL they
 //! are `READ COMMITTED` and short, and every decision is held by a version guard, a condition or a constraint.
 
+mod rows;
+
 use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
@@ -12,10 +14,14 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
     DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, RuntimeErr, SqlErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sea_query::FromValueTuple,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
 };
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{
+    postgres::PgListener,
+    sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
 
+pub use self::rows::Rows;
 use crate::error::{Error, Fault, Faulty, Invalid};
 
 /// A transaction in progress; dropping it rolls it back.
@@ -89,6 +95,18 @@ impl Store {
         }
         let statement = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
         self.read.query_one_raw(statement).await?.map(|row| row.try_get("", "now")).transpose()
+    }
+
+    /// Asks something of the database that writes nothing, for each of the rows.
+    pub(crate) async fn ask(&self, rows: Rows, sql: &str, values: Vec<Value>) -> Result<(), DbErr> {
+        self.read.execute_raw(rows.statement(self.backend(), sql, values)).await.map(|_| ())
+    }
+
+    /// Hears `PostgreSQL`'s notifications on the channel, on a connection of its own.
+    pub(crate) async fn listen(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+        let mut listener = PgListener::connect_with(self.read.get_postgres_connection_pool()).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
     }
 
     /// Whether the database answers.

@@ -1,0 +1,216 @@
+//! Hints between instances: that an inventory has a new version. The change log is the truth; a hint only says when to
+//! look, so it may be lost, come twice, or come late.
+//!
+//! Hints are gathered and sent after the commit, outside its transaction: `NOTIFY` inside it would make all commits of
+//! the database wait for one lock.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use entity::InventoryId;
+use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use sea_orm::DbBackend;
+use tokio::sync::{Notify, broadcast};
+use uuid::Uuid;
+
+use crate::{
+    error::{Fault, Faulty},
+    store::{Rows, Store},
+};
+
+/// Between two rounds of sending: what is committed meanwhile is one hint per inventory.
+const PACE: Duration = Duration::from_millis(10);
+/// Hints that a listener within the process may lag behind before it is told to look at everything.
+const LAG: usize = 1_024;
+/// `PostgreSQL`'s channel.
+const CHANNEL: &str = "tessera_inventory";
+
+/// An inventory has this version, or a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hint {
+    /// Which inventory.
+    pub(crate) inventory: InventoryId,
+    /// The version.
+    pub(crate) version: i64,
+}
+
+/// What a listener hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// A hint.
+    Hint(Hint),
+    /// Hints may have been missed: look at everything.
+    Missed,
+}
+
+/// What hints travel by. A stream ends when the connection does; listening anew begins with [`Heard::Missed`].
+pub(crate) trait Carrier: Send + Sync {
+    /// Sends the hints to all instances, this one included.
+    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>>;
+    /// Hears hints from now on.
+    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>>;
+}
+
+/// Gathers hints and sends them.
+pub(crate) struct Bus {
+    carrier: Box<dyn Carrier>,
+    gathered: Mutex<HashMap<InventoryId, i64>>,
+    some: Notify,
+}
+
+impl Bus {
+    /// The bus that suits the database: `PostgreSQL` carries hints itself, and on SQLite nobody else is there.
+    pub(crate) fn new(store: &Store) -> Self {
+        if store.backend() == DbBackend::Postgres {
+            Self::by(Box::new(Postgres(store.clone())))
+        } else {
+            Self::by(Box::new(InProcess(broadcast::Sender::new(LAG))))
+        }
+    }
+
+    fn by(carrier: Box<dyn Carrier>) -> Self {
+        Self { carrier, gathered: Mutex::default(), some: Notify::new() }
+    }
+
+    /// Tells the other instances soon. Never waits.
+    pub(crate) fn announce(&self, inventory: InventoryId, version: i64) {
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = gathered.entry(inventory).or_insert(version);
+        *known = version.max(*known);
+        drop(gathered);
+        self.some.notify_one();
+    }
+
+    /// Waits for hints and sends what was gathered. Hints that cannot be sent are dropped: the log is looked at anyway.
+    pub(crate) async fn send(&self) -> Faulty<()> {
+        self.some.notified().await;
+        let hints: Vec<Hint> = {
+            let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+            gathered.drain().map(|(inventory, version)| Hint { inventory, version }).collect()
+        };
+        let sent = if hints.is_empty() { Ok(()) } else { self.carrier.send(hints).await };
+        tokio::time::sleep(PACE).await;
+        sent
+    }
+
+    /// Hears what all instances announce from now on.
+    pub(crate) async fn listen(&self) -> Faulty<BoxStream<'static, Heard>> {
+        self.carrier.listen().await
+    }
+}
+
+/// Within one process.
+struct InProcess(broadcast::Sender<Hint>);
+
+impl Carrier for InProcess {
+    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>> {
+        for hint in hints {
+            // Nobody listening is no fault.
+            let _ = self.0.send(hint);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>> {
+        let hints = self.0.subscribe();
+        let heard = stream::unfold(hints, |mut hints| async move {
+            match hints.recv().await {
+                Ok(hint) => Some((Heard::Hint(hint), hints)),
+                Err(broadcast::error::RecvError::Lagged(_)) => Some((Heard::Missed, hints)),
+                Err(broadcast::error::RecvError::Closed) => None,
+            }
+        });
+        Box::pin(async move { Ok(from_a_look_at_everything(heard)) })
+    }
+}
+
+/// By `LISTEN` and `NOTIFY`.
+struct Postgres(Store);
+
+impl Carrier for Postgres {
+    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>> {
+        const NOTIFY: &str = "SELECT pg_notify($1, r.hint) FROM {rows} AS r";
+        let rows = Rows::default().text("hint", hints.iter().map(write));
+        Box::pin(async move { Ok(self.0.ask(rows, NOTIFY, vec![CHANNEL.into()]).await?) })
+    }
+
+    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>> {
+        Box::pin(async {
+            let listener = self.0.listen(CHANNEL).await.map_err(|error| {
+                tracing::warn!(%error, "hints cannot be heard now");
+                Fault::Unavailable
+            })?;
+            let heard = stream::unfold(listener, |mut listener| async move {
+                // None: the connection broke, and hints were lost with it.
+                let notification = listener.try_recv().await.ok()??;
+                let heard = read(notification.payload()).map_or(Heard::Missed, Heard::Hint);
+                Some((heard, listener))
+            });
+            Ok(from_a_look_at_everything(heard))
+        })
+    }
+}
+
+/// Whoever begins to listen does not know what was said before.
+fn from_a_look_at_everything(
+    heard: impl futures_util::Stream<Item = Heard> + Send + 'static,
+) -> BoxStream<'static, Heard> {
+    stream::once(async { Heard::Missed }).chain(heard).boxed()
+}
+
+fn write(hint: &Hint) -> String {
+    format!("{} {}", hint.inventory.0.simple(), hint.version)
+}
+
+fn read(text: &str) -> Option<Hint> {
+    let (inventory, version) = text.split_once(' ')?;
+    Some(Hint { inventory: InventoryId(Uuid::parse_str(inventory).ok()?), version: version.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(inventory: u128, version: i64) -> Hint {
+        Hint { inventory: InventoryId(Uuid::from_u128(inventory)), version }
+    }
+
+    #[test]
+    fn hints_are_written_and_read() {
+        assert_eq!(read(&write(&hint(7, 41))), Some(hint(7, 41)));
+        for bad in ["", "x", "7 x", "00000000000000000000000000000007"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_latest_version_of_each_inventory_is_told_once() {
+        let bus = Bus::by(Box::new(InProcess(broadcast::Sender::new(LAG))));
+        let mut heard = bus.listen().await.expect("listening");
+        assert_eq!(heard.next().await, Some(Heard::Missed), "nobody knows what was before");
+        bus.announce(hint(1, 0).inventory, 5);
+        bus.announce(hint(2, 0).inventory, 1);
+        bus.announce(hint(1, 0).inventory, 4);
+        bus.send().await.expect("sent");
+        let mut told = [heard.next().await, heard.next().await];
+        told.sort_by_key(|heard| match heard {
+            Some(Heard::Hint(hint)) => hint.inventory.0.as_u128(),
+            _ => 0,
+        });
+        assert_eq!(told, [Some(Heard::Hint(hint(1, 5))), Some(Heard::Hint(hint(2, 1)))]);
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_lags_is_told_to_look_at_everything() {
+        let bus = Bus::by(Box::new(InProcess(broadcast::Sender::new(1))));
+        let mut heard = bus.listen().await.expect("listening");
+        heard.next().await;
+        bus.announce(hint(1, 0).inventory, 1);
+        bus.announce(hint(2, 0).inventory, 1);
+        bus.send().await.expect("sent");
+        assert_eq!(heard.next().await, Some(Heard::Missed));
+    }
+}

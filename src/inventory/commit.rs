@@ -1,0 +1,181 @@
+//! One try at committing a batch: decide, take the version, write, commit, tell, answer.
+//!
+//! Most tries are optimistic: the batch is decided upon the memory, and the version guard says whether that was the
+//! current version. Where another instance sells the same inventory that would be lost again and again, so for a while
+//! the desk takes the inventory's row first, follows the log, and decides then.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    batch::{Decided, Job},
+    change::Version,
+    deal::accompany_all,
+    desk::Desk,
+    read,
+    state::Stock,
+    write::{self, Guard},
+};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    idempotency,
+    store::Tx,
+};
+
+/// By how much this instance's time may have been wrong when it decided about deadlines.
+const TOLERANCE: TimeDelta = TimeDelta::milliseconds(100);
+
+/// What came of a try.
+pub(super) enum Tried {
+    /// All jobs were answered but these.
+    Answered(Vec<Job>),
+    /// Another instance was first, or the time was wrong: all are decided again.
+    Again(Vec<Job>),
+    /// What one of them could not write changes what is decided about others: each is decided alone.
+    Apart(Vec<Job>),
+}
+
+/// Why nothing was written.
+enum Unwritten {
+    /// The version was not the memory's, or the time was wrong.
+    Again,
+    /// The batch has to be taken apart.
+    Apart(Vec<Job>),
+    /// Nothing is left that could be written.
+    Nothing,
+    Fault(Fault),
+}
+
+impl From<Fault> for Unwritten {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Desk {
+    /// One try. After a fault the memory may be wrong.
+    pub(super) async fn attempt(
+        &self,
+        app: &App,
+        memory: &mut Option<Stock>,
+        batch: Vec<Job>,
+    ) -> Result<Tried, (Vec<Job>, Fault)> {
+        let tx = match self.prepare(app, memory).await {
+            Ok(tx) => tx,
+            Err(fault) => return Err((batch, fault)),
+        };
+        let stock = match self.loaded(app, memory).await {
+            Ok(stock) => stock,
+            Err(fault) => return Err((batch, fault)),
+        };
+        let now = app.clock.now();
+        let mut decided = Decided::all(stock, batch, now);
+        if decided.is_idle() {
+            return match self.is_current(app, tx.as_ref(), stock, &mut decided).await {
+                Ok(true) => Ok(Tried::Answered(decided.answer())),
+                Ok(false) => self.again(app, memory, decided).await,
+                Err(fault) => Err((decided.jobs(), fault)),
+            };
+        }
+        match self.write(app, stock, &mut decided, now, tx).await {
+            Ok(version) => {
+                stock.version = version.number;
+                app.bus.announce(self.id, version.number);
+                self.tell(version);
+                Ok(Tried::Answered(decided.answer()))
+            }
+            Err(Unwritten::Nothing) => Ok(Tried::Answered(decided.answer())),
+            Err(Unwritten::Again) => self.again(app, memory, decided).await,
+            Err(Unwritten::Apart(jobs)) => Ok(Tried::Apart(jobs)),
+            Err(Unwritten::Fault(fault)) => Err((decided.jobs(), fault)),
+        }
+    }
+
+    /// Where another instance writes too: takes the inventory's row and follows what was written.
+    async fn prepare(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<Option<Tx>> {
+        if !self.is_contended() {
+            return Ok(None);
+        }
+        let tx = app.store.begin().await?;
+        let version = write::lock_in_tx(&tx, self.id).await?;
+        if memory.as_ref().is_some_and(|stock| stock.version != version) {
+            self.follow(app, memory).await?;
+        }
+        Ok(Some(tx))
+    }
+
+    /// There is nothing to write; but were the refusals decided upon the current version?
+    async fn is_current(
+        &self,
+        app: &App,
+        tx: Option<&Tx>,
+        stock: &Stock,
+        decided: &mut Decided,
+    ) -> Faulty<bool> {
+        let db = app.store.read();
+        if tx.is_none() && read::version(app, self.id).await? != stock.version {
+            return Ok(false);
+        }
+        let used = idempotency::used(db, decided.refused_keys()).await?;
+        decided.mark_used(&used);
+        Ok(true)
+    }
+
+    /// Writes and commits what was decided; jobs that cannot be written are left out.
+    async fn write(
+        &self,
+        app: &App,
+        stock: &mut Stock,
+        decided: &mut Decided,
+        now: DateTime<Utc>,
+        tx: Option<Tx>,
+    ) -> Result<Version, Unwritten> {
+        let tx = match tx {
+            Some(tx) => tx,
+            None => app.store.begin().await.map_err(Fault::from)?,
+        };
+        let asked = app.clock.ask();
+        match write::guard_in_tx(&tx, self.id, stock, now).await? {
+            Guard::Lost => {
+                self.note_others();
+                return Err(Unwritten::Again);
+            }
+            Guard::Held(Some(database)) if app.clock.observe(asked, database).abs() > TOLERANCE => {
+                return Err(Unwritten::Again);
+            }
+            Guard::Held(_) => {}
+        }
+        let failures = accompany_all(&tx, &decided.good, now).await?;
+        if !failures.is_empty() {
+            *decided = std::mem::take(decided).without(stock, failures, now).map_err(Unwritten::Apart)?;
+            if decided.is_idle() {
+                return Err(Unwritten::Nothing);
+            }
+            write::recount_in_tx(&tx, self.id, stock).await?;
+        }
+        let change = stock.change_of(decided.decisions());
+        write::write_in_tx(&tx, self.id, stock, &change, now).await?;
+        let used = idempotency::used(&tx, decided.refused_keys()).await?;
+        decided.mark_used(&used);
+        // A commit that fails may have happened: it is not tried again, and the memory is read anew.
+        tx.commit().await.map_err(Fault::internal)?;
+        Ok(Version { number: stock.version + 1, change })
+    }
+
+    /// Takes everything back, follows the log, and returns all jobs to be decided again.
+    async fn again(
+        &self,
+        app: &App,
+        memory: &mut Option<Stock>,
+        decided: Decided,
+    ) -> Result<Tried, (Vec<Job>, Fault)> {
+        if let Some(stock) = memory.as_mut() {
+            decided.undo(stock);
+        }
+        let jobs = decided.jobs();
+        match self.follow(app, memory).await {
+            Ok(()) => Ok(Tried::Again(jobs)),
+            Err(fault) => Err((jobs, fault)),
+        }
+    }
+}

@@ -64,7 +64,7 @@ async fn attempt_across(
         desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
         let mut stock = desk.loaded(app, memory).await.map_err(NoDeal::Fault)?.clone();
         let (decisions, held) = decide_all(&mut stock, commands, now).map_err(NoDeal::Refused)?;
-        let change = stock.change_of(decisions.iter());
+        let change = stock.change_of(&decisions.iter());
         all_held.extend(held);
         drafts.push((stock, change));
     }

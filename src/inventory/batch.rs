@@ -34,6 +34,8 @@ pub(super) struct Good {
 /// The jobs of a batch after they were decided.
 #[derive(Default)]
 pub(super) struct Decided {
+    /// When they were decided.
+    pub(super) at: DateTime<Utc>,
     /// To be committed.
     pub(super) good: Vec<Good>,
     /// The business says no.
@@ -51,7 +53,7 @@ pub(super) struct Decided {
 impl Decided {
     /// Decides the jobs one upon the other, and applies what is good to the stock.
     pub(super) fn all(stock: &mut Stock, jobs: Vec<Job>, now: DateTime<Utc>) -> Self {
-        let mut decided = Self::default();
+        let mut decided = Self { at: now, ..Self::default() };
         let mut keys = HashSet::new();
         for job in jobs {
             let name = job.key.as_ref().map(|(key, _)| key.name());
@@ -77,7 +79,6 @@ impl Decided {
         mut self,
         stock: &mut Stock,
         failures: Vec<(usize, NoDeal)>,
-        now: DateTime<Utc>,
     ) -> Result<Self, Vec<Job>> {
         self.undo(stock);
         let mut failures: HashMap<usize, NoDeal> = failures.into_iter().collect();
@@ -87,16 +88,9 @@ impl Decided {
                 self.failed.push((good.job, no_deal));
                 continue;
             }
-            match decide_all(stock, &good.job.commands, now) {
-                Ok((decisions, held)) => {
-                    same &= decisions == good.decisions && held == good.held;
-                    kept.push(Good { decisions, held, ..good });
-                }
-                Err(_) => {
-                    same = false;
-                    kept.push(Good { decisions: Vec::new(), ..good });
-                }
-            }
+            let (decisions, held) = decide_all(stock, &good.job.commands, self.at).unwrap_or_default();
+            same &= decisions == good.decisions && held == good.held;
+            kept.push(Good { decisions, held, ..good });
         }
         self.good = kept;
         // They may have been refused only because of a job that is gone.

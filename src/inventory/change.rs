@@ -87,7 +87,7 @@ impl Decision {
 
 impl Stock {
     /// What the decisions, all applied, changed together.
-    pub fn change_of<'a>(&self, decisions: impl Iterator<Item = &'a Decision> + Clone) -> Change {
+    pub fn change_of<'a>(&self, decisions: &(impl Iterator<Item = &'a Decision> + Clone)) -> Change {
         let all = || decisions.clone();
         let seats: BTreeSet<u32> = all().flat_map(|d| d.seats.iter().map(|w| w.key)).collect();
         let areas: BTreeSet<u32> = all().flat_map(|d| d.areas.iter().map(|w| w.key)).collect();

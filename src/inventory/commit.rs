@@ -4,7 +4,7 @@
 //! current version. Where another instance sells the same inventory that would be lost again and again, so for a while
 //! the desk takes the inventory's row first, follows the log, and decides then.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::{
     batch::{Decided, Job},
@@ -68,8 +68,7 @@ impl Desk {
             Ok(stock) => stock,
             Err(fault) => return Err((batch, fault)),
         };
-        let now = app.clock.now();
-        let mut decided = Decided::all(stock, batch, now);
+        let mut decided = Decided::all(stock, batch, app.clock.now());
         if decided.is_idle() {
             return match self.is_current(app, tx.as_ref(), stock, &mut decided).await {
                 Ok(true) => Ok(Tried::Answered(decided.answer())),
@@ -77,7 +76,7 @@ impl Desk {
                 Err(fault) => Err((decided.jobs(), fault)),
             };
         }
-        match self.write(app, stock, &mut decided, now, tx).await {
+        match self.write(app, stock, &mut decided, tx).await {
             Ok(version) => {
                 stock.version = version.number;
                 app.bus.announce(self.id, version.number);
@@ -127,14 +126,13 @@ impl Desk {
         app: &App,
         stock: &mut Stock,
         decided: &mut Decided,
-        now: DateTime<Utc>,
         tx: Option<Tx>,
     ) -> Result<Version, Unwritten> {
         let tx = match tx {
             Some(tx) => tx,
             None => app.store.begin().await.map_err(Fault::from)?,
         };
-        let asked = app.clock.ask();
+        let (now, asked) = (decided.at, app.clock.ask());
         match write::guard_in_tx(&tx, self.id, stock, now).await? {
             Guard::Lost => {
                 self.note_others();
@@ -147,13 +145,13 @@ impl Desk {
         }
         let failures = accompany_all(&tx, &decided.good, now).await?;
         if !failures.is_empty() {
-            *decided = std::mem::take(decided).without(stock, failures, now).map_err(Unwritten::Apart)?;
+            *decided = std::mem::take(decided).without(stock, failures).map_err(Unwritten::Apart)?;
             if decided.is_idle() {
                 return Err(Unwritten::Nothing);
             }
             write::recount_in_tx(&tx, self.id, stock).await?;
         }
-        let change = stock.change_of(decided.decisions());
+        let change = stock.change_of(&decided.decisions());
         write::write_in_tx(&tx, self.id, stock, &change, now).await?;
         let used = idempotency::used(&tx, decided.refused_keys()).await?;
         decided.mark_used(&used);

@@ -6,7 +6,6 @@
 use chrono::{DateTime, Utc};
 use entity::InventoryId;
 use futures_util::future::BoxFuture;
-use sea_orm::TransactionTrait;
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +19,7 @@ use crate::{
     app::App,
     error::{Fault, Faulty},
     idempotency::{Key, claim_all_in_tx},
-    store::Tx,
+    store::{self, Tx},
 };
 
 /// Writes that are committed with the commands or not at all. May run several times, each time in a new transaction.
@@ -106,7 +105,7 @@ pub(super) async fn accompany_all(
 }
 
 async fn under_savepoint(tx: &Tx, companion: &Companion, held: &[Held]) -> Faulty<()> {
-    let savepoint = tx.begin().await?;
+    let savepoint = store::savepoint(tx).await?;
     match companion(&savepoint, held).await {
         Ok(()) => Ok(savepoint.commit().await?),
         Err(fault) => {

@@ -17,7 +17,7 @@ use std::{
 use entity::InventoryId;
 use futures_util::FutureExt;
 use tokio::{
-    sync::{broadcast, mpsc::error::TrySendError, oneshot},
+    sync::{broadcast, oneshot},
     time::Instant,
 };
 
@@ -27,7 +27,7 @@ use super::{
     commit::Tried,
     deal::{Claim, Companion, NoDeal},
     decide::Command,
-    queue::{self, Asking, Waiting},
+    queue::{self, Asking, NoRoom, Waiting},
     read,
     state::{Held, Stock},
 };
@@ -120,10 +120,8 @@ impl Desk {
     ) -> Result<Vec<Held>, NoDeal> {
         let (reply, answer) = oneshot::channel();
         self.queue.put(Job { commands, companion, key, reply }).map_err(|error| match error {
-            TrySendError::Full(_) => {
-                NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) })
-            }
-            TrySendError::Closed(_) => NoDeal::Fault(Fault::Unavailable),
+            NoRoom::Full => NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) }),
+            NoRoom::Closed => NoDeal::Fault(Fault::Unavailable),
         })?;
         answer.await.unwrap_or(Err(NoDeal::Fault(Fault::Unavailable)))
     }
@@ -157,7 +155,10 @@ impl Desk {
                 batch = jobs.batch() => batch,
                 () = app.drained.cancelled() => jobs.rest(),
                 () = tokio::time::sleep(IDLE) => {
-                    if app.desks.close_if_unused(&self) { break } else { continue }
+                    if app.desks.close_if_unused(&self) {
+                        break;
+                    }
+                    continue;
                 }
             };
             if batch.is_empty() {

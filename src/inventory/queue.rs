@@ -23,6 +23,14 @@ pub(super) struct Waiting {
     crowd: mpsc::Receiver<Job>,
 }
 
+/// Why a job was not taken.
+pub(super) enum NoRoom {
+    /// As many wait as may.
+    Full,
+    /// The desk is gone.
+    Closed,
+}
+
 /// Makes the two ends.
 pub(super) fn queue() -> (Asking, Waiting) {
     let (first, urgent) = mpsc::channel(WAITING);
@@ -36,9 +44,13 @@ fn is_of_the_crowd(job: &Job) -> bool {
 }
 
 impl Asking {
-    /// Puts a job in, if there is room.
-    pub(super) fn put(&self, job: Job) -> Result<(), TrySendError<Job>> {
-        if is_of_the_crowd(&job) { self.crowd.try_send(job) } else { self.first.try_send(job) }
+    /// Puts a job in, if there is room; never waits for it.
+    pub(super) fn put(&self, job: Job) -> Result<(), NoRoom> {
+        let queue = if is_of_the_crowd(&job) { &self.crowd } else { &self.first };
+        queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => NoRoom::Full,
+            TrySendError::Closed(_) => NoRoom::Closed,
+        })
     }
 
     /// Whether nothing waits.

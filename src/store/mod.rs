@@ -121,6 +121,15 @@ impl Store {
     }
 }
 
+/// Begins a part of the transaction that can be rolled back by itself.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "inside a transaction this is a savepoint, which is deferred nowhere"
+)]
+pub(crate) async fn savepoint(tx: &Tx) -> Result<Tx, DbErr> {
+    tx.begin().await
+}
+
 fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }

@@ -135,7 +135,12 @@ impl Rows {
             Cells::OptionalTime(_) => {
                 format!("NULLIF({name}, '1970-01-01T00:00:00Z'::timestamptz) AS {name}")
             }
-            _ => (*name).to_owned(),
+            Cells::Int(_)
+            | Cells::Long(_)
+            | Cells::Text(_)
+            | Cells::Bytes(_)
+            | Cells::Uuid(_)
+            | Cells::Time(_) => (*name).to_owned(),
         });
         let arrays = self
             .columns

@@ -4,8 +4,8 @@ use std::{num::NonZeroUsize, ops::Deref, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use chrono::TimeDelta;
-use entity::{SeatMapId, SessionId};
-use moka::future::Cache;
+use entity::{EventId, SeatMapId, SessionId};
+use moka::{future::Cache, sync};
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,6 +30,8 @@ const SESSION_BELIEVED: Duration = Duration::from_secs(3);
 const SESSIONS_MAX: u64 = 100_000;
 /// Seats of all seat maps kept in memory; a map of a stadium has about 20,000.
 const SEATS_IN_MEMORY_MAX: u64 = 2_000_000;
+/// Events whose seat map is known without asking the database.
+const EVENTS_KNOWN_MAX: u64 = 100_000;
 /// Sign-ins that may wait for a hashing thread.
 const PASSWORDS_WAITING: usize = 64;
 /// Names the tokens' issuer and audience.
@@ -61,6 +63,8 @@ pub struct Parts {
     pub sessions: Cache<SessionId, Option<Identity>>,
     /// Seat maps are immutable, so they are kept.
     pub seat_maps: Cache<SeatMapId, Arc<SeatMap>>,
+    /// Which map an event has that everybody may see.
+    pub maps_on_sale: sync::Cache<EventId, SeatMapId>,
     /// Takes and returns money.
     pub provider: Arc<dyn PaymentProvider>,
     /// The embedded sandbox, when it is the provider: its page for the buyer's other step needs it.
@@ -98,6 +102,7 @@ impl App {
                     u32::try_from(map.plan.seats.len()).unwrap_or(u32::MAX).max(1)
                 })
                 .build(),
+            maps_on_sale: sync::Cache::new(EVENTS_KNOWN_MAX),
             provider: sandbox.clone(),
             sandbox: Some(sandbox),
             outbox: Outbox::default(),

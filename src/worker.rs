@@ -32,8 +32,8 @@ pub fn start(app: &App) {
     every(app, "expiry", EXPIRE, |app| Box::pin(expire(app)));
     every(app, "settlement", SETTLE, |app| Box::pin(settle(app)));
     every(app, "following", FOLLOW, |app| Box::pin(follow(app)));
-    always(app, "hints sent", |app| Box::pin(app.bus.send()));
-    always(app, "hints heard", |app| Box::pin(inventory::follow_hints(app)));
+    always(app, "hints sent", |app| Box::pin(send_hints(app)));
+    always(app, "hints heard", |app| Box::pin(hear_hints(app)));
     every(app, "pruning", PRUNE, |app| Box::pin(prune(app)));
 }
 
@@ -61,9 +61,20 @@ pub async fn follow(app: &App) -> Faulty<()> {
     Ok(())
 }
 
+/// Waits until something was committed here, and tells other instances.
+pub async fn send_hints(app: &App) -> Faulty<()> {
+    app.bus.send().await
+}
+
+/// Follows what other instances tell, until the connection breaks.
+pub async fn hear_hints(app: &App) -> Faulty<()> {
+    inventory::follow_hints(app).await
+}
+
 /// Deletes what is no longer needed.
 pub async fn prune(app: &App) -> Faulty<()> {
     account::prune_sessions(app).await?;
+    inventory::prune(app).await?;
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     idempotency::forget_old_in_tx(&tx, now).await?;

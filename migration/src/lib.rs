@@ -12,6 +12,7 @@ mod m20261122_000004_inventory;
 mod m20261122_000005_orders;
 mod m20261122_000006_tickets;
 mod m20261122_000007_plumbing;
+mod m20261122_000010_change_log;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_orders::Migration),
             Box::new(m20261122_000006_tickets::Migration),
             Box::new(m20261122_000007_plumbing::Migration),
+            Box::new(m20261122_000010_change_log::Migration),
         ]
     }
 }

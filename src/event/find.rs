@@ -1,5 +1,7 @@
 //! Which events a viewer sees, and the lists of them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use entity::{
     CategoryId, EventId, ShopId, category,
@@ -21,7 +23,7 @@ use crate::{
     auth::Viewer,
     error::{Fault, Faulty},
     page::{self, Page, Window},
-    venue::find::shops_seen,
+    venue::{self, find::shops_seen},
     words,
 };
 
@@ -95,6 +97,19 @@ pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<eve
         return Err(Fault::NotFound("event"));
     }
     one(app, viewer, event::Entity::find().filter(Column::Slug.eq(slug))).await
+}
+
+/// The seat map of the event, if the viewer may see that. Costs nothing for one that all may see.
+pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<venue::SeatMap>> {
+    if let Some(map) = app.maps_on_sale.get(&id) {
+        return venue::seat_map(app, map).await;
+    }
+    let event = event(app, viewer, id).await?;
+    if event.status != EventStatus::Draft {
+        // Neither is ever taken back: the map of an event, and that everybody may see it.
+        app.maps_on_sale.insert(id, event.seat_map_id);
+    }
+    venue::seat_map(app, event.seat_map_id).await
 }
 
 async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {

@@ -72,9 +72,9 @@ impl Decided {
         decided
     }
 
-    /// Leaves out the jobs that cannot be committed, and decides the others again as if those had never been. If that
-    /// changes what is decided for any of them, the batch is of no use: the jobs are given back, and the stock is as it
-    /// was before.
+    /// Leaves out the jobs that cannot be committed, and decides the others again as if those had never been. If one of
+    /// them is refused now, or its companion wrote of another reservation than is decided now, the batch is of no use:
+    /// the jobs are given back, and the stock is as it was before.
     pub(super) fn without(
         mut self,
         stock: &mut Stock,
@@ -82,20 +82,21 @@ impl Decided {
     ) -> Result<Self, Vec<Job>> {
         self.undo(stock);
         let mut failures: HashMap<usize, NoDeal> = failures.into_iter().collect();
-        let (mut kept, mut same) = (Vec::new(), true);
+        let (mut kept, mut sound) = (Vec::new(), true);
         for (index, good) in self.good.into_iter().enumerate() {
             if let Some(no_deal) = failures.remove(&index) {
                 self.failed.push((good.job, no_deal));
                 continue;
             }
-            let (decisions, held) = decide_all(stock, &good.job.commands, self.at).unwrap_or_default();
-            same &= decisions == good.decisions && held == good.held;
+            let again = decide_all(stock, &good.job.commands, self.at);
+            sound &= again.as_ref().is_ok_and(|(_, held)| good.job.companion.is_none() || *held == good.held);
+            let (decisions, held) = again.unwrap_or_default();
             kept.push(Good { decisions, held, ..good });
         }
         self.good = kept;
         // They may have been refused only because of a job that is gone.
         self.later.extend(self.refused.drain(..).map(|(job, _)| job));
-        if same {
+        if sound {
             return Ok(self);
         }
         self.undo(stock);

@@ -12,6 +12,7 @@ mod decide;
 pub(crate) mod desk;
 mod draft;
 pub mod feed;
+mod prune;
 mod queue;
 mod read;
 mod state;
@@ -36,6 +37,7 @@ use self::{
 pub use self::{
     change::{Change, Decision},
     decide::{Command, Pick, Refusal, decide},
+    prune::{KEPT, KEPT_MAX, prune},
     state::{Area, Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
 };
 use crate::{

@@ -9,6 +9,7 @@
 mod account;
 mod authorisation;
 mod demo;
+mod desk;
 mod event;
 mod feed;
 mod guard;

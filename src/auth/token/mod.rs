@@ -13,11 +13,13 @@ pub mod refresh;
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,6 +27,8 @@ use crate::keys::{KeyFault, SigningKeys};
 
 /// Longer tokens are not looked at.
 const LONGEST_TOKEN: usize = 4 * 1024;
+/// Verified tokens that are remembered: checking a signature costs more than selling a seat.
+const REMEMBERED_MAX: u64 = 200_000;
 /// How far two machines' clocks may differ.
 const LEEWAY_SECONDS: i64 = 5;
 const TYPE: &str = "at+jwt";
@@ -120,6 +124,14 @@ struct WireClaims {
     exp: i64,
 }
 
+/// What a token with a good signature says, whatever the time.
+#[derive(Clone, Copy, Debug)]
+struct Signed {
+    claims: AccessClaims,
+    not_before: i64,
+    expires: i64,
+}
+
 /// Issues access tokens and verifies them.
 #[derive(Clone, Debug)]
 pub struct AccessTokens {
@@ -130,6 +142,8 @@ pub struct AccessTokens {
     signing: EncodingKey,
     believed: BTreeMap<String, DecodingKey>,
     signature_only: Validation,
+    /// By digest, so that no token lies in memory for longer than its request. The time is checked anew at every use.
+    remembered: Cache<[u8; 32], Signed>,
 }
 
 impl AccessTokens {
@@ -161,6 +175,10 @@ impl AccessTokens {
             signing: EncodingKey::from_ed_der(&keys.signing.to_pkcs8()?),
             believed: keys.public().map(believe).collect(),
             signature_only,
+            remembered: Cache::builder()
+                .max_capacity(REMEMBERED_MAX)
+                .time_to_live(longest.to_std().unwrap_or_default())
+                .build(),
         })
     }
 
@@ -190,6 +208,28 @@ impl AccessTokens {
 
     /// What `token` says, if we issued it and `now` is in its time.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenFault> {
+        let mut name = [0; 32];
+        name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        let signed = match self.remembered.get(&name) {
+            Some(signed) => signed,
+            None => {
+                let signed = self.check(token)?;
+                self.remembered.insert(name, signed);
+                signed
+            }
+        };
+        let now = now.timestamp();
+        if signed.not_before > now.saturating_add(LEEWAY_SECONDS) {
+            return Err(TokenFault::NotYet);
+        }
+        if signed.expires.saturating_add(LEEWAY_SECONDS) <= now {
+            return Err(TokenFault::Expired);
+        }
+        Ok(signed.claims)
+    }
+
+    /// What `token` says, if we issued it.
+    fn check(&self, token: &str) -> Result<Signed, TokenFault> {
         let key = self.key_of(token)?;
         let wire = match jsonwebtoken::decode::<WireClaims>(token, key, &self.signature_only) {
             Ok(data) => data.claims,
@@ -198,23 +238,17 @@ impl AccessTokens {
             }
             Err(_) => return Err(TokenFault::Malformed),
         };
-        let now = now.timestamp();
         let ours = wire.iss == self.issuer && wire.aud == self.audience;
         let ordered = 0 <= wire.iat && wire.iat <= wire.nbf && wire.nbf < wire.exp;
         if !ours || !ordered || wire.exp - wire.iat > self.longest.num_seconds() {
             return Err(TokenFault::Claims);
         }
-        if wire.nbf > now.saturating_add(LEEWAY_SECONDS) {
-            return Err(TokenFault::NotYet);
-        }
-        if wire.exp.saturating_add(LEEWAY_SECONDS) <= now {
-            return Err(TokenFault::Expired);
-        }
-        Ok(AccessClaims {
+        let claims = AccessClaims {
             subject: Subject { id: uuid(&wire.sub)?, session: uuid(&wire.sid)?, kind: wire.kind },
             issued_at: time(wire.iat)?,
             expires_at: time(wire.exp)?,
-        })
+        };
+        Ok(Signed { claims, not_before: wire.nbf, expires: wire.exp })
     }
 
     /// The key the header names, once the header holds what ours hold and nothing else.

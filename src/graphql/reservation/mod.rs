@@ -32,7 +32,7 @@ use crate::{
     },
     inventory::{self, Held, Item, Place},
     order as orders,
-    venue::{self, SeatMap},
+    venue::SeatMap,
 };
 
 /// Where a reservation stands.
@@ -280,6 +280,5 @@ impl ReservationSubscription {
 
 /// The seat map of an event that can be seen by all, or by the viewer.
 async fn map_of(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
-    let event = events::find::event(ctx.app(), ctx.viewer(), event).await?;
-    venue::seat_map(ctx.app(), event.seat_map_id).await
+    events::find::seat_map(ctx.app(), ctx.viewer(), event).await
 }

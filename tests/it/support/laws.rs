@@ -107,7 +107,8 @@ async fn buyers_have_what_they_took(db: &DatabaseConnection, row: &inventory::Mo
     assert!(taken.is_empty(), "buyers without a row: {taken:?}");
 }
 
-/// The log, replayed from its beginning, leads to what the tables say: versions without a gap, nothing untold.
+/// The log, replayed from its beginning, leads to what the tables say: versions without a gap, nothing untold. What was
+/// pruned cannot be replayed; then the rest must still reach the version without a gap.
 async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) {
     let changes = change::Entity::find()
         .filter(change::Column::InventoryId.eq(row.id))
@@ -118,7 +119,8 @@ async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) 
     let mut seats: HashMap<i64, (String, i64)> = HashMap::new();
     let mut areas: HashMap<i64, (i64, i64)> = HashMap::new();
     let number = |value: &Value| value.as_i64().expect("a number");
-    for (expected, change) in (1..).zip(&changes) {
+    let first = changes.first().map_or(1, |change| change.version);
+    for (expected, change) in (first..).zip(&changes) {
         assert_eq!(change.version, expected, "the log has no gap");
         let payload: Value = serde_json::from_str(&change.payload).expect("a payload");
         for seat in payload["seats"].as_array().into_iter().flatten() {
@@ -130,6 +132,9 @@ async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) 
         }
     }
     assert_eq!(changes.last().map(|change| change.version), Some(row.version), "the log reaches the version");
+    if first > 1 {
+        return;
+    }
     for seat in seats_of(db, row).await {
         let told = seats.remove(&i64::from(seat.ordinal)).unwrap_or(("available".to_owned(), 0));
         let status = serde_json::to_value(seat.status).expect("a status");

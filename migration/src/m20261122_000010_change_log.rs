@@ -1,0 +1,42 @@
+//! The change log can be pruned by age, and `PostgreSQL` is told how the hot tables are written.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+use crate::dialect::run;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+const UP: &[&str] = &["CREATE INDEX inventory_change_at ON inventory_change (at)"];
+
+/// Payloads are written once, read once and soon deleted: compressing them costs more than it saves. Seats are updated in
+/// place again and again, which needs room on their page.
+const UP_POSTGRES: &[&str] = &[
+    "ALTER TABLE inventory_change ALTER COLUMN payload SET STORAGE EXTERNAL",
+    "ALTER TABLE inventory_seat SET (fillfactor = 70)",
+];
+
+const DOWN: &[&str] = &["DROP INDEX inventory_change_at"];
+
+const DOWN_POSTGRES: &[&str] = &[
+    "ALTER TABLE inventory_change ALTER COLUMN payload SET STORAGE EXTENDED",
+    "ALTER TABLE inventory_seat RESET (fillfactor)",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, UP).await?;
+        if manager.get_database_backend() == DbBackend::Postgres {
+            run(manager, UP_POSTGRES).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        if manager.get_database_backend() == DbBackend::Postgres {
+            run(manager, DOWN_POSTGRES).await?;
+        }
+        run(manager, DOWN).await
+    }
+}

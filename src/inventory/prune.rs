@@ -1,0 +1,59 @@
+//! Forgetting old changes. Whoever resumes from before what is kept gets a snapshot, which is smaller anyway.
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{InventoryId, inventory, inventory::change};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
+
+use crate::{app::App, error::Faulty};
+
+/// For how long changes are kept: longer than any connection is away that wants to resume.
+pub const KEPT: Duration = Duration::hours(1);
+/// How many changes of one inventory are kept, however young they are.
+pub const KEPT_MAX: i64 = 10_000;
+/// Changes deleted in one transaction, so that no other waits for long.
+const AT_ONCE: u64 = 5_000;
+
+/// Deletes the changes that are older than [`KEPT`] or more than [`KEPT_MAX`] versions back; says how many. The newest
+/// change of an inventory stays.
+pub async fn prune(app: &App) -> Faulty<u64> {
+    let before = app.clock.now() - KEPT;
+    let mut deleted = 0;
+    loop {
+        let some = delete_older(app, before).await?;
+        deleted += some;
+        if some < AT_ONCE {
+            break;
+        }
+    }
+    // Those that have not been written to since have no changes left but their newest.
+    let busy: Vec<(InventoryId, i64)> = inventory::Entity::find()
+        .select_only()
+        .columns([inventory::Column::Id, inventory::Column::Version])
+        .filter(inventory::Column::UpdatedAt.gte(before))
+        .filter(inventory::Column::Version.gt(KEPT_MAX))
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    for (id, version) in busy {
+        let tx = app.store.begin().await?;
+        let old = change::Entity::delete_many()
+            .filter(change::Column::InventoryId.eq(id))
+            .filter(change::Column::Version.lte(version - KEPT_MAX));
+        deleted += old.exec(&tx).await?.rows_affected;
+        tx.commit().await?;
+    }
+    Ok(deleted)
+}
+
+async fn delete_older(app: &App, before: DateTime<Utc>) -> Faulty<u64> {
+    const DELETE: &str = "DELETE FROM inventory_change WHERE (inventory_id, version) IN \
+        (SELECT c.inventory_id, c.version FROM inventory_change AS c JOIN inventory AS i ON i.id = c.inventory_id \
+         WHERE c.at < $1 AND c.version < i.version ORDER BY c.at LIMIT $2)";
+    let tx = app.store.begin().await?;
+    let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
+    let values = [before.into(), limit.into()];
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), DELETE, values);
+    let deleted = tx.execute_raw(statement).await?.rows_affected();
+    tx.commit().await?;
+    Ok(deleted)
+}

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::{
     change::Decision,
+    command::{Command, Refusal},
     deal::{Claim, Companion, NoDeal, decide_all},
-    decide::{Command, Refusal},
     state::{Held, Stock},
 };
 use crate::{

@@ -12,7 +12,8 @@ use super::{
     across,
     batch::Good,
     change::Decision,
-    decide::{Command, Refusal, decide},
+    command::{Command, Refusal},
+    decide::decide,
     state::{Held, Stock},
 };
 use crate::{

@@ -24,9 +24,9 @@ use tokio::{
 use super::{
     batch::{Job, give_up},
     change::Version,
+    command::Command,
     commit::Tried,
     deal::{Claim, Companion, NoDeal},
-    decide::Command,
     queue::{self, Asking, NoRoom, Waiting},
     read,
     state::{Held, Stock},

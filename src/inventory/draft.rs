@@ -9,7 +9,7 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 
 use super::{
     change::{Decision, Write},
-    decide::Refusal,
+    command::Refusal,
     state::{Area, Held, Place, Seat, Stock, TierTerms},
 };
 

@@ -6,6 +6,7 @@
 mod across;
 mod batch;
 mod change;
+mod command;
 mod commit;
 pub(crate) mod deal;
 mod decide;
@@ -36,7 +37,8 @@ use self::{
 };
 pub use self::{
     change::{Change, Decision},
-    decide::{Command, Pick, Refusal, decide},
+    command::{Command, Pick, Refusal},
+    decide::decide,
     prune::{KEPT, KEPT_MAX, prune},
     state::{Area, Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
 };

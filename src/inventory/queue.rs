@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::{self, error::TryRecvError, error::TrySendError};
 
-use super::{batch::Job, decide::Command};
+use super::{batch::Job, command::Command};
 
 /// Jobs of each kind that may wait before callers are told to come back.
 const WAITING: usize = 4_096;

@@ -97,7 +97,8 @@ fn is_in(file: &str, places: &[&str]) -> bool {
 }
 
 fn is_pure(file: &str) -> bool {
-    let pure = ["/rules.rs", "/state.rs", "/decide.rs", "/change.rs", "/details.rs", "/pricing.rs"];
+    let pure =
+        ["/rules.rs", "/state.rs", "/command.rs", "/decide.rs", "/change.rs", "/details.rs", "/pricing.rs"];
     file.contains("/plan/") || pure.iter().any(|end| file.ends_with(end))
 }
 

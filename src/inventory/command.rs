@@ -1,0 +1,141 @@
+//! What a desk is asked to do, which places are wanted, and why the business says no.
+//!
+//! Invariant: pure and synchronous.
+
+use chrono::{DateTime, Utc};
+use entity::{AccountId, OrderId, ReservationId};
+
+use super::state::Place;
+
+/// What the desk is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Take places for a buyer, all or nothing.
+    Reserve {
+        /// The id that the reservation gets.
+        id: ReservationId,
+        /// For whom.
+        buyer: AccountId,
+        /// Which places.
+        pick: Pick,
+    },
+    /// Give an active reservation more time.
+    Extend {
+        /// Which.
+        id: ReservationId,
+        /// Whose it must be.
+        buyer: AccountId,
+    },
+    /// Give an active reservation back.
+    Release {
+        /// Which.
+        id: ReservationId,
+        /// Whose it must be.
+        buyer: AccountId,
+        /// The order that it must belong to: only with its order does an ordered reservation end.
+        order: Option<OrderId>,
+    },
+    /// Bind an active reservation to an order, at the checkout.
+    Attach {
+        /// Which.
+        id: ReservationId,
+        /// Whose it must be.
+        buyer: AccountId,
+        /// To which order.
+        order: OrderId,
+    },
+    /// A payment begins: from now on the reservation does not run out by itself.
+    BeginPayment {
+        /// Which.
+        id: ReservationId,
+        /// The order it must belong to.
+        order: OrderId,
+    },
+    /// The payment came to nothing: active again, or expired if its time is up.
+    EndPayment {
+        /// Which.
+        id: ReservationId,
+        /// The order it must belong to.
+        order: OrderId,
+    },
+    /// The payment is good: the places are sold.
+    Sell {
+        /// Which.
+        id: ReservationId,
+        /// The order it must belong to.
+        order: OrderId,
+    },
+    /// Sold places come back, because their tickets are void.
+    TakeBack {
+        /// Who has them.
+        buyer: AccountId,
+        /// The seats, with the epoch at which they were sold, and the areas.
+        places: Vec<Place>,
+    },
+    /// Write down every reservation whose time is up.
+    Expire,
+}
+
+/// Which places are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// These seats, by ordinal, each once.
+    Seats(Vec<u32>),
+    /// Some places of an area.
+    Admission {
+        /// The area's ordinal.
+        area: u32,
+        /// How many, at least one.
+        quantity: u32,
+    },
+}
+
+/// Why the business says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The event is not published, or was cancelled.
+    NotOpen,
+    /// Sales begin later.
+    SalesNotStarted {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Sales are over.
+    SalesEnded,
+    /// There are no such places on the map.
+    UnknownPlaces,
+    /// These seats or this area have no price.
+    NotForSale {
+        /// The seats by ordinal; empty for an area.
+        seats: Vec<u32>,
+    },
+    /// Somebody was first; nothing was reserved.
+    SeatsTaken {
+        /// Those of the wanted seats that are not free, by ordinal.
+        seats: Vec<u32>,
+    },
+    /// The area has not as many places left; nothing was reserved.
+    AreaFull {
+        /// Places left.
+        available: u32,
+    },
+    /// The buyer would have more places than the event allows.
+    LimitExceeded {
+        /// The limit.
+        limit: u32,
+        /// What the buyer has already.
+        taken: u32,
+    },
+    /// No such reservation, or not the buyer's.
+    ReservationNotFound,
+    /// The reservation's time is up, or it was given back.
+    ReservationEnded,
+    /// The reservation belongs to an order already.
+    AlreadyOrdered,
+    /// The reservation is being paid.
+    BeingPaid,
+    /// The reservation has all the time that the event allows.
+    NoMoreTime,
+    /// The places are no longer the buyer's.
+    PlacesChanged,
+}

@@ -1,0 +1,155 @@
+//! A front end that reserves and releases: requests put together from ready-made pieces, answers only looked at.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    Outcome,
+    http::{Connection, find, finish, post_head},
+};
+
+/// What a front end asks for.
+const RESERVE: &str = "mutation($e:ID!,$s:[ID!]!,$k:String!){reserveSeats(input:{eventId:$e,pick:{seatIds:$s},\
+                       idempotencyKey:$k}){reservation{id expiresAt}errors{code}}}";
+const RELEASE: &str =
+    "mutation($r:ID!){releaseReservation(input:{reservationId:$r}){reservation{id}errors{code}}}";
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done.
+    Done,
+    /// The business says no: somebody else has a seat.
+    Refused,
+    /// The server could not do it now, and asks to be asked again with the same key.
+    Again,
+    /// Anything else, as it was said.
+    Failed(String),
+}
+
+/// One connection, over which some buyers take turns.
+pub(crate) struct Buyer {
+    connection: Connection,
+    heads: Vec<Vec<u8>>,
+    turn: usize,
+    request: Vec<u8>,
+    body: Vec<u8>,
+    reservation: String,
+}
+
+/// Keys that no other call has.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(AtomicU64);
+
+impl Keys {
+    /// The next one.
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Buyer {
+    /// A connection for the buyers with these access tokens.
+    pub(crate) async fn connect(address: &str, tokens: &[String]) -> Outcome<Self> {
+        if tokens.is_empty() {
+            return Err("a connection without buyers".into());
+        }
+        Ok(Self {
+            connection: Connection::open(address).await?,
+            heads: tokens.iter().map(|token| post_head(Some(token))).collect(),
+            turn: 0,
+            request: Vec::with_capacity(2 * 1024),
+            body: Vec::with_capacity(1024),
+            reservation: String::new(),
+        })
+    }
+
+    /// Reserves two seats for the buyer whose turn it is; the next call is the next buyer's.
+    pub(crate) async fn reserve(&mut self, event: &str, seats: &[String], key: u64) -> Outcome<Answer> {
+        self.turn = (self.turn + 1) % self.heads.len();
+        let [left, right] = seats else { return Err("seats come in pairs".into()) };
+        let key = format!("bench-{key:016x}");
+        self.body.clear();
+        for piece in [
+            "{\"query\":\"",
+            RESERVE,
+            "\",\"variables\":{\"e\":\"",
+            event,
+            "\",\"s\":[\"",
+            left,
+            "\",\"",
+            right,
+            "\"],\"k\":\"",
+            &key,
+            "\"}}",
+        ] {
+            self.body.extend_from_slice(piece.as_bytes());
+        }
+        self.ask().await
+    }
+
+    /// Makes the last call again, for the same buyer with the same key.
+    pub(crate) async fn repeat(&mut self) -> Outcome<Answer> {
+        self.ask().await
+    }
+
+    /// Gives back what the last call reserved.
+    pub(crate) async fn release(&mut self) -> Outcome<Answer> {
+        self.body.clear();
+        let reservation = std::mem::take(&mut self.reservation);
+        for piece in ["{\"query\":\"", RELEASE, "\",\"variables\":{\"r\":\"", &reservation, "\"}}"] {
+            self.body.extend_from_slice(piece.as_bytes());
+        }
+        self.ask().await
+    }
+
+    async fn ask(&mut self) -> Outcome<Answer> {
+        self.request.clear();
+        self.request.extend_from_slice(&self.heads[self.turn]);
+        finish(&mut self.request, &self.body);
+        let (status, body) = self.connection.ask(&self.request).await?;
+        let answer = verdict(status, body);
+        if answer == Answer::Done {
+            self.reservation.clear();
+            self.reservation.push_str(reservation(body).unwrap_or_default());
+        }
+        Ok(answer)
+    }
+}
+
+fn verdict(status: u16, body: &[u8]) -> Answer {
+    if status == 200 && find(body, b"\"errors\":[]").is_some() && reservation(body).is_some() {
+        Answer::Done
+    } else if status == 200 && find(body, b"SEATS_TAKEN").is_some() {
+        Answer::Refused
+    } else if find(body, b"\"retryable\":true").is_some() {
+        Answer::Again
+    } else {
+        Answer::Failed(format!("{status} {}", String::from_utf8_lossy(body)))
+    }
+}
+
+/// The reservation's id, wherever it stands.
+fn reservation(body: &[u8]) -> Option<&str> {
+    let begin = find(body, b"\"reservation_")? + 1;
+    let length = find(&body[begin..], b"\"")?;
+    std::str::from_utf8(&body[begin..begin + length]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart() {
+        let done = br#"{"data":{"reserveSeats":{"reservation":{"id":"reservation_01"},"errors":[]}}}"#;
+        assert_eq!(verdict(200, done), Answer::Done);
+        assert_eq!(reservation(done), Some("reservation_01"));
+        let refused = br#"{"data":{"reserveSeats":{"reservation":null,"errors":[{"code":"SEATS_TAKEN"}]}}}"#;
+        assert_eq!(verdict(200, refused), Answer::Refused);
+        let again = br#"{"data":null,"errors":[{"extensions":{"code":"UNAVAILABLE","retryable":true}}]}"#;
+        assert_eq!(verdict(200, again), Answer::Again);
+        let failed = br#"{"data":null,"errors":[{"extensions":{"code":"INTERNAL"}}]}"#;
+        assert!(matches!(verdict(200, failed), Answer::Failed(text) if text.contains("INTERNAL")));
+        assert!(matches!(verdict(503, done), Answer::Failed(_)));
+    }
+}

@@ -1,0 +1,72 @@
+//! Measures Tessera: the release server as a process of its own, over real sockets, beside references that run on the
+//! same machine minutes apart. `scripts/bench` builds and calls it; `docs/performance.md` tells the method of each row.
+//!
+//! Server, database and load generator share the machine, so the generator is frugal: one thread, keep-alive
+//! connections, requests put together from ready-made pieces, answers looked at and not parsed.
+//!
+//! Layout: `rows` has the table's rows; `server`, `stage`, `postgres`, `pgbench` and `sqlite` set up what is measured and
+//! what it is compared with; `http`, `buyer`, `crowd`, `frame` and `watchers` are the load; `bare` the bare servers.
+
+mod bare;
+mod bench;
+mod buyer;
+mod crowd;
+mod frame;
+mod http;
+mod pgbench;
+mod postgres;
+mod rows;
+mod server;
+mod sqlite;
+mod stage;
+mod stats;
+mod table;
+mod watchers;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Why a measurement is none.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// A measurement's outcome.
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+/// Measures Tessera and prints a table.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure, and print the table.
+    Run(bench::Options),
+    /// A bare WebSocket broadcast, to compare with.
+    #[command(hide = true)]
+    BareBroadcast,
+    /// A route that answers with a file's bytes, to compare with.
+    #[command(hide = true)]
+    BareStatic {
+        /// What to answer.
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(options) => rows::measure(options),
+        Command::BareBroadcast => bare::broadcast(),
+        Command::BareStatic { file } => bare::fixed(&file),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("tessera-bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,58 @@
+# Installs what tests and benchmarks need from the system; sourced by scripts/test and scripts/bench.
+#
+# On Debian and Ubuntu with apt (and sudo, unless root), elsewhere it says what to install. No service is started.
+
+say() {
+    printf 'scripts/%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        say "this needs root, and there is no sudo: $*"
+        exit 1
+    fi
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"
+}
+
+has_postgres() {
+    local dir
+    command -v initdb >/dev/null && return
+    for dir in "$(pg_config --bindir 2>/dev/null || true)" /usr/lib/postgresql/*/bin; do
+        [ -x "$dir/initdb" ] && return
+    done
+    return 1
+}
+
+# Debian's package makes and starts a server, "main", when it is installed: not for us. Its setting is only borrowed,
+# so that whoever installs a server here later gets what they expect.
+install_postgres() {
+    local setting=/etc/postgresql-common/createcluster.d/tessera.conf status=0
+    apt install -y --no-install-recommends postgresql-common
+    as_root mkdir -p "${setting%/*}"
+    printf 'create_main_cluster = false\n' | as_root tee "$setting" >/dev/null
+    apt install -y --no-install-recommends postgresql || status=$?
+    as_root rm -f "$setting"
+    return "$status"
+}
+
+install_missing() {
+    local missing=()
+    command -v "${CC:-cc}" >/dev/null || missing+=("a C compiler")
+    has_postgres || missing+=("PostgreSQL's server (13 or newer)")
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    say "missing:$(printf ' [%s]' "${missing[@]}")"
+    if ! command -v apt-get >/dev/null; then
+        say "please install it; for PostgreSQL, initdb has to be in PATH"
+        exit 1
+    fi
+    apt update
+    command -v "${CC:-cc}" >/dev/null || apt install -y --no-install-recommends gcc libc6-dev
+    has_postgres || install_postgres
+}

@@ -110,6 +110,11 @@ impl Decided {
             .all(|good| good.job.companion.is_none() && good.decisions.iter().all(Decision::is_empty))
     }
 
+    /// Whether several jobs would be committed together.
+    pub(super) fn is_shared(&self) -> bool {
+        self.good.len() > 1
+    }
+
     /// All decisions, in order.
     pub(super) fn decisions(&self) -> impl Iterator<Item = &Decision> + Clone {
         self.good.iter().flat_map(|good| &good.decisions)

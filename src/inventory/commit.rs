@@ -43,7 +43,10 @@ enum Unwritten {
     Apart(Vec<Job>),
     /// Nothing is left that could be written.
     Nothing,
+    /// The database said no, and everything was rolled back.
     Fault(Fault),
+    /// Nobody knows whether it was committed.
+    Unknown(Fault),
 }
 
 impl From<Fault> for Unwritten {
@@ -86,7 +89,13 @@ impl Desk {
             Err(Unwritten::Nothing) => Ok(Tried::Answered(decided.answer())),
             Err(Unwritten::Again) => self.again(app, memory, decided).await,
             Err(Unwritten::Apart(jobs)) => Ok(Tried::Apart(jobs)),
-            Err(Unwritten::Fault(fault)) => Err((decided.jobs(), fault)),
+            Err(Unwritten::Fault(Fault::Internal(source))) if decided.is_shared() => {
+                // One of them may be what the database does not take. It must not take its neighbours with it.
+                tracing::error!(inventory = %self.id.0, error = %source, "a batch could not be written");
+                *memory = None;
+                Ok(Tried::Apart(decided.jobs()))
+            }
+            Err(Unwritten::Fault(fault) | Unwritten::Unknown(fault)) => Err((decided.jobs(), fault)),
         }
     }
 
@@ -156,7 +165,7 @@ impl Desk {
         let used = idempotency::used(&tx, decided.refused_keys()).await?;
         decided.mark_used(&used);
         // A commit that fails may have happened: it is not tried again, and the memory is read anew.
-        tx.commit().await.map_err(Fault::internal)?;
+        tx.commit().await.map_err(|error| Unwritten::Unknown(Fault::internal(error)))?;
         Ok(Version { number: stock.version + 1, change })
     }
 

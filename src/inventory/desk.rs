@@ -137,9 +137,12 @@ impl Desk {
         Ok(look(self.loaded(app, &mut stock).await?))
     }
 
-    /// Follows what other instances committed.
-    pub(crate) async fn catch_up(&self, app: &App) -> Faulty<()> {
+    /// Follows what other instances committed, at least to `version`.
+    pub(crate) async fn catch_up(&self, app: &App, version: i64) -> Faulty<()> {
         let mut stock = self.stock.lock().await;
+        if stock.as_ref().is_some_and(|stock| stock.version >= version) {
+            return Ok(());
+        }
         self.follow(app, &mut stock).await?;
         self.loaded(app, &mut stock).await.map(|_| ())
     }

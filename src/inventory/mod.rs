@@ -201,13 +201,14 @@ pub(crate) async fn touch_in_tx(tx: &Tx, event: EventId, now: DateTime<Utc>) -> 
 /// Tells all desks of the inventory, here and in other instances, to follow the log, after it was written to past them.
 pub(crate) async fn catch_up(app: &App, event: EventId) -> Faulty<()> {
     let id = InventoryId::from(event);
-    match read::version(app, id).await {
-        Ok(version) => app.bus.announce(id, version),
+    let version = match read::version(app, id).await {
+        Ok(version) => version,
         Err(Fault::NotFound(_)) => return Ok(()), // Not published yet: nothing is sold of it.
         Err(fault) => return Err(fault),
-    }
+    };
+    app.bus.announce(id, version);
     match app.desks.find(id) {
-        Some(desk) => desk.catch_up(app).await,
+        Some(desk) => desk.catch_up(app, version).await,
         None => Ok(()),
     }
 }
@@ -220,7 +221,7 @@ pub async fn follow_hints(app: &App) -> Faulty<()> {
             Heard::Missed => follow_others(app).await?,
             Heard::Hint(hint) => {
                 if let Some(desk) = app.desks.find(hint.inventory).filter(|desk| desk.told() < hint.version)
-                    && let Err(fault) = desk.catch_up(app).await
+                    && let Err(fault) = desk.catch_up(app, hint.version).await
                 {
                     tracing::warn!(inventory = %desk.id().0, ?fault, "a hint could not be followed");
                 }
@@ -266,9 +267,9 @@ pub async fn follow_others(app: &App) -> Faulty<()> {
         .all(app.store.read())
         .await?;
     for desk in desks {
-        let is_behind = |(id, version): &(InventoryId, i64)| *id == desk.id() && desk.told() < *version;
-        if versions.iter().any(is_behind)
-            && let Err(fault) = desk.catch_up(app).await
+        let current = versions.iter().find(|(id, _)| *id == desk.id()).map(|(_, version)| *version);
+        if let Some(version) = current.filter(|version| desk.told() < *version)
+            && let Err(fault) = desk.catch_up(app, version).await
         {
             tracing::warn!(inventory = %desk.id().0, ?fault, "what others wrote could not be followed");
         }

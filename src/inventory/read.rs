@@ -18,22 +18,17 @@ use crate::{
     app::App,
     error::{Fault, Faulty},
     money::{self, Money},
+    store::Tx,
     venue,
 };
 
-/// How often a stock is read again because it changed while it was read.
-const READ_ATTEMPTS: usize = 20;
-
 /// Reads the whole stock at one version.
 pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
-    for _ in 0..READ_ATTEMPTS {
-        let stock = read(app, id).await?;
-        // Every write raises the version, so an unchanged version means that all parts belong together.
-        if version(app, id).await? == stock.version {
-            return Ok(stock);
-        }
-    }
-    Err(Fault::Unavailable)
+    let snapshot = app.store.snapshot().await?;
+    let rows = Rows::read(&snapshot, id).await?;
+    snapshot.rollback().await?;
+    // Read after the rows, the terms may be newer than them, and then a change that is not in the rows says so again.
+    rows.into_stock(terms(app, id).await?)
 }
 
 /// The current version in the database.
@@ -47,65 +42,63 @@ pub(super) async fn version(app: &App, id: InventoryId) -> Faulty<i64> {
         .ok_or(Fault::NotFound("event"))
 }
 
-async fn read(app: &App, id: InventoryId) -> Faulty<Stock> {
-    let db = app.store.read();
-    let row = inventory::Entity::find_by_id(id).one(db).await?.ok_or(Fault::NotFound("event"))?;
-    let terms = terms(app, id).await?;
-    let seats: Vec<(i32, SeatStatus, i32, Option<entity::ReservationId>)> = seat::Entity::find()
-        .filter(seat::Column::InventoryId.eq(id))
-        .order_by_asc(seat::Column::Ordinal)
-        .select_only()
-        .columns([
-            seat::Column::Ordinal,
-            seat::Column::Status,
-            seat::Column::Epoch,
-            seat::Column::ReservationId,
-        ])
-        .into_tuple()
-        .all(db)
-        .await?;
-    let areas = area::Entity::find()
-        .filter(area::Column::InventoryId.eq(id))
-        .order_by_asc(area::Column::Ordinal)
-        .all(db)
-        .await?;
-    let live = reservation::Entity::find()
-        .filter(reservation::Column::InventoryId.eq(id))
-        .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
-        .all(db)
-        .await?;
-    let buyers = buyer::Entity::find()
-        .filter(buyer::Column::InventoryId.eq(id))
-        .filter(buyer::Column::Taken.gt(0))
-        .all(db)
-        .await?;
-    let mut stock = Stock {
-        version: row.version,
-        terms,
-        seats: seats
-            .into_iter()
-            .map(|(_, status, epoch, reservation)| Seat { status, epoch: unsigned(epoch), reservation })
-            .collect(),
-        areas: areas
-            .into_iter()
-            .map(|area| Area {
-                capacity: unsigned(area.capacity),
-                reserved: unsigned(area.reserved),
-                sold: unsigned(area.sold),
-            })
-            .collect(),
-        reservations: live.into_iter().map(|row| Ok((row.id, held(row)?))).collect::<Faulty<_>>()?,
-        buyers: buyers
-            .into_iter()
-            .map(|row| (row.account_id, Buyer { taken: unsigned(row.taken), ..Buyer::default() }))
-            .collect(),
-        counts: Counts::default(),
-    };
-    stock.counts = stock.recount();
-    for held in stock.reservations.values() {
-        stock.buyers.entry(held.buyer).or_default().reservations.insert(held.id);
+/// The rows of one inventory, all of one version.
+struct Rows {
+    version: i64,
+    seats: Vec<(SeatStatus, i32, Option<entity::ReservationId>)>,
+    areas: Vec<area::Model>,
+    live: Vec<reservation::Model>,
+    buyers: Vec<buyer::Model>,
+}
+
+impl Rows {
+    async fn read(snapshot: &Tx, id: InventoryId) -> Faulty<Self> {
+        let row = inventory::Entity::find_by_id(id).one(snapshot).await?.ok_or(Fault::NotFound("event"))?;
+        let seats = seat::Entity::find()
+            .filter(seat::Column::InventoryId.eq(id))
+            .order_by_asc(seat::Column::Ordinal)
+            .select_only()
+            .columns([seat::Column::Status, seat::Column::Epoch, seat::Column::ReservationId]);
+        let areas =
+            area::Entity::find().filter(area::Column::InventoryId.eq(id)).order_by_asc(area::Column::Ordinal);
+        let live = reservation::Entity::find()
+            .filter(reservation::Column::InventoryId.eq(id))
+            .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]));
+        let buyers = buyer::Entity::find()
+            .filter(buyer::Column::InventoryId.eq(id))
+            .filter(buyer::Column::Taken.gt(0));
+        Ok(Self {
+            version: row.version,
+            seats: seats.into_tuple().all(snapshot).await?,
+            areas: areas.all(snapshot).await?,
+            live: live.all(snapshot).await?,
+            buyers: buyers.all(snapshot).await?,
+        })
     }
-    Ok(stock)
+
+    fn into_stock(self, terms: Terms) -> Faulty<Stock> {
+        let seat = |(status, epoch, reservation)| Seat { status, epoch: unsigned(epoch), reservation };
+        let area = |area: area::Model| Area {
+            capacity: unsigned(area.capacity),
+            reserved: unsigned(area.reserved),
+            sold: unsigned(area.sold),
+        };
+        let buyer = |row: buyer::Model| Buyer { taken: unsigned(row.taken), ..Buyer::default() };
+        let mut stock = Stock {
+            version: self.version,
+            terms,
+            seats: self.seats.into_iter().map(seat).collect(),
+            areas: self.areas.into_iter().map(area).collect(),
+            reservations: self.live.into_iter().map(|row| Ok((row.id, held(row)?))).collect::<Faulty<_>>()?,
+            buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
+            counts: Counts::default(),
+        };
+        stock.counts = stock.recount();
+        for held in stock.reservations.values() {
+            stock.buyers.entry(held.buyer).or_default().reservations.insert(held.id);
+        }
+        Ok(stock)
+    }
 }
 
 /// What the event says about its sale.

@@ -150,30 +150,35 @@ pub(super) async fn create_in_tx(
     append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
 }
 
+// Seats and areas exist, so these are updates. They are written as upserts because those have one plan, by the primary
+// key: a joined `UPDATE` makes SQLite compare every seat of the hall with every row.
 async fn write_seats_in_tx(tx: &Tx, id: InventoryId, change: &Change) -> Faulty<()> {
-    const UPDATE: &str = "UPDATE inventory_seat SET status = r.status, epoch = r.epoch, \
-        reservation_id = r.reservation_id FROM {rows} AS r \
-        WHERE inventory_seat.inventory_id = $1 AND inventory_seat.ordinal = r.ordinal";
+    const UPSERT: &str = "INSERT INTO inventory_seat (inventory_id, ordinal, status, epoch, reservation_id) \
+        SELECT $1, ordinal, status, epoch, reservation_id FROM {rows} AS r WHERE true \
+        ON CONFLICT (inventory_id, ordinal) DO UPDATE SET status = excluded.status, epoch = excluded.epoch, \
+        reservation_id = excluded.reservation_id";
     for seats in change.seats.chunks(ROWS_PER_STATEMENT) {
         let rows = Rows::default()
             .int("ordinal", seats.iter().map(|seat| seat.0))
             .int("status", seats.iter().map(|seat| u32::from(seat.1.to_value().unsigned_abs())))
             .int("epoch", seats.iter().map(|seat| seat.2))
             .optional_uuid("reservation_id", seats.iter().map(|seat| seat.3.map(|id| id.0)));
-        let written = rows.execute(tx, UPDATE, vec![id.0.into()]).await?;
+        let written = rows.execute(tx, UPSERT, vec![id.0.into()]).await?;
         all_written(written, seats.len())?;
     }
     Ok(())
 }
 
 async fn write_areas_in_tx(tx: &Tx, id: InventoryId, change: &Change) -> Faulty<()> {
-    const UPDATE: &str = "UPDATE inventory_area SET reserved = r.reserved, sold = r.sold FROM {rows} AS r \
-        WHERE inventory_area.inventory_id = $1 AND inventory_area.ordinal = r.ordinal";
+    const UPSERT: &str = "INSERT INTO inventory_area (inventory_id, ordinal, capacity, reserved, sold) \
+        SELECT $1, ordinal, capacity, reserved, sold FROM {rows} AS r WHERE true \
+        ON CONFLICT (inventory_id, ordinal) DO UPDATE SET reserved = excluded.reserved, sold = excluded.sold";
     let rows = Rows::default()
         .int("ordinal", change.areas.iter().map(|area| area.0))
+        .int("capacity", change.areas.iter().map(|area| area.1 + area.2 + area.3))
         .int("reserved", change.areas.iter().map(|area| area.2))
         .int("sold", change.areas.iter().map(|area| area.3));
-    let written = rows.execute(tx, UPDATE, vec![id.0.into()]).await?;
+    let written = rows.execute(tx, UPSERT, vec![id.0.into()]).await?;
     all_written(written, change.areas.len())
 }
 

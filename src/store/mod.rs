@@ -13,8 +13,9 @@ use entity::Versioned;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, RuntimeErr, SqlErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter,
+    RuntimeErr, SqlErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    sea_query::FromValueTuple,
 };
 use sqlx::{
     postgres::PgListener,
@@ -76,6 +77,13 @@ impl Store {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             })
             .await
+    }
+
+    /// Begins a transaction that reads one state of the database, whatever is committed meanwhile, and writes nothing.
+    #[expect(clippy::disallowed_methods, reason = "it never becomes a writer, so it may begin deferred")]
+    pub async fn snapshot(&self) -> Result<Tx, DbErr> {
+        let isolation = (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::RepeatableRead);
+        self.read.begin_with_config(isolation, None).await
     }
 
     /// For reads that decide nothing by themselves.

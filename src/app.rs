@@ -20,6 +20,7 @@ use crate::{
     outbox::Outbox,
     payment::{provider::PaymentProvider, sandbox::Sandbox},
     store::Store,
+    telemetry::Figures,
     ticket::code::{TicketKeys, TicketVerifier},
     venue::SeatMap,
 };
@@ -71,6 +72,8 @@ pub struct Parts {
     pub sandbox: Option<Arc<Sandbox>>,
     /// Committed facts.
     pub outbox: Outbox,
+    /// What was done so far.
+    pub figures: Figures,
     /// All tasks; shutdown waits for them.
     pub tasks: TaskTracker,
     /// Cancelled when the server is told to stop.
@@ -106,6 +109,7 @@ impl App {
             provider: sandbox.clone(),
             sandbox: Some(sandbox),
             outbox: Outbox::default(),
+            figures: Figures::default(),
             config,
             clock,
             keys,

@@ -15,6 +15,15 @@
 //! instance was first, the guard fails: the desk follows the log and decides again. Only after the commit is anybody
 //! answered, everybody who watches told ([`inventory::feed`]), and a hint given to other instances (`bus.rs`).
 //!
+//! # How a change reaches those who watch
+//!
+//! [`inventory::feed`] gives a reader a snapshot and then deltas, each of which follows the version of the message before;
+//! versions that are committed while the reader is busy are merged into one. Subscribers with the same document, the same
+//! variables and nothing of their own in the answer ([`graphql::public`]) share one such reader: `http/shared/` executes
+//! and serialises a change once and hands the payload, rank by rank, into the queues of their sockets. Who cannot take it
+//! is brought up later by one delta or a snapshot. In the same way a public query is executed once for all who ask it
+//! between two versions (`http/answers.rs`).
+//!
 //! # How an order becomes paid
 //!
 //! [`order::checkout()`] binds reservations to an order. [`payment::pay`] writes the intent down in the transaction that

@@ -1,8 +1,19 @@
-//! Logs: human-readable in development, JSON in production; filtered by `RUST_LOG`.
+//! Figures, and logs: human-readable in development, JSON in production; filtered by `RUST_LOG`.
 //!
 //! Never logged: tokens, codes, e-mail addresses, bodies.
 
+use std::sync::atomic::AtomicU64;
+
 use tracing_subscriber::EnvFilter;
+
+/// What the process has done since its start.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Responses made once for many subscribers.
+    pub shared_executions: AtomicU64,
+    /// Answers given from memory, without being executed.
+    pub answers_from_memory: AtomicU64,
+}
 
 /// Starts logging to standard error. Called once, at the start of the process.
 pub fn start(json: bool) {

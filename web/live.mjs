@@ -14,7 +14,7 @@ const query = `subscription Live($eventId: ID!, $after: Long) {
   seatAvailability(eventId: $eventId, after: $after) {
     __typename
     ... on AvailabilitySnapshot { version available reserved sold }
-    ... on AvailabilityDelta { version seats { id status } areas { id available } }
+    ... on AvailabilityDelta { after version seats { id status } areas { id available } }
   }
 }`;
 const variables = { eventId, after: after === '' ? null : Number(after) };

@@ -43,6 +43,17 @@ impl Shape {
         Self(objects)
     }
 
+    /// The name of a field's type, without lists.
+    pub fn type_of(&self, of: &str, field: &str) -> Option<&str> {
+        let mut base = &self.0.get(of)?.get(field)?.base;
+        loop {
+            match base {
+                BaseType::Named(name) => return Some(name.as_str()),
+                BaseType::List(items) => base = &items.base,
+            }
+        }
+    }
+
     /// Completes a response with errors of fields. One that was never executed stays without data.
     pub fn complete(&self, document: &ExecutableDocument, name: Option<&str>, response: &mut Response) {
         if response.errors.iter().all(|error| error.path.is_empty()) {

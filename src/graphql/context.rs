@@ -2,7 +2,7 @@
 
 use async_graphql::Context;
 
-use super::loader::Loaders;
+use super::{loader::Loaders, progress::Progress};
 use crate::{app::App, auth::Viewer};
 
 /// The application, the viewer and the loaders of a request.
@@ -13,6 +13,8 @@ pub(crate) trait ContextExt<'a> {
     fn viewer(&self) -> &'a Viewer;
     /// Batched reads.
     fn loaders(&self) -> &'a Loaders;
+    /// To whom it is told which versions were read.
+    fn progress(&self) -> &'a Progress;
 }
 
 impl<'a> ContextExt<'a> for Context<'a> {
@@ -25,6 +27,10 @@ impl<'a> ContextExt<'a> for Context<'a> {
     }
 
     fn loaders(&self) -> &'a Loaders {
+        self.data_unchecked()
+    }
+
+    fn progress(&self) -> &'a Progress {
         self.data_unchecked()
     }
 }

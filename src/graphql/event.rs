@@ -179,6 +179,7 @@ impl Event {
             return Ok(None);
         }
         let availability = crate::inventory::feed::availability(ctx.app(), self.0.id.into()).await?;
+        ctx.progress().read(self.0.id.into(), availability.version);
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
     }
 }
@@ -320,6 +321,10 @@ impl EventQuery {
             (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &slug).await,
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
+        // Who asks decides whether a draft is seen; and what is not there, or is not sold, has no version.
+        if !row.as_ref().is_ok_and(|event| event.status == event::EventStatus::Published) {
+            ctx.progress().read_other();
+        }
         found(row.map(Event))
     }
 

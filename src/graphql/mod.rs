@@ -18,6 +18,8 @@ pub mod node;
 pub mod order;
 mod page;
 pub mod payment;
+pub mod progress;
+pub mod public;
 pub mod reservation;
 pub mod scalar;
 pub mod seat_map;
@@ -87,7 +89,7 @@ pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-/// Gives a request what the resolvers need of its viewer.
-pub fn prepare(app: &App, request: Request, viewer: Viewer) -> Request {
-    request.data(loader::Loaders::new(app, &viewer)).data(viewer)
+/// Gives a request what the resolvers need of its viewer. To the `progress` they tell which versions they read.
+pub fn prepare(app: &App, request: Request, viewer: Viewer, progress: progress::Progress) -> Request {
+    request.data(loader::Loaders::new(app, &viewer)).data(viewer).data(progress)
 }

@@ -101,7 +101,12 @@ impl Tier {
 
     /// Price and fee.
     pub(crate) fn total_price(&self) -> Money {
-        self.money(self.row.price_minor + self.row.fee_minor)
+        self.money(self.total_minor())
+    }
+
+    /// The same in minor units.
+    pub(crate) fn total_minor(&self) -> i64 {
+        self.row.price_minor + self.row.fee_minor
     }
 
     fn money(&self, minor: i64) -> Money {

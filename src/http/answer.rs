@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde_json::json;
 
 /// The two media types a GraphQL answer may have.
@@ -89,6 +90,11 @@ pub(super) fn executed(media: MediaType, response: &GraphqlResponse) -> Response
     }
 }
 
+/// The answer of an operation in which nothing failed; the body is its response.
+pub(super) fn complete(media: MediaType, body: Bytes) -> Response {
+    reply(media, StatusCode::OK, body)
+}
+
 /// Whether the executor refused the operation before running it: no data, and no error that lies in the data.
 pub(super) fn was_refused(response: &GraphqlResponse) -> bool {
     response.data == Value::Null
@@ -151,8 +157,8 @@ pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
     json!([{ "message": refusal.message, "extensions": { "code": refusal.code } }])
 }
 
-fn reply(media: MediaType, status: StatusCode, body: String) -> Response {
-    (status, [(header::CONTENT_TYPE, media.content_type())], Body::from(body)).into_response()
+fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Response {
+    (status, [(header::CONTENT_TYPE, media.content_type())], body.into()).into_response()
 }
 
 #[cfg(test)]

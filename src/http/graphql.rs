@@ -4,13 +4,17 @@
 
 use super::{
     answer::{self, Failure, MediaType},
+    answers::{self, Answered},
     body::{self, Limits},
     guard::Refusal,
     operation::{Caller, Engine},
     params::{Params, UrlParams},
     request_id::RequestId,
 };
-use crate::auth::{self, Viewer};
+use crate::{
+    auth::{self, Viewer},
+    graphql::progress::Progress,
+};
 use async_graphql::parser::types::OperationType;
 use axum::{
     body::{Body, to_bytes},
@@ -30,17 +34,13 @@ pub(super) async fn respond(engine: &Engine, id: RequestId, request: Request) ->
         );
     };
     match run(engine, id, &parts, body).await {
-        Ok(response) => answer::executed(media, &response),
+        Ok(Answered::Made(response)) => answer::executed(media, &response),
+        Ok(Answered::Kept(body)) => answer::complete(media, body),
         Err(failure) => failure.answer(media),
     }
 }
 
-async fn run(
-    engine: &Engine,
-    id: RequestId,
-    parts: &Parts,
-    body: Body,
-) -> Result<async_graphql::Response, Failure> {
+async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Result<Answered, Failure> {
     acceptable(parts)?;
     let viewer = match authenticate(engine, &parts.headers).await {
         Ok(viewer) => viewer,
@@ -54,6 +54,11 @@ async fn run(
         Method::GET => from_url(&parts.uri)?,
         _ => from_body(&viewer, &parts.headers, body).await?,
     };
+    // Only queries are ever kept, and those may be asked by every method.
+    let key = answers::key(&params);
+    if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
+        return Ok(Answered::Kept(body));
+    }
     let prepared = engine.prepare(params, &Caller { viewer, id }).map_err(Failure::Document)?;
     match prepared.kind {
         OperationType::Mutation if parts.method == Method::GET => {
@@ -66,7 +71,12 @@ async fn run(
                 _ => Failure::Document(Refusal::new("SUBSCRIPTION_NEEDS_SOCKET", message)),
             })
         }
-        OperationType::Query | OperationType::Mutation => Ok(engine.answer(prepared).await),
+        OperationType::Query | OperationType::Mutation => match key {
+            Some(key) if prepared.kind == OperationType::Query && prepared.public.is_some() => {
+                Ok(engine.answers.answer(engine, key, &prepared).await)
+            }
+            Some(_) | None => Ok(Answered::Made(engine.answer(&prepared, Progress::default()).await)),
+        },
     }
 }
 

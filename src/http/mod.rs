@@ -3,6 +3,7 @@
 //! Invariant: no business here. A handler finds out who asks, guards, runs the operation and writes the answer.
 
 mod answer;
+mod answers;
 mod body;
 mod close;
 mod graphiql;
@@ -18,6 +19,7 @@ mod request_id;
 mod sandbox;
 mod serve;
 mod session;
+mod shared;
 mod socket;
 mod subscriber;
 mod well_known;
@@ -63,7 +65,7 @@ pub fn router(app: App, schema: Schema) -> Router {
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let sdl = schema.sdl();
     let (costs, shape) = (Arc::new(guard::Costs::of(&sdl)), Arc::new(Shape::of(&sdl)));
-    let engine = Engine { app, schema, costs, shape };
+    let engine = Engine { app, schema, costs, shape, hub: Arc::default(), answers: Arc::default() };
     let cors = cors(engine.app.config.allowed_origins.clone());
     let mut router = Router::new()
         .route("/health/live", get(live))

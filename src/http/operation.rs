@@ -2,14 +2,21 @@
 
 use super::{
     answer,
+    answers::Answers,
     guard::{self, Costs, Introspection, Refusal},
     params::Params,
     request_id::RequestId,
+    shared::Hub,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    graphql::{self, Schema, complete::Shape},
+    graphql::{
+        self, Schema,
+        complete::Shape,
+        progress::Progress,
+        public::{self, Public},
+    },
 };
 use async_graphql::{
     Request, Response, ServerError, Value, Variables,
@@ -32,6 +39,10 @@ pub(super) struct Engine {
     pub costs: Arc<Costs>,
     /// The schema's objects, by which incomplete answers are completed.
     pub shape: Arc<Shape>,
+    /// The streams that are run once for all who watch them.
+    pub hub: Arc<Hub>,
+    /// The answers that are the same for everybody.
+    pub answers: Arc<Answers>,
 }
 
 /// On whose behalf an operation runs, and under which name.
@@ -43,20 +54,53 @@ pub(super) struct Caller {
     pub id: RequestId,
 }
 
-/// An operation that passed the guard.
+/// An operation that passed the guard. It can be run more than once.
 pub(super) struct Prepared {
     /// What it is.
     pub kind: OperationType,
+    /// Whether its answer is the same for everybody.
+    pub public: Option<Public>,
     /// What its log lines belong to.
     pub span: Span,
-    request: Request,
+    /// As the caller asked for it.
+    pub params: Params,
     document: ExecutableDocument,
-    id: RequestId,
+    caller: Caller,
 }
 
 /// The payloads of one operation, each a serialised GraphQL response. An `Err` holds the errors (a JSON list) of an
 /// operation that never began; nothing after it counts.
 pub(super) type Payloads = BoxStream<'static, Result<Utf8Bytes, Utf8Bytes>>;
+
+/// One response of a stream.
+pub(super) enum Told {
+    /// What it tells.
+    Data(Utf8Bytes),
+    /// It tells of an error, and nothing that could be relied upon.
+    Failed(Utf8Bytes),
+    /// The operation never began: the errors, a JSON list.
+    Refused(Utf8Bytes),
+}
+
+impl Prepared {
+    /// The same operation on behalf of nobody in particular. Only good for one that is public.
+    pub(super) fn for_everybody(mut self) -> Self {
+        self.caller.viewer = Viewer::Anonymous;
+        self
+    }
+
+    /// A request that runs it, and tells `progress` what it read.
+    fn request(&self, app: &App, progress: Progress) -> Request {
+        let variables = serde_json::Value::Object(self.params.variables.clone());
+        let mut request = Request::new(String::new())
+            .variables(Variables::from_json(variables))
+            .data(self.caller.id.clone());
+        request = graphql::prepare(app, request, self.caller.viewer.clone(), progress);
+        request.operation_name.clone_from(&self.params.operation_name);
+        request.set_parsed_query(self.document.clone());
+        request
+    }
+}
 
 impl Engine {
     /// Lets an operation through the guard.
@@ -74,17 +118,12 @@ impl Engine {
             operation.kind = %admitted.kind,
             operation.name = name.unwrap_or_default().get(..64).or(name),
         );
-        let mut request = Request::new(String::new())
-            .variables(Variables::from_json(serde_json::Value::Object(params.variables)))
-            .data(caller.id.clone());
-        request = graphql::prepare(&self.app, request, caller.viewer.clone());
-        request.operation_name = params.operation_name;
-        request.set_parsed_query(admitted.document.clone());
         Ok(Prepared {
             kind: admitted.kind,
-            request,
+            public: public::public(&admitted.document, name, &self.shape),
             document: admitted.document,
-            id: caller.id.clone(),
+            params,
+            caller: caller.clone(),
             span,
         })
     }
@@ -93,16 +132,17 @@ impl Engine {
     ///
     /// It runs in a task of its own, which shutdown waits for: a caller who goes away does not cut a mutation in
     /// the middle, nor drop a database transaction that is busy.
-    pub(super) async fn answer(&self, prepared: Prepared) -> Response {
-        let Prepared { request, document, id, span, kind: _ } = prepared;
-        let name = request.operation_name.clone();
+    pub(super) async fn answer(&self, prepared: &Prepared, progress: Progress) -> Response {
+        let Prepared { document, caller, params, span, .. } = prepared;
+        let id = &caller.id;
+        let request = prepared.request(&self.app, progress);
         let schema = self.schema.clone();
         let work = async move { schema.execute(request).await };
         let mut response = match self.app.spawn(work.instrument(span.clone())).await {
             Ok(response) => response,
-            Err(_) => panicked(&id, &span),
+            Err(_) => panicked(id, span),
         };
-        self.shape.complete(&document, name.as_deref(), &mut response);
+        self.shape.complete(document, params.operation_name.as_deref(), &mut response);
         span.in_scope(|| graphql::mask::mask(&mut response, id.as_str()));
         response
     }
@@ -112,42 +152,59 @@ impl Engine {
         match prepared.kind {
             OperationType::Query | OperationType::Mutation => {
                 let engine = self.clone();
-                stream::once(async move { serialise(&engine.answer(prepared).await, answer::was_refused) })
-                    .boxed()
+                let answer = async move {
+                    let response = engine.answer(&prepared, Progress::default()).await;
+                    if answer::was_refused(&response) {
+                        Err(errors(&response))
+                    } else {
+                        Ok(serialise(&response))
+                    }
+                };
+                stream::once(answer).boxed()
             }
-            OperationType::Subscription => self.subscription(prepared),
+            OperationType::Subscription => self
+                .stream(&prepared, Progress::default())
+                .map(|told| match told {
+                    Told::Data(payload) | Told::Failed(payload) => Ok(payload),
+                    Told::Refused(errors) => Err(errors),
+                })
+                .boxed(),
         }
     }
 
-    fn subscription(&self, prepared: Prepared) -> Payloads {
-        let Prepared { request, id, span, .. } = prepared;
+    /// Runs a subscription.
+    pub(super) fn stream(&self, prepared: &Prepared, progress: Progress) -> BoxStream<'static, Told> {
+        let (id, span) = (prepared.caller.id.clone(), prepared.span.clone());
+        let request = prepared.request(&self.app, progress);
         let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         let mut begun = false;
         responses
             .map(move |caught| {
                 let mut response = caught.unwrap_or_else(|_| panicked(&id, &span));
                 span.in_scope(|| graphql::mask::mask(&mut response, id.as_str()));
+                let first = !std::mem::replace(&mut begun, true);
                 // A first answer without data means that the stream was refused at its start.
-                let refused = |response: &Response| {
-                    !begun && response.data == Value::Null && !response.errors.is_empty()
-                };
-                let payload = serialise(&response, refused);
-                begun = true;
-                payload
+                if response.errors.is_empty() {
+                    Told::Data(serialise(&response))
+                } else if first && response.data == Value::Null {
+                    Told::Refused(errors(&response))
+                } else {
+                    Told::Failed(serialise(&response))
+                }
             })
             .boxed()
     }
 }
 
-/// A response as a payload, or its errors when it is a refusal.
-fn serialise(response: &Response, refused: impl FnOnce(&Response) -> bool) -> Result<Utf8Bytes, Utf8Bytes> {
-    if refused(response) {
-        return Err(json!(response.errors).to_string().into());
-    }
+fn serialise(response: &Response) -> Utf8Bytes {
     match serde_json::to_string(response) {
-        Ok(payload) => Ok(payload.into()),
-        Err(_) => Err(answer::errors(&answer::internal()).to_string().into()),
+        Ok(payload) => payload.into(),
+        Err(_) => json!({ "errors": answer::errors(&answer::internal()) }).to_string().into(),
     }
+}
+
+fn errors(response: &Response) -> Utf8Bytes {
+    json!(response.errors).to_string().into()
 }
 
 /// The response of an operation that panicked: the mask makes an internal error of it.

@@ -1,11 +1,16 @@
 //! The frames that wait for one socket, bounded in number and in bytes.
 //!
 //! Whoever sends waits for room, so a client that reads slowly slows its own operations down and costs no more than
-//! the queue. A single frame larger than the queue waits until it is empty and then has it for itself.
+//! the queue. A single frame larger than the queue waits until it is empty and then has it for itself. What is sent to
+//! many does not wait: it is offered, and what is not taken is made up for later.
 
+use super::message;
 use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore, TryAcquireError,
+    mpsc::{self, error::TrySendError},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Frames that may wait.
@@ -40,10 +45,40 @@ impl Drop for Receiver {
     }
 }
 
+/// What is to be written.
+pub(super) enum Frame {
+    /// This text.
+    Text(Utf8Bytes),
+    /// A result of the operation with this id. The payload may wait in many queues; the frame around it is made when it
+    /// is written.
+    Next(Arc<str>, Utf8Bytes),
+}
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It will be written.
+    Taken,
+    /// There is no room for it now.
+    Full,
+    /// The socket is gone.
+    Gone,
+}
+
+impl Frame {
+    /// About how many bytes it is.
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Next(id, payload) => message::size(id, payload),
+        }
+    }
+}
+
 /// A frame with the room it takes, given back when the frame is dropped.
 pub(super) struct Queued {
-    /// The text.
-    pub text: Utf8Bytes,
+    /// What to write.
+    frame: Frame,
     /// The operation it belongs to; when that has been stopped the frame is no longer wanted.
     stop: Option<CancellationToken>,
     _room: OwnedSemaphorePermit,
@@ -54,6 +89,14 @@ impl Queued {
     pub(super) fn is_wanted(&self) -> bool {
         self.stop.as_ref().is_none_or(|stop| !stop.is_cancelled())
     }
+
+    /// The text to write.
+    pub(super) fn text(&self) -> Utf8Bytes {
+        match &self.frame {
+            Frame::Text(text) => text.clone(),
+            Frame::Next(id, payload) => message::next(id, payload),
+        }
+    }
 }
 
 impl Sender {
@@ -63,37 +106,43 @@ impl Sender {
         self.room.acquire().await.is_ok()
     }
 
-    /// Waits for room for a frame of this size. `None` when the socket is gone.
-    pub(super) async fn reserve(&self, bytes: usize) -> Option<Place<'_>> {
-        let size = u32::try_from(bytes).unwrap_or(MAX_BYTES).min(MAX_BYTES);
-        let room = Arc::clone(&self.room).acquire_many_owned(size).await.ok()?;
-        let slot = self.frames.reserve().await.ok()?;
-        Some(Place { slot, room })
-    }
-
     /// Waits for room and queues a frame. False when the socket is gone.
     pub(super) async fn send(&self, text: Utf8Bytes) -> bool {
-        match self.reserve(text.len()).await {
-            Some(place) => {
-                place.fill(text, None);
-                true
-            }
-            None => false,
+        self.push(Frame::Text(text), None).await
+    }
+
+    /// Waits for room and queues a frame, which is dropped unwritten if `stop` is cancelled before its turn comes. False
+    /// when the socket is gone.
+    pub(super) async fn push(&self, frame: Frame, stop: Option<CancellationToken>) -> bool {
+        let room = Arc::clone(&self.room).acquire_many_owned(room_for(&frame)).await;
+        let (Ok(room), Ok(slot)) = (room, self.frames.reserve().await) else { return false };
+        slot.send(Queued { frame, stop, _room: room });
+        true
+    }
+
+    /// Queues a frame if there is room for it, without waiting; see [`Self::push`].
+    pub(super) fn offer(&self, frame: Frame, stop: &CancellationToken) -> Offer {
+        let room = match Arc::clone(&self.room).try_acquire_many_owned(room_for(&frame)) {
+            Ok(room) => room,
+            Err(TryAcquireError::NoPermits) => return Offer::Full,
+            Err(TryAcquireError::Closed) => return Offer::Gone,
+        };
+        match self.frames.try_send(Queued { frame, stop: Some(stop.clone()), _room: room }) {
+            Ok(()) => Offer::Taken,
+            Err(TrySendError::Full(_)) => Offer::Full,
+            Err(TrySendError::Closed(_)) => Offer::Gone,
         }
     }
-}
 
-/// Room in the queue for one frame.
-pub(super) struct Place<'a> {
-    slot: mpsc::Permit<'a, Queued>,
-    room: OwnedSemaphorePermit,
-}
-
-impl Place<'_> {
-    /// Queues the frame, which is dropped unwritten if `stop` is cancelled before its turn comes.
-    pub(super) fn fill(self, text: Utf8Bytes, stop: Option<CancellationToken>) {
-        self.slot.send(Queued { text, stop, _room: self.room });
+    /// Waits until an offer of a frame of this size may be taken. False when the socket is gone.
+    pub(super) async fn has_room_for(&self, bytes: usize) -> bool {
+        let size = u32::try_from(bytes).unwrap_or(MAX_BYTES).min(MAX_BYTES);
+        self.room.acquire_many(size).await.is_ok() && self.frames.reserve().await.is_ok()
     }
+}
+
+fn room_for(frame: &Frame) -> u32 {
+    u32::try_from(frame.size()).unwrap_or(MAX_BYTES).min(MAX_BYTES)
 }
 
 impl Receiver {
@@ -147,6 +196,27 @@ mod tests {
         receiver.take(&mut frames).await;
         frames.clear();
         assert!(huge.await);
+    }
+
+    #[tokio::test]
+    async fn an_offer_never_waits_and_what_is_taken_is_framed_when_it_is_written() {
+        let (sender, mut receiver) = queue();
+        let stop = CancellationToken::new();
+        let next = |payload: Utf8Bytes| Frame::Next("a".into(), payload);
+        assert_eq!(sender.offer(next("{}".into()), &stop), Offer::Taken);
+        assert_eq!(sender.offer(next(text(MAX_BYTES as usize)), &stop), Offer::Full);
+        let room = sender.has_room_for(MAX_BYTES as usize);
+        tokio::pin!(room);
+        assert_eq!(room.as_mut().now_or_never(), None);
+        let mut frames = Vec::new();
+        receiver.take(&mut frames).await;
+        assert_eq!(frames[0].text(), message::next("a", "{}"));
+        stop.cancel();
+        assert!(!frames[0].is_wanted());
+        frames.clear();
+        assert!(room.await);
+        drop(receiver);
+        assert_eq!(sender.offer(next("{}".into()), &stop), Offer::Gone);
     }
 
     #[tokio::test]

@@ -50,6 +50,8 @@ pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, soc
     let close = reader.read().await;
     tracing::debug!(close.code = close.map(|close| close.code), "a socket ends");
     reader.stop.cancel();
+    // What others share with this socket must not wait for its farewell.
+    drop(reader.session);
     match close {
         // The writer may have given up already; then there is nobody left to tell.
         Some(close) => drop(farewell.send(close)),

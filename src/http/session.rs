@@ -8,6 +8,7 @@ use super::{
     guard::Refusal,
     message::{self, ClientMessage},
     params::Params,
+    shared::Membership,
 };
 use axum::extract::ws::Utf8Bytes;
 use std::{
@@ -105,25 +106,47 @@ impl Session {
         }
         let operation =
             Operation { id: id.into(), stop: self.stop.child_token(), running: self.running.clone() };
-        running.insert(operation.id.clone(), operation.stop.clone());
+        running.insert(operation.id.clone(), Entry { stop: operation.stop.clone(), watching: None });
         Step::Start(operation, params)
     }
 }
 
-/// The running operations by id, each with the token that stops it.
+impl Drop for Session {
+    /// What was watched for this socket is watched no longer.
+    fn drop(&mut self) {
+        self.stop.cancel();
+        // Taken out first: leaving takes locks of its own.
+        let watching = std::mem::take(&mut *self.running.lock());
+        drop(watching);
+    }
+}
+
+/// The running operations by id.
 #[derive(Clone, Default)]
-struct Running(Arc<Mutex<HashMap<Arc<str>, CancellationToken>>>);
+struct Running(Arc<Mutex<HashMap<Arc<str>, Entry>>>);
+
+struct Entry {
+    /// Stops the operation.
+    stop: CancellationToken,
+    /// Its part in a stream that is run for many; it leaves when this is dropped.
+    watching: Option<Membership>,
+}
 
 impl Running {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stop(&self, id: &str) {
-        let mut running = self.lock();
-        if let Some(stop) = running.remove(id) {
-            stop.cancel();
-        }
+        let stopped = {
+            let mut running = self.lock();
+            let stopped = running.remove(id);
+            if let Some(entry) = &stopped {
+                entry.stop.cancel();
+            }
+            stopped
+        };
+        drop(stopped);
     }
 }
 
@@ -136,7 +159,7 @@ pub(super) struct Operation {
 
 impl Operation {
     /// The client's name for it.
-    pub(super) fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &Arc<str> {
         &self.id
     }
 
@@ -145,16 +168,33 @@ impl Operation {
         &self.stop
     }
 
+    /// Keeps the operation's part in a shared stream until the operation ends. If it has ended already, that is now.
+    pub(super) fn watch(&self, membership: Membership) {
+        let mut membership = Some(membership);
+        {
+            let mut running = self.running.lock();
+            if !self.stop.is_cancelled()
+                && let Some(entry) = running.get_mut(&self.id)
+            {
+                entry.watching = membership.take();
+            }
+        }
+        drop(membership);
+    }
+
     /// Frees the id. False when the client has completed the operation already, and wants to hear no more of it.
     ///
     /// Race: the client may use the id again as soon as it has completed it, so a stopped operation must not touch
     /// the entry of its successor. Stopping and asking happen under one lock.
     pub(super) fn finish(&self) -> bool {
-        let mut running = self.running.lock();
-        if self.stop.is_cancelled() {
-            return false;
-        }
-        running.remove(&self.id);
+        let finished = {
+            let mut running = self.running.lock();
+            if self.stop.is_cancelled() {
+                return false;
+            }
+            running.remove(&self.id)
+        };
+        drop(finished);
         true
     }
 }

@@ -1,8 +1,9 @@
 //! Subscriptions (and any other operation) over a WebSocket that speaks `graphql-transport-ws`.
 //!
 //! Each socket has one task that [reads](super::reader), one that [writes](super::writer) what waits in the
-//! [queue](super::queue), and one for each running [operation](super::subscriber). The reader decides when the socket
-//! ends; everything else ends with it.
+//! [queue](super::queue), and one for each running [operation](super::subscriber). Operations that many have in common
+//! need no task of their own: their [topic](super::shared) puts results straight into the queue. The reader decides when
+//! the socket ends; everything else ends with it.
 
 use super::{
     answer, message, operation::Engine, origin, reader, request_id::RequestId, subscriber::MAX_PAYLOAD_BYTES,

@@ -4,10 +4,11 @@ use super::{
     answer,
     guard::Refusal,
     message,
-    operation::{Caller, Engine},
+    operation::{Caller, Engine, Prepared},
     params::Params,
-    queue::Sender,
+    queue::{Frame, Sender},
     session::Operation,
+    shared,
 };
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -25,7 +26,14 @@ pub(super) async fn run(
     params: Params,
     sender: Sender,
 ) {
-    let work = AssertUnwindSafe(deliver(&engine, &caller, &operation, params, &sender)).catch_unwind();
+    let mut prepared = match engine.prepare(params, &caller) {
+        Ok(prepared) => prepared,
+        Err(refusal) => return end(&operation, &sender, refused(operation.id(), &refusal)).await,
+    };
+    if let Some(common) = shared::common(&mut prepared) {
+        return shared::join(engine, prepared, common, operation, sender).await;
+    }
+    let work = AssertUnwindSafe(deliver(&engine, prepared, &operation, &sender)).catch_unwind();
     let last = tokio::select! {
         biased;
         () = operation.stop().cancelled() => return,
@@ -35,6 +43,11 @@ pub(super) async fn run(
         tracing::error!(request.id = %caller.id, "an operation panicked");
         message::error(operation.id(), &answer::errors(&answer::internal()).to_string())
     });
+    end(&operation, &sender, last).await;
+}
+
+/// Ends the operation with its last frame, unless the client has completed it already.
+pub(super) async fn end(operation: &Operation, sender: &Sender, last: Utf8Bytes) {
     // First free the id, then say so: the client may use it again at once.
     if operation.finish() {
         tokio::select! {
@@ -45,20 +58,20 @@ pub(super) async fn run(
     }
 }
 
+/// The frame that refuses an operation.
+fn refused(id: &str, refusal: &Refusal) -> Utf8Bytes {
+    message::error(id, &answer::errors(refusal).to_string())
+}
+
+/// Why a payload cannot be sent, if it cannot.
+pub(super) fn too_large(payload: &str) -> Option<Refusal> {
+    let message = "The result is too large for a socket: ask for less, or by HTTP.";
+    (payload.len() > MAX_PAYLOAD_BYTES).then(|| Refusal::new("RESPONSE_TOO_LARGE", message))
+}
+
 /// Sends an operation's results, and gives the frame that ends it.
-async fn deliver(
-    engine: &Engine,
-    caller: &Caller,
-    operation: &Operation,
-    params: Params,
-    sender: &Sender,
-) -> Utf8Bytes {
+async fn deliver(engine: &Engine, prepared: Prepared, operation: &Operation, sender: &Sender) -> Utf8Bytes {
     let id = operation.id();
-    let refused = |refusal: &Refusal| message::error(id, &answer::errors(refusal).to_string());
-    let prepared = match engine.prepare(params, caller) {
-        Ok(prepared) => prepared,
-        Err(refusal) => return refused(&refusal),
-    };
     let span = prepared.span.clone();
     let mut payloads = engine.payloads(prepared);
     loop {
@@ -69,13 +82,10 @@ async fn deliver(
             Some(Err(errors)) => return message::error(id, &errors),
             Some(Ok(payload)) => payload,
         };
-        if payload.len() > MAX_PAYLOAD_BYTES {
-            let message = "The result is too large for a socket: ask for less, or by HTTP.";
-            return refused(&Refusal::new("RESPONSE_TOO_LARGE", message));
+        if let Some(refusal) = too_large(&payload) {
+            return refused(id, &refusal);
         }
-        // No place when the socket is gone, and then this operation is being stopped as well.
-        if let Some(place) = sender.reserve(message::size(id, &payload)).await {
-            place.fill(message::next(id, &payload), Some(operation.stop().clone()));
-        }
+        // False when the socket is gone, and then this operation is being stopped as well.
+        sender.push(Frame::Next(id.clone(), payload), Some(operation.stop().clone())).await;
     }
 }

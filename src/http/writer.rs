@@ -57,7 +57,7 @@ async fn write_batch(
         sink.feed(Message::Ping(Bytes::new())).await?;
     }
     for frame in frames.iter().filter(|frame| frame.is_wanted()) {
-        sink.feed(Message::Text(frame.text.clone())).await?;
+        sink.feed(Message::Text(frame.text())).await?;
     }
     sink.flush().await?;
     // An idle socket keeps no buffer.

@@ -1,17 +1,23 @@
 //! The availability feed: a snapshot or a resume, then every version, in order and without a gap.
 //!
 //! A reader subscribes to the desk *before* it looks at the stock or the log, so nothing falls between the two; what
-//! comes twice is dropped by its version. A reader that lags behind the live channel goes back to the log, and where
-//! the log no longer reaches, to a fresh snapshot. So a slow reader costs bounded memory and still misses nothing.
+//! comes twice is dropped by its version. Versions that were committed while the reader was busy reach it as one
+//! [`Delta`]: the slower it reads, the more a message covers. A reader that lags behind the live channel goes back to the
+//! log, and where the log no longer reaches, to a fresh snapshot. So a slow reader costs bounded memory and still misses
+//! nothing.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use entity::{InventoryId, inventory::SeatStatus};
 use futures_util::{Stream, stream};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 
+pub use super::delta::{Delta, Visible};
 use super::{
-    change::{Change, Version},
+    change::Version,
     desk::Desk,
     read,
     state::{Area, Counts, Stock},
@@ -22,21 +28,18 @@ use crate::{app::App, error::Faulty};
 const RESUME: u64 = 500;
 /// A reader that is further behind than this gets a snapshot, which is smaller.
 const RESUME_MAX: i64 = 5_000;
+/// A message that changes this many places takes in no further version.
+const ENOUGH: usize = 1_000;
+/// Where a delta has more places than this, a snapshot is shorter.
+const PLACES_MAX: usize = 5_000;
 
 /// What a reader of the feed gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// The whole availability at one version.
     Snapshot(Availability),
-    /// What one version changed; versions follow one another without a gap.
-    Delta {
-        /// The version that this change made.
-        version: i64,
-        /// Seats by ordinal, with their new status.
-        seats: Vec<(u32, Visible)>,
-        /// Areas by ordinal, with the places now available.
-        areas: Vec<(u32, u32)>,
-    },
+    /// What changed since the message before, whose version it follows.
+    Delta(Delta),
 }
 
 /// The availability of an inventory at one version.
@@ -52,36 +55,48 @@ pub struct Availability {
     pub counts: Counts,
     /// By tier index of the terms: places available.
     pub tiers: Vec<(entity::TierId, u32)>,
-}
-
-/// A seat's status as everybody may see it: who pays is nobody's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Visible {
-    /// Free to reserve.
-    Available,
-    /// Somebody's for now.
-    Reserved,
-    /// Sold.
-    Sold,
-    /// Withheld, or without a price.
-    Blocked,
-}
-
-impl Visible {
-    fn of(status: SeatStatus, has_price: bool) -> Self {
-        match status {
-            SeatStatus::Available if has_price => Self::Available,
-            SeatStatus::Available | SeatStatus::Blocked => Self::Blocked,
-            SeatStatus::Reserved | SeatStatus::Paying => Self::Reserved,
-            SeatStatus::Sold => Self::Sold,
-        }
-    }
+    /// By seat ordinal: index into `tiers`, or none where the seat is not for sale.
+    pub seat_tiers: Vec<Option<u16>>,
+    /// By area ordinal, likewise.
+    pub area_tiers: Vec<Option<u16>>,
 }
 
 /// The availability as it is now.
 pub async fn availability(app: &App, id: InventoryId) -> Faulty<Availability> {
     let desk = app.desks.get(app, id);
     desk.read(app, look).await
+}
+
+/// The last version that this process knows of, if it follows the inventory now. Told before anybody is answered whose
+/// command made it.
+pub fn told(app: &App, id: InventoryId) -> Option<i64> {
+    app.desks.find(id).map(|desk| desk.told()).filter(|told| *told != 0)
+}
+
+/// What changed after one version up to another that was told here before, as one message: a delta over exactly these,
+/// or a snapshot of `until` or later where the log does not reach or would be longer.
+pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faulty<Message> {
+    let desk = app.desks.get(app, id);
+    let mut whole: Option<Delta> = None;
+    if (after..=after.saturating_add(RESUME_MAX)).contains(&until) {
+        let mut last = after;
+        while last < until {
+            let limit = RESUME.min(until.abs_diff(last));
+            let Some(delta) = logged(app, id, last, limit).await? else { break };
+            last = delta.version;
+            let follows = match &mut whole {
+                Some(whole) => whole.merge(delta).is_ok(),
+                None => whole.replace(delta).is_none(),
+            };
+            if !follows || whole.as_ref().is_some_and(|whole| whole.len() > PLACES_MAX) {
+                break;
+            }
+        }
+    }
+    match whole {
+        Some(whole) if whole.version == until => Ok(Message::Delta(whole)),
+        Some(_) | None => Ok(Message::Snapshot(desk.read(app, look).await?)),
+    }
 }
 
 /// The feed from a snapshot on, or, if `after` is given and the log still reaches, from the version after it.
@@ -91,14 +106,7 @@ pub fn subscribe(
     after: Option<i64>,
 ) -> impl Stream<Item = Faulty<Message>> + use<> {
     let desk = app.desks.get(app, id);
-    let reader = Reader {
-        app: app.clone(),
-        live: desk.subscribe(),
-        desk,
-        last: after,
-        behind: true,
-        pending: VecDeque::new(),
-    };
+    let reader = Reader { app: app.clone(), live: desk.subscribe(), desk, last: after, behind: true };
     stream::unfold(Some(reader), |reader| async move {
         let mut reader = reader?;
         match reader.next().await {
@@ -118,21 +126,24 @@ struct Reader {
     last: Option<i64>,
     /// Whether there may be more in the log than in the live channel.
     behind: bool,
-    pending: VecDeque<Message>,
 }
 
 impl Reader {
     async fn next(&mut self) -> Faulty<Option<Message>> {
         loop {
-            if let Some(message) = self.pending.pop_front() {
-                return Ok(Some(message));
-            }
             if self.behind {
-                self.refill().await?;
+                if let Some(message) = self.refill().await? {
+                    return Ok(Some(message));
+                }
                 continue;
             }
             match self.live.recv().await {
-                Ok(version) => self.take(&version),
+                Ok(version) => {
+                    if let Some(delta) = self.take(&version) {
+                        let whole = self.gather(delta);
+                        return self.shortest(whole).await.map(Some);
+                    }
+                }
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return Ok(None),
             }
@@ -140,61 +151,89 @@ impl Reader {
     }
 
     /// Takes a live version: one that the reader has is dropped, a gap sends the reader to the log.
-    fn take(&mut self, version: &Version) {
+    fn take(&mut self, version: &Version) -> Option<Delta> {
         match self.last {
-            Some(last) if version.number <= last => {}
-            // New terms may have changed what is for sale: only a snapshot tells that.
-            _ if version.change.terms => self.behind = true,
-            Some(last) if version.number == last + 1 => {
+            Some(last) if version.number <= last => None,
+            Some(last) if version.number == last + 1 && !version.change.terms => {
                 self.last = Some(version.number);
-                self.pending.push_back(delta(version.number, &version.change));
+                Some(Delta::of(version.number, &version.change))
             }
-            Some(_) | None => self.behind = true,
+            // New terms may have changed what is for sale: only a snapshot tells that.
+            Some(_) | None => {
+                self.behind = true;
+                None
+            }
         }
     }
 
-    async fn refill(&mut self) -> Faulty<()> {
+    /// Takes in what was committed meanwhile.
+    fn gather(&mut self, mut whole: Delta) -> Delta {
+        while whole.len() < ENOUGH && !self.behind {
+            match self.live.try_recv() {
+                Ok(version) => {
+                    if let Some(delta) = self.take(&version)
+                        && whole.merge(delta).is_err()
+                    {
+                        self.last = Some(whole.version);
+                        self.behind = true;
+                    }
+                }
+                Err(TryRecvError::Lagged(_)) => self.behind = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        whole
+    }
+
+    /// Reads the log, or everything; nothing when the reader is up to date.
+    async fn refill(&mut self) -> Faulty<Option<Message>> {
         let current = self.desk.read(&self.app, |stock| stock.version).await?;
         let Some(last) = self.last.filter(|last| (current - RESUME_MAX..=current).contains(last)) else {
-            return self.snapshot().await;
+            return self.snapshot().await.map(Some);
         };
         if last == current {
             self.behind = false;
-            return Ok(());
+            return Ok(None);
         }
-        match read::changes_after(&self.app, self.desk.id(), last, RESUME).await? {
-            Some(changes) if !changes.iter().any(|(_, change)| change.terms) => {
-                for (number, change) in changes {
-                    self.last = Some(number);
-                    self.pending.push_back(delta(number, &change));
-                }
-                Ok(())
+        match logged(&self.app, self.desk.id(), last, RESUME).await? {
+            Some(delta) => {
+                self.last = Some(delta.version);
+                self.shortest(delta).await.map(Some)
             }
-            // New terms may have changed what is for sale: only a snapshot tells that.
-            Some(_) | None => self.snapshot().await,
+            None => self.snapshot().await.map(Some),
         }
     }
 
-    async fn snapshot(&mut self) -> Faulty<()> {
+    async fn shortest(&mut self, delta: Delta) -> Faulty<Message> {
+        if delta.len() > PLACES_MAX { self.snapshot().await } else { Ok(Message::Delta(delta)) }
+    }
+
+    async fn snapshot(&mut self) -> Faulty<Message> {
         let availability = self.desk.read(&self.app, look).await?;
         self.last = Some(availability.version);
         self.behind = false;
-        self.pending.push_back(Message::Snapshot(availability));
-        Ok(())
+        Ok(Message::Snapshot(availability))
     }
 }
 
-fn delta(version: i64, change: &Change) -> Message {
-    Message::Delta {
-        version,
-        // A seat without a price is never reserved or sold, so it is in no change but by being blocked.
-        seats: change
-            .seats
-            .iter()
-            .map(|&(ordinal, status, ..)| (ordinal, Visible::of(status, true)))
-            .collect(),
-        areas: change.areas.iter().map(|&(ordinal, available, ..)| (ordinal, available)).collect(),
+/// Up to `limit` versions after `after` as one delta. None where the log does not reach, or says that there are new
+/// terms: these may have changed what is for sale, which only a snapshot tells.
+async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> Faulty<Option<Delta>> {
+    let Some(changes) = read::changes_after(app, id, after, limit).await? else { return Ok(None) };
+    if changes.iter().any(|(_, change)| change.terms) {
+        return Ok(None);
     }
+    let mut changes = changes.iter().map(|(version, change)| Delta::of(*version, change));
+    let Some(mut whole) = changes.next() else { return Ok(None) };
+    for delta in changes {
+        if whole.len() >= ENOUGH {
+            break;
+        }
+        if whole.merge(delta).is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(whole))
 }
 
 fn look(stock: &Stock) -> Availability {
@@ -231,5 +270,7 @@ fn look(stock: &Stock) -> Availability {
             .collect(),
         counts: stock.counts,
         tiers,
+        seat_tiers: stock.terms.seat_tiers.clone(),
+        area_tiers: stock.terms.area_tiers.clone(),
     }
 }

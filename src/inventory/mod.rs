@@ -10,6 +10,7 @@ mod command;
 mod commit;
 pub(crate) mod deal;
 mod decide;
+mod delta;
 pub(crate) mod desk;
 mod draft;
 pub mod feed;

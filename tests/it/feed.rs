@@ -17,7 +17,7 @@ const WATCH: &str =
     "subscription($event: ID!, $after: Long) { seatAvailability(eventId: $event, after: $after) {
     __typename
     ... on AvailabilitySnapshot { version rows { statuses } areas { available } }
-    ... on AvailabilityDelta { version seats { id status } areas { available } } } }";
+    ... on AvailabilityDelta { after version seats { id status } areas { available } } } }";
 
 /// What a client makes of the feed: the map, and the version that it has.
 #[derive(Debug, Default)]
@@ -37,13 +37,14 @@ impl Map {
                 self.seats = all.seats;
                 self.areas = (0..).zip(all.areas.iter().map(tessera::inventory::Area::available)).collect();
             }
-            Message::Delta { version, seats, areas } => {
-                assert_eq!(version, self.version + 1, "nothing missed, nothing twice");
-                self.version = version;
-                for (seat, status) in seats {
+            Message::Delta(delta) => {
+                assert_eq!(delta.after, self.version, "nothing missed, nothing twice");
+                assert!(delta.version > delta.after, "and something new");
+                self.version = delta.version;
+                for (seat, status) in delta.seats {
                     self.seats[seat as usize] = status;
                 }
-                self.areas.extend(areas);
+                self.areas.extend(delta.areas);
             }
         }
     }
@@ -103,7 +104,7 @@ fn a_reader_that_reconnects_misses_nothing_and_sees_nothing_twice() {
     });
 }
 
-async fn act(app: &tessera::app::App, viewer: &Viewer, event: EventId, round: u32, seats: u32) {
+pub(crate) async fn act(app: &tessera::app::App, viewer: &Viewer, event: EventId, round: u32, seats: u32) {
     let mut state = u64::from(round).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     state ^= state >> 31;
     let first = u32::try_from(state % u64::from(seats)).expect("small");
@@ -143,7 +144,7 @@ fn the_seat_map_is_live_over_a_socket() {
         let delta = watcher.next().await["seatAvailability"].clone();
         assert_eq!(
             delta,
-            json!({ "__typename": "AvailabilityDelta", "version": version + 1,
+            json!({ "__typename": "AvailabilityDelta", "after": version, "version": version + 1,
             "seats": [{ "id": stage.seats[0], "status": "RESERVED" }], "areas": [] })
         );
         let release =
@@ -152,8 +153,11 @@ fn the_seat_map_is_live_over_a_socket() {
         // Another watcher that had seen the snapshot resumes after it.
         let mut late = Socket::open(&address, Some(&buyer)).await;
         late.subscribe("map", WATCH, json!({ "event": stage.event, "after": version })).await;
-        for expected in [version + 1, version + 2] {
-            assert_eq!(late.next().await["seatAvailability"]["version"], expected);
+        let mut has = json!(version);
+        while has != json!(version + 2) {
+            let delta = late.next().await["seatAvailability"].clone();
+            assert_eq!(delta["after"], has, "{delta}");
+            has = delta["version"].clone();
         }
         assert_eq!(watcher.next().await["seatAvailability"]["seats"][0]["status"], "AVAILABLE");
         // A version from the future, or from before the log, gets a snapshot.

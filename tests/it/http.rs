@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tessera::{
     app::App,
     auth::Viewer,
-    graphql::{self, Schema},
+    graphql::{self, Schema, progress::Progress},
     http::Patience,
 };
 use tower::ServiceExt;
@@ -431,11 +431,15 @@ struct Stock {
 
 impl Executor for Stock {
     async fn execute(&self, request: Request) -> Response {
-        self.schema.execute(graphql::prepare(&self.app, request, Viewer::Anonymous)).await
+        self.schema
+            .execute(graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default()))
+            .await
     }
 
     fn execute_stream(&self, request: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        self.schema.execute_stream(graphql::prepare(&self.app, request, Viewer::Anonymous)).boxed()
+        self.schema
+            .execute_stream(graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default()))
+            .boxed()
     }
 }
 

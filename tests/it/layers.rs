@@ -97,8 +97,16 @@ fn is_in(file: &str, places: &[&str]) -> bool {
 }
 
 fn is_pure(file: &str) -> bool {
-    let pure =
-        ["/rules.rs", "/state.rs", "/command.rs", "/decide.rs", "/change.rs", "/details.rs", "/pricing.rs"];
+    let pure = [
+        "/rules.rs",
+        "/state.rs",
+        "/command.rs",
+        "/decide.rs",
+        "/change.rs",
+        "/delta.rs",
+        "/details.rs",
+        "/pricing.rs",
+    ];
     file.contains("/plan/") || pure.iter().any(|end| file.ends_with(end))
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod account;
+mod answers;
 mod authorisation;
 mod demo;
 mod desk;
@@ -26,3 +27,4 @@ mod shop;
 mod socket;
 mod support;
 mod venue;
+mod watch;

@@ -390,6 +390,7 @@ subscription WatchSeats($eventId: ID!, $after: Long) {
       sold
     }
     ... on AvailabilityDelta {
+      after
       version
       seats {
         id

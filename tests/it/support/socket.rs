@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
@@ -26,15 +29,29 @@ impl Socket {
         socket
     }
 
+    /// Connects through buffers so small that a client that does not read is noticed soon.
+    pub(crate) async fn narrow(address: &str) -> Self {
+        let narrow = TcpSocket::new_v4().expect("a socket");
+        narrow.set_recv_buffer_size(4_096).expect("a small buffer");
+        let stream = narrow.connect(address.parse().expect("an address")).await.expect("a connection");
+        let mut socket = Self::over(stream, address, &[]).await.expect("a socket");
+        socket.say(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.message().await["type"], "connection_ack");
+        socket
+    }
+
     /// Connects with some headers of the handshake, and says nothing yet.
     pub(crate) async fn connect(address: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        Self::over(TcpStream::connect(address).await?, address, headers).await
+    }
+
+    async fn over(stream: TcpStream, address: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
         let mut request = format!("ws://{address}/graphql").into_client_request()?;
         let known = request.headers_mut();
         known.insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
         for (name, value) in headers {
             known.insert(*name, HeaderValue::from_str(value)?);
         }
-        let stream = TcpStream::connect(address).await?;
         Ok(Self(client_async(request, stream).await?.0))
     }
 

@@ -1,17 +1,24 @@
 //! What is free, live: snapshots and the stream of changes.
 
+mod sections;
+
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription, Union};
 use chrono::{DateTime, Utc};
 use entity::{EventId, event};
-use futures_util::{Stream, StreamExt};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 
-use super::{
+pub use self::sections::{SectionAvailability, SectionTier};
+use crate::graphql::{
     context::ContextExt,
     error::{ApiError, ApiResult},
     event::Event,
     id::{self, decode},
+    progress::{Span, Window},
     scalar::{Long, Money},
     seat_map::{Area, seat_id},
     tier::Tier,
@@ -29,7 +36,8 @@ use crate::{
 pub struct AvailabilitySnapshot {
     /// Raised by one with every change; give it as `after` when you subscribe.
     version: Long,
-    /// When this was read.
+    /// When this was read, at most a second ago: whoever asks at the same time may get the same answer. Whatever was
+    /// reserved before you asked, by this server, is in it.
     as_of: DateTime<Utc>,
     /// All places.
     capacity: u32,
@@ -41,6 +49,8 @@ pub struct AvailabilitySnapshot {
     sold: u32,
     /// Places that are not for sale: withheld, or without a tier.
     blocked: u32,
+    /// The zones in map order, summed up.
+    sections: Vec<SectionAvailability>,
     /// The seats, row by row in map order. Rows and seats come in the very order of `SeatMap.zones.rows.seats`.
     rows: Vec<RowAvailability>,
     /// The general-admission areas in map order.
@@ -80,16 +90,21 @@ pub struct TierAvailability {
     available: u32,
     /// What a place costs now, fee and tax included.
     price: Money,
+    /// What the cheapest place of this tier that is free now costs, fee and tax included; null when none is free.
+    lowest_price: Option<Money>,
 }
 
-/// What one version changed. Versions follow one another without a gap.
+/// What changed since the message before. It covers one version or, when changes come faster than they are told, several:
+/// of a place that changed more than once, only where it stands now is told.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct AvailabilityDelta {
-    /// The version that this change made: one more than the message before.
+    /// The version that this follows: the `version` of the message before, or the one that you gave as `after`.
+    after: Long,
+    /// The version that this leads to; give it as `after` when you subscribe again.
     version: Long,
-    /// The seats that changed.
+    /// The seats that changed, with their status now.
     seats: Vec<SeatChange>,
-    /// The areas that changed.
+    /// The areas that changed, with the places free now.
     areas: Vec<AreaChange>,
 }
 
@@ -130,7 +145,7 @@ pub enum SeatStatus {
 pub enum SeatAvailability {
     /// Everything, instead of all that came before.
     Snapshot(AvailabilitySnapshot),
-    /// What one version changed.
+    /// What changed since the message before.
     Delta(AvailabilityDelta),
 }
 
@@ -139,15 +154,17 @@ impl AvailabilitySnapshot {
     pub(crate) async fn new(app: &App, event: &event::Model, availability: Availability) -> Faulty<Self> {
         let as_of = app.clock.now();
         let map = venue::seat_map(app, event.seat_map_id).await?;
+        // Read after the availability: prices may be newer than its version, never older.
         let mut tiers: HashMap<_, _> =
             tiers_of(app, event.id).await?.into_iter().map(|tier| (tier.id, tier)).collect();
+        let tiers: Vec<Option<Tier>> = availability
+            .tiers
+            .iter()
+            .map(|(id, _)| tiers.remove(id).map(|tier| Tier::new(tier, event)))
+            .collect();
         let counts = availability.counts;
         // Places without a tier are free in the books, but nobody can reserve them.
         let for_sale: u32 = availability.tiers.iter().map(|(_, available)| available).sum();
-        let tiers = availability.tiers.iter().filter_map(|&(id, available)| {
-            let tier = Tier::new(tiers.remove(&id)?, event);
-            Some(TierAvailability { price: tier.total_price(), tier, available })
-        });
         Ok(Self {
             version: Long(availability.version),
             as_of,
@@ -156,18 +173,29 @@ impl AvailabilitySnapshot {
             reserved: counts.reserved,
             sold: counts.sold,
             blocked: counts.blocked + counts.available.saturating_sub(for_sale),
-            tiers: tiers.collect(),
+            sections: sections::of(&map, &availability, &tiers),
             rows: rows(&map, &availability.seats),
             areas: areas(&map, &availability.areas),
+            tiers: tiers
+                .into_iter()
+                .zip(&availability.tiers)
+                .filter_map(|(tier, &(_, available))| {
+                    let tier = tier?;
+                    let price = tier.total_price();
+                    let lowest_price = (available > 0).then(|| price.clone());
+                    Some(TierAvailability { tier, available, price, lowest_price })
+                })
+                .collect(),
         })
     }
 }
 
 fn rows(map: &SeatMap, seats: &[Visible]) -> Vec<RowAvailability> {
-    let row = |row: &venue::plan::Row| RowAvailability {
-        zone: map.plan.zones[row.zone].name.clone(),
-        row: row.number.clone(),
-        statuses: seats.get(row.seats.clone()).unwrap_or_default().iter().copied().map(letter).collect(),
+    let row = |row: &venue::plan::Row| {
+        let seats = seats.get(row.seats.clone()).unwrap_or_default();
+        let mut statuses = String::with_capacity(seats.len());
+        statuses.extend(seats.iter().copied().map(letter));
+        RowAvailability { zone: map.plan.zones[row.zone].name.clone(), row: row.number.clone(), statuses }
     };
     map.plan.rows.iter().map(row).collect()
 }
@@ -199,8 +227,9 @@ pub struct AvailabilitySubscription;
 #[Subscription]
 impl AvailabilitySubscription {
     /// What is free of an event, and every change of it, in order and without a gap. Begins with a snapshot or, when
-    /// `after` is a version that is still kept, with the change after it. A reader that is too slow gets a new snapshot
-    /// instead of the changes it missed. After a disconnection, subscribe again with the last `version` as `after`.
+    /// `after` is a version that is still kept, with the changes after it. Each delta's `after` is the `version` of the
+    /// message before. A reader that is too slow gets one delta over all that it missed, or a new snapshot. After a
+    /// disconnection, subscribe again with the last `version` as `after`.
     async fn seat_availability(
         &self,
         ctx: &Context<'_>,
@@ -212,37 +241,59 @@ impl AvailabilitySubscription {
         if event.status == event::EventStatus::Draft {
             return Err(Fault::NotFound("event").into());
         }
-        let app = ctx.app().clone();
-        let messages = feed::subscribe(&app, id.into(), after.map(|version| version.0));
-        Ok(messages.then(move |message| {
-            let (app, event) = (app.clone(), event.clone());
-            async move { told(&app, &event, message).await.map_err(ApiError::from) }
+        let (app, progress) = (ctx.app().clone(), ctx.progress().clone());
+        let window =
+            progress.window().unwrap_or(after.map_or(Window::Whole, |version| Window::After(version.0)));
+        Ok(messages(&app, id, window).then(move |message| {
+            let (app, event, progress) = (app.clone(), event.clone(), progress.clone());
+            async move {
+                let message = message?;
+                progress.tell(match &message {
+                    Message::Snapshot(all) => Span { after: None, version: all.version },
+                    Message::Delta(delta) => Span { after: Some(delta.after), version: delta.version },
+                });
+                told(&app, &event, message).await.map_err(ApiError::from)
+            }
         }))
     }
 }
 
-async fn told(app: &App, event: &event::Model, message: Faulty<Message>) -> Faulty<SeatAvailability> {
-    match message? {
+fn messages(app: &App, id: EventId, window: Window) -> BoxStream<'static, Faulty<Message>> {
+    match window {
+        Window::Whole => feed::subscribe(app, id.into(), None).boxed(),
+        Window::After(version) => feed::subscribe(app, id.into(), Some(version)).boxed(),
+        Window::Between(after, until) => {
+            let app = app.clone();
+            stream::once(async move { feed::between(&app, id.into(), after, until).await }).boxed()
+        }
+    }
+}
+
+async fn told(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
+    match message {
         Message::Snapshot(availability) => {
             Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability).await?))
         }
-        Message::Delta { version, seats, areas } => {
+        Message::Delta(delta) => {
             let map = venue::seat_map(app, event.seat_map_id).await?;
-            let seats = seats
+            let seats = delta
+                .seats
                 .into_iter()
                 .map(|(ordinal, status)| SeatChange {
                     id: seat_id(&map, ordinal as usize),
                     status: status.into(),
                 })
                 .collect();
-            let areas = areas
+            let areas = delta
+                .areas
                 .into_iter()
                 .map(|(ordinal, available)| AreaChange {
                     id: id::encode_as(id::AREA, map.place_id(ordinal)),
                     available,
                 })
                 .collect();
-            Ok(SeatAvailability::Delta(AvailabilityDelta { version: Long(version), seats, areas }))
+            let (after, version) = (Long(delta.after), Long(delta.version));
+            Ok(SeatAvailability::Delta(AvailabilityDelta { after, version, seats, areas }))
         }
     }
 }

@@ -1,0 +1,233 @@
+//! Which operations are public: their answers are the same for everybody, and depend on nothing but an inventory at a
+//! version and on what never changes. Such an operation can be run once for all who ask.
+//!
+//! The list is of what may be in such an operation, not of what may not: a field that nobody thought of is not public.
+
+use std::collections::HashSet;
+
+use async_graphql::{
+    Value,
+    parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet},
+};
+
+use super::complete::Shape;
+
+/// The fields whose values depend on an inventory's state, its terms, and geometry, and on nothing else: not on who asks,
+/// nor on anything that may change without raising the inventory's version.
+pub const FIELDS: &[(&str, &[&str])] = &[
+    ("Query", &["event"]),
+    ("Subscription", &["seatAvailability"]),
+    ("Event", &["id", "availability"]),
+    (
+        "AvailabilitySnapshot",
+        &[
+            "version",
+            "asOf",
+            "capacity",
+            "available",
+            "reserved",
+            "sold",
+            "blocked",
+            "sections",
+            "rows",
+            "areas",
+            "tiers",
+        ],
+    ),
+    ("SectionAvailability", &["name", "capacity", "available", "lowestPrice", "tiers"]),
+    ("SectionTier", &["tier", "available"]),
+    ("RowAvailability", &["zone", "row", "statuses"]),
+    ("AreaAvailability", &["area", "capacity", "available"]),
+    ("TierAvailability", &["tier", "available", "price", "lowestPrice"]),
+    ("AvailabilityDelta", &["after", "version", "seats", "areas"]),
+    ("SeatChange", &["id", "status"]),
+    ("AreaChange", &["id", "available"]),
+    ("Area", &["id", "guid", "name", "zone", "category", "capacity", "x", "y"]),
+    ("Tier", &["id", "name", "price", "fee", "total", "taxBasisPoints", "position", "version"]),
+    ("Money", &["amount", "currency"]),
+];
+
+/// The argument of a stream that says which version the client has.
+const AFTER: &str = "after";
+
+/// A public operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Public {
+    /// What is asked for as `after`, by streams.
+    pub after: After,
+}
+
+/// How a document says which version the client has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It does not.
+    Absent,
+    /// In this variable.
+    Variable(String),
+    /// In the document itself.
+    Literal(Value),
+}
+
+/// Whether the document's operation of this name is public. The document must have passed the guard, which bounds its
+/// size and refuses fragments that use themselves; whether it is valid need not be known.
+pub fn public(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) -> Option<Public> {
+    let mut operations = document.operations.iter();
+    let (_, operation) = match name {
+        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
+        None => operations.next(),
+    }?;
+    let operation = &operation.node;
+    let root = match operation.ty {
+        OperationType::Query => "Query",
+        OperationType::Subscription => "Subscription",
+        OperationType::Mutation => return None,
+    };
+    let mut walk = Walk { document, shape, seen: HashSet::new() };
+    if !walk.set(&operation.selection_set.node, root) {
+        return None;
+    }
+    let after = if operation.ty == OperationType::Subscription { after(operation)? } else { After::Absent };
+    Some(Public { after })
+}
+
+/// The version that a stream is to follow. None when it cannot be said from the operation alone.
+fn after(operation: &OperationDefinition) -> Option<After> {
+    let [selection] = operation.selection_set.node.items.as_slice() else { return None };
+    let Selection::Field(field) = &selection.node else { return None };
+    // A stream that may be left out is nothing to share.
+    if !field.node.directives.is_empty() || !operation.directives.is_empty() {
+        return None;
+    }
+    Some(match field.node.get_argument(AFTER) {
+        None => After::Absent,
+        Some(value) => {
+            if let Some(literal) = value.node.clone().into_const() {
+                After::Literal(literal)
+            } else {
+                // The library does not give its type of values that hold variables a public name.
+                let text = value.node.to_string();
+                let name = text.strip_prefix('$')?;
+                let defined =
+                    operation.variable_definitions.iter().find(|var| var.node.name.node == *name)?;
+                if defined.node.default_value.is_some() {
+                    return None;
+                }
+                After::Variable(name.to_owned())
+            }
+        }
+    })
+}
+
+struct Walk<'a> {
+    document: &'a ExecutableDocument,
+    shape: &'a Shape,
+    /// Fragments found public before, or being looked at: what is in them depends on their own type only.
+    seen: HashSet<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    fn set(&mut self, set: &'a SelectionSet, of: &str) -> bool {
+        set.items.iter().all(|selection| match &selection.node {
+            Selection::Field(field) => self.field(&field.node, of),
+            Selection::InlineFragment(fragment) => {
+                let on = fragment.node.type_condition.as_ref().map_or(of, |on| on.node.on.node.as_str());
+                self.set(&fragment.node.selection_set.node, on)
+            }
+            Selection::FragmentSpread(spread) => {
+                let Some((name, fragment)) =
+                    self.document.fragments.get_key_value(&spread.node.fragment_name.node)
+                else {
+                    return false;
+                };
+                let on = fragment.node.type_condition.node.on.node.as_str();
+                !self.seen.insert(name.as_str()) || self.set(&fragment.node.selection_set.node, on)
+            }
+        })
+    }
+
+    fn field(&mut self, field: &'a Field, of: &str) -> bool {
+        let name = field.name.node.as_str();
+        if name == "__typename" {
+            return true;
+        }
+        let listed = FIELDS.iter().any(|(on, fields)| *on == of && fields.contains(&name));
+        // By its address an event is found in a table that has no version.
+        let by_id = (of, name) != ("Query", "event")
+            || (field.get_argument("id").is_some() && field.get_argument("slug").is_none());
+        let Some(ty) = self.shape.type_of(of, name) else { return false };
+        listed && by_id && self.set(&field.selection_set.node, ty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn of(query: &str) -> Option<Public> {
+        let document = parse_query(query).expect("a good document");
+        public(&document, None, &Shape::of(&crate::graphql::sdl()))
+    }
+
+    #[test]
+    fn every_public_field_exists() {
+        let shape = Shape::of(&crate::graphql::sdl());
+        for (on, fields) in FIELDS {
+            for field in *fields {
+                assert!(shape.type_of(on, field).is_some(), "{on}.{field}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_for_everybody_is_public() {
+        let public = [
+            "query($id: ID!) { event(id: $id) { id availability { version asOf rows { zone statuses } } } }",
+            "{ a: event(id: \"x\") { ...e } } fragment e on Event { availability { ...s } }
+                fragment s on AvailabilitySnapshot { tiers { tier { name } price { amount } } areas { area { name } } }",
+            "{ __typename event(id: \"x\") { __typename ... { id } } }",
+        ];
+        for query in public {
+            assert_eq!(of(query), Some(Public { after: After::Absent }), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_depends_on_more_than_an_inventory_is_not() {
+        let own = [
+            "{ event(slug: \"x\") { availability { version } } }",
+            "{ event(id: \"x\", slug: \"x\") { availability { version } } }",
+            "{ event(id: \"x\") { name availability { version } } }",
+            "{ event(id: \"x\") { id } me { id } }",
+            "{ event(id: \"x\") { ...e } } fragment e on Event { id shop { id } }",
+            "{ event(id: \"x\") { ... on Node { id } } }",
+            "{ event(id: \"x\") { availability { tiers { tier { categories } } } } }",
+            "{ event(id: \"x\") { nope } }",
+            "{ __schema { types { name } } }",
+            "mutation { signOut { errors { code } } }",
+            "subscription { reservation(id: \"x\") { id } }",
+            "subscription { seatAvailability(eventId: \"x\") { __typename } reservation(id: \"x\") { id } }",
+            "subscription { ...s } fragment s on Subscription { seatAvailability(eventId: \"x\") { __typename } }",
+            "subscription($v: Long = 7) { seatAvailability(eventId: \"x\", after: $v) { __typename } }",
+            "subscription($a: Boolean!) { seatAvailability(eventId: \"x\") @skip(if: $a) { __typename } }",
+        ];
+        for query in own {
+            assert_eq!(of(query), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_version_that_a_client_has_is_found() {
+        let after = |text: &str| {
+            of(&format!(
+                "subscription($v: Long) {{ seatAvailability(eventId: \"x\"{text}) {{ ... on AvailabilityDelta {{ version }} }} }}"
+            ))
+            .map(|public| public.after)
+        };
+        assert_eq!(after(""), Some(After::Absent));
+        assert_eq!(after(", after: 7"), Some(After::Literal(Value::from(7))));
+        assert_eq!(after(", after: null"), Some(After::Literal(Value::Null)));
+        assert_eq!(after(", after: $v"), Some(After::Variable("v".to_owned())));
+    }
+}

@@ -1,0 +1,212 @@
+//! What changed between two versions, as everybody may see it.
+//!
+//! A delta covers one version or many: of a place that changed more than once, only where it stands in the end counts,
+//! because statuses are told as they are, not as steps. So deltas that follow one another can be merged into one, and
+//! whoever has the version before the first has the version of the last after it.
+//!
+//! Invariant: pure and synchronous.
+
+use std::collections::BTreeMap;
+
+use entity::inventory::SeatStatus;
+
+use super::change::Change;
+
+/// What changed after one version, up to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// The version that this follows.
+    pub after: i64,
+    /// The version that this leads to.
+    pub version: i64,
+    /// Seats by ordinal, with their status at the end.
+    pub seats: BTreeMap<u32, Visible>,
+    /// Areas by ordinal, with the places available at the end.
+    pub areas: BTreeMap<u32, u32>,
+}
+
+/// A seat's status as everybody may see it: who pays is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Visible {
+    /// Free to reserve.
+    Available,
+    /// Somebody's for now.
+    Reserved,
+    /// Sold.
+    Sold,
+    /// Withheld, or without a price.
+    Blocked,
+}
+
+impl Visible {
+    pub(super) fn of(status: SeatStatus, has_price: bool) -> Self {
+        match status {
+            SeatStatus::Available if has_price => Self::Available,
+            SeatStatus::Available | SeatStatus::Blocked => Self::Blocked,
+            SeatStatus::Reserved | SeatStatus::Paying => Self::Reserved,
+            SeatStatus::Sold => Self::Sold,
+        }
+    }
+}
+
+impl Delta {
+    /// What one version changed.
+    pub fn of(version: i64, change: &Change) -> Self {
+        Self {
+            after: version - 1,
+            version,
+            // A seat without a price is never reserved or sold, so it is in no change but by being blocked.
+            seats: change
+                .seats
+                .iter()
+                .map(|&(ordinal, status, ..)| (ordinal, Visible::of(status, true)))
+                .collect(),
+            areas: change.areas.iter().map(|&(ordinal, available, ..)| (ordinal, available)).collect(),
+        }
+    }
+
+    /// Takes in the delta that follows this one. One that does not follow it is given back.
+    pub fn merge(&mut self, next: Self) -> Result<(), Self> {
+        if next.after != self.version {
+            return Err(next);
+        }
+        self.version = next.version;
+        self.seats.extend(next.seats);
+        self.areas.extend(next.areas);
+        Ok(())
+    }
+
+    /// How many places changed.
+    pub fn len(&self) -> usize {
+        self.seats.len() + self.areas.len()
+    }
+
+    /// Whether no place changed: only something that nobody sees did.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEATS: usize = 12;
+    const AREAS: usize = 3;
+
+    /// A map as a client has it.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Map {
+        version: i64,
+        seats: Vec<Visible>,
+        areas: Vec<u32>,
+    }
+
+    impl Map {
+        fn take(&mut self, delta: &Delta) {
+            assert_eq!(delta.after, self.version, "follows what the client has");
+            self.version = delta.version;
+            for (&seat, &status) in &delta.seats {
+                self.seats[seat as usize] = status;
+            }
+            for (&area, &available) in &delta.areas {
+                self.areas[area as usize] = available;
+            }
+        }
+    }
+
+    fn status() -> impl Strategy<Value = SeatStatus> {
+        prop_oneof![
+            Just(SeatStatus::Available),
+            Just(SeatStatus::Reserved),
+            Just(SeatStatus::Paying),
+            Just(SeatStatus::Sold),
+            Just(SeatStatus::Blocked),
+        ]
+    }
+
+    prop_compose! {
+        fn change()(
+            seats in proptest::collection::vec((0..SEATS, status()), 0..6),
+            areas in proptest::collection::vec((0..AREAS, 0..50_u32), 0..3),
+        ) -> Change {
+            let ordinal = |index: usize| u32::try_from(index).expect("few");
+            // In no particular order, and at most once each, as a change tells them.
+            let seats: std::collections::HashMap<_, _> = seats.into_iter().collect();
+            let areas: std::collections::HashMap<_, _> = areas.into_iter().collect();
+            Change {
+                seats: seats.into_iter().map(|(index, status)| (ordinal(index), status, 1, None)).collect(),
+                areas: areas.into_iter().map(|(index, free)| (ordinal(index), free, 0, 0)).collect(),
+                ..Change::default()
+            }
+        }
+    }
+
+    /// The maps at every version, by setting each place to what the change says.
+    fn maps(changes: &[Change]) -> Vec<Map> {
+        let mut map = Map { version: 7, seats: vec![Visible::Available; SEATS], areas: vec![50; AREAS] };
+        let mut maps = vec![map.clone()];
+        for change in changes {
+            map.version += 1;
+            for &(seat, status, ..) in &change.seats {
+                map.seats[seat as usize] = Visible::of(status, true);
+            }
+            for &(area, available, ..) in &change.areas {
+                map.areas[area as usize] = available;
+            }
+            maps.push(map.clone());
+        }
+        maps
+    }
+
+    proptest! {
+        /// However a history is cut into deltas, whoever takes them one by one has the map of every cut.
+        #[test]
+        fn merged_deltas_lead_where_the_single_ones_do(
+            changes in proptest::collection::vec(change(), 1..30),
+            cuts in proptest::collection::vec(any::<bool>(), 30),
+        ) {
+            let maps = maps(&changes);
+            let mut client = maps[0].clone();
+            let mut whole: Option<Delta> = None;
+            for (index, change) in changes.iter().enumerate() {
+                let single = Delta::of(8 + i64::try_from(index).expect("few"), change);
+                match &mut whole {
+                    Some(whole) => prop_assert_eq!(whole.merge(single), Ok(())),
+                    None => whole = Some(single),
+                }
+                if (cuts[index] || index + 1 == changes.len())
+                    && let Some(whole) = whole.take()
+                {
+                    client.take(&whole);
+                    prop_assert_eq!(&client, &maps[index + 1]);
+                }
+            }
+        }
+
+        /// It makes no difference in which order neighbours are merged.
+        #[test]
+        fn merging_is_associative(changes in proptest::collection::vec(change(), 3)) {
+            let [a, b, c] = [0, 1, 2].map(|index: usize| Delta::of(8 + i64::try_from(index).expect("few"), &changes[index]));
+            let mut left = a.clone();
+            prop_assert_eq!(left.merge(b.clone()), Ok(()));
+            prop_assert_eq!(left.merge(c.clone()), Ok(()));
+            let (mut right, mut tail) = (a, b);
+            prop_assert_eq!(tail.merge(c), Ok(()));
+            prop_assert_eq!(right.merge(tail), Ok(()));
+            prop_assert_eq!(left, right);
+        }
+    }
+
+    #[test]
+    fn what_does_not_follow_is_given_back() {
+        let delta = |version| Delta::of(version, &Change::default());
+        let mut third = delta(3);
+        for other in [2, 3, 5] {
+            assert_eq!(third.merge(delta(other)), Err(delta(other)), "{other} does not follow 3");
+        }
+        assert_eq!((third.after, third.version), (2, 3), "and nothing of it was taken");
+    }
+}

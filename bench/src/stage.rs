@@ -110,6 +110,14 @@ impl Stage {
         Ok(Event { id: event, seats: seats.into() })
     }
 
+    /// The version of what is free of the event.
+    pub(crate) async fn version(&mut self, event: &Event) -> Outcome<i64> {
+        let document = "query($event: ID!) { event(id: $event) { availability { version } } }";
+        let answer = self.vendor(document, json!({ "event": event.id })).await?;
+        let version = answer.pointer("/event/availability/version");
+        Ok(version.and_then(Value::as_i64).ok_or_else(|| format!("no version in {answer}"))?)
+    }
+
     /// Lets guests come; their access tokens.
     pub(crate) async fn guests(&self, count: u32) -> Outcome<Vec<String>> {
         let mut doors = JoinSet::new();

@@ -122,6 +122,11 @@ impl Seen {
         .await
     }
 
+    /// Waits until all have seen this version or a later one.
+    pub(crate) async fn all_at(&self, version: i64) -> Outcome<()> {
+        self.all_have(u32::try_from(version - self.first.load(Ordering::Acquire))?).await
+    }
+
     /// Frames that came after everybody's first.
     pub(crate) fn frames(&self) -> u32 {
         self.frames.load(Ordering::Acquire)

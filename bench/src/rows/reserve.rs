@@ -12,13 +12,12 @@ use crate::{
 
 pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     let mut reference = Reference::new(bench).await?;
-    let (mut whole, mut bare) = (Vec::new(), Vec::new());
+    let mut whole = Vec::new();
     for &clients in bench.scale.clients {
         whole.push((clients, reference.run(bench, Work::Whole, clients).await?));
     }
-    for &clients in &bench.scale.clients[bench.scale.clients.len() / 2..] {
-        bare.push((clients, reference.run(bench, Work::Bare, clients).await?));
-    }
+    let whole = best(whole).ok_or("nothing measured")?;
+    let bare = (whole.0, reference.run(bench, Work::Bare, whole.0).await?);
     let mut scene = Scene::set(bench, Home::on_postgres(bench).await?).await?;
     let hall = scene.stage.hall(bench.scale.hall_rows).await?;
     let mut ours = Vec::new();
@@ -33,16 +32,13 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
         per_second(our_rate),
         millis(p99.unwrap_or_default())
     );
-    let line = |name: &str, all: Vec<(u32, f64)>| {
-        let (clients, rate) = best(all).ok_or("nothing measured")?;
-        Outcome::Ok(Line {
-            reference_value: format!("{} ({clients} clients)", per_second(rate)),
-            ours: ours.clone(),
-            ratio: ratio(our_rate, rate),
-            ..Row::Reserve.line(name)
-        })
+    let line = |name: &str, (clients, rate): (u32, f64)| Line {
+        reference_value: format!("{} ({clients} clients)", per_second(rate)),
+        ours: ours.clone(),
+        ratio: ratio(our_rate, rate),
+        ..Row::Reserve.line(name)
     };
-    let whole = line("`pgbench -M prepared`, the equivalent transaction", whole)?;
-    let bare = line("for information: `pgbench`, only seats and reservation", bare)?;
+    let whole = line("`pgbench -M prepared`, the equivalent transaction", whole);
+    let bare = line("for information: `pgbench`, only seats and reservation", bare);
     Ok(vec![whole, Line { reach: String::new(), ..bare }])
 }

@@ -35,6 +35,9 @@ pub struct Config {
     /// Connections for reading, and on PostgreSQL as many again for writing.
     #[arg(long, global = true, env = "TESSERA_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: u32,
+    /// Operations that may run at once; what is more is refused with a time to come back at.
+    #[arg(long, global = true, env = "TESSERA_MAX_OPERATIONS", default_value_t = 4096)]
+    pub max_operations: usize,
     /// `development` or `production`.
     #[arg(long, global = true, env = "TESSERA_ENV", value_enum, default_value_t = Environment::Development)]
     pub env: Environment,
@@ -91,6 +94,9 @@ pub enum ConfigError {
     /// Limits of the pool.
     #[error("TESSERA_DATABASE_CONNECTIONS must be between 1 and 500")]
     Connections,
+    /// Limits of the admission.
+    #[error("TESSERA_MAX_OPERATIONS must be between 8 and 1000000")]
+    Operations,
     /// Demo accounts have passwords that everybody knows.
     #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
     Demo,
@@ -119,6 +125,9 @@ impl Config {
         }
         if !(1..=500).contains(&self.database_connections) {
             return Err(ConfigError::Connections);
+        }
+        if !(8..=1_000_000).contains(&self.max_operations) {
+            return Err(ConfigError::Operations);
         }
         let url = self.database_url();
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {

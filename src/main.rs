@@ -17,6 +17,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Sells coupons and event tickets in real time through GraphQL.
 #[derive(Debug, Parser)]
 #[command(version, about)]

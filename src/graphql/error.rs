@@ -7,9 +7,12 @@
 //! Invariant: [`ApiError`] has no `Display`. The library makes an API error of anything that has one, and then `?` on a
 //! database error would show its text to clients.
 
-use async_graphql::{ErrorExtensions, Interface};
+use async_graphql::{ErrorExtensions, Interface, Pos, Response};
 
-use crate::error::{Error, Fault, Invalid};
+use crate::{
+    app::App,
+    error::{Error, Fault, Invalid},
+};
 
 /// A top-level error.
 #[derive(Clone, Debug)]
@@ -207,6 +210,13 @@ impl From<Fault> for ApiError {
             }
         }
     }
+}
+
+/// The answer to an operation that is one too many: nothing was done.
+pub fn overloaded(app: &App) -> Response {
+    let fault = Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) };
+    let error = async_graphql::Error::from(ApiError::from(fault));
+    Response::from_errors(vec![error.into_server_error(Pos::default())])
 }
 
 impl From<ApiError> for async_graphql::Error {

@@ -78,8 +78,11 @@ impl Default for Answers {
     }
 }
 
-/// What is asked, to the letter.
+/// What is asked, to the letter; none for what is plainly no query.
 pub(super) fn key(params: &Params) -> Option<Arc<str>> {
+    if params.query.trim_start().starts_with("mutation") {
+        return None;
+    }
     let asked = (&params.query, &params.operation_name, &params.variables);
     serde_json::to_string(&asked).ok().map(Arc::from)
 }

@@ -60,7 +60,7 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
         return Ok(Answered::Kept(body));
     }
     let prepared = engine.prepare(params, &Caller { viewer, id }).map_err(Failure::Document)?;
-    match prepared.kind {
+    match prepared.document.kind {
         OperationType::Mutation if parts.method == Method::GET => {
             Err(method_refused("POST", "A mutation needs POST."))
         }
@@ -72,7 +72,9 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
             })
         }
         OperationType::Query | OperationType::Mutation => match key {
-            Some(key) if prepared.kind == OperationType::Query && prepared.public.is_some() => {
+            Some(key)
+                if prepared.document.kind == OperationType::Query && prepared.document.public.is_some() =>
+            {
                 Ok(engine.answers.answer(engine, key, &prepared).await)
             }
             Some(_) | None => Ok(Answered::Made(engine.answer(&prepared, Progress::default()).await)),

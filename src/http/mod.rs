@@ -2,10 +2,12 @@
 //!
 //! Invariant: no business here. A handler finds out who asks, guards, runs the operation and writes the answer.
 
+mod admission;
 mod answer;
 mod answers;
 mod body;
 mod close;
+mod documents;
 mod graphiql;
 mod graphql;
 pub mod guard;
@@ -33,6 +35,7 @@ use crate::{
     app::App,
     graphql::{Schema, complete::Shape},
 };
+use admission::Admission;
 use answer::{Failure, MediaType};
 use axum::{
     Json, Router,
@@ -45,6 +48,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
+use documents::Documents;
 use operation::Engine;
 use serde_json::json;
 use std::{any::Any, sync::Arc, time::Duration};
@@ -64,8 +68,21 @@ pub fn router(app: App, schema: Schema) -> Router {
 /// All routes, with sockets as patient as told: tests have none.
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let sdl = schema.sdl();
-    let (costs, shape) = (Arc::new(guard::Costs::of(&sdl)), Arc::new(Shape::of(&sdl)));
-    let engine = Engine { app, schema, costs, shape, hub: Arc::default(), answers: Arc::default() };
+    let shape = Arc::new(Shape::of(&sdl));
+    let introspection = if app.config.answers_introspection() {
+        guard::Introspection::Allowed
+    } else {
+        guard::Introspection::Refused
+    };
+    let engine = Engine {
+        documents: Documents::new(&sdl, shape.clone(), introspection),
+        admission: Admission::new(app.config.max_operations),
+        app,
+        schema,
+        shape,
+        hub: Arc::default(),
+        answers: Arc::default(),
+    };
     let cors = cors(engine.app.config.allowed_origins.clone());
     let mut router = Router::new()
         .route("/health/live", get(live))

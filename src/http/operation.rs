@@ -1,9 +1,11 @@
 //! Runs one operation, whichever transport brought it: the guard first, then the executor, then the mask.
 
 use super::{
+    admission::Admission,
     answer,
     answers::Answers,
-    guard::{self, Costs, Introspection, Refusal},
+    documents::{Document, Documents},
+    guard::Refusal,
     params::Params,
     request_id::RequestId,
     shared::Hub,
@@ -11,17 +13,9 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    graphql::{
-        self, Schema,
-        complete::Shape,
-        progress::Progress,
-        public::{self, Public},
-    },
+    graphql::{self, Schema, complete::Shape, progress::Progress},
 };
-use async_graphql::{
-    Request, Response, ServerError, Value, Variables,
-    parser::types::{ExecutableDocument, OperationType},
-};
+use async_graphql::{Request, Response, ServerError, Value, Variables, parser::types::OperationType};
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use serde_json::json;
@@ -35,8 +29,10 @@ pub(super) struct Engine {
     pub app: App,
     /// The executable schema.
     pub schema: Schema,
-    /// What documents may cost, by the schema.
-    pub costs: Arc<Costs>,
+    /// The documents that passed the guard.
+    pub documents: Documents,
+    /// How many operations may run at once.
+    pub admission: Admission,
     /// The schema's objects, by which incomplete answers are completed.
     pub shape: Arc<Shape>,
     /// The streams that are run once for all who watch them.
@@ -57,14 +53,11 @@ pub(super) struct Caller {
 /// An operation that passed the guard. It can be run more than once.
 pub(super) struct Prepared {
     /// What it is.
-    pub kind: OperationType,
-    /// Whether its answer is the same for everybody.
-    pub public: Option<Public>,
+    pub document: Arc<Document>,
     /// What its log lines belong to.
     pub span: Span,
     /// As the caller asked for it.
     pub params: Params,
-    document: ExecutableDocument,
     caller: Caller,
 }
 
@@ -97,7 +90,7 @@ impl Prepared {
             .data(self.caller.id.clone());
         request = graphql::prepare(app, request, self.caller.viewer.clone(), progress);
         request.operation_name.clone_from(&self.params.operation_name);
-        request.set_parsed_query(self.document.clone());
+        request.set_parsed_query(self.document.parsed.clone());
         request
     }
 }
@@ -105,27 +98,15 @@ impl Prepared {
 impl Engine {
     /// Lets an operation through the guard.
     pub(super) fn prepare(&self, params: Params, caller: &Caller) -> Result<Prepared, Refusal> {
-        let introspection = if self.app.config.answers_introspection() {
-            Introspection::Allowed
-        } else {
-            Introspection::Refused
-        };
         let name = params.operation_name.as_deref();
-        let admitted = guard::admit(&params.query, name, introspection, &self.costs)?;
+        let document = self.documents.admit(&params.query, name)?;
         let span = tracing::info_span!(
             "graphql",
             request.id = %caller.id,
-            operation.kind = %admitted.kind,
+            operation.kind = %document.kind,
             operation.name = name.unwrap_or_default().get(..64).or(name),
         );
-        Ok(Prepared {
-            kind: admitted.kind,
-            public: public::public(&admitted.document, name, &self.shape),
-            document: admitted.document,
-            params,
-            caller: caller.clone(),
-            span,
-        })
+        Ok(Prepared { document, params, caller: caller.clone(), span })
     }
 
     /// Runs a query or a mutation.
@@ -135,21 +116,28 @@ impl Engine {
     pub(super) async fn answer(&self, prepared: &Prepared, progress: Progress) -> Response {
         let Prepared { document, caller, params, span, .. } = prepared;
         let id = &caller.id;
+        let Some(permit) = self.admission.admit(document.is_urgent) else {
+            return graphql::error::overloaded(&self.app);
+        };
         let request = prepared.request(&self.app, progress);
         let schema = self.schema.clone();
-        let work = async move { schema.execute(request).await };
+        let work = async move {
+            let response = schema.execute(request).await;
+            drop(permit);
+            response
+        };
         let mut response = match self.app.spawn(work.instrument(span.clone())).await {
             Ok(response) => response,
             Err(_) => panicked(id, span),
         };
-        self.shape.complete(document, params.operation_name.as_deref(), &mut response);
+        self.shape.complete(&document.parsed, params.operation_name.as_deref(), &mut response);
         span.in_scope(|| graphql::mask::mask(&mut response, id.as_str()));
         response
     }
 
     /// Runs any operation and gives what is to be sent to its subscriber.
     pub(super) fn payloads(&self, prepared: Prepared) -> Payloads {
-        match prepared.kind {
+        match prepared.document.kind {
             OperationType::Query | OperationType::Mutation => {
                 let engine = self.clone();
                 let answer = async move {

@@ -44,10 +44,10 @@ pub(super) struct Common {
 
 /// What a subscription has in common with others; none if it has to be run by itself. Where it begins is taken out of it.
 pub(super) fn common(prepared: &mut Prepared) -> Option<Common> {
-    if prepared.kind != OperationType::Subscription {
+    if prepared.document.kind != OperationType::Subscription {
         return None;
     }
-    let have = match &prepared.public.as_ref()?.after {
+    let have = match &prepared.document.clone().public.as_ref()?.after {
         After::Absent => Have::Nothing,
         After::Literal(value) => claimed(Some(&value.clone().into_json().ok()?))?,
         After::Variable(name) => {

@@ -171,7 +171,7 @@ fn seats_of(map: &Value) -> Option<Vec<String>> {
 }
 
 /// A plan of one zone with rows of 100 seats.
-fn plan(rows: u32) -> String {
+pub(crate) fn plan(rows: u32) -> String {
     let row = |row: u32| {
         let seat = |number: u32| {
             json!({ "seat_guid": format!("{row}-{number}"), "seat_number": number.to_string(),

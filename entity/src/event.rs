@@ -62,6 +62,8 @@ pub struct Model {
     pub hold_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
+    /// Whether picks that would leave single seats behind are refused.
+    pub orphan_rule: bool,
     /// Optimistic-concurrency version; each write raises it by one.
     pub version: i64,
     /// When the row was made.

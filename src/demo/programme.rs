@@ -63,6 +63,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         hold_seconds: 600,
         hold_seconds_max: 1_200,
         limit_per_buyer: 8,
+        orphan_rule: true,
     };
     let event = made(edit::create(app, vendor, input).await)?;
     for (position, (name, price)) in (0..).zip(show.prices.levels) {

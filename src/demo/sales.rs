@@ -25,7 +25,7 @@ const CARD: &str = "pm_card_visa";
 const BUYERS_SEATS: [&str; 2] = ["Stalls-H-12", "Stalls-H-13"];
 /// The seats of others at the main event.
 const OTHERS_SEATS: [&[&str]; 4] = [
-    &["Stalls-D-5", "Stalls-D-6", "Stalls-D-7", "Stalls-D-8"],
+    &["Stalls-D-4", "Stalls-D-5", "Stalls-D-6", "Stalls-D-7"],
     &["Stalls-F-14", "Stalls-F-15"],
     &["Circle-A-20", "Circle-A-21", "Circle-A-22"],
     &["Box-3-1", "Box-3-2", "Box-3-3", "Box-3-4"],

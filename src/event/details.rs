@@ -34,6 +34,8 @@ pub struct Details {
     pub hold_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
+    /// Whether picks that would leave single seats behind are refused.
+    pub orphan_rule: bool,
 }
 
 /// What to change of it; none stays as it is.
@@ -63,6 +65,8 @@ pub struct Change {
     pub hold_seconds_max: Option<i32>,
     /// How many places one buyer may have.
     pub limit_per_buyer: Option<i32>,
+    /// Whether picks that would leave single seats behind are refused.
+    pub orphan_rule: Option<bool>,
 }
 
 impl Details {
@@ -81,6 +85,7 @@ impl Details {
             hold_seconds: row.hold_seconds,
             hold_seconds_max: row.hold_seconds_max,
             limit_per_buyer: row.limit_per_buyer,
+            orphan_rule: row.orphan_rule,
         }
     }
 
@@ -100,6 +105,7 @@ impl Details {
             hold_seconds: change.hold_seconds.unwrap_or(self.hold_seconds),
             hold_seconds_max: change.hold_seconds_max.unwrap_or(self.hold_seconds_max),
             limit_per_buyer: change.limit_per_buyer.unwrap_or(self.limit_per_buyer),
+            orphan_rule: change.orphan_rule.unwrap_or(self.orphan_rule),
         }
     }
 
@@ -216,6 +222,7 @@ mod tests {
             hold_seconds: 600,
             hold_seconds_max: 1_200,
             limit_per_buyer: 8,
+            orphan_rule: true,
         }
     }
 

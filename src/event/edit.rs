@@ -58,6 +58,8 @@ pub struct NewEvent {
     pub hold_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
+    /// Whether picks that would leave single seats behind are refused.
+    pub orphan_rule: bool,
 }
 
 impl NewEvent {
@@ -78,6 +80,7 @@ impl NewEvent {
             hold_seconds: self.hold_seconds,
             hold_seconds_max: self.hold_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
+            orphan_rule: self.orphan_rule,
         }
     }
 }
@@ -232,6 +235,7 @@ fn row_of(details: Details) -> event::ActiveModel {
         hold_seconds: Set(details.hold_seconds),
         hold_seconds_max: Set(details.hold_seconds_max),
         limit_per_buyer: Set(details.limit_per_buyer),
+        orphan_rule: Set(details.orphan_rule),
         ..Default::default()
     }
 }

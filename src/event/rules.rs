@@ -156,6 +156,7 @@ mod tests {
             hold_seconds: 600,
             hold_seconds_max: 1_200,
             limit_per_buyer: 8,
+            orphan_rule: true,
             version: 1,
             created_at: at(0),
             updated_at: at(0),

@@ -120,6 +120,12 @@ impl Event {
         self.0.limit_per_buyer
     }
 
+    /// Whether picks by hand that would leave a single seat behind, where as many seats can be picked without, are
+    /// refused with `LEAVES_ORPHANS`.
+    async fn orphan_rule(&self) -> bool {
+        self.0.orphan_rule
+    }
+
     /// Raised by each change of the event itself; give it as `expectedVersion` when you change it. Its availability has
     /// a version of its own.
     async fn version(&self) -> Long {

@@ -127,6 +127,10 @@ pub struct CreateEventInput {
     /// How many places one buyer may have, 1 to 100.
     #[graphql(default = 8)]
     limit_per_buyer: i32,
+    /// Whether picks by hand that would leave a single seat between taken ones are refused, as houses do that want to
+    /// sell their last seats: nobody buys a seat alone. Only where as many seats can be picked without.
+    #[graphql(default = true)]
+    orphan_rule: bool,
 }
 
 impl CreateEventInput {
@@ -147,6 +151,7 @@ impl CreateEventInput {
             hold_seconds: self.hold_seconds,
             hold_seconds_max: self.hold_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
+            orphan_rule: self.orphan_rule,
         })
     }
 }
@@ -191,6 +196,8 @@ pub struct UpdateEventInput {
     hold_seconds_max: Option<i32>,
     /// How many places one buyer may have, 1 to 100.
     limit_per_buyer: Option<i32>,
+    /// Whether picks by hand that would leave a single seat between taken ones are refused.
+    orphan_rule: Option<bool>,
 }
 
 impl UpdateEventInput {
@@ -212,6 +219,7 @@ impl UpdateEventInput {
             hold_seconds: self.hold_seconds,
             hold_seconds_max: self.hold_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
+            orphan_rule: self.orphan_rule,
         })
     }
 }

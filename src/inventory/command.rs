@@ -3,7 +3,8 @@
 //! Invariant: pure and synchronous.
 
 use chrono::{DateTime, Utc};
-use entity::{AccountId, OrderId, ReservationId};
+use entity::{AccountId, OrderId, ReservationId, TierId};
+use serde::Serialize;
 
 use super::state::Place;
 
@@ -88,6 +89,32 @@ pub enum Pick {
         /// How many, at least one.
         quantity: u32,
     },
+    /// The best seats that are free.
+    BestAvailable(BestAvailable),
+}
+
+/// A party that takes the best seats together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BestAvailable {
+    /// How many seats, all in all, at least one.
+    pub quantity: u32,
+    /// Only at these price levels, the first the dearest to the party; empty: at any.
+    pub tiers: Vec<TierId>,
+    /// Only in these zones, as indices into the plan's; empty: in any.
+    pub zones: Vec<u32>,
+    /// Who of the party needs a wheelchair place.
+    pub accessible: Option<Accessible>,
+    /// Whether the party may be parted if it cannot sit together.
+    pub split: bool,
+}
+
+/// Wheelchair users and who comes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Accessible {
+    /// Wheelchair places, at least one.
+    pub wheelchair_places: u32,
+    /// Companions.
+    pub companions: u32,
 }
 
 /// Why the business says no.
@@ -113,6 +140,24 @@ pub enum Refusal {
     SeatsTaken {
         /// Those of the wanted seats that are not free, by ordinal.
         seats: Vec<u32>,
+    },
+    /// The pick would leave single seats between taken ones, where another of as many seats need not; nothing was
+    /// reserved.
+    LeavesOrphans {
+        /// These, by ordinal.
+        seats: Vec<u32>,
+    },
+    /// Not as many seats of the wanted kind are free together; nothing was reserved.
+    NotEnoughTogether {
+        /// The most that are.
+        available: u32,
+        /// Whether there are enough for a party that may be parted.
+        if_split: bool,
+    },
+    /// Not as many seats of the wanted kind are free at all; nothing was reserved.
+    NotEnoughLeft {
+        /// As many are.
+        available: u32,
     },
     /// The area has not as many places left; nothing was reserved.
     AreaFull {

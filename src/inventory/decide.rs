@@ -13,6 +13,7 @@ use super::{
     change::Decision,
     command::{Command, Pick, Refusal},
     draft::Draft,
+    pick,
     state::{Held, Item, Place, Seat, Stock, TierTerms},
 };
 
@@ -58,7 +59,14 @@ impl Draft<'_> {
         // What the buyer let lapse must not count against the limit.
         self.lapse_of(buyer);
         let items = match pick {
-            Pick::Seats(ordinals) => self.take_seats(id, ordinals)?,
+            Pick::Seats(ordinals) => {
+                let items = self.take_seats(id, ordinals)?;
+                pick::leaves_no_orphans(self.stock, ordinals, self.now)?;
+                items
+            }
+            Pick::BestAvailable(wish) => {
+                self.take_seats(id, &pick::best_available(self.stock, wish, self.now)?)?
+            }
             Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity)?],
         };
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();

@@ -14,13 +14,14 @@ mod delta;
 pub(crate) mod desk;
 mod draft;
 pub mod feed;
+mod pick;
 mod prune;
 mod queue;
 mod read;
 mod state;
 mod write;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -38,8 +39,9 @@ use self::{
 };
 pub use self::{
     change::{Change, Decision},
-    command::{Command, Pick, Refusal},
+    command::{Accessible, BestAvailable, Command, Pick, Refusal},
     decide::decide,
+    pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
     state::{Area, Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
 };
@@ -298,7 +300,7 @@ fn validate(pick: &Pick) -> Faulty<()> {
     let mut check = Check::default();
     match pick {
         Pick::Seats(ordinals) => {
-            let distinct: std::collections::BTreeSet<_> = ordinals.iter().collect();
+            let distinct: BTreeSet<_> = ordinals.iter().collect();
             check
                 .that(!ordinals.is_empty(), "pick.seatIds", "name at least one seat")
                 .that(ordinals.len() <= PLACES_MAX, "pick.seatIds", "too many seats in one reservation")
@@ -311,14 +313,43 @@ fn validate(pick: &Pick) -> Faulty<()> {
                 "too many places",
             );
         }
+        Pick::BestAvailable(wish) => validate_wish(wish, &mut check),
     }
     check.done()
 }
 
-fn pick_digest(pick: &Pick) -> impl Serialize {
+fn validate_wish(wish: &BestAvailable, check: &mut Check) {
+    check.that(wish.quantity > 0, "pick.bestAvailable.quantity", "must be at least 1").that(
+        wish.quantity as usize <= PLACES_MAX,
+        "pick.bestAvailable.quantity",
+        "too many places",
+    );
+    let distinct: BTreeSet<_> = wish.tiers.iter().collect();
+    check.that(distinct.len() == wish.tiers.len(), "pick.bestAvailable.tierIds", "names a tier twice");
+    if let Some(Accessible { wheelchair_places, companions }) = wish.accessible {
+        let places = "pick.bestAvailable.accessible.wheelchairPlaces";
+        let all = "pick.bestAvailable.accessible";
+        check.that(wheelchair_places > 0, places, "must be at least 1").that(
+            wheelchair_places.saturating_add(companions) <= wish.quantity,
+            all,
+            "wheelchair places and companions are part of the quantity, so they cannot be more",
+        );
+    }
+}
+
+/// The pick as it is bound to a key.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PickDigest<'a> {
+    Places(&'static str, Vec<u32>),
+    BestAvailable(&'static str, &'a BestAvailable),
+}
+
+fn pick_digest(pick: &Pick) -> PickDigest<'_> {
     match pick {
-        Pick::Seats(ordinals) => ("seats", ordinals.clone()),
-        Pick::Admission { area, quantity } => ("admission", vec![*area, *quantity]),
+        Pick::Seats(ordinals) => PickDigest::Places("seats", ordinals.clone()),
+        Pick::Admission { area, quantity } => PickDigest::Places("admission", vec![*area, *quantity]),
+        Pick::BestAvailable(wish) => PickDigest::BestAvailable("bestAvailable", wish),
     }
 }
 

@@ -137,6 +137,8 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
                     .or_else(|| area.category.and_then(|category| by_category[category]))
             })
             .collect(),
+        orphan_rule: event.orphan_rule,
+        hall: map.hall.clone(),
     })
 }
 

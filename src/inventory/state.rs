@@ -5,7 +5,10 @@
 //!
 //! Invariant: pure and synchronous. The counts always equal what the seats and areas say.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -14,6 +17,7 @@ use entity::{
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Decision};
+use crate::venue::hall::Hall;
 
 /// What may be sold and how, as the event says. Reloaded whenever a change says that it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,10 @@ pub struct Terms {
     pub seat_tiers: Vec<Option<u16>>,
     /// By area ordinal, likewise.
     pub area_tiers: Vec<Option<u16>>,
+    /// Whether picks that would leave single seats behind are refused.
+    pub orphan_rule: bool,
+    /// Who sits beside whom: the seat map's geometry, which never changes.
+    pub hall: Arc<Hall>,
 }
 
 /// One price level, in minor units.

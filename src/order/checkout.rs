@@ -128,6 +128,9 @@ fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
         | inventory::Refusal::UnknownPlaces
         | inventory::Refusal::NotForSale { .. }
         | inventory::Refusal::SeatsTaken { .. }
+        | inventory::Refusal::LeavesOrphans { .. }
+        | inventory::Refusal::NotEnoughTogether { .. }
+        | inventory::Refusal::NotEnoughLeft { .. }
         | inventory::Refusal::AreaFull { .. }
         | inventory::Refusal::LimitExceeded { .. }
         | inventory::Refusal::ReservationNotFound

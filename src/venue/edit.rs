@@ -9,8 +9,9 @@ use entity::{
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
-    SeatMap,
+    SeatMap, arranged,
     find::{Revision, authorise},
+    hall::Hall,
     plan::Plan,
     rules::{self, Change, Details, Refusal},
 };
@@ -79,7 +80,7 @@ pub async fn import_seat_map(
 ) -> Result<Revision, Refusal> {
     managed(app, viewer, venue).await?;
     let author = viewer.account()?;
-    let plan = parsed(plan).await?;
+    let (plan, hall) = parsed(plan).await?;
     let tx = app.store.begin().await?;
     // Whoever imports at the same time waits for this lock; the unique constraint holds what it promises.
     let locked = venue::Entity::find_by_id(venue).lock_exclusive().one(&tx).await?;
@@ -114,7 +115,7 @@ pub async fn import_seat_map(
     };
     seat_map::Entity::insert(row).exec_without_returning(&tx).await?;
     tx.commit().await?;
-    let map = SeatMap { id: revision.id, venue, revision: revision.revision, plan };
+    let map = SeatMap { id: revision.id, venue, revision: revision.revision, plan, hall };
     app.seat_maps.insert(map.id, Arc::new(map)).await;
     Ok(revision)
 }
@@ -127,9 +128,8 @@ async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model
     Ok(venue)
 }
 
-async fn parsed(text: String) -> Faulty<Plan> {
-    let plan = tokio::task::spawn_blocking(move || Plan::parse(&text)).await.map_err(Fault::internal)?;
-    plan.map_err(|faults| {
+async fn parsed(text: String) -> Faulty<(Plan, Arc<Hall>)> {
+    arranged(text).await?.map_err(|faults| {
         let invalid =
             |fault: super::plan::Fault| Invalid { path: vec!["plan".to_owned(), fault.path], why: fault.why };
         Fault::Invalid(faults.into_iter().map(invalid).collect())

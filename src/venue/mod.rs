@@ -2,12 +2,14 @@
 
 pub mod edit;
 pub mod find;
+pub mod hall;
 pub mod plan;
 pub mod rules;
 
 use std::sync::Arc;
 
 use entity::{SeatMapId, VenueId, venue::seat_map};
+use hall::Hall;
 use plan::Plan;
 use sea_orm::EntityTrait;
 use uuid::Uuid;
@@ -28,6 +30,8 @@ pub struct SeatMap {
     pub revision: i32,
     /// The geometry.
     pub plan: Plan,
+    /// The geometry arranged for choosing seats.
+    pub hall: Arc<Hall>,
 }
 
 impl SeatMap {
@@ -61,7 +65,18 @@ pub async fn seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
 async fn read_seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     let row =
         seat_map::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("seat map"))?;
-    let plan = tokio::task::spawn_blocking(move || Plan::parse(&row.plan)).await.map_err(Fault::internal)?;
-    let plan = plan.map_err(|faults| Fault::internal(format!("a stored plan is bad: {faults:?}")))?;
-    Ok(Arc::new(SeatMap { id, venue: row.venue_id, revision: row.revision, plan }))
+    let arranged = arranged(row.plan).await?;
+    let (plan, hall) =
+        arranged.map_err(|faults| Fault::internal(format!("a stored plan is bad: {faults:?}")))?;
+    Ok(Arc::new(SeatMap { id, venue: row.venue_id, revision: row.revision, plan, hall }))
+}
+
+/// Reads a document and arranges its geometry, off the threads that answer.
+async fn arranged(text: String) -> Faulty<Result<(Plan, Arc<Hall>), Vec<plan::Fault>>> {
+    let arrange = move || {
+        let plan = Plan::parse(&text)?;
+        let hall = Arc::new(Hall::new(&plan));
+        Ok((plan, hall))
+    };
+    tokio::task::spawn_blocking(arrange).await.map_err(Fault::internal)
 }

@@ -104,10 +104,11 @@ fn is_pure(file: &str) -> bool {
         "/decide.rs",
         "/change.rs",
         "/delta.rs",
+        "/hall.rs",
         "/details.rs",
         "/pricing.rs",
     ];
-    file.contains("/plan/") || pure.iter().any(|end| file.ends_with(end))
+    file.contains("/plan/") || file.contains("/pick/") || pure.iter().any(|end| file.ends_with(end))
 }
 
 fn slice(name: &str) -> Option<&'static (&'static str, &'static [&'static str])> {

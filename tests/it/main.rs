@@ -20,6 +20,7 @@ mod kill;
 mod layers;
 mod migration;
 mod payment;
+mod pick;
 mod race;
 mod reservation;
 mod schema;

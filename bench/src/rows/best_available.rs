@@ -1,10 +1,112 @@
-//! Best available in a big hall.
+//! Best available in a big hall, in this process: what the desk adds to a reservation when it has to choose.
 
-use super::Row;
-use crate::{Outcome, bench::Bench, table::Line};
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use chrono::{DateTime, Utc};
+use entity::{TierId, inventory::SeatStatus};
+use tessera::{
+    inventory::{BestAvailable, Counts, Seat, Stock, Terms, TierTerms, best_available},
+    venue::{hall::Hall, plan::Plan},
+};
+use uuid::Uuid;
+
+use super::{Row, contention::Dice};
+use crate::{
+    Outcome,
+    bench::{Bench, progress},
+    stage::plan,
+    stats::{median, micros, percentile},
+    table::{Line, millis},
+};
+
+/// Rows of the hall: 20,000 seats.
+const HALL_ROWS: u32 = 200;
+/// Parties that ask, one after the other; each takes what it gets.
+const PARTIES: usize = 1_000;
+/// How large they are.
+const PARTY: u32 = 4;
 
 #[expect(clippy::unused_async, reason = "a row like the others")]
 pub(super) async fn run(_: &Bench) -> Outcome<Vec<Line>> {
-    let (figure, reach) = Row::BestAvailable.title();
-    Ok(vec![Line::without(figure, reach, "not built yet")])
+    let mut times = Vec::new();
+    for (how, mut stock) in
+        [("seat by seat, anywhere", sold_anywhere()?), ("the best first", sold_in_order()?)]
+    {
+        let mut some = Vec::with_capacity(PARTIES);
+        for _ in 0..PARTIES {
+            let begin = Instant::now();
+            let seats = choose(&stock, PARTY)?;
+            some.push(micros(begin.elapsed()));
+            sell(&mut stock, &seats);
+        }
+        let middle = median(&mut some).unwrap_or_default();
+        let most = percentile(&mut some, 1_000).unwrap_or_default();
+        progress(&format!("half sold {how}: median {}, at most {}", millis(middle), millis(most)));
+        times.append(&mut some);
+    }
+    let p99 = percentile(&mut times, 990).ok_or("nothing measured")?;
+    Ok(vec![Line { ours: millis(p99), ..Row::BestAvailable.line("none") }])
+}
+
+fn choose(stock: &Stock, quantity: u32) -> Outcome<Vec<u32>> {
+    let wish = BestAvailable { quantity, ..BestAvailable::default() };
+    best_available(stock, &wish, DateTime::UNIX_EPOCH).map_err(|refusal| format!("{refusal:?}").into())
+}
+
+fn sell(stock: &mut Stock, seats: &[u32]) {
+    for &seat in seats {
+        stock.seats[seat as usize].status = SeatStatus::Sold;
+    }
+}
+
+/// The hall with every second seat sold, by chance: all full of holes.
+fn sold_anywhere() -> Outcome<Stock> {
+    let mut stock = stock()?;
+    let mut dice = Dice::new(1);
+    for seat in &mut stock.seats {
+        if dice.roll(2) == 0 {
+            seat.status = SeatStatus::Sold;
+        }
+    }
+    Ok(stock)
+}
+
+/// The hall with half of its seats sold as they are given out: all that are near are gone.
+fn sold_in_order() -> Outcome<Stock> {
+    let mut stock = stock()?;
+    let mut sold = 0;
+    while sold < stock.seats.len() / 2 {
+        let seats = choose(&stock, 2)?;
+        sold += seats.len();
+        sell(&mut stock, &seats);
+    }
+    Ok(stock)
+}
+
+fn stock() -> Outcome<Stock> {
+    let plan = Plan::parse(&plan(HALL_ROWS)).map_err(|faults| format!("{faults:?}"))?;
+    let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
+    let terms = Terms {
+        open: true,
+        sales_start: DateTime::UNIX_EPOCH,
+        sales_end: DateTime::<Utc>::MAX_UTC,
+        hold_seconds: 600,
+        hold_seconds_max: 1_200,
+        limit_per_buyer: 100,
+        currency: "EUR".to_owned(),
+        tiers: vec![TierTerms { id: TierId(Uuid::nil()), price: 2_000, fee: 100, tax: 200 }],
+        seat_tiers: vec![Some(0); plan.seats.len()],
+        area_tiers: Vec::new(),
+        orphan_rule: true,
+        hall: Arc::new(Hall::new(&plan)),
+    };
+    Ok(Stock {
+        version: 1,
+        terms,
+        seats: vec![seat; plan.seats.len()],
+        areas: Vec::new(),
+        reservations: HashMap::new(),
+        buyers: HashMap::new(),
+        counts: Counts::default(),
+    })
 }

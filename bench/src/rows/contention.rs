@@ -114,15 +114,15 @@ impl Client {
 }
 
 /// Chance that is the same in every run.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn new(number: usize) -> Self {
+    pub(super) fn new(number: usize) -> Self {
         Self(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number as u64 + 1))
     }
 
     /// One of so many sides (xorshift).
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

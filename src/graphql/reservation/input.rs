@@ -1,20 +1,17 @@
 //! What clients say about reservations, and what they are answered.
 
-use async_graphql::{Context, ID, InputObject, OneofObject, SimpleObject};
+use async_graphql::{Context, ID, InputObject, SimpleObject};
 use entity::EventId;
 
 use super::{
     Reservation, map_of,
+    pick::PickInput,
     refusal::{ReservationError, Told},
 };
 use crate::{
-    error::{Error, Fault, Faulty},
-    graphql::{
-        context::ContextExt,
-        id::{self, decode},
-    },
-    inventory::{self, Pick, Reserve},
-    venue::SeatMap,
+    error::Error,
+    graphql::{context::ContextExt, id::decode},
+    inventory::{self, Reserve},
 };
 
 /// What to reserve.
@@ -34,57 +31,12 @@ impl ReserveSeatsInput {
     pub(super) async fn reserve(self, ctx: &Context<'_>) -> Result<inventory::Reservation, Error<Told>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
         let map = map_of(ctx, event).await?;
-        let pick = self.pick.parse(&map)?;
+        let pick = self.pick.parse(ctx, event, &map).await?;
         let reserve = Reserve { event, pick, key: self.idempotency_key };
         inventory::reserve(ctx.app(), ctx.viewer(), reserve)
             .await
             .map_err(|error| error.map_refusal(|refusal| Told(refusal, Some(map))))
     }
-}
-
-/// Which places: exactly one of these.
-#[derive(Debug, OneofObject)]
-pub enum PickInput {
-    /// These seats, all or none.
-    SeatIds(Vec<ID>),
-    /// Places of an area without numbered seats.
-    Admission(AdmissionInput),
-}
-
-impl PickInput {
-    /// The places by their ordinals on the map.
-    fn parse(&self, map: &SeatMap) -> Faulty<Pick> {
-        match self {
-            Self::SeatIds(ids) => {
-                let mut ordinals = Vec::with_capacity(ids.len().min(inventory::PLACES_MAX));
-                for (index, id) in ids.iter().enumerate() {
-                    let path = format!("pick.seatIds.{index}");
-                    let seat = id::decode_as(id::SEAT, id, &path)?;
-                    let ordinal =
-                        map.ordinal(seat).filter(|&ordinal| (ordinal as usize) < map.plan.seats.len());
-                    ordinals
-                        .push(ordinal.ok_or_else(|| Fault::invalid(&path, "is not a seat of this event"))?);
-                }
-                Ok(Pick::Seats(ordinals))
-            }
-            Self::Admission(admission) => {
-                let path = "pick.admission.areaId";
-                let area = id::decode_as(id::AREA, &admission.area_id, path)?;
-                let area = map.ordinal(area).filter(|&ordinal| (ordinal as usize) < map.plan.areas.len());
-                let area = area.ok_or_else(|| Fault::invalid(path, "is not an area of this event"))?;
-                Ok(Pick::Admission { area, quantity: admission.quantity })
-            }
-        }
-    }
-}
-
-/// Places of an area without numbered seats.
-#[derive(Debug, InputObject)]
-pub struct AdmissionInput {
-    /// The area.
-    pub area_id: ID,
-    /// How many places.
-    pub quantity: u32,
 }
 
 /// What came of it.

@@ -1,6 +1,7 @@
 //! Reservations in the API.
 
 mod input;
+mod pick;
 mod refusal;
 
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use futures_util::{Stream, StreamExt};
 use self::refusal::plain;
 pub use self::{
     input::{
-        AdmissionInput, ExtendReservationInput, ExtendReservationPayload, PickInput, ReleaseReservationInput,
-        ReleaseReservationPayload, ReserveSeatsInput, ReserveSeatsPayload,
+        ExtendReservationInput, ExtendReservationPayload, ReleaseReservationInput, ReleaseReservationPayload,
+        ReserveSeatsInput, ReserveSeatsPayload,
     },
+    pick::{AccessibleInput, AdmissionInput, BestAvailableInput, PickInput},
     refusal::{ReservationError, ReservationErrorCode},
 };
 use crate::{

@@ -26,6 +26,15 @@ user_error! {
         NotForSale,
         /// Somebody was first: `seats` are no longer free. Nothing was reserved.
         SeatsTaken,
+        /// The pick would leave `seats` behind as single seats between taken ones. Take them too, or move along: as many
+        /// seats can be picked from the same stretches with fewer left alone. Nothing was reserved.
+        LeavesOrphans,
+        /// Only `available` seats of the kind that you want are free together; of wheelchair places, where these are
+        /// what is lacking. `enoughIfSplit` says whether `split: true` would do. Nothing was reserved.
+        NotEnoughTogether,
+        /// Only `available` seats of the kind that you want are free at all; of wheelchair places, where these are what
+        /// is lacking. Nothing was reserved.
+        NotEnoughLeft,
         /// The area has only `available` places left. Nothing was reserved.
         AreaFull,
         /// You would have more places than the event allows one buyer: `limit`, of which you have `taken`.
@@ -40,10 +49,12 @@ user_error! {
         NoMoreTime,
     }
     {
-        /// The seats that are not free or not for sale.
+        /// The seats that are not free, not for sale, or would be left behind.
         seats: Vec<ID>,
-        /// Places left in the area.
+        /// Places left: in the area, together, or at all.
         available: u32,
+        /// Whether there are enough seats for a party that may be parted.
+        enough_if_split: bool,
         /// How many places one buyer may have.
         limit: u32,
         /// How many places you have already.
@@ -82,6 +93,19 @@ impl From<Told> for ReservationError {
             Refusal::SeatsTaken { seats } => Self {
                 seats: ids(seats),
                 ..new(Code::SeatsTaken, "somebody was first; nothing was reserved")
+            },
+            Refusal::LeavesOrphans { seats } => Self {
+                seats: ids(seats),
+                ..new(Code::LeavesOrphans, "this would leave single seats behind; nothing was reserved")
+            },
+            Refusal::NotEnoughTogether { available, if_split } => Self {
+                available: Some(available),
+                enough_if_split: Some(if_split),
+                ..new(Code::NotEnoughTogether, "not as many seats are free together; nothing was reserved")
+            },
+            Refusal::NotEnoughLeft { available } => Self {
+                available: Some(available),
+                ..new(Code::NotEnoughLeft, "not as many seats are free; nothing was reserved")
             },
             Refusal::AreaFull { available } => Self {
                 available: Some(available),

@@ -207,7 +207,9 @@ pub struct ImportSeatMapInput {
     venue_id: ID,
     /// The plan: the text of a pretix seating-plan JSON document. Besides what pretix knows, `capacity` on an area makes
     /// it general admission, `wheelchair` on a seat makes it accessible, and `companion` or `companion_of` makes it the
-    /// place beside one.
+    /// place beside one. `focal_point` on the plan, `{"x": …, "y": …}`, is what the best seats are nearest to; without
+    /// it that is where a decoration's text says `Stage`, `Screen`, `Pitch` or the like, else the middle of the upper
+    /// edge.
     plan: String,
 }
 

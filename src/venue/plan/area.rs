@@ -1,18 +1,21 @@
 //! Areas: with a `capacity` they are general admission and sold, without one they are decoration (the stage,
 //! a pillar, a word) and only kept in the document.
 
+use super::fault::Faults;
+use super::focal;
 use super::json::{Spot, raw_object};
 use super::read::{Parent, Reader};
 use super::{Area, CAPACITY_MAX, NAME_CHARS_MAX};
 
 raw_object!(RawArea { capacity, area_guid, uuid, name, text, category, position });
-raw_object!(RawText { text });
+raw_object!(RawText { text, position });
 
 impl Reader {
     pub(super) fn area(&mut self, area: Spot<'_, '_>, index: usize, zone: Parent) {
         let Some(raw) = area.object::<RawArea>(&mut self.faults) else { return };
         let capacity = area.at("capacity", raw.capacity);
         if capacity.is_absent() {
+            self.stage = self.stage.or_else(|| stage(area, &raw, zone));
             return;
         }
         let capacity = capacity.count(CAPACITY_MAX, &mut self.faults).unwrap_or_default();
@@ -52,4 +55,19 @@ impl Reader {
         let raw = text.object::<RawText>(&mut self.faults)?;
         text.at("text", raw.text).words(&mut self.faults)
     }
+}
+
+/// Where a decoration lies, if its text says that the house looks at it. Whatever else is wrong with a decoration is not
+/// ours to judge.
+fn stage(area: Spot<'_, '_>, raw: &RawArea<'_>, zone: Parent) -> Option<(f64, f64)> {
+    let faults = &mut Faults::default();
+    let text = area.at("text", raw.text);
+    let origin = zone.place(area.at("position", raw.position).offset(faults));
+    if text.is_text() {
+        return focal::is_looked_at(&text.words(faults)?).then_some(origin);
+    }
+    let drawn = text.object::<RawText>(faults)?;
+    let words = text.at("text", drawn.text).words(faults)?;
+    let offset = text.at("position", drawn.position).offset(faults);
+    focal::is_looked_at(&words).then(|| Parent { origin, ..zone }.place(offset))
 }

@@ -7,19 +7,21 @@
 //!
 //! To pretix's format Tessera adds, and reads only where they are written:
 //! - `capacity` (with `area_guid`, `name`, `category`) on an area makes it general admission;
-//! - `wheelchair` on a seat makes it accessible; `companion` or `companion_of` makes it the place beside one.
+//! - `wheelchair` on a seat makes it accessible; `companion` or `companion_of` makes it the place beside one;
+//! - `focal_point` (`{"x": …, "y": …}`) on the plan is what the house looks at: the best seats are nearest to it.
 //!
 //! Every other key is somebody else's: it is not looked at, and it comes back with [`Plan::document`].
 //! [`Plan::for_pretix`] leaves all of that out, because pretix refuses keys it does not know.
 //!
 //! Layout: `text` (the raw document), `fault` (what is wrong and where), `json` and `room` (typed access to one
-//! value, limits on lists), `read`, `seat` and `area` (the walk), `names` (what refers to what), `pretix` (the
-//! way out).
+//! value, limits on lists), `read`, `seat` and `area` (the walk), `names` (what refers to what), `focal` (what the
+//! house looks at), `pretix` (the way out).
 //!
 //! Invariant: pure. No clock, no randomness, no I/O; the same text always gives the same plan.
 
 mod area;
 mod fault;
+mod focal;
 mod json;
 mod names;
 mod pretix;
@@ -83,6 +85,8 @@ pub struct Plan {
     pub seats: Vec<Seat>,
     /// The general-admission areas in map order; the index is the area's ordinal. Decoration is not here.
     pub areas: Vec<Area>,
+    /// What the house looks at, as far as the document says; see [`Plan::focal_point`].
+    pub focal: Option<(f64, f64)>,
     /// The document as it was given, every key and number untouched, only without insignificant white
     /// space. This is what is stored and given back: parsing it yields this very plan. It may contain any
     /// JSON, so store it as text; PostgreSQL's `jsonb` refuses some of it.
@@ -186,6 +190,13 @@ impl Plan {
     /// How many people the plan holds, seated and standing.
     pub fn places(&self) -> u64 {
         self.seats.len() as u64 + self.areas.iter().map(|area| u64::from(area.capacity)).sum::<u64>()
+    }
+
+    /// What the house looks at, and what the best seats are nearest to, in plan units: the plan's own `focal_point`;
+    /// else the first decoration on which is written that it is a stage, a screen, a pitch or the like; else the middle
+    /// of the upper edge, because that is where plans are drawn to have their stage.
+    pub fn focal_point(&self) -> (f64, f64) {
+        self.focal.unwrap_or((self.width / 2.0, 0.0))
     }
 
     /// The seat's full name as printed on a ticket: `Stalls, Row A, Seat 12`. Parts the plan leaves empty are

@@ -13,7 +13,7 @@ use super::{
     Zone,
 };
 
-raw_object!(RawPlan { name, size, categories, zones });
+raw_object!(RawPlan { name, size, categories, zones, focal_point });
 raw_object!(RawSize { width, height });
 raw_object!(RawCategory { name, color });
 raw_object!(RawZone { name, zone_id, position, rows, areas });
@@ -32,6 +32,8 @@ pub(super) struct Reader {
     pub(super) faults: Faults,
     pub(super) names: Names,
     pub(super) seats_left: Room,
+    /// Where the first decoration lies that says what the house looks at.
+    pub(super) stage: Option<(f64, f64)>,
     rows_left: Room,
     areas_left: Room,
 }
@@ -63,12 +65,14 @@ impl Reader {
             rows: Vec::new(),
             seats: Vec::new(),
             areas: Vec::new(),
+            focal: None,
             document: String::new(),
         };
         Self {
             plan,
             faults: Faults::default(),
             names: Names::default(),
+            stage: None,
             rows_left: Room::new("rows", ROWS_MAX),
             seats_left: Room::new("seats", SEATS_MAX),
             areas_left: Room::new("areas", AREAS_MAX),
@@ -88,6 +92,8 @@ impl Reader {
         for zone in zones.items(&mut Room::new("zones", ZONES_MAX), &mut self.faults) {
             self.zone(zone);
         }
+        let focal = document.at("focal_point", raw.focal_point);
+        self.plan.focal = if focal.is_absent() { self.stage } else { focal.point(&mut self.faults) };
         self.whole();
     }
 

@@ -1,0 +1,97 @@
+//! The orphan rule: a pick by hand leaves no single seat behind that another pick would not leave.
+//!
+//! Judged are the stretches of free neighbours that the pick takes from. A free seat that loses its last free neighbour
+//! is an orphan. It is nobody's fault where it was one before, or where no choice of as many seats from the same
+//! stretches leaves fewer: three of four neighbours leave one, however they are chosen.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+
+use super::view::View;
+use crate::inventory::{command::Refusal, state::Stock};
+
+/// Refuses the pick of these free seats, if the event has the rule and the pick breaks it.
+///
+/// A party with a wheelchair place or a companion's seat has no choice where to sit, and is never refused.
+pub(in crate::inventory) fn leaves_no_orphans(
+    stock: &Stock,
+    picked: &[u32],
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let view = View::new(stock, now);
+    let mut slots: Vec<usize> = picked.iter().filter_map(|&ordinal| view.hall.slot(ordinal)).collect();
+    if !stock.terms.orphan_rule || !slots.iter().all(|&slot| view.hall.is_standard(slot)) {
+        return Ok(());
+    }
+    slots.sort_unstable();
+    let orphans = orphans(&view, &slots);
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let stretches = stretches(&view, &slots);
+    if orphans.len() <= unavoidable(stretches.iter().map(Range::len), slots.len()) {
+        return Ok(());
+    }
+    let mut seats: Vec<u32> = orphans.into_iter().map(|slot| view.hall.ordinal(slot)).collect();
+    seats.sort_unstable();
+    Err(Refusal::LeavesOrphans { seats })
+}
+
+/// The free seats beside these, in order, that are left without a neighbour when these are taken.
+fn orphans(view: &View<'_>, taken: &[usize]) -> Vec<usize> {
+    let mut orphans = Vec::new();
+    for &slot in taken {
+        let run = &view.hall.run_of(slot).slots;
+        let is_left = |slot: Option<usize>| {
+            slot.is_some_and(|slot| taken.binary_search(&slot).is_err()) && view.is_free_in(run, slot)
+        };
+        let (before, after) = (slot.checked_sub(1), Some(slot + 1));
+        if is_left(before) && !is_left(slot.checked_sub(2)) {
+            orphans.extend(before);
+        }
+        if is_left(after) && !is_left(Some(slot + 2)) {
+            orphans.extend(after);
+        }
+    }
+    orphans.sort_unstable();
+    orphans.dedup();
+    orphans
+}
+
+/// The stretches of free neighbours that these seats, in order, are in.
+fn stretches(view: &View<'_>, slots: &[usize]) -> Vec<Range<usize>> {
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    for &slot in slots {
+        if stretches.last().is_some_and(|stretch| stretch.contains(&slot)) {
+            continue;
+        }
+        let run = view.hall.run_of(slot).slots.clone();
+        let before = (run.start..slot).rev().take_while(|&slot| view.free(slot).is_some()).count();
+        let after = (slot + 1..run.end).take_while(|&slot| view.free(slot).is_some()).count();
+        stretches.push(slot - before..slot + 1 + after);
+    }
+    stretches
+}
+
+/// How many orphans any choice of so many seats from stretches of these lengths leaves at least.
+///
+/// Taken from one end, a stretch is left with an orphan only when all of it but one seat is taken. So what is left is to
+/// share the seats among the stretches without doing that.
+fn unavoidable(lengths: impl Iterator<Item = usize>, quantity: usize) -> usize {
+    let mut least: Vec<Option<usize>> = vec![None; quantity + 1];
+    least[0] = Some(0);
+    for length in lengths {
+        let mut with: Vec<Option<usize>> = vec![None; quantity + 1];
+        for (before, so_far) in least.iter().enumerate() {
+            let Some(so_far) = so_far else { continue };
+            for taken in 0..=length.min(quantity - before) {
+                let sum = so_far + usize::from(taken > 0 && taken + 1 == length);
+                let best = &mut with[before + taken];
+                *best = Some(best.map_or(sum, |best| best.min(sum)));
+            }
+        }
+        least = with;
+    }
+    least[quantity].unwrap_or_default()
+}

@@ -24,8 +24,13 @@ pub struct Asked(i64);
 
 #[derive(Debug)]
 enum Source {
-    /// This machine's clock plus the database's offset, in microseconds.
-    Database(AtomicI64),
+    /// This machine's clock plus the database's offset.
+    Database {
+        /// By how many microseconds the machine's clock is made wrong: zero but in tests.
+        skew: i64,
+        /// What the database's clock is ahead, in microseconds.
+        offset: AtomicI64,
+    },
     /// Microseconds since 1970, moved by tests.
     Manual(AtomicI64),
 }
@@ -33,7 +38,13 @@ enum Source {
 impl Clock {
     /// A clock that follows this machine, corrected by [`Clock::observe`].
     pub fn system() -> Self {
-        Self(Arc::new(Source::Database(AtomicI64::new(0))))
+        Self::system_skewed(TimeDelta::zero())
+    }
+
+    /// The same on a machine whose clock is wrong by `skew`: for tests of instances that disagree about the time.
+    pub fn system_skewed(skew: TimeDelta) -> Self {
+        let skew = skew.num_microseconds().unwrap_or_default();
+        Self(Arc::new(Source::Database { skew, offset: AtomicI64::new(0) }))
     }
 
     /// A clock that stands still until it is advanced.
@@ -44,7 +55,7 @@ impl Clock {
     /// The time, in whole microseconds, as both databases keep it.
     pub fn now(&self) -> DateTime<Utc> {
         let micros = match &*self.0 {
-            Source::Database(offset) => machine_micros() + offset.load(Relaxed),
+            Source::Database { skew, offset } => machine_micros() + skew + offset.load(Relaxed),
             Source::Manual(micros) => micros.load(Relaxed),
         };
         DateTime::from_timestamp_micros(micros).unwrap_or_default()
@@ -52,16 +63,19 @@ impl Clock {
 
     /// Remembers when the database was asked for its time.
     pub fn ask(&self) -> Asked {
-        Asked(machine_micros())
+        Asked(match &*self.0 {
+            Source::Database { skew, .. } => machine_micros() + skew,
+            Source::Manual(micros) => micros.load(Relaxed),
+        })
     }
 
     /// Learns the database's time, which it told at some moment since it was asked; says by how much this clock was put
     /// right. What the delay of the answer can explain is no reason to move. A manual clock does not listen.
     pub fn observe(&self, asked: Asked, database: DateTime<Utc>) -> TimeDelta {
         match &*self.0 {
-            Source::Database(offset) => {
+            Source::Database { skew, offset } => {
                 let told = database.timestamp_micros();
-                let (least, most) = (told - machine_micros(), told - asked.0);
+                let (least, most) = (told - machine_micros() - skew, told - asked.0);
                 let old = offset.load(Relaxed);
                 let new = old.clamp(least.min(most), most);
                 offset.store(new, Relaxed);
@@ -77,7 +91,7 @@ impl Clock {
             Source::Manual(micros) => {
                 micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Relaxed);
             }
-            Source::Database(_) => {}
+            Source::Database { .. } => {}
         }
     }
 

@@ -44,6 +44,11 @@ impl From<Fault> for StartError {
 
 /// Opens the database, brings its schema up to date, and puts the application together.
 pub async fn open(config: Config) -> Result<App, StartError> {
+    open_with(config, Clock::system()).await
+}
+
+/// The same with a clock of the caller's, which learns the database's time before anything is decided by it.
+pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> {
     config.validate()?;
     let keys_dir = config.keys_dir();
     if config.is_production() && !keys_dir.is_dir() {
@@ -55,7 +60,6 @@ pub async fn open(config: Config) -> Result<App, StartError> {
     let keys = SigningKeys::load_or_create(&keys_dir)?;
     let store = Store::connect(&config.database_url(), config.database_connections).await?;
     store.migrate().await?;
-    let clock = Clock::system();
     let asked = clock.ask();
     if let Some(now) = store.database_time().await? {
         clock.observe(asked, now);

@@ -19,6 +19,8 @@ mod prune;
 mod queue;
 mod read;
 mod state;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::{collections::BTreeSet, sync::Arc};

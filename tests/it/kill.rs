@@ -1,194 +1,166 @@
-//! `kill -9` in the middle of purchases: nothing that was answered is gone, and nothing stays stuck.
+//! `kill -9`, fifty times, in the middle of batches: nothing that was answered is gone, nothing is done twice, nothing
+//! stays stuck, and whoever watches goes on at another server without a gap.
 //!
-//! The server is the real binary, a process of its own, killed by its id.
+//! The servers are the real binary, in processes of their own, killed by their ids.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use std::{path::Path, sync::Mutex, time::Duration};
 
 use chrono::{DateTime, Utc};
-use entity::inventory::{SeatStatus, seat};
+use entity::{
+    EventId, InventoryId,
+    inventory::{SeatStatus, seat},
+};
+use futures_util::{FutureExt, future::join_all};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use tessera::clock::Clock;
-use tokio_util::task::TaskTracker;
+use serde_json::json;
+use tessera::{app::App, clock::Clock};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{World, blocking::block_on, given, laws, postgres, sqlite, world::application};
+use crate::support::{
+    World,
+    blocking::block_on,
+    history::{
+        log::Log,
+        record::Recorder,
+        remote::{Front, Remote},
+        seat::{Act, Rules, Sight},
+        socket,
+    },
+    laws, postgres,
+    process::{Came, Server, request},
+    random::Random,
+    sqlite,
+    world::{application, migrate},
+};
 
-const KILLS: usize = 5;
-const CLIENTS: usize = 8;
+const KILLS: usize = 50;
+/// Clients who reserve and release the same few seats as fast as they can.
+const HAMMERS: usize = 32;
+const HAMMERED: usize = 24;
+/// Clients who pay.
+const BUYERS: usize = 8;
+const WATCHERS: u64 = 4;
+/// Longer than this test: no reservation runs out in it.
+const RULES: Rules = Rules { hold: 600_000_000, hold_max: 1_200_000_000 };
 
-struct Server {
-    child: Child,
-    address: String,
+#[test]
+fn fifty_kills_of_the_one_server_on_sqlite() {
+    let database = sqlite::database("migrated", migrate);
+    let data = tempfile::tempdir().expect("a directory");
+    block_on(async || survive(&database.url, data.path(), 1).await);
 }
 
-/// A test that fails leaves no server behind.
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may be gone already.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+#[test]
+fn fifty_kills_of_one_of_two_servers_on_postgres() {
+    let database = postgres::database("migrated", migrate);
+    let data = tempfile::tempdir().expect("a directory");
+    block_on(async || survive(&database.url, data.path(), 2).await);
 }
 
-impl Server {
-    fn start(url: &str, data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
-            .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
-            .args(["--data-dir", &data.display().to_string()])
-            .env("RUST_LOG", "error")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let address = loop {
-            let line = lines.next().expect("a line").expect("text");
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                break address.to_owned();
-            }
-        };
-        Self { child, address }
+async fn survive(url: &str, data: &Path, instances: usize) {
+    let app = application(url, Clock::system()).await;
+    let world = World::of(app, "beside the servers", url);
+    let stage = world.large_stage().await;
+    let event = world.only_event().await;
+    let mut servers: Vec<Server> = (0..instances).map(|_| Server::start(url, data)).collect();
+    let front = Front {
+        addresses: Mutex::new(servers.iter().map(|server| server.address.clone()).collect()),
+        record: Recorder::default(),
+        ended: CancellationToken::new(),
+        event: stage.event,
+        seats: stage.seats,
+        area: stage.area,
+        promises: Mutex::default(),
+    };
+    let (goal, reached) = watch::channel(None);
+    let watchers = (0..WATCHERS).map(|seed| socket::watch(&front, reached.clone(), Random::new(seed)));
+    let clients = (0..HAMMERS + BUYERS).map(|number| {
+        let client = Remote::new(&front, format!("client-{number}"), number as u64);
+        if number < HAMMERS { client.hammer(HAMMERED).boxed() } else { client.buy(HAMMERED).boxed() }
+    });
+    let script = async {
+        let clients = join_all(clients);
+        tokio::join!(clients, kill_again_and_again(&front, &mut servers, url, data));
+        // All is said and done; what is written down now is the truth.
+        let log = Log::read(&world.app, event).await;
+        goal.send_replace(Some(log.last()));
+        log
+    };
+    let (log, watchers) = tokio::join!(script, join_all(watchers));
+    let mut seen = 0;
+    for watched in &watchers {
+        seen += watched.prove(&log);
+        assert!(watched.snapshots() <= 2, "sent back to a snapshot {} times", watched.snapshots());
     }
-
-    fn kill(mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("gone");
-    }
-
-    /// A request over a connection of its own; none when the server died before it answered.
-    async fn gql(&self, token: Option<&str>, document: &str, variables: Value) -> Option<Value> {
-        request(&self.address, token, document, variables).await
-    }
-}
-
-async fn request(address: &str, token: Option<&str>, document: &str, variables: Value) -> Option<Value> {
-    let body = json!({ "query": document, "variables": variables }).to_string();
-    let authorization = token.map_or(String::new(), |token| format!("authorization: Bearer {token}\r\n"));
-    let head = format!(
-        "POST /graphql HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n{authorization}\r\n",
-        body.len()
+    let address = servers[0].address.clone();
+    keeps_promises(&front, &address).await;
+    look(&world.app, event, &front.record).await;
+    drop(servers);
+    front.record.nothing_untold(&world.app, event, url).await;
+    let unknown = front.record.unknown_count();
+    let paid = front.promises.lock().expect("the promises").len();
+    let operations = front.record.prove(RULES, 0, url);
+    println!(
+        "{operations} operations ({unknown} unknown), {paid} paid, {} versions, seen {seen} by {WATCHERS}",
+        log.last()
     );
-    let mut stream = TcpStream::connect(address).await.ok()?;
-    stream.write_all(format!("{head}{body}").as_bytes()).await.ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.ok()?;
-    let text = String::from_utf8(answer).ok()?;
-    let (_, body) = text.split_once("\r\n\r\n")?;
-    // An answer that was cut off is none.
-    serde_json::from_str(body.trim()).ok()
+    assert!(operations > 40 * KILLS && paid > KILLS, "the kills came in the middle: {operations}, {paid}");
+    world.end().await;
+    settled(url).await;
 }
 
-/// What the server answered, and so must be true ever after.
-#[derive(Default)]
-struct Promises {
-    reservations: Vec<(String, String)>,
-    paid: Vec<(String, String)>,
-}
-
-#[test]
-fn kill_nine_loses_nothing_answered_on_sqlite() {
-    let database = sqlite::database("migrated_kill", migrate);
-    let data = tempfile::tempdir().expect("a directory");
-    block_on(async || survive(&database.url, data.path()).await);
-}
-
-#[test]
-fn kill_nine_loses_nothing_answered_on_postgres() {
-    let database = postgres::database("migrated_kill", migrate);
-    let data = tempfile::tempdir().expect("a directory");
-    block_on(async || survive(&database.url, data.path()).await);
-}
-
-async fn migrate(url: &str) {
-    let store = tessera::store::Store::connect(url, 1).await.expect("a database");
-    store.migrate().await.expect("the schema");
-    store.close().await.expect("closed");
-}
-
-async fn survive(url: &str, data: &Path) {
-    let promises = Arc::new(Mutex::new(Promises::default()));
-    let mut server = Server::start(url, data);
-    let (event, seats) = stage(&server, url).await;
-    for round in 0..KILLS {
-        let clients = TaskTracker::new();
-        for client in 0..CLIENTS {
-            let (address, event, promises) = (server.address.clone(), event.clone(), promises.clone());
-            let seats: Vec<String> =
-                seats.iter().skip(round * CLIENTS * 6 + client * 6).take(6).cloned().collect();
-            clients.spawn(async move { shop(&address, &event, &seats, &promises).await });
-        }
-        clients.close();
-        // Killed when some are through and others are in the middle, wherever that is.
-        let wanted = promises.lock().expect("promises").paid.len() + 3 + round;
-        while promises.lock().expect("promises").paid.len() < wanted && !clients.is_empty() {
+/// Kills a server at random, in the middle of what the clients do, and starts it again.
+async fn kill_again_and_again(front: &Front, servers: &mut [Server], url: &str, data: &Path) {
+    let mut random = Random::new(0);
+    for _ in 0..KILLS {
+        let wanted = front.record.ticks() + 100 + random.below(200) as u64;
+        while front.record.ticks() < wanted {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        server.kill();
-        clients.wait().await;
-        server = Server::start(url, data);
-        check(&server, &promises).await;
+        let victim = random.below(servers.len());
+        servers[victim].kill();
+        // The new one takes a moment, in which the clients go on with the other, if there is one.
+        let (url, data) = (url.to_owned(), data.to_owned());
+        let started = tokio::task::spawn_blocking(move || Server::start(&url, &data));
+        servers[victim] = started.await.expect("a server");
+        front.addresses.lock().expect("the addresses")[victim].clone_from(&servers[victim].address);
     }
-    settled(url).await;
-    server.kill();
-    let promises = promises.lock().expect("promises");
-    assert!(
-        promises.paid.len() >= KILLS * 3,
-        "the kills came in the middle of purchases: {}",
-        promises.paid.len()
-    );
+    front.ended.cancel();
 }
 
-/// Buys seat after seat until the server dies.
-async fn shop(address: &str, event: &str, seats: &[String], promises: &Mutex<Promises>) -> Option<()> {
-    let guest = "mutation { createGuestSession { session { accessToken } errors { code } } }";
-    let token = request(address, None, guest, json!({})).await?;
-    let token = token["data"]["createGuestSession"]["session"]["accessToken"].as_str()?.to_owned();
-    for seat in seats {
-        let input = json!({ "event": event, "seats": [seat], "key": format!("key-{seat}") });
-        let reserved = request(address, Some(&token), given::RESERVE, input).await?;
-        let id = reserved["data"]["reserveSeats"]["reservation"]["id"].as_str()?.to_owned();
-        promises.lock().expect("promises").reservations.push((token.clone(), id.clone()));
-        let input = json!({ "reservations": [id], "key": format!("out-{seat}") });
-        let order = request(address, Some(&token), given::CHECKOUT, input).await?;
-        let order = order["data"]["checkout"]["order"]["id"].as_str()?.to_owned();
-        let input = json!({ "order": order, "method": "pm_card_visa", "key": format!("pay-{seat}") });
-        let paid = request(address, Some(&token), given::PAY, input).await?;
-        if paid["data"]["payOrder"]["order"]["state"] == "PAID" {
-            promises.lock().expect("promises").paid.push((token.clone(), order));
-        }
+/// Every order is in the state that its buyer was told of.
+async fn keeps_promises(front: &Front, address: &str) {
+    let promises = front.promises.lock().expect("the promises").clone();
+    for (token, id, state) in promises {
+        let document = "query($id: ID!) { order(id: $id) { state tickets { state code } } }";
+        let Came::Answered(answer) = request(address, Some(&token), document, &json!({ "id": id })).await
+        else {
+            panic!("no answer");
+        };
+        let order = &answer["data"]["order"];
+        assert_eq!(order["state"], state, "{id}: {answer}");
+        let ticket = if state == "PAID" { "ISSUED" } else { "VOID" };
+        assert_eq!(order["tickets"][0]["state"], ticket, "{id}: {answer}");
+        assert_eq!(order["tickets"][0]["code"].is_string(), state == "PAID", "{id}: {answer}");
     }
-    Some(())
 }
 
-/// Whatever was answered is still true.
-async fn check(server: &Server, promises: &Mutex<Promises>) {
-    let (reservations, paid) = {
-        let promises = promises.lock().expect("promises");
-        (promises.reservations.clone(), promises.paid.clone())
-    };
-    for (token, id) in reservations {
-        let document = "query($id: ID!) { reservation(id: $id) { state } }";
-        let answer = server.gql(Some(&token), document, json!({ "id": id })).await.expect("an answer");
-        let state = answer["data"]["reservation"]["state"].as_str().expect("the reservation is there");
-        assert!(matches!(state, "ACTIVE" | "PAYING" | "CONVERTED"), "{id} is {state}");
-    }
-    for (token, id) in paid {
-        let document = "query($id: ID!) { order(id: $id) { state tickets { code } } }";
-        let answer = server.gql(Some(&token), document, json!({ "id": id })).await.expect("an answer");
-        assert_eq!(answer["data"]["order"]["state"], "PAID", "{id}");
-        assert!(answer["data"]["order"]["tickets"][0]["code"].is_string(), "{id}");
-    }
+/// Writes down, as the last thing seen of it, who has each seat.
+async fn look(app: &App, event: EventId, record: &Recorder) {
+    let asked = record.ask();
+    let of_event = seat::Column::InventoryId.eq(InventoryId::from(event));
+    let seats = seat::Entity::find().filter(of_event).all(app.store.read()).await.expect("seats");
+    let sights = seats.into_iter().map(|seat| {
+        let who = seat.reservation_id.and_then(|id| record.token_of(id));
+        let sight = match seat.status {
+            SeatStatus::Available | SeatStatus::Blocked => Sight::Free,
+            SeatStatus::Reserved | SeatStatus::Paying => Sight::Held(who),
+            SeatStatus::Sold => Sight::Sold(who),
+        };
+        (u32::try_from(seat.ordinal).expect("few"), Act::Seen(sight))
+    });
+    record.answered_each(asked, sights.collect::<Vec<_>>());
 }
 
 /// In a world whose clock is past every deadline, all that was left undecided is decided, and the laws hold.
@@ -213,16 +185,4 @@ async fn settled(url: &str) {
 #[expect(clippy::disallowed_methods, reason = "the server is a real process with the real time")]
 fn in_an_hour() -> DateTime<Utc> {
     Utc::now() + chrono::Duration::hours(1)
-}
-
-/// An event on sale with seats enough, made in the database by an application beside the server.
-async fn stage(server: &Server, url: &str) -> (String, Vec<String>) {
-    let app = application(url, Clock::system()).await;
-    let world = World::of(app, "beside the server", url);
-    let stage = world.large_stage().await;
-    world.end().await;
-    let left = "query($id: ID!) { event(id: $id) { seatsLeft } }";
-    let answer = server.gql(None, left, json!({ "id": stage.event })).await.expect("an answer");
-    assert_eq!(answer["data"]["event"]["seatsLeft"], 350);
-    (stage.event, stage.seats)
 }

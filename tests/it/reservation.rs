@@ -77,6 +77,24 @@ fn a_lapsed_reservation_can_be_taken_by_another_without_a_sweeper() {
     });
 }
 
+/// Nobody has written down that its time is up, and nobody else wants its seat.
+#[test]
+fn a_lapsed_reservation_is_not_sold() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let seats = [stage.seats[0].as_str(), stage.seats[1].as_str()];
+        for (seat, seconds) in seats.iter().zip([599, 600]) {
+            let reservation = world.reserve(&buyer, &stage.event, &[seat]).await;
+            let order = world.checkout(&buyer, &[&reservation]).await;
+            world.advance(Duration::from_secs(seconds));
+            let paid = world.pay(&buyer, &order, "pm_card_visa", &format!("after-{seconds}")).await;
+            let refused = (seconds == 600).then_some("ORDER_ENDED");
+            assert_eq!(paid.refusal("payOrder").as_deref(), refused, "{}", paid.body);
+        }
+    });
+}
+
 #[test]
 fn the_worker_writes_down_what_ran_out() {
     run(async |world: &World| {

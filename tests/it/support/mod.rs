@@ -2,12 +2,15 @@
 
 pub(crate) mod blocking;
 pub(crate) mod given;
+pub(crate) mod history;
 pub(crate) mod laws;
 pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod socket;
 pub(crate) mod source;
 pub(crate) mod sqlite;
 pub(crate) mod wire;
 pub(crate) mod world;
 
-pub(crate) use world::{Answer, World, run, run_once};
+pub(crate) use world::{Answer, World, run, run_on_postgres, run_once};

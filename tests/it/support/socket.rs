@@ -69,6 +69,14 @@ impl Socket {
         }
     }
 
+    /// The next message of the protocol; none when the connection broke.
+    pub(crate) async fn heard(&mut self) -> Option<Value> {
+        match self.frame().await? {
+            Message::Text(text) => Some(serde_json::from_str(&text).expect("JSON")),
+            _ => None,
+        }
+    }
+
     /// The data of the next result.
     pub(crate) async fn next(&mut self) -> Value {
         let message = self.message().await;

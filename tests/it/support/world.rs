@@ -70,6 +70,12 @@ pub(crate) fn run_once(test: impl AsyncFnOnce(&World)) {
     run_on("SQLite", &file.url, test);
 }
 
+/// Runs the test in a world on PostgreSQL only: for what several instances, or a server that fails, have a part in.
+pub(crate) fn run_on_postgres(test: impl AsyncFnOnce(&World)) {
+    let database = postgres::database("migrated", migrate);
+    run_on("PostgreSQL", &database.url, test);
+}
+
 fn run_on(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -85,7 +91,8 @@ fn run_on(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
     });
 }
 
-async fn migrate(url: &str) {
+/// Makes a template with the schema.
+pub(crate) async fn migrate(url: &str) {
     let store = Store::connect(url, 1).await.expect("a database");
     store.migrate().await.expect("the schema");
     store.close().await.expect("closed");
@@ -125,7 +132,12 @@ impl World {
 
     /// A second application on the same database, with the same keys and the same time.
     pub(crate) async fn second(&self) -> App {
-        let store = Store::connect(&self.url, 8).await.expect("a database");
+        self.second_at(&self.url).await
+    }
+
+    /// The same, which reaches the database at another address.
+    pub(crate) async fn second_at(&self, url: &str) -> App {
+        let store = Store::connect(url, 8).await.expect("a database");
         App::new(self.app.config.clone(), store, self.app.clock.clone(), self.app.keys.clone())
             .expect("an app")
     }

@@ -1,0 +1,332 @@
+//! Long random sequences of commands: a stock that is decided upon, applied, undone, committed and followed is always
+//! what the slow model says.
+
+mod model;
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{AccountId, OrderId, ReservationId, TierId, inventory::SeatStatus};
+use proptest::{collection::vec, prelude::*, sample::Index, strategy::ValueTree, test_runner::TestRunner};
+use uuid::Uuid;
+
+use self::model::Model;
+use super::{
+    Change, Command, Decision, Pick, Place, Refusal, Seat, Stock, Terms, TierTerms, decide,
+    state::{Area, Counts},
+};
+
+const HOLD: i64 = 600;
+const HOLD_MAX: i64 = 1_200;
+const SEATS: u32 = 10;
+/// The last seat and the last area have no price.
+const AREAS: [u32; 3] = [4, 9, 5];
+
+/// What happens next. Reservations are named by when they were asked for, whatever became of them.
+#[derive(Clone, Debug)]
+enum Step {
+    Reserve(u8, Pick),
+    Extend(Index, bool),
+    Release(Index, bool, bool),
+    Attach(Index, bool),
+    Begin(Index, bool),
+    End(Index, bool),
+    Sell(Index, bool),
+    TakeBack(Index, bool),
+    Expire,
+    Wait(i64),
+    Open(bool),
+    /// What was decided since the last commit is in the log now, and another instance follows it.
+    Commit,
+    /// What was decided since the last commit never was.
+    RollBack,
+}
+
+fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+fn account(number: u8) -> AccountId {
+    AccountId(Uuid::from_u128(u128::from(number)))
+}
+
+fn order_of(reservation: ReservationId) -> OrderId {
+    OrderId(Uuid::from_u128(reservation.0.as_u128() + 1_000_000))
+}
+
+/// An empty hall. The one place that knows all fields.
+fn stock(limit: u32) -> Stock {
+    let tier = |number| TierTerms { id: TierId(Uuid::from_u128(number)), price: 2_000, fee: 100, tax: 200 };
+    let terms = Terms {
+        open: true,
+        sales_start: start(),
+        sales_end: start() + Duration::days(2),
+        hold_seconds: HOLD,
+        hold_seconds_max: HOLD_MAX,
+        limit_per_buyer: limit,
+        currency: "EUR".to_owned(),
+        tiers: vec![tier(1), tier(2)],
+        seat_tiers: (0..SEATS).map(|seat| (seat + 1 < SEATS).then_some(u16::from(seat % 3 == 0))).collect(),
+        area_tiers: vec![Some(0), Some(1), None],
+    };
+    let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
+    let mut stock = Stock {
+        version: 1,
+        terms,
+        seats: vec![seat; SEATS as usize],
+        areas: AREAS.map(|capacity| Area { capacity, reserved: 0, sold: 0 }).to_vec(),
+        reservations: std::collections::HashMap::default(),
+        buyers: std::collections::HashMap::default(),
+        counts: Counts::default(),
+    };
+    stock.counts = stock.recount();
+    stock
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let ordinals = prop_oneof![9 => 0..SEATS - 1, 1 => 0..SEATS + 2];
+    let seats = vec(ordinals, 1..4).prop_map(|mut seats| {
+        seats.sort_unstable();
+        seats.dedup();
+        Pick::Seats(seats)
+    });
+    let areas = prop_oneof![9 => 0..2_u32, 1 => 0..4_u32];
+    let admission = (areas, 1..4_u32).prop_map(|(area, quantity)| Pick::Admission { area, quantity });
+    let pick = prop_oneof![3 => seats, 1 => admission];
+    let which = any::<Index>;
+    // Mostly what makes sense: the right buyer, the right order.
+    let right = || prop::bool::weighted(0.9);
+    let step = prop_oneof![
+        8 => (0..5_u8, pick).prop_map(|(buyer, pick)| Step::Reserve(buyer, pick)),
+        3 => (which(), right()).prop_map(|(of, right)| Step::Extend(of, right)),
+        2 => (which(), right(), any::<bool>()).prop_map(|(of, right, order)| Step::Release(of, right, order)),
+        4 => (which(), right()).prop_map(|(of, right)| Step::Attach(of, right)),
+        4 => (which(), right()).prop_map(|(of, right)| Step::Begin(of, right)),
+        2 => (which(), right()).prop_map(|(of, right)| Step::End(of, right)),
+        4 => (which(), right()).prop_map(|(of, right)| Step::Sell(of, right)),
+        2 => (which(), right()).prop_map(|(of, right)| Step::TakeBack(of, right)),
+        1 => Just(Step::Expire),
+        4 => prop_oneof![3 => 1..HOLD / 2, 1 => Just(HOLD), 1 => Just(HOLD - 1)].prop_map(Step::Wait),
+        1 => prop::bool::weighted(0.7).prop_map(Step::Open),
+        3 => Just(Step::Commit),
+        1 => Just(Step::RollBack),
+    ];
+    vec(step, 1..400)
+}
+
+/// An instance: its memory, what it decided since the last commit, and another instance that only follows the log.
+struct Trial {
+    now: DateTime<Utc>,
+    stock: Stock,
+    model: Model,
+    asked: Vec<ReservationId>,
+    pending: Vec<Decision>,
+    /// The other instance, and the model, as of the last commit.
+    other: Stock,
+    committed: Model,
+}
+
+impl Trial {
+    fn new(limit: u32) -> Self {
+        let (stock, model) = (stock(limit), Model::new(limit));
+        Self {
+            now: start(),
+            other: stock.clone(),
+            stock,
+            committed: model.clone(),
+            model,
+            asked: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Wait(seconds) => self.now += Duration::seconds(*seconds),
+            Step::Open(open) => {
+                for stock in [&mut self.stock, &mut self.other] {
+                    stock.terms.open = *open;
+                }
+                self.model.open = *open;
+                self.committed.open = *open;
+            }
+            Step::Commit => self.commit(),
+            Step::RollBack => self.roll_back(),
+            Step::Reserve(..)
+            | Step::Extend(..)
+            | Step::Release(..)
+            | Step::Attach(..)
+            | Step::Begin(..)
+            | Step::End(..)
+            | Step::Sell(..)
+            | Step::TakeBack(..)
+            | Step::Expire => {
+                if let Some(command) = self.command(step) {
+                    self.decide(&command);
+                }
+            }
+        }
+    }
+
+    /// The command in full; none if there is nothing that it could be about.
+    fn command(&self, step: &Step) -> Option<Command> {
+        // Mostly one that is still there.
+        let live = self.model.live_ids(self.now);
+        let which = |of: &Index| match (of.index(10), live.is_empty(), self.asked.is_empty()) {
+            (1.., false, _) => Some(*of.get(&live)),
+            (_, _, false) => Some(*of.get(&self.asked)),
+            (_, _, true) => None,
+        };
+        let buyer = |id, right: &bool| if *right { self.model.buyer_of(id) } else { account(9) };
+        let order = |id, right: &bool| if *right { order_of(id) } else { OrderId(Uuid::nil()) };
+        Some(match step {
+            Step::Reserve(buyer, pick) => {
+                let id = ReservationId(Uuid::from_u128(self.asked.len() as u128 + 1));
+                Command::Reserve { id, buyer: account(*buyer), pick: pick.clone() }
+            }
+            Step::Extend(of, right) => {
+                let id = which(of)?;
+                Command::Extend { id, buyer: buyer(id, right) }
+            }
+            Step::Release(of, right, ordered) => {
+                let id = which(of)?;
+                let order = ordered.then(|| order_of(id));
+                Command::Release { id, buyer: buyer(id, right), order }
+            }
+            Step::Attach(of, right) => {
+                let id = which(of)?;
+                Command::Attach { id, buyer: buyer(id, right), order: order_of(id) }
+            }
+            Step::Begin(of, right) => {
+                let id = which(of)?;
+                Command::BeginPayment { id, order: order(id, right) }
+            }
+            Step::End(of, right) => {
+                let id = which(of)?;
+                Command::EndPayment { id, order: order(id, right) }
+            }
+            Step::Sell(of, right) => {
+                let id = which(of)?;
+                Command::Sell { id, order: order(id, right) }
+            }
+            Step::TakeBack(of, right) => {
+                let (buyer, mut place) = self.model.some_sale(*of)?;
+                if !right && let Place::Seat { epoch, .. } = &mut place {
+                    *epoch -= 1;
+                }
+                Command::TakeBack { buyer, places: vec![place] }
+            }
+            Step::Expire => Command::Expire,
+            Step::Wait(_) | Step::Open(_) | Step::Commit | Step::RollBack => return None,
+        })
+    }
+
+    fn decide(&mut self, command: &Command) {
+        if let Command::Reserve { id, .. } = command {
+            self.asked.push(*id);
+        }
+        let before = self.stock.clone();
+        let decided = decide(&self.stock, command, self.now);
+        assert_eq!(self.stock, before, "deciding changes nothing");
+        match (decided, self.model.step(command, self.now)) {
+            (Ok((decision, held)), Ok(())) => {
+                self.stock.apply(&decision);
+                self.round_trips(&before, &decision);
+                if let Some(held) = held {
+                    self.model.is_as_told(&held);
+                }
+                self.pending.push(decision);
+            }
+            (Err(refusal), Err(expected)) => {
+                assert!(expected.contains(&refusal), "{command:?}: {refusal:?}, not {expected:?}");
+            }
+            (decided, expected) => panic!("{command:?}: {decided:?}, not {expected:?}"),
+        }
+        self.agrees();
+    }
+
+    /// Undone, the decision leaves no trace; followed from the log, it leads to the same stock.
+    fn round_trips(&self, before: &Stock, decision: &Decision) {
+        let mut undone = self.stock.clone();
+        undone.undo(decision);
+        assert_eq!(&undone, before, "undone");
+        let mut followed = before.clone();
+        follow(&mut followed, &self.stock.change_of(&std::iter::once(decision)));
+        followed.version = before.version;
+        assert_eq!(followed, self.stock, "followed");
+    }
+
+    /// The stock, with what is overdue written down, is what the model says, and adds up.
+    fn agrees(&self) {
+        for (was, is) in self.other.seats.iter().zip(&self.stock.seats) {
+            assert!(is.epoch >= was.epoch, "an epoch fell");
+        }
+        assert_eq!(self.stock.counts, self.stock.recount(), "the counts are those of seats and areas");
+        let mut stock = self.stock.clone();
+        let (lapsed, _) = decide(&stock, &Command::Expire, self.now).expect("nothing can be against it");
+        stock.apply(&lapsed);
+        self.model.clone().agrees(&stock, self.now);
+    }
+
+    fn commit(&mut self) {
+        let change = self.stock.change_of(&self.pending.iter());
+        follow(&mut self.other, &change);
+        self.stock.version += 1;
+        assert_eq!(self.other, self.stock, "whoever follows the log has the same stock");
+        self.pending.clear();
+        self.committed = self.model.clone();
+    }
+
+    fn roll_back(&mut self) {
+        for decision in self.pending.drain(..).rev() {
+            self.stock.undo(&decision);
+        }
+        assert_eq!(self.other, self.stock, "everything was undone");
+        self.model = self.committed.clone();
+    }
+}
+
+/// As another instance does, from the text that the log keeps.
+fn follow(stock: &mut Stock, change: &Change) {
+    let text = serde_json::to_string(change).expect("text");
+    let read: Change = serde_json::from_str(&text).expect("a change");
+    assert_eq!(&read, change, "the log keeps everything");
+    stock.follow(stock.version + 1, &read);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_stock_is_always_what_the_slow_model_says(limit in 2..9_u32, steps in steps()) {
+        let mut trial = Trial::new(limit);
+        for step in &steps {
+            trial.step(step);
+        }
+    }
+}
+
+/// The sequences reach what they are about.
+#[test]
+fn random_sequences_come_far() {
+    let mut runner = TestRunner::deterministic();
+    let (mut sold, mut returned, mut refused) = (0, 0, std::collections::BTreeSet::new());
+    for _ in 0..50 {
+        let steps = steps().new_tree(&mut runner).expect("steps").current();
+        let mut trial = Trial::new(6);
+        for step in &steps {
+            let command = trial.command(step);
+            match command.as_ref().map(|command| decide(&trial.stock, command, trial.now)) {
+                Some(Ok(_)) if matches!(command, Some(Command::Sell { .. })) => sold += 1,
+                Some(Ok(_)) if matches!(command, Some(Command::TakeBack { .. })) => returned += 1,
+                Some(Err(refusal)) => _ = refused.insert(name(&refusal)),
+                Some(Ok(_)) | None => {}
+            }
+            trial.step(step);
+        }
+    }
+    assert!(sold > 50 && returned > 20, "{sold} sold, {returned} returned");
+    assert!(refused.len() >= 12, "{refused:?}");
+}
+
+fn name(refusal: &Refusal) -> String {
+    format!("{refusal:?}").chars().take_while(|c| c.is_alphabetic()).collect()
+}

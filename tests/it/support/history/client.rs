@@ -1,0 +1,365 @@
+//! Clients of the library who do whatever a buyer may do, in random order, and write down what they were answered.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use entity::{EventId, OrderId, ReservationId, order::OrderState, payment::PaymentState};
+use tessera::{
+    app::App,
+    auth::Viewer,
+    error::{Error, Result},
+    inventory::{
+        self, Pick, Reserve,
+        feed::{self, Visible},
+    },
+    order::{self, Checkout, Contact},
+    payment::{self, Pay, RefundOrder},
+};
+
+use super::{
+    record::{Asked, Recorder},
+    seat::{Act, Sight, Stage, Token},
+};
+use crate::support::random::Random;
+
+/// How often something that went wrong is asked again under its key.
+const TRIES: usize = 6;
+
+/// What all clients of a history share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The instances; a client asks now this one, now that one.
+    pub(crate) apps: Vec<App>,
+    /// The event.
+    pub(crate) event: EventId,
+    /// How many of its first seats everybody wants.
+    pub(crate) seats: usize,
+    /// The history.
+    pub(crate) record: Recorder,
+}
+
+/// A buyer, with what they have.
+pub(crate) struct Client {
+    shared: Arc<Shared>,
+    viewer: Viewer,
+    random: Random,
+    /// Makes the keys of this client its own.
+    name: String,
+    keys: usize,
+    mine: Vec<Mine>,
+}
+
+/// A reservation, and what became of it.
+#[derive(Clone, Debug)]
+struct Mine {
+    token: Token,
+    id: ReservationId,
+    seats: Vec<u32>,
+    order: Option<OrderId>,
+    is_paid: bool,
+}
+
+/// What came of asking again and again under one key.
+enum Came<T, R> {
+    Answered(T),
+    Refused { refusal: R, asked: Asked, is_first: bool },
+    Unknown,
+}
+
+impl Client {
+    /// A client who begins with nothing.
+    pub(crate) fn new(shared: Arc<Shared>, viewer: Viewer, seed: u64, name: String) -> Self {
+        Self { shared, viewer, random: Random::new(seed), name, keys: 0, mine: Vec::new() }
+    }
+
+    /// Does so many things.
+    pub(crate) async fn act(mut self, times: usize) {
+        for _ in 0..times {
+            // Another instance may show what was true a moment ago; one instance must show what it answered.
+            if self.shared.apps.len() == 1 && self.random.chance(5) {
+                look(&self.shared).await;
+            }
+            if self.mine.is_empty() || (self.mine.len() < 3 && self.random.chance(35)) {
+                self.reserve().await;
+                continue;
+            }
+            let index = self.random.below(self.mine.len());
+            let mine = self.mine.swap_remove(index);
+            let kept = match (mine.order, mine.is_paid) {
+                (Some(order), true) => self.refund(mine, order).await,
+                (Some(order), false) => self.settle(mine, order).await,
+                (None, _) => self.decide(mine).await,
+            };
+            self.mine.extend(kept);
+        }
+    }
+
+    async fn decide(&mut self, mine: Mine) -> Option<Mine> {
+        match self.random.below(100) {
+            0..25 => self.extend(mine).await,
+            25..55 => self.release(mine).await,
+            55..70 => {
+                // Two tabs at once, at two instances.
+                let (here, there) = (self.app(), self.app());
+                tokio::join!(
+                    extend(&self.shared, &here, &self.viewer, &mine),
+                    release(&self.shared, &there, &self.viewer, &mine)
+                );
+                None
+            }
+            _ => self.checkout(mine).await,
+        }
+    }
+
+    async fn settle(&mut self, mine: Mine, order: OrderId) -> Option<Mine> {
+        match self.random.below(100) {
+            0..15 => self.extend(mine).await,
+            15..30 => self.cancel(mine, order).await,
+            30..45 => self.pay(mine, order, "pm_card_chargeDeclined").await,
+            _ => self.pay(mine, order, "pm_card_visa").await,
+        }
+    }
+
+    async fn reserve(&mut self) {
+        let count = 1 + self.random.below(3);
+        let seats = self.random.some_below(self.shared.seats, count);
+        let (token, key, shared) = (self.shared.record.token(), self.key(), self.shared.clone());
+        let pick = Pick::Seats(seats.clone());
+        let reserve = Reserve { event: shared.event, pick, key };
+        let viewer = self.viewer.clone();
+        let first = shared.record.ask();
+        let call = |app: App| {
+            let (viewer, reserve) = (viewer.clone(), reserve.clone());
+            async move { inventory::reserve(&app, &viewer, reserve).await }
+        };
+        let came = self.ask(first, call).await;
+        let unknown = Act::Take { by: token, until: None };
+        match came {
+            Came::Answered(made) => {
+                // Repeated under its key, the answer tells the reservation as it is by then, which is as it was made.
+                let until = Some(micros(made.held.deadline));
+                shared.record.answered(first, &seats, Act::Take { by: token, until });
+                shared.record.told(token, made.held.id);
+                self.mine.push(Mine { token, id: made.held.id, seats, order: None, is_paid: false });
+            }
+            Came::Refused { refusal, asked, is_first } => {
+                if !is_first {
+                    shared.record.unknown(first, &seats, unknown);
+                }
+                if let inventory::Refusal::SeatsTaken { seats: lost, .. } = refusal {
+                    let found = |seat| if lost.contains(seat) { Act::FoundTaken } else { Act::FoundFree };
+                    shared.record.answered_each(asked, seats.iter().map(|seat| (*seat, found(seat))));
+                }
+            }
+            Came::Unknown => {
+                shared.record.unknown(first, &seats, unknown);
+                shared.record.untold();
+            }
+        }
+    }
+
+    async fn extend(&mut self, mine: Mine) -> Option<Mine> {
+        let app = self.app();
+        extend(&self.shared, &app, &self.viewer, &mine).await.then_some(mine)
+    }
+
+    async fn release(&mut self, mine: Mine) -> Option<Mine> {
+        let app = self.app();
+        release(&self.shared, &app, &self.viewer, &mine).await;
+        None
+    }
+
+    async fn checkout(&mut self, mine: Mine) -> Option<Mine> {
+        let (by, key, shared) = (mine.token, self.key(), self.shared.clone());
+        let contact =
+            Contact { name: "A Buyer".to_owned(), email: "buyer@tessera.test".to_owned(), phone: None };
+        let input = Checkout { reservations: vec![mine.id], contact, key };
+        let viewer = self.viewer.clone();
+        let first = shared.record.ask();
+        let call = |app: App| {
+            let (viewer, input) = (viewer.clone(), input.clone());
+            async move { order::checkout(&app, &viewer, input).await }
+        };
+        match self.ask(first, call).await {
+            Came::Answered(order) => {
+                shared.record.answered(first, &mine.seats, Act::Attach { by });
+                Some(Mine { order: Some(order.id), ..mine })
+            }
+            Came::Refused { refusal, asked, is_first } => {
+                if !is_first {
+                    shared.record.unknown(first, &mine.seats, Act::Attach { by });
+                }
+                if refusal == order::Refusal::ReservationEnded {
+                    shared.record.answered(asked, &mine.seats, Act::Gone { by });
+                }
+                None
+            }
+            Came::Unknown => {
+                shared.record.unknown(first, &mine.seats, Act::Attach { by });
+                None
+            }
+        }
+    }
+
+    async fn pay(&mut self, mine: Mine, order: OrderId, method: &str) -> Option<Mine> {
+        let (by, key, shared) = (mine.token, self.key(), self.shared.clone());
+        let pay = Pay { order, access_token: None, method: method.to_owned(), key };
+        let viewer = self.viewer.clone();
+        let first = shared.record.ask();
+        let (record, seats) = (&shared.record, &mine.seats);
+        let call = |app: App| {
+            let (viewer, pay) = (viewer.clone(), pay.clone());
+            async move { payment::pay(&app, &viewer, pay).await }
+        };
+        match self.ask(first, call).await {
+            Came::Answered(paid) => {
+                let state = paid.payment.map(|payment| payment.state);
+                match (paid.order.state, state) {
+                    (OrderState::Paid, _) => {
+                        record.answered(first, seats, Act::Begin { by });
+                        record.answered(first, seats, Act::Sell { by });
+                        return Some(Mine { is_paid: true, ..mine });
+                    }
+                    (_, Some(PaymentState::Failed | PaymentState::Cancelled)) => {
+                        record.answered(first, seats, Act::Begin { by });
+                        record.answered(first, seats, Act::End { by });
+                        return Some(mine);
+                    }
+                    // Under way: whoever settles it decides what becomes of it, and when.
+                    _ => {
+                        record.answered(first, seats, Act::Begin { by });
+                        record.unknown(first, seats, Act::Sell { by });
+                        record.unknown(first, seats, Act::End { by });
+                    }
+                }
+            }
+            Came::Refused { refusal, asked, is_first } => {
+                if !is_first {
+                    unknown_payment(&shared, first, &mine);
+                }
+                if refusal == payment::Refusal::OrderEnded {
+                    record.answered(asked, seats, Act::Gone { by });
+                }
+            }
+            Came::Unknown => unknown_payment(&shared, first, &mine),
+        }
+        None
+    }
+
+    async fn cancel(&mut self, mine: Mine, order: OrderId) -> Option<Mine> {
+        let act = Act::GiveUp { by: mine.token };
+        let app = self.app();
+        let asked = self.shared.record.ask();
+        match order::cancel(&app, &self.viewer, None, order).await {
+            Ok(_) => self.shared.record.answered(asked, &mine.seats, act),
+            Err(Error::Refused(_)) => {}
+            Err(Error::Fault(_)) => self.shared.record.unknown(asked, &mine.seats, act),
+        }
+        None
+    }
+
+    async fn refund(&mut self, mine: Mine, order: OrderId) -> Option<Mine> {
+        let (act, key, shared) = (Act::TakeBack { by: mine.token }, self.key(), self.shared.clone());
+        let input = RefundOrder { order, access_token: None, reason: "rain".to_owned(), key };
+        let viewer = self.viewer.clone();
+        let first = shared.record.ask();
+        let call = |app: App| {
+            let (viewer, input) = (viewer.clone(), input.clone());
+            async move { payment::refund_order(&app, &viewer, input).await }
+        };
+        match self.ask(first, call).await {
+            Came::Answered(_) => shared.record.answered(first, &mine.seats, act),
+            Came::Refused { refusal, is_first, .. } => {
+                assert!(!is_first, "a refund was refused: {refusal:?}");
+                shared.record.unknown(first, &mine.seats, act);
+            }
+            Came::Unknown => shared.record.unknown(first, &mine.seats, act),
+        }
+        None
+    }
+
+    /// Asks now this instance, now that one, until it is known what came of it.
+    async fn ask<T, R, F>(&mut self, first: Asked, call: impl Fn(App) -> F) -> Came<T, R>
+    where
+        F: Future<Output = Result<T, R>>,
+    {
+        let mut asked = first;
+        for round in 0..TRIES {
+            match call(self.app()).await {
+                Ok(answer) => return Came::Answered(answer),
+                Err(Error::Refused(refusal)) => {
+                    return Came::Refused { refusal, asked, is_first: round == 0 };
+                }
+                Err(Error::Fault(_)) => asked = self.shared.record.ask(),
+            }
+        }
+        Came::Unknown
+    }
+
+    fn app(&mut self) -> App {
+        self.random.one(&self.shared.apps).clone()
+    }
+
+    fn key(&mut self) -> String {
+        self.keys += 1;
+        format!("{}-{}", self.name, self.keys)
+    }
+}
+
+/// Looks at the map.
+async fn look(shared: &Shared) {
+    let asked = shared.record.ask();
+    if let Ok(all) = feed::availability(&shared.apps[0], shared.event.into()).await {
+        let sight = |visible| match visible {
+            Visible::Available | Visible::Blocked => Sight::Free,
+            Visible::Reserved => Sight::Held(None),
+            Visible::Sold => Sight::Sold(None),
+        };
+        let seen =
+            (0..).zip(&all.seats[..shared.seats]).map(|(seat, visible)| (seat, Act::Seen(sight(*visible))));
+        shared.record.answered_each(asked, seen);
+    }
+}
+
+/// Whether the reservation may still be there.
+async fn extend(shared: &Shared, app: &App, viewer: &Viewer, mine: &Mine) -> bool {
+    let by = mine.token;
+    let asked = shared.record.ask();
+    let (act, goes_on) = match order::extend_reservation(app, viewer, mine.id).await {
+        Ok(more) => (Act::Extend { by, until: Some(micros(more.held.deadline)) }, true),
+        Err(Error::Refused(inventory::Refusal::NoMoreTime)) => (Act::NoMoreTime { by }, true),
+        Err(Error::Refused(inventory::Refusal::BeingPaid)) => (Act::At { by, stage: Stage::Paying }, true),
+        Err(Error::Refused(inventory::Refusal::ReservationEnded)) => (Act::Gone { by }, false),
+        Err(Error::Refused(other)) => panic!("an extension was refused: {other:?}"),
+        Err(Error::Fault(_)) => {
+            shared.record.unknown(asked, &mine.seats, Act::Extend { by, until: None });
+            return false;
+        }
+    };
+    shared.record.answered(asked, &mine.seats, act);
+    goes_on
+}
+
+async fn release(shared: &Shared, app: &App, viewer: &Viewer, mine: &Mine) {
+    let act = Act::Release { by: mine.token };
+    let asked = shared.record.ask();
+    let act = match inventory::release(app, viewer, mine.id).await {
+        Ok(_) => act,
+        Err(Error::Refused(inventory::Refusal::ReservationEnded)) => Act::Gone { by: mine.token },
+        Err(Error::Refused(other)) => panic!("a release was refused: {other:?}"),
+        Err(Error::Fault(_)) => return shared.record.unknown(asked, &mine.seats, act),
+    };
+    shared.record.answered(asked, &mine.seats, act);
+}
+
+fn unknown_payment(shared: &Shared, first: Asked, mine: &Mine) {
+    let by = mine.token;
+    for act in [Act::Begin { by }, Act::Sell { by }, Act::End { by }] {
+        shared.record.unknown(first, &mine.seats, act);
+    }
+}
+
+/// As the model counts time.
+pub(crate) fn micros(time: DateTime<Utc>) -> i64 {
+    time.timestamp_micros()
+}

@@ -1,0 +1,154 @@
+//! Watchers: readers of the feed who keep a map, come and go, and are compared with the log afterwards.
+
+use std::{pin::pin, time::Duration};
+
+use entity::EventId;
+use futures_util::StreamExt;
+use tessera::{
+    app::App,
+    inventory::{
+        Area,
+        feed::{self, Availability, Message, Visible},
+    },
+};
+use tokio::sync::watch;
+
+use super::log::{Log, Moment};
+use crate::support::random::Random;
+
+/// How a watcher reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Habit {
+    /// Everything as it comes.
+    Steady,
+    /// Goes away again and again, and comes back with the version that it has.
+    Restless,
+    /// Takes its time over each message.
+    Slow,
+}
+
+/// What a watcher saw.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    version: i64,
+    now: Option<Moment>,
+    /// Every version that it had, with its map then.
+    seen: Vec<(i64, Moment)>,
+    /// What it was told when it asked for all of it.
+    asked: Vec<Availability>,
+    snapshots: usize,
+}
+
+/// Watches until the goal is known and reached.
+pub(crate) async fn watch(
+    app: App,
+    event: EventId,
+    habit: Habit,
+    mut goal: watch::Receiver<Option<i64>>,
+    mut random: Random,
+) -> Watched {
+    let mut watched = Watched::default();
+    loop {
+        let after = (watched.version > 0).then_some(watched.version);
+        let mut stream = pin!(feed::subscribe(&app, event.into(), after));
+        let visits = if matches!(habit, Habit::Restless) { random.below(30) } else { usize::MAX };
+        for _ in 0..=visits {
+            let version = watched.version;
+            let is_done = |goal: &Option<i64>| goal.is_some_and(|goal| version >= goal);
+            tokio::select! {
+                message = stream.next() => match message.expect("the feed goes on") {
+                    Ok(message) => watched.take(message),
+                    // It is told and comes back with the version that it has.
+                    Err(_) => break,
+                },
+                _ = goal.wait_for(is_done) => return watched,
+            }
+            if random.chance(5)
+                && let Ok(availability) = feed::availability(&app, event.into()).await
+            {
+                watched.asked.push(availability);
+            }
+            if matches!(habit, Habit::Slow) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+impl Watched {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Snapshot(all) => self.snapshot(all.version, moment(&all)),
+            Message::Delta(delta) => self.delta(delta.after, delta.version, delta.seats, delta.areas),
+        }
+    }
+
+    /// The version that it has; zero before the first.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Takes all of it at once.
+    pub(crate) fn snapshot(&mut self, version: i64, moment: Moment) {
+        assert!(version >= self.version, "a snapshot of the past");
+        self.snapshots += 1;
+        self.version = version;
+        self.seen.push((version, moment.clone()));
+        self.now = Some(moment);
+    }
+
+    /// Takes what the versions after the first and up to the second changed.
+    pub(crate) fn delta(
+        &mut self,
+        after: i64,
+        version: i64,
+        seats: impl IntoIterator<Item = (u32, Visible)>,
+        areas: impl IntoIterator<Item = (u32, u32)>,
+    ) {
+        assert_eq!(after, self.version, "nothing missed, nothing twice");
+        assert!(version > after, "a delta goes forward");
+        let now = self.now.as_mut().expect("a snapshot before the first delta");
+        for (seat, status) in seats {
+            now.seats[seat as usize] = status;
+        }
+        for (area, available) in areas {
+            now.areas[area as usize] = available;
+        }
+        self.version = version;
+        self.seen.push((version, now.clone()));
+    }
+
+    /// Panics unless everything that was seen is what the log says, and all of it adds up. Tells how many versions were
+    /// seen.
+    pub(crate) fn prove(&self, log: &Log) -> usize {
+        assert_eq!(self.version, log.last(), "the watcher reached the end");
+        for (version, now) in &self.seen {
+            assert_eq!(now, log.at(*version), "the map at version {version} is the log's");
+        }
+        for all in &self.asked {
+            let truth = log.at(all.version);
+            assert_eq!(&moment(all), truth, "the availability at version {} is the log's", all.version);
+            let count = |wanted| {
+                u32::try_from(all.seats.iter().filter(|seat| **seat == wanted).count()).expect("few")
+            };
+            let areas = |of: fn(&Area) -> u32| all.areas.iter().map(of).sum::<u32>();
+            let counts = all.counts;
+            assert_eq!(counts.available, count(feed::Visible::Available) + areas(Area::available));
+            assert_eq!(counts.reserved, count(feed::Visible::Reserved) + areas(|area| area.reserved));
+            assert_eq!(counts.sold, count(feed::Visible::Sold) + areas(|area| area.sold));
+            let capacity = u32::try_from(all.seats.len()).expect("few") + areas(|area| area.capacity);
+            assert_eq!(counts.available + counts.reserved + counts.sold + counts.blocked, capacity);
+            assert_eq!(all.tiers.iter().map(|(_, available)| available).sum::<u32>(), counts.available);
+        }
+        self.seen.len()
+    }
+
+    /// How often it was sent back to a snapshot.
+    pub(crate) fn snapshots(&self) -> usize {
+        self.snapshots
+    }
+}
+
+fn moment(all: &Availability) -> Moment {
+    Moment { seats: all.seats.clone(), areas: all.areas.iter().map(Area::available).collect() }
+}

@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Begins a transaction that reads one state of the database, whatever is committed meanwhile, and writes nothing.
-    #[expect(clippy::disallowed_methods, reason = "it never becomes a writer, so it may begin deferred")]
+    /// It never becomes a writer, so it may begin deferred.
     pub async fn snapshot(&self) -> Result<Tx, DbErr> {
         let isolation = (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::RepeatableRead);
         self.read.begin_with_config(isolation, None).await

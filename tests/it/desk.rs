@@ -165,7 +165,7 @@ fn a_resume_from_before_the_pruned_log_begins_with_a_snapshot() {
         }
         let version = feed::availability(&world.app, event.into()).await.expect("availability").version;
         assert_eq!(inventory::prune(&world.app).await.expect("pruned"), 0, "all is young");
-        world.advance(Duration::from_secs(2 * 3_600));
+        world.advance(Duration::from_hours(2));
         assert!(inventory::prune(&world.app).await.expect("pruned") > 3);
         let log =
             entity::inventory::change::Entity::find().all(world.app.store.read()).await.expect("the log");

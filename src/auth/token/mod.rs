@@ -210,13 +210,12 @@ impl AccessTokens {
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenFault> {
         let mut name = [0; 32];
         name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-        let signed = match self.remembered.get(&name) {
-            Some(signed) => signed,
-            None => {
-                let signed = self.check(token)?;
-                self.remembered.insert(name, signed);
-                signed
-            }
+        let signed = if let Some(signed) = self.remembered.get(&name) {
+            signed
+        } else {
+            let signed = self.check(token)?;
+            self.remembered.insert(name, signed);
+            signed
         };
         let now = now.timestamp();
         if signed.not_before > now.saturating_add(LEEWAY_SECONDS) {

@@ -66,6 +66,9 @@ fn stock(limit: u32) -> Stock {
         tiers: vec![tier(1), tier(2)],
         seat_tiers: (0..SEATS).map(|seat| (seat + 1 < SEATS).then_some(u16::from(seat % 3 == 0))).collect(),
         area_tiers: vec![Some(0), Some(1), None],
+        // Neighbours have properties of their own, in `pick`.
+        orphan_rule: false,
+        hall: std::sync::Arc::default(),
     };
     let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
     let mut stock = Stock {

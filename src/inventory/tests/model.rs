@@ -134,6 +134,7 @@ impl Model {
         let places = match pick {
             Pick::Seats(seats) => self.free_seats(seats)?,
             Pick::Admission { area, quantity } => vec![self.free_admission(*area, *quantity)?],
+            Pick::BestAvailable(_) => unreachable!("has a model of its own, in `pick`"),
         };
         let wanted: u32 = places.iter().map(Place::quantity).sum();
         let taken = self.taken(buyer);

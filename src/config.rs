@@ -32,7 +32,7 @@ pub struct Config {
     /// `postgres://…` or `sqlite://…`; without it, `tessera.db` in the data directory.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Connections for reading, and on PostgreSQL as many again for writing.
+    /// Connections for reading, and on PostgreSQL as many for writing and as many for the desks.
     #[arg(long, global = true, env = "TESSERA_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: u32,
     /// Operations that may run at once; what is more is refused with a time to come back at.

@@ -104,7 +104,7 @@ impl Desk {
         if !self.is_contended() {
             return Ok(None);
         }
-        let tx = app.store.begin().await?;
+        let tx = app.store.begin_at_desk().await?;
         let version = write::lock_in_tx(&tx, self.id).await?;
         if memory.as_ref().is_some_and(|stock| stock.version != version) {
             self.follow(app, memory).await?;
@@ -139,7 +139,7 @@ impl Desk {
     ) -> Result<Version, Unwritten> {
         let tx = match tx {
             Some(tx) => tx,
-            None => app.store.begin().await.map_err(Fault::from)?,
+            None => app.store.begin_at_desk().await.map_err(Fault::from)?,
         };
         let (now, asked) = (decided.at, app.clock.ask());
         match write::guard_in_tx(&tx, self.id, stock, now).await? {

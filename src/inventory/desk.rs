@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
+    num::NonZeroUsize,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
@@ -17,6 +18,7 @@ use std::{
 use entity::InventoryId;
 use futures_util::FutureExt;
 use tokio::{
+    runtime::{Builder, Runtime},
     sync::{broadcast, oneshot},
     time::Instant,
 };
@@ -47,9 +49,35 @@ const IDLE: Duration = Duration::from_mins(2);
 /// Log rows followed at once; a desk that is further behind reads the whole stock.
 const FOLLOW: u64 = 1_000;
 
-/// The desks of this process.
-#[derive(Default)]
-pub(crate) struct Desks(Mutex<HashMap<InventoryId, Arc<Desk>>>);
+/// The desks of this process, on threads of their own: a commit is a chain of round trips to the database, and must not
+/// queue behind a thousand requests after each of them.
+pub(crate) struct Desks {
+    open: Mutex<HashMap<InventoryId, Arc<Desk>>>,
+    threads: Option<Runtime>,
+}
+
+impl Default for Desks {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = Builder::new_multi_thread()
+            .worker_threads(cores.div_ceil(4))
+            .thread_name("tessera-desk")
+            .enable_all()
+            .build();
+        // Without them the desks run where everything else does.
+        let threads = threads.inspect_err(|error| tracing::warn!(%error, "no threads for the desks")).ok();
+        Self { open: Mutex::default(), threads }
+    }
+}
+
+impl Drop for Desks {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            // Their tasks have ended, or shutdown has cut them off; waiting is not possible here.
+            threads.shutdown_background();
+        }
+    }
+}
 
 /// One inventory's desk.
 pub(crate) struct Desk {
@@ -66,7 +94,7 @@ pub(crate) struct Desk {
 impl Desks {
     /// The inventory's desk, started if there is none.
     pub(crate) fn get(&self, app: &App, id: InventoryId) -> Arc<Desk> {
-        let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match desks.entry(id) {
             Entry::Occupied(desk) => desk.get().clone(),
             Entry::Vacant(entry) => {
@@ -80,7 +108,11 @@ impl Desks {
                     queue,
                     feed,
                 });
-                app.spawn(desk.clone().run(app.clone(), jobs));
+                let work = desk.clone().run(app.clone(), jobs);
+                match &self.threads {
+                    Some(threads) => app.tasks.spawn_on(work, threads.handle()),
+                    None => app.tasks.spawn(work),
+                };
                 entry.insert(desk).clone()
             }
         }
@@ -88,17 +120,17 @@ impl Desks {
 
     /// The inventory's desk, if it is open.
     pub(crate) fn find(&self, id: InventoryId) -> Option<Arc<Desk>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// The desks that are open now.
     pub(crate) fn open(&self) -> Vec<Arc<Desk>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Closes the desk if nobody but its task and this map knows it.
     fn close_if_unused(&self, desk: &Arc<Desk>) -> bool {
-        let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock nobody can get another handle: two are the map's and the task's own. Whoever queued a job and
         // let go of its handle meanwhile is still waiting for the answer.
         let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0 && desk.queue.is_empty();

@@ -7,7 +7,7 @@ use super::{batch::Job, command::Command};
 /// Jobs of each kind that may wait before callers are told to come back.
 const WAITING: usize = 4_096;
 /// Jobs that one transaction commits at the most.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// Jobs with companions in one transaction at the most: each is a savepoint, and `PostgreSQL` keeps 64 of them at hand.
 const COMPANIONS: usize = 48;
 

@@ -1,6 +1,6 @@
 //! The database: connections, transactions, and the one guarded update.
 //!
-//! Writing goes through [`Store::begin`] and nowhere else: on SQLite a plain `BEGIN` is deferred and fails at once when
+//! Writing goes through [`Store::begin`] (and its like for the desks) and nowhere else: on SQLite a plain `BEGIN` is deferred and fails at once when
 //! it has to become a writer, so transactions begin `IMMEDIATE` on the single writing connection. On PostgreSQL they
 //! are `READ COMMITTED` and short, and every decision is held by a version guard, a condition or a constraint.
 
@@ -37,12 +37,14 @@ const TEST_IDLE_FOR: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Store {
     write: DatabaseConnection,
+    /// Of the desks alone, so that its connections belong to their threads; on SQLite the one writer.
+    desk: DatabaseConnection,
     read: DatabaseConnection,
 }
 
 impl Store {
-    /// Connects to `url`, `sqlite://…` or `postgres://…`, with at most `connections` readers (and as many writers on
-    /// PostgreSQL; SQLite has one).
+    /// Connects to `url`, `sqlite://…` or `postgres://…`, with at most `connections` readers, and on PostgreSQL as many
+    /// writers and as many again for the desks; SQLite has one writer.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
         let write = Database::connect(options(url, if is_sqlite(url) { 1 } else { connections })).await?;
         let read = if url.contains(":memory:") {
@@ -52,7 +54,14 @@ impl Store {
             options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("query_only", "on"));
             Database::connect(options).await?
         };
-        Ok(Self { write, read })
+        let desk = if is_sqlite(url) {
+            write.clone()
+        } else {
+            let mut options = options(url, connections);
+            options.connect_lazy(true);
+            Database::connect(options).await?
+        };
+        Ok(Self { write, desk, read })
     }
 
     /// Brings the schema up to date. Safe to call from several instances at once.
@@ -70,13 +79,12 @@ impl Store {
 
     /// Begins a writing transaction.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        self.write
-            .begin_with_options(TransactionOptions {
-                isolation_level: None,
-                access_mode: None,
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            })
-            .await
+        begin(&self.write).await
+    }
+
+    /// Begins a writing transaction on a desk's threads.
+    pub(crate) async fn begin_at_desk(&self) -> Result<Tx, DbErr> {
+        begin(&self.desk).await
     }
 
     /// Begins a transaction that reads one state of the database, whatever is committed meanwhile, and writes nothing.
@@ -125,6 +133,7 @@ impl Store {
     /// Closes all connections, after what runs on them has ended.
     pub async fn close(self) -> Result<(), DbErr> {
         self.read.close().await?;
+        self.desk.close().await?;
         self.write.close().await
     }
 }
@@ -136,6 +145,15 @@ impl Store {
 )]
 pub(crate) async fn savepoint(tx: &Tx) -> Result<Tx, DbErr> {
     tx.begin().await
+}
+
+async fn begin(connection: &DatabaseConnection) -> Result<Tx, DbErr> {
+    let immediate = TransactionOptions {
+        isolation_level: None,
+        access_mode: None,
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+    };
+    connection.begin_with_options(immediate).await
 }
 
 fn is_sqlite(url: &str) -> bool {

@@ -64,6 +64,10 @@ pub struct Model {
     pub limit_per_buyer: i32,
     /// Whether picks that would leave single seats behind are refused.
     pub orphan_rule: bool,
+    /// How long a buyer may have reservations that come to nothing; none: as long as they like.
+    pub hold_budget_seconds: Option<i32>,
+    /// How long a buyer who spent that must wait.
+    pub cool_down_seconds: i32,
     /// Optimistic-concurrency version; each write raises it by one.
     pub version: i64,
     /// When the row was made.

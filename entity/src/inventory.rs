@@ -156,6 +156,12 @@ pub mod buyer {
         pub taken: i32,
         /// The limit when last written; never less than taken.
         pub allowed: i32,
+        /// Milliseconds for which the buyer's reservations held places and came to nothing, up to `held_since`.
+        pub held_ms: i64,
+        /// From when on that is not counted yet, while the buyer has reservations.
+        pub held_since: Option<DateTimeUtc>,
+        /// When a buyer who held places too long may reserve again.
+        pub cools_until: Option<DateTimeUtc>,
     }
 
     /// Relations are loaded by the application's loaders, never joined implicitly.

@@ -13,6 +13,7 @@ mod m20261122_000005_orders;
 mod m20261122_000006_tickets;
 mod m20261122_000007_plumbing;
 mod m20261122_000008_orphan_rule;
+mod m20261122_000009_fairness;
 mod m20261122_000010_change_log;
 
 use sea_orm_migration::prelude::*;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_tickets::Migration),
             Box::new(m20261122_000007_plumbing::Migration),
             Box::new(m20261122_000008_orphan_rule::Migration),
+            Box::new(m20261122_000009_fairness::Migration),
             Box::new(m20261122_000010_change_log::Migration),
         ]
     }

@@ -64,6 +64,8 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         hold_seconds_max: 1_200,
         limit_per_buyer: 8,
         orphan_rule: true,
+        hold_budget_seconds: Some(2_700),
+        cool_down_seconds: 300,
     };
     let event = made(edit::create(app, vendor, input).await)?;
     for (position, (name, price)) in (0..).zip(show.prices.levels) {

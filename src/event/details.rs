@@ -36,6 +36,10 @@ pub struct Details {
     pub limit_per_buyer: i32,
     /// Whether picks that would leave single seats behind are refused.
     pub orphan_rule: bool,
+    /// How long a buyer may have reservations that come to nothing; none: as long as they like.
+    pub hold_budget_seconds: Option<i32>,
+    /// How long a buyer who spent that must wait.
+    pub cool_down_seconds: i32,
 }
 
 /// What to change of it; none stays as it is.
@@ -67,6 +71,10 @@ pub struct Change {
     pub limit_per_buyer: Option<i32>,
     /// Whether picks that would leave single seats behind are refused.
     pub orphan_rule: Option<bool>,
+    /// How long a buyer may have reservations that come to nothing; some none: as long as they like.
+    pub hold_budget_seconds: Option<Option<i32>>,
+    /// How long a buyer who spent that must wait.
+    pub cool_down_seconds: Option<i32>,
 }
 
 impl Details {
@@ -86,6 +94,8 @@ impl Details {
             hold_seconds_max: row.hold_seconds_max,
             limit_per_buyer: row.limit_per_buyer,
             orphan_rule: row.orphan_rule,
+            hold_budget_seconds: row.hold_budget_seconds,
+            cool_down_seconds: row.cool_down_seconds,
         }
     }
 
@@ -106,6 +116,8 @@ impl Details {
             hold_seconds_max: change.hold_seconds_max.unwrap_or(self.hold_seconds_max),
             limit_per_buyer: change.limit_per_buyer.unwrap_or(self.limit_per_buyer),
             orphan_rule: change.orphan_rule.unwrap_or(self.orphan_rule),
+            hold_budget_seconds: change.hold_budget_seconds.unwrap_or(self.hold_budget_seconds),
+            cool_down_seconds: change.cool_down_seconds.unwrap_or(self.cool_down_seconds),
         }
     }
 
@@ -138,7 +150,17 @@ impl Details {
                 "holdSecondsMax",
                 "must be between holdSeconds and 1200",
             )
-            .that((1..=100).contains(&kept.limit_per_buyer), "limitPerBuyer", "must be between 1 and 100");
+            .that((1..=100).contains(&kept.limit_per_buyer), "limitPerBuyer", "must be between 1 and 100")
+            .that(
+                kept.hold_budget_seconds.is_none_or(|budget| (kept.hold_seconds..=86_400).contains(&budget)),
+                "holdBudgetSeconds",
+                "must be between holdSeconds and 86400",
+            )
+            .that(
+                (60..=86_400).contains(&kept.cool_down_seconds),
+                "coolDownSeconds",
+                "must be between 60 and 86400",
+            );
         check.done()?;
         Ok(kept)
     }
@@ -223,6 +245,8 @@ mod tests {
             hold_seconds_max: 1_200,
             limit_per_buyer: 8,
             orphan_rule: true,
+            hold_budget_seconds: Some(2_700),
+            cool_down_seconds: 300,
         }
     }
 
@@ -248,6 +272,8 @@ mod tests {
             hold_seconds: Some(59),
             hold_seconds_max: Some(3_601),
             limit_per_buyer: Some(0),
+            hold_budget_seconds: Some(Some(58)),
+            cool_down_seconds: Some(86_401),
             refund_until: Some(Some(DateTime::UNIX_EPOCH)),
             ..Change::default()
         };
@@ -262,6 +288,8 @@ mod tests {
             "holdSeconds",
             "holdSecondsMax",
             "limitPerBuyer",
+            "holdBudgetSeconds",
+            "coolDownSeconds",
         ];
         assert_eq!(paths(fault), expected);
     }

@@ -60,6 +60,10 @@ pub struct NewEvent {
     pub limit_per_buyer: i32,
     /// Whether picks that would leave single seats behind are refused.
     pub orphan_rule: bool,
+    /// How long a buyer may have reservations that come to nothing; none: as long as they like.
+    pub hold_budget_seconds: Option<i32>,
+    /// How long a buyer who spent that must wait.
+    pub cool_down_seconds: i32,
 }
 
 impl NewEvent {
@@ -81,6 +85,8 @@ impl NewEvent {
             hold_seconds_max: self.hold_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
+            hold_budget_seconds: self.hold_budget_seconds,
+            cool_down_seconds: self.cool_down_seconds,
         }
     }
 }
@@ -236,6 +242,8 @@ fn row_of(details: Details) -> event::ActiveModel {
         hold_seconds_max: Set(details.hold_seconds_max),
         limit_per_buyer: Set(details.limit_per_buyer),
         orphan_rule: Set(details.orphan_rule),
+        hold_budget_seconds: Set(details.hold_budget_seconds),
+        cool_down_seconds: Set(details.cool_down_seconds),
         ..Default::default()
     }
 }

@@ -157,6 +157,8 @@ mod tests {
             hold_seconds_max: 1_200,
             limit_per_buyer: 8,
             orphan_rule: true,
+            hold_budget_seconds: Some(2_700),
+            cool_down_seconds: 300,
             version: 1,
             created_at: at(0),
             updated_at: at(0),

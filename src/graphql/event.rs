@@ -126,6 +126,17 @@ impl Event {
         self.0.orphan_rule
     }
 
+    /// How many seconds in all a buyer may have reservations of it that come to nothing; null: as many as they like.
+    /// Deadlines fall so that it is not exceeded, and a purchase sets the count to zero.
+    async fn hold_budget_seconds(&self) -> Option<i32> {
+        self.0.hold_budget_seconds
+    }
+
+    /// How many seconds a buyer who spent `holdBudgetSeconds` must wait (`COOLING_DOWN`); then the count is zero again.
+    async fn cool_down_seconds(&self) -> i32 {
+        self.0.cool_down_seconds
+    }
+
     /// Raised by each change of the event itself; give it as `expectedVersion` when you change it. Its availability has
     /// a version of its own.
     async fn version(&self) -> Long {

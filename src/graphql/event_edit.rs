@@ -131,6 +131,16 @@ pub struct CreateEventInput {
     /// sell their last seats: nobody buys a seat alone. Only where as many seats can be picked without.
     #[graphql(default = true)]
     orphan_rule: bool,
+    /// How many seconds in all a buyer may have reservations that come to nothing, from `holdSeconds` to 86400; null: as
+    /// many as they like. It is against those who reserve and drop again and again so that others cannot buy: their
+    /// deadlines fall, and when less than a minute is left they are refused with `COOLING_DOWN`. However many
+    /// reservations a buyer has at once, the time counts once; each costs at least 5 seconds; a purchase sets the count
+    /// to zero.
+    #[graphql(default_with = "Some(2_700)")]
+    hold_budget_seconds: Option<i32>,
+    /// How many seconds a buyer who spent `holdBudgetSeconds` must wait, 60 to 86400; then the count is zero again.
+    #[graphql(default = 300)]
+    cool_down_seconds: i32,
 }
 
 impl CreateEventInput {
@@ -152,6 +162,8 @@ impl CreateEventInput {
             hold_seconds_max: self.hold_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
+            hold_budget_seconds: self.hold_budget_seconds,
+            cool_down_seconds: self.cool_down_seconds,
         })
     }
 }
@@ -198,6 +210,11 @@ pub struct UpdateEventInput {
     limit_per_buyer: Option<i32>,
     /// Whether picks by hand that would leave a single seat between taken ones are refused.
     orphan_rule: Option<bool>,
+    /// How many seconds in all a buyer may have reservations that come to nothing, from `holdSeconds` to 86400; null: as
+    /// many as they like. What is reserved already keeps its deadline.
+    hold_budget_seconds: MaybeUndefined<i32>,
+    /// How many seconds a buyer who spent `holdBudgetSeconds` must wait, 60 to 86400.
+    cool_down_seconds: Option<i32>,
 }
 
 impl UpdateEventInput {
@@ -211,15 +228,13 @@ impl UpdateEventInput {
             ends_at: self.ends_at,
             sales_start: self.sales_start,
             sales_end: self.sales_end,
-            refund_until: match self.refund_until {
-                MaybeUndefined::Undefined => None,
-                MaybeUndefined::Null => Some(None),
-                MaybeUndefined::Value(until) => Some(Some(until)),
-            },
+            refund_until: self.refund_until.into(),
             hold_seconds: self.hold_seconds,
             hold_seconds_max: self.hold_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
+            hold_budget_seconds: self.hold_budget_seconds.into(),
+            cool_down_seconds: self.cool_down_seconds,
         })
     }
 }

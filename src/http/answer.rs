@@ -78,16 +78,31 @@ fn thousandths(text: &str) -> Option<u16> {
     Some((whole * 1_000 + fraction).min(1_000))
 }
 
-/// The answer of an operation that was handed to the executor.
+/// The answer of an operation that was handed to the executor. Whoever is to come back later finds when in a header as
+/// well, whatever the status is: an operation that ran is a 200, also when it could do nothing.
 pub(super) fn executed(media: MediaType, response: &GraphqlResponse) -> Response {
-    if was_refused(response) {
-        let body = json!({ "errors": response.errors });
-        return reply(media, media.refused_status(), body.to_string());
+    let mut answer = if was_refused(response) {
+        reply(media, media.refused_status(), json!({ "errors": response.errors }).to_string())
+    } else {
+        match serde_json::to_string(response) {
+            Ok(body) => reply(media, StatusCode::OK, body),
+            Err(_) => Failure::Http(StatusCode::INTERNAL_SERVER_ERROR, internal()).answer(media),
+        }
+    };
+    if let Some(seconds) = retry_after(response) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
-    match serde_json::to_string(response) {
-        Ok(body) => reply(media, StatusCode::OK, body),
-        Err(_) => Failure::Http(StatusCode::INTERNAL_SERVER_ERROR, internal()).answer(media),
-    }
+    answer
+}
+
+/// After how many seconds, rounded up, everything that was too much may be tried again.
+fn retry_after(response: &GraphqlResponse) -> Option<u64> {
+    let extensions = response.errors.iter().filter_map(|error| error.extensions.as_ref());
+    let after = extensions.filter_map(|extensions| match extensions.get("retryAfterMs") {
+        Some(Value::Number(after)) => after.as_u64(),
+        _ => None,
+    });
+    after.max().map(|after| after.div_ceil(1_000))
 }
 
 /// The answer of an operation in which nothing failed; the body is its response.
@@ -164,6 +179,27 @@ fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Respons
 #[cfg(test)]
 mod tests {
     use super::{MediaType::*, *};
+
+    #[test]
+    fn whoever_is_to_come_back_later_finds_when_in_a_header() {
+        let overloaded = |after: &[u64]| {
+            let errors = after.iter().map(|after| {
+                let mut error = async_graphql::ServerError::new("too many", None);
+                error.path = vec![async_graphql::PathSegment::Field("reserveSeats".to_owned())];
+                let mut extensions = async_graphql::ErrorExtensionValues::default();
+                extensions.set("retryAfterMs", *after);
+                error.extensions = Some(extensions);
+                error
+            });
+            let response = async_graphql::Response::from_errors(errors.collect());
+            let answer = executed(Json, &response);
+            (answer.status().as_u16(), answer.headers().get(header::RETRY_AFTER).cloned())
+        };
+        assert_eq!(overloaded(&[]), (200, None));
+        assert_eq!(overloaded(&[1]), (200, Some(HeaderValue::from_static("1"))));
+        assert_eq!(overloaded(&[2_000]), (200, Some(HeaderValue::from_static("2"))));
+        assert_eq!(overloaded(&[500, 2_001, 900]), (200, Some(HeaderValue::from_static("3"))));
+    }
 
     #[test]
     fn the_most_accepted_type_wins_and_the_first_among_equals() {

@@ -117,7 +117,8 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
     plain && json && utf8
 }
 
-async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<Viewer, Failure> {
+/// Who asks.
+pub(super) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<Viewer, Failure> {
     let refused =
         || Failure::Token(Refusal::new("UNAUTHENTICATED", "The token is not valid: sign in again."));
     let token = match headers.get(header::AUTHORIZATION) {

@@ -8,6 +8,7 @@ mod answers;
 mod body;
 mod close;
 mod documents;
+mod geometry;
 mod graphiql;
 mod graphql;
 pub mod guard;
@@ -49,6 +50,7 @@ use axum::{
     routing::{any, get},
 };
 use documents::Documents;
+use geometry::Geometries;
 use operation::Engine;
 use serde_json::json;
 use std::{any::Any, sync::Arc, time::Duration};
@@ -88,6 +90,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/graphql", any(graphql_endpoint))
+        .merge(geometry::routes())
         .merge(well_known::routes());
     if engine.app.sandbox.is_some() {
         router = router.merge(sandbox::routes());
@@ -97,7 +100,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     }
     router
         .fallback(not_found)
-        .with_state(Door { engine, patience })
+        .with_state(Door { engine, patience, geometries: Geometries::default() })
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
@@ -109,6 +112,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
 pub(crate) struct Door {
     engine: Engine,
     patience: Patience,
+    geometries: Geometries,
 }
 
 /// GraphQL by whichever transport the request asks for.
@@ -187,6 +191,6 @@ fn cors(allowed: Vec<String>) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(move |origin, _| origin::is_listed(origin, &allowed)))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, request_id::HEADER])
-        .expose_headers([request_id::HEADER])
+        .expose_headers([request_id::HEADER, header::RETRY_AFTER, header::ETAG])
         .max_age(Duration::from_mins(10))
 }

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use entity::{AccountId, ReservationId, inventory::SeatStatus};
 use serde::{Deserialize, Serialize};
 
-use super::state::{Area, Held, Seat, Stock};
+use super::{
+    fairness::Idle,
+    state::{Area, Held, Seat, Stock, Tally},
+};
 
 /// A value before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +32,8 @@ pub struct Decision {
     pub areas: Vec<Write<u32, Area>>,
     /// Reservations; none before means that it is new.
     pub reservations: Vec<Write<ReservationId, Option<Held>>>,
-    /// Places taken by buyer.
-    pub buyers: Vec<Write<AccountId, u32>>,
+    /// What is counted of buyers.
+    pub buyers: Vec<Write<AccountId, Tally>>,
 }
 
 /// What a version changed: the new values. This is what the log keeps, and what other instances apply.
@@ -49,10 +52,14 @@ pub struct Change {
     /// Whole reservations; those no longer live leave the stock.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reservations: Vec<Held>,
-    /// Buyer, places taken.
+    /// What is counted of buyers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub buyers: Vec<(AccountId, u32)>,
+    pub buyers: Vec<Told>,
 }
+
+/// Buyer, places taken, and idle time if there is any. (Short, because there is one in almost every change.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told(pub AccountId, pub u32, #[serde(default, skip_serializing_if = "Idle::is_nothing")] pub Idle);
 
 /// A committed version, as subscribers get it.
 #[derive(Debug)]
@@ -118,7 +125,13 @@ impl Stock {
                 })
                 .collect(),
             reservations: reservations.into_iter().rev().cloned().collect(),
-            buyers: buyers.into_iter().map(|buyer| (buyer, self.taken(buyer))).collect(),
+            buyers: buyers
+                .into_iter()
+                .map(|buyer| {
+                    let Tally { taken, idle } = self.tally(buyer);
+                    Told(buyer, taken, idle)
+                })
+                .collect(),
         }
     }
 }

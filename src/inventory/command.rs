@@ -140,6 +140,8 @@ pub enum Refusal {
     SeatsTaken {
         /// Those of the wanted seats that are not free, by ordinal.
         seats: Vec<u32>,
+        /// When all of them come back unless they are bought; none if one of them is sold or being paid.
+        at: Option<DateTime<Utc>>,
     },
     /// The pick would leave single seats between taken ones, where another of as many seats need not; nothing was
     /// reserved.
@@ -163,6 +165,8 @@ pub enum Refusal {
     AreaFull {
         /// Places left.
         available: u32,
+        /// When enough come back unless they are bought; none if that cannot be.
+        at: Option<DateTime<Utc>>,
     },
     /// The buyer would have more places than the event allows.
     LimitExceeded {
@@ -170,6 +174,11 @@ pub enum Refusal {
         limit: u32,
         /// What the buyer has already.
         taken: u32,
+    },
+    /// The buyer kept places too long without buying any.
+    CoolingDown {
+        /// When they may reserve again.
+        at: DateTime<Utc>,
     },
     /// No such reservation, or not the buyer's.
     ReservationNotFound,

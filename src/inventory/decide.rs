@@ -14,7 +14,7 @@ use super::{
     command::{Command, Pick, Refusal},
     draft::Draft,
     pick,
-    state::{Held, Item, Place, Seat, Stock, TierTerms},
+    state::{Held, Item, Place, Seat, Stock, Tally, TierTerms},
 };
 
 /// What `command` does to `stock` at `now`, and the reservation it is about as it will be.
@@ -58,6 +58,7 @@ impl Draft<'_> {
         }
         // What the buyer let lapse must not count against the limit.
         self.lapse_of(buyer);
+        let until = self.grant(id, buyer)?;
         let items = match pick {
             Pick::Seats(ordinals) => {
                 let items = self.take_seats(id, ordinals)?;
@@ -70,19 +71,19 @@ impl Draft<'_> {
             Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity)?],
         };
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
-        let taken = self.taken(buyer);
+        let Tally { taken, idle } = self.tally(buyer);
         if taken.saturating_add(wanted) > terms.limit_per_buyer {
             return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken });
         }
-        self.buyers.insert(buyer, taken + wanted);
+        self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
         let held = Held {
             id,
             buyer,
             state: ReservationState::Active,
             items,
             currency: terms.currency.clone(),
-            deadline: self.now + Duration::seconds(terms.hold_seconds),
-            deadline_max: self.now + Duration::seconds(terms.hold_seconds_max),
+            deadline: until.min(self.now + Duration::seconds(terms.hold_seconds)),
+            deadline_max: until.min(self.now + Duration::seconds(terms.hold_seconds_max)),
             order: None,
             created_at: self.now,
             version: 1,
@@ -109,7 +110,8 @@ impl Draft<'_> {
             .filter(|&ordinal| self.seat(ordinal).status != SeatStatus::Available)
             .collect();
         if !lost.is_empty() {
-            return Err(Refusal::SeatsTaken { seats: lost });
+            let at = self.seats_back_at(&lost);
+            return Err(Refusal::SeatsTaken { seats: lost, at });
         }
         let mut items = Vec::with_capacity(ordinals.len());
         for &ordinal in ordinals {
@@ -128,15 +130,12 @@ impl Draft<'_> {
             return Err(Refusal::NotForSale { seats: Vec::new() });
         };
         if self.area(ordinal).available() < quantity {
-            self.lapse_where(|held| {
-                held.items
-                    .iter()
-                    .any(|item| matches!(item.place, Place::Area { ordinal: of, .. } if of == ordinal))
-            });
+            self.lapse_where(|held| held.quantity_in(ordinal) > 0);
         }
         let mut area = self.area(ordinal);
         if area.available() < quantity {
-            return Err(Refusal::AreaFull { available: area.available() });
+            let at = self.places_back_at(ordinal, quantity);
+            return Err(Refusal::AreaFull { available: area.available(), at });
         }
         area.reserved += quantity;
         self.areas.insert(ordinal, area);
@@ -146,7 +145,9 @@ impl Draft<'_> {
     fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
         let mut held = self.active_of(id, buyer)?;
         self.still_open()?;
-        let deadline = (self.now + Duration::seconds(self.stock.terms.hold_seconds)).min(held.deadline_max);
+        self.lapse_of(buyer);
+        let wanted = self.now + Duration::seconds(self.stock.terms.hold_seconds);
+        let deadline = wanted.min(self.limit(&held));
         if deadline <= held.deadline {
             return Err(Refusal::NoMoreTime);
         }
@@ -160,13 +161,12 @@ impl Draft<'_> {
         buyer: AccountId,
         order: Option<OrderId>,
     ) -> Result<Held, Refusal> {
-        let mut held = self.active_of(id, buyer)?;
+        let held = self.active_of(id, buyer)?;
         if held.order != order {
             return Err(Refusal::AlreadyOrdered);
         }
-        self.free(&held);
-        held.state = ReservationState::Released;
-        Ok(self.save(held))
+        self.lapse_of(buyer);
+        Ok(self.give_up(&held, ReservationState::Released, self.now))
     }
 
     fn attach(&mut self, id: ReservationId, buyer: AccountId, order: OrderId) -> Result<Held, Refusal> {
@@ -200,11 +200,10 @@ impl Draft<'_> {
         }
         held.state = ReservationState::Active;
         if held.is_overdue(self.now) {
-            held.state = ReservationState::Expired;
-            self.free(&held);
-        } else {
-            self.mark_seats(&held, SeatStatus::Reserved);
+            self.lapse_of(held.buyer);
+            return Ok(self.give_up(&held, ReservationState::Expired, self.now));
         }
+        self.mark_seats(&held, SeatStatus::Reserved);
         Ok(self.save(held))
     }
 
@@ -213,6 +212,8 @@ impl Draft<'_> {
         if held.state != ReservationState::Paying {
             return Err(Refusal::ReservationEnded);
         }
+        self.lapse_of(held.buyer);
+        self.count_sale(&held);
         self.mark_seats(&held, SeatStatus::Sold);
         for item in &held.items {
             if let Place::Area { ordinal, quantity } = item.place {
@@ -250,8 +251,9 @@ impl Draft<'_> {
             }
             returned += place.quantity();
         }
-        let left = self.taken(buyer).checked_sub(returned).ok_or(Refusal::PlacesChanged)?;
-        self.buyers.insert(buyer, left);
+        let mut tally = self.tally(buyer);
+        tally.taken = tally.taken.checked_sub(returned).ok_or(Refusal::PlacesChanged)?;
+        self.buyers.insert(buyer, tally);
         Ok(())
     }
 }

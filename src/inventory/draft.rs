@@ -2,15 +2,16 @@
 //!
 //! Invariant: pure and synchronous.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
 
 use super::{
     change::{Decision, Write},
     command::Refusal,
-    state::{Area, Held, Place, Seat, Stock, TierTerms},
+    fairness::{Fairness, Idle, Life},
+    state::{Area, Held, Place, Seat, Stock, Tally, TierTerms},
 };
 
 /// The stock with a decision in the making laid over it.
@@ -20,7 +21,7 @@ pub(super) struct Draft<'a> {
     pub(super) seats: BTreeMap<u32, Seat>,
     pub(super) areas: BTreeMap<u32, Area>,
     pub(super) reservations: BTreeMap<ReservationId, Held>,
-    pub(super) buyers: BTreeMap<AccountId, u32>,
+    pub(super) buyers: BTreeMap<AccountId, Tally>,
 }
 
 impl<'a> Draft<'a> {
@@ -41,7 +42,7 @@ impl<'a> Draft<'a> {
             seats: write(self.seats, |ordinal| stock.seats[*ordinal as usize]),
             areas: write(self.areas, |ordinal| stock.areas[*ordinal as usize]),
             reservations: Vec::new(),
-            buyers: write(self.buyers, |buyer| stock.taken(*buyer)),
+            buyers: write(self.buyers, |buyer| stock.tally(*buyer)),
         };
         for (key, after) in self.reservations {
             let before = stock.reservations.get(&key).cloned();
@@ -58,8 +59,15 @@ impl<'a> Draft<'a> {
         self.areas.get(&ordinal).copied().unwrap_or_else(|| self.stock.areas[ordinal as usize])
     }
 
-    pub(super) fn taken(&self, buyer: AccountId) -> u32 {
-        self.buyers.get(&buyer).copied().unwrap_or_else(|| self.stock.taken(buyer))
+    pub(super) fn tally(&self, buyer: AccountId) -> Tally {
+        self.buyers.get(&buyer).copied().unwrap_or_else(|| self.stock.tally(buyer))
+    }
+
+    /// The latest deadline of what the buyer has reserved besides `id`.
+    fn running(&self, buyer: AccountId, id: ReservationId) -> Option<DateTime<Utc>> {
+        let others = self.stock.buyers.get(&buyer)?.reservations.iter().filter(|&&other| other != id);
+        let now = |id| self.reservations.get(id).or_else(|| self.stock.reservations.get(id));
+        others.filter_map(now).filter(|held| held.is_live()).map(|held| held.deadline).max()
     }
 
     /// The reservation, if it is the buyer's and still has time.
@@ -105,8 +113,59 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The moment by which a reservation that begins now must end; the time until then is counted.
+    pub(super) fn grant(&mut self, id: ReservationId, buyer: AccountId) -> Result<DateTime<Utc>, Refusal> {
+        let mut tally = self.tally(buyer);
+        let mut until = DateTime::<Utc>::MAX_UTC;
+        tally.idle = match self.stock.terms.fairness {
+            Some(fairness) => {
+                let granted = fairness.grant(tally.idle, self.now, self.running(buyer, id));
+                let (idle, end) = granted.map_err(|at| Refusal::CoolingDown { at })?;
+                until = end;
+                idle
+            }
+            None => Idle::default(),
+        };
+        self.buyers.insert(buyer, tally);
+        Ok(until)
+    }
+
+    /// The moment beyond which the reservation cannot be extended.
+    pub(super) fn limit(&self, held: &Held) -> DateTime<Utc> {
+        let Some(fairness) = self.stock.terms.fairness else { return held.deadline_max };
+        let running =
+            self.running(held.buyer, held.id).map_or(held.deadline, |other| other.max(held.deadline));
+        fairness.limit(self.tally(held.buyer).idle, self.now, running).min(held.deadline_max)
+    }
+
+    /// The reservation comes to nothing: its places are free, and its time was idle.
+    pub(super) fn give_up(&mut self, held: &Held, state: ReservationState, ended_at: DateTime<Utc>) -> Held {
+        self.free(held);
+        let mut tally = self.tally(held.buyer);
+        tally.taken -= held.quantity();
+        let life = Life { created_at: held.created_at, deadline: held.deadline, ended_at };
+        let running = self.running(held.buyer, held.id);
+        let fairness = self.stock.terms.fairness;
+        tally.idle = fairness.map(|fairness| fairness.end(tally.idle, life, running)).unwrap_or_default();
+        self.buyers.insert(held.buyer, tally);
+        self.save(Held { state, ..held.clone() })
+    }
+
+    /// The reservation is sold: whoever pays was not idle.
+    pub(super) fn count_sale(&mut self, held: &Held) {
+        let mut tally = self.tally(held.buyer);
+        let running = self.running(held.buyer, held.id);
+        let life = Life { created_at: held.created_at, deadline: held.deadline, ended_at: self.now };
+        tally.idle = match self.stock.terms.fairness {
+            Some(_) if held.total() > 0 => Fairness::sold(self.now, running),
+            Some(fairness) => fairness.given(tally.idle, life, running),
+            None => Idle::default(),
+        };
+        self.buyers.insert(held.buyer, tally);
+    }
+
     /// Gives all places of a live reservation back.
-    pub(super) fn free(&mut self, held: &Held) {
+    fn free(&mut self, held: &Held) {
         for item in &held.items {
             match item.place {
                 Place::Seat { ordinal, epoch } => {
@@ -120,30 +179,29 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        let left = self.taken(held.buyer) - held.quantity();
-        self.buyers.insert(held.buyer, left);
-    }
-
-    fn lapse(&mut self, held: &Held) {
-        if held.is_overdue(self.now) && !self.reservations.contains_key(&held.id) {
-            self.free(held);
-            self.save(Held { state: ReservationState::Expired, ..held.clone() });
-        }
     }
 
     pub(super) fn lapse_where(&mut self, wanted: impl Fn(&Held) -> bool) {
         let stock = self.stock;
-        for held in stock.reservations.values().filter(|held| wanted(held)) {
-            self.lapse(held);
+        let overdue = stock.reservations.values().filter(|held| held.is_overdue(self.now) && wanted(held));
+        let buyers: BTreeSet<AccountId> = overdue.map(|held| held.buyer).collect();
+        for buyer in buyers {
+            self.lapse_of(buyer);
         }
     }
 
+    /// Ends everything of the buyer's whose time is up, in the order in which it ran out: so it is the same, whoever
+    /// writes it down and when.
     pub(super) fn lapse_of(&mut self, buyer: AccountId) {
         let stock = self.stock;
-        if let Some(buyer) = stock.buyers.get(&buyer) {
-            for held in buyer.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
-                self.lapse(held);
-            }
+        let Some(buyer) = stock.buyers.get(&buyer) else { return };
+        let all = buyer.reservations.iter().filter_map(|id| stock.reservations.get(id));
+        let mut overdue: Vec<&Held> = all
+            .filter(|held| held.is_overdue(self.now) && !self.reservations.contains_key(&held.id))
+            .collect();
+        overdue.sort_by_key(|held| (held.deadline, held.id));
+        for held in overdue {
+            self.give_up(held, ReservationState::Expired, held.deadline);
         }
     }
 
@@ -151,9 +209,34 @@ impl<'a> Draft<'a> {
         let stock = self.stock;
         if let Some(held) =
             stock.seats[ordinal as usize].reservation.and_then(|id| stock.reservations.get(&id))
+            && held.is_overdue(self.now)
         {
-            self.lapse(held);
+            self.lapse_of(held.buyer);
         }
+    }
+
+    /// When all these taken seats come back unless they are bought.
+    pub(super) fn seats_back_at(&self, lost: &[u32]) -> Option<DateTime<Utc>> {
+        let ends = lost.iter().map(|&ordinal| {
+            let holder = self.seat(ordinal).reservation.and_then(|id| self.stock.reservations.get(&id));
+            holder.filter(|held| held.state == ReservationState::Active).map(|held| held.deadline)
+        });
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max().map(coarse)
+    }
+
+    /// When so many places of the area are free unless they are bought.
+    pub(super) fn places_back_at(&self, area: u32, wanted: u32) -> Option<DateTime<Utc>> {
+        let live = self.stock.reservations.values();
+        let active = live.filter(|held| held.state == ReservationState::Active && !held.is_overdue(self.now));
+        let mut ends: Vec<_> = active.map(|held| (held.deadline, held.quantity_in(area))).collect();
+        ends.sort_unstable();
+        let mut free = self.area(area).available();
+        ends.into_iter()
+            .find(|(_, quantity)| {
+                free += quantity;
+                free >= wanted
+            })
+            .map(|(end, _)| coarse(end))
     }
 
     pub(super) fn seat_tier(&self, ordinal: u32) -> Option<&'a TierTerms> {
@@ -163,6 +246,12 @@ impl<'a> Draft<'a> {
     pub(super) fn tier(&self, index: Option<u16>) -> Option<&'a TierTerms> {
         index.and_then(|index| self.stock.terms.tiers.get(usize::from(index)))
     }
+}
+
+/// The end of the minute: enough to come back by, too little to be there to the moment.
+fn coarse(at: DateTime<Utc>) -> DateTime<Utc> {
+    let over = at.timestamp_micros().rem_euclid(60_000_000);
+    if over == 0 { at } else { at + Duration::microseconds(60_000_000 - over) }
 }
 
 fn write<K, V>(after: BTreeMap<K, V>, before: impl Fn(&K) -> V) -> Vec<Write<K, V>> {

@@ -13,6 +13,7 @@ mod decide;
 mod delta;
 pub(crate) mod desk;
 mod draft;
+mod fairness;
 pub mod feed;
 mod pick;
 mod prune;
@@ -40,12 +41,13 @@ use self::{
     deal::{Claim, Deal, NoDeal, transact},
 };
 pub use self::{
-    change::{Change, Decision},
+    change::{Change, Decision, Told},
     command::{Accessible, BestAvailable, Command, Pick, Refusal},
     decide::decide,
+    fairness::{Fairness, Idle},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
-    state::{Area, Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
+    state::{Area, Counts, Held, Item, Place, Seat, Stock, Tally, Terms, TierTerms},
 };
 use crate::{
     app::App,

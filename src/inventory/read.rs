@@ -1,5 +1,6 @@
 //! Reading an inventory: the whole stock at one version, or what the log says came after one.
 
+use chrono::Duration;
 use entity::{
     EventId, InventoryId, TierId,
     event::{self, EventStatus},
@@ -8,11 +9,12 @@ use entity::{
     tier::{self, ScopeKind, scope},
 };
 use iso_currency::Currency;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
     change::Change,
-    state::{Area, Buyer, Counts, Held, Seat, Stock, Terms, TierTerms},
+    fairness::{Fairness, Idle},
+    state::{Area, Buyer, Counts, Held, Seat, Stock, Tally, Terms, TierTerms},
 };
 use crate::{
     app::App,
@@ -66,7 +68,13 @@ impl Rows {
             .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]));
         let buyers = buyer::Entity::find()
             .filter(buyer::Column::InventoryId.eq(id))
-            .filter(buyer::Column::Taken.gt(0));
+            // All of whom there is something to remember.
+            .filter(
+                Condition::any()
+                    .add(buyer::Column::Taken.gt(0))
+                    .add(buyer::Column::HeldMs.gt(0))
+                    .add(buyer::Column::CoolsUntil.is_not_null()),
+            );
         Ok(Self {
             version: row.version,
             seats: seats.into_tuple().all(snapshot).await?,
@@ -83,7 +91,7 @@ impl Rows {
             reserved: unsigned(area.reserved),
             sold: unsigned(area.sold),
         };
-        let buyer = |row: buyer::Model| Buyer { taken: unsigned(row.taken), ..Buyer::default() };
+        let buyer = |row: buyer::Model| Buyer { tally: tally(&row), ..Buyer::default() };
         let mut stock = Stock {
             version: self.version,
             terms,
@@ -125,6 +133,10 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         hold_seconds: event.hold_seconds.into(),
         hold_seconds_max: event.hold_seconds_max.into(),
         limit_per_buyer: unsigned(event.limit_per_buyer),
+        fairness: event.hold_budget_seconds.map(|budget| Fairness {
+            budget: Duration::seconds(budget.into()),
+            cool_down: Duration::seconds(event.cool_down_seconds.into()),
+        }),
         currency: event.currency,
         tiers: tiers.iter().map(|tier| tier_terms(tier, currency)).collect::<Faulty<_>>()?,
         seat_tiers: map.plan.seats.iter().map(|seat| by_category[seat.category]).collect(),
@@ -203,6 +215,11 @@ pub(super) fn held(row: reservation::Model) -> Faulty<Held> {
         created_at: row.created_at,
         version: row.version,
     })
+}
+
+fn tally(row: &buyer::Model) -> Tally {
+    let idle = Idle { held_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+    Tally { taken: unsigned(row.taken), idle }
 }
 
 /// The database's integers are signed; CHECKs keep these from being negative.

@@ -16,7 +16,10 @@ use entity::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, Decision};
+use super::{
+    change::{Change, Decision, Told},
+    fairness::{Fairness, Idle},
+};
 use crate::venue::hall::Hall;
 
 /// What may be sold and how, as the event says. Reloaded whenever a change says that it changed.
@@ -34,6 +37,8 @@ pub struct Terms {
     pub hold_seconds_max: i64,
     /// How many places one buyer may have.
     pub limit_per_buyer: u32,
+    /// How long one buyer may have reservations that come to nothing; none: as long as they like.
+    pub fairness: Option<Fairness>,
     /// ISO 4217 code of the prices.
     pub currency: String,
     /// The price levels.
@@ -166,6 +171,15 @@ impl Held {
         self.items.iter().map(|item| item.place.quantity()).sum()
     }
 
+    /// How many places of the area it holds.
+    pub fn quantity_in(&self, area: u32) -> u32 {
+        let of = |item: &Item| match item.place {
+            Place::Area { ordinal, quantity } if ordinal == area => quantity,
+            Place::Seat { .. } | Place::Area { .. } => 0,
+        };
+        self.items.iter().map(of).sum()
+    }
+
     /// Its frozen total in minor units, fees and tax included.
     pub fn total(&self) -> i64 {
         self.items.iter().map(|item| i64::from(item.place.quantity()) * (item.price + item.fee)).sum()
@@ -185,10 +199,19 @@ impl Held {
 /// What one buyer has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buyer {
-    /// Places reserved, being paid or sold.
-    pub taken: u32,
+    /// What is counted of them.
+    pub tally: Tally,
     /// The buyer's live reservations.
     pub reservations: BTreeSet<ReservationId>,
+}
+
+/// What is counted of one buyer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Places reserved, being paid or sold.
+    pub taken: u32,
+    /// The time for which they held places and bought none.
+    pub idle: Idle,
 }
 
 /// How many places stand where; they always add up to the capacity.
@@ -217,7 +240,7 @@ pub struct Stock {
     pub areas: Vec<Area>,
     /// The live reservations.
     pub reservations: HashMap<ReservationId, Held>,
-    /// Everybody who has something.
+    /// Everybody who has something, or of whom idle time is to be remembered.
     pub buyers: HashMap<AccountId, Buyer>,
     /// Sums over seats and areas.
     pub counts: Counts,
@@ -236,7 +259,7 @@ impl Stock {
             self.set_reservation(write.key, write.after.as_ref());
         }
         for write in &decision.buyers {
-            self.set_taken(write.key, write.after);
+            self.set_tally(write.key, write.after);
         }
     }
 
@@ -253,7 +276,7 @@ impl Stock {
             self.set_reservation(write.key, write.before.as_ref());
         }
         for write in &decision.buyers {
-            self.set_taken(write.key, write.before);
+            self.set_tally(write.key, write.before);
         }
     }
 
@@ -269,15 +292,20 @@ impl Stock {
         for held in &change.reservations {
             self.set_reservation(held.id, Some(held));
         }
-        for &(buyer, taken) in &change.buyers {
-            self.set_taken(buyer, taken);
+        for &Told(buyer, taken, idle) in &change.buyers {
+            self.set_tally(buyer, Tally { taken, idle });
         }
         self.version = version;
     }
 
     /// How many places the buyer has.
     pub fn taken(&self, buyer: AccountId) -> u32 {
-        self.buyers.get(&buyer).map_or(0, |buyer| buyer.taken)
+        self.tally(buyer).taken
+    }
+
+    /// What is counted of the buyer.
+    pub fn tally(&self, buyer: AccountId) -> Tally {
+        self.buyers.get(&buyer).map(|buyer| buyer.tally).unwrap_or_default()
     }
 
     /// The counts, summed anew from seats and areas.
@@ -325,17 +353,18 @@ impl Stock {
             && let Some(buyer) = self.buyers.get_mut(&held.buyer)
         {
             buyer.reservations.remove(&id);
-            self.forget_buyer_without_anything(held.buyer);
+            self.forget_if_nobody(held.buyer);
         }
     }
 
-    fn set_taken(&mut self, buyer: AccountId, taken: u32) {
-        self.buyers.entry(buyer).or_default().taken = taken;
-        self.forget_buyer_without_anything(buyer);
+    fn set_tally(&mut self, buyer: AccountId, tally: Tally) {
+        self.buyers.entry(buyer).or_default().tally = tally;
+        self.forget_if_nobody(buyer);
     }
 
-    fn forget_buyer_without_anything(&mut self, id: AccountId) {
-        if self.buyers.get(&id).is_some_and(|buyer| buyer.taken == 0 && buyer.reservations.is_empty()) {
+    /// A buyer who has nothing and of whom nothing is counted is as one who never came.
+    fn forget_if_nobody(&mut self, id: AccountId) {
+        if self.buyers.get(&id).is_some_and(|buyer| *buyer == Buyer::default()) {
             self.buyers.remove(&id);
         }
     }

@@ -219,15 +219,20 @@ async fn write_reservations_in_tx(
 }
 
 async fn write_buyers_in_tx(tx: &Tx, id: InventoryId, stock: &Stock, change: &Change) -> Faulty<()> {
-    const UPSERT: &str = "INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed) \
-        SELECT $1, account_id, taken, allowed FROM {rows} AS r WHERE true \
-        ON CONFLICT (inventory_id, account_id) DO UPDATE SET taken = excluded.taken, allowed = excluded.allowed";
+    const UPSERT: &str = "INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed, held_ms, \
+        held_since, cools_until) \
+        SELECT $1, account_id, taken, allowed, held_ms, held_since, cools_until FROM {rows} AS r WHERE true \
+        ON CONFLICT (inventory_id, account_id) DO UPDATE SET taken = excluded.taken, allowed = excluded.allowed, \
+        held_ms = excluded.held_ms, held_since = excluded.held_since, cools_until = excluded.cools_until";
     // A limit lowered since must not make what the buyer already has unwritable.
     let allowed = |taken: u32| Ord::max(taken, stock.terms.limit_per_buyer);
     let rows = Rows::default()
         .uuid("account_id", change.buyers.iter().map(|buyer| buyer.0.0))
         .int("taken", change.buyers.iter().map(|buyer| buyer.1))
-        .int("allowed", change.buyers.iter().map(|buyer| allowed(buyer.1)));
+        .int("allowed", change.buyers.iter().map(|buyer| allowed(buyer.1)))
+        .long("held_ms", change.buyers.iter().map(|buyer| buyer.2.held_ms))
+        .optional_time("held_since", change.buyers.iter().map(|buyer| buyer.2.since))
+        .optional_time("cools_until", change.buyers.iter().map(|buyer| buyer.2.cools_until));
     let written = rows.execute(tx, UPSERT, vec![id.0.into()]).await?;
     all_written(written, change.buyers.len())
 }

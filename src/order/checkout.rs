@@ -133,6 +133,7 @@ fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
         | inventory::Refusal::NotEnoughLeft { .. }
         | inventory::Refusal::AreaFull { .. }
         | inventory::Refusal::LimitExceeded { .. }
+        | inventory::Refusal::CoolingDown { .. }
         | inventory::Refusal::ReservationNotFound
         | inventory::Refusal::ReservationEnded
         | inventory::Refusal::NoMoreTime

@@ -106,6 +106,7 @@ fn is_pure(file: &str) -> bool {
         "/delta.rs",
         "/hall.rs",
         "/details.rs",
+        "/fairness.rs",
         "/pricing.rs",
     ];
     file.contains("/plan/") || file.contains("/pick/") || pure.iter().any(|end| file.ends_with(end))

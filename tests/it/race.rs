@@ -61,7 +61,7 @@ fn of_64_buyers_of_one_seat_exactly_one_wins() {
             {
                 match outcome {
                     Ok(reservation) => winners.push((viewer, reservation)),
-                    Err(Error::Refused(Refusal::SeatsTaken { seats })) => assert_eq!(seats, [seat]),
+                    Err(Error::Refused(Refusal::SeatsTaken { seats, .. })) => assert_eq!(seats, [seat]),
                     Err(other) => panic!("seed {seed}: {other:?}"),
                 }
             }

@@ -93,6 +93,7 @@ fn stock() -> Outcome<Stock> {
         hold_seconds: 600,
         hold_seconds_max: 1_200,
         limit_per_buyer: 100,
+        fairness: None,
         currency: "EUR".to_owned(),
         tiers: vec![TierTerms { id: TierId(Uuid::nil()), price: 2_000, fee: 100, tax: 200 }],
         seat_tiers: vec![Some(0); plan.seats.len()],

@@ -24,7 +24,8 @@ user_error! {
         SalesEnded,
         /// A seat or area has no price, so it is not for sale.
         NotForSale,
-        /// Somebody was first: `seats` are no longer free. Nothing was reserved.
+        /// Somebody was first: `seats` are no longer free. Nothing was reserved. While all of them are only reserved,
+        /// `availableAt` says when they come back unless they are bought.
         SeatsTaken,
         /// The pick would leave `seats` behind as single seats between taken ones. Take them too, or move along: as many
         /// seats can be picked from the same stretches with fewer left alone. Nothing was reserved.
@@ -35,10 +36,13 @@ user_error! {
         /// Only `available` seats of the kind that you want are free at all; of wheelchair places, where these are what
         /// is lacking. Nothing was reserved.
         NotEnoughLeft,
-        /// The area has only `available` places left. Nothing was reserved.
+        /// The area has only `available` places left. Nothing was reserved. If reserved places would be enough, `availableAt`
+        /// says when they come back unless they are bought.
         AreaFull,
         /// You would have more places than the event allows one buyer: `limit`, of which you have `taken`.
         LimitExceeded,
+        /// You kept places of this event too long without buying any; `availableAt` says when you may reserve again.
+        CoolingDown,
         /// The reservation ran out or was given back.
         ReservationEnded,
         /// The reservation belongs to an order: cancel the order instead.
@@ -59,7 +63,7 @@ user_error! {
         limit: u32,
         /// How many places you have already.
         taken: u32,
-        /// When it becomes possible.
+        /// When it becomes possible, or may become so.
         available_at: DateTime<Utc>,
     }
 }
@@ -90,8 +94,10 @@ impl From<Told> for ReservationError {
             Refusal::NotForSale { seats } => {
                 Self { seats: ids(seats), ..new(Code::NotForSale, "these places are not for sale") }
             }
-            Refusal::SeatsTaken { seats } => Self {
+            Refusal::SeatsTaken { seats, at } => Self {
                 seats: ids(seats),
+                available_at: at,
+                retryable: at.is_some(),
                 ..new(Code::SeatsTaken, "somebody was first; nothing was reserved")
             },
             Refusal::LeavesOrphans { seats } => Self {
@@ -107,14 +113,21 @@ impl From<Told> for ReservationError {
                 available: Some(available),
                 ..new(Code::NotEnoughLeft, "not as many seats are free; nothing was reserved")
             },
-            Refusal::AreaFull { available } => Self {
+            Refusal::AreaFull { available, at } => Self {
                 available: Some(available),
+                available_at: at,
+                retryable: at.is_some(),
                 ..new(Code::AreaFull, "not as many places are left; nothing was reserved")
             },
             Refusal::LimitExceeded { limit, taken } => Self {
                 limit: Some(limit),
                 taken: Some(taken),
                 ..new(Code::LimitExceeded, "one buyer may not have as many places of this event")
+            },
+            Refusal::CoolingDown { at } => Self {
+                available_at: Some(at),
+                retryable: true,
+                ..new(Code::CoolingDown, "places were kept too long without buying any; come back later")
             },
             Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
             Refusal::ReservationEnded | Refusal::PlacesChanged => {

@@ -1,5 +1,6 @@
 //! Seat maps in the API: the geometry of a house, immutable, with its own revision for every import.
 
+mod geometry;
 mod places;
 
 use std::{collections::HashMap, sync::Arc};
@@ -8,8 +9,11 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, datalo
 use chrono::{DateTime, Utc};
 use entity::SeatMapId;
 
-pub(crate) use self::places::seat_id;
 pub use self::places::{Area, Row, Seat, Zone};
+pub(crate) use self::{
+    geometry::{geometry, named},
+    places::seat_id,
+};
 use crate::{
     error::{Fault, Faulty},
     graphql::{
@@ -104,6 +108,14 @@ impl SeatMap {
     #[graphql(name = "plan")]
     async fn document(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         export(ctx, self.0.id, SeatMapFormat::Full).await
+    }
+
+    /// Where this geometry is found as one JSON text made for drawing: categories, zones with rows and seats, areas, and
+    /// what is drawn besides. It is immutable: keep it for ever. Who may see the seat map may fetch it; as long as no
+    /// event on it is published that takes your access token. Positions are in plan units; categories, zones and areas
+    /// are referred to by their index; rows and areas come in the order of `Event.availability`.
+    async fn url(&self, ctx: &Context<'_>) -> String {
+        format!("{}{}", ctx.app().config.public_url(), geometry::path(self.0.id))
     }
 
     /// When it was imported.

@@ -159,7 +159,7 @@ pub struct Area {
 impl Area {
     /// The area's id, by which places in it are reserved; the same for every event on this seat map.
     async fn id(&self) -> ID {
-        id::encode_as(id::AREA, self.map.place_id(ordinal(self.index)))
+        area_id(&self.map, self.index)
     }
 
     /// The vendor's own key of the area, unique within the seat map.
@@ -214,6 +214,11 @@ impl Area {
 /// The id of the map's seat with this ordinal.
 pub(crate) fn seat_id(map: &SeatMap, index: usize) -> ID {
     id::encode_as(id::SEAT, map.place_id(ordinal(index)))
+}
+
+/// The id of the map's area with this ordinal.
+pub(super) fn area_id(map: &SeatMap, index: usize) -> ID {
+    id::encode_as(id::AREA, map.place_id(ordinal(index)))
 }
 
 /// A plan has far fewer places than 32 bits can count.

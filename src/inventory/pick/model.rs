@@ -211,6 +211,7 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         hold_seconds: 600,
         hold_seconds_max: 1_200,
         limit_per_buyer: 100,
+        fairness: None,
         currency: "EUR".to_owned(),
         tiers: (0..2).map(|index| TierTerms { id: tier(index), price: 1, fee: 0, tax: 0 }).collect(),
         seat_tiers: plan

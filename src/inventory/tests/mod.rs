@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use self::model::Model;
 use super::{
-    Change, Command, Decision, Pick, Place, Refusal, Seat, Stock, Terms, TierTerms, decide,
+    Change, Command, Decision, Fairness, Pick, Place, Refusal, Seat, Stock, Terms, TierTerms, decide,
     state::{Area, Counts},
 };
 
@@ -62,6 +62,8 @@ fn stock(limit: u32) -> Stock {
         hold_seconds: HOLD,
         hold_seconds_max: HOLD_MAX,
         limit_per_buyer: limit,
+        // Counted, but never spent: idle time has a model of its own, in `tests/it/fairness_rule.rs`.
+        fairness: Some(Fairness { budget: Duration::days(30), cool_down: Duration::seconds(60) }),
         currency: "EUR".to_owned(),
         tiers: vec![tier(1), tier(2)],
         seat_tiers: (0..SEATS).map(|seat| (seat + 1 < SEATS).then_some(u16::from(seat % 3 == 0))).collect(),

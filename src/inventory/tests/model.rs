@@ -32,6 +32,15 @@ struct Reserved {
     order: Option<OrderId>,
 }
 
+impl Reserved {
+    /// The minute by whose end its time is up; none while it is being paid.
+    fn comes_back(&self) -> Option<DateTime<Utc>> {
+        let minute = |at: DateTime<Utc>| at.timestamp().div_euclid(60) + i64::from(at.timestamp() % 60 > 0);
+        let active = self.state == ReservationState::Active;
+        active.then(|| DateTime::from_timestamp(minute(self.deadline) * 60, 0)).flatten()
+    }
+}
+
 /// The refusals of which any may be given: which one depends on whether somebody wrote down that time was up.
 type Refusals = Vec<Refusal>;
 
@@ -173,7 +182,10 @@ impl Model {
                 .map(|&ordinal| Place::Seat { ordinal, epoch: self.epochs[&ordinal] + 1 })
                 .collect())
         } else {
-            Err(vec![Refusal::SeatsTaken { seats: lost }])
+            let ends =
+                lost.iter().map(|seat| self.holder(*seat).and_then(|(_, reserved)| reserved.comes_back()));
+            let at = ends.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
+            Err(vec![Refusal::SeatsTaken { seats: lost, at }])
         }
     }
 
@@ -184,7 +196,13 @@ impl Model {
         }
         let available = capacity - self.reserved_in(ordinal) - self.sold_in(ordinal);
         if available < quantity {
-            return Err(vec![Refusal::AreaFull { available }]);
+            let ends = self.live().filter_map(|(_, reserved)| reserved.comes_back());
+            let by = |end: &DateTime<Utc>| {
+                let back = self.live().filter(|(_, of)| of.comes_back().is_some_and(|back| back <= *end));
+                back.flat_map(|(_, of)| &of.places).map(|place| within(*place, ordinal)).sum::<u32>()
+            };
+            let at = ends.filter(|end| available + by(end) >= quantity).min();
+            return Err(vec![Refusal::AreaFull { available, at }]);
         }
         Ok(Place::Area { ordinal, quantity })
     }

@@ -14,8 +14,8 @@
 //! [`Plan::for_pretix`] leaves all of that out, because pretix refuses keys it does not know.
 //!
 //! Layout: `text` (the raw document), `fault` (what is wrong and where), `json` and `room` (typed access to one
-//! value, limits on lists), `read`, `seat` and `area` (the walk), `names` (what refers to what), `focal` (what the
-//! house looks at), `pretix` (the way out).
+//! value, limits on lists), `read`, `seat` and `area` (the walk), `names` (what refers to what), `shape` (what is drawn
+//! besides seats), `focal` (what the house looks at), `pretix` (the way out).
 //!
 //! Invariant: pure. No clock, no randomness, no I/O; the same text always gives the same plan.
 
@@ -28,6 +28,7 @@ mod pretix;
 mod read;
 mod room;
 mod seat;
+pub mod shape;
 mod text;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The world's laws, which hold whatever a test did: no seat twice, counts add up, money balances, nothing untold.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entity::{
+    event,
     inventory::{self, SeatStatus, area, buyer, change, seat},
     order::{self, OrderState, line},
     payment::{self, PaymentState, RefundState, ledger, refund},
@@ -11,7 +12,11 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
-use tessera::{app::App, inventory::Item, inventory::Place, payment::sandbox};
+use tessera::{
+    app::App,
+    inventory::{Change, Idle, Item, Place, Told},
+    payment::sandbox,
+};
 
 /// Panics at the first law that is broken.
 pub(crate) async fn hold(app: &App) {
@@ -20,6 +25,7 @@ pub(crate) async fn hold(app: &App) {
         counts_add_up(db, &row).await;
         places_belong_to_reservations(db, &row).await;
         buyers_have_what_they_took(db, &row).await;
+        idle_time_is_counted(db, &row).await;
         every_change_was_told(db, &row).await;
     }
     tickets_are_what_was_sold(db).await;
@@ -107,6 +113,21 @@ async fn buyers_have_what_they_took(db: &DatabaseConnection, row: &inventory::Mo
     assert!(taken.is_empty(), "buyers without a row: {taken:?}");
 }
 
+/// The stopwatch of idle time runs while its buyer has reservations, if the event counts it; and nobody cools down
+/// meanwhile.
+async fn idle_time_is_counted(db: &DatabaseConnection, row: &inventory::Model) {
+    let event = event::Entity::find_by_id(entity::EventId::from(row.id)).one(db).await.expect("events");
+    let counts = event.expect("an event").hold_budget_seconds.is_some();
+    let live: HashSet<_> = live_of(db, row).await.into_iter().map(|live| live.account_id).collect();
+    let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
+    for buyer in buyers.all(db).await.expect("buyers") {
+        if counts {
+            assert_eq!(buyer.held_since.is_some(), live.contains(&buyer.account_id), "the stopwatch runs");
+        }
+        assert!(buyer.cools_until.is_none() || buyer.held_since.is_none(), "who cools down has nothing");
+    }
+}
+
 /// The log, replayed from its beginning, leads to what the tables say: versions without a gap, nothing untold. What was
 /// pruned cannot be replayed; then the rest must still reach the version without a gap.
 async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) {
@@ -118,6 +139,7 @@ async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) 
         .expect("changes");
     let mut seats: HashMap<i64, (String, i64)> = HashMap::new();
     let mut areas: HashMap<i64, (i64, i64)> = HashMap::new();
+    let mut buyers: HashMap<entity::AccountId, (u32, Idle)> = HashMap::new();
     let number = |value: &Value| value.as_i64().expect("a number");
     let first = changes.first().map_or(1, |change| change.version);
     for (expected, change) in (first..).zip(&changes) {
@@ -130,6 +152,8 @@ async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) 
         for area in payload["areas"].as_array().into_iter().flatten() {
             areas.insert(number(&area[0]), (number(&area[2]), number(&area[3])));
         }
+        let payload: Change = serde_json::from_value(payload).expect("a change");
+        buyers.extend(payload.buyers.into_iter().map(|Told(buyer, taken, idle)| (buyer, (taken, idle))));
     }
     assert_eq!(changes.last().map(|change| change.version), Some(row.version), "the log reaches the version");
     if first > 1 {
@@ -149,6 +173,13 @@ async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) 
         let told = areas.remove(&i64::from(area.ordinal)).unwrap_or_default();
         assert_eq!((i64::from(area.reserved), i64::from(area.sold)), told, "area {} was told", area.ordinal);
     }
+    let rows = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
+    for row in rows.all(db).await.expect("buyers") {
+        let idle = Idle { held_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+        let taken = u32::try_from(row.taken).expect("not negative");
+        assert_eq!(buyers.remove(&row.account_id), Some((taken, idle)), "what a buyer has was told");
+    }
+    assert!(buyers.is_empty(), "told, but not written: {buyers:?}");
 }
 
 async fn tickets_are_what_was_sold(db: &DatabaseConnection) {

@@ -126,6 +126,7 @@ async fn history(world: &World, event: EventId, apps: &[App], viewers: &[Viewer]
     }
     ran.cancel();
     time.await.unwrap_or_else(|panic| panic!("{what}: {panic}"));
+    settle(world, &shared).await;
     let log = loop {
         let log = Log::read(&world.app, event).await;
         goal.send_replace(Some(log.last()));
@@ -143,6 +144,7 @@ async fn history(world: &World, event: EventId, apps: &[App], viewers: &[Viewer]
     }
     let shared = Arc::into_inner(shared).expect("all clients have ended");
     shared.record.nothing_untold(&world.app, event, &what).await;
+    shared.record.look(&world.app, event).await;
     let unknown = shared.record.unknown_count();
     let operations = shared.record.prove(RULES, start, &what);
     println!("{what}: {operations} operations ({unknown} unknown), {} versions, seen {versions}", log.last());
@@ -172,6 +174,17 @@ async fn time(shared: Arc<Shared>, mut random: Random, ran: CancellationToken) {
             drop(worker::expire(&app).await);
             drop(worker::settle(&app).await);
         }
+    }
+}
+
+/// Lets what a bad line left undecided be decided, so that nothing more happens by itself.
+async fn settle(world: &World, shared: &Shared) {
+    for _ in 0..6 {
+        let asked = shared.record.ask();
+        world.advance(Duration::from_secs(10));
+        shared.record.clock(asked, micros(world.app.clock.now()));
+        worker::settle(&world.app).await.expect("settled");
+        worker::expire(&world.app).await.expect("expired");
     }
 }
 

@@ -6,14 +6,11 @@
 use std::{path::Path, sync::Mutex, time::Duration};
 
 use chrono::{DateTime, Utc};
-use entity::{
-    EventId, InventoryId,
-    inventory::{SeatStatus, seat},
-};
+use entity::inventory::{SeatStatus, seat};
 use futures_util::{FutureExt, future::join_all};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
-use tessera::{app::App, clock::Clock};
+use tessera::clock::Clock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +21,7 @@ use crate::support::{
         log::Log,
         record::Recorder,
         remote::{Front, Remote},
-        seat::{Act, Rules, Sight},
+        seat::Rules,
         socket,
     },
     laws, postgres,
@@ -95,7 +92,7 @@ async fn survive(url: &str, data: &Path, instances: usize) {
     }
     let address = servers[0].address.clone();
     keeps_promises(&front, &address).await;
-    look(&world.app, event, &front.record).await;
+    front.record.look(&world.app, event).await;
     drop(servers);
     front.record.nothing_untold(&world.app, event, url).await;
     let unknown = front.record.unknown_count();
@@ -144,23 +141,6 @@ async fn keeps_promises(front: &Front, address: &str) {
         assert_eq!(order["tickets"][0]["state"], ticket, "{id}: {answer}");
         assert_eq!(order["tickets"][0]["code"].is_string(), state == "PAID", "{id}: {answer}");
     }
-}
-
-/// Writes down, as the last thing seen of it, who has each seat.
-async fn look(app: &App, event: EventId, record: &Recorder) {
-    let asked = record.ask();
-    let of_event = seat::Column::InventoryId.eq(InventoryId::from(event));
-    let seats = seat::Entity::find().filter(of_event).all(app.store.read()).await.expect("seats");
-    let sights = seats.into_iter().map(|seat| {
-        let who = seat.reservation_id.and_then(|id| record.token_of(id));
-        let sight = match seat.status {
-            SeatStatus::Available | SeatStatus::Blocked => Sight::Free,
-            SeatStatus::Reserved | SeatStatus::Paying => Sight::Held(who),
-            SeatStatus::Sold => Sight::Sold(who),
-        };
-        (u32::try_from(seat.ordinal).expect("few"), Act::Seen(sight))
-    });
-    record.answered_each(asked, sights.collect::<Vec<_>>());
 }
 
 /// In a world whose clock is past every deadline, all that was left undecided is decided, and the laws hold.

@@ -35,6 +35,15 @@ pub(crate) struct Operation<A> {
     pub(crate) act: A,
 }
 
+impl<A: Debug> fmt::Display for Operation<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.answered {
+            Some(answered) => write!(f, "{:>6} to {answered:>6} {:?}", self.asked, self.act),
+            None => write!(f, "{:>6} to      ? {:?}", self.asked, self.act),
+        }
+    }
+}
+
 /// Why a history is not linearisable.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Stuck {

@@ -8,13 +8,17 @@ use std::{
     },
 };
 
-use entity::{EventId, InventoryId, ReservationId, reservation};
+use entity::{
+    EventId, InventoryId, ReservationId,
+    inventory::{SeatStatus, seat},
+    reservation,
+};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tessera::app::App;
 
 use super::{
     check::{Operation, linearisable},
-    seat::{Act, Rules, Seat, Token},
+    seat::{Act, Rules, Seat, Sight, Token},
 };
 
 /// A history in the making. Operations on several seats are written down for each of them.
@@ -81,6 +85,23 @@ impl Recorder {
         assert!(untold.len() <= allowed, "{what}: nobody was told of {untold:#?}");
     }
 
+    /// Writes down, as the last thing seen of them, who has the seats.
+    pub(crate) async fn look(&self, app: &App, event: EventId) {
+        let asked = self.ask();
+        let of_event = seat::Column::InventoryId.eq(InventoryId::from(event));
+        let seats = seat::Entity::find().filter(of_event).all(app.store.read()).await.expect("seats");
+        let sights = seats.into_iter().map(|seat| {
+            let who = seat.reservation_id.and_then(|id| self.token_of(id));
+            let sight = match seat.status {
+                SeatStatus::Available | SeatStatus::Blocked => Sight::Free,
+                SeatStatus::Reserved | SeatStatus::Paying => Sight::Held(who),
+                SeatStatus::Sold => Sight::Sold(who),
+            };
+            (u32::try_from(seat.ordinal).expect("few"), Act::Seen(sight))
+        });
+        self.answered_each(asked, sights);
+    }
+
     /// It was answered just now.
     pub(crate) fn answered(&self, asked: Asked, seats: &[u32], act: Act) {
         self.answered_each(asked, seats.iter().map(|seat| (*seat, act)));
@@ -118,10 +139,19 @@ impl Recorder {
         }
         for (seat, mut operations) in by_seat {
             operations.extend(of_all.iter().map(|(_, operation)| operation.clone()));
-            if let Err(stuck) = linearisable(&rules, Seat::new(start), operations) {
-                panic!("{what}: the history of seat {seat} is not linearisable: {stuck}");
+            if let Err(stuck) = linearisable(&rules, Seat::new(start), operations.clone()) {
+                let whole = told(operations);
+                panic!(
+                    "{what}: the history of seat {seat} is not linearisable: {stuck}\nAll of it:\n{whole}"
+                );
             }
         }
         count
     }
+}
+
+/// A history in lines, by the moments at which things were asked.
+fn told(mut operations: Vec<Operation<Act>>) -> String {
+    operations.sort_by_key(|operation| operation.asked);
+    operations.iter().map(|operation| format!("{operation}\n")).collect()
 }

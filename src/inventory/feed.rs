@@ -95,7 +95,10 @@ pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faul
     }
     match whole {
         Some(whole) if whole.version == until => Ok(Message::Delta(whole)),
-        Some(_) | None => Ok(Message::Snapshot(desk.read(app, look).await?)),
+        Some(_) | None => {
+            reach(app, &desk, after).await?;
+            Ok(Message::Snapshot(desk.read(app, look).await?))
+        }
     }
 }
 
@@ -187,7 +190,7 @@ impl Reader {
 
     /// Reads the log, or everything; nothing when the reader is up to date.
     async fn refill(&mut self) -> Faulty<Option<Message>> {
-        let current = self.desk.read(&self.app, |stock| stock.version).await?;
+        let current = reach(&self.app, &self.desk, self.last.unwrap_or_default()).await?;
         let Some(last) = self.last.filter(|last| (current - RESUME_MAX..=current).contains(last)) else {
             return self.snapshot().await.map(Some);
         };
@@ -214,6 +217,17 @@ impl Reader {
         self.behind = false;
         Ok(Message::Snapshot(availability))
     }
+}
+
+/// The desk's version, once it has followed the log if the reader has a later one: from another instance, or from the
+/// log. Whoever comes back must not be sent into the past.
+async fn reach(app: &App, desk: &Desk, last: i64) -> Faulty<i64> {
+    let current = desk.read(app, |stock| stock.version).await?;
+    if last <= current {
+        return Ok(current);
+    }
+    desk.catch_up(app, last).await?;
+    desk.read(app, |stock| stock.version).await
 }
 
 /// Up to `limit` versions after `after` as one delta. None where the log does not reach, or says that there are new

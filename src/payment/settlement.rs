@@ -93,25 +93,32 @@ async fn settle_or_cancel(app: &App, id: PaymentId, give_up: bool) -> Faulty<()>
 /// One question to the provider, and one commit of its answer.
 async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> {
     let provider = &*app.provider;
-    let reference = payment.provider_ref.as_deref();
     let overdue = give_up || payment.deadline <= app.clock.now();
+    let fenced;
+    let payment = if overdue && state::can_be_given_up(payment.state) && payment.provider_ref.is_some() {
+        fenced = fence(app, payment).await?;
+        &fenced
+    } else {
+        payment
+    };
+    let reference = payment.provider_ref.as_deref();
     let answer = match (payment.state, reference) {
         (PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled, _) => return Ok(()),
         // Given up, or too late: whoever comes back after that must not be charged.
-        (PaymentState::Authorised, Some(reference)) if overdue => provider.cancel(reference).await,
-        (PaymentState::Authorised, Some(reference)) => match sell::sell(app, payment).await {
-            Ok(()) => return Ok(()),
-            Err(NoDeal::Fault(fault)) => return Err(fault),
-            Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {
-                unchanged(app, payment).await?;
-                // The seats are gone: the authorisation is given up, and nobody is charged.
-                provider.cancel(reference).await
-            }
-        },
-        (PaymentState::Capturing, Some(reference)) => provider.capture(reference).await,
-        (PaymentState::RequiresAction | PaymentState::Submitted, Some(reference)) if overdue => {
-            provider.cancel(reference).await
+        (
+            PaymentState::Authorised | PaymentState::RequiresAction | PaymentState::Submitted,
+            Some(reference),
+        ) if overdue => provider.cancel(reference).await,
+        (PaymentState::Authorised, Some(_)) => {
+            return match sell::sell(app, payment).await {
+                Ok(()) => Ok(()),
+                Err(NoDeal::Fault(fault)) => Err(fault),
+                // The seats are gone: the authorisation is given up next, and nobody is charged. Race: whoever settles it
+                // at the same time may have sold them, and then the fence does not hold.
+                Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => fence(app, payment).await.map(|_| ()),
+            };
         }
+        (PaymentState::Capturing, Some(reference)) => provider.capture(reference).await,
         (_, Some(reference)) => provider.find(reference).await,
         // Never answered: the same key finds what was made, or makes it now.
         (_, None) => provider.create(&new_intent(payment)).await,
@@ -128,6 +135,23 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
             postpone(app, payment).await
         }
     }
+}
+
+/// Writes down that the payment is given up, before the provider is told: from here on nobody sells for it. Whoever is
+/// selling for it right now was first, and then it is stale; or comes later, and then the sale is.
+async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
+    if payment.updated_at >= payment.deadline {
+        // Written after its time: whoever read it as it is knows that it is over.
+        return Ok(payment.clone());
+    }
+    let now = app.clock.now();
+    let mut row = payment.clone().into_active_model();
+    row.deadline = Set(payment.deadline.min(now));
+    row.updated_at = Set(now);
+    let tx = app.store.begin().await?;
+    let fenced = save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
+    tx.commit().await?;
+    Ok(fenced)
 }
 
 /// Whether the payment is still as it was read. Race: whoever settles it at the same time may have sold its seats, and

@@ -26,6 +26,11 @@ pub fn has_ended(state: PaymentState) -> bool {
     matches!(state, PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled)
 }
 
+/// Whether the payment can be cancelled at the provider, which has an intent and has collected nothing.
+pub fn can_be_given_up(state: PaymentState) -> bool {
+    matches!(state, PaymentState::Submitted | PaymentState::RequiresAction | PaymentState::Authorised)
+}
+
 /// The state after `observed` was seen at the provider, if it is another one.
 pub fn advance(current: PaymentState, observed: PaymentState) -> Option<PaymentState> {
     // Once the seats are sold, the only way is to be collected: a decline seen late is old news.

@@ -59,6 +59,7 @@ async fn survive(url: &str, data: &Path, instances: usize) {
     let app = application(url, Clock::system()).await;
     let world = World::of(app, "beside the servers", url);
     let stage = world.large_stage().await;
+    world.without_hold_budget(&stage.vendor, &stage.event).await;
     let event = world.only_event().await;
     let mut servers: Vec<Server> = (0..instances).map(|_| Server::start(url, data)).collect();
     let front = Front {
@@ -103,8 +104,8 @@ async fn survive(url: &str, data: &Path, instances: usize) {
         log.last()
     );
     assert!(operations > 40 * KILLS && paid > KILLS, "the kills came in the middle: {operations}, {paid}");
-    world.end().await;
     settled(url).await;
+    world.end().await;
 }
 
 /// Kills a server at random, in the middle of what the clients do, and starts it again.

@@ -192,6 +192,35 @@ fn a_payment_confirmed_twice_at_once_is_collected() {
     });
 }
 
+/// One tab gives the payment up while another takes the last step of it: either the order is paid and collected, or the
+/// payment is cancelled and nothing is sold. Never are there tickets for an authorisation that was given back.
+#[test]
+fn a_payment_given_up_while_it_is_sold_is_one_or_the_other() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let confirm = "mutation($id: ID!) { confirmPayment(input: { paymentId: $id }) { errors { code } } }";
+        let cancel = "mutation($id: ID!) { cancelPayment(input: { paymentId: $id }) { errors { code } } }";
+        for seat in &stage.seats {
+            let buyer = world.guest().await;
+            let reservation = world.reserve(&buyer, &stage.event, &[seat]).await;
+            let order = world.checkout(&buyer, &[&reservation]).await;
+            let asked = world.pay(&buyer, &order, "pm_card_authenticationRequired", "either-or").await.good();
+            let url = asked.text("payOrder.payment.nextActionUrl");
+            sandbox.authenticate(url.rsplit('/').next().expect("an intent"), true).await.expect("answered");
+            let id = asked.text("payOrder.payment.id");
+            let asks =
+                [confirm, cancel, confirm].map(|ask| world.gql(Some(&buyer), ask, json!({ "id": id })));
+            join_all(asks).await;
+            let document = "query($id: ID!) { order(id: $id) { state payments { state } } }";
+            let now = world.gql(Some(&buyer), document, json!({ "id": order })).await.good().data("order");
+            let paid = json!({ "state": "PAID", "payments": [{ "state": "CAPTURED" }] });
+            let cancelled = json!({ "state": "AWAITING_PAYMENT", "payments": [{ "state": "CANCELLED" }] });
+            assert!(now == paid || now == cancelled, "{now}");
+        }
+    });
+}
+
 /// Whoever repeats a key at once must not stand in the way of others, and is answered as the first was.
 #[test]
 fn repeated_keys_do_not_starve_the_neighbours() {

@@ -124,6 +124,15 @@ impl World {
         Stage { vendor, category, shop, venue, map, event, seats, area }
     }
 
+    /// Lets buyers reserve and drop as often as they like: for tests in which few of them do it all the time.
+    pub(crate) async fn without_hold_budget(&self, vendor: &str, event: &str) {
+        let seen = "query($id: ID!) { event(id: $id) { version } }";
+        let version = self.gql(Some(vendor), seen, json!({ "id": event })).await.good().data("event.version");
+        let document = "mutation($id: ID!, $version: Long!) { updateEvent(input: { eventId: $id,
+            expectedVersion: $version, holdBudgetSeconds: null }) { event { id } errors { code message path } } }";
+        self.gql(Some(vendor), document, json!({ "id": event, "version": version })).await.good();
+    }
+
     /// Imports a plan; the seat map's id.
     pub(crate) async fn import(&self, vendor: &str, venue: &str, plan: &str) -> String {
         let document = "mutation($venue: ID!, $plan: String!) {

@@ -45,6 +45,18 @@ pub(crate) struct Event {
     pub(crate) seats: Arc<[String]>,
 }
 
+impl Event {
+    /// The version of what is free of it, asked of this server.
+    pub(crate) async fn version(&self, address: &str) -> Outcome<i64> {
+        // A connection of its own: the stage's goes to a server that may have been restarted since.
+        let mut connection = Connection::open(address).await?;
+        let document = "query($event: ID!) { event(id: $event) { availability { version } } }";
+        let answer = connection.gql(None, document, json!({ "event": self.id })).await?;
+        let version = answer.pointer("/event/availability/version");
+        Ok(version.and_then(Value::as_i64).ok_or_else(|| format!("no version in {answer}"))?)
+    }
+}
+
 impl Stage {
     /// Opens a shop on a server with an empty database.
     pub(crate) async fn open(bench: &Bench, home: &Home, server: &Server) -> Outcome<Self> {
@@ -109,14 +121,6 @@ impl Stage {
         let map = self.vendor(document, json!({ "event": event })).await?;
         let seats = seats_of(&map).ok_or("an event without seats")?;
         Ok(Event { id: event, seats: seats.into() })
-    }
-
-    /// The version of what is free of the event.
-    pub(crate) async fn version(&mut self, event: &Event) -> Outcome<i64> {
-        let document = "query($event: ID!) { event(id: $event) { availability { version } } }";
-        let answer = self.vendor(document, json!({ "event": event.id })).await?;
-        let version = answer.pointer("/event/availability/version");
-        Ok(version.and_then(Value::as_i64).ok_or_else(|| format!("no version in {answer}"))?)
     }
 
     /// Lets guests come; their access tokens.

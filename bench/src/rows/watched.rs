@@ -29,7 +29,7 @@ const RATE: u32 = 20;
 const CONNECTIONS: usize = 32;
 
 pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
-    let (mut scene, event) = fresh(bench).await?;
+    let (scene, event) = fresh(bench).await?;
     let each = RATE * bench.scale.seconds * 2;
     // The first buyers open the desk, the rest find everything warm.
     come(&scene, &event, 0..RATE).await?;
@@ -37,7 +37,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     let watchers = gather(bench, &scene, &event, 2 * each).await?;
     let mut watched = come(&scene, &event, RATE + each..RATE + 2 * each).await?;
     // Buyers who came at the same time may share a version, so it has to be asked for.
-    let version = scene.stage.version(&event).await?;
+    let version = event.version(&scene.server.address).await?;
     // Told late is a fault of its own, and says nothing about the reservations.
     let late = match watchers.seen.all_at(version).await {
         Ok(()) => "",

@@ -197,7 +197,12 @@ fn refused(fault: &Fault) -> Response {
             let message = "Not possible right now; try again.";
             answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
         }
-        fault => {
+        Fault::Invalid(_)
+        | Fault::Stale(_)
+        | Fault::IdempotencyMismatch
+        | Fault::Unauthenticated
+        | Fault::Forbidden(_)
+        | Fault::Internal(_) => {
             tracing::error!(?fault, "a geometry could not be served");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Failure::Http(status, answer::internal()).answer(MediaType::Json)

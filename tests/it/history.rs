@@ -91,7 +91,7 @@ async fn histories(world: &World, instances: usize, seeds: std::ops::Range<u64>,
         events.push((seed, another_event(world, &stage, seed).await));
     }
     for (seed, event) in events {
-        history(world, event, &apps, &viewers, seed, fault).await;
+        history(world, event, &apps, &viewers, (seed, fault)).await;
     }
     let broken = line.as_ref().map(|line| line.broken.load(Relaxed));
     assert!(broken.is_none_or(|broken| broken > 10), "the line broke {broken:?} times");
@@ -103,7 +103,13 @@ async fn histories(world: &World, instances: usize, seeds: std::ops::Range<u64>,
     lines.wait().await;
 }
 
-async fn history(world: &World, event: EventId, apps: &[App], viewers: &[Viewer], seed: u64, fault: Fault) {
+async fn history(
+    world: &World,
+    event: EventId,
+    apps: &[App],
+    viewers: &[Viewer],
+    (seed, fault): (u64, Fault),
+) {
     let what = format!("{} with {} instances, {fault:?}, seed {seed}", world.backend, apps.len());
     let start = micros(world.app.clock.now());
     let record = Recorder::default();
@@ -148,7 +154,10 @@ async fn history(world: &World, event: EventId, apps: &[App], viewers: &[Viewer]
     shared.record.look(&world.app, event).await;
     let unknown = shared.record.unknown_count();
     let operations = shared.record.prove(RULES, start, &what);
-    println!("{what}: {operations} operations ({unknown} unknown), {} versions, seen {versions}", log.last());
+    eprintln!(
+        "{what}: {operations} operations ({unknown} unknown), {} versions, seen {versions}",
+        log.last()
+    );
     let is_clean = fault == Fault::None;
     assert!(!is_clean || unknown < 10, "{what}: {unknown} of {operations} answers say nothing");
     assert!(operations > CLIENTS * ACTS, "{what}: {operations} operations are no proof");

@@ -99,7 +99,7 @@ async fn survive(url: &str, data: &Path, instances: usize) {
     let unknown = front.record.unknown_count();
     let paid = front.promises.lock().expect("the promises").len();
     let operations = front.record.prove(RULES, 0, url);
-    println!(
+    eprintln!(
         "{operations} operations ({unknown} unknown), {paid} paid, {} versions, seen {seen} by {WATCHERS}",
         log.last()
     );

@@ -119,9 +119,7 @@ impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[expect(clippy::cast_possible_truncation, reason = "coordinates are at most a million")]
         let whole = self.0 as i64;
-        #[expect(clippy::cast_precision_loss, reason = "a different number is not taken for a whole one")]
-        let is_whole = whole as f64 == self.0;
-        if is_whole { serializer.serialize_i64(whole) } else { serializer.serialize_f64(self.0) }
+        if self.0.fract() == 0.0 { serializer.serialize_i64(whole) } else { serializer.serialize_f64(self.0) }
     }
 }
 

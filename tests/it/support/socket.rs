@@ -71,10 +71,8 @@ impl Socket {
 
     /// The next message of the protocol; none when the connection broke.
     pub(crate) async fn heard(&mut self) -> Option<Value> {
-        match self.frame().await? {
-            Message::Text(text) => Some(serde_json::from_str(&text).expect("JSON")),
-            _ => None,
-        }
+        let Message::Text(text) = self.frame().await? else { return None };
+        Some(serde_json::from_str(&text).expect("JSON"))
     }
 
     /// The data of the next result.

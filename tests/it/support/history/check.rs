@@ -146,7 +146,9 @@ impl<M: Model> Search<'_, M> {
                 break open;
             }
             left -= idle.len();
-            idle.into_iter().for_each(|index| done.put(index));
+            for index in idle {
+                done.put(index);
+            }
         };
         if !self.visited.insert((done.clone(), state.clone())) {
             return None;

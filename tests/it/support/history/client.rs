@@ -88,7 +88,7 @@ impl Client {
             let kept = match (mine.order, mine.is_paid) {
                 (Some(order), true) => self.refund(mine, order).await,
                 (Some(order), false) => self.settle(mine, order).await,
-                (None, _) => self.decide(mine).await,
+                (None, _) => Box::pin(self.decide(mine)).await,
             };
             self.mine.extend(kept);
         }

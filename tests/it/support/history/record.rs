@@ -153,5 +153,5 @@ impl Recorder {
 /// A history in lines, by the moments at which things were asked.
 fn told(mut operations: Vec<Operation<Act>>) -> String {
     operations.sort_by_key(|operation| operation.asked);
-    operations.iter().map(|operation| format!("{operation}\n")).collect()
+    operations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -1,8 +1,8 @@
 //! Streams that are run once for all who watch the same.
 //!
-//! Subscribers with the same document, the same variables and nothing of their own in the answer share a [topic](topic):
+//! Subscribers with the same document, the same variables and nothing of their own in the answer share a [topic]:
 //! one execution and one serialised payload for each change, of which only the frame with the operation's id is each
-//! client's. A topic has a [driver](driver) while somebody watches. It hands a payload from rank to rank straight into the
+//! client's. A topic has a [driver] while somebody watches. It hands a payload from rank to rank straight into the
 //! sockets' queues, gives way to others between the ranks, and takes the next payload when all have been served; what is
 //! committed meanwhile comes as one delta.
 //!

@@ -4,6 +4,7 @@
 //! this machine's. SQLite is on this machine, so there the offset stays zero. Tests set the clock by hand.
 
 use std::{
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -82,6 +83,20 @@ impl Clock {
                 TimeDelta::microseconds(new - old)
             }
             Source::Manual(_) => TimeDelta::zero(),
+        }
+    }
+
+    /// The times of the database's clock at which something decided by this one at `at` may still be written. A manual
+    /// clock knows nothing of the database's.
+    pub fn good_for(
+        &self,
+        at: DateTime<Utc>,
+        ahead: TimeDelta,
+        late: TimeDelta,
+    ) -> RangeInclusive<DateTime<Utc>> {
+        match &*self.0 {
+            Source::Database { .. } => at - ahead..=at + late,
+            Source::Manual(_) => DateTime::UNIX_EPOCH..=DateTime::from_timestamp_nanos(i64::MAX),
         }
     }
 

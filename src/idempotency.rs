@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{Check, Fault, Faulty},
-    store::{Rows, Tx},
+    store::{Rows, Script, Tx},
 };
 
 /// For how many days a key is remembered: longer than any client or provider retries.
@@ -75,7 +75,7 @@ impl Key {
 /// Writes the keys down, each for its subject; gives the names of those that nobody had used before.
 pub(crate) async fn claim_all_in_tx(
     tx: &Tx,
-    mut claims: Vec<(&Key, Uuid)>,
+    claims: Vec<(&Key, Uuid)>,
     now: DateTime<Utc>,
 ) -> Faulty<HashSet<Name>> {
     const INSERT: &str = "INSERT INTO idempotency (account_id, operation, key, input_digest, subject, created_at) \
@@ -84,14 +84,25 @@ pub(crate) async fn claim_all_in_tx(
     if claims.is_empty() {
         return Ok(HashSet::new());
     }
+    named(tx, claimed(claims), INSERT, vec![now.into()]).await
+}
+
+/// Adds to a script that the keys are written down, each for its subject, unless one of them was used before, which is
+/// a violation of their uniqueness. The time is the script's second shared value.
+pub(crate) fn claim_all(script: Script, claims: Vec<(&Key, Uuid)>) -> Script {
+    const INSERT: &str = "INSERT INTO idempotency (account_id, operation, key, input_digest, subject, created_at) \
+        SELECT account_id, operation, key, input_digest, subject, $2 FROM {rows} AS r";
+    script.with("idempotency", INSERT, claimed(claims))
+}
+
+fn claimed(mut claims: Vec<(&Key, Uuid)>) -> Rows {
     // Two transactions that claim the same keys take them in the same order, so that neither waits for the other.
     claims.sort_by(|(a, _), (b, _)| {
         (a.account, a.operation, &a.chosen).cmp(&(b.account, b.operation, &b.chosen))
     });
-    let rows = names(claims.iter().map(|(key, _)| *key))
+    names(claims.iter().map(|(key, _)| *key))
         .bytes("input_digest", claims.iter().map(|(key, _)| key.input_digest.clone()))
-        .uuid("subject", claims.iter().map(|(_, subject)| *subject));
-    named(tx, rows, INSERT, vec![now.into()]).await
+        .uuid("subject", claims.iter().map(|(_, subject)| *subject))
 }
 
 /// The names of those keys that were used before.

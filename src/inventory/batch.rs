@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::{
     change::Decision,
@@ -108,6 +109,17 @@ impl Decided {
         self.good
             .iter()
             .all(|good| good.job.companion.is_none() && good.decisions.iter().all(Decision::is_empty))
+    }
+
+    /// Whether something is to be written with them that the desk does not write itself.
+    pub(super) fn has_companions(&self) -> bool {
+        self.good.iter().any(|good| good.job.companion.is_some())
+    }
+
+    /// The keys that are used up by the good jobs, and for what.
+    pub(super) fn claims(&self) -> Vec<(&Key, Uuid)> {
+        let keys = self.good.iter().filter_map(|good| good.job.key.as_ref());
+        keys.map(|(key, subject)| (key, *subject)).collect()
     }
 
     /// Whether several jobs would be committed together.

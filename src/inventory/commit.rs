@@ -3,8 +3,12 @@
 //! Most tries are optimistic: the batch is decided upon the memory, and the version guard says whether that was the
 //! current version. Where another instance sells the same inventory that would be lost again and again, so for a while
 //! the desk takes the inventory's row first, follows the log, and decides then.
+//!
+//! On PostgreSQL a batch without companions is one statement: the guard, the keys, and everything that the guard allows.
+//! Where that one does not hold, for whatever reason, the next try goes step by step.
 
 use chrono::TimeDelta;
+use sea_orm::DbBackend;
 
 use super::{
     batch::{Decided, Job},
@@ -19,11 +23,14 @@ use crate::{
     app::App,
     error::{Fault, Faulty},
     idempotency,
-    store::Tx,
+    store::{self, Tx},
 };
 
 /// By how much this instance's time may have been wrong when it decided about deadlines.
 const TOLERANCE: TimeDelta = TimeDelta::milliseconds(100);
+/// How long after the decision one statement may reach the database. Nobody is harmed by what was decided upon a time
+/// that is past, since nothing was written in between; but a clock may be as far behind.
+const LATE: TimeDelta = TimeDelta::seconds(1);
 
 /// What came of a try.
 pub(super) enum Tried {
@@ -62,6 +69,7 @@ impl Desk {
         app: &App,
         memory: &mut Option<Stock>,
         batch: Vec<Job>,
+        first: bool,
     ) -> Result<Tried, (Vec<Job>, Fault)> {
         let tx = match self.prepare(app, memory).await {
             Ok(tx) => tx,
@@ -79,7 +87,13 @@ impl Desk {
                 Err(fault) => Err((decided.jobs(), fault)),
             };
         }
-        match self.write(app, stock, &mut decided, tx).await {
+        let at_once = first && app.store.backend() == DbBackend::Postgres && !decided.has_companions();
+        let written = if at_once {
+            self.write_at_once(app, stock, &mut decided, tx).await
+        } else {
+            self.write(app, stock, &mut decided, tx).await
+        };
+        match written {
             Ok(version) => {
                 stock.version = version.number;
                 app.bus.announce(self.id, version.number);
@@ -129,6 +143,44 @@ impl Desk {
         Ok(true)
     }
 
+    /// Writes and commits what was decided in one statement, or nothing.
+    async fn write_at_once(
+        &self,
+        app: &App,
+        stock: &Stock,
+        decided: &mut Decided,
+        tx: Option<Tx>,
+    ) -> Result<Version, Unwritten> {
+        let used = idempotency::used(app.store.read(), decided.refused_keys()).await?;
+        decided.mark_used(&used);
+        let (now, asked) = (decided.at, app.clock.ask());
+        let good = app.clock.good_for(now, TOLERANCE, LATE);
+        let change = stock.change_of(&decided.decisions());
+        let script = write::script(self.id, stock, &change, now)?;
+        let script = idempotency::claim_all(script, decided.claims());
+        let guard = write::guard(stock, &good);
+        let guarded = match tx {
+            Some(tx) => app.store.write_and_commit(tx, script, guard).await,
+            None => app.store.write_at_desk(script, guard).await,
+        };
+        match guarded {
+            Ok(guarded) => {
+                app.clock.observe(asked, guarded.asked_at);
+                if guarded.held {
+                    return Ok(Version { number: stock.version + 1, change });
+                }
+                if good.contains(&guarded.asked_at) {
+                    self.note_others();
+                }
+                Err(Unwritten::Again)
+            }
+            Err(store::Unwritten::Repeated) => Err(Unwritten::Again),
+            Err(store::Unwritten::No(error)) => Err(Unwritten::Fault(error.into())),
+            // It may have happened: it is not tried again, and the memory is read anew.
+            Err(store::Unwritten::Unknown(error)) => Err(Unwritten::Unknown(Fault::internal(error))),
+        }
+    }
+
     /// Writes and commits what was decided; jobs that cannot be written are left out.
     async fn write(
         &self,
@@ -152,7 +204,7 @@ impl Desk {
             }
             Guard::Held(_) => {}
         }
-        let failures = accompany_all(&tx, &decided.good, now).await?;
+        let failures = accompany_all(&tx, decided, now).await?;
         if !failures.is_empty() {
             *decided = std::mem::take(decided).without(stock, failures).map_err(Unwritten::Apart)?;
             if decided.is_idle() {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     across,
-    batch::Good,
+    batch::{Decided, Good},
     change::Decision,
     command::{Command, Refusal},
     decide::decide,
@@ -84,14 +84,12 @@ pub(super) async fn accompany(
 /// which jobs have to be left out, and why; a fault says that nothing can be committed now.
 pub(super) async fn accompany_all(
     tx: &Tx,
-    jobs: &[Good],
+    decided: &Decided,
     now: DateTime<Utc>,
 ) -> Faulty<Vec<(usize, NoDeal)>> {
-    let claims: Vec<_> =
-        jobs.iter().filter_map(|good| good.job.key.as_ref()).map(|(key, subject)| (key, *subject)).collect();
-    let claimed = claim_all_in_tx(tx, claims, now).await?;
+    let claimed = claim_all_in_tx(tx, decided.claims(), now).await?;
     let mut failures = Vec::new();
-    for (index, Good { job, held, .. }) in jobs.iter().enumerate() {
+    for (index, Good { job, held, .. }) in decided.good.iter().enumerate() {
         if job.key.as_ref().is_some_and(|(key, _)| !claimed.contains(&key.name())) {
             failures.push((index, NoDeal::KeyUsed));
         } else if let Some(companion) = &job.companion {

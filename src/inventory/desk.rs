@@ -217,7 +217,7 @@ impl Desk {
             }
             let tried = {
                 let mut memory = self.stock.lock().await;
-                let tried = self.attempt(app, &mut memory, batch).await;
+                let tried = self.attempt(app, &mut memory, batch, lost == 0).await;
                 if tried.is_err() {
                     // Whatever the memory says now, the database knows better.
                     *memory = None;

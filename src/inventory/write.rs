@@ -1,24 +1,29 @@
 //! Writing an inventory: everything that a batch changed, in set-based statements behind the version guard.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Utc};
 use entity::{
     InventoryId, Versioned,
-    inventory::{self, InventoryKind, area, change},
+    inventory::{self, InventoryKind, area},
 };
 use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement, Value,
     sea_query::{Expr, ExprTrait},
 };
 
-use super::{change::Change, state::Stock};
+use super::{
+    change::Change,
+    state::{Counts, Stock},
+};
 use crate::{
     error::{Fault, Faulty},
-    store::{Rows, Tx},
+    store::{self, Rows, Script, Tx},
 };
 
-/// Rows per statement: below PostgreSQL's and SQLite's limits for the length of a value.
+/// New seats per statement, so that no statement takes long.
 const ROWS_PER_STATEMENT: usize = 10_000;
 
 /// What the version guard said.
@@ -29,7 +34,23 @@ pub(super) enum Guard {
     Lost,
 }
 
-/// Raises the version from the stock's to the next, with the stock's counts, if nobody was first.
+/// Raises the version from the stock's to the next, with the stock's counts, if nobody was first. The id and the time
+/// are `$1` and `$2`; what follows is [`raised`].
+const RAISE: &str = "UPDATE inventory SET version = version + 1, available = $4, reserved = $5, sold = $6, \
+    blocked = $7, updated_at = $2 WHERE id = $1 AND version = $3";
+
+fn raised(stock: &Stock) -> Vec<Value> {
+    let Counts { available, reserved, sold, blocked } = stock.counts;
+    vec![
+        stock.version.into(),
+        signed(available).into(),
+        signed(reserved).into(),
+        signed(sold).into(),
+        signed(blocked).into(),
+    ]
+}
+
+/// The version guard by itself.
 pub(super) async fn guard_in_tx(
     tx: &Tx,
     id: InventoryId,
@@ -38,24 +59,19 @@ pub(super) async fn guard_in_tx(
 ) -> Faulty<Guard> {
     let backend = tx.get_database_backend();
     let clock = if backend == DbBackend::Postgres { "clock_timestamp()" } else { "NULL" };
-    let sql = format!(
-        "UPDATE inventory SET version = version + 1, available = $3, reserved = $4, sold = $5, blocked = $6, \
-         updated_at = $7 WHERE id = $1 AND version = $2 RETURNING {clock} AS now"
-    );
-    let counts = stock.counts;
-    let values = [
-        id.0.into(),
-        stock.version.into(),
-        signed(counts.available).into(),
-        signed(counts.reserved).into(),
-        signed(counts.sold).into(),
-        signed(counts.blocked).into(),
-        now.into(),
-    ];
+    let sql = format!("{RAISE} RETURNING {clock} AS now");
+    let values = [id.0.into(), now.into()].into_iter().chain(raised(stock));
     match tx.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await? {
         Some(row) => Ok(Guard::Held(row.try_get("", "now")?)),
         None => Ok(Guard::Lost),
     }
+}
+
+/// The version guard as a part of one statement. It does not hold either when the database's time is not one of `good`.
+pub(super) fn guard(stock: &Stock, good: &RangeInclusive<DateTime<Utc>>) -> store::Guard {
+    let mut values = raised(stock);
+    values.extend([(*good.start()).into(), (*good.end()).into()]);
+    store::Guard { sql: format!("{RAISE} AND clock_timestamp() BETWEEN $8 AND $9"), values }
 }
 
 /// Writes the stock's counts again, because they are no longer what the guard wrote in this transaction.
@@ -90,11 +106,7 @@ pub(super) async fn write_in_tx(
     change: &Change,
     now: DateTime<Utc>,
 ) -> Faulty<()> {
-    write_seats_in_tx(tx, id, change).await?;
-    write_areas_in_tx(tx, id, change).await?;
-    write_reservations_in_tx(tx, id, change, now).await?;
-    write_buyers_in_tx(tx, id, stock, change).await?;
-    append_in_tx(tx, id, stock.version + 1, change, now).await
+    Ok(script(id, stock, change, now)?.run_in_tx(tx).await?)
 }
 
 /// Raises the version of an inventory whose event's terms changed, so that every desk reloads them.
@@ -108,7 +120,7 @@ pub(super) async fn touch_in_tx(tx: &Tx, id: InventoryId, now: DateTime<Utc>) ->
         return Ok(()); // Not published yet: nothing is sold of it.
     }
     let row = inventory::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound("event"))?;
-    append_in_tx(tx, id, row.version, &Change { terms: true, ..Change::default() }, now).await
+    append_in_tx(tx, id, row.version, now).await
 }
 
 /// Makes the inventory of an event that is being published: all places available, at version 1.
@@ -147,116 +159,105 @@ pub(super) async fn create_in_tx(
         sold: Set(0),
     });
     area::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
+    append_in_tx(tx, id, 1, now).await
+}
+
+/// Appends a version that changed the terms to the log.
+async fn append_in_tx(tx: &Tx, id: InventoryId, version: i64, now: DateTime<Utc>) -> Faulty<()> {
+    let rows = appended(version, &Change { terms: true, ..Change::default() })?;
+    rows.execute(tx, APPEND, vec![id.0.into(), now.into()]).await?;
+    Ok(())
+}
+
+/// Everything that the change writes. Shared by all are the inventory's id and the time.
+pub(super) fn script(id: InventoryId, stock: &Stock, change: &Change, now: DateTime<Utc>) -> Faulty<Script> {
+    Ok(Script::new(vec![id.0.into(), now.into()])
+        .with("inventory_seat", UPSERT_SEATS, seats(change))
+        .with("inventory_area", UPSERT_AREAS, areas(change))
+        .with("reservation", UPSERT_RESERVATIONS, reservations(change)?)
+        .with("inventory_buyer", UPSERT_BUYERS, buyers(stock, change))
+        .with("inventory_change", APPEND, appended(stock.version + 1, change)?))
 }
 
 // Seats and areas exist, so these are updates. They are written as upserts because those have one plan, by the primary
 // key: a joined `UPDATE` makes SQLite compare every seat of the hall with every row.
-async fn write_seats_in_tx(tx: &Tx, id: InventoryId, change: &Change) -> Faulty<()> {
-    const UPSERT: &str = "INSERT INTO inventory_seat (inventory_id, ordinal, status, epoch, reservation_id) \
-        SELECT $1, ordinal, status, epoch, reservation_id FROM {rows} AS r WHERE true \
-        ON CONFLICT (inventory_id, ordinal) DO UPDATE SET status = excluded.status, epoch = excluded.epoch, \
-        reservation_id = excluded.reservation_id";
-    for seats in change.seats.chunks(ROWS_PER_STATEMENT) {
-        let rows = Rows::default()
-            .int("ordinal", seats.iter().map(|seat| seat.0))
-            .int("status", seats.iter().map(|seat| u32::from(seat.1.to_value().unsigned_abs())))
-            .int("epoch", seats.iter().map(|seat| seat.2))
-            .optional_uuid("reservation_id", seats.iter().map(|seat| seat.3.map(|id| id.0)));
-        let written = rows.execute(tx, UPSERT, vec![id.0.into()]).await?;
-        all_written(written, seats.len())?;
-    }
-    Ok(())
+const UPSERT_SEATS: &str = "INSERT INTO inventory_seat (inventory_id, ordinal, status, epoch, reservation_id) \
+    SELECT $1, ordinal, status, epoch, reservation_id FROM {rows} AS r WHERE true \
+    ON CONFLICT (inventory_id, ordinal) DO UPDATE SET status = excluded.status, epoch = excluded.epoch, \
+    reservation_id = excluded.reservation_id";
+
+fn seats(change: &Change) -> Rows {
+    Rows::default()
+        .int("ordinal", change.seats.iter().map(|seat| seat.0))
+        .int("status", change.seats.iter().map(|seat| u32::from(seat.1.to_value().unsigned_abs())))
+        .int("epoch", change.seats.iter().map(|seat| seat.2))
+        .optional_uuid("reservation_id", change.seats.iter().map(|seat| seat.3.map(|id| id.0)))
 }
 
-async fn write_areas_in_tx(tx: &Tx, id: InventoryId, change: &Change) -> Faulty<()> {
-    const UPSERT: &str = "INSERT INTO inventory_area (inventory_id, ordinal, capacity, reserved, sold) \
-        SELECT $1, ordinal, capacity, reserved, sold FROM {rows} AS r WHERE true \
-        ON CONFLICT (inventory_id, ordinal) DO UPDATE SET reserved = excluded.reserved, sold = excluded.sold";
-    let rows = Rows::default()
+const UPSERT_AREAS: &str = "INSERT INTO inventory_area (inventory_id, ordinal, capacity, reserved, sold) \
+    SELECT $1, ordinal, capacity, reserved, sold FROM {rows} AS r WHERE true \
+    ON CONFLICT (inventory_id, ordinal) DO UPDATE SET reserved = excluded.reserved, sold = excluded.sold";
+
+fn areas(change: &Change) -> Rows {
+    Rows::default()
         .int("ordinal", change.areas.iter().map(|area| area.0))
         .int("capacity", change.areas.iter().map(|area| area.1 + area.2 + area.3))
         .int("reserved", change.areas.iter().map(|area| area.2))
-        .int("sold", change.areas.iter().map(|area| area.3));
-    let written = rows.execute(tx, UPSERT, vec![id.0.into()]).await?;
-    all_written(written, change.areas.len())
+        .int("sold", change.areas.iter().map(|area| area.3))
 }
 
-async fn write_reservations_in_tx(
-    tx: &Tx,
-    id: InventoryId,
-    change: &Change,
-    now: DateTime<Utc>,
-) -> Faulty<()> {
-    const UPSERT: &str = "INSERT INTO reservation (id, inventory_id, account_id, state, items, quantity, \
-        total_minor, currency, deadline, deadline_max, order_id, version, created_at, updated_at) \
-        SELECT id, $1, account_id, state, items, quantity, total_minor, currency, deadline, deadline_max, \
-        order_id, version, created_at, $2 FROM {rows} AS r WHERE true \
-        ON CONFLICT (id) DO UPDATE SET state = excluded.state, deadline = excluded.deadline, \
-        order_id = excluded.order_id, version = excluded.version, updated_at = excluded.updated_at";
-    for held in change.reservations.chunks(ROWS_PER_STATEMENT) {
-        let items = held
-            .iter()
-            .map(|held| serde_json::to_string(&held.items).map_err(Fault::internal))
-            .collect::<Faulty<Vec<_>>>()?;
-        let rows = Rows::default()
-            .uuid("id", held.iter().map(|held| held.id.0))
-            .uuid("account_id", held.iter().map(|held| held.buyer.0))
-            .text("state", held.iter().map(|held| held.state.to_value()))
-            .text("items", items)
-            .int("quantity", held.iter().map(super::state::Held::quantity))
-            .long("total_minor", held.iter().map(super::state::Held::total))
-            .text("currency", held.iter().map(|held| held.currency.clone()))
-            .time("deadline", held.iter().map(|held| held.deadline))
-            .time("deadline_max", held.iter().map(|held| held.deadline_max))
-            .optional_uuid("order_id", held.iter().map(|held| held.order.map(|id| id.0)))
-            .long("version", held.iter().map(|held| held.version))
-            .time("created_at", held.iter().map(|held| held.created_at));
-        let written = rows.execute(tx, UPSERT, vec![id.0.into(), now.into()]).await?;
-        all_written(written, held.len())?;
-    }
-    Ok(())
+const UPSERT_RESERVATIONS: &str = "INSERT INTO reservation (id, inventory_id, account_id, state, items, quantity, \
+    total_minor, currency, deadline, deadline_max, order_id, version, created_at, updated_at) \
+    SELECT id, $1, account_id, state, items, quantity, total_minor, currency, deadline, deadline_max, \
+    order_id, version, created_at, $2 FROM {rows} AS r WHERE true \
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, deadline = excluded.deadline, \
+    order_id = excluded.order_id, version = excluded.version, updated_at = excluded.updated_at";
+
+fn reservations(change: &Change) -> Faulty<Rows> {
+    let held = &change.reservations;
+    let items = held
+        .iter()
+        .map(|held| serde_json::to_string(&held.items).map_err(Fault::internal))
+        .collect::<Faulty<Vec<_>>>()?;
+    Ok(Rows::default()
+        .uuid("id", held.iter().map(|held| held.id.0))
+        .uuid("account_id", held.iter().map(|held| held.buyer.0))
+        .text("state", held.iter().map(|held| held.state.to_value()))
+        .text("items", items)
+        .int("quantity", held.iter().map(super::state::Held::quantity))
+        .long("total_minor", held.iter().map(super::state::Held::total))
+        .text("currency", held.iter().map(|held| held.currency.clone()))
+        .time("deadline", held.iter().map(|held| held.deadline))
+        .time("deadline_max", held.iter().map(|held| held.deadline_max))
+        .optional_uuid("order_id", held.iter().map(|held| held.order.map(|id| id.0)))
+        .long("version", held.iter().map(|held| held.version))
+        .time("created_at", held.iter().map(|held| held.created_at)))
 }
 
-async fn write_buyers_in_tx(tx: &Tx, id: InventoryId, stock: &Stock, change: &Change) -> Faulty<()> {
-    const UPSERT: &str = "INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed, held_ms, \
-        held_since, cools_until) \
-        SELECT $1, account_id, taken, allowed, held_ms, held_since, cools_until FROM {rows} AS r WHERE true \
-        ON CONFLICT (inventory_id, account_id) DO UPDATE SET taken = excluded.taken, allowed = excluded.allowed, \
-        held_ms = excluded.held_ms, held_since = excluded.held_since, cools_until = excluded.cools_until";
+const UPSERT_BUYERS: &str = "INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed, held_ms, \
+    held_since, cools_until) \
+    SELECT $1, account_id, taken, allowed, held_ms, held_since, cools_until FROM {rows} AS r WHERE true \
+    ON CONFLICT (inventory_id, account_id) DO UPDATE SET taken = excluded.taken, allowed = excluded.allowed, \
+    held_ms = excluded.held_ms, held_since = excluded.held_since, cools_until = excluded.cools_until";
+
+fn buyers(stock: &Stock, change: &Change) -> Rows {
     // A limit lowered since must not make what the buyer already has unwritable.
     let allowed = |taken: u32| Ord::max(taken, stock.terms.limit_per_buyer);
-    let rows = Rows::default()
+    Rows::default()
         .uuid("account_id", change.buyers.iter().map(|buyer| buyer.0.0))
         .int("taken", change.buyers.iter().map(|buyer| buyer.1))
         .int("allowed", change.buyers.iter().map(|buyer| allowed(buyer.1)))
         .long("held_ms", change.buyers.iter().map(|buyer| buyer.2.held_ms))
         .optional_time("held_since", change.buyers.iter().map(|buyer| buyer.2.since))
-        .optional_time("cools_until", change.buyers.iter().map(|buyer| buyer.2.cools_until));
-    let written = rows.execute(tx, UPSERT, vec![id.0.into()]).await?;
-    all_written(written, change.buyers.len())
+        .optional_time("cools_until", change.buyers.iter().map(|buyer| buyer.2.cools_until))
 }
 
-async fn append_in_tx(
-    tx: &Tx,
-    id: InventoryId,
-    version: i64,
-    change: &Change,
-    now: DateTime<Utc>,
-) -> Faulty<()> {
-    let row = change::ActiveModel {
-        inventory_id: Set(id),
-        version: Set(version),
-        payload: Set(serde_json::to_string(change).map_err(Fault::internal)?),
-        at: Set(now),
-    };
-    change::Entity::insert(row).exec_without_returning(tx).await?;
-    Ok(())
-}
+const APPEND: &str = "INSERT INTO inventory_change (inventory_id, version, payload, at) \
+    SELECT $1, version, payload, $2 FROM {rows} AS r";
 
-/// A row that should be there and is not means that the memory is not what the database says.
-fn all_written(written: u64, wanted: usize) -> Faulty<()> {
-    if written == wanted as u64 { Ok(()) } else { Err(Fault::internal("rows to write are missing")) }
+fn appended(version: i64, change: &Change) -> Faulty<Rows> {
+    let payload = serde_json::to_string(change).map_err(Fault::internal)?;
+    Ok(Rows::default().long("version", [version]).text("payload", [payload]))
 }
 
 fn signed(value: u32) -> i32 {

@@ -1,10 +1,12 @@
 //! The database: connections, transactions, and the one guarded update.
 //!
-//! Writing goes through [`Store::begin`] (and its like for the desks) and nowhere else: on SQLite a plain `BEGIN` is deferred and fails at once when
-//! it has to become a writer, so transactions begin `IMMEDIATE` on the single writing connection. On PostgreSQL they
-//! are `READ COMMITTED` and short, and every decision is held by a version guard, a condition or a constraint.
+//! Writing goes through [`Store::begin`] (and its like for the desks) and nowhere else: on SQLite a plain `BEGIN` is
+//! deferred and fails at once when it has to become a writer, so transactions begin `IMMEDIATE` on the single writing
+//! connection. On PostgreSQL they are `READ COMMITTED` and short, and every decision is held by a version guard, a
+//! condition or a constraint.
 
 mod rows;
+mod script;
 
 use std::{borrow::Cow, time::Duration};
 
@@ -23,6 +25,7 @@ use sqlx::{
 };
 
 pub use self::rows::Rows;
+pub(crate) use self::script::{Guard, Guarded, Script};
 use crate::error::{Error, Fault, Faulty, Invalid};
 
 /// A transaction in progress; dropping it rolls it back.
@@ -87,6 +90,29 @@ impl Store {
         begin(&self.desk).await
     }
 
+    /// PostgreSQL only: a desk's writes behind their guard, as one statement and one transaction.
+    pub(crate) async fn write_at_desk(&self, script: Script, guard: Guard) -> Result<Guarded, Unwritten> {
+        script.run_behind(guard, &self.desk).await.map_err(Unwritten::of)
+    }
+
+    /// PostgreSQL only: the same in a transaction that holds locks already, and its end.
+    pub(crate) async fn write_and_commit(
+        &self,
+        tx: Tx,
+        script: Script,
+        guard: Guard,
+    ) -> Result<Guarded, Unwritten> {
+        let guarded = script.run_behind(guard, &tx).await.map_err(|error| match Unwritten::of(error) {
+            // A transaction that broke off was not committed.
+            Unwritten::Unknown(error) => Unwritten::No(error),
+            known => known,
+        })?;
+        if guarded.held {
+            tx.commit().await.map_err(Unwritten::Unknown)?;
+        }
+        Ok(guarded)
+    }
+
     /// Begins a transaction that reads one state of the database, whatever is committed meanwhile, and writes nothing.
     /// It never becomes a writer, so it may begin deferred.
     pub async fn snapshot(&self) -> Result<Tx, DbErr> {
@@ -135,6 +161,29 @@ impl Store {
         self.read.close().await?;
         self.desk.close().await?;
         self.write.close().await
+    }
+}
+
+/// Why a statement that commits by itself was not answered.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// A row with this unique key is there already; nothing was written.
+    Repeated,
+    /// The database said no, or was never asked; nothing was written.
+    No(DbErr),
+    /// Nobody knows whether it was written.
+    Unknown(DbErr),
+}
+
+impl Unwritten {
+    fn of(error: DbErr) -> Self {
+        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            Self::Repeated
+        } else if code(&error).is_some() || matches!(error, DbErr::ConnectionAcquire(_)) {
+            Self::No(error)
+        } else {
+            Self::Unknown(error)
+        }
     }
 }
 

@@ -113,20 +113,25 @@ impl Rows {
     /// The statement, for those who want its rows back.
     pub fn statement(self, backend: DbBackend, sql: &str, mut values: Vec<Value>) -> Statement {
         let table = if backend == DbBackend::Postgres {
-            self.arrays(values.len())
+            self.unnested(values.len(), "")
         } else {
             format!("(SELECT {} FROM json_each(${}))", self.extractions(), values.len() + 1)
         };
         if backend == DbBackend::Postgres {
-            values.extend(self.columns.into_iter().map(|(_, cells)| cells.into_array()));
+            values.extend(self.into_arrays());
         } else {
             values.push(self.json().into());
         }
         Statement::from_sql_and_values(backend, sql.replace("{rows}", &table), values)
     }
 
-    /// The rows as PostgreSQL's arrays, which follow after `before` other values.
-    fn arrays(&self, before: usize) -> String {
+    /// The rows' columns as PostgreSQL's arrays.
+    pub(super) fn into_arrays(self) -> impl Iterator<Item = Value> {
+        self.columns.into_iter().map(|(_, cells)| cells.into_array())
+    }
+
+    /// The rows as a table of PostgreSQL's arrays, which follow after `before` other values, under a condition.
+    pub(super) fn unnested(&self, before: usize, condition: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         let select = self.columns.iter().map(|(name, cells)| match cells {
             Cells::OptionalUuid(_) => {
@@ -147,7 +152,12 @@ impl Rows {
             .iter()
             .zip(before + 1..)
             .map(|((_, cells), index)| format!("${index}::{}[]", cells.postgres_type()));
-        format!("(SELECT {} FROM unnest({}) AS given ({}))", join(select), join(arrays), names.join(", "))
+        format!(
+            "(SELECT {} FROM unnest({}) AS given ({}){condition})",
+            join(select),
+            join(arrays),
+            names.join(", ")
+        )
     }
 
     /// Each column as it is taken out of a JSON row.

@@ -6,7 +6,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use chrono::TimeDelta;
 use entity::{EventId, SeatMapId, SessionId};
 use moka::{future::Cache, sync};
-use tokio::task::JoinHandle;
+use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     payment::{provider::PaymentProvider, sandbox::Sandbox},
     store::Store,
     telemetry::Figures,
+    threads::Threads,
     ticket::code::{TicketKeys, TicketVerifier},
     venue::SeatMap,
 };
@@ -82,12 +83,16 @@ pub struct Parts {
     pub drained: CancellationToken,
     pub(crate) attempts: Attempts,
     pub(crate) desks: Desks,
+    /// Where sockets are served and watched streams are handed out: thousands of small tasks at a time.
+    crowd: Threads,
+    /// Where requests are served.
+    home: Handle,
     pub(crate) bus: Bus,
     random: SystemRandom,
 }
 
 impl App {
-    /// Puts the parts together.
+    /// Puts the parts together. Must be called on the runtime that will serve the requests.
     pub fn new(config: Config, store: Store, clock: Clock, keys: SigningKeys) -> Result<Self, KeyFault> {
         let longest = TimeDelta::seconds(config.access_seconds.into());
         // The one provider so far; `Config::validate` makes production name it.
@@ -118,19 +123,30 @@ impl App {
             drained: CancellationToken::new(),
             attempts: Attempts::default(),
             desks: Desks::default(),
+            crowd: Threads::crowd("tessera-crowd"),
+            home: Handle::current(),
             bus: Bus::new(&store),
             store,
             random: SystemRandom::new(),
         })))
     }
 
-    /// Spawns a task that shutdown waits for.
+    /// Spawns a task that shutdown waits for, on the threads that serve requests.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.tasks.spawn(future)
+        self.tasks.spawn_on(future, &self.home)
+    }
+
+    /// Spawns one of many tasks that are not to hold up requests; shutdown waits for it too.
+    pub fn spawn_in_crowd<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.crowd.spawn(&self.tasks, future)
     }
 
     /// Random bytes, fit for secrets.

@@ -62,7 +62,7 @@
 //! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
 //! The plumbing: [`app`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`idempotency`], [`keys`], [`money`], [`outbox`],
-//! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], [`worker`]. [`demo`] fills an empty database.
+//! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`worker`]. [`demo`] fills an empty database.
 //! `tests/it/layers.rs` keeps the arrows between them.
 
 pub mod account;
@@ -90,6 +90,7 @@ pub mod shop;
 pub mod slug;
 pub mod store;
 pub mod telemetry;
+mod threads;
 pub mod ticket;
 pub mod venue;
 mod words;

@@ -79,17 +79,20 @@ fn thousandths(text: &str) -> Option<u16> {
 }
 
 /// The answer of an operation that was handed to the executor. Whoever is to come back later finds when in a header as
-/// well, whatever the status is: an operation that ran is a 200, also when it could do nothing.
+/// well, whatever the status is: an operation that ran is a 200, also when it could do nothing. One that was not even
+/// let in is a 503, for the sake of proxies, which know nothing of GraphQL.
 pub(super) fn executed(media: MediaType, response: &GraphqlResponse) -> Response {
+    let later = retry_after(response);
     let mut answer = if was_refused(response) {
-        reply(media, media.refused_status(), json!({ "errors": response.errors }).to_string())
+        let status = later.map_or(media.refused_status(), |_| StatusCode::SERVICE_UNAVAILABLE);
+        reply(media, status, json!({ "errors": response.errors }).to_string())
     } else {
         match serde_json::to_string(response) {
             Ok(body) => reply(media, StatusCode::OK, body),
             Err(_) => Failure::Http(StatusCode::INTERNAL_SERVER_ERROR, internal()).answer(media),
         }
     };
-    if let Some(seconds) = retry_after(response) {
+    if let Some(seconds) = later {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     answer
@@ -199,6 +202,20 @@ mod tests {
         assert_eq!(overloaded(&[1]), (200, Some(HeaderValue::from_static("1"))));
         assert_eq!(overloaded(&[2_000]), (200, Some(HeaderValue::from_static("2"))));
         assert_eq!(overloaded(&[500, 2_001, 900]), (200, Some(HeaderValue::from_static("3"))));
+    }
+
+    #[test]
+    fn what_was_not_let_in_is_service_unavailable() {
+        let mut error = async_graphql::ServerError::new("too many", None);
+        let mut extensions = async_graphql::ErrorExtensionValues::default();
+        extensions.set("retryAfterMs", 700_u64);
+        error.extensions = Some(extensions);
+        let response = async_graphql::Response::from_errors(vec![error]);
+        for media in [Json, GraphqlResponse] {
+            let answer = executed(media, &response);
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
+        }
     }
 
     #[test]

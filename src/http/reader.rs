@@ -31,7 +31,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, soc
     let _all_ends_here = stop.clone().drop_guard();
     let (sender, receiver) = queue::queue();
     let (farewell, closing) = oneshot::channel();
-    let writer = engine.app.spawn(writer::write(sink, receiver, closing, patience, stop.clone()));
+    let writer = engine.app.spawn_in_crowd(writer::write(sink, receiver, closing, patience, stop.clone()));
     let session = Session::new(stop.clone());
     let mut reader = Reader {
         init_by: Instant::now() + patience.init,

@@ -78,11 +78,9 @@ pub(super) fn upgrade(
         .max_write_buffer_size(MAX_PAYLOAD_BYTES + 2 * MAX_MESSAGE_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |socket| {
-            async move {
-                reader::serve(engine, patience, id, socket).await;
-                drop(tracked);
-            }
-            .instrument(span)
+        .on_upgrade(async move |socket| {
+            let app = engine.app.clone();
+            app.spawn_in_crowd(reader::serve(engine, patience, id, socket).instrument(span));
+            drop(tracked);
         })
 }

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    num::NonZeroUsize,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
@@ -18,7 +17,6 @@ use std::{
 use entity::InventoryId;
 use futures_util::FutureExt;
 use tokio::{
-    runtime::{Builder, Runtime},
     sync::{broadcast, oneshot},
     time::Instant,
 };
@@ -36,6 +34,7 @@ use super::{
 use crate::{
     app::App,
     error::{Fault, Faulty},
+    threads::Threads,
 };
 
 /// How often a batch is decided again because another instance was first, or a lock was not to be had.
@@ -53,29 +52,12 @@ const FOLLOW: u64 = 1_000;
 /// queue behind a thousand requests after each of them.
 pub(crate) struct Desks {
     open: Mutex<HashMap<InventoryId, Arc<Desk>>>,
-    threads: Option<Runtime>,
+    threads: Threads,
 }
 
 impl Default for Desks {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let threads = Builder::new_multi_thread()
-            .worker_threads(cores.div_ceil(4))
-            .thread_name("tessera-desk")
-            .enable_all()
-            .build();
-        // Without them the desks run where everything else does.
-        let threads = threads.inspect_err(|error| tracing::warn!(%error, "no threads for the desks")).ok();
-        Self { open: Mutex::default(), threads }
-    }
-}
-
-impl Drop for Desks {
-    fn drop(&mut self) {
-        if let Some(threads) = self.threads.take() {
-            // Their tasks have ended, or shutdown has cut them off; waiting is not possible here.
-            threads.shutdown_background();
-        }
+        Self { open: Mutex::default(), threads: Threads::few("tessera-desk") }
     }
 }
 
@@ -108,11 +90,7 @@ impl Desks {
                     queue,
                     feed,
                 });
-                let work = desk.clone().run(app.clone(), jobs);
-                match &self.threads {
-                    Some(threads) => app.tasks.spawn_on(work, threads.handle()),
-                    None => app.tasks.spawn(work),
-                };
+                self.threads.spawn(&app.tasks, desk.clone().run(app.clone(), jobs));
                 entry.insert(desk).clone()
             }
         }

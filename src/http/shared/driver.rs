@@ -4,7 +4,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc, sync::atomic::Ordering::Relaxed};
 
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{FutureExt, StreamExt};
-use tokio::task::yield_now;
+use tokio::{
+    task::yield_now,
+    time::{Duration, Instant, sleep},
+};
 use tracing::Instrument;
 
 use super::{
@@ -21,10 +24,18 @@ use crate::{
     },
 };
 
+/// A crowd waits so long for each payload, so that those who made the change have their answer before thousands of
+/// messages are on their way.
+const HEAD_START: Duration = Duration::from_millis(2);
+/// A payload that comes as soon after the last one was handed out was waiting: there is more to tell than time to do so.
+const SOON: Duration = Duration::from_millis(1);
+/// Nobody waits longer because there is much to tell.
+const REST_MAX: Duration = Duration::from_millis(250);
+
 /// Starts a topic's driver: it tells everything after this version, as long as somebody watches.
 pub(super) fn start(engine: &Engine, topic: &Arc<Topic>, version: i64) {
     let span = topic.prepared.span.clone();
-    engine.app.spawn(drive(engine.clone(), topic.clone(), version).instrument(span));
+    engine.app.spawn_in_crowd(drive(engine.clone(), topic.clone(), version).instrument(span));
 }
 
 async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
@@ -39,7 +50,7 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
     });
     engine.hub.remove(&topic);
     for (count, member) in topic.end(ending.clone()).into_iter().enumerate() {
-        engine.app.spawn(member::dismiss(member, ending.clone()));
+        engine.app.spawn_in_crowd(member::dismiss(member, ending.clone()));
         if count % 64 == 63 {
             yield_now().await;
         }
@@ -47,10 +58,14 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
 }
 
 /// Tells what happens until the stream ends.
+///
+/// A crowd that watches must not slow down those who buy. Where changes come faster than they can be handed out, the
+/// driver rests after each round for as long as that took; what is committed meanwhile comes as one payload.
 async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
     let progress = Progress::of(Window::After(version));
     let mut responses = engine.stream(&topic.prepared, progress.clone());
     loop {
+        let free = Instant::now();
         let payload = match responses.next().await {
             None => return Ending::Complete,
             Some(told) => match payload(engine, told, &progress) {
@@ -63,7 +78,15 @@ async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
             tracing::error!("a shared stream told of a version that does not follow");
             return Ending::Refused(internal());
         }
+        let busy = free.elapsed() < SOON;
+        if topic.is_crowded() {
+            sleep(HEAD_START).await;
+        }
+        let begun = Instant::now();
         hand_out(engine, topic).await;
+        if busy {
+            sleep(begun.elapsed().min(REST_MAX)).await;
+        }
     }
 }
 
@@ -74,7 +97,7 @@ async fn hand_out(engine: &Engine, topic: &Arc<Topic>) {
         let (next, behind) = topic.serve(first);
         for member in behind {
             let work = member::bring_up(engine.clone(), topic.clone(), member);
-            engine.app.spawn(work.in_current_span());
+            engine.app.spawn_in_crowd(work.in_current_span());
         }
         from = next;
         if from.is_some() {

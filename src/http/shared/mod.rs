@@ -3,8 +3,8 @@
 //! Subscribers with the same document, the same variables and nothing of their own in the answer share a [topic]:
 //! one execution and one serialised payload for each change, of which only the frame with the operation's id is each
 //! client's. A topic has a [driver] while somebody watches. It hands a payload from rank to rank straight into the
-//! sockets' queues, gives way to others between the ranks, and takes the next payload when all have been served; what is
-//! committed meanwhile comes as one delta.
+//! sockets' queues, gives way to others between the ranks, and takes the next payload when all have been served and, where
+//! there is more to tell than time, a rest is over; what is committed meanwhile comes as one delta.
 //!
 //! Nobody waits for a slow reader: one whose queue is full steps out of the ranks, and is [brought up](member) to where
 //! the topic stands when it has room again, by one payload over all that it missed. Joining is the same thing: whoever

@@ -123,6 +123,11 @@ impl Topic {
         self.state().recent.push(payload, Instant::now())
     }
 
+    /// Whether more are in the ranks than one of them holds.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.state().members.len() > RANK
+    }
+
     /// Serves one rank, from the member with this number on. Gives the number with which the next rank begins, and those
     /// who could not be served: they have left the ranks.
     pub(super) fn serve(&self, from: u64) -> (Option<u64>, Vec<Member>) {

@@ -81,6 +81,14 @@ id_type! {
     TicketId = "ticket";
     /// One scan at a gate.
     CheckInId = "checkin";
+    /// What a shop sells or gives away.
+    ProductId = "product";
+    /// What a shop promises to whoever claims one.
+    CouponId = "coupon";
+    /// A coupon in the hands of its holder.
+    ClaimId = "claim";
+    /// One use of a claim.
+    RedemptionId = "redemption";
 }
 
 impl From<EventId> for InventoryId {
@@ -90,6 +98,18 @@ impl From<EventId> for InventoryId {
 }
 
 impl From<InventoryId> for EventId {
+    fn from(inventory: InventoryId) -> Self {
+        Self(inventory.0)
+    }
+}
+
+impl From<CouponId> for InventoryId {
+    fn from(coupon: CouponId) -> Self {
+        Self(coupon.0)
+    }
+}
+
+impl From<InventoryId> for CouponId {
     fn from(inventory: InventoryId) -> Self {
         Self(inventory.0)
     }

@@ -7,12 +7,15 @@
 
 pub mod account;
 pub mod category;
+pub mod claim;
+pub mod coupon;
 pub mod event;
 pub mod ids;
 pub mod inventory;
 pub mod order;
 pub mod outbox;
 pub mod payment;
+pub mod product;
 pub mod reservation;
 pub mod sandbox;
 pub mod session;

@@ -53,12 +53,14 @@ pub struct Model {
     pub state: OrderState,
     /// ISO 4217 code.
     pub currency: String,
-    /// Total in minor units, fees and tax included.
+    /// What is to pay in minor units, fees and tax included, discounts taken off.
     pub total_minor: i64,
     /// Fees in the total.
     pub fee_minor: i64,
     /// Tax in the total.
     pub tax_minor: i64,
+    /// What was taken off.
+    pub discount_minor: i64,
     /// Whom to address.
     pub contact_name: String,
     /// Where the tickets go.
@@ -87,13 +89,13 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// The lines of an order: one per place.
+/// The lines of an order: one per place, or per copy of a coupon.
 pub mod line {
     use sea_orm::entity::prelude::*;
 
-    use crate::{EventId, OrderId, OrderLineId, ReservationId, TierId};
+    use crate::{CouponId, EventId, OrderId, OrderLineId, ReservationId, TierId};
 
-    /// One place, with everything frozen at the checkout.
+    /// One place or one copy of a coupon, with everything frozen at the checkout.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "order_line")]
     pub struct Model {
@@ -104,8 +106,10 @@ pub mod line {
         pub order_id: OrderId,
         /// Order of the lines.
         pub position: i32,
-        /// The event.
-        pub event_id: EventId,
+        /// The event, …
+        pub event_id: Option<EventId>,
+        /// … or the coupon.
+        pub coupon_id: Option<CouponId>,
         /// The reservation it came from.
         pub reservation_id: ReservationId,
         /// The seat, by map order …
@@ -114,18 +118,53 @@ pub mod line {
         pub area_ordinal: Option<i32>,
         /// The place in words.
         pub label: String,
-        /// The price level.
-        pub tier_id: TierId,
-        /// Its name then.
+        /// The event's price level.
+        pub tier_id: Option<TierId>,
+        /// Its name then; empty for coupons.
         pub tier_name: String,
         /// Price in minor units.
         pub price_minor: i64,
         /// Fee in minor units.
         pub fee_minor: i64,
-        /// Tax contained in both.
+        /// Tax contained in what is left of both.
         pub tax_minor: i64,
+        /// What was taken off price and fee.
+        pub discount_minor: i64,
         /// The seat's epoch when it was taken.
         pub epoch: i32,
+    }
+
+    /// Relations are loaded by the application's loaders, never joined implicitly.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What was taken off an order.
+pub mod discount {
+    use sea_orm::entity::prelude::*;
+
+    use crate::{ClaimId, CouponId, OrderId};
+
+    /// What one claim took off, frozen at the checkout.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "order_discount")]
+    pub struct Model {
+        /// The order.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub order_id: OrderId,
+        /// Order in which they were applied.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i32,
+        /// The claim.
+        pub claim_id: ClaimId,
+        /// Its coupon.
+        pub coupon_id: CouponId,
+        /// The coupon's title then.
+        pub label: String,
+        /// What it took off all lines together, in minor units.
+        pub amount_minor: i64,
     }
 
     /// Relations are loaded by the application's loaders, never joined implicitly.

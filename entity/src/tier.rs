@@ -37,6 +37,8 @@ pub struct Model {
     pub tax_basis_points: i32,
     /// Order within the event.
     pub position: i32,
+    /// Whether it is sold to those only who have an access code for it.
+    pub hidden: bool,
     /// Optimistic-concurrency version; each write raises it by one.
     pub version: i64,
     /// When the row was made.

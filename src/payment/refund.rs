@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use entity::{
-    OrderId, RefundId,
+    InventoryId, OrderId, RefundId,
     event::EventStatus,
     order::{self, OrderState, line},
     payment::{self, PaymentState, RefundState, refund},
@@ -193,12 +193,13 @@ async fn take_back(
     refund: Option<refund::ActiveModel>,
     key: Claim,
 ) -> std::result::Result<(), NoDeal> {
-    let mut legs: Vec<(entity::InventoryId, Vec<Command>)> = Vec::new();
+    let mut legs: Vec<(InventoryId, Vec<Command>)> = Vec::new();
     let mut sorted: Vec<&line::Model> = lines.iter().collect();
-    sorted.sort_by_key(|line| line.event_id);
-    for lines in sorted.chunk_by(|a, b| a.event_id == b.event_id) {
+    sorted.sort_by_key(|line| inventory_of(line));
+    for lines in sorted.chunk_by(|a, b| inventory_of(a) == inventory_of(b)) {
         let places = lines.iter().filter_map(|line| place(line)).collect();
-        legs.push((lines[0].event_id.into(), vec![Command::TakeBack { buyer: order.account_id, places }]));
+        let Some(inventory) = inventory_of(lines[0]) else { continue };
+        legs.push((inventory, vec![Command::TakeBack { buyer: order.account_id, places }]));
     }
     let (order, tickets, now) = (order.clone(), lines.len() as u64, app.clock.now());
     let companion: Companion = Box::new(move |tx, _| {
@@ -215,6 +216,11 @@ async fn take_back(
         })
     });
     transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())
+}
+
+/// The stock that a line is of.
+fn inventory_of(line: &line::Model) -> Option<InventoryId> {
+    line.event_id.map(InventoryId::from).or(line.coupon_id.map(InventoryId::from))
 }
 
 fn place(line: &line::Model) -> Option<Place> {
@@ -280,8 +286,8 @@ async fn authorise(
         Err(Fault::Forbidden(_) | Fault::Unauthenticated) => {}
         Err(fault) => return Err(fault.into()),
     }
-    for line in lines {
-        let event = event::by_id(app, line.event_id).await?;
+    for id in lines.iter().filter_map(|line| line.event_id) {
+        let event = event::by_id(app, id).await?;
         // What was called off is given back at any time.
         let called_off = event.status == EventStatus::Cancelled;
         if !called_off && event.refund_until.is_none_or(|until| until <= app.clock.now()) {

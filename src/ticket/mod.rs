@@ -65,18 +65,19 @@ pub async fn of_order(app: &App, order: OrderId) -> Faulty<Vec<ticket::Model>> {
     Ok(tickets)
 }
 
-/// Issues a ticket for each line of an order that becomes paid in this transaction.
+/// Issues a ticket for each place of an order that becomes paid in this transaction.
 pub(crate) async fn issue_in_tx(
     tx: &Tx,
     order: &order::Model,
     lines: &[(TicketId, line::Model)],
     now: DateTime<Utc>,
 ) -> Faulty<()> {
-    let rows = lines.iter().map(|(id, line)| ticket::ActiveModel {
+    let places = lines.iter().filter_map(|(id, line)| Some((id, line, line.event_id?)));
+    let rows = places.map(|(id, line, event)| ticket::ActiveModel {
         id: Set(*id),
         order_id: Set(order.id),
         order_line_id: Set(line.id),
-        event_id: Set(line.event_id),
+        event_id: Set(event),
         shop_id: Set(order.shop_id),
         account_id: Set(order.account_id),
         seat_ordinal: Set(line.seat_ordinal),

@@ -224,9 +224,10 @@ impl OrderLine {
         &self.row.tier_name
     }
 
-    /// The event.
-    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Event> {
-        Event::of(ctx, self.row.event_id).await
+    /// The event, unless it is a coupon that is bought.
+    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
+        let Some(event) = self.row.event_id else { return Ok(None) };
+        Ok(Some(Event::of(ctx, event).await?))
     }
 
     /// Price, tax included.

@@ -60,7 +60,7 @@
 //! # The rooms
 //!
 //! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
-//! [`event`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
+//! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
 //! The plumbing: [`app`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`idempotency`], [`keys`], [`money`], [`outbox`],
 //! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`worker`]. [`demo`] fills an empty database.
 //! `tests/it/layers.rs` keeps the arrows between them.
@@ -72,6 +72,7 @@ mod bus;
 pub mod category;
 pub mod clock;
 pub mod config;
+pub mod coupon;
 pub mod demo;
 pub mod error;
 pub mod event;

@@ -16,9 +16,10 @@ const SLICES: &[(&str, &[&str])] = &[
     ("venue", &["account", "category", "shop"]),
     ("inventory", &["account", "category", "shop", "venue"]),
     ("event", &["account", "category", "shop", "venue", "inventory"]),
-    ("order", &["account", "category", "shop", "venue", "inventory", "event"]),
-    ("ticket", &["account", "category", "shop", "venue", "inventory", "event", "order"]),
-    ("payment", &["account", "category", "shop", "venue", "inventory", "event", "order", "ticket"]),
+    ("coupon", &["account", "category", "shop", "venue", "inventory", "event"]),
+    ("order", &["account", "category", "shop", "venue", "inventory", "event", "coupon"]),
+    ("ticket", &["account", "category", "shop", "venue", "inventory", "event", "coupon", "order"]),
+    ("payment", &["account", "category", "shop", "venue", "inventory", "event", "coupon", "order", "ticket"]),
 ];
 
 /// The folders of `src` that are no slices.
@@ -108,8 +109,13 @@ fn is_pure(file: &str) -> bool {
         "/details.rs",
         "/fairness.rs",
         "/pricing.rs",
+        "/coupon/code.rs",
+        "/coupon/csv.rs",
     ];
-    file.contains("/plan/") || file.contains("/pick/") || pure.iter().any(|end| file.ends_with(end))
+    file.contains("/discount/")
+        || file.contains("/plan/")
+        || file.contains("/pick/")
+        || pure.iter().any(|end| file.ends_with(end))
 }
 
 fn slice(name: &str) -> Option<&'static (&'static str, &'static [&'static str])> {

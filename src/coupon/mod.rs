@@ -1,0 +1,4 @@
+//! Coupons: what shops publish, what buyers hold of it, and what it is worth.
+
+pub mod code;
+pub mod csv;

@@ -2,3 +2,5 @@
 
 pub mod code;
 pub mod csv;
+pub mod discount;
+pub mod terms;

@@ -1,0 +1,149 @@
+//! The rules one by one, on orders that a person can check.
+
+use chrono::Duration;
+use entity::{ClaimId, CouponId, EventId, ShopId, TierId};
+
+use super::{
+    Basket, Line, Offer, Reason, Scope, ScopeKind, Terms, Worth, apply,
+    model::{CURRENCY, id, now},
+};
+
+fn line(price: i64, fee: i64) -> Line {
+    Line {
+        shop: ShopId(id(0)),
+        event: Some(EventId(id(1))),
+        tier: Some(TierId(id(2))),
+        product: None,
+        categories: Vec::new(),
+        price,
+        fee,
+        is_gift_card: false,
+    }
+}
+
+fn offer(number: u8, worth: Worth) -> Offer {
+    let terms = Terms {
+        shop: ShopId(id(0)),
+        title: "Off".to_owned(),
+        worth,
+        currency: CURRENCY.to_owned(),
+        scopes: Vec::new(),
+        minimum_spend: 0,
+        exclusive: false,
+        stacking_group: None,
+        position: 0,
+        shareable: false,
+    };
+    Offer {
+        claim: ClaimId(id(number)),
+        coupon: CouponId(id(number)),
+        terms,
+        valid_from: now(),
+        valid_until: None,
+        balance: worth.face().unwrap_or_default(),
+        budget: None,
+    }
+}
+
+fn amounts(lines: &[Line], offers: &[Offer]) -> Vec<Vec<i64>> {
+    let discounts = apply(Basket { lines, currency: CURRENCY, now: now() }, offers).unwrap();
+    discounts.into_iter().map(|discount| discount.amounts).collect()
+}
+
+fn reasons(lines: &[Line], offers: &[Offer]) -> Vec<Reason> {
+    let refused = apply(Basket { lines, currency: CURRENCY, now: now() }, offers).unwrap_err();
+    refused.into_iter().map(|(_, reason)| reason).collect()
+}
+
+const TEN_OFF: Worth = Worth::AmountOff { amount: 1_000 };
+const TENTH_OFF: Worth = Worth::PercentOff { basis_points: 1_000, cap: None };
+
+#[test]
+fn an_amount_is_shared_out_to_the_last_cent() {
+    let three = [line(3_333, 100), line(3_333, 100), line(3_333, 100)];
+    assert_eq!(amounts(&three, &[offer(1, TEN_OFF)]), [[334, 333, 333]]);
+    assert_eq!(amounts(&[line(2_000, 0), line(1_000, 0)], &[offer(1, TEN_OFF)]), [[667, 333]]);
+    assert_eq!(amounts(&[line(600, 500)], &[offer(1, TEN_OFF)]), [[600]], "fees are no prices");
+}
+
+#[test]
+fn a_percentage_is_rounded_down_and_capped() {
+    assert_eq!(amounts(&[line(1_999, 0), line(9, 0)], &[offer(1, TENTH_OFF)]), [[199, 0]]);
+    let capped = Worth::PercentOff { basis_points: 5_000, cap: Some(1_001) };
+    assert_eq!(amounts(&[line(3_000, 0), line(3_000, 0)], &[offer(1, capped)]), [[501, 500]]);
+}
+
+#[test]
+fn one_thing_is_free_or_has_a_fixed_price() {
+    let lines = [line(3_000, 100), line(2_000, 100), line(500, 100)];
+    assert_eq!(amounts(&lines, &[offer(1, Worth::FreeItem)]), [[0, 0, 500]]);
+    assert_eq!(amounts(&lines, &[offer(1, Worth::FixedPrice { amount: 800 })]), [[0, 1_200, 0]]);
+}
+
+#[test]
+fn discounts_apply_one_after_the_other_and_gift_cards_pay_the_rest() {
+    let card = Offer { balance: 5_000, ..offer(1, Worth::GiftCard { face: 9_000 }) };
+    let mut first = offer(3, TEN_OFF);
+    let tenth = offer(2, TENTH_OFF);
+    let lines = [line(4_000, 250)];
+    let all = [card.clone(), first.clone(), tenth.clone()];
+    assert_eq!(amounts(&lines, &all), [[400], [1_000], [2_850]], "a share first, then an amount, then cards");
+    first.terms.position = -1;
+    assert_eq!(amounts(&lines, &[card, first, tenth]), [[1_000], [300], [2_950]], "unless the shop says so");
+}
+
+#[test]
+fn claims_of_one_coupon_share_its_budget() {
+    let claim = |number| Offer { budget: Some(1_500), coupon: CouponId(id(9)), ..offer(number, TEN_OFF) };
+    let lines = [line(9_000, 0)];
+    assert_eq!(amounts(&lines, &[claim(1), claim(2)]), [[1_000], [500]]);
+    assert_eq!(reasons(&lines, &[claim(1), claim(2), claim(3)]), [Reason::BudgetSpent]);
+}
+
+#[test]
+fn who_does_not_apply_is_told_why() {
+    let lines = [line(4_000, 250)];
+    let with = |change: fn(&mut Offer)| {
+        let mut offer = offer(1, TEN_OFF);
+        change(&mut offer);
+        reasons(&lines, &[offer]).remove(0)
+    };
+    let later = now() + Duration::seconds(1);
+    let elsewhere = [Scope { kind: ScopeKind::Event, target: id(2) }];
+    assert_eq!(with(|offer| offer.valid_from += Duration::seconds(1)), Reason::NotYetValid { from: later });
+    assert_eq!(with(|offer| offer.valid_until = Some(now())), Reason::Expired);
+    assert_eq!(with(|offer| offer.terms.worth = Worth::AccessCode), Reason::NoDiscount);
+    assert_eq!(with(|offer| offer.terms.shop = ShopId(id(7))), Reason::OtherShop);
+    assert_eq!(with(|offer| "CHF".clone_into(&mut offer.terms.currency)), Reason::OtherCurrency);
+    assert_eq!(with(|offer| offer.terms.minimum_spend = 4_001), Reason::MinimumNotMet { missing: 1 });
+    assert_eq!(with(|offer| offer.budget = Some(0)), Reason::BudgetSpent);
+    assert_eq!(with(|offer| offer.terms.worth = Worth::FixedPrice { amount: 4_000 }), Reason::NothingLeft);
+    assert_eq!(with(|offer| offer.terms.worth = Worth::GiftCard { face: 5 }), Reason::Empty);
+    let mut other = offer(1, TEN_OFF);
+    other.terms.scopes = elsewhere.to_vec();
+    assert_eq!(reasons(&lines, &[other]), [Reason::OtherItems]);
+}
+
+#[test]
+fn what_excludes_others_is_refused_beside_them() {
+    let lines = [line(4_000, 250)];
+    let card = offer(4, Worth::GiftCard { face: 100 });
+    let mut alone = offer(1, TEN_OFF);
+    alone.terms.exclusive = true;
+    assert_eq!(reasons(&lines, &[alone.clone(), offer(2, TENTH_OFF)]), [Reason::Exclusive]);
+    assert_eq!(amounts(&lines, &[alone, card]), [[1_000], [100]], "a gift card only pays");
+    let mut twice = [offer(1, TEN_OFF), offer(2, TENTH_OFF), offer(3, TEN_OFF)];
+    twice[0].terms.stacking_group = Some("spring".to_owned());
+    twice[1].terms.stacking_group = Some("spring".to_owned());
+    assert_eq!(reasons(&lines, &twice), [Reason::GroupTwice, Reason::GroupTwice]);
+    twice[1].terms.stacking_group = Some("summer".to_owned());
+    assert_eq!(amounts(&lines, &twice).len(), 3);
+}
+
+#[test]
+fn a_gift_card_is_sold_at_its_price_and_not_for_another_one() {
+    let lines = [Line { is_gift_card: true, ..line(5_000, 0) }];
+    for worth in [TEN_OFF, Worth::FreeItem, Worth::GiftCard { face: 5_000 }] {
+        assert_eq!(reasons(&lines, &[offer(1, worth)]), [Reason::OtherItems]);
+    }
+}

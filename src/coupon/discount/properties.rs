@@ -1,0 +1,155 @@
+//! What holds of every basket and any claims.
+
+use entity::ClaimId;
+use proptest::prelude::*;
+
+use super::{
+    Basket, Discount, Line, Offer, Reason, Worth, applies, apply,
+    model::{CURRENCY, account, baskets, id, now, offers},
+};
+use crate::coupon::terms::Terms;
+
+fn worked_out(lines: &[Line], offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, Reason)>> {
+    apply(Basket { lines, currency: CURRENCY, now: now() }, offers)
+}
+
+fn of<'a>(offers: &'a [Offer], discount: &Discount) -> &'a Offer {
+    offers.iter().find(|offer| offer.claim == discount.claim).unwrap()
+}
+
+/// Without what refuses most random sets as a whole.
+fn agreeable(mut offers: Vec<Offer>) -> Vec<Offer> {
+    for offer in &mut offers {
+        offer.terms = Terms {
+            shop: entity::ShopId(id(0)),
+            currency: CURRENCY.to_owned(),
+            scopes: offer.terms.scopes.iter().copied().take(1).collect(),
+            minimum_spend: offer.terms.minimum_spend.min(3),
+            exclusive: false,
+            stacking_group: None,
+            ..offer.terms.clone()
+        };
+        offer.valid_until = None;
+        offer.valid_from = now();
+        offer.budget = offer.budget.map(|budget| budget + 1);
+    }
+    offers.retain(|offer| offer.terms.worth != Worth::AccessCode);
+    offers
+}
+
+fn mixed() -> impl Strategy<Value = Vec<Offer>> {
+    prop_oneof![1 => offers(), 3 => offers().prop_map(agreeable)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn it_is_what_the_slow_account_says(lines in baskets(), offers in mixed()) {
+        let real = worked_out(&lines, &offers)
+            .map(|discounts| {
+                discounts.into_iter().map(|discount| (discount.claim, discount.amounts)).collect::<Vec<_>>()
+            })
+            .map_err(|refused| {
+                let mut claims: Vec<ClaimId> = refused.into_iter().map(|(claim, _)| claim).collect();
+                claims.sort();
+                claims
+            });
+        prop_assert_eq!(real, account(&lines, &offers));
+    }
+
+    #[test]
+    fn the_order_of_typing_tells_nothing(
+        lines in baskets(),
+        (offers, typed) in mixed().prop_flat_map(|offers| (Just(offers.clone()), Just(offers).prop_shuffle())),
+    ) {
+        prop_assert_eq!(worked_out(&lines, &offers), worked_out(&lines, &typed));
+    }
+
+    #[test]
+    fn the_lines_add_up_and_none_is_below_nothing(lines in baskets(), offers in mixed()) {
+        let Ok(discounts) = worked_out(&lines, &offers) else { return Ok(()) };
+        prop_assert_eq!(discounts.len(), offers.len());
+        let mut rest = 0;
+        for (index, line) in lines.iter().enumerate() {
+            let taken = |payments: bool| -> i64 {
+                let kind = discounts.iter().filter(|discount| !payments || discount.is_payment);
+                kind.map(|discount| discount.amounts[index]).sum()
+            };
+            let cheaper = taken(false) - taken(true);
+            prop_assert!((0..=line.price).contains(&cheaper), "discounts are on prices");
+            prop_assert!((0..=line.price + line.fee).contains(&taken(false)));
+            rest += line.price + line.fee - taken(false);
+        }
+        let whole: i64 = lines.iter().map(|line| line.price + line.fee).sum();
+        prop_assert_eq!(rest, whole - discounts.iter().map(Discount::total).sum::<i64>());
+        for discount in &discounts {
+            prop_assert!(discount.total() > 0 && discount.amounts.iter().all(|&amount| amount >= 0));
+        }
+    }
+
+    #[test]
+    fn no_claim_takes_more_than_it_promises(lines in baskets(), offers in mixed()) {
+        let Ok(discounts) = worked_out(&lines, &offers) else { return Ok(()) };
+        for discount in &discounts {
+            let offer = of(&offers, discount);
+            match offer.terms.worth {
+                Worth::AmountOff { amount } => prop_assert!(discount.total() <= amount),
+                Worth::PercentOff { basis_points, cap } => {
+                    prop_assert!(cap.is_none_or(|cap| discount.total() <= cap));
+                    for (line, amount) in lines.iter().zip(&discount.amounts) {
+                        prop_assert!(amount * 10_000 <= line.price * i64::from(basis_points));
+                    }
+                }
+                Worth::FreeItem | Worth::FixedPrice { .. } => {
+                    prop_assert_eq!(discount.amounts.iter().filter(|&&amount| amount > 0).count(), 1);
+                }
+                Worth::GiftCard { .. } => prop_assert!(discount.total() <= offer.balance),
+                Worth::AccessCode => prop_assert!(false, "an access code takes nothing off"),
+            }
+            for (line, &amount) in lines.iter().zip(&discount.amounts) {
+                prop_assert!(amount == 0 || applies(&offer.terms, line), "it is for other lines");
+            }
+            let applicable = lines.iter().filter(|line| applies(&offer.terms, line));
+            prop_assert!(applicable.map(|line| line.price).sum::<i64>() >= offer.terms.minimum_spend);
+            let same = discounts.iter().filter(|other| other.coupon == discount.coupon);
+            let spent: i64 = same.map(Discount::total).sum();
+            prop_assert!(offer.budget.is_none_or(|budget| spent <= budget), "beyond the budget");
+        }
+    }
+
+    #[test]
+    fn no_amount_is_too_large(
+        price in 0..=1_000_000_000_000_i64,
+        lines in 1_usize..500,
+        mut offers in offers().prop_map(agreeable),
+    ) {
+        let line = Line { price, fee: price, ..plain() };
+        let lines = vec![line; lines];
+        for offer in &mut offers {
+            offer.terms.worth = match offer.terms.worth {
+                Worth::AmountOff { .. } => Worth::AmountOff { amount: price },
+                other => other,
+            };
+            offer.balance = 1_000_000_000_000;
+            offer.terms.scopes.clear();
+        }
+        if let Ok(discounts) = worked_out(&lines, &offers) {
+            let taken: i64 = discounts.iter().map(Discount::total).sum();
+            prop_assert!(taken <= lines.iter().map(|line| line.price + line.fee).sum());
+        }
+    }
+}
+
+fn plain() -> Line {
+    Line {
+        shop: entity::ShopId(id(0)),
+        event: None,
+        tier: None,
+        product: None,
+        categories: Vec::new(),
+        price: 0,
+        fee: 0,
+        is_gift_card: false,
+    }
+}

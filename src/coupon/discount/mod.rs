@@ -256,7 +256,7 @@ fn wanted(offer: &Offer, left: &[i64]) -> Vec<i64> {
         Worth::GiftCard { .. } => share::bounded(offer.balance, left.to_vec()),
         Worth::PercentOff { basis_points, cap } => {
             let amounts = left.iter().map(|&left| share::portion(left, basis_points)).collect();
-            cap.map_or_else(|| amounts.clone(), |cap| share::bounded(cap, amounts.clone()))
+            share::bounded(cap.unwrap_or(i64::MAX), amounts)
         }
         Worth::FreeItem => one_for(0, left),
         Worth::FixedPrice { amount } => one_for(amount, left),

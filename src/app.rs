@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, ops::Deref, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use chrono::TimeDelta;
-use entity::{EventId, SeatMapId, SessionId};
+use entity::{CouponId, EventId, SeatMapId, SessionId};
 use moka::{future::Cache, sync};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -15,6 +15,7 @@ use crate::{
     bus::Bus,
     clock::Clock,
     config::Config,
+    coupon::{claim::Promise, throttle::Guesses},
     inventory::desk::Desks,
     keys::{KeyFault, SigningKeys},
     outbox::Outbox,
@@ -34,6 +35,8 @@ const SESSIONS_MAX: u64 = 100_000;
 const SEATS_IN_MEMORY_MAX: u64 = 2_000_000;
 /// Events whose seat map is known without asking the database.
 const EVENTS_KNOWN_MAX: u64 = 100_000;
+/// Coupons whose promise is known without asking the database.
+const PROMISES_MAX: u64 = 10_000;
 /// Sign-ins that may wait for a hashing thread.
 const PASSWORDS_WAITING: usize = 64;
 /// Names the tokens' issuer and audience.
@@ -67,6 +70,8 @@ pub struct Parts {
     pub seat_maps: Cache<SeatMapId, Arc<SeatMap>>,
     /// Which map an event has that everybody may see.
     pub maps_on_sale: sync::Cache<EventId, SeatMapId>,
+    /// What coupons promised when they were last claimed. The desk refuses one that is not of the coupon's version.
+    pub promises: sync::Cache<CouponId, Arc<Promise>>,
     /// Takes and returns money.
     pub provider: Arc<dyn PaymentProvider>,
     /// The embedded sandbox, when it is the provider: its page for the buyer's other step needs it.
@@ -82,6 +87,7 @@ pub struct Parts {
     /// Cancelled when no request is in progress any more: the desks end.
     pub drained: CancellationToken,
     pub(crate) attempts: Attempts,
+    pub(crate) guesses: Guesses,
     pub(crate) desks: Desks,
     /// Where sockets are served and watched streams are handed out: thousands of small tasks at a time.
     crowd: Threads,
@@ -111,6 +117,7 @@ impl App {
                 })
                 .build(),
             maps_on_sale: sync::Cache::new(EVENTS_KNOWN_MAX),
+            promises: sync::Cache::new(PROMISES_MAX),
             provider: sandbox.clone(),
             sandbox: Some(sandbox),
             outbox: Outbox::default(),
@@ -122,6 +129,7 @@ impl App {
             shutdown: CancellationToken::new(),
             drained: CancellationToken::new(),
             attempts: Attempts::default(),
+            guesses: Guesses::default(),
             desks: Desks::default(),
             crowd: Threads::crowd("tessera-crowd"),
             home: Handle::current(),

@@ -105,6 +105,17 @@ fn claimed(mut claims: Vec<(&Key, Uuid)>) -> Rows {
         .uuid("subject", claims.iter().map(|(_, subject)| *subject))
 }
 
+/// Forgets keys that were claimed in the same transaction, for effects that did not come about.
+pub(crate) async fn disclaim_in_tx(tx: &Tx, keys: Vec<&Key>) -> Faulty<()> {
+    const DELETE: &str = "DELETE FROM idempotency AS i WHERE EXISTS (SELECT 1 FROM {rows} AS r \
+        WHERE i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key)";
+    if keys.is_empty() {
+        return Ok(());
+    }
+    names(keys.into_iter()).execute(tx, DELETE, Vec::new()).await?;
+    Ok(())
+}
+
 /// The names of those keys that were used before.
 pub(crate) async fn used(connection: &impl ConnectionTrait, keys: Vec<&Key>) -> Faulty<HashSet<Name>> {
     const SELECT: &str = "SELECT i.account_id, i.operation, i.key FROM {rows} AS r JOIN idempotency AS i \

@@ -17,7 +17,11 @@ use tokio::sync::{
 };
 use uuid::Uuid;
 
-use crate::{app::App, error::Faulty, store::Tx};
+use crate::{
+    app::App,
+    error::Faulty,
+    store::{Rows, Tx},
+};
 
 /// Facts that a slow listener may lag before it has to read anew what it watches.
 const CHANNEL: usize = 1_024;
@@ -35,6 +39,10 @@ pub enum Kind {
     OrderChanged,
     /// A ticket was issued, used, or made void.
     TicketChanged,
+    /// What an account has in its bag changed: a claim, or a ticket.
+    BagChanged,
+    /// A claim of a coupon was made, or changed its state.
+    CouponChanged,
 }
 
 /// A committed fact.
@@ -92,11 +100,15 @@ impl Kind {
         match self {
             Self::OrderChanged => "order_changed",
             Self::TicketChanged => "ticket_changed",
+            Self::BagChanged => "bag_changed",
+            Self::CouponChanged => "coupon_changed",
         }
     }
 
     fn of(name: &str) -> Option<Self> {
-        [Self::OrderChanged, Self::TicketChanged].into_iter().find(|kind| kind.name() == name)
+        [Self::OrderChanged, Self::TicketChanged, Self::BagChanged, Self::CouponChanged]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -109,6 +121,21 @@ pub async fn record_in_tx(tx: &Tx, kind: Kind, subject: Uuid, now: DateTime<Utc>
         at: Set(now),
     };
     Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Writes a fact about each of the subjects beside what makes them true.
+pub(crate) async fn record_all_in_tx(
+    tx: &Tx,
+    kind: Kind,
+    subjects: impl IntoIterator<Item = Uuid>,
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    const INSERT: &str = "INSERT INTO outbox (kind, subject, at) SELECT $1, subject, $2 FROM {rows} AS r";
+    Rows::default()
+        .uuid("subject", subjects)
+        .execute(tx, INSERT, vec![kind.name().into(), now.into()])
+        .await?;
     Ok(())
 }
 

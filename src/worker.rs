@@ -11,6 +11,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use crate::{
     account,
     app::App,
+    coupon,
     error::{Fault, Faulty},
     idempotency, inventory, order, outbox, payment,
 };
@@ -37,10 +38,11 @@ pub fn start(app: &App) {
     every(app, "pruning", PRUNE, |app| Box::pin(prune(app)));
 }
 
-/// Ends what is overdue: reservations, then the orders that they were for.
+/// Ends what is overdue: reservations, then the orders that they were for, and claims.
 pub async fn expire(app: &App) -> Faulty<()> {
     inventory::expire_due(app).await?;
     order::expire_due(app).await?;
+    coupon::claim::expire_due(app).await?;
     Ok(())
 }
 
@@ -74,6 +76,7 @@ pub async fn hear_hints(app: &App) -> Faulty<()> {
 pub async fn prune(app: &App) -> Faulty<()> {
     account::prune_sessions(app).await?;
     inventory::prune(app).await?;
+    coupon::share::forget_old(app).await?;
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     idempotency::forget_old_in_tx(&tx, now).await?;

@@ -4,6 +4,8 @@
 
 pub mod rules;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use entity::{CategoryId, category};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
@@ -172,6 +174,22 @@ pub async fn subtree_ids(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
         .into_tuple()
         .all(db)
         .await?)
+}
+
+/// The categories with these ids, each with itself and all above it.
+pub async fn lineages(app: &App, ids: Vec<CategoryId>) -> Faulty<BTreeMap<CategoryId, Vec<CategoryId>>> {
+    let rows = by_ids(app, ids).await?;
+    let slugs: BTreeSet<&str> = rows.iter().flat_map(|row| rules::slugs(&row.path)).collect();
+    let nodes: Vec<(String, CategoryId)> = category::Entity::find()
+        .select_only()
+        .columns([category::Column::Slug, category::Column::Id])
+        .filter(category::Column::Slug.is_in(slugs))
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    let nodes: BTreeMap<String, CategoryId> = nodes.into_iter().collect();
+    let lineage = |path: &str| rules::slugs(path).filter_map(|slug| nodes.get(slug).copied()).collect();
+    Ok(rows.iter().map(|row| (row.id, lineage(&row.path))).collect())
 }
 
 impl From<Refusal> for Error<Refusal> {

@@ -49,6 +49,11 @@ pub fn in_order(mut rows: Vec<Model>) -> Vec<Model> {
     ordered
 }
 
+/// The slugs of the path, from the root on.
+pub fn slugs(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|slug| !slug.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;

@@ -55,6 +55,9 @@ pub enum Why {
     /// Its code was there before.
     #[error("has the code of line {0}")]
     Duplicate(u64),
+    /// A code that was uploaded before, by whomever.
+    #[error("has a code that is taken")]
+    Taken,
     /// There are too many lines.
     #[error("is beyond the 100000 codes that an upload may hold")]
     TooMany,
@@ -64,7 +67,8 @@ pub enum Why {
 }
 
 impl Faults {
-    fn add(&mut self, line: u64, why: Why) {
+    /// Notes one more.
+    pub(super) fn add(&mut self, line: u64, why: Why) {
         self.count += 1;
         if self.told.len() < FAULTS_TOLD {
             self.told.push(LineFault { line, why });
@@ -72,12 +76,12 @@ impl Faults {
     }
 }
 
-/// The codes of an upload in its order, or all that is wrong with it.
-pub fn import(bytes: &[u8]) -> Result<Vec<Code>, Faults> {
+/// The codes of an upload in its order, each with its line, or all that is wrong with it.
+pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
     let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut faults = Faults::default();
-    let mut codes: Vec<Code> = Vec::new();
+    let mut codes: Vec<(u64, Code)> = Vec::new();
     let mut lines: HashMap<Code, u64> = HashMap::new();
     let mut record = ByteRecord::new();
     let mut column = 0;
@@ -100,7 +104,7 @@ pub fn import(bytes: &[u8]) -> Result<Vec<Code>, Faults> {
             Ok((Entry::Occupied(first), _)) => faults.add(line, Why::Duplicate(*first.get())),
             Ok((Entry::Vacant(entry), code)) => {
                 entry.insert(line);
-                codes.push(code);
+                codes.push((line, code));
             }
         }
     }
@@ -151,7 +155,7 @@ mod tests {
     use super::*;
 
     fn good(text: &str) -> Vec<String> {
-        import(text.as_bytes()).unwrap().into_iter().map(Code::into_string).collect()
+        import(text.as_bytes()).unwrap().into_iter().map(|(_, code)| code.into_string()).collect()
     }
 
     fn bad(bytes: &[u8]) -> Vec<(u64, Why)> {
@@ -252,7 +256,8 @@ mod tests {
         fn what_is_given_out_is_taken_in(codes in proptest::collection::hash_set("[A-Z0-9][A-Z0-9_-]{3,20}", 1..20)) {
             let header = ["code", "state"];
             let rows = std::iter::once(header).chain(codes.iter().map(|code| [code.as_str(), "-"]));
-            let taken = import(&export(rows).unwrap()).unwrap();
+            let taken: Vec<Code> =
+                import(&export(rows).unwrap()).unwrap().into_iter().map(|(_, code)| code).collect();
             let taken: std::collections::HashSet<String> = taken.into_iter().map(Code::into_string).collect();
             prop_assert_eq!(taken, codes);
         }

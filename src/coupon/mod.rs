@@ -1,6 +1,61 @@
 //! Coupons: what shops publish, what buyers hold of it, and what it is worth.
+//!
+//! A coupon's stock is an inventory, as an event's seats are: one area, whose places are copies. Claiming is a command
+//! to its desk; what becomes of a claim afterwards is guarded by the claim's own version.
 
+pub mod bag;
+pub mod bars;
+pub mod bound;
+pub mod claim;
 pub mod code;
 pub mod csv;
+pub mod details;
 pub mod discount;
+pub mod edit;
+pub mod find;
+pub mod product;
+pub mod redeem;
+mod references;
+pub mod rules;
+pub mod share;
+pub mod spend;
+pub mod stages;
+pub mod state;
 pub mod terms;
+pub(crate) mod throttle;
+pub mod upload;
+
+use entity::{
+    CouponId,
+    coupon::{self, scope},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    inventory,
+};
+
+/// The coupon, whoever may see it.
+pub(crate) async fn by_id(app: &App, id: CouponId) -> Faulty<coupon::Model> {
+    coupon::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("coupon"))
+}
+
+/// The coupons with these ids, whoever may see them.
+pub(crate) async fn by_ids(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<coupon::Model>> {
+    Ok(coupon::Entity::find().filter(coupon::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
+/// What the coupons apply to.
+pub async fn scopes_of(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<scope::Model>> {
+    Ok(scope::Entity::find().filter(scope::Column::CouponId.is_in(ids)).all(app.store.read()).await?)
+}
+
+/// Follows a committed change of the coupon's terms in this process. What fails here is made up for by the poll of all
+/// open inventories; the change itself is a fact, and must not be told as a failure.
+async fn follow(app: &App, id: CouponId) {
+    if let Err(fault) = inventory::catch_up(app, id).await {
+        tracing::warn!(?fault, coupon.id = %id.0, "an inventory could not follow its coupon yet");
+    }
+}

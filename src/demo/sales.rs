@@ -82,7 +82,13 @@ async fn buy(
     let reserve = Reserve { event: event.id, pick, key: key.clone() };
     let reservation = made(inventory::reserve(app, buyer, reserve).await)?;
     let contact = Contact { name: name.to_owned(), email: email.to_owned(), phone: None };
-    let input = Checkout { reservations: vec![reservation.held.id], contact, key: key.clone() };
+    let input = Checkout {
+        reservations: vec![reservation.held.id],
+        claims: Vec::new(),
+        codes: Vec::new(),
+        contact,
+        key: key.clone(),
+    };
     let order = made(order::checkout(app, buyer, input).await)?;
     let input = Pay { order: order.id, access_token: None, method: CARD.to_owned(), key };
     let paid = made(payment::pay(app, buyer, input).await)?;

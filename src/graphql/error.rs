@@ -45,6 +45,10 @@ pub enum UserError {
     Account(super::account::AccountError),
     /// About categories.
     Category(super::category::CategoryError),
+    /// About claims of coupons.
+    Claim(super::coupon::ClaimError),
+    /// About products and coupons.
+    Coupon(super::coupon::CouponError),
     /// About events and their tiers.
     Event(super::event::EventError),
     /// About orders.

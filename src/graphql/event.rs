@@ -2,17 +2,15 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{
-    Context, Enum, ID, InputObject, Object, SimpleObject, connection::Connection, dataloader::Loader,
-};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{EventId, InventoryId, event, inventory};
 
-pub use super::event_edit::{EventError, EventErrorCode, EventMutation};
 use super::{
     availability::AvailabilitySnapshot,
     category::Category,
     context::ContextExt,
+    coupon::{CouponConnection, CouponOrder, coupon_connection},
     error::{ApiResult, found},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
@@ -23,10 +21,15 @@ use super::{
     tier::{Tier, TiersOf},
     venue::{Venue, VenueOf},
 };
+pub use super::{
+    event_edit::{EventError, EventErrorCode, EventMutation},
+    event_list::{EventFilter, EventOrder, EventTotal},
+};
 use crate::{
+    coupon::find::Filter as CouponFilter,
     error::{Fault, Faulty},
     event::{
-        find::{self, Filter, Key, Order},
+        find::{self, Key, Order},
         rules::{Standing, standing},
     },
     inventory::counts_of,
@@ -199,6 +202,21 @@ impl Event {
         ctx.progress().read(self.0.id.into(), availability.version);
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
     }
+
+    /// The coupons that are shown with it and that you may see.
+    #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
+    async fn coupons(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "In which order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+    ) -> ApiResult<CouponConnection> {
+        let filter = CouponFilter { event: Some(self.0.id), ..CouponFilter::default() };
+        coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
+    }
 }
 
 impl Event {
@@ -246,68 +264,9 @@ pub enum EventStatus {
     Cancelled,
 }
 
-/// In which order events are listed. A cursor is good for the order in which it was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Order")]
-pub enum EventOrder {
-    /// Those that start first come first.
-    StartsAt,
-    /// Those that start last come first.
-    StartsAtDesc,
-    /// By name.
-    Name,
-    /// Those that were made last come first.
-    Newest,
-}
-
-/// Which events. All that is given must hold.
-#[derive(Clone, Debug, Default, InputObject)]
-pub struct EventFilter {
-    /// Sold by this shop.
-    shop: Option<ID>,
-    /// In this category or one below it.
-    category: Option<ID>,
-    /// Words, each of which begins a word of the event's name, its shop's name, its venue's name or its town. At most
-    /// eight words count.
-    search: Option<String>,
-    /// Start at this time or later.
-    from: Option<DateTime<Utc>>,
-    /// Start before this time.
-    until: Option<DateTime<Utc>>,
-    /// Stand at one of these.
-    status: Option<Vec<EventStatus>>,
-}
-
-impl EventFilter {
-    fn parse(self) -> Faulty<Filter> {
-        Ok(Filter {
-            shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
-            category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,
-            search: self.search,
-            from: self.from,
-            until: self.until,
-            standing: self.status.unwrap_or_default().into_iter().map(Standing::from).collect(),
-        })
-    }
-}
-
-/// What the list of events says beyond its pages.
-#[derive(Debug)]
-pub struct EventTotal(Filter);
-
-/// What the list of events says beyond its pages.
-#[Object]
-impl EventTotal {
-    /// How many events there are on all pages. Counted only when it is asked for.
-    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<Long> {
-        let count = find::count(ctx.app(), ctx.viewer(), &self.0).await?;
-        Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))
-    }
-}
-
 /// How many places stand where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct CountsOf(InventoryId);
+pub(crate) struct CountsOf(pub(crate) InventoryId);
 
 impl Loader<CountsOf> for Batch {
     type Value = inventory::Model;
@@ -362,7 +321,7 @@ impl EventQuery {
         let (filter, order) = (filter.unwrap_or_default().parse()?, Order::from(order_by));
         let window = PageArgs { after, before, first, last }.window()?;
         let page = find::events(ctx.app(), ctx.viewer(), &filter, order, window).await?;
-        Ok(connection(page, EventTotal(filter), |row| (Key::of(&row, order), Event(row))))
+        Ok(connection(page, EventTotal::of(filter), |row| (Key::of(&row, order), Event(row))))
     }
 }
 

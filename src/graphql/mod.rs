@@ -8,9 +8,11 @@ pub mod availability;
 pub mod category;
 pub mod complete;
 mod context;
+pub mod coupon;
 pub mod error;
 pub mod event;
 pub mod event_edit;
+pub mod event_list;
 mod id;
 mod loader;
 pub mod mask;
@@ -37,9 +39,12 @@ use crate::{app::App, auth::Viewer};
 pub struct Query(
     account::AccountQuery,
     category::CategoryQuery,
+    coupon::CouponQuery,
+    coupon::ClaimQuery,
     event::EventQuery,
     node::NodeQuery,
     order::OrderQuery,
+    order::ApplicableQuery,
     reservation::ReservationQuery,
     seat_map::SeatMapQuery,
     shop::ShopQuery,
@@ -52,6 +57,10 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     category::CategoryMutation,
+    coupon::CouponMutation,
+    coupon::ProductMutation,
+    coupon::ClaimMutation,
+    coupon::CounterMutation,
     event::EventMutation,
     order::OrderMutation,
     payment::PaymentMutation,
@@ -67,6 +76,8 @@ pub struct Mutation(
 #[derive(Debug, Default, MergedSubscription)]
 pub struct Subscription(
     availability::AvailabilitySubscription,
+    coupon::CouponSubscription,
+    coupon::BagSubscription,
     order::OrderSubscription,
     reservation::ReservationSubscription,
 );

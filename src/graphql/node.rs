@@ -1,11 +1,15 @@
 //! `node(id:)`: any object by its id, as Relay wants it.
 
 use async_graphql::{Context, ID, Interface, Object};
-use entity::{CategoryId, EventId, OrderId, ReservationId, SeatMapId, ShopId, TicketId, TypedId, VenueId};
+use entity::{
+    CategoryId, ClaimId, CouponId, EventId, OrderId, ProductId, ReservationId, SeatMapId, ShopId, TicketId,
+    TypedId, VenueId,
+};
 
 use super::{
     category::Category,
     context::ContextExt,
+    coupon::{Claim, Coupon, Product},
     error::{ApiResult, found},
     event::Event,
     id,
@@ -16,7 +20,7 @@ use super::{
     ticket::Ticket,
     venue::Venue,
 };
-use crate::{category, event, inventory, order, shop, ticket, venue};
+use crate::{category, coupon, event, inventory, order, shop, ticket, venue};
 
 /// An object with an id of its own.
 #[derive(Debug, Interface)]
@@ -24,10 +28,16 @@ use crate::{category, event, inventory, order, shop, ticket, venue};
 pub enum Node {
     /// A category.
     Category(Category),
+    /// A claim.
+    Claim(Claim),
+    /// A coupon.
+    Coupon(Coupon),
     /// An event.
     Event(Event),
     /// An order.
     Order(Order),
+    /// A product.
+    Product(Product),
     /// A reservation.
     Reservation(Reservation),
     /// A seat map.
@@ -59,6 +69,12 @@ impl NodeQuery {
                 .await?
                 .pop()
                 .map(|row| Node::Category(Category(row))),
+            ClaimId::PREFIX => found(coupon::claim::owned(app, viewer, ClaimId(uuid)).await)?
+                .map(|row| Node::Claim(row.into())),
+            CouponId::PREFIX => found(coupon::find::coupon(app, viewer, CouponId(uuid)).await)?
+                .map(|row| Node::Coupon(row.into())),
+            ProductId::PREFIX => found(coupon::product::by_id(app, ProductId(uuid)).await)?
+                .map(|row| Node::Product(row.into())),
             EventId::PREFIX => found(event::find::event(app, viewer, EventId(uuid)).await)?
                 .map(|row| Node::Event(row.into())),
             OrderId::PREFIX => found(order::visible(app, viewer, None, OrderId(uuid)).await)?

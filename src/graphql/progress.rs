@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entity::InventoryId;
 
+use crate::inventory::feed::Message;
+
 /// Given with a request; all clones are the same one.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Mutex<Inner>>);
@@ -40,6 +42,16 @@ pub struct Span {
     pub after: Option<i64>,
     /// The version that it leads to.
     pub version: i64,
+}
+
+impl Span {
+    /// What a message of an inventory's feed covers.
+    pub fn of(message: &Message) -> Self {
+        match message {
+            Message::Snapshot(all) => Self { after: None, version: all.version },
+            Message::Delta(delta) => Self { after: Some(delta.after), version: delta.version },
+        }
+    }
 }
 
 /// What an answer was read from.

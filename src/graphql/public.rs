@@ -16,7 +16,7 @@ use super::complete::Shape;
 /// nor on anything that may change without raising the inventory's version.
 pub const FIELDS: &[(&str, &[&str])] = &[
     ("Query", &["event"]),
-    ("Subscription", &["seatAvailability"]),
+    ("Subscription", &["seatAvailability", "couponAvailability"]),
     ("Event", &["id", "availability"]),
     (
         "AvailabilitySnapshot",
@@ -40,6 +40,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("AreaAvailability", &["area", "capacity", "available"]),
     ("TierAvailability", &["tier", "available", "price", "lowestPrice"]),
     ("AvailabilityDelta", &["after", "version", "seats", "areas"]),
+    ("CouponAvailability", &["after", "version", "left"]),
     ("SeatChange", &["id", "status"]),
     ("AreaChange", &["id", "available"]),
     ("Area", &["id", "guid", "name", "zone", "category", "capacity", "x", "y"]),

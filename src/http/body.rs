@@ -24,6 +24,9 @@ impl Limits {
     /// For a caller who has not signed in.
     pub(super) const ANONYMOUS: Self =
         Self { bytes: 256 * 1024, stall: Duration::from_secs(10), total: Duration::from_secs(20) };
+    /// For a vendor's codes: 100,000 of 64 characters.
+    pub(super) const CODES: Self =
+        Self { bytes: 8 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
     /// For a signed-in caller: a seat plan of 16 MiB travels as a string variable, its quotes escaped.
     pub(super) const SIGNED_IN: Self =
         Self { bytes: 24 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };

@@ -7,6 +7,7 @@ mod answer;
 mod answers;
 mod body;
 mod close;
+mod coupon_codes;
 mod documents;
 mod geometry;
 mod graphiql;
@@ -90,6 +91,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/graphql", any(graphql_endpoint))
+        .merge(coupon_codes::routes())
         .merge(geometry::routes())
         .merge(well_known::routes());
     if engine.app.sandbox.is_some() {

@@ -9,6 +9,7 @@ use tokio::sync::MutexGuard;
 
 use super::{
     change::Version,
+    coupon,
     deal::{Deal, NoDeal, accompany, decide_all},
     desk::{ATTEMPTS, Desk},
     state::{Held, Stock},
@@ -66,15 +67,16 @@ async fn attempt_across(
         let (decisions, held) = decide_all(&mut stock, commands, now).map_err(NoDeal::Refused)?;
         let change = stock.change_of(&decisions.iter());
         all_held.extend(held);
-        drafts.push((stock, change));
+        drafts.push((stock, change, decisions));
     }
     let tx = app.store.begin().await.map_err(|error| NoDeal::Fault(error.into()))?;
-    for (desk, (stock, change)) in desks.iter().zip(&drafts) {
+    for (desk, (stock, change, decisions)) in desks.iter().zip(&drafts) {
         let guard = write::guard_in_tx(&tx, desk.id, stock, now).await.map_err(NoDeal::Fault)?;
         if matches!(guard, Guard::Lost) {
             return Ok(None);
         }
         write::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(NoDeal::Fault)?;
+        coupon::write_claims_in_tx(&tx, desk.id, decisions.iter(), now).await.map_err(NoDeal::Fault)?;
     }
     if let Some(no_deal) = accompany(&tx, deal.key.as_ref(), deal.companion.as_ref(), &all_held, now).await {
         return Err(no_deal);
@@ -85,7 +87,7 @@ async fn attempt_across(
         }
         return Err(NoDeal::Fault(Fault::internal(error)));
     }
-    for ((desk, memory), (mut stock, change)) in desks.iter().zip(memories).zip(drafts) {
+    for ((desk, memory), (mut stock, change, _)) in desks.iter().zip(memories).zip(drafts) {
         stock.version += 1;
         app.bus.announce(desk.id, stock.version);
         desk.tell(Version { number: stock.version, change });

@@ -111,9 +111,10 @@ impl Decided {
             .all(|good| good.job.companion.is_none() && good.decisions.iter().all(Decision::is_empty))
     }
 
-    /// Whether something is to be written with them that the desk does not write itself.
-    pub(super) fn has_companions(&self) -> bool {
-        self.good.iter().any(|good| good.job.companion.is_some())
+    /// Whether nothing is written with the good jobs but places, reservations and what is counted of buyers.
+    pub(super) fn is_plain(&self) -> bool {
+        self.good.iter().all(|good| good.job.companion.is_none())
+            && self.decisions().all(|decision| decision.claims.is_empty())
     }
 
     /// The keys that are used up by the good jobs, and for what.

@@ -2,12 +2,13 @@
 //!
 //! Invariant: pure and synchronous.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use entity::{AccountId, ReservationId, inventory::SeatStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    command::Granted,
     fairness::Idle,
     state::{Area, Held, Seat, Stock, Tally},
 };
@@ -34,6 +35,8 @@ pub struct Decision {
     pub reservations: Vec<Write<ReservationId, Option<Held>>>,
     /// What is counted of buyers.
     pub buyers: Vec<Write<AccountId, Tally>>,
+    /// Claims, which are written down and not remembered: copies are counted, not told apart.
+    pub claims: Vec<Arc<Granted>>,
 }
 
 /// What a version changed: the new values. This is what the log keeps, and what other instances apply.

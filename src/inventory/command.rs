@@ -2,8 +2,10 @@
 //!
 //! Invariant: pure and synchronous.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use entity::{AccountId, OrderId, ReservationId, TierId};
+use entity::{AccountId, ClaimId, OrderId, ReservationId, TierId};
 use serde::Serialize;
 
 use super::state::Place;
@@ -73,8 +75,33 @@ pub enum Command {
         /// The seats, with the epoch at which they were sold, and the areas.
         places: Vec<Place>,
     },
+    /// Give a buyer a copy of a free coupon.
+    Claim(Arc<Granted>),
     /// Write down every reservation whose time is up.
     Expire,
+}
+
+/// A claim as it will be written down, if the coupon is still what it was when this was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The claim.
+    pub id: ClaimId,
+    /// For whom.
+    pub buyer: AccountId,
+    /// Its code; none: the next of those that the vendor uploaded.
+    pub code: Option<String>,
+    /// The version of the coupon's row that the promise is of.
+    pub revision: i64,
+    /// What is promised, as JSON that the coupon slice reads.
+    pub terms: Arc<str>,
+    /// What a gift card is worth, in minor units.
+    pub face: Option<i64>,
+    /// Valid from here …
+    pub valid_from: DateTime<Utc>,
+    /// … until here.
+    pub valid_until: Option<DateTime<Utc>>,
+    /// When it was asked for.
+    pub at: DateTime<Utc>,
 }
 
 /// Which places are wanted.
@@ -192,4 +219,6 @@ pub enum Refusal {
     NoMoreTime,
     /// The places are no longer the buyer's.
     PlacesChanged,
+    /// The coupon is not what it was when the claim was made out: make it out again.
+    TermsChanged,
 }

@@ -4,7 +4,7 @@
 //! current version. Where another instance sells the same inventory that would be lost again and again, so for a while
 //! the desk takes the inventory's row first, follows the log, and decides then.
 //!
-//! On PostgreSQL a batch without companions is one statement: the guard, the keys, and everything that the guard allows.
+//! On PostgreSQL a batch without companions or claims is one statement: the guard, the keys, and everything that the guard allows.
 //! Where that one does not hold, for whatever reason, the next try goes step by step.
 
 use chrono::TimeDelta;
@@ -13,6 +13,7 @@ use sea_orm::DbBackend;
 use super::{
     batch::{Decided, Job},
     change::Version,
+    coupon,
     deal::accompany_all,
     desk::Desk,
     read,
@@ -87,7 +88,7 @@ impl Desk {
                 Err(fault) => Err((decided.jobs(), fault)),
             };
         }
-        let at_once = first && app.store.backend() == DbBackend::Postgres && !decided.has_companions();
+        let at_once = first && app.store.backend() == DbBackend::Postgres && decided.is_plain();
         let written = if at_once {
             self.write_at_once(app, stock, &mut decided, tx).await
         } else {
@@ -214,6 +215,7 @@ impl Desk {
         }
         let change = stock.change_of(&decided.decisions());
         write::write_in_tx(&tx, self.id, stock, &change, now).await?;
+        coupon::write_claims_in_tx(&tx, self.id, decided.decisions(), now).await?;
         let used = idempotency::used(&tx, decided.refused_keys()).await?;
         decided.mark_used(&used);
         // A commit that fails may have happened: it is not tried again, and the memory is read anew.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    idempotency::{Key, claim_all_in_tx},
+    idempotency::{Key, claim_all_in_tx, disclaim_in_tx},
     store::{self, Tx},
 };
 
@@ -89,6 +89,7 @@ pub(super) async fn accompany_all(
 ) -> Faulty<Vec<(usize, NoDeal)>> {
     let claimed = claim_all_in_tx(tx, decided.claims(), now).await?;
     let mut failures = Vec::new();
+    let mut unused = Vec::new();
     for (index, Good { job, held, .. }) in decided.good.iter().enumerate() {
         if job.key.as_ref().is_some_and(|(key, _)| !claimed.contains(&key.name())) {
             failures.push((index, NoDeal::KeyUsed));
@@ -96,10 +97,15 @@ pub(super) async fn accompany_all(
             match under_savepoint(tx, companion, held).await {
                 Ok(()) => {}
                 Err(Fault::Unavailable) => return Err(Fault::Unavailable),
-                Err(fault) => failures.push((index, NoDeal::Fault(fault))),
+                Err(fault) => {
+                    failures.push((index, NoDeal::Fault(fault)));
+                    unused.extend(job.key.as_ref().map(|(key, _)| key));
+                }
             }
         }
     }
+    // A key that stands for what was not made would be answered with nothing.
+    disclaim_in_tx(tx, unused).await?;
     Ok(failures)
 }
 

@@ -6,16 +6,21 @@
 //!
 //! Invariant: pure and synchronous; the time is an argument.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
 
 use super::{
     change::Decision,
-    command::{Command, Pick, Refusal},
+    command::{Command, Granted, Pick, Refusal},
     draft::Draft,
     pick,
     state::{Held, Item, Place, Seat, Stock, Tally, TierTerms},
 };
+
+/// The one area of a coupon's stock, whose places are its copies.
+const COPIES: u32 = 0;
 
 /// What `command` does to `stock` at `now`, and the reservation it is about as it will be.
 pub fn decide(
@@ -36,6 +41,10 @@ pub fn decide(
             draft.take_back(*buyer, places)?;
             None
         }
+        Command::Claim(granted) => {
+            draft.claim(granted)?;
+            None
+        }
         Command::Expire => {
             draft.lapse_where(|_| true);
             None
@@ -47,15 +56,7 @@ pub fn decide(
 impl Draft<'_> {
     fn reserve(&mut self, id: ReservationId, buyer: AccountId, pick: &Pick) -> Result<Held, Refusal> {
         let terms = &self.stock.terms;
-        if !terms.open {
-            return Err(Refusal::NotOpen);
-        }
-        if self.now < terms.sales_start {
-            return Err(Refusal::SalesNotStarted { at: terms.sales_start });
-        }
-        if self.now >= terms.sales_end {
-            return Err(Refusal::SalesEnded);
-        }
+        self.on_sale()?;
         // What the buyer let lapse must not count against the limit.
         self.lapse_of(buyer);
         let until = self.grant(id, buyer)?;
@@ -90,6 +91,43 @@ impl Draft<'_> {
         };
         self.reservations.insert(id, held.clone());
         Ok(held)
+    }
+
+    /// Whether new places are given to anybody now.
+    fn on_sale(&self) -> Result<(), Refusal> {
+        let terms = &self.stock.terms;
+        if !terms.open {
+            return Err(Refusal::NotOpen);
+        }
+        if self.now < terms.sales_start {
+            return Err(Refusal::SalesNotStarted { at: terms.sales_start });
+        }
+        if self.now >= terms.sales_end {
+            return Err(Refusal::SalesEnded);
+        }
+        Ok(())
+    }
+
+    /// A copy of a free coupon is the buyer's at once.
+    fn claim(&mut self, granted: &Arc<Granted>) -> Result<(), Refusal> {
+        self.on_sale()?;
+        if granted.revision != self.stock.terms.revision {
+            return Err(Refusal::TermsChanged);
+        }
+        self.lapse_of(granted.buyer);
+        self.take_admission(COPIES, 1)?;
+        let mut area = self.area(COPIES);
+        area.reserved -= 1;
+        area.sold += 1;
+        self.areas.insert(COPIES, area);
+        let limit = self.stock.terms.limit_per_buyer;
+        let Tally { taken, idle } = self.tally(granted.buyer);
+        if taken >= limit {
+            return Err(Refusal::LimitExceeded { limit, taken });
+        }
+        self.buyers.insert(granted.buyer, Tally { taken: taken + 1, idle });
+        self.claims.push(granted.clone());
+        Ok(())
     }
 
     fn take_seats(&mut self, id: ReservationId, ordinals: &[u32]) -> Result<Vec<Item>, Refusal> {

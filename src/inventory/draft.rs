@@ -2,14 +2,17 @@
 //!
 //! Invariant: pure and synchronous.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
 
 use super::{
     change::{Decision, Write},
-    command::Refusal,
+    command::{Granted, Refusal},
     fairness::{Fairness, Idle, Life},
     state::{Area, Held, Place, Seat, Stock, Tally, TierTerms},
 };
@@ -22,6 +25,7 @@ pub(super) struct Draft<'a> {
     pub(super) areas: BTreeMap<u32, Area>,
     pub(super) reservations: BTreeMap<ReservationId, Held>,
     pub(super) buyers: BTreeMap<AccountId, Tally>,
+    pub(super) claims: Vec<Arc<Granted>>,
 }
 
 impl<'a> Draft<'a> {
@@ -33,6 +37,7 @@ impl<'a> Draft<'a> {
             areas: BTreeMap::new(),
             reservations: BTreeMap::new(),
             buyers: BTreeMap::new(),
+            claims: Vec::new(),
         }
     }
 
@@ -43,6 +48,7 @@ impl<'a> Draft<'a> {
             areas: write(self.areas, |ordinal| stock.areas[*ordinal as usize]),
             reservations: Vec::new(),
             buyers: write(self.buyers, |buyer| stock.tally(*buyer)),
+            claims: self.claims,
         };
         for (key, after) in self.reservations {
             let before = stock.reservations.get(&key).cloned();

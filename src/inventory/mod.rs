@@ -8,6 +8,7 @@ mod batch;
 mod change;
 mod command;
 mod commit;
+mod coupon;
 pub(crate) mod deal;
 mod decide;
 mod delta;
@@ -22,32 +23,35 @@ mod read;
 mod state;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod write;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, InventoryId, ReservationId, inventory,
+    EventId, InventoryId, ReservationId,
+    inventory::{self, buyer},
     reservation::{self, ReservationState},
 };
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::StreamExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use self::{
-    change::Version,
-    deal::{Claim, Deal, NoDeal, transact},
-};
+use self::deal::{Claim, Deal, NoDeal, transact};
 pub use self::{
     change::{Change, Decision, Told},
-    command::{Accessible, BestAvailable, Command, Pick, Refusal},
+    command::{Accessible, BestAvailable, Command, Granted, Pick, Refusal},
     decide::decide,
     fairness::{Fairness, Idle},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
     state::{Area, Counts, Held, Item, Place, Seat, Stock, Tally, Terms, TierTerms},
+    watch::watch,
+};
+pub(crate) use self::{
+    coupon::{create_stock_in_tx, resize_stock_in_tx},
+    watch::Changes,
 };
 use crate::{
     app::App,
@@ -150,43 +154,15 @@ pub async fn counts_of(app: &App, ids: Vec<InventoryId>) -> Faulty<Vec<inventory
     Ok(inventory::Entity::find().filter(inventory::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// The viewer's reservation as it is, and then as it becomes, until it has ended.
-pub async fn watch(
-    app: &App,
-    viewer: &Viewer,
-    id: ReservationId,
-) -> Faulty<impl Stream<Item = Faulty<Reservation>> + use<>> {
-    let inventory = owned(app, viewer, id).await?.inventory;
-    let desk = app.desks.get(app, inventory);
-    // Listening begins before the first look: the other order would lose a change in between.
-    let live = desk.subscribe();
-    let state = Some((app.clone(), desk, live, true));
-    Ok(stream::unfold(state, move |state| async move {
-        let (app, desk, mut live, first) = state?;
-        if !first && !changed(&mut live, id).await {
-            return None;
-        }
-        match by_id(&app, id).await {
-            Ok(reservation) => {
-                let next = reservation.held.is_live().then_some((app, desk, live, false));
-                Some((Ok(reservation), next))
-            }
-            Err(fault) => Some((Err(fault), None)),
-        }
-    }))
-}
-
-/// Waits until the reservation may have changed and has to be read again. `false`: the desk is closed.
-async fn changed(live: &mut Receiver<Arc<Version>>, id: ReservationId) -> bool {
-    loop {
-        match live.recv().await {
-            Ok(version) if version.is_about(id) => return true,
-            Ok(_) => {}
-            // What was missed is in the row.
-            Err(RecvError::Lagged(_)) => return true,
-            Err(RecvError::Closed) => return false,
-        }
-    }
+/// How many places of each of the inventories the viewer has, reserved or bought; none where there are none.
+pub async fn taken_of(app: &App, viewer: &Viewer, ids: Vec<InventoryId>) -> Faulty<Vec<(InventoryId, u32)>> {
+    let Ok(account) = viewer.account() else { return Ok(Vec::new()) };
+    let rows = buyer::Entity::find()
+        .filter(buyer::Column::AccountId.eq(account))
+        .filter(buyer::Column::InventoryId.is_in(ids))
+        .all(app.store.read())
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.inventory_id, row.taken.unsigned_abs())).collect())
 }
 
 /// Makes the inventory of an event that is being published.
@@ -200,14 +176,14 @@ pub(crate) async fn create_in_tx(
     write::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
 }
 
-/// Tells every desk that the event's terms changed. Does nothing for an event that was never published.
-pub(crate) async fn touch_in_tx(tx: &Tx, event: EventId, now: DateTime<Utc>) -> Faulty<()> {
-    write::touch_in_tx(tx, event.into(), now).await
+/// Tells every desk that the terms of the event or coupon changed. Does nothing for one that was never published.
+pub(crate) async fn touch_in_tx(tx: &Tx, id: impl Into<InventoryId>, now: DateTime<Utc>) -> Faulty<()> {
+    write::touch_in_tx(tx, id.into(), now).await
 }
 
 /// Tells all desks of the inventory, here and in other instances, to follow the log, after it was written to past them.
-pub(crate) async fn catch_up(app: &App, event: EventId) -> Faulty<()> {
-    let id = InventoryId::from(event);
+pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> Faulty<()> {
+    let id = id.into();
     let version = match read::version(app, id).await {
         Ok(version) => version,
         Err(Fault::NotFound(_)) => return Ok(()), // Not published yet: nothing is sold of it.

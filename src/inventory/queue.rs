@@ -40,7 +40,7 @@ pub(super) fn queue() -> (Asking, Waiting) {
 
 /// Who takes new places is the crowd; everybody else has some already, or gives some back.
 fn is_of_the_crowd(job: &Job) -> bool {
-    job.commands.iter().all(|command| matches!(command, Command::Reserve { .. }))
+    job.commands.iter().all(|command| matches!(command, Command::Reserve { .. } | Command::Claim(_)))
 }
 
 impl Asking {

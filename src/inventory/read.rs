@@ -13,6 +13,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 
 use super::{
     change::Change,
+    coupon,
     fairness::{Fairness, Idle},
     state::{Area, Buyer, Counts, Held, Seat, Stock, Tally, Terms, TierTerms},
 };
@@ -109,9 +110,9 @@ impl Rows {
     }
 }
 
-/// What the event says about its sale.
+/// What the event or coupon says about its sale.
 pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
-    let event = event_of(app, id).await?;
+    let Some(event) = event_of(app, id).await? else { return coupon::terms(app, id.into()).await };
     let map = venue::seat_map(app, event.seat_map_id).await?;
     let tiers = tiers_of(app, event.id).await?;
     let scopes = scopes_of(app, event.id).await?;
@@ -127,6 +128,7 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         map.plan.categories.iter().map(|category| priced(ScopeKind::Category, &category.name)).collect();
     let currency = money::currency(&event.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
     Ok(Terms {
+        revision: 0,
         open: event.status == EventStatus::Published,
         sales_start: event.sales_start,
         sales_end: event.sales_end,
@@ -154,8 +156,8 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
     })
 }
 
-async fn event_of(app: &App, id: InventoryId) -> Faulty<event::Model> {
-    event::Entity::find_by_id(EventId::from(id)).one(app.store.read()).await?.ok_or(Fault::NotFound("event"))
+async fn event_of(app: &App, id: InventoryId) -> Faulty<Option<event::Model>> {
+    Ok(event::Entity::find_by_id(EventId::from(id)).one(app.store.read()).await?)
 }
 
 async fn tiers_of(app: &App, id: EventId) -> Faulty<Vec<tier::Model>> {
@@ -223,6 +225,6 @@ fn tally(row: &buyer::Model) -> Tally {
 }
 
 /// The database's integers are signed; CHECKs keep these from being negative.
-fn unsigned(value: i32) -> u32 {
+pub(super) fn unsigned(value: i32) -> u32 {
     u32::try_from(value).unwrap_or_default()
 }

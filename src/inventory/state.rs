@@ -25,6 +25,8 @@ use crate::venue::hall::Hall;
 /// What may be sold and how, as the event says. Reloaded whenever a change says that it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
+    /// The version of the coupon's row; nothing for events.
+    pub revision: i64,
     /// Published and not cancelled.
     pub open: bool,
     /// Reservations are taken from here …

@@ -120,7 +120,7 @@ pub(super) async fn touch_in_tx(tx: &Tx, id: InventoryId, now: DateTime<Utc>) ->
         return Ok(()); // Not published yet: nothing is sold of it.
     }
     let row = inventory::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound("event"))?;
-    append_in_tx(tx, id, row.version, now).await
+    append_in_tx(tx, id, row.version, &Change { terms: true, ..Change::default() }, now).await
 }
 
 /// Makes the inventory of an event that is being published: all places available, at version 1.
@@ -159,13 +159,18 @@ pub(super) async fn create_in_tx(
         sold: Set(0),
     });
     area::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    append_in_tx(tx, id, 1, now).await
+    append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
 }
 
-/// Appends a version that changed the terms to the log.
-async fn append_in_tx(tx: &Tx, id: InventoryId, version: i64, now: DateTime<Utc>) -> Faulty<()> {
-    let rows = appended(version, &Change { terms: true, ..Change::default() })?;
-    rows.execute(tx, APPEND, vec![id.0.into(), now.into()]).await?;
+/// Appends the change that made the version to the log.
+pub(super) async fn append_in_tx(
+    tx: &Tx,
+    id: InventoryId,
+    version: i64,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    appended(version, change)?.execute(tx, APPEND, vec![id.0.into(), now.into()]).await?;
     Ok(())
 }
 

@@ -1,36 +1,42 @@
-//! The checkout: an order made of reservations and a contact.
+//! The checkout: an order made of reservations, of claims that make it cheaper, and a contact.
+//!
+//! What the claims take off is worked out before the transaction, and holds only if the claims, their coupons' budgets
+//! and the places are then what they were: otherwise it is worked out again.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use entity::{
-    AccountId, EventId, InventoryId, OrderId, OrderLineId, ReservationId, ShopId, TierId, event,
+    AccountId, ClaimId, InventoryId, OrderId, ReservationId,
     order::{self, OrderState, line},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde::Serialize;
 
-use super::{Refusal, access, by_id};
+use super::{
+    Refusal, access,
+    basket::{Basket, Line},
+    by_id,
+    spending::{Worth, worth},
+};
 use crate::{
     app::App,
     auth::Viewer,
+    coupon::{bound, spend},
     error::{Check, Error, Fault, Faulty, Result},
-    event as events,
     idempotency::Key,
     inventory::{
-        self, Command, Held, Place, Reservation,
-        deal::{Deal, NoDeal, transact},
+        self, Command, Held, Reservation,
+        deal::{Companion, Deal, NoDeal, transact},
     },
     outbox,
     store::Tx,
-    venue::{self, SeatMap},
 };
 
 /// Reservations that one order may hold.
-const RESERVATIONS_MAX: usize = 20;
+pub(super) const RESERVATIONS_MAX: usize = 20;
+/// How often discounts are worked out before a buyer is told to come back.
+const ATTEMPTS: usize = 8;
 /// Letters and digits without those that look alike.
 const NUMBER_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
@@ -50,17 +56,14 @@ pub struct Contact {
 pub struct Checkout {
     /// The reservations, all of one shop.
     pub reservations: Vec<ReservationId>,
+    /// Claims of the viewer's to spend.
+    pub claims: Vec<ClaimId>,
+    /// Codes of claims to spend.
+    pub codes: Vec<String>,
     /// Whom the order is for.
     pub contact: Contact,
     /// The caller's idempotency key.
     pub key: String,
-}
-
-/// What the lines need of an event.
-struct Sale {
-    event: event::Model,
-    map: Arc<SeatMap>,
-    tier_names: BTreeMap<TierId, String>,
 }
 
 /// An order in the making: everything but what the desk decides.
@@ -68,54 +71,82 @@ struct Draft {
     id: OrderId,
     number: String,
     account: AccountId,
-    shop: ShopId,
-    currency: String,
     contact: Contact,
     access_digest: Vec<u8>,
-    sales: BTreeMap<InventoryId, Sale>,
-    inventory_of: BTreeMap<ReservationId, InventoryId>,
+    basket: Arc<Basket>,
+    worth: Worth,
     now: DateTime<Utc>,
 }
 
-/// Makes an order of the viewer's reservations, which keep their deadlines.
+/// Makes an order of the viewer's reservations, which keep their deadlines, and of what claims take off it.
 pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<order::Model, Refusal> {
     let account = viewer.account()?;
     let contact = validate(&input)?;
-    let key = Key::new(account, "checkout", &input.key, &(&input.reservations, &contact))?;
+    let asked = (&input.reservations, &input.claims, &input.codes, &contact);
+    let key = Key::new(account, "checkout", &input.key, &asked)?;
     if let Some(subject) = key.subject(app.store.read()).await? {
         return Ok(by_id(app, OrderId(subject)).await?);
     }
-    let mut reservations = Vec::with_capacity(input.reservations.len());
+    // In the order in which the desks will tell them.
+    let mut legs: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
     for id in &input.reservations {
-        reservations.push(inventory::owned(app, viewer, *id).await?);
+        let reservation = inventory::owned(app, viewer, *id).await?;
+        legs.entry(reservation.inventory).or_default().push(reservation);
     }
-    let draft = draft(app, account, contact, &reservations).await?;
-    let id = draft.id;
-    let mut legs: BTreeMap<InventoryId, Vec<Command>> = BTreeMap::new();
-    for reservation in &reservations {
-        let attach = Command::Attach { id: reservation.held.id, buyer: account, order: id };
-        legs.entry(reservation.inventory).or_default().push(attach);
+    let reservations: Vec<Reservation> = legs.into_values().flatten().collect();
+    let basket = Arc::new(Basket::of(app, &reservations).await?);
+    for _ in 0..ATTEMPTS {
+        let claims = (input.claims.as_slice(), input.codes.as_slice());
+        let worth = match worth(app, account, claims, (&basket, &reservations)).await {
+            // Race: the same call at the same time may have bound the claims.
+            Err(Error::Refused(refusal)) => {
+                return match key.subject(app.store.read()).await? {
+                    Some(subject) => Ok(by_id(app, OrderId(subject)).await?),
+                    None => Err(Error::Refused(refusal)),
+                };
+            }
+            worth => worth?,
+        };
+        let draft = draft(app, account, &contact, (&basket, worth))?;
+        let id = draft.id;
+        match attempt(app, draft, &reservations, key.clone()).await {
+            Ok(()) => {
+                app.outbox.wake();
+                return Ok(by_id(app, id).await?);
+            }
+            // Race: the same call at the same time may have been first.
+            Err(no_deal) => match (key.subject(app.store.read()).await?, no_deal) {
+                (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
+                (None, NoDeal::Fault(Fault::Stale(bound::STALE))) => {}
+                (None, NoDeal::Refused(refusal)) => return Err(refused(&refusal)),
+                (None, NoDeal::KeyUsed) => return Err(Fault::Unavailable.into()),
+                (None, NoDeal::Fault(fault)) => return Err(fault.into()),
+            },
+        }
     }
+    Err(Fault::Unavailable.into())
+}
+
+async fn attempt(
+    app: &App,
+    draft: Draft,
+    reservations: &[Reservation],
+    key: Key,
+) -> std::result::Result<(), NoDeal> {
+    let (id, account) = (draft.id, draft.account);
+    let legs = reservations
+        .chunk_by(|a, b| a.inventory == b.inventory)
+        .map(|of_one| {
+            let attach = |of: &Reservation| Command::Attach { id: of.held.id, buyer: account, order: id };
+            (of_one[0].inventory, of_one.iter().map(attach).collect())
+        })
+        .collect();
     let draft = Arc::new(draft);
-    let companion: inventory::deal::Companion = Box::new(move |tx, held| {
+    let companion: Companion = Box::new(move |tx, held| {
         let draft = draft.clone();
         Box::pin(async move { draft.insert_in_tx(tx, held).await })
     });
-    let deal =
-        Deal { legs: legs.into_iter().collect(), companion: Some(companion), key: Some((key.clone(), id.0)) };
-    match transact(app, deal).await {
-        Ok(_) => {
-            app.outbox.wake();
-            Ok(by_id(app, id).await?)
-        }
-        // Race: the same call at the same time may have been first.
-        Err(no_deal) => match (key.subject(app.store.read()).await?, no_deal) {
-            (Some(subject), _) => Ok(by_id(app, OrderId(subject)).await?),
-            (None, NoDeal::Refused(refusal)) => Err(refused(&refusal)),
-            (None, NoDeal::KeyUsed) => Err(Fault::Unavailable.into()),
-            (None, NoDeal::Fault(fault)) => Err(fault.into()),
-        },
-    }
+    transact(app, Deal { legs, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
 }
 
 fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
@@ -137,13 +168,15 @@ fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
         | inventory::Refusal::ReservationNotFound
         | inventory::Refusal::ReservationEnded
         | inventory::Refusal::NoMoreTime
-        | inventory::Refusal::PlacesChanged => Refusal::ReservationEnded,
+        | inventory::Refusal::PlacesChanged
+        | inventory::Refusal::TermsChanged => Refusal::ReservationEnded,
     })
 }
 
 fn validate(input: &Checkout) -> Faulty<Contact> {
     let mut check = Check::default();
     let distinct: std::collections::BTreeSet<_> = input.reservations.iter().collect();
+    let claims: std::collections::BTreeSet<_> = input.claims.iter().collect();
     let email = input.contact.email.trim().to_lowercase();
     let plausible = email.len() <= 254
         && !email.contains(|c: char| c.is_whitespace() || c.is_control())
@@ -152,6 +185,7 @@ fn validate(input: &Checkout) -> Faulty<Contact> {
                 && !domain.contains('@')
                 && domain.split('.').filter(|part| !part.is_empty()).count() > 1
         });
+    let claims_max = input.claims.len() + input.codes.len() <= spend::CLAIMS_MAX;
     check
         .that(!input.reservations.is_empty(), "reservationIds", "name at least one reservation")
         .that(
@@ -160,6 +194,8 @@ fn validate(input: &Checkout) -> Faulty<Contact> {
             "at most 20 reservations in one order",
         )
         .that(distinct.len() == input.reservations.len(), "reservationIds", "names a reservation twice")
+        .that(claims_max, "claimIds", "at most 20 claims and codes in one order")
+        .that(claims.len() == input.claims.len(), "claimIds", "names a claim twice")
         .text(&input.contact.name, "contact.name", 1, 200)
         .that(plausible, "contact.email", "must be an e-mail address")
         .text(input.contact.phone.as_deref().unwrap_or_default(), "contact.phone", 0, 40)
@@ -167,23 +203,12 @@ fn validate(input: &Checkout) -> Faulty<Contact> {
     Ok(Contact { name: input.contact.name.trim().to_owned(), email, phone: input.contact.phone.clone() })
 }
 
-async fn draft(
+fn draft(
     app: &App,
     account: AccountId,
-    contact: Contact,
-    reservations: &[Reservation],
-) -> Result<Draft, Refusal> {
-    let mut sales = BTreeMap::new();
-    for reservation in reservations {
-        if let Entry::Vacant(entry) = sales.entry(reservation.inventory) {
-            entry.insert(sale(app, reservation.inventory.into()).await?);
-        }
-    }
-    let first = sales.values().next().ok_or(Fault::NotFound("reservation"))?;
-    let (shop, currency) = (first.event.shop_id, first.event.currency.clone());
-    if sales.values().any(|sale| sale.event.shop_id != shop || sale.event.currency != currency) {
-        return Err(Error::Refused(Refusal::SeveralShops));
-    }
+    contact: &Contact,
+    (basket, worth): (&Arc<Basket>, Worth),
+) -> Faulty<Draft> {
     let id = OrderId(app.clock.new_uuid());
     let letters: [u8; 10] = app.random();
     let number: String =
@@ -192,39 +217,34 @@ async fn draft(
         id,
         number: format!("{}-{}", &number[..5], &number[5..]),
         account,
-        shop,
-        currency,
-        contact,
+        contact: contact.clone(),
         access_digest: access::digest_of(&access::token(app, id)?),
-        sales,
-        inventory_of: reservations.iter().map(|of| (of.held.id, of.inventory)).collect(),
+        basket: basket.clone(),
+        worth,
         now: app.clock.now(),
     })
 }
 
-async fn sale(app: &App, id: EventId) -> Faulty<Sale> {
-    let event = events::by_id(app, id).await?;
-    let map = venue::seat_map(app, event.seat_map_id).await?;
-    let tiers = events::tiers_of(app, id).await?;
-    Ok(Sale { event, map, tier_names: tiers.into_iter().map(|tier| (tier.id, tier.name)).collect() })
-}
-
 impl Draft {
     async fn insert_in_tx(&self, tx: &Tx, held: &[Held]) -> Faulty<()> {
-        let lines = self.lines(held)?;
+        let mut lines = self.basket.lines(held)?;
+        if lines != self.worth.lines {
+            return Err(Fault::Stale(bound::STALE));
+        }
+        self.basket.discount(&mut lines, self.worth.spent.iter().map(|spent| &spent.discount))?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
         let expires_at = held.iter().map(|held| held.deadline).min().unwrap_or(self.now);
         let row = order::ActiveModel {
             id: Set(self.id),
             number: Set(self.number.clone()),
             account_id: Set(self.account),
-            shop_id: Set(self.shop),
+            shop_id: Set(self.basket.shop),
             state: Set(OrderState::AwaitingPayment),
-            currency: Set(self.currency.clone()),
-            total_minor: Set(sum(|line| line.price + line.fee)),
+            currency: Set(self.basket.currency.clone()),
+            total_minor: Set(sum(|line| line.price + line.fee - line.discount)),
             fee_minor: Set(sum(|line| line.fee)),
             tax_minor: Set(sum(|line| line.tax)),
-            discount_minor: Set(0),
+            discount_minor: Set(sum(|line| line.discount)),
             contact_name: Set(self.contact.name.clone()),
             contact_email: Set(self.contact.email.clone()),
             contact_phone: Set(self.contact.phone.clone()),
@@ -238,90 +258,7 @@ impl Draft {
         order::Entity::insert(row).exec_without_returning(tx).await?;
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
+        bound::reserve_in_tx(tx, self.id, &self.worth.spent, self.now).await?;
         outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await
     }
-
-    /// One line per place.
-    fn lines(&self, held: &[Held]) -> Faulty<Vec<Line>> {
-        let mut lines = Vec::new();
-        for held in held {
-            let inventory = self.inventory_of.get(&held.id).ok_or_else(|| Fault::internal("no such leg"))?;
-            let sale = self.sales.get(inventory).ok_or_else(|| Fault::internal("no such sale"))?;
-            for item in &held.items {
-                let line = Line {
-                    event: sale.event.id,
-                    reservation: held.id,
-                    seat: None,
-                    area: None,
-                    label: String::new(),
-                    tier: item.tier,
-                    tier_name: sale.tier_names.get(&item.tier).cloned().unwrap_or_default(),
-                    price: item.price,
-                    fee: item.fee,
-                    tax: item.tax,
-                    epoch: 0,
-                };
-                match item.place {
-                    Place::Seat { ordinal, epoch } => {
-                        let label = sale.map.plan.seat_name(ordinal as usize).unwrap_or_default();
-                        lines.push(Line { seat: Some(ordinal), label, epoch, ..line });
-                    }
-                    Place::Area { ordinal, quantity } => {
-                        let area = sale.map.plan.areas.get(ordinal as usize);
-                        let label = area.map(|area| area.name.clone()).unwrap_or_default();
-                        let line = Line { area: Some(ordinal), label, ..line };
-                        lines.extend(std::iter::repeat_n(line, quantity as usize));
-                    }
-                }
-            }
-        }
-        Ok(lines)
-    }
-}
-
-#[derive(Clone)]
-struct Line {
-    event: EventId,
-    reservation: ReservationId,
-    seat: Option<u32>,
-    area: Option<u32>,
-    label: String,
-    tier: TierId,
-    tier_name: String,
-    price: i64,
-    fee: i64,
-    tax: i64,
-    epoch: u32,
-}
-
-impl Line {
-    fn row(self, order: OrderId, position: i32) -> line::ActiveModel {
-        line::ActiveModel {
-            id: Set(line_id(order, position)),
-            order_id: Set(order),
-            position: Set(position),
-            event_id: Set(Some(self.event)),
-            coupon_id: Set(None),
-            reservation_id: Set(self.reservation),
-            seat_ordinal: Set(self.seat.and_then(|ordinal| i32::try_from(ordinal).ok())),
-            area_ordinal: Set(self.area.and_then(|ordinal| i32::try_from(ordinal).ok())),
-            label: Set(self.label),
-            tier_id: Set(Some(self.tier)),
-            tier_name: Set(self.tier_name),
-            price_minor: Set(self.price),
-            fee_minor: Set(self.fee),
-            tax_minor: Set(self.tax),
-            discount_minor: Set(0),
-            epoch: Set(i32::try_from(self.epoch).unwrap_or(i32::MAX)),
-        }
-    }
-}
-
-/// A line's id follows from its order's and its position: an order has at most a few hundred lines.
-fn line_id(order: OrderId, position: i32) -> OrderLineId {
-    let mut bytes = order.0.into_bytes();
-    let [high, low] = u16::try_from(position).unwrap_or(u16::MAX).to_be_bytes();
-    bytes[14] ^= high;
-    bytes[15] ^= low;
-    OrderLineId(uuid::Uuid::from_bytes(bytes))
 }

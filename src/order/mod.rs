@@ -1,10 +1,12 @@
 //! Orders: what is bought, from the checkout to its end.
 //!
-//! An order holds one or several reservations of one shop. Everything about it is frozen at the checkout: places, names
-//! of price levels, prices, fees and tax.
+//! An order holds one or several reservations of one shop, and spends claims of coupons. Everything about it is frozen at
+//! the checkout: places, names of price levels, prices, fees, discounts and tax.
 
 pub mod access;
+mod basket;
 mod checkout;
+mod spending;
 
 use std::collections::BTreeMap;
 
@@ -22,10 +24,14 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-pub use self::checkout::{Checkout, Contact, checkout};
+pub use self::{
+    checkout::{Checkout, Contact, checkout},
+    spending::{Applicable, applicable},
+};
 use crate::{
     app::App,
     auth::Viewer,
+    coupon::{bound, spend},
     error::{Error, Fault, Faulty, Result},
     inventory::{
         self, Command, Reservation,
@@ -55,6 +61,13 @@ pub enum Refusal {
     AlreadyPaid,
     /// The order's time is up, or it was cancelled.
     OrderEnded,
+    /// Claims are not spent in it.
+    Claims {
+        /// ISO 4217 code of the order's amounts.
+        currency: String,
+        /// Which, and why.
+        refused: Vec<spend::Refused>,
+    },
 }
 
 /// The order, if the viewer may see it: its buyer, whoever has its access token, or the shop's sellers. For everybody
@@ -292,8 +305,8 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
     let live: BTreeMap<_, Vec<_>> = live_reservations(app, order.id).await?;
     if live.is_empty() {
         let tx = app.store.begin().await?;
-        return match move_in_tx(&tx, &order, to, now).await {
-            Ok(_) => Ok(tx.commit().await?),
+        return match end_in_tx(&tx, &order, to, now).await {
+            Ok(()) => Ok(tx.commit().await?),
             // Somebody else moved it meanwhile; the next round sees where to.
             Err(Fault::Stale(_)) => Ok(()),
             Err(fault) => Err(fault),
@@ -309,13 +322,19 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
         .collect();
     let companion: inventory::deal::Companion = Box::new(move |tx, _| {
         let order = order.clone();
-        Box::pin(async move { move_in_tx(tx, &order, to, now).await.map(|_| ()) })
+        Box::pin(async move { end_in_tx(tx, &order, to, now).await })
     });
     match transact(app, Deal { legs, companion: Some(companion), key: None }).await {
         // Overdue, being paid, or gone meanwhile: the next round sees what became of it.
         Ok(_) | Err(NoDeal::Refused(_) | NoDeal::KeyUsed | NoDeal::Fault(Fault::Stale(_))) => Ok(()),
         Err(NoDeal::Fault(fault)) => Err(fault),
     }
+}
+
+/// Ends an unpaid order; the claims that it would have spent are their holders' again.
+async fn end_in_tx(tx: &Tx, order: &order::Model, to: OrderState, now: DateTime<Utc>) -> Faulty<()> {
+    move_in_tx(tx, order, to, now).await?;
+    bound::release_in_tx(tx, order.id, now).await
 }
 
 async fn has_live_payment(app: &App, id: OrderId) -> Faulty<bool> {

@@ -1,4 +1,5 @@
-//! Refunds: a paid order given back whole. Tickets void and seats free in one commit, then the money.
+//! Refunds: a paid order given back whole. Tickets void, seats free and claims given back in one commit, then the
+//! money.
 
 use chrono::Duration;
 use entity::{
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
+    coupon::bound,
     error::{Check, Error, Fault, Faulty, Result},
     event,
     idempotency::Key,
@@ -212,7 +214,7 @@ async fn take_back(
             if let Some(refund) = refund {
                 refund::Entity::insert(refund).exec_without_returning(tx).await?;
             }
-            Ok(())
+            bound::give_back_in_tx(tx, order.id, now).await
         })
     });
     transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())

@@ -105,7 +105,7 @@ impl Store {
         let guarded = script.run_behind(guard, &tx).await.map_err(|error| match Unwritten::of(error) {
             // A transaction that broke off was not committed.
             Unwritten::Unknown(error) => Unwritten::No(error),
-            known => known,
+            known @ (Unwritten::Repeated | Unwritten::No(_)) => known,
         })?;
         if guarded.held {
             tx.commit().await.map_err(Unwritten::Unknown)?;

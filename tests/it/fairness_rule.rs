@@ -28,6 +28,7 @@ fn at(second: i64) -> DateTime<Utc> {
 fn stock() -> Stock {
     let tier = |id, price| TierTerms { id: TierId(Uuid::from_u128(id)), price, fee: 0, tax: 0 };
     let terms = Terms {
+        revision: 0,
         open: true,
         sales_start: at(0),
         sales_end: at(1_000_000),

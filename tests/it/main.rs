@@ -9,6 +9,12 @@
 mod account;
 mod answers;
 mod authorisation;
+mod checkout_coupons;
+mod checkout_coupons_race;
+mod coupon;
+mod coupon_claim;
+mod coupon_code;
+mod coupon_race;
 mod demo;
 mod desk;
 mod event;

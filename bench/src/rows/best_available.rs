@@ -98,6 +98,7 @@ fn stock() -> Outcome<Stock> {
     let plan = Plan::parse(&plan(HALL_ROWS)).map_err(|faults| format!("{faults:?}"))?;
     let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
     let terms = Terms {
+        revision: 0,
         open: true,
         sales_start: DateTime::UNIX_EPOCH,
         sales_end: DateTime::<Utc>::MAX_UTC,

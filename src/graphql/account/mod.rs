@@ -16,6 +16,7 @@ use crate::{
     auth::Viewer as Asking,
     graphql::{
         context::ContextExt,
+        coupon::Bag,
         error::{ApiResult, user_error},
         id::encode,
         order::{OrderConnection, order_connection},
@@ -191,6 +192,11 @@ impl Viewer {
         let window = PageArgs { after, before, first, last }.window()?;
         let account = ctx.viewer().account()?;
         Ok(order_connection(orders::of_account(ctx.app(), account, window).await?))
+    }
+
+    /// What you hold: claims of coupons and tickets.
+    async fn bag(&self) -> Bag {
+        Bag
     }
 
     /// Your tickets, newest first.

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription, Union};
 use chrono::{DateTime, Utc};
-use entity::{EventId, event};
+use entity::{EventId, InventoryId, event};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -244,27 +244,25 @@ impl AvailabilitySubscription {
         let (app, progress) = (ctx.app().clone(), ctx.progress().clone());
         let window =
             progress.window().unwrap_or(after.map_or(Window::Whole, |version| Window::After(version.0)));
-        Ok(messages(&app, id, window).then(move |message| {
+        Ok(messages(&app, id.into(), window).then(move |message| {
             let (app, event, progress) = (app.clone(), event.clone(), progress.clone());
             async move {
                 let message = message?;
-                progress.tell(match &message {
-                    Message::Snapshot(all) => Span { after: None, version: all.version },
-                    Message::Delta(delta) => Span { after: Some(delta.after), version: delta.version },
-                });
+                progress.tell(Span::of(&message));
                 told(&app, &event, message).await.map_err(ApiError::from)
             }
         }))
     }
 }
 
-fn messages(app: &App, id: EventId, window: Window) -> BoxStream<'static, Faulty<Message>> {
+/// The wanted part of an inventory's feed.
+pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<'static, Faulty<Message>> {
     match window {
-        Window::Whole => feed::subscribe(app, id.into(), None).boxed(),
-        Window::After(version) => feed::subscribe(app, id.into(), Some(version)).boxed(),
+        Window::Whole => feed::subscribe(app, id, None).boxed(),
+        Window::After(version) => feed::subscribe(app, id, Some(version)).boxed(),
         Window::Between(after, until) => {
             let app = app.clone();
-            stream::once(async move { feed::between(&app, id.into(), after, until).await }).boxed()
+            stream::once(async move { feed::between(&app, id, after, until).await }).boxed()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What clients say about orders, and what they are answered.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
-use entity::{ReservationId, order};
+use entity::{ClaimId, ReservationId, order};
 
 use super::{Order, OrderError};
 use crate::{
@@ -15,6 +15,13 @@ use crate::{
 pub struct CheckoutInput {
     /// Your active reservations, all of one shop.
     pub reservation_ids: Vec<ID>,
+    /// Claims of yours to spend: discounts, and gift cards. In which order you name them makes no difference.
+    #[graphql(default)]
+    pub claim_ids: Vec<ID>,
+    /// Codes of claims to spend: of yours, or of somebody's who may give them away. Case, blanks and hyphens of the codes
+    /// that are made here do not matter.
+    #[graphql(default)]
+    pub codes: Vec<String>,
     /// Whom the order is for.
     pub contact: ContactInput,
     /// Your own key: the same call with the same key has its effect once.
@@ -28,14 +35,15 @@ impl CheckoutInput {
         for (index, id) in self.reservation_ids.iter().enumerate() {
             reservations.push(decode(id, &format!("reservationIds.{index}"))?);
         }
+        let mut claims: Vec<ClaimId> = Vec::new();
+        for (index, id) in self.claim_ids.iter().enumerate() {
+            claims.push(decode(id, &format!("claimIds.{index}"))?);
+        }
         let ContactInput { name, email, phone } = self.contact;
         let contact = Contact { name, email, phone };
-        orders::checkout(
-            ctx.app(),
-            ctx.viewer(),
-            Checkout { reservations, contact, key: self.idempotency_key },
-        )
-        .await
+        let (codes, key) = (self.codes, self.idempotency_key);
+        orders::checkout(ctx.app(), ctx.viewer(), Checkout { reservations, claims, codes, contact, key })
+            .await
     }
 }
 

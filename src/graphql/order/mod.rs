@@ -1,5 +1,6 @@
 //! Orders in the API.
 
+mod claims;
 mod input;
 
 use async_graphql::{
@@ -11,8 +12,13 @@ use entity::{OrderId, order, order::line};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
-pub use self::input::{CancelOrderInput, CancelOrderPayload, CheckoutInput, CheckoutPayload, ContactInput};
+pub use self::{
+    claims::{ApplicableCoupon, ApplicableQuery, NotApplicableReason, OrderDiscount},
+    input::{CancelOrderInput, CancelOrderPayload, CheckoutInput, CheckoutPayload, ContactInput},
+};
 use crate::{
+    coupon::bound,
+    error::Error,
     graphql::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, outcome, user_error},
@@ -47,6 +53,46 @@ user_error! {
         AlreadyPaid,
         /// The order expired or was cancelled.
         OrderEnded,
+        /// There is no such code that you could use: the same answer for all such codes.
+        UnknownCode,
+        /// You typed too many wrong codes; `retryAfterSeconds` says how long to wait.
+        TooManyCodes,
+        /// A claim is bound to another order of its holder's that is not paid: pay or cancel that.
+        ClaimInUse,
+        /// A claim was used, revoked or given back.
+        ClaimUsed,
+        /// A claim's validity has not begun; `validFrom` says when it does.
+        NotYetValid,
+        /// A claim's validity is over.
+        Expired,
+        /// A claim takes nothing off: it opens hidden price levels, when you reserve.
+        NoDiscount,
+        /// A claim is another shop's.
+        OtherShop,
+        /// A claim's amounts are in another currency.
+        OtherCurrency,
+        /// A claim is for other things than are bought.
+        OtherItems,
+        /// Too little is bought of what a claim is for; `missing` says how much more it takes.
+        MinimumNotMet,
+        /// A claim applies alone only: leave the others out, or it.
+        Exclusive,
+        /// Two claims are of one group, of which one applies.
+        GroupTwice,
+        /// The budget of a claim's campaign is used up.
+        BudgetSpent,
+        /// A gift card is empty.
+        GiftCardEmpty,
+        /// There is nothing left that a claim could take off: leave it out, and keep it.
+        NothingLeft,
+    }
+    {
+        /// After how many seconds to try another code.
+        retry_after_seconds: u32,
+        /// How much more has to be bought of what the claim is for.
+        missing: Money,
+        /// When the claim's validity begins.
+        valid_from: DateTime<Utc>,
     }
 }
 
@@ -108,19 +154,30 @@ impl Order {
         self.row.state.into()
     }
 
-    /// What is to pay, fees and tax included.
+    /// What is to pay, fees and tax included, discounts taken off.
     async fn total(&self) -> Money {
         self.money(self.row.total_minor)
     }
 
-    /// Fees contained in the total.
+    /// Fees, before discounts. Only gift cards pay fees.
     async fn fees(&self) -> Money {
         self.money(self.row.fee_minor)
     }
 
-    /// Tax contained in the total.
+    /// Tax contained in what is sold, after discounts. Gift cards are a means of payment and do not change it.
     async fn tax(&self) -> Money {
         self.money(self.row.tax_minor)
+    }
+
+    /// What claims took off, or paid as gift cards, in all.
+    async fn discount(&self) -> Money {
+        self.money(self.row.discount_minor)
+    }
+
+    /// What each claim took off, in the order in which they applied.
+    async fn discounts(&self, ctx: &Context<'_>) -> ApiResult<Vec<OrderDiscount>> {
+        let discounts = bound::discounts_of(ctx.app(), self.row.id).await?;
+        Ok(discounts.into_iter().map(|row| OrderDiscount::of(row, &self.row.currency)).collect())
     }
 
     /// Its lines: one per place.
@@ -240,14 +297,20 @@ impl OrderLine {
         Money::of(self.row.fee_minor, &self.currency)
     }
 
-    /// Tax contained in price and fee.
+    /// What claims took off the line: its share of the order's discounts.
+    async fn discount(&self) -> Money {
+        Money::of(self.row.discount_minor, &self.currency)
+    }
+
+    /// Tax contained in price and fee, after discounts.
     async fn tax(&self) -> Money {
         Money::of(self.row.tax_minor, &self.currency)
     }
 
-    /// Price and fee together.
+    /// What is to pay for it: price and fee, less the discount.
     async fn total(&self) -> Money {
-        Money::of(self.row.price_minor + self.row.fee_minor, &self.currency)
+        let total = self.row.price_minor + self.row.fee_minor - self.row.discount_minor;
+        Money::of(total, &self.currency)
     }
 }
 
@@ -289,15 +352,24 @@ pub struct OrderMutation;
 
 #[Object]
 impl OrderMutation {
-    /// Makes an order of reservations of yours. Their deadlines stay as they are; pay before the first of them, or extend
-    /// them as before.
+    /// Makes an order of reservations of yours, and of claims that you spend on them. All of the claims apply, or none
+    /// and it is said why; until the order is paid or ends they are bound to it. The reservations' deadlines stay as they
+    /// are; pay before the first of them, or extend them as before.
     async fn checkout(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to check out.")] input: CheckoutInput,
     ) -> ApiResult<CheckoutPayload> {
         ctx.viewer().account()?;
-        let (order, errors) = outcome(input.check_out(ctx).await)?;
+        let made = match input.check_out(ctx).await {
+            // Everything that is wrong with the claims at once.
+            Err(Error::Refused(Refusal::Claims { currency, refused })) => {
+                let errors = refused.into_iter().map(|one| OrderError::of_claim(one, &currency)).collect();
+                return Ok(CheckoutPayload { order: None, errors });
+            }
+            made => made,
+        };
+        let (order, errors) = outcome(made)?;
         Ok(CheckoutPayload { order: order.map(Order::from), errors })
     }
 
@@ -360,6 +432,9 @@ impl From<Refusal> for OrderError {
             }
             Refusal::AlreadyPaid => (OrderErrorCode::AlreadyPaid, "the order is paid already"),
             Refusal::OrderEnded => (OrderErrorCode::OrderEnded, "the order expired or was cancelled"),
+            Refusal::Claims { currency, refused } => {
+                return refused.first().map_or_else(Self::default, |one| Self::of_claim(*one, &currency));
+            }
         };
         Self { code, message: message.to_owned(), ..Self::default() }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
-use entity::{EventId, ReservationId, reservation::ReservationState};
+use entity::{CouponId, EventId, ReservationId, reservation::ReservationState};
 use futures_util::{Stream, StreamExt};
 
 use self::refusal::plain;
@@ -25,6 +25,7 @@ use crate::{
     event as events,
     graphql::{
         context::ContextExt,
+        coupon::Coupon,
         error::{ApiError, ApiResult, found, outcome},
         event::Event,
         id::{self, decode, encode},
@@ -103,13 +104,22 @@ impl Reservation {
         self.held().created_at
     }
 
-    /// The event that the places are of.
-    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Event> {
-        Event::of(ctx, self.event_id()).await
+    /// The event that the places are of, unless copies of a coupon are reserved.
+    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
+        Ok(ctx.loaders().one(self.event_id()).await?.map(Event::from))
+    }
+
+    /// The coupon, if it is copies of one that are reserved.
+    async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Option<Coupon>> {
+        Ok(ctx.loaders().one(CouponId::from(self.0.inventory)).await?.map(Coupon::from))
     }
 
     /// What it holds, at prices that stay as they were when it was made.
     async fn items(&self, ctx: &Context<'_>) -> ApiResult<Vec<ReservationItem>> {
+        if let Some(coupon) = ctx.loaders().one(CouponId::from(self.0.inventory)).await? {
+            let of = |item| ReservationItem::of_coupon(item, &coupon.title, &self.held().currency);
+            return Ok(self.held().items.iter().map(of).collect());
+        }
         let map = map_of(ctx, self.event_id()).await?;
         Ok(self
             .held()
@@ -148,16 +158,16 @@ impl Reservation {
     }
 }
 
-/// One seat, or some places of an area.
+/// One seat, some places of an area, or some copies of a coupon.
 #[derive(Debug, SimpleObject)]
 pub struct ReservationItem {
     /// The place in words, such as `Stalls, Row A, Seat 12`.
     pub label: String,
-    /// The seat; null for an area.
+    /// The seat; null for an area or a coupon.
     pub seat_id: Option<ID>,
-    /// The area; null for a seat.
+    /// The area; null for a seat or a coupon.
     pub area_id: Option<ID>,
-    /// How many places.
+    /// How many places or copies.
     pub quantity: u32,
     /// Price of one place, tax included.
     pub price: Money,
@@ -171,7 +181,6 @@ pub struct ReservationItem {
 
 impl ReservationItem {
     fn of(item: &Item, map: &SeatMap, currency: &str) -> Self {
-        let quantity = item.place.quantity();
         let (label, seat_id, area_id) = match item.place {
             Place::Seat { ordinal, .. } => {
                 (map.plan.seat_name(ordinal as usize), Some(seat_id(map, ordinal as usize)), None)
@@ -182,10 +191,15 @@ impl ReservationItem {
                 Some(id::encode_as(id::AREA, map.place_id(ordinal))),
             ),
         };
+        Self { label: label.unwrap_or_default(), seat_id, area_id, ..Self::of_coupon(item, "", currency) }
+    }
+
+    fn of_coupon(item: &Item, title: &str, currency: &str) -> Self {
+        let quantity = item.place.quantity();
         Self {
-            label: label.unwrap_or_default(),
-            seat_id,
-            area_id,
+            label: title.to_owned(),
+            seat_id: None,
+            area_id: None,
             quantity,
             price: Money::of(item.price, currency),
             fee: Money::of(item.fee, currency),

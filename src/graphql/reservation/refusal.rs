@@ -130,7 +130,7 @@ impl From<Told> for ReservationError {
                 ..new(Code::CoolingDown, "places were kept too long without buying any; come back later")
             },
             Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
-            Refusal::ReservationEnded | Refusal::PlacesChanged => {
+            Refusal::ReservationEnded | Refusal::PlacesChanged | Refusal::TermsChanged => {
                 new(Code::ReservationEnded, "the reservation has ended")
             }
             Refusal::AlreadyOrdered => {

@@ -1,6 +1,7 @@
 //! Shops and their members in the API.
 
 mod input;
+mod mutation;
 
 use std::collections::HashMap;
 
@@ -8,13 +9,17 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connect
 use chrono::{DateTime, Utc};
 use entity::{ShopId, shop as row};
 
-pub use self::input::{
-    CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, ShopFilter, UpdateShopInput,
+pub use self::{
+    input::{CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, ShopFilter, UpdateShopInput},
+    mutation::{
+        CreateShopPayload, RemoveShopMemberPayload, SetShopMemberPayload, ShopMutation, UpdateShopPayload,
+    },
 };
 use super::{
     category::{self, Category},
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    coupon::{CouponConnection, CouponOrder, ProductConnection, coupon_connection, product_connection},
+    error::{ApiResult, found, user_error},
     id::{decode, encode},
     loader::{Batch, Shared, keyed, unshare},
     order::{OrderConnection, order_connection},
@@ -22,6 +27,7 @@ use super::{
     scalar::{CurrencyCode, Long},
 };
 use crate::{
+    coupon::{find::Filter, product},
     error::Fault,
     order as orders,
     shop::{self, Refusal},
@@ -138,6 +144,36 @@ impl Shop {
         Ok(order_connection(orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, window).await?))
     }
 
+    /// Its coupons that you may see: all that are published, and for those who work for it all.
+    #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
+    async fn coupons(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "In which order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+    ) -> ApiResult<CouponConnection> {
+        let filter = Filter { shop: Some(self.0.id), ..Filter::default() };
+        coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
+    }
+
+    /// Its products, newest first.
+    #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whether to list archived ones too.", default)] archived: bool,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+    ) -> ApiResult<ProductConnection> {
+        let window = PageArgs { after, before, first, last }.window()?;
+        Ok(product_connection(product::of_shop(ctx.app(), self.0.id, archived, window).await?))
+    }
+
     /// When it was opened.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
@@ -196,7 +232,7 @@ impl Shop {
 
 /// The viewer's role in a shop, as a key of the loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RoleIn(ShopId);
+pub(crate) struct RoleIn(pub(crate) ShopId);
 
 /// The members of a shop, as a key of the loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -285,96 +321,5 @@ impl ShopQuery {
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
         Ok(found(shop)?.map(Shop))
-    }
-}
-
-/// The answer to `createShop`.
-#[derive(Debug, SimpleObject)]
-pub struct CreateShopPayload {
-    /// The new shop; null when there are errors.
-    pub shop: Option<Shop>,
-    /// Why it could not be done; empty when it was.
-    pub errors: Vec<ShopError>,
-}
-
-/// The answer to `updateShop`.
-#[derive(Debug, SimpleObject)]
-pub struct UpdateShopPayload {
-    /// The shop as it is now; null when there are errors.
-    pub shop: Option<Shop>,
-    /// Why it could not be done; empty when it was.
-    pub errors: Vec<ShopError>,
-}
-
-/// The answer to `setShopMember`.
-#[derive(Debug, SimpleObject)]
-pub struct SetShopMemberPayload {
-    /// The member; null when there are errors.
-    pub member: Option<ShopMember>,
-    /// Why it could not be done; empty when it was.
-    pub errors: Vec<ShopError>,
-}
-
-/// The answer to `removeShopMember`.
-#[derive(Debug, SimpleObject)]
-pub struct RemoveShopMemberPayload {
-    /// The shop without the member; null when there are errors.
-    pub shop: Option<Shop>,
-    /// Why it could not be done; empty when it was.
-    pub errors: Vec<ShopError>,
-}
-
-/// Mutations.
-#[derive(Debug, Default)]
-pub struct ShopMutation;
-
-#[Object]
-impl ShopMutation {
-    /// Opens a shop. Any signed-up user may, and is its owner.
-    async fn create_shop(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: CreateShopInput,
-    ) -> ApiResult<CreateShopPayload> {
-        ctx.viewer().user()?;
-        let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (shop, errors) = outcome(result.await)?;
-        Ok(CreateShopPayload { shop: shop.map(Shop), errors })
-    }
-
-    /// Changes what a shop says about itself. For its owners and managers.
-    async fn update_shop(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: UpdateShopInput,
-    ) -> ApiResult<UpdateShopPayload> {
-        ctx.viewer().user()?;
-        let result = async { shop::update(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (shop, errors) = outcome(result.await)?;
-        Ok(UpdateShopPayload { shop: shop.map(Shop), errors })
-    }
-
-    /// Makes a user a member of a shop, or gives a member another role. For its owners. Saying it twice is harmless.
-    async fn set_shop_member(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: SetShopMemberInput,
-    ) -> ApiResult<SetShopMemberPayload> {
-        ctx.viewer().user()?;
-        let result = async { shop::set_member(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (member, errors) = outcome(result.await)?;
-        Ok(SetShopMemberPayload { member: member.map(Into::into), errors })
-    }
-
-    /// Ends a membership. For the shop's owners, and for members who leave; the last owner stays.
-    async fn remove_shop_member(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: RemoveShopMemberInput,
-    ) -> ApiResult<RemoveShopMemberPayload> {
-        ctx.viewer().user()?;
-        let result = async { shop::remove_member(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (shop, errors) = outcome(result.await)?;
-        Ok(RemoveShopMemberPayload { shop: shop.map(Shop), errors })
     }
 }

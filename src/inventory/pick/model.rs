@@ -205,6 +205,7 @@ fn held(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> Held {
 
 fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
     let terms = Terms {
+        revision: 0,
         open: true,
         sales_start: DateTime::UNIX_EPOCH,
         sales_end: now() + Duration::days(1),

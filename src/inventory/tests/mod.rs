@@ -10,13 +10,16 @@ use uuid::Uuid;
 
 use self::model::Model;
 use super::{
-    Change, Command, Decision, Fairness, Pick, Place, Refusal, Seat, Stock, Terms, TierTerms, decide,
+    Change, Command, Decision, Fairness, Granted, Pick, Place, Refusal, Seat, Stock, Terms, TierTerms,
+    decide,
     state::{Area, Counts},
 };
 
 const HOLD: i64 = 600;
 const HOLD_MAX: i64 = 1_200;
 const SEATS: u32 = 10;
+/// What claims must be made out upon.
+const REVISION: i64 = 3;
 /// The last seat and the last area have no price.
 const AREAS: [u32; 3] = [4, 9, 5];
 
@@ -31,6 +34,7 @@ enum Step {
     End(Index, bool),
     Sell(Index, bool),
     TakeBack(Index, bool),
+    Claim(u8, bool),
     Expire,
     Wait(i64),
     Open(bool),
@@ -52,10 +56,25 @@ fn order_of(reservation: ReservationId) -> OrderId {
     OrderId(Uuid::from_u128(reservation.0.as_u128() + 1_000_000))
 }
 
+fn granted(buyer: AccountId, revision: i64) -> Granted {
+    Granted {
+        id: entity::ClaimId(Uuid::nil()),
+        buyer,
+        code: None,
+        revision,
+        terms: "".into(),
+        face: None,
+        valid_from: start(),
+        valid_until: None,
+        at: start(),
+    }
+}
+
 /// An empty hall. The one place that knows all fields.
 fn stock(limit: u32) -> Stock {
     let tier = |number| TierTerms { id: TierId(Uuid::from_u128(number)), price: 2_000, fee: 100, tax: 200 };
     let terms = Terms {
+        revision: REVISION,
         open: true,
         sales_start: start(),
         sales_end: start() + Duration::days(2),
@@ -108,6 +127,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (which(), right()).prop_map(|(of, right)| Step::End(of, right)),
         4 => (which(), right()).prop_map(|(of, right)| Step::Sell(of, right)),
         2 => (which(), right()).prop_map(|(of, right)| Step::TakeBack(of, right)),
+        2 => (0..5_u8, prop::bool::weighted(0.9)).prop_map(|(buyer, right)| Step::Claim(buyer, right)),
         1 => Just(Step::Expire),
         4 => prop_oneof![3 => 1..HOLD / 2, 1 => Just(HOLD), 1 => Just(HOLD - 1)].prop_map(Step::Wait),
         1 => prop::bool::weighted(0.7).prop_map(Step::Open),
@@ -163,6 +183,7 @@ impl Trial {
             | Step::End(..)
             | Step::Sell(..)
             | Step::TakeBack(..)
+            | Step::Claim(..)
             | Step::Expire => {
                 if let Some(command) = self.command(step) {
                     self.decide(&command);
@@ -218,6 +239,10 @@ impl Trial {
                     *epoch -= 1;
                 }
                 Command::TakeBack { buyer, places: vec![place] }
+            }
+            Step::Claim(buyer, right) => {
+                let revision = if *right { REVISION } else { REVISION - 1 };
+                Command::Claim(std::sync::Arc::new(granted(account(*buyer), revision)))
             }
             Step::Expire => Command::Expire,
             Step::Wait(_) | Step::Open(_) | Step::Commit | Step::RollBack => return None,

@@ -8,8 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
 use proptest::sample::Index;
 
-use super::{AREAS, HOLD, HOLD_MAX, SEATS, start};
-use crate::inventory::{Command, Held, Pick, Place, Refusal, Stock};
+use super::{AREAS, HOLD, HOLD_MAX, REVISION, SEATS, start};
+use crate::inventory::{Command, Granted, Held, Pick, Place, Refusal, Stock};
 
 /// What has been reserved and sold.
 #[derive(Clone, Debug)]
@@ -123,6 +123,7 @@ impl Model {
                 }
                 Ok(())
             }
+            Command::Claim(granted) => self.claim(granted, now),
             Command::Expire => Ok(()),
         }
     }
@@ -164,6 +165,26 @@ impl Model {
             order: None,
         };
         self.reservations.insert(id, reserved);
+        Ok(())
+    }
+
+    /// Like a reservation of one place of the first area that is sold at once.
+    fn claim(&mut self, granted: &Granted, now: DateTime<Utc>) -> Result<(), Refusals> {
+        if !self.open {
+            return Err(vec![Refusal::NotOpen]);
+        }
+        if now >= start() + Duration::days(2) {
+            return Err(vec![Refusal::SalesEnded]);
+        }
+        if granted.revision != REVISION {
+            return Err(vec![Refusal::TermsChanged]);
+        }
+        let place = self.free_admission(0, 1)?;
+        let taken = self.taken(granted.buyer);
+        if taken >= self.limit {
+            return Err(vec![Refusal::LimitExceeded { limit: self.limit, taken }]);
+        }
+        self.sales.push((granted.buyer, place));
         Ok(())
     }
 

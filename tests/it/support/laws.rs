@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entity::{
     event,
-    inventory::{self, SeatStatus, area, buyer, change, seat},
+    inventory::{self, InventoryKind, SeatStatus, area, buyer, change, seat},
     order::{self, OrderState, line},
     payment::{self, PaymentState, RefundState, ledger, refund},
     reservation::{self, ReservationState},
@@ -18,6 +18,8 @@ use tessera::{
     payment::sandbox,
 };
 
+use super::{coupon_laws, coupons};
+
 /// Panics at the first law that is broken.
 pub(crate) async fn hold(app: &App) {
     let db = app.store.read();
@@ -29,7 +31,9 @@ pub(crate) async fn hold(app: &App) {
         every_change_was_told(db, &row).await;
     }
     tickets_are_what_was_sold(db).await;
+    coupon_laws::hold(db).await;
     books_balance(app, db).await;
+    coupons::hold(db).await;
 }
 
 async fn counts_add_up(db: &DatabaseConnection, row: &inventory::Model) {
@@ -105,6 +109,9 @@ async fn buyers_have_what_they_took(db: &DatabaseConnection, row: &inventory::Mo
     for ticket in tickets.all(db).await.expect("tickets") {
         *taken.entry(ticket.account_id).or_default() += 1;
     }
+    for buyer in coupon_laws::buyers_of(db, row.id.into()).await {
+        *taken.entry(buyer).or_default() += 1;
+    }
     let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for buyer in buyers.all(db).await.expect("buyers") {
         let expected = taken.remove(&buyer.account_id).unwrap_or_default();
@@ -117,7 +124,7 @@ async fn buyers_have_what_they_took(db: &DatabaseConnection, row: &inventory::Mo
 /// meanwhile.
 async fn idle_time_is_counted(db: &DatabaseConnection, row: &inventory::Model) {
     let event = event::Entity::find_by_id(entity::EventId::from(row.id)).one(db).await.expect("events");
-    let counts = event.expect("an event").hold_budget_seconds.is_some();
+    let counts = event.is_some_and(|event| event.hold_budget_seconds.is_some());
     let live: HashSet<_> = live_of(db, row).await.into_iter().map(|live| live.account_id).collect();
     let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for buyer in buyers.all(db).await.expect("buyers") {
@@ -193,7 +200,8 @@ async fn tickets_are_what_was_sold(db: &DatabaseConnection) {
         }
     }
     assert!(by_seat.values().all(|&count| count == 1), "a seat has two tickets: {by_seat:?}");
-    for row in inventory::Entity::find().all(db).await.expect("inventories") {
+    let events = inventory::Entity::find().filter(inventory::Column::Kind.eq(InventoryKind::Event));
+    for row in events.all(db).await.expect("inventories") {
         for seat in seats_of(db, &row).await {
             let has_ticket = by_seat.contains_key(&(row.id.into(), seat.ordinal));
             assert_eq!(
@@ -223,7 +231,8 @@ async fn tickets_are_what_was_sold(db: &DatabaseConnection) {
             | OrderState::RefundDue
             | OrderState::Stuck => assert!(own.is_empty(), "an order that is {:?} has tickets", order.state),
         }
-        let total: i64 = lines.iter().map(|line| line.price_minor + line.fee_minor).sum();
+        let total: i64 =
+            lines.iter().map(|line| line.price_minor + line.fee_minor - line.discount_minor).sum();
         assert_eq!(order.total_minor, total, "the lines add up");
     }
 }

@@ -1,7 +1,10 @@
 //! The harness: a world for each test, with its own database, clock and application.
 
 pub(crate) mod blocking;
+mod coupon_laws;
+pub(crate) mod coupons;
 pub(crate) mod given;
+pub(crate) mod given_coupon;
 pub(crate) mod history;
 pub(crate) mod laws;
 pub(crate) mod postgres;

@@ -173,7 +173,8 @@ impl Client {
         let (by, key, shared) = (mine.token, self.key(), self.shared.clone());
         let contact =
             Contact { name: "A Buyer".to_owned(), email: "buyer@tessera.test".to_owned(), phone: None };
-        let input = Checkout { reservations: vec![mine.id], contact, key };
+        let (claims, codes) = (Vec::new(), Vec::new());
+        let input = Checkout { reservations: vec![mine.id], claims, codes, contact, key };
         let viewer = self.viewer.clone();
         let first = shared.record.ask();
         let call = |app: App| {

@@ -1,6 +1,8 @@
-//! The words by which events are found: those of their name, shop, venue and town.
+//! The words by which events are found: those of their name, shop, venue and town. Those of coupons are in `coupon.rs`.
 //!
 //! They stand here, below events, because renaming a venue or a shop rewrites them too.
+
+pub(crate) mod coupon;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -47,6 +49,9 @@ pub(crate) fn searched(text: &str) -> Vec<String> {
 
 /// Writes down the words of the events anew.
 pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
+    if let Of::Shop(id) = of {
+        coupon::refresh_in_tx(tx, coupon::Of::Shop(id)).await?;
+    }
     let events: Vec<(EventId, String, ShopId, VenueId)> = event::Entity::find()
         .select_only()
         .columns([event::Column::Id, event::Column::Name, event::Column::ShopId, event::Column::VenueId])

@@ -1,0 +1,247 @@
+//! Claims that are bound to an order, from the checkout to the order's end. Every step is a part of the transaction that
+//! moves the order, so that an order and its claims never disagree.
+//!
+//! Locks: in ascending order of ids, claims before budgets.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::{
+    ClaimId, CouponId, OrderId, RedemptionId,
+    claim::{self, ClaimState, redemption},
+    coupon::budget,
+    order::{self, discount},
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use super::{discount::Discount, spend::is_over};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    outbox,
+    store::{Tx, save_versioned},
+};
+
+/// What is stale when a claim or a budget was not what it was when the discounts were worked out: work them out again.
+pub const STALE: &str = "claim";
+
+/// What one claim takes off an order, and the version of the claim that this was worked out for.
+#[derive(Clone, Debug)]
+pub struct Spent {
+    /// What it takes off.
+    pub discount: Discount,
+    /// The claim's version.
+    pub seen: i64,
+}
+
+/// Binds the claims to an order that is made in this transaction, and takes what they take off from the budgets.
+pub(crate) async fn reserve_in_tx(
+    tx: &Tx,
+    order: OrderId,
+    spent: &[Spent],
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    if spent.is_empty() {
+        return Ok(());
+    }
+    let seen: BTreeMap<ClaimId, i64> = spent.iter().map(|spent| (spent.discount.claim, spent.seen)).collect();
+    for claim in locked_in_tx(tx, seen.keys().copied()).await? {
+        if claim.state != ClaimState::Claimed || seen.get(&claim.id) != Some(&claim.version) {
+            return Err(Fault::Stale(STALE));
+        }
+        let mut row = claim.clone().into_active_model();
+        row.order_id = Set(Some(order));
+        move_in_tx(tx, (&claim, row), ClaimState::Reserved, now).await?;
+    }
+    let rows: Vec<discount::Model> = (0..)
+        .zip(spent)
+        .map(|(position, Spent { discount, .. })| discount::Model {
+            order_id: order,
+            position,
+            claim_id: discount.claim,
+            coupon_id: discount.coupon,
+            label: discount.title.clone(),
+            amount_minor: discount.total(),
+        })
+        .collect();
+    spend_in_tx(tx, &rows).await?;
+    discount::Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// The claims' part in an order that becomes paid: they are used up, or a gift card's balance is less.
+pub(crate) async fn redeem_in_tx(
+    tx: &Tx,
+    order: &order::Model,
+    discounts: &[discount::Model],
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    for (claim, discount) in claims_of_in_tx(tx, discounts).await? {
+        if claim.state != ClaimState::Reserved || claim.order_id != Some(order.id) {
+            return Err(Fault::internal("an order's claim is bound to another one"));
+        }
+        let mut row = claim.clone().into_active_model();
+        let left = claim.balance_minor.map(|balance| balance - discount.amount_minor);
+        row.balance_minor = Set(left);
+        let to = match left {
+            Some(1..) => open(&claim, now),
+            Some(_) | None => ClaimState::Redeemed,
+        };
+        if to == ClaimState::Redeemed {
+            row.redeemed_at = Set(Some(now));
+        }
+        move_in_tx(tx, (&claim, row), to, now).await?;
+        let use_of_it = redemption::ActiveModel {
+            id: Set(redemption_id(order.id, discount.position)),
+            claim_id: Set(claim.id),
+            order_id: Set(Some(order.id)),
+            amount_minor: Set(left.map(|_| discount.amount_minor)),
+            account_id: Set(order.account_id),
+            at: Set(now),
+            reversed_at: Set(None),
+        };
+        redemption::Entity::insert(use_of_it).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}
+
+/// The claims' part in an order that ends unpaid: they are their holders' again, and the budgets have what they had.
+pub(crate) async fn release_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
+    let discounts = discounts_in_tx(tx, order).await?;
+    for (claim, _) in claims_of_in_tx(tx, &discounts).await? {
+        if claim.state != ClaimState::Reserved || claim.order_id != Some(order) {
+            return Err(Fault::internal("an order's claim is bound to another one"));
+        }
+        let row = claim.clone().into_active_model();
+        move_in_tx(tx, (&claim, row), open(&claim, now), now).await?;
+    }
+    refill_in_tx(tx, &discounts).await
+}
+
+/// The claims' part in a refund: what was used up is its holder's again if its time is not up, and a gift card has its
+/// balance back, wherever it is meanwhile.
+pub(crate) async fn give_back_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
+    let discounts = discounts_in_tx(tx, order).await?;
+    for (claim, discount) in claims_of_in_tx(tx, &discounts).await? {
+        let mut row = claim.clone().into_active_model();
+        row.balance_minor = Set(claim.balance_minor.map(|balance| balance + discount.amount_minor));
+        let to = if claim.state == ClaimState::Redeemed { open(&claim, now) } else { claim.state };
+        if to != ClaimState::Redeemed {
+            row.redeemed_at = Set(None);
+        }
+        move_in_tx(tx, (&claim, row), to, now).await?;
+    }
+    if !discounts.is_empty() {
+        redemption::Entity::update_many()
+            .col_expr(redemption::Column::ReversedAt, Expr::value(now))
+            .filter(redemption::Column::OrderId.eq(order))
+            .exec(tx)
+            .await?;
+    }
+    refill_in_tx(tx, &discounts).await
+}
+
+/// What was taken off the order, in the order of application.
+pub async fn discounts_of(app: &App, order: OrderId) -> Faulty<Vec<discount::Model>> {
+    Ok(discount::Entity::find()
+        .filter(discount::Column::OrderId.eq(order))
+        .order_by_asc(discount::Column::Position)
+        .all(app.store.read())
+        .await?)
+}
+
+async fn discounts_in_tx(tx: &Tx, order: OrderId) -> Faulty<Vec<discount::Model>> {
+    Ok(discount::Entity::find().filter(discount::Column::OrderId.eq(order)).all(tx).await?)
+}
+
+/// The claims, which nobody else writes until this transaction ends.
+async fn locked_in_tx(tx: &Tx, ids: impl Iterator<Item = ClaimId>) -> Faulty<Vec<claim::Model>> {
+    Ok(claim::Entity::find()
+        .filter(claim::Column::Id.is_in(ids))
+        .order_by_asc(claim::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await?)
+}
+
+async fn claims_of_in_tx<'a>(
+    tx: &Tx,
+    discounts: &'a [discount::Model],
+) -> Faulty<Vec<(claim::Model, &'a discount::Model)>> {
+    if discounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let claims = locked_in_tx(tx, discounts.iter().map(|discount| discount.claim_id)).await?;
+    let of = |claim: &claim::Model| discounts.iter().find(|discount| discount.claim_id == claim.id);
+    Ok(claims.into_iter().filter_map(|claim| of(&claim).map(|discount| (claim, discount))).collect())
+}
+
+/// Writes a claim's next state, and tells its holder and the vendor.
+async fn move_in_tx(
+    tx: &Tx,
+    (claim, mut row): (&claim::Model, claim::ActiveModel),
+    to: ClaimState,
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    row.state = Set(to);
+    row.updated_at = Set(now);
+    save_versioned::<claim::Entity>(tx, row, claim.version, STALE).await?;
+    outbox::record_in_tx(tx, outbox::Kind::BagChanged, claim.account_id.0, now).await?;
+    outbox::record_in_tx(tx, outbox::Kind::CouponChanged, claim.coupon_id.0, now).await
+}
+
+/// Where a claim stands that is bound to nothing.
+fn open(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
+    if is_over(claim, now) { ClaimState::Expired } else { ClaimState::Claimed }
+}
+
+/// Takes the discounts from their coupons' budgets, where these have one.
+async fn spend_in_tx(tx: &Tx, discounts: &[discount::Model]) -> Faulty<()> {
+    for (coupon, amount) in by_coupon(discounts) {
+        let spent = Expr::col(budget::Column::Spent).add(amount);
+        let written = budget::Entity::update_many()
+            .col_expr(budget::Column::Spent, spent.clone())
+            .filter(budget::Column::CouponId.eq(coupon))
+            .filter(spent.lte(Expr::col(budget::Column::Allowed)))
+            .exec(tx)
+            .await?;
+        if written.rows_affected == 0 && budget::Entity::find_by_id(coupon).one(tx).await?.is_some() {
+            return Err(Fault::Stale(STALE));
+        }
+    }
+    Ok(())
+}
+
+/// Gives the discounts back to their coupons' budgets.
+async fn refill_in_tx(tx: &Tx, discounts: &[discount::Model]) -> Faulty<()> {
+    for (coupon, amount) in by_coupon(discounts) {
+        budget::Entity::update_many()
+            .col_expr(budget::Column::Spent, Expr::col(budget::Column::Spent).sub(amount))
+            .filter(budget::Column::CouponId.eq(coupon))
+            .exec(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn by_coupon(discounts: &[discount::Model]) -> BTreeMap<CouponId, i64> {
+    let mut sums = BTreeMap::new();
+    for discount in discounts {
+        *sums.entry(discount.coupon_id).or_default() += discount.amount_minor;
+    }
+    sums
+}
+
+/// A redemption's id follows from its order's and the discount's position.
+fn redemption_id(order: OrderId, position: i32) -> RedemptionId {
+    let mut bytes = order.0.into_bytes();
+    bytes[15] ^= position.to_le_bytes()[0].wrapping_add(1);
+    RedemptionId(Uuid::from_bytes(bytes))
+}

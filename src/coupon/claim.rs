@@ -1,0 +1,419 @@
+//! Claims: a coupon in the hands of its holder, from the claim to its end.
+//!
+//! Stock and limit are the desk's; everything that becomes of a claim afterwards is guarded by its own version.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use entity::{
+    AccountId, ClaimId, CouponId, ReservationId,
+    claim::{self, ClaimState},
+    coupon::{self, CodeSource, CouponState},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::{by_id as coupon_by_id, code::Code, rules, scopes_of, state::standing, terms::Terms};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Check, Error, Fault, Faulty, Result},
+    idempotency::Key,
+    inventory::{
+        self, Command, Granted, Pick, Place, Reservation,
+        deal::{Companion, Deal, NoDeal, transact},
+    },
+    outbox,
+    page::{self, Page, Window},
+    store::{Tx, save_versioned},
+};
+
+/// How often a claim is made out anew because the coupon was changed meanwhile.
+const TRIES: usize = 8;
+/// Claims that one round of the worker writes down as expired.
+const EXPIRE_BATCH: u64 = 500;
+
+/// Why something was not done with a coupon or a claim by whoever holds it, or wants to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The coupon is a draft, paused or ended.
+    NotOpen,
+    /// It can be claimed later.
+    NotStarted {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// It can be claimed no more.
+    Over,
+    /// It costs something: it is reserved and paid.
+    NotFree,
+    /// It costs nothing: it is claimed.
+    Free,
+    /// None, or not as many, are left.
+    SoldOut {
+        /// As many are.
+        left: u32,
+        /// When some come back unless they are bought.
+        at: Option<DateTime<Utc>>,
+    },
+    /// The buyer would have more than one may have.
+    LimitReached {
+        /// The limit.
+        limit: u32,
+        /// What the buyer has already.
+        taken: u32,
+    },
+    /// The claim is bound to an order.
+    InOrder,
+    /// The claim is used up, or in part.
+    Used,
+    /// The claim's time is up.
+    Expired,
+    /// The claim's time has not come.
+    NotYetValid {
+        /// When it comes.
+        from: DateTime<Utc>,
+    },
+    /// The claim was taken back or given back.
+    Gone,
+    /// What was paid, or has one of the vendor's own codes, is not given back this way.
+    NotReleasable,
+    /// The claim is its holder's alone.
+    Personal,
+    /// The offer is unknown, was accepted or withdrawn, or its time is up.
+    OfferGone,
+    /// Nobody has such a code in the scanner's shop.
+    UnknownCode,
+    /// Too many wrong codes were tried.
+    TooManyAttempts {
+        /// After how many seconds to try again.
+        retry_after_seconds: u32,
+    },
+    /// The gift card has less than that.
+    BalanceTooLow {
+        /// What it has, in minor units.
+        balance: i64,
+    },
+    /// It is worth something in an order, not at a counter.
+    NotAtCounter,
+}
+
+/// What a coupon promises at one version of it.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    coupon: coupon::Model,
+    terms: Arc<str>,
+    face: Option<i64>,
+}
+
+/// What to claim.
+#[derive(Clone, Debug)]
+pub struct ClaimCoupon {
+    /// Of which coupon.
+    pub coupon: CouponId,
+    /// The caller's idempotency key.
+    pub key: String,
+}
+
+/// What to reserve.
+#[derive(Clone, Debug)]
+pub struct ReserveCoupon {
+    /// Of which coupon.
+    pub coupon: CouponId,
+    /// How many.
+    pub quantity: u32,
+    /// The caller's idempotency key.
+    pub key: String,
+}
+
+/// Puts one copy of a free coupon into the viewer's bag.
+pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<claim::Model, Refusal> {
+    let buyer = viewer.account()?;
+    let key = Key::new(buyer, "claimCoupon", &input.key, &input.coupon)?;
+    let id = ClaimId(app.clock.new_uuid());
+    for _ in 0..TRIES {
+        let promise = promise(app, input.coupon).await?;
+        if promise.coupon.price_minor > 0 {
+            return match key.subject(app.store.read()).await? {
+                Some(subject) => Ok(by_id(app, ClaimId(subject)).await?),
+                None => Err(Error::Refused(Refusal::NotFree)),
+            };
+        }
+        let row = promise.made_out(app, id, buyer);
+        let command = Command::Claim(Arc::new(promise.granted(&row)));
+        let key_claim = Some((key.clone(), id.0));
+        let deal = Deal { legs: vec![(input.coupon.into(), vec![command])], companion: None, key: key_claim };
+        match transact(app, deal).await {
+            Ok(_) => {
+                app.outbox.wake();
+                // Which of the vendor's codes it became was decided in the commit.
+                let is_known = promise.coupon.codes == CodeSource::Generated;
+                return if is_known { Ok(row) } else { Ok(by_id(app, id).await?) };
+            }
+            Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => {
+                app.promises.invalidate(&input.coupon);
+            }
+            Err(NoDeal::Refused(refusal)) => return Err(Error::Refused(refused(refusal))),
+            Err(NoDeal::KeyUsed) => {
+                return match key.subject(app.store.read()).await? {
+                    Some(subject) => Ok(by_id(app, ClaimId(subject)).await?),
+                    None => Err(Fault::Unavailable.into()),
+                };
+            }
+            Err(NoDeal::Fault(fault)) => return Err(fault.into()),
+        }
+    }
+    Err(Fault::Unavailable.into())
+}
+
+/// Reserves copies of a coupon that costs something, as seats are reserved: to be ordered and paid.
+pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result<Reservation, Refusal> {
+    let buyer = viewer.account()?;
+    let most = u32::try_from(inventory::PLACES_MAX).unwrap_or(u32::MAX);
+    Check::default()
+        .that((1..=most).contains(&input.quantity), "quantity", "must be between 1 and 100")
+        .done()?;
+    let key = Key::new(buyer, "reserveCoupon", &input.key, &(input.coupon, input.quantity))?;
+    if promise(app, input.coupon).await?.coupon.price_minor == 0 {
+        return match key.subject(app.store.read()).await? {
+            Some(subject) => Ok(inventory::by_id(app, ReservationId(subject)).await?),
+            None => Err(Error::Refused(Refusal::Free)),
+        };
+    }
+    let id = ReservationId(app.clock.new_uuid());
+    let pick = Pick::Admission { area: 0, quantity: input.quantity };
+    let command = Command::Reserve { id, buyer, pick };
+    let legs = vec![(input.coupon.into(), vec![command])];
+    match transact(app, Deal { legs, companion: None, key: Some((key.clone(), id.0)) }).await {
+        Ok(_) => Ok(inventory::by_id(app, id).await?),
+        Err(NoDeal::Refused(refusal)) => Err(Error::Refused(refused(refusal))),
+        Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
+            Some(subject) => Ok(inventory::by_id(app, ReservationId(subject)).await?),
+            None => Err(Fault::Unavailable.into()),
+        },
+        Err(NoDeal::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// Gives an unused free claim of the viewer's back: whoever comes next may have it. Given back before, it stays so.
+pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::Model, Refusal> {
+    let claim = owned(app, viewer, id).await?;
+    if claim.state == ClaimState::Released {
+        return Ok(claim);
+    }
+    usable(&claim, app.clock.now()).map_err(Error::Refused)?;
+    let coupon = coupon_by_id(app, claim.coupon_id).await?;
+    // A code that the vendor brought is known to its holder now, and must not become another's.
+    if claim.order_line_id.is_some() || coupon.codes == CodeSource::Uploaded {
+        return Err(Error::Refused(Refusal::NotReleasable));
+    }
+    if claim.balance_minor != claim.face_minor {
+        return Err(Error::Refused(Refusal::Used));
+    }
+    let places = vec![Place::Area { ordinal: 0, quantity: 1 }];
+    let command = Command::TakeBack { buyer: claim.buyer_id, places };
+    let now = app.clock.now();
+    let companion: Companion = Box::new(move |tx, _| {
+        let claim = claim.clone();
+        Box::pin(async move {
+            let change = |row: &mut claim::ActiveModel| row.state = Set(ClaimState::Released);
+            change_in_tx(tx, &claim, now, change).await.map(drop)
+        })
+    });
+    let deal = Deal { legs: vec![(coupon.id.into(), vec![command])], companion: Some(companion), key: None };
+    match transact(app, deal).await {
+        Ok(_) => {
+            app.outbox.wake();
+            Ok(by_id(app, id).await?)
+        }
+        // Used, shared or given back meanwhile: say which.
+        Err(NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_))) => {
+            let claim = owned(app, viewer, id).await?;
+            match (claim.state, usable(&claim, app.clock.now())) {
+                (ClaimState::Released, _) => Ok(claim),
+                (_, Err(refusal)) => Err(Error::Refused(refusal)),
+                (_, Ok(())) => Err(Fault::Unavailable.into()),
+            }
+        }
+        Err(NoDeal::KeyUsed) => Err(Fault::Unavailable.into()),
+        Err(NoDeal::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// Whether the claim is in its holder's hands and its time is not up.
+pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(), Refusal> {
+    match standing(claim, now) {
+        ClaimState::Claimed => Ok(()),
+        ClaimState::Reserved => Err(Refusal::InOrder),
+        ClaimState::Redeemed => Err(Refusal::Used),
+        ClaimState::Expired => Err(Refusal::Expired),
+        ClaimState::Revoked | ClaimState::Released => Err(Refusal::Gone),
+    }
+}
+
+/// The claim, if the viewer holds it; for everybody else there is none.
+pub async fn owned(app: &App, viewer: &Viewer, id: ClaimId) -> Faulty<claim::Model> {
+    let account = viewer.account()?;
+    let claim = by_id(app, id).await?;
+    if claim.account_id == account { Ok(claim) } else { Err(Fault::NotFound("claim")) }
+}
+
+/// The claim, whoever holds it.
+pub(crate) async fn by_id(app: &App, id: ClaimId) -> Faulty<claim::Model> {
+    claim::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("claim"))
+}
+
+/// The claims that the account holds, newest first; those that it gave back or that were taken from it are not there.
+pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<claim::Model>> {
+    let select = claim::Entity::find()
+        .filter(claim::Column::AccountId.eq(account))
+        .filter(claim::Column::State.is_not_in([ClaimState::Released, ClaimState::Revoked]));
+    page::read(app.store.read(), select, claim::Column::Id, true, window).await
+}
+
+/// The claims of these coupons that the account holds and can still use, oldest first.
+pub async fn live_of(app: &App, account: AccountId, coupons: Vec<CouponId>) -> Faulty<Vec<claim::Model>> {
+    let claims = claim::Entity::find()
+        .filter(claim::Column::AccountId.eq(account))
+        .filter(claim::Column::CouponId.is_in(coupons))
+        .filter(claim::Column::State.is_in([ClaimState::Claimed, ClaimState::Reserved]))
+        .order_by_asc(claim::Column::Id)
+        .all(app.store.read())
+        .await?;
+    let now = app.clock.now();
+    Ok(claims.into_iter().filter(|claim| standing(claim, now) != ClaimState::Expired).collect())
+}
+
+/// Writes down the claims whose time is up, and tells their holders; says how many.
+///
+/// Correctness does not wait for this: past its time a claim is refused everywhere.
+pub async fn expire_due(app: &App) -> Faulty<usize> {
+    let now = app.clock.now();
+    let due = claim::Entity::find()
+        .filter(claim::Column::State.eq(ClaimState::Claimed))
+        .filter(claim::Column::ValidUntil.lte(now))
+        .order_by_asc(claim::Column::ValidUntil)
+        .limit(EXPIRE_BATCH)
+        .all(app.store.read())
+        .await?;
+    for claim in &due {
+        let tx = app.store.begin().await?;
+        let change = |row: &mut claim::ActiveModel| row.state = Set(ClaimState::Expired);
+        match change_in_tx(&tx, claim, now, change).await {
+            Ok(_) => tx.commit().await?,
+            // Another instance was first.
+            Err(Fault::Stale(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    if !due.is_empty() {
+        app.outbox.wake();
+    }
+    Ok(due.len())
+}
+
+/// Changes the claim from how it was read, and tells its holder and the vendor.
+pub(crate) async fn change_in_tx(
+    tx: &Tx,
+    claim: &claim::Model,
+    now: DateTime<Utc>,
+    change: impl FnOnce(&mut claim::ActiveModel),
+) -> Faulty<claim::Model> {
+    let mut row = claim.clone().into_active_model();
+    change(&mut row);
+    row.updated_at = Set(now);
+    let changed = save_versioned::<claim::Entity>(tx, row, claim.version, "claim").await?;
+    let holders = if changed.account_id == claim.account_id {
+        vec![claim.account_id.0]
+    } else {
+        vec![claim.account_id.0, changed.account_id.0]
+    };
+    outbox::record_all_in_tx(tx, outbox::Kind::BagChanged, holders, now).await?;
+    outbox::record_in_tx(tx, outbox::Kind::CouponChanged, claim.coupon_id.0, now).await?;
+    Ok(changed)
+}
+
+/// What the coupon promises, as it was last seen here.
+pub(crate) async fn promise(app: &App, id: CouponId) -> Faulty<Arc<Promise>> {
+    if let Some(promise) = app.promises.get(&id) {
+        return Ok(promise);
+    }
+    let coupon = coupon_by_id(app, id).await?;
+    if coupon.state == CouponState::Draft {
+        return Err(Fault::NotFound("coupon"));
+    }
+    let terms = Terms::of(&coupon, &scopes_of(app, vec![id]).await?)?;
+    let promise = Promise { face: terms.worth.face(), terms: terms.to_json()?.into(), coupon };
+    let promise = Arc::new(promise);
+    app.promises.insert(id, promise.clone());
+    Ok(promise)
+}
+
+impl Promise {
+    /// A claim on what is promised.
+    pub(crate) fn made_out(&self, app: &App, id: ClaimId, buyer: AccountId) -> claim::Model {
+        let now = app.clock.now();
+        let (valid_from, valid_until) = rules::validity(&self.coupon, now);
+        claim::Model {
+            id,
+            coupon_id: self.coupon.id,
+            account_id: buyer,
+            buyer_id: buyer,
+            state: ClaimState::Claimed,
+            code: Code::generated(app.random()).into_string(),
+            epoch: 1,
+            terms: self.terms.as_ref().to_owned(),
+            face_minor: self.face,
+            balance_minor: self.face,
+            valid_from,
+            valid_until,
+            order_id: None,
+            order_line_id: None,
+            claimed_at: now,
+            redeemed_at: None,
+            version: 1,
+            updated_at: now,
+        }
+    }
+
+    fn granted(&self, row: &claim::Model) -> Granted {
+        Granted {
+            id: row.id,
+            buyer: row.buyer_id,
+            code: (self.coupon.codes == CodeSource::Generated).then(|| row.code.clone()),
+            revision: self.coupon.version,
+            terms: self.terms.clone(),
+            face: self.face,
+            valid_from: row.valid_from,
+            valid_until: row.valid_until,
+            at: row.claimed_at,
+        }
+    }
+}
+
+/// The desk's refusal in words of coupons.
+pub(super) fn refused(refusal: inventory::Refusal) -> Refusal {
+    use inventory::Refusal as Desk;
+    match refusal {
+        Desk::NotOpen | Desk::UnknownPlaces | Desk::NotForSale { .. } => Refusal::NotOpen,
+        Desk::SalesNotStarted { at } => Refusal::NotStarted { at },
+        Desk::SalesEnded => Refusal::Over,
+        Desk::AreaFull { available, at } => Refusal::SoldOut { left: available, at },
+        Desk::NotEnoughLeft { available } | Desk::NotEnoughTogether { available, .. } => {
+            Refusal::SoldOut { left: available, at: None }
+        }
+        Desk::SeatsTaken { at, .. } => Refusal::SoldOut { left: 0, at },
+        Desk::LimitExceeded { limit, taken } => Refusal::LimitReached { limit, taken },
+        Desk::CoolingDown { at } => Refusal::NotStarted { at },
+        Desk::LeavesOrphans { .. }
+        | Desk::ReservationNotFound
+        | Desk::ReservationEnded
+        | Desk::AlreadyOrdered
+        | Desk::BeingPaid
+        | Desk::NoMoreTime
+        | Desk::PlacesChanged
+        | Desk::TermsChanged => Refusal::Gone,
+    }
+}

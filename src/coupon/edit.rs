@@ -1,0 +1,236 @@
+//! Making, changing, publishing, pausing and ending coupons.
+
+use chrono::{DateTime, Utc};
+use entity::{
+    CouponId, ShopId,
+    coupon::{self, CodeSource, CouponState, budget, scope},
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, ExprTrait, LockType},
+};
+
+use super::{
+    by_id,
+    details::{Change, Details},
+    follow, references,
+    rules::{self, Refusal},
+    state::{self, Move},
+    terms::Scope,
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Error, Fault, Faulty, Result},
+    inventory,
+    shop::{self, rules::Power},
+    store::{Tx, save_versioned},
+    venue::find::authorise,
+    words::coupon as words,
+};
+
+/// Makes a draft of a coupon, in the shop's currency.
+pub async fn create(
+    app: &App,
+    viewer: &Viewer,
+    shop: ShopId,
+    details: Details,
+) -> Result<coupon::Model, Refusal> {
+    shop::authorise(app, viewer, shop, Power::Manage).await?;
+    let shop = shop::by_id(app, shop).await?;
+    let details = details.checked()?;
+    let category = references::check(app, shop.id, &details).await?;
+    let (now, id) = (app.clock.now(), CouponId(app.clock.new_uuid()));
+    let tx = app.store.begin().await?;
+    let scopes = details.scopes.clone();
+    let row = coupon::ActiveModel {
+        id: Set(id),
+        shop_id: Set(shop.id),
+        product_id: Set(details.product),
+        event_id: Set(details.event),
+        tier_id: Set(details.tier),
+        kind: Set(details.kind),
+        codes: Set(details.codes),
+        currency: Set(shop.currency),
+        state: Set(CouponState::Draft),
+        version: Set(1),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..row_of(Details { category: Some(category), ..details })
+    };
+    let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await?;
+    write_scopes_in_tx(&tx, id, &scopes).await?;
+    words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
+    set_budget_in_tx(&tx, &coupon).await?;
+    tx.commit().await?;
+    Ok(coupon)
+}
+
+/// Changes the coupon, if its version is still `seen`. What was claimed before stays as it was promised.
+pub async fn update(
+    app: &App,
+    viewer: &Viewer,
+    id: CouponId,
+    seen: i64,
+    change: Change,
+) -> Result<coupon::Model, Refusal> {
+    managed(app, viewer, id).await?;
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    let coupon = locked_in_tx(&tx, id).await?;
+    at(&coupon, seen)?;
+    rules::change(&coupon).map_err(Error::Refused)?;
+    if coupon.codes == CodeSource::Uploaded && change.stock.is_some() {
+        return Err(Fault::invalid("stock", "is the number of uploaded codes: upload more").into());
+    }
+    let scopes = scopes_in_tx(&tx, id).await?;
+    let details = Details::of(coupon.clone(), scopes).with(change).checked()?;
+    references::check(app, coupon.shop_id, &details).await?;
+    let scopes = details.scopes.clone();
+    let row = coupon::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
+    let changed = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
+    write_scopes_in_tx(&tx, id, &scopes).await?;
+    words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
+    set_budget_in_tx(&tx, &changed).await?;
+    settle_stock_in_tx(&tx, &changed, now).await?;
+    tx.commit().await?;
+    follow(app, id).await;
+    Ok(changed)
+}
+
+/// Moves the coupon through its life, if its version is still `seen`. Published for the first time it gets its stock.
+pub async fn step(
+    app: &App,
+    viewer: &Viewer,
+    id: CouponId,
+    seen: i64,
+    step: Move,
+) -> Result<coupon::Model, Refusal> {
+    managed(app, viewer, id).await?;
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    let coupon = locked_in_tx(&tx, id).await?;
+    at(&coupon, seen)?;
+    let to = state::after(coupon.state, step).map_err(Error::Refused)?;
+    if to == CouponState::Published {
+        rules::publish(&coupon, now).map_err(Error::Refused)?;
+    }
+    let row = coupon::ActiveModel { id: Set(id), state: Set(to), updated_at: Set(now), ..Default::default() };
+    let moved = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
+    if step == Move::Publish {
+        inventory::create_stock_in_tx(&tx, id, rules::capacity(moved.stock), now).await?;
+    } else {
+        inventory::touch_in_tx(&tx, id, now).await?;
+    }
+    tx.commit().await?;
+    follow(app, id).await;
+    Ok(moved)
+}
+
+/// The coupon, if the viewer may change it.
+pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
+    viewer.user()?;
+    let coupon = by_id(app, id).await?;
+    authorise(app, viewer, coupon.shop_id, Power::Manage, "coupon").await?;
+    Ok(coupon)
+}
+
+/// The coupon as it is until the transaction's end: changes of one coupon wait for one another.
+pub(super) async fn locked_in_tx(tx: &Tx, id: CouponId) -> Faulty<coupon::Model> {
+    let coupon = coupon::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
+    coupon.ok_or(Fault::NotFound("coupon"))
+}
+
+/// Makes the inventory's capacity what the coupon says, and tells every desk that the terms changed.
+pub(super) async fn settle_stock_in_tx(
+    tx: &Tx,
+    coupon: &coupon::Model,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let capacity = rules::capacity(coupon.stock);
+    match inventory::resize_stock_in_tx(tx, coupon.id, capacity, now).await? {
+        Ok(()) => Ok(()),
+        Err(taken) => {
+            let taken = i32::try_from(taken).unwrap_or(i32::MAX);
+            Err(Error::Refused(Refusal::StockTaken { taken }))
+        }
+    }
+}
+
+async fn scopes_in_tx(tx: &Tx, id: CouponId) -> Faulty<Vec<Scope>> {
+    let rows = scope::Entity::find().filter(scope::Column::CouponId.eq(id)).all(tx).await?;
+    Ok(rows.into_iter().map(|row| Scope { kind: row.kind, target: row.target }).collect())
+}
+
+/// Makes these the whole of what the coupon applies to.
+async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> Faulty<()> {
+    scope::Entity::delete_many().filter(scope::Column::CouponId.eq(id)).exec(tx).await?;
+    let rows = scopes.iter().map(|scope| scope::ActiveModel {
+        coupon_id: Set(id),
+        kind: Set(scope.kind),
+        target: Set(scope.target),
+    });
+    scope::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Makes the budget what the coupon says; what is spent stays spent.
+async fn set_budget_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Refusal> {
+    let of_coupon = || budget::Column::CouponId.eq(coupon.id);
+    let Some(allowed) = coupon.budget_minor else {
+        budget::Entity::delete_many().filter(of_coupon()).exec(tx).await?;
+        return Ok(());
+    };
+    let changed = budget::Entity::update_many()
+        .col_expr(budget::Column::Allowed, Expr::value(allowed))
+        .filter(of_coupon())
+        .filter(Expr::col(budget::Column::Spent).lte(allowed))
+        .exec(tx)
+        .await?;
+    if changed.rows_affected > 0 {
+        return Ok(());
+    }
+    match budget::Entity::find_by_id(coupon.id).one(tx).await? {
+        Some(row) => Err(Error::Refused(Refusal::BudgetSpent { spent: row.spent })),
+        None => {
+            let row = budget::ActiveModel { coupon_id: Set(coupon.id), allowed: Set(allowed), spent: Set(0) };
+            budget::Entity::insert(row).exec_without_returning(tx).await?;
+            Ok(())
+        }
+    }
+}
+
+/// The row must be at the version that the caller saw. The save checks it again; this tells it before any refusal.
+fn at(coupon: &coupon::Model, seen: i64) -> Faulty<()> {
+    if coupon.version == seen { Ok(()) } else { Err(Fault::Stale("coupon")) }
+}
+
+fn row_of(details: Details) -> coupon::ActiveModel {
+    coupon::ActiveModel {
+        category_id: details.category.map_or(sea_orm::ActiveValue::NotSet, Set),
+        title: Set(details.title),
+        description: Set(details.description),
+        terms: Set(details.terms),
+        picture_url: Set(details.picture_url),
+        amount_minor: Set(details.amount),
+        basis_points: Set(details.basis_points),
+        cap_minor: Set(details.cap),
+        price_minor: Set(details.price),
+        tax_basis_points: Set(details.tax_basis_points),
+        stock: Set(details.stock),
+        limit_per_buyer: Set(details.limit_per_buyer),
+        publish_from: Set(details.publish_from),
+        publish_until: Set(details.publish_until),
+        valid_from: Set(details.valid_from),
+        valid_until: Set(details.valid_until),
+        valid_days: Set(details.valid_days),
+        shareable: Set(details.shareable),
+        minimum_spend_minor: Set(details.minimum_spend),
+        exclusive: Set(details.exclusive),
+        stacking_group: Set(details.stacking_group),
+        position: Set(details.position),
+        budget_minor: Set(details.budget),
+        ..Default::default()
+    }
+}

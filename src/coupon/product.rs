@@ -1,0 +1,185 @@
+//! Products: what a shop sells or gives away, and what coupons are shown with.
+
+use entity::{CategoryId, ProductId, ShopId, product};
+use sea_orm::{
+    ActiveValue::{NotSet, Set, Unchanged},
+    ColumnTrait, EntityTrait, QueryFilter,
+};
+use uuid::Uuid;
+
+use super::{details::is_picture, rules::Refusal};
+use crate::{
+    app::App,
+    auth::Viewer,
+    category,
+    error::{Check, Error, Fault, Faulty, Result},
+    page::{self, Page, Window},
+    shop::{self, rules::Power},
+    store::save_versioned,
+    venue::find::authorise,
+    words::coupon as words,
+};
+
+/// A new product.
+#[derive(Clone, Debug)]
+pub struct NewProduct {
+    /// Whose it is.
+    pub shop: ShopId,
+    /// What kind of product it is.
+    pub category: CategoryId,
+    /// Display name.
+    pub name: String,
+    /// May be empty.
+    pub description: String,
+    /// Where its picture is.
+    pub picture_url: Option<String>,
+}
+
+/// What to change of a product; none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ProductChange {
+    /// What kind of product it is.
+    pub category: Option<CategoryId>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Where its picture is; some none: nowhere.
+    pub picture_url: Option<Option<String>>,
+}
+
+/// The products with these ids; all products are public.
+pub async fn by_ids(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<product::Model>> {
+    Ok(product::Entity::find().filter(product::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
+/// The product.
+pub async fn by_id(app: &App, id: ProductId) -> Faulty<product::Model> {
+    product::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("product"))
+}
+
+/// The shop's products, newest first; archived ones only if they are wanted.
+pub async fn of_shop(
+    app: &App,
+    shop: ShopId,
+    archived: bool,
+    window: Window<Uuid>,
+) -> Faulty<Page<product::Model>> {
+    let select = product::Entity::find().filter(product::Column::ShopId.eq(shop));
+    let select = if archived { select } else { select.filter(product::Column::Archived.eq(false)) };
+    page::read(app.store.read(), select, product::Column::Id, true, window).await
+}
+
+/// Makes a product of the shop.
+pub async fn create(app: &App, viewer: &Viewer, input: NewProduct) -> Result<product::Model, Refusal> {
+    shop::authorise(app, viewer, input.shop, Power::Manage).await?;
+    check(Some(&input.name), Some(&input.description), input.picture_url.as_deref())?;
+    category_exists(app, input.category).await?;
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    let row = product::ActiveModel {
+        id: Set(ProductId(app.clock.new_uuid())),
+        shop_id: Set(input.shop),
+        category_id: Set(input.category),
+        name: Set(input.name.trim().to_owned()),
+        description: Set(input.description.trim().to_owned()),
+        picture_url: Set(input.picture_url),
+        archived: Set(false),
+        version: Set(1),
+        created_at: Set(now),
+        updated_at: Set(now),
+    };
+    let product = product::Entity::insert(row).exec_with_returning(&tx).await?;
+    tx.commit().await?;
+    Ok(product)
+}
+
+/// Changes the product, if its version is still `seen`.
+pub async fn update(
+    app: &App,
+    viewer: &Viewer,
+    id: ProductId,
+    seen: i64,
+    change: ProductChange,
+) -> Result<product::Model, Refusal> {
+    let product = managed(app, viewer, id).await?;
+    if product.version != seen {
+        return Err(Fault::Stale("product").into());
+    }
+    if product.archived {
+        return Err(Error::Refused(Refusal::Archived));
+    }
+    let picture = change.picture_url.as_ref().and_then(Option::as_deref);
+    check(change.name.as_deref(), change.description.as_deref(), picture)?;
+    if let Some(category) = change.category {
+        category_exists(app, category).await?;
+    }
+    let trimmed = |text: String| Set(text.trim().to_owned());
+    let row = product::ActiveModel {
+        id: Unchanged(id),
+        category_id: change.category.map_or(NotSet, Set),
+        name: change.name.map_or(NotSet, trimmed),
+        description: change.description.map_or(NotSet, trimmed),
+        picture_url: change.picture_url.map_or(NotSet, Set),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    let tx = app.store.begin().await?;
+    let product = save_versioned::<product::Entity>(&tx, row, seen, "product").await?;
+    words::refresh_in_tx(&tx, words::Of::Product(id)).await?;
+    tx.commit().await?;
+    Ok(product)
+}
+
+/// Takes the product out of the shop's list, if its version is still `seen`. Its coupons stay. Archived before, it
+/// stays so.
+pub async fn archive(
+    app: &App,
+    viewer: &Viewer,
+    id: ProductId,
+    seen: i64,
+) -> Result<product::Model, Refusal> {
+    let product = managed(app, viewer, id).await?;
+    if product.archived {
+        return Ok(product);
+    }
+    let row = product::ActiveModel {
+        id: Unchanged(id),
+        archived: Set(true),
+        updated_at: Set(app.clock.now()),
+        ..Default::default()
+    };
+    let tx = app.store.begin().await?;
+    let product = save_versioned::<product::Entity>(&tx, row, seen, "product").await?;
+    tx.commit().await?;
+    Ok(product)
+}
+
+async fn managed(app: &App, viewer: &Viewer, id: ProductId) -> Faulty<product::Model> {
+    viewer.user()?;
+    let product = by_id(app, id).await?;
+    authorise(app, viewer, product.shop_id, Power::Manage, "product").await?;
+    Ok(product)
+}
+
+async fn category_exists(app: &App, id: CategoryId) -> Faulty<()> {
+    match category::exists(app, id).await {
+        Err(Fault::NotFound(_)) => Err(Fault::invalid("categoryId", "there is no such category")),
+        other => other,
+    }
+}
+
+fn check(name: Option<&str>, description: Option<&str>, picture: Option<&str>) -> Faulty<()> {
+    let mut check = Check::default();
+    if let Some(name) = name {
+        check.text(name, "name", 1, 200);
+    }
+    check
+        .text(description.unwrap_or_default(), "description", 0, 10_000)
+        .that(
+            picture.is_none_or(is_picture),
+            "pictureUrl",
+            "must be an https address of at most 2000 characters",
+        )
+        .done()
+}

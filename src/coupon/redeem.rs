@@ -1,0 +1,186 @@
+//! Redeeming a claim at a counter: the vendor's scanner shows its code, once; a gift card's in part.
+
+use entity::{
+    AccountId, ClaimId, RedemptionId, ShopId,
+    claim::{self, ClaimState, redemption},
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+
+use super::{
+    by_id as coupon_by_id,
+    claim::{Refusal, by_id, change_in_tx, usable},
+    code::Code,
+    terms::{Terms, Worth},
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Error, Fault, Result},
+    idempotency::Key,
+    shop::{self, rules::Power},
+    store::violates,
+};
+
+/// How often it is tried again because somebody else changed the claim at the same moment.
+const TRIES: usize = 5;
+
+/// What is redeemed.
+#[derive(Clone, Debug)]
+pub struct Redeem {
+    /// At whose counter; none: at that of any shop whose scanner the viewer is.
+    pub shop: Option<ShopId>,
+    /// As it was scanned or typed.
+    pub code: String,
+    /// How much of a gift card, in minor units, and of which currency; none of anything else.
+    pub amount: Option<(i64, String)>,
+    /// The caller's idempotency key.
+    pub key: String,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub struct Redeemed {
+    /// The claim as it is now.
+    pub claim: claim::Model,
+    /// The use that was made of it.
+    pub redemption: redemption::Model,
+}
+
+/// Uses a claim up, or takes an amount off a gift card. A code of another shop is as unknown as one that nobody has.
+pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeemed, Refusal> {
+    let scanner = viewer.user()?;
+    if let Some(shop) = input.shop {
+        shop::authorise(app, viewer, shop, Power::Scan).await?;
+    }
+    let key = Key::new(scanner, "redeemClaim", &input.key, &(input.shop, &input.code, &input.amount))?;
+    if let Some(subject) = key.subject(app.store.read()).await? {
+        return redeemed(app, RedemptionId(subject)).await;
+    }
+    let id = found(app, viewer, scanner, &input).await?;
+    for _ in 0..TRIES {
+        let claim = by_id(app, id).await?;
+        match attempt(app, scanner, &claim, &input, &key).await {
+            // Another counter was first: look again.
+            Err(Error::Fault(Fault::Stale(_))) => {}
+            Ok(None) => {
+                let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
+                return redeemed(app, RedemptionId(subject)).await;
+            }
+            Ok(Some(done)) => {
+                app.outbox.wake();
+                return Ok(done);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Fault::Unavailable.into())
+}
+
+/// The claim with the code, if it is of a shop whose scanner the viewer is.
+///
+/// Whoever names a shop is its scanner, and may try as many codes as there are tickets; whoever names none could be
+/// anybody, and is throttled.
+async fn found(app: &App, viewer: &Viewer, scanner: AccountId, input: &Redeem) -> Result<ClaimId, Refusal> {
+    let guess = match input.shop {
+        Some(_) => None,
+        None => Some(app.guesses.begin(scanner, app.clock.now()).map_err(|retry_after_seconds| {
+            Error::Refused(Refusal::TooManyAttempts { retry_after_seconds })
+        })?),
+    };
+    let unknown = || Error::Refused(Refusal::UnknownCode);
+    let code = Code::parse(&input.code).ok_or_else(unknown)?;
+    let claim = claim::Entity::find()
+        .filter(claim::Column::Code.eq(code.as_str()))
+        .one(app.store.read())
+        .await?
+        .ok_or_else(unknown)?;
+    let of = coupon_by_id(app, claim.coupon_id).await?.shop_id;
+    if input.shop.is_some_and(|shop| shop != of) {
+        return Err(unknown());
+    }
+    match shop::authorise(app, viewer, of, Power::Scan).await {
+        Ok(()) => {}
+        Err(Fault::Forbidden(_)) => return Err(unknown()),
+        Err(fault) => return Err(fault.into()),
+    }
+    if let Some(guess) = guess {
+        guess.forgive();
+    }
+    Ok(claim.id)
+}
+
+/// One try; none when the key was used meanwhile.
+async fn attempt(
+    app: &App,
+    scanner: AccountId,
+    claim: &claim::Model,
+    input: &Redeem,
+    key: &Key,
+) -> Result<Option<Redeemed>, Refusal> {
+    let now = app.clock.now();
+    usable(claim, now).map_err(Error::Refused)?;
+    if claim.valid_from > now {
+        return Err(Error::Refused(Refusal::NotYetValid { from: claim.valid_from }));
+    }
+    let left = left(claim, input.amount.as_ref())?;
+    let id = RedemptionId(app.clock.new_uuid());
+    let tx = app.store.begin().await?;
+    if !key.claim_in_tx(&tx, id.0, now).await? {
+        return Ok(None);
+    }
+    let is_used_up = left.is_none_or(|left| left == 0);
+    let change = |row: &mut claim::ActiveModel| {
+        row.balance_minor = Set(left);
+        if is_used_up {
+            row.state = Set(ClaimState::Redeemed);
+            row.redeemed_at = Set(Some(now));
+        }
+    };
+    let changed = change_in_tx(&tx, claim, now, change).await?;
+    let redemption = redemption::Model {
+        id,
+        claim_id: claim.id,
+        order_id: None,
+        amount_minor: input.amount.as_ref().map(|(amount, _)| *amount),
+        account_id: scanner,
+        at: now,
+        reversed_at: None,
+    };
+    let row: redemption::ActiveModel = redemption.clone().into();
+    match redemption::Entity::insert(row.reset_all()).exec_without_returning(&tx).await {
+        Ok(_) => {}
+        // The claim's version guards this already; the constraint holds it whatever the code says.
+        Err(error) if violates(&error, "redemption_once", "redemption.claim_id") => {
+            return Err(Fault::Stale("claim").into());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    tx.commit().await?;
+    Ok(Some(Redeemed { claim: changed, redemption }))
+}
+
+/// What is left of a gift card when the amount is taken off; none for everything else, which is used up.
+fn left(claim: &claim::Model, amount: Option<&(i64, String)>) -> Result<Option<i64>, Refusal> {
+    let terms = Terms::from_json(&claim.terms)?;
+    match (claim.balance_minor, amount) {
+        (Some(_), Some((_, currency))) if *currency != terms.currency => {
+            Err(Fault::invalid("amount.currency", "is not the gift card's").into())
+        }
+        (Some(balance), Some((amount, _))) if *amount > balance => {
+            Err(Error::Refused(Refusal::BalanceTooLow { balance }))
+        }
+        (Some(balance), Some((amount, _))) if *amount > 0 => Ok(Some(balance - amount)),
+        (Some(_), Some(_) | None) => {
+            Err(Fault::invalid("amount", "say how much of the gift card is taken").into())
+        }
+        (None, Some(_)) => Err(Fault::invalid("amount", "only gift cards are used in part").into()),
+        (None, None) if terms.worth == Worth::AccessCode => Err(Error::Refused(Refusal::NotAtCounter)),
+        (None, None) => Ok(None),
+    }
+}
+
+async fn redeemed(app: &App, id: RedemptionId) -> Result<Redeemed, Refusal> {
+    let redemption = redemption::Entity::find_by_id(id).one(app.store.read()).await?;
+    let redemption = redemption.ok_or(Fault::Unavailable)?;
+    Ok(Redeemed { claim: by_id(app, redemption.claim_id).await?, redemption })
+}

@@ -1,0 +1,127 @@
+//! Giving a claim to somebody else: an offer is a token that is good once, and whoever accepts it first has the claim,
+//! with a new code. The old code dies with the epoch.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{
+    ClaimId,
+    claim::{self, share},
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+
+use super::{
+    claim::{Refusal, by_id, change_in_tx, owned, usable},
+    code::Code,
+    terms::Terms,
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Error, Fault, Faulty, Result},
+};
+
+/// How long an offer is good.
+const OFFER: TimeDelta = TimeDelta::days(7);
+const PREFIX: &str = "co_";
+/// Longer than any token.
+const TOKEN_MAX: usize = 100;
+
+/// An offer to take a claim over.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The claim.
+    pub claim: claim::Model,
+    /// What the other one needs; shown this once.
+    pub token: String,
+    /// Until when it can be accepted.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Offers a claim of the viewer's to whoever has the token. Offers made before are void.
+pub async fn share(app: &App, viewer: &Viewer, id: ClaimId) -> Result<Offer, Refusal> {
+    let claim = owned(app, viewer, id).await?;
+    let now = app.clock.now();
+    usable(&claim, now).map_err(Error::Refused)?;
+    if !Terms::from_json(&claim.terms)?.shareable {
+        return Err(Error::Refused(Refusal::Personal));
+    }
+    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(app.random::<32>()));
+    let longest = now + OFFER;
+    let expires_at = claim.valid_until.map_or(longest, |until| until.min(longest));
+    let tx = app.store.begin().await?;
+    share::Entity::delete_many()
+        .filter(share::Column::ClaimId.eq(id))
+        .filter(share::Column::AcceptedAt.is_null())
+        .exec(&tx)
+        .await?;
+    let row = share::ActiveModel {
+        digest: Set(digest_of(&token)),
+        claim_id: Set(id),
+        epoch: Set(claim.epoch),
+        expires_at: Set(expires_at),
+        accepted_at: Set(None),
+    };
+    share::Entity::insert(row).exec_without_returning(&tx).await?;
+    tx.commit().await?;
+    Ok(Offer { claim, token, expires_at })
+}
+
+/// Takes a claim over. Accepted by the viewer before, it stays so; accepted by somebody else, it is gone.
+pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Model, Refusal> {
+    let account = viewer.account()?;
+    let gone = || Error::Refused(Refusal::OfferGone);
+    if token.len() > TOKEN_MAX {
+        return Err(gone());
+    }
+    let key = digest_of(token);
+    let offer = share::Entity::find_by_id(key.clone()).one(app.store.read()).await?.ok_or_else(gone)?;
+    let claim = by_id(app, offer.claim_id).await?;
+    if claim.account_id == account && (claim.epoch == offer.epoch || offer.accepted_at.is_some()) {
+        return Ok(claim);
+    }
+    let now = app.clock.now();
+    if offer.accepted_at.is_some() || offer.expires_at <= now || offer.epoch != claim.epoch {
+        return Err(gone());
+    }
+    usable(&claim, now).map_err(Error::Refused)?;
+    let code = Code::generated(app.random()).into_string();
+    let tx = app.store.begin().await?;
+    let taken = share::Entity::update_many()
+        .col_expr(share::Column::AcceptedAt, Expr::value(now))
+        .filter(share::Column::Digest.eq(key))
+        .filter(share::Column::AcceptedAt.is_null())
+        .exec(&tx)
+        .await?;
+    if taken.rows_affected == 0 {
+        return Err(gone());
+    }
+    let change = |row: &mut claim::ActiveModel| {
+        row.account_id = Set(account);
+        row.epoch = Set(claim.epoch + 1);
+        row.code = Set(code);
+    };
+    match change_in_tx(&tx, &claim, now, change).await {
+        Ok(claim) => {
+            tx.commit().await?;
+            app.outbox.wake();
+            Ok(claim)
+        }
+        // Used, given back or given to somebody else at the same moment.
+        Err(Fault::Stale(_)) => Err(gone()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Forgets the offers that nobody can accept any more.
+pub async fn forget_old(app: &App) -> Faulty<u64> {
+    let before = app.clock.now() - OFFER;
+    let tx = app.store.begin().await?;
+    let gone = share::Entity::delete_many().filter(share::Column::ExpiresAt.lt(before)).exec(&tx).await?;
+    tx.commit().await?;
+    Ok(gone.rows_affected)
+}
+
+fn digest_of(token: &str) -> Vec<u8> {
+    digest(&SHA256, token.as_bytes()).as_ref().to_vec()
+}

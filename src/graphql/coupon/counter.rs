@@ -1,0 +1,254 @@
+//! Giving claims to others, redeeming them at a counter, and uploading codes, through the API.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::CouponId;
+
+use super::{Claim, ClaimError, Coupon, CouponError, claim::ClaimPayload};
+use crate::{
+    coupon::{
+        claim::{self as claims, Refusal, ReserveCoupon},
+        redeem::{self, Redeem, Redeemed},
+        rules, share,
+        terms::Terms,
+        upload,
+    },
+    error::{Error, Result},
+    graphql::{
+        context::ContextExt,
+        error::{ApiResult, outcome},
+        id::decode,
+        reservation::Reservation,
+        scalar::{Money, MoneyInput},
+    },
+};
+
+/// What to reserve.
+#[derive(Debug, InputObject)]
+pub struct ReserveCouponInput {
+    /// A coupon that costs something.
+    coupon_id: ID,
+    /// How many copies, 1 to 100.
+    #[graphql(default = 1)]
+    quantity: u32,
+    /// The same key with the same input has one effect and one answer: 8 to 255 characters.
+    idempotency_key: String,
+}
+
+/// What became of it.
+#[derive(Debug, SimpleObject)]
+pub struct ReserveCouponPayload {
+    /// The reservation; check it out and pay. Null if nothing was reserved.
+    reservation: Option<Reservation>,
+    /// Why nothing was reserved; empty if it was.
+    errors: Vec<ClaimError>,
+}
+
+/// What to offer.
+#[derive(Debug, InputObject)]
+pub struct ShareClaimInput {
+    /// A claim of yours that may be given away.
+    claim_id: ID,
+}
+
+/// What became of it.
+#[derive(Debug, SimpleObject)]
+pub struct ShareClaimPayload {
+    /// The claim, which is yours until somebody accepts it; null if it was not offered.
+    claim: Option<Claim>,
+    /// Whoever has it may accept the claim, once. It is shown this once; an earlier one is void. Put it into a link.
+    token: Option<String>,
+    /// Until when it can be accepted.
+    expires_at: Option<DateTime<Utc>>,
+    /// Why it was not offered; empty if it was.
+    errors: Vec<ClaimError>,
+}
+
+/// What to accept.
+#[derive(Debug, InputObject)]
+pub struct AcceptClaimInput {
+    /// The token that `shareClaim` gave.
+    token: String,
+}
+
+/// What is redeemed.
+#[derive(Debug, InputObject)]
+pub struct RedeemClaimInput {
+    /// At whose counter: a shop whose scanner you are. Without it, at that of any of your shops; then wrong codes are
+    /// counted, and after ten in an hour you have to wait.
+    shop_id: Option<ID>,
+    /// The code, as it was scanned or typed: capitals, blanks and hyphens do not matter.
+    code: String,
+    /// How much of a gift card; nothing else is used in part.
+    amount: Option<MoneyInput>,
+    /// The same key with the same input has one effect and one answer: 8 to 255 characters.
+    idempotency_key: String,
+}
+
+/// What became of it.
+#[derive(Debug, SimpleObject)]
+pub struct RedeemClaimPayload {
+    /// The claim, redeemed; null if it was not. Its code is its holder's to see.
+    claim: Option<Claim>,
+    /// What was taken off a gift card; null for everything else.
+    amount: Option<Money>,
+    /// When it was redeemed.
+    redeemed_at: Option<DateTime<Utc>>,
+    /// Why it was not redeemed; empty if it was.
+    errors: Vec<ClaimError>,
+}
+
+/// Codes to upload.
+#[derive(Debug, InputObject)]
+pub struct ImportCouponCodesInput {
+    /// A coupon with uploaded codes.
+    coupon_id: ID,
+    /// CSV: one code a line, or a column `code`. 4 to 64 letters A to Z, digits, hyphens and underscores. For more than
+    /// a few thousand codes use `POST /coupons/{id}/codes`.
+    csv: String,
+}
+
+/// What became of it: all codes were stored, or none.
+#[derive(Debug, SimpleObject)]
+pub struct ImportCouponCodesPayload {
+    /// The coupon, with as many copies more; null if nothing was stored.
+    coupon: Option<Coupon>,
+    /// How many codes were stored.
+    imported: u32,
+    /// The lines that are wrong; the first hundred of them.
+    faults: Vec<CodeFault>,
+    /// How many lines are wrong.
+    fault_count: u32,
+    /// Why nothing was stored, other than because of its lines.
+    errors: Vec<CouponError>,
+}
+
+/// A line of an upload that is wrong.
+#[derive(Debug, SimpleObject)]
+pub struct CodeFault {
+    /// The line, counted from one.
+    line: u32,
+    /// What is wrong with it.
+    why: String,
+}
+
+/// Mutations.
+#[derive(Debug, Default)]
+pub struct CounterMutation;
+
+#[Object]
+impl CounterMutation {
+    /// Reserves copies of a coupon that costs something, until a deadline. Check the reservation out and pay: then they
+    /// are in your bag.
+    async fn reserve_coupon(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to reserve.")] input: ReserveCouponInput,
+    ) -> ApiResult<ReserveCouponPayload> {
+        ctx.viewer().account()?;
+        let reserved = async {
+            let coupon = decode(&input.coupon_id, "couponId")?;
+            let input = ReserveCoupon { coupon, quantity: input.quantity, key: input.idempotency_key };
+            claims::reserve(ctx.app(), ctx.viewer(), input).await
+        };
+        let (reservation, errors) = outcome(reserved.await)?;
+        Ok(ReserveCouponPayload { reservation: reservation.map(Reservation), errors })
+    }
+
+    /// Offers a claim of yours to whoever gets the token. It stays yours, and its code good, until somebody accepts it.
+    async fn share_claim(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to offer.")] input: ShareClaimInput,
+    ) -> ApiResult<ShareClaimPayload> {
+        ctx.viewer().account()?;
+        let offered =
+            async { share::share(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await };
+        let (offer, errors) = outcome(offered.await)?;
+        let (claim, token, expires_at) = match offer {
+            Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at)),
+            None => (None, None, None),
+        };
+        Ok(ShareClaimPayload { claim, token, expires_at, errors })
+    }
+
+    /// Takes a claim over that somebody offers. It is yours then, with a new code; the old code is good no more.
+    async fn accept_claim(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to accept.")] input: AcceptClaimInput,
+    ) -> ApiResult<ClaimPayload> {
+        ctx.viewer().account()?;
+        ClaimPayload::of(share::accept(ctx.app(), ctx.viewer(), &input.token).await)
+    }
+
+    /// Redeems a claim at a counter, exactly once, or a part of a gift card. For the scanners of the coupon's shop.
+    async fn redeem_claim(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is redeemed.")] input: RedeemClaimInput,
+    ) -> ApiResult<RedeemClaimPayload> {
+        ctx.viewer().user()?;
+        let (redeemed, errors) = outcome(input.redeem(ctx).await)?;
+        let Some(Redeemed { claim, redemption }) = redeemed else {
+            return Ok(RedeemClaimPayload { claim: None, amount: None, redeemed_at: None, errors });
+        };
+        let currency = Terms::from_json(&claim.terms)?.currency;
+        let amount = redemption.amount_minor.map(|minor| Money::of(minor, &currency));
+        Ok(RedeemClaimPayload { claim: Some(claim.into()), amount, redeemed_at: Some(redemption.at), errors })
+    }
+
+    /// Uploads codes of the vendor's own: all or none. For the shop's owners and managers.
+    async fn import_coupon_codes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The codes.")] input: ImportCouponCodesInput,
+    ) -> ApiResult<ImportCouponCodesPayload> {
+        ctx.viewer().user()?;
+        let imported = async {
+            let id: CouponId = decode(&input.coupon_id, "couponId")?;
+            upload::import(ctx.app(), ctx.viewer(), id, input.csv.as_bytes()).await
+        };
+        let mut payload = ImportCouponCodesPayload {
+            coupon: None,
+            imported: 0,
+            faults: Vec::new(),
+            fault_count: 0,
+            errors: Vec::new(),
+        };
+        let result: Result<(), rules::Refusal> = match imported.await {
+            Ok(imported) => {
+                payload.coupon = Some(imported.coupon.into());
+                payload.imported = u32::try_from(imported.count).unwrap_or(u32::MAX);
+                Ok(())
+            }
+            Err(Error::Refused(upload::Refusal::Lines(faults))) => {
+                payload.fault_count = u32::try_from(faults.count).unwrap_or(u32::MAX);
+                payload.faults = faults.told.iter().map(CodeFault::of).collect();
+                Ok(())
+            }
+            Err(Error::Refused(upload::Refusal::Coupon(refusal))) => Err(Error::Refused(refusal)),
+            Err(Error::Fault(fault)) => Err(Error::Fault(fault)),
+        };
+        payload.errors = outcome(result)?.1;
+        Ok(payload)
+    }
+}
+
+impl CodeFault {
+    fn of(fault: &crate::coupon::csv::LineFault) -> Self {
+        Self { line: u32::try_from(fault.line).unwrap_or(u32::MAX), why: fault.why.to_string() }
+    }
+}
+
+impl RedeemClaimInput {
+    async fn redeem(self, ctx: &Context<'_>) -> Result<Redeemed, Refusal> {
+        let shop = self.shop_id.map(|id| decode(&id, "shopId")).transpose()?;
+        let amount = match self.amount {
+            Some(amount) => Some((amount.minor(&amount.currency.0, "amount")?, amount.currency.0)),
+            None => None,
+        };
+        let redeem = Redeem { shop, code: self.code, amount, key: self.idempotency_key };
+        redeem::redeem(ctx.app(), ctx.viewer(), redeem).await
+    }
+}

@@ -1,0 +1,148 @@
+//! Queries of coupons, and what their lists need.
+
+use std::collections::HashMap;
+
+use async_graphql::{Context, ID, Object, dataloader::Loader};
+use entity::{CouponId, InventoryId, claim, coupon};
+
+use super::{Coupon, CouponConnection, CouponFilter, CouponOrder, CouponTarget, prefix};
+use crate::{
+    coupon::{
+        self as coupons, claim as claims,
+        find::{self, Filter, Key, Order},
+    },
+    graphql::{
+        context::ContextExt,
+        error::{ApiResult, found},
+        id::{decode, encode_as},
+        loader::{Batch, Shared, keyed},
+        page::{PageArgs, connection},
+        scalar::Long,
+    },
+    inventory,
+};
+
+/// What the list of coupons says beyond its pages.
+#[derive(Debug)]
+pub struct CouponTotal(Filter);
+
+/// What the list of coupons says beyond its pages.
+#[Object]
+impl CouponTotal {
+    /// How many coupons there are on all pages. Counted only when it is asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<Long> {
+        let count = find::count(ctx.app(), ctx.viewer(), &self.0).await?;
+        Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A page of the coupons that the viewer may see.
+pub(crate) async fn coupon_connection(
+    ctx: &Context<'_>,
+    filter: Filter,
+    order: CouponOrder,
+    args: PageArgs,
+) -> ApiResult<CouponConnection> {
+    let (order, window) = (Order::from(order), args.window()?);
+    let page = find::coupons(ctx.app(), ctx.viewer(), &filter, order, window).await?;
+    Ok(connection(page, CouponTotal(filter), |row| (Key::of(&row, order), Coupon::from(row))))
+}
+
+/// How many the viewer has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TakenOf(pub(super) InventoryId);
+
+/// The viewer's claims that are still good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ClaimsOf(pub(super) CouponId);
+
+/// What a coupon applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ScopesOf(pub(super) CouponId);
+
+impl Loader<CouponId> for Batch {
+    type Value = coupon::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[CouponId]) -> Result<HashMap<CouponId, coupon::Model>, Shared> {
+        Ok(keyed(coupons::by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
+    }
+}
+
+impl Loader<TakenOf> for Batch {
+    type Value = u32;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[TakenOf]) -> Result<HashMap<TakenOf, u32>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        let taken = inventory::taken_of(&self.app, &self.viewer, ids).await?;
+        Ok(taken.into_iter().map(|(id, taken)| (TakenOf(id), taken)).collect())
+    }
+}
+
+impl Loader<ClaimsOf> for Batch {
+    type Value = Vec<claim::Model>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[ClaimsOf]) -> Result<HashMap<ClaimsOf, Vec<claim::Model>>, Shared> {
+        let Ok(account) = self.viewer.account() else { return Ok(HashMap::new()) };
+        let ids = keys.iter().map(|key| key.0).collect();
+        let mut all: HashMap<ClaimsOf, Vec<claim::Model>> = HashMap::new();
+        for claim in claims::live_of(&self.app, account, ids).await? {
+            all.entry(ClaimsOf(claim.coupon_id)).or_default().push(claim);
+        }
+        Ok(all)
+    }
+}
+
+impl Loader<ScopesOf> for Batch {
+    type Value = Vec<CouponTarget>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[ScopesOf]) -> Result<HashMap<ScopesOf, Vec<CouponTarget>>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        let mut all: HashMap<ScopesOf, Vec<CouponTarget>> = HashMap::new();
+        for scope in coupons::scopes_of(&self.app, ids).await? {
+            let id = encode_as(prefix(scope.kind), scope.target);
+            let target = CouponTarget { kind: scope.kind.into(), id };
+            all.entry(ScopesOf(scope.coupon_id)).or_default().push(target);
+        }
+        Ok(all)
+    }
+}
+
+/// Queries.
+#[derive(Debug, Default)]
+pub struct CouponQuery;
+
+#[Object]
+impl CouponQuery {
+    /// The coupon. Null if there is none, or if it is a draft that is not yours to see.
+    async fn coupon(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which coupon.")] id: ID,
+    ) -> ApiResult<Option<Coupon>> {
+        let coupon = find::coupon(ctx.app(), ctx.viewer(), decode(&id, "id")?).await;
+        Ok(found(coupon)?.map(Coupon::from))
+    }
+
+    /// The coupons that you may see: all that are published or paused, within their publication windows, and for those
+    /// who work for a shop all of its own.
+    #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
+    async fn coupons(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which coupons; all of them when left out.")] filter: Option<CouponFilter>,
+        #[graphql(desc = "In which order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "How many from the beginning, 1 to 100; 20 when nothing is said.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> ApiResult<CouponConnection> {
+        let filter = filter.unwrap_or_default().parse()?;
+        coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
+    }
+}

@@ -1,0 +1,434 @@
+//! Coupons in the API: what they are, and the lists of them. Making and changing them is in `edit.rs`.
+
+pub mod claim;
+pub mod counter;
+pub mod edit;
+mod error;
+mod list;
+mod live;
+pub mod product;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, connection::Connection};
+use chrono::{DateTime, Utc};
+use entity::{
+    CouponId, InventoryId, TypedId,
+    coupon::{self, scope::CouponScopeKind},
+};
+
+use self::list::{ClaimsOf, ScopesOf, TakenOf};
+pub use self::{
+    claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
+    counter::CounterMutation,
+    edit::CouponMutation,
+    error::{ClaimError, ClaimErrorCode, CouponError, CouponErrorCode},
+    list::{CouponQuery, CouponTotal},
+    live::{CouponAvailability, CouponStages, CouponSubscription},
+    product::{Product, ProductMutation},
+};
+pub(crate) use self::{
+    list::coupon_connection,
+    product::{ProductConnection, product_connection},
+};
+use super::{
+    category::Category,
+    context::ContextExt,
+    error::{ApiResult, found},
+    event::{CountsOf, Event},
+    id::{decode, encode},
+    page::Cursor,
+    scalar::{CurrencyCode, Long, Money},
+    shop::Shop,
+};
+use crate::{
+    coupon::{
+        self as coupons,
+        find::{Filter, Key, Order},
+        rules,
+    },
+    error::{Fault, Faulty},
+};
+
+/// A page of coupons.
+pub(crate) type CouponConnection = Connection<Cursor<Key>, Coupon, CouponTotal>;
+
+/// What a coupon is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "CouponKind", remote = "coupon::CouponKind")]
+pub enum Kind {
+    /// `amount` less, over everything it applies to.
+    AmountOff,
+    /// `basisPoints` less of each price, at most `cap` together.
+    PercentOff,
+    /// One thing for nothing: the cheapest that it applies to.
+    FreeItem,
+    /// One thing for `amount`.
+    FixedPrice,
+    /// Opens hidden tiers.
+    AccessCode,
+    /// A balance of `amount` that pays prices and fees.
+    GiftCard,
+}
+
+/// Where a coupon stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "CouponState", remote = "coupon::CouponState")]
+pub enum State {
+    /// Seen by its shop only.
+    Draft,
+    /// Seen by everybody, and claimed within its publication window.
+    Published,
+    /// Seen by everybody, and not claimed for now.
+    Paused,
+    /// Over for ever. What was claimed stays valid.
+    Ended,
+}
+
+/// Where the codes of a coupon's claims come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "coupon::CodeSource")]
+pub enum CodeSource {
+    /// Made by chance, unguessable.
+    Generated,
+    /// Uploaded by the vendor: one for each claim, so there are as many copies as codes.
+    Uploaded,
+}
+
+/// In which order coupons are listed. A cursor is good for the order in which it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Order")]
+pub enum CouponOrder {
+    /// Those that were made last come first.
+    Newest,
+    /// By title.
+    Title,
+}
+
+/// What a shop promises to whoever claims one. Drafts are seen by their shop's members only.
+#[derive(Clone, Debug)]
+pub struct Coupon(coupon::Model);
+
+impl From<coupon::Model> for Coupon {
+    fn from(row: coupon::Model) -> Self {
+        Self(row)
+    }
+}
+
+/// What a shop promises to whoever claims one. Drafts are seen by their shop's members only.
+#[Object]
+impl Coupon {
+    /// Globally unique.
+    pub async fn id(&self) -> ID {
+        encode(self.0.id)
+    }
+
+    /// Raised by each change of the coupon itself; give it as `expectedVersion` when you change it. Its availability has
+    /// a version of its own.
+    async fn version(&self) -> Long {
+        Long(self.0.version)
+    }
+
+    /// Display name.
+    async fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// Description; may be empty.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// The small print; may be empty.
+    async fn terms(&self) -> &str {
+        &self.0.terms
+    }
+
+    /// Where its picture is.
+    async fn picture_url(&self) -> Option<&str> {
+        self.0.picture_url.as_deref()
+    }
+
+    /// What it is worth.
+    async fn kind(&self) -> Kind {
+        self.0.kind.into()
+    }
+
+    /// The amount off, the fixed price or the gift card's balance, by its kind.
+    async fn amount(&self) -> Option<Money> {
+        self.0.amount_minor.map(|minor| self.money(minor))
+    }
+
+    /// The share off, in hundredths of a percent: 1500 is 15 %.
+    async fn basis_points(&self) -> Option<i32> {
+        self.0.basis_points
+    }
+
+    /// The most that the share off may come to.
+    async fn cap(&self) -> Option<Money> {
+        self.0.cap_minor.map(|minor| self.money(minor))
+    }
+
+    /// What one costs, tax included; nothing if it is free.
+    async fn price(&self) -> Money {
+        self.money(self.0.price_minor)
+    }
+
+    /// Whether one costs nothing, and is claimed at once.
+    async fn is_free(&self) -> bool {
+        self.0.price_minor == 0
+    }
+
+    /// The rate of the tax that the price contains, in hundredths of a percent.
+    async fn tax_basis_points(&self) -> i32 {
+        self.0.tax_basis_points
+    }
+
+    /// ISO 4217 code of its amounts.
+    async fn currency(&self) -> CurrencyCode {
+        CurrencyCode(self.0.currency.clone())
+    }
+
+    /// Where it stands in its life.
+    async fn state(&self) -> State {
+        self.0.state.into()
+    }
+
+    /// Where the codes of its claims come from.
+    async fn codes(&self) -> CodeSource {
+        self.0.codes.into()
+    }
+
+    /// How many there are; null: as many as are wanted.
+    async fn stock(&self) -> Option<i32> {
+        self.0.stock
+    }
+
+    /// How many are left; null where there are as many as are wanted, and for drafts.
+    async fn left(&self, ctx: &Context<'_>) -> ApiResult<Option<u32>> {
+        let counts = ctx.loaders().one(CountsOf(self.0.id.into())).await?;
+        Ok(counts.and_then(|counts| rules::left(counts.available.unsigned_abs())))
+    }
+
+    /// How many one buyer may claim.
+    async fn limit_per_buyer(&self) -> i32 {
+        self.0.limit_per_buyer
+    }
+
+    /// Shown and claimed from here …
+    async fn publish_from(&self) -> Option<DateTime<Utc>> {
+        self.0.publish_from
+    }
+
+    /// … until here.
+    async fn publish_until(&self) -> Option<DateTime<Utc>> {
+        self.0.publish_until
+    }
+
+    /// Claims are valid from here …
+    async fn valid_from(&self) -> Option<DateTime<Utc>> {
+        self.0.valid_from
+    }
+
+    /// … until here, …
+    async fn valid_until(&self) -> Option<DateTime<Utc>> {
+        self.0.valid_until
+    }
+
+    /// … or for so many days from the claim.
+    async fn valid_days(&self) -> Option<i32> {
+        self.0.valid_days
+    }
+
+    /// Whether a holder may give it to somebody else.
+    async fn shareable(&self) -> bool {
+        self.0.shareable
+    }
+
+    /// What has to be bought, of what it applies to, before discounts.
+    async fn minimum_spend(&self) -> Money {
+        self.money(self.0.minimum_spend_minor)
+    }
+
+    /// Whether it applies alone only.
+    async fn exclusive(&self) -> bool {
+        self.0.exclusive
+    }
+
+    /// Of one group at most one applies to an order.
+    async fn stacking_group(&self) -> Option<&str> {
+        self.0.stacking_group.as_deref()
+    }
+
+    /// Its place in the order in which several apply.
+    async fn position(&self) -> i32 {
+        self.0.position
+    }
+
+    /// What all its discounts together may come to. For those who work for its shop; null for others.
+    async fn budget(&self, ctx: &Context<'_>) -> ApiResult<Option<Money>> {
+        let Some(budget) = self.0.budget_minor else { return Ok(None) };
+        Ok(self.is_ours(ctx).await?.then(|| self.money(budget)))
+    }
+
+    /// What it applies to; empty: everything of its shop.
+    async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<CouponTarget>> {
+        Ok(ctx.loaders().one(ScopesOf(self.0.id)).await?.unwrap_or_default())
+    }
+
+    /// Whose promise it is.
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.0.shop_id).await
+    }
+
+    /// What kind of offer it is.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
+        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    }
+
+    /// The product that it is shown with.
+    async fn product(&self, ctx: &Context<'_>) -> ApiResult<Option<Product>> {
+        let Some(id) = self.0.product_id else { return Ok(None) };
+        Ok(ctx.loaders().one(id).await?.map(Product::from))
+    }
+
+    /// The event that it is shown with.
+    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
+        let Some(id) = self.0.event_id else { return Ok(None) };
+        Ok(found(Event::row(ctx, id).await)?.map(Event::from))
+    }
+
+    /// The price level that it is shown with.
+    async fn tier_id(&self) -> Option<ID> {
+        self.0.tier_id.map(encode)
+    }
+
+    /// How many of it you have claimed or reserved; what you gave back does not count.
+    async fn viewer_taken(&self, ctx: &Context<'_>) -> ApiResult<u32> {
+        Ok(ctx.loaders().one(TakenOf(self.0.id.into())).await?.unwrap_or_default())
+    }
+
+    /// Whether you may claim or reserve one now: it is published, there are some left, and you are below the limit.
+    async fn viewer_may_claim(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        let now = ctx.app().clock.now();
+        let is_open = self.0.state == coupon::CouponState::Published
+            && rules::is_shown(&self.0, now)
+            && !rules::is_spent(&self.0, now);
+        if !is_open {
+            return Ok(false);
+        }
+        let id = InventoryId::from(self.0.id);
+        let counts = ctx.loaders().one(CountsOf(id)).await?;
+        let taken = ctx.loaders().one(TakenOf(id)).await?.unwrap_or_default();
+        Ok(counts.is_some_and(|counts| counts.available > 0) && taken < self.0.limit_per_buyer.unsigned_abs())
+    }
+
+    /// Your claims of it that you can still use.
+    async fn viewer_claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
+        let claims = ctx.loaders().one(ClaimsOf(self.0.id)).await?.unwrap_or_default();
+        Ok(claims.into_iter().map(Claim::from).collect())
+    }
+
+    /// How many stand where. For those who work for its shop; null for others.
+    async fn stages(&self, ctx: &Context<'_>) -> ApiResult<Option<CouponStages>> {
+        if !self.is_ours(ctx).await? {
+            return Ok(None);
+        }
+        Ok(Some(coupons::stages::stages(ctx.app(), ctx.viewer(), self.0.id).await?.into()))
+    }
+}
+
+impl Coupon {
+    fn money(&self, minor: i64) -> Money {
+        Money::of(minor, &self.0.currency)
+    }
+
+    async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
+        Ok(ctx.loaders().one(super::shop::RoleIn(self.0.shop_id)).await?.is_some())
+    }
+
+    /// The coupon that an object of the viewer's refers to, whoever may see the coupon itself.
+    pub(crate) async fn of(ctx: &Context<'_>, id: CouponId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("coupon"))?;
+        Ok(Self(row))
+    }
+}
+
+/// One thing that a coupon applies to.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct CouponTarget {
+    /// What kind of thing.
+    kind: TargetKind,
+    /// Which: the id of a shop, product, event, tier or category.
+    id: ID,
+}
+
+/// What kind of thing a coupon applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "CouponTargetKind", remote = "CouponScopeKind")]
+pub enum TargetKind {
+    /// Whatever the shop sells.
+    Shop,
+    /// Coupons of a product.
+    Product,
+    /// Places of an event.
+    Event,
+    /// Places of a tier.
+    Tier,
+    /// Whatever stands in or below a category.
+    Category,
+}
+
+/// The prefix of the ids of things of the kind.
+fn prefix(kind: CouponScopeKind) -> &'static str {
+    match kind {
+        CouponScopeKind::Shop => entity::ShopId::PREFIX,
+        CouponScopeKind::Product => entity::ProductId::PREFIX,
+        CouponScopeKind::Event => entity::EventId::PREFIX,
+        CouponScopeKind::Tier => entity::TierId::PREFIX,
+        CouponScopeKind::Category => entity::CategoryId::PREFIX,
+    }
+}
+
+/// Which coupons. All that is given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct CouponFilter {
+    /// Of this shop.
+    shop: Option<ID>,
+    /// In this category or one below it.
+    category: Option<ID>,
+    /// Shown with this product.
+    product: Option<ID>,
+    /// Shown with this event.
+    event: Option<ID>,
+    /// Of one of these kinds.
+    kind: Option<Vec<Kind>>,
+    /// Whether they cost nothing.
+    free: Option<bool>,
+    /// Words, each of which begins a word of the coupon's title, its shop's name or its product's name. At most eight
+    /// words count.
+    search: Option<String>,
+    /// Whether one can be claimed or reserved now.
+    claimable: Option<bool>,
+    /// Stand at one of these.
+    state: Option<Vec<State>>,
+}
+
+impl CouponFilter {
+    fn parse(self) -> Faulty<Filter> {
+        Ok(Filter {
+            shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
+            category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,
+            product: self.product.map(|id| decode(&id, "filter.product")).transpose()?,
+            event: self.event.map(|id| decode(&id, "filter.event")).transpose()?,
+            kinds: self.kind.unwrap_or_default().into_iter().map(Into::into).collect(),
+            free: self.free,
+            search: self.search,
+            claimable: self.claimable,
+            states: self.state.unwrap_or_default().into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+/// The coupon that a text names.
+pub(crate) fn named(id: String) -> Option<CouponId> {
+    decode(&ID(id), "id").ok()
+}

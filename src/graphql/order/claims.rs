@@ -1,0 +1,221 @@
+//! Claims in orders: what they take off, what they would, and why not.
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::{ReservationId, order::discount};
+
+use super::{OrderError, OrderErrorCode};
+use crate::{
+    coupon::{
+        discount::Reason,
+        spend::{Named, Refused, Why},
+    },
+    graphql::{
+        context::ContextExt,
+        error::ApiResult,
+        id::{decode, encode},
+        scalar::Money,
+    },
+    order::{self as orders, Applicable},
+};
+
+/// Why a claim does not apply to what is bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum NotApplicableReason {
+    /// Its validity has not begun.
+    NotYetValid,
+    /// Its validity is over.
+    Expired,
+    /// It takes nothing off: give it when you reserve, it opens hidden price levels.
+    NoDiscount,
+    /// It is another shop's.
+    OtherShop,
+    /// Its amounts are in another currency.
+    OtherCurrency,
+    /// It is for other things than are bought.
+    OtherItems,
+    /// Too little is bought of what it is for; `missing` says how much more it takes.
+    MinimumNotMet,
+    /// It applies alone only.
+    Exclusive,
+    /// Another one of its group is spent already.
+    GroupTwice,
+    /// The campaign's budget is used up.
+    BudgetSpent,
+    /// The gift card is empty.
+    GiftCardEmpty,
+    /// There is nothing left that it could take off.
+    NothingLeft,
+}
+
+/// What one claim took off an order, or paid of it.
+#[derive(Debug, SimpleObject)]
+pub struct OrderDiscount {
+    /// What the coupon was called then.
+    pub label: String,
+    /// How much.
+    pub amount: Money,
+    /// The claim.
+    pub claim_id: ID,
+    /// Its coupon.
+    pub coupon_id: ID,
+}
+
+impl OrderDiscount {
+    pub(super) fn of(row: discount::Model, currency: &str) -> Self {
+        Self {
+            amount: Money::of(row.amount_minor, currency),
+            claim_id: encode(row.claim_id),
+            coupon_id: encode(row.coupon_id),
+            label: row.label,
+        }
+    }
+}
+
+/// What one of your claims would take off, if you spent it alone.
+#[derive(Debug, SimpleObject)]
+pub struct ApplicableCoupon {
+    /// The claim, for `checkout`.
+    pub claim_id: ID,
+    /// Its coupon.
+    pub coupon_id: ID,
+    /// How much it would take off. Null: it does not apply.
+    pub saves: Option<Money>,
+    /// Why it does not apply. Null: it does.
+    pub reason: Option<NotApplicableReason>,
+    /// The reason in a sentence.
+    pub message: Option<String>,
+    /// How much more has to be bought of what it is for.
+    pub missing: Option<Money>,
+    /// When its validity begins, if it has not yet.
+    pub valid_from: Option<DateTime<Utc>>,
+}
+
+impl From<Applicable> for ApplicableCoupon {
+    fn from(one: Applicable) -> Self {
+        let reason = one.saves.err();
+        Self {
+            claim_id: encode(one.claim.id),
+            coupon_id: encode(one.claim.coupon_id),
+            saves: one.saves.ok().map(|saves| Money::of(saves, &one.currency)),
+            reason: reason.map(NotApplicableReason::from),
+            message: reason.map(|reason| message(reason).to_owned()),
+            missing: reason.and_then(missing).map(|missing| Money::of(missing, &one.currency)),
+            valid_from: reason.and_then(valid_from),
+        }
+    }
+}
+
+/// Queries.
+#[derive(Debug, Default)]
+pub struct ApplicableQuery;
+
+#[Object]
+impl ApplicableQuery {
+    /// What each of your unused claims would take off reservations of yours, and why the others do not apply; those that
+    /// save most come first. At most 100, the newest.
+    async fn applicable_coupons(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Your active reservations, all of one shop.")] reservation_ids: Vec<ID>,
+    ) -> ApiResult<Vec<ApplicableCoupon>> {
+        ctx.viewer().account()?;
+        let mut reservations: Vec<ReservationId> = Vec::new();
+        for (index, id) in reservation_ids.iter().enumerate() {
+            reservations.push(decode(id, &format!("reservationIds.{index}"))?);
+        }
+        let applicable = orders::applicable(ctx.app(), ctx.viewer(), &reservations).await?;
+        Ok(applicable.into_iter().map(ApplicableCoupon::from).collect())
+    }
+}
+
+impl OrderError {
+    /// Why a claim was not spent.
+    pub(super) fn of_claim(refused: Refused, currency: &str) -> Self {
+        let path = match refused.named {
+            Named::Id(index) => vec!["claimIds".to_owned(), index.to_string()],
+            Named::Code(index) => vec!["codes".to_owned(), index.to_string()],
+        };
+        let (code, message) = match refused.why {
+            Why::UnknownCode => (OrderErrorCode::UnknownCode, "there is no such code that you could use"),
+            Why::TooManyCodes { .. } => (OrderErrorCode::TooManyCodes, "too many wrong codes; wait"),
+            Why::InUse => (OrderErrorCode::ClaimInUse, "it is bound to another order that is not paid"),
+            Why::Used => (OrderErrorCode::ClaimUsed, "it was used, revoked or given back"),
+            Why::Rule(reason) => (code(reason), message(reason)),
+        };
+        let mut error = Self { code, message: message.to_owned(), path, ..Self::default() };
+        match refused.why {
+            Why::TooManyCodes { retry_after_seconds } => {
+                error.retryable = true;
+                error.retry_after_seconds = Some(retry_after_seconds);
+            }
+            Why::Rule(reason) => {
+                error.missing = missing(reason).map(|missing| Money::of(missing, currency));
+                error.valid_from = valid_from(reason);
+            }
+            Why::UnknownCode | Why::InUse | Why::Used => {}
+        }
+        error
+    }
+}
+
+impl From<Reason> for NotApplicableReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::NotYetValid { .. } => Self::NotYetValid,
+            Reason::Expired => Self::Expired,
+            Reason::NoDiscount => Self::NoDiscount,
+            Reason::OtherShop => Self::OtherShop,
+            Reason::OtherCurrency => Self::OtherCurrency,
+            Reason::OtherItems => Self::OtherItems,
+            Reason::MinimumNotMet { .. } => Self::MinimumNotMet,
+            Reason::Exclusive => Self::Exclusive,
+            Reason::GroupTwice => Self::GroupTwice,
+            Reason::BudgetSpent => Self::BudgetSpent,
+            Reason::Empty => Self::GiftCardEmpty,
+            Reason::NothingLeft => Self::NothingLeft,
+        }
+    }
+}
+
+fn code(reason: Reason) -> OrderErrorCode {
+    match reason {
+        Reason::NotYetValid { .. } => OrderErrorCode::NotYetValid,
+        Reason::Expired => OrderErrorCode::Expired,
+        Reason::NoDiscount => OrderErrorCode::NoDiscount,
+        Reason::OtherShop => OrderErrorCode::OtherShop,
+        Reason::OtherCurrency => OrderErrorCode::OtherCurrency,
+        Reason::OtherItems => OrderErrorCode::OtherItems,
+        Reason::MinimumNotMet { .. } => OrderErrorCode::MinimumNotMet,
+        Reason::Exclusive => OrderErrorCode::Exclusive,
+        Reason::GroupTwice => OrderErrorCode::GroupTwice,
+        Reason::BudgetSpent => OrderErrorCode::BudgetSpent,
+        Reason::Empty => OrderErrorCode::GiftCardEmpty,
+        Reason::NothingLeft => OrderErrorCode::NothingLeft,
+    }
+}
+
+fn message(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NotYetValid { .. } => "its validity has not begun",
+        Reason::Expired => "its validity is over",
+        Reason::NoDiscount => "it takes nothing off; give it when you reserve",
+        Reason::OtherShop => "it is another shop's",
+        Reason::OtherCurrency => "its amounts are in another currency",
+        Reason::OtherItems => "it is for other things than are bought",
+        Reason::MinimumNotMet { .. } => "too little is bought of what it is for",
+        Reason::Exclusive => "it applies alone only",
+        Reason::GroupTwice => "another one of its group is spent already",
+        Reason::BudgetSpent => "the campaign's budget is used up",
+        Reason::Empty => "the gift card is empty",
+        Reason::NothingLeft => "there is nothing left that it could take off",
+    }
+}
+
+fn missing(reason: Reason) -> Option<i64> {
+    if let Reason::MinimumNotMet { missing } = reason { Some(missing) } else { None }
+}
+
+fn valid_from(reason: Reason) -> Option<DateTime<Utc>> {
+    if let Reason::NotYetValid { from } = reason { Some(from) } else { None }
+}

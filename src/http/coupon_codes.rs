@@ -1,0 +1,131 @@
+//! Codes of coupons as files: up to 100,000 of them are uploaded at once, and all are given out.
+//!
+//! Apart from GraphQL, because they are files. Who may is who may edit the coupon; the rules are the same as of the
+//! mutation `importCouponCodes`.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use entity::CouponId;
+use serde_json::json;
+
+use super::{
+    Door,
+    answer::{self, Failure, MediaType},
+    body::{self, Limits},
+    graphql::authenticate,
+    guard,
+};
+use crate::{
+    auth::Viewer,
+    coupon::upload::{self, Refusal},
+    error::{Error, Fault},
+    graphql::coupon::named,
+};
+
+pub(super) fn routes() -> Router<Door> {
+    Router::new()
+        .route("/coupons/{id}/codes", post(upload_codes))
+        .route("/coupons/{id}/codes.csv", get(codes))
+}
+
+/// Takes in a CSV file: all of it or nothing.
+async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let (id, viewer) = match asked(&door, id, &parts.headers).await {
+        Ok(asked) => asked,
+        Err(response) => return response,
+    };
+    if !is_csv(&parts.headers) {
+        let message = "Send the codes as text/csv.";
+        return answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message);
+    }
+    // Whoever may not do this need not send it first.
+    let text = match body::read(&parts.headers, body, Limits::CODES).await {
+        Ok(text) => text,
+        Err((status, refusal)) => return Failure::Http(status, refusal).answer(MediaType::Json),
+    };
+    match upload::import(&door.engine.app, &viewer, id, &text).await {
+        Ok(imported) => {
+            Json(json!({ "imported": imported.count, "stock": imported.coupon.stock })).into_response()
+        }
+        Err(Error::Refused(Refusal::Lines(faults))) => {
+            let lines: Vec<_> = faults
+                .told
+                .iter()
+                .map(|fault| json!({ "line": fault.line, "why": fault.why.to_string() }))
+                .collect();
+            let body = json!({ "code": "INVALID_CODES", "faultCount": faults.count, "faults": lines });
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+        }
+        Err(Error::Refused(Refusal::Coupon(_))) => {
+            answer::refused(StatusCode::CONFLICT, "ENDED", "The coupon was ended.")
+        }
+        Err(Error::Fault(fault)) => refused(&fault),
+    }
+}
+
+/// Gives all codes of the coupon out.
+async fn codes(State(door): State<Door>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let (id, viewer) = match asked(&door, id, &headers).await {
+        Ok(asked) => asked,
+        Err(response) => return response,
+    };
+    match upload::export(&door.engine.app, &viewer, id).await {
+        Ok(csv) => {
+            let about = [
+                (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
+                (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"codes.csv\"")),
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ];
+            (about, csv).into_response()
+        }
+        Err(fault) => refused(&fault),
+    }
+}
+
+/// Of which coupon, and who asks.
+async fn asked(door: &Door, id: String, headers: &HeaderMap) -> Result<(CouponId, Viewer), Response> {
+    let id = named(id).ok_or_else(not_found)?;
+    let viewer = authenticate(&door.engine, headers).await;
+    let viewer = viewer.map_err(|failure| failure.answer(MediaType::Json))?;
+    upload::may(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
+    Ok((id, viewer))
+}
+
+fn is_csv(headers: &HeaderMap) -> bool {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("text/csv"))
+}
+
+fn not_found() -> Response {
+    answer::refused(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such coupon.")
+}
+
+fn refused(fault: &Fault) -> Response {
+    match fault {
+        Fault::NotFound(_) => not_found(),
+        Fault::Unauthenticated => {
+            answer::refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", "Sign in first.")
+        }
+        Fault::Forbidden(why) => answer::refused(StatusCode::FORBIDDEN, "FORBIDDEN", why),
+        Fault::Invalid(all) => {
+            let why: Vec<&str> = all.iter().map(|invalid| invalid.why.as_str()).collect();
+            let refusal = guard::Refusal::new("BAD_REQUEST", why.join("; "));
+            Failure::Http(StatusCode::BAD_REQUEST, refusal).answer(MediaType::Json)
+        }
+        Fault::Unavailable | Fault::Overloaded { .. } | Fault::Stale(_) => {
+            let message = "Not possible right now; try again.";
+            answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+        }
+        Fault::IdempotencyMismatch | Fault::Internal(_) => {
+            tracing::error!(?fault, "codes could not be served");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Failure::Http(status, answer::internal()).answer(MediaType::Json)
+        }
+    }
+}

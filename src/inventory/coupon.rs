@@ -1,0 +1,202 @@
+//! The stock of coupons: one area whose places are copies, and the claims that are written with the copies they are.
+
+use chrono::{DateTime, Utc};
+use entity::{
+    CouponId, InventoryId, TierId,
+    coupon::{self, CouponState},
+    inventory::{self, InventoryKind, area},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+
+use super::{
+    change::{Change, Decision},
+    command::Granted,
+    read::unsigned,
+    state::{Terms, TierTerms},
+    write,
+};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    money::{self, Money},
+    outbox,
+    store::{Rows, Tx},
+};
+
+/// How long a copy that has to be paid is reserved, in seconds.
+const HOLD_SECONDS: i64 = 600;
+/// How long with all extensions, in seconds.
+const HOLD_SECONDS_MAX: i64 = 1_200;
+/// The ordinal of the one area.
+const COPIES: i32 = 0;
+
+/// What the coupon says about its claims and its sale.
+pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
+    let coupon = coupon::Entity::find_by_id(id).one(app.store.read()).await?;
+    let coupon = coupon.ok_or(Fault::NotFound("event"))?;
+    let currency = money::currency(&coupon.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
+    let price = Money::new(coupon.price_minor, currency);
+    let tax = price.included_tax(unsigned(coupon.tax_basis_points)).map_err(Fault::internal)?;
+    // A claim that would be over at once is of no use to anybody.
+    let end = [coupon.publish_until, coupon.valid_until].into_iter().flatten().min();
+    Ok(Terms {
+        revision: coupon.version,
+        open: coupon.state == CouponState::Published,
+        sales_start: coupon.publish_from.unwrap_or(DateTime::UNIX_EPOCH),
+        sales_end: end.unwrap_or(DateTime::<Utc>::MAX_UTC),
+        hold_seconds: HOLD_SECONDS,
+        hold_seconds_max: HOLD_SECONDS_MAX,
+        limit_per_buyer: unsigned(coupon.limit_per_buyer),
+        fairness: None,
+        currency: coupon.currency,
+        tiers: vec![TierTerms { id: TierId(id.0), price: coupon.price_minor, fee: 0, tax: tax.minor }],
+        seat_tiers: Vec::new(),
+        area_tiers: vec![Some(0)],
+        orphan_rule: false,
+        hall: std::sync::Arc::default(),
+    })
+}
+
+/// Makes the stock of a coupon that is being published: all copies free, at version 1.
+pub(crate) async fn create_stock_in_tx(
+    tx: &Tx,
+    coupon: CouponId,
+    copies: u32,
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    let id = InventoryId::from(coupon);
+    let capacity = i32::try_from(copies).map_err(Fault::internal)?;
+    let row = inventory::ActiveModel {
+        id: Set(id),
+        kind: Set(InventoryKind::Coupon),
+        version: Set(1),
+        capacity: Set(capacity),
+        available: Set(capacity),
+        reserved: Set(0),
+        sold: Set(0),
+        blocked: Set(0),
+        updated_at: Set(now),
+    };
+    inventory::Entity::insert(row).exec_without_returning(tx).await?;
+    let row = area::ActiveModel {
+        inventory_id: Set(id),
+        ordinal: Set(COPIES),
+        capacity: Set(capacity),
+        reserved: Set(0),
+        sold: Set(0),
+    };
+    area::Entity::insert(row).exec_without_returning(tx).await?;
+    let change = Change { terms: true, areas: vec![(0, copies, 0, 0)], ..Change::default() };
+    write::append_in_tx(tx, id, 1, &change, now).await
+}
+
+/// Makes the stock of a coupon as large as said, and tells every desk that its terms changed. Refused, with the number
+/// of copies that are taken, where these are more. Does nothing for a coupon that was never published.
+pub(crate) async fn resize_stock_in_tx(
+    tx: &Tx,
+    coupon: CouponId,
+    copies: u32,
+    now: DateTime<Utc>,
+) -> Faulty<Result<(), u32>> {
+    let id = InventoryId::from(coupon);
+    // The guard's row first: whoever claims meanwhile is either before this or after it.
+    write::touch_in_tx(tx, id, now).await?;
+    let Some(row) = inventory::Entity::find_by_id(id).one(tx).await? else { return Ok(Ok(())) };
+    let capacity = i32::try_from(copies).map_err(Fault::internal)?;
+    let (reserved, sold) = (unsigned(row.reserved), unsigned(row.sold));
+    let Some(available) = copies.checked_sub(reserved + sold) else { return Ok(Err(reserved + sold)) };
+    if row.capacity == capacity {
+        return Ok(Ok(()));
+    }
+    inventory::Entity::update_many()
+        .col_expr(inventory::Column::Version, Expr::value(row.version + 1))
+        .col_expr(inventory::Column::Capacity, Expr::value(capacity))
+        .col_expr(inventory::Column::Available, Expr::value(capacity - row.reserved - row.sold))
+        .col_expr(inventory::Column::UpdatedAt, Expr::value(now))
+        .filter(inventory::Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    area::Entity::update_many()
+        .col_expr(area::Column::Capacity, Expr::value(capacity))
+        .filter(area::Column::InventoryId.eq(id))
+        .filter(area::Column::Ordinal.eq(COPIES))
+        .exec(tx)
+        .await?;
+    let change = Change { terms: true, areas: vec![(0, available, reserved, sold)], ..Change::default() };
+    write::append_in_tx(tx, id, row.version + 1, &change, now).await?;
+    Ok(Ok(()))
+}
+
+/// Writes the claims of the decisions, and tells their holders and the vendor.
+pub(super) async fn write_claims_in_tx<'a>(
+    tx: &Tx,
+    id: InventoryId,
+    decisions: impl Iterator<Item = &'a Decision>,
+    now: DateTime<Utc>,
+) -> Faulty<()> {
+    const INSERT: &str = "INSERT INTO claim (id, coupon_id, account_id, buyer_id, state, code, epoch, terms, \
+        face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
+        SELECT id, $1, account_id, account_id, 'claimed', code, 1, $2, $3, $3, valid_from, valid_until, \
+        claimed_at, 1, claimed_at FROM {rows} AS r";
+    let claims: Vec<&Granted> = decisions.flat_map(|decision| &decision.claims).map(AsRef::as_ref).collect();
+    let Some(first) = claims.first() else { return Ok(()) };
+    let missing = claims.iter().filter(|claim| claim.code.is_none()).count();
+    let mut uploaded = free_codes_in_tx(tx, id, missing).await?.into_iter();
+    let mut codes = Vec::with_capacity(claims.len());
+    let mut used = Vec::with_capacity(missing);
+    for claim in &claims {
+        codes.push(match &claim.code {
+            Some(code) => code.clone(),
+            None => {
+                let code = uploaded.next().ok_or_else(|| Fault::internal("more copies than codes"))?;
+                used.push((code.clone(), claim.id));
+                code
+            }
+        });
+    }
+    // All were decided upon one version of the coupon, so all promise the same.
+    let values = vec![id.0.into(), first.terms.as_ref().into(), first.face.into()];
+    Rows::default()
+        .uuid("id", claims.iter().map(|claim| claim.id.0))
+        .uuid("account_id", claims.iter().map(|claim| claim.buyer.0))
+        .text("code", codes)
+        .time("valid_from", claims.iter().map(|claim| claim.valid_from))
+        .optional_time("valid_until", claims.iter().map(|claim| claim.valid_until))
+        .time("claimed_at", claims.iter().map(|claim| claim.at))
+        .execute(tx, INSERT, values)
+        .await?;
+    take_codes_in_tx(tx, &used).await?;
+    outbox::record_all_in_tx(tx, outbox::Kind::BagChanged, claims.iter().map(|claim| claim.buyer.0), now)
+        .await?;
+    outbox::record_in_tx(tx, outbox::Kind::CouponChanged, id.0, now).await
+}
+
+/// The next uploaded codes that nobody has, in their order. The version guard keeps others from taking the same.
+async fn free_codes_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String>> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(coupon::code::Entity::find()
+        .select_only()
+        .column(coupon::code::Column::Code)
+        .filter(coupon::code::Column::CouponId.eq(CouponId::from(id)))
+        .filter(coupon::code::Column::ClaimId.is_null())
+        .order_by_asc(coupon::code::Column::Position)
+        .limit(count as u64)
+        .into_tuple()
+        .all(tx)
+        .await?)
+}
+
+async fn take_codes_in_tx(tx: &Tx, used: &[(String, entity::ClaimId)]) -> Faulty<()> {
+    const UPDATE: &str = "UPDATE coupon_code SET claim_id = r.claim_id FROM {rows} AS r \
+        WHERE coupon_code.code = r.code";
+    Rows::default()
+        .text("code", used.iter().map(|(code, _)| code.clone()))
+        .uuid("claim_id", used.iter().map(|(_, claim)| claim.0))
+        .execute(tx, UPDATE, Vec::new())
+        .await?;
+    Ok(())
+}

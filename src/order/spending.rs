@@ -1,0 +1,160 @@
+//! Claims and reservations together: what the claims take off, for the checkout and for whoever asks beforehand.
+
+use entity::{AccountId, ClaimId, ReservationId, claim, claim::ClaimState};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{
+    Refusal,
+    basket::{Basket, Line},
+    checkout::RESERVATIONS_MAX,
+    expire_or_prolong,
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    coupon::{
+        bound::Spent,
+        discount::{self, Reason},
+        spend::{self, Found, Refused, Why},
+    },
+    error::{Check, Error, Fault, Faulty, Result},
+    inventory::{self, Reservation},
+};
+
+/// Claims that are looked at for one basket, the newest first.
+const CLAIMS_SHOWN_MAX: u64 = 100;
+
+/// What reservations and claims come to.
+#[derive(Debug)]
+pub(super) struct Worth {
+    /// The lines, before discounts.
+    pub(super) lines: Vec<Line>,
+    /// The claims, and what they take off.
+    pub(super) spent: Vec<Spent>,
+}
+
+/// What one of the viewer's claims would take off, alone.
+#[derive(Clone, Debug)]
+pub struct Applicable {
+    /// The claim.
+    pub claim: claim::Model,
+    /// ISO 4217 code of the amount.
+    pub currency: String,
+    /// How much in minor units, or why nothing.
+    pub saves: std::result::Result<i64, Reason>,
+}
+
+/// What the named claims take off the reservations.
+pub(super) async fn worth(
+    app: &App,
+    account: AccountId,
+    (claims, codes): (&[ClaimId], &[String]),
+    (basket, reservations): (&Basket, &[Reservation]),
+) -> Result<Worth, Refusal> {
+    let lines = basket.lines(reservations.iter().map(|reservation| &reservation.held))?;
+    if claims.is_empty() && codes.is_empty() {
+        return Ok(Worth { lines, spent: Vec::new() });
+    }
+    let found = free(app, account, (claims, codes), basket).await?;
+    let offers = spend::offers(app, found.iter().map(|found| &found.claim)).await?;
+    let discountable = basket.discountable(&lines)?;
+    let now = app.clock.now();
+    let all = discount::Basket { lines: &discountable, currency: &basket.currency, now };
+    let discounts = discount::apply(all, &offers).map_err(|refused| {
+        let named = |(claim, reason)| {
+            let found = found.iter().find(|found| found.claim.id == claim)?;
+            Some(Refused { named: found.named, why: Why::Rule(reason) })
+        };
+        claims_refused(basket, refused.into_iter().filter_map(named).collect())
+    })?;
+    let seen = |claim: ClaimId| found.iter().find(|found| found.claim.id == claim);
+    let spent = discounts
+        .into_iter()
+        .filter_map(|discount| seen(discount.claim).map(|found| (discount, found.claim.version)))
+        .map(|(discount, seen)| Spent { discount, seen })
+        .collect();
+    Ok(Worth { lines, spent })
+}
+
+/// The named claims, all of which are free. An order whose time is up keeps none of them.
+async fn free(
+    app: &App,
+    account: AccountId,
+    (claims, codes): (&[ClaimId], &[String]),
+    basket: &Basket,
+) -> Result<Vec<Found>, Refusal> {
+    let find = async || match spend::named(app, account, claims, codes).await {
+        Err(Error::Refused(refused)) => Err(claims_refused(basket, refused)),
+        Err(Error::Fault(fault)) => Err(fault.into()),
+        Ok(found) => Ok(found),
+    };
+    let mut found = find().await?;
+    let reserved: Vec<_> = found
+        .iter()
+        .filter(|found| found.claim.state == ClaimState::Reserved)
+        .filter_map(|found| found.claim.order_id)
+        .collect();
+    if !reserved.is_empty() {
+        for order in reserved {
+            expire_or_prolong(app, order).await?;
+        }
+        found = find().await?;
+    }
+    let bound = spend::bound(&found);
+    if bound.is_empty() { Ok(found) } else { Err(claims_refused(basket, bound)) }
+}
+
+fn claims_refused(basket: &Basket, refused: Vec<Refused>) -> Error<Refusal> {
+    Error::Refused(Refusal::Claims { currency: basket.currency.clone(), refused })
+}
+
+/// What each of the viewer's unused claims would take off the reservations, alone; those that would take off most first.
+pub async fn applicable(
+    app: &App,
+    viewer: &Viewer,
+    reservations: &[ReservationId],
+) -> Faulty<Vec<Applicable>> {
+    let account = viewer.account()?;
+    Check::default()
+        .that(!reservations.is_empty(), "reservationIds", "name at least one reservation")
+        .that(reservations.len() <= RESERVATIONS_MAX, "reservationIds", "at most 20 reservations")
+        .done()?;
+    let mut held = Vec::with_capacity(reservations.len());
+    for id in reservations {
+        held.push(inventory::owned(app, viewer, *id).await?);
+    }
+    let basket = match Basket::of(app, &held).await {
+        Ok(basket) => basket,
+        Err(Error::Fault(fault)) => return Err(fault),
+        Err(Error::Refused(_)) => {
+            return Err(Fault::invalid("reservationIds", "are of several shops or currencies"));
+        }
+    };
+    let lines = basket.discountable(&basket.lines(held.iter().map(|reservation| &reservation.held))?)?;
+    let claims = unused_of(app, account).await?;
+    let offers = spend::offers(app, claims.iter()).await?;
+    let all = discount::Basket { lines: &lines, currency: &basket.currency, now: app.clock.now() };
+    let mut applicable: Vec<Applicable> = claims
+        .into_iter()
+        .zip(&offers)
+        .map(|(claim, offer)| {
+            let saves = match discount::apply(all, std::slice::from_ref(offer)) {
+                Ok(discounts) => Ok(discounts.iter().map(discount::Discount::total).sum()),
+                Err(refused) => Err(refused.first().map_or(Reason::NothingLeft, |(_, reason)| *reason)),
+            };
+            Applicable { claim, currency: basket.currency.clone(), saves }
+        })
+        .collect();
+    applicable.sort_by_key(|one| std::cmp::Reverse(one.saves.unwrap_or(-1)));
+    Ok(applicable)
+}
+
+async fn unused_of(app: &App, account: AccountId) -> Faulty<Vec<claim::Model>> {
+    Ok(claim::Entity::find()
+        .filter(claim::Column::AccountId.eq(account))
+        .filter(claim::Column::State.eq(ClaimState::Claimed))
+        .order_by_desc(claim::Column::Id)
+        .limit(CLAIMS_SHOWN_MAX)
+        .all(app.store.read())
+        .await?)
+}

@@ -1,0 +1,72 @@
+//! The words by which coupons are found: those of their title, shop and product.
+
+use std::collections::{BTreeSet, HashMap};
+
+use entity::{CouponId, ProductId, ShopId, coupon, product, shop};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+
+use super::fold;
+use crate::{error::Faulty, store::Tx};
+
+/// Words of a coupon that are kept.
+const WORDS_MAX: usize = 64;
+/// Rows per statement: well below the databases' limits of bound values.
+const ROWS_PER_STATEMENT: usize = 1_000;
+
+/// Whose coupons are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Of {
+    /// The one coupon.
+    Coupon(CouponId),
+    /// All coupons of the product.
+    Product(ProductId),
+    /// All coupons of the shop.
+    Shop(ShopId),
+}
+
+/// Writes down the words of the coupons anew.
+pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
+    let coupons = coupon::Entity::find()
+        .filter(match of {
+            Of::Coupon(id) => coupon::Column::Id.eq(id),
+            Of::Product(id) => coupon::Column::ProductId.eq(id),
+            Of::Shop(id) => coupon::Column::ShopId.eq(id),
+        })
+        .all(tx)
+        .await?;
+    let shops: BTreeSet<ShopId> = coupons.iter().map(|coupon| coupon.shop_id).collect();
+    let products: BTreeSet<ProductId> = coupons.iter().filter_map(|coupon| coupon.product_id).collect();
+    let shops: HashMap<ShopId, String> = shop::Entity::find()
+        .filter(shop::Column::Id.is_in(shops))
+        .all(tx)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row.name))
+        .collect();
+    let products: HashMap<ProductId, String> = product::Entity::find()
+        .filter(product::Column::Id.is_in(products))
+        .all(tx)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row.name))
+        .collect();
+    let mut rows = Vec::new();
+    for coupon in &coupons {
+        let product = coupon.product_id.and_then(|id| products.get(&id));
+        let texts = [Some(&coupon.title), shops.get(&coupon.shop_id), product];
+        let words: Vec<String> = texts.into_iter().flatten().flat_map(|text| fold(text)).collect();
+        let words: BTreeSet<String> = words.into_iter().take(WORDS_MAX).collect();
+        let row = |word| coupon::word::ActiveModel { word: Set(word), coupon_id: Set(coupon.id) };
+        rows.extend(words.into_iter().map(row));
+    }
+    for coupons in coupons.chunks(ROWS_PER_STATEMENT) {
+        coupon::word::Entity::delete_many()
+            .filter(coupon::word::Column::CouponId.is_in(coupons.iter().map(|coupon| coupon.id)))
+            .exec(tx)
+            .await?;
+    }
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        coupon::word::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Claims: into the bag, given back, expired, and told to whoever watches.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{World, run, socket::Socket};
+
+const BAG: &str = "{ viewer { bag { claims { nodes { id state code } } tickets { nodes { id } } } } }";
+
+async fn bag(world: &World, token: &str) -> Value {
+    world.gql(Some(token), BAG, json!({})).await.good().data("viewer.bag.claims.nodes")
+}
+
+async fn release(world: &World, token: &str, claim: &str) -> crate::support::Answer {
+    let document = "mutation($id: ID!) { releaseClaim(input: { claimId: $id }) {
+        claim { state code } errors { code } } }";
+    world.gql(Some(token), document, json!({ "id": claim })).await
+}
+
+#[test]
+fn a_free_coupon_is_claimed_once_under_one_key() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let id = world.published(&stage, json!({ "stock": 5, "limitPerBuyer": 2 })).await;
+        let buyer = world.guest().await;
+        let first = world.try_claim(&buyer, &id, "the-one-key").await.good();
+        let again = world.try_claim(&buyer, &id, "the-one-key").await.good();
+        assert_eq!(first.data("claimCoupon.claim.id"), again.data("claimCoupon.claim.id"));
+        assert_eq!(first.data("claimCoupon.claim.code"), again.data("claimCoupon.claim.code"));
+        assert_eq!(again.data("claimCoupon.claim.coupon"), json!({ "left": 4, "viewerTaken": 1 }));
+        let code = first.text("claimCoupon.claim.code");
+        let groups: Vec<usize> = code.split('-').map(str::len).collect();
+        assert_eq!(groups, [4, 4, 4, 4, 1], "{code}");
+        let other = world.published(&stage, json!({})).await;
+        let mismatch = world.try_claim(&buyer, &other, "the-one-key").await;
+        assert_eq!(mismatch.refusal("claimCoupon").as_deref(), Some("IDEMPOTENCY_MISMATCH"));
+        world.try_claim(&buyer, &id, "another-key").await.good();
+        let full = world.try_claim(&buyer, &id, "a-third-key").await;
+        assert_eq!(full.refusal("claimCoupon").as_deref(), Some("LIMIT_REACHED"), "{}", full.body);
+        assert_eq!(
+            (full.data("claimCoupon.errors.0.limit"), full.data("claimCoupon.errors.0.taken")),
+            (json!(2), json!(2))
+        );
+        assert_eq!(bag(world, &buyer).await.as_array().map(Vec::len), Some(2));
+        // Whoever is not its holder sees nothing of it.
+        let stranger = world.guest().await;
+        let claim = "query($id: ID!) { claim(id: $id) { code } node(id: $id) { id } }";
+        let seen = world
+            .gql(Some(&stranger), claim, json!({ "id": first.text("claimCoupon.claim.id") }))
+            .await
+            .good();
+        assert_eq!((seen.data("claim"), seen.data("node")), (Value::Null, Value::Null));
+    });
+}
+
+#[test]
+fn the_terms_are_those_of_the_claim() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let id = world.published(&stage, json!({ "limitPerBuyer": 3 })).await;
+        let buyer = world.guest().await;
+        let (first, _) = world.claim(&buyer, &id).await;
+        world
+            .update_coupon(
+                &stage.vendor,
+                &id,
+                json!({ "title": "Ten off", "amount": { "amount": "10.00", "currency": "EUR" } }),
+            )
+            .await
+            .good();
+        let second =
+            world.try_claim(&buyer, &id, "after-the-change").await.good().text("claimCoupon.claim.id");
+        let title = async |id: &str| {
+            let document = "query($id: ID!) { claim(id: $id) { title coupon { title } } }";
+            world.gql(Some(&buyer), document, json!({ "id": id })).await.good().data("claim")
+        };
+        assert_eq!(title(&first).await, json!({ "title": "Five off", "coupon": { "title": "Ten off" } }));
+        assert_eq!(title(&second).await, json!({ "title": "Ten off", "coupon": { "title": "Ten off" } }));
+        // Another instance, which has not followed yet, makes the claim out upon the new terms too.
+        let other = World::of(world.second().await, world.backend, &world.url);
+        let third = other.try_claim(&buyer, &id, "at-another-instance").await.good();
+        assert_eq!(third.data("claimCoupon.claim.title"), "Ten off");
+        world
+            .update_coupon(&stage.vendor, &id, json!({ "title": "Twenty off", "limitPerBuyer": 9 }))
+            .await
+            .good();
+        let fourth = other.try_claim(&buyer, &id, "at-another-instance-again").await.good();
+        assert_eq!(fourth.data("claimCoupon.claim.title"), "Twenty off");
+        tessera::server::close(other.app, Duration::from_secs(5)).await;
+    });
+}
+
+#[test]
+fn what_is_given_back_is_anothers_and_its_code_dies() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let id = world.published(&stage, json!({ "stock": 1 })).await;
+        let (buyer, other) = (world.guest().await, world.guest().await);
+        let (claim, code) = world.claim(&buyer, &id).await;
+        assert_eq!(
+            world.try_claim(&other, &id, "none-left").await.refusal("claimCoupon").as_deref(),
+            Some("SOLD_OUT")
+        );
+        let foreign = release(world, &other, &claim).await;
+        assert_eq!(foreign.refusal("releaseClaim").as_deref(), Some("NOT_FOUND"));
+        let released = release(world, &buyer, &claim).await.good();
+        assert_eq!(released.data("releaseClaim.claim"), json!({ "state": "RELEASED", "code": null }));
+        release(world, &buyer, &claim).await.good();
+        assert_eq!(bag(world, &buyer).await, json!([]));
+        let (_, anothers) = world.claim(&other, &id).await;
+        assert_ne!(code, anothers);
+        assert_eq!(
+            world.try_claim(&buyer, &id, "once-more").await.refusal("claimCoupon").as_deref(),
+            Some("SOLD_OUT")
+        );
+    });
+}
+
+#[test]
+fn a_claim_expires_by_its_deadline_written_down_or_not() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let days = world.published(&stage, json!({ "validDays": 2, "stock": 10 })).await;
+        let (buyer, _) = (world.user("buyer").await, world.user("other").await);
+        let (claim, _) = world.claim(&buyer, &days).await;
+        world.advance(Duration::from_hours(24));
+        world.claim(&world.sign_in("other").await, &days).await;
+        world.advance(Duration::from_hours(24));
+        let (buyer, other) = (world.sign_in("buyer").await, world.sign_in("other").await);
+        let vendor = world.sign_in("vendor").await;
+        let states = async |token: &str| bag(world, token).await[0].clone();
+        assert_eq!(states(&buyer).await["state"], "EXPIRED", "before anybody wrote it down");
+        assert_eq!(states(&buyer).await["code"], Value::Null);
+        assert_eq!(states(&other).await["state"], "CLAIMED");
+        assert_eq!(release(world, &buyer, &claim).await.refusal("releaseClaim").as_deref(), Some("EXPIRED"));
+        let stages = "query($id: ID!) { coupon(id: $id) { stages { created published reserved claimed redeemed expired released } } }";
+        let look = async || {
+            world.gql(Some(&vendor), stages, json!({ "id": days })).await.good().data("coupon.stages")
+        };
+        let expected = json!({ "created": 10, "published": 8, "reserved": 0, "claimed": 1, "redeemed": 0, "expired": 1, "released": 0 });
+        assert_eq!(look().await, expected);
+        assert_eq!(
+            world.gql(Some(&buyer), stages, json!({ "id": days })).await.good().data("coupon.stages"),
+            Value::Null
+        );
+        assert_eq!(tessera::coupon::claim::expire_due(&world.app).await.expect("expired"), 1);
+        assert_eq!(tessera::coupon::claim::expire_due(&world.app).await.expect("nothing"), 0);
+        assert_eq!(look().await, expected);
+        assert_eq!(states(&buyer).await["state"], "EXPIRED");
+    });
+}
+
+#[test]
+fn holders_vendors_and_everybody_are_told_what_changes() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let id = world.published(&stage, json!({ "stock": 2, "limitPerBuyer": 2 })).await;
+        world.app.spawn(tessera::outbox::tail(world.app.clone()));
+        let address = world.listen().await;
+        let buyer = world.guest().await;
+        let mut holder = Socket::open(&address, Some(&buyer)).await;
+        holder.subscribe("b", "subscription { bag { claims { nodes { state } } } }", json!({})).await;
+        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([]));
+        let mut vendor = Socket::open(&address, Some(&stage.vendor)).await;
+        let watch = "subscription($id: ID!) { couponStages(couponId: $id) { published claimed released } }";
+        vendor.subscribe("s", watch, json!({ "id": id })).await;
+        assert_eq!(
+            vendor.next().await["couponStages"],
+            json!({ "published": 2, "claimed": 0, "released": 0 })
+        );
+        let mut anybody = Socket::open(&address, None).await;
+        let left = "subscription($id: ID!, $after: Long) { couponAvailability(couponId: $id, after: $after) { after version left } }";
+        anybody.subscribe("l", left, json!({ "id": id })).await;
+        let snapshot = anybody.next().await["couponAvailability"].clone();
+        assert_eq!((&snapshot["after"], &snapshot["left"]), (&Value::Null, &json!(2)));
+        let (claim, _) = world.claim(&buyer, &id).await;
+        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([{ "state": "CLAIMED" }]));
+        assert_eq!(
+            vendor.next().await["couponStages"],
+            json!({ "published": 1, "claimed": 1, "released": 0 })
+        );
+        let delta = anybody.next().await["couponAvailability"].clone();
+        assert_eq!((&delta["after"], &delta["left"]), (&snapshot["version"], &json!(1)));
+        release(world, &buyer, &claim).await.good();
+        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([]));
+        assert_eq!(anybody.next().await["couponAvailability"]["left"], 2);
+        let mut told = vendor.next().await["couponStages"].clone();
+        if told["released"] == 0 {
+            told = vendor.next().await["couponStages"].clone();
+        }
+        assert_eq!(told, json!({ "published": 2, "claimed": 0, "released": 1 }));
+        // Whoever comes back hears what they missed.
+        let mut again = Socket::open(&address, None).await;
+        again.subscribe("l", left, json!({ "id": id, "after": snapshot["version"] })).await;
+        let mut missed = again.next().await["couponAvailability"].clone();
+        assert_eq!(missed["after"], snapshot["version"]);
+        while missed["left"] != 2 {
+            let next = again.next().await["couponAvailability"].clone();
+            assert_eq!(next["after"], missed["version"], "nothing missed");
+            missed = next;
+        }
+        // A raised stock is told too.
+        world.update_coupon(&stage.vendor, &id, json!({ "stock": 7 })).await.good();
+        assert_eq!(anybody.next().await["couponAvailability"]["left"], 7);
+        let draft = world.draft_coupon(&stage, json!({})).await;
+        let mut nothing = Socket::open(&address, None).await;
+        nothing.subscribe("l", left, json!({ "id": draft })).await;
+        assert_eq!(nothing.message().await["type"], "error");
+    });
+}

@@ -1,0 +1,87 @@
+//! The world's laws about claims: no copy twice, nobody above the limit, each uploaded code one claim's.
+
+use std::collections::BTreeMap;
+
+use entity::{
+    AccountId, CouponId, InventoryId,
+    claim::{self, ClaimState, redemption},
+    coupon::{self, CodeSource, code},
+    inventory::{area, buyer},
+};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
+
+/// Panics at the first law that is broken.
+pub(super) async fn hold(db: &DatabaseConnection) {
+    for coupon in coupon::Entity::find().all(db).await.expect("coupons") {
+        claims_are_what_was_sold(db, &coupon).await;
+        uploaded_codes_belong_to_claims(db, &coupon).await;
+        nobody_is_above_the_limit(db, coupon.id).await;
+    }
+    for claim in claim::Entity::find().all(db).await.expect("claims") {
+        nothing_is_both_used_and_given_back(db, &claim).await;
+    }
+}
+
+/// Who claimed the copies of the coupon that are taken: given back or taken back, they are not.
+pub(super) async fn buyers_of(db: &DatabaseConnection, coupon: CouponId) -> Vec<AccountId> {
+    taken(db, coupon).await.into_iter().map(|claim| claim.buyer_id).collect()
+}
+
+async fn taken(db: &DatabaseConnection, coupon: CouponId) -> Vec<claim::Model> {
+    claim::Entity::find()
+        .filter(claim::Column::CouponId.eq(coupon))
+        .filter(claim::Column::State.is_not_in([ClaimState::Released, ClaimState::Revoked]))
+        .all(db)
+        .await
+        .expect("claims")
+}
+
+async fn claims_are_what_was_sold(db: &DatabaseConnection, coupon: &coupon::Model) {
+    let claims = taken(db, coupon.id).await.len();
+    let id = (InventoryId::from(coupon.id), 0);
+    let Some(area) = area::Entity::find_by_id(id).one(db).await.expect("an area") else {
+        // Written down by a test of the checkout, not published and claimed.
+        return;
+    };
+    assert_eq!(usize::try_from(area.sold).expect("few"), claims, "as many claims as copies sold");
+    if let Some(stock) = coupon.stock {
+        assert_eq!(area.capacity, stock, "the stock is what the coupon says");
+        assert!(claims <= stock.unsigned_abs() as usize, "more claims than copies");
+    }
+}
+
+async fn uploaded_codes_belong_to_claims(db: &DatabaseConnection, coupon: &coupon::Model) {
+    let codes = code::Entity::find().filter(code::Column::CouponId.eq(coupon.id));
+    let codes = codes.all(db).await.expect("codes");
+    if coupon.codes == CodeSource::Generated {
+        assert!(codes.is_empty(), "uploaded codes of a coupon that makes its own");
+        return;
+    }
+    assert_eq!(Some(i32::try_from(codes.len()).expect("few")), coupon.stock, "as many copies as codes");
+    let given: BTreeMap<_, _> =
+        codes.into_iter().filter_map(|code| Some((code.claim_id?, code.code))).collect();
+    let claims = claim::Entity::find().filter(claim::Column::CouponId.eq(coupon.id));
+    let claims: BTreeMap<_, _> =
+        claims.all(db).await.expect("claims").into_iter().map(|claim| (claim.id, claim.code)).collect();
+    assert_eq!(given, claims, "each claim has one of the uploaded codes, and each code at most one claim");
+}
+
+async fn nobody_is_above_the_limit(db: &DatabaseConnection, id: CouponId) {
+    let rows = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(InventoryId::from(id)));
+    for row in rows.all(db).await.expect("buyers") {
+        assert!(row.taken <= row.allowed, "{} of {} taken", row.taken, row.allowed);
+    }
+}
+
+/// What was used is not given back as well.
+async fn nothing_is_both_used_and_given_back(db: &DatabaseConnection, claim: &claim::Model) {
+    let uses = redemption::Entity::find()
+        .filter(redemption::Column::ClaimId.eq(claim.id))
+        .filter(redemption::Column::ReversedAt.is_null())
+        .all(db)
+        .await
+        .expect("redemptions");
+    if matches!(claim.state, ClaimState::Released | ClaimState::Revoked) {
+        assert!(uses.is_empty(), "both used and given back");
+    }
+}

@@ -1,0 +1,251 @@
+//! Coupons in people's hands, as tests of the checkout begin with them: written down, not claimed.
+
+use chrono::TimeDelta;
+use entity::{
+    ClaimId, CouponId, OrderId,
+    claim::{self, ClaimState, redemption},
+    coupon::{self, CodeSource, CouponKind, CouponState, budget, scope},
+    order::{self, OrderState, discount, line},
+    shop,
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, IntoActiveModel, QueryFilter};
+use serde_json::json;
+use tessera::{
+    auth,
+    coupon::{code::Code, terms::Terms},
+};
+use type_safe_id::{DynamicType, TypeSafeId};
+
+use super::{Answer, World};
+
+/// A claim in somebody's bag.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// Its id.
+    pub(crate) id: ClaimId,
+    /// The same as clients see it.
+    pub(crate) text: String,
+    /// Its code, in groups.
+    pub(crate) code: String,
+}
+
+impl World {
+    /// A published coupon of the one shop: 10.00 off, unless `change` says otherwise.
+    pub(crate) async fn coupon(&self, change: impl FnOnce(&mut coupon::Model)) -> coupon::Model {
+        let shop = shop::Entity::find().one(self.app.store.read()).await.expect("read").expect("a shop");
+        let category = entity::category::Entity::find().one(self.app.store.read()).await.expect("read");
+        let now = self.app.clock.now();
+        let mut row = coupon::Model {
+            id: CouponId(self.app.clock.new_uuid()),
+            shop_id: shop.id,
+            product_id: None,
+            event_id: None,
+            tier_id: None,
+            category_id: category.expect("a category").id,
+            title: "Spring".to_owned(),
+            description: String::new(),
+            terms: String::new(),
+            picture_url: None,
+            kind: CouponKind::AmountOff,
+            amount_minor: Some(1_000),
+            basis_points: None,
+            cap_minor: None,
+            currency: "EUR".to_owned(),
+            price_minor: 0,
+            tax_basis_points: 0,
+            codes: CodeSource::Generated,
+            stock: None,
+            limit_per_buyer: 10,
+            publish_from: None,
+            publish_until: None,
+            valid_from: None,
+            valid_until: None,
+            valid_days: None,
+            shareable: false,
+            minimum_spend_minor: 0,
+            exclusive: false,
+            stacking_group: None,
+            position: 0,
+            budget_minor: None,
+            state: CouponState::Published,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        change(&mut row);
+        let tx = self.app.store.begin().await.expect("begun");
+        coupon::Entity::insert(row.clone().into_active_model())
+            .exec_without_returning(&tx)
+            .await
+            .expect("a coupon");
+        if let Some(allowed) = row.budget_minor {
+            let budget = budget::ActiveModel { coupon_id: Set(row.id), allowed: Set(allowed), spent: Set(0) };
+            budget::Entity::insert(budget).exec_without_returning(&tx).await.expect("a budget");
+        }
+        tx.commit().await.expect("committed");
+        row
+    }
+
+    /// A gift card's coupon.
+    pub(crate) async fn gift_card(&self, face: i64) -> coupon::Model {
+        self.coupon(|coupon| {
+            coupon.kind = CouponKind::GiftCard;
+            coupon.amount_minor = Some(face);
+            coupon.shareable = true;
+        })
+        .await
+    }
+
+    /// One of it in the bag of whoever has the token.
+    pub(crate) async fn held(&self, coupon: &coupon::Model, token: &str) -> Held {
+        self.held_of(coupon, &[], token).await
+    }
+
+    /// The same, for what is named only.
+    pub(crate) async fn held_of(&self, coupon: &coupon::Model, scopes: &[scope::Model], token: &str) -> Held {
+        let viewer = auth::authenticate(&self.app, Some(token)).await.expect("a viewer");
+        let account = viewer.account().expect("an account");
+        let now = self.app.clock.now();
+        let code = Code::generated(self.app.random());
+        let terms = Terms::of(coupon, scopes).expect("terms");
+        let id = ClaimId(self.app.clock.new_uuid());
+        let row = claim::ActiveModel {
+            id: Set(id),
+            coupon_id: Set(coupon.id),
+            account_id: Set(account),
+            buyer_id: Set(account),
+            state: Set(ClaimState::Claimed),
+            code: Set(code.as_str().to_owned()),
+            epoch: Set(1),
+            face_minor: Set(terms.worth.face()),
+            balance_minor: Set(terms.worth.face()),
+            terms: Set(terms.to_json().expect("JSON")),
+            valid_from: Set(coupon.valid_from.unwrap_or(now)),
+            valid_until: Set(coupon
+                .valid_until
+                .or(coupon.valid_days.map(|days| now + TimeDelta::days(days.into())))),
+            order_id: Set(None),
+            order_line_id: Set(None),
+            claimed_at: Set(now),
+            redeemed_at: Set(None),
+            version: Set(1),
+            updated_at: Set(now),
+        };
+        let tx = self.app.store.begin().await.expect("begun");
+        claim::Entity::insert(row).exec_without_returning(&tx).await.expect("a claim");
+        tx.commit().await.expect("committed");
+        let kind = DynamicType::new("claim").expect("a prefix");
+        let text = TypeSafeId::from_type_and_uuid(kind, id.0).to_string();
+        Held { id, text, code: code.to_string() }
+    }
+
+    /// The claim as it is written down.
+    pub(crate) async fn claim_row(&self, held: &Held) -> claim::Model {
+        let found = claim::Entity::find_by_id(held.id).one(self.app.store.read()).await;
+        found.expect("read").expect("a claim")
+    }
+
+    /// What of the coupon's budget is spent.
+    pub(crate) async fn spent(&self, coupon: &coupon::Model) -> i64 {
+        let found = budget::Entity::find_by_id(coupon.id).one(self.app.store.read()).await;
+        found.expect("read").expect("a budget").spent
+    }
+
+    /// Tries to check reservations out and to spend claims on them.
+    pub(crate) async fn spend(
+        &self,
+        token: &str,
+        reservations: &[&str],
+        claims: &[&Held],
+        key: &str,
+    ) -> Answer {
+        let claims: Vec<&str> = claims.iter().map(|held| held.text.as_str()).collect();
+        let input = json!({ "reservations": reservations, "claims": claims, "codes": [], "key": format!("spend-{key}") });
+        self.gql(Some(token), SPEND, input).await
+    }
+
+    /// The same with codes.
+    pub(crate) async fn spend_codes(
+        &self,
+        token: &str,
+        reservations: &[&str],
+        codes: &[&str],
+        key: &str,
+    ) -> Answer {
+        let input = json!({ "reservations": reservations, "claims": [], "codes": codes, "key": format!("spend-{key}") });
+        self.gql(Some(token), SPEND, input).await
+    }
+}
+
+/// Checks reservations out and spends claims on them.
+const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $codes: [String!]!, $key: String!) {
+    checkout(input: { reservationIds: $reservations, claimIds: $claims, codes: $codes, idempotencyKey: $key,
+        contact: { name: \"A Buyer\", email: \"buyer@tessera.test\" } }) {
+        order { id state total { amount } fees { amount } tax { amount } discount { amount }
+            discounts { label amount { amount } claimId }
+            lines { label price { amount } fee { amount } discount { amount } tax { amount } total { amount } } }
+        errors { code message path retryable retryAfterSeconds missing { amount currency } validFrom } } }";
+
+/// The laws of spending: what was promised was given once, and every cent of it is accounted for.
+pub(crate) async fn hold(db: &DatabaseConnection) {
+    let orders = order::Entity::find().all(db).await.expect("orders");
+    let discounts = discount::Entity::find().all(db).await.expect("discounts");
+    for order in &orders {
+        let lines = line::Entity::find().filter(line::Column::OrderId.eq(order.id));
+        let lines = lines.all(db).await.expect("lines");
+        let of_lines: i64 = lines.iter().map(|line| line.discount_minor).sum();
+        let of_claims: i64 = discounts
+            .iter()
+            .filter(|discount| discount.order_id == order.id)
+            .map(|discount| discount.amount_minor)
+            .sum();
+        assert_eq!((of_lines, of_claims), (order.discount_minor, order.discount_minor), "discounts add up");
+        let tax: i64 = lines.iter().map(|line| line.tax_minor).sum();
+        assert_eq!(order.tax_minor, tax, "tax adds up");
+    }
+    let live = |id: OrderId| orders.iter().find(|order| order.id == id).is_some_and(|order| is_live(order));
+    for row in budget::Entity::find().all(db).await.expect("budgets") {
+        let spent: i64 = discounts
+            .iter()
+            .filter(|discount| discount.coupon_id == row.coupon_id && live(discount.order_id))
+            .map(|discount| discount.amount_minor)
+            .sum();
+        assert_eq!(row.spent, spent, "the budget is what the live orders' discounts are");
+        assert!((0..=row.allowed).contains(&row.spent), "the budget is kept");
+    }
+    let uses = redemption::Entity::find().all(db).await.expect("redemptions");
+    for claim in claim::Entity::find().all(db).await.expect("claims") {
+        let lasting: Vec<_> =
+            uses.iter().filter(|one| one.claim_id == claim.id && one.reversed_at.is_none()).collect();
+        let bound: Vec<OrderId> = discounts
+            .iter()
+            .filter(|discount| discount.claim_id == claim.id && live(discount.order_id))
+            .map(|discount| discount.order_id)
+            .collect();
+        let waiting = bound.iter().filter(|id| {
+            let order = orders.iter().find(|order| order.id == **id);
+            order.is_some_and(|order| order.state == OrderState::AwaitingPayment)
+        });
+        let waiting = waiting.count();
+        assert_eq!(waiting, usize::from(claim.state == ClaimState::Reserved), "reserved by one order");
+        if let (Some(face), Some(balance)) = (claim.face_minor, claim.balance_minor) {
+            let taken: i64 = lasting.iter().filter_map(|one| one.amount_minor).sum();
+            assert_eq!(face, balance + taken, "a gift card's uses and balance are its face value");
+        } else {
+            assert!(bound.len() <= 1, "spent in two orders: {bound:?}");
+            let used = usize::from(claim.state == ClaimState::Redeemed);
+            assert_eq!(lasting.len(), used, "used once if it is used up, and else not");
+        }
+    }
+}
+
+fn is_live(order: &order::Model) -> bool {
+    match order.state {
+        OrderState::AwaitingPayment | OrderState::Paid | OrderState::PartiallyRefunded => true,
+        OrderState::Refunded
+        | OrderState::Expired
+        | OrderState::Cancelled
+        | OrderState::RefundDue
+        | OrderState::Stuck => false,
+    }
+}

@@ -1,4 +1,4 @@
-//! A front end that reserves and releases: requests put together from ready-made pieces, answers only looked at.
+//! A front end that reserves, releases and claims: requests put together from ready-made pieces, answers only looked at.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +12,8 @@ const RESERVE: &str = "mutation($e:ID!,$s:[ID!]!,$k:String!){reserveSeats(input:
                        idempotencyKey:$k}){reservation{id expiresAt}errors{code}}}";
 const RELEASE: &str =
     "mutation($r:ID!){releaseReservation(input:{reservationId:$r}){reservation{id}errors{code}}}";
+const CLAIM: &str = "mutation($c:ID!,$k:String!){claimCoupon(input:{couponId:$c,idempotencyKey:$k})\
+                     {claim{id code}errors{code}}}";
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +89,19 @@ impl Buyer {
         self.ask().await
     }
 
+    /// Claims a coupon for the buyer whose turn it is; the next call is the next buyer's.
+    pub(crate) async fn claim(&mut self, coupon: &str, key: u64) -> Outcome<Answer> {
+        self.turn = (self.turn + 1) % self.heads.len();
+        let key = format!("bench-{key:016x}");
+        self.body.clear();
+        for piece in
+            ["{\"query\":\"", CLAIM, "\",\"variables\":{\"c\":\"", coupon, "\",\"k\":\"", &key, "\"}}"]
+        {
+            self.body.extend_from_slice(piece.as_bytes());
+        }
+        self.ask().await
+    }
+
     /// Makes the last call again, for the same buyer with the same key.
     pub(crate) async fn repeat(&mut self) -> Outcome<Answer> {
         self.ask().await
@@ -110,14 +125,14 @@ impl Buyer {
         let answer = verdict(status, body);
         if answer == Answer::Done {
             self.reservation.clear();
-            self.reservation.push_str(reservation(body).unwrap_or_default());
+            self.reservation.push_str(made(body).unwrap_or_default());
         }
         Ok(answer)
     }
 }
 
 fn verdict(status: u16, body: &[u8]) -> Answer {
-    if status == 200 && find(body, b"\"errors\":[]").is_some() && reservation(body).is_some() {
+    if status == 200 && find(body, b"\"errors\":[]").is_some() && made(body).is_some() {
         Answer::Done
     } else if status == 200 && find(body, b"SEATS_TAKEN").is_some() {
         Answer::Refused
@@ -128,9 +143,9 @@ fn verdict(status: u16, body: &[u8]) -> Answer {
     }
 }
 
-/// The reservation's id, wherever it stands.
-fn reservation(body: &[u8]) -> Option<&str> {
-    let begin = find(body, b"\"reservation_")? + 1;
+/// The id of the reservation or claim that was made, wherever it stands.
+fn made(body: &[u8]) -> Option<&str> {
+    let begin = find(body, b"\"reservation_").or_else(|| find(body, b"\"claim_"))? + 1;
     let length = find(&body[begin..], b"\"")?;
     std::str::from_utf8(&body[begin..begin + length]).ok()
 }
@@ -143,7 +158,9 @@ mod tests {
     fn answers_are_told_apart() {
         let done = br#"{"data":{"reserveSeats":{"reservation":{"id":"reservation_01"},"errors":[]}}}"#;
         assert_eq!(verdict(200, done), Answer::Done);
-        assert_eq!(reservation(done), Some("reservation_01"));
+        assert_eq!(made(done), Some("reservation_01"));
+        let claimed = br#"{"data":{"claimCoupon":{"claim":{"id":"claim_01","code":"2345"},"errors":[]}}}"#;
+        assert_eq!((verdict(200, claimed), made(claimed)), (Answer::Done, Some("claim_01")));
         let refused = br#"{"data":{"reserveSeats":{"reservation":null,"errors":[{"code":"SEATS_TAKEN"}]}}}"#;
         assert_eq!(verdict(200, refused), Answer::Refused);
         let again = br#"{"data":null,"errors":[{"extensions":{"code":"UNAVAILABLE","retryable":true}}]}"#;

@@ -1,4 +1,4 @@
-//! A crowd that reserves pair after pair as fast as it is answered.
+//! A crowd that reserves pair after pair, or claims coupon after coupon, as fast as it is answered.
 
 use std::{
     sync::{
@@ -54,9 +54,17 @@ pub(crate) struct Tally {
     span: Option<(Instant, Instant)>,
 }
 
-/// What is sold of one event.
+/// What the crowd wants.
+enum Goods {
+    /// The event's pairs, one after the other.
+    Pairs(Event),
+    /// Copies of the coupon with this id.
+    Copies(String),
+}
+
+/// What is sold of one event or coupon.
 struct Sale {
-    event: Event,
+    goods: Goods,
     warm_up: usize,
     last: usize,
     warm: AtomicUsize,
@@ -69,8 +77,18 @@ impl Crowd<'_> {
         let (warm_up, timed) = (usize::try_from(warm_up)?, usize::try_from(timed)?);
         let sales: Vec<_> = events
             .iter()
-            .map(|event| Sale::new(event, warm_up, timed, events.len()))
+            .map(|event| Sale::of_pairs(event, warm_up / events.len(), timed / events.len()))
             .collect::<Outcome<_>>()?;
+        self.come(&sales).await
+    }
+
+    /// Claims so many copies of the coupon, after some to warm up.
+    pub(crate) async fn claim(&self, coupon: &str, warm_up: u32, timed: u32) -> Outcome<Tally> {
+        let goods = Goods::Copies(coupon.to_owned());
+        self.come(&[Sale::new(goods, usize::try_from(warm_up)?, usize::try_from(timed)?)]).await
+    }
+
+    async fn come(&self, sales: &[Arc<Sale>]) -> Outcome<Tally> {
         let barrier = Arc::new(Barrier::new(self.connections));
         let mut tasks = JoinSet::new();
         for (number, tokens) in self.shares().enumerate() {
@@ -93,27 +111,39 @@ impl Crowd<'_> {
 }
 
 impl Sale {
-    fn new(event: &Event, warm_up: usize, timed: usize, sales: usize) -> Outcome<Arc<Self>> {
-        let (warm_up, timed) = (warm_up / sales, timed / sales);
+    fn of_pairs(event: &Event, warm_up: usize, timed: usize) -> Outcome<Arc<Self>> {
         let last = warm_up + timed;
         if 2 * last > event.seats.len() {
             return Err(format!("{} seats are too few for {last} pairs", event.seats.len()).into());
         }
+        Ok(Self::new(Goods::Pairs(event.clone()), warm_up, timed))
+    }
+
+    fn new(goods: Goods, warm_up: usize, timed: usize) -> Arc<Self> {
         let (warm, next) = (AtomicUsize::new(0), AtomicUsize::new(warm_up));
-        Ok(Arc::new(Self { event: event.clone(), warm_up, last, warm, next }))
+        Arc::new(Self { goods, warm_up, last: warm_up + timed, warm, next })
     }
 }
 
-/// The next pair's number before `end`.
+/// The next number before `end`.
 fn take(next: &AtomicUsize, end: usize) -> Option<usize> {
     let number = next.fetch_add(1, Ordering::Relaxed);
     (number < end).then_some(number)
 }
 
-/// Reserves a pair, as often as the server asks to be asked again.
-async fn insist(buyer: &mut Buyer, sale: &Sale, (pair, key): (usize, u64), tally: &mut Tally) -> Outcome<()> {
-    let seats = &sale.event.seats[2 * pair..2 * pair + 2];
-    let mut answer = buyer.reserve(&sale.event.id, seats, key).await?;
+/// Reserves a pair or claims a copy, as often as the server asks to be asked again.
+async fn insist(
+    buyer: &mut Buyer,
+    sale: &Sale,
+    (number, key): (usize, u64),
+    tally: &mut Tally,
+) -> Outcome<()> {
+    let mut answer = match &sale.goods {
+        Goods::Pairs(event) => {
+            buyer.reserve(&event.id, &event.seats[2 * number..2 * number + 2], key).await?
+        }
+        Goods::Copies(coupon) => buyer.claim(coupon, key).await?,
+    };
     for _ in 0..TRIES {
         let again = answer == Answer::Again;
         tally.count(answer);

@@ -1,4 +1,4 @@
-//! The reference on `PostgreSQL`: a hand-written transaction for each reservation, run by `pgbench` on Tessera's schema.
+//! The reference on `PostgreSQL`: a hand-written transaction for each reservation or claim, run by `pgbench` on Tessera's schema.
 //!
 //! Nothing is left out of it that an application without a desk would have to do, and nothing is put in: no version, no
 //! change log, no look at the key before. It is not told which seats are free, but never asks for one twice.
@@ -23,6 +23,8 @@ pub(crate) enum Work {
     Whole,
     /// Only the seats and the reservation, for information.
     Bare,
+    /// What a claim of a free coupon is: the stock, the buyer's counter with its limit, the claim, the idempotency key.
+    Claim,
 }
 
 /// Two seats as a reservation's row has them.
@@ -58,9 +60,16 @@ impl Reference {
         self.halls += 1;
         let (hall, scale) = (self.halls, &bench.scale);
         let (warm, timed) = (scale.warm_up / clients, scale.reservations / clients);
-        execute(&self.home.url, &stock(hall, 100 * scale.hall_rows)).await?;
-        let script = self.home.data.join(format!("reserve-{hall}.sql"));
-        fs::write(&script, transaction(work, hall, warm + timed, (scale.guests / clients).max(1)))?;
+        let each = (scale.guests / clients).max(1);
+        let (stock, transaction) = match work {
+            Work::Whole | Work::Bare => {
+                (seats(hall, 100 * scale.hall_rows), reservation(work, hall, warm + timed, each))
+            }
+            Work::Claim => (copies(hall, clients * (warm + timed)), claim(hall, warm + timed, each)),
+        };
+        execute(&self.home.url, &stock).await?;
+        let script = self.home.data.join(format!("work-{hall}.sql"));
+        fs::write(&script, transaction)?;
         let run = |first: u32, count: u32| {
             let mut command = Command::new(bench.cluster.programs.join("pgbench"));
             command.args(["-n", "-M", "prepared", "-U", "postgres", "-p", "5432", "-h"]);
@@ -72,17 +81,31 @@ impl Reference {
         tps(run(0, warm))?;
         bench.cluster.settle().await?;
         let rate = tps(run(warm, timed))?;
-        let expected = i64::from(clients * (warm + timed));
-        let sql =
-            format!("SELECT count(*) FROM inventory_seat WHERE inventory_id = {} AND status = 1", id(hall));
-        let seats = number(&self.home.url, &sql).await?;
-        let sql = format!("SELECT count(*) FROM reservation WHERE inventory_id = {}", id(hall));
-        let reservations = number(&self.home.url, &sql).await?;
-        if (seats, reservations) != (2 * expected, expected) {
-            return Err(format!("pgbench left {seats} seats and {reservations} reservations").into());
-        }
+        self.check(work, hall, i64::from(clients * (warm + timed))).await?;
         progress(&format!("pgbench, {work:?}, {clients} clients: {rate:.0}/s"));
         Ok(rate)
+    }
+
+    /// Whether so many were made, and as many places taken.
+    async fn check(&self, work: Work, hall: u32, expected: i64) -> Outcome<()> {
+        let id = id(hall);
+        let (taken, made, places) = match work {
+            Work::Whole | Work::Bare => (
+                format!("SELECT count(*) FROM inventory_seat WHERE inventory_id = {id} AND status = 1"),
+                format!("SELECT count(*) FROM reservation WHERE inventory_id = {id}"),
+                2 * expected,
+            ),
+            Work::Claim => (
+                format!("SELECT sold FROM inventory_area WHERE inventory_id = {id}"),
+                format!("SELECT count(*) FROM claim WHERE coupon_id = {id}"),
+                expected,
+            ),
+        };
+        let (taken, made) = (number(&self.home.url, &taken).await?, number(&self.home.url, &made).await?);
+        if (taken, made) != (places, expected) {
+            return Err(format!("pgbench took {taken} places and made {made} of {expected}").into());
+        }
+        Ok(())
     }
 }
 
@@ -102,7 +125,7 @@ fn id(hall: u32) -> String {
     format!("lpad('{hall}', 32, 'f')::uuid")
 }
 
-fn stock(hall: u32, seats: u32) -> String {
+fn seats(hall: u32, seats: u32) -> String {
     let id = id(hall);
     format!(
         "SET session_replication_role = replica;
@@ -113,8 +136,45 @@ fn stock(hall: u32, seats: u32) -> String {
     )
 }
 
-/// The script: client by client, pair by pair, each client with `each` buyers of its own.
-fn transaction(work: Work, hall: u32, pairs_per_client: u32, each: u32) -> String {
+fn copies(hall: u32, copies: u32) -> String {
+    let id = id(hall);
+    format!(
+        "SET session_replication_role = replica;
+         INSERT INTO coupon (id, shop_id, category_id, title, description, terms, kind, amount_minor, currency,
+         price_minor, tax_basis_points, codes, stock, limit_per_buyer, shareable, minimum_spend_minor, exclusive,
+         position, state, version, created_at, updated_at)
+         VALUES ({id}, {id}, {id}, 'Free drink', '', '', 'amount_off', 400, 'EUR', 0, 0, 'generated', {copies}, 1000,
+         false, 0, false, 0, 'published', 1, now(), now());
+         INSERT INTO inventory (id, kind, version, capacity, available, reserved, sold, blocked, updated_at)
+         VALUES ({id}, 'coupon', 1, {copies}, {copies}, 0, 0, 0, now());
+         INSERT INTO inventory_area (inventory_id, ordinal, capacity, reserved, sold) VALUES ({id}, 0, {copies}, 0, 0);"
+    )
+}
+
+/// The script of claims. The hot row comes last, as whoever wrote it with care would have it: it is locked for as short
+/// as can be.
+fn claim(hall: u32, claims_per_client: u32, each: u32) -> String {
+    let coupon = id(hall);
+    let buyer = "lpad(:buyer::text, 32, '0')::uuid";
+    let claim = "lpad(:claim::text, 32, '0')::uuid";
+    let digest = "ab".repeat(32);
+    format!(
+        r#"\set number :client_id * {claims_per_client} + :n
+\set n :n + 1
+\set buyer :client_id * {each} + :n % {each}
+\set claim {hall} * 1000000 + :number
+BEGIN;
+INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed) VALUES ({coupon}, {buyer}, 1, 1000) ON CONFLICT (inventory_id, account_id) DO UPDATE SET taken = inventory_buyer.taken + 1;
+INSERT INTO claim (id, coupon_id, account_id, buyer_id, state, code, epoch, terms, valid_from, claimed_at, version, updated_at) VALUES ({claim}, {coupon}, {buyer}, {buyer}, 'claimed', 'BENCH' || lpad(:claim::text, 12, '0'), 1, '{{"title":"Free drink","worth":{{"amount_off":{{"amount":400}}}},"currency":"EUR"}}', now(), now(), 1, now());
+INSERT INTO idempotency (account_id, operation, key, input_digest, subject, created_at) VALUES ({buyer}, 'claimCoupon', :claim::text, '\x{digest}', {claim}, now());
+UPDATE inventory_area SET sold = sold + 1 WHERE inventory_id = {coupon} AND ordinal = 0 AND sold < capacity;
+COMMIT;
+"#
+    )
+}
+
+/// The script of reservations: client by client, pair by pair, each client with `each` buyers of its own.
+fn reservation(work: Work, hall: u32, pairs_per_client: u32, each: u32) -> String {
     let inventory = id(hall);
     let buyer = "lpad(:buyer::text, 32, '0')::uuid";
     let reservation = "lpad(:reservation::text, 32, '0')::uuid";

@@ -123,6 +123,26 @@ impl Stage {
         Ok(Event { id: event, seats: seats.into() })
     }
 
+    /// Publishes a free coupon with so many copies, of which a buyer may claim a thousand; its id.
+    pub(crate) async fn coupon(&mut self, copies: u32) -> Outcome<String> {
+        let document = "mutation($shop: ID!, $category: ID!, $copies: Int!) {
+            createCoupon(input: { shopId: $shop, categoryId: $category, title: \"Free drink\", kind: AMOUNT_OFF,
+                amount: { amount: \"4.00\", currency: \"EUR\" }, stock: $copies, limitPerBuyer: 1000 }) {
+                coupon { id version } errors { code message } } }";
+        let input = json!({ "shop": self.shop, "category": self.category, "copies": copies });
+        let mut made = self.vendor(document, input).await?;
+        let coupon = text(&made, "/createCoupon/coupon/id")?;
+        let version = made["createCoupon"]["coupon"]["version"].take();
+        let document = "mutation($coupon: ID!, $version: Long!) {
+            publishCoupon(input: { couponId: $coupon, expectedVersion: $version }) {
+                coupon { state } errors { code message } } }";
+        let published = self.vendor(document, json!({ "coupon": coupon, "version": version })).await?;
+        if published["publishCoupon"]["coupon"]["state"] != "PUBLISHED" {
+            return Err(format!("not published: {published}").into());
+        }
+        Ok(coupon)
+    }
+
     /// Lets guests come; their access tokens.
     pub(crate) async fn guests(&self, count: u32) -> Outcome<Vec<String>> {
         let mut doors = JoinSet::new();

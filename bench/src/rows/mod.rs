@@ -2,6 +2,7 @@
 
 mod availability;
 mod best_available;
+mod claims;
 mod contention;
 mod eight_events;
 mod fan_out;
@@ -55,6 +56,8 @@ pub(crate) enum Row {
     BestAvailable,
     /// The first row in a full database.
     ManyEvents,
+    /// Claims of one hot coupon on `PostgreSQL`, beside `pgbench`.
+    Claims,
 }
 
 impl Row {
@@ -76,6 +79,7 @@ impl Row {
             Self::Availability => ("`availability` of a 20,000-seat event, requests/s", "≥ 0.5×"),
             Self::BestAvailable => ("best available 4 in 20,000 seats, 50 % sold, p99", "≤ 2 ms"),
             Self::ManyEvents => ("the first figure with 1,000 events and 2 M seats", "≥ 0.9×"),
+            Self::Claims => ("claims/s, one hot free coupon, PostgreSQL, best of connections", "≥ 2.0×"),
         }
     }
 
@@ -102,6 +106,7 @@ impl Row {
             Self::Availability => availability::run(bench).await,
             Self::BestAvailable => best_available::run(bench).await,
             Self::ManyEvents => many_events::run(bench).await,
+            Self::Claims => claims::run(bench).await,
         }
     }
 }

@@ -1,22 +1,9 @@
 // The default tabs: a buyer's and a vendor's way through the API, ready to run.
 
-// The part of every mutation's answer that says what went wrong.
-const errors = `errors {
-      code
-      message
-      path
-    }`;
+import { coupons, couponVariables, bag, bagVariables } from './coupons.js';
+import { errors, session, tab } from './tab.js';
 
 // A later step needs ids from an earlier answer: they go into the Variables tab.
-// The server answers a repeated idempotency key with the first result, so each
-// browser session starts with fresh ones.
-const session = Date.now().toString(36);
-
-const headers = `{
-  // Paste an access token and remove the two slashes.
-  // "Authorization": "Bearer <accessToken>"
-}
-`;
 
 const buyer = `# A buyer's journey: run the steps one by one.
 #
@@ -407,12 +394,10 @@ subscription WatchSeats($eventId: ID!, $after: Long) {
 
 const watcherVariables = { eventId: '', after: null };
 
-function tab(query, variables) {
-  return { query, variables: JSON.stringify(variables, null, 2), headers };
-}
-
 export const journeys = [
   tab(buyer, buyerVariables),
   tab(vendor, vendorVariables),
   tab(watcher, watcherVariables),
+  tab(coupons, couponVariables),
+  tab(bag, bagVariables),
 ];

@@ -1,0 +1,197 @@
+// The default tabs about coupons: a vendor's and a holder's.
+
+import { errors, session } from './tab.js';
+
+export const coupons = `# A vendor's way with coupons: publish, watch, redeem.
+#
+# Choose a step from the menu of the run button. Copy each
+# id and version that you get into the Variables tab below,
+# and an access token into the Headers tab.
+
+# 1. Make a coupon: it stays a draft until it is published.
+mutation CreateCoupon($shopId: ID!, $eventId: ID!, $title: String!) {
+  createCoupon(
+    input: {
+      shopId: $shopId
+      eventId: $eventId
+      title: $title
+      kind: PERCENT_OFF
+      basisPoints: 2000
+      cap: { amount: "30.00", currency: "EUR" }
+      stock: 50
+      shareable: true
+    }
+  ) {
+    coupon {
+      id
+      version
+      state
+    }
+    ${errors}
+  }
+}
+
+# 2. From now on everybody may claim it.
+mutation PublishCoupon($couponId: ID!, $couponVersion: Long!) {
+  publishCoupon(
+    input: { couponId: $couponId, expectedVersion: $couponVersion }
+  ) {
+    coupon {
+      id
+      version
+      state
+      left
+    }
+    ${errors}
+  }
+}
+
+# 3. How many were claimed, redeemed, expired: live.
+subscription Stages($couponId: ID!) {
+  couponStages(couponId: $couponId) {
+    published
+    reserved
+    claimed
+    redeemed
+    expired
+  }
+}
+
+# 4. At the counter: a code is good once.
+mutation RedeemClaim($code: String!, $redeemKey: String!) {
+  redeemClaim(input: { code: $code, idempotencyKey: $redeemKey }) {
+    claim {
+      title
+      state
+    }
+    redeemedAt
+    ${errors}
+  }
+}
+
+# 5. Enough for today: what was claimed stays valid.
+mutation PauseCoupon($couponId: ID!, $couponVersion: Long!) {
+  pauseCoupon(
+    input: { couponId: $couponId, expectedVersion: $couponVersion }
+  ) {
+    coupon {
+      version
+      state
+    }
+    ${errors}
+  }
+}
+`;
+
+export const couponVariables = {
+  shopId: '',
+  eventId: '',
+  title: 'A fifth off',
+  couponId: '',
+  couponVersion: 1,
+  code: '',
+  redeemKey: `redeem-${session}`,
+};
+
+export const bag = `# A holder's way with coupons: claim, share, spend.
+#
+# Every step but the first needs an access token in the
+# Headers tab: "createGuestSession" gives one.
+
+# 1. See what can be claimed: take an id as "couponId".
+query BrowseCoupons {
+  coupons(first: 10, filter: { claimable: true }) {
+    nodes {
+      id
+      title
+      kind
+      isFree
+      left
+      shop {
+        name
+      }
+    }
+  }
+}
+
+# 2. Put one into your bag.
+mutation ClaimCoupon($couponId: ID!, $claimKey: String!) {
+  claimCoupon(input: { couponId: $couponId, idempotencyKey: $claimKey }) {
+    claim {
+      id
+      code
+      validUntil
+    }
+    ${errors}
+  }
+}
+
+# 3. What you have.
+query Bag {
+  viewer {
+    bag {
+      claims(first: 20) {
+        nodes {
+          id
+          title
+          state
+          code
+        }
+      }
+    }
+  }
+}
+
+# 4. Give it away: whoever has the token first has it ...
+mutation ShareClaim($claimId: ID!) {
+  shareClaim(input: { claimId: $claimId }) {
+    token
+    expiresAt
+    ${errors}
+  }
+}
+
+# ... by this. The old code is dead then.
+mutation AcceptClaim($token: String!) {
+  acceptClaim(input: { token: $token }) {
+    claim {
+      id
+      code
+    }
+    ${errors}
+  }
+}
+
+# 5. What your claims would save on a reservation. Then
+# name them as "claimIds" at the checkout.
+query ApplicableCoupons($reservationIds: [ID!]!) {
+  applicableCoupons(reservationIds: $reservationIds) {
+    claim {
+      id
+      title
+    }
+    saves {
+      amount
+    }
+    reason
+  }
+}
+
+# 6. Or give an unused free one back.
+mutation ReleaseClaim($claimId: ID!) {
+  releaseClaim(input: { claimId: $claimId }) {
+    claim {
+      state
+    }
+    ${errors}
+  }
+}
+`;
+
+export const bagVariables = {
+  couponId: '',
+  claimId: '',
+  token: '',
+  reservationIds: [],
+  claimKey: `claim-${session}`,
+};

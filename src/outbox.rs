@@ -96,7 +96,8 @@ impl Outbox {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    /// As it is written down.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OrderChanged => "order_changed",
             Self::TicketChanged => "ticket_changed",

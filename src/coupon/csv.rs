@@ -86,9 +86,10 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
     let mut record = ByteRecord::new();
     let mut column = 0;
     let mut is_first = true;
+    let mut lines_read = Lines { bytes, counted: 0, line: 1 };
     // Reading bytes from memory fails nowhere, and rows may be of any length.
     while reader.read_byte_record(&mut record).is_ok_and(|more| more) {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines_read.at(&record);
         if std::mem::take(&mut is_first)
             && let Some(found) = record.iter().position(is_column)
         {
@@ -112,6 +113,33 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
         faults.add(1, Why::Nothing);
     }
     if faults.count == 0 { Ok(codes) } else { Err(faults) }
+}
+
+/// Counts lines: the reader's own count takes the end of a line for a part of the next one, and empty lines too.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line on which the record begins. Records are asked for in their order.
+    fn at(&mut self, record: &ByteRecord) -> u64 {
+        let begins = record.position().and_then(|position| usize::try_from(position.byte()).ok());
+        let rest = |at: usize| self.bytes.get(at..).unwrap_or_default();
+        let mut at = begins.unwrap_or_default();
+        at += rest(at).iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        while self.counted < at {
+            let ends = match self.bytes[self.counted] {
+                b'\n' => true,
+                b'\r' => self.bytes.get(self.counted + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            self.line += u64::from(ends);
+            self.counted += 1;
+        }
+        self.line
+    }
 }
 
 fn is_column(cell: &[u8]) -> bool {
@@ -186,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_as_people_count_them() {
+        for end in ["\n", "\r\n", "\r"] {
+            let upload = ["code", "", "AAAA", "", "", "x", "BBBB", "y"].join(end);
+            let lines: Vec<u64> = bad(upload.as_bytes()).into_iter().map(|(line, _)| line).collect();
+            assert_eq!(lines, [6, 8], "{end:?}");
+        }
+    }
+
+    #[test]
     fn an_upload_without_codes_is_refused() {
         for upload in [&b""[..], b"\n\n", b"code\n", b"\xef\xbb\xbf"] {
             assert_eq!(bad(upload), [(1, Why::Nothing)]);
@@ -194,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_codes_are_taken_and_one_more_is_not() {
-        let lines = |count: usize| (0..count).map(|code| format!("CODE{code}\n")).collect::<String>();
+        let lines = |count: usize| (0..count).map(|code| format!("CODE{code}\n")).collect::<Vec<_>>().concat();
         assert_eq!(good(&lines(CODES_MAX)).len(), CODES_MAX);
         assert_eq!(bad(lines(CODES_MAX + 1).as_bytes()), [(CODES_MAX as u64 + 1, Why::TooMany)]);
     }

@@ -191,14 +191,12 @@ async fn set_budget_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Refusal
     if changed.rows_affected > 0 {
         return Ok(());
     }
-    match budget::Entity::find_by_id(coupon.id).one(tx).await? {
-        Some(row) => Err(Error::Refused(Refusal::BudgetSpent { spent: row.spent })),
-        None => {
-            let row = budget::ActiveModel { coupon_id: Set(coupon.id), allowed: Set(allowed), spent: Set(0) };
-            budget::Entity::insert(row).exec_without_returning(tx).await?;
-            Ok(())
-        }
+    if let Some(row) = budget::Entity::find_by_id(coupon.id).one(tx).await? {
+        return Err(Error::Refused(Refusal::BudgetSpent { spent: row.spent }));
     }
+    let row = budget::ActiveModel { coupon_id: Set(coupon.id), allowed: Set(allowed), spent: Set(0) };
+    budget::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
 }
 
 /// The row must be at the version that the caller saw. The save checks it again; this tells it before any refusal.

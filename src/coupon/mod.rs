@@ -16,6 +16,7 @@ pub mod find;
 pub mod product;
 pub mod redeem;
 mod references;
+mod refusal;
 pub mod rules;
 pub mod share;
 pub mod spend;

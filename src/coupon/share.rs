@@ -87,13 +87,13 @@ pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Mo
     usable(&claim, now).map_err(Error::Refused)?;
     let code = Code::generated(app.random()).into_string();
     let tx = app.store.begin().await?;
-    let taken = share::Entity::update_many()
+    let marked = share::Entity::update_many()
         .col_expr(share::Column::AcceptedAt, Expr::value(now))
         .filter(share::Column::Digest.eq(key))
         .filter(share::Column::AcceptedAt.is_null())
         .exec(&tx)
         .await?;
-    if taken.rows_affected == 0 {
+    if marked.rows_affected == 0 {
         return Err(gone());
     }
     let change = |row: &mut claim::ActiveModel| {

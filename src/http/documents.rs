@@ -23,6 +23,8 @@ const URGENT: &[&str] = &[
     "confirmPayment",
     "extendReservation",
     "payOrder",
+    "redeemClaim",
+    "releaseClaim",
     "releaseReservation",
 ];
 

@@ -111,10 +111,11 @@ impl Decided {
             .all(|good| good.job.companion.is_none() && good.decisions.iter().all(Decision::is_empty))
     }
 
-    /// Whether nothing is written with the good jobs but places, reservations and what is counted of buyers.
+    /// Whether nothing is written with the good jobs but what is known of them already: nothing of their companions',
+    /// and no codes that the vendor uploaded.
     pub(super) fn is_plain(&self) -> bool {
         self.good.iter().all(|good| good.job.companion.is_none())
-            && self.decisions().all(|decision| decision.claims.is_empty())
+            && self.decisions().all(|decision| decision.claims.iter().all(|claim| claim.code.is_some()))
     }
 
     /// The keys that are used up by the good jobs, and for what.

@@ -4,7 +4,7 @@
 //! current version. Where another instance sells the same inventory that would be lost again and again, so for a while
 //! the desk takes the inventory's row first, follows the log, and decides then.
 //!
-//! On PostgreSQL a batch without companions or claims is one statement: the guard, the keys, and everything that the guard allows.
+//! On PostgreSQL a batch without companions is one statement: the guard, the keys, and everything that the guard allows.
 //! Where that one does not hold, for whatever reason, the next try goes step by step.
 
 use chrono::TimeDelta;
@@ -158,6 +158,7 @@ impl Desk {
         let good = app.clock.good_for(now, TOLERANCE, LATE);
         let change = stock.change_of(&decided.decisions());
         let script = write::script(self.id, stock, &change, now)?;
+        let script = coupon::with_claims(script, &coupon::claims(decided.decisions()), Vec::new());
         let script = idempotency::claim_all(script, decided.claims());
         let guard = write::guard(stock, &good);
         let guarded = match tx {

@@ -22,7 +22,7 @@ use crate::{
     error::{Fault, Faulty},
     money::{self, Money},
     outbox,
-    store::{Rows, Tx},
+    store::{Rows, Script, Tx},
 };
 
 /// How long a copy that has to be paid is reserved, in seconds.
@@ -129,48 +129,63 @@ pub(crate) async fn resize_stock_in_tx(
     Ok(Ok(()))
 }
 
-/// Writes the claims of the decisions, and tells their holders and the vendor.
+/// The claims of the decisions.
+pub(super) fn claims<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Vec<&'a Granted> {
+    decisions.flat_map(|decision| &decision.claims).map(AsRef::as_ref).collect()
+}
+
+/// Adds to a script of the inventory the claims, of which those without a code get one of `uploaded` in order, and that
+/// their holders and the vendor are told.
+pub(super) fn with_claims(script: Script, claims: &[&Granted], uploaded: Vec<String>) -> Script {
+    const INSERT: &str = "INSERT INTO claim (id, coupon_id, account_id, buyer_id, state, code, epoch, terms, \
+        face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
+        SELECT id, $1, account_id, account_id, 'claimed', code, 1, terms, NULLIF(face, 0), NULLIF(face, 0), \
+        valid_from, valid_until, claimed_at, 1, claimed_at FROM {rows} AS r";
+    const TELL: &str =
+        "INSERT INTO outbox (kind, subject, at) SELECT kind, coalesce(subject, $1), $2 FROM {rows} AS r";
+    if claims.is_empty() {
+        return script;
+    }
+    let mut uploaded = uploaded.into_iter();
+    let code = |claim: &&Granted| claim.code.clone().or_else(|| uploaded.next()).unwrap_or_default();
+    let codes: Vec<String> = claims.iter().map(code).collect();
+    let rows = Rows::default()
+        .uuid("id", claims.iter().map(|claim| claim.id.0))
+        .uuid("account_id", claims.iter().map(|claim| claim.buyer.0))
+        .text("code", codes)
+        .text("terms", claims.iter().map(|claim| claim.terms.as_ref().to_owned()))
+        .long("face", claims.iter().map(|claim| claim.face.unwrap_or_default()))
+        .time("valid_from", claims.iter().map(|claim| claim.valid_from))
+        .optional_time("valid_until", claims.iter().map(|claim| claim.valid_until))
+        .time("claimed_at", claims.iter().map(|claim| claim.at));
+    let (bag, coupon) = (outbox::Kind::BagChanged.name(), outbox::Kind::CouponChanged.name());
+    let told = claims.iter().map(|claim| (bag, Some(claim.buyer.0))).chain([(coupon, None)]);
+    let told = Rows::default()
+        .text("kind", told.clone().map(|(kind, _)| kind.to_owned()))
+        .optional_uuid("subject", told.map(|(_, subject)| subject));
+    script.with("claim", INSERT, rows).with("outbox", TELL, told)
+}
+
+/// Writes the claims of the decisions step by step.
 pub(super) async fn write_claims_in_tx<'a>(
     tx: &Tx,
     id: InventoryId,
     decisions: impl Iterator<Item = &'a Decision>,
     now: DateTime<Utc>,
 ) -> Faulty<()> {
-    const INSERT: &str = "INSERT INTO claim (id, coupon_id, account_id, buyer_id, state, code, epoch, terms, \
-        face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
-        SELECT id, $1, account_id, account_id, 'claimed', code, 1, $2, $3, $3, valid_from, valid_until, \
-        claimed_at, 1, claimed_at FROM {rows} AS r";
-    let claims: Vec<&Granted> = decisions.flat_map(|decision| &decision.claims).map(AsRef::as_ref).collect();
-    let Some(first) = claims.first() else { return Ok(()) };
-    let missing = claims.iter().filter(|claim| claim.code.is_none()).count();
-    let mut uploaded = free_codes_in_tx(tx, id, missing).await?.into_iter();
-    let mut codes = Vec::with_capacity(claims.len());
-    let mut used = Vec::with_capacity(missing);
-    for claim in &claims {
-        codes.push(match &claim.code {
-            Some(code) => code.clone(),
-            None => {
-                let code = uploaded.next().ok_or_else(|| Fault::internal("more copies than codes"))?;
-                used.push((code.clone(), claim.id));
-                code
-            }
-        });
+    let claims = claims(decisions);
+    if claims.is_empty() {
+        return Ok(());
     }
-    // All were decided upon one version of the coupon, so all promise the same.
-    let values = vec![id.0.into(), first.terms.as_ref().into(), first.face.into()];
-    Rows::default()
-        .uuid("id", claims.iter().map(|claim| claim.id.0))
-        .uuid("account_id", claims.iter().map(|claim| claim.buyer.0))
-        .text("code", codes)
-        .time("valid_from", claims.iter().map(|claim| claim.valid_from))
-        .optional_time("valid_until", claims.iter().map(|claim| claim.valid_until))
-        .time("claimed_at", claims.iter().map(|claim| claim.at))
-        .execute(tx, INSERT, values)
-        .await?;
-    take_codes_in_tx(tx, &used).await?;
-    outbox::record_all_in_tx(tx, outbox::Kind::BagChanged, claims.iter().map(|claim| claim.buyer.0), now)
-        .await?;
-    outbox::record_in_tx(tx, outbox::Kind::CouponChanged, id.0, now).await
+    let without: Vec<_> = claims.iter().filter(|claim| claim.code.is_none()).map(|claim| claim.id).collect();
+    let uploaded = free_codes_in_tx(tx, id, without.len()).await?;
+    if uploaded.len() < without.len() {
+        return Err(Fault::internal("more copies than codes"));
+    }
+    let used: Vec<_> = uploaded.iter().cloned().zip(without).collect();
+    let script = Script::new(vec![id.0.into(), now.into()]);
+    with_claims(script, &claims, uploaded).run_in_tx(tx).await?;
+    take_codes_in_tx(tx, &used).await
 }
 
 /// The next uploaded codes that nobody has, in their order. The version guard keeps others from taking the same.

@@ -208,7 +208,7 @@ async fn take_back(
         let (order, refund) = (order.clone(), refund.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, OrderState::Refunded, now).await?;
-            if !ticket::void_in_tx(tx, order.id, tickets, now).await? {
+            if !ticket::void_in_tx(tx, &order, tickets, now).await? {
                 return Err(Fault::Stale("ticket"));
             }
             if let Some(refund) = refund {

@@ -122,6 +122,7 @@ async fn record(
         row.updated_at = Set(now);
         let ticket = save_versioned::<ticket::Entity>(&tx, row, version, "ticket").await?;
         outbox::record_in_tx(&tx, outbox::Kind::TicketChanged, ticket.id.0, now).await?;
+        outbox::record_in_tx(&tx, outbox::Kind::BagChanged, ticket.account_id.0, now).await?;
         ticket
     } else {
         ticket

@@ -93,19 +93,25 @@ pub(crate) async fn issue_in_tx(
         updated_at: Set(now),
     });
     ticket::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    Ok(())
+    outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await
 }
 
 /// Makes all of an order's tickets void, if none of them was used. `false`: one was, and nothing may be written.
-pub(crate) async fn void_in_tx(tx: &Tx, order: OrderId, tickets: u64, now: DateTime<Utc>) -> Faulty<bool> {
+pub(crate) async fn void_in_tx(
+    tx: &Tx,
+    order: &order::Model,
+    tickets: u64,
+    now: DateTime<Utc>,
+) -> Faulty<bool> {
     let void = ticket::Entity::update_many()
         .col_expr(ticket::Column::State, Expr::value(TicketState::Void))
         .col_expr(ticket::Column::Version, Expr::col(ticket::Column::Version).add(1))
         .col_expr(ticket::Column::UpdatedAt, Expr::value(now))
-        .filter(ticket::Column::OrderId.eq(order))
+        .filter(ticket::Column::OrderId.eq(order.id))
         .filter(ticket::Column::State.eq(TicketState::Issued))
         .exec(tx)
         .await?;
-    outbox::record_in_tx(tx, outbox::Kind::TicketChanged, order.0, now).await?;
+    outbox::record_in_tx(tx, outbox::Kind::TicketChanged, order.id.0, now).await?;
+    outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await?;
     Ok(void.rows_affected == tickets)
 }

@@ -209,3 +209,54 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
         assert_eq!(nothing.message().await["type"], "error");
     });
 }
+
+#[test]
+fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let paid = json!({ "stock": 3, "limitPerBuyer": 3, "taxBasisPoints": 2000,
+            "price": { "amount": "12.00", "currency": "EUR" } });
+        let paid = world.published(&stage, paid).await;
+        let free = world.published(&stage, json!({})).await;
+        let (buyer, other) = (world.guest().await, world.guest().await);
+        let document = "mutation($coupon: ID!, $quantity: Int!, $key: String!) { reserveCoupon(input: {
+            couponId: $coupon, quantity: $quantity, idempotencyKey: $key }) {
+            reservation { id state quantity total { amount } event { id } coupon { left viewerTaken }
+                items { label quantity price { amount } tax { amount } seatId areaId } }
+            errors { code message left limit taken availableAt retryable } } }";
+        let reserve = async |token: &str, coupon: &str, quantity: u32, key: &str| {
+            let input = json!({ "coupon": coupon, "quantity": quantity, "key": key });
+            world.gql(Some(token), document, input).await
+        };
+        let claimed = world.try_claim(&buyer, &paid, "without-paying").await;
+        assert_eq!(claimed.refusal("claimCoupon").as_deref(), Some("NOT_FREE"));
+        let refused = reserve(&buyer, &free, 1, "for-nothing-key").await;
+        assert_eq!(refused.refusal("reserveCoupon").as_deref(), Some("FREE"));
+        let made = reserve(&buyer, &paid, 2, "two-of-them").await.good();
+        let reservation = made.data("reserveCoupon.reservation");
+        assert_eq!(reservation["total"]["amount"], "24.00");
+        assert_eq!(reservation["coupon"], json!({ "left": 1, "viewerTaken": 2 }));
+        assert_eq!(reservation["event"], Value::Null);
+        assert_eq!(
+            reservation["items"],
+            json!([{ "label": "Five off", "quantity": 2, "price": { "amount": "12.00" }, "tax": { "amount": "2.00" },
+                "seatId": null, "areaId": null }])
+        );
+        let again = reserve(&buyer, &paid, 2, "two-of-them").await.good();
+        assert_eq!(again.data("reserveCoupon.reservation.id"), reservation["id"]);
+        let full = reserve(&other, &paid, 2, "more-than-left").await;
+        assert_eq!(full.refusal("reserveCoupon").as_deref(), Some("SOLD_OUT"));
+        assert_eq!(full.data("reserveCoupon.errors.0.left"), 1);
+        assert!(full.data("reserveCoupon.errors.0.availableAt").is_string(), "they may come back");
+        let too_many = reserve(&buyer, &paid, 101, "far-too-many").await;
+        assert_eq!(too_many.refusal("reserveCoupon").as_deref(), Some("INVALID"));
+        // Unpaid they come back by themselves.
+        world.advance(Duration::from_mins(11));
+        reserve(&other, &paid, 3, "all-of-them").await.good();
+        let release = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
+            reservation { state } errors { code } } }";
+        let ended = world.gql(Some(&buyer), release, json!({ "id": reservation["id"] })).await;
+        assert_eq!(ended.refusal("releaseReservation").as_deref(), Some("RESERVATION_ENDED"));
+        world.work().await;
+    });
+}

@@ -100,7 +100,7 @@ fn of_many_who_accept_at_once_one_has_it() {
         let id = world.published(&stage, json!({ "shareable": true, "limitPerBuyer": 9 })).await;
         let giver = world.guest().await;
         for round in 0..5 {
-            let claimed = world.try_claim(&giver, &id, &format!("round-{round}")).await.good();
+            let claimed = world.try_claim(&giver, &id, &format!("the-round-{round}")).await.good();
             let claim = claimed.text("claimCoupon.claim.id");
             let offer = share(world, &giver, &claim).await.good().text("shareClaim.token");
             let mut takers = Vec::new();
@@ -176,7 +176,7 @@ fn a_claim_is_redeemed_once_however_many_scan_it_at_once() {
         let second = World::of(world.second().await, world.backend, &world.url);
         let buyer = world.guest().await;
         for round in 0..8 {
-            let claimed = world.try_claim(&buyer, &id, &format!("round-{round}")).await.good();
+            let claimed = world.try_claim(&buyer, &id, &format!("the-round-{round}")).await.good();
             let code = claimed.text("claimCoupon.claim.code");
             let scans = (0..24).map(|scan| {
                 let at = if scan % 2 == 0 { world } else { &second };

@@ -113,6 +113,7 @@ fn is_pure(file: &str) -> bool {
         "/coupon/csv.rs",
     ];
     file.contains("/discount/")
+        || file.contains("/coupon/details/")
         || file.contains("/plan/")
         || file.contains("/pick/")
         || pure.iter().any(|end| file.ends_with(end))

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Context, ID, Object, dataloader::Loader};
+use async_graphql::{Context, Enum, ID, InputObject, Object, dataloader::Loader};
 use entity::{CouponId, InventoryId, claim, coupon};
 
-use super::{Coupon, CouponConnection, CouponFilter, CouponOrder, CouponTarget, prefix};
+use super::{Coupon, CouponConnection, CouponTarget, Kind, State, prefix};
 use crate::{
     coupon::{
         self as coupons, claim as claims,
         find::{self, Filter, Key, Order},
     },
+    error::Faulty,
     graphql::{
         context::ContextExt,
         error::{ApiResult, found},
@@ -21,6 +22,56 @@ use crate::{
     },
     inventory,
 };
+
+/// In which order coupons are listed. A cursor is good for the order in which it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Order")]
+pub enum CouponOrder {
+    /// Those that were made last come first.
+    Newest,
+    /// By title.
+    Title,
+}
+
+/// Which coupons. All that is given must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct CouponFilter {
+    /// Of this shop.
+    shop: Option<ID>,
+    /// In this category or one below it.
+    category: Option<ID>,
+    /// Shown with this product.
+    product: Option<ID>,
+    /// Shown with this event.
+    event: Option<ID>,
+    /// Of one of these kinds.
+    kind: Option<Vec<Kind>>,
+    /// Whether they cost nothing.
+    free: Option<bool>,
+    /// Words, each of which begins a word of the coupon's title, its shop's name or its product's name. At most eight
+    /// words count.
+    search: Option<String>,
+    /// Whether one can be claimed or reserved now.
+    claimable: Option<bool>,
+    /// Stand at one of these.
+    state: Option<Vec<State>>,
+}
+
+impl CouponFilter {
+    fn parse(self) -> Faulty<Filter> {
+        Ok(Filter {
+            shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
+            category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,
+            product: self.product.map(|id| decode(&id, "filter.product")).transpose()?,
+            event: self.event.map(|id| decode(&id, "filter.event")).transpose()?,
+            kinds: self.kind.unwrap_or_default().into_iter().map(Into::into).collect(),
+            free: self.free,
+            search: self.search,
+            claimable: self.claimable,
+            states: self.state.unwrap_or_default().into_iter().map(Into::into).collect(),
+        })
+    }
+}
 
 /// What the list of coupons says beyond its pages.
 #[derive(Debug)]

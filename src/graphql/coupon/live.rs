@@ -121,13 +121,12 @@ async fn told(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailab
             left: left(all.areas.first().map(crate::inventory::Area::available)),
         }),
         Message::Delta(delta) => {
-            let available = match delta.areas.first_key_value() {
-                Some((_, available)) => Some(*available),
+            let available = if let Some((_, available)) = delta.areas.first_key_value() {
+                Some(*available)
+            } else {
                 // Nothing of it changed, so it is what it is now, or what a later message tells again.
-                None => {
-                    let now = feed::availability(app, id.into()).await?;
-                    now.areas.first().map(crate::inventory::Area::available)
-                }
+                let now = feed::availability(app, id.into()).await?;
+                now.areas.first().map(crate::inventory::Area::available)
             };
             let (after, version) = (Some(Long(delta.after)), Long(delta.version));
             Ok(CouponAvailability { after, version, left: left(available) })

@@ -8,11 +8,12 @@ mod list;
 mod live;
 pub mod product;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, connection::Connection};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection};
 use chrono::{DateTime, Utc};
 use entity::{
     CouponId, InventoryId, TypedId,
     coupon::{self, scope::CouponScopeKind},
+    event::EventStatus,
 };
 
 use self::list::{ClaimsOf, ScopesOf, TakenOf};
@@ -21,7 +22,7 @@ pub use self::{
     counter::CounterMutation,
     edit::CouponMutation,
     error::{ClaimError, ClaimErrorCode, CouponError, CouponErrorCode},
-    list::{CouponQuery, CouponTotal},
+    list::{CouponFilter, CouponOrder, CouponQuery, CouponTotal},
     live::{CouponAvailability, CouponStages, CouponSubscription},
     product::{Product, ProductMutation},
 };
@@ -32,7 +33,7 @@ pub(crate) use self::{
 use super::{
     category::Category,
     context::ContextExt,
-    error::{ApiResult, found},
+    error::ApiResult,
     event::{CountsOf, Event},
     id::{decode, encode},
     page::Cursor,
@@ -40,11 +41,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
-    coupon::{
-        self as coupons,
-        find::{Filter, Key, Order},
-        rules,
-    },
+    coupon::{self as coupons, find::Key, rules},
     error::{Fault, Faulty},
 };
 
@@ -91,16 +88,6 @@ pub enum CodeSource {
     Generated,
     /// Uploaded by the vendor: one for each claim, so there are as many copies as codes.
     Uploaded,
-}
-
-/// In which order coupons are listed. A cursor is good for the order in which it was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Order")]
-pub enum CouponOrder {
-    /// Those that were made last come first.
-    Newest,
-    /// By title.
-    Title,
 }
 
 /// What a shop promises to whoever claims one. Drafts are seen by their shop's members only.
@@ -293,7 +280,10 @@ impl Coupon {
     /// The event that it is shown with.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
         let Some(id) = self.0.event_id else { return Ok(None) };
-        Ok(found(Event::row(ctx, id).await)?.map(Event::from))
+        let Some(event) = ctx.loaders().one(id).await? else { return Ok(None) };
+        // An event that is not published yet is its shop's, which is the coupon's.
+        let is_seen = event.status != EventStatus::Draft || self.is_ours(ctx).await?;
+        Ok(is_seen.then(|| Event::from(event)))
     }
 
     /// The price level that it is shown with.
@@ -385,46 +375,6 @@ fn prefix(kind: CouponScopeKind) -> &'static str {
         CouponScopeKind::Event => entity::EventId::PREFIX,
         CouponScopeKind::Tier => entity::TierId::PREFIX,
         CouponScopeKind::Category => entity::CategoryId::PREFIX,
-    }
-}
-
-/// Which coupons. All that is given must hold.
-#[derive(Clone, Debug, Default, InputObject)]
-pub struct CouponFilter {
-    /// Of this shop.
-    shop: Option<ID>,
-    /// In this category or one below it.
-    category: Option<ID>,
-    /// Shown with this product.
-    product: Option<ID>,
-    /// Shown with this event.
-    event: Option<ID>,
-    /// Of one of these kinds.
-    kind: Option<Vec<Kind>>,
-    /// Whether they cost nothing.
-    free: Option<bool>,
-    /// Words, each of which begins a word of the coupon's title, its shop's name or its product's name. At most eight
-    /// words count.
-    search: Option<String>,
-    /// Whether one can be claimed or reserved now.
-    claimable: Option<bool>,
-    /// Stand at one of these.
-    state: Option<Vec<State>>,
-}
-
-impl CouponFilter {
-    fn parse(self) -> Faulty<Filter> {
-        Ok(Filter {
-            shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
-            category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,
-            product: self.product.map(|id| decode(&id, "filter.product")).transpose()?,
-            event: self.event.map(|id| decode(&id, "filter.event")).transpose()?,
-            kinds: self.kind.unwrap_or_default().into_iter().map(Into::into).collect(),
-            free: self.free,
-            search: self.search,
-            claimable: self.claimable,
-            states: self.state.unwrap_or_default().into_iter().map(Into::into).collect(),
-        })
     }
 }
 

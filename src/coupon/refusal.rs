@@ -1,0 +1,94 @@
+//! Why something was not done with a coupon or a claim by whoever holds it, or wants to.
+
+use chrono::{DateTime, Utc};
+
+use crate::inventory;
+
+/// Why something was not done with a coupon or a claim by whoever holds it, or wants to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The coupon is a draft, paused or ended.
+    NotOpen,
+    /// It can be claimed later.
+    NotStarted {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// It can be claimed no more.
+    Over,
+    /// It costs something: it is reserved and paid.
+    NotFree,
+    /// It costs nothing: it is claimed.
+    Free,
+    /// None, or not as many, are left.
+    SoldOut {
+        /// As many are.
+        left: u32,
+        /// When some come back unless they are bought.
+        at: Option<DateTime<Utc>>,
+    },
+    /// The buyer would have more than one may have.
+    LimitReached {
+        /// The limit.
+        limit: u32,
+        /// What the buyer has already.
+        taken: u32,
+    },
+    /// The claim is bound to an order.
+    InOrder,
+    /// The claim is used up, or in part.
+    Used,
+    /// The claim's time is up.
+    Expired,
+    /// The claim's time has not come.
+    NotYetValid {
+        /// When it comes.
+        from: DateTime<Utc>,
+    },
+    /// The claim was taken back or given back.
+    Gone,
+    /// What was paid, or has one of the vendor's own codes, is not given back this way.
+    NotReleasable,
+    /// The claim is its holder's alone.
+    Personal,
+    /// The offer is unknown, was accepted or withdrawn, or its time is up.
+    OfferGone,
+    /// Nobody has such a code in the scanner's shop.
+    UnknownCode,
+    /// Too many wrong codes were tried.
+    TooManyAttempts {
+        /// After how many seconds to try again.
+        retry_after_seconds: u32,
+    },
+    /// The gift card has less than that.
+    BalanceTooLow {
+        /// What it has, in minor units.
+        balance: i64,
+    },
+    /// It is worth something in an order, not at a counter.
+    NotAtCounter,
+}
+
+/// The desk's refusal in words of coupons.
+pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
+    use inventory::Refusal as Desk;
+    match *refusal {
+        Desk::NotOpen | Desk::UnknownPlaces | Desk::NotForSale { .. } => Refusal::NotOpen,
+        Desk::SalesNotStarted { at } | Desk::CoolingDown { at } => Refusal::NotStarted { at },
+        Desk::SalesEnded => Refusal::Over,
+        Desk::AreaFull { available, at } => Refusal::SoldOut { left: available, at },
+        Desk::NotEnoughLeft { available } | Desk::NotEnoughTogether { available, .. } => {
+            Refusal::SoldOut { left: available, at: None }
+        }
+        Desk::SeatsTaken { at, .. } => Refusal::SoldOut { left: 0, at },
+        Desk::LimitExceeded { limit, taken } => Refusal::LimitReached { limit, taken },
+        Desk::LeavesOrphans { .. }
+        | Desk::ReservationNotFound
+        | Desk::ReservationEnded
+        | Desk::AlreadyOrdered
+        | Desk::BeingPaid
+        | Desk::NoMoreTime
+        | Desk::PlacesChanged
+        | Desk::TermsChanged => Refusal::Gone,
+    }
+}

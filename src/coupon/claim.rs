@@ -122,7 +122,7 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
     }
     let id = ReservationId(app.clock.new_uuid());
     let pick = Pick::Admission { area: 0, quantity: input.quantity };
-    let command = Command::Reserve { id, buyer, pick };
+    let command = Command::Reserve { id, buyer, pick, opened: Vec::new() };
     let legs = vec![(input.coupon.into(), vec![command])];
     match transact(app, Deal { legs, companion: None, key: Some((key.clone(), id.0)) }).await {
         Ok(_) => Ok(inventory::by_id(app, id).await?),

@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_codes_are_taken_and_one_more_is_not() {
-        let lines = |count: usize| (0..count).map(|code| format!("CODE{code}\n")).collect::<Vec<_>>().concat();
+        let lines =
+            |count: usize| (0..count).map(|code| format!("CODE{code}\n")).collect::<Vec<_>>().concat();
         assert_eq!(good(&lines(CODES_MAX)).len(), CODES_MAX);
         assert_eq!(bad(lines(CODES_MAX + 1).as_bytes()), [(CODES_MAX as u64 + 1, Why::TooMany)]);
     }

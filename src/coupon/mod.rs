@@ -3,6 +3,7 @@
 //! A coupon's stock is an inventory, as an event's seats are: one area, whose places are copies. Claiming is a command
 //! to its desk; what becomes of a claim afterwards is guarded by the claim's own version.
 
+pub mod access;
 pub mod bag;
 pub mod bars;
 pub mod bound;
@@ -13,6 +14,7 @@ pub mod details;
 pub mod discount;
 pub mod edit;
 pub mod find;
+pub mod issue;
 pub mod product;
 pub mod redeem;
 mod references;

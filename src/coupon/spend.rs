@@ -110,7 +110,7 @@ pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> Faulty<Vec<claim::Mo
 
 /// The claim with this code, if the account may spend it. Every other code is answered alike, so that nobody learns
 /// which codes there are.
-async fn by_code(app: &App, account: AccountId, text: &str) -> Result<claim::Model, Why> {
+pub(super) async fn by_code(app: &App, account: AccountId, text: &str) -> Result<claim::Model, Why> {
     let guess = match app.guesses.begin(account, app.clock.now()) {
         Ok(guess) => guess,
         Err(retry_after_seconds) => return Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })),

@@ -75,6 +75,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
             fee: show.prices.fee,
             tax_basis_points: show.prices.tax_basis_points,
             position,
+            hidden: false,
         };
         let scope = Scope { categories: vec![(*name).to_owned()], areas: Vec::new() };
         made(tiers::create(app, vendor, event.id, details, scope).await)?;

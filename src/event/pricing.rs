@@ -33,6 +33,8 @@ pub struct TierDetails {
     pub tax_basis_points: i32,
     /// Order within the event.
     pub position: i32,
+    /// Sold to those only who have an access code for it.
+    pub hidden: bool,
 }
 
 impl TierDetails {
@@ -180,7 +182,15 @@ mod tests {
     #[test]
     fn prices_stay_far_from_overflow() {
         let tier = |price, fee, tax| {
-            TierDetails { name: "A".to_owned(), price, fee, tax_basis_points: tax, position: 0 }.checked()
+            TierDetails {
+                name: "A".to_owned(),
+                price,
+                fee,
+                tax_basis_points: tax,
+                position: 0,
+                hidden: false,
+            }
+            .checked()
         };
         assert!(tier(PRICE_MAX, PRICE_MAX, 10_000).is_ok());
         let fault = tier(PRICE_MAX + 1, -1, 10_001).unwrap_err();

@@ -44,6 +44,8 @@ pub struct Change {
     pub tax_basis_points: Option<i32>,
     /// Order within the event.
     pub position: Option<i32>,
+    /// Whether it is sold to those only who have an access code for it.
+    pub hidden: Option<bool>,
     /// Names of categories, instead of those that it priced.
     pub categories: Option<Vec<String>>,
     /// Ids of areas, instead of those that it priced.
@@ -202,6 +204,7 @@ fn changed(tier: tier::Model, change: Change) -> TierDetails {
         fee: change.fee.unwrap_or(tier.fee_minor),
         tax_basis_points: change.tax_basis_points.unwrap_or(tier.tax_basis_points),
         position: change.position.unwrap_or(tier.position),
+        hidden: change.hidden.unwrap_or(tier.hidden),
     }
 }
 
@@ -236,6 +239,7 @@ fn row_of(details: TierDetails) -> tier::ActiveModel {
         fee_minor: Set(details.fee),
         tax_basis_points: Set(details.tax_basis_points),
         position: Set(details.position),
+        hidden: Set(details.hidden),
         ..Default::default()
     }
 }

@@ -171,10 +171,12 @@ impl Event {
         Ok(self.price_levels(ctx).await?)
     }
 
-    /// What places cost, from the cheapest tier to the dearest, fees and tax included; null while there are no tiers.
+    /// What places cost, from the cheapest tier to the dearest, hidden ones left out, fees and tax included; null while
+    /// there are no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
         let tiers = ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default();
-        let totals = || tiers.iter().map(|tier| tier.price_minor + tier.fee_minor);
+        let shown = || tiers.iter().filter(|tier| !tier.hidden);
+        let totals = || shown().map(|tier| tier.price_minor + tier.fee_minor);
         Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
             lowest: Money::of(lowest, &self.0.currency),
             highest: Money::of(highest, &self.0.currency),

@@ -30,6 +30,8 @@ user_error! {
         AlreadyRefunded,
         /// A ticket of the order was used, so it cannot be refunded.
         TicketUsed,
+        /// A coupon that was bought in the order was used or given away, so it cannot be refunded.
+        CouponUsed,
         /// The buyer's time for refunds is over; ask the shop.
         RefundClosed,
     }
@@ -357,6 +359,9 @@ impl From<Refusal> for PaymentError {
             Refusal::NotPaid => (PaymentErrorCode::NotPaid, "the order is not paid"),
             Refusal::AlreadyRefunded => (PaymentErrorCode::AlreadyRefunded, "the order was refunded before"),
             Refusal::TicketUsed => (PaymentErrorCode::TicketUsed, "a ticket of the order was used"),
+            Refusal::CouponUsed => {
+                (PaymentErrorCode::CouponUsed, "a coupon of the order was used or given away")
+            }
             Refusal::RefundClosed => {
                 (PaymentErrorCode::RefundClosed, "the buyer's time for refunds is over; ask the shop")
             }

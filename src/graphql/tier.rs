@@ -87,6 +87,12 @@ impl Tier {
         self.row.position
     }
 
+    /// Whether its places are sold to those only who give an access code that opens it: see `reserveSeats`. Leave it out of
+    /// what everybody is shown.
+    async fn hidden(&self) -> bool {
+        self.row.hidden
+    }
+
     /// Raised by each change; give it as `expectedVersion` when you change the tier.
     async fn version(&self) -> Long {
         Long(self.row.version)
@@ -178,6 +184,9 @@ pub struct CreateTierInput {
     /// Its place in the order of the event's tiers.
     #[graphql(default)]
     position: i32,
+    /// Whether its places are sold to those only who give an access code that opens it.
+    #[graphql(default)]
+    hidden: bool,
 }
 
 /// What became of it.
@@ -210,6 +219,8 @@ pub struct UpdateTierInput {
     areas: Option<Vec<ID>>,
     /// Its place in the order of the event's tiers.
     position: Option<i32>,
+    /// Whether its places are sold to those only who give an access code that opens it.
+    hidden: Option<bool>,
 }
 
 /// What became of it.
@@ -292,6 +303,7 @@ async fn create(ctx: &Context<'_>, input: CreateTierInput) -> Outcome<Tier, Refu
         fee: input.fee.map_or(Ok(0), |fee| fee.minor(&event.currency, "fee"))?,
         tax_basis_points: input.tax_basis_points,
         position: input.position,
+        hidden: input.hidden,
     };
     let scope = Scope { categories: input.categories, areas: areas(&input.areas)? };
     let tier = tiers::create(ctx.app(), ctx.viewer(), event.id, details, scope).await?;
@@ -310,6 +322,7 @@ async fn update(ctx: &Context<'_>, input: UpdateTierInput) -> Outcome<Tier, Refu
         fee: minor(input.fee, "fee")?,
         tax_basis_points: input.tax_basis_points,
         position: input.position,
+        hidden: input.hidden,
         categories: input.categories,
         areas: input.areas.map(|ids| areas(&ids)).transpose()?,
     };

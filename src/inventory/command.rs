@@ -21,6 +21,8 @@ pub enum Command {
         buyer: AccountId,
         /// Which places.
         pick: Pick,
+        /// Hidden price levels that are open to the buyer.
+        opened: Vec<TierId>,
     },
     /// Give an active reservation more time.
     Extend {
@@ -133,6 +135,9 @@ pub struct BestAvailable {
     pub accessible: Option<Accessible>,
     /// Whether the party may be parted if it cannot sit together.
     pub split: bool,
+    /// Hidden price levels that are open to the party.
+    #[serde(skip)]
+    pub opened: Vec<TierId>,
 }
 
 /// Wheelchair users and who comes along.

@@ -9,7 +9,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
+use entity::{
+    AccountId, OrderId, ReservationId, TierId, inventory::SeatStatus, reservation::ReservationState,
+};
 
 use super::{
     change::Decision,
@@ -30,7 +32,7 @@ pub fn decide(
 ) -> Result<(Decision, Option<Held>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let held = match command {
-        Command::Reserve { id, buyer, pick } => Some(draft.reserve(*id, *buyer, pick)?),
+        Command::Reserve { id, buyer, pick, opened } => Some(draft.reserve((*id, *buyer), pick, opened)?),
         Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
         Command::Release { id, buyer, order } => Some(draft.release(*id, *buyer, *order)?),
         Command::Attach { id, buyer, order } => Some(draft.attach(*id, *buyer, *order)?),
@@ -54,7 +56,12 @@ pub fn decide(
 }
 
 impl Draft<'_> {
-    fn reserve(&mut self, id: ReservationId, buyer: AccountId, pick: &Pick) -> Result<Held, Refusal> {
+    fn reserve(
+        &mut self,
+        (id, buyer): (ReservationId, AccountId),
+        pick: &Pick,
+        opened: &[TierId],
+    ) -> Result<Held, Refusal> {
         let terms = &self.stock.terms;
         self.on_sale()?;
         // What the buyer let lapse must not count against the limit.
@@ -62,14 +69,14 @@ impl Draft<'_> {
         let until = self.grant(id, buyer)?;
         let items = match pick {
             Pick::Seats(ordinals) => {
-                let items = self.take_seats(id, ordinals)?;
+                let items = self.take_seats(id, ordinals, opened)?;
                 pick::leaves_no_orphans(self.stock, ordinals, self.now)?;
                 items
             }
             Pick::BestAvailable(wish) => {
-                self.take_seats(id, &pick::best_available(self.stock, wish, self.now)?)?
+                self.take_seats(id, &pick::best_available(self.stock, wish, self.now)?, opened)?
             }
-            Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity)?],
+            Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity, opened)?],
         };
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
         let Tally { taken, idle } = self.tally(buyer);
@@ -115,7 +122,7 @@ impl Draft<'_> {
             return Err(Refusal::TermsChanged);
         }
         self.lapse_of(granted.buyer);
-        self.take_admission(COPIES, 1)?;
+        self.take_admission(COPIES, 1, &[])?;
         let mut area = self.area(COPIES);
         area.reserved -= 1;
         area.sold += 1;
@@ -130,12 +137,17 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn take_seats(&mut self, id: ReservationId, ordinals: &[u32]) -> Result<Vec<Item>, Refusal> {
+    fn take_seats(
+        &mut self,
+        id: ReservationId,
+        ordinals: &[u32],
+        opened: &[TierId],
+    ) -> Result<Vec<Item>, Refusal> {
         if ordinals.iter().any(|&ordinal| ordinal as usize >= self.stock.seats.len()) {
             return Err(Refusal::UnknownPlaces);
         }
-        let without_price: Vec<u32> =
-            ordinals.iter().copied().filter(|&ordinal| self.seat_tier(ordinal).is_none()).collect();
+        let is_sold = |ordinal: u32| self.seat_tier(ordinal).is_some_and(|tier| tier.is_open_to(opened));
+        let without_price: Vec<u32> = ordinals.iter().copied().filter(|&ordinal| !is_sold(ordinal)).collect();
         if !without_price.is_empty() {
             return Err(Refusal::NotForSale { seats: without_price });
         }
@@ -160,11 +172,12 @@ impl Draft<'_> {
         Ok(items)
     }
 
-    fn take_admission(&mut self, ordinal: u32, quantity: u32) -> Result<Item, Refusal> {
+    fn take_admission(&mut self, ordinal: u32, quantity: u32, opened: &[TierId]) -> Result<Item, Refusal> {
         if ordinal as usize >= self.stock.areas.len() {
             return Err(Refusal::UnknownPlaces);
         }
-        let Some(tier) = self.tier(self.stock.terms.area_tiers[ordinal as usize]) else {
+        let tier = self.tier(self.stock.terms.area_tiers[ordinal as usize]);
+        let Some(tier) = tier.filter(|tier| tier.is_open_to(opened)) else {
             return Err(Refusal::NotForSale { seats: Vec::new() });
         };
         if self.area(ordinal).available() < quantity {

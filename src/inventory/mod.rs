@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, InventoryId, ReservationId,
+    EventId, InventoryId, ReservationId, TierId,
     inventory::{self, buyer},
     reservation::{self, ReservationState},
 };
@@ -90,11 +90,24 @@ pub struct Reserve {
 
 /// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
+    reserve_opened(app, viewer, input, Vec::new()).await
+}
+
+/// The same, for a viewer to whom hidden price levels were opened.
+pub(crate) async fn reserve_opened(
+    app: &App,
+    viewer: &Viewer,
+    mut input: Reserve,
+    opened: Vec<TierId>,
+) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
     let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
     let id = ReservationId(app.clock.new_uuid());
-    let command = Command::Reserve { id, buyer, pick: input.pick };
+    if let Pick::BestAvailable(wish) = &mut input.pick {
+        wish.opened.clone_from(&opened);
+    }
+    let command = Command::Reserve { id, buyer, pick: input.pick, opened };
     match one(app, input.event.into(), command, Some((key.clone(), id.0))).await {
         Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
             Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),

@@ -173,7 +173,13 @@ async fn scopes_of(app: &App, id: EventId) -> Faulty<Vec<scope::Model>> {
 fn tier_terms(tier: &tier::Model, currency: Currency) -> Faulty<TierTerms> {
     let gross = Money::new(tier.price_minor + tier.fee_minor, currency);
     let tax = gross.included_tax(unsigned(tier.tax_basis_points)).map_err(Fault::internal)?;
-    Ok(TierTerms { id: tier.id, price: tier.price_minor, fee: tier.fee_minor, tax: tax.minor })
+    Ok(TierTerms {
+        id: tier.id,
+        price: tier.price_minor,
+        fee: tier.fee_minor,
+        tax: tax.minor,
+        hidden: tier.hidden,
+    })
 }
 
 /// The versions after `after`, in order and without a gap, at most `limit` of them. Empty when there are none; `None`

@@ -66,6 +66,15 @@ pub struct TierTerms {
     pub fee: i64,
     /// Tax contained in both.
     pub tax: i64,
+    /// Sold to those only to whom it was opened.
+    pub hidden: bool,
+}
+
+impl TierTerms {
+    /// Whether somebody may buy at it to whom these were opened.
+    pub fn is_open_to(&self, opened: &[TierId]) -> bool {
+        !self.hidden || opened.contains(&self.id)
+    }
 }
 
 /// One seat.

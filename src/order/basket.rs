@@ -6,8 +6,12 @@ use std::{
 };
 
 use entity::{
-    CategoryId, EventId, InventoryId, OrderId, OrderLineId, ReservationId, ShopId, TierId, event,
-    order::line, tier,
+    CategoryId, CouponId, EventId, InventoryId, OrderId, OrderLineId, ReservationId, ShopId, TierId,
+    coupon::{self, CouponKind},
+    event,
+    inventory::InventoryKind,
+    order::line,
+    tier,
 };
 use sea_orm::ActiveValue::Set;
 
@@ -15,21 +19,33 @@ use super::Refusal;
 use crate::{
     app::App,
     category,
-    coupon::discount::{self, tax_of_rest},
+    coupon::{
+        self as coupons,
+        bound::Spent,
+        discount::{self, tax_of_rest},
+    },
     error::{Error, Fault, Faulty, Result},
     event as events,
-    inventory::{Held, Item, Place, Reservation},
+    inventory::{self, Held, Item, Place, Reservation},
     money::{self, Money},
     venue::{self, SeatMap},
 };
 
-/// What lines need of the event that they are of.
+/// What lines need of what they are of.
 #[derive(Debug)]
 struct Sale {
-    event: event::Model,
-    map: Arc<SeatMap>,
-    tiers: BTreeMap<TierId, tier::Model>,
+    of: Subject,
+    /// Its category and those above.
     categories: Vec<CategoryId>,
+}
+
+/// What is sold.
+#[derive(Debug)]
+enum Subject {
+    /// Places of an event.
+    Event { event: event::Model, map: Arc<SeatMap>, tiers: BTreeMap<TierId, tier::Model> },
+    /// Copies of a coupon.
+    Coupon(coupon::Model),
 }
 
 /// Reservations of one shop in one currency, and what they are of.
@@ -43,15 +59,16 @@ pub(super) struct Basket {
     inventory_of: BTreeMap<ReservationId, InventoryId>,
 }
 
-/// One place, as it is bought.
+/// One place or copy, as it is bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    event: EventId,
+    event: Option<EventId>,
+    coupon: Option<CouponId>,
     reservation: ReservationId,
     seat: Option<u32>,
     area: Option<u32>,
     label: String,
-    tier: TierId,
+    tier: Option<TierId>,
     tier_name: String,
     /// Price in minor units.
     pub(super) price: i64,
@@ -68,22 +85,30 @@ pub(super) struct Line {
 impl Basket {
     /// The basket of the reservations.
     pub(super) async fn of(app: &App, reservations: &[Reservation]) -> Result<Self, Refusal> {
+        let ids = reservations.iter().map(|reservation| reservation.inventory).collect();
+        let kinds: BTreeMap<InventoryId, InventoryKind> =
+            inventory::counts_of(app, ids).await?.into_iter().map(|row| (row.id, row.kind)).collect();
         let mut sales = BTreeMap::new();
         for reservation in reservations {
             if let Entry::Vacant(entry) = sales.entry(reservation.inventory) {
-                entry.insert(sale(app, reservation.inventory.into()).await?);
+                let id = reservation.inventory;
+                entry.insert(match kinds.get(&id) {
+                    Some(InventoryKind::Coupon) => sale_of_coupon(app, id.into()).await?,
+                    Some(InventoryKind::Event) | None => sale_of_event(app, id.into()).await?,
+                });
             }
         }
         let first = sales.values().next().ok_or(Fault::NotFound("reservation"))?;
-        let (shop, currency) = (first.event.shop_id, first.event.currency.clone());
-        if sales.values().any(|sale| sale.event.shop_id != shop || sale.event.currency != currency) {
+        let (shop, currency) = first.of.seller();
+        if sales.values().any(|sale| sale.of.seller() != (shop, currency)) {
             return Err(Error::Refused(Refusal::SeveralShops));
         }
+        let currency = currency.to_owned();
         let inventory_of = reservations.iter().map(|of| (of.held.id, of.inventory)).collect();
         Ok(Self { shop, currency, sales, inventory_of })
     }
 
-    /// One line per place, before discounts.
+    /// One line per place or copy, before discounts.
     pub(super) fn lines<'a>(&self, held: impl IntoIterator<Item = &'a Held>) -> Faulty<Vec<Line>> {
         let mut lines = Vec::new();
         for held in held {
@@ -99,31 +124,31 @@ impl Basket {
     pub(super) fn discountable(&self, lines: &[Line]) -> Faulty<Vec<discount::Line>> {
         let line = |line: &Line| {
             let sale = self.sale_of(line.reservation)?;
+            let (product, is_gift_card) = match &sale.of {
+                Subject::Event { .. } => (None, false),
+                Subject::Coupon(coupon) => (coupon.product_id, coupon.kind == CouponKind::GiftCard),
+            };
             Ok(discount::Line {
                 shop: self.shop,
-                event: Some(line.event),
-                tier: Some(line.tier),
-                product: None,
+                event: line.event,
+                tier: line.tier,
+                product,
                 categories: sale.categories.clone(),
                 price: line.price,
                 fee: line.fee,
-                is_gift_card: false,
+                is_gift_card,
             })
         };
         lines.iter().map(line).collect()
     }
 
     /// Takes what the discounts take off the lines; those that make cheaper also change the tax.
-    pub(super) fn discount<'a>(
-        &self,
-        lines: &mut [Line],
-        discounts: impl Iterator<Item = &'a discount::Discount> + Clone,
-    ) -> Faulty<()> {
+    pub(super) fn discount(&self, lines: &mut [Line], spent: &[Spent]) -> Faulty<()> {
         let currency = money::currency(&self.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
         for (index, line) in lines.iter_mut().enumerate() {
-            let of = |discount: &discount::Discount| discount.amounts.get(index).copied().unwrap_or_default();
-            let cheaper: i64 = discounts.clone().filter(|discount| !discount.is_payment).map(of).sum();
-            line.discount = discounts.clone().map(of).sum();
+            let of = |spent: &Spent| spent.discount.amounts.get(index).copied().unwrap_or_default();
+            let cheaper: i64 = spent.iter().filter(|spent| !spent.discount.is_payment).map(of).sum();
+            line.discount = spent.iter().map(of).sum();
             if cheaper > 0 {
                 let gross = Money::new(line.price + line.fee, currency);
                 line.tax = tax_of_rest((gross, line.tax), gross.minor - cheaper, line.tax_basis_points)?;
@@ -139,41 +164,82 @@ impl Basket {
     }
 }
 
-async fn sale(app: &App, id: EventId) -> Faulty<Sale> {
+async fn sale_of_event(app: &App, id: EventId) -> Faulty<Sale> {
     let event = events::by_id(app, id).await?;
     let map = venue::seat_map(app, event.seat_map_id).await?;
-    let tiers = events::tiers_of(app, id).await?;
-    let mut lineages = category::lineages(app, vec![event.category_id]).await?;
-    let categories = lineages.remove(&event.category_id).unwrap_or_default();
-    Ok(Sale { event, map, tiers: tiers.into_iter().map(|tier| (tier.id, tier)).collect(), categories })
+    let tiers = events::tiers_of(app, id).await?.into_iter().map(|tier| (tier.id, tier)).collect();
+    let categories = lineage(app, event.category_id).await?;
+    Ok(Sale { of: Subject::Event { event, map, tiers }, categories })
+}
+
+async fn sale_of_coupon(app: &App, id: CouponId) -> Faulty<Sale> {
+    let coupon = coupons::by_id(app, id).await?;
+    let categories = lineage(app, coupon.category_id).await?;
+    Ok(Sale { of: Subject::Coupon(coupon), categories })
+}
+
+async fn lineage(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
+    Ok(category::lineages(app, vec![id]).await?.remove(&id).unwrap_or_default())
+}
+
+impl Subject {
+    /// Who sells it, in which currency.
+    fn seller(&self) -> (ShopId, &str) {
+        match self {
+            Self::Event { event, .. } => (event.shop_id, &event.currency),
+            Self::Coupon(coupon) => (coupon.shop_id, &coupon.currency),
+        }
+    }
 }
 
 impl Sale {
     fn add_lines(&self, reservation: ReservationId, item: &Item, lines: &mut Vec<Line>) {
-        let tier = self.tiers.get(&item.tier);
         let line = Line {
-            event: self.event.id,
+            event: None,
+            coupon: None,
             reservation,
             seat: None,
             area: None,
             label: String::new(),
-            tier: item.tier,
-            tier_name: tier.map(|tier| tier.name.clone()).unwrap_or_default(),
+            tier: None,
+            tier_name: String::new(),
             price: item.price,
             fee: item.fee,
             tax: item.tax,
             discount: 0,
-            tax_basis_points: tier.map(|tier| tier.tax_basis_points.unsigned_abs()).unwrap_or_default(),
+            tax_basis_points: 0,
             epoch: 0,
+        };
+        let (line, map) = match &self.of {
+            Subject::Event { event, map, tiers } => {
+                let tier = tiers.get(&item.tier);
+                let line = Line {
+                    event: Some(event.id),
+                    tier: Some(item.tier),
+                    tier_name: tier.map(|tier| tier.name.clone()).unwrap_or_default(),
+                    tax_basis_points: tier.map_or(0, |tier| tier.tax_basis_points.unsigned_abs()),
+                    ..line
+                };
+                (line, Some(map))
+            }
+            Subject::Coupon(coupon) => {
+                let line = Line {
+                    coupon: Some(coupon.id),
+                    label: coupon.title.clone(),
+                    tax_basis_points: coupon.tax_basis_points.unsigned_abs(),
+                    ..line
+                };
+                (line, None)
+            }
         };
         match item.place {
             Place::Seat { ordinal, epoch } => {
-                let label = self.map.plan.seat_name(ordinal as usize).unwrap_or_default();
+                let label = map.and_then(|map| map.plan.seat_name(ordinal as usize)).unwrap_or_default();
                 lines.push(Line { seat: Some(ordinal), label, epoch, ..line });
             }
             Place::Area { ordinal, quantity } => {
-                let area = self.map.plan.areas.get(ordinal as usize);
-                let label = area.map(|area| area.name.clone()).unwrap_or_default();
+                let area = map.and_then(|map| map.plan.areas.get(ordinal as usize));
+                let label = area.map_or_else(|| line.label.clone(), |area| area.name.clone());
                 let line = Line { area: Some(ordinal), label, ..line };
                 lines.extend(std::iter::repeat_n(line, quantity as usize));
             }
@@ -188,13 +254,13 @@ impl Line {
             id: Set(line_id(order, position)),
             order_id: Set(order),
             position: Set(position),
-            event_id: Set(Some(self.event)),
-            coupon_id: Set(None),
+            event_id: Set(self.event),
+            coupon_id: Set(self.coupon),
             reservation_id: Set(self.reservation),
             seat_ordinal: Set(self.seat.and_then(|ordinal| i32::try_from(ordinal).ok())),
             area_ordinal: Set(self.area.and_then(|ordinal| i32::try_from(ordinal).ok())),
             label: Set(self.label),
-            tier_id: Set(Some(self.tier)),
+            tier_id: Set(self.tier),
             tier_name: Set(self.tier_name),
             price_minor: Set(self.price),
             fee_minor: Set(self.fee),

@@ -231,7 +231,7 @@ impl Draft {
         if lines != self.worth.lines {
             return Err(Fault::Stale(bound::STALE));
         }
-        self.basket.discount(&mut lines, self.worth.spent.iter().map(|spent| &spent.discount))?;
+        self.basket.discount(&mut lines, &self.worth.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
         let expires_at = held.iter().map(|held| held.deadline).min().unwrap_or(self.now);
         let row = order::ActiveModel {

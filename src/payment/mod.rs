@@ -63,6 +63,8 @@ pub enum Refusal {
     AlreadyRefunded,
     /// A ticket of it was used.
     TicketUsed,
+    /// A coupon that was bought in it was used, or given away.
+    CouponUsed,
     /// The buyer's time for refunds is over; the shop may still refund.
     RefundClosed,
 }

@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 use entity::{
-    InventoryId, OrderId, RefundId,
+    InventoryId, OrderId, OrderLineId, RefundId,
     event::EventStatus,
     order::{self, OrderState, line},
     payment::{self, PaymentState, RefundState, refund},
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::bound,
+    coupon::{bound, issue},
     error::{Check, Error, Fault, Faulty, Result},
     event,
     idempotency::Key,
@@ -36,6 +36,9 @@ use crate::{
 
 /// After so many refused calls an operator has to look.
 const ATTEMPTS_MAX: i32 = 20;
+
+/// For so many days from the payment a buyer may give unused coupons back.
+const WITHDRAWAL_DAYS: i64 = 14;
 
 /// What to give back.
 #[derive(Clone, Debug)]
@@ -81,10 +84,12 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
         }
+        let is_coupon = matches!(no_deal, NoDeal::Fault(Fault::Stale(bound::STALE)));
         return Err(match no_deal {
-            // A ticket used or the order refunded meanwhile: say which.
+            // A ticket or coupon used or the order refunded meanwhile: say which.
             NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_)) => {
                 match refundable(&orders::by_id(app, order.id).await?) {
+                    Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed),
                     Ok(()) => Error::Refused(Refusal::TicketUsed),
                     Err(refusal) => refusal,
                 }
@@ -203,13 +208,19 @@ async fn take_back(
         let Some(inventory) = inventory_of(lines[0]) else { continue };
         legs.push((inventory, vec![Command::TakeBack { buyer: order.account_id, places }]));
     }
-    let (order, tickets, now) = (order.clone(), lines.len() as u64, app.clock.now());
+    let (order, now) = (order.clone(), app.clock.now());
+    let tickets = lines.iter().filter(|line| line.event_id.is_some()).count() as u64;
+    let copies: Vec<OrderLineId> =
+        lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let companion: Companion = Box::new(move |tx, _| {
-        let (order, refund) = (order.clone(), refund.clone());
+        let (order, refund, copies) = (order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, OrderState::Refunded, now).await?;
             if !ticket::void_in_tx(tx, &order, tickets, now).await? {
                 return Err(Fault::Stale("ticket"));
+            }
+            if !issue::revoke_in_tx(tx, &order, &copies, now).await? {
+                return Err(Fault::Stale(bound::STALE));
             }
             if let Some(refund) = refund {
                 refund::Entity::insert(refund).exec_without_returning(tx).await?;
@@ -288,11 +299,16 @@ async fn authorise(
         Err(Fault::Forbidden(_) | Fault::Unauthenticated) => {}
         Err(fault) => return Err(fault.into()),
     }
+    let now = app.clock.now();
+    let withdrawn_until = order.paid_at.map(|paid| paid + Duration::days(WITHDRAWAL_DAYS));
+    if lines.iter().any(|line| line.coupon_id.is_some()) && withdrawn_until.is_none_or(|until| until <= now) {
+        return Err(Error::Refused(Refusal::RefundClosed));
+    }
     for id in lines.iter().filter_map(|line| line.event_id) {
         let event = event::by_id(app, id).await?;
         // What was called off is given back at any time.
         let called_off = event.status == EventStatus::Cancelled;
-        if !called_off && event.refund_until.is_none_or(|until| until <= app.clock.now()) {
+        if !called_off && event.refund_until.is_none_or(|until| until <= now) {
             return Err(Error::Refused(Refusal::RefundClosed));
         }
     }

@@ -1,5 +1,5 @@
-//! The moment an order becomes paid: seats sold, tickets issued, claims used up, payment moved on, all
-//! in one commit.
+//! The moment an order becomes paid: seats sold, tickets and coupons issued, claims used up, payment
+//! moved on, all in one commit.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use entity::{
 use super::{all_legs, move_in_tx};
 use crate::{
     app::App,
-    coupon::bound,
+    coupon::{bound, issue},
     error::Fault,
     inventory::{
         Command,
@@ -61,17 +61,19 @@ async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -
     let lines = orders::lines_of(app, order.id).await.map_err(NoDeal::Fault)?;
     let discounts = bound::discounts_of(app, order.id).await.map_err(NoDeal::Fault)?;
     let discounts = Arc::new(discounts);
+    let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(NoDeal::Fault)?);
     let lines: Arc<Vec<_>> =
         Arc::new(lines.into_iter().map(|line| (TicketId(app.clock.new_uuid()), line)).collect());
     Ok(Box::new(move |tx, _| {
         let (order, payment) = (order.clone(), payment.clone());
-        let (lines, discounts) = (lines.clone(), discounts.clone());
+        let (lines, discounts, claims) = (lines.clone(), discounts.clone(), claims.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, OrderState::Paid, now).await?;
             if let Some(payment) = payment {
                 move_in_tx(tx, &payment, PaymentState::Capturing, now).await?;
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
+            issue::issue_in_tx(tx, &claims, now).await?;
             bound::redeem_in_tx(tx, &order, &discounts, now).await
         })
     }))

@@ -20,7 +20,7 @@ const REFUND: &str = "mutation($id: ID!, $key: String!) {
     refundOrder(input: { orderId: $id, reason: \"rain\", idempotencyKey: $key }) {
         order { state } refund { state amount { amount } } errors { code } } }";
 const APPLICABLE: &str = "query($ids: [ID!]!) { applicableCoupons(reservationIds: $ids) {
-    claimId saves { amount currency } reason message missing { amount } validFrom } }";
+    claim { id } saves { amount currency } reason message missing { amount } validFrom } }";
 
 async fn order(world: &World, token: &str, id: &str) -> Answer {
     world.gql(Some(token), ORDER, json!({ "id": id })).await.good()
@@ -57,7 +57,7 @@ fn a_discount_is_frozen_in_the_order_and_its_claim_is_used_up_with_the_payment()
         assert_eq!(made.data("checkout.order.lines.0.tax.amount"), "1.30", "10 % contained in 14.34");
         assert_eq!(made.data("checkout.order.lines.1.tax.amount"), "0.70", "10 % contained in 7.67");
         assert_eq!(made.data("checkout.order.discounts.0.label"), "Spring");
-        assert_eq!(made.data("checkout.order.discounts.0.claimId"), held.text);
+        assert_eq!(made.data("checkout.order.discounts.0.claim.id"), held.text);
         assert_eq!(world.claim_row(&held).await.state, ClaimState::Reserved);
         let again = world.spend(&buyer, &[&reservation], &[&held], "third-off").await.good();
         assert_eq!(again.data("checkout.order.id"), id, "same key, same answer");
@@ -349,7 +349,7 @@ fn the_viewer_is_told_what_each_claim_would_save_and_why_others_do_not_apply() {
             .as_array()
             .expect("a list")
             .iter()
-            .map(|one| (one["claimId"].clone(), one["saves"]["amount"].clone(), one["reason"].clone()))
+            .map(|one| (one["claim"]["id"].clone(), one["saves"]["amount"].clone(), one["reason"].clone()))
             .collect();
         let null = Value::Null;
         assert_eq!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entity::claim::ClaimState;
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use tessera::http::Patience;
 
 use crate::support::{Answer, World, coupons::Held, run};
@@ -22,13 +22,11 @@ fn made(answer: &Answer) -> Result<i64, String> {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.code().is_none(), "{}", answer.body);
     assert_ne!(answer.refusal("checkout").as_deref(), Some("NOT_FOUND"), "{}", answer.body);
-    match answer.refusal("checkout") {
-        Some(code) => Err(code),
-        None => {
-            let amount = answer.text("checkout.order.discount.amount");
-            Ok(amount.replace('.', "").parse().expect("an amount"))
-        }
+    if let Some(code) = answer.refusal("checkout") {
+        return Err(code);
     }
+    let amount = answer.text("checkout.order.discount.amount");
+    Ok(amount.replace('.', "").parse().expect("an amount"))
 }
 
 /// saleor#15849, #15855, #15862: one cart with a limited voucher completed twice at once; the loser was refunded, and
@@ -104,7 +102,7 @@ fn one_voucher_three_uses_five_parallel() {
             }
             let tries =
                 holders.iter().zip(&reservations).enumerate().map(async |(index, ((token, held), own))| {
-                    let at = if index % 2 == 0 { world } else { &other };
+                    let at = if index.is_multiple_of(2) { world } else { &other };
                     made(&at.spend(token, &[own], &[held], &format!("five-{round}-{index}")).await)
                 });
             let mut given = Vec::new();
@@ -181,7 +179,10 @@ fn a_payment_in_two_steps_uses_a_voucher_once() {
             sandbox.authenticate(intent, yes).await.expect("answered").expect("a step to take");
             let payment = asked.data("payOrder.payment.id");
             let confirm = async |at: &World| at.gql(Some(&buyer), CONFIRM, json!({ "id": payment })).await;
-            join_all((0..6).map(|index| confirm(if index % 2 == 0 { world } else { &other }))).await;
+            join_all(
+                (0..6).map(|index: usize| confirm(if index.is_multiple_of(2) { world } else { &other })),
+            )
+            .await;
             world.advance(Duration::from_secs(6));
             world.work().await;
             assert_eq!((world.claim_row(&held).await.state, world.spent(&coupon).await), (after, 1_000));
@@ -204,10 +205,10 @@ fn checkout_racing_settlement_does_not_deadlock() {
                 .await,
         );
         let ways = (0..8).map(async |index: usize| {
-            let (at, beside) = if index % 2 == 0 { (world, &other) } else { (&other, world) };
+            let (at, beside) = if index.is_multiple_of(2) { (world, &other) } else { (&other, world) };
             let token = at.guest().await;
             let (one, two) = (at.held(&low, &token).await, at.held(&high, &token).await);
-            let claims = if index % 3 == 0 { [&one, &two] } else { [&two, &one] };
+            let claims = if index.is_multiple_of(3) { [&one, &two] } else { [&two, &one] };
             let own = at.reserve(&token, &stage.event, &[&stage.seats[index]]).await;
             let spent = at.spend(&token, &[&own], &claims, &format!("race-{index}")).await.good();
             let order = spent.text("checkout.order.id");
@@ -228,12 +229,12 @@ fn checkout_racing_settlement_does_not_deadlock() {
             world.work().await;
         }
         for (token, order, claims) in made {
-            let state = "query($id: ID!) { order(id: $id) { state } }";
-            let answer = world.gql(Some(&token), state, json!({ "id": order })).await.good();
-            let expected = match answer.data("order.state") {
-                Value::String(state) if state == "PAID" => ClaimState::Redeemed,
-                Value::String(state) if state == "CANCELLED" || state == "EXPIRED" => ClaimState::Claimed,
-                state => panic!("an order has not ended: {state}"),
+            let document = "query($id: ID!) { order(id: $id) { state } }";
+            let answer = world.gql(Some(&token), document, json!({ "id": order })).await.good();
+            let expected = match answer.text("order.state").as_str() {
+                "PAID" => ClaimState::Redeemed,
+                "CANCELLED" | "EXPIRED" => ClaimState::Claimed,
+                other => panic!("an order has not ended: {other}"),
             };
             for held in claims {
                 assert_eq!(world.claim_row(&held).await.state, expected);

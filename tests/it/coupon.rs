@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::{World, given_coupon::five_off, run};
+use crate::support::{World, given::Stage, given_coupon::five_off, run};
 
 /// Short enough for tokens to last.
 const STEP: Duration = Duration::from_mins(2);
@@ -30,8 +30,8 @@ fn products_are_made_changed_listed_and_archived() {
         let change = |version: i32, name: &str| json!({ "id": id, "version": version, "name": name });
         let changed = world.gql(Some(&stage.vendor), update, change(1, "Doppio")).await.good();
         assert_eq!(changed.data("updateProduct.product.pictureUrl"), "https://x.test/cup.png");
-        let stale = world.gql(Some(&stage.vendor), update, change(1, "Lungo")).await;
-        assert_eq!(stale.refusal("updateProduct").as_deref(), Some("STALE"));
+        let outdated = world.gql(Some(&stage.vendor), update, change(1, "Lungo")).await;
+        assert_eq!(outdated.refusal("updateProduct").as_deref(), Some("STALE"));
         let foreign = world.gql(Some(&stranger), update, change(2, "Lungo")).await;
         assert_eq!(foreign.refusal("updateProduct").as_deref(), Some("NOT_FOUND"));
 
@@ -73,9 +73,9 @@ fn a_coupon_goes_through_its_life() {
         step("publishCoupon").await.good();
         assert_eq!(look(None).await, json!({ "state": "PUBLISHED", "left": 3 }));
         assert_eq!(step("publishCoupon").await.refusal("publishCoupon").as_deref(), Some("NOT_DRAFT"));
-        let stale = "mutation($id: ID!) { pauseCoupon(input: { couponId: $id, expectedVersion: 1 }) { errors { code } } }";
-        let stale = world.gql(Some(&stage.vendor), stale, json!({ "id": id })).await;
-        assert_eq!(stale.refusal("pauseCoupon").as_deref(), Some("STALE"));
+        let outdated = "mutation($id: ID!) { pauseCoupon(input: { couponId: $id, expectedVersion: 1 }) { errors { code } } }";
+        let refused = world.gql(Some(&stage.vendor), outdated, json!({ "id": id })).await;
+        assert_eq!(refused.refusal("pauseCoupon").as_deref(), Some("STALE"));
         step("pauseCoupon").await.good();
         let buyer = world.guest().await;
         assert_eq!(
@@ -231,20 +231,7 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
         world.claim(&buyer, &shown).await;
         assert_eq!(list(None, json!({ "claimable": true })).await, [&cup, &gift].map(String::as_str));
         assert_eq!(list(None, json!({ "claimable": false })).await, [shown.as_str()], "none are left");
-        let of = "query($event: ID!, $shop: ID!) { event(id: $event) { coupons { nodes { id left viewerTaken
-            viewerMayClaim viewerClaims { state code } } } } shop(id: $shop) { coupons(first: 2, orderBy: TITLE) { nodes { title } } } }";
-        let answer =
-            world.gql(Some(&buyer), of, json!({ "event": stage.event, "shop": stage.shop })).await.good();
-        let own = answer.data("event.coupons.nodes.0");
-        assert_eq!(
-            (&own["left"], &own["viewerTaken"], &own["viewerMayClaim"]),
-            (&json!(0), &json!(1), &json!(false))
-        );
-        assert_eq!(own["viewerClaims"][0]["state"], "CLAIMED");
-        assert_eq!(
-            answer.data("shop.coupons.nodes"),
-            json!([{ "title": "A cup" }, { "title": "At the concert" }])
-        );
+        is_listed_with_its_event_and_shop(world, &stage, &buyer).await;
         // The shop's new name is found at once.
         let rename =
             "mutation($shop: ID!, $version: Long!) { updateShop(input: { shopId: $shop, name: \"Palace\",
@@ -252,6 +239,23 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
         world.gql(Some(&stage.vendor), rename, json!({ "shop": stage.shop, "version": 1 })).await.good();
         assert_eq!(list(None, json!({ "search": "palace" })).await.len(), 3);
     });
+}
+
+/// The one copy is the buyer's, and both lists say so.
+async fn is_listed_with_its_event_and_shop(world: &World, stage: &Stage, buyer: &str) {
+    let of = "query($event: ID!, $shop: ID!) { event(id: $event) { coupons { nodes { id left viewerTaken
+        viewerMayClaim viewerClaims { state code } } } } shop(id: $shop) { coupons(first: 2, orderBy: TITLE) { nodes { title } } } }";
+    let answer = world.gql(Some(buyer), of, json!({ "event": stage.event, "shop": stage.shop })).await.good();
+    let own = answer.data("event.coupons.nodes.0");
+    assert_eq!(
+        (&own["left"], &own["viewerTaken"], &own["viewerMayClaim"]),
+        (&json!(0), &json!(1), &json!(false))
+    );
+    assert_eq!(own["viewerClaims"][0]["state"], "CLAIMED");
+    assert_eq!(
+        answer.data("shop.coupons.nodes"),
+        json!([{ "title": "A cup" }, { "title": "At the concert" }])
+    );
 }
 
 #[test]

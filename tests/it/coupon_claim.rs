@@ -134,14 +134,14 @@ fn a_claim_expires_by_its_deadline_written_down_or_not() {
         assert_eq!(states(&buyer).await["code"], Value::Null);
         assert_eq!(states(&other).await["state"], "CLAIMED");
         assert_eq!(release(world, &buyer, &claim).await.refusal("releaseClaim").as_deref(), Some("EXPIRED"));
-        let stages = "query($id: ID!) { coupon(id: $id) { stages { created published reserved claimed redeemed expired released } } }";
+        let document = "query($id: ID!) { coupon(id: $id) { stages { created published reserved claimed redeemed expired released } } }";
         let look = async || {
-            world.gql(Some(&vendor), stages, json!({ "id": days })).await.good().data("coupon.stages")
+            world.gql(Some(&vendor), document, json!({ "id": days })).await.good().data("coupon.stages")
         };
         let expected = json!({ "created": 10, "published": 8, "reserved": 0, "claimed": 1, "redeemed": 0, "expired": 1, "released": 0 });
         assert_eq!(look().await, expected);
         assert_eq!(
-            world.gql(Some(&buyer), stages, json!({ "id": days })).await.good().data("coupon.stages"),
+            world.gql(Some(&buyer), document, json!({ "id": days })).await.good().data("coupon.stages"),
             Value::Null
         );
         assert_eq!(tessera::coupon::claim::expire_due(&world.app).await.expect("expired"), 1);

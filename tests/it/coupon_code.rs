@@ -318,7 +318,8 @@ fn a_hundred_thousand_codes_go_in_and_out_as_files() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let id = uploaded(world, &stage).await;
-        let codes: String = (0..100_000).map(|number| format!("CODE-{number:06}\r\n")).collect();
+        let codes =
+            (0..100_000).fold(String::new(), |codes, number| codes + &format!("CODE-{number:06}\r\n"));
         let stranger = world.user("stranger").await;
         assert_eq!(upload(world, None, &id, &codes).await.0, 401);
         assert_eq!(upload(world, Some(&stranger), &id, &codes).await.0, 404);

@@ -26,7 +26,8 @@ fn at(second: i64) -> DateTime<Utc> {
 
 /// Seats at 10.00 and seats for nothing, in turn.
 fn stock() -> Stock {
-    let tier = |id, price| TierTerms { id: TierId(Uuid::from_u128(id)), price, fee: 0, tax: 0 };
+    let tier =
+        |id, price| TierTerms { id: TierId(Uuid::from_u128(id)), price, fee: 0, tax: 0, hidden: false };
     let terms = Terms {
         revision: 0,
         open: true,
@@ -251,7 +252,10 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
         return;
     }
     let expected = model.reserve();
-    let made = pair.act(&Command::Reserve { id, buyer: BUYER, pick: Pick::Seats(vec![seat]) }, model.now);
+    let made = pair.act(
+        &Command::Reserve { id, buyer: BUYER, pick: Pick::Seats(vec![seat]), opened: vec![] },
+        model.now,
+    );
     match (expected, made) {
         (Ok((deadline, latest)), Ok(Some(held))) => {
             assert_eq!((held.deadline, held.deadline_max), (at(deadline), at(latest)), "how long it lasts");
@@ -315,6 +319,7 @@ fn a_budget_that_is_made_smaller_locks_nobody_out() {
         id: ReservationId(Uuid::from_u128(number)),
         buyer: BUYER,
         pick: Pick::Seats(vec![0]),
+        opened: Vec::new(),
     };
     pair.act(&reserve(1), 0).expect("reserved");
     pair.act(&Command::Expire, HOLD).expect("written down");

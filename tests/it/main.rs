@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says where it stopped"
 )]
 
+mod access_code;
 mod account;
 mod answers;
 mod authorisation;
@@ -29,6 +30,7 @@ mod http;
 mod kill;
 mod layers;
 mod migration;
+mod paid_coupons;
 mod payment;
 mod pick;
 mod race;

@@ -26,10 +26,12 @@ const PARTIES: usize = 1_000;
 /// How large they are.
 const PARTY: u32 = 4;
 
+/// Makes a hall of which half is sold, by a seed.
+type Half = fn(usize) -> Outcome<Stock>;
+
 #[expect(clippy::unused_async, reason = "a row like the others")]
 pub(super) async fn run(_: &Bench) -> Outcome<Vec<Line>> {
     let mut times = Vec::new();
-    type Half = fn(usize) -> Outcome<Stock>;
     for (how, half_sold) in
         [("seat by seat, anywhere", sold_anywhere as Half), ("the best first", sold_in_order as Half)]
     {
@@ -107,7 +109,7 @@ fn stock() -> Outcome<Stock> {
         limit_per_buyer: 100,
         fairness: None,
         currency: "EUR".to_owned(),
-        tiers: vec![TierTerms { id: TierId(Uuid::nil()), price: 2_000, fee: 100, tax: 200 }],
+        tiers: vec![TierTerms { id: TierId(Uuid::nil()), price: 2_000, fee: 100, tax: 200, hidden: false }],
         seat_tiers: vec![Some(0); plan.seats.len()],
         area_tiers: Vec::new(),
         orphan_rule: true,

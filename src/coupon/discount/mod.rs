@@ -204,7 +204,8 @@ fn check(basket: Basket, offer: &Offer) -> Result<(), Reason> {
     }
 }
 
-fn applies(terms: &Terms, line: &Line) -> bool {
+/// Whether the claim is for such a line.
+pub fn applies(terms: &Terms, line: &Line) -> bool {
     let names = |scope: &Scope| match scope.kind {
         ScopeKind::Shop => line.shop.0 == scope.target,
         ScopeKind::Product => line.product.is_some_and(|product| product.0 == scope.target),

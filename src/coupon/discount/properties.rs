@@ -127,10 +127,9 @@ proptest! {
         let line = Line { price, fee: price, ..plain() };
         let lines = vec![line; lines];
         for offer in &mut offers {
-            offer.terms.worth = match offer.terms.worth {
-                Worth::AmountOff { .. } => Worth::AmountOff { amount: price },
-                other => other,
-            };
+            if let Worth::AmountOff { .. } = offer.terms.worth {
+                offer.terms.worth = Worth::AmountOff { amount: price };
+            }
             offer.balance = 1_000_000_000_000;
             offer.terms.scopes.clear();
         }

@@ -7,13 +7,15 @@ use entity::{ReservationId, order::discount};
 use super::{OrderError, OrderErrorCode};
 use crate::{
     coupon::{
+        claim,
         discount::Reason,
         spend::{Named, Refused, Why},
     },
     graphql::{
         context::ContextExt,
-        error::ApiResult,
-        id::{decode, encode},
+        coupon::{Claim, Coupon},
+        error::{ApiResult, found},
+        id::decode,
         scalar::Money,
     },
     order::{self as orders, Applicable},
@@ -49,26 +51,43 @@ pub enum NotApplicableReason {
 }
 
 /// What one claim took off an order, or paid of it.
-#[derive(Debug, SimpleObject)]
+#[derive(Debug)]
 pub struct OrderDiscount {
+    row: discount::Model,
+    currency: String,
+}
+
+/// What one claim took off an order, or paid of it.
+#[Object]
+impl OrderDiscount {
     /// What the coupon was called then.
-    pub label: String,
+    async fn label(&self) -> &str {
+        &self.row.label
+    }
+
     /// How much.
-    pub amount: Money,
-    /// The claim.
-    pub claim_id: ID,
-    /// Its coupon.
-    pub coupon_id: ID,
+    async fn amount(&self) -> Money {
+        Money::of(self.row.amount_minor, &self.currency)
+    }
+
+    /// The coupon, as it is now.
+    async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
+        Coupon::of(ctx, self.row.coupon_id).await
+    }
+
+    /// The claim. Only its holder sees it.
+    async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
+        if ctx.viewer().account().is_err() {
+            return Ok(None);
+        }
+        let claim = claim::owned(ctx.app(), ctx.viewer(), self.row.claim_id).await;
+        Ok(found(claim)?.map(Claim::from))
+    }
 }
 
 impl OrderDiscount {
     pub(super) fn of(row: discount::Model, currency: &str) -> Self {
-        Self {
-            amount: Money::of(row.amount_minor, currency),
-            claim_id: encode(row.claim_id),
-            coupon_id: encode(row.coupon_id),
-            label: row.label,
-        }
+        Self { row, currency: currency.to_owned() }
     }
 }
 
@@ -76,9 +95,7 @@ impl OrderDiscount {
 #[derive(Debug, SimpleObject)]
 pub struct ApplicableCoupon {
     /// The claim, for `checkout`.
-    pub claim_id: ID,
-    /// Its coupon.
-    pub coupon_id: ID,
+    pub claim: Claim,
     /// How much it would take off. Null: it does not apply.
     pub saves: Option<Money>,
     /// Why it does not apply. Null: it does.
@@ -95,8 +112,7 @@ impl From<Applicable> for ApplicableCoupon {
     fn from(one: Applicable) -> Self {
         let reason = one.saves.err();
         Self {
-            claim_id: encode(one.claim.id),
-            coupon_id: encode(one.claim.coupon_id),
+            claim: Claim::from(one.claim),
             saves: one.saves.ok().map(|saves| Money::of(saves, &one.currency)),
             reason: reason.map(NotApplicableReason::from),
             message: reason.map(|reason| message(reason).to_owned()),

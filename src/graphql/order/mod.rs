@@ -2,27 +2,29 @@
 
 mod claims;
 mod input;
+mod line;
 
 use async_graphql::{
-    Context, Enum, ID, Object, SimpleObject, Subscription,
+    Context, Enum, ID, Object, Subscription,
     connection::{Connection, EmptyFields},
 };
 use chrono::{DateTime, Utc};
-use entity::{OrderId, order, order::line};
+use entity::{OrderId, order};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
 pub use self::{
     claims::{ApplicableCoupon, ApplicableQuery, NotApplicableReason, OrderDiscount},
     input::{CancelOrderInput, CancelOrderPayload, CheckoutInput, CheckoutPayload, ContactInput},
+    line::{OrderContact, OrderLine},
 };
 use crate::{
-    coupon::bound,
+    coupon::{bound, issue},
     error::Error,
     graphql::{
         context::ContextExt,
+        coupon::Claim,
         error::{ApiError, ApiResult, found, outcome, user_error},
-        event::Event,
         id::{decode, encode},
         page::{Cursor, connection},
         payment::{Payment, Refund},
@@ -180,10 +182,10 @@ impl Order {
         Ok(discounts.into_iter().map(|row| OrderDiscount::of(row, &self.row.currency)).collect())
     }
 
-    /// Its lines: one per place.
+    /// Its lines: one per place, or copy of a coupon.
     async fn lines(&self, ctx: &Context<'_>) -> ApiResult<Vec<OrderLine>> {
         let lines = orders::lines_of(ctx.app(), self.row.id).await?;
-        Ok(lines.into_iter().map(|row| OrderLine { row, currency: self.row.currency.clone() }).collect())
+        Ok(lines.into_iter().map(|row| OrderLine::of(row, &self.row.currency)).collect())
     }
 
     /// Whom the order is for.
@@ -216,6 +218,16 @@ impl Order {
         }
         let tickets = ticket::of_order(ctx.app(), self.row.id).await?;
         Ok(tickets.into_iter().map(Ticket::from).collect())
+    }
+
+    /// The coupons that were bought in it, once it is paid; revoked after a refund. Only the buyer sees them.
+    async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
+        if !self.is_own(ctx) {
+            return Ok(Vec::new());
+        }
+        let lines = orders::lines_of(ctx.app(), self.row.id).await?;
+        let copies = lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
+        Ok(issue::of_order(ctx.app(), copies).await?.into_iter().map(Claim::from).collect())
     }
 
     /// Its payments, oldest first: declined ones too.
@@ -259,70 +271,6 @@ impl Order {
     fn is_own(&self, ctx: &Context<'_>) -> bool {
         self.by_token || ctx.viewer().account().is_ok_and(|account| account == self.row.account_id)
     }
-}
-
-/// One place, as it was bought.
-#[derive(Debug)]
-pub struct OrderLine {
-    row: line::Model,
-    currency: String,
-}
-
-/// One place, as it was bought.
-#[Object]
-impl OrderLine {
-    /// The place in words, such as `Stalls, Row A, Seat 12`.
-    async fn label(&self) -> &str {
-        &self.row.label
-    }
-
-    /// The price level's name.
-    async fn tier_name(&self) -> &str {
-        &self.row.tier_name
-    }
-
-    /// The event, unless it is a coupon that is bought.
-    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
-        let Some(event) = self.row.event_id else { return Ok(None) };
-        Ok(Some(Event::of(ctx, event).await?))
-    }
-
-    /// Price, tax included.
-    async fn price(&self) -> Money {
-        Money::of(self.row.price_minor, &self.currency)
-    }
-
-    /// Fee, tax included.
-    async fn fee(&self) -> Money {
-        Money::of(self.row.fee_minor, &self.currency)
-    }
-
-    /// What claims took off the line: its share of the order's discounts.
-    async fn discount(&self) -> Money {
-        Money::of(self.row.discount_minor, &self.currency)
-    }
-
-    /// Tax contained in price and fee, after discounts.
-    async fn tax(&self) -> Money {
-        Money::of(self.row.tax_minor, &self.currency)
-    }
-
-    /// What is to pay for it: price and fee, less the discount.
-    async fn total(&self) -> Money {
-        let total = self.row.price_minor + self.row.fee_minor - self.row.discount_minor;
-        Money::of(total, &self.currency)
-    }
-}
-
-/// Whom an order is for.
-#[derive(Debug, SimpleObject)]
-pub struct OrderContact {
-    /// Whom to address.
-    pub name: String,
-    /// Where the tickets go.
-    pub email: String,
-    /// As given.
-    pub phone: Option<String>,
 }
 
 /// Queries.

@@ -9,6 +9,7 @@ use super::{
     refusal::{ReservationError, Told},
 };
 use crate::{
+    coupon::access,
     error::Error,
     graphql::{context::ContextExt, id::decode},
     inventory::{self, Reserve},
@@ -21,6 +22,8 @@ pub struct ReserveSeatsInput {
     pub event_id: ID,
     /// Which places.
     pub pick: PickInput,
+    /// The code of an access coupon that opens hidden tiers of the event to you. It is looked at before any place is.
+    pub access_code: Option<String>,
     /// Your own key, 8 to 255 characters, a UUID for instance: the same call with the same key has its effect once,
     /// and the same answer, for 7 days.
     pub idempotency_key: String,
@@ -33,9 +36,14 @@ impl ReserveSeatsInput {
         let map = map_of(ctx, event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
         let reserve = Reserve { event, pick, key: self.idempotency_key };
+        if let Some(code) = self.access_code {
+            return access::reserve(ctx.app(), ctx.viewer(), reserve, &code)
+                .await
+                .map_err(|error| error.map_refusal(|refusal| Told::with_code(refusal, map)));
+        }
         inventory::reserve(ctx.app(), ctx.viewer(), reserve)
             .await
-            .map_err(|error| error.map_refusal(|refusal| Told(refusal, Some(map))))
+            .map_err(|error| error.map_refusal(|refusal| Told::Places(refusal, Some(map))))
     }
 }
 

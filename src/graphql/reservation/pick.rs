@@ -112,6 +112,7 @@ impl BestAvailableInput {
             zones: zones(map, &self.zones)?,
             accessible,
             split: self.split,
+            opened: Vec::new(),
         })
     }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use self::ReservationErrorCode as Code;
 use crate::{
+    coupon::{access, discount::Reason, spend::Why},
     error::Error,
     graphql::{error::user_error, seat_map::seat_id},
     inventory::Refusal,
@@ -43,6 +44,12 @@ user_error! {
         LimitExceeded,
         /// You kept places of this event too long without buying any; `availableAt` says when you may reserve again.
         CoolingDown,
+        /// There is no such access code that you could use: the same answer for all such codes. No place was looked at.
+        UnknownAccessCode,
+        /// The access code is not valid now, or opens no tier of this event. No place was looked at.
+        AccessCodeNotValid,
+        /// You typed too many wrong codes; `retryAfterSeconds` says how long to wait.
+        TooManyCodes,
         /// The reservation ran out or was given back.
         ReservationEnded,
         /// The reservation belongs to an order: cancel the order instead.
@@ -65,22 +72,72 @@ user_error! {
         taken: u32,
         /// When it becomes possible, or may become so.
         available_at: DateTime<Utc>,
+        /// After how many seconds to try another code.
+        retry_after_seconds: u32,
     }
 }
 
-/// A refusal with the seat map by which its seats are named.
-pub(super) struct Told(pub(super) Refusal, pub(super) Option<Arc<SeatMap>>);
+/// What is to be told.
+pub(super) enum Told {
+    /// A refusal with the seat map by which its seats are named.
+    Places(Refusal, Option<Arc<SeatMap>>),
+    /// An access code that opens nothing.
+    Code(Why),
+}
+
+impl Told {
+    /// A refusal of who gave an access code.
+    pub(super) fn with_code(refusal: access::Refusal, map: Arc<SeatMap>) -> Self {
+        match refusal {
+            access::Refusal::Places(refusal) => Self::Places(refusal, Some(map)),
+            access::Refusal::Code(why) => Self::Code(why),
+        }
+    }
+}
 
 /// A refusal that is not about seats.
 pub(super) fn plain(error: Error<Refusal>) -> Error<Told> {
-    error.map_refusal(|refusal| Told(refusal, None))
+    error.map_refusal(|refusal| Told::Places(refusal, None))
 }
 
 impl From<Told> for ReservationError {
-    fn from(Told(refusal, map): Told) -> Self {
-        let ids = |seats: Vec<u32>| {
-            map.as_ref().map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect())
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
+            Told::Code(why) => Self::of_code(why),
+        }
+    }
+}
+
+impl ReservationError {
+    fn of_code(why: Why) -> Self {
+        let (code, message) = match why {
+            Why::TooManyCodes { .. } => (Code::TooManyCodes, "too many wrong codes; wait"),
+            Why::Rule(Reason::NotYetValid { .. }) => {
+                (Code::AccessCodeNotValid, "the access code's validity has not begun")
+            }
+            Why::Rule(Reason::Expired) => (Code::AccessCodeNotValid, "the access code's validity is over"),
+            Why::Rule(_) => (Code::AccessCodeNotValid, "the code opens no tier of this event"),
+            Why::UnknownCode | Why::InUse | Why::Used => {
+                (Code::UnknownAccessCode, "there is no such code that you could use")
+            }
         };
+        let mut error = Self {
+            code,
+            message: message.to_owned(),
+            path: vec!["accessCode".to_owned()],
+            ..Self::default()
+        };
+        if let Why::TooManyCodes { retry_after_seconds } = why {
+            error.retryable = true;
+            error.retry_after_seconds = Some(retry_after_seconds);
+        }
+        error
+    }
+
+    fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> Self {
+        let ids =
+            |seats: Vec<u32>| map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect());
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         match refusal {
             Refusal::NotOpen => new(Code::NotOpen, "nothing of this event is sold"),

@@ -214,7 +214,9 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         limit_per_buyer: 100,
         fairness: None,
         currency: "EUR".to_owned(),
-        tiers: (0..2).map(|index| TierTerms { id: tier(index), price: 1, fee: 0, tax: 0 }).collect(),
+        tiers: (0..2)
+            .map(|index| TierTerms { id: tier(index), price: 1, fee: 0, tax: 0, hidden: false })
+            .collect(),
         seat_tiers: plan
             .seats
             .iter()

@@ -28,7 +28,9 @@ impl<'a> Search<'a> {
         let rank = |id| wish.tiers.iter().position(|wanted| *wanted == id).map(|rank| rank as u64);
         let any = wish.tiers.is_empty();
         let tiers = view.stock().terms.tiers.iter();
-        let wanted = tiers.map(|tier| if any { Some(0) } else { rank(tier.id) }).collect();
+        let wanted = tiers
+            .map(|tier| if any { Some(0) } else { rank(tier.id) }.filter(|_| tier.is_open_to(&wish.opened)));
+        let wanted = wanted.collect();
         Self { view, zones: &wish.zones, wanted, near: None, tidy: true }
     }
 

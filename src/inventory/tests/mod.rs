@@ -72,7 +72,13 @@ fn granted(buyer: AccountId, revision: i64) -> Granted {
 
 /// An empty hall. The one place that knows all fields.
 fn stock(limit: u32) -> Stock {
-    let tier = |number| TierTerms { id: TierId(Uuid::from_u128(number)), price: 2_000, fee: 100, tax: 200 };
+    let tier = |number| TierTerms {
+        id: TierId(Uuid::from_u128(number)),
+        price: 2_000,
+        fee: 100,
+        tax: 200,
+        hidden: false,
+    };
     let terms = Terms {
         revision: REVISION,
         open: true,
@@ -206,7 +212,7 @@ impl Trial {
         Some(match step {
             Step::Reserve(buyer, pick) => {
                 let id = ReservationId(Uuid::from_u128(self.asked.len() as u128 + 1));
-                Command::Reserve { id, buyer: account(*buyer), pick: pick.clone() }
+                Command::Reserve { id, buyer: account(*buyer), pick: pick.clone(), opened: Vec::new() }
             }
             Step::Extend(of, right) => {
                 let id = which(of)?;

@@ -151,6 +151,15 @@ impl World {
         found.expect("read").expect("a budget").spent
     }
 
+    /// The places of the live reservations of whoever has the token.
+    pub(crate) async fn reservation_labels(&self, token: &str) -> Vec<String> {
+        let document = "{ viewer { reservations { items { label } } } }";
+        let answer = self.gql(Some(token), document, json!({})).await.good();
+        let all = answer.data("viewer.reservations");
+        let items = all.as_array().into_iter().flatten().filter_map(|one| one["items"].as_array().cloned());
+        items.flatten().map(|item| item["label"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// Tries to check reservations out and to spend claims on them.
     pub(crate) async fn spend(
         &self,
@@ -182,7 +191,7 @@ const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $codes: [S
     checkout(input: { reservationIds: $reservations, claimIds: $claims, codes: $codes, idempotencyKey: $key,
         contact: { name: \"A Buyer\", email: \"buyer@tessera.test\" } }) {
         order { id state total { amount } fees { amount } tax { amount } discount { amount }
-            discounts { label amount { amount } claimId }
+            discounts { label amount { amount } claim { id } }
             lines { label price { amount } fee { amount } discount { amount } tax { amount } total { amount } } }
         errors { code message path retryable retryAfterSeconds missing { amount currency } validFrom } } }";
 
@@ -200,10 +209,11 @@ pub(crate) async fn hold(db: &DatabaseConnection) {
             .map(|discount| discount.amount_minor)
             .sum();
         assert_eq!((of_lines, of_claims), (order.discount_minor, order.discount_minor), "discounts add up");
+        copies_are_what_was_bought(db, order, &lines).await;
         let tax: i64 = lines.iter().map(|line| line.tax_minor).sum();
         assert_eq!(order.tax_minor, tax, "tax adds up");
     }
-    let live = |id: OrderId| orders.iter().find(|order| order.id == id).is_some_and(|order| is_live(order));
+    let live = |id: OrderId| orders.iter().find(|order| order.id == id).is_some_and(is_live);
     for row in budget::Entity::find().all(db).await.expect("budgets") {
         let spent: i64 = discounts
             .iter()
@@ -233,10 +243,28 @@ pub(crate) async fn hold(db: &DatabaseConnection) {
             assert_eq!(face, balance + taken, "a gift card's uses and balance are its face value");
         } else {
             assert!(bound.len() <= 1, "spent in two orders: {bound:?}");
-            let used = usize::from(claim.state == ClaimState::Redeemed);
-            assert_eq!(lasting.len(), used, "used once if it is used up, and else not");
+            let once = usize::from(claim.state == ClaimState::Redeemed);
+            assert_eq!(lasting.len(), once, "used once if it is used up, and else not");
         }
     }
+}
+
+/// A paid order has a claim for each copy of a coupon; a refunded one's are revoked, and no other has any.
+async fn copies_are_what_was_bought(db: &DatabaseConnection, order: &order::Model, lines: &[line::Model]) {
+    let copies: Vec<_> = lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
+    let issued = claim::Entity::find().filter(claim::Column::OrderLineId.is_in(copies.iter().copied()));
+    let issued = issued.all(db).await.expect("claims");
+    let revoked = issued.iter().filter(|claim| claim.state == ClaimState::Revoked).count();
+    let expected = match order.state {
+        OrderState::Paid | OrderState::PartiallyRefunded => (copies.len(), 0),
+        OrderState::Refunded => (copies.len(), copies.len()),
+        OrderState::AwaitingPayment
+        | OrderState::Expired
+        | OrderState::Cancelled
+        | OrderState::RefundDue
+        | OrderState::Stuck => (0, 0),
+    };
+    assert_eq!((issued.len(), revoked), expected, "copies of an order that is {:?}", order.state);
 }
 
 fn is_live(order: &order::Model) -> bool {

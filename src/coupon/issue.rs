@@ -1,0 +1,82 @@
+//! Copies of a coupon that were paid: issued as claims when their order becomes paid, as tickets are, and taken back with
+//! its refund.
+
+use chrono::{DateTime, Utc};
+use entity::{
+    ClaimId, OrderLineId,
+    claim::{self, ClaimState},
+    order::{self, line},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::claim::{change_in_tx, promise};
+use crate::{app::App, error::Faulty, outbox, store::Tx};
+
+/// A claim for each line of the order that is a copy of a coupon, to be issued when it becomes paid.
+pub(crate) async fn made_out(
+    app: &App,
+    order: &order::Model,
+    lines: impl Iterator<Item = &line::Model>,
+) -> Faulty<Vec<claim::Model>> {
+    let mut claims = Vec::new();
+    for line in lines {
+        let Some(coupon) = line.coupon_id else { continue };
+        let id = ClaimId(app.clock.new_uuid());
+        let mut claim = promise(app, coupon).await?.made_out(app, id, order.account_id);
+        claim.order_line_id = Some(line.id);
+        claims.push(claim);
+    }
+    Ok(claims)
+}
+
+/// Puts the claims into their buyer's bag.
+pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<Utc>) -> Faulty<()> {
+    let Some(first) = claims.first() else { return Ok(()) };
+    let rows = claims.iter().cloned().map(IntoActiveModel::into_active_model);
+    claim::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    outbox::record_in_tx(tx, outbox::Kind::BagChanged, first.account_id.0, now).await?;
+    let coupons: std::collections::BTreeSet<_> = claims.iter().map(|claim| claim.coupon_id.0).collect();
+    outbox::record_all_in_tx(tx, outbox::Kind::CouponChanged, coupons, now).await
+}
+
+/// Takes back what was issued for these lines of the order. `false`: one of the claims was used, or its buyer gave it
+/// away, and everything must be rolled back.
+pub(crate) async fn revoke_in_tx(
+    tx: &Tx,
+    order: &order::Model,
+    lines: &[OrderLineId],
+    now: DateTime<Utc>,
+) -> Faulty<bool> {
+    if lines.is_empty() {
+        return Ok(true);
+    }
+    let claims = claim::Entity::find()
+        .filter(claim::Column::OrderLineId.is_in(lines.iter().copied()))
+        .order_by_asc(claim::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await?;
+    let is_unused = |claim: &claim::Model| {
+        matches!(claim.state, ClaimState::Claimed | ClaimState::Expired)
+            && claim.account_id == order.account_id
+            && claim.balance_minor == claim.face_minor
+    };
+    if claims.len() != lines.len() || !claims.iter().all(is_unused) {
+        return Ok(false);
+    }
+    for claim in &claims {
+        change_in_tx(tx, claim, now, |row| row.state = Set(ClaimState::Revoked)).await?;
+    }
+    Ok(true)
+}
+
+/// What was issued for the order, oldest first.
+pub async fn of_order(app: &App, lines: Vec<OrderLineId>) -> Faulty<Vec<claim::Model>> {
+    Ok(claim::Entity::find()
+        .filter(claim::Column::OrderLineId.is_in(lines))
+        .order_by_asc(claim::Column::Id)
+        .all(app.store.read())
+        .await?)
+}

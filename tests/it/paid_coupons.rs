@@ -1,0 +1,214 @@
+//! Coupons that cost something: reserved, ordered and paid as seats are, then in the buyer's bag; taken back with a
+//! refund while they are unused.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tessera::http::Patience;
+
+use crate::support::{Answer, World, given::Stage, run};
+
+const RESERVE: &str = "mutation($coupon: ID!, $quantity: Int!, $key: String!) {
+    reserveCoupon(input: { couponId: $coupon, quantity: $quantity, idempotencyKey: $key }) {
+        reservation { id quantity total { amount } } errors { code message left limit taken } } }";
+const CHECKOUT: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $key: String!) {
+    checkout(input: { reservationIds: $reservations, claimIds: $claims, idempotencyKey: $key,
+        contact: { name: \"A Buyer\", email: \"buyer@tessera.test\" } }) {
+        order { id total { amount } discount { amount } tax { amount }
+            lines { label discount { amount } coupon { id } event { id } } }
+        errors { code message path } } }";
+const ORDER: &str = "query($id: ID!) { order(id: $id) { state tickets { state }
+    claims { id code state title balance { amount } } } }";
+const REFUND: &str = "mutation($id: ID!, $key: String!) {
+    refundOrder(input: { orderId: $id, reason: \"rain\", idempotencyKey: $key }) {
+        order { state } refund { amount { amount } } errors { code } } }";
+
+/// A gift card of 50.00 that costs 45.00, and what else is said.
+async fn gift_card(world: &World, stage: &Stage, with: Value) -> String {
+    let mut input = json!({ "title": "Gift card", "kind": "GIFT_CARD", "limitPerBuyer": 5, "stock": 10,
+        "amount": { "amount": "50.00", "currency": "EUR" }, "price": { "amount": "45.00", "currency": "EUR" } });
+    for (name, value) in with.as_object().into_iter().flatten() {
+        input[name] = value.clone();
+    }
+    world.published(stage, input).await
+}
+
+async fn reserve(world: &World, token: &str, coupon: &str, quantity: u32, key: &str) -> Answer {
+    let input = json!({ "coupon": coupon, "quantity": quantity, "key": format!("reserve-{key}") });
+    world.gql(Some(token), RESERVE, input).await
+}
+
+async fn checkout(world: &World, token: &str, of: &[&str], claims: &[&str], key: &str) -> Answer {
+    let input = json!({ "reservations": of, "claims": claims, "key": format!("checkout-{key}") });
+    world.gql(Some(token), CHECKOUT, input).await
+}
+
+async fn order(world: &World, token: &str, id: &str) -> Answer {
+    world.gql(Some(token), ORDER, json!({ "id": id })).await.good()
+}
+
+async fn refund(world: &World, token: &str, id: &str, key: &str) -> Answer {
+    world.gql(Some(token), REFUND, json!({ "id": id, "key": format!("refund-{key}") })).await
+}
+
+async fn left(world: &World, coupon: &str) -> Value {
+    let document = "query($id: ID!) { coupon(id: $id) { left } }";
+    world.gql(None, document, json!({ "id": coupon })).await.good().data("coupon.left")
+}
+
+/// Buys one copy; the order and the claim.
+async fn bought(world: &World, token: &str, coupon: &str, key: &str) -> (String, String) {
+    let reserved = reserve(world, token, coupon, 1, key).await.good();
+    let own = reserved.text("reserveCoupon.reservation.id");
+    let made = checkout(world, token, &[&own], &[], key).await.good();
+    let id = made.text("checkout.order.id");
+    let paid = world.pay(token, &id, "pm_card_visa", &format!("payment-{key}")).await.good();
+    assert_eq!(paid.data("payOrder.order.state"), "PAID");
+    let claim = order(world, token, &id).await.text("order.claims.0.id");
+    (id, claim)
+}
+
+#[test]
+fn copies_are_bought_with_seats_in_one_order_and_go_back_with_its_refund() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let coupon = gift_card(world, &stage, json!({})).await;
+        let reserved = reserve(world, &buyer, &coupon, 2, "two").await.good();
+        assert_eq!(reserved.data("reserveCoupon.reservation.total.amount"), "90.00");
+        let copies = reserved.text("reserveCoupon.reservation.id");
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let made = checkout(world, &buyer, &[&seat, &copies], &[], "mixed").await.good();
+        assert_eq!(made.data("checkout.order.total.amount"), "111.00");
+        let lines = made.data("checkout.order.lines");
+        let lines = lines.as_array().expect("lines");
+        assert_eq!(lines.iter().filter(|line| line["coupon"]["id"] == coupon.as_str()).count(), 2);
+        assert_eq!(lines.iter().filter(|line| line["event"]["id"] == stage.event.as_str()).count(), 1);
+        let id = made.text("checkout.order.id");
+        assert_eq!(order(world, &buyer, &id).await.data("order.claims"), json!([]), "not paid yet");
+        world.pay(&buyer, &id, "pm_card_visa", "pay-mixed").await.good();
+        let paid = order(world, &buyer, &id).await;
+        assert_eq!(paid.data("order.claims").as_array().map(Vec::len), Some(2));
+        assert_eq!(paid.data("order.claims.0.balance.amount"), "50.00");
+        assert_eq!(paid.data("order.tickets").as_array().map(Vec::len), Some(1));
+        assert_eq!(left(world, &coupon).await, 8);
+        let back = refund(world, &buyer, &id, "mixed").await.good();
+        assert_eq!(back.data("refundOrder.refund.amount.amount"), "111.00");
+        let after = order(world, &buyer, &id).await;
+        assert_eq!(after.data("order.claims.0.state"), "REVOKED");
+        assert_eq!(after.data("order.claims.0.code"), Value::Null, "the code is dead");
+        assert_eq!(after.data("order.tickets.0.state"), "VOID");
+        assert_eq!(left(world, &coupon).await, 10);
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
+        let claim = paid.text("order.claims.0.id");
+        let spent = checkout(world, &buyer, &[&seat], &[&claim], "revoked").await;
+        assert_eq!(spent.refusal("checkout").as_deref(), Some("CLAIM_USED"));
+    });
+}
+
+#[test]
+fn what_was_used_or_is_too_old_is_not_refunded() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let coupon = gift_card(world, &stage, json!({})).await;
+        let (used, claim) = bought(world, &buyer, &coupon, "to-use").await;
+        let (old, _) = bought(world, &buyer, &coupon, "to-keep").await;
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let made = checkout(world, &buyer, &[&seat], &[&claim], "spend").await.good();
+        assert_eq!(made.data("checkout.order.total.amount"), "0.00");
+        let spent = made.text("checkout.order.id");
+        let bound = refund(world, &buyer, &used, "bound").await;
+        assert_eq!(bound.refusal("refundOrder").as_deref(), Some("COUPON_USED"));
+        world.pay(&buyer, &spent, "none", "spend-pay").await.good();
+        let refused = refund(world, &buyer, &used, "used").await;
+        assert_eq!(refused.refusal("refundOrder").as_deref(), Some("COUPON_USED"));
+        // What it was spent on goes back, the card is whole again, and so can go back too.
+        refund(world, &buyer, &spent, "spent").await.good();
+        refund(world, &buyer, &used, "whole-again").await.good();
+        world.advance(Duration::from_hours(15 * 24));
+        // Guests' sessions are long gone by then; the shop may still give back what it wants.
+        let vendor = world.sign_in("vendor").await;
+        refund(world, &vendor, &old, "by-the-shop").await.good();
+    });
+}
+
+#[test]
+fn nothing_makes_gift_cards_cheaper_but_other_coupons_may_be() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let card = gift_card(world, &stage, json!({})).await;
+        let drink = json!({ "title": "A drink", "kind": "FREE_ITEM", "amount": null, "taxBasisPoints": 2_000,
+            "price": { "amount": "6.00", "currency": "EUR" } });
+        let drink = world.published(&stage, drink).await;
+        let off = world.published(&stage, json!({})).await;
+        let (off, _) = world.claim(&buyer, &off).await;
+        let own = reserve(world, &buyer, &card, 1, "card").await.good().text("reserveCoupon.reservation.id");
+        let refused = checkout(world, &buyer, &[&own], &[&off], "card").await;
+        assert_eq!(refused.refusal("checkout").as_deref(), Some("OTHER_ITEMS"));
+        let own =
+            reserve(world, &buyer, &drink, 1, "drink").await.good().text("reserveCoupon.reservation.id");
+        let made = checkout(world, &buyer, &[&own], &[&off], "drink").await.good();
+        assert_eq!(made.data("checkout.order.discount.amount"), "5.00");
+        assert_eq!(made.data("checkout.order.total.amount"), "1.00");
+        assert_eq!(made.data("checkout.order.tax.amount"), "0.17", "20 % contained in 1.00");
+    });
+}
+
+/// Stock and limit of what is paid are as exact as those of what is claimed: more buyers than copies, two instances.
+#[test]
+fn as_many_copies_are_paid_as_there_are() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let other = world.beside(&["--access-seconds", "3600"], Patience::default()).await;
+        let coupon = gift_card(world, &stage, json!({ "stock": 3, "limitPerBuyer": 1 })).await;
+        let buyers = join_all((0..6).map(|_| world.guest())).await;
+        let tries = (0..12).map(async |index: usize| {
+            let (at, buyer) = (if index.is_multiple_of(2) { world } else { &other }, &buyers[index / 2]);
+            let key = format!("race-for-{index}");
+            let reserved = reserve(at, buyer, &coupon, 1, &key).await;
+            assert!(reserved.code().is_none(), "{}", reserved.body);
+            if let Some(code) = reserved.refusal("reserveCoupon") {
+                assert!(["SOLD_OUT", "LIMIT_REACHED"].contains(&code.as_str()), "{code}");
+                return false;
+            }
+            let own = reserved.text("reserveCoupon.reservation.id");
+            let made = checkout(at, buyer, &[&own], &[], &key).await.good();
+            let paid = at.pay(buyer, &made.text("checkout.order.id"), "pm_card_visa", &key).await.good();
+            assert_eq!(paid.data("payOrder.order.state"), "PAID");
+            true
+        });
+        let won = join_all(tries).await;
+        assert_eq!(won.iter().filter(|won| **won).count(), 3);
+        assert_eq!(left(world, &coupon).await, 0);
+        other.end().await;
+    });
+}
+
+/// The whole way through the API: claim, spend, refund, and the claim is there again.
+#[test]
+fn a_claim_is_spent_refunded_and_back() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let coupon =
+            world.published(&stage, json!({ "budget": { "amount": "5.00", "currency": "EUR" } })).await;
+        let (claim, code) = world.claim(&buyer, &coupon).await;
+        assert!(!code.is_empty());
+        for round in 0..2 {
+            let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[round]]).await;
+            let key = format!("round-{round}");
+            let made = checkout(world, &buyer, &[&seat], &[&claim], &key).await.good();
+            assert_eq!(made.data("checkout.order.total.amount"), "16.00");
+            let id = made.text("checkout.order.id");
+            world.pay(&buyer, &id, "pm_card_visa", &format!("payment-{key}")).await.good();
+            let released = "mutation($id: ID!) { releaseClaim(input: { claimId: $id }) { errors { code } } }";
+            let released = world.gql(Some(&buyer), released, json!({ "id": claim })).await;
+            assert!(released.refusal("releaseClaim").is_some(), "{}", released.body);
+            let back = refund(world, &buyer, &id, &key).await.good();
+            assert_eq!(back.data("refundOrder.refund.amount.amount"), "16.00");
+        }
+    });
+}

@@ -96,7 +96,7 @@ impl Reference {
                 2 * expected,
             ),
             Work::Claim => (
-                format!("SELECT sold FROM inventory_area WHERE inventory_id = {id}"),
+                format!("SELECT sold::bigint FROM inventory_area WHERE inventory_id = {id}"),
                 format!("SELECT count(*) FROM claim WHERE coupon_id = {id}"),
                 expected,
             ),

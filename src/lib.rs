@@ -11,9 +11,10 @@
 //! flight it decides together, by a pure function ([`inventory::decide()`]) against its memory, and commits in one
 //! transaction (`inventory/commit.rs`): the version guard first, which also tells the database's time, then the
 //! idempotency keys and what belongs to the jobs (an order becoming paid, its tickets), then all seats, areas,
-//! reservations and buyers, each kind in one statement ([`store::Rows`]), and a row in the change log. If another
-//! instance was first, the guard fails: the desk follows the log and decides again. Only after the commit is anybody
-//! answered, everybody who watches told ([`inventory::feed`]), and a hint given to other instances (`bus.rs`).
+//! reservations and buyers, each kind in one statement ([`store::Rows`]), and a row in the change log. On PostgreSQL a
+//! batch with which nothing else is written is all in all one statement (`store/script.rs`). If another instance was
+//! first, the guard fails: the desk follows the log and decides again. Only after the commit is anybody answered,
+//! everybody who watches told ([`inventory::feed`]), and a hint given to other instances (`bus.rs`).
 //!
 //! # How a change reaches those who watch
 //!
@@ -23,6 +24,14 @@
 //! and serialises a change once and hands the payload, rank by rank, into the queues of their sockets. Who cannot take it
 //! is brought up later by one delta or a snapshot. In the same way a public query is executed once for all who ask it
 //! between two versions (`http/answers.rs`).
+//!
+//! # How a coupon travels
+//!
+//! Its copies are the stock of one inventory, so `claimCoupon` is a command to a desk as `reserveSeats` is, and the claims
+//! of a batch are rows of its commit. At the checkout the pure rules of [`coupon::discount`] say what claims take off;
+//! the checkout's transaction freezes that in the order, binds the claims to it by their versions, and takes the
+//! discounts from their budgets where these allow it. Paid, the claims are redeemed; ended unpaid or refunded, they and
+//! their budgets come back. A paid coupon is bought as a seat is, and its claims are issued when it is sold.
 //!
 //! # How an order becomes paid
 //!

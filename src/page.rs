@@ -4,7 +4,7 @@ use sea_orm::{
     DatabaseConnection, EntityTrait, FromQueryResult, IntoIdentity, Select, sea_query::IntoValueTuple,
 };
 
-use crate::error::{Check, Faulty};
+use crate::error::{Check, Fault, Faulty};
 
 /// The most that one page may have.
 pub const PAGE_MAX: u64 = 100;
@@ -50,6 +50,22 @@ impl<K> Window<K> {
         check.that(good(first), "first", why).that(good(last), "last", why).done()?;
         let limit = first.or(last).and_then(|limit| u64::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT);
         Ok(Self { after, before, limit: limit.min(PAGE_MAX), backwards: last.is_some() })
+    }
+
+    /// The same window by another key, for lists that have several orders; invalid with a cursor that has no such key.
+    pub fn keyed<T>(self, of: impl Fn(K) -> Option<T>) -> Faulty<Window<T>> {
+        let of = |key: Option<K>, path| match key {
+            Some(key) => {
+                of(key).map(Some).ok_or_else(|| Fault::invalid(path, "not a cursor of a list in this order"))
+            }
+            None => Ok(None),
+        };
+        Ok(Window {
+            after: of(self.after, "after")?,
+            before: of(self.before, "before")?,
+            limit: self.limit,
+            backwards: self.backwards,
+        })
     }
 }
 

@@ -102,14 +102,14 @@ pub async fn coupons(
     let db = app.store.read();
     match order {
         Order::Title => {
-            let window = keyed(window, |key| match key {
+            let window = window.keyed(|key| match key {
                 Key::Title(title, id) if !title.contains('\0') => Some((title, id)),
                 Key::Title(..) | Key::Id(_) => None,
             })?;
             page::read(db, select, (Column::Title, Column::Id), false, window).await
         }
         Order::Newest => {
-            let window = keyed(window, |key| match key {
+            let window = window.keyed(|key| match key {
                 Key::Id(id) => Some(id),
                 Key::Title(..) => None,
             })?;
@@ -121,21 +121,6 @@ pub async fn coupons(
 /// How many coupons the viewer may see.
 pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<u64> {
     Ok(select(app, viewer, filter).await?.count(app.store.read()).await?)
-}
-
-fn keyed<K>(window: Window<Key>, of: impl Fn(Key) -> Option<K>) -> Faulty<Window<K>> {
-    let of = |key: Option<Key>, path| match key {
-        Some(key) => {
-            of(key).map(Some).ok_or_else(|| Fault::invalid(path, "not a cursor of a list in this order"))
-        }
-        None => Ok(None),
-    };
-    Ok(Window {
-        after: of(window.after, "after")?,
-        before: of(window.before, "before")?,
-        limit: window.limit,
-        backwards: window.backwards,
-    })
 }
 
 async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<coupon::Entity>> {

@@ -130,7 +130,7 @@ pub async fn events(
     let db = app.store.read();
     match order {
         Order::StartsAt | Order::StartsAtDesc => {
-            let window = keyed(window, |key| match key {
+            let window = window.keyed(|key| match key {
                 Key::Start(at, id) => Some((comparable(at), id)),
                 Key::Name(..) | Key::Id(_) => None,
             })?;
@@ -138,14 +138,14 @@ pub async fn events(
             page::read(db, select, (Column::StartsAt, Column::Id), descending, window).await
         }
         Order::Name => {
-            let window = keyed(window, |key| match key {
+            let window = window.keyed(|key| match key {
                 Key::Name(name, id) if !name.contains('\0') => Some((name, id)),
                 Key::Name(..) | Key::Start(..) | Key::Id(_) => None,
             })?;
             page::read(db, select, (Column::Name, Column::Id), false, window).await
         }
         Order::Newest => {
-            let window = keyed(window, |key| match key {
+            let window = window.keyed(|key| match key {
                 Key::Id(id) => Some(id),
                 Key::Start(..) | Key::Name(..) => None,
             })?;
@@ -167,21 +167,6 @@ pub async fn shops_by_ids(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<shop::Model
 /// The categories, for the events that are in them.
 pub async fn categories_by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
-}
-
-fn keyed<K>(window: Window<Key>, of: impl Fn(Key) -> Option<K>) -> Faulty<Window<K>> {
-    let of = |key: Option<Key>, path| match key {
-        Some(key) => {
-            of(key).map(Some).ok_or_else(|| Fault::invalid(path, "not a cursor of a list in this order"))
-        }
-        None => Ok(None),
-    };
-    Ok(Window {
-        after: of(window.after, "after")?,
-        before: of(window.before, "before")?,
-        limit: window.limit,
-        backwards: window.backwards,
-    })
 }
 
 async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<event::Entity>> {

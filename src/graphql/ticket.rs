@@ -14,12 +14,11 @@ use super::{
     error::{ApiResult, found, outcome, user_error},
     event::Event,
     id::{decode, encode},
-    page::{Cursor, connection},
+    page::{Cursor, PageArgs, connection},
     scalar::Long,
 };
 use crate::{
     error::Fault,
-    page::Page,
     ticket::{
         self as tickets, CheckIn, Refusal,
         barcode::{Barcode, Scale},
@@ -205,9 +204,10 @@ impl TicketMutation {
     }
 }
 
-/// A page of tickets as a connection.
-pub(crate) fn ticket_connection(page: Page<ticket::Model>) -> TicketConnection {
-    connection(page, EmptyFields, |row| (row.id.0, Ticket(row)))
+/// The viewer's tickets as a connection.
+pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiResult<TicketConnection> {
+    let page = tickets::of_account(ctx.app(), ctx.viewer().account()?, args.window()?).await?;
+    Ok(connection(page, EmptyFields, |row| (row.id.0, Ticket(row))))
 }
 
 impl From<Refusal> for TicketError {

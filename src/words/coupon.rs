@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entity::{CouponId, ProductId, ShopId, coupon, product, shop};
+use entity::{CouponId, ProductId, ShopId, coupon, product};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
-use super::fold;
+use super::{fold, shop_names};
 use crate::{error::Faulty, store::Tx};
 
 /// Words of a coupon that are kept.
@@ -36,13 +36,7 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
         .await?;
     let shops: BTreeSet<ShopId> = coupons.iter().map(|coupon| coupon.shop_id).collect();
     let products: BTreeSet<ProductId> = coupons.iter().filter_map(|coupon| coupon.product_id).collect();
-    let shops: HashMap<ShopId, String> = shop::Entity::find()
-        .filter(shop::Column::Id.is_in(shops))
-        .all(tx)
-        .await?
-        .into_iter()
-        .map(|row| (row.id, row.name))
-        .collect();
+    let shops = shop_names(tx, shops).await?;
     let products: HashMap<ProductId, String> = product::Entity::find()
         .filter(product::Column::Id.is_in(products))
         .all(tx)

@@ -65,13 +65,7 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
         .await?;
     let shops: BTreeSet<ShopId> = events.iter().map(|(_, _, shop, _)| *shop).collect();
     let venues: BTreeSet<VenueId> = events.iter().map(|(_, _, _, venue)| *venue).collect();
-    let shops: HashMap<ShopId, String> = shop::Entity::find()
-        .filter(shop::Column::Id.is_in(shops))
-        .all(tx)
-        .await?
-        .into_iter()
-        .map(|row| (row.id, row.name))
-        .collect();
+    let shops = shop_names(tx, shops).await?;
     let venues: HashMap<VenueId, String> = venue::Entity::find()
         .filter(venue::Column::Id.is_in(venues))
         .all(tx)
@@ -99,6 +93,12 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
         event::word::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await?;
     }
     Ok(())
+}
+
+/// What the shops are called.
+async fn shop_names(tx: &Tx, ids: BTreeSet<ShopId>) -> Faulty<HashMap<ShopId, String>> {
+    let shops = shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(tx).await?;
+    Ok(shops.into_iter().map(|shop| (shop.id, shop.name)).collect())
 }
 
 #[cfg(test)]

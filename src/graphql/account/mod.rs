@@ -24,9 +24,9 @@ use crate::{
         reservation::Reservation,
         scalar::Long,
         shop::ShopMembership,
-        ticket::{TicketConnection, ticket_connection},
+        ticket::{TicketConnection, tickets_of_viewer},
     },
-    inventory, order as orders, shop, ticket as tickets,
+    inventory, order as orders, shop,
 };
 
 user_error! {
@@ -209,9 +209,7 @@ impl Viewer {
         #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
     ) -> ApiResult<TicketConnection> {
-        let window = PageArgs { after, before, first, last }.window()?;
-        let account = ctx.viewer().account()?;
-        Ok(ticket_connection(tickets::of_account(ctx.app(), account, window).await?))
+        tickets_of_viewer(ctx, PageArgs { after, before, first, last }).await
     }
 }
 

@@ -28,13 +28,10 @@ use crate::{
         order::Order,
         page::{Cursor, PageArgs, connection},
         scalar::{Long, Money},
-        ticket::{TicketConnection, ticket_connection},
+        ticket::{TicketConnection, tickets_of_viewer},
     },
     order as orders,
-    ticket::{
-        self as tickets,
-        barcode::{Barcode, Scale},
-    },
+    ticket::barcode::{Barcode, Scale},
 };
 
 /// A page of claims.
@@ -224,9 +221,7 @@ impl Bag {
         #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
     ) -> ApiResult<TicketConnection> {
-        let window = PageArgs { after, before, first, last }.window()?;
-        let account = ctx.viewer().account()?;
-        Ok(ticket_connection(tickets::of_account(ctx.app(), account, window).await?))
+        tickets_of_viewer(ctx, PageArgs { after, before, first, last }).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Redeeming a claim at a counter: the vendor's scanner shows its code, once; a gift card's in part.
 
 use entity::{
-    AccountId, ClaimId, RedemptionId, ShopId,
+    AccountId, RedemptionId, ShopId,
     claim::{self, ClaimState, redemption},
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
@@ -56,9 +56,9 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
     if let Some(subject) = key.subject(app.store.read()).await? {
         return redeemed(app, RedemptionId(subject)).await;
     }
-    let id = found(app, viewer, scanner, &input).await?;
     for _ in 0..TRIES {
-        let claim = by_id(app, id).await?;
+        // By its code each time: given away meanwhile, it has another, and this one is dead.
+        let claim = found(app, viewer, scanner, &input).await?;
         match attempt(app, scanner, &claim, &input, &key).await {
             // Another counter was first: look again.
             Err(Error::Fault(Fault::Stale(_))) => {}
@@ -70,6 +70,13 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
                 app.outbox.wake();
                 return Ok(done);
             }
+            // The same call twice at once: the later one finds used what the earlier one used.
+            Err(Error::Refused(refusal)) => {
+                return match key.subject(app.store.read()).await? {
+                    Some(subject) => redeemed(app, RedemptionId(subject)).await,
+                    None => Err(Error::Refused(refusal)),
+                };
+            }
             Err(error) => return Err(error),
         }
     }
@@ -80,7 +87,12 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
 ///
 /// Whoever names a shop is its scanner, and may try as many codes as there are tickets; whoever names none could be
 /// anybody, and is throttled.
-async fn found(app: &App, viewer: &Viewer, scanner: AccountId, input: &Redeem) -> Result<ClaimId, Refusal> {
+async fn found(
+    app: &App,
+    viewer: &Viewer,
+    scanner: AccountId,
+    input: &Redeem,
+) -> Result<claim::Model, Refusal> {
     let guess = match input.shop {
         Some(_) => None,
         None => Some(app.guesses.begin(scanner, app.clock.now()).map_err(|retry_after_seconds| {
@@ -106,7 +118,7 @@ async fn found(app: &App, viewer: &Viewer, scanner: AccountId, input: &Redeem) -
     if let Some(guess) = guess {
         guess.forgive();
     }
-    Ok(claim.id)
+    Ok(claim)
 }
 
 /// One try; none when the key was used meanwhile.

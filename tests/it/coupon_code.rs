@@ -194,6 +194,53 @@ fn a_claim_is_redeemed_once_however_many_scan_it_at_once() {
     });
 }
 
+/// The same scan sent twice at once is one redemption, and both hear of it.
+#[test]
+fn the_same_scan_at_once_is_answered_alike() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let id = world.published(&stage, json!({ "limitPerBuyer": 20 })).await;
+        let second = World::of(world.second().await, world.backend, &world.url);
+        let buyer = world.guest().await;
+        for round in 0..8 {
+            let claimed = world.try_claim(&buyer, &id, &format!("the-round-{round}")).await.good();
+            let code = claimed.text("claimCoupon.claim.code");
+            let scans = (0..12).map(|scan: usize| {
+                let at = if scan.is_multiple_of(2) { world } else { &second };
+                let input = json!({ "shop": stage.shop, "code": code, "key": format!("one-scan-{round}") });
+                redeem(at, &stage.vendor, input)
+            });
+            for answer in join_all(scans).await {
+                assert_eq!(answer.good().text("redeemClaim.claim.state"), "REDEEMED");
+            }
+        }
+        tessera::server::close(second.app, std::time::Duration::from_secs(5)).await;
+    });
+}
+
+/// A code that is scanned while its claim is given away: either it was used in time, or it is dead.
+#[test]
+fn the_old_code_is_not_good_while_its_claim_is_given_away() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let id = world.published(&stage, json!({ "limitPerBuyer": 40, "shareable": true })).await;
+        let second = World::of(world.second().await, world.backend, &world.url);
+        let (buyer, friend) = (world.guest().await, world.guest().await);
+        for round in 0..24 {
+            let claimed = world.try_claim(&buyer, &id, &format!("the-round-{round}")).await.good();
+            let (claim, code) =
+                (claimed.text("claimCoupon.claim.id"), claimed.text("claimCoupon.claim.code"));
+            let token = share(world, &buyer, &claim).await.good().text("shareClaim.token");
+            let input = json!({ "shop": stage.shop, "code": code, "key": format!("scan-{round}") });
+            let (accepted, scanned) =
+                tokio::join!(accept(world, &friend, &token), redeem(&second, &stage.vendor, input));
+            let (given, used) = (accepted.refusal("acceptClaim"), scanned.refusal("redeemClaim"));
+            assert_ne!(given.is_none(), used.is_none(), "{} {}", accepted.body, scanned.body);
+        }
+        tessera::server::close(second.app, std::time::Duration::from_secs(5)).await;
+    });
+}
+
 #[test]
 fn a_gift_card_is_used_in_part_and_never_overdrawn() {
     run(async |world: &World| {

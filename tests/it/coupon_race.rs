@@ -1,107 +1,147 @@
-//! Many at once for one coupon: never more than there are, never more than one may have.
+//! Many at once for one coupon, at real servers over real sockets: never more than there are, never more than one may
+//! have.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use entity::CouponId;
-use futures_util::future::join_all;
-use serde_json::json;
-use tessera::{
-    app::App,
-    auth::{self, Viewer},
-    coupon::claim::{self, ClaimCoupon, Refusal},
-    error::Error,
-};
+use entity::claim;
+use futures_util::{StreamExt, future::join_all, stream};
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+use tessera::clock::Clock;
 use tokio::sync::Barrier;
 
-use crate::support::{World, run};
+use crate::support::{
+    World,
+    blocking::block_on,
+    given,
+    given_coupon::CLAIM,
+    postgres,
+    process::{Came, Server, request},
+    sqlite,
+    world::{application, migrate},
+};
 
 const CLIENTS: usize = 1_000;
+/// Clients who come at the same moment.
+const BURST: usize = 100;
 const STOCK: usize = 50;
+/// What a client sends at once: twice under one key, as from two taps, and once under another, as from two tabs.
+const KEYS: [&str; 3] = ["storm-first", "storm-first", "storm-other"];
 
-async fn only_coupon(world: &World) -> CouponId {
-    use sea_orm::EntityTrait;
-    let coupons = entity::coupon::Entity::find().all(world.app.store.read()).await.expect("coupons");
-    assert_eq!(coupons.len(), 1);
-    coupons[0].id
+/// What the clients were told.
+#[derive(Debug, Default)]
+struct Told {
+    claims: BTreeSet<String>,
+    sold_out: usize,
+    limit_reached: usize,
 }
 
-/// Accounts are made past the API: it would hash a thousand tokens first.
-async fn clients(world: &World) -> Vec<Viewer> {
-    let mut clients = Vec::with_capacity(CLIENTS);
-    for _ in 0..CLIENTS {
-        let Ok(session) = tessera::account::create_guest(&world.app).await else { panic!("no guest") };
-        let viewer = auth::authenticate(&world.app, Some(&session.access_token)).await.expect("a viewer");
-        clients.push(viewer);
-    }
-    clients
+#[test]
+fn of_a_thousand_clients_exactly_fifty_get_one_each_on_sqlite() {
+    on_sqlite(1);
 }
 
-/// Each client sends its claim three times at once, twice under one key: in bursts of a hundred clients.
-async fn storm(apps: &[App], clients: &[Viewer], coupon: CouponId) -> (usize, usize) {
-    let (mut claimed, mut refused) = (0, 0);
-    for (burst, clients) in clients.chunks(100).enumerate() {
-        let start = Arc::new(Barrier::new(clients.len() * 3));
-        let tries = clients
-            .iter()
-            .enumerate()
-            .flat_map(|(index, viewer)| (0..3).map(move |attempt| (index, viewer.clone(), attempt)));
-        let tries = tries.map(|(index, viewer, attempt)| {
-            let app = apps[(index + attempt + burst) % apps.len()].clone();
-            let (start, spawner) = (start.clone(), app.clone());
-            let key = format!("storm-{}", if attempt == 2 { "other" } else { "same" });
-            spawner.spawn(async move {
+#[test]
+fn nor_do_two_servers_on_one_file_give_out_more() {
+    on_sqlite(2);
+}
+
+#[test]
+fn of_a_thousand_clients_exactly_fifty_get_one_each_on_postgres() {
+    on_postgres(1);
+}
+
+#[test]
+fn nor_do_two_servers_on_postgres_give_out_more() {
+    on_postgres(2);
+}
+
+fn on_sqlite(servers: usize) {
+    let database = sqlite::database("migrated", migrate);
+    block_on(async || storm(&database.url, servers).await);
+}
+
+fn on_postgres(servers: usize) {
+    let database = postgres::database("migrated", migrate);
+    block_on(async || storm(&database.url, servers).await);
+}
+
+async fn storm(url: &str, servers: usize) {
+    let data = tempfile::tempdir().expect("a directory");
+    let world = World::of(application(url, Clock::system()).await, "beside the servers", url);
+    let stage = world.stage().await;
+    let coupon = world.published(&stage, json!({ "stock": STOCK })).await;
+    let servers: Vec<Server> = (0..servers).map(|_| Server::start(url, data.path())).collect();
+    let addresses: Vec<String> = servers.iter().map(|server| server.address.clone()).collect();
+    let told = ask(&addresses, &clients(&addresses).await, &coupon).await;
+    assert_eq!(told.claims.len(), STOCK, "{told:?}");
+    // A winner is told of the limit in the other tab, or in both taps, unless all were gone by then; everybody else is told
+    // that all are gone.
+    assert!(told.limit_reached <= 2 * STOCK, "{told:?}");
+    let refused = told.limit_reached + told.sold_out;
+    let answers = CLIENTS * KEYS.len();
+    assert!((answers - 2 * STOCK..=answers - STOCK).contains(&refused), "{told:?}");
+    let written = claim::Entity::find().all(world.app.store.read()).await.expect("claims");
+    assert_eq!(written.len(), STOCK, "as many claims are written down");
+    let buyers: BTreeSet<_> = written.iter().map(|claim| claim.buyer_id).collect();
+    assert_eq!(buyers.len(), STOCK, "of as many buyers");
+    drop(servers);
+    world.end().await;
+}
+
+/// As many guests' tokens.
+async fn clients(addresses: &[String]) -> Vec<String> {
+    let guest = async |index: usize| {
+        let address = &addresses[index % addresses.len()];
+        let answer = answered(address, None, given::GUEST, &json!({})).await;
+        let token = answer["data"]["createGuestSession"]["session"]["accessToken"].as_str();
+        token.unwrap_or_else(|| panic!("no guest: {answer}")).to_owned()
+    };
+    stream::iter(0..CLIENTS).map(guest).buffered(16).collect().await
+}
+
+/// The clients ask, in bursts; each asks several servers where there are several.
+async fn ask(addresses: &[String], clients: &[String], coupon: &str) -> Told {
+    let mut told = Told::default();
+    for (burst, clients) in clients.chunks(BURST).enumerate() {
+        let start = Arc::new(Barrier::new(clients.len() * KEYS.len()));
+        let tries = clients.iter().enumerate().flat_map(|(index, token)| {
+            let start = &start;
+            KEYS.iter().enumerate().map(move |(attempt, key)| async move {
+                let address = &addresses[(index + attempt + burst) % addresses.len()];
                 start.wait().await;
-                // Whoever is told to come back, comes back.
-                loop {
-                    let input = ClaimCoupon { coupon, key: key.clone() };
-                    match claim::claim(&app, &viewer, input).await {
-                        Ok(claim) => return Some(claim.id),
-                        Err(Error::Refused(Refusal::SoldOut { .. } | Refusal::LimitReached { .. })) => {
-                            return None;
-                        }
-                        Err(Error::Fault(
-                            tessera::error::Fault::Overloaded { .. } | tessera::error::Fault::Unavailable,
-                        )) => tokio::task::yield_now().await,
-                        Err(error) => panic!("{error:?}"),
-                    }
-                }
+                answered(address, Some(token), CLAIM, &json!({ "coupon": coupon, "key": key })).await
             })
         });
-        let answers = join_all(tries.collect::<Vec<_>>()).await;
-        let answers: Vec<_> = answers.into_iter().map(|answer| answer.expect("no panic")).collect();
-        for three in answers.chunks(3) {
-            let mut own: Vec<_> = three.iter().flatten().collect();
-            own.sort();
-            own.dedup();
-            assert!(own.len() <= 1, "one client has {} claims", own.len());
-            claimed += own.len();
-            refused += three.iter().filter(|answer| answer.is_none()).count();
+        let answers = join_all(tries).await;
+        for three in answers.chunks(KEYS.len()) {
+            told.note(three);
         }
     }
-    (claimed, refused)
+    told
 }
 
-#[test]
-fn of_a_thousand_clients_exactly_fifty_get_one_each() {
-    run(async |world: &World| {
-        let stage = world.stage().await;
-        world.published(&stage, json!({ "stock": STOCK })).await;
-        let (coupon, clients) = (only_coupon(world).await, clients(world).await);
-        let (claimed, refused) = storm(std::slice::from_ref(&world.app), &clients, coupon).await;
-        assert_eq!(claimed, STOCK);
-        assert!(refused >= 2 * (CLIENTS - STOCK), "{refused} refused");
-    });
+async fn answered(address: &str, token: Option<&str>, document: &str, variables: &Value) -> Value {
+    match request(address, token, document, variables).await {
+        Came::Answered(answer) => answer,
+        Came::Lost | Came::NotSent => panic!("{address} did not answer"),
+    }
 }
 
-#[test]
-fn nor_do_two_instances_give_out_more() {
-    run(async |world: &World| {
-        let stage = world.stage().await;
-        world.published(&stage, json!({ "stock": STOCK })).await;
-        let (coupon, clients) = (only_coupon(world).await, clients(world).await);
-        let second = world.second().await;
-        let (claimed, _) = storm(&[world.app.clone(), second.clone()], &clients, coupon).await;
-        assert_eq!(claimed, STOCK);
-        tessera::server::close(second, std::time::Duration::from_secs(10)).await;
-    });
+impl Told {
+    /// What one client was told: nothing but a claim or one of the two refusals, and never of two claims.
+    fn note(&mut self, answers: &[Value]) {
+        let mut own = BTreeSet::new();
+        for answer in answers {
+            let payload = &answer["data"]["claimCoupon"];
+            match (payload["claim"]["id"].as_str(), payload["errors"][0]["code"].as_str()) {
+                (Some(id), None) => drop(own.insert(id.to_owned())),
+                (None, Some("SOLD_OUT")) => self.sold_out += 1,
+                (None, Some("LIMIT_REACHED")) => self.limit_reached += 1,
+                _ => panic!("neither a claim nor a refusal: {answer}"),
+            }
+        }
+        assert!(own.len() <= 1, "one client has several claims: {own:?}");
+        self.claims.extend(own);
+    }
 }

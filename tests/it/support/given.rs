@@ -81,8 +81,7 @@ impl World {
 
     /// A guest's token.
     pub(crate) async fn guest(&self) -> String {
-        let document = "mutation { createGuestSession { session { accessToken } errors { code } } }";
-        self.gql(None, document, json!({})).await.good().text("createGuestSession.session.accessToken")
+        self.gql(None, GUEST, json!({})).await.good().text("createGuestSession.session.accessToken")
     }
 
     /// An operator's token.
@@ -250,6 +249,8 @@ pub(crate) const RESERVE: &str = "mutation($event: ID!, $seats: [ID!]!, $key: St
         reservation { id state version expiresAt total { amount currency } quantity }
         errors { code message path retryable seats available limit taken } } }";
 
+/// Makes a guest.
+pub(crate) const GUEST: &str = "mutation { createGuestSession { session { accessToken } errors { code } } }";
 /// Checks reservations out.
 pub(crate) const CHECKOUT: &str = "mutation($reservations: [ID!]!, $key: String!) {
     checkout(input: { reservationIds: $reservations, idempotencyKey: $key,

@@ -23,7 +23,6 @@ const PAUSES: usize = 5_000;
 /// Purchases of one guest, who may not have more than eight places.
 const PURCHASES: usize = 7;
 
-const GUEST: &str = "mutation { createGuestSession { session { accessToken } errors { code } } }";
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
     reservation { state } errors { code } } }";
 const STAND: &str = "mutation($event: ID!, $area: ID!, $key: String!) {
@@ -190,7 +189,7 @@ impl<'a> Remote<'a> {
 
     async fn sign_in(&mut self) {
         self.token.clear();
-        let session = self.ask(GUEST, &json!({})).await;
+        let session = self.ask(given::GUEST, &json!({})).await;
         self.token = text(&session.body, "/createGuestSession/session/accessToken");
     }
 

@@ -15,7 +15,7 @@ use crate::{
     bus::Bus,
     clock::Clock,
     config::Config,
-    coupon::{claim::Promise, throttle::Guesses},
+    coupon::{promise::Promise, throttle::Guesses},
     inventory::desk::Desks,
     keys::{KeyFault, SigningKeys},
     outbox::Outbox,

@@ -131,6 +131,8 @@ pub mod redemption {
         pub order_id: Option<OrderId>,
         /// What was taken of a gift card's balance, in minor units; none: it was used whole.
         pub amount_minor: Option<i64>,
+        /// What it took off at a counter, in minor units, where that is known.
+        pub given_minor: Option<i64>,
         /// Who scanned it, or whose order it was.
         pub account_id: AccountId,
         /// When.

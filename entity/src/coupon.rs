@@ -249,9 +249,9 @@ pub mod budget {
         /// The coupon.
         #[sea_orm(primary_key, auto_increment = false)]
         pub coupon_id: CouponId,
-        /// What all its discounts together may come to, in minor units.
-        pub allowed: i64,
-        /// What those of live orders come to.
+        /// What all its discounts together may come to, in minor units; none: whatever they come to, and nobody counts.
+        pub allowed: Option<i64>,
+        /// What those of live orders, and those given at counters, come to while that is counted.
         pub spent: i64,
     }
 

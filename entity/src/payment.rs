@@ -180,7 +180,7 @@ pub mod ledger {
         pub currency: String,
         /// The order.
         pub order_id: OrderId,
-        /// The payment, for a capture.
+        /// The payment, for a capture. Without this and a refund: claims paid for the order wholly.
         pub payment_id: Option<PaymentId>,
         /// The refund, for a refund.
         pub refund_id: Option<RefundId>,

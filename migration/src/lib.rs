@@ -16,6 +16,7 @@ mod m20261122_000008_orphan_rule;
 mod m20261122_000009_fairness;
 mod m20261122_000010_change_log;
 mod m20261123_000011_coupons;
+mod m20261123_000012_budgets;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_fairness::Migration),
             Box::new(m20261122_000010_change_log::Migration),
             Box::new(m20261123_000011_coupons::Migration),
+            Box::new(m20261123_000012_budgets::Migration),
         ]
     }
 }

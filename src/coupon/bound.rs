@@ -5,21 +5,19 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::{
-    ClaimId, CouponId, OrderId, RedemptionId,
+    ClaimId, OrderId, RedemptionId,
     claim::{self, ClaimState, redemption},
-    coupon::budget,
     order::{self, discount},
 };
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
-use super::{discount::Discount, spend::is_over};
+use super::{budget, discount::Discount, spend::is_over};
 use crate::{
     app::App,
     error::{Fault, Faulty},
@@ -29,6 +27,9 @@ use crate::{
 
 /// What is stale when a claim or a budget was not what it was when the discounts were worked out: work them out again.
 pub const STALE: &str = "claim";
+
+/// How long a gift card is good at least from when it got something back.
+const GRACE: TimeDelta = TimeDelta::days(90);
 
 /// What one claim takes off an order, and the version of the claim that this was worked out for.
 #[derive(Clone, Debug)]
@@ -69,7 +70,9 @@ pub(crate) async fn reserve_in_tx(
             amount_minor: discount.total(),
         })
         .collect();
-    spend_in_tx(tx, &rows).await?;
+    if !budget::spend_in_tx(tx, &budget::amounts(&rows)).await? {
+        return Err(Fault::Stale(STALE));
+    }
     discount::Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
         .exec_without_returning(tx)
         .await?;
@@ -103,6 +106,7 @@ pub(crate) async fn redeem_in_tx(
             claim_id: Set(claim.id),
             order_id: Set(Some(order.id)),
             amount_minor: Set(left.map(|_| discount.amount_minor)),
+            given_minor: Set(None),
             account_id: Set(order.account_id),
             at: Set(now),
             reversed_at: Set(None),
@@ -122,17 +126,29 @@ pub(crate) async fn release_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -
         let row = claim.clone().into_active_model();
         move_in_tx(tx, (&claim, row), open(&claim, now), now).await?;
     }
-    refill_in_tx(tx, &discounts).await
+    budget::refill_in_tx(tx, &budget::amounts(&discounts)).await
 }
 
 /// The claims' part in a refund: what was used up is its holder's again if its time is not up, and a gift card has its
-/// balance back, wherever it is meanwhile.
+/// balance back, wherever it is meanwhile, and time to spend it: it is money.
 pub(crate) async fn give_back_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
     let discounts = discounts_in_tx(tx, order).await?;
     for (claim, discount) in claims_of_in_tx(tx, &discounts).await? {
         let mut row = claim.clone().into_active_model();
         row.balance_minor = Set(claim.balance_minor.map(|balance| balance + discount.amount_minor));
-        let to = if claim.state == ClaimState::Redeemed { open(&claim, now) } else { claim.state };
+        let is_money = claim.balance_minor.is_some();
+        if is_money {
+            row.valid_until = Set(claim.valid_until.map(|until| until.max(now + GRACE)));
+        }
+        let to = match claim.state {
+            ClaimState::Redeemed | ClaimState::Expired if is_money => ClaimState::Claimed,
+            ClaimState::Redeemed => open(&claim, now),
+            ClaimState::Claimed
+            | ClaimState::Reserved
+            | ClaimState::Expired
+            | ClaimState::Revoked
+            | ClaimState::Released => claim.state,
+        };
         if to != ClaimState::Redeemed {
             row.redeemed_at = Set(None);
         }
@@ -145,7 +161,7 @@ pub(crate) async fn give_back_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>)
             .exec(tx)
             .await?;
     }
-    refill_in_tx(tx, &discounts).await
+    budget::refill_in_tx(tx, &budget::amounts(&discounts)).await
 }
 
 /// What was taken off the order, in the order of application.
@@ -200,43 +216,6 @@ async fn move_in_tx(
 /// Where a claim stands that is bound to nothing.
 fn open(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
     if is_over(claim, now) { ClaimState::Expired } else { ClaimState::Claimed }
-}
-
-/// Takes the discounts from their coupons' budgets, where these have one.
-async fn spend_in_tx(tx: &Tx, discounts: &[discount::Model]) -> Faulty<()> {
-    for (coupon, amount) in by_coupon(discounts) {
-        let spent = Expr::col(budget::Column::Spent).add(amount);
-        let written = budget::Entity::update_many()
-            .col_expr(budget::Column::Spent, spent.clone())
-            .filter(budget::Column::CouponId.eq(coupon))
-            .filter(spent.lte(Expr::col(budget::Column::Allowed)))
-            .exec(tx)
-            .await?;
-        if written.rows_affected == 0 && budget::Entity::find_by_id(coupon).one(tx).await?.is_some() {
-            return Err(Fault::Stale(STALE));
-        }
-    }
-    Ok(())
-}
-
-/// Gives the discounts back to their coupons' budgets.
-async fn refill_in_tx(tx: &Tx, discounts: &[discount::Model]) -> Faulty<()> {
-    for (coupon, amount) in by_coupon(discounts) {
-        budget::Entity::update_many()
-            .col_expr(budget::Column::Spent, Expr::col(budget::Column::Spent).sub(amount))
-            .filter(budget::Column::CouponId.eq(coupon))
-            .exec(tx)
-            .await?;
-    }
-    Ok(())
-}
-
-fn by_coupon(discounts: &[discount::Model]) -> BTreeMap<CouponId, i64> {
-    let mut sums = BTreeMap::new();
-    for discount in discounts {
-        *sums.entry(discount.coupon_id).or_default() += discount.amount_minor;
-    }
-    sums
 }
 
 /// A redemption's id follows from its order's and the discount's position.

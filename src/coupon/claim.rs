@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use entity::{
     AccountId, ClaimId, CouponId, ReservationId,
     claim::{self, ClaimState},
-    coupon::{self, CodeSource, CouponState},
+    coupon::{self, CodeSource},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -16,16 +16,14 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use super::refusal::Refusal;
-use super::{
-    by_id as coupon_by_id, code::Code, refusal::refused, rules, scopes_of, state::standing, terms::Terms,
-};
+use super::{by_id as coupon_by_id, promise, refusal::refused, state::standing};
 use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
-        self, Command, Granted, Pick, Place, Reservation,
+        self, Command, Pick, Place, Reservation,
         deal::{Companion, Deal, NoDeal, transact},
     },
     outbox,
@@ -37,14 +35,6 @@ use crate::{
 const TRIES: usize = 8;
 /// Claims that one round of the worker writes down as expired.
 const EXPIRE_BATCH: u64 = 500;
-
-/// What a coupon promises at one version of it.
-#[derive(Clone, Debug)]
-pub struct Promise {
-    coupon: coupon::Model,
-    terms: Arc<str>,
-    face: Option<i64>,
-}
 
 /// What to claim.
 #[derive(Clone, Debug)]
@@ -72,8 +62,8 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
     let key = Key::new(buyer, "claimCoupon", &input.key, &input.coupon)?;
     let id = ClaimId(app.clock.new_uuid());
     for _ in 0..TRIES {
-        let promise = promise(app, input.coupon).await?;
-        if promise.coupon.price_minor > 0 {
+        let promise = promise::current(app, input.coupon, is_free).await?;
+        if !is_free(&promise.coupon) {
             return match key.subject(app.store.read()).await? {
                 Some(subject) => Ok(by_id(app, ClaimId(subject)).await?),
                 None => Err(Error::Refused(Refusal::NotFree)),
@@ -91,7 +81,7 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
                 return if is_known { Ok(row) } else { Ok(by_id(app, id).await?) };
             }
             Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => {
-                app.promises.invalidate(&input.coupon);
+                promise::forget(app, input.coupon);
             }
             Err(NoDeal::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
             Err(NoDeal::KeyUsed) => {
@@ -114,25 +104,39 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
         .that((1..=most).contains(&input.quantity), "quantity", "must be between 1 and 100")
         .done()?;
     let key = Key::new(buyer, "reserveCoupon", &input.key, &(input.coupon, input.quantity))?;
-    if promise(app, input.coupon).await?.coupon.price_minor == 0 {
-        return match key.subject(app.store.read()).await? {
-            Some(subject) => Ok(inventory::by_id(app, ReservationId(subject)).await?),
-            None => Err(Error::Refused(Refusal::Free)),
-        };
-    }
     let id = ReservationId(app.clock.new_uuid());
-    let pick = Pick::Admission { area: 0, quantity: input.quantity };
-    let command = Command::Reserve { id, buyer, pick, opened: Vec::new() };
-    let legs = vec![(input.coupon.into(), vec![command])];
-    match transact(app, Deal { legs, companion: None, key: Some((key.clone(), id.0)) }).await {
-        Ok(_) => Ok(inventory::by_id(app, id).await?),
-        Err(NoDeal::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
-        Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
-            Some(subject) => Ok(inventory::by_id(app, ReservationId(subject)).await?),
-            None => Err(Fault::Unavailable.into()),
-        },
-        Err(NoDeal::Fault(fault)) => Err(fault.into()),
+    for _ in 0..TRIES {
+        let promise = promise::current(app, input.coupon, |coupon| !is_free(coupon)).await?;
+        if is_free(&promise.coupon) {
+            return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::Free));
+        }
+        let pick = Pick::Admission { area: 0, quantity: input.quantity };
+        let promised = Some(Arc::new(promise.promised()?));
+        let command = Command::Reserve { id, buyer, pick, opened: Vec::new(), promised };
+        let legs = vec![(input.coupon.into(), vec![command])];
+        match transact(app, Deal { legs, companion: None, key: Some((key.clone(), id.0)) }).await {
+            Ok(_) => return Ok(inventory::by_id(app, id).await?),
+            Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => promise::forget(app, input.coupon),
+            Err(NoDeal::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
+            Err(NoDeal::KeyUsed) => {
+                return reserved(app, &key).await?.ok_or(Fault::Unavailable.into());
+            }
+            Err(NoDeal::Fault(fault)) => return Err(fault.into()),
+        }
     }
+    Err(Fault::Unavailable.into())
+}
+
+/// What was reserved under the key before.
+async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
+    match key.subject(app.store.read()).await? {
+        Some(subject) => inventory::by_id(app, ReservationId(subject)).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn is_free(coupon: &coupon::Model) -> bool {
+    coupon.price_minor == 0
 }
 
 /// Gives an unused free claim of the viewer's back: whoever comes next may have it. Given back before, it stays so.
@@ -184,7 +188,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
 pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(), Refusal> {
     match standing(claim, now) {
         ClaimState::Claimed => Ok(()),
-        ClaimState::Reserved => Err(Refusal::InOrder),
+        ClaimState::Reserved => Err(Refusal::InOrder { order: claim.order_id }),
         ClaimState::Redeemed => Err(Refusal::Used),
         ClaimState::Expired => Err(Refusal::Expired),
         ClaimState::Revoked | ClaimState::Released => Err(Refusal::Gone),
@@ -243,7 +247,8 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
             Ok(_) => tx.commit().await?,
             // Another instance was first.
             Err(Fault::Stale(_)) => {}
-            Err(fault) => return Err(fault),
+            // One claim in trouble is no reason to leave the others.
+            Err(fault) => tracing::warn!(claim = %claim.id.0, ?fault, "a claim could not be ended"),
         }
     }
     if !due.is_empty() {
@@ -271,62 +276,4 @@ pub(crate) async fn change_in_tx(
     outbox::record_all_in_tx(tx, outbox::Kind::BagChanged, holders, now).await?;
     outbox::record_in_tx(tx, outbox::Kind::CouponChanged, claim.coupon_id.0, now).await?;
     Ok(changed)
-}
-
-/// What the coupon promises, as it was last seen here.
-pub(crate) async fn promise(app: &App, id: CouponId) -> Faulty<Arc<Promise>> {
-    if let Some(promise) = app.promises.get(&id) {
-        return Ok(promise);
-    }
-    let coupon = coupon_by_id(app, id).await?;
-    if coupon.state == CouponState::Draft {
-        return Err(Fault::NotFound("coupon"));
-    }
-    let terms = Terms::of(&coupon, &scopes_of(app, vec![id]).await?)?;
-    let promise = Promise { face: terms.worth.face(), terms: terms.to_json()?.into(), coupon };
-    let promise = Arc::new(promise);
-    app.promises.insert(id, promise.clone());
-    Ok(promise)
-}
-
-impl Promise {
-    /// A claim on what is promised.
-    pub(crate) fn made_out(&self, app: &App, id: ClaimId, buyer: AccountId) -> claim::Model {
-        let now = app.clock.now();
-        let (valid_from, valid_until) = rules::validity(&self.coupon, now);
-        claim::Model {
-            id,
-            coupon_id: self.coupon.id,
-            account_id: buyer,
-            buyer_id: buyer,
-            state: ClaimState::Claimed,
-            code: Code::generated(app.random()).into_string(),
-            epoch: 1,
-            terms: self.terms.as_ref().to_owned(),
-            face_minor: self.face,
-            balance_minor: self.face,
-            valid_from,
-            valid_until,
-            order_id: None,
-            order_line_id: None,
-            claimed_at: now,
-            redeemed_at: None,
-            version: 1,
-            updated_at: now,
-        }
-    }
-
-    fn granted(&self, row: &claim::Model) -> Granted {
-        Granted {
-            id: row.id,
-            buyer: row.buyer_id,
-            code: (self.coupon.codes == CodeSource::Generated).then(|| row.code.clone()),
-            revision: self.coupon.version,
-            terms: self.terms.clone(),
-            face: self.face,
-            valid_from: row.valid_from,
-            valid_until: row.valid_until,
-            at: row.claimed_at,
-        }
-    }
 }

@@ -3,16 +3,12 @@
 use chrono::{DateTime, Utc};
 use entity::{
     CouponId, ShopId,
-    coupon::{self, CodeSource, CouponState, budget, scope},
+    coupon::{self, CodeSource, CouponState, scope},
 };
-use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, ExprTrait, LockType},
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
 
 use super::{
-    by_id,
+    budget, by_id,
     details::{Change, Details},
     follow, references,
     rules::{self, Refusal},
@@ -62,7 +58,7 @@ pub async fn create(
     let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
     words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
-    set_budget_in_tx(&tx, &coupon).await?;
+    budget::set_in_tx(&tx, &coupon).await?;
     tx.commit().await?;
     Ok(coupon)
 }
@@ -92,8 +88,8 @@ pub async fn update(
     let changed = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
     words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
-    set_budget_in_tx(&tx, &changed).await?;
     settle_stock_in_tx(&tx, &changed, now).await?;
+    budget::set_in_tx(&tx, &changed).await?;
     tx.commit().await?;
     follow(app, id).await;
     Ok(changed)
@@ -172,30 +168,6 @@ async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> Faulty<(
         target: Set(scope.target),
     });
     scope::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    Ok(())
-}
-
-/// Makes the budget what the coupon says; what is spent stays spent.
-async fn set_budget_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Refusal> {
-    let of_coupon = || budget::Column::CouponId.eq(coupon.id);
-    let Some(allowed) = coupon.budget_minor else {
-        budget::Entity::delete_many().filter(of_coupon()).exec(tx).await?;
-        return Ok(());
-    };
-    let changed = budget::Entity::update_many()
-        .col_expr(budget::Column::Allowed, Expr::value(allowed))
-        .filter(of_coupon())
-        .filter(Expr::col(budget::Column::Spent).lte(allowed))
-        .exec(tx)
-        .await?;
-    if changed.rows_affected > 0 {
-        return Ok(());
-    }
-    if let Some(row) = budget::Entity::find_by_id(coupon.id).one(tx).await? {
-        return Err(Error::Refused(Refusal::BudgetSpent { spent: row.spent }));
-    }
-    let row = budget::ActiveModel { coupon_id: Set(coupon.id), allowed: Set(allowed), spent: Set(0) };
-    budget::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! Copies of a coupon that were paid: issued as claims when their order becomes paid, as tickets are, and taken back with
 //! its refund.
 
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
 use chrono::{DateTime, Utc};
 use entity::{
-    ClaimId, OrderLineId,
+    ClaimId, OrderLineId, ReservationId,
     claim::{self, ClaimState},
     order::{self, line},
 };
@@ -11,33 +13,55 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::claim::{change_in_tx, promise};
-use crate::{app::App, error::Faulty, outbox, store::Tx};
+use super::{claim::change_in_tx, promise::Lasting};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    inventory, outbox,
+    store::Tx,
+};
 
-/// A claim for each line of the order that is a copy of a coupon, to be issued when it becomes paid.
+/// SQLite takes 32,766 values in a statement, and a claim is 18.
+const CLAIMS_PER_STATEMENT: usize = 1_000;
+
+/// A claim for each line of the order that is a copy of a coupon, to be issued when it becomes paid: on what was promised
+/// when it was reserved, at the price that was reserved.
 pub(crate) async fn made_out(
     app: &App,
     order: &order::Model,
     lines: impl Iterator<Item = &line::Model>,
 ) -> Faulty<Vec<claim::Model>> {
+    let mut promises: BTreeMap<ReservationId, Lasting> = BTreeMap::new();
     let mut claims = Vec::new();
     for line in lines {
         let Some(coupon) = line.coupon_id else { continue };
+        let promise = match promises.entry(line.reservation_id) {
+            Entry::Occupied(promise) => promise.into_mut(),
+            Entry::Vacant(entry) => entry.insert(kept(app, line.reservation_id).await?),
+        };
         let id = ClaimId(app.clock.new_uuid());
-        let mut claim = promise(app, coupon).await?.made_out(app, id, order.account_id);
+        let mut claim = promise.made_out(app, (id, coupon), order.account_id)?;
         claim.order_line_id = Some(line.id);
         claims.push(claim);
     }
     Ok(claims)
 }
 
+async fn kept(app: &App, id: ReservationId) -> Faulty<Lasting> {
+    let reservation = inventory::by_id(app, id).await?;
+    let promised = reservation.held.items.first().and_then(|item| item.promised.as_deref());
+    Lasting::from_json(promised.ok_or_else(|| Fault::internal("a copy of which nothing was promised"))?)
+}
+
 /// Puts the claims into their buyer's bag.
 pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<Utc>) -> Faulty<()> {
     let Some(first) = claims.first() else { return Ok(()) };
-    let rows = claims.iter().cloned().map(IntoActiveModel::into_active_model);
-    claim::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    for claims in claims.chunks(CLAIMS_PER_STATEMENT) {
+        let rows = claims.iter().cloned().map(IntoActiveModel::into_active_model);
+        claim::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    }
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, first.account_id.0, now).await?;
-    let coupons: std::collections::BTreeSet<_> = claims.iter().map(|claim| claim.coupon_id.0).collect();
+    let coupons: BTreeSet<_> = claims.iter().map(|claim| claim.coupon_id.0).collect();
     outbox::record_all_in_tx(tx, outbox::Kind::CouponChanged, coupons, now).await
 }
 

@@ -7,7 +7,7 @@ use entity::{
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
-    by_id as coupon_by_id,
+    budget, by_id as coupon_by_id,
     claim::{Refusal, by_id, change_in_tx, usable},
     code::Code,
     terms::{Terms, Worth},
@@ -134,7 +134,9 @@ async fn attempt(
     if claim.valid_from > now {
         return Err(Error::Refused(Refusal::NotYetValid { from: claim.valid_from }));
     }
-    let left = left(claim, input.amount.as_ref())?;
+    let terms = Terms::from_json(&claim.terms)?;
+    let left = left(claim, &terms, input.amount.as_ref())?;
+    let given = given(app, claim, &terms).await?;
     let id = RedemptionId(app.clock.new_uuid());
     let tx = app.store.begin().await?;
     if !key.claim_in_tx(&tx, id.0, now).await? {
@@ -149,11 +151,17 @@ async fn attempt(
         }
     };
     let changed = change_in_tx(&tx, claim, now, change).await?;
+    if let Some(amount) = given
+        && !budget::spend_in_tx(&tx, &[(claim.coupon_id, amount)].into()).await?
+    {
+        return Err(Error::Refused(Refusal::BudgetSpent));
+    }
     let redemption = redemption::Model {
         id,
         claim_id: claim.id,
         order_id: None,
         amount_minor: input.amount.as_ref().map(|(amount, _)| *amount),
+        given_minor: given,
         account_id: scanner,
         at: now,
         reversed_at: None,
@@ -171,9 +179,23 @@ async fn attempt(
     Ok(Some(Redeemed { claim: changed, redemption }))
 }
 
+/// What the claim takes off at the counter, which its coupon's budget counts; none of a gift card, which pays, and where
+/// nobody knows what is bought. A campaign with a budget cannot give what nobody knows.
+async fn given(app: &App, claim: &claim::Model, terms: &Terms) -> Result<Option<i64>, Refusal> {
+    match terms.worth {
+        Worth::AmountOff { amount } => Ok(Some(amount)),
+        Worth::GiftCard { .. } => Ok(None),
+        Worth::PercentOff { .. } | Worth::FreeItem | Worth::FixedPrice { .. } | Worth::AccessCode => {
+            match coupon_by_id(app, claim.coupon_id).await?.budget_minor {
+                Some(_) => Err(Error::Refused(Refusal::NotAtCounter)),
+                None => Ok(None),
+            }
+        }
+    }
+}
+
 /// What is left of a gift card when the amount is taken off; none for everything else, which is used up.
-fn left(claim: &claim::Model, amount: Option<&(i64, String)>) -> Result<Option<i64>, Refusal> {
-    let terms = Terms::from_json(&claim.terms)?;
+fn left(claim: &claim::Model, terms: &Terms, amount: Option<&(i64, String)>) -> Result<Option<i64>, Refusal> {
     match (claim.balance_minor, amount) {
         (Some(_), Some((_, currency))) if *currency != terms.currency => {
             Err(Fault::invalid("amount.currency", "is not the gift card's").into())

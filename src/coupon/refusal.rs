@@ -1,6 +1,7 @@
 //! Why something was not done with a coupon or a claim by whoever holds it, or wants to.
 
 use chrono::{DateTime, Utc};
+use entity::OrderId;
 
 use crate::inventory;
 
@@ -35,7 +36,10 @@ pub enum Refusal {
         taken: u32,
     },
     /// The claim is bound to an order.
-    InOrder,
+    InOrder {
+        /// Which.
+        order: Option<OrderId>,
+    },
     /// The claim is used up, or in part.
     Used,
     /// The claim's time is up.
@@ -67,6 +71,13 @@ pub enum Refusal {
     },
     /// It is worth something in an order, not at a counter.
     NotAtCounter,
+    /// The campaign has given all that it may.
+    BudgetSpent,
+    /// The buyer had copies reserved for too long without paying any.
+    CoolingDown {
+        /// When they may come back.
+        at: DateTime<Utc>,
+    },
 }
 
 /// The desk's refusal in words of coupons.
@@ -74,7 +85,8 @@ pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
     use inventory::Refusal as Desk;
     match *refusal {
         Desk::NotOpen | Desk::UnknownPlaces | Desk::NotForSale { .. } => Refusal::NotOpen,
-        Desk::SalesNotStarted { at } | Desk::CoolingDown { at } => Refusal::NotStarted { at },
+        Desk::SalesNotStarted { at } => Refusal::NotStarted { at },
+        Desk::CoolingDown { at } => Refusal::CoolingDown { at },
         Desk::SalesEnded => Refusal::Over,
         Desk::AreaFull { available, at } => Refusal::SoldOut { left: available, at },
         Desk::NotEnoughLeft { available } | Desk::NotEnoughTogether { available, .. } => {

@@ -81,13 +81,6 @@ pub fn left(available: u32) -> Option<u32> {
     (available <= STOCK_MAX.unsigned_abs()).then_some(available)
 }
 
-/// From when to when a claim that is made now is valid.
-pub fn validity(coupon: &coupon::Model, now: DateTime<Utc>) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
-    let from = coupon.valid_from.map_or(now, |from| from.max(now));
-    let days = coupon.valid_days.map(|days| from + chrono::Duration::days(days.into()));
-    (from, coupon.valid_until.or(days))
-}
-
 /// Whether nobody would have anything of claiming it now, because the claim would be over already.
 pub fn is_spent(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
     coupon.valid_until.is_some_and(|until| until <= now)

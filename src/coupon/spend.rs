@@ -129,7 +129,8 @@ pub(super) async fn by_code(app: &App, account: AccountId, text: &str) -> Result
         }
     };
     let is_bearers = |claim: &claim::Model| -> Faulty<bool> {
-        Ok(claim.state == ClaimState::Claimed && Terms::from_json(&claim.terms)?.shareable)
+        let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
+        Ok(is_live && Terms::from_json(&claim.terms)?.shareable)
     };
     match claim {
         Some(claim) if claim.account_id == account || is_bearers(&claim)? => {
@@ -162,7 +163,7 @@ pub async fn offers(app: &App, claims: impl Iterator<Item = &claim::Model> + Clo
         .all(app.store.read())
         .await?
         .into_iter()
-        .map(|row| (row.coupon_id, row.allowed - row.spent))
+        .filter_map(|row| Some((row.coupon_id, row.allowed? - row.spent)))
         .collect();
     claims.map(|claim| offer(claim, left.get(&claim.coupon_id).copied())).collect()
 }

@@ -23,6 +23,8 @@ pub enum Command {
         pick: Pick,
         /// Hidden price levels that are open to the buyer.
         opened: Vec<TierId>,
+        /// What copies of a coupon promise; none of places.
+        promised: Option<Arc<Promised>>,
     },
     /// Give an active reservation more time.
     Extend {
@@ -104,6 +106,15 @@ pub struct Granted {
     pub valid_until: Option<DateTime<Utc>>,
     /// When it was asked for.
     pub at: DateTime<Utc>,
+}
+
+/// What a copy of a coupon promises to whoever reserves it, if the coupon is still what it was when this was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// The version of the coupon's row that the promise is of.
+    pub revision: i64,
+    /// What is promised, as JSON that the coupon slice reads.
+    pub text: String,
 }
 
 /// Which places are wanted.

@@ -1,6 +1,6 @@
 //! The stock of coupons: one area whose places are copies, and the claims that are written with the copies they are.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::{
     CouponId, InventoryId, TierId,
     coupon::{self, CouponState},
@@ -13,6 +13,7 @@ use sea_orm::{
 use super::{
     change::{Change, Decision},
     command::Granted,
+    fairness::Fairness,
     read::unsigned,
     state::{Terms, TierTerms},
     write,
@@ -29,6 +30,10 @@ use crate::{
 const HOLD_SECONDS: i64 = 600;
 /// How long with all extensions, in seconds.
 const HOLD_SECONDS_MAX: i64 = 1_200;
+/// How long one buyer may have copies reserved that come to nothing.
+const HOLD_BUDGET: TimeDelta = TimeDelta::minutes(45);
+/// How long a buyer who spent that must wait.
+const COOL_DOWN: TimeDelta = TimeDelta::minutes(5);
 /// The ordinal of the one area.
 const COPIES: i32 = 0;
 
@@ -48,8 +53,10 @@ pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
         sales_end: end.unwrap_or(DateTime::<Utc>::MAX_UTC),
         hold_seconds: HOLD_SECONDS,
         hold_seconds_max: HOLD_SECONDS_MAX,
+        // What is over when it is paid is of no use to anybody either.
+        hold_until: coupon.valid_until.unwrap_or(DateTime::<Utc>::MAX_UTC),
         limit_per_buyer: unsigned(coupon.limit_per_buyer),
-        fairness: None,
+        fairness: Some(Fairness { budget: HOLD_BUDGET, cool_down: COOL_DOWN }),
         currency: coupon.currency,
         tiers: vec![TierTerms {
             id: TierId(id.0),

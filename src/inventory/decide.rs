@@ -15,7 +15,7 @@ use entity::{
 
 use super::{
     change::Decision,
-    command::{Command, Granted, Pick, Refusal},
+    command::{Command, Granted, Pick, Promised, Refusal},
     draft::Draft,
     pick,
     state::{Held, Item, Place, Seat, Stock, Tally, TierTerms},
@@ -32,7 +32,9 @@ pub fn decide(
 ) -> Result<(Decision, Option<Held>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let held = match command {
-        Command::Reserve { id, buyer, pick, opened } => Some(draft.reserve((*id, *buyer), pick, opened)?),
+        Command::Reserve { id, buyer, pick, opened, promised } => {
+            Some(draft.reserve((*id, *buyer), pick, opened, promised.as_deref())?)
+        }
         Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
         Command::Release { id, buyer, order } => Some(draft.release(*id, *buyer, *order)?),
         Command::Attach { id, buyer, order } => Some(draft.attach(*id, *buyer, *order)?),
@@ -61,13 +63,17 @@ impl Draft<'_> {
         (id, buyer): (ReservationId, AccountId),
         pick: &Pick,
         opened: &[TierId],
+        promised: Option<&Promised>,
     ) -> Result<Held, Refusal> {
         let terms = &self.stock.terms;
         self.on_sale()?;
+        if promised.is_some_and(|promised| promised.revision != terms.revision) {
+            return Err(Refusal::TermsChanged);
+        }
         // What the buyer let lapse must not count against the limit.
         self.lapse_of(buyer);
-        let until = self.grant(id, buyer)?;
-        let items = match pick {
+        let until = self.grant(id, buyer)?.min(terms.hold_until);
+        let mut items = match pick {
             Pick::Seats(ordinals) => {
                 let items = self.take_seats(id, ordinals, opened)?;
                 pick::leaves_no_orphans(self.stock, ordinals, self.now)?;
@@ -78,6 +84,9 @@ impl Draft<'_> {
             }
             Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity, opened)?],
         };
+        for item in &mut items {
+            item.promised = promised.map(|promised| promised.text.clone());
+        }
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
         let Tally { taken, idle } = self.tally(buyer);
         if taken.saturating_add(wanted) > terms.limit_per_buyer {
@@ -310,5 +319,5 @@ impl Draft<'_> {
 }
 
 fn item(place: Place, tier: &TierTerms) -> Item {
-    Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax }
+    Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax, promised: None }
 }

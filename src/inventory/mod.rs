@@ -41,7 +41,7 @@ use serde::Serialize;
 use self::deal::{Claim, Deal, NoDeal, transact};
 pub use self::{
     change::{Change, Decision, Told},
-    command::{Accessible, BestAvailable, Command, Granted, Pick, Refusal},
+    command::{Accessible, BestAvailable, Command, Granted, Pick, Promised, Refusal},
     decide::decide,
     fairness::{Fairness, Idle},
     pick::best_available,
@@ -107,7 +107,7 @@ pub(crate) async fn reserve_opened(
     if let Pick::BestAvailable(wish) = &mut input.pick {
         wish.opened.clone_from(&opened);
     }
-    let command = Command::Reserve { id, buyer, pick: input.pick, opened };
+    let command = Command::Reserve { id, buyer, pick: input.pick, opened, promised: None };
     match one(app, input.event.into(), command, Some((key.clone(), id.0))).await {
         Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
             Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),

@@ -1,6 +1,6 @@
 //! Reading an inventory: the whole stock at one version, or what the log says came after one.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use entity::{
     EventId, InventoryId, TierId,
     event::{self, EventStatus},
@@ -134,6 +134,7 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         sales_end: event.sales_end,
         hold_seconds: event.hold_seconds.into(),
         hold_seconds_max: event.hold_seconds_max.into(),
+        hold_until: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: unsigned(event.limit_per_buyer),
         fairness: event.hold_budget_seconds.map(|budget| Fairness {
             budget: Duration::seconds(budget.into()),

@@ -37,6 +37,8 @@ pub struct Terms {
     pub hold_seconds: i64,
     /// How long it may last with all extensions, in seconds.
     pub hold_seconds_max: i64,
+    /// No reservation lasts beyond this.
+    pub hold_until: DateTime<Utc>,
     /// How many places one buyer may have.
     pub limit_per_buyer: u32,
     /// How long one buyer may have reservations that come to nothing; none: as long as they like.
@@ -119,6 +121,9 @@ pub struct Item {
     pub fee: i64,
     /// Tax contained in both, per place.
     pub tax: i64,
+    /// What a copy of a coupon promises, as JSON that the coupon slice reads; none of a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<String>,
 }
 
 /// A seat or some places of an area.

@@ -19,8 +19,8 @@ use entity::{
 };
 use futures_util::{Stream, stream};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Query,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Query,
 };
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{bound, spend},
+    coupon::{bound, claim, spend},
     error::{Error, Fault, Faulty, Result},
     inventory::{
         self, Command, Reservation,
@@ -43,7 +43,7 @@ use crate::{
     store::{Tx, save_versioned},
 };
 
-/// Orders that one round of the worker looks at.
+/// Orders that are read at once of those whose time is up.
 const EXPIRE_BATCH: u64 = 100;
 
 /// Why the business says no.
@@ -204,6 +204,15 @@ pub(crate) async fn live_reservations(
     app: &App,
     id: OrderId,
 ) -> Faulty<BTreeMap<InventoryId, Vec<ReservationId>>> {
+    let live = live_until(app, id).await?.into_iter();
+    Ok(live.map(|(inventory, live)| (inventory, live.into_iter().map(|(id, _)| id).collect())).collect())
+}
+
+/// The same, with their deadlines.
+async fn live_until(
+    app: &App,
+    id: OrderId,
+) -> Faulty<BTreeMap<InventoryId, Vec<(ReservationId, DateTime<Utc>)>>> {
     let rows = reservation::Entity::find()
         .filter(reservation::Column::OrderId.eq(id))
         .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
@@ -212,7 +221,7 @@ pub(crate) async fn live_reservations(
         .await?;
     let mut by_inventory: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for row in rows {
-        by_inventory.entry(row.inventory_id).or_default().push(row.id);
+        by_inventory.entry(row.inventory_id).or_default().push((row.id, row.deadline));
     }
     Ok(by_inventory)
 }
@@ -244,41 +253,61 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         .from(payment::Entity)
         .and_where(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
         .to_owned();
-    let due: Vec<OrderId> = order::Entity::find()
+    let due = order::Entity::find()
         .select_only()
         .column(order::Column::Id)
         .filter(order::Column::State.eq(OrderState::AwaitingPayment))
         .filter(order::Column::ExpiresAt.lte(app.clock.now()))
         .filter(order::Column::Id.not_in_subquery(being_paid))
-        .order_by_asc(order::Column::ExpiresAt)
-        .limit(EXPIRE_BATCH)
-        .into_tuple()
-        .all(app.store.read())
-        .await?;
-    for id in &due {
-        // One order in trouble is no reason to leave the others.
-        if let Err(fault) = expire_or_prolong(app, *id).await {
-            tracing::warn!(order = %id.0, ?fault, "an order could not be ended");
+        .order_by_asc(order::Column::Id)
+        .limit(EXPIRE_BATCH);
+    let (mut count, mut last) = (0, None);
+    loop {
+        let after = last.map(|last| order::Column::Id.gt(last));
+        let ids: Vec<OrderId> =
+            due.clone().filter(Condition::all().add_option(after)).into_tuple().all(app.store.read()).await?;
+        for id in &ids {
+            // One order in trouble is no reason to leave the others, nor are a hundred.
+            if let Err(fault) = expire_or_prolong(app, *id).await {
+                tracing::warn!(order = %id.0, ?fault, "an order could not be ended");
+            }
+        }
+        count += ids.len();
+        last = ids.last().copied();
+        if last.is_none() {
+            return Ok(count);
         }
     }
-    Ok(due.len())
 }
 
 /// Sets the order's end to that of its reservations, or ends it when one of them has ended.
 async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
     let order = by_id(app, id).await?;
-    let now = app.clock.now();
-    let reservations =
-        reservation::Entity::find().filter(reservation::Column::OrderId.eq(id)).all(app.store.read()).await?;
+    // Asked before the reservations are looked at: one that begins afterwards moves the order, and what is decided here
+    // is stale then. The other way round, one that ended in between would have left its reservations looking as if
+    // they were being paid.
     if order.state != OrderState::AwaitingPayment || has_live_payment(app, id).await? {
         return Ok(());
     }
+    let now = app.clock.now();
+    let reservations =
+        reservation::Entity::find().filter(reservation::Column::OrderId.eq(id)).all(app.store.read()).await?;
     let alive = |row: &reservation::Model| row.state == ReservationState::Active && row.deadline > now;
     let until = reservations.iter().map(|row| row.deadline).min();
     match until {
         Some(until) if reservations.iter().all(alive) => prolong(app, order, until).await,
         Some(_) | None => end(app, order, OrderState::Expired).await,
     }
+}
+
+/// Whether it is worth to ask again, because the claim was bound to an order whose time was up, and is no more: nobody
+/// waits for a sweeper.
+pub async fn has_freed<T>(app: &App, answer: &Result<T, claim::Refusal>) -> Faulty<bool> {
+    let Err(Error::Refused(claim::Refusal::InOrder { order: Some(order) })) = answer else {
+        return Ok(false);
+    };
+    expire_or_prolong(app, *order).await?;
+    Ok(by_id(app, *order).await?.state != OrderState::AwaitingPayment)
 }
 
 async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty<()> {
@@ -302,7 +331,7 @@ async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty
 async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
     let (buyer, ended) = (order.account_id, order.id);
     let now = app.clock.now();
-    let live: BTreeMap<_, Vec<_>> = live_reservations(app, order.id).await?;
+    let live = live_until(app, order.id).await?;
     if live.is_empty() {
         let tx = app.store.begin().await?;
         return match end_in_tx(&tx, &order, to, now).await {
@@ -316,8 +345,9 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
         .into_iter()
         .map(|(inventory, ids)| {
             let release = |id| Command::Release { id, buyer, order: Some(ended) };
-            // What is overdue is expired first; a release of it would be refused.
-            (inventory, ids.into_iter().map(release).collect())
+            let in_time = ids.into_iter().filter(|(_, deadline)| *deadline > now).map(|(id, _)| release(id));
+            // What is overdue is written down as expired; a release of it would be refused.
+            (inventory, std::iter::once(Command::Expire).chain(in_time).collect())
         })
         .collect();
     let companion: inventory::deal::Companion = Box::new(move |tx, _| {

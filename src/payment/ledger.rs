@@ -32,9 +32,20 @@ pub(super) async fn refunded_in_tx(
     post_in_tx(tx, app, order, Cause::Refund(refund), -1).await
 }
 
+/// Books an order that claims paid for wholly: no money moves, and the shop owes the platform its fee.
+pub(super) async fn given_away_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
+    post_in_tx(tx, app, order, Cause::Claims, 1).await
+}
+
+/// Books that such an order is taken back.
+pub(super) async fn taken_back_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
+    post_in_tx(tx, app, order, Cause::Claims, -1).await
+}
+
 enum Cause<'a> {
     Payment(&'a payment::Model),
     Refund(&'a refund::Model),
+    Claims,
 }
 
 async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>, sign: i64) -> Faulty<()> {
@@ -42,14 +53,17 @@ async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>, 
     let (provider, amount, payment_id, refund_id) = match cause {
         Cause::Payment(payment) => (app.provider.name(), payment.amount_minor, Some(payment.id), None),
         Cause::Refund(refund) => (app.provider.name(), refund.amount_minor, None, Some(refund.id)),
+        Cause::Claims => (app.provider.name(), 0, None, None),
     };
     let sides = [
         (format!("provider:{provider}"), amount),
         (format!("shop:{}", order.shop_id.0), order.fee_minor - amount),
         (FEES.to_owned(), -order.fee_minor),
     ];
-    let rows =
-        sides.into_iter().filter(|(_, amount)| *amount != 0).map(|(account, amount)| ledger::ActiveModel {
+    let rows: Vec<_> = sides
+        .into_iter()
+        .filter(|(_, amount)| *amount != 0)
+        .map(|(account, amount)| ledger::ActiveModel {
             id: Set(app.clock.new_uuid()),
             posting_id: Set(posting_id),
             account: Set(account),
@@ -59,7 +73,11 @@ async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>, 
             payment_id: Set(payment_id),
             refund_id: Set(refund_id),
             at: Set(app.clock.now()),
-        });
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     ledger::Entity::insert_many(rows).exec_without_returning(tx).await?;
     Ok(())
 }

@@ -212,8 +212,9 @@ async fn take_back(
     let tickets = lines.iter().filter(|line| line.event_id.is_some()).count() as u64;
     let copies: Vec<OrderLineId> =
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
+    let of = app.clone();
     let companion: Companion = Box::new(move |tx, _| {
-        let (order, refund, copies) = (order.clone(), refund.clone(), copies.clone());
+        let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, OrderState::Refunded, now).await?;
             if !ticket::void_in_tx(tx, &order, tickets, now).await? {
@@ -222,8 +223,9 @@ async fn take_back(
             if !issue::revoke_in_tx(tx, &order, &copies, now).await? {
                 return Err(Fault::Stale(bound::STALE));
             }
-            if let Some(refund) = refund {
-                refund::Entity::insert(refund).exec_without_returning(tx).await?;
+            match refund {
+                Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
+                None => ledger::taken_back_in_tx(tx, &app, &order).await?,
             }
             bound::give_back_in_tx(tx, order.id, now).await
         })

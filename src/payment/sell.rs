@@ -9,7 +9,7 @@ use entity::{
     payment::{self, PaymentState},
 };
 
-use super::{all_legs, move_in_tx};
+use super::{all_legs, ledger, move_in_tx};
 use crate::{
     app::App,
     coupon::{bound, issue},
@@ -64,13 +64,15 @@ async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -
     let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(NoDeal::Fault)?);
     let lines: Arc<Vec<_>> =
         Arc::new(lines.into_iter().map(|line| (TicketId(app.clock.new_uuid()), line)).collect());
+    let app = app.clone();
     Ok(Box::new(move |tx, _| {
-        let (order, payment) = (order.clone(), payment.clone());
+        let (app, order, payment) = (app.clone(), order.clone(), payment.clone());
         let (lines, discounts, claims) = (lines.clone(), discounts.clone(), claims.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, OrderState::Paid, now).await?;
-            if let Some(payment) = payment {
-                move_in_tx(tx, &payment, PaymentState::Capturing, now).await?;
+            match payment {
+                Some(payment) => move_in_tx(tx, &payment, PaymentState::Capturing, now).await.map(drop)?,
+                None => ledger::given_away_in_tx(tx, &app, &order).await?,
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
             issue::issue_in_tx(tx, &claims, now).await?;

@@ -158,6 +158,38 @@ fn a_claim_that_was_reserved_in_time_is_good_until_its_order_ends() {
     });
 }
 
+/// A card is money: what a refund gives back to it can be spent, although its time was up.
+#[test]
+fn a_gift_card_that_is_over_gets_time_to_spend_what_it_gets_back() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        for face in [2_100, 3_000] {
+            let buyer = world.guest().await;
+            let coupon = world
+                .coupon(|coupon| {
+                    coupon.kind = CouponKind::GiftCard;
+                    coupon.amount_minor = Some(face);
+                    coupon.valid_days = Some(1);
+                })
+                .await;
+            let card = world.held(&coupon, &buyer).await;
+            let seat = usize::try_from(face / 1_000).expect("few");
+            let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[seat]]).await;
+            let key = format!("card-{face}");
+            let made = world.spend(&buyer, &[&reservation], &[&card], &key).await.good();
+            let id = made.text("checkout.order.id");
+            world.pay(&buyer, &id, "none", &format!("{key}-pay")).await.good();
+            world.advance(Duration::from_hours(25));
+            world.work().await;
+            let vendor = world.sign_in("vendor").await;
+            world.gql(Some(&vendor), REFUND, json!({ "id": id, "key": key })).await.good();
+            let row = world.claim_row(&card).await;
+            assert_eq!((row.state, row.balance_minor), (ClaimState::Claimed, Some(face)));
+            assert!(row.valid_until.is_some_and(|until| until > world.app.clock.now() + TimeDelta::days(80)));
+        }
+    });
+}
+
 /// No worker runs here: an order whose time is up keeps nothing from its holder.
 #[test]
 fn an_overdue_order_keeps_no_claim() {

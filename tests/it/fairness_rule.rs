@@ -35,6 +35,7 @@ fn stock() -> Stock {
         sales_end: at(1_000_000),
         hold_seconds: HOLD,
         hold_seconds_max: HOLD_MAX,
+        hold_until: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: SEATS,
         fairness: Some(Fairness {
             budget: TimeDelta::seconds(BUDGET),
@@ -253,7 +254,7 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
     }
     let expected = model.reserve();
     let made = pair.act(
-        &Command::Reserve { id, buyer: BUYER, pick: Pick::Seats(vec![seat]), opened: vec![] },
+        &Command::Reserve { id, buyer: BUYER, pick: Pick::Seats(vec![seat]), opened: vec![], promised: None },
         model.now,
     );
     match (expected, made) {
@@ -320,6 +321,7 @@ fn a_budget_that_is_made_smaller_locks_nobody_out() {
         buyer: BUYER,
         pick: Pick::Seats(vec![0]),
         opened: Vec::new(),
+        promised: None,
     };
     pair.act(&reserve(1), 0).expect("reserved");
     pair.act(&Command::Expire, HOLD).expect("written down");

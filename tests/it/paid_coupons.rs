@@ -134,6 +134,106 @@ fn what_was_used_or_is_too_old_is_not_refunded() {
     });
 }
 
+/// What is paid is what was promised at that price, whatever the shop makes of the coupon meanwhile.
+#[test]
+fn a_copy_is_what_was_promised_when_it_was_reserved() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let (first, second) = (world.guest().await, world.guest().await);
+        let coupon = gift_card(world, &stage, json!({ "validDays": 30 })).await;
+        let own =
+            reserve(world, &first, &coupon, 1, "dear").await.good().text("reserveCoupon.reservation.id");
+        let cheaper = json!({ "amount": { "amount": "5.00", "currency": "EUR" }, "validDays": 3,
+            "price": { "amount": "4.50", "currency": "EUR" }, "title": "Small card" });
+        world.update_coupon(&stage.vendor, &coupon, cheaper).await.good();
+        let made = checkout(world, &first, &[&own], &[], "dear").await.good();
+        assert_eq!(made.data("checkout.order.total.amount"), "45.00");
+        let dear = made.text("checkout.order.id");
+        world.pay(&first, &dear, "pm_card_visa", "payment-dear").await.good();
+        let own =
+            reserve(world, &second, &coupon, 1, "cheap").await.good().text("reserveCoupon.reservation.id");
+        let made = checkout(world, &second, &[&own], &[], "cheap").await.good();
+        assert_eq!(made.data("checkout.order.total.amount"), "4.50");
+        let cheap = made.text("checkout.order.id");
+        world.pay(&second, &cheap, "pm_card_visa", "payment-cheap").await.good();
+        let document =
+            "query($id: ID!) { order(id: $id) { claims { title balance { amount } validUntil } } }";
+        for (buyer, id, title, balance, days) in
+            [(&first, &dear, "Gift card", "50.00", 30), (&second, &cheap, "Small card", "5.00", 3)]
+        {
+            let answer = world.gql(Some(buyer), document, json!({ "id": id })).await.good();
+            let claim = answer.data("order.claims.0");
+            assert_eq!((&claim["title"], &claim["balance"]["amount"]), (&json!(title), &json!(balance)));
+            let until = world.app.clock.now() + chrono::TimeDelta::days(days);
+            assert_eq!(claim["validUntil"], json!(until.to_rfc3339()));
+        }
+    });
+}
+
+/// A price that is taken away or asked for is so at once, whatever this process has seen of the coupon before.
+#[test]
+fn what_becomes_free_is_claimed_and_what_becomes_dear_is_reserved() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let drink = json!({ "title": "A drink", "kind": "FREE_ITEM", "amount": null, "limitPerBuyer": 9 });
+        let drink = world.published(&stage, drink).await;
+        let priced = |amount: &str| json!({ "price": { "amount": amount, "currency": "EUR" } });
+        world.try_claim(&buyer, &drink, "still-free").await.good();
+        world.update_coupon(&stage.vendor, &drink, priced("3.00")).await.good();
+        let reserved = reserve(world, &buyer, &drink, 1, "dear").await.good();
+        assert_eq!(reserved.data("reserveCoupon.reservation.total.amount"), "3.00");
+        let claimed = world.try_claim(&buyer, &drink, "too-dear").await;
+        assert_eq!(claimed.refusal("claimCoupon").as_deref(), Some("NOT_FREE"));
+        world.update_coupon(&stage.vendor, &drink, priced("0.00")).await.good();
+        world.try_claim(&buyer, &drink, "free-again").await.good();
+        let reserved = reserve(world, &buyer, &drink, 1, "not-dear").await;
+        assert_eq!(reserved.refusal("reserveCoupon").as_deref(), Some("FREE"));
+    });
+}
+
+#[test]
+fn nobody_pays_for_what_is_over_by_then() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let until = world.app.clock.now() + chrono::TimeDelta::minutes(4);
+        let coupon = gift_card(world, &stage, json!({ "validUntil": until })).await;
+        let reserved = reserve(world, &buyer, &coupon, 1, "late").await.good();
+        let document = "query { viewer { reservations { expiresAt } } }";
+        let own = world.gql(Some(&buyer), document, json!({})).await.good();
+        let end = own.text("viewer.reservations.0.expiresAt");
+        assert_eq!(end, until.to_rfc3339(), "{}", reserved.body);
+    });
+}
+
+/// Without a session: the link in the buyer's mail is good for longer.
+#[test]
+fn buyers_give_coupons_back_within_two_weeks() {
+    const BACK: &str = "mutation($id: ID!, $token: String!, $key: String!) {
+        refundOrder(input: { orderId: $id, accessToken: $token, idempotencyKey: $key }) {
+            order { state } errors { code } } }";
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let coupon = gift_card(world, &stage, json!({})).await;
+        let mut orders = Vec::new();
+        for key in ["in-time", "too-late"] {
+            let (id, _) = bought(world, &buyer, &coupon, key).await;
+            let document = "query($id: ID!) { order(id: $id) { accessToken } }";
+            let token =
+                world.gql(Some(&buyer), document, json!({ "id": id })).await.good().text("order.accessToken");
+            orders.push(json!({ "id": id, "token": token, "key": format!("back-{key}") }));
+        }
+        world.advance(Duration::from_hours(14 * 24) - Duration::from_secs(1));
+        let back = world.gql(None, BACK, orders[0].clone()).await.good();
+        assert_eq!(back.data("refundOrder.order.state"), "REFUNDED");
+        world.advance(Duration::from_secs(1));
+        let late = world.gql(None, BACK, orders[1].clone()).await;
+        assert_eq!(late.refusal("refundOrder").as_deref(), Some("REFUND_CLOSED"));
+    });
+}
+
 #[test]
 fn nothing_makes_gift_cards_cheaper_but_other_coupons_may_be() {
     run(async |world: &World| {

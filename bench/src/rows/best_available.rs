@@ -106,6 +106,7 @@ fn stock() -> Outcome<Stock> {
         sales_end: DateTime::<Utc>::MAX_UTC,
         hold_seconds: 600,
         hold_seconds_max: 1_200,
+        hold_until: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: 100,
         fairness: None,
         currency: "EUR".to_owned(),

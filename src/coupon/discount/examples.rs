@@ -94,10 +94,23 @@ fn discounts_apply_one_after_the_other_and_gift_cards_pay_the_rest() {
 
 #[test]
 fn claims_of_one_coupon_share_its_budget() {
-    let claim = |number| Offer { budget: Some(1_500), coupon: CouponId(id(9)), ..offer(number, TEN_OFF) };
-    let lines = [line(9_000, 0)];
-    assert_eq!(amounts(&lines, &[claim(1), claim(2)]), [[1_000], [500]]);
+    let claim =
+        |number| Offer { budget: Some(1_500), coupon: CouponId(id(9)), ..offer(number, Worth::FreeItem) };
+    let lines = [line(1_000, 0), line(1_000, 0), line(1_000, 0)];
+    assert_eq!(amounts(&lines, &[claim(1), claim(2)]), [[1_000, 0, 0], [0, 500, 0]]);
     assert_eq!(reasons(&lines, &[claim(1), claim(2), claim(3)]), [Reason::BudgetSpent]);
+}
+
+#[test]
+fn what_a_coupon_takes_off_an_order_it_takes_off_once() {
+    let lines = [line(9_000, 0), line(9_000, 0)];
+    let of_one = |number, worth| Offer { coupon: CouponId(id(9)), ..offer(number, worth) };
+    for worth in [TEN_OFF, TENTH_OFF] {
+        let twice = [of_one(1, worth), of_one(2, worth)];
+        assert_eq!(reasons(&lines, &twice), [Reason::GroupTwice, Reason::GroupTwice]);
+    }
+    let drinks = [of_one(1, Worth::FreeItem), of_one(2, Worth::FreeItem)];
+    assert_eq!(amounts(&lines, &drinks).len(), 2, "each is for one thing");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! - A percentage is rounded down on each line; the cap and what is left of the coupon's budget bound the sum.
 //! - An amount that is for several lines is shared out in proportion to what is left of them, the cents that are over
 //!   going to the largest remainders, the first lines first.
+//! - Of one coupon that takes off an amount or a percentage one claim applies: it is for the order.
 //! - A free item or a fixed price is for one line: the cheapest that it makes cheaper.
 //! - The minimum is measured on the prices of the lines it is for, before discounts.
 //! - Discounts are on prices. A gift card is a means of payment: it pays fees too, does not change the tax, and has no
@@ -109,7 +110,7 @@ pub enum Reason {
     },
     /// It applies alone only.
     Exclusive,
-    /// Another one of its group is there.
+    /// Another one of its group is there; or of its coupon, of which one applies to an order.
     GroupTwice,
     /// The campaign's budget is used up.
     BudgetSpent,

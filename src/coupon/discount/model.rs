@@ -100,8 +100,14 @@ fn is_good_alone(lines: &[Line], offer: &Offer) -> bool {
 fn clashes(offer: &Offer, offers: &[Offer]) -> bool {
     let discounts: Vec<&Offer> = offers.iter().filter(|other| !is_card(other)).collect();
     let of_group = discounts.iter().filter(|other| other.terms.stacking_group == offer.terms.stacking_group);
+    let for_the_order = |offer: &Offer| match offer.terms.worth {
+        Worth::PercentOff { .. } | Worth::AmountOff { .. } => Some(offer.coupon),
+        Worth::GiftCard { .. } | Worth::AccessCode | Worth::FixedPrice { .. } | Worth::FreeItem => None,
+    };
+    let of_coupon = offers.iter().filter_map(for_the_order).filter(|coupon| *coupon == offer.coupon);
     !is_card(offer)
-        && (offer.terms.exclusive && discounts.len() > 1
+        && (for_the_order(offer).is_some() && of_coupon.count() > 1
+            || offer.terms.exclusive && discounts.len() > 1
             || offer.terms.stacking_group.is_some() && of_group.count() > 1)
 }
 

@@ -1,5 +1,7 @@
 //! What holds of every basket and any claims.
 
+use std::collections::HashSet;
+
 use entity::ClaimId;
 use proptest::prelude::*;
 
@@ -34,6 +36,11 @@ fn agreeable(mut offers: Vec<Offer>) -> Vec<Offer> {
         offer.budget = offer.budget.map(|budget| budget + 1);
     }
     offers.retain(|offer| offer.terms.worth != Worth::AccessCode);
+    let mut once = HashSet::new();
+    offers.retain(|offer| match offer.terms.worth {
+        Worth::AmountOff { .. } | Worth::PercentOff { .. } => once.insert(offer.coupon),
+        Worth::FreeItem | Worth::FixedPrice { .. } | Worth::AccessCode | Worth::GiftCard { .. } => true,
+    });
     offers
 }
 

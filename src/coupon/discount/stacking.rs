@@ -29,8 +29,18 @@ pub(super) fn check(offer: &Offer, all: &[&Offer]) -> Result<(), Reason> {
         return Err(Reason::Exclusive);
     }
     let group = &offer.terms.stacking_group;
-    if group.is_some() && others.any(|other| other.terms.stacking_group == *group) {
+    let is_of_group = |other: &Offer| group.is_some() && other.terms.stacking_group == *group;
+    let is_again = |other: &Offer| other.coupon == offer.coupon && is_once(offer) && is_once(other);
+    if others.any(|other| is_of_group(other) || is_again(other)) {
         return Err(Reason::GroupTwice);
     }
     Ok(())
+}
+
+/// Whether a coupon's claim is for the order and not for one thing in it: two of them would be twice the offer.
+fn is_once(offer: &Offer) -> bool {
+    match offer.terms.worth {
+        Worth::AmountOff { .. } | Worth::PercentOff { .. } => true,
+        Worth::FreeItem | Worth::FixedPrice { .. } | Worth::AccessCode | Worth::GiftCard { .. } => false,
+    }
 }

@@ -302,9 +302,13 @@ impl ClaimMutation {
         #[graphql(desc = "What to give back.")] input: ReleaseClaimInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
-        let released =
-            async { claims::release(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await };
-        ClaimPayload::of(released.await)
+        let (app, viewer) = (ctx.app(), ctx.viewer());
+        let release = async || claims::release(app, viewer, decode(&input.claim_id, "claimId")?).await;
+        let mut released = release().await;
+        if orders::has_freed(app, &released).await? {
+            released = release().await;
+        }
+        ClaimPayload::of(released)
     }
 }
 

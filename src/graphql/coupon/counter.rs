@@ -21,6 +21,7 @@ use crate::{
         reservation::Reservation,
         scalar::{Money, MoneyInput},
     },
+    order::has_freed,
 };
 
 /// What to reserve.
@@ -162,9 +163,13 @@ impl CounterMutation {
         #[graphql(desc = "What to offer.")] input: ShareClaimInput,
     ) -> ApiResult<ShareClaimPayload> {
         ctx.viewer().account()?;
-        let offered =
-            async { share::share(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await };
-        let (offer, errors) = outcome(offered.await)?;
+        let (app, viewer) = (ctx.app(), ctx.viewer());
+        let offer = async || share::share(app, viewer, decode(&input.claim_id, "claimId")?).await;
+        let mut offered = offer().await;
+        if has_freed(app, &offered).await? {
+            offered = offer().await;
+        }
+        let (offer, errors) = outcome(offered)?;
         let (claim, token, expires_at) = match offer {
             Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at)),
             None => (None, None, None),
@@ -179,7 +184,12 @@ impl CounterMutation {
         #[graphql(desc = "What to accept.")] input: AcceptClaimInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
-        ClaimPayload::of(share::accept(ctx.app(), ctx.viewer(), &input.token).await)
+        let (app, viewer) = (ctx.app(), ctx.viewer());
+        let mut accepted = share::accept(app, viewer, &input.token).await;
+        if has_freed(app, &accepted).await? {
+            accepted = share::accept(app, viewer, &input.token).await;
+        }
+        ClaimPayload::of(accepted)
     }
 
     /// Redeems a claim at a counter, exactly once, or a part of a gift card. For the scanners of the coupon's shop.
@@ -189,7 +199,11 @@ impl CounterMutation {
         #[graphql(desc = "What is redeemed.")] input: RedeemClaimInput,
     ) -> ApiResult<RedeemClaimPayload> {
         ctx.viewer().user()?;
-        let (redeemed, errors) = outcome(input.redeem(ctx).await)?;
+        let mut redeemed = input.redeem(ctx).await;
+        if has_freed(ctx.app(), &redeemed).await? {
+            redeemed = input.redeem(ctx).await;
+        }
+        let (redeemed, errors) = outcome(redeemed)?;
         let Some(Redeemed { claim, redemption }) = redeemed else {
             return Ok(RedeemClaimPayload { claim: None, amount: None, redeemed_at: None, errors });
         };
@@ -242,13 +256,13 @@ impl CodeFault {
 }
 
 impl RedeemClaimInput {
-    async fn redeem(self, ctx: &Context<'_>) -> Result<Redeemed, Refusal> {
-        let shop = self.shop_id.map(|id| decode(&id, "shopId")).transpose()?;
-        let amount = match self.amount {
-            Some(amount) => Some((amount.minor(&amount.currency.0, "amount")?, amount.currency.0)),
+    async fn redeem(&self, ctx: &Context<'_>) -> Result<Redeemed, Refusal> {
+        let shop = self.shop_id.as_ref().map(|id| decode(id, "shopId")).transpose()?;
+        let amount = match &self.amount {
+            Some(amount) => Some((amount.minor(&amount.currency.0, "amount")?, amount.currency.0.clone())),
             None => None,
         };
-        let redeem = Redeem { shop, code: self.code, amount, key: self.idempotency_key };
+        let redeem = Redeem { shop, code: self.code.clone(), amount, key: self.idempotency_key.clone() };
         redeem::redeem(ctx.app(), ctx.viewer(), redeem).await
     }
 }

@@ -78,8 +78,13 @@ user_error! {
         TooManyAttempts,
         /// The gift card has only `balance` left.
         BalanceTooLow,
-        /// It is worth something at the checkout, and nothing at a counter.
+        /// It is worth something at the checkout, and nothing at a counter. So is what takes off a share or an item, while
+        /// its coupon has a budget: a counter does not say how much that is.
         NotAtCounter,
+        /// The coupon's budget has not as much left.
+        BudgetSpent,
+        /// You had copies reserved for too long without paying any: come back at `availableAt`.
+        CoolingDown,
     }
     {
         /// How many are left.
@@ -147,7 +152,7 @@ impl From<claim::Refusal> for ClaimError {
                 taken: Some(taken),
                 ..new(Holder::LimitReached, "one buyer may not have as many")
             },
-            Refusal::InOrder => new(Holder::InOrder, "it is bound to an order that is not paid yet"),
+            Refusal::InOrder { .. } => new(Holder::InOrder, "it is bound to an order that is not paid yet"),
             Refusal::Used => new(Holder::Used, "it was used already"),
             Refusal::Expired => new(Holder::Expired, "its time is up"),
             Refusal::NotYetValid { from } => {
@@ -171,6 +176,12 @@ impl From<claim::Refusal> for ClaimError {
                 ..new(Holder::BalanceTooLow, "the gift card has less than that")
             },
             Refusal::NotAtCounter => new(Holder::NotAtCounter, "it is worth something at the checkout only"),
+            Refusal::BudgetSpent => new(Holder::BudgetSpent, "the coupon's budget has not as much left"),
+            Refusal::CoolingDown { at } => Self {
+                available_at: Some(at),
+                retryable: true,
+                ..new(Holder::CoolingDown, "copies were kept too long without buying any; come back later")
+            },
         }
     }
 }

@@ -40,7 +40,7 @@ pub enum NotApplicableReason {
     MinimumNotMet,
     /// It applies alone only.
     Exclusive,
-    /// Another one of its group is spent already.
+    /// Another one of its group is spent already, or of the same coupon: an amount or a share is taken off an order once.
     GroupTwice,
     /// The campaign's budget is used up.
     BudgetSpent,
@@ -221,7 +221,7 @@ fn message(reason: Reason) -> &'static str {
         Reason::OtherItems => "it is for other things than are bought",
         Reason::MinimumNotMet { .. } => "too little is bought of what it is for",
         Reason::Exclusive => "it applies alone only",
-        Reason::GroupTwice => "another one of its group is spent already",
+        Reason::GroupTwice => "another one of its group, or of the same coupon, is spent already",
         Reason::BudgetSpent => "the campaign's budget is used up",
         Reason::Empty => "the gift card is empty",
         Reason::NothingLeft => "there is nothing left that it could take off",

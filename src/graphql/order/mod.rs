@@ -79,7 +79,7 @@ user_error! {
         MinimumNotMet,
         /// A claim applies alone only: leave the others out, or it.
         Exclusive,
-        /// Two claims are of one group, of which one applies.
+        /// Two claims are of one group, or of one coupon that takes off an amount or a share: one of them applies.
         GroupTwice,
         /// The budget of a claim's campaign is used up.
         BudgetSpent,

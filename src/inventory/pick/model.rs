@@ -188,7 +188,14 @@ impl House {
 }
 
 fn held(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> Held {
-    let item = Item { place: Place::Seat { ordinal, epoch: 1 }, tier: tier(0), price: 1, fee: 0, tax: 0 };
+    let item = Item {
+        place: Place::Seat { ordinal, epoch: 1 },
+        tier: tier(0),
+        price: 1,
+        fee: 0,
+        tax: 0,
+        promised: None,
+    };
     Held {
         id,
         buyer: AccountId(Uuid::nil()),
@@ -211,6 +218,7 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         sales_end: now() + Duration::days(1),
         hold_seconds: 600,
         hold_seconds_max: 1_200,
+        hold_until: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: 100,
         fairness: None,
         currency: "EUR".to_owned(),

@@ -86,6 +86,7 @@ fn stock(limit: u32) -> Stock {
         sales_end: start() + Duration::days(2),
         hold_seconds: HOLD,
         hold_seconds_max: HOLD_MAX,
+        hold_until: start() + Duration::days(3),
         limit_per_buyer: limit,
         // Counted, but never spent: idle time has a model of its own, in `tests/it/fairness_rule.rs`.
         fairness: Some(Fairness { budget: Duration::days(30), cool_down: Duration::seconds(60) }),
@@ -212,7 +213,13 @@ impl Trial {
         Some(match step {
             Step::Reserve(buyer, pick) => {
                 let id = ReservationId(Uuid::from_u128(self.asked.len() as u128 + 1));
-                Command::Reserve { id, buyer: account(*buyer), pick: pick.clone(), opened: Vec::new() }
+                Command::Reserve {
+                    id,
+                    buyer: account(*buyer),
+                    pick: pick.clone(),
+                    opened: Vec::new(),
+                    promised: None,
+                }
             }
             Step::Extend(of, right) => {
                 let id = which(of)?;

@@ -58,7 +58,7 @@ impl Model {
     pub(super) fn step(&mut self, command: &Command, now: DateTime<Utc>) -> Result<(), Refusals> {
         self.expire(now);
         match command {
-            Command::Reserve { id, buyer, pick, opened: _ } => self.reserve(*id, *buyer, pick, now),
+            Command::Reserve { id, buyer, pick, .. } => self.reserve(*id, *buyer, pick, now),
             Command::Extend { id, buyer } => {
                 let open = self.open;
                 let reserved = self.active(*id, *buyer)?;

@@ -78,10 +78,9 @@ impl World {
             .exec_without_returning(&tx)
             .await
             .expect("a coupon");
-        if let Some(allowed) = row.budget_minor {
-            let budget = budget::ActiveModel { coupon_id: Set(row.id), allowed: Set(allowed), spent: Set(0) };
-            budget::Entity::insert(budget).exec_without_returning(&tx).await.expect("a budget");
-        }
+        let budget =
+            budget::ActiveModel { coupon_id: Set(row.id), allowed: Set(row.budget_minor), spent: Set(0) };
+        budget::Entity::insert(budget).exec_without_returning(&tx).await.expect("a budget");
         tx.commit().await.expect("committed");
         row
     }
@@ -145,7 +144,7 @@ impl World {
         found.expect("read").expect("a claim")
     }
 
-    /// What of the coupon's budget is spent.
+    /// What of the coupon's budget is spent; nothing while it has none.
     pub(crate) async fn spent(&self, coupon: &coupon::Model) -> i64 {
         let found = budget::Entity::find_by_id(coupon.id).one(self.app.store.read()).await;
         found.expect("read").expect("a budget").spent
@@ -214,17 +213,23 @@ pub(crate) async fn hold(db: &DatabaseConnection) {
         assert_eq!(order.tax_minor, tax, "tax adds up");
     }
     let live = |id: OrderId| orders.iter().find(|order| order.id == id).is_some_and(is_live);
+    let uses = redemption::Entity::find().all(db).await.expect("redemptions");
+    let claims = claim::Entity::find().all(db).await.expect("claims");
     for row in budget::Entity::find().all(db).await.expect("budgets") {
-        let spent: i64 = discounts
+        let Some(allowed) = row.allowed else { continue };
+        let in_orders: i64 = discounts
             .iter()
             .filter(|discount| discount.coupon_id == row.coupon_id && live(discount.order_id))
             .map(|discount| discount.amount_minor)
             .sum();
-        assert_eq!(row.spent, spent, "the budget is what the live orders' discounts are");
-        assert!((0..=row.allowed).contains(&row.spent), "the budget is kept");
+        let own = |one: &&redemption::Model| {
+            claims.iter().any(|claim| claim.id == one.claim_id && claim.coupon_id == row.coupon_id)
+        };
+        let at_counters: i64 = uses.iter().filter(own).filter_map(|one| one.given_minor).sum();
+        assert_eq!(row.spent, in_orders + at_counters, "the budget is what was given");
+        assert!((0..=allowed).contains(&row.spent), "the budget is kept");
     }
-    let uses = redemption::Entity::find().all(db).await.expect("redemptions");
-    for claim in claim::Entity::find().all(db).await.expect("claims") {
+    for claim in claims {
         let lasting: Vec<_> =
             uses.iter().filter(|one| one.claim_id == claim.id && one.reversed_at.is_none()).collect();
         let bound: Vec<OrderId> = discounts
@@ -267,13 +272,14 @@ async fn copies_are_what_was_bought(db: &DatabaseConnection, order: &order::Mode
     assert_eq!((issued.len(), revoked), expected, "copies of an order that is {:?}", order.state);
 }
 
+/// Whether what the order was given has not been given back. An operator decides of what is stuck.
 fn is_live(order: &order::Model) -> bool {
     match order.state {
-        OrderState::AwaitingPayment | OrderState::Paid | OrderState::PartiallyRefunded => true,
-        OrderState::Refunded
-        | OrderState::Expired
-        | OrderState::Cancelled
+        OrderState::AwaitingPayment
+        | OrderState::Paid
+        | OrderState::PartiallyRefunded
         | OrderState::RefundDue
-        | OrderState::Stuck => false,
+        | OrderState::Stuck => true,
+        OrderState::Refunded | OrderState::Expired | OrderState::Cancelled => false,
     }
 }

@@ -248,6 +248,27 @@ async fn books_balance(app: &App, db: &DatabaseConnection) {
     assert!(postings.values().all(|&sum| sum == 0), "a posting does not sum to zero");
     let payments = payment::Entity::find().all(db).await.expect("payments");
     let refunds = refund::Entity::find().all(db).await.expect("refunds");
+    for order in order::Entity::find().all(db).await.expect("orders") {
+        let own = |of: &payment::Model| of.order_id == order.id && of.state == PaymentState::Captured;
+        let back = |of: &refund::Model| of.order_id == order.id && of.state != RefundState::Succeeded;
+        let is_booked = match order.state {
+            OrderState::Paid => order.total_minor == 0 || payments.iter().any(own),
+            OrderState::Refunded => {
+                let is_settled = order.total_minor == 0 || refunds.iter().all(|of| !back(of));
+                if is_settled { false } else { payments.iter().any(own) }
+            }
+            OrderState::AwaitingPayment
+            | OrderState::PartiallyRefunded
+            | OrderState::Expired
+            | OrderState::Cancelled
+            | OrderState::RefundDue
+            | OrderState::Stuck => false,
+        };
+        let fees = entries.iter().filter(|one| one.order_id == order.id && one.account == "platform:fees");
+        let fees: i64 = fees.map(|one| one.amount_minor).sum();
+        let expected = if is_booked { -order.fee_minor } else { 0 };
+        assert_eq!(fees, expected, "the fee of an order that is {:?}", order.state);
+    }
     let captured: i64 = payments
         .iter()
         .filter(|payment| payment.state == PaymentState::Captured)

@@ -128,6 +128,8 @@ pub mod refund {
         pub state: RefundState,
         /// Amount in minor units.
         pub amount_minor: i64,
+        /// The platform's fees in that.
+        pub fee_minor: i64,
         /// ISO 4217 code.
         pub currency: String,
         /// Why, in the requester's words; may be empty.

@@ -1,4 +1,5 @@
-//! A budget's row for every coupon, what was given at counters, and fees of orders that nothing was paid for.
+//! A budget's row for every coupon, what was given at counters, the fees in refunds, and those of orders that nothing was
+//! paid for.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -45,13 +46,15 @@ const TIGHTEN_SQLITE: &[&str] = &[r"BEGIN IMMEDIATE;
 const UP: &[&str] = &[
     r"ALTER TABLE redemption ADD COLUMN given_minor bigint
         CONSTRAINT redemption_given CHECK (given_minor IS NULL OR (given_minor > 0 AND order_id IS NULL))",
+    "ALTER TABLE refund ADD COLUMN fee_minor bigint NOT NULL DEFAULT 0",
+    "UPDATE refund SET fee_minor = (SELECT fee_minor FROM orders WHERE orders.id = refund.order_id)",
     r"INSERT INTO coupon_budget (coupon_id, allowed, spent)
         SELECT id, NULL, 0 FROM coupon WHERE id NOT IN (SELECT coupon_id FROM coupon_budget)",
     r"UPDATE coupon_budget SET spent = given.amount,
             allowed = CASE WHEN given.amount > allowed THEN given.amount ELSE allowed END
         FROM (SELECT b.coupon_id, coalesce(sum(d.amount_minor), 0) AS amount FROM coupon_budget AS b
             LEFT JOIN order_discount AS d ON d.coupon_id = b.coupon_id AND d.order_id IN (
-                SELECT id FROM orders WHERE state NOT IN ('expired', 'cancelled', 'refunded'))
+                SELECT id FROM orders WHERE state NOT IN ('expired', 'cancelled', 'refunded', 'partially_refunded'))
             GROUP BY b.coupon_id) AS given
         WHERE given.coupon_id = coupon_budget.coupon_id AND allowed IS NOT NULL",
 ];
@@ -59,6 +62,7 @@ const UP: &[&str] = &[
 const DOWN: &[&str] = &[
     "DELETE FROM coupon_budget WHERE allowed IS NULL",
     "DELETE FROM ledger_entry WHERE payment_id IS NULL AND refund_id IS NULL",
+    "ALTER TABLE refund DROP COLUMN fee_minor",
     "ALTER TABLE redemption DROP COLUMN given_minor",
 ];
 

@@ -94,7 +94,9 @@ pub(super) fn amounts(discounts: &[discount::Model]) -> BTreeMap<CouponId, i64> 
 
 /// What the coupon's claims have taken off orders that are alive, and at counters.
 async fn given_in_tx(tx: &Tx, coupon: CouponId) -> Faulty<i64> {
-    let dead = [OrderState::Expired, OrderState::Cancelled, OrderState::Refunded];
+    // A part of an order is refunded with all that claims took off it.
+    let dead =
+        [OrderState::Expired, OrderState::Cancelled, OrderState::Refunded, OrderState::PartiallyRefunded];
     let alive = Query::select()
         .column(order::Column::Id)
         .from(order::Entity)

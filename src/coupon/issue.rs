@@ -82,18 +82,30 @@ pub(crate) async fn revoke_in_tx(
         .lock_exclusive()
         .all(tx)
         .await?;
-    let is_unused = |claim: &claim::Model| {
-        matches!(claim.state, ClaimState::Claimed | ClaimState::Expired)
-            && claim.account_id == order.account_id
-            && claim.balance_minor == claim.face_minor
-    };
-    if claims.len() != lines.len() || !claims.iter().all(is_unused) {
+    if claims.len() != lines.len() || !claims.iter().all(|claim| is_unused(order, claim)) {
         return Ok(false);
     }
     for claim in &claims {
         change_in_tx(tx, claim, now, |row| row.state = Set(ClaimState::Revoked)).await?;
     }
     Ok(true)
+}
+
+/// Those of the lines whose copies cannot be taken back now: used, given away, or in another order.
+pub(crate) async fn used_of(
+    app: &App,
+    order: &order::Model,
+    lines: impl Iterator<Item = OrderLineId>,
+) -> Faulty<BTreeSet<OrderLineId>> {
+    let claims = of_order(app, lines.collect()).await?;
+    let used = claims.into_iter().filter(|claim| !is_unused(order, claim));
+    Ok(used.filter_map(|claim| claim.order_line_id).collect())
+}
+
+fn is_unused(order: &order::Model, claim: &claim::Model) -> bool {
+    matches!(claim.state, ClaimState::Claimed | ClaimState::Expired)
+        && claim.account_id == order.account_id
+        && claim.balance_minor == claim.face_minor
 }
 
 /// What was issued for the order, oldest first.

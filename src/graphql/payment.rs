@@ -30,7 +30,7 @@ user_error! {
         AlreadyRefunded,
         /// A ticket of the order was used, so it cannot be refunded.
         TicketUsed,
-        /// A coupon that was bought in the order was used or given away, so it cannot be refunded.
+        /// A coupon that was bought in the order was used or given away: say `leaveUsedCoupons` to refund the rest.
         CouponUsed,
         /// The buyer's time for refunds is over; ask the shop.
         RefundClosed,
@@ -238,13 +238,18 @@ pub struct CancelPaymentPayload {
 /// What to give back.
 #[derive(Debug, InputObject)]
 pub struct RefundOrderInput {
-    /// The order, whole.
+    /// The order.
     pub order_id: ID,
     /// Its access token, if you are not signed in as its buyer.
     pub access_token: Option<String>,
     /// Why, for the books; at most 500 characters.
     #[graphql(default)]
     pub reason: String,
+    /// Leave the coupons that were bought in it and cannot be taken back, and give back everything else: those that were
+    /// used, given away, or bought more than 14 days ago if you are the buyer. Not where another claim made one of them
+    /// cheaper.
+    #[graphql(default)]
+    pub leave_used_coupons: bool,
     /// Your own key: the same call with the same key has its effect once.
     pub idempotency_key: String,
 }
@@ -317,7 +322,8 @@ impl PaymentMutation {
         Ok(CancelPaymentPayload { order, payment, errors })
     }
 
-    /// Gives a paid order back whole: its tickets become void, its seats free, and the money returns. The shop's
+    /// Gives a paid order back, whole unless you say `leaveUsedCoupons`: its tickets become void, its seats free, coupons that
+    /// were bought in it are taken back, claims that were spent in it are their holders' again, and the money returns. The shop's
     /// sellers may do this at any time, the buyer until the event's `refundUntil`, or at any time once the event was
     /// cancelled; nobody once a ticket was used.
     async fn refund_order(
@@ -328,9 +334,11 @@ impl PaymentMutation {
         let token = input.access_token.clone();
         let refund = async {
             let order = decode(&input.order_id, "orderId")?;
-            let RefundOrderInput { access_token, reason, idempotency_key: key, .. } = input;
-            payments::refund_order(ctx.app(), ctx.viewer(), RefundOrder { order, access_token, reason, key })
-                .await
+            let RefundOrderInput { access_token, reason, leave_used_coupons, idempotency_key: key, .. } =
+                input;
+            let leave_used = leave_used_coupons;
+            let refund = RefundOrder { order, access_token, reason, leave_used, key };
+            payments::refund_order(ctx.app(), ctx.viewer(), refund).await
         };
         let (refunded, errors) = outcome(refund.await)?;
         let (order, refund) = refunded.map(|refunded| (refunded.order, refunded.refund)).unzip();

@@ -19,46 +19,46 @@ pub(super) async fn captured_in_tx(
     order: &order::Model,
     payment: &payment::Model,
 ) -> Faulty<()> {
-    post_in_tx(tx, app, order, Cause::Payment(payment), 1).await
+    post_in_tx(tx, app, order, Cause::Payment(payment)).await
 }
 
-/// Books a refund: a capture, turned around.
+/// Books a refund: a capture, or a part of it, turned around.
 pub(super) async fn refunded_in_tx(
     tx: &Tx,
     app: &App,
     order: &order::Model,
     refund: &refund::Model,
 ) -> Faulty<()> {
-    post_in_tx(tx, app, order, Cause::Refund(refund), -1).await
+    post_in_tx(tx, app, order, Cause::Refund(refund)).await
 }
 
 /// Books an order that claims paid for wholly: no money moves, and the shop owes the platform its fee.
 pub(super) async fn given_away_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
-    post_in_tx(tx, app, order, Cause::Claims, 1).await
+    post_in_tx(tx, app, order, Cause::Claims { fee: order.fee_minor }).await
 }
 
-/// Books that such an order is taken back.
-pub(super) async fn taken_back_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
-    post_in_tx(tx, app, order, Cause::Claims, -1).await
+/// Books that such an order is taken back, or a part of it with so much of its fee.
+pub(super) async fn taken_back_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
+    post_in_tx(tx, app, order, Cause::Claims { fee: -fee }).await
 }
 
 enum Cause<'a> {
     Payment(&'a payment::Model),
     Refund(&'a refund::Model),
-    Claims,
+    Claims { fee: i64 },
 }
 
-async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>, sign: i64) -> Faulty<()> {
+async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>) -> Faulty<()> {
     let posting_id = app.clock.new_uuid();
-    let (provider, amount, payment_id, refund_id) = match cause {
-        Cause::Payment(payment) => (app.provider.name(), payment.amount_minor, Some(payment.id), None),
-        Cause::Refund(refund) => (app.provider.name(), refund.amount_minor, None, Some(refund.id)),
-        Cause::Claims => (app.provider.name(), 0, None, None),
+    let (amount, fee, payment_id, refund_id) = match cause {
+        Cause::Payment(payment) => (payment.amount_minor, order.fee_minor, Some(payment.id), None),
+        Cause::Refund(refund) => (-refund.amount_minor, -refund.fee_minor, None, Some(refund.id)),
+        Cause::Claims { fee } => (0, fee, None, None),
     };
     let sides = [
-        (format!("provider:{provider}"), amount),
-        (format!("shop:{}", order.shop_id.0), order.fee_minor - amount),
-        (FEES.to_owned(), -order.fee_minor),
+        (format!("provider:{}", app.provider.name()), amount),
+        (format!("shop:{}", order.shop_id.0), fee - amount),
+        (FEES.to_owned(), -fee),
     ];
     let rows: Vec<_> = sides
         .into_iter()
@@ -67,7 +67,7 @@ async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>, 
             id: Set(app.clock.new_uuid()),
             posting_id: Set(posting_id),
             account: Set(account),
-            amount_minor: Set(sign * amount),
+            amount_minor: Set(amount),
             currency: Set(order.currency.clone()),
             order_id: Set(order.id),
             payment_id: Set(payment_id),

@@ -49,6 +49,8 @@ pub struct RefundOrder {
     pub access_token: Option<String>,
     /// Why, in the requester's words.
     pub reason: String,
+    /// Whether coupons of it that cannot be taken back stay with their holders, and the rest is given back.
+    pub leave_used: bool,
     /// The caller's idempotency key.
     pub key: String,
 }
@@ -62,24 +64,32 @@ pub struct Refund {
     pub refund: Option<refund::Model>,
 }
 
-/// Gives a paid order back whole: by the shop at any time, by the buyer within the events' time for refunds.
+/// What of an order is given back.
+struct Part {
+    lines: Vec<line::Model>,
+    /// Everything.
+    whole: bool,
+}
+
+/// Gives a paid order back: by the shop at any time, by the buyer within the events' time for refunds. Whole, unless it is
+/// said that what cannot be taken back shall stay.
 pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Result<Refund, Refusal> {
     Check::default().text(&input.reason, "reason", 0, 500).done()?;
     let token = input.access_token.as_deref();
     let order = orders::visible(app, viewer, token, input.order).await?;
     // The key belongs to the order's buyer: the shop and the buyer must not both refund under one key of theirs.
-    let key = Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason))?;
+    let key =
+        Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason, input.leave_used))?;
     if let Some(subject) = key.subject(app.store.read()).await? {
         return Ok(refunded(app, order.id, RefundId(subject)).await?);
     }
     refundable(&order)?;
-    let lines = orders::lines_of(app, order.id).await?;
-    authorise(app, viewer, &order, &lines).await?;
-    let payment = captured(app, order.id).await?;
+    let part = part(app, viewer, &order, input.leave_used).await?;
+    let payment = captured(app, order.id).await?.filter(|_| part.total() > 0);
     let id = RefundId(app.clock.new_uuid());
     let requested_by = viewer.account().unwrap_or(order.account_id);
-    let row = payment.map(|payment| new_row(app, id, &payment, &input.reason, requested_by));
-    if let Err(no_deal) = take_back(app, &order, &lines, row, (key.clone(), id.0)).await {
+    let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
+    if let Err(no_deal) = take_back(app, &order, &part, row, (key.clone(), id.0)).await {
         // Race: the same call at the same time may have been first.
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
@@ -196,11 +206,12 @@ async fn write(
 async fn take_back(
     app: &App,
     order: &order::Model,
-    lines: &[line::Model],
+    part: &Part,
     refund: Option<refund::ActiveModel>,
     key: Claim,
 ) -> std::result::Result<(), NoDeal> {
     let mut legs: Vec<(InventoryId, Vec<Command>)> = Vec::new();
+    let lines = &part.lines;
     let mut sorted: Vec<&line::Model> = lines.iter().collect();
     sorted.sort_by_key(|line| inventory_of(line));
     for lines in sorted.chunk_by(|a, b| inventory_of(a) == inventory_of(b)) {
@@ -212,11 +223,12 @@ async fn take_back(
     let tickets = lines.iter().filter(|line| line.event_id.is_some()).count() as u64;
     let copies: Vec<OrderLineId> =
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
-    let of = app.clone();
+    let (of, fee) = (app.clone(), part.fee());
+    let to = if part.whole { OrderState::Refunded } else { OrderState::PartiallyRefunded };
     let companion: Companion = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
-            orders::move_in_tx(tx, &order, OrderState::Refunded, now).await?;
+            orders::move_in_tx(tx, &order, to, now).await?;
             if !ticket::void_in_tx(tx, &order, tickets, now).await? {
                 return Err(Fault::Stale("ticket"));
             }
@@ -225,7 +237,7 @@ async fn take_back(
             }
             match refund {
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
-                None => ledger::taken_back_in_tx(tx, &app, &order).await?,
+                None => ledger::taken_back_in_tx(tx, &app, &order, fee).await?,
             }
             bound::give_back_in_tx(tx, order.id, now).await
         })
@@ -251,7 +263,7 @@ fn place(line: &line::Model) -> Option<Place> {
 fn new_row(
     app: &App,
     id: RefundId,
-    payment: &payment::Model,
+    (payment, part): (&payment::Model, &Part),
     reason: &str,
     requested_by: entity::AccountId,
 ) -> refund::ActiveModel {
@@ -261,7 +273,8 @@ fn new_row(
         order_id: Set(payment.order_id),
         payment_id: Set(payment.id),
         state: Set(RefundState::Requested),
-        amount_minor: Set(payment.amount_minor),
+        amount_minor: Set(part.total()),
+        fee_minor: Set(part.fee()),
         currency: Set(payment.currency.clone()),
         reason: Set(reason.trim().to_owned()),
         requested_by: Set(requested_by),
@@ -290,22 +303,53 @@ async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
     Ok(None)
 }
 
-async fn authorise(
-    app: &App,
-    viewer: &Viewer,
-    order: &order::Model,
-    lines: &[line::Model],
-) -> Result<(), Refusal> {
-    match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
-        Ok(()) => return Ok(()),
-        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => {}
+impl Part {
+    /// What was paid for it.
+    fn total(&self) -> i64 {
+        self.lines.iter().map(|line| line.price_minor + line.fee_minor - line.discount_minor).sum()
+    }
+
+    /// The fees in that, or which claims paid.
+    fn fee(&self) -> i64 {
+        self.lines.iter().map(|line| line.fee_minor).sum()
+    }
+}
+
+/// What is given back of the order, if the viewer may have that given back.
+async fn part(app: &App, viewer: &Viewer, order: &order::Model, leave_used: bool) -> Result<Part, Refusal> {
+    let lines = orders::lines_of(app, order.id).await?;
+    let are_coupons_closed = match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
+        Ok(()) => false,
+        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => {
+            in_time(app, &lines).await?;
+            let until = order.paid_at.map(|paid| paid + Duration::days(WITHDRAWAL_DAYS));
+            until.is_none_or(|until| until <= app.clock.now())
+        }
         Err(fault) => return Err(fault.into()),
+    };
+    let is_copy = |line: &line::Model| line.coupon_id.is_some();
+    if !leave_used {
+        let is_closed = are_coupons_closed && lines.iter().any(is_copy);
+        return if is_closed {
+            Err(Error::Refused(Refusal::RefundClosed))
+        } else {
+            Ok(Part { lines, whole: true })
+        };
     }
+    let used =
+        issue::used_of(app, order, lines.iter().filter(|line| is_copy(line)).map(|line| line.id)).await?;
+    let stays = |line: &line::Model| is_copy(line) && are_coupons_closed || used.contains(&line.id);
+    let (left, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(stays);
+    // What claims took off an order is given back with all that they took it off, or not at all.
+    if lines.is_empty() || left.iter().any(|line| line.discount_minor > 0) {
+        return Err(Error::Refused(Refusal::CouponUsed));
+    }
+    Ok(Part { lines, whole: left.is_empty() })
+}
+
+/// Whether the buyer may still give the places back.
+async fn in_time(app: &App, lines: &[line::Model]) -> Result<(), Refusal> {
     let now = app.clock.now();
-    let withdrawn_until = order.paid_at.map(|paid| paid + Duration::days(WITHDRAWAL_DAYS));
-    if lines.iter().any(|line| line.coupon_id.is_some()) && withdrawn_until.is_none_or(|until| until <= now) {
-        return Err(Error::Refused(Refusal::RefundClosed));
-    }
     for id in lines.iter().filter_map(|line| line.event_id) {
         let event = event::by_id(app, id).await?;
         // What was called off is given back at any time.

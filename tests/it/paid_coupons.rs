@@ -234,6 +234,79 @@ fn buyers_give_coupons_back_within_two_weeks() {
     });
 }
 
+/// Nobody loses the price of a seat because of a drink.
+#[test]
+fn what_was_used_stays_and_the_rest_is_refunded_where_that_is_said() {
+    const REST: &str = "mutation($id: ID!, $token: String, $key: String!) {
+        refundOrder(input: { orderId: $id, accessToken: $token, leaveUsedCoupons: true, idempotencyKey: $key }) {
+            order { state accessToken } refund { amount { amount } } errors { code } } }";
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let coupon = gift_card(world, &stage, json!({})).await;
+        let off = world.published(&stage, json!({ "limitPerBuyer": 2 })).await;
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let cards =
+            reserve(world, &buyer, &coupon, 2, "two").await.good().text("reserveCoupon.reservation.id");
+        let (off, _) = world.claim(&buyer, &off).await;
+        let made = checkout(world, &buyer, &[&seat, &cards], &[&off], "mixed").await.good();
+        assert_eq!(made.data("checkout.order.total.amount"), "106.00");
+        let id = made.text("checkout.order.id");
+        world.pay(&buyer, &id, "pm_card_visa", "payment-mixed").await.good();
+        let card = order(world, &buyer, &id).await.text("order.claims.0.id");
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
+        let made = checkout(world, &buyer, &[&seat], &[&card], "spend").await.good();
+        world.pay(&buyer, &made.text("checkout.order.id"), "none", "payment-spend").await.good();
+        let whole = refund(world, &buyer, &id, "whole").await;
+        assert_eq!(whole.refusal("refundOrder").as_deref(), Some("COUPON_USED"));
+        let rest = |key: &str| json!({ "id": id, "key": key });
+        let back = world.gql(Some(&buyer), REST, rest("the-rest")).await.good();
+        assert_eq!(back.data("refundOrder.order.state"), "PARTIALLY_REFUNDED");
+        assert_eq!(back.data("refundOrder.refund.amount.amount"), "61.00", "16.00 of the seat, and one card");
+        let after = order(world, &buyer, &id).await;
+        let states = |of: &str| after.data(of).as_array().cloned().unwrap_or_default();
+        let claims: Vec<_> = states("order.claims").iter().map(|claim| claim["state"].clone()).collect();
+        assert_eq!(claims, ["CLAIMED", "REVOKED"], "what is left of the used one can be spent");
+        assert_eq!(after.data("order.tickets.0.state"), "VOID");
+        assert_eq!(left(world, &coupon).await, 9);
+        let twice = world.gql(Some(&buyer), REST, rest("twice-over")).await;
+        assert_eq!(twice.refusal("refundOrder").as_deref(), Some("ALREADY_REFUNDED"));
+        let bag = "query($id: ID!) { claim(id: $id) { state } }";
+        let spent = world.gql(Some(&buyer), bag, json!({ "id": off })).await.good();
+        assert_eq!(spent.data("claim.state"), "CLAIMED", "it was for the seat");
+    });
+}
+
+/// Weeks later the event is called off: the places come back, the card is too old to.
+#[test]
+fn what_is_too_old_to_give_back_is_not_in_the_way_of_places() {
+    const REST: &str = "mutation($id: ID!, $token: String, $key: String!, $leave: Boolean!) {
+        refundOrder(input: { orderId: $id, accessToken: $token, leaveUsedCoupons: $leave, idempotencyKey: $key }) {
+            order { state } refund { amount { amount } } errors { code } } }";
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let coupon = gift_card(world, &stage, json!({})).await;
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let card =
+            reserve(world, &buyer, &coupon, 1, "one").await.good().text("reserveCoupon.reservation.id");
+        let made = checkout(world, &buyer, &[&seat, &card], &[], "mixed").await.good();
+        let id = made.text("checkout.order.id");
+        let document = "query($id: ID!) { order(id: $id) { accessToken } }";
+        let token = world.gql(Some(&buyer), document, json!({ "id": id })).await.good();
+        let token = token.text("order.accessToken");
+        world.pay(&buyer, &id, "pm_card_visa", "payment-mixed").await.good();
+        world.advance(Duration::from_hours(15 * 24));
+        let back =
+            |leave: bool| json!({ "id": id, "token": token, "leave": leave, "key": format!("back-{leave}") });
+        let whole = world.gql(None, REST, back(false)).await;
+        assert_eq!(whole.refusal("refundOrder").as_deref(), Some("REFUND_CLOSED"));
+        let rest = world.gql(None, REST, back(true)).await.good();
+        assert_eq!(rest.data("refundOrder.order.state"), "PARTIALLY_REFUNDED");
+        assert_eq!(rest.data("refundOrder.refund.amount.amount"), "21.00");
+    });
+}
+
 #[test]
 fn nothing_makes_gift_cards_cheaper_but_other_coupons_may_be() {
     run(async |world: &World| {

@@ -106,7 +106,7 @@ pub enum State {
     AwaitingPayment,
     /// Paid: its tickets are valid.
     Paid,
-    /// Part of the money went back.
+    /// It was refunded, its tickets are void; coupons that were bought in it and used stay, and what they cost.
     PartiallyRefunded,
     /// All of the money goes back; its tickets are void.
     Refunded,

@@ -261,7 +261,11 @@ async fn copies_are_what_was_bought(db: &DatabaseConnection, order: &order::Mode
     let issued = issued.all(db).await.expect("claims");
     let revoked = issued.iter().filter(|claim| claim.state == ClaimState::Revoked).count();
     let expected = match order.state {
-        OrderState::Paid | OrderState::PartiallyRefunded => (copies.len(), 0),
+        OrderState::Paid => (copies.len(), 0),
+        OrderState::PartiallyRefunded => {
+            assert!(revoked < copies.len(), "whatever was left of it stays somebody's");
+            (copies.len(), revoked)
+        }
         OrderState::Refunded => (copies.len(), copies.len()),
         OrderState::AwaitingPayment
         | OrderState::Expired
@@ -275,11 +279,10 @@ async fn copies_are_what_was_bought(db: &DatabaseConnection, order: &order::Mode
 /// Whether what the order was given has not been given back. An operator decides of what is stuck.
 fn is_live(order: &order::Model) -> bool {
     match order.state {
-        OrderState::AwaitingPayment
-        | OrderState::Paid
+        OrderState::AwaitingPayment | OrderState::Paid | OrderState::RefundDue | OrderState::Stuck => true,
+        OrderState::Refunded
         | OrderState::PartiallyRefunded
-        | OrderState::RefundDue
-        | OrderState::Stuck => true,
-        OrderState::Refunded | OrderState::Expired | OrderState::Cancelled => false,
+        | OrderState::Expired
+        | OrderState::Cancelled => false,
     }
 }

@@ -222,11 +222,10 @@ async fn tickets_are_what_was_sold(db: &DatabaseConnection) {
         let valid = own.iter().filter(|ticket| ticket.state != TicketState::Void).count();
         match order.state {
             OrderState::Paid => assert_eq!(valid, places, "a paid order has a ticket for each place"),
-            OrderState::Refunded => {
+            OrderState::Refunded | OrderState::PartiallyRefunded => {
                 assert_eq!((valid, own.len()), (0, places), "a refunded order's are void");
             }
             OrderState::AwaitingPayment
-            | OrderState::PartiallyRefunded
             | OrderState::Expired
             | OrderState::Cancelled
             | OrderState::RefundDue
@@ -253,12 +252,11 @@ async fn books_balance(app: &App, db: &DatabaseConnection) {
         let back = |of: &refund::Model| of.order_id == order.id && of.state != RefundState::Succeeded;
         let is_booked = match order.state {
             OrderState::Paid => order.total_minor == 0 || payments.iter().any(own),
-            OrderState::Refunded => {
+            OrderState::Refunded | OrderState::PartiallyRefunded => {
                 let is_settled = order.total_minor == 0 || refunds.iter().all(|of| !back(of));
                 if is_settled { false } else { payments.iter().any(own) }
             }
             OrderState::AwaitingPayment
-            | OrderState::PartiallyRefunded
             | OrderState::Expired
             | OrderState::Cancelled
             | OrderState::RefundDue

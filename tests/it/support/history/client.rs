@@ -261,7 +261,8 @@ impl Client {
 
     async fn refund(&mut self, mine: Mine, order: OrderId) -> Option<Mine> {
         let (act, key, shared) = (Act::TakeBack { by: mine.token }, self.key(), self.shared.clone());
-        let input = RefundOrder { order, access_token: None, reason: "rain".to_owned(), key };
+        let input =
+            RefundOrder { order, access_token: None, reason: "rain".to_owned(), leave_used: false, key };
         let viewer = self.viewer.clone();
         let first = shared.record.ask();
         let call = |app: App| {

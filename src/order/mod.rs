@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 pub use self::{
     checkout::{Checkout, Contact, checkout},
-    spending::{Applicable, applicable},
+    spending::{Applicable, applicable, applicable_to_order},
 };
 use crate::{
     app::App,

@@ -1,13 +1,16 @@
 //! Claims and reservations together: what the claims take off, for the checkout and for whoever asks beforehand.
 
-use entity::{AccountId, ClaimId, ReservationId, claim, claim::ClaimState};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use entity::{AccountId, ClaimId, OrderId, ReservationId, claim, claim::ClaimState, order::OrderState};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::ExprTrait,
+};
 
 use super::{
     Refusal,
     basket::{Basket, Line},
+    by_id,
     checkout::RESERVATIONS_MAX,
-    expire_or_prolong,
+    expire_or_prolong, live_reservations,
 };
 use crate::{
     app::App,
@@ -108,17 +111,45 @@ fn claims_refused(basket: &Basket, refused: Vec<Refused>) -> Error<Refusal> {
     Error::Refused(Refusal::Claims { currency: basket.currency.clone(), refused })
 }
 
+/// What each of the viewer's unused claims would take off an unpaid order of theirs if that were made anew, those that it
+/// spends now among them.
+pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Faulty<Vec<Applicable>> {
+    let account = viewer.account()?;
+    let order = by_id(app, id).await?;
+    if order.account_id != account {
+        return Err(Fault::NotFound("order"));
+    }
+    if order.state != OrderState::AwaitingPayment {
+        return Err(Fault::invalid("orderId", "the order does not wait for its payment any more"));
+    }
+    let live = live_reservations(app, id).await?;
+    let reservations: Vec<ReservationId> = live.into_values().flatten().collect();
+    if reservations.is_empty() {
+        return Err(Fault::invalid("orderId", "the order's time is up"));
+    }
+    worth_each(app, viewer, &reservations, Some(id)).await
+}
+
 /// What each of the viewer's unused claims would take off the reservations, alone; those that would take off most first.
 pub async fn applicable(
     app: &App,
     viewer: &Viewer,
     reservations: &[ReservationId],
 ) -> Faulty<Vec<Applicable>> {
-    let account = viewer.account()?;
     Check::default()
         .that(!reservations.is_empty(), "reservationIds", "name at least one reservation")
         .that(reservations.len() <= RESERVATIONS_MAX, "reservationIds", "at most 20 reservations")
         .done()?;
+    worth_each(app, viewer, reservations, None).await
+}
+
+async fn worth_each(
+    app: &App,
+    viewer: &Viewer,
+    reservations: &[ReservationId],
+    order: Option<OrderId>,
+) -> Faulty<Vec<Applicable>> {
+    let account = viewer.account()?;
     let mut held = Vec::with_capacity(reservations.len());
     for id in reservations {
         held.push(inventory::owned(app, viewer, *id).await?);
@@ -131,7 +162,7 @@ pub async fn applicable(
         }
     };
     let lines = basket.discountable(&basket.lines(held.iter().map(|reservation| &reservation.held))?)?;
-    let claims = unused_of(app, account).await?;
+    let claims = unused_of(app, account, order).await?;
     let offers = spend::offers(app, claims.iter()).await?;
     let all = discount::Basket { lines: &lines, currency: &basket.currency, now: app.clock.now() };
     let mut applicable: Vec<Applicable> = claims
@@ -149,10 +180,14 @@ pub async fn applicable(
     Ok(applicable)
 }
 
-async fn unused_of(app: &App, account: AccountId) -> Faulty<Vec<claim::Model>> {
+/// The account's claims that are in its hands, or in this order's.
+async fn unused_of(app: &App, account: AccountId, order: Option<OrderId>) -> Faulty<Vec<claim::Model>> {
+    let in_hand = claim::Column::State.eq(ClaimState::Claimed);
+    let in_order =
+        order.map(|id| claim::Column::State.eq(ClaimState::Reserved).and(claim::Column::OrderId.eq(id)));
     Ok(claim::Entity::find()
         .filter(claim::Column::AccountId.eq(account))
-        .filter(claim::Column::State.eq(ClaimState::Claimed))
+        .filter(Condition::any().add(in_hand).add_option(in_order))
         .order_by_desc(claim::Column::Id)
         .limit(CLAIMS_SHOWN_MAX)
         .all(app.store.read())

@@ -397,5 +397,15 @@ fn the_viewer_is_told_what_each_claim_would_save_and_why_others_do_not_apply() {
         assert_eq!(foreign.code().as_deref(), Some("NOT_FOUND"));
         let made = world.spend(&buyer, &[&reservation], &[&half], "as-told").await.good();
         assert_eq!(made.data("checkout.order.discount.amount"), "15.00");
+        // Of the order the same is told as of its reservation: what it spends now is the buyer's to spend anew.
+        let of_order = "query($id: ID!) { applicableCoupons(orderId: $id) {
+            claim { id } saves { amount currency } reason message missing { amount } validFrom } }";
+        let id = json!({ "id": made.text("checkout.order.id") });
+        let anew = world.gql(Some(&buyer), of_order, id.clone()).await.good();
+        assert_eq!(anew.data("applicableCoupons"), all);
+        let foreign = world.gql(Some(&stranger), of_order, id.clone()).await;
+        assert_eq!(foreign.code().as_deref(), Some("NOT_FOUND"));
+        world.pay(&buyer, &made.text("checkout.order.id"), "pm_card_visa", "as-told-pay").await.good();
+        assert_eq!(world.gql(Some(&buyer), of_order, id).await.code().as_deref(), Some("BAD_USER_INPUT"));
     });
 }

@@ -162,8 +162,8 @@ mutation AcceptClaim($token: String!) {
   }
 }
 
-# 5. What your claims would save on a reservation. Then
-# name them as "claimIds" at the checkout.
+# 5. What your claims would save on places that you have
+# reserved ("reserveSeats", see the buyer's tab).
 query ApplicableCoupons($reservationIds: [ID!]!) {
   applicableCoupons(reservationIds: $reservationIds) {
     claim {
@@ -177,7 +177,72 @@ query ApplicableCoupons($reservationIds: [ID!]!) {
   }
 }
 
-# 6. Or give an unused free one back.
+# 6. Spend them: what they take off is fixed in the order.
+mutation SpendClaims(
+  $reservationIds: [ID!]!
+  $claimIds: [ID!]!
+  $contact: ContactInput!
+  $checkoutKey: String!
+) {
+  checkout(
+    input: {
+      reservationIds: $reservationIds
+      claimIds: $claimIds
+      contact: $contact
+      idempotencyKey: $checkoutKey
+    }
+  ) {
+    order {
+      id
+      discounts {
+        label
+        amount {
+          amount
+        }
+      }
+      total {
+        amount
+      }
+    }
+    ${errors}
+  }
+}
+
+# 7. Paid: they are used up.
+mutation PayOrder($orderId: ID!, $payKey: String!) {
+  payOrder(
+    input: {
+      orderId: $orderId
+      method: "pm_card_visa"
+      idempotencyKey: $payKey
+    }
+  ) {
+    order {
+      state
+    }
+    ${errors}
+  }
+}
+
+# 8. Refunded: the money and the claims come back. Look
+# into the bag again.
+mutation RefundOrder($orderId: ID!, $refundKey: String!) {
+  refundOrder(
+    input: { orderId: $orderId, idempotencyKey: $refundKey }
+  ) {
+    order {
+      state
+    }
+    refund {
+      amount {
+        amount
+      }
+    }
+    ${errors}
+  }
+}
+
+# 9. Give an unused free one back to the shop.
 mutation ReleaseClaim($claimId: ID!) {
   releaseClaim(input: { claimId: $claimId }) {
     claim {
@@ -193,5 +258,11 @@ export const bagVariables = {
   claimId: '',
   token: '',
   reservationIds: [],
+  claimIds: [],
+  orderId: '',
+  contact: { name: 'Example Buyer', email: 'buyer@tessera.example' },
   claimKey: `claim-${session}`,
+  checkoutKey: `spend-${session}`,
+  payKey: `spend-pay-${session}`,
+  refundKey: `spend-refund-${session}`,
 };

@@ -11,6 +11,7 @@ use crate::{
         discount::Reason,
         spend::{Named, Refused, Why},
     },
+    error::Fault,
     graphql::{
         context::ContextExt,
         coupon::{Claim, Coupon},
@@ -129,13 +130,27 @@ pub struct ApplicableQuery;
 #[Object]
 impl ApplicableQuery {
     /// What each of your unused claims would take off reservations of yours, and why the others do not apply; those that
-    /// save most come first. At most 100, the newest.
+    /// save most come first. At most 100, the newest. Instead of reservations you can name an order that waits for its
+    /// payment: then it is what they would take off if the order were made anew, those that it spends now among them.
     async fn applicable_coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Your active reservations, all of one shop.")] reservation_ids: Vec<ID>,
+        #[graphql(desc = "Your active reservations, all of one shop.")] reservation_ids: Option<Vec<ID>>,
+        #[graphql(desc = "An order of yours that waits for its payment, instead of reservations.")]
+        order_id: Option<ID>,
     ) -> ApiResult<Vec<ApplicableCoupon>> {
         ctx.viewer().account()?;
+        let reservation_ids = match (reservation_ids, order_id) {
+            (Some(ids), None) => ids,
+            (None, Some(id)) => {
+                let id = decode(&id, "orderId")?;
+                let applicable = orders::applicable_to_order(ctx.app(), ctx.viewer(), id).await?;
+                return Ok(applicable.into_iter().map(ApplicableCoupon::from).collect());
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(Fault::invalid("reservationIds", "name reservations or an order").into());
+            }
+        };
         let mut reservations: Vec<ReservationId> = Vec::new();
         for (index, id) in reservation_ids.iter().enumerate() {
             reservations.push(decode(id, &format!("reservationIds.{index}"))?);

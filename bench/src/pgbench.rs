@@ -165,7 +165,7 @@ fn claim(hall: u32, claims_per_client: u32, each: u32) -> String {
 \set claim {hall} * 1000000 + :number
 BEGIN;
 INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed) VALUES ({coupon}, {buyer}, 1, 1000) ON CONFLICT (inventory_id, account_id) DO UPDATE SET taken = inventory_buyer.taken + 1;
-INSERT INTO claim (id, coupon_id, account_id, buyer_id, state, code, epoch, terms, valid_from, claimed_at, version, updated_at) VALUES ({claim}, {coupon}, {buyer}, {buyer}, 'claimed', 'BENCH' || lpad(:claim::text, 12, '0'), 1, '{{"title":"Free drink","worth":{{"amount_off":{{"amount":400}}}},"currency":"EUR"}}', now(), now(), 1, now());
+INSERT INTO claim (id, coupon_id, shop_id, account_id, buyer_id, state, code, epoch, terms, valid_from, claimed_at, version, updated_at) VALUES ({claim}, {coupon}, {coupon}, {buyer}, {buyer}, 'claimed', 'BENCH' || lpad(:claim::text, 12, '0'), 1, '{{"title":"Free drink","worth":{{"amount_off":{{"amount":400}}}},"currency":"EUR"}}', now(), now(), 1, now());
 INSERT INTO idempotency (account_id, operation, key, input_digest, subject, created_at) VALUES ({buyer}, 'claimCoupon', :claim::text, '\x{digest}', {claim}, now());
 UPDATE inventory_area SET sold = sold + 1 WHERE inventory_id = {coupon} AND ordinal = 0 AND sold < capacity;
 COMMIT;

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, ClaimId, CouponId, OrderId, OrderLineId};
+use crate::{AccountId, ClaimId, CouponId, OrderId, OrderLineId, ShopId};
 
 /// Where a claim stands, as it was last written. Past its time a claimed one counts as expired, whether or not that was
 /// written down yet.
@@ -40,6 +40,8 @@ pub struct Model {
     pub id: ClaimId,
     /// The coupon.
     pub coupon_id: CouponId,
+    /// The coupon's shop, among whose codes this one's is unique.
+    pub shop_id: ShopId,
     /// Who holds it.
     pub account_id: AccountId,
     /// Who claimed it, and on whose limit it counts.

@@ -57,7 +57,7 @@ pub enum CodeSource {
     /// Made by chance at the claim.
     #[sea_orm(string_value = "generated")]
     Generated,
-    /// Uploaded by the vendor, one for each claim.
+    /// Uploaded by the vendor or generated ahead, one for each claim.
     #[sea_orm(string_value = "uploaded")]
     Uploaded,
 }
@@ -129,6 +129,8 @@ pub struct Model {
     pub position: i32,
     /// What all its discounts together may come to, in minor units.
     pub budget_minor: Option<i64>,
+    /// Whether strangers find it; otherwise they have it by one of its codes only.
+    pub listed: bool,
     /// Where it stands in its life.
     pub state: CouponState,
     /// Optimistic-concurrency version; each write raises it by one.
@@ -262,22 +264,25 @@ pub mod budget {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Codes that the vendor uploaded.
+/// Codes that were there before the claims: uploaded by the vendor, or generated to be printed.
 pub mod code {
     use sea_orm::entity::prelude::*;
 
-    use crate::{ClaimId, CouponId};
+    use crate::{ClaimId, CouponId, ShopId};
 
-    /// One uploaded code.
+    /// One of them.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "coupon_code")]
     pub struct Model {
+        /// The coupon's shop, among whose codes this one is unique.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub shop_id: ShopId,
         /// The code, trimmed and in upper case.
         #[sea_orm(primary_key, auto_increment = false)]
         pub code: String,
         /// The coupon.
         pub coupon_id: CouponId,
-        /// Order of upload, in which claims take them.
+        /// Order in which they came, and in which claims take them.
         pub position: i64,
         /// The claim that took it.
         pub claim_id: Option<ClaimId>,

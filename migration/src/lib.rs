@@ -17,6 +17,7 @@ mod m20261122_000009_fairness;
 mod m20261122_000010_change_log;
 mod m20261123_000011_coupons;
 mod m20261123_000012_budgets;
+mod m20261124_000013_codes;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_change_log::Migration),
             Box::new(m20261123_000011_coupons::Migration),
             Box::new(m20261123_000012_budgets::Migration),
+            Box::new(m20261124_000013_codes::Migration),
         ]
     }
 }

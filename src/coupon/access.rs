@@ -40,7 +40,8 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve, code: &str) -> 
 
 /// The event's hidden price levels that the code opens, at least one.
 async fn opened(app: &App, account: AccountId, event: EventId, code: &str) -> Result<Vec<TierId>, Why> {
-    let claim = by_code(app, account, code).await?;
+    let event = event::by_id(app, event).await?;
+    let claim = by_code(app, account, event.shop_id, code).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {
@@ -56,7 +57,6 @@ async fn opened(app: &App, account: AccountId, event: EventId, code: &str) -> Re
             return Err(Error::Refused(Why::Used));
         }
     }
-    let event = event::by_id(app, event).await?;
     let mut lineages = category::lineages(app, vec![event.category_id]).await?;
     let mut line = Line {
         shop: event.shop_id,

@@ -16,14 +16,14 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use super::refusal::Refusal;
-use super::{by_id as coupon_by_id, promise, refusal::refused, state::standing};
+use super::{by_id as coupon_by_id, code::Code, find, promise, refusal::refused, state::standing};
 use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
-        self, Command, Pick, Place, Reservation,
+        self, Command, GrantedCode, Pick, Place, Reservation,
         deal::{Companion, Deal, NoDeal, transact},
     },
     outbox,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How often a claim is made out anew because the coupon was changed meanwhile.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 /// Claims that one round of the worker writes down as expired.
 const EXPIRE_BATCH: u64 = 500;
 
@@ -60,40 +60,74 @@ pub struct ReserveCoupon {
 pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<claim::Model, Refusal> {
     let buyer = viewer.account()?;
     let key = Key::new(buyer, "claimCoupon", &input.key, &input.coupon)?;
-    let id = ClaimId(app.clock.new_uuid());
     for _ in 0..TRIES {
-        let promise = promise::current(app, input.coupon, is_free).await?;
-        if !is_free(&promise.coupon) {
+        let promise = promise::current(app, input.coupon, |coupon| is_free(coupon) && coupon.listed).await?;
+        let why = if !find::is_offered(app, viewer, &promise.coupon).await? {
+            Some(Error::Fault(Fault::NotFound("coupon")))
+        } else if !is_free(&promise.coupon) {
+            Some(Error::Refused(Refusal::NotFree))
+        } else {
+            None
+        };
+        if let Some(why) = why {
             return match key.subject(app.store.read()).await? {
                 Some(subject) => Ok(by_id(app, ClaimId(subject)).await?),
-                None => Err(Error::Refused(Refusal::NotFree)),
+                None => Err(why),
             };
         }
-        let row = promise.made_out(app, id, buyer);
-        let command = Command::Claim(Arc::new(promise.granted(&row)));
-        let key_claim = Some((key.clone(), id.0));
-        let deal = Deal { legs: vec![(input.coupon.into(), vec![command])], companion: None, key: key_claim };
-        match transact(app, deal).await {
-            Ok(_) => {
-                app.outbox.wake();
-                // Which of the vendor's codes it became was decided in the commit.
-                let is_known = promise.coupon.codes == CodeSource::Generated;
-                return if is_known { Ok(row) } else { Ok(by_id(app, id).await?) };
-            }
-            Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => {
-                promise::forget(app, input.coupon);
-            }
-            Err(NoDeal::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
-            Err(NoDeal::KeyUsed) => {
-                return match key.subject(app.store.read()).await? {
-                    Some(subject) => Ok(by_id(app, ClaimId(subject)).await?),
-                    None => Err(Fault::Unavailable.into()),
-                };
-            }
-            Err(NoDeal::Fault(fault)) => return Err(fault.into()),
+        let wish = Wish { buyer, code: None, key: Some(key.clone()) };
+        if let Some(claim) = grant(app, &promise, wish).await? {
+            return Ok(claim);
         }
     }
     Err(Fault::Unavailable.into())
+}
+
+/// Who wants a copy of a free coupon.
+pub(super) struct Wish {
+    /// For whom.
+    pub(super) buyer: AccountId,
+    /// With this code of the coupon's list; none: with whichever comes.
+    pub(super) code: Option<Code>,
+    /// The caller's idempotency key.
+    pub(super) key: Option<Key>,
+}
+
+/// One try to give a copy of a free coupon away; none if the coupon is not any more what was promised.
+pub(super) async fn grant(
+    app: &App,
+    promise: &promise::Promise,
+    wish: Wish,
+) -> Result<Option<claim::Model>, Refusal> {
+    let id = ClaimId(app.clock.new_uuid());
+    let row = promise.made_out(app, id, wish.buyer);
+    let code = match (wish.code, promise.coupon.codes) {
+        (Some(code), _) => GrantedCode::Listed(code.into_string()),
+        (None, CodeSource::Generated) => GrantedCode::Made(row.code.clone()),
+        (None, CodeSource::Uploaded) => GrantedCode::Next,
+    };
+    // Which one of the list it became was decided in the commit.
+    let is_known = matches!(code, GrantedCode::Made(_));
+    let command = Command::Claim(Arc::new(promise.granted(&row, code)));
+    let key_claim = wish.key.clone().map(|key| (key, id.0));
+    let legs = vec![(promise.coupon.id.into(), vec![command])];
+    match transact(app, Deal { legs, companion: None, key: key_claim }).await {
+        Ok(_) => {
+            app.outbox.wake();
+            Ok(Some(if is_known { row } else { by_id(app, id).await? }))
+        }
+        Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => {
+            promise::forget(app, promise.coupon.id);
+            Ok(None)
+        }
+        Err(NoDeal::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
+        Err(NoDeal::KeyUsed) => {
+            let key = wish.key.ok_or(Fault::Unavailable)?;
+            let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
+            Ok(Some(by_id(app, ClaimId(subject)).await?))
+        }
+        Err(NoDeal::Fault(fault)) => Err(fault.into()),
+    }
 }
 
 /// Reserves copies of a coupon that costs something, as seats are reserved: to be ordered and paid.
@@ -106,7 +140,10 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
     let key = Key::new(buyer, "reserveCoupon", &input.key, &(input.coupon, input.quantity))?;
     let id = ReservationId(app.clock.new_uuid());
     for _ in 0..TRIES {
-        let promise = promise::current(app, input.coupon, |coupon| !is_free(coupon)).await?;
+        let promise = promise::current(app, input.coupon, |coupon| !is_free(coupon) && coupon.listed).await?;
+        if !find::is_offered(app, viewer, &promise.coupon).await? {
+            return reserved(app, &key).await?.ok_or(Fault::NotFound("coupon").into());
+        }
         if is_free(&promise.coupon) {
             return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::Free));
         }
@@ -135,7 +172,8 @@ async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
     }
 }
 
-fn is_free(coupon: &coupon::Model) -> bool {
+/// Whether the coupon costs nothing.
+pub(super) fn is_free(coupon: &coupon::Model) -> bool {
     coupon.price_minor == 0
 }
 
@@ -147,7 +185,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
     }
     usable(&claim, app.clock.now()).map_err(Error::Refused)?;
     let coupon = coupon_by_id(app, claim.coupon_id).await?;
-    // A code that the vendor brought is known to its holder now, and must not become another's.
+    // A code of the list is known to its holder now, and must not become another's.
     if claim.order_line_id.is_some() || coupon.codes == CodeSource::Uploaded {
         return Err(Error::Refused(Refusal::NotReleasable));
     }

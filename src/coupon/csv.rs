@@ -1,7 +1,8 @@
 //! Codes as CSV: what a vendor uploads, and what is given out.
 //!
 //! An upload is good or refused as a whole, with everything that is wrong with it by line. It is one code a line; if
-//! the first line names columns, the codes are in the column `code`, so what was given out can be taken in again.
+//! the first line names columns, the codes are in the one that is called as codes usually are, so a vendor's own codes that
+//! were given out can be taken in again.
 //!
 //! A cell that a spreadsheet would take for a formula is given out with an apostrophe in front.
 //!
@@ -18,8 +19,22 @@ use crate::error::{Fault, Faulty};
 pub const CODES_MAX: usize = 100_000;
 /// Faults that are told of one upload; the rest is counted.
 pub const FAULTS_TOLD: usize = 100;
-/// The column that holds the codes.
-const COLUMN: &str = "code";
+/// What the column that holds the codes may be called; of several the first of these is it. A first line with one of these
+/// words is never a code.
+const COLUMNS: [&[u8]; 12] = [
+    b"code",
+    b"codes",
+    b"coupon code",
+    b"coupon_code",
+    b"voucher code",
+    b"voucher_code",
+    b"promo code",
+    b"promo_code",
+    b"voucher",
+    b"vouchers",
+    b"coupon",
+    b"coupons",
+];
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Everything that is wrong with an upload.
@@ -55,7 +70,7 @@ pub enum Why {
     /// Its code was there before.
     #[error("has the code of line {0}")]
     Duplicate(u64),
-    /// A code that was uploaded before, by whomever.
+    /// A code that the shop has already.
     #[error("has a code that is taken")]
     Taken,
     /// There are too many lines.
@@ -91,7 +106,7 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
     while reader.read_byte_record(&mut record).is_ok_and(|more| more) {
         let line = lines_read.at(&record);
         if std::mem::take(&mut is_first)
-            && let Some(found) = record.iter().position(is_column)
+            && let Some(found) = column_of(&record)
         {
             column = found;
             continue;
@@ -142,8 +157,10 @@ impl Lines<'_> {
     }
 }
 
-fn is_column(cell: &[u8]) -> bool {
-    cell.trim_ascii().eq_ignore_ascii_case(COLUMN.as_bytes())
+/// Which column of a first line that names columns holds the codes; none if it names none that could.
+fn column_of(first: &ByteRecord) -> Option<usize> {
+    let called = |name: &[u8]| first.iter().position(|cell| cell.trim_ascii().eq_ignore_ascii_case(name));
+    COLUMNS.iter().find_map(|name| called(name))
 }
 
 fn code(cell: Option<&[u8]>) -> Result<Code, Why> {
@@ -196,6 +213,20 @@ mod tests {
         assert_eq!(good("BBBB\r\n\"AAAA\"\r\n\r\nCCCC"), ["BBBB", "AAAA", "CCCC"]);
         assert_eq!(good("\u{feff}Code\nAAAA\n"), ["AAAA"]);
         assert_eq!(good("title,code\n\"Ten, off\",AAAA\nTen,BBBB\n"), ["AAAA", "BBBB"]);
+    }
+
+    #[test]
+    fn a_first_line_that_is_a_usual_heading_is_no_code() {
+        for heading in
+            ["Codes", "VOUCHER", " coupon ", "Coupon Code", "title,Voucher_Code", "Promo code,title"]
+        {
+            let cells = heading.split(',').count();
+            let line = if cells == 1 { "AAAA" } else { "AAAA,AAAA" };
+            assert_eq!(good(&format!("{heading}\n{line}\n")), ["AAAA"], "{heading}");
+        }
+        assert_eq!(good("coupon,code\nTen,AAAA\n"), ["AAAA"], "the plainest heading is it");
+        assert_eq!(good("AAAA\nCOUPON\n"), ["AAAA", "COUPON"], "further down it is a code");
+        assert_eq!(good("COUPON-1\nAAAA\n"), ["COUPON-1", "AAAA"]);
     }
 
     #[test]

@@ -188,6 +188,7 @@ fn row_of(details: Details) -> coupon::ActiveModel {
         cap_minor: Set(details.cap),
         price_minor: Set(details.price),
         tax_basis_points: Set(details.tax_basis_points),
+        listed: Set(details.listed),
         stock: Set(details.stock),
         limit_per_buyer: Set(details.limit_per_buyer),
         publish_from: Set(details.publish_from),

@@ -80,13 +80,24 @@ impl Key {
     }
 }
 
-/// The coupon, if the viewer may see it: one that was published, or one of a shop that the viewer works for.
+/// The coupon, if the viewer may see it: one that was published and is listed, or one of a shop that the viewer works
+/// for.
 pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     let coupon = by_id(app, id).await?;
     if rules::is_known(&coupon, app.clock.now()) || shops_seen(app, viewer).await?.contains(&coupon.shop_id) {
         Ok(coupon)
     } else {
         Err(Fault::NotFound("coupon"))
+    }
+}
+
+/// Whether the viewer may have one without a code: strangers do not find a draft, nor a coupon that is not listed.
+pub(super) async fn is_offered(app: &App, viewer: &Viewer, coupon: &coupon::Model) -> Faulty<bool> {
+    match coupon.state {
+        CouponState::Draft => Ok(false),
+        CouponState::Published | CouponState::Paused | CouponState::Ended => {
+            Ok(coupon.listed || shops_seen(app, viewer).await?.contains(&coupon.shop_id))
+        }
     }
 }
 
@@ -161,6 +172,7 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<co
 /// What [`rules::is_shown`] says, in SQL.
 fn shown(now: DateTime<Utc>) -> Condition {
     Condition::all()
+        .add(Column::Listed.eq(true))
         .add(Column::State.is_in([CouponState::Published, CouponState::Paused]))
         .add(Condition::any().add(Column::PublishFrom.is_null()).add(Column::PublishFrom.lte(now)))
         .add(Condition::any().add(Column::PublishUntil.is_null()).add(Column::PublishUntil.gt(now)))

@@ -40,7 +40,7 @@ pub(crate) async fn made_out(
             Entry::Vacant(entry) => entry.insert(kept(app, line.reservation_id).await?),
         };
         let id = ClaimId(app.clock.new_uuid());
-        let mut claim = promise.made_out(app, (id, coupon), order.account_id)?;
+        let mut claim = promise.made_out(app, (id, coupon, order.shop_id), order.account_id)?;
         claim.order_line_id = Some(line.id);
         claims.push(claim);
     }

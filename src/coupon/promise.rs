@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    AccountId, ClaimId, CouponId,
+    AccountId, ClaimId, CouponId, ShopId,
     claim::{self, ClaimState},
-    coupon::{self, CodeSource, CouponState},
+    coupon::{self, CouponState},
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use super::{by_id, code::Code, scopes_of, terms::Terms};
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    inventory::{Granted, Promised},
+    inventory::{Granted, GrantedCode, Promised},
 };
 
 /// What a coupon promises at one version of it.
@@ -77,15 +77,21 @@ pub(super) fn forget(app: &App, id: CouponId) {
 impl Promise {
     /// A claim on what is promised.
     pub(super) fn made_out(&self, app: &App, id: ClaimId, buyer: AccountId) -> claim::Model {
-        self.lasting.claim(app, (id, self.coupon.id), self.terms.as_ref().to_owned(), buyer)
+        self.lasting.claim(
+            app,
+            (id, self.coupon.id, self.coupon.shop_id),
+            self.terms.as_ref().to_owned(),
+            buyer,
+        )
     }
 
     /// The claim as the desk writes it down.
-    pub(super) fn granted(&self, row: &claim::Model) -> Granted {
+    pub(super) fn granted(&self, row: &claim::Model, code: GrantedCode) -> Granted {
         Granted {
             id: row.id,
+            shop: row.shop_id,
             buyer: row.buyer_id,
-            code: (self.coupon.codes == CodeSource::Generated).then(|| row.code.clone()),
+            code,
             revision: self.coupon.version,
             terms: self.terms.clone(),
             face: row.face_minor,
@@ -118,16 +124,16 @@ impl Lasting {
     pub(super) fn made_out(
         &self,
         app: &App,
-        (id, coupon): (ClaimId, CouponId),
+        of: (ClaimId, CouponId, ShopId),
         buyer: AccountId,
     ) -> Faulty<claim::Model> {
-        Ok(self.claim(app, (id, coupon), self.terms.to_json()?, buyer))
+        Ok(self.claim(app, of, self.terms.to_json()?, buyer))
     }
 
     fn claim(
         &self,
         app: &App,
-        (id, coupon): (ClaimId, CouponId),
+        (id, coupon, shop): (ClaimId, CouponId, ShopId),
         terms: String,
         buyer: AccountId,
     ) -> claim::Model {
@@ -137,6 +143,7 @@ impl Lasting {
         claim::Model {
             id,
             coupon_id: coupon,
+            shop_id: shop,
             account_id: buyer,
             buyer_id: buyer,
             state: ClaimState::Claimed,

@@ -3,6 +3,7 @@
 use entity::{
     AccountId, RedemptionId, ShopId,
     claim::{self, ClaimState, redemption},
+    coupon::code,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
@@ -93,32 +94,57 @@ async fn found(
     scanner: AccountId,
     input: &Redeem,
 ) -> Result<claim::Model, Refusal> {
-    let guess = match input.shop {
-        Some(_) => None,
-        None => Some(app.guesses.begin(scanner, app.clock.now()).map_err(|retry_after_seconds| {
+    let (shops, guess) = if let Some(shop) = input.shop {
+        (vec![shop], None)
+    } else {
+        let guess = app.guesses.begin(scanner, app.clock.now()).map_err(|retry_after_seconds| {
             Error::Refused(Refusal::TooManyAttempts { retry_after_seconds })
-        })?),
+        })?;
+        (shop::with_power(app, viewer, Power::Scan).await?, Some(guess))
     };
-    let unknown = || Error::Refused(Refusal::UnknownCode);
-    let code = Code::parse(&input.code).ok_or_else(unknown)?;
-    let claim = claim::Entity::find()
-        .filter(claim::Column::Code.eq(code.as_str()))
-        .one(app.store.read())
-        .await?
-        .ok_or_else(unknown)?;
-    let of = coupon_by_id(app, claim.coupon_id).await?.shop_id;
-    if input.shop.is_some_and(|shop| shop != of) {
-        return Err(unknown());
-    }
-    match shop::authorise(app, viewer, of, Power::Scan).await {
-        Ok(()) => {}
-        Err(Fault::Forbidden(_)) => return Err(unknown()),
-        Err(fault) => return Err(fault.into()),
-    }
+    let located = locate(app, shops, &input.code).await;
     if let Some(guess) = guess {
-        guess.forgive();
+        guess.judge(&located);
     }
-    Ok(claim)
+    match located? {
+        Located::Claim(claim) => Ok(*claim),
+        Located::Unclaimed => Err(Error::Refused(Refusal::NotClaimed)),
+        Located::Several => Err(Error::Refused(Refusal::SeveralShops)),
+    }
+}
+
+/// Where a code of the scanner's shops was found.
+enum Located {
+    /// It is a claim's.
+    Claim(Box<claim::Model>),
+    /// It is of a list, and nobody has it.
+    Unclaimed,
+    /// Several shops have it.
+    Several,
+}
+
+async fn locate(app: &App, shops: Vec<ShopId>, text: &str) -> Result<Located, Refusal> {
+    let unknown = || Error::Refused(Refusal::UnknownCode);
+    let code = Code::parse(text).ok_or_else(unknown)?;
+    // Those that nobody has come first: claimed in between, a code is found as a claim's.
+    let mut free = code::Entity::find()
+        .filter(code::Column::ShopId.is_in(shops.clone()))
+        .filter(code::Column::Code.eq(code.as_str()))
+        .filter(code::Column::ClaimId.is_null())
+        .all(app.store.read())
+        .await?;
+    let claims = claim::Entity::find()
+        .filter(claim::Column::ShopId.is_in(shops))
+        .filter(claim::Column::Code.eq(code.as_str()))
+        .all(app.store.read())
+        .await?;
+    free.retain(|row| claims.iter().all(|claim| claim.shop_id != row.shop_id));
+    match (claims.len() + free.len(), claims.into_iter().next()) {
+        (0, _) => Err(unknown()),
+        (1, Some(claim)) => Ok(Located::Claim(Box::new(claim))),
+        (1, None) => Ok(Located::Unclaimed),
+        (_, _) => Ok(Located::Several),
+    }
 }
 
 /// One try; none when the key was used meanwhile.

@@ -57,8 +57,12 @@ pub enum Refusal {
     Personal,
     /// The offer is unknown, was accepted or withdrawn, or its time is up.
     OfferGone,
-    /// Nobody has such a code in the scanner's shop.
+    /// The shop has no such code that the viewer may use: there is none, or somebody else has it.
     UnknownCode,
+    /// The code is one of the shop's list that nobody has claimed.
+    NotClaimed,
+    /// Several of the scanner's shops have the code.
+    SeveralShops,
     /// Too many wrong codes were tried.
     TooManyAttempts {
         /// After how many seconds to try again.
@@ -94,6 +98,7 @@ pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
         }
         Desk::SeatsTaken { at, .. } => Refusal::SoldOut { left: 0, at },
         Desk::LimitExceeded { limit, taken } => Refusal::LimitReached { limit, taken },
+        Desk::CodeTaken => Refusal::UnknownCode,
         Desk::LeavesOrphans { .. }
         | Desk::ReservationNotFound
         | Desk::ReservationEnded

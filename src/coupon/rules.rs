@@ -7,6 +7,8 @@ use entity::coupon::{self, CodeSource, CouponState};
 
 /// The most copies of which a vendor may speak.
 pub const STOCK_MAX: i32 = 100_000_000;
+/// The most codes that a coupon's list may have.
+pub const CODES_MAX: i32 = 1_000_000;
 /// What stands for as many as are wanted in an inventory, whose capacity is a number.
 pub const UNLIMITED: u32 = 1_000_000_000;
 
@@ -61,14 +63,19 @@ pub fn publish(coupon: &coupon::Model, now: DateTime<Utc>) -> Result<(), Refusal
 
 /// Whether everybody may see the coupon in lists now: it can be claimed, or soon again.
 pub fn is_shown(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
+    coupon.listed && is_running(coupon, now)
+}
+
+/// Whether the coupon can be claimed, or soon again, by whoever may have it.
+pub fn is_running(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
     matches!(coupon.state, CouponState::Published | CouponState::Paused)
         && coupon.publish_from.is_none_or(|from| from <= now)
         && coupon.publish_until.is_none_or(|until| now < until)
 }
 
-/// Whether everybody who has its id may know the coupon: it was published and its time came.
+/// Whether everybody who has its id may know the coupon: it is listed, was published and its time came.
 pub fn is_known(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
-    coupon.state != CouponState::Draft && coupon.publish_from.is_none_or(|from| from <= now)
+    coupon.listed && coupon.state != CouponState::Draft && coupon.publish_from.is_none_or(|from| from <= now)
 }
 
 /// The capacity that an inventory of the coupon has.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::{
-    AccountId, ClaimId, CouponId,
+    AccountId, ClaimId, CouponId, ShopId,
     claim::{self, ClaimState},
     coupon::budget,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
+    by_code::{claim_of, held},
     code::Code,
     discount::{Offer, Reason},
     terms::Terms,
@@ -68,11 +69,12 @@ pub struct Found {
     pub claim: claim::Model,
 }
 
-/// The claims that an account names: its own, and by code also those whose holders may give them away. A claim that is
-/// named twice is found once.
+/// The claims that an account names: its own, and by the shop's codes also those whose holders may give them away, and
+/// those that nobody had. A claim that is named twice is found once.
 pub async fn named(
     app: &App,
     account: AccountId,
+    shop: ShopId,
     claims: &[ClaimId],
     codes: &[String],
 ) -> Result<Vec<Found>, Vec<Refused>> {
@@ -86,7 +88,7 @@ pub async fn named(
     let mut refused = Vec::new();
     for (index, code) in codes.iter().enumerate() {
         let named = Named::Code(index);
-        match by_code(app, account, code).await {
+        match by_code(app, account, shop, code).await {
             Ok(claim) => found.push(Found { named, claim }),
             Err(Error::Refused(why)) => refused.push(Refused { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
@@ -108,37 +110,38 @@ pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> Faulty<Vec<claim::Mo
     Ok(claim::Entity::find().filter(claim::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// The claim with this code, if the account may spend it. Every other code is answered alike, so that nobody learns
+/// The claim with this code of the shop, if the account may spend it. One of a coupon's list that nobody has is claimed for
+/// the account, and stays its own whatever becomes of the order. Every other code is answered alike, so that nobody learns
 /// which codes there are.
-pub(super) async fn by_code(app: &App, account: AccountId, text: &str) -> Result<claim::Model, Why> {
-    let guess = match app.guesses.begin(account, app.clock.now()) {
-        Ok(guess) => guess,
-        Err(retry_after_seconds) => return Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })),
+pub(super) async fn by_code(
+    app: &App,
+    account: AccountId,
+    shop: ShopId,
+    text: &str,
+) -> Result<claim::Model, Why> {
+    let guess = app.guesses.begin(account, app.clock.now());
+    let guess =
+        guess.map_err(|retry_after_seconds| Error::Refused(Why::TooManyCodes { retry_after_seconds }))?;
+    let found = match Code::parse(text) {
+        Some(code) => spendable(app, account, (shop, &code)).await,
+        None => Err(Error::Refused(Why::UnknownCode)),
     };
-    let claim = match Code::parse(text) {
-        Some(code) => {
-            claim::Entity::find().filter(claim::Column::Code.eq(code.as_str())).one(app.store.read()).await
-        }
-        None => Ok(None),
-    };
-    let claim = match claim {
-        Ok(claim) => claim,
-        Err(error) => {
-            guess.forgive();
-            return Err(Fault::from(error).into());
-        }
-    };
-    let is_bearers = |claim: &claim::Model| -> Faulty<bool> {
+    guess.judge(&found);
+    found
+}
+
+async fn spendable(
+    app: &App,
+    account: AccountId,
+    (shop, code): (ShopId, &Code),
+) -> Result<claim::Model, Why> {
+    if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
-        Ok(is_live && Terms::from_json(&claim.terms)?.shareable)
-    };
-    match claim {
-        Some(claim) if claim.account_id == account || is_bearers(&claim)? => {
-            guess.forgive();
-            Ok(claim)
-        }
-        Some(_) | None => Err(Error::Refused(Why::UnknownCode)),
+        let is_bearers = is_live && Terms::from_json(&claim.terms)?.shareable;
+        let is_usable = claim.account_id == account || is_bearers;
+        return if is_usable { Ok(claim) } else { Err(Error::Refused(Why::UnknownCode)) };
     }
+    held(app, account, (shop, code), None).await.map_err(|error| error.map_refusal(|_| Why::UnknownCode))
 }
 
 /// Why claims are not free to be spent, whatever is bought.

@@ -13,6 +13,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::AccountId;
 use moka::sync::Cache;
 
+use crate::error::Error;
+
 /// Wrong codes that are borne within [`WINDOW`].
 const FAILURES_MAX: usize = 10;
 /// How long a wrong code counts.
@@ -64,8 +66,17 @@ pub(super) struct Guess {
 }
 
 impl Guess {
-    /// The code was right, or nothing was found out. Only this guess is taken back.
-    pub(super) fn forgive(self) {
+    /// The try has come to its end: a code that was refused counts on; one that was right does not, nor one of which
+    /// nothing was found out.
+    pub(super) fn judge<T, R>(self, outcome: &Result<T, Error<R>>) {
+        match outcome {
+            Err(Error::Refused(_)) => {}
+            Ok(_) | Err(Error::Fault(_)) => self.forgive(),
+        }
+    }
+
+    /// Only this guess is taken back.
+    fn forgive(self) {
         let mut failures = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = failures.iter().position(|at| *at == self.at) {
             failures.remove(index);
@@ -78,6 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::error::{Fault, Never};
 
     #[test]
     fn the_eleventh_wrong_code_waits_and_right_ones_do_not_count() {
@@ -86,11 +98,24 @@ mod tests {
         let at = |second| DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
         for second in 0..10 {
             assert!(guesses.begin(somebody, at(second)).is_ok());
-            guesses.begin(other, at(second)).unwrap().forgive();
+            guesses.begin(other, at(second)).unwrap().judge::<_, Never>(&Ok(()));
         }
         assert_eq!(guesses.begin(somebody, at(10)).err(), Some(3_591));
         assert_eq!(guesses.begin(somebody, at(3_600)).err(), None);
         assert!((0..10).all(|_| guesses.begin(other, at(11)).is_ok()));
         assert!(guesses.begin(other, at(11)).is_err());
+    }
+
+    #[test]
+    fn what_failed_is_no_wrong_code() {
+        let guesses = Guesses::default();
+        let (somebody, at) = (AccountId(Uuid::nil()), DateTime::UNIX_EPOCH);
+        for _ in 0..20 {
+            guesses.begin(somebody, at).unwrap().judge::<(), Never>(&Err(Fault::Unavailable.into()));
+        }
+        for _ in 0..10 {
+            guesses.begin(somebody, at).unwrap().judge::<(), _>(&Err(Error::Refused(())));
+        }
+        assert!(guesses.begin(somebody, at).is_err());
     }
 }

@@ -1,80 +1,198 @@
-//! Codes that the vendor brings, all or none of an upload; and all codes of a coupon, given out.
+//! Codes that are there before any claim: brought by the vendor, all or none of an upload, or made ahead to be printed.
 
-use std::collections::BTreeMap;
-
+use aws_lc_rs::digest::{SHA256, digest};
 use entity::{
-    ClaimId, CouponId,
-    claim::{self, ClaimState},
-    coupon::{self, CodeSource, code},
+    CouponId, ShopId,
+    coupon::{self, CodeSource},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
 
 use super::{
+    by_id,
+    code::Code,
     csv::{self, Faults, Why},
     edit::{locked_in_tx, managed, settle_stock_in_tx},
     follow,
-    rules::{self, STOCK_MAX},
-    state::standing,
+    rules::{self, CODES_MAX},
 };
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Result},
+    idempotency::Key,
     store::{Rows, Tx, save_versioned},
 };
 
 /// Codes per statement.
 const CODES_PER_STATEMENT: usize = 5_000;
+/// How often codes are looked at again because somebody else brought some of them at the same moment.
+const TRIES: usize = 3;
 
-/// Why an upload was not taken.
+/// Why no codes were added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Some of its lines are wrong, or all of it; nothing was stored.
+    /// Some of the upload's lines are wrong, or all of it; nothing was stored.
     Lines(Faults),
     /// The coupon does not want any.
     Coupon(rules::Refusal),
 }
 
-/// What came of an upload.
+/// Codes that a vendor brings.
 #[derive(Clone, Debug)]
-pub struct Imported {
+pub struct Upload {
+    /// Of which coupon.
+    pub coupon: CouponId,
+    /// As CSV.
+    pub text: Vec<u8>,
+    /// The caller's idempotency key, if there is one.
+    pub key: Option<String>,
+}
+
+/// Codes to be made ahead.
+#[derive(Clone, Debug)]
+pub struct Generate {
+    /// Of which coupon.
+    pub coupon: CouponId,
+    /// How many.
+    pub count: u32,
+    /// The caller's idempotency key.
+    pub key: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Added {
     /// The coupon, with as many copies more.
     pub coupon: coupon::Model,
     /// How many.
     pub count: usize,
 }
 
-/// Whether the viewer may see and upload the coupon's codes.
-pub async fn may(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<()> {
-    managed(app, viewer, id).await.map(drop)
+/// Codes that are to be added, each with its line in an upload.
+struct Batch {
+    codes: Vec<(u64, Code)>,
+    key: Option<Key>,
+    /// Where the input says how many they are.
+    path: &'static str,
+}
+
+/// What came of a try to write.
+enum Written {
+    Coupon(Box<coupon::Model>),
+    /// Somebody else brought one of the codes meanwhile.
+    Taken,
+    /// The key was used meanwhile.
+    KeyUsed,
+}
+
+/// Makes sure that the viewer may see and add the coupon's codes; tells whose they are.
+pub async fn may(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<ShopId> {
+    Ok(managed(app, viewer, id).await?.shop_id)
 }
 
 /// Takes in the codes of a CSV text, each for one claim. All or none.
-pub async fn import(app: &App, viewer: &Viewer, id: CouponId, text: &[u8]) -> Result<Imported, Refusal> {
+pub async fn import(app: &App, viewer: &Viewer, upload: Upload) -> Result<Added, Refusal> {
+    let coupon = listing(app, viewer, upload.coupon).await?;
+    let text = upload.text;
+    let (read, content) =
+        tokio::task::spawn_blocking(move || (csv::import(&text), digest(&SHA256, &text).as_ref().to_vec()))
+            .await
+            .map_err(Fault::internal)?;
+    let key = |key: String| Key::new(viewer.user()?, "importCouponCodes", &key, &(coupon.id, content));
+    let key = upload.key.map(key).transpose()?;
+    let codes = read.map_err(|faults| Error::Refused(Refusal::Lines(faults)))?;
+    add(app, &coupon, Batch { codes, key, path: "csv" }).await
+}
+
+/// Adds codes that are made here, unguessable, each for one claim.
+pub async fn generate(app: &App, viewer: &Viewer, input: Generate) -> Result<Added, Refusal> {
+    let most = u32::try_from(csv::CODES_MAX).unwrap_or(u32::MAX);
+    Check::default()
+        .that((1..=most).contains(&input.count), "count", "must be between 1 and 100000")
+        .done()?;
+    let coupon = listing(app, viewer, input.coupon).await?;
+    let asked = (coupon.id, input.count);
+    let key = Key::new(viewer.user()?, "generateCouponCodes", &input.key, &asked)?;
+    let maker = app.clone();
+    let codes = tokio::task::spawn_blocking(move || {
+        (0..u64::from(input.count)).map(|line| (line, Code::generated(maker.random()))).collect()
+    });
+    let codes = codes.await.map_err(Fault::internal)?;
+    add(app, &coupon, Batch { codes, key: Some(key), path: "count" }).await
+}
+
+/// The coupon, if the viewer may change it and it has a list of codes.
+async fn listing(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     let coupon = managed(app, viewer, id).await?;
-    if coupon.codes == CodeSource::Generated {
-        return Err(Fault::invalid("couponId", "the coupon makes its own codes").into());
+    match coupon.codes {
+        CodeSource::Uploaded => Ok(coupon),
+        CodeSource::Generated => Err(Fault::invalid("couponId", "the coupon makes its own codes")),
     }
-    let codes = csv::import(text).map_err(|faults| Error::Refused(Refusal::Lines(faults)))?;
-    let count = i32::try_from(codes.len()).map_err(Fault::internal)?;
+}
+
+async fn add(app: &App, coupon: &coupon::Model, batch: Batch) -> Result<Added, Refusal> {
+    let count = batch.codes.len();
+    for _ in 0..TRIES {
+        if let Some(key) = &batch.key
+            && key.subject(app.store.read()).await?.is_some()
+        {
+            return Ok(Added { coupon: by_id(app, coupon.id).await?, count });
+        }
+        // Looked up before anybody is kept from writing; that none is there twice is held by the key of the table.
+        let taken = taken(app, coupon.shop_id, &batch.codes).await?;
+        if taken.count > 0 {
+            return Err(Error::Refused(Refusal::Lines(taken)));
+        }
+        match write(app, coupon.id, &batch).await? {
+            Written::Coupon(coupon) => {
+                follow(app, coupon.id).await;
+                return Ok(Added { coupon: *coupon, count });
+            }
+            Written::Taken | Written::KeyUsed => {}
+        }
+    }
+    Err(Fault::Unavailable.into())
+}
+
+/// Those of the lines whose codes the shop has already.
+async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> Faulty<Faults> {
+    const SELECT: &str = "SELECT r.line AS line FROM {rows} AS r \
+        JOIN coupon_code AS c ON c.shop_id = $1 AND c.code = r.code ORDER BY r.line";
+    let mut faults = Faults::default();
+    for chunk in codes.chunks(CODES_PER_STATEMENT) {
+        let rows = Rows::default()
+            .long("line", chunk.iter().map(|(line, _)| i64::try_from(*line).unwrap_or(i64::MAX)))
+            .text("code", chunk.iter().map(|(_, code)| code.as_str().to_owned()));
+        let statement = rows.statement(app.store.backend(), SELECT, vec![shop.0.into()]);
+        for row in app.store.read().query_all_raw(statement).await? {
+            let line: i64 = row.try_get("", "line")?;
+            faults.add(line.unsigned_abs(), Why::Taken);
+        }
+    }
+    Ok(faults)
+}
+
+async fn write(app: &App, id: CouponId, batch: &Batch) -> Result<Written, Refusal> {
     let now = app.clock.now();
     let tx = app.store.begin().await?;
+    if let Some(key) = &batch.key
+        && !key.claim_in_tx(&tx, id.0, now).await?
+    {
+        return Ok(Written::KeyUsed);
+    }
     let coupon = locked_in_tx(&tx, id).await?;
     rules::change(&coupon).map_err(|refusal| Error::Refused(Refusal::Coupon(refusal)))?;
     let before = coupon.stock.unwrap_or_default();
-    let stock = before.checked_add(count).filter(|stock| *stock <= STOCK_MAX);
-    let stock = stock.ok_or_else(|| Fault::invalid("csv", "the coupon would have too many codes"))?;
-    let mut faults = Faults::default();
+    let count = i32::try_from(batch.codes.len()).map_err(Fault::internal)?;
+    let stock = before.checked_add(count).filter(|stock| *stock <= CODES_MAX);
+    let stock =
+        stock.ok_or_else(|| Fault::invalid(batch.path, "the coupon would have more than 1000000 codes"))?;
     let mut position = i64::from(before);
-    for chunk in codes.chunks(CODES_PER_STATEMENT) {
-        let written = insert_in_tx(&tx, id, position, chunk).await?;
-        position += i64::try_from(chunk.len()).map_err(Fault::internal)?;
-        if written < chunk.len() as u64 {
-            taken_in_tx(&tx, id, chunk, &mut faults).await?;
+    for chunk in batch.codes.chunks(CODES_PER_STATEMENT) {
+        if insert_in_tx(&tx, &coupon, position, chunk).await? < chunk.len() as u64 {
+            return Ok(Written::Taken);
         }
-    }
-    if faults.count > 0 {
-        return Err(Error::Refused(Refusal::Lines(faults)));
+        position += i64::try_from(chunk.len()).map_err(Fault::internal)?;
     }
     let row = coupon::ActiveModel {
         id: Set(id),
@@ -85,76 +203,16 @@ pub async fn import(app: &App, viewer: &Viewer, id: CouponId, text: &[u8]) -> Re
     let coupon = save_versioned::<coupon::Entity>(&tx, row, coupon.version, "coupon").await?;
     settle_stock_in_tx(&tx, &coupon, now).await.map_err(|error| error.map_refusal(Refusal::Coupon))?;
     tx.commit().await?;
-    follow(app, id).await;
-    Ok(Imported { coupon, count: codes.len() })
+    Ok(Written::Coupon(Box::new(coupon)))
 }
 
-/// Inserts the codes that nobody has; says how many those were.
-async fn insert_in_tx(tx: &Tx, id: CouponId, first: i64, codes: &[(u64, super::code::Code)]) -> Faulty<u64> {
-    const INSERT: &str = "INSERT INTO coupon_code (code, coupon_id, position) \
-        SELECT code, $1, position FROM {rows} AS r WHERE true ON CONFLICT (code) DO NOTHING";
+/// Inserts the codes that nobody in the shop has; says how many those were.
+async fn insert_in_tx(tx: &Tx, coupon: &coupon::Model, first: i64, codes: &[(u64, Code)]) -> Faulty<u64> {
+    const INSERT: &str = "INSERT INTO coupon_code (shop_id, code, coupon_id, position) \
+        SELECT $1, code, $2, position FROM {rows} AS r WHERE true ON CONFLICT (shop_id, code) DO NOTHING";
     Ok(Rows::default()
         .text("code", codes.iter().map(|(_, code)| code.as_str().to_owned()))
         .long("position", (first..).take(codes.len()))
-        .execute(tx, INSERT, vec![id.0.into()])
+        .execute(tx, INSERT, vec![coupon.shop_id.0.into(), coupon.id.0.into()])
         .await?)
-}
-
-/// Notes those of the lines whose codes were there before this upload: those that it did not insert.
-async fn taken_in_tx(
-    tx: &Tx,
-    id: CouponId,
-    codes: &[(u64, super::code::Code)],
-    faults: &mut Faults,
-) -> Faulty<()> {
-    const SELECT: &str = "SELECT r.line AS line FROM {rows} AS r \
-        JOIN coupon_code AS c ON c.code = r.code \
-        WHERE c.coupon_id <> $1 OR c.position < $2 ORDER BY r.line";
-    let rows = Rows::default()
-        .long("line", codes.iter().map(|(line, _)| i64::try_from(*line).unwrap_or(i64::MAX)))
-        .text("code", codes.iter().map(|(_, code)| code.as_str().to_owned()));
-    let before = coupon::Entity::find_by_id(id).one(tx).await?.and_then(|coupon| coupon.stock);
-    let values = vec![id.0.into(), i64::from(before.unwrap_or_default()).into()];
-    let statement = rows.statement(tx.get_database_backend(), SELECT, values);
-    for row in tx.query_all_raw(statement).await? {
-        let line: i64 = row.try_get("", "line")?;
-        faults.add(line.unsigned_abs(), Why::Taken);
-    }
-    Ok(())
-}
-
-/// All codes of the coupon as CSV: where each claim stands, and for uploaded ones also those that nobody has yet.
-pub async fn export(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<Vec<u8>> {
-    let coupon = managed(app, viewer, id).await?;
-    let db = app.store.read();
-    let claims = claim::Entity::find().filter(claim::Column::CouponId.eq(id));
-    let claims = claims.order_by_asc(claim::Column::Id).all(db).await?;
-    let now = app.clock.now();
-    let mut rows: Vec<[String; 4]> = vec![["code", "state", "claimed_at", "redeemed_at"].map(str::to_owned)];
-    let row = |claim: &claim::Model| {
-        let redeemed = claim.redeemed_at.map(|at| at.to_rfc3339()).unwrap_or_default();
-        [claim.code.clone(), name(standing(claim, now)).to_owned(), claim.claimed_at.to_rfc3339(), redeemed]
-    };
-    if coupon.codes == CodeSource::Generated {
-        rows.extend(claims.iter().map(row));
-    } else {
-        let claims: BTreeMap<ClaimId, &claim::Model> = claims.iter().map(|claim| (claim.id, claim)).collect();
-        let codes = code::Entity::find().filter(code::Column::CouponId.eq(id));
-        for code in codes.order_by_asc(code::Column::Position).all(db).await? {
-            let free = || [code.code.clone(), "free".to_owned(), String::new(), String::new()];
-            rows.push(code.claim_id.and_then(|id| claims.get(&id)).map_or_else(free, |claim| row(claim)));
-        }
-    }
-    csv::export(rows.iter().map(|row| row.iter().map(String::as_str)))
-}
-
-fn name(state: ClaimState) -> &'static str {
-    match state {
-        ClaimState::Claimed => "claimed",
-        ClaimState::Reserved => "reserved",
-        ClaimState::Redeemed => "redeemed",
-        ClaimState::Expired => "expired",
-        ClaimState::Revoked => "revoked",
-        ClaimState::Released => "released",
-    }
 }

@@ -60,6 +60,7 @@ pub struct Mutation(
     coupon::CouponMutation,
     coupon::ProductMutation,
     coupon::ClaimMutation,
+    coupon::CodeMutation,
     coupon::CounterMutation,
     event::EventMutation,
     order::OrderMutation,

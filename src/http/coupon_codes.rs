@@ -1,7 +1,7 @@
 //! Codes of coupons as files: up to 100,000 of them are uploaded at once, and all are given out.
 //!
 //! Apart from GraphQL, because they are files. Who may is who may edit the coupon; the rules are the same as of the
-//! mutation `importCouponCodes`.
+//! mutation `importCouponCodes`. A shop has one file on its way at a time.
 
 use axum::{
     Json, Router,
@@ -10,22 +10,29 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use entity::CouponId;
+use entity::{CouponId, ShopId};
 use serde_json::json;
 
 use super::{
     Door,
     answer::{self, Failure, MediaType},
     body::{self, Limits},
+    files::give_out,
     graphql::authenticate,
     guard,
 };
 use crate::{
     auth::Viewer,
-    coupon::upload::{self, Refusal},
-    error::{Error, Fault},
+    coupon::{
+        export::export,
+        upload::{self, Added, Refusal, Upload},
+    },
+    error::{Error, Fault, Result as Outcome},
     graphql::coupon::named,
 };
+
+/// The caller's idempotency key.
+pub(super) const KEY: &str = "idempotency-key";
 
 pub(super) fn routes() -> Router<Door> {
     Router::new()
@@ -36,23 +43,40 @@ pub(super) fn routes() -> Router<Door> {
 /// Takes in a CSV file: all of it or nothing.
 async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (id, viewer) = match asked(&door, id, &parts.headers).await {
+    let (id, shop, viewer) = match asked(&door, id, &parts.headers).await {
         Ok(asked) => asked,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     if !is_csv(&parts.headers) {
         let message = "Send the codes as text/csv.";
         return answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message);
     }
-    // Whoever may not do this need not send it first.
+    // Whoever may not do this now need not send it first.
+    let turn = match door.files.admit(shop) {
+        Ok(turn) => turn,
+        Err(response) => return *response,
+    };
     let text = match body::read(&parts.headers, body, Limits::CODES).await {
         Ok(text) => text,
         Err((status, refusal)) => return Failure::Http(status, refusal).answer(MediaType::Json),
     };
-    match upload::import(&door.engine.app, &viewer, id, &text).await {
-        Ok(imported) => {
-            Json(json!({ "imported": imported.count, "stock": imported.coupon.stock })).into_response()
-        }
+    let key = parts.headers.get(KEY).map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+    let app = door.engine.app.clone();
+    // To its end, also when the caller goes away.
+    let work = door.engine.app.spawn(async move {
+        let imported = upload::import(&app, &viewer, Upload { coupon: id, text: text.into(), key }).await;
+        drop(turn);
+        imported
+    });
+    match work.await {
+        Ok(outcome) => uploaded(outcome),
+        Err(error) => refused(&Fault::internal(error)),
+    }
+}
+
+fn uploaded(outcome: Outcome<Added, Refusal>) -> Response {
+    match outcome {
+        Ok(added) => Json(json!({ "imported": added.count, "stock": added.coupon.stock })).into_response(),
         Err(Error::Refused(Refusal::Lines(faults))) => {
             let lines: Vec<_> = faults
                 .told
@@ -71,30 +95,38 @@ async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request:
 
 /// Gives all codes of the coupon out.
 async fn codes(State(door): State<Door>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let (id, viewer) = match asked(&door, id, &headers).await {
+    let (id, shop, viewer) = match asked(&door, id, &headers).await {
         Ok(asked) => asked,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
-    match upload::export(&door.engine.app, &viewer, id).await {
-        Ok(csv) => {
+    let turn = match door.files.admit(shop) {
+        Ok(turn) => turn,
+        Err(response) => return *response,
+    };
+    match export(&door.engine.app, &viewer, id).await {
+        Ok(export) => {
             let about = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
                 (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"codes.csv\"")),
                 (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
             ];
-            (about, csv).into_response()
+            (about, give_out(&door.engine.app, export, turn)).into_response()
         }
         Err(fault) => refused(&fault),
     }
 }
 
-/// Of which coupon, and who asks.
-async fn asked(door: &Door, id: String, headers: &HeaderMap) -> Result<(CouponId, Viewer), Response> {
+/// Of which coupon, whose it is, and who asks.
+async fn asked(
+    door: &Door,
+    id: String,
+    headers: &HeaderMap,
+) -> Result<(CouponId, ShopId, Viewer), Box<Response>> {
     let id = named(id).ok_or_else(not_found)?;
     let viewer = authenticate(&door.engine, headers).await;
     let viewer = viewer.map_err(|failure| failure.answer(MediaType::Json))?;
-    upload::may(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
-    Ok((id, viewer))
+    let shop = upload::may(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
+    Ok((id, shop, viewer))
 }
 
 fn is_csv(headers: &HeaderMap) -> bool {
@@ -122,7 +154,11 @@ fn refused(fault: &Fault) -> Response {
             let message = "Not possible right now; try again.";
             answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
         }
-        Fault::IdempotencyMismatch | Fault::Internal(_) => {
+        Fault::IdempotencyMismatch => {
+            let message = "The idempotency key was used before with another file.";
+            answer::refused(StatusCode::CONFLICT, "IDEMPOTENCY_MISMATCH", message)
+        }
+        Fault::Internal(_) => {
             tracing::error!(?fault, "codes could not be served");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Failure::Http(status, answer::internal()).answer(MediaType::Json)

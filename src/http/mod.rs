@@ -9,6 +9,7 @@ mod body;
 mod close;
 mod coupon_codes;
 mod documents;
+mod files;
 mod geometry;
 mod graphiql;
 mod graphql;
@@ -51,6 +52,7 @@ use axum::{
     routing::{any, get},
 };
 use documents::Documents;
+use files::Files;
 use geometry::Geometries;
 use operation::Engine;
 use serde_json::json;
@@ -102,7 +104,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     }
     router
         .fallback(not_found)
-        .with_state(Door { engine, patience, geometries: Geometries::default() })
+        .with_state(Door { engine, patience, geometries: Geometries::default(), files: Files::default() })
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
@@ -115,6 +117,7 @@ pub(crate) struct Door {
     engine: Engine,
     patience: Patience,
     geometries: Geometries,
+    files: Files,
 }
 
 /// GraphQL by whichever transport the request asks for.
@@ -192,7 +195,12 @@ fn cors(allowed: Vec<String>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| origin::is_listed(origin, &allowed)))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, request_id::HEADER])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            request_id::HEADER,
+            HeaderName::from_static(coupon_codes::KEY),
+        ])
         .expose_headers([request_id::HEADER, header::RETRY_AFTER, header::ETAG])
         .max_age(Duration::from_mins(10))
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     change::Decision,
-    command::{Command, Refusal},
+    command::{Command, GrantedCode, Refusal},
     deal::{Claim, Companion, NoDeal, decide_all},
     state::{Held, Stock},
 };
@@ -112,10 +112,13 @@ impl Decided {
     }
 
     /// Whether nothing is written with the good jobs but what is known of them already: nothing of their companions',
-    /// and no codes that the vendor uploaded.
+    /// and no codes of a list.
     pub(super) fn is_plain(&self) -> bool {
         self.good.iter().all(|good| good.job.companion.is_none())
-            && self.decisions().all(|decision| decision.claims.iter().all(|claim| claim.code.is_some()))
+            && self
+                .decisions()
+                .flat_map(|decision| &decision.claims)
+                .all(|claim| matches!(claim.code, GrantedCode::Made(_)))
     }
 
     /// The keys that are used up by the good jobs, and for what.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::{AccountId, ClaimId, OrderId, ReservationId, TierId};
+use entity::{AccountId, ClaimId, OrderId, ReservationId, ShopId, TierId};
 use serde::Serialize;
 
 use super::state::Place;
@@ -90,10 +90,12 @@ pub enum Command {
 pub struct Granted {
     /// The claim.
     pub id: ClaimId,
+    /// The coupon's shop.
+    pub shop: ShopId,
     /// For whom.
     pub buyer: AccountId,
-    /// Its code; none: the next of those that the vendor uploaded.
-    pub code: Option<String>,
+    /// Which code it gets.
+    pub code: GrantedCode,
     /// The version of the coupon's row that the promise is of.
     pub revision: i64,
     /// What is promised, as JSON that the coupon slice reads.
@@ -115,6 +117,17 @@ pub struct Promised {
     pub revision: i64,
     /// What is promised, as JSON that the coupon slice reads.
     pub text: String,
+}
+
+/// The code that a claim gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantedCode {
+    /// One that was made for it.
+    Made(String),
+    /// The next of the coupon's list that nobody has.
+    Next,
+    /// This one of the coupon's list, if nobody has it.
+    Listed(String),
 }
 
 /// Which places are wanted.
@@ -237,4 +250,6 @@ pub enum Refusal {
     PlacesChanged,
     /// The coupon is not what it was when the claim was made out: make it out again.
     TermsChanged,
+    /// Somebody has the wanted code.
+    CodeTaken,
 }

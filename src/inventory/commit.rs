@@ -13,7 +13,7 @@ use sea_orm::DbBackend;
 use super::{
     batch::{Decided, Job},
     change::Version,
-    coupon,
+    codes, coupon,
     deal::accompany_all,
     desk::Desk,
     read,
@@ -158,7 +158,8 @@ impl Desk {
         let good = app.clock.good_for(now, TOLERANCE, LATE);
         let change = stock.change_of(&decided.decisions());
         let script = write::script(self.id, stock, &change, now)?;
-        let script = coupon::with_claims(script, &coupon::claims(decided.decisions()), Vec::new());
+        let claims = coupon::claims(decided.decisions());
+        let script = coupon::with_claims(script, &claims, codes::made(&claims));
         let script = idempotency::claim_all(script, decided.claims());
         let guard = write::guard(stock, &good);
         let guarded = match tx {
@@ -206,7 +207,7 @@ impl Desk {
             }
             Guard::Held(_) => {}
         }
-        let failures = accompany_all(&tx, decided, now).await?;
+        let failures = accompany_all(&tx, self.id, decided, now).await?;
         if !failures.is_empty() {
             *decided = std::mem::take(decided).without(stock, failures).map_err(Unwritten::Apart)?;
             if decided.is_idle() {

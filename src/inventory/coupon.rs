@@ -6,13 +6,12 @@ use entity::{
     coupon::{self, CouponState},
     inventory::{self, InventoryKind, area},
 };
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
     change::{Change, Decision},
-    command::Granted,
+    codes,
+    command::{Granted, GrantedCode},
     fairness::Fairness,
     read::unsigned,
     state::{Terms, TierTerms},
@@ -147,23 +146,20 @@ pub(super) fn claims<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Vec<&
     decisions.flat_map(|decision| &decision.claims).map(AsRef::as_ref).collect()
 }
 
-/// Adds to a script of the inventory the claims, of which those without a code get one of `uploaded` in order, and that
-/// their holders and the vendor are told.
-pub(super) fn with_claims(script: Script, claims: &[&Granted], uploaded: Vec<String>) -> Script {
-    const INSERT: &str = "INSERT INTO claim (id, coupon_id, account_id, buyer_id, state, code, epoch, terms, \
+/// Adds to a script of the inventory the claims with their codes, and that their holders and the vendor are told.
+pub(super) fn with_claims(script: Script, claims: &[&Granted], codes: Vec<String>) -> Script {
+    const INSERT: &str = "INSERT INTO claim (id, coupon_id, shop_id, account_id, buyer_id, state, code, epoch, terms, \
         face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
-        SELECT id, $1, account_id, account_id, 'claimed', code, 1, terms, NULLIF(face, 0), NULLIF(face, 0), \
+        SELECT id, $1, shop_id, account_id, account_id, 'claimed', code, 1, terms, NULLIF(face, 0), NULLIF(face, 0), \
         valid_from, valid_until, claimed_at, 1, claimed_at FROM {rows} AS r";
     const TELL: &str =
         "INSERT INTO outbox (kind, subject, at) SELECT kind, coalesce(subject, $1), $2 FROM {rows} AS r";
     if claims.is_empty() {
         return script;
     }
-    let mut uploaded = uploaded.into_iter();
-    let code = |claim: &&Granted| claim.code.clone().or_else(|| uploaded.next()).unwrap_or_default();
-    let codes: Vec<String> = claims.iter().map(code).collect();
     let rows = Rows::default()
         .uuid("id", claims.iter().map(|claim| claim.id.0))
+        .uuid("shop_id", claims.iter().map(|claim| claim.shop.0))
         .uuid("account_id", claims.iter().map(|claim| claim.buyer.0))
         .text("code", codes)
         .text("terms", claims.iter().map(|claim| claim.terms.as_ref().to_owned()))
@@ -190,41 +186,11 @@ pub(super) async fn write_claims_in_tx<'a>(
     if claims.is_empty() {
         return Ok(());
     }
-    let without: Vec<_> = claims.iter().filter(|claim| claim.code.is_none()).map(|claim| claim.id).collect();
-    let uploaded = free_codes_in_tx(tx, id, without.len()).await?;
-    if uploaded.len() < without.len() {
-        return Err(Fault::internal("more copies than codes"));
-    }
-    let used: Vec<_> = uploaded.iter().cloned().zip(without).collect();
+    let codes = codes::chosen_in_tx(tx, id, &claims).await?;
+    let is_of_list = |(claim, _): &(&&Granted, &String)| !matches!(claim.code, GrantedCode::Made(_));
+    let taken = claims.iter().zip(&codes).filter(is_of_list);
+    let taken = taken.map(|(claim, code)| (claim.shop, code.clone(), claim.id)).collect();
     let script = Script::new(vec![id.0.into(), now.into()]);
-    with_claims(script, &claims, uploaded).run_in_tx(tx).await?;
-    take_codes_in_tx(tx, &used).await
-}
-
-/// The next uploaded codes that nobody has, in their order. The version guard keeps others from taking the same.
-async fn free_codes_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String>> {
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    Ok(coupon::code::Entity::find()
-        .select_only()
-        .column(coupon::code::Column::Code)
-        .filter(coupon::code::Column::CouponId.eq(CouponId::from(id)))
-        .filter(coupon::code::Column::ClaimId.is_null())
-        .order_by_asc(coupon::code::Column::Position)
-        .limit(count as u64)
-        .into_tuple()
-        .all(tx)
-        .await?)
-}
-
-async fn take_codes_in_tx(tx: &Tx, used: &[(String, entity::ClaimId)]) -> Faulty<()> {
-    const UPDATE: &str = "UPDATE coupon_code SET claim_id = r.claim_id FROM {rows} AS r \
-        WHERE coupon_code.code = r.code";
-    Rows::default()
-        .text("code", used.iter().map(|(code, _)| code.clone()))
-        .uuid("claim_id", used.iter().map(|(_, claim)| claim.0))
-        .execute(tx, UPDATE, Vec::new())
-        .await?;
-    Ok(())
+    with_claims(script, &claims, codes).run_in_tx(tx).await?;
+    codes::take_in_tx(tx, taken).await
 }

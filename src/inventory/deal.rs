@@ -12,6 +12,7 @@ use super::{
     across,
     batch::{Decided, Good},
     change::Decision,
+    codes,
     command::{Command, Refusal},
     decide::decide,
     state::{Held, Stock},
@@ -80,19 +81,25 @@ pub(super) async fn accompany(
     }
 }
 
-/// Claims the keys of all jobs and writes their companions' rows, each companion under a savepoint of its own. Tells
-/// which jobs have to be left out, and why; a fault says that nothing can be committed now.
+/// Claims the keys of all jobs, looks whether the codes that they want are free, and writes their companions' rows, each
+/// companion under a savepoint of its own. Tells which jobs have to be left out, and why; a fault says that nothing can be
+/// committed now.
 pub(super) async fn accompany_all(
     tx: &Tx,
+    id: InventoryId,
     decided: &Decided,
     now: DateTime<Utc>,
 ) -> Faulty<Vec<(usize, NoDeal)>> {
     let claimed = claim_all_in_tx(tx, decided.claims(), now).await?;
+    let lost = codes::lost_in_tx(tx, id, &decided.good).await?;
     let mut failures = Vec::new();
     let mut unused = Vec::new();
     for (index, Good { job, held, .. }) in decided.good.iter().enumerate() {
         if job.key.as_ref().is_some_and(|(key, _)| !claimed.contains(&key.name())) {
             failures.push((index, NoDeal::KeyUsed));
+        } else if lost.contains(&index) {
+            failures.push((index, NoDeal::Refused(Refusal::CodeTaken)));
+            unused.extend(job.key.as_ref().map(|(key, _)| key));
         } else if let Some(companion) = &job.companion {
             match under_savepoint(tx, companion, held).await {
                 Ok(()) => {}

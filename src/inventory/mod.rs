@@ -6,6 +6,7 @@
 mod across;
 mod batch;
 mod change;
+mod codes;
 mod command;
 mod commit;
 mod coupon;
@@ -41,7 +42,7 @@ use serde::Serialize;
 use self::deal::{Claim, Deal, NoDeal, transact};
 pub use self::{
     change::{Change, Decision, Told},
-    command::{Accessible, BestAvailable, Command, Granted, Pick, Promised, Refusal},
+    command::{Accessible, BestAvailable, Command, Granted, GrantedCode, Pick, Promised, Refusal},
     decide::decide,
     fairness::{Fairness, Idle},
     pick::best_available,

@@ -169,7 +169,8 @@ fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
         | inventory::Refusal::ReservationEnded
         | inventory::Refusal::NoMoreTime
         | inventory::Refusal::PlacesChanged
-        | inventory::Refusal::TermsChanged => Refusal::ReservationEnded,
+        | inventory::Refusal::TermsChanged
+        | inventory::Refusal::CodeTaken => Refusal::ReservationEnded,
     })
 }
 

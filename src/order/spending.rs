@@ -86,7 +86,7 @@ async fn free(
     (claims, codes): (&[ClaimId], &[String]),
     basket: &Basket,
 ) -> Result<Vec<Found>, Refusal> {
-    let find = async || match spend::named(app, account, claims, codes).await {
+    let find = async || match spend::named(app, account, basket.shop, claims, codes).await {
         Err(Error::Refused(refused)) => Err(claims_refused(basket, refused)),
         Err(Error::Fault(fault)) => Err(fault.into()),
         Ok(found) => Ok(found),

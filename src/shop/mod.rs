@@ -63,6 +63,17 @@ pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -
     }
 }
 
+/// The shops in which the viewer has the power.
+pub(crate) async fn with_power(app: &App, viewer: &Viewer, power: Power) -> Faulty<Vec<ShopId>> {
+    let account = viewer.user()?;
+    let rows = row::Entity::find().filter(row::Column::AccountId.eq(account)).all(app.store.read()).await?;
+    Ok(rows
+        .into_iter()
+        .filter(|member| rules::has(member.role, power))
+        .map(|member| member.shop_id)
+        .collect())
+}
+
 /// The shop; all shops are public.
 pub async fn by_id(app: &App, id: ShopId) -> Faulty<shop::Model> {
     shop::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("shop"))

@@ -12,6 +12,7 @@ mod answers;
 mod authorisation;
 mod checkout_coupons;
 mod checkout_coupons_race;
+mod claim_code;
 mod coupon;
 mod coupon_budget;
 mod coupon_claim;

@@ -42,7 +42,7 @@ async fn insert_something(db: &DatabaseConnection) {
     db.execute_unprepared(&account).await.expect("an account");
     let session = format!("INSERT INTO session VALUES ({id}, {id}, {at}, {at}, NULL)");
     db.execute_unprepared(&session).await.expect("a session");
-    for row in bought_coupon(id, at) {
+    for row in bought_coupon(id, at).into_iter().chain(codes_of_two_shops(id, at)) {
         db.execute_unprepared(&row).await.unwrap_or_else(|error| panic!("{row}: {error}"));
     }
 }
@@ -77,11 +77,37 @@ fn bought_coupon(id: &str, at: &str) -> [String; 9] {
              0, 'Ten', '', 900, 50, 20, 0, 950)"
         ),
         format!(
-            "INSERT INTO claim (id, coupon_id, account_id, buyer_id, state, code, epoch, terms, valid_from, \
-             order_line_id, claimed_at, version, updated_at) VALUES ({id}, {id}, {id}, {id}, 'claimed', 'A', 1, '{{}}', \
+            "INSERT INTO claim (id, coupon_id, shop_id, account_id, buyer_id, state, code, epoch, terms, valid_from, \
+             order_line_id, claimed_at, version, updated_at) VALUES ({id}, {id}, {id}, {id}, {id}, 'claimed', 'A', 1, '{{}}', \
              {at}, {id}, {at}, 1, {at})"
         ),
         format!("INSERT INTO order_discount VALUES ({id}, 0, {id}, {id}, 'Ten', 950)"),
+    ]
+}
+
+/// A code that two shops have, one of them in somebody's hands.
+fn codes_of_two_shops(id: &str, at: &str) -> [String; 5] {
+    let other = id.replace("01020304", "02020304");
+    [
+        format!("INSERT INTO shop VALUES ({other}, 'other', 'Other', '', 'EUR', {id}, 1, {at}, {at})"),
+        format!(
+            "INSERT INTO coupon (id, shop_id, category_id, title, description, terms, kind, amount_minor, currency, \
+             price_minor, tax_basis_points, codes, stock, limit_per_buyer, shareable, minimum_spend_minor, exclusive, \
+             position, state, version, created_at, updated_at) VALUES ({other}, {other}, {id}, 'Ten', '', '', \
+             'amount_off', 1000, 'EUR', 0, 0, 'uploaded', 1, 1, false, 0, false, 0, 'published', 1, {at}, {at})"
+        ),
+        format!(
+            "INSERT INTO claim (id, coupon_id, shop_id, account_id, buyer_id, state, code, epoch, terms, valid_from, \
+             claimed_at, version, updated_at) VALUES ({other}, {other}, {other}, {id}, {id}, 'claimed', 'SAME', 1, \
+             '{{}}', {at}, {at}, 1, {at})"
+        ),
+        format!(
+            "INSERT INTO coupon_code (shop_id, code, coupon_id, position, claim_id) \
+             VALUES ({other}, 'SAME', {other}, 0, {other})"
+        ),
+        format!(
+            "INSERT INTO coupon_code (shop_id, code, coupon_id, position) VALUES ({id}, 'SAME', {id}, 0)"
+        ),
     ]
 }
 

@@ -59,6 +59,8 @@ pub struct Details {
     pub tax_basis_points: i32,
     /// Where codes come from.
     pub codes: CodeSource,
+    /// Whether strangers find it.
+    pub listed: bool,
     /// How many there are.
     pub stock: Option<i32>,
     /// How many one buyer may claim.
@@ -112,6 +114,8 @@ pub struct Change {
     pub price: Option<i64>,
     /// Tax rate.
     pub tax_basis_points: Option<i32>,
+    /// Whether strangers find it.
+    pub listed: Option<bool>,
     /// How many there are.
     pub stock: Option<Option<i32>>,
     /// How many one buyer may claim.
@@ -161,6 +165,7 @@ impl Details {
             price: row.price_minor,
             tax_basis_points: row.tax_basis_points,
             codes: row.codes,
+            listed: row.listed,
             stock: row.stock,
             limit_per_buyer: row.limit_per_buyer,
             publish_from: row.publish_from,
@@ -192,6 +197,7 @@ impl Details {
             cap: change.cap.unwrap_or(self.cap),
             price: change.price.unwrap_or(self.price),
             tax_basis_points: change.tax_basis_points.unwrap_or(self.tax_basis_points),
+            listed: change.listed.unwrap_or(self.listed),
             stock: change.stock.unwrap_or(self.stock),
             limit_per_buyer: change.limit_per_buyer.unwrap_or(self.limit_per_buyer),
             publish_from: change.publish_from.unwrap_or(self.publish_from),

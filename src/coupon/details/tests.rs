@@ -22,6 +22,7 @@ fn details(kind: CouponKind) -> Details {
         price: 0,
         tax_basis_points: 0,
         codes: CodeSource::Generated,
+        listed: true,
         stock: None,
         limit_per_buyer: 1,
         publish_from: None,

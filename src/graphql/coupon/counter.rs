@@ -1,19 +1,17 @@
-//! Giving claims to others, redeeming them at a counter, and uploading codes, through the API.
+//! Giving claims to others, and redeeming them at a counter, through the API.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::CouponId;
 
-use super::{Claim, ClaimError, Coupon, CouponError, claim::ClaimPayload};
+use super::{Claim, ClaimError, claim::ClaimPayload};
 use crate::{
     coupon::{
         claim::{self as claims, Refusal, ReserveCoupon},
         redeem::{self, Redeem, Redeemed},
-        rules, share,
+        share,
         terms::Terms,
-        upload,
     },
-    error::{Error, Result},
+    error::Result,
     graphql::{
         context::ContextExt,
         error::{ApiResult, outcome},
@@ -75,8 +73,8 @@ pub struct AcceptClaimInput {
 /// What is redeemed.
 #[derive(Debug, InputObject)]
 pub struct RedeemClaimInput {
-    /// At whose counter: a shop whose scanner you are. Without it, at that of any of your shops; then wrong codes are
-    /// counted, and after ten in an hour you have to wait.
+    /// At whose counter: a shop whose scanner you are. Without it, at that of whichever of your shops has the code; then
+    /// wrong codes are counted, and after ten in an hour you have to wait.
     shop_id: Option<ID>,
     /// The code, as it was scanned or typed: capitals, blanks and hyphens do not matter.
     code: String,
@@ -97,40 +95,6 @@ pub struct RedeemClaimPayload {
     redeemed_at: Option<DateTime<Utc>>,
     /// Why it was not redeemed; empty if it was.
     errors: Vec<ClaimError>,
-}
-
-/// Codes to upload.
-#[derive(Debug, InputObject)]
-pub struct ImportCouponCodesInput {
-    /// A coupon with uploaded codes.
-    coupon_id: ID,
-    /// CSV: one code a line, or a column `code`. 4 to 64 letters A to Z, digits, hyphens and underscores. For more than
-    /// a few thousand codes use `POST /coupons/{id}/codes`.
-    csv: String,
-}
-
-/// What became of it: all codes were stored, or none.
-#[derive(Debug, SimpleObject)]
-pub struct ImportCouponCodesPayload {
-    /// The coupon, with as many copies more; null if nothing was stored.
-    coupon: Option<Coupon>,
-    /// How many codes were stored.
-    imported: u32,
-    /// The lines that are wrong; the first hundred of them.
-    faults: Vec<CodeFault>,
-    /// How many lines are wrong.
-    fault_count: u32,
-    /// Why nothing was stored, other than because of its lines.
-    errors: Vec<CouponError>,
-}
-
-/// A line of an upload that is wrong.
-#[derive(Debug, SimpleObject)]
-pub struct CodeFault {
-    /// The line, counted from one.
-    line: u32,
-    /// What is wrong with it.
-    why: String,
 }
 
 /// Mutations.
@@ -210,48 +174,6 @@ impl CounterMutation {
         let currency = Terms::from_json(&claim.terms)?.currency;
         let amount = redemption.amount_minor.map(|minor| Money::of(minor, &currency));
         Ok(RedeemClaimPayload { claim: Some(claim.into()), amount, redeemed_at: Some(redemption.at), errors })
-    }
-
-    /// Uploads codes of the vendor's own: all or none. For the shop's owners and managers.
-    async fn import_coupon_codes(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The codes.")] input: ImportCouponCodesInput,
-    ) -> ApiResult<ImportCouponCodesPayload> {
-        ctx.viewer().user()?;
-        let imported = async {
-            let id: CouponId = decode(&input.coupon_id, "couponId")?;
-            upload::import(ctx.app(), ctx.viewer(), id, input.csv.as_bytes()).await
-        };
-        let mut payload = ImportCouponCodesPayload {
-            coupon: None,
-            imported: 0,
-            faults: Vec::new(),
-            fault_count: 0,
-            errors: Vec::new(),
-        };
-        let result: Result<(), rules::Refusal> = match imported.await {
-            Ok(imported) => {
-                payload.coupon = Some(imported.coupon.into());
-                payload.imported = u32::try_from(imported.count).unwrap_or(u32::MAX);
-                Ok(())
-            }
-            Err(Error::Refused(upload::Refusal::Lines(faults))) => {
-                payload.fault_count = u32::try_from(faults.count).unwrap_or(u32::MAX);
-                payload.faults = faults.told.iter().map(CodeFault::of).collect();
-                Ok(())
-            }
-            Err(Error::Refused(upload::Refusal::Coupon(refusal))) => Err(Error::Refused(refusal)),
-            Err(Error::Fault(fault)) => Err(Error::Fault(fault)),
-        };
-        payload.errors = outcome(result)?.1;
-        Ok(payload)
-    }
-}
-
-impl CodeFault {
-    fn of(fault: &crate::coupon::csv::LineFault) -> Self {
-        Self { line: u32::try_from(fault.line).unwrap_or(u32::MAX), why: fault.why.to_string() }
     }
 }
 

@@ -59,10 +59,13 @@ pub struct CreateCouponInput {
     /// The rate of the tax that the price contains, in hundredths of a percent.
     #[graphql(default)]
     tax_basis_points: i32,
-    /// Where the codes of its claims come from. It never changes. Coupons with uploaded codes are free and personal, and
+    /// Where the codes of its claims come from. It never changes. Coupons with a list of codes are free and personal, and
     /// there are as many as codes.
     #[graphql(default_with = "CodeSource::Generated")]
     codes: CodeSource,
+    /// Whether strangers find it in lists and by its id. Otherwise they have it by one of its codes only (`claimCode`).
+    #[graphql(default = true)]
+    listed: bool,
     /// How many there are, at most 100,000,000; as many as are wanted when left out.
     stock: Option<i32>,
     /// How many one buyer may claim, 1 to 1000.
@@ -123,6 +126,7 @@ impl CreateCouponInput {
             price: minor(self.price, "price")?.unwrap_or_default(),
             tax_basis_points: self.tax_basis_points,
             codes: self.codes.into(),
+            listed: self.listed,
             stock: if is_uploaded { Some(0) } else { self.stock },
             limit_per_buyer: self.limit_per_buyer,
             publish_from: self.publish_from,
@@ -168,6 +172,8 @@ pub struct UpdateCouponInput {
     price: Option<MoneyInput>,
     /// The rate of the tax that the price contains.
     tax_basis_points: Option<i32>,
+    /// Whether strangers find it.
+    listed: Option<bool>,
     /// How many there are, never fewer than are taken; null: as many as are wanted.
     stock: MaybeUndefined<i32>,
     /// How many one buyer may claim.
@@ -217,6 +223,7 @@ impl UpdateCouponInput {
             cap: maybe(self.cap, "cap")?,
             price: minor(self.price, "price")?,
             tax_basis_points: self.tax_basis_points,
+            listed: self.listed,
             stock: self.stock.into(),
             limit_per_buyer: self.limit_per_buyer,
             publish_from: self.publish_from.into(),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use self::{ClaimErrorCode as Holder, CouponErrorCode as Vendor};
 use crate::{
-    coupon::{claim, rules},
+    coupon::{claim, rules, upload},
     graphql::{error::user_error, scalar::Long},
 };
 
@@ -29,8 +29,8 @@ user_error! {
         BudgetSpent,
         /// The product was archived.
         Archived,
-        /// Somebody has such a code already; `path` says which.
-        CodeTaken,
+        /// Some lines of the upload are wrong, or all of it; `faults` says which, and nothing was stored.
+        InvalidCodes,
     }
     {
         /// How many copies are taken.
@@ -72,8 +72,13 @@ user_error! {
         Personal,
         /// The offer is unknown, was accepted before, or is over.
         OfferGone,
-        /// No claim of your shops has this code.
+        /// There is no such code that you could use: the same answer for all such codes. At a counter: none of your shops
+        /// has it.
         UnknownCode,
+        /// The code is good, but nobody has claimed it yet: whoever has it claims it first, by `claimCode`.
+        NotClaimed,
+        /// Several of your shops have such a code: say at whose counter, with `shopId`.
+        SeveralShops,
         /// Too many wrong codes were tried. Come back after `retryAfterSeconds`.
         TooManyAttempts,
         /// The gift card has only `balance` left.
@@ -127,6 +132,20 @@ impl From<rules::Refusal> for CouponError {
     }
 }
 
+impl From<upload::Refusal> for CouponError {
+    fn from(refusal: upload::Refusal) -> Self {
+        match refusal {
+            upload::Refusal::Coupon(refusal) => refusal.into(),
+            upload::Refusal::Lines(_) => Self {
+                code: Vendor::InvalidCodes,
+                message: "some lines are wrong; nothing was stored".to_owned(),
+                path: vec!["csv".to_owned()],
+                ..Self::default()
+            },
+        }
+    }
+}
+
 impl From<claim::Refusal> for ClaimError {
     fn from(refusal: claim::Refusal) -> Self {
         use claim::Refusal;
@@ -163,8 +182,16 @@ impl From<claim::Refusal> for ClaimError {
             Refusal::Personal => new(Holder::Personal, "it cannot be given to somebody else"),
             Refusal::OfferGone => new(Holder::OfferGone, "there is no such offer any more"),
             Refusal::UnknownCode => {
-                Self { path: vec!["code".to_owned()], ..new(Holder::UnknownCode, "no claim has this code") }
+                Self { path: vec!["code".to_owned()], ..new(Holder::UnknownCode, "there is no such code") }
             }
+            Refusal::NotClaimed => Self {
+                path: vec!["code".to_owned()],
+                ..new(Holder::NotClaimed, "nobody has claimed this code yet")
+            },
+            Refusal::SeveralShops => Self {
+                path: vec!["shopId".to_owned()],
+                ..new(Holder::SeveralShops, "several of your shops have such a code; say which is meant")
+            },
             Refusal::TooManyAttempts { retry_after_seconds } => Self {
                 retry_after_seconds: Some(retry_after_seconds),
                 retryable: true,

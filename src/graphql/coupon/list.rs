@@ -168,7 +168,7 @@ pub struct CouponQuery;
 
 #[Object]
 impl CouponQuery {
-    /// The coupon. Null if there is none, or if it is a draft that is not yours to see.
+    /// The coupon. Null if there is none, or if it is a draft, or not listed, and not yours to see.
     async fn coupon(
         &self,
         ctx: &Context<'_>,
@@ -178,8 +178,8 @@ impl CouponQuery {
         Ok(found(coupon)?.map(Coupon::from))
     }
 
-    /// The coupons that you may see: all that are published or paused, within their publication windows, and for those
-    /// who work for a shop all of its own.
+    /// The coupons that you may see: all that are listed and published or paused, within their publication windows, and for
+    /// those who work for a shop all of its own.
     #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
     async fn coupons(
         &self,

@@ -79,7 +79,7 @@ impl CouponSubscription {
     async fn coupon_availability(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which coupon; it must be published.")] coupon_id: ID,
+        #[graphql(desc = "Of which coupon; it must be published and listed.")] coupon_id: ID,
         #[graphql(desc = "The version that you have; from how it is now when left out.")] after: Option<Long>,
     ) -> Result<impl Stream<Item = ApiResult<CouponAvailability>> + use<>, ApiError> {
         let id: CouponId = decode(&coupon_id, "couponId")?;

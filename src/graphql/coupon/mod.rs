@@ -1,6 +1,7 @@
 //! Coupons in the API: what they are, and the lists of them. Making and changing them is in `edit.rs`.
 
 pub mod claim;
+pub mod codes;
 pub mod counter;
 pub mod edit;
 mod error;
@@ -19,6 +20,7 @@ use entity::{
 use self::list::{ClaimsOf, ScopesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
+    codes::CodeMutation,
     counter::CounterMutation,
     edit::CouponMutation,
     error::{ClaimError, ClaimErrorCode, CouponError, CouponErrorCode},
@@ -86,7 +88,8 @@ pub enum State {
 pub enum CodeSource {
     /// Made by chance, unguessable.
     Generated,
-    /// Uploaded by the vendor: one for each claim, so there are as many copies as codes.
+    /// A list of codes that is there before the claims, uploaded by the vendor or generated ahead to be printed: one for each
+    /// claim, so there are as many copies as codes. Whoever has one of them claims it by `claimCode`.
     Uploaded,
 }
 
@@ -182,6 +185,11 @@ impl Coupon {
     /// Where the codes of its claims come from.
     async fn codes(&self) -> CodeSource {
         self.0.codes.into()
+    }
+
+    /// Whether strangers find it. Otherwise they have it by one of its codes only.
+    async fn listed(&self) -> bool {
+        self.0.listed
     }
 
     /// How many there are; null: as many as are wanted.
@@ -300,9 +308,9 @@ impl Coupon {
     async fn viewer_may_claim(&self, ctx: &Context<'_>) -> ApiResult<bool> {
         let now = ctx.app().clock.now();
         let is_open = self.0.state == coupon::CouponState::Published
-            && rules::is_shown(&self.0, now)
+            && rules::is_running(&self.0, now)
             && !rules::is_spent(&self.0, now);
-        if !is_open {
+        if !is_open || !(self.0.listed || self.is_ours(ctx).await?) {
             return Ok(false);
         }
         let id = InventoryId::from(self.0.id);

@@ -18,8 +18,9 @@ pub struct CheckoutInput {
     /// Claims of yours to spend: discounts, and gift cards. In which order you name them makes no difference.
     #[graphql(default)]
     pub claim_ids: Vec<ID>,
-    /// Codes of claims to spend: of yours, or of somebody's who may give them away. Case, blanks and hyphens of the codes
-    /// that are made here do not matter.
+    /// Codes of the shop's to spend: of claims of yours, or of somebody's who may give them away, or codes that the shop
+    /// printed or sent and nobody claimed yet. Those are claimed for you first, and stay in your bag if no order is made.
+    /// Case, blanks and hyphens of the codes that are made here do not matter.
     #[graphql(default)]
     pub codes: Vec<String>,
     /// Whom the order is for.

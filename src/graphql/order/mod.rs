@@ -55,7 +55,8 @@ user_error! {
         AlreadyPaid,
         /// The order expired or was cancelled.
         OrderEnded,
-        /// There is no such code that you could use: the same answer for all such codes.
+        /// The shop has no such code that you could use: the same answer for all such codes. Why one that nobody claimed yet
+        /// cannot be claimed, `claimCode` says.
         UnknownCode,
         /// You typed too many wrong codes; `retryAfterSeconds` says how long to wait.
         TooManyCodes,

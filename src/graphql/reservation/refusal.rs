@@ -187,9 +187,10 @@ impl ReservationError {
                 ..new(Code::CoolingDown, "places were kept too long without buying any; come back later")
             },
             Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
-            Refusal::ReservationEnded | Refusal::PlacesChanged | Refusal::TermsChanged => {
-                new(Code::ReservationEnded, "the reservation has ended")
-            }
+            Refusal::ReservationEnded
+            | Refusal::PlacesChanged
+            | Refusal::TermsChanged
+            | Refusal::CodeTaken => new(Code::ReservationEnded, "the reservation has ended"),
             Refusal::AlreadyOrdered => {
                 new(Code::AlreadyOrdered, "the reservation belongs to an order; cancel the order instead")
             }

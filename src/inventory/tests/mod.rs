@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use self::model::Model;
 use super::{
-    Change, Command, Decision, Fairness, Granted, Pick, Place, Refusal, Seat, Stock, Terms, TierTerms,
-    decide,
+    Change, Command, Decision, Fairness, Granted, GrantedCode, Pick, Place, Refusal, Seat, Stock, Terms,
+    TierTerms, decide,
     state::{Area, Counts},
 };
 
@@ -59,8 +59,9 @@ fn order_of(reservation: ReservationId) -> OrderId {
 fn granted(buyer: AccountId, revision: i64) -> Granted {
     Granted {
         id: entity::ClaimId(Uuid::nil()),
+        shop: entity::ShopId(Uuid::nil()),
         buyer,
-        code: None,
+        code: GrantedCode::Next,
         revision,
         terms: "".into(),
         face: None,

@@ -54,6 +54,7 @@ impl World {
             price_minor: 0,
             tax_basis_points: 0,
             codes: CodeSource::Generated,
+            listed: true,
             stock: None,
             limit_per_buyer: 10,
             publish_from: None,
@@ -111,6 +112,7 @@ impl World {
         let row = claim::ActiveModel {
             id: Set(id),
             coupon_id: Set(coupon.id),
+            shop_id: Set(coupon.shop_id),
             account_id: Set(account),
             buyer_id: Set(account),
             state: Set(ClaimState::Claimed),

@@ -1,5 +1,9 @@
 //! What tests of coupons begin with, all made through the API.
 
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, Response},
+};
 use serde_json::{Value, json};
 
 use super::{Answer, World, given::Stage};
@@ -73,6 +77,47 @@ impl World {
         answer.text("signIn.session.accessToken")
     }
 
+    /// Uploads codes of the vendor's, under a key of their own.
+    pub(crate) async fn import_codes(&self, vendor: &str, coupon: &str, csv: &str) -> Answer {
+        let document = "mutation($id: ID!, $csv: String!, $key: String!) {
+            importCouponCodes(input: { couponId: $id, csv: $csv, idempotencyKey: $key }) {
+                coupon { stock } imported faultCount faults { line why } errors { code message path } } }";
+        let key = uuid::Uuid::from_bytes(self.app.random()).to_string();
+        self.gql(Some(vendor), document, json!({ "id": coupon, "csv": csv, "key": key })).await
+    }
+
+    /// A published coupon with a list of these codes; its id.
+    pub(crate) async fn published_with(&self, stage: &Stage, codes: &str, with: Value) -> String {
+        let mut with = with;
+        with["codes"] = "UPLOADED".into();
+        let id = self.draft_coupon(stage, with).await;
+        self.import_codes(&stage.vendor, &id, codes).await.good();
+        self.step_coupon(&stage.vendor, "publishCoupon", &id).await.good();
+        id
+    }
+
+    /// Tries to claim a code of the shop's under a key.
+    pub(crate) async fn claim_code(&self, token: &str, shop: &str, (code, key): (&str, &str)) -> Answer {
+        self.gql(Some(token), CLAIM_CODE, json!({ "shop": shop, "code": code, "key": key })).await
+    }
+
+    /// Asks for the file of a coupon's codes.
+    pub(crate) async fn ask_codes(&self, token: Option<&str>, coupon: &str) -> Response<Body> {
+        let mut request = Request::get(format!("/coupons/{coupon}/codes.csv"));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.http(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// The file of a coupon's codes.
+    pub(crate) async fn codes_file(&self, vendor: &str, coupon: &str) -> String {
+        let response = self.ask_codes(Some(vendor), coupon).await;
+        assert_eq!(response.status(), 200);
+        let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        String::from_utf8(body.to_vec()).expect("text")
+    }
+
     async fn coupon_version(&self, vendor: &str, id: &str) -> Value {
         let document = "query($id: ID!) { coupon(id: $id) { version } }";
         self.gql(Some(vendor), document, json!({ "id": id })).await.good().data("coupon.version")
@@ -95,3 +140,9 @@ pub(crate) const CLAIM: &str = "mutation($coupon: ID!, $key: String!) {
     claimCoupon(input: { couponId: $coupon, idempotencyKey: $key }) {
         claim { id version state code title validFrom validUntil balance { amount } coupon { left viewerTaken } }
         errors { code message path retryable left limit taken availableAt } } }";
+
+/// Claims a code.
+const CLAIM_CODE: &str = "mutation($shop: ID!, $code: String!, $key: String!) {
+    claimCode(input: { shopId: $shop, code: $code, idempotencyKey: $key }) {
+        claim { id state code title coupon { id title left viewerTaken } }
+        errors { code message path retryable retryAfterSeconds limit taken availableAt } } }";

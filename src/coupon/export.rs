@@ -1,0 +1,121 @@
+//! All codes of a coupon, given out as CSV: where each claim stands, and of a list also the codes that nobody has yet.
+//!
+//! Page by page, each as it is when it is asked for, so that as many codes as there may be take little memory.
+
+use std::collections::BTreeMap;
+
+use entity::{
+    ClaimId, CouponId,
+    claim::{self, ClaimState},
+    coupon::{CodeSource, code},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{csv, edit::managed, state::standing};
+use crate::{app::App, auth::Viewer, error::Faulty};
+
+/// Codes of one page.
+const PAGE: usize = 2_000;
+
+/// A coupon's codes, being given out.
+#[derive(Debug)]
+pub struct Export {
+    coupon: CouponId,
+    next: Next,
+}
+
+/// Where it is to be gone on.
+#[derive(Debug)]
+enum Next {
+    Header(CodeSource),
+    /// Claims after this one.
+    Claims(Option<ClaimId>),
+    /// Codes of the list from this position on.
+    Codes(i64),
+    Nothing,
+}
+
+type Row = [String; 4];
+
+/// Begins to give the coupon's codes out to a viewer who may change it.
+pub async fn export(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<Export> {
+    let coupon = managed(app, viewer, id).await?;
+    Ok(Export { coupon: id, next: Next::Header(coupon.codes) })
+}
+
+impl Export {
+    /// The next part of the file; none after the last.
+    pub async fn part(&mut self, app: &App) -> Faulty<Option<Vec<u8>>> {
+        let rows = match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Header(codes) => {
+                self.next = match codes {
+                    CodeSource::Generated => Next::Claims(None),
+                    CodeSource::Uploaded => Next::Codes(0),
+                };
+                vec![["code", "state", "claimed_at", "redeemed_at"].map(str::to_owned)]
+            }
+            Next::Claims(after) => self.claims(app, after).await?,
+            Next::Codes(from) => self.codes(app, from).await?,
+            Next::Nothing => Vec::new(),
+        };
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        csv::export(rows.iter().map(|row| row.iter().map(String::as_str))).map(Some)
+    }
+
+    async fn claims(&mut self, app: &App, after: Option<ClaimId>) -> Faulty<Vec<Row>> {
+        let mut select = claim::Entity::find().filter(claim::Column::CouponId.eq(self.coupon));
+        if let Some(after) = after {
+            select = select.filter(claim::Column::Id.gt(after));
+        }
+        let select = select.order_by_asc(claim::Column::Id).limit(PAGE as u64);
+        let claims = select.all(app.store.read()).await?;
+        if let Some(last) = claims.last() {
+            self.next = Next::Claims(Some(last.id));
+        }
+        Ok(claims.iter().map(|claim| row(app, claim)).collect())
+    }
+
+    async fn codes(&mut self, app: &App, from: i64) -> Faulty<Vec<Row>> {
+        let db = app.store.read();
+        let codes = code::Entity::find()
+            .filter(code::Column::CouponId.eq(self.coupon))
+            .filter(code::Column::Position.gte(from))
+            .order_by_asc(code::Column::Position)
+            .limit(PAGE as u64)
+            .all(db)
+            .await?;
+        if let Some(last) = codes.last() {
+            self.next = Next::Codes(last.position + 1);
+        }
+        let claimed: Vec<ClaimId> = codes.iter().filter_map(|code| code.claim_id).collect();
+        let mut claims = BTreeMap::new();
+        if !claimed.is_empty() {
+            let found = claim::Entity::find().filter(claim::Column::Id.is_in(claimed)).all(db).await?;
+            claims.extend(found.into_iter().map(|claim| (claim.id, claim)));
+        }
+        let line = |code: code::Model| match code.claim_id.and_then(|id| claims.get(&id)) {
+            Some(claim) => row(app, claim),
+            None => [code.code, "free".to_owned(), String::new(), String::new()],
+        };
+        Ok(codes.into_iter().map(line).collect())
+    }
+}
+
+fn row(app: &App, claim: &claim::Model) -> Row {
+    let redeemed = claim.redeemed_at.map(|at| at.to_rfc3339()).unwrap_or_default();
+    let state = name(standing(claim, app.clock.now()));
+    [claim.code.clone(), state.to_owned(), claim.claimed_at.to_rfc3339(), redeemed]
+}
+
+fn name(state: ClaimState) -> &'static str {
+    match state {
+        ClaimState::Claimed => "claimed",
+        ClaimState::Reserved => "reserved",
+        ClaimState::Redeemed => "redeemed",
+        ClaimState::Expired => "expired",
+        ClaimState::Revoked => "revoked",
+        ClaimState::Released => "released",
+    }
+}

@@ -1,0 +1,101 @@
+//! The codes of claims: made for them, or of a list that the coupon has. Whoever holds the inventory's version guard is
+//! the only one who gives codes of its list out.
+
+use std::collections::HashSet;
+
+use entity::{ClaimId, CouponId, InventoryId, ShopId, coupon::code};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{
+    batch::Good,
+    command::{Granted, GrantedCode},
+};
+use crate::{
+    error::{Fault, Faulty},
+    store::{Rows, Tx},
+};
+
+/// The codes of claims that bring theirs along.
+pub(super) fn made(claims: &[&Granted]) -> Vec<String> {
+    let made = |claim: &&Granted| match &claim.code {
+        GrantedCode::Made(code) => Some(code.clone()),
+        GrantedCode::Next | GrantedCode::Listed(_) => None,
+    };
+    claims.iter().filter_map(made).collect()
+}
+
+/// Which of the jobs want a code that somebody has, or that another before them in the batch gets.
+pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, good: &[Good]) -> Faulty<HashSet<usize>> {
+    const SELECT: &str = "SELECT c.code AS code FROM {rows} AS r \
+        JOIN coupon_code AS c ON c.shop_id = r.shop_id AND c.code = r.code \
+        WHERE c.coupon_id = $1 AND c.claim_id IS NULL";
+    let mut wanted: Vec<(usize, ShopId, &str)> = Vec::new();
+    for (index, good) in good.iter().enumerate() {
+        for claim in good.decisions.iter().flat_map(|decision| &decision.claims) {
+            if let GrantedCode::Listed(code) = &claim.code {
+                wanted.push((index, claim.shop, code));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = Rows::default()
+        .uuid("shop_id", wanted.iter().map(|(_, shop, _)| shop.0))
+        .text("code", wanted.iter().map(|(_, _, code)| (*code).to_owned()));
+    let statement = rows.statement(tx.get_database_backend(), SELECT, vec![id.0.into()]);
+    let mut free: HashSet<String> = HashSet::new();
+    for row in tx.query_all_raw(statement).await? {
+        free.insert(row.try_get("", "code")?);
+    }
+    let lost = wanted.into_iter().filter(|(_, _, code)| !free.remove(*code));
+    Ok(lost.map(|(index, _, _)| index).collect())
+}
+
+/// The codes of the claims, in their order.
+pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&Granted]) -> Faulty<Vec<String>> {
+    let listed: HashSet<&str> = claims.iter().copied().filter_map(wanted).collect();
+    let nexts = claims.iter().filter(|claim| claim.code == GrantedCode::Next).count();
+    let free = if nexts == 0 { Vec::new() } else { free_in_tx(tx, id, nexts + listed.len()).await? };
+    let mut free = free.into_iter().filter(|code| !listed.contains(code.as_str()));
+    let code = |claim: &&Granted| match &claim.code {
+        GrantedCode::Made(code) | GrantedCode::Listed(code) => Ok(code.clone()),
+        GrantedCode::Next => free.next().ok_or_else(|| Fault::internal("more copies than codes")),
+    };
+    claims.iter().map(code).collect()
+}
+
+fn wanted(claim: &Granted) -> Option<&str> {
+    match &claim.code {
+        GrantedCode::Listed(code) => Some(code),
+        GrantedCode::Made(_) | GrantedCode::Next => None,
+    }
+}
+
+/// The next codes of the list that nobody has, in their order.
+async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String>> {
+    Ok(code::Entity::find()
+        .select_only()
+        .column(code::Column::Code)
+        .filter(code::Column::CouponId.eq(CouponId::from(id)))
+        .filter(code::Column::ClaimId.is_null())
+        .order_by_asc(code::Column::Position)
+        .limit(count as u64)
+        .into_tuple()
+        .all(tx)
+        .await?)
+}
+
+/// Notes whose the codes of the list are from now on. The claims must be there.
+pub(super) async fn take_in_tx(tx: &Tx, taken: Vec<(ShopId, String, ClaimId)>) -> Faulty<()> {
+    const UPDATE: &str = "UPDATE coupon_code SET claim_id = r.claim_id FROM {rows} AS r \
+        WHERE coupon_code.shop_id = r.shop_id AND coupon_code.code = r.code AND coupon_code.claim_id IS NULL";
+    let count = taken.len() as u64;
+    let changed = Rows::default()
+        .uuid("shop_id", taken.iter().map(|(shop, _, _)| shop.0))
+        .text("code", taken.iter().map(|(_, code, _)| code.clone()))
+        .uuid("claim_id", taken.iter().map(|(_, _, claim)| claim.0))
+        .execute(tx, UPDATE, Vec::new())
+        .await?;
+    if changed == count { Ok(()) } else { Err(Fault::internal("a code of the list was given out twice")) }
+}

@@ -27,11 +27,13 @@
 //!
 //! # How a coupon travels
 //!
-//! Its copies are the stock of one inventory, so `claimCoupon` is a command to a desk as `reserveSeats` is, and the claims
-//! of a batch are rows of its commit. At the checkout the pure rules of [`coupon::discount`] say what claims take off;
-//! the checkout's transaction freezes that in the order, binds the claims to it by their versions, and takes the
-//! discounts from their budgets where these allow it. Paid, the claims are redeemed; ended unpaid or refunded, they and
-//! their budgets come back. A paid coupon is bought as a seat is, and its claims are issued when it is sold.
+//! Its copies are the stock of one inventory, so `claimCoupon` is a command to a desk as `reserveSeats` is, and the
+//! claims of a batch are rows of its commit. Codes are a shop's own: made at the claim, or of a coupon's list, one of
+//! which becomes the claim of whoever has it ([`coupon::by_code`]). At the checkout the pure rules of
+//! [`coupon::discount`] say what claims take off; the checkout's transaction freezes that in the order, binds the
+//! claims to it by their versions, and takes the discounts from their budgets where these allow it. Paid, the claims
+//! are redeemed; ended unpaid or refunded, they and their budgets come back. A paid coupon is bought as a seat is, and
+//! its claims are issued when it is sold.
 //!
 //! # How an order becomes paid
 //!

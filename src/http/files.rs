@@ -18,7 +18,7 @@ use entity::ShopId;
 use futures_util::stream;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::answer;
@@ -30,6 +30,8 @@ const FILES_MAX: usize = 4;
 const RETRY_AFTER: &str = "5";
 /// How long a reader may take for one part of a file.
 const STALL: Duration = Duration::from_secs(30);
+/// How long a reader may take for a whole file: a million codes in this time is a slow connection.
+const TOTAL: Duration = Duration::from_mins(10);
 
 /// The places for files. All clones are the same one.
 #[derive(Clone)]
@@ -91,9 +93,11 @@ pub(super) fn give_out(app: &App, mut export: Export, turn: Turn) -> Body {
     let (sender, receiver) = mpsc::channel(1);
     let reader = app.clone();
     app.spawn(async move {
+        let end = Instant::now() + TOTAL;
         loop {
             let part = tokio::select! {
                 () = reader.drained.cancelled() => return,
+                () = sleep_until(end) => return,
                 part = export.part(&reader) => part,
             };
             let part = match part {

@@ -93,7 +93,7 @@ pub enum CodeSource {
     Uploaded,
 }
 
-/// What a shop promises to whoever claims one. Drafts are seen by their shop's members only.
+/// What a shop promises to whoever claims one. Drafts, and what is not listed, are found by their shop's members only.
 #[derive(Clone, Debug)]
 pub struct Coupon(coupon::Model);
 
@@ -103,7 +103,7 @@ impl From<coupon::Model> for Coupon {
     }
 }
 
-/// What a shop promises to whoever claims one. Drafts are seen by their shop's members only.
+/// What a shop promises to whoever claims one. Drafts, and what is not listed, are found by their shop's members only.
 #[Object]
 impl Coupon {
     /// Globally unique.

@@ -36,6 +36,11 @@ pub enum Fault {
         /// After how many milliseconds to try again.
         retry_after_ms: u64,
     },
+    /// The caller guessed too often; nothing was looked at, and the caller waits.
+    TooManyGuesses {
+        /// After how many seconds to try again.
+        retry_after_seconds: u32,
+    },
     /// A dependency did not answer in time; trying again may help.
     Unavailable,
     /// Our bug, or the database's trouble: logged once at the boundary, shown to nobody.

@@ -70,6 +70,8 @@ pub struct Model {
     pub claimed_at: DateTimeUtc,
     /// When it was used up.
     pub redeemed_at: Option<DateTimeUtc>,
+    /// When it first opened places to its holder, if it is an access code: it goes on doing so, but was used.
+    pub opened_at: Option<DateTimeUtc>,
     /// Optimistic-concurrency version; each write raises it by one.
     pub version: i64,
     /// When the row was last written.

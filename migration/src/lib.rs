@@ -18,6 +18,7 @@ mod m20261122_000010_change_log;
 mod m20261123_000011_coupons;
 mod m20261123_000012_budgets;
 mod m20261124_000013_codes;
+mod m20261123_000014_access_trace;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000011_coupons::Migration),
             Box::new(m20261123_000012_budgets::Migration),
             Box::new(m20261124_000013_codes::Migration),
+            Box::new(m20261123_000014_access_trace::Migration),
         ]
     }
 }

@@ -1,13 +1,21 @@
-//! Access codes: claims that open hidden price levels to whoever reserves with them.
+//! Access codes: claims that open hidden price levels to their holders.
 //!
 //! The code is looked at before any place is, so that nobody loses the places that they chose to a code that does not
-//! open them. A code is not used up by it: it is good until its time is up, within the event's limit per buyer.
+//! open them. A code is not used up by it: it is good until its time is up, within the event's limit per buyer. But it
+//! leaves a trace in the transaction of the first reservation that it opened: from then on it is neither given away nor
+//! given back, nor refunded.
 
-use entity::{AccountId, EventId, TierId, claim::ClaimState};
+use chrono::{DateTime, Utc};
+use entity::{
+    AccountId, EventId, TierId,
+    claim::{self, ClaimState},
+};
+use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
 
 use super::{
+    claim::change_in_tx,
     discount::{Line, Reason, applies},
-    spend::{Why, by_code},
+    spend::{Others, Why, by_code},
     state::standing,
     terms::{Terms, Worth},
 };
@@ -15,9 +23,9 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::{Error, Result},
+    error::{Error, Fault, Faulty, Result},
     event,
-    inventory::{self, Reservation, Reserve},
+    inventory::{self, Reservation, Reserve, deal::Companion},
 };
 
 /// Why places were not reserved with an access code.
@@ -29,19 +37,69 @@ pub enum Refusal {
     Places(inventory::Refusal),
 }
 
+/// A code of somebody's, and what it opens.
+struct Opened {
+    claim: claim::Model,
+    tiers: Vec<TierId>,
+}
+
 /// Reserves places for the viewer, also at the hidden price levels that the code opens.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve, code: &str) -> Result<Reservation, Refusal> {
-    let account = viewer.account()?;
-    let opened =
-        opened(app, account, input.event, code).await.map_err(|error| error.map_refusal(Refusal::Code))?;
-    let reserved = inventory::reserve_opened(app, viewer, input, opened).await;
-    reserved.map_err(|error| error.map_refusal(Refusal::Places))
+    let (account, event) = (viewer.account()?, input.event);
+    let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
+    let Opened { claim, tiers } = opened(app, account, (event, code), Others::Claim).await.map_err(of_code)?;
+    let trace = claim.opened_at.is_none().then(|| trace(&claim, app.clock.now()));
+    match inventory::reserve_opened(app, viewer, input, (tiers, trace)).await {
+        // Given away, given back or refunded at the same moment: say which.
+        Err(Error::Fault(Fault::Stale(_))) => {
+            opened(app, account, (event, code), Others::Claim).await.map_err(of_code)?;
+            Err(Fault::Unavailable.into())
+        }
+        reserved => reserved.map_err(|error| error.map_refusal(Refusal::Places)),
+    }
+}
+
+/// The event's hidden price levels that the code opens to the viewer; none where it opens nothing, whatever the reason.
+pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -> Faulty<Vec<TierId>> {
+    // Who merely looks claims nothing.
+    match opened(app, viewer.account()?, (event, code), Others::Leave).await {
+        Ok(opened) => Ok(opened.tiers),
+        Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })) => {
+            Err(Fault::TooManyGuesses { retry_after_seconds })
+        }
+        Err(Error::Refused(Why::UnknownCode | Why::InUse | Why::Used | Why::Rule(_))) => Ok(Vec::new()),
+        Err(Error::Fault(fault)) => Err(fault),
+    }
+}
+
+/// Writes down that the claim opened places, beside the reservation of these. Stale: it is no longer what it was when it
+/// was looked at.
+fn trace(claim: &claim::Model, now: DateTime<Utc>) -> Companion {
+    let (id, epoch) = (claim.id, claim.epoch);
+    Box::new(move |tx, _| {
+        Box::pin(async move {
+            let claim = claim::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
+            let claim = claim
+                .filter(|claim| claim.epoch == epoch && claim.state == ClaimState::Claimed)
+                .ok_or(Fault::Stale("claim"))?;
+            // Several reservations at once may all be the first.
+            if claim.opened_at.is_none() {
+                change_in_tx(tx, &claim, now, |row| row.opened_at = Set(Some(now))).await?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// The event's hidden price levels that the code opens, at least one.
-async fn opened(app: &App, account: AccountId, event: EventId, code: &str) -> Result<Vec<TierId>, Why> {
+async fn opened(
+    app: &App,
+    account: AccountId,
+    (event, code): (EventId, &str),
+    others: Others,
+) -> Result<Opened, Why> {
     let event = event::by_id(app, event).await?;
-    let claim = by_code(app, account, event.shop_id, code).await?;
+    let claim = by_code(app, account, (event.shop_id, code), others).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {
@@ -68,12 +126,15 @@ async fn opened(app: &App, account: AccountId, event: EventId, code: &str) -> Re
         fee: 0,
         is_gift_card: false,
     };
-    let mut opened = Vec::new();
+    let mut tiers = Vec::new();
     for tier in event::tiers_of(app, event.id).await? {
         line.tier = Some(tier.id);
         if tier.hidden && applies(&terms, &line) {
-            opened.push(tier.id);
+            tiers.push(tier.id);
         }
     }
-    if opened.is_empty() { Err(Error::Refused(Why::Rule(Reason::OtherItems))) } else { Ok(opened) }
+    if tiers.is_empty() {
+        return Err(Error::Refused(Why::Rule(Reason::OtherItems)));
+    }
+    Ok(Opened { claim, tiers })
 }

@@ -222,9 +222,11 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
     }
 }
 
-/// Whether the claim is in its holder's hands and its time is not up.
+/// Whether the claim is in its holder's hands, its time is not up, and no use was made of it that is for good. An access
+/// code that opened places goes on opening them, but is its holder's from then on.
 pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(), Refusal> {
     match standing(claim, now) {
+        ClaimState::Claimed if claim.opened_at.is_some() => Err(Refusal::Used),
         ClaimState::Claimed => Ok(()),
         ClaimState::Reserved => Err(Refusal::InOrder { order: claim.order_id }),
         ClaimState::Redeemed => Err(Refusal::Used),

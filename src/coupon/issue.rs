@@ -104,6 +104,7 @@ pub(crate) async fn used_of(
 
 fn is_unused(order: &order::Model, claim: &claim::Model) -> bool {
     matches!(claim.state, ClaimState::Claimed | ClaimState::Expired)
+        && claim.opened_at.is_none()
         && claim.account_id == order.account_id
         && claim.balance_minor == claim.face_minor
 }

@@ -158,6 +158,7 @@ impl Lasting {
             order_line_id: None,
             claimed_at: now,
             redeemed_at: None,
+            opened_at: None,
             version: 1,
             updated_at: now,
         }

@@ -88,7 +88,7 @@ pub async fn named(
     let mut refused = Vec::new();
     for (index, code) in codes.iter().enumerate() {
         let named = Named::Code(index);
-        match by_code(app, account, shop, code).await {
+        match by_code(app, account, (shop, code), Others::Spend).await {
             Ok(claim) => found.push(Found { named, claim }),
             Err(Error::Refused(why)) => refused.push(Refused { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
@@ -110,36 +110,52 @@ pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> Faulty<Vec<claim::Mo
     Ok(claim::Entity::find().filter(claim::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// The claim with this code of the shop, if the account may spend it. One of a coupon's list that nobody has is claimed for
-/// the account, and stays its own whatever becomes of the order. Every other code is answered alike, so that nobody learns
-/// which codes there are.
+/// What becomes of a code that the account does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Others {
+    /// Whoever has a shareable one may spend it; and one of a coupon's list that nobody has is claimed for the account, and
+    /// stays its own whatever becomes of the order.
+    Spend,
+    /// One of a coupon's list that nobody has is claimed likewise; every other is its holder's.
+    Claim,
+    /// It is nobody's concern.
+    Leave,
+}
+
+/// The claim with this code of the shop, if the account may use it. Every other code is answered alike, so that nobody
+/// learns which codes there are.
 pub(super) async fn by_code(
     app: &App,
     account: AccountId,
-    shop: ShopId,
-    text: &str,
+    (shop, text): (ShopId, &str),
+    others: Others,
 ) -> Result<claim::Model, Why> {
     let guess = app.guesses.begin(account, app.clock.now());
     let guess =
         guess.map_err(|retry_after_seconds| Error::Refused(Why::TooManyCodes { retry_after_seconds }))?;
     let found = match Code::parse(text) {
-        Some(code) => spendable(app, account, (shop, &code)).await,
+        Some(code) => usable(app, account, (shop, &code), others).await,
         None => Err(Error::Refused(Why::UnknownCode)),
     };
     guess.judge(&found);
     found
 }
 
-async fn spendable(
+async fn usable(
     app: &App,
     account: AccountId,
     (shop, code): (ShopId, &Code),
+    others: Others,
 ) -> Result<claim::Model, Why> {
     if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
-        let is_bearers = is_live && Terms::from_json(&claim.terms)?.shareable;
+        let is_bearers =
+            others == Others::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
         let is_usable = claim.account_id == account || is_bearers;
         return if is_usable { Ok(claim) } else { Err(Error::Refused(Why::UnknownCode)) };
+    }
+    if others == Others::Leave {
+        return Err(Error::Refused(Why::UnknownCode));
     }
     held(app, account, (shop, code), None).await.map_err(|error| error.map_refusal(|_| Why::UnknownCode))
 }

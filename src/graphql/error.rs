@@ -172,6 +172,7 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
         fault @ (Fault::Unauthenticated
         | Fault::Forbidden(_)
         | Fault::Overloaded { .. }
+        | Fault::TooManyGuesses { .. }
         | Fault::Unavailable
         | Fault::Internal(_)) => Err(fault.into()),
     }
@@ -207,6 +208,11 @@ impl From<Fault> for ApiError {
                 message: "too many are asking at once; nothing was done, try again".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
+            Fault::TooManyGuesses { retry_after_seconds } => Self {
+                code: "RATE_LIMITED",
+                message: "too many wrong codes; wait".to_owned(),
+                retry_after_ms: Some(u64::from(retry_after_seconds) * 1_000),
+            },
             Fault::Unavailable => plain("UNAVAILABLE", "not possible right now; try again with the same key"),
             Fault::Internal(source) => {
                 tracing::error!(error = %source, debug = ?source, "an operation failed");
@@ -228,7 +234,7 @@ impl From<ApiError> for async_graphql::Error {
         let ApiError { code, message, retry_after_ms } = error;
         Self::new(message).extend_with(|_, extensions| {
             extensions.set("code", code);
-            extensions.set("retryable", matches!(code, "OVERLOADED" | "UNAVAILABLE"));
+            extensions.set("retryable", matches!(code, "OVERLOADED" | "RATE_LIMITED" | "UNAVAILABLE"));
             if let Some(after) = retry_after_ms {
                 extensions.set("retryAfterMs", after);
             }

@@ -62,6 +62,7 @@ pub(crate) fn unshare(fault: &Shared) -> Fault {
         | Fault::IdempotencyMismatch
         | Fault::Forbidden(_)
         | Fault::Overloaded { .. }
+        | Fault::TooManyGuesses { .. }
         | Fault::Internal(_)) => Fault::internal(format!("a batch read failed: {fault:?}")),
     }
 }

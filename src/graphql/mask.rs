@@ -4,12 +4,13 @@
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 /// The codes that [`super::error::ApiError`] gives.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "BAD_USER_INPUT",
     "FORBIDDEN",
     "IDEMPOTENCY_MISMATCH",
     "NOT_FOUND",
     "OVERLOADED",
+    "RATE_LIMITED",
     "STALE",
     "UNAUTHENTICATED",
     "UNAVAILABLE",

@@ -158,7 +158,7 @@ fn refused(fault: &Fault) -> Response {
             let message = "The idempotency key was used before with another file.";
             answer::refused(StatusCode::CONFLICT, "IDEMPOTENCY_MISMATCH", message)
         }
-        Fault::Internal(_) => {
+        Fault::TooManyGuesses { .. } | Fault::Internal(_) => {
             tracing::error!(?fault, "codes could not be served");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Failure::Http(status, answer::internal()).answer(MediaType::Json)

@@ -202,6 +202,7 @@ fn refused(fault: &Fault) -> Response {
         | Fault::IdempotencyMismatch
         | Fault::Unauthenticated
         | Fault::Forbidden(_)
+        | Fault::TooManyGuesses { .. }
         | Fault::Internal(_) => {
             tracing::error!(?fault, "a geometry could not be served");
             let status = StatusCode::INTERNAL_SERVER_ERROR;

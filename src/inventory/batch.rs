@@ -210,6 +210,7 @@ pub(super) fn give_up(jobs: Vec<Job>, fault: &Fault) {
             | Fault::Unauthenticated
             | Fault::Forbidden(_)
             | Fault::Overloaded { .. }
+            | Fault::TooManyGuesses { .. }
             | Fault::Unavailable
             | Fault::Internal(_) => Fault::Unavailable,
         };

@@ -39,7 +39,7 @@ use futures_util::StreamExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
-use self::deal::{Claim, Deal, NoDeal, transact};
+use self::deal::{Claim, Companion, Deal, NoDeal, transact};
 pub use self::{
     change::{Change, Decision, Told},
     command::{Accessible, BestAvailable, Command, Granted, GrantedCode, Pick, Promised, Refusal},
@@ -91,15 +91,15 @@ pub struct Reserve {
 
 /// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
-    reserve_opened(app, viewer, input, Vec::new()).await
+    reserve_opened(app, viewer, input, (Vec::new(), None)).await
 }
 
-/// The same, for a viewer to whom hidden price levels were opened.
+/// The same, for a viewer to whom hidden price levels were opened, with what is written beside the reservation for it.
 pub(crate) async fn reserve_opened(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    opened: Vec<TierId>,
+    (opened, companion): (Vec<TierId>, Option<Companion>),
 ) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
@@ -109,7 +109,7 @@ pub(crate) async fn reserve_opened(
         wish.opened.clone_from(&opened);
     }
     let command = Command::Reserve { id, buyer, pick: input.pick, opened, promised: None };
-    match one(app, input.event.into(), command, Some((key.clone(), id.0))).await {
+    match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
         Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
             Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),
             None => Err(Fault::Unavailable.into()),
@@ -125,14 +125,14 @@ pub async fn release(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Re
     if reservation.held.state == ReservationState::Released {
         return Ok(reservation);
     }
-    Ok(one(app, reservation.inventory, Command::Release { id, buyer, order: None }, None).await?)
+    Ok(one(app, reservation.inventory, Command::Release { id, buyer, order: None }, (None, None)).await?)
 }
 
 /// Gives an active reservation of the viewer's more time, never beyond the event's maximum.
 pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     let reservation = owned(app, viewer, id).await?;
-    Ok(one(app, reservation.inventory, Command::Extend { id, buyer }, None).await?)
+    Ok(one(app, reservation.inventory, Command::Extend { id, buyer }, (None, None)).await?)
 }
 
 /// The viewer's reservation. Somebody else's is not found, as one that does not exist.
@@ -283,9 +283,9 @@ async fn one(
     app: &App,
     inventory: InventoryId,
     command: Command,
-    key: Option<Claim>,
+    (companion, key): (Option<Companion>, Option<Claim>),
 ) -> std::result::Result<Reservation, NoDeal> {
-    let deal = Deal { legs: vec![(inventory, vec![command])], companion: None, key };
+    let deal = Deal { legs: vec![(inventory, vec![command])], companion, key };
     let held = transact(app, deal).await?.pop().ok_or(NoDeal::Fault(Fault::Unavailable))?;
     Ok(Reservation { inventory, held })
 }

@@ -161,6 +161,12 @@ impl Claim {
     async fn redeemed_at(&self) -> Option<DateTime<Utc>> {
         self.0.redeemed_at
     }
+
+    /// When it first opened places to you, if it is an access code. It goes on opening them until its time is up, but from
+    /// then on it cannot be given to somebody else, given back or refunded.
+    async fn opened_at(&self) -> Option<DateTime<Utc>> {
+        self.0.opened_at
+    }
 }
 
 impl Claim {

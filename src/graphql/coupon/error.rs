@@ -58,7 +58,7 @@ user_error! {
         LimitReached,
         /// It is bound to an order that is not paid yet: cancel that, or pay.
         InOrder,
-        /// It was used already, or a part of it.
+        /// It was used already, or a part of it; or it is an access code that opened places.
         Used,
         /// Its time is up.
         Expired,

@@ -22,8 +22,9 @@ pub struct ReserveSeatsInput {
     pub event_id: ID,
     /// Which places.
     pub pick: PickInput,
-    /// The code of an access coupon of the event's shop that opens hidden tiers of the event to you. It is looked at before
-    /// any place is. One that nobody claimed yet is claimed for you first, and stays in your bag whatever becomes of this.
+    /// The code of an access coupon of the event's shop that opens hidden tiers of the event to you: one in your bag, or
+    /// one that nobody claimed yet, which is claimed for you first and stays in your bag whatever becomes of this. It is
+    /// looked at before any place is, and is good for further reservations; but once it opened one, it is yours for good.
     pub access_code: Option<String>,
     /// Your own key, 8 to 255 characters, a UUID for instance: the same call with the same key has its effect once,
     /// and the same answer, for 7 days.

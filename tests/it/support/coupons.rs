@@ -12,7 +12,10 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, In
 use serde_json::json;
 use tessera::{
     auth,
-    coupon::{code::Code, terms::Terms},
+    coupon::{
+        code::Code,
+        terms::{Terms, Worth},
+    },
 };
 use type_safe_id::{DynamicType, TypeSafeId};
 
@@ -129,6 +132,7 @@ impl World {
             order_line_id: Set(None),
             claimed_at: Set(now),
             redeemed_at: Set(None),
+            opened_at: Set(None),
             version: Set(1),
             updated_at: Set(now),
         };
@@ -159,6 +163,14 @@ impl World {
         let all = answer.data("viewer.reservations");
         let items = all.as_array().into_iter().flatten().filter_map(|one| one["items"].as_array().cloned());
         items.flatten().map(|item| item["label"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The live reservations of whoever has the token.
+    pub(crate) async fn reservations(&self, token: &str) -> Vec<String> {
+        let answer = self.gql(Some(token), "{ viewer { reservations { id } } }", json!({})).await.good();
+        let all = answer.data("viewer.reservations");
+        let ids = all.as_array().into_iter().flatten();
+        ids.filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
     }
 
     /// Tries to check reservations out and to spend claims on them.
@@ -244,6 +256,12 @@ pub(crate) async fn hold(db: &DatabaseConnection) {
             order.is_some_and(|order| order.state == OrderState::AwaitingPayment)
         });
         let waiting = waiting.count();
+        if claim.opened_at.is_some() {
+            let terms = Terms::from_json(&claim.terms).expect("terms");
+            assert_eq!(terms.worth, Worth::AccessCode, "only access codes open anything");
+            let is_kept = matches!(claim.state, ClaimState::Claimed | ClaimState::Expired);
+            assert!(is_kept, "what opened places is its holder's, and not {:?}", claim.state);
+        }
         assert_eq!(waiting, usize::from(claim.state == ClaimState::Reserved), "reserved by one order");
         if let (Some(face), Some(balance)) = (claim.face_minor, claim.balance_minor) {
             let taken: i64 = lasting.iter().filter_map(|one| one.amount_minor).sum();

@@ -1,0 +1,25 @@
+//! When an access code first opened places to its holder.
+
+use sea_orm_migration::prelude::*;
+
+use crate::dialect::run;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+/// What opened places was used: nobody gives it back after that.
+const UP: &[&str] = &[r"ALTER TABLE claim ADD COLUMN opened_at {time}
+        CONSTRAINT claim_opened CHECK (opened_at IS NULL OR state IN ('claimed', 'expired'))"];
+
+const DOWN: &[&str] = &["ALTER TABLE claim DROP COLUMN opened_at"];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, DOWN).await
+    }
+}

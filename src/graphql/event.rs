@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection, dataloader::Loader};
 use chrono::{DateTime, Utc};
-use entity::{EventId, InventoryId, event, inventory};
+use entity::{EventId, InventoryId, event, inventory, tier};
 
 use super::{
     availability::AvailabilitySnapshot,
@@ -17,7 +17,7 @@ use super::{
     page::{Cursor, PageArgs, connection},
     scalar::{Long, Money},
     seat_map::{MapOf, SeatMap},
-    shop::Shop,
+    shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
     venue::{Venue, VenueOf},
 };
@@ -26,13 +26,13 @@ pub use super::{
     event_list::{EventFilter, EventOrder, EventTotal},
 };
 use crate::{
-    coupon::find::Filter as CouponFilter,
+    coupon::{access, find::Filter as CouponFilter},
     error::{Fault, Faulty},
     event::{
         find::{self, Key, Order},
         rules::{Standing, standing},
     },
-    inventory::counts_of,
+    inventory::{counts_of, feed},
 };
 
 /// Something that people attend. Drafts are seen by their shop's members only.
@@ -71,7 +71,7 @@ impl Event {
     /// Where the event stands now.
     async fn status(&self, ctx: &Context<'_>) -> ApiResult<EventStatus> {
         let available = match self.0.status {
-            event::EventStatus::Published => self.counts(ctx).await?.map_or(0, |counts| counts.available),
+            event::EventStatus::Published => self.free(ctx).await?.unwrap_or_default(),
             event::EventStatus::Draft | event::EventStatus::Cancelled => 0,
         };
         let available = u32::try_from(available).unwrap_or_default();
@@ -166,15 +166,33 @@ impl Event {
         Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.map(SeatMap::from))
     }
 
-    /// Its price levels in their order; at most 100.
+    /// Its price levels in their order; at most 100. Hidden ones are seen by those who work for its shop: for others see
+    /// `tiersOpenedBy`.
     async fn tiers(&self, ctx: &Context<'_>) -> ApiResult<Vec<Tier>> {
-        Ok(self.price_levels(ctx).await?)
+        let mut tiers = self.price_levels(ctx).await?;
+        if tiers.iter().any(|tier| tier.hidden) && !self.is_ours(ctx).await? {
+            tiers.retain(|tier| !tier.hidden);
+        }
+        Ok(self.shown(tiers))
+    }
+
+    /// The hidden price levels that an access code of yours opens to you; none where it opens nothing, whatever the
+    /// reason: nobody learns which codes there are. Who tries too many wrong codes has to wait (`RATE_LIMITED`).
+    async fn tiers_opened_by(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The code of an access coupon in your bag.")] code: String,
+    ) -> ApiResult<Vec<Tier>> {
+        let opened = access::opened_to(ctx.app(), ctx.viewer(), self.0.id, &code).await?;
+        let mut tiers = self.price_levels(ctx).await?;
+        tiers.retain(|tier| opened.contains(&tier.id));
+        Ok(self.shown(tiers))
     }
 
     /// What places cost, from the cheapest tier to the dearest, hidden ones left out, fees and tax included; null while
     /// there are no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
-        let tiers = ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default();
+        let tiers = self.price_levels(ctx).await?;
         let shown = || tiers.iter().filter(|tier| !tier.hidden);
         let totals = || shown().map(|tier| tier.price_minor + tier.fee_minor);
         Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
@@ -183,9 +201,9 @@ impl Event {
         }))
     }
 
-    /// How many places are free to reserve; null for drafts.
+    /// How many places are free to reserve, those at hidden price levels left out; null for drafts.
     async fn seats_left(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
-        Ok(self.counts(ctx).await?.map(|counts| counts.available))
+        Ok(self.free(ctx).await?)
     }
 
     /// How many places there are in all.
@@ -195,12 +213,25 @@ impl Event {
     }
 
     /// What is free at this moment, for each row, area and tier; null for drafts. To be kept up to date, subscribe to
-    /// `seatAvailability` with its `version` as `after`.
-    async fn availability(&self, ctx: &Context<'_>) -> ApiResult<Option<AvailabilitySnapshot>> {
+    /// `seatAvailability` with its `version` as `after`: that tells places at hidden tiers as not for sale, so with an
+    /// access code ask for this again.
+    async fn availability(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "The code of an access coupon in your bag: places at the hidden tiers that it opens are told \
+            too. One that opens nothing changes nothing, and counts as for `tiersOpenedBy`."
+        )]
+        access_code: Option<String>,
+    ) -> ApiResult<Option<AvailabilitySnapshot>> {
+        let opened = match access_code {
+            Some(code) => access::opened_to(ctx.app(), ctx.viewer(), self.0.id, &code).await?,
+            None => Vec::new(),
+        };
         if self.0.status == event::EventStatus::Draft {
             return Ok(None);
         }
-        let availability = crate::inventory::feed::availability(ctx.app(), self.0.id.into()).await?;
+        let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
         ctx.progress().read(self.0.id.into(), availability.version);
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
     }
@@ -227,13 +258,28 @@ impl Event {
         find::event(ctx.app(), ctx.viewer(), id).await
     }
 
-    async fn price_levels(&self, ctx: &Context<'_>) -> Faulty<Vec<Tier>> {
-        let tiers = ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default();
-        Ok(tiers.into_iter().map(|tier| Tier::new(tier, &self.0)).collect())
+    async fn price_levels(&self, ctx: &Context<'_>) -> Faulty<Vec<tier::Model>> {
+        Ok(ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default())
     }
 
-    async fn counts(&self, ctx: &Context<'_>) -> Faulty<Option<inventory::Model>> {
-        ctx.loaders().one(CountsOf(self.0.id.into())).await
+    fn shown(&self, tiers: Vec<tier::Model>) -> Vec<Tier> {
+        tiers.into_iter().map(|tier| Tier::new(tier, &self.0)).collect()
+    }
+
+    async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
+        Ok(ctx.loaders().one(RoleIn(self.0.shop_id)).await?.is_some())
+    }
+
+    /// How many places everybody may reserve.
+    async fn free(&self, ctx: &Context<'_>) -> Faulty<Option<i32>> {
+        let id = self.0.id.into();
+        let Some(counts) = ctx.loaders().one(CountsOf(id)).await? else { return Ok(None) };
+        if self.price_levels(ctx).await?.iter().all(|tier| !tier.hidden) {
+            return Ok(Some(counts.available));
+        }
+        // The row counts hidden places too; which they are, the desk knows.
+        let shown = feed::availability(ctx.app(), id).await?.counts.available;
+        Ok(Some(i32::try_from(shown).unwrap_or(i32::MAX)))
     }
 }
 

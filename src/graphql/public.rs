@@ -155,8 +155,10 @@ impl<'a> Walk<'a> {
         // By its address an event is found in a table that has no version.
         let by_id = (of, name) != ("Query", "event")
             || (field.get_argument("id").is_some() && field.get_argument("slug").is_none());
+        // What an access code opens is its holder's to see.
+        let for_all = (of, name) != ("Event", "availability") || field.arguments.is_empty();
         let Some(ty) = self.shape.type_of(of, name) else { return false };
-        listed && by_id && self.set(&field.selection_set.node, ty)
+        listed && by_id && for_all && self.set(&field.selection_set.node, ty)
     }
 }
 
@@ -200,6 +202,9 @@ mod tests {
             "{ event(slug: \"x\") { availability { version } } }",
             "{ event(id: \"x\", slug: \"x\") { availability { version } } }",
             "{ event(id: \"x\") { name availability { version } } }",
+            "{ event(id: \"x\") { availability(accessCode: \"x\") { version } } }",
+            "query($c: String) { event(id: \"x\") { availability(accessCode: $c) { version } } }",
+            "{ event(id: \"x\") { tiersOpenedBy(code: \"x\") { id } } }",
             "{ event(id: \"x\") { id } me { id } }",
             "{ event(id: \"x\") { ...e } } fragment e on Event { id shop { id } }",
             "{ event(id: \"x\") { ... on Node { id } } }",

@@ -87,8 +87,8 @@ impl Tier {
         self.row.position
     }
 
-    /// Whether its places are sold to those only who give an access code that opens it: see `reserveSeats`. Leave it out of
-    /// what everybody is shown.
+    /// Whether its places are sold to those only who give an access code that opens it: see `reserveSeats`. Everybody
+    /// else is told of neither the tier nor its places.
     async fn hidden(&self) -> bool {
         self.row.hidden
     }

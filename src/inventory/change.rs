@@ -58,6 +58,13 @@ pub struct Change {
     /// What is counted of buyers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub buyers: Vec<Told>,
+    /// Those of the seats, by ordinal and ascending, that were not for sale to everybody then: nobody is told of them.
+    /// Written down here because terms change: what is told of a version later must be what was told of it then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden_seats: Vec<u32>,
+    /// Those of the areas, likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hidden_areas: Vec<u32>,
 }
 
 /// Buyer, places taken, and idle time if there is any. (Short, because there is one in almost every change.)
@@ -111,8 +118,14 @@ impl Stock {
                 reservations.extend(write.after.as_ref());
             }
         }
+        let hidden = |ordinals: &BTreeSet<u32>, tiers: &[Option<u16>]| -> Vec<u32> {
+            let tier = |ordinal: u32| tiers.get(ordinal as usize).copied().flatten();
+            ordinals.iter().copied().filter(|&ordinal| !self.terms.is_open_to(tier(ordinal), &[])).collect()
+        };
         Change {
             terms: false,
+            hidden_seats: hidden(&seats, &self.terms.seat_tiers),
+            hidden_areas: hidden(&areas, &self.terms.area_tiers),
             seats: seats
                 .into_iter()
                 .map(|ordinal| {

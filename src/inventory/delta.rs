@@ -34,15 +34,16 @@ pub enum Visible {
     Reserved,
     /// Sold.
     Sold,
-    /// Withheld, or without a price.
+    /// Withheld, without a price, or sold to those only to whom it was opened.
     Blocked,
 }
 
 impl Visible {
-    pub(super) fn of(status: SeatStatus, has_price: bool) -> Self {
+    /// Of a seat that is for sale to whoever looks.
+    pub(super) fn of(status: SeatStatus) -> Self {
         match status {
-            SeatStatus::Available if has_price => Self::Available,
-            SeatStatus::Available | SeatStatus::Blocked => Self::Blocked,
+            SeatStatus::Available => Self::Available,
+            SeatStatus::Blocked => Self::Blocked,
             SeatStatus::Reserved | SeatStatus::Paying => Self::Reserved,
             SeatStatus::Sold => Self::Sold,
         }
@@ -50,18 +51,25 @@ impl Visible {
 }
 
 impl Delta {
-    /// What one version changed.
+    /// What one version changed, as everybody may see it. What is hidden does not change for them: it is not for sale
+    /// in the snapshot before, and stays so until new terms make a new snapshot.
     pub fn of(version: i64, change: &Change) -> Self {
+        let shown = |hidden: &[u32], ordinal: u32| hidden.binary_search(&ordinal).is_err();
         Self {
             after: version - 1,
             version,
-            // A seat without a price is never reserved or sold, so it is in no change but by being blocked.
             seats: change
                 .seats
                 .iter()
-                .map(|&(ordinal, status, ..)| (ordinal, Visible::of(status, true)))
+                .filter(|seat| shown(&change.hidden_seats, seat.0))
+                .map(|&(ordinal, status, ..)| (ordinal, Visible::of(status)))
                 .collect(),
-            areas: change.areas.iter().map(|&(ordinal, available, ..)| (ordinal, available)).collect(),
+            areas: change
+                .areas
+                .iter()
+                .filter(|area| shown(&change.hidden_areas, area.0))
+                .map(|&(ordinal, available, ..)| (ordinal, available))
+                .collect(),
         }
     }
 
@@ -117,6 +125,10 @@ mod tests {
         }
     }
 
+    fn is_hidden(ordinal: u32) -> bool {
+        ordinal.is_multiple_of(3)
+    }
+
     fn status() -> impl Strategy<Value = SeatStatus> {
         prop_oneof![
             Just(SeatStatus::Available),
@@ -136,7 +148,15 @@ mod tests {
             // In no particular order, and at most once each, as a change tells them.
             let seats: std::collections::HashMap<_, _> = seats.into_iter().collect();
             let areas: std::collections::HashMap<_, _> = areas.into_iter().collect();
+            // Of which some are hidden, always the same.
+            let hidden = |ordinals: Vec<u32>| -> Vec<u32> {
+                let hidden: std::collections::BTreeSet<u32> =
+                    ordinals.into_iter().filter(|&ordinal| is_hidden(ordinal)).collect();
+                hidden.into_iter().collect()
+            };
             Change {
+                hidden_seats: hidden(seats.keys().copied().map(ordinal).collect()),
+                hidden_areas: hidden(areas.keys().copied().map(ordinal).collect()),
                 seats: seats.into_iter().map(|(index, status)| (ordinal(index), status, 1, None)).collect(),
                 areas: areas.into_iter().map(|(index, free)| (ordinal(index), free, 0, 0)).collect(),
                 ..Change::default()
@@ -144,16 +164,26 @@ mod tests {
         }
     }
 
-    /// The maps at every version, by setting each place to what the change says.
+    /// The maps at every version, by setting each place that is not hidden to what the change says.
     fn maps(changes: &[Change]) -> Vec<Map> {
         let mut map = Map { version: 7, seats: vec![Visible::Available; SEATS], areas: vec![50; AREAS] };
+        for (ordinal, seat) in (0..).zip(&mut map.seats) {
+            if is_hidden(ordinal) {
+                *seat = Visible::Blocked;
+            }
+        }
+        for (ordinal, area) in (0..).zip(&mut map.areas) {
+            if is_hidden(ordinal) {
+                *area = 0;
+            }
+        }
         let mut maps = vec![map.clone()];
         for change in changes {
             map.version += 1;
-            for &(seat, status, ..) in &change.seats {
-                map.seats[seat as usize] = Visible::of(status, true);
+            for &(seat, status, ..) in change.seats.iter().filter(|seat| !is_hidden(seat.0)) {
+                map.seats[seat as usize] = Visible::of(status);
             }
-            for &(area, available, ..) in &change.areas {
+            for &(area, available, ..) in change.areas.iter().filter(|area| !is_hidden(area.0)) {
                 map.areas[area as usize] = available;
             }
             maps.push(map.clone());

@@ -5,10 +5,13 @@
 //! [`Delta`]: the slower it reads, the more a message covers. A reader that lags behind the live channel goes back to the
 //! log, and where the log no longer reaches, to a fresh snapshot. So a slow reader costs bounded memory and still misses
 //! nothing.
+//!
+//! The feed is everybody's: places at hidden tiers are told as not for sale, and no delta is about them. A tier that is
+//! hidden or shown is a change of terms, after which every reader gets a snapshot.
 
 use std::sync::Arc;
 
-use entity::{InventoryId, inventory::SeatStatus};
+use entity::{InventoryId, TierId, inventory::SeatStatus};
 use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{
     self,
@@ -42,29 +45,35 @@ pub enum Message {
     Delta(Delta),
 }
 
-/// The availability of an inventory at one version.
+/// The availability of an inventory at one version, as somebody may see it: what is not for sale to them is told as such,
+/// whatever became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// The version.
     pub version: i64,
     /// By seat ordinal.
     pub seats: Vec<Visible>,
-    /// By area ordinal.
+    /// By area ordinal; nothing where it is not for sale.
     pub areas: Vec<Area>,
-    /// Sums.
+    /// Sums; what is not for sale counts as blocked.
     pub counts: Counts,
-    /// By tier index of the terms: places available.
-    pub tiers: Vec<(entity::TierId, u32)>,
+    /// The tiers that there are for the reader, with their places available.
+    pub tiers: Vec<(TierId, u32)>,
     /// By seat ordinal: index into `tiers`, or none where the seat is not for sale.
     pub seat_tiers: Vec<Option<u16>>,
     /// By area ordinal, likewise.
     pub area_tiers: Vec<Option<u16>>,
 }
 
-/// The availability as it is now.
+/// The availability as it is now, for everybody.
 pub async fn availability(app: &App, id: InventoryId) -> Faulty<Availability> {
+    opened_availability(app, id, &[]).await
+}
+
+/// The same, for somebody to whom these hidden tiers were opened.
+pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) -> Faulty<Availability> {
     let desk = app.desks.get(app, id);
-    desk.read(app, look).await
+    desk.read(app, |stock| look(stock, opened)).await
 }
 
 /// The last version that this process knows of, if it follows the inventory now. Told before anybody is answered whose
@@ -97,7 +106,7 @@ pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faul
         Some(whole) if whole.version == until => Ok(Message::Delta(whole)),
         Some(_) | None => {
             reach(app, &desk, after).await?;
-            Ok(Message::Snapshot(desk.read(app, look).await?))
+            Ok(Message::Snapshot(desk.read(app, |stock| look(stock, &[])).await?))
         }
     }
 }
@@ -212,7 +221,7 @@ impl Reader {
     }
 
     async fn snapshot(&mut self) -> Faulty<Message> {
-        let availability = self.desk.read(&self.app, look).await?;
+        let availability = self.desk.read(&self.app, |stock| look(stock, &[])).await?;
         self.last = Some(availability.version);
         self.behind = false;
         Ok(Message::Snapshot(availability))
@@ -250,41 +259,46 @@ async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> Faulty<Op
     Ok(Some(whole))
 }
 
-fn look(stock: &Stock) -> Availability {
-    let mut tiers: Vec<(entity::TierId, u32)> = stock.terms.tiers.iter().map(|tier| (tier.id, 0)).collect();
-    let mut count = |tier: Option<u16>, places: u32| {
-        if let Some((_, available)) = tier.and_then(|tier| tiers.get_mut(usize::from(tier))) {
-            *available += places;
+/// The stock as somebody sees it to whom these hidden tiers were opened: any other is, for them, no tier.
+fn look(stock: &Stock, opened: &[TierId]) -> Availability {
+    let terms = &stock.terms;
+    let mut tiers = Vec::with_capacity(terms.tiers.len());
+    let mut shown = Vec::with_capacity(terms.tiers.len());
+    for tier in &terms.tiers {
+        // There are at most a hundred of them.
+        let index = u16::try_from(tiers.len()).ok();
+        shown.push(index.filter(|_| tier.is_open_to(opened)));
+        if tier.is_open_to(opened) {
+            tiers.push((tier.id, 0));
         }
-    };
-    for (seat, tier) in stock.seats.iter().zip(&stock.terms.seat_tiers) {
-        count(*tier, u32::from(seat.status == SeatStatus::Available));
     }
-    for (area, tier) in stock.areas.iter().zip(&stock.terms.area_tiers) {
-        count(*tier, area.available());
+    let shown = |tier: Option<u16>| tier.and_then(|tier| shown.get(usize::from(tier)).copied().flatten());
+    let seat_tiers: Vec<_> = terms.seat_tiers.iter().map(|tier| shown(*tier)).collect();
+    let area_tiers: Vec<_> = terms.area_tiers.iter().map(|tier| shown(*tier)).collect();
+    let mut counts = Counts::default();
+    let mut seats = Vec::with_capacity(stock.seats.len());
+    for (seat, tier) in stock.seats.iter().zip(&seat_tiers) {
+        let Some(tier) = tier else {
+            counts.blocked += 1;
+            seats.push(Visible::Blocked);
+            continue;
+        };
+        *counts.of(seat.status) += 1;
+        tiers[usize::from(*tier)].1 += u32::from(seat.status == SeatStatus::Available);
+        seats.push(Visible::of(seat.status));
     }
-    Availability {
-        version: stock.version,
-        seats: stock
-            .seats
-            .iter()
-            .zip(&stock.terms.seat_tiers)
-            .map(|(seat, tier)| Visible::of(seat.status, tier.is_some()))
-            .collect(),
-        areas: stock
-            .areas
-            .iter()
-            .zip(&stock.terms.area_tiers)
-            // Places without a price are nobody's to take.
-            .map(
-                |(area, tier)| {
-                    if tier.is_some() { *area } else { Area { capacity: area.reserved + area.sold, ..*area } }
-                },
-            )
-            .collect(),
-        counts: stock.counts,
-        tiers,
-        seat_tiers: stock.terms.seat_tiers.clone(),
-        area_tiers: stock.terms.area_tiers.clone(),
+    let mut areas = Vec::with_capacity(stock.areas.len());
+    for (area, tier) in stock.areas.iter().zip(&area_tiers) {
+        let Some(tier) = tier else {
+            counts.blocked += area.capacity;
+            areas.push(Area::NOTHING);
+            continue;
+        };
+        counts.available += area.available();
+        counts.reserved += area.reserved;
+        counts.sold += area.sold;
+        tiers[usize::from(*tier)].1 += area.available();
+        areas.push(*area);
     }
+    Availability { version: stock.version, seats, areas, counts, tiers, seat_tiers, area_tiers }
 }

@@ -22,6 +22,7 @@ mod prune;
 mod queue;
 mod read;
 mod state;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -27,6 +27,7 @@ mod feed;
 mod geometry;
 mod guard;
 mod harness;
+mod hidden_tiers;
 mod history;
 mod http;
 mod kill;

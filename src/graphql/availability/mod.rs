@@ -47,7 +47,7 @@ pub struct AvailabilitySnapshot {
     reserved: u32,
     /// Places sold.
     sold: u32,
-    /// Places that are not for sale: withheld, or without a tier.
+    /// Places that are not for sale: withheld, without a tier, or at a hidden one.
     blocked: u32,
     /// The zones in map order, summed up.
     sections: Vec<SectionAvailability>,
@@ -55,7 +55,7 @@ pub struct AvailabilitySnapshot {
     rows: Vec<RowAvailability>,
     /// The general-admission areas in map order.
     areas: Vec<AreaAvailability>,
-    /// The event's tiers in their order.
+    /// The event's tiers in their order; not the hidden ones.
     tiers: Vec<TierAvailability>,
 }
 
@@ -136,7 +136,7 @@ pub enum SeatStatus {
     Reserved,
     /// Sold.
     Sold,
-    /// Not for sale: withheld by the vendor, or without a tier.
+    /// Not for sale: withheld by the vendor, without a tier, or at a hidden one.
     Blocked,
 }
 
@@ -163,16 +163,14 @@ impl AvailabilitySnapshot {
             .map(|(id, _)| tiers.remove(id).map(|tier| Tier::new(tier, event)))
             .collect();
         let counts = availability.counts;
-        // Places without a tier are free in the books, but nobody can reserve them.
-        let for_sale: u32 = availability.tiers.iter().map(|(_, available)| available).sum();
         Ok(Self {
             version: Long(availability.version),
             as_of,
             capacity: counts.available + counts.reserved + counts.sold + counts.blocked,
-            available: for_sale,
+            available: counts.available,
             reserved: counts.reserved,
             sold: counts.sold,
-            blocked: counts.blocked + counts.available.saturating_sub(for_sale),
+            blocked: counts.blocked,
             sections: sections::of(&map, &availability, &tiers),
             rows: rows(&map, &availability.seats),
             areas: areas(&map, &availability.areas),
@@ -204,7 +202,7 @@ fn areas(map: &Arc<SeatMap>, areas: &[crate::inventory::Area]) -> Vec<AreaAvaila
     let area = |(ordinal, area): (u32, &crate::inventory::Area)| {
         Some(AreaAvailability {
             area: Area::new(map, ordinal)?,
-            capacity: area.capacity,
+            capacity: map.plan.areas.get(ordinal as usize)?.capacity,
             available: area.available(),
         })
     };
@@ -229,7 +227,8 @@ impl AvailabilitySubscription {
     /// What is free of an event, and every change of it, in order and without a gap. Begins with a snapshot or, when
     /// `after` is a version that is still kept, with the changes after it. Each delta's `after` is the `version` of the
     /// message before. A reader that is too slow gets one delta over all that it missed, or a new snapshot. After a
-    /// disconnection, subscribe again with the last `version` as `after`.
+    /// disconnection, subscribe again with the last `version` as `after`. Places at hidden tiers are told as not for
+    /// sale, to everybody.
     async fn seat_availability(
         &self,
         ctx: &Context<'_>,

@@ -7,10 +7,11 @@ use async_graphql::parser::{
     parse_schema,
     types::{BaseType, FieldDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition},
 };
+use axum::{body::Body, http::Request};
 use serde_json::json;
 use tessera::graphql;
 
-use crate::support::{Answer, World, run, socket::Socket};
+use crate::support::{Answer, World, given::Stage, run, socket::Socket};
 
 /// Who may do something with their own objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,41 +108,120 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Subscription", "order", Public),
 ];
 
+/// What a stranger is answered who tries something with objects of others, where it is not `FORBIDDEN` or `NOT_FOUND`: a
+/// code that is somebody else's is as one that nobody has.
+const OTHERWISE: &[(&str, &str)] = &[("redeemClaim", "UNKNOWN_CODE"), ("checkIn", "WRONG_EVENT")];
+
+/// Fields for accounts, or for everybody, that are given objects of somebody else here: these are not found.
+const ANOTHERS: &[&str] = &[
+    "releaseReservation",
+    "extendReservation",
+    "checkout",
+    "cancelOrder",
+    "payOrder",
+    "confirmPayment",
+    "cancelPayment",
+    "refundOrder",
+    "releaseClaim",
+    "shareClaim",
+    "reservation",
+    "order",
+    "ticket",
+    "claim",
+    "applicableCoupons",
+];
+
+/// Objects of the stage's vendor and of a buyer, by the names of the arguments that they are given as; where the name
+/// says too little, with the root field's before it.
+async fn somebodys(world: &World, stage: &Stage) -> BTreeMap<String, String> {
+    let buyer = world.guest().await;
+    let paid = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
+    let bought = "query($id: ID!) { order(id: $id) { tickets { id code } payments { id } } }";
+    let bought = world.gql(Some(&buyer), bought, json!({ "id": paid })).await.good();
+    let ordered = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
+    let order = world.checkout(&buyer, &[&ordered]).await;
+    let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[2]]).await;
+    let coupon = world.published(stage, json!({ "shareable": true })).await;
+    let (claim, code) = world.claim(&buyer, &coupon).await;
+    let create = "mutation($shop: ID!, $category: ID!) { createProduct(input: { shopId: $shop,
+        categoryId: $category, name: \"Espresso\" }) { product { id } errors { code } } }";
+    let input = json!({ "shop": stage.shop, "category": stage.category });
+    let product = world.gql(Some(&stage.vendor), create, input).await.good().text("createProduct.product.id");
+    let about = "query($event: ID!) { event(id: $event) { tiers { id } } viewer { account { id } } }";
+    let about = world.gql(Some(&stage.vendor), about, json!({ "event": stage.event })).await.good();
+    let (ticket, tier) = (bought.text("order.tickets.0.id"), about.text("event.tiers.0.id"));
+    let ids = [
+        ("eventId", &stage.event),
+        ("shopId", &stage.shop),
+        ("venueId", &stage.venue),
+        ("seatMapId", &stage.map),
+        ("categoryId", &stage.category),
+        ("seatIds", &stage.seats[20]),
+        ("tierId", &tier),
+        ("accountId", &about.text("viewer.account.id")),
+        ("reservationId", &reservation),
+        ("reservationIds", &reservation),
+        ("orderId", &order),
+        ("refundOrder.orderId", &paid),
+        ("paymentId", &bought.text("order.payments.0.id")),
+        ("couponId", &coupon),
+        ("productId", &product),
+        ("claimId", &claim),
+        ("redeemClaim.code", &code),
+        ("checkIn.code", &bought.text("order.tickets.0.code")),
+        ("shop.id", &stage.shop),
+        ("venue.id", &stage.venue),
+        ("seatMap.id", &stage.map),
+        ("exportSeatMap.id", &stage.map),
+        ("event.id", &stage.event),
+        ("category.id", &stage.category),
+        ("node.id", &order),
+        ("reservation.id", &reservation),
+        ("order.id", &order),
+        ("ticket.id", &ticket),
+        ("coupon.id", &coupon),
+        ("claim.id", &claim),
+    ];
+    let given = [("email", "nobody@tessera.test")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    ids.into_iter().map(|(name, id)| (name.to_owned(), id.clone())).chain(given).collect()
+}
+
+fn policy(root: &str, field: &FieldDefinition) -> Policy {
+    let name = field.name.node.as_str();
+    let declared = POLICIES.iter().find(|(of, declared, _)| *of == root && *declared == name);
+    declared.unwrap_or_else(|| panic!("{root}.{name} has no declared policy")).2
+}
+
 #[test]
 fn every_root_field_keeps_its_policy() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let user = world.user("plain").await;
-        let ids = BTreeMap::from([
-            ("eventId", stage.event.clone()),
-            ("shopId", stage.shop.clone()),
-            ("venueId", stage.venue.clone()),
-            ("seatMapId", stage.map.clone()),
-            ("categoryId", stage.category.clone()),
-        ]);
-        let schema = Documents::of(&graphql::sdl(), ids);
+        let schema = Documents::of(&graphql::sdl(), somebodys(world, &stage).await);
         for (root, field) in schema.root_fields() {
-            let policy = POLICIES
-                .iter()
-                .find(|(of, name, _)| *of == root && *name == field.name.node.as_str())
-                .unwrap_or_else(|| panic!("{root}.{} has no declared policy", field.name.node))
-                .2;
+            let (name, policy) = (field.name.node.as_str(), policy(&root, &field));
             if root == "Subscription" {
                 continue;
             }
             let document = schema.document(&root, &field);
-            let name = field.name.node.as_str();
             let anonymous = world.gql(None, &document, json!({})).await;
             // Another guest each time: one of the fields signs out.
             let guest = world.guest().await;
             let as_guest = world.gql(Some(&guest), &document, json!({})).await;
             verdict(name, policy, &anonymous, &as_guest);
+            if ANOTHERS.contains(&name) {
+                let as_user = world.gql(Some(&user), &document, json!({})).await;
+                let all = [Some(&as_guest), Some(&as_user), (policy == Public).then_some(&anonymous)];
+                for answer in all.into_iter().flatten() {
+                    assert!(is_not_found(name, answer), "{name} of somebody else's: {}", answer.body);
+                }
+            }
             // A user without a role changes nothing of somebody else's.
             let foreign =
                 matches!(policy, User | Operator) && !matches!(name, "createShop" | "changePassword");
             if foreign {
                 let as_user = world.gql(Some(&user), &document, json!({})).await;
-                assert!(refused(name, &as_user), "a stranger may {name}: {}", as_user.body);
+                assert!(refused(name, &as_user), "a stranger may {name}: {document} {}", as_user.body);
             }
         }
         for (root, name, _) in POLICIES {
@@ -156,22 +236,77 @@ fn every_root_field_keeps_its_policy() {
 fn subscriptions_refuse_strangers_at_their_start() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let buyer = world.guest().await;
-        let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
-        let order = world.checkout(&buyer, &[&reservation]).await;
+        let schema = Documents::of(&graphql::sdl(), somebodys(world, &stage).await);
         let address = world.listen().await;
-        let stranger = world.user("stranger").await;
-        for token in [None, Some(stranger.as_str())] {
-            let mut socket = Socket::open(&address, token).await;
-            let watches = [("reservation", &reservation), ("order", &order)];
-            for (name, id) in watches {
-                let document = format!("subscription($id: ID!) {{ {name}(id: $id) {{ state }} }}");
-                socket.subscribe(name, &document, json!({ "id": id })).await;
+        let (guest, user) = (world.guest().await, world.user("stranger").await);
+        for (root, field) in schema.root_fields().filter(|(root, _)| root == "Subscription") {
+            let (name, policy) = (field.name.node.as_str(), policy(&root, &field));
+            let document = schema.document(&root, &field);
+            for token in [None, Some(guest.as_str()), Some(user.as_str())] {
+                let expected = match policy {
+                    Account | User | Operator if token.is_none() => Some("UNAUTHENTICATED"),
+                    User | Operator if token == Some(&guest) => Some("FORBIDDEN"),
+                    _ if ANOTHERS.contains(&name) || policy == User => Some("NOT_FOUND"),
+                    Operator => Some("FORBIDDEN"),
+                    Public | Account | User => None,
+                };
+                let mut socket = Socket::open(&address, token).await;
+                socket.subscribe(name, &document, json!({})).await;
                 let answer = socket.message().await;
-                assert_eq!(answer["type"], "error", "{name}: {answer}");
+                let code = answer["payload"][0]["extensions"]["code"].as_str();
+                assert_eq!(code, expected, "{name} for {token:?}: {answer}");
+                assert_eq!(answer["type"], if expected.is_some() { "error" } else { "next" }, "{answer}");
             }
         }
     });
+}
+
+/// The files of codes are GraphQL's in another shape: the same people may, and the same are refused.
+#[test]
+fn the_files_of_codes_are_their_shops() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let coupon = world.draft_coupon(&stage, json!({ "codes": "UPLOADED" })).await;
+        let other = world.user("other-vendor").await;
+        let shop = "mutation { createShop(input: { name: \"The Barn\", currency: \"EUR\" }) { shop { id } errors { code } } }";
+        world.gql(Some(&other), shop, json!({})).await.good();
+        let (guest, user) = (world.guest().await, world.user("plain").await);
+        let visits = [
+            (None, 401, "UNAUTHENTICATED"),
+            (Some(&guest), 403, "FORBIDDEN"),
+            (Some(&user), 404, "NOT_FOUND"),
+            (Some(&other), 404, "NOT_FOUND"),
+        ];
+        for (token, status, code) in visits {
+            for upload in [true, false] {
+                let answer = codes(world, token.map(String::as_str), &coupon, upload).await;
+                assert_eq!((answer.0, answer.1.contains(code)), (status, true), "{upload} {}", answer.1);
+            }
+        }
+        for upload in [true, false] {
+            let answer = codes(world, Some(&stage.vendor), &coupon, upload).await;
+            assert_eq!(answer.0, 200, "{upload} {}", answer.1);
+        }
+    });
+}
+
+/// Uploads a file of codes, or fetches it: the status and the body.
+async fn codes(world: &World, token: Option<&str>, coupon: &str, upload: bool) -> (u16, String) {
+    let request = if upload {
+        Request::post(format!("/coupons/{coupon}/codes")).header("content-type", "text/csv")
+    } else {
+        Request::get(format!("/coupons/{coupon}/codes.csv"))
+    };
+    let request = request.header("host", "tessera.test");
+    let request = match token {
+        Some(token) => request.header("authorization", format!("Bearer {token}")),
+        None => request,
+    };
+    let body = if upload { Body::from("code\nFIRST-CODE-1\n") } else { Body::empty() };
+    let response = world.http(request.body(body).expect("a request")).await;
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    (status, String::from_utf8_lossy(&body).into_owned())
 }
 
 fn verdict(name: &str, policy: Policy, anonymous: &Answer, guest: &Answer) {
@@ -196,19 +331,31 @@ fn verdict(name: &str, policy: Policy, anonymous: &Answer, guest: &Answer) {
     }
 }
 
+/// That the object is there says nobody: it is null, or not found.
+fn is_not_found(name: &str, answer: &Answer) -> bool {
+    let code = answer.code().or_else(|| answer.refusal(name));
+    match code.as_deref() {
+        Some(code) => code == "NOT_FOUND",
+        None => answer.body["data"].get(name).is_some_and(serde_json::Value::is_null),
+    }
+}
+
 fn refused(name: &str, answer: &Answer) -> bool {
-    matches!(answer.code().as_deref(), Some("FORBIDDEN" | "NOT_FOUND" | "BAD_USER_INPUT"))
-        || answer.refusal(name).is_some()
+    let code = answer.code().or_else(|| answer.refusal(name)).unwrap_or_default();
+    match OTHERWISE.iter().find(|(field, _)| *field == name) {
+        Some((_, otherwise)) => code == *otherwise,
+        None => matches!(code.as_str(), "FORBIDDEN" | "NOT_FOUND"),
+    }
 }
 
 /// Documents that call root fields with whatever their types want.
 struct Documents {
     types: BTreeMap<String, TypeDefinition>,
-    ids: BTreeMap<&'static str, String>,
+    ids: BTreeMap<String, String>,
 }
 
 impl Documents {
-    fn of(sdl: &str, ids: BTreeMap<&'static str, String>) -> Self {
+    fn of(sdl: &str, ids: BTreeMap<String, String>) -> Self {
         let document = parse_schema(sdl).expect("good SDL");
         let types = document.definitions.into_iter().filter_map(|definition| {
             let TypeSystemDefinition::Type(definition) = definition else { return None };
@@ -228,10 +375,12 @@ impl Documents {
         let mut arguments = Vec::new();
         for argument in &field.arguments {
             let argument = &argument.node;
-            // `id` or `slug`: one of them is wanted, and the first will do.
-            let wanted = !argument.ty.node.nullable || argument.name.node == "id";
+            // `id` or `slug`, reservations or an order: one of them is wanted, and this will do.
+            let will_do = matches!(argument.name.node.as_str(), "id" | "orderId");
+            let wanted = will_do || !argument.ty.node.nullable;
             if wanted {
-                let value = self.value(argument.name.node.as_str(), &argument.ty.node);
+                let of = (field.name.node.as_str(), argument.name.node.as_str());
+                let value = self.value(of, &argument.ty.node);
                 arguments.push(format!("{}: {value}", argument.name.node));
             }
         }
@@ -255,19 +404,21 @@ impl Documents {
         }
     }
 
-    fn value(&self, name: &str, ty: &Type) -> String {
+    /// A value for what has this name in a call of this root field.
+    fn value(&self, name: (&str, &str), ty: &Type) -> String {
         match &ty.base {
             BaseType::List(of) => format!("[{}]", self.value(name, of)),
             BaseType::Named(of) => self.named(name, of.as_str()),
         }
     }
 
-    fn named(&self, name: &str, of: &str) -> String {
+    fn named(&self, (field, name): (&str, &str), of: &str) -> String {
+        let given = self.ids.get(&format!("{field}.{name}")).or_else(|| self.ids.get(name));
         match of {
             "ID" => {
-                format!("{:?}", self.ids.get(name).map_or("event_01h455vb4pex5vsknk084sn02q", String::as_str))
+                format!("{:?}", given.map_or("event_01h455vb4pex5vsknk084sn02q", String::as_str))
             }
-            "String" => "\"some text\"".to_owned(),
+            "String" => format!("{:?}", given.map_or("some text", String::as_str)),
             "Decimal" => "\"1.00\"".to_owned(),
             "CurrencyCode" => "\"EUR\"".to_owned(),
             "DateTime" => "\"2026-09-01T18:00:00Z\"".to_owned(),
@@ -280,15 +431,14 @@ impl Documents {
                     let fields: Vec<_> = input
                         .fields
                         .iter()
-                        .filter(|field| one_of || !field.node.ty.node.nullable)
+                        // What may be left out is.
+                        .filter(|inner| {
+                            one_of || (!inner.node.ty.node.nullable && inner.node.default_value.is_none())
+                        })
                         .take(if one_of { 1 } else { usize::MAX })
-                        .map(|field| {
-                            let field = &field.node;
-                            format!(
-                                "{}: {}",
-                                field.name.node,
-                                self.value(field.name.node.as_str(), &field.ty.node)
-                            )
+                        .map(|inner| {
+                            let (name, ty) = (inner.node.name.node.as_str(), &inner.node.ty.node);
+                            format!("{name}: {}", self.value((field, name), ty))
                         })
                         .collect();
                     format!("{{ {} }}", fields.join(", "))

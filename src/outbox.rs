@@ -2,8 +2,15 @@
 //!
 //! A fact is a kind and an id, never a copy: whoever is interested reads the object as it is then. Every instance tails
 //! the outbox and tells its own listeners, so a fact reaches those who watch on any instance.
+//!
+//! A fact is told to those who listen to its subject, and to nobody else: with ten thousand bags watched, a change of one
+//! wakes one. What a listener is told while it is busy is one, so nobody lags.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use entity::outbox::{ActiveModel, Column, Entity, Model};
@@ -11,10 +18,7 @@ use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
-use tokio::sync::{
-    Notify,
-    broadcast::{self, error::RecvError},
-};
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::{
@@ -23,8 +27,6 @@ use crate::{
     store::{Rows, Tx},
 };
 
-/// Facts that a slow listener may lag before it has to read anew what it watches.
-const CHANNEL: usize = 1_024;
 /// Facts read at once.
 const BATCH: u64 = 500;
 /// How long facts are kept, in days.
@@ -45,20 +47,23 @@ pub enum Kind {
     CouponChanged,
 }
 
-/// A committed fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fact {
-    /// What happened.
-    pub kind: Kind,
-    /// To which object.
-    pub subject: Uuid,
+/// Where listeners wait.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    routes: Routes,
+    wake: Notify,
 }
 
-/// Where listeners wait.
+/// Who listens, by subject.
+#[derive(Clone, Debug, Default)]
+struct Routes(Arc<Mutex<HashMap<Uuid, watch::Sender<()>>>>);
+
+/// Hears that something happened to one object.
 #[derive(Debug)]
-pub struct Outbox {
-    facts: broadcast::Sender<Fact>,
-    wake: Notify,
+pub struct Listener {
+    subject: Uuid,
+    live: watch::Receiver<()>,
+    routes: Routes,
 }
 
 /// How far the tail has read: on PostgreSQL the writing transaction's number comes first, because positions are not
@@ -73,25 +78,54 @@ struct Mark {
 struct Row {
     transaction: i64,
     position: i64,
-    kind: String,
     subject: Uuid,
 }
 
-impl Default for Outbox {
-    fn default() -> Self {
-        Self { facts: broadcast::channel(CHANNEL).0, wake: Notify::new() }
-    }
-}
-
 impl Outbox {
-    /// Listens to the facts told from now on. A listener that lags reads anew what it watches.
-    pub fn subscribe(&self) -> broadcast::Receiver<Fact> {
-        self.facts.subscribe()
+    /// Listens to what is told of the object from now on.
+    pub fn listen(&self, subject: Uuid) -> Listener {
+        let live = self.routes.open().entry(subject).or_default().subscribe();
+        Listener { subject, live, routes: self.routes.clone() }
+    }
+
+    /// How many objects are listened to.
+    pub fn listened(&self) -> usize {
+        self.routes.open().len()
     }
 
     /// Makes the tail look at once, after a commit that wrote facts.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+}
+
+impl Routes {
+    fn open(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, subjects: &[Uuid]) {
+        let routes = self.open();
+        for listeners in subjects.iter().filter_map(|subject| routes.get(subject)) {
+            listeners.send_replace(());
+        }
+    }
+}
+
+impl Listener {
+    /// Waits until the object may have changed and has to be read again. `false`: nothing more is told.
+    pub async fn changed(&mut self) -> bool {
+        self.live.changed().await.is_ok()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut routes = self.routes.open();
+        // This one's own receiver is still there; whoever wants another takes it under the same lock.
+        if routes.get(&self.subject).is_some_and(|listeners| listeners.receiver_count() <= 1) {
+            routes.remove(&self.subject);
+        }
     }
 }
 
@@ -104,12 +138,6 @@ impl Kind {
             Self::BagChanged => "bag_changed",
             Self::CouponChanged => "coupon_changed",
         }
-    }
-
-    fn of(name: &str) -> Option<Self> {
-        [Self::OrderChanged, Self::TicketChanged, Self::BagChanged, Self::CouponChanged]
-            .into_iter()
-            .find(|kind| kind.name() == name)
     }
 }
 
@@ -147,13 +175,10 @@ pub async fn tail(app: App) {
         // Registered before reading, so that no wake-up between the two is lost.
         let woken = app.outbox.wake.notified();
         match read(&app, mark).await {
-            Ok((next, facts)) => {
-                let full = facts.len() as u64 == BATCH;
+            Ok((next, subjects)) => {
+                let full = subjects.len() as u64 == BATCH;
                 mark = Some(next);
-                for fact in facts {
-                    // No listener is no fault.
-                    let _ = app.outbox.facts.send(fact);
-                }
+                app.outbox.routes.tell(&subjects);
                 if full {
                     continue;
                 }
@@ -168,27 +193,14 @@ pub async fn tail(app: App) {
     }
 }
 
-/// Waits until the object may have changed and has to be read again. `false`: no more facts are told.
-pub async fn changed(live: &mut broadcast::Receiver<Fact>, subject: Uuid) -> bool {
-    loop {
-        match live.recv().await {
-            Ok(fact) if fact.subject == subject => return true,
-            Ok(_) => {}
-            // What was missed is in the object.
-            Err(RecvError::Lagged(_)) => return true,
-            Err(RecvError::Closed) => return false,
-        }
-    }
-}
-
 /// Forgets old facts; says how many.
 pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
     let before = now - chrono::Duration::days(KEPT_DAYS);
     Ok(Entity::delete_many().filter(Column::At.lt(before)).exec(tx).await?.rows_affected)
 }
 
-/// The facts after the mark, and the new mark. Without a mark, the end of what is there.
-async fn read(app: &App, mark: Option<Mark>) -> Faulty<(Mark, Vec<Fact>)> {
+/// What the facts after the mark are about, and the new mark. Without a mark, the end of what is there.
+async fn read(app: &App, mark: Option<Mark>) -> Faulty<(Mark, Vec<Uuid>)> {
     let rows = match (mark, app.store.backend()) {
         (None, backend) => return Ok((end(app, backend).await?, Vec::new())),
         (Some(mark), DbBackend::Postgres) => read_postgres(app, mark).await?,
@@ -199,11 +211,7 @@ async fn read(app: &App, mark: Option<Mark>) -> Faulty<(Mark, Vec<Fact>)> {
         .map(|row| Mark { transaction: row.transaction, position: row.position })
         .or(mark)
         .unwrap_or_default();
-    let facts = rows
-        .iter()
-        .filter_map(|row| Kind::of(&row.kind).map(|kind| Fact { kind, subject: row.subject }))
-        .collect();
-    Ok((next, facts))
+    Ok((next, rows.iter().map(|row| row.subject).collect()))
 }
 
 async fn end(app: &App, backend: DbBackend) -> Faulty<Mark> {
@@ -220,7 +228,7 @@ async fn end(app: &App, backend: DbBackend) -> Faulty<Mark> {
 
 /// Rows of transactions that are older than any still in progress: no row can appear before them any more.
 async fn read_postgres(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
-    let sql = "SELECT transaction::text::bigint AS transaction, position, kind, subject FROM outbox \
+    let sql = "SELECT transaction::text::bigint AS transaction, position, subject FROM outbox \
                WHERE (transaction, position) > ($1::text::xid8, $2) \
                AND transaction < pg_snapshot_xmin(pg_current_snapshot()) \
                ORDER BY transaction, position LIMIT $3";
@@ -237,7 +245,32 @@ async fn read_sqlite(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
         .limit(BATCH)
         .all(app.store.read())
         .await?;
-    let row =
-        |row: Model| Row { transaction: 0, position: row.position, kind: row.kind, subject: row.subject };
+    let row = |row: Model| Row { transaction: 0, position: row.position, subject: row.subject };
     Ok(rows.into_iter().map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fact_wakes_those_who_listen_to_its_subject_and_is_told_once() {
+        let outbox = Outbox::default();
+        let [one, other] = [1, 2].map(Uuid::from_u128);
+        let (mut first, mut second, mut third) =
+            (outbox.listen(one), outbox.listen(one), outbox.listen(other));
+        outbox.routes.tell(&[one, Uuid::from_u128(3), one, one]);
+        assert!(first.changed().await && second.changed().await);
+        for quiet in [&mut first, &mut third] {
+            assert!(
+                futures_util::FutureExt::now_or_never(quiet.changed()).is_none(),
+                "told once, and no other"
+            );
+        }
+        assert_eq!(outbox.listened(), 2);
+        drop(first);
+        assert_eq!(outbox.listened(), 2, "somebody else listens to the same");
+        drop((second, third));
+        assert_eq!(outbox.listened(), 0, "nothing is kept for nobody");
+    }
 }

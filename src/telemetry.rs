@@ -13,6 +13,8 @@ pub struct Figures {
     pub shared_executions: AtomicU64,
     /// Answers given from memory, without being executed.
     pub answers_from_memory: AtomicU64,
+    /// How often the claims of a coupon that is watched were counted.
+    pub coupons_counted: AtomicU64,
 }
 
 /// Starts logging to standard error. Called once, at the start of the process.

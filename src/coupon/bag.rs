@@ -1,20 +1,16 @@
 //! That an account's bag changed, which holds claims and tickets.
 
 use futures_util::{Stream, stream};
-use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::{app::App, auth::Viewer, error::Faulty, outbox};
+use crate::{app::App, auth::Viewer, error::Faulty};
 
 /// Once now, and again whenever what the viewer holds changed; changes that come faster than they are taken are one.
 pub fn watch(app: &App, viewer: &Viewer) -> Faulty<impl Stream<Item = ()> + use<>> {
     let account = viewer.account()?;
-    let state = (app.outbox.subscribe(), true);
+    let state = (app.outbox.listen(account.0), true);
     Ok(stream::unfold(state, move |(mut live, first)| async move {
-        if !first {
-            if !outbox::changed(&mut live, account.0).await {
-                return None;
-            }
-            while !matches!(live.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+        if !first && !live.changed().await {
+            return None;
         }
         Some(((), (live, false)))
     }))

@@ -137,12 +137,12 @@ pub async fn watch(
 ) -> Faulty<impl Stream<Item = Faulty<order::Model>> + use<>> {
     visible(app, viewer, token.as_deref(), id).await?;
     // Listening begins before the first look: the other order would lose a change in between.
-    let live = app.outbox.subscribe();
+    let live = app.outbox.listen(id.0);
     let state = (app.clone(), viewer.clone(), live, true);
     Ok(stream::unfold(state, move |(app, viewer, mut live, first)| {
         let token = token.clone();
         async move {
-            if !first && !outbox::changed(&mut live, id.0).await {
+            if !first && !live.changed().await {
                 return None;
             }
             let order = visible(&app, &viewer, token.as_deref(), id).await;

@@ -1,6 +1,9 @@
 //! Claims: into the bag, given back, expired, and told to whoever watches.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -207,6 +210,40 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
         let mut nothing = Socket::open(&address, None).await;
         nothing.subscribe("l", left, json!({ "id": draft })).await;
         assert_eq!(nothing.message().await["type"], "error");
+    });
+}
+
+/// However many watch, and however fast claims come: a coupon is counted once a second, and everybody ends with the truth.
+#[test]
+fn those_who_watch_a_hot_coupon_share_its_counts() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let id = world.published(&stage, json!({})).await;
+        world.app.spawn(tessera::outbox::tail(world.app.clone()));
+        let address = world.listen().await;
+        let watch = "subscription($id: ID!) { couponStages(couponId: $id) { claimed } }";
+        let begun = Instant::now();
+        let mut vendors = Vec::new();
+        for _ in 0..10 {
+            let mut vendor = Socket::open(&address, Some(&stage.vendor)).await;
+            vendor.subscribe("s", watch, json!({ "id": id })).await;
+            assert_eq!(vendor.next().await["couponStages"]["claimed"], 0);
+            vendors.push(vendor);
+        }
+        for _ in 0..40 {
+            let buyer = world.guest().await;
+            world.claim(&buyer, &id).await;
+        }
+        for vendor in &mut vendors {
+            while vendor.next().await["couponStages"]["claimed"] != 40 {}
+        }
+        let counted = world.app.figures.coupons_counted.load(Relaxed);
+        let most = begun.elapsed().as_secs() + 1;
+        assert!((1..=most).contains(&counted), "counted {counted} times in {:?}", begun.elapsed());
+        // One who comes late is told the same.
+        let mut late = Socket::open(&address, Some(&stage.vendor)).await;
+        late.subscribe("s", watch, json!({ "id": id })).await;
+        assert_eq!(late.next().await["couponStages"]["claimed"], 40);
     });
 }
 

@@ -10,6 +10,7 @@ use crate::{
     coupon::{
         self as coupons, claim as claims,
         find::{self, Filter, Key, Order},
+        stages::{self, Stages},
     },
     error::Faulty,
     graphql::{
@@ -111,6 +112,10 @@ pub(super) struct ClaimsOf(pub(super) CouponId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ScopesOf(pub(super) CouponId);
 
+/// How many of a coupon stand where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct StagesOf(pub(super) CouponId);
+
 impl Loader<CouponId> for Batch {
     type Value = coupon::Model;
     type Error = Shared;
@@ -159,6 +164,17 @@ impl Loader<ScopesOf> for Batch {
             all.entry(ScopesOf(scope.coupon_id)).or_default().push(target);
         }
         Ok(all)
+    }
+}
+
+impl Loader<StagesOf> for Batch {
+    type Value = Stages;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[StagesOf]) -> Result<HashMap<StagesOf, Stages>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        let all = stages::of_all(&self.app, ids).await?;
+        Ok(all.into_iter().map(|(id, stages)| (StagesOf(id), stages)).collect())
     }
 }
 

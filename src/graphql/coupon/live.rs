@@ -100,7 +100,8 @@ impl CouponSubscription {
         }))
     }
 
-    /// How many of a coupon stand where, now and after every change. For those who work for its shop.
+    /// How many of a coupon stand where, now and after every change, told at most once a second. For those who work for its
+    /// shop.
     async fn coupon_stages(
         &self,
         ctx: &Context<'_>,

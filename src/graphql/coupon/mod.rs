@@ -17,7 +17,7 @@ use entity::{
     event::EventStatus,
 };
 
-use self::list::{ClaimsOf, ScopesOf, TakenOf};
+use self::list::{ClaimsOf, ScopesOf, StagesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
     codes::CodeMutation,
@@ -43,7 +43,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
-    coupon::{self as coupons, find::Key, rules},
+    coupon::{find::Key, rules},
     error::{Fault, Faulty},
 };
 
@@ -330,7 +330,7 @@ impl Coupon {
         if !self.is_ours(ctx).await? {
             return Ok(None);
         }
-        Ok(Some(coupons::stages::stages(ctx.app(), ctx.viewer(), self.0.id).await?.into()))
+        Ok(ctx.loaders().one(StagesOf(self.0.id)).await?.map(CouponStages::from))
     }
 }
 

@@ -11,7 +11,9 @@ use entity::{
     coupon::{self, CodeSource},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Func, Order, Query, WindowStatement},
 };
 use uuid::Uuid;
 
@@ -255,17 +257,37 @@ pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> 
     page::read(app.store.read(), select, claim::Column::Id, true, window).await
 }
 
-/// The claims of these coupons that the account holds and can still use, oldest first.
-pub async fn live_of(app: &App, account: AccountId, coupons: Vec<CouponId>) -> Faulty<Vec<claim::Model>> {
-    let claims = claim::Entity::find()
-        .filter(claim::Column::AccountId.eq(account))
-        .filter(claim::Column::CouponId.is_in(coupons))
-        .filter(claim::Column::State.is_in([ClaimState::Claimed, ClaimState::Reserved]))
+/// Of each of these coupons the first so many claims that the account holds and can still use, oldest first.
+pub async fn live_of(
+    app: &App,
+    account: AccountId,
+    coupons: Vec<CouponId>,
+    first: u32,
+) -> Faulty<Vec<claim::Model>> {
+    let in_time = Condition::any()
+        .add(claim::Column::ValidUntil.is_null())
+        .add(claim::Column::ValidUntil.gt(app.clock.now()));
+    let claimed = Condition::all().add(claim::Column::State.eq(ClaimState::Claimed)).add(in_time);
+    let each =
+        WindowStatement::partition_by(claim::Column::CouponId).order_by(claim::Column::Id, Order::Asc).take();
+    let ranked = Query::select()
+        .column(claim::Column::Id)
+        .expr_window_as(Func::cust("ROW_NUMBER"), each, "place")
+        .from(claim::Entity)
+        .cond_where(claim::Column::AccountId.eq(account))
+        .cond_where(claim::Column::CouponId.is_in(coupons))
+        .cond_where(Condition::any().add(claimed).add(claim::Column::State.eq(ClaimState::Reserved)))
+        .take();
+    let among = Query::select()
+        .column(claim::Column::Id)
+        .from_subquery(ranked, "ranked")
+        .and_where(Expr::col("place").lte(first))
+        .take();
+    Ok(claim::Entity::find()
+        .filter(claim::Column::Id.in_subquery(among))
         .order_by_asc(claim::Column::Id)
         .all(app.store.read())
-        .await?;
-    let now = app.clock.now();
-    Ok(claims.into_iter().filter(|claim| standing(claim, now) != ClaimState::Expired).collect())
+        .await?)
 }
 
 /// Writes down the claims whose time is up, and tells their holders; says how many.

@@ -38,6 +38,12 @@ pub struct Terms {
     pub position: i32,
     /// Whether its holder may give it to somebody else, and so whoever has the code may spend it.
     pub shareable: bool,
+    /// Description; empty for what was claimed before this was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The small print, likewise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub small_print: String,
 }
 
 /// What a claim is worth, in minor units of its currency.
@@ -98,6 +104,8 @@ impl Terms {
             stacking_group: coupon.stacking_group.clone(),
             position: coupon.position,
             shareable: coupon.shareable,
+            description: coupon.description.clone(),
+            small_print: coupon.terms.clone(),
         })
     }
 
@@ -139,5 +147,26 @@ impl Worth {
             | Self::FixedPrice { .. }
             | Self::AccessCode => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was written by the first version that wrote any.
+    const OLD: &str = r#"{"shop":"01940000-0000-7000-8000-000000000000","title":"Ten off",
+        "worth":{"amount_off":{"amount":1000}},"currency":"EUR","scopes":[],"minimum_spend":0,"exclusive":false,
+        "stacking_group":null,"position":0,"shareable":true}"#;
+
+    #[test]
+    fn what_was_promised_before_descriptions_were_kept_is_still_read() {
+        let old = Terms::from_json(OLD).unwrap();
+        assert_eq!(
+            (old.title.as_str(), old.description.as_str(), old.small_print.as_str()),
+            ("Ten off", "", "")
+        );
+        assert_eq!(Terms::from_json(&old.to_json().unwrap()).unwrap(), old);
+        assert!(!old.to_json().unwrap().contains("description"), "what is empty takes no place");
     }
 }

@@ -32,6 +32,7 @@ pub mod venue;
 
 use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, SchemaBuilder};
 
+pub use self::loader::Batches;
 use crate::{app::App, auth::Viewer};
 
 /// Everything that can be asked.
@@ -101,7 +102,14 @@ pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-/// Gives a request what the resolvers need of its viewer. To the `progress` they tell which versions they read.
-pub fn prepare(app: &App, request: Request, viewer: Viewer, progress: progress::Progress) -> Request {
-    request.data(loader::Loaders::new(app, &viewer)).data(viewer).data(progress)
+/// Gives a request what the resolvers need of its viewer; it is run over the batches. To the `progress` they tell which
+/// versions they read.
+pub fn prepare(
+    app: &App,
+    request: Request,
+    viewer: Viewer,
+    progress: progress::Progress,
+) -> (Request, Batches) {
+    let (loaders, batches) = loader::Loaders::new(app, &viewer);
+    (request.data(loaders).data(viewer).data(progress), batches)
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    graphql::{self, Schema, complete::Shape, progress::Progress},
+    graphql::{self, Batches, Schema, complete::Shape, progress::Progress},
 };
 use async_graphql::{Request, Response, ServerError, Value, Variables, parser::types::OperationType};
 use axum::extract::ws::Utf8Bytes;
@@ -83,15 +83,15 @@ impl Prepared {
     }
 
     /// A request that runs it, and tells `progress` what it read.
-    fn request(&self, app: &App, progress: Progress) -> Request {
+    fn request(&self, app: &App, progress: Progress) -> (Request, Batches) {
         let variables = serde_json::Value::Object(self.params.variables.clone());
-        let mut request = Request::new(String::new())
+        let request = Request::new(String::new())
             .variables(Variables::from_json(variables))
             .data(self.caller.id.clone());
-        request = graphql::prepare(app, request, self.caller.viewer.clone(), progress);
+        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer.clone(), progress);
         request.operation_name.clone_from(&self.params.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
-        request
+        (request, batches)
     }
 }
 
@@ -119,10 +119,10 @@ impl Engine {
         let Some(permit) = self.admission.admit(document.is_urgent) else {
             return graphql::error::overloaded(&self.app);
         };
-        let request = prepared.request(&self.app, progress);
+        let (request, batches) = prepared.request(&self.app, progress);
         let schema = self.schema.clone();
         let work = async move {
-            let response = schema.execute(request).await;
+            let response = batches.run(schema.execute(request)).await;
             drop(permit);
             response
         };
@@ -163,8 +163,9 @@ impl Engine {
     /// Runs a subscription.
     pub(super) fn stream(&self, prepared: &Prepared, progress: Progress) -> BoxStream<'static, Told> {
         let (id, span) = (prepared.caller.id.clone(), prepared.span.clone());
-        let request = prepared.request(&self.app, progress);
-        let responses = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
+        let (request, batches) = prepared.request(&self.app, progress);
+        let responses = batches.run_stream(self.schema.execute_stream(request));
+        let responses = AssertUnwindSafe(responses).catch_unwind();
         let mut begun = false;
         responses
             .map(move |caught| {

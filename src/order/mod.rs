@@ -6,6 +6,7 @@
 pub mod access;
 mod basket;
 mod checkout;
+pub mod lists;
 mod spending;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,14 @@
 mod rows;
 mod script;
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use entity::Versioned;
@@ -123,6 +130,16 @@ impl Store {
     /// For reads that decide nothing by themselves.
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
+    }
+
+    /// Counts the statements that readers send from now on: for tests, which say how many a list may take.
+    pub fn count_reads(&mut self) -> Arc<AtomicU64> {
+        let count = Arc::<AtomicU64>::default();
+        let counter = count.clone();
+        self.read.set_metric_callback(move |_| {
+            counter.fetch_add(1, Relaxed);
+        });
+        count
     }
 
     /// Which of the two databases this is.

@@ -213,6 +213,36 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
     });
 }
 
+#[test]
+fn a_claim_says_what_was_promised_whatever_becomes_of_the_coupon() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let with = json!({ "title": "Fifteen", "kind": "PERCENT_OFF", "amount": null, "basisPoints": 1500,
+            "cap": { "amount": "8.00", "currency": "EUR" }, "minimumSpend": { "amount": "20.00", "currency": "EUR" },
+            "description": "Off the concert", "terms": "Not on Sundays", "appliesTo": [stage.event],
+            "exclusive": true });
+        let id = world.published(&stage, with).await;
+        let buyer = world.guest().await;
+        let (claim, _) = world.claim(&buyer, &id).await;
+        let changed = json!({ "title": "Ten", "basisPoints": 1000, "description": "", "terms": "Never", "appliesTo": [] });
+        world.update_coupon(&stage.vendor, &id, changed).await.good();
+        let document =
+            "query($id: ID!) { claim(id: $id) { terms { title description smallPrint kind amount { amount }
+            basisPoints cap { amount } currency minimumSpend { amount } appliesTo { kind id } exclusive
+            stackingGroup position shareable } coupon { title terms } } }";
+        let seen = world.gql(Some(&buyer), document, json!({ "id": claim })).await.good();
+        assert_eq!(
+            seen.data("claim.terms"),
+            json!({ "title": "Fifteen", "description": "Off the concert", "smallPrint": "Not on Sundays",
+                "kind": "PERCENT_OFF", "amount": null, "basisPoints": 1500, "cap": { "amount": "8.00" },
+                "currency": "EUR", "minimumSpend": { "amount": "20.00" },
+                "appliesTo": [{ "kind": "EVENT", "id": stage.event }], "exclusive": true, "stackingGroup": null,
+                "position": 0, "shareable": false })
+        );
+        assert_eq!(seen.data("claim.coupon"), json!({ "title": "Ten", "terms": "Never" }));
+    });
+}
+
 /// However many watch, and however fast claims come: a coupon is counted once a second, and everybody ends with the truth.
 #[test]
 fn those_who_watch_a_hot_coupon_share_its_counts() {

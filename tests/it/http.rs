@@ -431,15 +431,13 @@ struct Stock {
 
 impl Executor for Stock {
     async fn execute(&self, request: Request) -> Response {
-        self.schema
-            .execute(graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default()))
-            .await
+        let (request, batches) = graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default());
+        batches.run(self.schema.execute(request)).await
     }
 
     fn execute_stream(&self, request: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        self.schema
-            .execute_stream(graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default()))
-            .boxed()
+        let (request, batches) = graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default());
+        batches.run_stream(self.schema.execute_stream(request)).boxed()
     }
 }
 

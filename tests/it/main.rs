@@ -43,6 +43,7 @@ mod schema;
 mod shop;
 mod skew;
 mod socket;
+mod statements;
 mod support;
 mod venue;
 mod watch;

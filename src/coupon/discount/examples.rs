@@ -33,6 +33,8 @@ fn offer(number: u8, worth: Worth) -> Offer {
         stacking_group: None,
         position: 0,
         shareable: false,
+        description: String::new(),
+        small_print: String::new(),
     };
     Offer {
         claim: ClaimId(id(number)),

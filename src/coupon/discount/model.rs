@@ -252,6 +252,8 @@ fn terms() -> impl Strategy<Value = Terms> {
             stacking_group,
             position,
             shareable: true,
+            description: String::new(),
+            small_print: String::new(),
         },
     )
 }

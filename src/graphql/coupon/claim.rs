@@ -10,7 +10,7 @@ use entity::claim as row;
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
-use super::{ClaimError, Coupon};
+use super::{ClaimError, ClaimTerms, Coupon};
 use crate::{
     coupon::{
         bag,
@@ -25,7 +25,7 @@ use crate::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, outcome},
         id::{decode, encode},
-        order::Order,
+        order::{Order, VisibleOrder},
         page::{Cursor, PageArgs, connection},
         scalar::{Long, Money},
         ticket::{TicketConnection, tickets_of_viewer},
@@ -86,6 +86,11 @@ impl Claim {
     /// The coupon as it is now.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
         Coupon::of(ctx, self.0.coupon_id).await
+    }
+
+    /// What it promises, as it was when it was claimed.
+    async fn terms(&self) -> ApiResult<ClaimTerms> {
+        Ok(ClaimTerms(Terms::from_json(&self.0.terms)?))
     }
 
     /// What it was called when it was claimed.
@@ -149,7 +154,7 @@ impl Claim {
     /// The order that it is bound to, or was last spent in.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         let Some(id) = self.0.order_id else { return Ok(None) };
-        Ok(found(orders::visible(ctx.app(), ctx.viewer(), None, id).await)?.map(Order::from))
+        Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Order::from))
     }
 
     /// When it was claimed.

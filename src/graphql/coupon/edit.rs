@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 use chrono::{DateTime, Utc};
 use entity::{CouponId, coupon, coupon::scope::CouponScopeKind};
 
-use super::{CodeSource, Coupon, CouponError, Kind, prefix};
+use super::{CodeSource, Coupon, CouponError, Kind, target::prefix};
 use crate::{
     coupon::{
         details::{Change, Details},

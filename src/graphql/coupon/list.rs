@@ -1,22 +1,23 @@
 //! Queries of coupons, and what their lists need.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, dataloader::Loader};
-use entity::{CouponId, InventoryId, claim, coupon};
+use entity::{ClaimId, CouponId, InventoryId, claim, coupon};
 
-use super::{Coupon, CouponConnection, CouponTarget, Kind, State, prefix};
+use super::{Coupon, CouponConnection, CouponTarget, Kind, State};
 use crate::{
     coupon::{
         self as coupons, claim as claims,
         find::{self, Filter, Key, Order},
+        spend,
         stages::{self, Stages},
     },
     error::Faulty,
     graphql::{
         context::ContextExt,
         error::{ApiResult, found},
-        id::{decode, encode_as},
+        id::decode,
         loader::{Batch, Shared, keyed},
         page::{PageArgs, connection},
         scalar::Long,
@@ -104,9 +105,13 @@ pub(crate) async fn coupon_connection(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TakenOf(pub(super) InventoryId);
 
-/// The viewer's claims that are still good.
+/// The viewer's first so many claims that are still good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ClaimsOf(pub(super) CouponId);
+pub(super) struct ClaimsOf(pub(super) CouponId, pub(super) u32);
+
+/// A claim, if the viewer holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OwnClaim(pub(crate) ClaimId);
 
 /// What a coupon applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,12 +147,31 @@ impl Loader<ClaimsOf> for Batch {
 
     async fn load(&self, keys: &[ClaimsOf]) -> Result<HashMap<ClaimsOf, Vec<claim::Model>>, Shared> {
         let Ok(account) = self.viewer.account() else { return Ok(HashMap::new()) };
-        let ids = keys.iter().map(|key| key.0).collect();
+        // One query for each number that is asked for: as a rule there is one.
+        let mut by_number: BTreeMap<u32, Vec<CouponId>> = BTreeMap::new();
+        for ClaimsOf(coupon, first) in keys {
+            by_number.entry(*first).or_default().push(*coupon);
+        }
         let mut all: HashMap<ClaimsOf, Vec<claim::Model>> = HashMap::new();
-        for claim in claims::live_of(&self.app, account, ids).await? {
-            all.entry(ClaimsOf(claim.coupon_id)).or_default().push(claim);
+        for (first, coupons) in by_number {
+            for claim in claims::live_of(&self.app, account, coupons, first).await? {
+                all.entry(ClaimsOf(claim.coupon_id, first)).or_default().push(claim);
+            }
         }
         Ok(all)
+    }
+}
+
+impl Loader<OwnClaim> for Batch {
+    type Value = claim::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[OwnClaim]) -> Result<HashMap<OwnClaim, claim::Model>, Shared> {
+        let Ok(account) = self.viewer.account() else { return Ok(HashMap::new()) };
+        let ids = keys.iter().map(|key| key.0).collect();
+        let mut claims = spend::by_ids(&self.app, ids).await?;
+        claims.retain(|claim| claim.account_id == account);
+        Ok(keyed(claims, |claim| OwnClaim(claim.id)))
     }
 }
 
@@ -159,8 +183,7 @@ impl Loader<ScopesOf> for Batch {
         let ids = keys.iter().map(|key| key.0).collect();
         let mut all: HashMap<ScopesOf, Vec<CouponTarget>> = HashMap::new();
         for scope in coupons::scopes_of(&self.app, ids).await? {
-            let id = encode_as(prefix(scope.kind), scope.target);
-            let target = CouponTarget { kind: scope.kind.into(), id };
+            let target = CouponTarget::new(scope.kind, scope.target);
             all.entry(ScopesOf(scope.coupon_id)).or_default().push(target);
         }
         Ok(all)

@@ -8,14 +8,12 @@ mod error;
 mod list;
 mod live;
 pub mod product;
+mod target;
+mod terms;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection};
+use async_graphql::{Context, Enum, ID, Object, connection::Connection};
 use chrono::{DateTime, Utc};
-use entity::{
-    CouponId, InventoryId, TypedId,
-    coupon::{self, scope::CouponScopeKind},
-    event::EventStatus,
-};
+use entity::{CouponId, InventoryId, coupon, event::EventStatus};
 
 use self::list::{ClaimsOf, ScopesOf, StagesOf, TakenOf};
 pub use self::{
@@ -27,9 +25,11 @@ pub use self::{
     list::{CouponFilter, CouponOrder, CouponQuery, CouponTotal},
     live::{CouponAvailability, CouponStages, CouponSubscription},
     product::{Product, ProductMutation},
+    target::{CouponTarget, TargetKind},
+    terms::ClaimTerms,
 };
 pub(crate) use self::{
-    list::coupon_connection,
+    list::{OwnClaim, coupon_connection},
     product::{ProductConnection, product_connection},
 };
 use super::{
@@ -319,9 +319,15 @@ impl Coupon {
         Ok(counts.is_some_and(|counts| counts.available > 0) && taken < self.0.limit_per_buyer.unsigned_abs())
     }
 
-    /// Your claims of it that you can still use.
-    async fn viewer_claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
-        let claims = ctx.loaders().one(ClaimsOf(self.0.id)).await?.unwrap_or_default();
+    /// Your claims of it that you can still use, oldest first. All that you hold are in your bag.
+    async fn viewer_claims(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many, 1 to 100.", default = 20)] first: i32,
+    ) -> ApiResult<Vec<Claim>> {
+        let first = u32::try_from(first).ok().filter(|first| (1..=100).contains(first));
+        let first = first.ok_or_else(|| Fault::invalid("first", "must be between 1 and 100"))?;
+        let claims = ctx.loaders().one(ClaimsOf(self.0.id, first)).await?.unwrap_or_default();
         Ok(claims.into_iter().map(Claim::from).collect())
     }
 
@@ -347,42 +353,6 @@ impl Coupon {
     pub(crate) async fn of(ctx: &Context<'_>, id: CouponId) -> ApiResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("coupon"))?;
         Ok(Self(row))
-    }
-}
-
-/// One thing that a coupon applies to.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct CouponTarget {
-    /// What kind of thing.
-    kind: TargetKind,
-    /// Which: the id of a shop, product, event, tier or category.
-    id: ID,
-}
-
-/// What kind of thing a coupon applies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "CouponTargetKind", remote = "CouponScopeKind")]
-pub enum TargetKind {
-    /// Whatever the shop sells.
-    Shop,
-    /// Coupons of a product.
-    Product,
-    /// Places of an event.
-    Event,
-    /// Places of a tier.
-    Tier,
-    /// Whatever stands in or below a category.
-    Category,
-}
-
-/// The prefix of the ids of things of the kind.
-fn prefix(kind: CouponScopeKind) -> &'static str {
-    match kind {
-        CouponScopeKind::Shop => entity::ShopId::PREFIX,
-        CouponScopeKind::Product => entity::ProductId::PREFIX,
-        CouponScopeKind::Event => entity::EventId::PREFIX,
-        CouponScopeKind::Tier => entity::TierId::PREFIX,
-        CouponScopeKind::Category => entity::CategoryId::PREFIX,
     }
 }
 

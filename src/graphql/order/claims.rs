@@ -7,15 +7,14 @@ use entity::{ReservationId, order::discount};
 use super::{OrderError, OrderErrorCode};
 use crate::{
     coupon::{
-        claim,
         discount::Reason,
         spend::{Named, Refused, Why},
     },
     error::Fault,
     graphql::{
         context::ContextExt,
-        coupon::{Claim, Coupon},
-        error::{ApiResult, found},
+        coupon::{Claim, Coupon, OwnClaim},
+        error::ApiResult,
         id::decode,
         scalar::Money,
     },
@@ -78,11 +77,7 @@ impl OrderDiscount {
 
     /// The claim. Only its holder sees it.
     async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
-        if ctx.viewer().account().is_err() {
-            return Ok(None);
-        }
-        let claim = claim::owned(ctx.app(), ctx.viewer(), self.row.claim_id).await;
-        Ok(found(claim)?.map(Claim::from))
+        Ok(ctx.loaders().one(OwnClaim(self.row.claim_id)).await?.map(Claim::from))
     }
 }
 

@@ -3,6 +3,7 @@
 mod claims;
 mod input;
 mod line;
+mod lists;
 
 use async_graphql::{
     Context, Enum, ID, Object, Subscription,
@@ -19,7 +20,6 @@ pub use self::{
     line::{OrderContact, OrderLine},
 };
 use crate::{
-    coupon::{bound, issue},
     error::Error,
     graphql::{
         context::ContextExt,
@@ -36,6 +36,9 @@ use crate::{
     page::Page,
     payment, ticket,
 };
+
+pub(crate) use self::lists::VisibleOrder;
+use self::lists::{DiscountsOf, LinesOf};
 
 /// A page of orders.
 pub(crate) type OrderConnection = Connection<Cursor<Uuid>, Order, EmptyFields>;
@@ -179,13 +182,13 @@ impl Order {
 
     /// What each claim took off, in the order in which they applied.
     async fn discounts(&self, ctx: &Context<'_>) -> ApiResult<Vec<OrderDiscount>> {
-        let discounts = bound::discounts_of(ctx.app(), self.row.id).await?;
+        let discounts = ctx.loaders().one(DiscountsOf(self.row.id)).await?.unwrap_or_default();
         Ok(discounts.into_iter().map(|row| OrderDiscount::of(row, &self.row.currency)).collect())
     }
 
     /// Its lines: one per place, or copy of a coupon.
     async fn lines(&self, ctx: &Context<'_>) -> ApiResult<Vec<OrderLine>> {
-        let lines = orders::lines_of(ctx.app(), self.row.id).await?;
+        let lines = ctx.loaders().one(LinesOf(self.row.id)).await?.unwrap_or_default();
         Ok(lines.into_iter().map(|row| OrderLine::of(row, &self.row.currency)).collect())
     }
 
@@ -226,9 +229,9 @@ impl Order {
         if !self.is_own(ctx) {
             return Ok(Vec::new());
         }
-        let lines = orders::lines_of(ctx.app(), self.row.id).await?;
-        let copies = lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
-        Ok(issue::of_order(ctx.app(), copies).await?.into_iter().map(Claim::from).collect())
+        let lines = ctx.loaders().one(LinesOf(self.row.id)).await?.unwrap_or_default();
+        let issued = lists::issued_for(ctx, &lines).await?;
+        Ok(issued.into_iter().map(Claim::from).collect())
     }
 
     /// Its payments, oldest first: declined ones too.

@@ -31,6 +31,9 @@ const PAGE_MAX: u64 = 100;
 /// Lists that are longer than a page.
 const LONG_LISTS: [(&str, u64); 4] = [("seats", 40), ("rows", 40), ("children", 50), ("categories", 50)];
 
+/// Fields that are more work than a look at a row: pictures are drawn, and PNG files compressed.
+const HEAVY: [(&str, u64); 4] = [("qrPng", 500), ("barcodePng", 500), ("qrSvg", 100), ("barcodeSvg", 100)];
+
 /// The schema, as far as the estimate needs it: by type and field, the field's type and whether it is a list.
 #[derive(Debug, Default)]
 pub struct Costs(HashMap<String, HashMap<String, (String, bool)>>);
@@ -104,11 +107,18 @@ impl Costs {
         let each = self.of_set(document, &field.selection_set.node, of, page_of(field));
         let times = match is_list {
             true if matches!(name, "nodes" | "edges") => page,
+            true if is_paged(field) => page_of(field),
             true => LONG_LISTS.iter().find(|(list, _)| *list == name).map_or(LIST, |(_, times)| *times),
             false => 1,
         };
-        times.saturating_mul(each.saturating_add(1))
+        let own = HEAVY.iter().find(|(heavy, _)| *heavy == name).map_or(1, |(_, weight)| *weight);
+        times.saturating_mul(each.saturating_add(own))
     }
+}
+
+/// Whether the field says itself how many items it wants.
+fn is_paged(field: &Field) -> bool {
+    field.get_argument("first").is_some() || field.get_argument("last").is_some()
 }
 
 /// How many items the field's page has: as many as are asked for, if that can be read.
@@ -175,6 +185,31 @@ mod tests {
         assert!(!refused(&things("(first: 10)")));
         assert!(refused(&things("(first: 100)")));
         assert!(refused(&things("(first: $n)")), "what cannot be read counts as the longest");
+    }
+
+    #[test]
+    fn pictures_and_lists_that_say_how_long_they_are_count_as_such() {
+        let costs = Costs::of(&crate::graphql::sdl());
+        let refused = |query: &str| costs.check(&parse_query(query).expect("a good document"), None).is_err();
+        let bag = |fields: &str| {
+            format!("{{ viewer {{ bag {{ claims(first: 100) {{ nodes {{ {fields} }} }} }} }} }}")
+        };
+        assert!(!refused(&bag("id qrPng barcodePng")));
+        let orders = |first: u32, fields: &str| {
+            format!("{{ viewer {{ orders(first: {first}) {{ nodes {{ claims {{ {fields} }} }} }} }} }}")
+        };
+        assert!(!refused(&orders(100, "id code qrSvg")));
+        assert!(!refused(&orders(20, "id code qrPng")));
+        assert!(refused(&orders(100, "id code qrPng")));
+        let coupons = |first: &str| {
+            format!(
+                "query($n: Int) {{ coupons(first: 100) {{ nodes {{ viewerClaims{first} {{ id qrSvg }} }} }} }}"
+            )
+        };
+        assert!(!refused(&coupons("")));
+        assert!(!refused(&coupons("(first: 20)")));
+        assert!(refused(&coupons("(first: 100)")));
+        assert!(refused(&coupons("(first: $n)")));
     }
 
     #[test]

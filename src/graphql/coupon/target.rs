@@ -1,0 +1,50 @@
+//! What coupons and claims apply to, in the API.
+
+use async_graphql::{Enum, ID, SimpleObject};
+use entity::{TypedId, coupon::scope::CouponScopeKind};
+use uuid::Uuid;
+
+use crate::graphql::id::encode_as;
+
+/// One thing that a coupon applies to.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct CouponTarget {
+    /// What kind of thing.
+    kind: TargetKind,
+    /// Which: the id of a shop, product, event, tier or category.
+    id: ID,
+}
+
+impl CouponTarget {
+    /// The thing of this kind.
+    pub(super) fn new(kind: CouponScopeKind, target: Uuid) -> Self {
+        Self { kind: kind.into(), id: encode_as(prefix(kind), target) }
+    }
+}
+
+/// What kind of thing a coupon applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "CouponTargetKind", remote = "CouponScopeKind")]
+pub enum TargetKind {
+    /// Whatever the shop sells.
+    Shop,
+    /// Coupons of a product.
+    Product,
+    /// Places of an event.
+    Event,
+    /// Places of a tier.
+    Tier,
+    /// Whatever stands in or below a category.
+    Category,
+}
+
+/// The prefix of the ids of things of the kind.
+pub(super) fn prefix(kind: CouponScopeKind) -> &'static str {
+    match kind {
+        CouponScopeKind::Shop => entity::ShopId::PREFIX,
+        CouponScopeKind::Product => entity::ProductId::PREFIX,
+        CouponScopeKind::Event => entity::EventId::PREFIX,
+        CouponScopeKind::Tier => entity::TierId::PREFIX,
+        CouponScopeKind::Category => entity::CategoryId::PREFIX,
+    }
+}

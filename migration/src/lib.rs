@@ -17,8 +17,8 @@ mod m20261122_000009_fairness;
 mod m20261122_000010_change_log;
 mod m20261123_000011_coupons;
 mod m20261123_000012_budgets;
-mod m20261124_000013_codes;
 mod m20261123_000014_access_trace;
+mod m20261124_000013_codes;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};

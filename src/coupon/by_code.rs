@@ -3,11 +3,11 @@
 //!
 //! A code is looked for among those of one shop. One that is not there and one that is somebody else's are answered alike.
 
-use entity::{AccountId, ClaimId, CouponId, ShopId, claim, coupon};
+use entity::{AccountId, CouponId, ShopId, claim, coupon};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
-    claim::{Refusal, TRIES, Wish, by_id, grant, is_free},
+    claim::{Refusal, TRIES, Wish, grant, is_free, replayed},
     code::Code,
     promise,
 };
@@ -34,7 +34,7 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCode) -> Result<claim
     let account = viewer.account()?;
     let key = Key::new(account, "claimCode", &input.key, &(input.shop, &input.code))?;
     if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(by_id(app, ClaimId(subject)).await?);
+        return replayed(app, account, subject).await;
     }
     let guess = app.guesses.begin(account, app.clock.now());
     let guess = guess

@@ -73,7 +73,7 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
         };
         if let Some(why) = why {
             return match key.subject(app.store.read()).await? {
-                Some(subject) => Ok(by_id(app, ClaimId(subject)).await?),
+                Some(subject) => replayed(app, buyer, subject).await,
                 None => Err(why),
             };
         }
@@ -83,6 +83,12 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
         }
     }
     Err(Fault::Unavailable.into())
+}
+
+/// What was claimed under the key before. Given away since, it is the other's business what becomes of it.
+pub(super) async fn replayed(app: &App, buyer: AccountId, subject: Uuid) -> Result<claim::Model, Refusal> {
+    let claim = by_id(app, ClaimId(subject)).await?;
+    if claim.account_id == buyer { Ok(claim) } else { Err(Error::Refused(Refusal::Gone)) }
 }
 
 /// Who wants a copy of a free coupon.
@@ -126,7 +132,7 @@ pub(super) async fn grant(
         Err(NoDeal::KeyUsed) => {
             let key = wish.key.ok_or(Fault::Unavailable)?;
             let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
-            Ok(Some(by_id(app, ClaimId(subject)).await?))
+            replayed(app, wish.buyer, subject).await.map(Some)
         }
         Err(NoDeal::Fault(fault)) => Err(fault.into()),
     }

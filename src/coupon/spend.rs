@@ -149,8 +149,7 @@ async fn usable(
 ) -> Result<claim::Model, Why> {
     if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
-        let is_bearers =
-            others == Others::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
+        let is_bearers = others == Others::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
         let is_usable = claim.account_id == account || is_bearers;
         return if is_usable { Ok(claim) } else { Err(Error::Refused(Why::UnknownCode)) };
     }

@@ -69,6 +69,9 @@ fn a_claim_is_given_away_once_and_the_old_code_dies() {
         let new = accepted.text("acceptClaim.claim.code");
         assert_ne!(new, code);
         assert_eq!(accept(world, &taker, &offer).await.good().text("acceptClaim.claim.code"), new, "again");
+        // What becomes of it is not the giver's to know, by the key that it was claimed under either.
+        let replayed = world.try_claim(&giver, &id, &format!("claim-{id}")).await;
+        assert_eq!(replayed.refusal("claimCoupon").as_deref(), Some("GONE"));
         for late in [&third, &giver] {
             assert_eq!(
                 accept(world, late, &offer).await.refusal("acceptClaim").as_deref(),

@@ -207,6 +207,36 @@ fn nobody_pays_for_what_is_over_by_then() {
     });
 }
 
+/// Guests lose their sessions; what they bought is in the link that they were mailed, until they give it away.
+#[test]
+fn whoever_has_the_orders_link_has_its_codes() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let (buyer, friend) = (world.guest().await, world.guest().await);
+        let coupon = gift_card(world, &stage, json!({ "shareable": true })).await;
+        let (id, claim) = bought(world, &buyer, &coupon, "mailed").await;
+        let document = "query($id: ID!, $token: String) { order(id: $id, accessToken: $token) {
+            accessToken claims { code balance { amount } } } }";
+        let own = world.gql(Some(&buyer), document, json!({ "id": id })).await.good();
+        let token = own.text("order.accessToken");
+        let mailed = world.gql(None, document, json!({ "id": id, "token": token })).await.good();
+        assert_eq!(mailed.text("order.claims.0.code"), own.text("order.claims.0.code"));
+        let by_shop = world.gql(Some(&stage.vendor), document, json!({ "id": id })).await.good();
+        assert_eq!(by_shop.data("order.claims"), json!([]), "the shop sells it, and has no code of it");
+        let share = "mutation($id: ID!) { shareClaim(input: { claimId: $id }) { token errors { code } } }";
+        let offer = world.gql(Some(&buyer), share, json!({ "id": claim })).await.good();
+        let accept = "mutation($token: String!) { acceptClaim(input: { token: $token }) { claim { id } errors { code } } }";
+        let token_of_offer = json!({ "token": offer.text("shareClaim.token") });
+        world.gql(Some(&friend), accept, token_of_offer).await.good();
+        for given in [
+            world.gql(Some(&buyer), document, json!({ "id": id })).await.good(),
+            world.gql(None, document, json!({ "id": id, "token": token })).await.good(),
+        ] {
+            assert_eq!(given.data("order.claims"), json!([]), "it is the friend's now");
+        }
+    });
+}
+
 /// Without a session: the link in the buyer's mail is good for longer.
 #[test]
 fn buyers_give_coupons_back_within_two_weeks() {

@@ -57,11 +57,15 @@ pub enum ClaimState {
 
 /// A coupon in the hands of its holder. What it promises stays as it was when it was claimed.
 #[derive(Clone, Debug)]
-pub struct Claim(row::Model);
+pub struct Claim {
+    row: row::Model,
+    /// Shown to whoever has the token of the order that it was bought in, and so is its holder.
+    opened: bool,
+}
 
 impl From<row::Model> for Claim {
     fn from(row: row::Model) -> Self {
-        Self(row)
+        Self { row, opened: false }
     }
 }
 
@@ -70,32 +74,32 @@ impl From<row::Model> for Claim {
 impl Claim {
     /// Globally unique.
     pub async fn id(&self) -> ID {
-        encode(self.0.id)
+        encode(self.row.id)
     }
 
     /// Raised by every change.
     async fn version(&self) -> Long {
-        Long(self.0.version)
+        Long(self.row.version)
     }
 
     /// Where it stands now.
     async fn state(&self, ctx: &Context<'_>) -> ClaimState {
-        standing(&self.0, ctx.app().clock.now()).into()
+        standing(&self.row, ctx.app().clock.now()).into()
     }
 
     /// The coupon as it is now.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
-        Coupon::of(ctx, self.0.coupon_id).await
+        Coupon::of(ctx, self.row.coupon_id).await
     }
 
     /// What it promises, as it was when it was claimed.
     async fn terms(&self) -> ApiResult<ClaimTerms> {
-        Ok(ClaimTerms(Terms::from_json(&self.0.terms)?))
+        Ok(ClaimTerms(Terms::from_json(&self.row.terms)?))
     }
 
     /// What it was called when it was claimed.
     async fn title(&self) -> ApiResult<String> {
-        Ok(Terms::from_json(&self.0.terms)?.title)
+        Ok(Terms::from_json(&self.row.terms)?.title)
     }
 
     /// The code to show at a counter or to type at the checkout. Null for whoever does not hold it, and once it is used
@@ -128,60 +132,65 @@ impl Claim {
 
     /// Whether you may give it to somebody else.
     async fn shareable(&self) -> ApiResult<bool> {
-        Ok(Terms::from_json(&self.0.terms)?.shareable)
+        Ok(Terms::from_json(&self.row.terms)?.shareable)
     }
 
     /// What a gift card was worth.
     async fn face(&self) -> ApiResult<Option<Money>> {
-        self.money(self.0.face_minor)
+        self.money(self.row.face_minor)
     }
 
     /// What is left on a gift card.
     async fn balance(&self) -> ApiResult<Option<Money>> {
-        self.money(self.0.balance_minor)
+        self.money(self.row.balance_minor)
     }
 
     /// Valid from here …
     async fn valid_from(&self) -> DateTime<Utc> {
-        self.0.valid_from
+        self.row.valid_from
     }
 
     /// … until here; null: for ever.
     async fn valid_until(&self) -> Option<DateTime<Utc>> {
-        self.0.valid_until
+        self.row.valid_until
     }
 
     /// The order that it is bound to, or was last spent in.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
-        let Some(id) = self.0.order_id else { return Ok(None) };
+        let Some(id) = self.row.order_id else { return Ok(None) };
         Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Order::from))
     }
 
     /// When it was claimed.
     async fn claimed_at(&self) -> DateTime<Utc> {
-        self.0.claimed_at
+        self.row.claimed_at
     }
 
     /// When it was used up.
     async fn redeemed_at(&self) -> Option<DateTime<Utc>> {
-        self.0.redeemed_at
+        self.row.redeemed_at
     }
 
     /// When it first opened places to you, if it is an access code. It goes on opening them until its time is up, but from
     /// then on it cannot be given to somebody else, given back or refunded.
     async fn opened_at(&self) -> Option<DateTime<Utc>> {
-        self.0.opened_at
+        self.row.opened_at
     }
 }
 
 impl Claim {
+    /// For whoever has its holder's rights by an order's token.
+    pub(crate) fn opened(row: row::Model) -> Self {
+        Self { row, opened: true }
+    }
+
     pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> Option<Code> {
-        let is_holder = ctx.viewer().account().is_ok_and(|account| account == self.0.account_id);
+        let is_holder = ctx.viewer().account().is_ok_and(|account| account == self.row.account_id);
         let is_good = matches!(
-            standing(&self.0, ctx.app().clock.now()),
+            standing(&self.row, ctx.app().clock.now()),
             row::ClaimState::Claimed | row::ClaimState::Reserved
         );
-        if is_holder && is_good { Code::parse(&self.0.code) } else { None }
+        if (is_holder || self.opened) && is_good { Code::parse(&self.row.code) } else { None }
     }
 
     fn qr(&self, ctx: &Context<'_>) -> Faulty<Option<Barcode>> {
@@ -196,7 +205,7 @@ impl Claim {
 
     fn money(&self, minor: Option<i64>) -> ApiResult<Option<Money>> {
         let Some(minor) = minor else { return Ok(None) };
-        Ok(Some(Money::of(minor, &Terms::from_json(&self.0.terms)?.currency)))
+        Ok(Some(Money::of(minor, &Terms::from_json(&self.row.terms)?.currency)))
     }
 }
 
@@ -219,7 +228,7 @@ impl Bag {
     ) -> ApiResult<ClaimConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = claims::of_account(ctx.app(), ctx.viewer().account()?, window).await?;
-        Ok(connection(page, EmptyFields, |row| (row.id.0, Claim(row))))
+        Ok(connection(page, EmptyFields, |row| (row.id.0, Claim::from(row))))
     }
 
     /// Your tickets, newest first.
@@ -263,7 +272,7 @@ pub struct ClaimPayload {
 
 impl ClaimPayload {
     pub(super) fn of(result: Result<row::Model, Refusal>) -> ApiResult<Self> {
-        let (claim, errors) = outcome(result.map(Claim))?;
+        let (claim, errors) = outcome(result.map(Claim::from))?;
         Ok(Self { claim, errors })
     }
 }
@@ -281,7 +290,7 @@ impl ClaimQuery {
         #[graphql(desc = "The claim.")] id: ID,
     ) -> ApiResult<Option<Claim>> {
         ctx.viewer().account()?;
-        Ok(found(claims::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Claim))
+        Ok(found(claims::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Claim::from))
     }
 }
 

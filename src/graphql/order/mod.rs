@@ -224,14 +224,16 @@ impl Order {
         Ok(tickets.into_iter().map(Ticket::from).collect())
     }
 
-    /// The coupons that were bought in it, once it is paid; revoked after a refund. Only the buyer sees them.
+    /// The coupons that were bought in it, once it is paid; revoked after a refund; not those that were given away. Only
+    /// the buyer sees them, and whoever has the order's token.
     async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
         if !self.is_own(ctx) {
             return Ok(Vec::new());
         }
         let lines = ctx.loaders().one(LinesOf(self.row.id)).await?.unwrap_or_default();
         let issued = lists::issued_for(ctx, &lines).await?;
-        Ok(issued.into_iter().map(Claim::from).collect())
+        let own = issued.into_iter().filter(|claim| claim.account_id == self.row.account_id);
+        Ok(own.map(Claim::opened).collect())
     }
 
     /// Its payments, oldest first: declined ones too.

@@ -1,7 +1,8 @@
 //! A text as a QR code: SVG for screens and paper, PNG for mail and wallets.
 //!
 //! Both pictures are black on white with the four modules of quiet zone the standard asks for, and refer to
-//! nothing outside themselves. Level M survives 15 % damage and keeps a ticket code at 45 modules a side.
+//! nothing outside themselves. Level M survives 15 % damage and keeps a ticket code at 45 modules a side
+//! or, where its random part has long runs of digits, fewer.
 //!
 //! Invariant: the text is drawn and never written out, so no markup in it can reach the SVG.
 
@@ -164,7 +165,7 @@ mod tests {
         let claims = Claims { ticket: Uuid::from_u128(1), event: Uuid::from_u128(2), epoch: 9 };
         let text = code::sign(&TicketKeys::new(&keys), claims);
         let barcode = Barcode::try_new(&text).unwrap();
-        assert_eq!(barcode.side, 45, "QR version 7");
+        assert!(barcode.side <= 45, "QR version 7 at the most, not {}", barcode.side);
         let (side, dark) = pixels(&barcode.png(Scale::DEFAULT).unwrap());
         let mut image = rqrr::PreparedImage::prepare_from_bitmap(side, side, |x, y| dark[y * side + x]);
         let grids = image.detect_grids();

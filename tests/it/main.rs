@@ -17,6 +17,7 @@ mod coupon;
 mod coupon_budget;
 mod coupon_claim;
 mod coupon_code;
+mod coupon_list;
 mod coupon_race;
 mod demo;
 mod desk;

@@ -76,7 +76,7 @@ impl Draft<'_> {
         let mut items = match pick {
             Pick::Seats(ordinals) => {
                 let items = self.take_seats(id, ordinals, opened)?;
-                pick::leaves_no_orphans(self.stock, ordinals, self.now)?;
+                pick::leaves_no_orphans(self.stock, ordinals, opened, self.now)?;
                 items
             }
             Pick::BestAvailable(wish) => {

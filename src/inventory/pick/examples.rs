@@ -127,7 +127,7 @@ fn an_accessible_party_sits_side_by_side() {
 
 #[test]
 fn the_rule_names_the_seats_and_knows_when_there_is_no_other_way() {
-    let picked = |row: &str, seats: &[u32]| leaves_no_orphans(&house(&[row]).stock, seats, now());
+    let picked = |row: &str, seats: &[u32]| leaves_no_orphans(&house(&[row]).stock, seats, &[], now());
     let left = |seats: &[u32]| Err(Refusal::LeavesOrphans { seats: seats.to_vec() });
     assert_eq!(picked("......", &[1]), left(&[0]));
     assert_eq!(picked("......", &[2, 3]), Ok(()));
@@ -148,5 +148,16 @@ fn the_rule_names_the_seats_and_knows_when_there_is_no_other_way() {
     assert_eq!(picked("......W", &[1, 6]), Ok(()), "with a wheelchair user it is as it is");
     let mut off = house(&["......"]);
     off.stock.terms.orphan_rule = false;
-    assert_eq!(leaves_no_orphans(&off.stock, &[1], now()), Ok(()));
+    assert_eq!(leaves_no_orphans(&off.stock, &[1], &[], now()), Ok(()));
+}
+
+/// A refusal that names a hidden seat would tell that it is free.
+#[test]
+fn a_hidden_seat_is_no_orphan_but_for_those_to_whom_it_was_opened() {
+    let mut house = house(&["......"]);
+    house.stock.terms.tiers[1].hidden = true;
+    house.stock.terms.seat_tiers[0] = Some(1);
+    let picked = |opened: &[entity::TierId]| leaves_no_orphans(&house.stock, &[1], opened, now());
+    assert_eq!(picked(&[]), Ok(()));
+    assert_eq!(picked(&[tier(1)]), Err(Refusal::LeavesOrphans { seats: vec![0] }));
 }

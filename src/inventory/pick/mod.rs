@@ -41,7 +41,7 @@ use super::{
 /// together, gets several blocks: as few as possible, near each other. Ordinary parties never get wheelchair places
 /// or companions' seats.
 pub fn best_available(stock: &Stock, wish: &BestAvailable, now: DateTime<Utc>) -> Result<Vec<u32>, Refusal> {
-    let view = View::new(stock, now);
+    let view = View::new(stock, &wish.opened, now);
     let search = Search::new(&view, wish);
     let slots = match wish.accessible {
         Some(party) => accessible::seats(&search, wish, party)?,

@@ -7,19 +7,23 @@
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
+use entity::TierId;
 
 use super::view::View;
 use crate::inventory::{command::Refusal, state::Stock};
 
 /// Refuses the pick of these free seats, if the event has the rule and the pick breaks it.
 ///
+/// Nobody is refused because of a hidden seat that was not opened to them, nor told that it is free.
+///
 /// A party with a wheelchair place or a companion's seat has no choice where to sit, and is never refused.
 pub(in crate::inventory) fn leaves_no_orphans(
     stock: &Stock,
     picked: &[u32],
+    opened: &[TierId],
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    let view = View::new(stock, now);
+    let view = View::new(stock, opened, now);
     let mut slots: Vec<usize> = picked.iter().filter_map(|&ordinal| view.hall.slot(ordinal)).collect();
     if !stock.terms.orphan_rule || !slots.iter().all(|&slot| view.hall.is_standard(slot)) {
         return Ok(());

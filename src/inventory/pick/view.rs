@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
-use entity::inventory::SeatStatus;
+use entity::{TierId, inventory::SeatStatus};
 
 use crate::{inventory::state::Stock, venue::hall::Hall};
 
@@ -11,12 +11,14 @@ use crate::{inventory::state::Stock, venue::hall::Hall};
 pub(super) struct View<'a> {
     pub(super) hall: &'a Hall,
     stock: &'a Stock,
+    opened: &'a [TierId],
     now: DateTime<Utc>,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(stock: &'a Stock, now: DateTime<Utc>) -> Self {
-        Self { hall: &stock.terms.hall, stock, now }
+    /// For somebody to whom these hidden price levels were opened: other hidden seats are not free for them.
+    pub(super) fn new(stock: &'a Stock, opened: &'a [TierId], now: DateTime<Utc>) -> Self {
+        Self { hall: &stock.terms.hall, stock, opened, now }
     }
 
     pub(super) fn stock(&self) -> &'a Stock {
@@ -27,6 +29,9 @@ impl<'a> View<'a> {
     pub(super) fn open(&self, slot: usize) -> Option<u16> {
         let ordinal = self.hall.ordinal(slot) as usize;
         let tier = self.stock.terms.seat_tiers.get(ordinal).copied().flatten()?;
+        if !self.stock.terms.is_open_to(Some(tier), self.opened) {
+            return None;
+        }
         let seat = self.stock.seats.get(ordinal)?;
         let free = match seat.status {
             SeatStatus::Available => true,

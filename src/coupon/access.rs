@@ -49,7 +49,7 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve, code: &str) -> 
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
     let Opened { claim, tiers } =
         opened(app, account, (event, code), Others::Claim).await.map_err(of_code)?;
-    let trace = claim.opened_at.is_none().then(|| trace(&claim, app.clock.now()));
+    let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
     match inventory::reserve_opened(app, viewer, input, (tiers, trace)).await {
         // Given away, given back or refunded at the same moment: say which.
         Err(Error::Fault(Fault::Stale(_))) => {
@@ -73,12 +73,17 @@ pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -
     }
 }
 
-/// Writes down that the claim opened places, beside the reservation of these. Stale: it is no longer what it was when it
+/// Writes down that the claim opened places, beside the reservation of these; nothing where it is of places that anybody may
+/// have. Stale: it is no longer what it was when it
 /// was looked at.
-fn trace(claim: &claim::Model, now: DateTime<Utc>) -> Companion {
+fn trace(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion {
     let (id, epoch) = (claim.id, claim.epoch);
-    Box::new(move |tx, _| {
+    Box::new(move |tx, held| {
+        let is_needed = held.iter().flat_map(|held| &held.items).any(|item| opened.contains(&item.tier));
         Box::pin(async move {
+            if !is_needed {
+                return Ok(());
+            }
             let claim = claim::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
             let claim = claim
                 .filter(|claim| claim.epoch == epoch && claim.state == ClaimState::Claimed)

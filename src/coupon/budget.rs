@@ -73,10 +73,12 @@ pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> F
 /// Gives the amounts back to the budgets that count.
 pub(super) async fn refill_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> Faulty<()> {
     for (coupon, amount) in amounts {
+        // Waits for a budget that is being set, and sees it: what ends here was counted in.
+        let row = budget::Entity::find_by_id(*coupon).lock_exclusive().one(tx).await?;
+        let Some(spent) = row.filter(|row| row.allowed.is_some()).map(|row| row.spent) else { continue };
         budget::Entity::update_many()
-            .col_expr(budget::Column::Spent, Expr::col(budget::Column::Spent).sub(*amount))
+            .col_expr(budget::Column::Spent, Expr::value(spent - amount))
             .filter(budget::Column::CouponId.eq(*coupon))
-            .filter(budget::Column::Allowed.is_not_null())
             .exec(tx)
             .await?;
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use chrono::{DateTime, Utc};
 use entity::{
-    ClaimId, OrderLineId, ReservationId,
+    ClaimId, CouponId, OrderLineId, ReservationId,
     claim::{self, ClaimState},
     order::{self, line},
 };
@@ -13,13 +13,11 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{claim::change_in_tx, promise::Lasting};
-use crate::{
-    app::App,
-    error::{Fault, Faulty},
-    inventory, outbox,
-    store::Tx,
+use super::{
+    claim::change_in_tx,
+    promise::{self, Lasting},
 };
+use crate::{app::App, error::Faulty, inventory, outbox, store::Tx};
 
 /// SQLite takes 32,766 values in a statement, and a claim is 18.
 const CLAIMS_PER_STATEMENT: usize = 1_000;
@@ -37,7 +35,7 @@ pub(crate) async fn made_out(
         let Some(coupon) = line.coupon_id else { continue };
         let promise = match promises.entry(line.reservation_id) {
             Entry::Occupied(promise) => promise.into_mut(),
-            Entry::Vacant(entry) => entry.insert(kept(app, line.reservation_id).await?),
+            Entry::Vacant(entry) => entry.insert(kept(app, line.reservation_id, coupon).await?),
         };
         let id = ClaimId(app.clock.new_uuid());
         let mut claim = promise.made_out(app, (id, coupon, order.shop_id), order.account_id)?;
@@ -47,10 +45,13 @@ pub(crate) async fn made_out(
     Ok(claims)
 }
 
-async fn kept(app: &App, id: ReservationId) -> Faulty<Lasting> {
+async fn kept(app: &App, id: ReservationId, coupon: CouponId) -> Faulty<Lasting> {
     let reservation = inventory::by_id(app, id).await?;
-    let promised = reservation.held.items.first().and_then(|item| item.promised.as_deref());
-    Lasting::from_json(promised.ok_or_else(|| Fault::internal("a copy of which nothing was promised"))?)
+    match reservation.held.items.first().and_then(|item| item.promised.as_deref()) {
+        Some(text) => Lasting::from_json(text),
+        // Reserved by a server of the version before, which did not keep it.
+        None => Ok(promise::current(app, coupon, |_| true).await?.lasting.clone()),
+    }
 }
 
 /// Puts the claims into their buyer's bag.

@@ -25,7 +25,7 @@ use crate::{
 pub struct Promise {
     /// The coupon as it was read.
     pub(super) coupon: coupon::Model,
-    lasting: Lasting,
+    pub(super) lasting: Lasting,
     /// The terms, as a claim keeps them.
     terms: Arc<str>,
 }

@@ -5,7 +5,7 @@ use entity::{
     order,
     payment::{self, ledger, refund},
 };
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::{app::App, error::Faulty, store::Tx};
 
@@ -39,7 +39,15 @@ pub(super) async fn given_away_in_tx(tx: &Tx, app: &App, order: &order::Model) -
 
 /// Books that such an order is taken back, or a part of it with so much of its fee.
 pub(super) async fn taken_back_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
-    post_in_tx(tx, app, order, Cause::Claims { fee: -fee }).await
+    let booked = ledger::Entity::find()
+        .filter(ledger::Column::OrderId.eq(order.id))
+        .filter(ledger::Column::PaymentId.is_null())
+        .filter(ledger::Column::RefundId.is_null());
+    // Orders that were paid before this was booked have nothing to turn around.
+    match booked.one(tx).await? {
+        Some(_) => post_in_tx(tx, app, order, Cause::Claims { fee: -fee }).await,
+        None => Ok(()),
+    }
 }
 
 enum Cause<'a> {

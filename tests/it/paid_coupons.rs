@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use entity::{payment::ledger, reservation};
 use futures_util::future::join_all;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::{Value, json};
 use tessera::http::Patience;
 
@@ -413,5 +415,39 @@ fn a_claim_is_spent_refunded_and_back() {
             let back = refund(world, &buyer, &id, &key).await.good();
             assert_eq!(back.data("refundOrder.refund.amount.amount"), "16.00");
         }
+    });
+}
+
+/// Whoever updates the server has reservations, and orders that claims paid for, of the version before.
+#[test]
+fn what_the_version_before_wrote_is_sold_and_refunded() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let coupon = gift_card(world, &stage, json!({})).await;
+        let own = reserve(world, &buyer, &coupon, 1, "old").await.good().text("reserveCoupon.reservation.id");
+        let made = checkout(world, &buyer, &[&own], &[], "old").await.good();
+        let tx = world.app.store.begin().await.expect("begun");
+        let row = reservation::Entity::find().one(&tx).await.expect("read").expect("a reservation");
+        let mut items: Value = serde_json::from_str(&row.items).expect("JSON");
+        assert!(items[0].as_object_mut().expect("an item").remove("promised").is_some());
+        let items = Set(items.to_string());
+        let stripped = reservation::ActiveModel { items, ..row.into_active_model() };
+        reservation::Entity::update(stripped).exec(&tx).await.expect("updated");
+        tx.commit().await.expect("committed");
+        let id = made.text("checkout.order.id");
+        world.pay(&buyer, &id, "pm_card_visa", "payment-old").await.good();
+        let card = order(world, &buyer, &id).await;
+        assert_eq!(card.data("order.claims.0.balance.amount"), "50.00");
+        // Of an order that costs nothing no fee was booked; so none goes back.
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let made = checkout(world, &buyer, &[&seat], &[&card.text("order.claims.0.id")], "free").await.good();
+        let id = made.text("checkout.order.id");
+        world.pay(&buyer, &id, "none", "payment-free").await.good();
+        let tx = world.app.store.begin().await.expect("begun");
+        let fees = ledger::Entity::delete_many().filter(ledger::Column::PaymentId.is_null());
+        assert_eq!(fees.exec(&tx).await.expect("deleted").rows_affected, 2);
+        tx.commit().await.expect("committed");
+        refund(world, &buyer, &id, "free").await.good();
     });
 }

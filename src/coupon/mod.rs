@@ -30,6 +30,7 @@ pub mod stages;
 pub mod state;
 pub mod terms;
 pub(crate) mod throttle;
+pub mod turns;
 pub mod upload;
 
 use entity::{

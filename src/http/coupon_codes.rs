@@ -17,7 +17,7 @@ use super::{
     Door,
     answer::{self, Failure, MediaType},
     body::{self, Limits},
-    files::give_out,
+    files::{admit, give_out},
     graphql::authenticate,
     guard,
 };
@@ -52,7 +52,7 @@ async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request:
         return answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message);
     }
     // Whoever may not do this now need not send it first.
-    let turn = match door.files.admit(shop) {
+    let turn = match admit(&door.engine.app, shop) {
         Ok(turn) => turn,
         Err(response) => return *response,
     };
@@ -99,7 +99,7 @@ async fn codes(State(door): State<Door>, Path(id): Path<String>, headers: Header
         Ok(asked) => asked,
         Err(response) => return *response,
     };
-    let turn = match door.files.admit(shop) {
+    let turn = match admit(&door.engine.app, shop) {
         Ok(turn) => turn,
         Err(response) => return *response,
     };

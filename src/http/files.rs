@@ -1,12 +1,6 @@
-//! How many files go in and out at once: of one shop one, and few altogether. What is more is refused before anything is
-//! done for it, with a time to come back at.
+//! Files of codes, in and out: whose turn it is, and how a file is given out as fast as it is taken.
 
-use std::{
-    collections::HashSet,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use axum::{
     body::Body,
@@ -17,15 +11,19 @@ use bytes::Bytes;
 use entity::ShopId;
 use futures_util::stream;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::mpsc,
     time::{Instant, sleep_until, timeout},
 };
 
 use super::answer;
-use crate::{app::App, coupon::export::Export};
+use crate::{
+    app::App,
+    coupon::{
+        export::Export,
+        turns::{NoTurn, Turn},
+    },
+};
 
-/// Files at a time, of all shops.
-const FILES_MAX: usize = 4;
 /// After how many seconds to come back.
 const RETRY_AFTER: &str = "5";
 /// How long a reader may take for one part of a file.
@@ -33,45 +31,20 @@ const STALL: Duration = Duration::from_secs(30);
 /// How long a reader may take for a whole file: a million codes in this time is a slow connection.
 const TOTAL: Duration = Duration::from_mins(10);
 
-/// The places for files. All clones are the same one.
-#[derive(Clone)]
-pub(super) struct Files {
-    all: Arc<Semaphore>,
-    busy: Arc<Mutex<HashSet<ShopId>>>,
-}
-
-impl Default for Files {
-    fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(FILES_MAX)), busy: Arc::default() }
-    }
-}
-
-/// A shop's turn; it ends when this is dropped.
-pub(super) struct Turn {
-    shop: ShopId,
-    busy: Arc<Mutex<HashSet<ShopId>>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Files {
-    /// Gives the shop its turn, or the answer that tells it to come back. Never waits.
-    pub(super) fn admit(&self, shop: ShopId) -> Result<Turn, Box<Response>> {
-        let Ok(place) = self.all.clone().try_acquire_owned() else {
-            let message = "Too many files are going in and out; come back later.";
-            return Err(later(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message).into());
-        };
-        if !self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(shop) {
-            let message = "Another file of this shop is on its way; come back when it is through.";
-            return Err(later(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message).into());
-        }
-        Ok(Turn { shop, busy: self.busy.clone(), _place: place })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.shop);
-    }
+/// The shop's turn, or the answer that tells it to come back.
+pub(super) fn admit(app: &App, shop: ShopId) -> Result<Turn, Box<Response>> {
+    app.turns.begin(shop).map_err(|why| {
+        Box::new(match why {
+            NoTurn::Full => {
+                let message = "Too many files are going in and out; come back later.";
+                later(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message)
+            }
+            NoTurn::ShopIsBusy => {
+                let message = "Another file of this shop is on its way; come back when it is through.";
+                later(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message)
+            }
+        })
+    })
 }
 
 fn later(status: StatusCode, code: &'static str, message: &'static str) -> Response {
@@ -123,29 +96,4 @@ pub(super) fn give_out(app: &App, mut export: Export, turn: Turn) -> Body {
             None => Some((Err(io::Error::other("the file broke off")), None)),
         }
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn a_shop_has_one_turn_at_a_time_and_all_have_few() {
-        let files = Files::default();
-        let shop = |number: u128| ShopId(Uuid::from_u128(number));
-        let status = |number| files.admit(shop(number)).err().map(|answer| answer.status().as_u16());
-        let first = files.admit(shop(0)).ok();
-        assert_eq!(status(0), Some(429));
-        let others: Vec<Turn> = (1..4).filter_map(|number| files.admit(shop(number)).ok()).collect();
-        assert_eq!(others.len(), 3);
-        assert_eq!(status(9), Some(503));
-        assert_eq!(files.admit(shop(9)).err().expect("refused").headers()[header::RETRY_AFTER], "5");
-        drop(first);
-        assert_eq!(status(9), None, "its place is free");
-        assert_eq!(status(1), Some(429));
-        drop(others);
-        assert_eq!(status(1), None);
-    }
 }

@@ -52,7 +52,6 @@ use axum::{
     routing::{any, get},
 };
 use documents::Documents;
-use files::Files;
 use geometry::Geometries;
 use operation::Engine;
 use serde_json::json;
@@ -104,7 +103,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     }
     router
         .fallback(not_found)
-        .with_state(Door { engine, patience, geometries: Geometries::default(), files: Files::default() })
+        .with_state(Door { engine, patience, geometries: Geometries::default() })
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
@@ -117,7 +116,6 @@ pub(crate) struct Door {
     engine: Engine,
     patience: Patience,
     geometries: Geometries,
-    files: Files,
 }
 
 /// GraphQL by whichever transport the request asks for.

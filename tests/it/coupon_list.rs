@@ -132,11 +132,19 @@ fn one_file_of_a_shop_is_on_its_way_at_a_time() {
         );
         let (status, told) = upload(world, Some(&stage.vendor), &id, "LATER-1\n").await;
         assert_eq!((status, &told["errors"][0]["extensions"]["code"]), (429, &json!("TOO_MANY_REQUESTS")));
+        // Nor are codes made meanwhile: that is one long write too.
+        let generate = "mutation($id: ID!, $key: String!) {
+            generateCouponCodes(input: { couponId: $id, count: 5, idempotencyKey: $key }) { generated errors { code } } }";
+        let input = json!({ "id": id, "key": "made-meanwhile" });
+        let made = world.gql(Some(&stage.vendor), generate, input.clone()).await;
+        assert_eq!(made.code().as_deref(), Some("OVERLOADED"), "{}", made.body);
         // Read to its end, it makes way.
         let file = to_bytes(reading.into_body(), usize::MAX).await.expect("a body");
         assert_eq!(String::from_utf8_lossy(&file).lines().count(), 20_001);
         assert_eq!(upload(world, Some(&stage.vendor), &id, "LATER-1\n").await.0, 200);
         assert_eq!(world.codes_file(&stage.vendor, &id).await.lines().count(), 20_002);
+        let made = world.gql(Some(&stage.vendor), generate, input).await.good();
+        assert_eq!(made.data("generateCouponCodes.generated"), 5);
     });
 }
 

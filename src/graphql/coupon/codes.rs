@@ -1,21 +1,26 @@
 //! Codes through the API: brought by the vendor or made ahead, and claimed by whoever has one.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::CouponId;
 
 use super::{Coupon, CouponError, claim::ClaimPayload};
 use crate::{
     coupon::{
         by_code::{self, ClaimCode},
         csv::LineFault,
+        turns::Turn,
         upload::{self, Generate, Refusal, Upload},
     },
-    error::Error,
+    error::{Error, Fault, Faulty},
     graphql::{
         context::ContextExt,
         error::{ApiResult, outcome},
         id::decode,
     },
 };
+
+/// When to come back where another list of the shop is on its way.
+const RETRY_AFTER_MS: u64 = 5_000;
 
 /// Which code to claim.
 #[derive(Debug, InputObject)]
@@ -112,7 +117,8 @@ impl CodeMutation {
         ClaimPayload::of(claimed.await)
     }
 
-    /// Uploads codes of the vendor's own: all or none. For the shop's owners and managers.
+    /// Uploads codes of the vendor's own: all or none. For the shop's owners and managers. A shop has one list on its way at
+    /// a time; another is `OVERLOADED`.
     async fn import_coupon_codes(
         &self,
         ctx: &Context<'_>,
@@ -122,6 +128,7 @@ impl CodeMutation {
         let imported = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
             let (text, key) = (input.csv.into_bytes(), Some(input.idempotency_key));
+            let _turn = turn(ctx, coupon).await?;
             upload::import(ctx.app(), ctx.viewer(), Upload { coupon, text, key }).await
         };
         let imported = imported.await;
@@ -143,7 +150,7 @@ impl CodeMutation {
 
     /// Adds codes that are made here, unguessable, to a coupon with a list of codes: to be printed or sent before anybody
     /// claims them. `GET /coupons/{id}/codes.csv` gives them out, as `free` until they are claimed. For the shop's owners
-    /// and managers.
+    /// and managers, one list at a time.
     async fn generate_coupon_codes(
         &self,
         ctx: &Context<'_>,
@@ -152,6 +159,7 @@ impl CodeMutation {
         ctx.viewer().user()?;
         let generated = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
+            let _turn = turn(ctx, coupon).await?;
             let input = Generate { coupon, count: input.count, key: input.idempotency_key };
             upload::generate(ctx.app(), ctx.viewer(), input).await
         };
@@ -162,6 +170,12 @@ impl CodeMutation {
             errors,
         })
     }
+}
+
+/// The turn of the coupon's shop, which has one list on its way at a time.
+async fn turn(ctx: &Context<'_>, coupon: CouponId) -> Faulty<Turn> {
+    let shop = upload::may(ctx.app(), ctx.viewer(), coupon).await?;
+    ctx.app().turns.begin(shop).map_err(|_| Fault::Overloaded { retry_after_ms: RETRY_AFTER_MS })
 }
 
 impl CodeFault {

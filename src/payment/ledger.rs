@@ -37,13 +37,13 @@ pub(super) async fn given_away_in_tx(tx: &Tx, app: &App, order: &order::Model) -
     post_in_tx(tx, app, order, Cause::Claims { fee: order.fee_minor }).await
 }
 
-/// Books that such an order is taken back, or a part of it with so much of its fee.
+/// Books that an order, or a part of one, is taken back for which no money moves, with so much of the order's fee.
 pub(super) async fn taken_back_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
     let booked = ledger::Entity::find()
         .filter(ledger::Column::OrderId.eq(order.id))
-        .filter(ledger::Column::PaymentId.is_null())
-        .filter(ledger::Column::RefundId.is_null());
-    // Orders that were paid before this was booked have nothing to turn around.
+        .filter(ledger::Column::Account.eq(FEES));
+    // The fee was booked with the order's payment, if it had one, or without. The version before did not book the latter,
+    // and so there is nothing to turn around.
     match booked.one(tx).await? {
         Some(_) => post_in_tx(tx, app, order, Cause::Claims { fee: -fee }).await,
         None => Ok(()),

@@ -309,6 +309,39 @@ fn what_was_used_stays_and_the_rest_is_refunded_where_that_is_said() {
     });
 }
 
+/// A card paid for the seat, money for what stays: no money goes back, the card gets what it paid, and the fee is booked back.
+#[test]
+fn what_a_card_paid_goes_back_to_the_card_while_what_was_used_stays() {
+    const REST: &str = "mutation($id: ID!) {
+        refundOrder(input: { orderId: $id, leaveUsedCoupons: true, idempotencyKey: \"the-rest\" }) {
+            order { state } refund { id } errors { code } } }";
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let dear = gift_card(world, &stage, json!({})).await;
+        let small = json!({ "amount": { "amount": "21.00", "currency": "EUR" } });
+        let small = gift_card(world, &stage, small).await;
+        let (_, card) = bought(world, &buyer, &small, "card").await;
+        let seat = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let copy = reserve(world, &buyer, &dear, 1, "copy").await.good().text("reserveCoupon.reservation.id");
+        let made = checkout(world, &buyer, &[&seat, &copy], &[&card], "mixed").await.good();
+        let id = made.text("checkout.order.id");
+        assert_eq!(made.data("checkout.order.total.amount"), "45.00", "no card pays for another");
+        world.pay(&buyer, &id, "pm_card_visa", "payment-mixed").await.good();
+        let code = order(world, &buyer, &id).await.text("order.claims.0.code");
+        let redeem =
+            "mutation($code: String!) { redeemClaim(input: { code: $code, idempotencyKey: \"a-drink-key\",
+            amount: { amount: \"6.00\", currency: \"EUR\" } }) { claim { state } errors { code } } }";
+        world.gql(Some(&stage.vendor), redeem, json!({ "code": code })).await.good();
+        let back = world.gql(Some(&buyer), REST, json!({ "id": id })).await.good();
+        assert_eq!(back.data("refundOrder.order.state"), "PARTIALLY_REFUNDED");
+        assert!(back.data("refundOrder.refund").is_null(), "no money was paid for the seat");
+        let seen = "query($id: ID!) { claim(id: $id) { state balance { amount } } }";
+        let card = world.gql(Some(&buyer), seen, json!({ "id": card })).await.good();
+        assert_eq!(card.data("claim"), json!({ "state": "CLAIMED", "balance": { "amount": "21.00" } }));
+    });
+}
+
 /// Weeks later the event is called off: the places come back, the card is too old to.
 #[test]
 fn what_is_too_old_to_give_back_is_not_in_the_way_of_places() {

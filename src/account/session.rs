@@ -62,7 +62,7 @@ impl Session {
             kind: self.account.kind,
             is_operator: self.account.is_operator,
         };
-        Viewer::Account(identity, self.access_expires_at)
+        Viewer::signed_in(identity, self.access_expires_at)
     }
 }
 

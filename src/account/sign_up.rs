@@ -37,9 +37,9 @@ struct Checked {
 
 /// Makes the viewer a user. A guest's account becomes the user's, with everything that belongs to it.
 pub async fn sign_up(app: &App, viewer: &Viewer, input: SignUp) -> Result<Session, Refusal> {
-    let guest = match viewer {
-        Viewer::Anonymous => None,
-        Viewer::Account(identity, _) => match identity.kind {
+    let guest = match viewer.identity() {
+        Err(_) => None,
+        Ok(identity) => match identity.kind {
             AccountKind::Guest => Some(identity.account),
             AccountKind::User => return Err(Refusal::AlreadySignedUp.into()),
         },

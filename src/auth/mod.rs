@@ -3,6 +3,7 @@
 //! An access token is believed for what it says, but its session is looked up too (and remembered for a moment), so
 //! that signing out, a stolen refresh token or a lost role takes effect everywhere within seconds.
 
+mod network;
 pub mod password;
 pub mod token;
 
@@ -10,18 +11,19 @@ use chrono::{DateTime, Utc};
 use entity::{AccountId, SessionId, account, account::AccountKind, session};
 use sea_orm::EntityTrait;
 
+pub use self::network::Network;
 use crate::{
     app::App,
     error::{Fault, Faulty},
 };
 
-/// Who asks.
-#[derive(Clone, Debug)]
-pub enum Viewer {
-    /// Nobody in particular.
-    Anonymous,
-    /// A guest or a user, until the token's end.
-    Account(Identity, DateTime<Utc>),
+/// The caller: an account or nobody in particular, and the network that the call comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Viewer {
+    /// A guest or a user, with the token's end; `None` if anonymous.
+    account: Option<(Identity, DateTime<Utc>)>,
+    /// `None` if the call did not come over the network.
+    network: Option<Network>,
 }
 
 /// A session's account.
@@ -47,6 +49,20 @@ pub enum Rejected {
 }
 
 impl Viewer {
+    /// Nobody in particular, from nowhere.
+    pub const ANONYMOUS: Self = Self { account: None, network: None };
+
+    /// An account whose token ends at `until`.
+    pub fn signed_in(identity: Identity, until: DateTime<Utc>) -> Self {
+        Self { account: Some((identity, until)), network: None }
+    }
+
+    /// The same caller, calling from `network`.
+    #[must_use]
+    pub fn from_network(self, network: Option<Network>) -> Self {
+        Self { network, ..self }
+    }
+
     /// The account, guest or user.
     pub fn account(&self) -> Faulty<AccountId> {
         self.identity().map(|identity| identity.account)
@@ -54,10 +70,12 @@ impl Viewer {
 
     /// The account and its session.
     pub fn identity(&self) -> Faulty<Identity> {
-        match self {
-            Self::Anonymous => Err(Fault::Unauthenticated),
-            Self::Account(identity, _) => Ok(*identity),
-        }
+        self.account.map(|(identity, _)| identity).ok_or(Fault::Unauthenticated)
+    }
+
+    /// The network that the call comes from; `None` if it did not come over the network.
+    pub fn network(&self) -> Option<Network> {
+        self.network
     }
 
     /// The account of a signed-up user; guests are asked to sign up.
@@ -81,16 +99,13 @@ impl Viewer {
 
     /// When the viewer's token ends; none when anonymous.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
-        match self {
-            Self::Anonymous => None,
-            Self::Account(_, until) => Some(*until),
-        }
+        self.account.map(|(_, until)| until)
     }
 }
 
 /// Finds out who asks. No token is an anonymous viewer, a bad token is refused.
 pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Rejected> {
-    let Some(token) = token else { return Ok(Viewer::Anonymous) };
+    let Some(token) = token else { return Ok(Viewer::ANONYMOUS) };
     let claims = app.tokens.verify(token, app.clock.now()).map_err(|_| Rejected::Token)?;
     let session = SessionId(claims.subject.session);
     let identity = app
@@ -100,22 +115,18 @@ pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Reje
         .map_err(|_| Rejected::Unavailable)?
         .filter(|identity| identity.account.0 == claims.subject.id)
         .ok_or(Rejected::Token)?;
-    Ok(Viewer::Account(identity, claims.expires_at))
+    Ok(Viewer::signed_in(identity, claims.expires_at))
 }
 
 /// Whether the viewer's session still goes on; asked again and again by what lives longer than a request.
 pub async fn is_current(app: &App, viewer: &Viewer) -> bool {
-    match viewer {
-        Viewer::Anonymous => true,
-        Viewer::Account(identity, until) => {
-            *until > app.clock.now()
-                && app
-                    .sessions
-                    .try_get_with(identity.session, identity_of(app, identity.session))
-                    .await
-                    .is_ok_and(|found| found == Some(*identity))
-        }
-    }
+    let Some((identity, until)) = viewer.account else { return true };
+    until > app.clock.now()
+        && app
+            .sessions
+            .try_get_with(identity.session, identity_of(app, identity.session))
+            .await
+            .is_ok_and(|found| found == Some(identity))
 }
 
 async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Identity>> {

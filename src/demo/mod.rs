@@ -72,7 +72,7 @@ pub async fn is_there(app: &App) -> Faulty<bool> {
 async fn sign_up(app: &App, email: &str, name: &str) -> Result<Session, Refusal> {
     let input =
         SignUp { email: email.to_owned(), password: PASSWORD.to_owned(), name: name.to_owned(), phone: None };
-    account::sign_up(app, &Viewer::Anonymous, input).await
+    account::sign_up(app, &Viewer::ANONYMOUS, input).await
 }
 
 /// What the business made. It has no reason to refuse demo data, so a refusal is a bug of theirs.

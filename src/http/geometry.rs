@@ -97,7 +97,7 @@ async fn find_for(
     {
         return Ok((geometry, PUBLIC));
     }
-    let is_public = match find::revision(app, &Viewer::Anonymous, id).await {
+    let is_public = match find::revision(app, &Viewer::ANONYMOUS, id).await {
         Ok(_) => true,
         Err(Fault::NotFound(_)) => {
             let viewer = authenticate(&door.engine, headers)

@@ -43,7 +43,7 @@ pub(super) async fn respond(engine: &Engine, id: RequestId, request: Request) ->
 async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Result<Answered, Failure> {
     acceptable(parts)?;
     let viewer = match authenticate(engine, &parts.headers).await {
-        Ok(viewer) => viewer,
+        Ok(viewer) => viewer.from_network(parts.extensions.get().copied()),
         Err(failure) => {
             // A connection whose request was not read to its end is closed, and the client's next request on it with it.
             drop(to_bytes(body, DRAINED_MAX).await);

@@ -36,6 +36,7 @@ pub use socket::Patience;
 
 use crate::{
     app::App,
+    auth::Network,
     graphql::{Schema, complete::Shape},
 };
 use admission::Admission;
@@ -43,7 +44,7 @@ use answer::{Failure, MediaType};
 use axum::{
     Json, Router,
     extract::{
-        Extension, Request, State,
+        ConnectInfo, Extension, Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -55,7 +56,7 @@ use documents::Documents;
 use geometry::Geometries;
 use operation::Engine;
 use serde_json::json;
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -172,6 +173,9 @@ async fn frame(mut request: Request, next: Next) -> Response {
     let is_graphql = request.uri().path() == "/graphql";
     let span = tracing::info_span!("request", request.id = %id);
     request.extensions_mut().insert(id.clone());
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+        request.extensions_mut().insert(Network::of(peer.ip()));
+    }
     let mut response = next.run(request).instrument(span).await;
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.to_header());

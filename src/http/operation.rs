@@ -78,7 +78,7 @@ pub(super) enum Told {
 impl Prepared {
     /// The same operation on behalf of nobody in particular. Only good for one that is public.
     pub(super) fn for_everybody(mut self) -> Self {
-        self.caller.viewer = Viewer::Anonymous;
+        self.caller.viewer = Viewer::ANONYMOUS;
         self
     }
 

@@ -4,9 +4,8 @@ use super::{
     close::Close,
     operation::{Caller, Engine},
     queue::{self, Sender},
-    request_id::RequestId,
     session::{Session, Step},
-    socket::Patience,
+    socket::{Client, Patience},
     subscriber, writer,
 };
 use crate::auth;
@@ -25,7 +24,7 @@ use tracing::Instrument;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Serves a socket to its end.
-pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, socket: WebSocket) {
+pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, socket: WebSocket) {
     let (sink, stream) = socket.split();
     let stop = CancellationToken::new();
     let _all_ends_here = stop.clone().drop_guard();
@@ -41,7 +40,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, soc
         caller: None,
         engine,
         patience,
-        id,
+        client,
         stream,
         sender,
         session,
@@ -68,7 +67,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, id: RequestId, soc
 struct Reader {
     engine: Engine,
     patience: Patience,
-    id: RequestId,
+    client: Client,
     stream: SplitStream<WebSocket>,
     sender: Sender,
     session: Session,
@@ -160,7 +159,8 @@ impl Reader {
                     let left = (at - self.engine.app.clock.now()).to_std().unwrap_or_default();
                     Instant::now() + left.min(Duration::from_hours(8760))
                 });
-                self.caller = Some(Caller { viewer, id: self.id.clone() });
+                let viewer = viewer.from_network(self.client.network);
+                self.caller = Some(Caller { viewer, id: self.client.id.clone() });
                 let ack = self.session.acknowledge();
                 self.send(ack).await;
                 Ok(())

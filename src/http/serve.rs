@@ -1,6 +1,6 @@
 //! Serving until told to stop.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::net::TcpListener;
 
@@ -28,8 +28,9 @@ pub async fn serve(
         app.shutdown.cancelled().await;
         tokio::time::sleep(Duration::from_secs(app.config.shutdown_seconds)).await;
     };
+    let service = router(app.clone(), schema).into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
-        served = axum::serve(listener, router(app.clone(), schema)).with_graceful_shutdown(signal) => served,
+        served = axum::serve(listener, service).with_graceful_shutdown(signal) => served,
         () = cut_off => {
             tracing::warn!("requests were cut off");
             Ok(())

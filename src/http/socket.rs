@@ -8,6 +8,7 @@
 use super::{
     answer, message, operation::Engine, origin, reader, request_id::RequestId, subscriber::MAX_PAYLOAD_BYTES,
 };
+use crate::auth::Network;
 use axum::{
     extract::ws::WebSocketUpgrade,
     http::{StatusCode, request::Parts},
@@ -32,6 +33,15 @@ pub struct Patience {
     pub write: Duration,
     /// For the client's answer to our closing.
     pub farewell: Duration,
+}
+
+/// The client at the other end of a socket.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    /// The id of the request that opened the socket.
+    pub id: RequestId,
+    /// The network that it calls from, if known.
+    pub network: Option<Network>,
 }
 
 impl Default for Patience {
@@ -72,6 +82,7 @@ pub(super) fn upgrade(
     let tracked = engine.app.tasks.token();
     let engine = engine.clone();
     let span = tracing::info_span!("socket", request.id = %id);
+    let client = Client { id, network: parts.extensions.get().copied() };
     upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -80,7 +91,7 @@ pub(super) fn upgrade(
         .max_frame_size(MAX_MESSAGE_BYTES)
         .on_upgrade(async move |socket| {
             let app = engine.app.clone();
-            app.spawn_in_crowd(reader::serve(engine, patience, id, socket).instrument(span));
+            app.spawn_in_crowd(reader::serve(engine, patience, client, socket).instrument(span));
             drop(tracked);
         })
 }

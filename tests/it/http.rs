@@ -431,12 +431,12 @@ struct Stock {
 
 impl Executor for Stock {
     async fn execute(&self, request: Request) -> Response {
-        let (request, batches) = graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default());
+        let (request, batches) = graphql::prepare(&self.app, request, Viewer::ANONYMOUS, Progress::default());
         batches.run(self.schema.execute(request)).await
     }
 
     fn execute_stream(&self, request: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let (request, batches) = graphql::prepare(&self.app, request, Viewer::Anonymous, Progress::default());
+        let (request, batches) = graphql::prepare(&self.app, request, Viewer::ANONYMOUS, Progress::default());
         batches.run_stream(self.schema.execute_stream(request)).boxed()
     }
 }

@@ -1,8 +1,18 @@
 //! All settings, as flags and environment variables, documented where they stand and checked at the start.
 
+mod documents;
+mod limits;
+mod network;
+mod telemetry;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
+
+pub use self::{
+    documents::DocumentSettings, limits::LimitSettings, network::NetworkSettings,
+    telemetry::TelemetrySettings,
+};
 
 /// Where the server runs, and so how strict it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -74,6 +84,18 @@ pub struct Config {
     /// Seconds that requests in progress get to finish when the server is told to stop.
     #[arg(long, global = true, env = "TESSERA_SHUTDOWN_SECONDS", default_value_t = 10)]
     pub shutdown_seconds: u64,
+    /// The listener.
+    #[command(flatten)]
+    pub network: NetworkSettings,
+    /// What one client may do.
+    #[command(flatten)]
+    pub limits: LimitSettings,
+    /// Documents and operations.
+    #[command(flatten)]
+    pub documents: DocumentSettings,
+    /// Metrics and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 }
 
 /// What is wrong with the settings.

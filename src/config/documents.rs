@@ -19,8 +19,13 @@ pub struct DocumentSettings {
     )]
     pub trusted_documents: Option<Manifest>,
     /// Refuse all documents that are not in the file of trusted documents.
-    #[arg(long, global = true, env = "TESSERA_TRUSTED_DOCUMENTS_ONLY", default_value_t = false, num_args = 0..=1,
-        default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(
+        long,
+        global = true,
+        env = "TESSERA_TRUSTED_DOCUMENTS_ONLY",
+        default_value_t = false,
+        action = clap::ArgAction::Set
+    )]
     pub trusted_documents_only: bool,
 }
 

@@ -98,13 +98,16 @@ pub(super) fn operation<'a>(
     Some(&operation.node)
 }
 
+/// Whether a field on the type of this name satisfies it.
+pub(super) type Predicate<'a> = dyn Fn(&Field, &str) -> bool + 'a;
+
 /// Whether all fields of the selection on this type, fragments and inner selections included, satisfy the predicate.
 /// A field that the schema's objects do not have never does.
 pub(super) fn consists_of(
     document: &ExecutableDocument,
     selection: &SelectionSet,
     of: &str,
-    (shape, may): (&Shape, &dyn Fn(&Field, &str) -> bool),
+    (shape, may): (&Shape, &Predicate<'_>),
 ) -> bool {
     Walk { document, shape, may, seen: HashSet::new() }.set(selection, of)
 }
@@ -152,7 +155,7 @@ struct Walk<'a> {
     document: &'a ExecutableDocument,
     shape: &'a Shape,
     /// Whether a field of this type may be in it.
-    may: &'a dyn Fn(&Field, &str) -> bool,
+    may: &'a Predicate<'a>,
     /// Fragments found public before, or being looked at: what is in them depends on their own type only.
     seen: HashSet<&'a str>,
 }

@@ -23,20 +23,15 @@ const VARY: &str = "accept, authorization";
 pub(super) fn answer(request: &HeaderMap, media: MediaType, body: Bytes) -> Response {
     let tag = tag(media, &body);
     let known = items(request, &header::IF_NONE_MATCH).find(|known| is_same(known, &tag));
-    let mut response = match known {
-        Some(known) => {
-            // The client's own form of the tag, which may name an encoding.
-            let known = if known == "*" { &tag } else { known };
-            let tag = HeaderValue::from_str(known).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
-            (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response()
-        }
-        None => {
-            let mut response = answer::complete(media, body);
-            response.headers_mut().extend(HeaderValue::from_str(&tag).ok().map(|tag| (header::ETAG, tag)));
-            response
-        }
+    let (mut response, tag) = match known {
+        // The client's own form of the tag, which may name an encoding.
+        Some(known) => (StatusCode::NOT_MODIFIED.into_response(), if known == "*" { &tag } else { known }),
+        None => (answer::complete(media, body), tag.as_str()),
     };
     let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(header::ETAG, tag);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(SHARED));
     headers.insert(header::VARY, HeaderValue::from_static(VARY));
     response

@@ -270,7 +270,7 @@ mod tests {
     fn trusted_documents_are_found_by_id_and_by_hash() {
         let persisted = persisted(true);
         let text = "query Kind { __typename }";
-        let hash: String = sha256(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = sha256(text).map(|byte| format!("{byte:02x}")).concat();
         for name in [
             Name::Id("kind".to_owned()),
             Name::Hash("kind".to_owned()),

@@ -91,14 +91,14 @@ async fn open(
     Ok(start(engine, patience, caller, prepared, (last_event(&parts.headers), place)))
 }
 
-/// Held as long as a stream lives.
-type Place = ();
+/// The caller's place among the open event streams, held until the stream ends.
+struct Place;
 
-/// The hook for limits: decides whether the caller may have one more event stream. The place is given back when the
-/// value is dropped.
-#[expect(clippy::unnecessary_wraps, reason = "limits per address and account refuse here")]
+/// Decides whether the caller may have one more event stream. Connections are limited before they get here; limits per
+/// account and network belong here.
+#[expect(clippy::unnecessary_wraps, reason = "a limit refuses")]
 fn admit(_engine: &Engine, _caller: &Caller) -> Result<Place, Failure> {
-    Ok(())
+    Ok(Place)
 }
 
 /// The version that the client has, if it says so; anything else in the header is no version of ours.
@@ -230,8 +230,11 @@ impl Stream {
         loop {
             let is_last = event_text::write(&mut text, &frames);
             if !text.is_empty() {
-                let _frames = std::mem::take(&mut frames);
-                let chunk = Chunk { text: std::mem::take(&mut text).into(), is_last, _frames };
+                let chunk = Chunk {
+                    text: std::mem::take(&mut text).into(),
+                    is_last,
+                    _frames: std::mem::take(&mut frames),
+                };
                 match timeout(self.patience.write, self.chunks.send(chunk)).await {
                     Ok(Ok(())) if is_last => return Ending::Done,
                     Ok(Ok(())) => {}

@@ -307,7 +307,7 @@ fn client_that_never_reads_is_dropped_and_leaves_nothing_behind() {
         for _ in 0..10 {
             streams.push(Events::watch(&other, &stage, None, None).await);
         }
-        // Nobody reads: the connection takes the first comment, and what comes after it waits in vain. The feed of the
+        // Nobody reads: the connection takes the first comment, and what comes after it waits in vain. The desk of the
         // event stays.
         ends(&other, tasks + 1).await;
         for events in &mut streams {
@@ -321,10 +321,12 @@ fn client_that_never_reads_is_dropped_and_leaves_nothing_behind() {
 fn client_that_leaves_ends_its_operation() {
     run_once(async |world: &World| {
         let stage = world.stage().await;
+        let tasks = world.app.tasks.len();
         let mut first = Events::watch(world, &stage, None, None).await;
         first.result().await;
         drop(first);
-        ends(world, 1).await;
+        // The desk of the event stays.
+        ends(world, tasks + 1).await;
         let before = world.app.figures.shared_executions.load(Relaxed);
         world.reserve(&world.guest().await, &stage.event, &[&stage.seats[0]]).await;
         assert_eq!(world.app.figures.shared_executions.load(Relaxed), before, "nobody watches");

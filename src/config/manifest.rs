@@ -158,6 +158,8 @@ mod tests {
             let reason = Manifest::parse(&text).expect_err("refused");
             assert!(reason.contains(expected), "{text}: {reason}");
         }
-        assert!(Manifest::load("/nowhere/manifest.json").is_err_and(|reason| reason.contains("cannot be read")));
+        assert!(
+            Manifest::load("/nowhere/manifest.json").is_err_and(|reason| reason.contains("cannot be read"))
+        );
     }
 }

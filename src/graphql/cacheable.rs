@@ -70,10 +70,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ),
     ("ShopConnection", &["pageInfo", "edges", "nodes", "totalCount"]),
     ("ShopEdge", &["node", "cursor"]),
-    (
-        "Category",
-        &["id", "slug", "name", "depth", "position", "version", "createdAt", "parent", "children"],
-    ),
+    ("Category", &["id", "slug", "name", "depth", "position", "version", "createdAt", "parent", "children"]),
     (
         "Coupon",
         &[
@@ -120,17 +117,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("CouponTarget", &["kind", "id"]),
     (
         "Product",
-        &[
-            "id",
-            "version",
-            "name",
-            "description",
-            "pictureUrl",
-            "archived",
-            "shop",
-            "category",
-            "createdAt",
-        ],
+        &["id", "version", "name", "description", "pictureUrl", "archived", "shop", "category", "createdAt"],
     ),
     ("ProductConnection", &["pageInfo", "edges", "nodes"]),
     ("ProductEdge", &["node", "cursor"]),
@@ -186,7 +173,9 @@ pub fn cacheable(document: &ExecutableDocument, name: Option<&str>, shape: &Shap
 }
 
 fn is_listed(of: &str, field: &str) -> bool {
-    [FIELDS, public::FIELDS].iter().any(|list| list.iter().any(|(on, fields)| *on == of && fields.contains(&field)))
+    [FIELDS, public::FIELDS]
+        .iter()
+        .any(|list| list.iter().any(|(on, fields)| *on == of && fields.contains(&field)))
 }
 
 #[cfg(test)]

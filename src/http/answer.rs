@@ -171,9 +171,10 @@ impl Failure {
     /// The refusal alone, for transports without a status.
     pub(super) fn into_refusal(self) -> Refusal {
         match self {
-            Self::Http(_, refusal) | Self::Method(_, refusal) | Self::Token(refusal) | Self::Document(refusal) => {
-                refusal
-            }
+            Self::Http(_, refusal)
+            | Self::Method(_, refusal)
+            | Self::Token(refusal)
+            | Self::Document(refusal) => refusal,
         }
     }
 }

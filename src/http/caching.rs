@@ -65,7 +65,8 @@ fn is_same(known: &str, tag: &str) -> bool {
     let known = known.strip_prefix("W/").unwrap_or(known);
     let Some(name) = tag.strip_suffix('"') else { return false };
     let rest = known.strip_prefix(name).and_then(|rest| rest.strip_suffix('"'));
-    known == "*" || rest.is_some_and(|encoding| matches!(encoding, "" | "-gzip" | "-br" | "-zstd" | "-deflate"))
+    known == "*"
+        || rest.is_some_and(|encoding| matches!(encoding, "" | "-gzip" | "-br" | "-zstd" | "-deflate"))
 }
 
 fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
@@ -105,16 +106,16 @@ mod tests {
         };
         let mut encoded = headers(&[(header::ETAG, "\"a\""), (header::CONTENT_ENCODING, "gzip")]);
         finish(&mut encoded, false);
-        assert_eq!((&encoded[header::ETAG], &encoded[header::CACHE_CONTROL]), (
-            &HeaderValue::from_static("\"a-gzip\""),
-            &HeaderValue::from_static("no-store"),
-        ));
+        assert_eq!(
+            (&encoded[header::ETAG], &encoded[header::CACHE_CONTROL]),
+            (&HeaderValue::from_static("\"a-gzip\""), &HeaderValue::from_static("no-store"),)
+        );
         let mut shared = headers(&[(header::ETAG, "\"a\""), (header::CACHE_CONTROL, SHARED)]);
         finish(&mut shared, false);
-        assert_eq!((&shared[header::ETAG], &shared[header::CACHE_CONTROL]), (
-            &HeaderValue::from_static("\"a\""),
-            &HeaderValue::from_static(SHARED),
-        ));
+        assert_eq!(
+            (&shared[header::ETAG], &shared[header::CACHE_CONTROL]),
+            (&HeaderValue::from_static("\"a\""), &HeaderValue::from_static(SHARED),)
+        );
         let mut own = HeaderMap::new();
         finish(&mut own, true);
         assert_eq!(own[header::CACHE_CONTROL], "private, no-store");

@@ -9,9 +9,9 @@ use moka::sync::Cache;
 
 use super::guard::{self, Costs, Introspection, Refusal};
 use crate::graphql::{
+    cacheable::cacheable,
     complete::Shape,
     public::{self, Public},
-    cacheable::cacheable,
 };
 
 /// Bytes of text whose documents are kept; a parsed document takes some ten times its text.

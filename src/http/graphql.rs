@@ -47,7 +47,9 @@ pub(super) async fn respond(
     };
     let (parts, body) = request.into_parts();
     match run(engine, id, &parts, body).await {
-        Ok(Run { answered: Answered::Made(response), cacheable }) if cacheable && response.errors.is_empty() => {
+        Ok(Run { answered: Answered::Made(response), cacheable })
+            if cacheable && response.errors.is_empty() =>
+        {
             match serde_json::to_string(&response) {
                 Ok(body) => caching::answer(&parts.headers, media, body.into()),
                 Err(_) => answer::executed(media, &response),

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    documents::Documents,
-    guard::Introspection,
-};
+use super::{documents::Documents, guard::Introspection};
 use crate::{
     config::Config,
     graphql::{complete::Shape, validator::Validator},
@@ -24,8 +21,7 @@ pub async fn check_trusted(config: &Config) -> Result<(), String> {
     for (id, trusted) in all {
         let bad = |message: &str| format!("the trusted document `{id}` is not accepted: {message}");
         let operation = trusted.operation.as_deref();
-        let admitted =
-            documents.admit(&trusted.text, operation).map_err(|refusal| bad(&refusal.message))?;
+        let admitted = documents.admit(&trusted.text, operation).map_err(|refusal| bad(&refusal.message))?;
         validator.validate(admitted.parsed.clone()).await.map_err(|message| bad(&message))?;
     }
     Ok(())

@@ -20,8 +20,7 @@ pub(crate) fn encoded(text: &str) -> String {
 }
 
 async fn get(world: &World, query: &str, variables: Value, headers: &[(&str, &str)]) -> Reply {
-    let path =
-        format!("/graphql?query={}&variables={}", encoded(query), encoded(&variables.to_string()));
+    let path = format!("/graphql?query={}&variables={}", encoded(query), encoded(&variables.to_string()));
     let request = Request::get(path).header("host", "tessera.test");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     world.send(request.body(Body::empty()).expect("a request")).await
@@ -36,7 +35,8 @@ fn availability_is_shared_for_a_second_and_validated_by_its_tag() {
         assert_eq!((first.status, first.header("cache-control")), (200, SHARED));
         let tag = first.header("etag").to_owned();
         assert!(tag.starts_with('"') && tag.len() > 20, "a strong tag: {tag}");
-        let vary: Vec<_> = first.headers.get_all("vary").iter().map(|value| value.to_str().expect("text")).collect();
+        let vary: Vec<_> =
+            first.headers.get_all("vary").iter().map(|value| value.to_str().expect("text")).collect();
         let vary = vary.join(",").to_ascii_lowercase();
         for name in ["accept", "authorization", "origin"] {
             assert!(vary.split(',').any(|varies| varies.trim() == name), "{name} is in {vary}");
@@ -110,8 +110,12 @@ fn what_depends_on_the_caller_is_never_stored() {
 #[test]
 fn errors_are_never_stored() {
     run_once(async |world: &World| {
-        for query in ["{ nope }", "{", "{ events(first: 0) { totalCount } }", "mutation { signOut { errors { code } } }"]
-        {
+        for query in [
+            "{ nope }",
+            "{",
+            "{ events(first: 0) { totalCount } }",
+            "mutation { signOut { errors { code } } }",
+        ] {
             let answer = get(world, query, json!({}), &[]).await;
             assert!(answer.json()["errors"].is_array(), "{query}: {}", answer.text);
             assert_eq!(answer.header("cache-control"), "no-store", "{query}");
@@ -128,8 +132,10 @@ fn each_encoding_has_a_tag_of_its_own_and_all_are_recognised() {
         let plain = get(world, query, json!({}), &[]).await;
         let path = format!("/graphql?query={}", encoded(query));
         let gzip = |known: Option<&str>| {
-            let request = Request::get(&path).header("host", "tessera.test").header("accept-encoding", "gzip");
-            let request = known.into_iter().fold(request, |request, known| request.header("if-none-match", known));
+            let request =
+                Request::get(&path).header("host", "tessera.test").header("accept-encoding", "gzip");
+            let request =
+                known.into_iter().fold(request, |request, known| request.header("if-none-match", known));
             request.body(Body::empty()).expect("a request")
         };
         let zipped = world.http(gzip(None)).await;

@@ -134,18 +134,22 @@ fn only_trusted_documents_are_run_if_the_operator_says_so() {
         strict.ask("{ __typename }").await.refused(200, "DOCUMENT_NOT_TRUSTED");
         strict.get("/graphql?query=%7B__typename%7D").await.refused(200, "DOCUMENT_NOT_TRUSTED");
         get(&strict, None, &hash("{ __typename }")).await.refused(200, "DOCUMENT_NOT_TRUSTED");
-        get(&strict, Some("{ __typename }"), &hash("{ __typename }")).await.refused(200, "DOCUMENT_NOT_TRUSTED");
+        get(&strict, Some("{ __typename }"), &hash("{ __typename }"))
+            .await
+            .refused(200, "DOCUMENT_NOT_TRUSTED");
         strict.get("/graphql?documentId=other").await.refused(200, "DOCUMENT_NOT_TRUSTED");
 
         let stream = async |body: Value| {
-            let request = Request::post("/graphql").header("accept", "text/event-stream").header(JSON.0, JSON.1);
+            let request =
+                Request::post("/graphql").header("accept", "text/event-stream").header(JSON.0, JSON.1);
             strict.send(request.body(Body::from(body.to_string())).expect("a request")).await.text
         };
         assert!(stream(json!({ "documentId": "kind" })).await.contains("{\"__typename\":\"Query\"}"));
         assert!(stream(json!({ "query": "{ __typename }" })).await.contains("DOCUMENT_NOT_TRUSTED"));
 
         let mut socket = Socket::open(&strict.listen().await, None).await;
-        let subscribe = |id: &str, payload: Value| json!({ "id": id, "type": "subscribe", "payload": payload });
+        let subscribe =
+            |id: &str, payload: Value| json!({ "id": id, "type": "subscribe", "payload": payload });
         let variables = json!({ "event": stage.event });
         socket.say(subscribe("1", json!({ "query": "{ __typename }" }))).await;
         let refused = socket.message().await;

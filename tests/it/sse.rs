@@ -183,7 +183,8 @@ fn query_and_mutation_have_one_result_and_complete() {
         mutation.completes().await;
 
         let get = |query: &str| {
-            let request = Request::get(format!("/graphql?query={query}")).header("accept", "text/event-stream");
+            let request =
+                Request::get(format!("/graphql?query={query}")).header("accept", "text/event-stream");
             request.header("host", "tessera.test").body(Body::empty()).expect("a request")
         };
         let mut query = Events::send(world, get("%7B__typename%7D")).await;

@@ -155,6 +155,10 @@ const results = await timed({
     const again = await get(nginx, pages['event page'], { 'if-none-match': tag });
     assert.equal(again.status, 304);
   },
+  'each request has an id of its own': async () => {
+    const all = await Promise.all([...Array(10)].map(() => get(nginx, pages['event page'])));
+    assert.equal(new Set(all.map((response) => response.headers.get('x-request-id'))).size, 10);
+  },
   'posts pass': async () => {
     const response = await fetch(`${nginx}/graphql`, {
       method: 'POST',

@@ -9,12 +9,16 @@ use axum::{
 use futures_util::{StreamExt, future::join_all};
 use serde_json::{Value, json};
 use tessera::http::Patience;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::support::{World, given::Stage, run, run_once, socket::Socket};
 
 const WATCH: &str = "subscription($event: ID!, $after: Long) { seatAvailability(eventId: $event, after: $after) {
-    ... on AvailabilitySnapshot { version } ... on AvailabilityDelta { after version seats { id status } } } }";
+    __typename ... on AvailabilitySnapshot { version } ... on AvailabilityDelta { after version seats { id status } } } }";
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -331,6 +335,36 @@ fn client_that_leaves_ends_its_operation() {
         let before = world.app.figures.shared_executions.load(Relaxed);
         world.reserve(&world.guest().await, &stage.event, &[&stage.seats[0]]).await;
         assert_eq!(world.app.figures.shared_executions.load(Relaxed), before, "nobody watches");
+    });
+}
+
+#[test]
+fn connection_that_closes_ends_its_operation() {
+    run_once(async |world: &World| {
+        let stage = world.stage().await;
+        let address = world.listen().await;
+        let body = json!({ "query": WATCH, "variables": { "event": stage.event } }).to_string();
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n\
+            content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let tasks = world.app.tasks.len();
+        let mut connections = Vec::new();
+        for _ in 0..10 {
+            let mut connection = TcpStream::connect(&address).await.expect("a connection");
+            connection.write_all(request.as_bytes()).await.expect("sent");
+            let mut text = Vec::new();
+            while !String::from_utf8_lossy(&text).contains("AvailabilitySnapshot") {
+                let read = timeout(PATIENCE, connection.read_buf(&mut text)).await.expect("in time");
+                assert_ne!(read.expect("more"), 0, "{}", String::from_utf8_lossy(&text));
+            }
+            connections.push(connection);
+        }
+        assert!(world.app.tasks.len() >= tasks + 10, "each stream has a task");
+        drop(connections);
+        // The desk of the event stays.
+        ends(world, tasks + 1).await;
     });
 }
 

@@ -103,6 +103,7 @@ async fn run(cli: Cli) -> Result<(), StartError> {
 
 async fn serve(mut config: Config) -> Result<(), StartError> {
     config.validate()?;
+    http::check_trusted(&config).await.map_err(StartError::Documents)?;
     let listener = TcpListener::bind(config.listen).await?;
     // Port 0 is a free one: links must name the one that it became.
     config.listen = listener.local_addr()?;

@@ -28,6 +28,9 @@ pub enum StartError {
     /// There are no good keys.
     #[error("the keys cannot be read: {0}")]
     Keys(#[from] KeyFault),
+    /// A trusted document is refused.
+    #[error("TESSERA_TRUSTED_DOCUMENTS: {0}")]
+    Documents(String),
     /// A file or the address cannot be had.
     #[error("{0}")]
     Io(#[from] io::Error),

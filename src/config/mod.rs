@@ -2,6 +2,7 @@
 
 mod documents;
 mod limits;
+mod manifest;
 mod network;
 mod telemetry;
 
@@ -10,7 +11,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 pub use self::{
-    documents::DocumentSettings, limits::LimitSettings, network::NetworkSettings,
+    documents::DocumentSettings,
+    limits::LimitSettings,
+    manifest::{Manifest, TrustedDocument},
+    network::NetworkSettings,
     telemetry::TelemetrySettings,
 };
 
@@ -122,6 +126,9 @@ pub enum ConfigError {
     /// Demo accounts have passwords that everybody knows.
     #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
     Demo,
+    /// Without trusted documents, all would be refused.
+    #[error("TESSERA_TRUSTED_DOCUMENTS_ONLY=true needs TESSERA_TRUSTED_DOCUMENTS, a file with documents")]
+    TrustedDocuments,
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
@@ -151,6 +158,7 @@ impl Config {
         if !(8..=1_000_000).contains(&self.max_operations) {
             return Err(ConfigError::Operations);
         }
+        self.documents.validate_trusted()?;
         let url = self.database_url();
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod availability;
+pub mod cacheable;
 pub mod category;
 pub mod complete;
 mod context;
@@ -28,6 +29,7 @@ pub mod seat_map;
 pub mod shop;
 pub mod ticket;
 pub mod tier;
+pub mod validator;
 pub mod venue;
 
 use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, SchemaBuilder};

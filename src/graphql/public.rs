@@ -72,23 +72,55 @@ pub enum After {
 /// Whether the document's operation of this name is public. The document must have passed the guard, which bounds its
 /// size and refuses fragments that use themselves; whether it is valid need not be known.
 pub fn public(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) -> Option<Public> {
-    let mut operations = document.operations.iter();
-    let (_, operation) = match name {
-        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
-        None => operations.next(),
-    }?;
-    let operation = &operation.node;
+    let operation = operation(document, name)?;
     let root = match operation.ty {
         OperationType::Query => "Query",
         OperationType::Subscription => "Subscription",
         OperationType::Mutation => return None,
     };
-    let mut walk = Walk { document, shape, seen: HashSet::new() };
-    if !walk.set(&operation.selection_set.node, root) {
+    if !consists_of(document, &operation.selection_set.node, root, (shape, &is_public)) {
         return None;
     }
     let after = if operation.ty == OperationType::Subscription { after(operation)? } else { After::Absent };
     Some(Public { after })
+}
+
+/// The document's operation of this name, or its first one.
+pub(super) fn operation<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Option<&'a OperationDefinition> {
+    let mut operations = document.operations.iter();
+    let (_, operation) = match name {
+        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
+        None => operations.next(),
+    }?;
+    Some(&operation.node)
+}
+
+/// Whether a field on the type of this name satisfies it.
+pub(super) type Predicate<'a> = dyn Fn(&Field, &str) -> bool + 'a;
+
+/// Whether all fields of the selection on this type, fragments and inner selections included, satisfy the predicate.
+/// A field that the schema's objects do not have never does.
+pub(super) fn consists_of(
+    document: &ExecutableDocument,
+    selection: &SelectionSet,
+    of: &str,
+    (shape, may): (&Shape, &Predicate<'_>),
+) -> bool {
+    Walk { document, shape, may, seen: HashSet::new() }.set(selection, of)
+}
+
+fn is_public(field: &Field, of: &str) -> bool {
+    let name = field.name.node.as_str();
+    let listed = FIELDS.iter().any(|(on, fields)| *on == of && fields.contains(&name));
+    // By its address an event is found in a table that has no version.
+    let by_id = (of, name) != ("Query", "event")
+        || (field.get_argument("id").is_some() && field.get_argument("slug").is_none());
+    // What an access code opens is its holder's to see.
+    let for_all = (of, name) != ("Event", "availability") || field.arguments.is_empty();
+    listed && by_id && for_all
 }
 
 /// The version that a stream is to follow. None when it cannot be said from the operation alone.
@@ -122,6 +154,8 @@ fn after(operation: &OperationDefinition) -> Option<After> {
 struct Walk<'a> {
     document: &'a ExecutableDocument,
     shape: &'a Shape,
+    /// Whether a field of this type may be in it.
+    may: &'a Predicate<'a>,
     /// Fragments found public before, or being looked at: what is in them depends on their own type only.
     seen: HashSet<&'a str>,
 }
@@ -151,14 +185,8 @@ impl<'a> Walk<'a> {
         if name == "__typename" {
             return true;
         }
-        let listed = FIELDS.iter().any(|(on, fields)| *on == of && fields.contains(&name));
-        // By its address an event is found in a table that has no version.
-        let by_id = (of, name) != ("Query", "event")
-            || (field.get_argument("id").is_some() && field.get_argument("slug").is_none());
-        // What an access code opens is its holder's to see.
-        let for_all = (of, name) != ("Event", "availability") || field.arguments.is_empty();
         let Some(ty) = self.shape.type_of(of, name) else { return false };
-        listed && by_id && for_all && self.set(&field.selection_set.node, ty)
+        (self.may)(field, of) && self.set(&field.selection_set.node, ty)
     }
 }
 

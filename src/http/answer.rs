@@ -22,28 +22,40 @@ pub(super) enum MediaType {
     Json,
 }
 
-impl MediaType {
-    /// What the caller accepts most; `None` when it accepts neither. Without `Accept` it is JSON.
+/// The form of an answer that a caller asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One response.
+    Response(MediaType),
+    /// A stream of events.
+    Events,
+}
+
+impl Form {
+    /// What the caller accepts most; `None` when it accepts nothing of ours. Without `Accept` it is JSON.
     pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let mut best: Option<(u16, Self)> = None;
         let mut asked = false;
         for value in headers.get_all(header::ACCEPT) {
             asked = true;
             for range in value.to_str().unwrap_or_default().split(',') {
-                let Some((quality, media)) = accepted(range) else { continue };
+                let Some((quality, form)) = accepted(range) else { continue };
                 if quality > 0 && best.is_none_or(|(highest, _)| quality > highest) {
-                    best = Some((quality, media));
+                    best = Some((quality, form));
                 }
             }
         }
-        if asked { best.map(|(_, media)| media) } else { Some(Self::Json) }
+        if asked { best.map(|(_, form)| form) } else { Some(Self::Response(MediaType::Json)) }
     }
+}
 
-    fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
+impl MediaType {
+    /// The value of `Content-Type`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
-        })
+        }
     }
 
     /// The status of a well-formed request whose operation was refused before it ran.
@@ -56,15 +68,16 @@ impl MediaType {
 }
 
 /// One media range with its quality in thousandths.
-fn accepted(range: &str) -> Option<(u16, MediaType)> {
+fn accepted(range: &str) -> Option<(u16, Form)> {
     let mut parts = range.split(';').map(str::trim);
-    let media = match parts.next()?.to_ascii_lowercase().as_str() {
-        "application/graphql-response+json" => MediaType::GraphqlResponse,
-        "application/json" | "application/*" | "*/*" => MediaType::Json,
+    let form = match parts.next()?.to_ascii_lowercase().as_str() {
+        "application/graphql-response+json" => Form::Response(MediaType::GraphqlResponse),
+        "application/json" | "application/*" | "*/*" => Form::Response(MediaType::Json),
+        "text/event-stream" => Form::Events,
         _ => return None,
     };
     let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1_000), thousandths)?;
-    Some((quality, media))
+    Some((quality, form))
 }
 
 /// A quality as RFC 9110 writes it: `1`, `0.5`, at most three digits.
@@ -154,6 +167,18 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The refusal alone, for transports without a status.
+    pub(super) fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Http(_, refusal)
+            | Self::Method(_, refusal)
+            | Self::Token(refusal)
+            | Self::Document(refusal) => refusal,
+        }
+    }
+}
+
 impl From<(StatusCode, Refusal)> for Failure {
     fn from((status, refusal): (StatusCode, Refusal)) -> Self {
         Self::Http(status, refusal)
@@ -176,12 +201,12 @@ pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
 }
 
 fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Response {
-    (status, [(header::CONTENT_TYPE, media.content_type())], body.into()).into_response()
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(media.name()))], body.into()).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MediaType::*, *};
+    use super::{Form::*, MediaType::*, *};
 
     #[test]
     fn whoever_is_to_come_back_later_finds_when_in_a_header() {
@@ -221,12 +246,18 @@ mod tests {
     #[test]
     fn the_most_accepted_type_wins_and_the_first_among_equals() {
         let cases = [
-            ("application/graphql-response+json, application/json;q=0.9", Some(GraphqlResponse)),
-            ("application/json, application/graphql-response+json", Some(Json)),
-            ("application/json;q=0.5, application/graphql-response+json;q=0.75", Some(GraphqlResponse)),
-            ("application/graphql-response+json; charset=utf-8", Some(GraphqlResponse)),
-            ("*/*", Some(Json)),
-            ("text/html, */*;q=0.1", Some(Json)),
+            ("application/graphql-response+json, application/json;q=0.9", Some(Response(GraphqlResponse))),
+            ("application/json, application/graphql-response+json", Some(Response(Json))),
+            (
+                "application/json;q=0.5, application/graphql-response+json;q=0.75",
+                Some(Response(GraphqlResponse)),
+            ),
+            ("application/graphql-response+json; charset=utf-8", Some(Response(GraphqlResponse))),
+            ("*/*", Some(Response(Json))),
+            ("text/html, */*;q=0.1", Some(Response(Json))),
+            ("text/event-stream", Some(Events)),
+            ("text/event-stream, */*", Some(Events)),
+            ("text/event-stream;q=0.5, application/json", Some(Response(Json))),
             ("text/html", None),
             ("application/json;q=0", None),
             ("application/json;q=nan", None),
@@ -235,8 +266,8 @@ mod tests {
         for (accept, expected) in cases {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-            assert_eq!(MediaType::negotiate(&headers), expected, "{accept}");
+            assert_eq!(Form::negotiate(&headers), expected, "{accept}");
         }
-        assert_eq!(MediaType::negotiate(&HeaderMap::new()), Some(Json));
+        assert_eq!(Form::negotiate(&HeaderMap::new()), Some(Response(Json)));
     }
 }

@@ -22,6 +22,7 @@ use entity::InventoryId;
 use moka::sync::Cache;
 
 use super::{
+    answer,
     operation::{Engine, Prepared},
     params::Params,
 };
@@ -66,6 +67,16 @@ pub(super) enum Answered {
     Kept(Bytes),
     /// A response.
     Made(Response),
+}
+
+impl Answered {
+    /// Whether the operation passed validation and was run.
+    pub(super) fn is_valid(&self) -> bool {
+        match self {
+            Self::Kept(_) => true,
+            Self::Made(response) => !answer::was_refused(response),
+        }
+    }
 }
 
 impl Default for Answers {

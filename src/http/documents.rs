@@ -9,6 +9,7 @@ use moka::sync::Cache;
 
 use super::guard::{self, Costs, Introspection, Refusal};
 use crate::graphql::{
+    cacheable::cacheable,
     complete::Shape,
     public::{self, Public},
 };
@@ -38,6 +39,8 @@ pub(super) struct Document {
     pub(super) kind: OperationType,
     /// Whether its answer is the same for everybody.
     pub(super) public: Option<Public>,
+    /// Whether caches may share its answer, if it is asked without a token.
+    pub(super) cacheable: bool,
     /// Whether it comes first when more is asked than can be done.
     pub(super) is_urgent: bool,
 }
@@ -72,6 +75,7 @@ impl Documents {
         let document = Arc::new(Document {
             bytes: u32::try_from(text.len()).unwrap_or(u32::MAX),
             public: public::public(&admitted.document, operation_name, &self.0.shape),
+            cacheable: cacheable(&admitted.document, operation_name, &self.0.shape),
             is_urgent: is_urgent(&admitted.document, admitted.kind),
             kind: admitted.kind,
             parsed: admitted.document,

@@ -3,13 +3,16 @@
 //! The order is the defence: method, media types, who asks, the size of the body, and only then its content.
 
 use super::{
-    answer::{self, Failure, MediaType},
+    answer::{self, Failure, Form},
     answers::{self, Answered},
     body::{self, Limits},
+    caching,
     guard::Refusal,
-    operation::{Caller, Engine},
+    operation::{Caller, Engine, Prepared},
     params::{Params, UrlParams},
     request_id::RequestId,
+    socket::Patience,
+    sse,
 };
 use crate::{
     auth::{self, Viewer},
@@ -22,25 +25,60 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts},
     response::Response,
 };
+use std::sync::Arc;
 
 /// Answers one request.
-pub(super) async fn respond(engine: &Engine, id: RequestId, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let Some(media) = MediaType::negotiate(&parts.headers) else {
-        return answer::refused(
-            StatusCode::NOT_ACCEPTABLE,
-            "NOT_ACCEPTABLE",
-            "The answer is application/graphql-response+json or application/json.",
-        );
+pub(super) async fn respond(
+    engine: &Engine,
+    patience: Patience,
+    id: RequestId,
+    request: Request,
+) -> Response {
+    let media = match Form::negotiate(request.headers()) {
+        Some(Form::Response(media)) => media,
+        Some(Form::Events) => return sse::respond(engine, patience, id, request).await,
+        None => {
+            return answer::refused(
+                StatusCode::NOT_ACCEPTABLE,
+                "NOT_ACCEPTABLE",
+                "The answer is application/graphql-response+json, application/json or text/event-stream.",
+            );
+        }
     };
+    let (parts, body) = request.into_parts();
     match run(engine, id, &parts, body).await {
-        Ok(Answered::Made(response)) => answer::executed(media, &response),
-        Ok(Answered::Kept(body)) => answer::complete(media, body),
+        Ok(Run { answered: Answered::Made(response), cacheable })
+            if cacheable && response.errors.is_empty() =>
+        {
+            match serde_json::to_string(&response) {
+                Ok(body) => caching::answer(&parts.headers, media, body.into()),
+                Err(_) => answer::executed(media, &response),
+            }
+        }
+        Ok(Run { answered: Answered::Made(response), .. }) => answer::executed(media, &response),
+        // What is kept is the same for everybody, and nothing failed in it.
+        Ok(Run { answered: Answered::Kept(body), cacheable: true }) => {
+            caching::answer(&parts.headers, media, body)
+        }
+        Ok(Run { answered: Answered::Kept(body), .. }) => answer::complete(media, body),
         Err(failure) => failure.answer(media),
     }
 }
 
-async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Result<Answered, Failure> {
+/// The result of a request.
+struct Run {
+    answered: Answered,
+    /// Whether caches may share it.
+    cacheable: bool,
+}
+
+/// Finds out who asks and for what. The order is the defence.
+pub(super) async fn read(
+    engine: &Engine,
+    id: RequestId,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Caller, Params), Failure> {
     acceptable(parts)?;
     let viewer = match authenticate(engine, &parts.headers).await {
         Ok(viewer) => viewer.from_network(parts.extensions.get().copied()),
@@ -54,19 +92,43 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
         Method::GET => from_url(&parts.uri)?,
         _ => from_body(&viewer, &parts.headers, body).await?,
     };
+    Ok((Caller { viewer, id }, params))
+}
+
+async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Result<Run, Failure> {
+    let (caller, params) = read(engine, id, parts, body).await?;
+    let (params, registration) = engine.persisted.resolve(params)?;
+    let is_shared = parts.method == Method::GET && !parts.headers.contains_key(header::AUTHORIZATION);
     // Only queries are ever kept, and those may be asked by every method.
     let key = answers::key(&params);
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
-        return Ok(Answered::Kept(body));
+        return Ok(Run { answered: Answered::Kept(body), cacheable: is_shared });
     }
-    let prepared = engine.prepare(params, &Caller { viewer, id }).map_err(Failure::Document)?;
+    let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
+    let cacheable = is_shared && prepared.document.cacheable;
+    let answered = execute(engine, &parts.method, key, &prepared).await?;
+    if let Some(registration) = registration
+        && answered.is_valid()
+    {
+        engine.persisted.keep(registration);
+    }
+    Ok(Run { answered, cacheable })
+}
+
+async fn execute(
+    engine: &Engine,
+    method: &Method,
+    key: Option<Arc<str>>,
+    prepared: &Prepared,
+) -> Result<Answered, Failure> {
     match prepared.document.kind {
-        OperationType::Mutation if parts.method == Method::GET => {
+        OperationType::Mutation if *method == Method::GET => {
             Err(method_refused("POST", "A mutation needs POST."))
         }
         OperationType::Subscription => {
-            let message = "A subscription needs a WebSocket with the protocol graphql-transport-ws.";
-            Err(match parts.method {
+            let message = "A subscription needs a WebSocket with the protocol graphql-transport-ws, or an event stream: \
+                accept text/event-stream.";
+            Err(match *method {
                 Method::GET => method_refused("POST", message),
                 _ => Failure::Document(Refusal::new("SUBSCRIPTION_NEEDS_SOCKET", message)),
             })
@@ -75,9 +137,9 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
             Some(key)
                 if prepared.document.kind == OperationType::Query && prepared.document.public.is_some() =>
             {
-                Ok(engine.answers.answer(engine, key, &prepared).await)
+                Ok(engine.answers.answer(engine, key, prepared).await)
             }
-            Some(_) | None => Ok(Answered::Made(engine.answer(&prepared, Progress::default()).await)),
+            Some(_) | None => Ok(Answered::Made(engine.answer(prepared, Progress::default()).await)),
         },
     }
 }
@@ -152,6 +214,6 @@ async fn from_body(
     Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))
 }
 
-fn method_refused(allow: &'static str, message: &'static str) -> Failure {
+pub(super) fn method_refused(allow: &'static str, message: &'static str) -> Failure {
     Failure::Method(allow, Refusal::new("METHOD_NOT_ALLOWED", message))
 }

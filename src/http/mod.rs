@@ -6,9 +6,11 @@ mod admission;
 mod answer;
 mod answers;
 mod body;
+mod caching;
 mod close;
 mod coupon_codes;
 mod documents;
+mod event_text;
 mod files;
 mod geometry;
 mod graphiql;
@@ -18,6 +20,7 @@ mod message;
 mod operation;
 mod origin;
 mod params;
+mod persisted;
 mod queue;
 mod reader;
 mod request_id;
@@ -26,13 +29,16 @@ mod serve;
 mod session;
 mod shared;
 mod socket;
+mod sse;
 mod subscriber;
+mod trusted;
 mod well_known;
 mod writer;
 
 pub use request_id::RequestId;
 pub use serve::serve;
 pub use socket::Patience;
+pub use trusted::check_trusted;
 
 use crate::{
     app::App,
@@ -55,6 +61,7 @@ use axum::{
 use documents::Documents;
 use geometry::Geometries;
 use operation::Engine;
+use persisted::Persisted;
 use serde_json::json;
 use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
 use tower_http::{
@@ -81,6 +88,10 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     };
     let engine = Engine {
         documents: Documents::new(&sdl, shape.clone(), introspection),
+        persisted: Persisted::new(
+            app.config.documents.trusted_documents.as_ref(),
+            app.config.documents.trusted_documents_only,
+        ),
         admission: Admission::new(app.config.max_operations),
         app,
         schema,
@@ -134,7 +145,7 @@ async fn graphql_endpoint(
         Err(_) if wants_socket(request.headers()) => {
             answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "This is no valid WebSocket handshake.")
         }
-        Err(_) => graphql::respond(&door.engine, id, request).await,
+        Err(_) => graphql::respond(&door.engine, door.patience, id, request).await,
     }
 }
 
@@ -171,6 +182,7 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 async fn frame(mut request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers(), Uuid::new_v4);
     let is_graphql = request.uri().path() == "/graphql";
+    let has_token = request.method() == Method::GET && request.headers().contains_key(header::AUTHORIZATION);
     let span = tracing::info_span!("request", request.id = %id);
     request.extensions_mut().insert(id.clone());
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
@@ -182,7 +194,7 @@ async fn frame(mut request: Request, next: Next) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if is_graphql {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        caching::finish(headers, has_token);
     }
     set_default(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     response
@@ -201,6 +213,7 @@ fn cors(allowed: Vec<String>) -> CorsLayer {
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
             request_id::HEADER,
+            sse::LAST_EVENT_ID,
             HeaderName::from_static(coupon_codes::KEY),
         ])
         .expose_headers([request_id::HEADER, header::RETRY_AFTER, header::ETAG])

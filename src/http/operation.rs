@@ -7,6 +7,7 @@ use super::{
     documents::{Document, Documents},
     guard::Refusal,
     params::Params,
+    persisted::Persisted,
     request_id::RequestId,
     shared::Hub,
 };
@@ -31,6 +32,8 @@ pub(super) struct Engine {
     pub schema: Schema,
     /// The documents that passed the guard.
     pub documents: Documents,
+    /// The documents that requests may name.
+    pub persisted: Persisted,
     /// How many operations may run at once.
     pub admission: Admission,
     /// The schema's objects, by which incomplete answers are completed.
@@ -98,6 +101,7 @@ impl Prepared {
 impl Engine {
     /// Lets an operation through the guard.
     pub(super) fn prepare(&self, params: Params, caller: &Caller) -> Result<Prepared, Refusal> {
+        self.persisted.check_trusted(&params.query)?;
         let name = params.operation_name.as_deref();
         let document = self.documents.admit(&params.query, name)?;
         let span = tracing::info_span!(

@@ -2,15 +2,17 @@
 //!
 //! Invariant: a refusal says in one sentence what is wrong; a parser's own words never reach the caller.
 
-use super::guard::Refusal;
+use super::{guard::Refusal, persisted::Name};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One operation as the caller asks for it. `extensions` are checked and left alone; other members are ignored.
+/// One operation as the caller asks for it. Other members, and most `extensions`, are ignored.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Params {
-    /// The document.
+    /// The document; empty until it is looked up if the request only names it.
     pub query: String,
+    /// How the request names the document, if it does.
+    pub document: Option<Name>,
     /// Which of its operations, when there are several.
     pub operation_name: Option<String>,
     /// The values of its variables.
@@ -25,6 +27,7 @@ pub(super) struct UrlParams {
     operation_name: Option<String>,
     variables: Option<String>,
     extensions: Option<String>,
+    document_id: Option<String>,
 }
 
 impl Params {
@@ -46,7 +49,12 @@ impl Params {
     /// Reads the query part of a URL.
     pub(super) fn from_url(params: UrlParams) -> Result<Self, Refusal> {
         let mut members = Map::new();
-        for (name, text) in [("query", params.query), ("operationName", params.operation_name)] {
+        let texts = [
+            ("query", params.query),
+            ("operationName", params.operation_name),
+            ("documentId", params.document_id),
+        ];
+        for (name, text) in texts {
             members.extend(text.map(|text| (name.to_owned(), Value::String(text))));
         }
         for (name, text) in [("variables", params.variables), ("extensions", params.extensions)] {
@@ -60,13 +68,15 @@ impl Params {
 
     /// Reads the members of a JSON object, a socket's `payload` among them.
     pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Self, Refusal> {
-        let query = text(&mut members, "query")?
-            .filter(|query| !query.is_empty())
-            .ok_or_else(|| bad_request("The member `query` is missing."))?;
+        let extensions = object(&mut members, "extensions")?;
+        let document = Name::read(&mut members, &extensions)?;
+        let query = text(&mut members, "query")?.unwrap_or_default();
+        if query.is_empty() && document.is_none() {
+            return Err(bad_request("The member `query` is missing."));
+        }
         let operation_name = text(&mut members, "operationName")?.filter(|name| !name.is_empty());
         let variables = object(&mut members, "variables")?;
-        object(&mut members, "extensions")?;
-        Ok(Self { query, operation_name, variables })
+        Ok(Self { query, document, operation_name, variables })
     }
 }
 

@@ -49,9 +49,13 @@ impl Drop for Receiver {
 pub(super) enum Frame {
     /// This text.
     Text(Utf8Bytes),
-    /// A result of the operation with this id. The payload may wait in many queues; the frame around it is made when it
-    /// is written.
-    Next(Arc<str>, Utf8Bytes),
+    /// A result of the operation with this id, and the version that it leads to, if it is one of a versioned stream. The
+    /// payload may wait in many queues; the frame around it is made when it is written.
+    Next(Arc<str>, Utf8Bytes, Option<i64>),
+    /// The refusal of the operation with this id, which ends it: the errors, a JSON list.
+    Error(Arc<str>, Utf8Bytes),
+    /// The end of the operation with this id.
+    Complete(Arc<str>),
 }
 
 /// What became of an offer.
@@ -70,7 +74,8 @@ impl Frame {
     fn size(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Next(id, payload) => message::size(id, payload),
+            Self::Next(id, payload, _) | Self::Error(id, payload) => message::size(id, payload),
+            Self::Complete(id) => message::size(id, ""),
         }
     }
 }
@@ -90,12 +95,19 @@ impl Queued {
         self.stop.as_ref().is_none_or(|stop| !stop.is_cancelled())
     }
 
-    /// The text to write.
+    /// The frame as a message of `graphql-transport-ws`.
     pub(super) fn text(&self) -> Utf8Bytes {
         match &self.frame {
             Frame::Text(text) => text.clone(),
-            Frame::Next(id, payload) => message::next(id, payload),
+            Frame::Next(id, payload, _) => message::next(id, payload),
+            Frame::Error(id, errors) => message::error(id, errors),
+            Frame::Complete(id) => message::complete(id),
         }
+    }
+
+    /// What to write, for transports with another form of messages.
+    pub(super) fn frame(&self) -> &Frame {
+        &self.frame
     }
 }
 
@@ -202,7 +214,7 @@ mod tests {
     async fn an_offer_never_waits_and_what_is_taken_is_framed_when_it_is_written() {
         let (sender, mut receiver) = queue();
         let stop = CancellationToken::new();
-        let next = |payload: Utf8Bytes| Frame::Next("a".into(), payload);
+        let next = |payload: Utf8Bytes| Frame::Next("a".into(), payload, None);
         assert_eq!(sender.offer(next("{}".into()), &stop), Offer::Taken);
         assert_eq!(sender.offer(next(text(MAX_BYTES as usize)), &stop), Offer::Full);
         let room = sender.has_room_for(MAX_BYTES as usize);

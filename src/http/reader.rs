@@ -8,7 +8,10 @@ use super::{
     socket::{Client, Patience},
     subscriber, writer,
 };
-use crate::auth;
+use crate::{
+    app::App,
+    auth::{self, Viewer},
+};
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::{StreamExt, stream::SplitStream};
 use std::time::Duration;
@@ -21,7 +24,7 @@ use tracing::Instrument;
 
 /// How often an open socket's session is looked up: a sign-out closes it within this and the moment for which a session
 /// is believed.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Serves a socket to its end.
 pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, socket: WebSocket) {
@@ -155,10 +158,7 @@ impl Reader {
                     Ok(viewer) => viewer.map_err(|_| Close::FORBIDDEN)?,
                     Err(_) => return Err(Close::BUSY),
                 };
-                self.expires = viewer.expires_at().map(|at| {
-                    let left = (at - self.engine.app.clock.now()).to_std().unwrap_or_default();
-                    Instant::now() + left.min(Duration::from_hours(8760))
-                });
+                self.expires = expires(&self.engine.app, &viewer);
                 let viewer = viewer.from_network(self.client.network);
                 self.caller = Some(Caller { viewer, id: self.client.id.clone() });
                 let ack = self.session.acknowledge();
@@ -186,6 +186,12 @@ impl Reader {
             _ = self.sender.send(frame) => {}
         }
     }
+}
+
+/// When the viewer's token ends; none for an anonymous viewer.
+pub(super) fn expires(app: &App, viewer: &Viewer) -> Option<Instant> {
+    let left = (viewer.expires_at()? - app.clock.now()).to_std().unwrap_or_default();
+    Some(Instant::now() + left.min(Duration::from_hours(8760)))
 }
 
 /// What a failed read means. The library's error has no kinds to match on, only its text.

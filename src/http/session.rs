@@ -55,6 +55,13 @@ impl Session {
         Self { phase: Phase::Fresh, running: Running::default(), stop }
     }
 
+    /// A session of a transport that carries one operation only, which is running already.
+    pub(super) fn of_one(stop: CancellationToken) -> (Self, Operation) {
+        let session = Self { phase: Phase::Ready, running: Running::default(), stop };
+        let operation = session.begin(&mut session.running.lock(), "".into());
+        (session, operation)
+    }
+
     /// Whether `connection_init` is still awaited.
     pub(super) fn awaits_init(&self) -> bool {
         matches!(self.phase, Phase::Fresh)
@@ -104,10 +111,13 @@ impl Session {
             let refusal = Refusal::new("TOO_MANY_SUBSCRIPTIONS", message);
             return Step::Send(message::error(&id, &answer::errors(&refusal).to_string()));
         }
-        let operation =
-            Operation { id: id.into(), stop: self.stop.child_token(), running: self.running.clone() };
+        Step::Start(self.begin(&mut running, id.into()), params)
+    }
+
+    fn begin(&self, running: &mut HashMap<Arc<str>, Entry>, id: Arc<str>) -> Operation {
+        let operation = Operation { id, stop: self.stop.child_token(), running: self.running.clone() };
         running.insert(operation.id.clone(), Entry { stop: operation.stop.clone(), watching: None });
-        Step::Start(operation, params)
+        operation
     }
 }
 

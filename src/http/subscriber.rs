@@ -3,16 +3,14 @@
 use super::{
     answer,
     guard::Refusal,
-    message,
     operation::{Caller, Engine, Prepared},
     params::Params,
     queue::{Frame, Sender},
     session::Operation,
     shared,
 };
-use axum::extract::ws::Utf8Bytes;
 use futures_util::{FutureExt, StreamExt};
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
 
 /// Bytes of one payload to a client. A result beyond it belongs to HTTP.
@@ -26,13 +24,30 @@ pub(super) async fn run(
     params: Params,
     sender: Sender,
 ) {
-    let mut prepared = match engine.prepare(params, &caller) {
-        Ok(prepared) => prepared,
-        Err(refusal) => return end(&operation, &sender, refused(operation.id(), &refusal)).await,
+    let prepared = match engine.persisted.resolve(params) {
+        Ok((params, _)) => engine.prepare(params, &caller),
+        Err(failure) => Err(failure.into_refusal()),
     };
+    match prepared {
+        Ok(prepared) => perform(engine, prepared, None, operation, sender).await,
+        Err(refusal) => end(&operation, &sender, refused(operation.id(), &refusal)).await,
+    }
+}
+
+/// Runs an operation that passed the guard. `resume` is the version that the transport says the client has: it counts more
+/// than what the document says.
+pub(super) async fn perform(
+    engine: Engine,
+    mut prepared: Prepared,
+    resume: Option<i64>,
+    operation: Operation,
+    sender: Sender,
+) {
     if let Some(common) = shared::common(&mut prepared) {
+        let common = common.resumed(resume);
         return shared::join(engine, prepared, common, operation, sender).await;
     }
+    let span = prepared.span.clone();
     let work = AssertUnwindSafe(deliver(&engine, prepared, &operation, &sender)).catch_unwind();
     let last = tokio::select! {
         biased;
@@ -40,27 +55,27 @@ pub(super) async fn run(
         last = work => last,
     };
     let last = last.unwrap_or_else(|_| {
-        tracing::error!(request.id = %caller.id, "an operation panicked");
-        message::error(operation.id(), &answer::errors(&answer::internal()).to_string())
+        span.in_scope(|| tracing::error!("an operation panicked"));
+        refused(operation.id(), &answer::internal())
     });
     end(&operation, &sender, last).await;
 }
 
 /// Ends the operation with its last frame, unless the client has completed it already.
-pub(super) async fn end(operation: &Operation, sender: &Sender, last: Utf8Bytes) {
+pub(super) async fn end(operation: &Operation, sender: &Sender, last: Frame) {
     // First free the id, then say so: the client may use it again at once.
     if operation.finish() {
         tokio::select! {
             biased;
             () = operation.stop().cancelled() => {}
-            _ = sender.send(last) => {}
+            _ = sender.push(last, None) => {}
         }
     }
 }
 
 /// The frame that refuses an operation.
-fn refused(id: &str, refusal: &Refusal) -> Utf8Bytes {
-    message::error(id, &answer::errors(refusal).to_string())
+pub(super) fn refused(id: &Arc<str>, refusal: &Refusal) -> Frame {
+    Frame::Error(id.clone(), answer::errors(refusal).to_string().into())
 }
 
 /// Why a payload cannot be sent, if it cannot.
@@ -70,7 +85,7 @@ pub(super) fn too_large(payload: &str) -> Option<Refusal> {
 }
 
 /// Sends an operation's results, and gives the frame that ends it.
-async fn deliver(engine: &Engine, prepared: Prepared, operation: &Operation, sender: &Sender) -> Utf8Bytes {
+async fn deliver(engine: &Engine, prepared: Prepared, operation: &Operation, sender: &Sender) -> Frame {
     let id = operation.id();
     let span = prepared.span.clone();
     let mut payloads = engine.payloads(prepared);
@@ -78,14 +93,14 @@ async fn deliver(engine: &Engine, prepared: Prepared, operation: &Operation, sen
         // Asking first keeps a slow client's operations from each holding a result that cannot be sent.
         sender.ready().await;
         let payload = match payloads.next().instrument(span.clone()).await {
-            None => return message::complete(id),
-            Some(Err(errors)) => return message::error(id, &errors),
+            None => return Frame::Complete(id.clone()),
+            Some(Err(errors)) => return Frame::Error(id.clone(), errors),
             Some(Ok(payload)) => payload,
         };
         if let Some(refusal) = too_large(&payload) {
             return refused(id, &refusal);
         }
         // False when the socket is gone, and then this operation is being stopped as well.
-        sender.push(Frame::Next(id.clone(), payload), Some(operation.stop().clone())).await;
+        sender.push(Frame::Next(id.clone(), payload, None), Some(operation.stop().clone())).await;
     }
 }

@@ -3,7 +3,9 @@
 // COMMAND runs the server's binary on the same data, for what only operators do by hand.
 import { audits } from './audits.mjs';
 import { graphqlWs } from './client.mjs';
+import { persisted } from './persisted.mjs';
 import { socket } from './socket.mjs';
+import { graphqlSse } from './sse.mjs';
 import { stage } from './stage.mjs';
 
 const [address, ...server] = process.argv.slice(2);
@@ -15,6 +17,8 @@ const suites = [
   ['graphql-http', await audits(http)],
   ['graphql-transport-ws', await socket(ws, made.event)],
   ['graphql-ws', await graphqlWs(ws, made)],
+  ['graphql-sse', await graphqlSse(http, made)],
+  ['persisted queries', await persisted(http, made)],
 ];
 
 let failed = 0;

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
+import { timed } from './timed.mjs';
+
 const client = (url, options) => createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0, ...options });
 
 // The first `enough` results of an operation, which is then completed by us.
@@ -58,16 +60,7 @@ export async function graphqlWs(url, { token, event, nobody }) {
       await patient.dispose();
     },
   };
-  const told = [];
-  for (const [name, check] of Object.entries(checks)) {
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error('took too long')), 10_000).unref());
-    try {
-      await Promise.race([check(), late]);
-      told.push({ name, reason: '' });
-    } catch (error) {
-      told.push({ name, reason: String(error?.message ?? JSON.stringify(error)) });
-    }
-  }
+  const told = await timed(checks);
   await signedIn.dispose();
   return told;
 }

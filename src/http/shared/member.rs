@@ -2,7 +2,6 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
-use axum::extract::ws::Utf8Bytes;
 use futures_util::FutureExt;
 
 use super::{
@@ -11,7 +10,7 @@ use super::{
     topic::{Admission, Ending, Topic},
 };
 use crate::http::{
-    answer, message,
+    answer,
     operation::Engine,
     queue::{Frame, Offer, Sender},
     session::Operation,
@@ -60,7 +59,7 @@ impl Member {
                     };
                 }
             };
-            match self.sender.offer(self.frame(&payload.text), self.operation.stop()) {
+            match self.sender.offer(self.frame(payload), self.operation.stop()) {
                 Offer::Taken => self.have = Have::Version(payload.version),
                 Offer::Full => return Advance::Full(payload.text.len()),
                 Offer::Gone => return Advance::Gone,
@@ -68,24 +67,24 @@ impl Member {
         }
     }
 
-    fn frame(&self, payload: &Utf8Bytes) -> Frame {
-        Frame::Next(self.operation.id().clone(), payload.clone())
+    fn frame(&self, payload: &Payload) -> Frame {
+        Frame::Next(self.operation.id().clone(), payload.text.clone(), Some(payload.version))
     }
 
     /// Waits for room and sends. False when the socket is gone.
-    async fn send(&self, payload: &Utf8Bytes) -> bool {
-        self.sender.push(self.frame(payload), Some(self.operation.stop().clone())).await
+    async fn send(&self, frame: Frame) -> bool {
+        self.sender.push(frame, Some(self.operation.stop().clone())).await
     }
 
     /// Tells the client that it is over.
     async fn end(&self, ending: Ending) {
-        let id = self.operation.id();
+        let id = self.operation.id().clone();
         let last = match ending {
-            Ending::Complete => message::complete(id),
-            Ending::Refused(errors) => message::error(id, &errors),
+            Ending::Complete => Frame::Complete(id),
+            Ending::Refused(errors) => Frame::Error(id, errors),
             Ending::Failed(payload) => {
-                self.send(&payload).await;
-                message::complete(id)
+                self.send(Frame::Next(id.clone(), payload, None)).await;
+                Frame::Complete(id)
             }
         };
         subscriber::end(&self.operation, &self.sender, last).await;
@@ -103,7 +102,7 @@ pub(super) async fn bring_up(engine: Engine, topic: Arc<Topic>, member: Member) 
         () = stop.cancelled() => {}
         done = work => if done.is_err() {
             tracing::error!("a shared operation panicked");
-            sender.send(message::error(&id, &answer::errors(&answer::internal()).to_string())).await;
+            sender.push(subscriber::refused(&id, &answer::internal()), None).await;
         }
     }
 }
@@ -161,11 +160,11 @@ async fn follow(engine: &Engine, topic: &Arc<Topic>, mut member: Member) {
             (made, _) => made,
         };
         match made {
-            Ok(Payload { version, text, .. }) => {
-                if !member.send(&text).await {
+            Ok(payload) => {
+                if !member.send(member.frame(&payload)).await {
                     return;
                 }
-                member.have = Have::Version(version);
+                member.have = Have::Version(payload.version);
             }
             Err(errors) => return member.end(Ending::Refused(errors)).await,
         }

@@ -62,6 +62,13 @@ pub(super) fn common(prepared: &mut Prepared) -> Option<Common> {
     Some(Common { key: key.into(), have })
 }
 
+impl Common {
+    /// The same for a client that has another version than its document says.
+    pub(super) fn resumed(self, version: Option<i64>) -> Self {
+        Self { have: version.map_or(self.have, Have::Claimed), ..self }
+    }
+}
+
 /// A value that is no version is the library's to refuse.
 fn claimed(value: Option<&Value>) -> Option<Have> {
     match value {

@@ -1,0 +1,260 @@
+//! GraphQL over Server-Sent Events, in the protocol's mode of distinct connections: one operation per response.
+//!
+//! See <https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>. An event stream has the same parts as a WebSocket:
+//! a bounded [queue](super::queue), into which a [shared topic](super::shared) or an operation's own task puts results, and
+//! one task that writes what waits. The same task ends the stream when the client leaves, reads too slowly or signs out,
+//! when its token expires, and when the server stops.
+//!
+//! A stream that breaks off without a `complete` event may be opened again. Results of a shared topic carry their version
+//! as the event's `id`, so a client that sends it back as `Last-Event-ID` misses nothing.
+
+use std::{io, time::Duration};
+
+use async_graphql::parser::types::OperationType;
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::{
+    answer::{Failure, MediaType},
+    event_text::{self, KEEP_ALIVE_COMMENT},
+    graphql,
+    guard::Refusal,
+    operation::{Caller, Engine, Prepared},
+    origin,
+    queue::{self, Queued, Receiver},
+    reader,
+    request_id::RequestId,
+    session::Session,
+    socket::Patience,
+    subscriber,
+};
+use crate::auth;
+
+/// The header in which a client sends the `id` of the last event that it has.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Tells nginx not to buffer the stream.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// The longest time between two comments that keep an idle stream alive. Proxies give up after 60 s and more.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Answers a request for an event stream.
+pub(super) async fn respond(
+    engine: &Engine,
+    patience: Patience,
+    id: RequestId,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    match open(engine, patience, id, &parts, body).await {
+        Ok(response) => response,
+        // A browser's EventSource shows the page nothing of a response that is not 200.
+        Err(Failure::Document(refusal)) => events(Body::from(event_text::refused(&refusal))),
+        Err(failure) => failure.answer(MediaType::Json),
+    }
+}
+
+async fn open(
+    engine: &Engine,
+    patience: Patience,
+    id: RequestId,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response, Failure> {
+    let refused = |status, code, message| Err(Failure::Http(status, Refusal::new(code, message)));
+    // As for WebSockets: a foreign page must not use its visitors as a crowd.
+    if !origin::may_open_socket(&parts.headers, &parts.uri, &engine.app.config.allowed_origins) {
+        let message = "This page may not open an event stream here.";
+        return refused(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message);
+    }
+    if engine.app.shutdown.is_cancelled() {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The server is going down.");
+    }
+    let (caller, params) = graphql::read(engine, id, parts, body).await?;
+    let (params, _) = engine.persisted.resolve(params)?;
+    let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
+    if prepared.document.kind == OperationType::Mutation && parts.method == Method::GET {
+        return Err(graphql::method_refused("POST", "A mutation needs POST."));
+    }
+    let place = admit(engine, &caller)?;
+    Ok(start(engine, patience, caller, prepared, (last_event(&parts.headers), place)))
+}
+
+/// The caller's place among the open event streams, held until the stream ends.
+struct Place;
+
+/// Decides whether the caller may have one more event stream. Connections are limited before they get here; limits per
+/// account and network belong here.
+#[expect(clippy::unnecessary_wraps, reason = "a limit refuses")]
+fn admit(_engine: &Engine, _caller: &Caller) -> Result<Place, Failure> {
+    Ok(Place)
+}
+
+/// The version that the client has, if it says so; anything else in the header is no version of ours.
+fn last_event(headers: &HeaderMap) -> Option<i64> {
+    let version = headers.get(LAST_EVENT_ID)?.to_str().ok()?;
+    version.parse().ok().filter(|version| *version >= 0)
+}
+
+/// Starts the operation and the task that writes its events.
+fn start(
+    engine: &Engine,
+    patience: Patience,
+    caller: Caller,
+    prepared: Prepared,
+    (resume, place): (Option<i64>, Place),
+) -> Response {
+    let (session, operation) = Session::of_one(CancellationToken::new());
+    let (sender, waiting) = queue::queue();
+    let span = prepared.span.clone();
+    let work = subscriber::perform(engine.clone(), prepared, resume, operation, sender);
+    engine.app.spawn(work.instrument(span.clone()));
+    let (chunks, written) = mpsc::channel(1);
+    let stream = Stream { engine: engine.clone(), patience, caller, chunks };
+    engine.app.spawn_in_crowd(stream.serve(session, waiting, place).instrument(span));
+    events(body(written))
+}
+
+/// The response around a stream of events.
+fn events(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ];
+    (headers, body).into_response()
+}
+
+/// Some events, as they are handed to the connection. The frames keep their room in the queue until then.
+struct Chunk {
+    text: Bytes,
+    /// Whether the stream is complete with it.
+    is_last: bool,
+    _frames: Vec<Queued>,
+}
+
+/// The body that the connection takes chunk by chunk, as fast as the client reads. If no last chunk comes, the body fails:
+/// the client must not take the stream for complete.
+fn body(chunks: mpsc::Receiver<Chunk>) -> Body {
+    let next = |chunks: Option<mpsc::Receiver<Chunk>>| async move {
+        let mut chunks = chunks?;
+        Some(match chunks.recv().await {
+            Some(Chunk { text, is_last: false, .. }) => (Ok(text), Some(chunks)),
+            Some(Chunk { text, is_last: true, .. }) => (Ok(text), None),
+            None => (Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None),
+        })
+    };
+    Body::from_stream(stream::unfold(Some(chunks), next))
+}
+
+/// How a stream ends.
+enum Ending {
+    /// Its last event is written, or nobody is there to read more.
+    Done,
+    /// It breaks off: the client may come back.
+    Broken,
+    /// It is over for a reason that the client is told.
+    Refused(Refusal),
+}
+
+/// The writing end of an event stream.
+struct Stream {
+    engine: Engine,
+    patience: Patience,
+    caller: Caller,
+    chunks: mpsc::Sender<Chunk>,
+}
+
+impl Stream {
+    /// Writes until the stream ends. With the session, its operation ends.
+    async fn serve(self, session: Session, mut waiting: Receiver, _place: Place) {
+        let ending = tokio::select! {
+            biased;
+            ending = self.watch() => ending,
+            ending = self.write(&mut waiting) => ending,
+        };
+        // What others share with this stream must not wait for its farewell.
+        drop((session, waiting));
+        if let Ending::Refused(refusal) = ending {
+            let text = event_text::refused(&refusal);
+            let last = Chunk { text: text.into(), is_last: true, _frames: Vec::new() };
+            let _ = timeout(self.patience.farewell, self.chunks.send(last)).await;
+        }
+    }
+
+    /// Waits for a reason to end the stream.
+    async fn watch(&self) -> Ending {
+        let Caller { viewer, .. } = &self.caller;
+        let expires = reader::expires(&self.engine.app, viewer);
+        let mut ask_again = Instant::now() + reader::ASK_AGAIN;
+        loop {
+            let expiry = async {
+                match expires {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.engine.app.shutdown.cancelled() => return Ending::Broken,
+                () = self.chunks.closed() => return Ending::Done,
+                () = expiry => return Ending::Refused(signed_out("The token has expired: sign in again.")),
+                () = sleep_until(ask_again), if expires.is_some() => {}
+            }
+            if !auth::is_current(&self.engine.app, viewer).await {
+                return Ending::Refused(signed_out("The session has ended: sign in again."));
+            }
+            ask_again = Instant::now() + reader::ASK_AGAIN;
+        }
+    }
+
+    /// Writes what waits. A client that takes nothing for too long loses its stream.
+    async fn write(&self, waiting: &mut Receiver) -> Ending {
+        let pause = KEEP_ALIVE.min(self.patience.ping);
+        let mut keep_alive = interval_at(Instant::now() + pause, pause);
+        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first comment makes proxies send the headers on.
+        let mut text = KEEP_ALIVE_COMMENT.to_owned();
+        let mut frames = Vec::new();
+        loop {
+            let is_last = event_text::write(&mut text, &frames);
+            if !text.is_empty() {
+                let chunk = Chunk {
+                    text: std::mem::take(&mut text).into(),
+                    is_last,
+                    _frames: std::mem::take(&mut frames),
+                };
+                match timeout(self.patience.write, self.chunks.send(chunk)).await {
+                    Ok(Ok(())) if is_last => return Ending::Done,
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ending::Done,
+                    Err(_) => {
+                        tracing::debug!("an event stream ends: its client reads too slowly");
+                        return Ending::Broken;
+                    }
+                }
+            }
+            frames.clear();
+            tokio::select! {
+                biased;
+                _ = keep_alive.tick() => text.push_str(KEEP_ALIVE_COMMENT),
+                some = waiting.take(&mut frames) => if !some { return Ending::Broken },
+            }
+        }
+    }
+}
+
+fn signed_out(message: &'static str) -> Refusal {
+    Refusal::new("UNAUTHENTICATED", message)
+}

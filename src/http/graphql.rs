@@ -5,8 +5,9 @@
 use super::{
     answer::{self, Failure, MediaType},
     answers::{self, Answered},
-    body::{self, Limits},
+    body,
     guard::Refusal,
+    json,
     operation::{Caller, Engine},
     params::{Params, UrlParams},
     request_id::RequestId,
@@ -52,7 +53,7 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     };
     let params = match parts.method {
         Method::GET => from_url(&parts.uri)?,
-        _ => from_body(&viewer, &parts.headers, body).await?,
+        _ => from_body(engine, &viewer, &parts.headers, body).await?,
     };
     // Only queries are ever kept, and those may be asked by every method.
     let key = answers::key(&params);
@@ -142,14 +143,37 @@ fn from_url(uri: &Uri) -> Result<Params, (StatusCode, Refusal)> {
 }
 
 async fn from_body(
+    engine: &Engine,
     viewer: &Viewer,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Params, (StatusCode, Refusal)> {
-    let signed_in = viewer.expires_at().is_some();
-    let limits = if signed_in { Limits::SIGNED_IN } else { Limits::ANONYMOUS };
-    let body = body::read(headers, body, limits).await?;
-    Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))
+) -> Result<Params, Failure> {
+    let (body, is_large) = body::read_large(headers, body, |beginning| {
+        viewer.user().is_ok() && may_be_large(engine, beginning)
+    })
+    .await?;
+    let params = Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
+    if is_large {
+        let name = params.operation_name.as_deref();
+        let document = engine.documents.admit(&params.query, name).map_err(Failure::Document)?;
+        if !document.takes_large_body {
+            return Err(body::too_large_here().into());
+        }
+    }
+    Ok(params)
+}
+
+/// Whether a body that begins so may belong to an operation with large variables. The document mostly comes first; if
+/// it does not, it is judged when all has been read.
+fn may_be_large(engine: &Engine, beginning: &[u8]) -> bool {
+    let Some(query) = json::early_member(beginning, "query") else { return true };
+    let Ok(query) = serde_json::from_str::<String>(query) else { return false };
+    let name = json::early_member(beginning, "operationName").and_then(|name| serde_json::from_str(name).ok());
+    match engine.documents.admit(&query, name) {
+        Ok(document) => document.takes_large_body,
+        // The name of its operation may still come, and a refusal is told when all has been read.
+        Err(_) => true,
+    }
 }
 
 fn method_refused(allow: &'static str, message: &'static str) -> Failure {

@@ -14,6 +14,7 @@ mod geometry;
 mod graphiql;
 mod graphql;
 pub mod guard;
+mod json;
 mod message;
 mod operation;
 mod origin;
@@ -39,7 +40,7 @@ use crate::{
     auth::Network,
     graphql::{Schema, complete::Shape},
 };
-use admission::Admission;
+use admission::{Admission, Load};
 use answer::{Failure, MediaType};
 use axum::{
     Json, Router,
@@ -74,14 +75,9 @@ pub fn router(app: App, schema: Schema) -> Router {
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let sdl = schema.sdl();
     let shape = Arc::new(Shape::of(&sdl));
-    let introspection = if app.config.answers_introspection() {
-        guard::Introspection::Allowed
-    } else {
-        guard::Introspection::Refused
-    };
     let engine = Engine {
-        documents: Documents::new(&sdl, shape.clone(), introspection),
-        admission: Admission::new(app.config.max_operations),
+        documents: documents(&app, schema.clone(), shape.clone(), &sdl),
+        admission: admission(&app),
         app,
         schema,
         shape,
@@ -109,6 +105,30 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(frame))
+}
+
+/// The documents, judged by the schema and the settings.
+fn documents(app: &App, schema: Schema, shape: Arc<Shape>, sdl: &str) -> Documents {
+    let settings = &app.config.documents;
+    let introspection = if app.config.answers_introspection() {
+        guard::Introspection::Allowed
+    } else {
+        guard::Introspection::Refused
+    };
+    let costs = guard::Costs::limited(sdl, settings.max_cost);
+    let rules = documents::Rules { schema, shape, costs, introspection };
+    Documents::new(rules, settings.document_cache_mib * 1024 * 1024)
+}
+
+/// The room for running operations.
+fn admission(app: &App) -> Admission {
+    let settings = &app.config.documents;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Admission::new(Load {
+        operations: u64::try_from(app.config.max_operations).unwrap_or(u64::MAX),
+        work: settings.running_cost(u64::try_from(cores).unwrap_or(1)),
+        bytes: settings.max_running_mib * 1024 * 1024,
+    })
 }
 
 /// What the handlers share.

@@ -8,8 +8,8 @@
 //! unknown state. Instead, batched reads and charges fail from then on, so the executor ends between two fields.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use super::error::ApiError;
@@ -28,7 +28,8 @@ struct Inner {
     bytes: AtomicU64,
     /// The largest single charge of bytes.
     largest: AtomicU64,
-    stopped: AtomicBool,
+    /// Why it ended, if it did: the first reason.
+    ended: OnceLock<Spent>,
 }
 
 /// Why an operation must not go on.
@@ -51,7 +52,7 @@ impl Budget {
             work: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             largest: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
+            ended: OnceLock::new(),
         }))
     }
 
@@ -65,9 +66,16 @@ impl Budget {
     /// What is charged last may exceed the budget, so that one value of any size can be read, such as the seat plan of a
     /// stadium.
     pub fn charge(&self, work: u64, bytes: u64) -> Result<(), Spent> {
+        self.check()?;
         let before = (self.0.work.fetch_add(work, Relaxed), self.0.bytes.fetch_add(bytes, Relaxed));
         self.0.largest.fetch_max(bytes, Relaxed);
-        self.judge(before)
+        if before.1 > self.0.bytes_max {
+            self.end(Spent::Bytes)
+        } else if before.0 > self.0.work_max {
+            self.end(Spent::Work)
+        } else {
+            Ok(())
+        }
     }
 
     /// Charges a text.
@@ -76,33 +84,24 @@ impl Budget {
         Ok(text)
     }
 
-    /// Whether the operation may go on.
+    /// Whether the operation may go on: it was not stopped, and every charge was good.
     pub fn check(&self) -> Result<(), Spent> {
-        self.judge((self.0.work.load(Relaxed), self.0.bytes.load(Relaxed)))
+        self.0.ended.get().map_or(Ok(()), |spent| Err(*spent))
     }
 
     /// Ends the operation at its next field that charges or reads something.
     pub fn stop(&self) {
-        self.0.stopped.store(true, Relaxed);
+        let _ = self.end(Spent::Stopped);
+    }
+
+    fn end(&self, spent: Spent) -> Result<(), Spent> {
+        Err(*self.0.ended.get_or_init(|| spent))
     }
 
     /// Bytes that the response may have when it is written: the limit, or more if one value alone is larger.
     pub fn written_max(&self) -> u64 {
         // A text of JSON inside JSON grows by its escaped quotes.
-        let largest = self.0.largest.load(Relaxed).saturating_mul(2);
-        self.0.bytes_max.max(largest.min(self.0.bytes.load(Relaxed).saturating_mul(2)))
-    }
-
-    fn judge(&self, (work, bytes): (u64, u64)) -> Result<(), Spent> {
-        if self.0.stopped.load(Relaxed) {
-            Err(Spent::Stopped)
-        } else if bytes > self.0.bytes_max {
-            Err(Spent::Bytes)
-        } else if work > self.0.work_max {
-            Err(Spent::Work)
-        } else {
-            Ok(())
-        }
+        self.0.bytes_max.max(self.0.largest.load(Relaxed).saturating_mul(2))
     }
 }
 
@@ -125,6 +124,7 @@ mod tests {
         let budget = Budget::new(100, 10);
         assert_eq!(budget.charge(0, 1_000), Ok(()), "one value of any size");
         assert_eq!(budget.written_max(), 2_000);
+        assert_eq!(budget.check(), Ok(()), "its other fields are read");
         assert_eq!(budget.text("x"), Err(Spent::Bytes));
         assert_eq!(budget.check(), Err(Spent::Bytes));
         let budget = Budget::new(100, 10);

@@ -102,7 +102,7 @@ impl Loaders {
     pub(crate) fn new(app: &App, viewer: &Viewer, budget: Budget) -> (Self, Batches) {
         let asked = Asked::default();
         let batches = Batches { asked: asked.clone(), running: FuturesUnordered::new() };
-        let batch = Batch { app: app.clone(), viewer: viewer.clone() };
+        let batch = Batch { app: app.clone(), viewer: *viewer };
         let ask = move |batch| asked.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
         (Self { batch: DataLoader::new(batch, ask).delay(Duration::ZERO), budget }, batches)
     }

@@ -10,10 +10,8 @@ pub fn exceeds(value: &Value, max: u64) -> bool {
 /// What is left of `room` behind the value; none if it does not fit.
 fn subtract(room: u64, value: &Value) -> Option<u64> {
     match value {
-        Value::Null => room.checked_sub(4),
-        Value::Boolean(_) => room.checked_sub(4),
-        // A number is about as long as this; what matters here is how many there are.
-        Value::Number(_) => room.checked_sub(4),
+        // A number is about as long as the words; what matters is how many there are.
+        Value::Null | Value::Boolean(_) | Value::Number(_) => room.checked_sub(4),
         Value::String(text) => text_room(room, text),
         Value::Enum(name) => text_room(room, name.as_str()),
         Value::Binary(bytes) => room.checked_sub(length(bytes.len())),

@@ -31,9 +31,9 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Ticket", "qrPng", 6_000, 4_000),
     ("Ticket", "qrSvg", PICTURE_TICKET, 15_000),
     // Signatures, and terms that are parsed from JSON.
-    ("Claim", "terms", 20, 0),
-    ("Claim", "title", 20, 40),
-    ("Claim", "shareable", 20, 6),
+    ("Claim", "terms", 40, 0),
+    ("Claim", "title", 40, 40),
+    ("Claim", "shareable", 40, 6),
     ("Ticket", "code", 60, 170),
     // Seat plans.
     ("Query", "exportSeatMap", 3_000, 250_000),

@@ -240,7 +240,7 @@ mod tests {
         assert!(admission.at_once(Urgent, SMALL).is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn only_urgent_operations_wait() {
         let admission = Admission::new(Load { operations: 1, work: 10, bytes: 10 });
         let first = admission.at_once(Urgent, SMALL).expect("room");

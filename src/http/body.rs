@@ -45,11 +45,11 @@ pub(super) async fn read(
     if reader.fill(limits.bytes).await? { Ok(reader.read) } else { Err(too_large(limits.bytes)) }
 }
 
-/// Reads a body of the usual size, or a large one if the beginning of it is `acceptable`. Says whether it was large.
+/// Reads a body of the usual size, or a large one if it is `acceptable` by its beginning. Says whether it was large.
 pub(super) async fn read_large(
     headers: &HeaderMap,
     body: Body,
-    acceptable: impl FnOnce(&[u8]) -> bool,
+    acceptable: impl FnOnce(&[u8]) -> Result<(), (StatusCode, Refusal)>,
 ) -> Result<(BytesMut, bool), (StatusCode, Refusal)> {
     let announced = announced(headers).unwrap_or(0);
     if announced > Limits::LARGE.bytes {
@@ -63,10 +63,12 @@ pub(super) async fn read_large(
     if reader.read.is_empty() {
         reader.piece().await?;
     }
-    if !acceptable(&reader.read) || !reader.fill(Limits::LARGE.bytes).await? {
-        return Err(too_large(Limits::USUAL.bytes));
+    acceptable(&reader.read)?;
+    if reader.fill(Limits::LARGE.bytes).await? {
+        Ok((reader.read, true))
+    } else {
+        Err(too_large(Limits::LARGE.bytes))
     }
-    Ok((reader.read, true))
 }
 
 /// The length that the headers tell. It is only a claim.

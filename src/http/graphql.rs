@@ -23,6 +23,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts},
     response::Response,
 };
+use std::sync::Arc;
 
 /// Answers one request.
 pub(super) async fn respond(engine: &Engine, id: RequestId, request: Request) -> Response {
@@ -148,11 +149,19 @@ async fn from_body(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Params, Failure> {
+    let mut place = None;
     let (body, is_large) = body::read_large(headers, body, |beginning| {
-        viewer.user().is_ok() && may_be_large(engine, beginning)
+        if viewer.user().is_err() || !may_be_large(engine, beginning) {
+            return Err(body::too_large_here());
+        }
+        let refusal = Refusal::new("OVERLOADED", "Too many large bodies are on their way: try again later.");
+        let found = engine.large_bodies.clone().try_acquire_owned();
+        place = Some(Arc::new(found.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, refusal))?));
+        Ok(())
     })
     .await?;
-    let params = Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
+    let mut params = Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
+    params.place = place;
     if is_large {
         let name = params.operation_name.as_deref();
         let document = engine.documents.admit(&params.query, name).map_err(Failure::Document)?;

@@ -285,7 +285,7 @@ impl<'a> Scan<'a> {
 
     fn fault_at(&self, end: usize) -> Fault {
         let before = self.text.as_bytes().get(..end).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
         Fault::Syntax { line, column }
     }

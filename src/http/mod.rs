@@ -58,6 +58,7 @@ use geometry::Geometries;
 use operation::Engine;
 use serde_json::json;
 use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -65,6 +66,9 @@ use tower_http::{
 };
 use tracing::Instrument;
 use uuid::Uuid;
+
+/// Bodies of up to 24 MiB that are in memory at the same time.
+const LARGE_BODIES: usize = 4;
 
 /// All routes of the server.
 pub fn router(app: App, schema: Schema) -> Router {
@@ -78,6 +82,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let engine = Engine {
         documents: documents(&app, schema.clone(), shape.clone(), &sdl),
         admission: admission(&app),
+        large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
         app,
         schema,
         shape,

@@ -31,7 +31,7 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, future::ready, stream, stream::BoxStream};
 use serde_json::{Map, json};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use tracing::{Instrument, Span};
 
 /// What every handler needs to run operations.
@@ -45,6 +45,8 @@ pub(super) struct Engine {
     pub documents: Documents,
     /// How many operations may run at once.
     pub admission: Admission,
+    /// How many large bodies may be in memory at once.
+    pub large_bodies: Arc<Semaphore>,
     /// The schema's objects, by which incomplete answers are completed.
     pub shape: Arc<Shape>,
     /// The streams that are run once for all who watch them.
@@ -102,7 +104,7 @@ impl Prepared {
         let request = Request::new(String::new())
             .variables(Variables::from_json(variables))
             .data(self.caller.id.clone());
-        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer.clone(), run);
+        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer, run);
         request.operation_name.clone_from(&self.params.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
         (request, batches)

@@ -11,6 +11,8 @@ use super::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// One operation as the caller asks for it. Unknown members are ignored.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Params {
     pub variables: String,
     /// Whether the response is to tell what the operation was expected to cost.
     pub wants_cost: bool,
+    /// The place of a large body, which is free again when all copies are gone.
+    pub place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// The same parameters in a URL: variables and extensions are JSON texts.
@@ -45,7 +49,9 @@ impl Params {
         let text = std::str::from_utf8(body).map_err(|_| bad_request("The body is not valid UTF-8."))?;
         let members = json::members(text).map_err(|fault| match fault {
             Fault::NotAnObject => bad_request("The body must be a JSON object with the member `query`."),
-            fault => bad_request(&fault.describe("The body")),
+            fault @ (Fault::Syntax { .. } | Fault::TooDeep | Fault::TooMany) => {
+                bad_request(&fault.describe("The body"))
+            }
         })?;
         Self::from_members(&members)
     }
@@ -68,6 +74,7 @@ impl Params {
             operation_name: params.operation_name.filter(|name| !name.is_empty()),
             variables,
             wants_cost: wants_cost(&extensions),
+            place: None,
         })
     }
 
@@ -78,6 +85,7 @@ impl Params {
             operation_name: text(members, "operationName")?.filter(|name| !name.is_empty()),
             variables: object(members, "variables")?.to_owned(),
             wants_cost: wants_cost(object(members, "extensions")?),
+            place: None,
         })
     }
 

@@ -20,7 +20,7 @@ use crate::{
         state::standing,
         terms::Terms,
     },
-    error::{Fault, Faulty, Result},
+    error::{Fault, Result},
     graphql::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, outcome},

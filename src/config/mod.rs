@@ -123,6 +123,9 @@ pub enum ConfigError {
     /// Limits of the admission.
     #[error("TESSERA_MAX_OPERATIONS must be between 8 and 1000000")]
     Operations,
+    /// Limits of documents and operations.
+    #[error("{0}")]
+    Documents(&'static str),
     /// Demo accounts have passwords that everybody knows.
     #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
     Demo,
@@ -158,7 +161,7 @@ impl Config {
         if !(8..=1_000_000).contains(&self.max_operations) {
             return Err(ConfigError::Operations);
         }
-        self.documents.validate_trusted()?;
+        self.documents.validate()?;
         let url = self.database_url();
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);

@@ -117,7 +117,7 @@ pub async fn watch(
     may(app, viewer, id).await?;
     let watcher = Watcher {
         app: app.clone(),
-        viewer: viewer.clone(),
+        viewer: *viewer,
         id,
         board: app.boards.of(id),
         facts,

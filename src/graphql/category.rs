@@ -10,7 +10,7 @@ use super::{
     context::ContextExt,
     error::{ApiResult, found, outcome, user_error},
     id::{decode, encode},
-    loader::{Batch, Shared, keyed, unshare},
+    loader::{Batch, Shared, keyed},
     scalar::Long,
 };
 use crate::{
@@ -90,7 +90,7 @@ impl Category {
     /// The categories right below, in their order.
     async fn children(&self, ctx: &Context<'_>) -> ApiResult<Vec<Category>> {
         let rows =
-            ctx.loaders().batch.load_one(ChildrenOf(self.0.id)).await.map_err(|fault| unshare(&fault))?;
+            ctx.loaders().one(ChildrenOf(self.0.id)).await?;
         Ok(rows.unwrap_or_default().into_iter().map(Category).collect())
     }
 }
@@ -98,7 +98,7 @@ impl Category {
 /// The category that an object refers to.
 pub(crate) async fn of(ctx: &Context<'_>, id: Option<CategoryId>) -> ApiResult<Option<Category>> {
     let Some(id) = id else { return Ok(None) };
-    let row = ctx.loaders().batch.load_one(id).await.map_err(|fault| unshare(&fault))?;
+    let row = ctx.loaders().one(id).await?;
     Ok(row.map(Category))
 }
 

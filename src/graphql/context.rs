@@ -2,7 +2,7 @@
 
 use async_graphql::Context;
 
-use super::{loader::Loaders, progress::Progress};
+use super::{budget::Budget, loader::Loaders, progress::Progress};
 use crate::{app::App, auth::Viewer};
 
 /// The application, the viewer and the loaders of a request.
@@ -15,6 +15,8 @@ pub(crate) trait ContextExt<'a> {
     fn loaders(&self) -> &'a Loaders;
     /// To whom it is told which versions were read.
     fn progress(&self) -> &'a Progress;
+    /// What the operation may still use.
+    fn budget(&self) -> &'a Budget;
 }
 
 impl<'a> ContextExt<'a> for Context<'a> {
@@ -31,6 +33,10 @@ impl<'a> ContextExt<'a> for Context<'a> {
     }
 
     fn progress(&self) -> &'a Progress {
+        self.data_unchecked()
+    }
+
+    fn budget(&self) -> &'a Budget {
         self.data_unchecked()
     }
 }

@@ -222,6 +222,29 @@ impl From<Fault> for ApiError {
     }
 }
 
+impl ApiError {
+    /// An error with a code of its own and a sentence.
+    pub(crate) fn new(code: &'static str, message: &str) -> Self {
+        Self { code, message: message.to_owned(), retry_after_ms: None }
+    }
+
+    /// A response with this error alone.
+    pub(crate) fn into_response(self) -> Response {
+        Response::from_errors(vec![async_graphql::Error::from(self).into_server_error(Pos::default())])
+    }
+}
+
+/// The answer to a query whose budget is spent: the part that was built is thrown away.
+pub fn spent(spent: super::budget::Spent) -> Response {
+    ApiError::from(spent).into_response()
+}
+
+/// The answer to a mutation that takes too long. It goes on, and the same key tells its outcome later.
+pub fn outcome_unknown() -> Response {
+    let message = "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
+    ApiError::new("UNAVAILABLE", message).into_response()
+}
+
 /// The answer to an operation that is one too many: nothing was done.
 pub fn overloaded(app: &App) -> Response {
     let fault = Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) };

@@ -64,8 +64,8 @@ impl Event {
     }
 
     /// Description; may be empty.
-    async fn description(&self) -> &str {
-        &self.0.description
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        Ok(ctx.budget().text(self.0.description.as_str())?)
     }
 
     /// Where the event stands now.

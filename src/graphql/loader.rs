@@ -21,6 +21,7 @@ use futures_util::{
     stream::{self, FuturesUnordered},
 };
 
+use super::budget::Budget;
 use crate::{
     app::App,
     auth::Viewer,
@@ -31,6 +32,8 @@ use crate::{
 pub(crate) struct Loaders {
     /// Reads in batches; a new key type is a new kind of read.
     pub(crate) batch: DataLoader<Batch>,
+    /// Nothing is read once the operation is stopped or its budget is spent.
+    budget: Budget,
 }
 
 /// What a batch read needs.
@@ -96,12 +99,12 @@ impl std::fmt::Debug for Batches {
 }
 
 impl Loaders {
-    pub(crate) fn new(app: &App, viewer: &Viewer) -> (Self, Batches) {
+    pub(crate) fn new(app: &App, viewer: &Viewer, budget: Budget) -> (Self, Batches) {
         let asked = Asked::default();
         let batches = Batches { asked: asked.clone(), running: FuturesUnordered::new() };
-        let batch = Batch { app: app.clone(), viewer: viewer.clone() };
+        let batch = Batch { app: app.clone(), viewer: *viewer };
         let ask = move |batch| asked.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
-        (Self { batch: DataLoader::new(batch, ask).delay(Duration::ZERO) }, batches)
+        (Self { batch: DataLoader::new(batch, ask).delay(Duration::ZERO), budget }, batches)
     }
 
     /// The value of one key, read together with those of all others that are asked for at the same time.
@@ -110,6 +113,7 @@ impl Loaders {
         K: Send + Sync + Hash + Eq + Clone + 'static,
         Batch: Loader<K, Error = Shared>,
     {
+        self.budget.check().map_err(|_| Fault::Unavailable)?;
         self.batch.load_one(key).await.map_err(|fault| unshare(&fault))
     }
 }
@@ -121,6 +125,7 @@ impl Loaders {
         K: Send + Sync + Hash + Eq + Clone + 'static,
         Batch: Loader<K, Error = Shared>,
     {
+        self.budget.check().map_err(|_| Fault::Unavailable)?;
         self.batch.load_many(keys).await.map_err(|fault| unshare(&fault))
     }
 }

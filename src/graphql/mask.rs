@@ -4,13 +4,16 @@
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 /// The codes that [`super::error::ApiError`] gives.
-const OURS: [&str; 9] = [
+const OURS: [&str; 12] = [
     "BAD_USER_INPUT",
+    "DEADLINE_EXCEEDED",
+    "DOCUMENT_TOO_COMPLEX",
     "FORBIDDEN",
     "IDEMPOTENCY_MISMATCH",
     "NOT_FOUND",
     "OVERLOADED",
     "RATE_LIMITED",
+    "RESPONSE_TOO_LARGE",
     "STALE",
     "UNAUTHENTICATED",
     "UNAVAILABLE",
@@ -18,8 +21,17 @@ const OURS: [&str; 9] = [
 /// More errors than this tell nobody more.
 const ERRORS_MAX: usize = 20;
 
+/// What an error about the document may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything: the schema can be read anyway.
+    Full,
+    /// No more than the client wrote itself. The names of types and of required fields are the schema's.
+    Own,
+}
+
 /// Keeps our own errors, shortens the library's complaints about the document, and hides everything else.
-pub fn mask(response: &mut Response, request_id: &str) {
+pub fn mask(response: &mut Response, request_id: &str, detail: Detail) {
     response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {
         let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
@@ -28,12 +40,12 @@ pub fn mask(response: &mut Response, request_id: &str) {
             Some(Value::String(code)) if code == "INTERNAL" => "INTERNAL",
             // Raised before execution by the library itself: about the document, not about us.
             None if error.path.is_empty() && error.source.is_none() => {
-                error.message = one_line(&error.message);
+                error.message = about_document(error, detail);
                 "GRAPHQL_VALIDATION_FAILED"
             }
             // A variable that is not of its type: found by the library only when the value is used.
             None if error.source.is_none() && is_about_input(&error.message) => {
-                error.message = one_line(&error.message);
+                error.message = about_document(error, detail);
                 "GRAPHQL_VALIDATION_FAILED"
             }
             Some(_) | None => {
@@ -60,6 +72,70 @@ fn is_about_input(message: &str) -> bool {
     message.starts_with("Failed to parse \"") || message.starts_with("Expected input type \"")
 }
 
+/// The library's sentences that begin with a name from the document, and how they begin here.
+const ABOUT_NAMES: [(&str, &str); 8] = [
+    ("Unknown field \"", "Unknown field"),
+    ("Unknown argument \"", "Unknown argument"),
+    ("Unknown directive \"", "Unknown directive"),
+    ("Unknown type \"", "Unknown type"),
+    ("Unknown fragment", "Unknown fragment"),
+    ("Unknown fragment: \"", "Unknown fragment"),
+    ("Variable \"", "Wrong use of the variable"),
+    ("Field \"", "Wrong selection of the field"),
+];
+
+/// What is wrong with the document, at most in the client's own words.
+fn about_document(error: &ServerError, detail: Detail) -> String {
+    if detail == Detail::Full {
+        return one_line(&error.message);
+    }
+    let at = error.locations.first().map_or(String::new(), |at| format!(" ({}:{})", at.line, at.column));
+    let named = ABOUT_NAMES.iter().find(|(begin, _)| error.message.starts_with(begin));
+    match (named, error.message.split('"').nth(1)) {
+        (Some((_, what)), Some(name)) if name.len() <= 80 => {
+            format!("The document does not match the schema: {what} `{name}`{at}.")
+        }
+        _ => format!("The document does not match the schema{at}."),
+    }
+}
+
 fn one_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::Pos;
+
+    use super::*;
+
+    fn masked(message: &str, detail: Detail) -> String {
+        let error = ServerError::new(message, Some(Pos { line: 1, column: 7 }));
+        let mut response = Response::from_errors(vec![error]);
+        mask(&mut response, "id", detail);
+        response.errors.remove(0).message
+    }
+
+    #[test]
+    fn names_of_the_schema_stay_hidden() {
+        let cases = [
+            (
+                "Unknown field \"idd\" on type \"Category\".",
+                "The document does not match the schema: Unknown field `idd` (1:7).",
+            ),
+            (
+                "Unknown argument \"slog\" on field \"event\" of type \"Query\".",
+                "The document does not match the schema: Unknown argument `slog` (1:7).",
+            ),
+            (
+                "Invalid value for argument \"orderBy\", enumeration type \"EventOrder\" does not contain it",
+                "The document does not match the schema (1:7).",
+            ),
+            ("Failed to parse \"Decimal\": no number", "The document does not match the schema (1:7)."),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(masked(message, Detail::Own), expected);
+            assert_eq!(masked(message, Detail::Full), message);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod availability;
+pub mod budget;
 pub mod cacheable;
 pub mod category;
 pub mod complete;
@@ -27,10 +28,12 @@ pub mod reservation;
 pub mod scalar;
 pub mod seat_map;
 pub mod shop;
+pub mod size;
 pub mod ticket;
 pub mod tier;
 pub mod validator;
 pub mod venue;
+pub mod weight;
 
 use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, SchemaBuilder};
 
@@ -99,19 +102,27 @@ pub fn schema(app: &App) -> Schema {
     builder().data(app.clone()).disable_suggestions().finish()
 }
 
+/// The schema without an application: it validates documents and runs none.
+pub fn bare() -> Schema {
+    builder().disable_suggestions().finish()
+}
+
 /// The schema as text.
 pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-/// Gives a request what the resolvers need of its viewer; it is run over the batches. To the `progress` they tell which
-/// versions they read.
-pub fn prepare(
-    app: &App,
-    request: Request,
-    viewer: Viewer,
-    progress: progress::Progress,
-) -> (Request, Batches) {
-    let (loaders, batches) = loader::Loaders::new(app, &viewer);
-    (request.data(loaders).data(viewer).data(progress), batches)
+/// What an operation and those who run it tell each other.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Which versions it read.
+    pub progress: progress::Progress,
+    /// What it may still use.
+    pub budget: budget::Budget,
+}
+
+/// Gives a request what the resolvers need of its viewer; it is run over the batches.
+pub fn prepare(app: &App, request: Request, viewer: Viewer, run: Run) -> (Request, Batches) {
+    let (loaders, batches) = loader::Loaders::new(app, &viewer, run.budget.clone());
+    (request.data(loaders).data(viewer).data(run.progress).data(run.budget), batches)
 }

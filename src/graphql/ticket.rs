@@ -16,6 +16,7 @@ use super::{
     id::{decode, encode},
     page::{Cursor, PageArgs, connection},
     scalar::Long,
+    weight::PICTURE_TICKET,
 };
 use crate::{
     error::Fault,
@@ -111,14 +112,15 @@ impl Ticket {
 
     /// The QR code as an SVG document. Null where `code` is.
     async fn qr_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        Ok(self.barcode(ctx)?.map(|barcode| barcode.svg(Scale::DEFAULT)))
+        let Some(barcode) = self.barcode(ctx)? else { return Ok(None) };
+        Ok(Some(ctx.budget().text(barcode.svg(Scale::DEFAULT))?))
     }
 
     /// The QR code as a PNG file, in base 64. Null where `code` is.
     async fn qr_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(barcode) = self.barcode(ctx)? else { return Ok(None) };
         let png = barcode.png(Scale::DEFAULT).map_err(Fault::internal)?;
-        Ok(Some(STANDARD.encode(png)))
+        Ok(Some(ctx.budget().text(STANDARD.encode(png))?))
     }
 
     /// When somebody was let in with it.
@@ -142,6 +144,7 @@ impl Ticket {
     }
 
     fn barcode(&self, ctx: &Context<'_>) -> ApiResult<Option<Barcode>> {
+        ctx.budget().charge(PICTURE_TICKET, 0)?;
         let code = self.code_for_holder(ctx);
         Ok(code.map(|code| Barcode::try_new(&code).map_err(Fault::internal)).transpose()?)
     }

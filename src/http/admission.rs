@@ -1,49 +1,268 @@
-//! How many operations may run at once. What is more is refused before anything is done for it, with a time to come back
-//! at: a queue without bounds would only make everybody wait for answers that come too late.
+//! How much may run at once: not only how many operations, but the sum of what they are expected to cost.
 //!
-//! Those who have places already keep a share that the crowd cannot take.
+//! What does not fit is refused before anything is done for it, with a time to come back at: a queue without bounds would
+//! only make all wait for answers that come too late. The bound in time is the promise: with a second of work for each
+//! core admitted, the last one admitted is answered after about a second.
+//!
+//! Each class may fill a part of the whole. So anonymous browsing is refused first, then browsing, then whatever wants
+//! new places, and last of all those who pay for the places that they have. These may even wait for a moment.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use async_graphql::parser::types::OperationType;
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
 
-/// The part of all that is kept for those who have places already: one in this many.
-const KEPT_FOR_URGENT: usize = 8;
+use super::guard::Cost;
+use crate::auth::Viewer;
 
-/// The places for running operations. All clones are the same one.
+/// Urgent operations that wait for room at the same time.
+const WAITING_MAX: usize = 64;
+/// How long one of them waits.
+const WAIT: Duration = Duration::from_millis(500);
+/// Bytes that every operation takes: its document, its task and its loaders.
+const OPERATION_BYTES: u64 = 16 * 1024;
+/// A response is built as a tree before it is written: so many times its bytes.
+const TREE: u64 = 3;
+/// Shares are counted in parts of the whole.
+const PARTS: u64 = 16;
+
+/// How important an operation is, the least important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// A query of a caller without a registered account.
+    AnonymousBrowse,
+    /// A query of a registered user.
+    Browse,
+    /// A mutation, for example one that reserves places.
+    Reserve,
+    /// A mutation of a buyer who has places already, or gives some back.
+    Urgent,
+}
+
+impl Class {
+    /// The class of an operation.
+    pub(super) fn of(kind: OperationType, is_urgent: bool, viewer: &Viewer) -> Self {
+        match kind {
+            OperationType::Mutation if is_urgent => Self::Urgent,
+            OperationType::Mutation => Self::Reserve,
+            // Guest accounts are free for all.
+            OperationType::Query | OperationType::Subscription if viewer.user().is_ok() => Self::Browse,
+            OperationType::Query | OperationType::Subscription => Self::AnonymousBrowse,
+        }
+    }
+
+    /// How many parts of the whole may be in use, this operation included.
+    fn parts(self) -> u64 {
+        match self {
+            Self::AnonymousBrowse => 10,
+            Self::Browse => 12,
+            Self::Reserve => 14,
+            Self::Urgent => PARTS,
+        }
+    }
+}
+
+/// A number of operations with what they are expected to cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// How many they are.
+    pub(super) operations: u64,
+    /// Microseconds of one core.
+    pub(super) work: u64,
+    /// Bytes of memory.
+    pub(super) bytes: u64,
+}
+
+impl Load {
+    /// The load of one operation.
+    pub(super) fn one(cost: Cost) -> Self {
+        let bytes = cost.bytes.saturating_mul(TREE).saturating_add(OPERATION_BYTES);
+        Self { operations: 1, work: cost.work, bytes }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            operations: self.operations.saturating_add(other.operations),
+            work: self.work.saturating_add(other.work),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            operations: self.operations.saturating_sub(other.operations),
+            work: self.work.saturating_sub(other.work),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+
+    fn is_within(self, whole: Self, parts: u64) -> bool {
+        let share = |whole: u64| whole.saturating_mul(parts) / PARTS;
+        self.operations <= share(whole.operations)
+            && self.work <= share(whole.work)
+            && self.bytes <= share(whole.bytes)
+    }
+}
+
+/// Whether an operation may run beside those that run. One that is larger than its share may run alone.
+fn fits(running: Load, one: Load, whole: Load, class: Class) -> bool {
+    running.operations == 0 || running.plus(one).is_within(whole, class.parts())
+}
+
+/// The room for running operations. All clones are the same one.
 #[derive(Clone)]
-pub(super) struct Admission {
-    all: Arc<Semaphore>,
-    urgent: Arc<Semaphore>,
+pub(super) struct Admission(Arc<Inner>);
+
+struct Inner {
+    whole: Load,
+    running: Mutex<Load>,
+    freed: Notify,
+    waiting: Semaphore,
 }
 
 impl Admission {
-    /// Lets `limit` operations run at once, of which some must be urgent.
-    pub(super) fn new(limit: usize) -> Self {
-        let urgent = limit.div_ceil(KEPT_FOR_URGENT);
-        let all = limit.saturating_sub(urgent).max(1);
-        Self { all: Arc::new(Semaphore::new(all)), urgent: Arc::new(Semaphore::new(urgent)) }
+    /// Room for `whole`.
+    pub(super) fn new(whole: Load) -> Self {
+        Self(Arc::new(Inner {
+            whole,
+            running: Mutex::default(),
+            freed: Notify::new(),
+            waiting: Semaphore::new(WAITING_MAX),
+        }))
     }
 
-    /// A place, given back when the permit is dropped. Never waits.
-    pub(super) fn admit(&self, is_urgent: bool) -> Option<OwnedSemaphorePermit> {
-        let place = |places: &Arc<Semaphore>| places.clone().try_acquire_owned().ok();
-        place(&self.all).or_else(|| if is_urgent { place(&self.urgent) } else { None })
+    /// Room for one operation, given back when the permit is dropped. Only an urgent operation waits, for a moment.
+    pub(super) async fn admit(&self, class: Class, one: Load) -> Option<Permit> {
+        if let Some(permit) = self.at_once(class, one) {
+            return Some(permit);
+        }
+        if class != Class::Urgent {
+            return None;
+        }
+        let _place = self.0.waiting.try_acquire().ok()?;
+        let room = async {
+            loop {
+                // Room that was given back since the last look is remembered: nothing is missed.
+                self.0.freed.notified().await;
+                if let Some(permit) = self.at_once(class, one) {
+                    return permit;
+                }
+            }
+        };
+        timeout(WAIT, room).await.ok()
+    }
+
+    fn at_once(&self, class: Class, one: Load) -> Option<Permit> {
+        let mut running = self.0.running();
+        if !fits(*running, one, self.0.whole, class) {
+            return None;
+        }
+        *running = running.plus(one);
+        Some(Permit { room: self.0.clone(), one })
+    }
+}
+
+impl Inner {
+    fn running(&self) -> MutexGuard<'_, Load> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The room that one operation takes.
+pub(super) struct Permit {
+    room: Arc<Inner>,
+    one: Load,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        {
+            let mut running = self.room.running();
+            *running = running.minus(self.one);
+        }
+        self.room.freed.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use futures_util::FutureExt;
+
+    use super::{Class::*, *};
+
+    const SMALL: Load = Load { operations: 1, work: 1, bytes: 1 };
+
+    fn all_of(admission: &Admission, class: Class, one: Load) -> Vec<Permit> {
+        std::iter::from_fn(|| admission.at_once(class, one)).collect()
+    }
 
     #[test]
-    fn the_crowd_leaves_places_for_the_urgent() {
-        let admission = Admission::new(16);
-        let crowd: Vec<_> = std::iter::from_fn(|| admission.admit(false)).collect();
-        assert_eq!(crowd.len(), 14);
-        let urgent: Vec<_> = std::iter::from_fn(|| admission.admit(true)).collect();
-        assert_eq!(urgent.len(), 2);
-        drop(crowd);
-        assert!(admission.admit(false).is_some(), "places are given back");
+    fn less_important_classes_leave_room_for_the_others() {
+        let admission = Admission::new(Load { operations: 16, work: 1_000, bytes: 1_000 });
+        let anonymous = all_of(&admission, AnonymousBrowse, SMALL);
+        let counts = [Browse, Reserve, Urgent].map(|class| {
+            let permits = all_of(&admission, class, SMALL);
+            let count = permits.len();
+            std::mem::forget(permits);
+            count
+        });
+        assert_eq!((anonymous.len(), counts), (10, [2, 2, 2]));
+        drop(anonymous);
+        assert!(admission.at_once(AnonymousBrowse, SMALL).is_some(), "room is given back");
+    }
+
+    #[test]
+    fn heavy_operations_take_the_room_of_many() {
+        let whole = Load { operations: 1_000, work: 1_600, bytes: 16_000 };
+        let admission = Admission::new(whole);
+        let heavy = Load { operations: 1, work: 400, bytes: 1 };
+        let permits = all_of(&admission, AnonymousBrowse, heavy);
+        assert_eq!(permits.len(), 2);
+        assert_eq!(all_of(&admission, AnonymousBrowse, SMALL).len(), 200);
+        drop(permits);
+        let large = Load { operations: 1, work: 1, bytes: 8_000 };
+        assert_eq!(all_of(&admission, AnonymousBrowse, large).len(), 1);
+    }
+
+    #[test]
+    fn operation_larger_than_its_share_runs_alone() {
+        let admission = Admission::new(Load { operations: 16, work: 10, bytes: 10 });
+        let huge = Load { operations: 1, work: 1_000, bytes: 1_000 };
+        let alone = admission.at_once(AnonymousBrowse, huge).expect("it runs alone");
+        assert!(admission.at_once(Urgent, SMALL).is_none());
+        drop(alone);
+        assert!(admission.at_once(Urgent, SMALL).is_some());
+    }
+
+    #[tokio::test]
+    async fn only_urgent_operations_wait() {
+        let admission = Admission::new(Load { operations: 1, work: 10, bytes: 10 });
+        let first = admission.at_once(Urgent, SMALL).expect("room");
+        assert!(matches!(admission.admit(Reserve, SMALL).now_or_never(), Some(None)), "refused at once");
+        assert!(matches!(admission.admit(AnonymousBrowse, SMALL).now_or_never(), Some(None)));
+        let second = tokio::spawn({
+            let admission = admission.clone();
+            async move { admission.admit(Urgent, SMALL).await.is_some() }
+        });
+        tokio::task::yield_now().await;
+        drop(first);
+        assert!(second.await.expect("a task"), "the payment got the room");
+        let _third = admission.at_once(Urgent, SMALL).expect("room");
+        assert!(admission.admit(Urgent, SMALL).await.is_none(), "it does not wait for ever");
+    }
+
+    #[test]
+    fn classes_follow_from_the_operation_and_the_caller() {
+        let anonymous = Viewer::ANONYMOUS;
+        assert_eq!(Class::of(OperationType::Query, false, &anonymous), AnonymousBrowse);
+        assert_eq!(Class::of(OperationType::Mutation, false, &anonymous), Reserve);
+        assert_eq!(Class::of(OperationType::Mutation, true, &anonymous), Urgent);
+        assert!(AnonymousBrowse < Browse && Browse < Reserve && Reserve < Urgent);
     }
 }

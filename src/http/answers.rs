@@ -89,9 +89,9 @@ impl Default for Answers {
     }
 }
 
-/// What is asked, to the letter; none for what is plainly no query.
+/// What is asked, to the letter; none for what is plainly no query, and for what is answered with its cost.
 pub(super) fn key(params: &Params) -> Option<Arc<str>> {
-    if params.query.trim_start().starts_with("mutation") {
+    if params.wants_cost || params.query.trim_start().starts_with("mutation") {
         return None;
     }
     let asked = (&params.query, &params.operation_name, &params.variables);

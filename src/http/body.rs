@@ -2,7 +2,7 @@
 
 use super::guard::Refusal;
 use axum::{
-    body::Body,
+    body::{Body, BodyDataStream},
     http::{HeaderMap, StatusCode, header},
 };
 use bytes::BytesMut;
@@ -21,14 +21,14 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// For a caller who has not signed in.
-    pub(super) const ANONYMOUS: Self =
+    /// For every operation but a few.
+    pub(super) const USUAL: Self =
         Self { bytes: 256 * 1024, stall: Duration::from_secs(10), total: Duration::from_secs(20) };
     /// For a vendor's codes: 100,000 of 64 characters.
     pub(super) const CODES: Self =
         Self { bytes: 8 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
-    /// For a signed-in caller: a seat plan of 16 MiB travels as a string variable, its quotes escaped.
-    pub(super) const SIGNED_IN: Self =
+    /// For imports by a registered user: a seat plan of 16 MiB travels as a string variable, its quotes escaped.
+    pub(super) const LARGE: Self =
         Self { bytes: 24 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
 }
 
@@ -38,31 +38,91 @@ pub(super) async fn read(
     body: Body,
     limits: Limits,
 ) -> Result<BytesMut, (StatusCode, Refusal)> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > limits.bytes) {
+    if announced(headers).is_some_and(|length| length > limits.bytes) {
         return Err(too_large(limits.bytes));
     }
-    // The announced length is only a claim, so little is reserved on its word.
-    let mut read = BytesMut::with_capacity(announced.unwrap_or(0).min(64 * 1024));
-    let mut chunks = body.into_data_stream();
-    let end = Instant::now() + limits.total;
-    loop {
-        let chunk = timeout_at(end, timeout(limits.stall, chunks.next())).await;
-        match chunk {
+    let mut reader = Reader::new(headers, body, limits);
+    if reader.fill(limits.bytes).await? { Ok(reader.read) } else { Err(too_large(limits.bytes)) }
+}
+
+/// Reads a body of the usual size, or a large one if it is `acceptable` by its beginning. Says whether it was large.
+pub(super) async fn read_large(
+    headers: &HeaderMap,
+    body: Body,
+    acceptable: impl FnOnce(&[u8]) -> Result<(), (StatusCode, Refusal)>,
+) -> Result<(BytesMut, bool), (StatusCode, Refusal)> {
+    let announced = announced(headers).unwrap_or(0);
+    if announced > Limits::LARGE.bytes {
+        return Err(too_large(Limits::USUAL.bytes));
+    }
+    let mut reader = Reader::new(headers, body, Limits::LARGE);
+    if announced <= Limits::USUAL.bytes && reader.fill(Limits::USUAL.bytes).await? {
+        return Ok((reader.read, false));
+    }
+    // Announced as large, it is not read yet: the first piece tells what it is for.
+    if reader.read.is_empty() {
+        reader.piece().await?;
+    }
+    acceptable(&reader.read)?;
+    if reader.fill(Limits::LARGE.bytes).await? {
+        Ok((reader.read, true))
+    } else {
+        Err(too_large(Limits::LARGE.bytes))
+    }
+}
+
+/// The length that the headers tell. It is only a claim.
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
+}
+
+/// A body, as far as it has come.
+struct Reader {
+    chunks: BodyDataStream,
+    limits: Limits,
+    end: Instant,
+    read: BytesMut,
+}
+
+impl Reader {
+    fn new(headers: &HeaderMap, body: Body, limits: Limits) -> Self {
+        // Little is reserved on the word of a header.
+        let read = BytesMut::with_capacity(announced(headers).unwrap_or(0).min(64 * 1024));
+        Self { chunks: body.into_data_stream(), limits, end: Instant::now() + limits.total, read }
+    }
+
+    /// Reads to the end, or until there are more than `max` bytes: then returns false.
+    async fn fill(&mut self, max: usize) -> Result<bool, (StatusCode, Refusal)> {
+        while self.read.len() <= max {
+            if !self.piece().await? {
+                return Ok(self.read.len() <= max);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads a piece. False at the end.
+    async fn piece(&mut self) -> Result<bool, (StatusCode, Refusal)> {
+        match timeout_at(self.end, timeout(self.limits.stall, self.chunks.next())).await {
             Err(_) | Ok(Err(_)) => {
                 let refusal = Refusal::new("REQUEST_TIMEOUT", "The body did not arrive in time.");
-                return Err((StatusCode::REQUEST_TIMEOUT, refusal));
+                Err((StatusCode::REQUEST_TIMEOUT, refusal))
             }
-            Ok(Ok(None)) => return Ok(read),
+            Ok(Ok(None)) => Ok(false),
             Ok(Ok(Some(Err(_)))) => {
-                return Err((StatusCode::BAD_REQUEST, Refusal::new("BAD_REQUEST", "The body broke off.")));
+                Err((StatusCode::BAD_REQUEST, Refusal::new("BAD_REQUEST", "The body broke off.")))
             }
-            Ok(Ok(Some(Ok(chunk)))) if chunk.len() > limits.bytes - read.len() => {
-                return Err(too_large(limits.bytes));
+            Ok(Ok(Some(Ok(chunk)))) => {
+                self.read.extend_from_slice(&chunk);
+                Ok(true)
             }
-            Ok(Ok(Some(Ok(chunk)))) => read.extend_from_slice(&chunk),
         }
     }
+}
+
+/// The refusal of a body that is larger than this operation may have.
+pub(super) fn too_large_here() -> (StatusCode, Refusal) {
+    too_large(Limits::USUAL.bytes)
 }
 
 fn too_large(limit: usize) -> (StatusCode, Refusal) {

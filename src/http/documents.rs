@@ -1,21 +1,26 @@
-//! Documents that passed the guard. A front end has a few of them and sends them again and again: each is scanned, parsed
-//! and weighed once.
+//! Documents that passed the guard. A front end has a few of them and sends them again and again: each is scanned, parsed,
+//! validated, merged and weighed once.
+//!
+//! A document that fails validation is answered with what is wrong and not kept, so a flood of them leaves nothing behind.
 
-use std::sync::Arc;
+use std::{mem::size_of, sync::Arc};
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
+use async_graphql::{
+    Positioned, Request, ServerError,
+    parser::types::{ExecutableDocument, Field, OperationType, Selection, SelectionSet},
+};
 use aws_lc_rs::digest::{Context, SHA256};
+use futures_util::FutureExt;
 use moka::sync::Cache;
 
-use super::guard::{self, Costs, Introspection, Refusal};
+use super::guard::{self, Cost, Costs, Introspection, Refusal};
 use crate::graphql::{
+    Schema,
     cacheable::cacheable,
     complete::Shape,
     public::{self, Public},
 };
 
-/// Bytes of text whose documents are kept; a parsed document takes some ten times its text.
-const TEXT_MAX: u64 = 8 * 1024 * 1024;
 /// The mutations of those who have places already, or give some back. They come before those who want places.
 const URGENT: &[&str] = &[
     "cancelOrder",
@@ -28,21 +33,48 @@ const URGENT: &[&str] = &[
     "releaseClaim",
     "releaseReservation",
 ];
+/// The mutations whose input may be a large text.
+const LARGE: &[&str] = &["importCouponCodes", "importSeatMap"];
+/// What a kept document takes beside its selections: its key, its place in the cache and its own fields.
+const DOCUMENT_BYTES: usize = 1_024;
+/// What a name takes beside its letters.
+const NAME_BYTES: usize = 32;
+/// What a value of an argument takes beside its text.
+const VALUE_BYTES: usize = 128;
+/// An operation name that no document can define: running a document by it validates it and nothing more.
+const NO_OPERATION: &str = "\0";
 
 /// A document that passed the guard, and what is known of the operation that is to run.
 #[derive(Debug)]
 pub(super) struct Document {
+    /// What it takes in memory.
     bytes: u32,
-    /// The parsed document.
+    /// The operation that is to run, with each field once.
     pub(super) parsed: ExecutableDocument,
+    /// What validation found wrong. If there is anything, the document is not executed.
+    pub(super) faults: Vec<ServerError>,
     /// What the operation is.
     pub(super) kind: OperationType,
+    /// What it is expected to cost.
+    pub(super) cost: Cost,
     /// Whether its answer is the same for everybody.
     pub(super) public: Option<Public>,
     /// Whether caches may share its answer, if it is asked without a token.
     pub(super) cacheable: bool,
     /// Whether it comes first when more is asked than can be done.
     pub(super) is_urgent: bool,
+    /// Whether its variables may be large.
+    pub(super) takes_large_body: bool,
+}
+
+impl Document {
+    /// The names of the variables that its operation declares.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        let operations = self.parsed.operations.iter();
+        operations.flat_map(|(_, operation)| {
+            operation.node.variable_definitions.iter().map(|variable| variable.node.name.node.as_str())
+        })
+    }
 }
 
 /// The documents of a server. All clones are the same one.
@@ -51,47 +83,130 @@ pub(super) struct Documents(Arc<Inner>);
 
 struct Inner {
     kept: Cache<[u8; 32], Arc<Document>>,
+    schema: Schema,
     costs: Costs,
     shape: Arc<Shape>,
     introspection: Introspection,
 }
 
+/// How documents are judged.
+pub(super) struct Rules {
+    /// The schema that they are validated by.
+    pub(super) schema: Schema,
+    /// Its objects.
+    pub(super) shape: Arc<Shape>,
+    /// What its fields cost.
+    pub(super) costs: Costs,
+    /// Whether the schema may be asked for.
+    pub(super) introspection: Introspection,
+}
+
 impl Documents {
-    /// None yet; `sdl` is the schema that they will be weighed by.
-    pub(super) fn new(sdl: &str, shape: Arc<Shape>, introspection: Introspection) -> Self {
-        let kept = Cache::builder()
-            .max_capacity(TEXT_MAX)
-            .weigher(|_, document: &Arc<Document>| document.bytes.max(1));
-        Self(Arc::new(Inner { kept: kept.build(), costs: Costs::of(sdl), shape, introspection }))
+    /// None yet; at most `bytes` of them are kept.
+    pub(super) fn new(rules: Rules, bytes: u64) -> Self {
+        let kept =
+            Cache::builder().max_capacity(bytes).weigher(|_, document: &Arc<Document>| document.bytes.max(1));
+        let Rules { schema, shape, costs, introspection } = rules;
+        Self(Arc::new(Inner { kept: kept.build(), schema, costs, shape, introspection }))
     }
 
-    /// The document, if it passes the guard. What is refused is not kept: its sender may have it looked at again.
+    /// The document, if it passes the guard. What is refused or invalid is not kept: its sender may have it looked at
+    /// again.
     pub(super) fn admit(&self, text: &str, operation_name: Option<&str>) -> Result<Arc<Document>, Refusal> {
         let name = digest(text, operation_name);
         if let Some(document) = self.0.kept.get(&name) {
             return Ok(document);
         }
         let admitted = guard::admit(text, operation_name, self.0.introspection, &self.0.costs)?;
+        let mut faults = self.validate(admitted.document);
+        if faults.is_empty() {
+            // Fields that conflict across fragments are found only when these are gone.
+            faults = self.validate(admitted.merged.clone());
+        }
+        let (parsed, kind) = (admitted.merged, admitted.kind);
+        let is_valid = faults.is_empty();
         let document = Arc::new(Document {
-            bytes: u32::try_from(text.len()).unwrap_or(u32::MAX),
-            public: public::public(&admitted.document, operation_name, &self.0.shape),
-            cacheable: cacheable(&admitted.document, operation_name, &self.0.shape),
-            is_urgent: is_urgent(&admitted.document, admitted.kind),
-            kind: admitted.kind,
-            parsed: admitted.document,
+            bytes: u32::try_from(size(&parsed)).unwrap_or(u32::MAX),
+            public: if is_valid { public::public(&parsed, operation_name, &self.0.shape) } else { None },
+            cacheable: is_valid && cacheable(&parsed, operation_name, &self.0.shape),
+            is_urgent: has_only(&parsed, kind, URGENT),
+            takes_large_body: is_valid && has_only(&parsed, kind, LARGE),
+            cost: admitted.cost,
+            kind,
+            parsed,
+            faults,
         });
-        self.0.kept.insert(name, document.clone());
+        if is_valid {
+            self.0.kept.insert(name, document.clone());
+        }
         Ok(document)
+    }
+
+    /// What one operation may cost.
+    pub(super) fn cost_limit(&self) -> u64 {
+        self.0.costs.limit()
+    }
+
+    /// What is wrong with the document, whatever its variables are.
+    ///
+    /// The library does not validate but on the way to executing. It validates first and looks for the operation then.
+    fn validate(&self, document: ExecutableDocument) -> Vec<ServerError> {
+        let mut request = Request::new(String::new()).operation_name(NO_OPERATION);
+        request.set_parsed_query(document);
+        let unknown = format!("Unknown operation named \"{NO_OPERATION}\"");
+        // Nothing is executed, so nothing is waited for.
+        match self.0.schema.execute(request).now_or_never() {
+            Some(response) => {
+                response.errors.into_iter().filter(|error| error.message != unknown).collect()
+            }
+            None => vec![ServerError::new("The document cannot be validated.", None)],
+        }
     }
 }
 
-/// Whether all of the document's operations are mutations that come first, spelled out at their roots.
-fn is_urgent(document: &ExecutableDocument, kind: OperationType) -> bool {
-    let is_urgent = |selection: &Selection| matches!(selection, Selection::Field(field) if URGENT.contains(&field.node.name.node.as_str()));
+/// Whether the operation is a mutation with these root fields only.
+fn has_only(document: &ExecutableDocument, kind: OperationType, fields: &[&str]) -> bool {
+    let is_one = |selection: &Selection| matches!(selection, Selection::Field(field) if fields.contains(&field.node.name.node.as_str()));
     kind == OperationType::Mutation
         && document.operations.iter().all(|(_, operation)| {
-            operation.node.selection_set.node.items.iter().all(|selection| is_urgent(&selection.node))
+            operation.node.selection_set.node.items.iter().all(|selection| is_one(&selection.node))
         })
+}
+
+/// About how many bytes a merged document takes in memory, rounded up.
+fn size(document: &ExecutableDocument) -> usize {
+    document.operations.iter().fold(DOCUMENT_BYTES, |bytes, (_, operation)| {
+        let variables = operation.node.variable_definitions.iter().map(|variable| {
+            let default = variable.node.default_value.as_ref().map_or(0, |value| value.node.to_string().len() * 8);
+            2 * VALUE_BYTES + variable.node.name.node.len() + default
+        });
+        bytes + variables.sum::<usize>() + set_size(&operation.node.selection_set.node)
+    })
+}
+
+fn set_size(set: &SelectionSet) -> usize {
+    set.items.iter().map(|Positioned { node: selection, .. }| size_of::<Positioned<Selection>>() + selection_size(selection)).sum()
+}
+
+fn selection_size(selection: &Selection) -> usize {
+    let directives = selection.directives().len() * 3 * VALUE_BYTES;
+    directives
+        + match selection {
+            Selection::Field(field) => field_size(&field.node),
+            Selection::InlineFragment(fragment) => {
+                NAME_BYTES + set_size(&fragment.node.selection_set.node)
+            }
+            Selection::FragmentSpread(_) => NAME_BYTES,
+        }
+}
+
+fn field_size(field: &Field) -> usize {
+    let arguments = field.arguments.iter().map(|(name, value)| {
+        // A value's nodes are counted by its text: the shortest takes two bytes of it.
+        name.node.len() + VALUE_BYTES + value.node.to_string().len() * (VALUE_BYTES / 2)
+    });
+    let names = 2 * NAME_BYTES + field.name.node.len() + field.response_key().node.len();
+    names + arguments.sum::<usize>() + set_size(&field.selection_set.node)
 }
 
 fn digest(text: &str, operation_name: Option<&str>) -> [u8; 32] {
@@ -111,8 +226,88 @@ mod tests {
     use super::*;
 
     fn documents() -> Documents {
+        limited(64 * 1024 * 1024)
+    }
+
+    fn limited(bytes: u64) -> Documents {
         let sdl = crate::graphql::sdl();
-        Documents::new(&sdl, Arc::new(Shape::of(&sdl)), Introspection::Refused)
+        let rules = Rules {
+            schema: crate::graphql::bare(),
+            shape: Arc::new(Shape::of(&sdl)),
+            costs: Costs::of(&sdl),
+            introspection: Introspection::Refused,
+        };
+        Documents::new(rules, bytes)
+    }
+
+    fn kept(documents: &Documents) -> (u64, u64) {
+        documents.0.kept.run_pending_tasks();
+        (documents.0.kept.entry_count(), documents.0.kept.weighted_size())
+    }
+
+    #[test]
+    fn many_small_documents_stay_within_the_memory_given() {
+        let documents = limited(1024 * 1024);
+        for number in 0..20_000 {
+            documents.admit(&format!("{{a{number}:__typename}}"), None).expect("admitted");
+        }
+        let (count, bytes) = kept(&documents);
+        assert!(bytes <= 1024 * 1024, "{bytes}");
+        assert!((100..1_024).contains(&count), "a small document counts with all that it takes: {count}");
+    }
+
+    #[test]
+    fn larger_documents_weigh_more() {
+        let weight = |text: &str| documents().admit(text, None).expect("admitted").bytes;
+        let one = weight("{ categories { id } }");
+        let many = weight("{ categories { id slug name depth position version createdAt } }");
+        let text = weight(&format!("{{ event(slug: \"{}\") {{ id }} }}", "x".repeat(1_000)));
+        assert!(one >= 1_370 && many > one + 6 * 200 && text > one + 1_000, "{one} {many} {text}");
+    }
+
+    #[test]
+    fn invalid_documents_are_not_kept() {
+        let documents = documents();
+        for number in 0..100 {
+            for text in [
+                format!("{{ nope{number} }}"),
+                format!("{{ categories {{ id }} }} fragment F{number} on Category {{ id }}"),
+                format!("query($v{number}: Int) {{ __typename }}"),
+                format!("{{ ...F{number} }}"),
+                format!("{{ a{number}: event(slug: 7) {{ id }} }}"),
+            ] {
+                let document = documents.admit(&text, None).expect("not refused by the guard");
+                assert!(!document.faults.is_empty(), "{text}");
+            }
+        }
+        assert_eq!(kept(&documents).0, 0);
+        let valid = documents.admit("query($s: String) { event(slug: $s) { id } }", None).expect("admitted");
+        assert!(valid.faults.is_empty(), "{:?}", valid.faults);
+        assert_eq!(kept(&documents).0, 1);
+    }
+
+    #[test]
+    fn conflicting_fields_stay_invalid() {
+        let documents = documents();
+        for text in [
+            "{ a: categories { id } a: event(slug: \"x\") { id } }",
+            "{ a: event(slug: \"x\") { id } ... on Query { a: event(slug: \"y\") { id } } }",
+            "{ categories { x: id } categories { x: name } }",
+            "{ ...F ...G } fragment F on Query { a: event(id: \"x\") { id } } fragment G on Query { a: event(id: \"y\") { id } }",
+        ] {
+            assert!(!documents.admit(text, None).expect("parsed").faults.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn large_bodies_are_for_a_few_mutations() {
+        let documents = documents();
+        let large = |text: &str| documents.admit(text, None).expect("admitted").takes_large_body;
+        let import = "importSeatMap(input: $i) { errors { code } }";
+        assert!(large(&format!("mutation($i: ImportSeatMapInput!) {{ {import} }}")));
+        assert!(!large(&format!("mutation($i: ImportSeatMapInput!) {{ {import} signOut {{ errors {{ code }} }} }}")));
+        assert!(!large("{ __typename }"));
+        assert!(!large("mutation { importSeatMap { nope } }"), "invalid");
     }
 
     #[test]
@@ -160,7 +355,7 @@ mod tests {
         let sdl = crate::graphql::sdl();
         let mutations =
             sdl.split("type Mutation {").nth(1).expect("mutations").split("\n}").next().expect("them");
-        for name in URGENT {
+        for name in URGENT.iter().chain(LARGE) {
             assert!(mutations.contains(&format!("\t{name}(")), "{name}");
         }
     }

@@ -5,9 +5,9 @@
 use super::{
     answer::{self, Failure, Form},
     answers::{self, Answered},
-    body::{self, Limits},
-    caching,
+    body, caching,
     guard::Refusal,
+    json,
     operation::{Caller, Engine, Prepared},
     params::{Params, UrlParams},
     request_id::RequestId,
@@ -90,7 +90,7 @@ pub(super) async fn read(
     };
     let params = match parts.method {
         Method::GET => from_url(&parts.uri)?,
-        _ => from_body(&viewer, &parts.headers, body).await?,
+        _ => from_body(engine, &viewer, &parts.headers, body).await?,
     };
     Ok((Caller { viewer, id }, params))
 }
@@ -204,14 +204,49 @@ fn from_url(uri: &Uri) -> Result<Params, (StatusCode, Refusal)> {
 }
 
 async fn from_body(
+    engine: &Engine,
     viewer: &Viewer,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Params, (StatusCode, Refusal)> {
-    let signed_in = viewer.expires_at().is_some();
-    let limits = if signed_in { Limits::SIGNED_IN } else { Limits::ANONYMOUS };
-    let body = body::read(headers, body, limits).await?;
-    Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))
+) -> Result<Params, Failure> {
+    let mut place = None;
+    let (body, is_large) = body::read_large(headers, body, |beginning| {
+        if viewer.user().is_err() || !may_be_large(engine, beginning) {
+            return Err(body::too_large_here());
+        }
+        let refusal = Refusal::new("OVERLOADED", "Too many large bodies are on their way: try again later.");
+        let found = engine.large_bodies.clone().try_acquire_owned();
+        place = Some(Arc::new(found.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, refusal))?));
+        Ok(())
+    })
+    .await?;
+    let mut params = Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
+    params.place = place;
+    if is_large {
+        let name = params.operation_name.as_deref();
+        let text = match &params.document {
+            Some(name) if params.query.is_empty() => engine.persisted.find(name)?,
+            Some(_) | None => params.query.as_str().into(),
+        };
+        let document = engine.documents.admit(&text, name).map_err(Failure::Document)?;
+        if !document.takes_large_body {
+            return Err(body::too_large_here().into());
+        }
+    }
+    Ok(params)
+}
+
+/// Whether a body that begins so may belong to an operation with large variables. The document mostly comes first; if
+/// it does not, it is judged when all has been read.
+fn may_be_large(engine: &Engine, beginning: &[u8]) -> bool {
+    let Some(query) = json::early_member(beginning, "query") else { return true };
+    let Ok(query) = serde_json::from_str::<String>(query) else { return false };
+    let name = json::early_member(beginning, "operationName").and_then(|name| serde_json::from_str(name).ok());
+    match engine.documents.admit(&query, name) {
+        Ok(document) => document.takes_large_body,
+        // The name of its operation may still come, and a refusal is told when all has been read.
+        Err(_) => true,
+    }
 }
 
 pub(super) fn method_refused(allow: &'static str, message: &'static str) -> Failure {

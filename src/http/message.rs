@@ -1,6 +1,9 @@
 //! The messages of `graphql-transport-ws`, as text: what a client sends and the frames it gets.
 
-use super::params::Params;
+use super::{
+    json::{self, Member},
+    params::{Params, find},
+};
 use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, Value};
 
@@ -39,21 +42,21 @@ impl ClientMessage {
     /// Reads a message. The error is the reason to close the socket with, so it stays below the 123 bytes that a
     /// close frame can hold.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        let Ok(mut message) = serde_json::from_str::<Map<String, Value>>(text) else {
-            return Err("A message must be a JSON object");
+        let Ok(message) = json::members(text) else {
+            return Err("A message must be a small JSON object");
         };
-        let payload = message.remove("payload");
-        match message.get("type").and_then(Value::as_str) {
+        let payload = find(&message, "payload");
+        match string(&message, "type").as_deref() {
             Some("connection_init") => Ok(Self::Init { token: token(payload)? }),
             Some("subscribe") => {
-                let Some(Value::Object(payload)) = payload else {
+                let Some(Ok(payload)) = payload.map(json::members) else {
                     return Err("The payload must be an object");
                 };
-                let params = Params::from_members(payload)
+                let params = Params::from_members(&payload)
                     .map_err(|_| "The payload needs a query, and objects for variables and extensions")?;
-                Ok(Self::Subscribe { id: id(&mut message)?, params })
+                Ok(Self::Subscribe { id: id(&message)?, params })
             }
-            Some("complete") => Ok(Self::Complete { id: id(&mut message)? }),
+            Some("complete") => Ok(Self::Complete { id: id(&message)? }),
             Some("ping") => Ok(Self::Ping),
             Some("pong") => Ok(Self::Pong),
             Some(_) | None => Err("Unknown message type"),
@@ -61,23 +64,26 @@ impl ClientMessage {
     }
 }
 
-fn id(message: &mut Map<String, Value>) -> Result<String, &'static str> {
-    match message.remove("id") {
-        Some(Value::String(id)) if id.is_empty() || id.len() > MAX_ID_BYTES => {
-            Err("The id has a wrong length")
-        }
-        Some(Value::String(id)) => Ok(id),
-        _ => Err("The id must be a string"),
+fn string(message: &[Member<'_>], name: &str) -> Option<String> {
+    serde_json::from_str(find(message, name)?).ok()
+}
+
+fn id(message: &[Member<'_>]) -> Result<String, &'static str> {
+    match string(message, "id") {
+        Some(id) if id.is_empty() || id.len() > MAX_ID_BYTES => Err("The id has a wrong length"),
+        Some(id) => Ok(id),
+        None => Err("The id must be a string"),
     }
 }
 
 /// Finds the token in the payload of `connection_init`: `{"Authorization": "Bearer …"}` in any case, the same inside
 /// `headers`, or `{"token": "…"}`.
-fn token(payload: Option<Value>) -> Result<Option<String>, &'static str> {
-    let payload = match payload {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Object(payload)) => payload,
-        Some(_) => return Err("The payload must be an object"),
+fn token(payload: Option<&str>) -> Result<Option<String>, &'static str> {
+    let payload: Map<String, Value> = match payload {
+        None | Some("null") => return Ok(None),
+        Some(payload) => {
+            serde_json::from_str(payload).map_err(|_| "The payload must be an object")?
+        }
     };
     if let Some(Value::String(token)) = payload.get("token") {
         return Ok(Some(token.clone()));

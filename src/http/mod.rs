@@ -16,6 +16,7 @@ mod geometry;
 mod graphiql;
 mod graphql;
 pub mod guard;
+mod json;
 mod message;
 mod operation;
 mod origin;
@@ -45,7 +46,7 @@ use crate::{
     auth::Network,
     graphql::{Schema, complete::Shape},
 };
-use admission::Admission;
+use admission::{Admission, Load};
 use answer::{Failure, MediaType};
 use axum::{
     Json, Router,
@@ -64,6 +65,7 @@ use operation::Engine;
 use persisted::Persisted;
 use serde_json::json;
 use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -71,6 +73,9 @@ use tower_http::{
 };
 use tracing::Instrument;
 use uuid::Uuid;
+
+/// Bodies of up to 24 MiB that are in memory at the same time.
+const LARGE_BODIES: usize = 4;
 
 /// All routes of the server.
 pub fn router(app: App, schema: Schema) -> Router {
@@ -81,18 +86,14 @@ pub fn router(app: App, schema: Schema) -> Router {
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let sdl = schema.sdl();
     let shape = Arc::new(Shape::of(&sdl));
-    let introspection = if app.config.answers_introspection() {
-        guard::Introspection::Allowed
-    } else {
-        guard::Introspection::Refused
-    };
     let engine = Engine {
-        documents: Documents::new(&sdl, shape.clone(), introspection),
+        documents: documents(&app, schema.clone(), shape.clone(), &sdl),
         persisted: Persisted::new(
             app.config.documents.trusted_documents.as_ref(),
             app.config.documents.trusted_documents_only,
         ),
-        admission: Admission::new(app.config.max_operations),
+        admission: admission(&app),
+        large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
         app,
         schema,
         shape,
@@ -120,6 +121,30 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(frame))
+}
+
+/// The documents, judged by the schema and the settings.
+fn documents(app: &App, schema: Schema, shape: Arc<Shape>, sdl: &str) -> Documents {
+    let settings = &app.config.documents;
+    let introspection = if app.config.answers_introspection() {
+        guard::Introspection::Allowed
+    } else {
+        guard::Introspection::Refused
+    };
+    let costs = guard::Costs::limited(sdl, settings.max_cost);
+    let rules = documents::Rules { schema, shape, costs, introspection };
+    Documents::new(rules, settings.document_cache_mib * 1024 * 1024)
+}
+
+/// The room for running operations.
+fn admission(app: &App) -> Admission {
+    let settings = &app.config.documents;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Admission::new(Load {
+        operations: u64::try_from(app.config.max_operations).unwrap_or(u64::MAX),
+        work: settings.running_cost(u64::try_from(cores).unwrap_or(1)),
+        bytes: settings.max_running_mib * 1024 * 1024,
+    })
 }
 
 /// What the handlers share.

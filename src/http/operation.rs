@@ -1,7 +1,11 @@
 //! Runs one operation, whichever transport brought it: the guard first, then the executor, then the mask.
+//!
+//! A query ends at its deadline, and when nobody waits for it any more: its client went away, or completed it. It runs in
+//! a task of its own, and is not dropped with its client, because a statement may be under way on a pooled connection.
+//! Its [`Budget`] stops it between two fields instead. A mutation is never stopped.
 
 use super::{
-    admission::Admission,
+    admission::{Admission, Class, Load},
     answer,
     answers::Answers,
     documents::{Document, Documents},
@@ -14,13 +18,21 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    graphql::{self, Batches, Schema, complete::Shape, progress::Progress},
+    graphql::{
+        self, Batches, Run, Schema,
+        budget::{Budget, Spent},
+        complete::Shape,
+        mask::{Detail, mask},
+        progress::Progress,
+        size,
+    },
 };
-use async_graphql::{Request, Response, ServerError, Value, Variables, parser::types::OperationType};
+use async_graphql::{Request, Response, ServerError, Value, Variables, parser::types::OperationType, value};
 use axum::extract::ws::Utf8Bytes;
-use futures_util::{StreamExt, stream, stream::BoxStream};
-use serde_json::json;
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use futures_util::{StreamExt, future::ready, stream, stream::BoxStream};
+use serde_json::{Map, json};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, time::timeout};
 use tracing::{Instrument, Span};
 
 /// What every handler needs to run operations.
@@ -36,6 +48,8 @@ pub(super) struct Engine {
     pub persisted: Persisted,
     /// How many operations may run at once.
     pub admission: Admission,
+    /// How many large bodies may be in memory at once.
+    pub large_bodies: Arc<Semaphore>,
     /// The schema's objects, by which incomplete answers are completed.
     pub shape: Arc<Shape>,
     /// The streams that are run once for all who watch them.
@@ -59,8 +73,10 @@ pub(super) struct Prepared {
     pub document: Arc<Document>,
     /// What its log lines belong to.
     pub span: Span,
-    /// As the caller asked for it.
+    /// As the caller asked for it; the text of the variables is gone.
     pub params: Params,
+    /// The variables that the document declares.
+    pub variables: Map<String, serde_json::Value>,
     caller: Caller,
 }
 
@@ -85,13 +101,13 @@ impl Prepared {
         self
     }
 
-    /// A request that runs it, and tells `progress` what it read.
-    fn request(&self, app: &App, progress: Progress) -> (Request, Batches) {
-        let variables = serde_json::Value::Object(self.params.variables.clone());
+    /// A request that runs it.
+    fn request(&self, app: &App, run: Run) -> (Request, Batches) {
+        let variables = serde_json::Value::Object(self.variables.clone());
         let request = Request::new(String::new())
             .variables(Variables::from_json(variables))
             .data(self.caller.id.clone());
-        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer.clone(), progress);
+        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer, run);
         request.operation_name.clone_from(&self.params.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
         (request, batches)
@@ -100,17 +116,20 @@ impl Prepared {
 
 impl Engine {
     /// Lets an operation through the guard.
-    pub(super) fn prepare(&self, params: Params, caller: &Caller) -> Result<Prepared, Refusal> {
+    pub(super) fn prepare(&self, mut params: Params, caller: &Caller) -> Result<Prepared, Refusal> {
         self.persisted.check_trusted(&params.query)?;
         let name = params.operation_name.as_deref();
         let document = self.documents.admit(&params.query, name)?;
+        let variables = params.declared(document.variables())?;
         let span = tracing::info_span!(
             "graphql",
             request.id = %caller.id,
             operation.kind = %document.kind,
             operation.name = name.unwrap_or_default().get(..64).or(name),
         );
-        Ok(Prepared { document, params, caller: caller.clone(), span })
+        // It may be large, and all that is wanted of it is in the values.
+        params.variables = String::new();
+        Ok(Prepared { document, params, variables, caller: caller.clone(), span })
     }
 
     /// Runs a query or a mutation.
@@ -120,23 +139,77 @@ impl Engine {
     pub(super) async fn answer(&self, prepared: &Prepared, progress: Progress) -> Response {
         let Prepared { document, caller, params, span, .. } = prepared;
         let id = &caller.id;
-        let Some(permit) = self.admission.admit(document.is_urgent) else {
-            return graphql::error::overloaded(&self.app);
-        };
-        let (request, batches) = prepared.request(&self.app, progress);
-        let schema = self.schema.clone();
-        let work = async move {
-            let response = batches.run(schema.execute(request)).await;
-            drop(permit);
-            response
-        };
-        let mut response = match self.app.spawn(work.instrument(span.clone())).await {
-            Ok(response) => response,
-            Err(_) => panicked(id, span),
+        let mut response = if document.faults.is_empty() {
+            let class = Class::of(document.kind, document.is_urgent, &caller.viewer);
+            let Some(permit) = self.admission.admit(class, Load::one(document.cost)).await else {
+                return graphql::error::overloaded(&self.app);
+            };
+            let budget = self.budget(document);
+            let (request, batches) =
+                prepared.request(&self.app, Run { progress, budget: budget.clone() });
+            let schema = self.schema.clone();
+            let work = async move {
+                let response = batches.run(schema.execute(request)).await;
+                drop(permit);
+                response
+            };
+            let running = self.app.spawn(work.instrument(span.clone()));
+            let _stop = (document.kind == OperationType::Query).then(|| StopWhenDropped(budget.clone()));
+            match timeout(self.patience(document.kind), running).await {
+                Ok(Ok(response)) => self.within(&budget, document.kind, response),
+                Ok(Err(_)) => panicked(id, span),
+                Err(_) if document.kind == OperationType::Query => graphql::error::spent(Spent::Stopped),
+                Err(_) => graphql::error::outcome_unknown(),
+            }
+        } else {
+            Response::from_errors(document.faults.clone())
         };
         self.shape.complete(&document.parsed, params.operation_name.as_deref(), &mut response);
-        span.in_scope(|| graphql::mask::mask(&mut response, id.as_str()));
+        span.in_scope(|| mask(&mut response, id.as_str(), self.detail()));
+        if params.wants_cost {
+            let (cost, limit) = (document.cost, self.documents.cost_limit());
+            let told = value!({ "estimated": cost.work, "estimatedBytes": cost.bytes, "limit": limit });
+            response.extensions.insert("cost".to_owned(), told);
+        }
         response
+    }
+
+    /// What an operation may use. A mutation must tell what it did, and is small.
+    fn budget(&self, document: &Document) -> Budget {
+        match document.kind {
+            OperationType::Query => {
+                Budget::new(self.documents.cost_limit(), self.app.config.documents.max_response_bytes)
+            }
+            OperationType::Mutation | OperationType::Subscription => Budget::unlimited(),
+        }
+    }
+
+    /// How long a caller waits.
+    fn patience(&self, kind: OperationType) -> Duration {
+        let settings = &self.app.config.documents;
+        Duration::from_secs(match kind {
+            OperationType::Query => settings.query_seconds,
+            OperationType::Mutation | OperationType::Subscription => settings.mutation_seconds,
+        })
+    }
+
+    /// The response, or why it is too large. What was built of it is thrown away before it is written.
+    fn within(&self, budget: &Budget, kind: OperationType, response: Response) -> Response {
+        let spent = budget.check().err();
+        let max = match kind {
+            OperationType::Query => budget.written_max(),
+            OperationType::Mutation | OperationType::Subscription => {
+                self.app.config.documents.max_response_bytes.saturating_mul(4)
+            }
+        };
+        match spent.or_else(|| size::exceeds(&response.data, max).then_some(Spent::Bytes)) {
+            Some(spent) => graphql::error::spent(spent),
+            None => response,
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        if self.app.config.answers_introspection() { Detail::Full } else { Detail::Own }
     }
 
     /// Runs any operation and gives what is to be sent to its subscriber.
@@ -166,15 +239,21 @@ impl Engine {
 
     /// Runs a subscription.
     pub(super) fn stream(&self, prepared: &Prepared, progress: Progress) -> BoxStream<'static, Told> {
-        let (id, span) = (prepared.caller.id.clone(), prepared.span.clone());
-        let (request, batches) = prepared.request(&self.app, progress);
+        let (id, span, detail) = (prepared.caller.id.clone(), prepared.span.clone(), self.detail());
+        if !prepared.document.faults.is_empty() {
+            let mut response = Response::from_errors(prepared.document.faults.clone());
+            span.in_scope(|| mask(&mut response, id.as_str(), detail));
+            return stream::once(ready(Told::Refused(errors(&response)))).boxed();
+        }
+        let run = Run { progress, budget: self.budget(&prepared.document) };
+        let (request, batches) = prepared.request(&self.app, run);
         let responses = batches.run_stream(self.schema.execute_stream(request));
         let responses = AssertUnwindSafe(responses).catch_unwind();
         let mut begun = false;
         responses
             .map(move |caught| {
                 let mut response = caught.unwrap_or_else(|_| panicked(&id, &span));
-                span.in_scope(|| graphql::mask::mask(&mut response, id.as_str()));
+                span.in_scope(|| mask(&mut response, id.as_str(), detail));
                 let first = !std::mem::replace(&mut begun, true);
                 // A first answer without data means that the stream was refused at its start.
                 if response.errors.is_empty() {
@@ -186,6 +265,15 @@ impl Engine {
                 }
             })
             .boxed()
+    }
+}
+
+/// Stops a query when nobody waits for it any more.
+struct StopWhenDropped(Budget);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -1,10 +1,19 @@
 //! The parameters of a GraphQL request, read from a body, a URL or a socket's message.
 //!
+//! Variables stay the text that they came as until the document is known: then those that it declares are parsed, and no
+//! others.
+//!
 //! Invariant: a refusal says in one sentence what is wrong; a parser's own words never reach the caller.
 
-use super::{guard::Refusal, persisted::Name};
+use super::{
+    guard::Refusal,
+    json::{self, Fault, Member},
+    persisted::Name,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// One operation as the caller asks for it. Other members, and most `extensions`, are ignored.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +24,12 @@ pub(super) struct Params {
     pub document: Option<Name>,
     /// Which of its operations, when there are several.
     pub operation_name: Option<String>,
-    /// The values of its variables.
-    pub variables: Map<String, Value>,
+    /// The values of its variables: the text of a JSON object, or nothing.
+    pub variables: String,
+    /// Whether the response is to tell what the operation was expected to cost.
+    pub wants_cost: bool,
+    /// The place of a large body, which is free again when all copies are gone.
+    pub place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// The same parameters in a URL: variables and extensions are JSON texts.
@@ -37,71 +50,120 @@ impl Params {
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(Refusal::new("BATCH_NOT_ALLOWED", "Send one operation per request, not a list."));
         }
-        let body: Value = serde_json::from_slice(body).map_err(|error| malformed("The body", &error))?;
-        match body {
-            Value::Object(members) => Self::from_members(members),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(bad_request("The body must be a JSON object with the member `query`."))
+        let text = std::str::from_utf8(body).map_err(|_| bad_request("The body is not valid UTF-8."))?;
+        let members = json::members(text).map_err(|fault| match fault {
+            Fault::NotAnObject => bad_request("The body must be a JSON object with the member `query`."),
+            fault @ (Fault::Syntax { .. } | Fault::TooDeep | Fault::TooMany) => {
+                bad_request(&fault.describe("The body"))
             }
-        }
+        })?;
+        Self::from_members(&members)
     }
 
     /// Reads the query part of a URL.
     pub(super) fn from_url(params: UrlParams) -> Result<Self, Refusal> {
-        let mut members = Map::new();
-        let texts = [
-            ("query", params.query),
-            ("operationName", params.operation_name),
-            ("documentId", params.document_id),
-        ];
-        for (name, text) in texts {
-            members.extend(text.map(|text| (name.to_owned(), Value::String(text))));
-        }
-        for (name, text) in [("variables", params.variables), ("extensions", params.extensions)] {
-            let Some(text) = text.filter(|text| !text.is_empty()) else { continue };
-            let value = serde_json::from_str(&text)
-                .map_err(|error| malformed(&format!("The parameter `{name}`"), &error))?;
-            members.insert(name.to_owned(), value);
-        }
-        Self::from_members(members)
+        let json = |name: &str, text: Option<String>| {
+            let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(String::new()) };
+            match json::members(&text) {
+                Ok(_) => Ok(text),
+                Err(Fault::NotAnObject) if text.trim() == "null" => Ok(String::new()),
+                Err(Fault::NotAnObject) => Err(no_object(name)),
+                Err(fault) => Err(bad_request(&fault.describe(&format!("The parameter `{name}`")))),
+            }
+        };
+        let (variables, extensions) =
+            (json("variables", params.variables)?, json("extensions", params.extensions)?);
+        let document = Name::read(params.document_id, &extensions)?;
+        Ok(Self {
+            query: query(params.query, document.as_ref())?,
+            document,
+            operation_name: params.operation_name.filter(|name| !name.is_empty()),
+            variables,
+            wants_cost: wants_cost(&extensions),
+            place: None,
+        })
     }
 
-    /// Reads the members of a JSON object, a socket's `payload` among them.
-    pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Self, Refusal> {
-        let extensions = object(&mut members, "extensions")?;
-        let document = Name::read(&mut members, &extensions)?;
-        let query = text(&mut members, "query")?.unwrap_or_default();
-        if query.is_empty() && document.is_none() {
-            return Err(bad_request("The member `query` is missing."));
+    /// Reads the members of a JSON object, of a socket's `payload` for example.
+    pub(super) fn from_members(members: &[Member<'_>]) -> Result<Self, Refusal> {
+        let extensions = object(members, "extensions")?;
+        let document = Name::read(text(members, "documentId")?, extensions)?;
+        Ok(Self {
+            query: query(text(members, "query")?, document.as_ref())?,
+            document,
+            operation_name: text(members, "operationName")?.filter(|name| !name.is_empty()),
+            variables: object(members, "variables")?.to_owned(),
+            wants_cost: wants_cost(extensions),
+            place: None,
+        })
+    }
+
+    /// Parses the variables that are declared. The others are dropped as they are.
+    pub(super) fn declared<'a>(
+        &self,
+        mut names: impl Iterator<Item = &'a str>,
+    ) -> Result<Map<String, Value>, Refusal> {
+        let mut declared = Map::new();
+        let Some(first) = names.next().filter(|_| !self.variables.is_empty()) else { return Ok(declared) };
+        let wrong = |fault: Fault| bad_request(&fault.describe("The member `variables`"));
+        let members = json::members(&self.variables).map_err(wrong)?;
+        for name in std::iter::once(first).chain(names) {
+            if let Some(value) = find(&members, name) {
+                let value = serde_json::from_str(value)
+                    .map_err(|_| bad_request("The member `variables` is not valid JSON."))?;
+                declared.insert(name.to_owned(), value);
+            }
         }
-        let operation_name = text(&mut members, "operationName")?.filter(|name| !name.is_empty());
-        let variables = object(&mut members, "variables")?;
-        Ok(Self { query, document, operation_name, variables })
+        Ok(declared)
     }
 }
 
-fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            Err(bad_request(&format!("The member `{name}` must be a string.")))
-        }
+/// The last member of this name: the one that counts.
+pub(super) fn find<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
+    members.iter().rev().find(|member| member.name == name).map(|member| member.value)
+}
+
+/// A member that is a string, or nothing.
+fn text(members: &[Member<'_>], name: &str) -> Result<Option<String>, Refusal> {
+    match find(members, name) {
+        None | Some("null") => Ok(None),
+        Some(value) => match serde_json::from_str(value) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(bad_request(&format!("The member `{name}` must be a string."))),
+        },
     }
 }
 
-fn object(members: &mut Map<String, Value>, name: &str) -> Result<Map<String, Value>, Refusal> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(Value::Object(object)) => Ok(object),
-        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            Err(bad_request(&format!("The member `{name}` must be an object.")))
-        }
+/// The text of a member that is an object, or nothing.
+fn object<'a>(members: &[Member<'a>], name: &str) -> Result<&'a str, Refusal> {
+    match find(members, name) {
+        None | Some("null") => Ok(""),
+        Some(value) if value.starts_with('{') => Ok(value),
+        Some(_) => Err(no_object(name)),
     }
 }
 
-fn malformed(what: &str, error: &serde_json::Error) -> Refusal {
-    bad_request(&format!("{what} is not valid JSON (line {}, column {}).", error.line(), error.column()))
+/// Whether the extensions hold `"cost": true`.
+fn wants_cost(extensions: &str) -> bool {
+    !extensions.is_empty()
+        && json::members(extensions).is_ok_and(|members| find(&members, "cost") == Some("true"))
+}
+
+/// The document; empty if the request only names it.
+fn query(text: Option<String>, name: Option<&Name>) -> Result<String, Refusal> {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => Ok(text),
+        None if name.is_some() => Ok(String::new()),
+        None => Err(no_query()),
+    }
+}
+
+fn no_query() -> Refusal {
+    bad_request("The member `query` is missing.")
+}
+
+fn no_object(name: &str) -> Refusal {
+    bad_request(&format!("The member `{name}` must be an object."))
 }
 
 fn bad_request(message: &str) -> Refusal {
@@ -116,7 +178,23 @@ mod tests {
     fn a_body_is_read_and_unknown_members_are_ignored() {
         let body = br#"{"query":"{a}","operationName":"","variables":{"x":1},"extensions":{},"id":7}"#;
         let params = Params::from_body(body).unwrap();
-        assert_eq!((params.query.as_str(), params.operation_name, params.variables.len()), ("{a}", None, 1));
+        assert_eq!((params.query.as_str(), params.operation_name.clone()), ("{a}", None));
+        assert_eq!(params.variables, r#"{"x":1}"#);
+        assert!(!params.wants_cost);
+        let asking = br#"{"query":"{a}","extensions":{"cost":true}}"#;
+        assert!(Params::from_body(asking).unwrap().wants_cost);
+    }
+
+    #[test]
+    fn only_declared_variables_are_parsed() {
+        let body = br#"{"query":"{a}","variables":{"x":1,"y":[[0],{"":2}],"x":"last"}}"#;
+        let params = Params::from_body(body).unwrap();
+        let declared = |names: &[&str]| {
+            Value::Object(params.declared(names.iter().copied()).unwrap()).to_string()
+        };
+        assert_eq!(declared(&[]), "{}");
+        assert_eq!(declared(&["x", "z"]), r#"{"x":"last"}"#);
+        assert_eq!(declared(&["y"]), r#"{"y":[[0],{"":2}]}"#);
     }
 
     #[test]
@@ -139,7 +217,7 @@ mod tests {
                 "The body is not valid JSON (line 1, column 37).",
             ),
             (b" [{\"query\":\"{a}\"}]", "BATCH_NOT_ALLOWED", "Send one operation per request, not a list."),
-            (deep.as_bytes(), "BAD_REQUEST", "The body is not valid JSON (line 1, column 158)."),
+            (deep.as_bytes(), "BAD_REQUEST", "The body nests more than 16 levels deep."),
         ];
         for (body, code, message) in cases {
             let refusal = Params::from_body(body).unwrap_err();

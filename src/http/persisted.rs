@@ -33,16 +33,17 @@ pub(super) enum Name {
 }
 
 impl Name {
-    /// Reads the name from a request's members and its `extensions`; none if the request sends its document only.
-    pub(super) fn read(
-        members: &mut Map<String, Value>,
-        extensions: &Map<String, Value>,
-    ) -> Result<Option<Self>, Refusal> {
-        match members.remove("documentId") {
-            None | Some(Value::Null) => {}
-            Some(Value::String(id)) => return Ok(Some(Self::Id(id))),
-            Some(_) => return Err(bad_request("The member `documentId` must be a string.")),
+    /// Reads the name from a request's member `documentId` and the text of its `extensions`; none if the request sends its
+    /// document only.
+    pub(super) fn read(id: Option<String>, extensions: &str) -> Result<Option<Self>, Refusal> {
+        if let Some(id) = id {
+            return Ok(Some(Self::Id(id)));
         }
+        if extensions.is_empty() {
+            return Ok(None);
+        }
+        let extensions: Map<String, Value> = serde_json::from_str(extensions)
+            .map_err(|_| bad_request("The member `extensions` is not valid JSON."))?;
         let persisted = match extensions.get("persistedQuery") {
             None | Some(Value::Null) => return Ok(None),
             Some(persisted) => persisted,
@@ -105,6 +106,14 @@ impl Persisted {
             }
         };
         Ok((Params { query: text.as_ref().to_owned(), ..params }, registration))
+    }
+
+    /// Returns the text of a named document.
+    pub(super) fn find(&self, name: &Name) -> Result<Arc<str>, Failure> {
+        match name {
+            Name::Id(id) => self.by_id(id),
+            Name::Hash(hash) => self.by_hash(hash),
+        }
     }
 
     /// Keeps a document, of which an operation was found valid.

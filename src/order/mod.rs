@@ -139,7 +139,7 @@ pub async fn watch(
     visible(app, viewer, token.as_deref(), id).await?;
     // Listening begins before the first look: the other order would lose a change in between.
     let live = app.outbox.listen(id.0);
-    let state = (app.clone(), viewer.clone(), live, true);
+    let state = (app.clone(), *viewer, live, true);
     Ok(stream::unfold(state, move |(app, viewer, mut live, first)| {
         let token = token.clone();
         async move {

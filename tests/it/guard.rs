@@ -153,6 +153,7 @@ fn the_schema_is_told_to_graphiql_but_neither_multiplied_nor_guessed() {
         assert_eq!(secret.ask("{__typename}").await.status, 200);
         secret.end().await;
 
+        assert_names_stay_hidden(world).await;
         // One letter off a real name: nothing is suggested, so that the schema cannot be guessed letter by letter.
         for query in [
             "{event_{id}}",
@@ -167,6 +168,52 @@ fn the_schema_is_told_to_graphiql_but_neither_multiplied_nor_guessed() {
             for word in ["Did you mean", "STARTS_AT", "signIn\"", "slug"] {
                 assert!(!answer.contains(word), "{query}: {answer}");
             }
+        }
+    });
+}
+
+/// With introspection off, an error about a document holds no more names than the document.
+async fn assert_names_stay_hidden(world: &World) {
+    let secret = world.beside(&["--introspection", "false"], Patience::default()).await;
+    for (query, words) in [
+        ("{categories{idd}}", &["Category"][..]),
+        ("{categories}", &["Category"]),
+        ("{event(slog:\"x\"){id}}", &["Event", "Query", "slug"]),
+        ("{event(slug:7){id}}", &["String"]),
+        ("{events(orderBy:STARTS_A){totalCount}}", &["EventOrder", "STARTS_AT"]),
+        ("{node(id:\"x\"){... on Money{amount}}}", &["Node"]),
+        ("mutation{signIn(input:{}){errors{code}}}", &["SignInInput", "email", "password"]),
+        ("query($x:Int){event(slug:$x){id}}", &["String"]),
+    ] {
+        let answer = refused(&secret, query, "GRAPHQL_VALIDATION_FAILED").await;
+        let error = &answer.json()["errors"][0];
+        for word in words {
+            assert!(!answer.text.contains(word), "{query}: {}", answer.text);
+        }
+        assert!(error["locations"][0]["line"].is_u64(), "{}", answer.text);
+    }
+    let variables = json!({ "n": "many" });
+    let query = "query($n:Int){events(first:$n){totalCount}}";
+    let wrong = secret.gql(None, query, variables).await;
+    assert_eq!(wrong.code().as_deref(), Some("GRAPHQL_VALIDATION_FAILED"));
+    assert!(!wrong.body.to_string().contains("Int"), "{}", wrong.body);
+    secret.end().await;
+}
+
+#[test]
+fn unknown_directives_and_repeated_input_are_refused() {
+    run_once(async |world: &World| {
+        for query in [
+            "{categories @aa {id}}",
+            "query @aa {categories{id}}",
+            "query($s:String @aa){category(slug:$s){id}}",
+            "{...F} fragment F on Query @aa {categories{id}}",
+            "{category(slug:\"a\",slug:\"b\"){id}}",
+            "{events(filter:{search:\"a\",search:\"b\"}){totalCount}}",
+            "query($f:EventFilter={search:\"a\",search:\"b\"}){events(filter:$f){totalCount}}",
+            "mutation{signIn(input:{email:\"a\",password:\"b\",email:\"c\"}){errors{code}}}",
+        ] {
+            refused(world, query, "GRAPHQL_VALIDATION_FAILED").await;
         }
     });
 }
@@ -238,7 +285,14 @@ fn large_and_strange_values_are_refused() {
         let numbers =
             format!(r#"{{"query":"{{__typename}}","variables":{{"l":[{}1]}}}}"#, "1,".repeat(1_000_000));
         world.post(&[JSON], numbers.clone()).await.refused(413, "BODY_TOO_LARGE");
-        assert_eq!(world.post(&signed_in, numbers).await.status, 200, "an unused variable is left alone");
+        world.post(&signed_in, numbers).await.refused(413, "BODY_TOO_LARGE");
+        let few = format!(r#"{{"query":"{{__typename}}","variables":{{"l":[{}1]}}}}"#, "1,".repeat(9_000));
+        assert_eq!(world.post(&[JSON], few).await.status, 200, "an unused variable is left alone");
+        for value in ["0", "{\"\":0}"] {
+            let list = format!("{value},").repeat(20_000);
+            let many = format!(r#"{{"query":"{{__typename}}","variables":{{"l":[{list}1]}}}}"#);
+            world.post(&signed_in, many).await.refused(400, "BAD_REQUEST");
+        }
         for variables in
             [json!({ "i": 9_223_372_036_854_775_807_i64 }), json!({ "i": 1.5 }), json!({ "s": 7 })]
         {

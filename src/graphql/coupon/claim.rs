@@ -20,7 +20,7 @@ use crate::{
         state::standing,
         terms::Terms,
     },
-    error::{Fault, Faulty, Result},
+    error::{Fault, Result},
     graphql::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, outcome},
@@ -29,6 +29,7 @@ use crate::{
         page::{Cursor, PageArgs, connection},
         scalar::{Long, Money},
         ticket::{TicketConnection, tickets_of_viewer},
+        weight::{PICTURE_BARS, PICTURE_CLAIM},
     },
     order as orders,
     ticket::barcode::{Barcode, Scale},
@@ -110,24 +111,26 @@ impl Claim {
 
     /// The code as a QR code: an SVG document. Null where `code` is.
     async fn qr_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        Ok(self.qr(ctx)?.map(|qr| qr.svg(Scale::DEFAULT)))
+        let Some(qr) = self.qr(ctx)? else { return Ok(None) };
+        Ok(Some(ctx.budget().text(qr.svg(Scale::DEFAULT))?))
     }
 
     /// The code as a QR code: a PNG file, in base 64. Null where `code` is.
     async fn qr_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(qr) = self.qr(ctx)? else { return Ok(None) };
-        Ok(Some(STANDARD.encode(qr.png(Scale::DEFAULT).map_err(Fault::internal)?)))
+        Ok(Some(ctx.budget().text(STANDARD.encode(qr.png(Scale::DEFAULT).map_err(Fault::internal)?))?))
     }
 
     /// The code as a Code 128 barcode: an SVG document. Null where `code` is.
     async fn barcode_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        Ok(self.bars(ctx)?.map(|bars| bars.svg()))
+        let Some(bars) = self.bars(ctx)? else { return Ok(None) };
+        Ok(Some(ctx.budget().text(bars.svg())?))
     }
 
     /// The code as a Code 128 barcode: a PNG file, in base 64. Null where `code` is.
     async fn barcode_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(bars) = self.bars(ctx)? else { return Ok(None) };
-        Ok(Some(STANDARD.encode(bars.png().map_err(Fault::internal)?)))
+        Ok(Some(ctx.budget().text(STANDARD.encode(bars.png().map_err(Fault::internal)?))?))
     }
 
     /// Whether you may give it to somebody else.
@@ -193,14 +196,16 @@ impl Claim {
         if (is_holder || self.opened) && is_good { Code::parse(&self.row.code) } else { None }
     }
 
-    fn qr(&self, ctx: &Context<'_>) -> Faulty<Option<Barcode>> {
+    fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<Barcode>> {
+        ctx.budget().charge(PICTURE_CLAIM, 0)?;
         let code = self.code_for_holder(ctx);
-        code.map(|code| Barcode::try_new(code.as_str()).map_err(Fault::internal)).transpose()
+        Ok(code.map(|code| Barcode::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
-    fn bars(&self, ctx: &Context<'_>) -> Faulty<Option<Bars>> {
+    fn bars(&self, ctx: &Context<'_>) -> ApiResult<Option<Bars>> {
+        ctx.budget().charge(PICTURE_BARS, 0)?;
         let code = self.code_for_holder(ctx);
-        code.map(|code| Bars::try_new(code.as_str()).map_err(Fault::internal)).transpose()
+        Ok(code.map(|code| Bars::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
     fn money(&self, minor: Option<i64>) -> ApiResult<Option<Money>> {

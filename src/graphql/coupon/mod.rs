@@ -123,13 +123,13 @@ impl Coupon {
     }
 
     /// Description; may be empty.
-    async fn description(&self) -> &str {
-        &self.0.description
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        Ok(ctx.budget().text(self.0.description.as_str())?)
     }
 
     /// The small print; may be empty.
-    async fn terms(&self) -> &str {
-        &self.0.terms
+    async fn terms(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        Ok(ctx.budget().text(self.0.terms.as_str())?)
     }
 
     /// Where its picture is.

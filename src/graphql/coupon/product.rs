@@ -60,8 +60,8 @@ impl Product {
     }
 
     /// Description; may be empty.
-    async fn description(&self) -> &str {
-        &self.0.description
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        Ok(ctx.budget().text(self.0.description.as_str())?)
     }
 
     /// Where its picture is.

@@ -1,11 +1,15 @@
 //! What claims promise, in the API.
 
-use async_graphql::Object;
+use async_graphql::{Context, Object};
 
 use super::{CouponTarget, Kind};
 use crate::{
     coupon::terms::{Terms, Worth},
-    graphql::scalar::{CurrencyCode, Money},
+    graphql::{
+        context::ContextExt,
+        error::ApiResult,
+        scalar::{CurrencyCode, Money},
+    },
 };
 
 /// What a claim promises, as it was when it was claimed. The shop may have changed its coupon since; this stays.
@@ -21,13 +25,13 @@ impl ClaimTerms {
     }
 
     /// Its description; may be empty.
-    async fn description(&self) -> &str {
-        &self.0.description
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        Ok(ctx.budget().text(self.0.description.as_str())?)
     }
 
     /// The small print; may be empty.
-    async fn small_print(&self) -> &str {
-        &self.0.small_print
+    async fn small_print(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        Ok(ctx.budget().text(self.0.small_print.as_str())?)
     }
 
     /// What it is worth.

@@ -206,10 +206,12 @@ async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiR
         Err(Fault::NotFound(_) | Fault::Unauthenticated | Fault::Forbidden(_)) => return Ok(None),
         Err(fault) => return Err(fault.into()),
     };
-    Ok(Some(match format {
+    ctx.budget().check()?;
+    let plan = match format {
         SeatMapFormat::Full => map.plan.document.clone(),
         SeatMapFormat::Pretix => map.plan.for_pretix(),
-    }))
+    };
+    Ok(Some(ctx.budget().text(plan)?))
 }
 
 /// A seating plan for a venue.

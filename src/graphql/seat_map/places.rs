@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object};
 
 use crate::{
-    graphql::id,
+    graphql::{context::ContextExt, error::ApiResult, id},
     venue::{
         SeatMap,
         plan::{self, Access},
     },
 };
+
+/// Bytes that a value of a seat takes at least in a response, its key included.
+const VALUE_BYTES: u64 = 16;
 
 /// A part of the house: stalls, circle, north stand.
 #[derive(Clone, Debug)]
@@ -61,9 +64,11 @@ impl Row {
     }
 
     /// Its seats in map order.
-    async fn seats(&self) -> Vec<Seat> {
+    async fn seats(&self, ctx: &Context<'_>) -> ApiResult<Vec<Seat>> {
         let seats = self.map.plan.rows[self.index].seats.clone();
-        seats.map(|index| Seat { map: self.map.clone(), index }).collect()
+        let values = u64::try_from(seats.len() * ctx.field().selection_set().count()).unwrap_or(u64::MAX);
+        ctx.budget().charge(values, values.saturating_mul(VALUE_BYTES))?;
+        Ok(seats.map(|index| Seat { map: self.map.clone(), index }).collect())
     }
 }
 

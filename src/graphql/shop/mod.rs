@@ -21,7 +21,7 @@ use super::{
     coupon::{CouponConnection, CouponOrder, ProductConnection, coupon_connection, product_connection},
     error::{ApiResult, found, user_error},
     id::{decode, encode},
-    loader::{Batch, Shared, keyed, unshare},
+    loader::{Batch, Shared, keyed},
     order::{OrderConnection, order_connection},
     page::{Cursor, PageArgs, connection},
     scalar::{CurrencyCode, Long},
@@ -97,8 +97,8 @@ impl Shop {
     }
 
     /// What it sells; may be empty.
-    async fn description(&self) -> &str {
-        &self.0.description
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
+        Ok(ctx.budget().text(self.0.description.as_str())?)
     }
 
     /// The currency in which it sells; never changes.
@@ -119,14 +119,14 @@ impl Shop {
 
     /// Your own role in it; null if you are no member.
     async fn viewer_role(&self, ctx: &Context<'_>) -> ApiResult<Option<ShopRole>> {
-        let role = ctx.loaders().batch.load_one(RoleIn(self.0.id)).await.map_err(|fault| unshare(&fault))?;
+        let role = ctx.loaders().one(RoleIn(self.0.id)).await?;
         Ok(role.map(Into::into))
     }
 
     /// Who works for it, at most 200, in the order in which they came. For its owners and managers; null for others.
     async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<ShopMember>>> {
         let members =
-            ctx.loaders().batch.load_one(MembersOf(self.0.id)).await.map_err(|fault| unshare(&fault))?;
+            ctx.loaders().one(MembersOf(self.0.id)).await?;
         Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
     }
 

@@ -3,18 +3,24 @@
 //! The library's limits do not protect its parser (a 4 KB nested literal overflows the stack and aborts the
 //! process) nor its validator (a 0.9 KB chain of fragments burns seconds). Hence three gates of our own: [`scan()`]
 //! reads the text before the parser does, [`check()`] weighs the parsed document before validation expands it, both
-//! linear in its size; and [`Costs`] estimate what it may yield.
+//! linear in its size; identical fields are merged, which the library would execute one by one; and [`Costs`] estimate
+//! what the merged document costs.
 //!
 //! Invariant: pure. No I/O, no viewer; nothing here panics, whatever the bytes.
 
 mod check;
 mod cost;
+mod merge;
+#[cfg(test)]
+mod merging;
 mod scan;
+mod strict;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub use check::check;
-pub use cost::{Costs, MAX_COST};
+pub use cost::{Cost, Costs, MAX_COST};
 pub use scan::scan;
 
 use async_graphql::parser::{
@@ -71,16 +77,20 @@ pub enum Introspection {
     Refused,
 }
 
-/// A document that passed both gates, and the kind of the operation that will run.
+/// A document that passed all gates, and the kind of the operation that will run.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The parsed document, so that it is not parsed again.
+    /// The document as it was written: this is what validation is about.
     pub document: ExecutableDocument,
+    /// The chosen operation alone, with each field once: this is what runs.
+    pub merged: ExecutableDocument,
     /// What the chosen operation is.
     pub kind: OperationType,
+    /// What it is expected to cost.
+    pub cost: Cost,
 }
 
-/// Scans, parses and checks a document, and finds the operation that is to run.
+/// Scans, parses, checks and merges a document, and finds the operation that is to run.
 pub fn admit(
     text: &str,
     operation_name: Option<&str>,
@@ -90,9 +100,11 @@ pub fn admit(
     scan(text)?;
     let document = parse_query(text).map_err(|error| syntax(&error))?;
     check(&document, introspection)?;
+    strict::check(&document)?;
     let kind = chosen(&document, operation_name)?;
-    costs.check(&document, operation_name)?;
-    Ok(Admitted { document, kind })
+    let merged = merge::merge(&document, operation_name, &costs.types);
+    let cost = costs.check(&merged, operation_name)?;
+    Ok(Admitted { document, merged, kind, cost })
 }
 
 /// The kind of the operation that the request names, or of the only one.

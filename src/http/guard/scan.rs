@@ -2,6 +2,10 @@
 //!
 //! It must never take for a string or a comment what the parser would read as brackets, so it follows the parser's
 //! grammar for both, and refuses a string that does not end: there the parser would try another reading.
+//!
+//! It also refuses an input object that has a field twice: the parser keeps the last one, and nobody sees the others.
+
+use std::collections::HashSet;
 
 use super::{MAX_BYTES, MAX_NESTING, MAX_TOKENS, Refusal};
 
@@ -11,7 +15,9 @@ pub fn scan(text: &str) -> Result<(), Refusal> {
         return Err(Refusal::new("DOCUMENT_TOO_LARGE", format!("A document is at most {MAX_BYTES} bytes.")));
     }
     let bytes = text.as_bytes();
-    let (mut at, mut tokens, mut nesting) = (0, 0_usize, 0_usize);
+    let (mut at, mut tokens) = (0, 0_usize);
+    let mut open = Vec::new();
+    let mut word = "";
     while let Some(&byte) = bytes.get(at) {
         let length = match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b',' => {
@@ -23,20 +29,39 @@ pub fn scan(text: &str) -> Result<(), Refusal> {
                 continue;
             }
             b'{' | b'[' | b'(' => {
-                nesting += 1;
+                let is_literal = open.iter().any(|bracket| !matches!(bracket, Bracket::Selections));
+                open.push(match byte {
+                    b'{' if is_literal => Bracket::Object(HashSet::new()),
+                    b'{' => Bracket::Selections,
+                    _ => Bracket::Other,
+                });
                 1
             }
             b'}' | b']' | b')' => {
-                nesting = nesting.saturating_sub(1);
+                open.pop();
+                1
+            }
+            b':' => {
+                if let Some(Bracket::Object(fields)) = open.last_mut()
+                    && !fields.insert(word)
+                {
+                    let word: String = word.chars().take(80).collect();
+                    let message = format!("Repeated field `{word}` in an input object.");
+                    return Err(Refusal::new("GRAPHQL_VALIDATION_FAILED", message));
+                }
                 1
             }
             b'"' => string(&bytes[at..])?,
             b'.' if bytes[at..].starts_with(b"...") => 3,
-            _ if is_word(byte) => bytes[at..].iter().take_while(|&&byte| is_word(byte)).count(),
+            _ if is_word(byte) => {
+                let length = bytes[at..].iter().take_while(|&&byte| is_word(byte)).count();
+                word = text.get(at..at + length).unwrap_or_default();
+                length
+            }
             _ => 1,
         };
         tokens += 1;
-        if nesting > MAX_NESTING {
+        if open.len() > MAX_NESTING {
             return Err(Refusal::new(
                 "DOCUMENT_TOO_DEEP",
                 format!("Brackets nest at most {MAX_NESTING} levels deep."),
@@ -51,6 +76,16 @@ pub fn scan(text: &str) -> Result<(), Refusal> {
         at += length;
     }
     Ok(())
+}
+
+/// An open bracket.
+enum Bracket<'a> {
+    /// Of a selection set: these stand in no list and in no arguments.
+    Selections,
+    /// Of an input object, with the fields it has so far.
+    Object(HashSet<&'a str>),
+    /// Of a list or of arguments.
+    Other,
 }
 
 /// Names and numbers; `-` so that a negative number is one token.

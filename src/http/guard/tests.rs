@@ -209,6 +209,50 @@ fn the_operation_must_be_clear() {
 }
 
 #[test]
+fn directives_must_be_known_and_in_their_place() {
+    for text in [
+        "{a @aa}",
+        "query @aa {a}",
+        "query @skip(if:true) {a}",
+        "query($x:Int @aa){a(x:$x)}",
+        "query($x:Int @include(if:true)){a(x:$x)}",
+        "{...F @aa} fragment F on Q{a}",
+        "{...F} fragment F on Q @aa{a}",
+        "{... @aa{a}}",
+        "{a{b{... on T{c @aa}}}}",
+    ] {
+        assert_eq!(code(text), Some("GRAPHQL_VALIDATION_FAILED"), "{text}");
+    }
+    assert_eq!(code("{a @skip(if:false) ...F @include(if:true)} fragment F on Q{a}"), None);
+}
+
+#[test]
+fn arguments_and_input_fields_are_given_once() {
+    for text in [
+        "{a(x:1,x:2)}",
+        "{a(x:1 y:2 x:1)@include(if:true)}",
+        "{a @include(if:true,if:false)}",
+        "{a(x:{b:1,b:2})}",
+        "{a(x:{b:{c:1} b:{c:1}})}",
+        "{a(x:[{b:1},{c:[{d:1 d:2}]}])}",
+        "query($x:I={b:1,b:2}){a(x:$x)}",
+        "{a(x:{b:$x,c:E,b:null})}",
+    ] {
+        assert_eq!(code(text), Some("GRAPHQL_VALIDATION_FAILED"), "{text}");
+    }
+    for text in [
+        "{a(x:{b:1},y:{b:1})}",
+        "{a(x:[{b:1},{b:1}])}",
+        "{a(x:{b:{b:{b:1}}})}",
+        "{b:a b:a c{b:a}}",
+        "query($x:I={b:1},$y:I={b:1}){a(x:$x,y:$y){b:c b:c}}",
+        "{a(x:{b:\"b:1,b:2\",c:b,d:b})}",
+    ] {
+        assert_eq!(code(text), None, "{text}");
+    }
+}
+
+#[test]
 fn a_syntax_error_is_one_short_line() {
     for text in ["", "{", "{a(}", "query", "{a}}", "{a(x:\"\\q\")}", "fragment F on Q{a}", "ä"] {
         let refusal = admit(text, None, Introspection::Refused, &Costs::default()).unwrap_err();

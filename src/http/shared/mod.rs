@@ -51,14 +51,14 @@ pub(super) fn common(prepared: &mut Prepared) -> Option<Common> {
         After::Absent => Have::Nothing,
         After::Literal(value) => claimed(Some(&value.clone().into_json().ok()?))?,
         After::Variable(name) => {
-            let have = claimed(prepared.params.variables.get(name))?;
+            let have = claimed(prepared.variables.get(name))?;
             // The window says where it begins; the variable is left with a value that is good.
-            prepared.params.variables.insert(name.clone(), Value::from(0));
+            prepared.variables.insert(name.clone(), Value::from(0));
             have
         }
     };
     let params = &prepared.params;
-    let key = serde_json::to_string(&(&params.query, &params.operation_name, &params.variables)).ok()?;
+    let key = serde_json::to_string(&(&params.query, &params.operation_name, &prepared.variables)).ok()?;
     Some(Common { key: key.into(), have })
 }
 

@@ -1,0 +1,144 @@
+//! What the fields of the schema cost: microseconds of one core and bytes of the response.
+//!
+//! The figures are those of a release build on one core of 2024, rounded up. `http/guard/cost.rs` adds them up over a
+//! document before it runs; `tests/it/cost.rs` compares the sums with measured time. A field that is not in the table
+//! costs what [`of`] says.
+
+/// What one value of a field costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// Microseconds of one core.
+    pub work: u64,
+    /// Bytes of the response.
+    pub bytes: u64,
+}
+
+/// An object type, its field, microseconds and bytes.
+pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
+    // Long texts. They may have 40 KB; most have far less, and what they really have is charged while they are read.
+    ("ClaimTerms", "description", 2, 2_000),
+    ("ClaimTerms", "smallPrint", 2, 2_000),
+    ("Coupon", "description", 2, 2_000),
+    ("Coupon", "terms", 2, 2_000),
+    ("Event", "description", 2, 2_000),
+    ("Product", "description", 2, 2_000),
+    ("Shop", "description", 2, 2_000),
+    // Pictures.
+    ("Claim", "barcodePng", 500, 2_000),
+    ("Claim", "barcodeSvg", PICTURE_BARS, 6_000),
+    ("Claim", "qrPng", 2_000, 3_000),
+    ("Claim", "qrSvg", PICTURE_CLAIM, 8_000),
+    ("Ticket", "qrPng", 6_000, 4_000),
+    ("Ticket", "qrSvg", PICTURE_TICKET, 15_000),
+    // Signatures, and terms that are parsed from JSON.
+    ("Claim", "terms", 40, 0),
+    ("Claim", "title", 40, 40),
+    ("Claim", "shareable", 40, 6),
+    ("Ticket", "code", 60, 170),
+    // Seat plans.
+    ("Query", "exportSeatMap", 3_000, 250_000),
+    ("SeatMap", "plan", 3_000, 250_000),
+    ("SeatMap", "zones", 20, 0),
+    ("SeatMap", "areas", 20, 0),
+    ("SeatMap", "categories", 20, 0),
+    ("RowAvailability", "statuses", 1, 60),
+    // Stock: read by the desk, or in a batch for the whole list.
+    ("Event", "availability", 300, 0),
+    ("Event", "seatsLeft", 10, 4),
+    ("Event", "status", 10, 12),
+    ("Event", "capacity", 5, 4),
+    ("Coupon", "left", 10, 4),
+    ("Coupon", "stages", 200, 0),
+    ("Coupon", "viewerTaken", 20, 4),
+    ("Coupon", "viewerMayClaim", 40, 6),
+    ("Coupon", "viewerClaims", 100, 0),
+    ("Event", "tiersOpenedBy", 500, 0),
+    ("Event", "priceRange", 10, 0),
+    ("Event", "tiers", 30, 0),
+    // Statements of their own.
+    ("CouponConnection", "totalCount", 300, 4),
+    ("EventConnection", "totalCount", 300, 4),
+    ("ShopConnection", "totalCount", 300, 4),
+    ("Order", "claims", 60, 0),
+    ("Order", "payments", 60, 0),
+    ("Order", "refunds", 60, 0),
+    ("Order", "tickets", 60, 0),
+    ("Query", "applicableCoupons", 3_000, 0),
+    ("Query", "categories", 300, 0),
+    ("Shop", "members", 200, 0),
+    ("Venue", "seatMaps", 60, 0),
+    ("Viewer", "reservations", 200, 0),
+    ("Viewer", "shops", 200, 0),
+];
+
+/// Microseconds for a bar code.
+pub(super) const PICTURE_BARS: u64 = 200;
+/// Microseconds for a claim's QR code, which holds some 20 characters.
+pub(super) const PICTURE_CLAIM: u64 = 1_500;
+/// Microseconds for a ticket's QR code, which holds 163 characters.
+pub(super) const PICTURE_TICKET: u64 = 5_000;
+
+/// An object type, its list, and how many items a long one has.
+pub const LENGTHS: &[(&str, &str, u64)] = &[
+    ("AvailabilitySnapshot", "rows", 100),
+    ("Category", "children", 50),
+    ("Query", "categories", 50),
+    ("Row", "seats", 40),
+    ("Tier", "categories", 5),
+    ("Zone", "rows", 40),
+];
+
+/// How many items a list has if it is not in the table: a page.
+pub const LIST: u64 = 20;
+/// A statement and a decision at the root of the operation.
+const ROOT: u64 = 150;
+/// A connection: one statement; its rows count as they are asked for.
+const CONNECTION: u64 = 150;
+/// An object that another one refers to, read in a batch for the whole list.
+const OBJECT: u64 = 4;
+/// A name, a number or a time.
+const SCALAR: Weight = Weight { work: 1, bytes: 24 };
+
+/// What a value of the field `on.field` costs, which is of the type `of`.
+pub fn of(on: &str, field: &str, of: &str) -> Weight {
+    let root = if matches!(on, "Query" | "Mutation") { ROOT } else { 0 };
+    let listed = WEIGHTS.iter().find(|(object, name, ..)| *object == on && *name == field);
+    let own = match listed {
+        Some((.., work, bytes)) => Weight { work: *work, bytes: *bytes },
+        None if of.ends_with("Connection") => Weight { work: CONNECTION, bytes: 0 },
+        None if is_leaf(of) => SCALAR,
+        None => Weight { work: OBJECT, bytes: 0 },
+    };
+    Weight { work: own.work + root, bytes: own.bytes }
+}
+
+/// How many items the list `on.field` has.
+pub fn length(on: &str, field: &str) -> u64 {
+    LENGTHS.iter().find(|(object, name, _)| *object == on && *name == field).map_or(LIST, |(.., length)| *length)
+}
+
+/// Whether values of the type have no fields. Money has two, which are at hand.
+fn is_leaf(of: &str) -> bool {
+    matches!(
+        of,
+        "ID" | "String" | "Int" | "Float" | "Boolean" | "Long" | "DateTime" | "Decimal" | "CurrencyCode" | "Money"
+    ) || of.ends_with("State")
+        || of.ends_with("Status")
+        || of.ends_with("Kind")
+        || of.ends_with("Code")
+        || of.ends_with("Role")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_cost_what_they_do() {
+        assert_eq!(of("Event", "name", "String"), SCALAR);
+        assert_eq!(of("Event", "seatsLeft", "Int").work, 10);
+        assert_eq!(of("Query", "events", "EventConnection").work, CONNECTION + ROOT);
+        assert_eq!(of("Ticket", "qrSvg", "String").work, PICTURE_TICKET);
+        assert_eq!((length("Row", "seats"), length("Event", "tiers")), (40, LIST));
+    }
+}

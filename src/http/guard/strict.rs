@@ -1,0 +1,81 @@
+//! Rules of the specification that the library's validation does not keep.
+//!
+//! It looks up no directive on an operation, on a variable or on a fragment's definition. It forgets the arguments it has
+//! seen as soon as a directive follows. Repeated fields of an input object are found by [`super::scan()`], because the
+//! parser keeps the last one only.
+
+use std::collections::HashSet;
+
+use async_graphql::{
+    Name, Positioned,
+    parser::types::{Directive, ExecutableDocument, Selection, SelectionSet},
+};
+
+use super::Refusal;
+
+/// The directives of the schema. They stand on fields and on the uses of fragments.
+const KNOWN: [&str; 2] = ["include", "skip"];
+
+/// Refuses unknown and misplaced directives, and arguments that are given twice.
+pub(super) fn check(document: &ExecutableDocument) -> Result<(), Refusal> {
+    for (_, operation) in document.operations.iter() {
+        nowhere(&operation.node.directives)?;
+        for variable in &operation.node.variable_definitions {
+            nowhere(&variable.node.directives)?;
+        }
+        set(&operation.node.selection_set.node)?;
+    }
+    for fragment in document.fragments.values() {
+        nowhere(&fragment.node.directives)?;
+        set(&fragment.node.selection_set.node)?;
+    }
+    Ok(())
+}
+
+/// The parser has bounded how deep selections nest.
+fn set(selections: &SelectionSet) -> Result<(), Refusal> {
+    for Positioned { node: selection, .. } in &selections.items {
+        directives(selection.directives())?;
+        match selection {
+            Selection::Field(field) => {
+                arguments(&field.node.arguments)?;
+                set(&field.node.selection_set.node)?;
+            }
+            Selection::InlineFragment(fragment) => set(&fragment.node.selection_set.node)?,
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn directives(all: &[Positioned<Directive>]) -> Result<(), Refusal> {
+    for directive in all {
+        if !KNOWN.contains(&directive.node.name.node.as_str()) {
+            return Err(refused("Unknown directive", directive));
+        }
+        arguments(&directive.node.arguments)?;
+    }
+    Ok(())
+}
+
+/// No directive of the schema may stand here.
+fn nowhere(all: &[Positioned<Directive>]) -> Result<(), Refusal> {
+    directives(all)?;
+    all.first().map_or(Ok(()), |directive| Err(refused("Misplaced directive", directive)))
+}
+
+fn arguments<V>(all: &[(Positioned<Name>, Positioned<V>)]) -> Result<(), Refusal> {
+    let mut names = HashSet::new();
+    match all.iter().find(|(name, _)| !names.insert(name.node.as_str())) {
+        Some((name, _)) => {
+            let message = format!("Repeated argument `{}` at {}.", name.node, name.pos);
+            Err(Refusal::new("GRAPHQL_VALIDATION_FAILED", message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn refused(what: &str, directive: &Positioned<Directive>) -> Refusal {
+    let name: String = directive.node.name.node.chars().take(80).collect();
+    Refusal::new("GRAPHQL_VALIDATION_FAILED", format!("{what} `@{name}` at {}.", directive.pos))
+}

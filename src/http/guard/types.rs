@@ -1,0 +1,111 @@
+//! The schema as the guard reads it: the type, the length and the weight of every field, and which fragments always apply.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::parser::{
+    parse_schema,
+    types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition},
+};
+
+use crate::graphql::weight::{self, Weight};
+
+/// One field of an object or an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FieldType {
+    /// The name of its type, without lists.
+    pub(super) of: String,
+    /// Whether it is a list.
+    pub(super) is_list: bool,
+    /// What it costs beside its items and their fields.
+    pub(super) weight: Weight,
+    /// How many items its list has, as far as anybody knows beforehand.
+    pub(super) length: u64,
+}
+
+/// The schema's objects and interfaces.
+#[derive(Debug, Default)]
+pub(super) struct Types {
+    fields: HashMap<String, HashMap<String, FieldType>>,
+    /// By object or interface: the interfaces and unions that each value of the type belongs to.
+    above: HashMap<String, HashSet<String>>,
+}
+
+impl Types {
+    /// Reads the schema. If it cannot be parsed, no type is known; a test says that ours can.
+    pub(super) fn of(sdl: &str) -> Self {
+        let Ok(document) = parse_schema(sdl) else { return Self::default() };
+        let mut types = Self::default();
+        for definition in document.definitions {
+            let TypeSystemDefinition::Type(definition) = definition else { continue };
+            let name = definition.node.name.node.to_string();
+            let (fields, implements) = match definition.node.kind {
+                TypeKind::Object(object) => (object.fields, object.implements),
+                TypeKind::Interface(interface) => (interface.fields, interface.implements),
+                TypeKind::Union(union) => {
+                    for member in union.members {
+                        types.above.entry(member.node.to_string()).or_default().insert(name.clone());
+                    }
+                    continue;
+                }
+                TypeKind::Scalar | TypeKind::Enum(_) | TypeKind::InputObject(_) => continue,
+            };
+            let above = types.above.entry(name.clone()).or_default();
+            above.extend(implements.iter().map(|interface| interface.node.to_string()));
+            let fields = fields.iter().map(|field| field_type(&name, &field.node)).collect();
+            types.fields.insert(name, fields);
+        }
+        types
+    }
+
+    /// A field of a type.
+    pub(super) fn field(&self, of: &str, name: &str) -> Option<&FieldType> {
+        self.fields.get(of)?.get(name)
+    }
+
+    /// Whether a fragment with this type condition applies to every value of the type.
+    pub(super) fn always_applies(&self, condition: &str, of: &str) -> bool {
+        condition == of || self.above.get(of).is_some_and(|above| above.contains(condition))
+    }
+}
+
+fn field_type(on: &str, field: &FieldDefinition) -> (String, FieldType) {
+    let name = field.name.node.as_str();
+    let (of, is_list) = leaf(&field.ty.node);
+    let field_type =
+        FieldType { weight: weight::of(on, name, &of), length: weight::length(on, name), of, is_list };
+    (name.to_owned(), field_type)
+}
+
+/// The type inside lists, and whether there are any.
+fn leaf(ty: &Type) -> (String, bool) {
+    match &ty.base {
+        BaseType::Named(name) => (name.to_string(), false),
+        BaseType::List(of) => (leaf(of).0, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_is_read() {
+        let types = Types::of(&crate::graphql::sdl());
+        let categories = types.field("Query", "categories").expect("a field");
+        assert_eq!((categories.of.as_str(), categories.is_list), ("Category", true));
+        assert!(types.always_applies("Event", "Event"));
+        assert!(types.always_applies("Node", "Event"));
+        assert!(types.always_applies("SeatAvailability", "AvailabilityDelta"));
+        assert!(!types.always_applies("Event", "Node"));
+        assert!(!types.always_applies("Event", "Unknown"));
+    }
+
+    #[test]
+    fn every_weighted_field_exists() {
+        let types = Types::of(&crate::graphql::sdl());
+        let fields = weight::WEIGHTS.iter().map(|(on, field, ..)| (on, field));
+        for (on, field) in fields.chain(weight::LENGTHS.iter().map(|(on, field, _)| (on, field))) {
+            assert!(types.field(on, field).is_some(), "{on}.{field}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What operations cost: the estimate, the budget that ends a response that grows too large, and the deadline.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use axum::{body::Body, http::Request};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tessera::{app::App, http::Patience, store::Store};
+
+use crate::support::{
+    World, run, run_on_postgres, run_once,
+    wire::{JSON, Reply},
+};
+
+/// The response to a document, with its cost.
+async fn costing(world: &World, query: &str) -> Reply {
+    let body = json!({ "query": query, "extensions": { "cost": true } });
+    world.post(&[JSON], body.to_string()).await
+}
+
+fn cost(reply: &Reply) -> u64 {
+    reply.json()["extensions"]["cost"]["estimated"].as_u64().unwrap_or_else(|| panic!("{}", reply.text))
+}
+
+#[test]
+fn cost_is_told_on_request() {
+    run_once(async |world: &World| {
+        let query = "{ events(first: 10) { nodes { id seatsLeft } } }";
+        let reply = costing(world, query).await;
+        let told = &reply.json()["extensions"]["cost"];
+        assert_eq!(told["limit"], 500_000);
+        assert!(cost(&reply) > 100 && told["estimatedBytes"].as_u64().expect("bytes") > 100, "{told}");
+        let longer = costing(world, &query.replace("10", "100")).await;
+        assert!(cost(&longer) > 2 * cost(&reply));
+        assert!(world.ask(query).await.json()["extensions"].is_null(), "not without a request");
+    });
+}
+
+/// Every repetition was executed once: 2,400 of them on 100 events took seconds and gigabytes.
+#[test]
+fn repeated_field_costs_and_yields_as_much_as_one() {
+    run(async |world: &World| {
+        world.stage().await;
+        let once = costing(world, "{events(first:100){nodes{seatsLeft}}}").await;
+        assert!(once.json()["data"]["events"]["nodes"][0]["seatsLeft"].is_u64(), "{}", once.text);
+        for repeated in [
+            "seatsLeft ".repeat(2_400),
+            "...{seatsLeft}".repeat(1_000),
+            "... on Event{... on Node{...{seatsLeft}}}".repeat(300),
+            format!("{}x:seatsLeft @skip(if:true)", "...F ".repeat(1_200)),
+        ] {
+            let fragment = if repeated.contains("...F") { "fragment F on Event{seatsLeft}" } else { "" };
+            let reply = costing(world, &format!("{{events(first:100){{nodes{{{repeated}}}}}}}{fragment}")).await;
+            assert_eq!(reply.json()["data"], once.json()["data"], "{}", reply.text);
+            assert!(cost(&reply) < 2 * cost(&once), "{}", reply.text);
+        }
+        // Different fields each count.
+        let aliases = (0..30).fold(String::new(), |all, n| format!("{all} a{n}:availability{{version}}"));
+        costing(world, &format!("{{events(first:100){{nodes{{{aliases}}}}}}}"))
+            .await
+            .refused(200, "DOCUMENT_TOO_COMPLEX");
+    });
+}
+
+#[test]
+fn response_that_grows_too_large_is_ended() {
+    run_once(async |world: &World| {
+        let stage = world.stage().await;
+        let version = "query($id: ID!) { event(id: $id) { version } }";
+        let version =
+            world.gql(Some(&stage.vendor), version, json!({ "id": stage.event })).await.good().data("event.version");
+        let describe = "mutation($id: ID!, $version: Long!, $text: String!) { updateEvent(input: { eventId: $id,
+            expectedVersion: $version, description: $text }) { errors { code message path } } }";
+        let input = json!({ "id": stage.event, "version": version, "text": "\u{1f3ab}".repeat(10_000) });
+        world.gql(Some(&stage.vendor), describe, input).await.good();
+
+        let small = world.beside(&["--max-response-bytes", "65536"], Patience::default()).await;
+        let texts = |count: usize| {
+            let aliases = (0..count).fold(String::new(), |all, n| format!("{all} a{n}:description"));
+            format!("{{events{{nodes{{id {aliases}}}}}}}")
+        };
+        assert_eq!(small.ask(&texts(1)).await.json()["data"]["events"]["nodes"][0]["id"], json!(stage.event));
+        let ended = small.ask(&texts(30)).await;
+        ended.refused(200, "RESPONSE_TOO_LARGE");
+        assert!(ended.text.len() < 1_000 && ended.json()["data"].is_null(), "{}", ended.text);
+        assert_eq!(world.ask(&texts(30)).await.json()["errors"], Value::Null);
+        small.end().await;
+    });
+}
+
+/// Waits until a statement of this database waits for a lock.
+async fn until_blocked(connection: &mut PgConnection) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..20_000 {
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(waiting)).fetch_one(&mut *connection).await.expect("a count");
+        if count > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("no statement waits for the lock");
+}
+
+async fn execute(connection: &mut PgConnection, statement: &'static str) {
+    sqlx::raw_sql(statement).execute(connection).await.expect("a statement");
+}
+
+#[test]
+fn query_ends_at_its_deadline_and_mutation_goes_on() {
+    run_on_postgres(async |world: &World| {
+        let impatient = world.beside(&["--query-seconds", "1"], Patience::default()).await;
+        let mut lock = PgConnection::connect(&world.url).await.expect("a connection");
+        execute(&mut lock, "BEGIN; LOCK TABLE category IN ACCESS EXCLUSIVE MODE").await;
+        let late = impatient.ask("{categories{id}}").await;
+        assert_eq!(late.code(), "DEADLINE_EXCEEDED", "{}", late.text);
+        execute(&mut lock, "ROLLBACK").await;
+        assert_eq!(impatient.ask("{categories{id}}").await.text, r#"{"data":{"categories":[]}}"#);
+        impatient.end().await;
+    });
+}
+
+#[test]
+fn query_stops_when_its_client_is_gone() {
+    run_on_postgres(async |world: &World| {
+        world.stage().await;
+        let mut store = Store::connect(&world.url, 4).await.expect("a database");
+        let count = store.count_reads();
+        let app = &world.app;
+        let app = App::new(app.config.clone(), store, app.clock.clone(), app.keys.clone()).expect("an app");
+        let other = Arc::new(World::of(app, world.backend, &world.url));
+        let query = json!({ "query": "{ events { nodes { seatsLeft shop { name } venue { name shop { name } } } } }" });
+        let before = count.load(Relaxed);
+        other.post(&[JSON], query.to_string()).await;
+        let whole = count.load(Relaxed) - before;
+        assert!(whole >= 4, "{whole}");
+
+        let mut lock = PgConnection::connect(&world.url).await.expect("a connection");
+        execute(&mut lock, "BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await;
+        let before = count.load(Relaxed);
+        let client = tokio::spawn({
+            let other = other.clone();
+            async move {
+                let request = Request::post("/graphql").header("host", "tessera.test").header(JSON.0, JSON.1);
+                other.http(request.body(Body::from(query.to_string())).expect("a request")).await
+            }
+        });
+        let mut watch = PgConnection::connect(&world.url).await.expect("a connection");
+        until_blocked(&mut watch).await;
+        client.abort();
+        assert!(client.await.is_err(), "the client is gone");
+        execute(&mut lock, "ROLLBACK").await;
+        let Ok(other) = Arc::try_unwrap(other) else { panic!("nobody else has it") };
+        // Waits for the operation's task.
+        other.end().await;
+        let partly = count.load(Relaxed) - before;
+        assert!(partly < whole, "{partly} of {whole} statements were sent");
+    });
+}

@@ -167,7 +167,7 @@ impl Persisted {
 }
 
 fn not_trusted() -> Refusal {
-    Refusal::new("DOCUMENT_NOT_TRUSTED", "The server accepts trusted documents only, and this document is not one of them.")
+    Refusal::new("DOCUMENT_NOT_TRUSTED", "The server accepts trusted documents only.")
 }
 
 fn bad_request(message: &'static str) -> Refusal {

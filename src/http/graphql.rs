@@ -72,7 +72,7 @@ struct Run {
     cacheable: bool,
 }
 
-/// Finds out who asks and for what. The order is the defence.
+/// Authenticates the caller and reads the request. The order is the defence.
 pub(super) async fn read(
     engine: &Engine,
     id: RequestId,

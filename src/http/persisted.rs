@@ -176,7 +176,7 @@ impl Persisted {
 }
 
 fn not_trusted() -> Refusal {
-    Refusal::new("DOCUMENT_NOT_TRUSTED", "The server accepts trusted documents only, and this is none.")
+    Refusal::new("DOCUMENT_NOT_TRUSTED", "The server accepts trusted documents only.")
 }
 
 fn bad_request(message: &'static str) -> Refusal {

@@ -105,6 +105,12 @@ impl Budget {
     }
 }
 
+impl Default for Budget {
+    fn default() -> Self {
+        Self::unlimited()
+    }
+}
+
 impl From<Spent> for ApiError {
     fn from(spent: Spent) -> Self {
         match spent {

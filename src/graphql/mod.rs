@@ -113,7 +113,7 @@ pub fn sdl() -> String {
 }
 
 /// What an operation and those who run it tell each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Run {
     /// Which versions it read.
     pub progress: progress::Progress,

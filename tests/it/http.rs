@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tessera::{
     app::App,
     auth::Viewer,
-    graphql::{self, Schema, progress::Progress},
+    graphql::{self, Run, Schema},
     http::Patience,
 };
 use tower::ServiceExt;
@@ -446,12 +446,12 @@ struct Stock {
 
 impl Executor for Stock {
     async fn execute(&self, request: Request) -> Response {
-        let (request, batches) = graphql::prepare(&self.app, request, Viewer::ANONYMOUS, Progress::default());
+        let (request, batches) = graphql::prepare(&self.app, request, Viewer::ANONYMOUS, Run::default());
         batches.run(self.schema.execute(request)).await
     }
 
     fn execute_stream(&self, request: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let (request, batches) = graphql::prepare(&self.app, request, Viewer::ANONYMOUS, Progress::default());
+        let (request, batches) = graphql::prepare(&self.app, request, Viewer::ANONYMOUS, Run::default());
         batches.run_stream(self.schema.execute_stream(request)).boxed()
     }
 }

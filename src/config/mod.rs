@@ -10,7 +10,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 pub use self::{
-    documents::DocumentSettings, limits::LimitSettings, network::NetworkSettings,
+    documents::DocumentSettings,
+    limits::LimitSettings,
+    network::{NetworkSettings, NetworkSettingsError},
     telemetry::TelemetrySettings,
 };
 
@@ -125,6 +127,9 @@ pub enum ConfigError {
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
+    /// The listener's settings.
+    #[error(transparent)]
+    Network(#[from] NetworkSettingsError),
 }
 
 impl Config {
@@ -151,6 +156,7 @@ impl Config {
         if !(8..=1_000_000).contains(&self.max_operations) {
             return Err(ConfigError::Operations);
         }
+        self.network.validate()?;
         let url = self.database_url();
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);
@@ -192,8 +198,9 @@ impl Config {
 
     /// The server's address as clients know it, without a slash at the end.
     pub fn public_url(&self) -> String {
+        let scheme = if self.network.uses_tls() { "https" } else { "http" };
         self.public_url
             .as_deref()
-            .map_or_else(|| format!("http://{}", self.listen), |url| url.trim_end_matches('/').to_owned())
+            .map_or_else(|| format!("{scheme}://{}", self.listen), |url| url.trim_end_matches('/').to_owned())
     }
 }

@@ -7,9 +7,11 @@ mod answer;
 mod answers;
 mod body;
 mod close;
+mod connection;
 mod coupon_codes;
 mod documents;
 mod files;
+mod flood;
 mod geometry;
 mod graphiql;
 mod graphql;
@@ -18,6 +20,7 @@ mod message;
 mod operation;
 mod origin;
 mod params;
+mod places;
 mod queue;
 mod reader;
 mod request_id;
@@ -30,13 +33,13 @@ mod subscriber;
 mod well_known;
 mod writer;
 
+pub use connection::{ClientAddress, Listener, Timeouts, serve as serve_router};
 pub use request_id::RequestId;
 pub use serve::serve;
 pub use socket::Patience;
 
 use crate::{
     app::App,
-    auth::Network,
     graphql::{Schema, complete::Shape},
 };
 use admission::Admission;
@@ -44,7 +47,7 @@ use answer::{Failure, MediaType};
 use axum::{
     Json, Router,
     extract::{
-        ConnectInfo, Extension, Request, State,
+        Extension, Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -52,11 +55,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
+use connection::{Arrival, ArrivalRules};
 use documents::Documents;
 use geometry::Geometries;
 use operation::Engine;
 use serde_json::json;
-use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
+use socket::Sockets;
+use std::{any::Any, sync::Arc, time::Duration};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -88,6 +93,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         hub: Arc::default(),
         answers: Arc::default(),
     };
+    let rules = Arc::new(ArrivalRules::of(&engine.app.config));
     let cors = cors(engine.app.config.allowed_origins.clone());
     let mut router = Router::new()
         .route("/health/live", get(live))
@@ -104,11 +110,11 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     }
     router
         .fallback(not_found)
-        .with_state(Door { engine, patience, geometries: Geometries::default() })
+        .with_state(Door { engine, patience, geometries: Geometries::default(), sockets: Sockets::default() })
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(frame))
+        .layer(middleware::from_fn_with_state(rules, frame))
 }
 
 /// What the handlers share.
@@ -117,6 +123,7 @@ pub(crate) struct Door {
     engine: Engine,
     patience: Patience,
     geometries: Geometries,
+    sockets: Sockets,
 }
 
 /// GraphQL by whichever transport the request asks for.
@@ -129,7 +136,7 @@ async fn graphql_endpoint(
     match upgrade {
         Ok(upgrade) => {
             let (parts, _) = request.into_parts();
-            socket::upgrade(&door.engine, door.patience, id, &parts, upgrade)
+            socket::upgrade(&door, id, &parts, upgrade)
         }
         Err(_) if wants_socket(request.headers()) => {
             answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "This is no valid WebSocket handshake.")
@@ -168,15 +175,17 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 /// Names the request, and puts the headers on its answer that every answer has.
-async fn frame(mut request: Request, next: Next) -> Response {
+async fn frame(State(rules): State<Arc<ArrivalRules>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers(), Uuid::new_v4);
     let is_graphql = request.uri().path() == "/graphql";
     let span = tracing::info_span!("request", request.id = %id);
     request.extensions_mut().insert(id.clone());
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(Network::of(peer.ip()));
-    }
-    let mut response = next.run(request).instrument(span).await;
+    let (version, arrival) = (request.version(), request.extensions().get::<Arrival>().cloned());
+    let mut response = match rules.admit(&mut request) {
+        Ok(()) => next.run(request).instrument(span).await,
+        Err(refusal) => refusal,
+    };
+    rules.finish(version, arrival.as_ref(), &mut response);
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.to_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -12,10 +12,7 @@ use tessera::{
     server::{self, StartError},
     telemetry, worker,
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -103,8 +100,8 @@ async fn run(cli: Cli) -> Result<(), StartError> {
 
 async fn serve(mut config: Config) -> Result<(), StartError> {
     config.validate()?;
-    http::check_trusted(&config).await.map_err(StartError::Documents)?;
-    let listener = TcpListener::bind(config.listen).await?;
+    http::check_trusted(&config).map_err(StartError::Documents)?;
+    let listener = http::Listener::bind(&config).await?;
     // Port 0 is a free one: links must name the one that it became.
     config.listen = listener.local_addr()?;
     let app = server::open(config).await?;
@@ -115,10 +112,10 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     let stop = stop_signal()?;
     welcome(&app).await?;
     worker::start(&app);
-    let served = http::serve(&app, graphql::schema(&app), listener, stop).await;
+    http::serve(&app, graphql::schema(&app), listener, stop).await;
     let grace = Duration::from_secs(app.config.shutdown_seconds);
     server::close(app, grace).await;
-    Ok(served?)
+    Ok(())
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, StartError> {
@@ -140,7 +137,8 @@ async fn welcome(app: &App) -> Result<(), StartError> {
     say(&format!("GraphQL       {url}/graphql (HTTP and WebSocket)"));
     say(&format!("health        {url}/health/ready"));
     sign_ins(app).await?;
-    say(&format!("listening on http://{}", app.config.listen));
+    let scheme = if app.config.network.uses_tls() { "https" } else { "http" };
+    say(&format!("listening on {scheme}://{}", app.config.listen));
     Ok(())
 }
 

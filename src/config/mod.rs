@@ -14,7 +14,7 @@ pub use self::{
     documents::DocumentSettings,
     limits::LimitSettings,
     manifest::{Manifest, TrustedDocument},
-    network::NetworkSettings,
+    network::{NetworkSettings, NetworkSettingsError},
     telemetry::TelemetrySettings,
 };
 
@@ -135,6 +135,9 @@ pub enum ConfigError {
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
+    /// The listener's settings.
+    #[error(transparent)]
+    Network(#[from] NetworkSettingsError),
 }
 
 impl Config {
@@ -162,6 +165,7 @@ impl Config {
             return Err(ConfigError::Operations);
         }
         self.documents.validate()?;
+        self.network.validate()?;
         let url = self.database_url();
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);
@@ -203,8 +207,9 @@ impl Config {
 
     /// The server's address as clients know it, without a slash at the end.
     pub fn public_url(&self) -> String {
+        let scheme = if self.network.uses_tls() { "https" } else { "http" };
         self.public_url
             .as_deref()
-            .map_or_else(|| format!("http://{}", self.listen), |url| url.trim_end_matches('/').to_owned())
+            .map_or_else(|| format!("{scheme}://{}", self.listen), |url| url.trim_end_matches('/').to_owned())
     }
 }

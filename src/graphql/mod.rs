@@ -31,7 +31,6 @@ pub mod shop;
 pub mod size;
 pub mod ticket;
 pub mod tier;
-pub mod validator;
 pub mod venue;
 pub mod weight;
 

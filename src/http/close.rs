@@ -33,6 +33,11 @@ impl Close {
     /// A second `connection_init`.
     pub(super) const TOO_MANY_INITS: Self = Self { code: 4429, reason: "Too many initialisation requests" };
 
+    /// The account has as many sockets open as it may.
+    pub(super) const TOO_MANY_SOCKETS: Self = Self { code: 4429, reason: "Too many sockets" };
+    /// Frames come faster than any client needs.
+    pub(super) const TOO_MANY_FRAMES: Self = Self { code: 4429, reason: "Too many messages" };
+
     /// A message that cannot be understood.
     pub(super) const fn invalid(reason: &'static str) -> Self {
         Self { code: 4400, reason }

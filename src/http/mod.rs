@@ -8,10 +8,12 @@ mod answers;
 mod body;
 mod caching;
 mod close;
+mod connection;
 mod coupon_codes;
 mod documents;
 mod event_text;
 mod files;
+mod flood;
 mod geometry;
 mod graphiql;
 mod graphql;
@@ -22,6 +24,7 @@ mod operation;
 mod origin;
 mod params;
 mod persisted;
+mod places;
 mod queue;
 mod reader;
 mod request_id;
@@ -36,6 +39,7 @@ mod trusted;
 mod well_known;
 mod writer;
 
+pub use connection::{ClientAddress, Listener, Timeouts, serve as serve_router};
 pub use request_id::RequestId;
 pub use serve::serve;
 pub use socket::Patience;
@@ -43,7 +47,7 @@ pub use trusted::check_trusted;
 
 use crate::{
     app::App,
-    auth::Network,
+    config::Config,
     graphql::{Schema, complete::Shape},
 };
 use admission::{Admission, Load};
@@ -51,7 +55,7 @@ use answer::{Failure, MediaType};
 use axum::{
     Json, Router,
     extract::{
-        ConnectInfo, Extension, Request, State,
+        Extension, Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -59,12 +63,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
+use connection::{Arrival, ArrivalRules};
 use documents::Documents;
 use geometry::Geometries;
 use operation::Engine;
 use persisted::Persisted;
 use serde_json::json;
-use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
+use socket::Sockets;
+use std::{any::Any, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -84,10 +90,9 @@ pub fn router(app: App, schema: Schema) -> Router {
 
 /// All routes, with sockets as patient as told: tests have none.
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
-    let sdl = schema.sdl();
-    let shape = Arc::new(Shape::of(&sdl));
+    let shape = Arc::new(Shape::of(&schema.sdl()));
     let engine = Engine {
-        documents: documents(&app, schema.clone(), shape.clone(), &sdl),
+        documents: judge(&app.config, schema.clone()),
         persisted: Persisted::new(
             app.config.documents.trusted_documents.as_ref(),
             app.config.documents.trusted_documents_only,
@@ -100,6 +105,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         hub: Arc::default(),
         answers: Arc::default(),
     };
+    let rules = Arc::new(ArrivalRules::of(&engine.app.config));
     let cors = cors(engine.app.config.allowed_origins.clone());
     let mut router = Router::new()
         .route("/health/live", get(live))
@@ -116,22 +122,24 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     }
     router
         .fallback(not_found)
-        .with_state(Door { engine, patience, geometries: Geometries::default() })
+        .with_state(Door { engine, patience, geometries: Geometries::default(), sockets: Sockets::default() })
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(frame))
+        .layer(middleware::from_fn_with_state(rules, frame))
 }
 
 /// The documents, judged by the schema and the settings.
-fn documents(app: &App, schema: Schema, shape: Arc<Shape>, sdl: &str) -> Documents {
-    let settings = &app.config.documents;
-    let introspection = if app.config.answers_introspection() {
+fn judge(config: &Config, schema: Schema) -> Documents {
+    let sdl = schema.sdl();
+    let shape = Arc::new(Shape::of(&sdl));
+    let settings = &config.documents;
+    let introspection = if config.answers_introspection() {
         guard::Introspection::Allowed
     } else {
         guard::Introspection::Refused
     };
-    let costs = guard::Costs::limited(sdl, settings.max_cost);
+    let costs = guard::Costs::limited(&sdl, settings.max_cost);
     let rules = documents::Rules { schema, shape, costs, introspection };
     Documents::new(rules, settings.document_cache_mib * 1024 * 1024)
 }
@@ -153,6 +161,7 @@ pub(crate) struct Door {
     engine: Engine,
     patience: Patience,
     geometries: Geometries,
+    sockets: Sockets,
 }
 
 /// GraphQL by whichever transport the request asks for.
@@ -165,7 +174,7 @@ async fn graphql_endpoint(
     match upgrade {
         Ok(upgrade) => {
             let (parts, _) = request.into_parts();
-            socket::upgrade(&door.engine, door.patience, id, &parts, upgrade)
+            socket::upgrade(&door, id, &parts, upgrade)
         }
         Err(_) if wants_socket(request.headers()) => {
             answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "This is no valid WebSocket handshake.")
@@ -204,16 +213,18 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 /// Names the request, and puts the headers on its answer that every answer has.
-async fn frame(mut request: Request, next: Next) -> Response {
+async fn frame(State(rules): State<Arc<ArrivalRules>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers(), Uuid::new_v4);
     let is_graphql = request.uri().path() == "/graphql";
     let has_token = request.method() == Method::GET && request.headers().contains_key(header::AUTHORIZATION);
     let span = tracing::info_span!("request", request.id = %id);
     request.extensions_mut().insert(id.clone());
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(Network::of(peer.ip()));
-    }
-    let mut response = next.run(request).instrument(span).await;
+    let (version, arrival) = (request.version(), request.extensions().get::<Arrival>().cloned());
+    let mut response = match rules.admit(&mut request) {
+        Ok(()) => next.run(request).instrument(span).await,
+        Err(refusal) => refusal,
+    };
+    rules.finish(version, arrival.as_ref(), &mut response);
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.to_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -3,12 +3,29 @@
 //! Nothing here relies on cookies, so a foreign page gains no identity by calling; the list still keeps it from using
 //! its visitors as a crowd, and their network as a way in.
 
+use crate::config::Config;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
-/// Whether a socket may be opened with these headers.
+/// Returns whether a socket may be opened with these headers.
 ///
-/// Browsers always send `Origin` with an upgrade; a client that sends none is no browser and proves itself by token.
-pub(super) fn may_open_socket(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> bool {
+/// The pages of the public URL may, those of the host that the request names, and listed ones. The listener accepts only
+/// hosts of this server, so the request cannot name another. Browsers always send `Origin` with an upgrade; a client that
+/// sends none is no browser and proves itself by token.
+pub(super) fn may_open_socket(headers: &HeaderMap, uri: &Uri, config: &Config) -> bool {
+    let public = config.public_url();
+    may_open(headers, uri, &config.allowed_origins) || has_origin(headers, &public)
+}
+
+/// Returns whether the one origin is that of a URL.
+fn has_origin(headers: &HeaderMap, url: &str) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let (Some(origin), None) = (origins.next(), origins.next()) else { return false };
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&format!("{scheme}://{authority}")))
+}
+
+fn may_open(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (None, _) => true,
@@ -41,6 +58,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pages_of_the_public_url_may_open_a_socket_behind_any_proxy() {
+        for (origin, expected) in [
+            ("https://tickets.example", true),
+            ("https://TICKETS.example", true),
+            ("http://tickets.example", false),
+            ("https://tickets.example.evil.example", false),
+            ("https://tickets.example:8443", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            assert_eq!(has_origin(&headers, "https://tickets.example/shop"), expected, "{origin}");
+        }
+    }
+
+    #[test]
     fn own_and_listed_pages_may_open_a_socket() {
         let allowed = ["https://shop.example".to_owned()];
         let cases = [
@@ -63,7 +95,7 @@ mod tests {
                 headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
             }
             let uri = Uri::from_static("/graphql");
-            assert_eq!(may_open_socket(&headers, &uri, &allowed), expected, "{origin:?}");
+            assert_eq!(may_open(&headers, &uri, &allowed), expected, "{origin:?}");
         }
     }
 }

@@ -86,7 +86,7 @@ pub(super) struct Queued {
     frame: Frame,
     /// The operation it belongs to; when that has been stopped the frame is no longer wanted.
     stop: Option<CancellationToken>,
-    _room: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 impl Queued {
@@ -95,14 +95,15 @@ impl Queued {
         self.stop.as_ref().is_none_or(|stop| !stop.is_cancelled())
     }
 
-    /// The frame as a message of `graphql-transport-ws`.
-    pub(super) fn text(&self) -> Utf8Bytes {
-        match &self.frame {
-            Frame::Text(text) => text.clone(),
-            Frame::Next(id, payload, _) => message::next(id, payload),
-            Frame::Error(id, errors) => message::error(id, errors),
-            Frame::Complete(id) => message::complete(id),
-        }
+    /// The frame as a message of `graphql-transport-ws`, and the room that it takes until it is written.
+    pub(super) fn into_text(self) -> (Utf8Bytes, OwnedSemaphorePermit) {
+        let text = match self.frame {
+            Frame::Text(text) => text,
+            Frame::Next(id, payload, _) => message::next(&id, &payload),
+            Frame::Error(id, errors) => message::error(&id, &errors),
+            Frame::Complete(id) => message::complete(&id),
+        };
+        (text, self.room)
     }
 
     /// What to write, for transports with another form of messages.
@@ -128,7 +129,7 @@ impl Sender {
     pub(super) async fn push(&self, frame: Frame, stop: Option<CancellationToken>) -> bool {
         let room = Arc::clone(&self.room).acquire_many_owned(room_for(&frame)).await;
         let (Ok(room), Ok(slot)) = (room, self.frames.reserve().await) else { return false };
-        slot.send(Queued { frame, stop, _room: room });
+        slot.send(Queued { frame, stop, room });
         true
     }
 
@@ -139,7 +140,7 @@ impl Sender {
             Err(TryAcquireError::NoPermits) => return Offer::Full,
             Err(TryAcquireError::Closed) => return Offer::Gone,
         };
-        match self.frames.try_send(Queued { frame, stop: Some(stop.clone()), _room: room }) {
+        match self.frames.try_send(Queued { frame, stop: Some(stop.clone()), room }) {
             Ok(()) => Offer::Taken,
             Err(TrySendError::Full(_)) => Offer::Full,
             Err(TrySendError::Closed(_)) => Offer::Gone,
@@ -222,10 +223,13 @@ mod tests {
         assert_eq!(room.as_mut().now_or_never(), None);
         let mut frames = Vec::new();
         receiver.take(&mut frames).await;
-        assert_eq!(frames[0].text(), message::next("a", "{}"));
+        assert!(frames[0].is_wanted());
         stop.cancel();
         assert!(!frames[0].is_wanted());
-        frames.clear();
+        let (written, held) = frames.remove(0).into_text();
+        assert_eq!(written, message::next("a", "{}"));
+        assert_eq!(room.as_mut().now_or_never(), None, "not yet written");
+        drop(held);
         assert!(room.await);
         drop(receiver);
         assert_eq!(sender.offer(next("{}".into()), &stop), Offer::Gone);

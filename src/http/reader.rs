@@ -113,9 +113,14 @@ impl Reader {
             };
             self.heard = Instant::now();
             let step = match message {
-                Message::Text(text) => self.session.receive(&text),
+                Message::Text(_) if !self.client.allowance.message() => Step::Close(Close::TOO_MANY_FRAMES),
+                Message::Text(text) => {
+                    self.client.sent(text.len());
+                    self.session.receive(&text)
+                }
                 Message::Binary(_) => Step::Close(Close::invalid("A message must be text")),
-                Message::Ping(_) | Message::Pong(_) => Step::Continue,
+                Message::Ping(_) | Message::Pong(_) if self.client.allowance.control() => Step::Continue,
+                Message::Ping(_) | Message::Pong(_) => Step::Close(Close::TOO_MANY_FRAMES),
                 Message::Close(_) => return None,
             };
             if let Err(close) = self.obey(step).await {
@@ -159,6 +164,11 @@ impl Reader {
                     Err(_) => return Err(Close::BUSY),
                 };
                 self.expires = expires(&self.engine.app, &viewer);
+                if let Ok(account) = viewer.account()
+                    && !self.client.sign_in(account, &self.engine.app.config)
+                {
+                    return Err(Close::TOO_MANY_SOCKETS);
+                }
                 let viewer = viewer.from_network(self.client.network);
                 self.caller = Some(Caller { viewer, id: self.client.id.clone() });
                 let ack = self.session.acknowledge();

@@ -1,10 +1,11 @@
 //! Serving until told to stop.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, future, time::Duration};
 
-use tokio::net::TcpListener;
-
-use super::router;
+use super::{
+    connection::{self, Listener, Timeouts},
+    router,
+};
 use crate::{app::App, graphql::Schema};
 
 /// Serves until `stop`, or until the application shuts down by itself; then takes nothing new, closes the sockets, and
@@ -12,28 +13,26 @@ use crate::{app::App, graphql::Schema};
 pub async fn serve(
     app: &App,
     schema: Schema,
-    listener: TcpListener,
+    listener: Listener,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let stopping = app.clone();
-    let signal = async move {
+) {
+    let signal = async {
         tokio::select! {
             () = stop => {}
-            () = stopping.shutdown.cancelled() => {}
+            () = app.shutdown.cancelled() => {}
         }
         tracing::info!("stopping: no new requests are taken");
-        stopping.shutdown.cancel();
+        app.shutdown.cancel();
+        future::pending::<Infallible>().await
     };
     let cut_off = async {
         app.shutdown.cancelled().await;
         tokio::time::sleep(Duration::from_secs(app.config.shutdown_seconds)).await;
     };
-    let service = router(app.clone(), schema).into_make_service_with_connect_info::<SocketAddr>();
+    let timeouts = Timeouts { idle: app.config.network.idle(), ..Timeouts::DEFAULT };
     tokio::select! {
-        served = axum::serve(listener, service).with_graceful_shutdown(signal) => served,
-        () = cut_off => {
-            tracing::warn!("requests were cut off");
-            Ok(())
-        }
+        () = connection::serve(app, router(app.clone(), schema), listener, timeouts) => {}
+        () = cut_off => tracing::warn!("requests were cut off"),
+        never = signal => match never {},
     }
 }

@@ -6,14 +6,22 @@
 //! the socket ends; everything else ends with it.
 
 use super::{
-    answer, message, operation::Engine, origin, reader, request_id::RequestId, subscriber::MAX_PAYLOAD_BYTES,
+    Door, answer,
+    connection::{Arrival, ClientAddress, SocketUse},
+    flood::Allowance,
+    message, origin,
+    places::{Place, Places},
+    reader,
+    request_id::RequestId,
+    subscriber::MAX_PAYLOAD_BYTES,
 };
-use crate::auth::Network;
+use crate::{auth::Network, config::Config};
 use axum::{
     extract::ws::WebSocketUpgrade,
-    http::{StatusCode, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
+use entity::AccountId;
 use std::time::Duration;
 use tracing::Instrument;
 
@@ -21,6 +29,9 @@ use tracing::Instrument;
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// The library's own buffers, which it would otherwise make 32 times as large for every socket.
 const BUFFER_BYTES: usize = 4 * 1024;
+
+/// Seconds after which a client whose network has too many sockets may try again.
+const TRY_AGAIN: HeaderValue = HeaderValue::from_static("10");
 
 /// How patient a socket is.
 #[derive(Clone, Copy, Debug)]
@@ -35,13 +46,40 @@ pub struct Patience {
     pub farewell: Duration,
 }
 
-/// The client at the other end of a socket.
-#[derive(Clone, Debug)]
+/// The open sockets of each network and of each account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sockets {
+    networks: Places<Network>,
+    accounts: Places<AccountId>,
+}
+
+/// The client at the other end of a socket, with what its socket takes up.
 pub(super) struct Client {
     /// The id of the request that opened the socket.
     pub id: RequestId,
     /// The network that it calls from, if known.
     pub network: Option<Network>,
+    /// What it may still send.
+    pub allowance: Allowance,
+    accounts: Places<AccountId>,
+    connection: Option<SocketUse>,
+    _network: Option<Place<Network>>,
+    account: Option<Place<AccountId>>,
+}
+
+impl Client {
+    /// Counts the socket for an account. Returns false if the account has too many.
+    pub(super) fn sign_in(&mut self, account: AccountId, config: &Config) -> bool {
+        self.account = self.accounts.take(account, config.network.max_sockets_per_account);
+        self.account.is_some()
+    }
+
+    /// Records a message, whose bytes are no flood.
+    pub(super) fn sent(&self, bytes: usize) {
+        if let Some(connection) = &self.connection {
+            connection.message(bytes);
+        }
+    }
 }
 
 impl Default for Patience {
@@ -56,21 +94,16 @@ impl Default for Patience {
 }
 
 /// Answers an upgrade, and serves the socket if its page and its protocol are acceptable.
-pub(super) fn upgrade(
-    engine: &Engine,
-    patience: Patience,
-    id: RequestId,
-    parts: &Parts,
-    upgrade: WebSocketUpgrade,
-) -> Response {
-    if !origin::may_open_socket(&parts.headers, &parts.uri, &engine.app.config.allowed_origins) {
+pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
+    let (app, patience) = (&door.engine.app, door.patience);
+    if !origin::may_open_socket(&parts.headers, &parts.uri, &app.config) {
         return answer::refused(
             StatusCode::FORBIDDEN,
             "ORIGIN_NOT_ALLOWED",
             "This page may not open a socket here.",
         );
     }
-    if engine.app.shutdown.is_cancelled() {
+    if app.shutdown.is_cancelled() {
         return answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The server is going down.");
     }
     let upgrade = upgrade.protocols([message::PROTOCOL]);
@@ -78,11 +111,11 @@ pub(super) fn upgrade(
         let message = "Ask for the sub-protocol graphql-transport-ws.";
         return answer::refused(StatusCode::BAD_REQUEST, "SUBPROTOCOL_NOT_ACCEPTABLE", message);
     }
+    let Some(client) = client(door, id, parts) else { return too_many() };
     // Taken now, so that shutdown waits for the socket even while its task has not begun.
-    let tracked = engine.app.tasks.token();
-    let engine = engine.clone();
-    let span = tracing::info_span!("socket", request.id = %id);
-    let client = Client { id, network: parts.extensions.get().copied() };
+    let tracked = app.tasks.token();
+    let engine = door.engine.clone();
+    let span = tracing::info_span!("socket", request.id = %client.id);
     upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -94,4 +127,33 @@ pub(super) fn upgrade(
             app.spawn_in_crowd(reader::serve(engine, patience, client, socket).instrument(span));
             drop(tracked);
         })
+}
+
+/// The client of a new socket, unless its network has too many.
+fn client(door: &Door, id: RequestId, parts: &Parts) -> Option<Client> {
+    let settings = &door.engine.app.config.network;
+    let address = parts.extensions.get::<ClientAddress>();
+    let network: Option<Network> = parts.extensions.get().copied();
+    let counted = network.filter(|_| !address.is_some_and(|address| settings.is_allowed(address.0)));
+    let place = match counted {
+        Some(network) => Some(door.sockets.networks.take(network, settings.max_sockets_per_network)?),
+        None => None,
+    };
+    Some(Client {
+        id,
+        network,
+        allowance: Allowance::default(),
+        accounts: door.sockets.accounts.clone(),
+        connection: parts.extensions.get::<Arrival>().map(Arrival::begin_socket),
+        _network: place,
+        account: None,
+    })
+}
+
+fn too_many() -> Response {
+    tracing::warn!(rule = "sockets_per_network", "a socket is refused");
+    let message = "Your network has too many sockets open. Close some, or share one.";
+    let mut response = answer::refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
+    response.headers_mut().insert(header::RETRY_AFTER, TRY_AGAIN);
+    response
 }

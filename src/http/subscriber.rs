@@ -13,8 +13,9 @@ use futures_util::{FutureExt, StreamExt};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
 
-/// Bytes of one payload to a client. A result beyond it belongs to HTTP.
-pub(super) const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// Bytes of one payload to a client. A result beyond it belongs to HTTP. With the frame around it, it fits into the
+/// [queue](super::queue), so a client that does not read holds no more than the queue's bytes.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 255 * 1024;
 
 /// Runs one operation to its end, or until its client has had enough.
 pub(super) async fn run(

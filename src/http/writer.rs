@@ -47,7 +47,8 @@ pub(super) async fn write(
     }
 }
 
-/// Writes a batch with one flush. The frames give their room back when all is written.
+/// Writes a batch with one flush. The frames give their room back when all is written; until then the socket's own buffer
+/// holds one copy of what a client does not read, and nothing else does.
 async fn write_batch(
     sink: &mut SplitSink<WebSocket, Message>,
     frames: &mut Vec<Queued>,
@@ -56,11 +57,12 @@ async fn write_batch(
     if ping {
         sink.feed(Message::Ping(Bytes::new())).await?;
     }
-    for frame in frames.iter().filter(|frame| frame.is_wanted()) {
-        sink.feed(Message::Text(frame.text())).await?;
-    }
-    sink.flush().await?;
+    let mut rooms = Vec::with_capacity(frames.len());
     // An idle socket keeps no buffer.
-    *frames = Vec::new();
-    Ok(())
+    for frame in std::mem::take(frames).into_iter().filter(Queued::is_wanted) {
+        let (text, room) = frame.into_text();
+        rooms.push(room);
+        sink.feed(Message::Text(text)).await?;
+    }
+    sink.flush().await
 }

@@ -19,13 +19,12 @@ use tessera::{
     clock::Clock,
     config::Config,
     graphql,
-    http::{self, Patience},
+    http::{self, Listener, Patience, Timeouts},
     keys::SigningKeys,
     server,
     store::Store,
     worker,
 };
-use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::{laws, postgres, sqlite};
@@ -174,14 +173,17 @@ impl World {
 
     /// Listens on a real socket until the world ends; the address.
     pub(crate) async fn listen(&self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        self.listen_with(Timeouts::DEFAULT).await
+    }
+
+    /// The same, with connections that may take as long as this.
+    pub(crate) async fn listen_with(&self, timeouts: Timeouts) -> String {
+        let mut config = self.app.config.clone();
+        config.listen.set_port(0);
+        let listener = Listener::bind(&config).await.expect("a listener");
         let address = listener.local_addr().expect("an address");
-        let (router, shutdown) = (self.router.clone(), self.app.shutdown.clone());
-        self.app.spawn(async move {
-            let served = axum::serve(listener, router)
-                .with_graceful_shutdown(async move { shutdown.cancelled().await });
-            served.await.expect("served");
-        });
+        let (router, app) = (self.router.clone(), self.app.clone());
+        self.app.spawn(async move { http::serve_router(&app, router, listener, timeouts).await });
         address.to_string()
     }
 

@@ -1,0 +1,143 @@
+//! What the front door learns from the connection a request came by: the client's address, and whether the request is
+//! for this server at all.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, Request},
+    http::{HeaderValue, StatusCode, Version, header},
+    response::Response,
+};
+
+use super::{
+    super::answer,
+    activity::{Activity, Exchange},
+    address,
+    host::{HostFault, Hosts},
+};
+use crate::{
+    auth::Network,
+    config::{Config, NetworkSettings},
+};
+
+const HEALTH: &str = "/health/";
+/// A year. Subdomains are other servers, which we know nothing of.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// The connection that a request came by.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Arrival {
+    peer: IpAddr,
+    activity: Arc<Activity>,
+}
+
+/// The address of a request's client, as far as the proxies are trusted.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+impl Arrival {
+    /// A connection from `peer`.
+    pub(super) fn new(peer: IpAddr, activity: Arc<Activity>) -> Self {
+        Self { peer, activity }
+    }
+
+    /// What the connection is doing.
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// Keeps the connection from being idle for as long as a WebSocket uses it.
+    pub(in crate::http) fn begin_socket(&self) -> SocketUse {
+        SocketUse { activity: Arc::clone(&self.activity), _exchange: self.activity.begin_socket() }
+    }
+}
+
+/// A WebSocket's use of its connection.
+#[derive(Debug)]
+pub(in crate::http) struct SocketUse {
+    activity: Arc<Activity>,
+    _exchange: Exchange,
+}
+
+impl SocketUse {
+    /// Records a message, whose bytes are no overhead.
+    pub(in crate::http) fn message(&self, bytes: usize) {
+        self.activity.used(bytes);
+    }
+}
+
+/// The rules for all requests.
+#[derive(Debug)]
+pub(in crate::http) struct ArrivalRules {
+    hosts: Hosts,
+    network: NetworkSettings,
+    is_secure: bool,
+}
+
+impl ArrivalRules {
+    /// The rules that the settings make.
+    pub(in crate::http) fn of(config: &Config) -> Self {
+        Self {
+            hosts: Hosts::of(config),
+            network: config.network.clone(),
+            is_secure: config.public_url().starts_with("https://"),
+        }
+    }
+
+    /// Tells the request its client's address, and refuses it if it is not for this server.
+    pub(in crate::http) fn admit(&self, request: &mut Request) -> Result<(), Response> {
+        let arrival = request.extensions().get::<Arrival>().cloned();
+        let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = arrival.as_ref().map(|arrival| arrival.peer).or(connected.map(|connected| connected.0.ip()));
+        if let Some(peer) = peer {
+            let trusted = |address| self.network.is_trusted_proxy(address);
+            let client = address::client(peer.to_canonical(), request.headers(), trusted);
+            request.extensions_mut().insert(Network::of(client));
+            request.extensions_mut().insert(ClientAddress(client));
+        }
+        // Only what came over a connection has a host: calls within the process have none.
+        let Some(arrival) = arrival else { return Ok(()) };
+        // Probes call by address and may have no name for the server.
+        if request.uri().path().starts_with(HEALTH) {
+            return Ok(());
+        }
+        if arrival.activity.is_reserved() {
+            return Err(full());
+        }
+        self.hosts.check(request.version(), request.uri(), request.headers()).map_err(refused)
+    }
+
+    /// Adds the headers that depend on the connection.
+    pub(in crate::http) fn finish(&self, version: Version, arrival: Option<&Arrival>, response: &mut Response) {
+        let headers = response.headers_mut();
+        if self.is_secure {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+        if version < Version::HTTP_2 && arrival.is_some_and(|arrival| arrival.activity.is_reserved()) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+fn full() -> Response {
+    let mut response =
+        answer::refused(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "The server has too many connections.");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    response
+}
+
+fn refused(fault: HostFault) -> Response {
+    match fault {
+        HostFault::Malformed => {
+            answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "The request must name exactly one host.")
+        }
+        HostFault::Foreign => answer::refused(
+            StatusCode::MISDIRECTED_REQUEST,
+            "HOST_NOT_ALLOWED",
+            "This server does not serve that host.",
+        ),
+    }
+}

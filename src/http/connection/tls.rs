@@ -1,0 +1,148 @@
+//! TLS by rustls and aws-lc: versions 1.2 and 1.3, and a certificate that is replaced while connections stay open.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
+
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs::{Ticketer, default_provider},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::{fs, time::sleep};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::NetworkSettings;
+
+/// What is agreed on in the handshake, best first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// A fault in the certificate or its key.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsFault {
+    #[error("{} cannot be read: {fault}", path.display())]
+    Unreadable { path: PathBuf, fault: io::Error },
+    #[error("{} holds no certificate in PEM format", .0.display())]
+    NoCertificate(PathBuf),
+    #[error("{} holds no private key in PEM format", .0.display())]
+    NoKey(PathBuf),
+    #[error("the certificate and its key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// What TLS connections are accepted with.
+#[derive(Clone)]
+pub(super) struct Tls {
+    /// Performs the handshake.
+    pub acceptor: TlsAcceptor,
+    certificate: Arc<Certificate>,
+}
+
+impl Tls {
+    /// Loads the certificate, if the settings name one.
+    pub(super) async fn load(settings: &NetworkSettings) -> Result<Option<Self>, TlsFault> {
+        let (Some(chain), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
+        let files = Files { chain: chain.clone(), key: key.clone() };
+        let stamps = files.stamps().await;
+        let current = RwLock::new(Arc::new(files.load().await?));
+        let certificate = Arc::new(Certificate { files, current });
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(certificate.clone());
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        // Sessions are resumed by tickets, whose keys change every six hours and are never written anywhere.
+        config.ticketer = Ticketer::new()?;
+        config.ignore_client_order = true;
+        tracing::debug!(?stamps, "a certificate is loaded");
+        Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }))
+    }
+
+    /// Looks at the files again and again, and takes a new pair into use. A pair that is no good is reported once and changes
+    /// nothing; so is a certificate whose key is written a moment later.
+    pub(super) async fn follow(&self, every: Duration) {
+        let files = &self.certificate.files;
+        // What changed since the start is found in the first round.
+        let mut seen = None;
+        loop {
+            let stamps = files.stamps().await;
+            if seen.as_ref() != Some(&stamps) {
+                let is_first = seen.replace(stamps).is_none();
+                match files.load().await {
+                    Ok(pair) => {
+                        if self.certificate.replace(pair) {
+                            tracing::info!("a new certificate is in use");
+                        }
+                    }
+                    Err(fault) if is_first => tracing::warn!(%fault, "the certificate changed during the start"),
+                    Err(fault) => tracing::warn!(%fault, "the new certificate is not used"),
+                }
+            }
+            sleep(every).await;
+        }
+    }
+}
+
+/// The certificate in use.
+#[derive(Debug)]
+struct Certificate {
+    files: Files,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificate {
+    /// Takes a pair into use. Returns false if it is the one in use.
+    fn replace(&self, pair: CertifiedKey) -> bool {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.cert == pair.cert {
+            return false;
+        }
+        *current = Arc::new(pair);
+        true
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// Where certificate and key are.
+#[derive(Debug)]
+struct Files {
+    chain: PathBuf,
+    key: PathBuf,
+}
+
+/// By which a change of a file is noticed: its time and its size.
+type Stamp = Option<(SystemTime, u64)>;
+
+impl Files {
+    async fn stamps(&self) -> [Stamp; 2] {
+        let stamp = async |path: &Path| {
+            let file = fs::metadata(path).await.ok()?;
+            Some((file.modified().ok()?, file.len()))
+        };
+        [stamp(&self.chain).await, stamp(&self.key).await]
+    }
+
+    /// Reads the files and checks that they belong together.
+    async fn load(&self) -> Result<CertifiedKey, TlsFault> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(&self.chain).await?).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty());
+        let chain = chain.ok_or_else(|| TlsFault::NoCertificate(self.chain.clone()))?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key).await?)
+            .map_err(|_| TlsFault::NoKey(self.key.clone()))?;
+        Ok(CertifiedKey::from_der(chain, key, &default_provider())?)
+    }
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, TlsFault> {
+    fs::read(path).await.map_err(|fault| TlsFault::Unreadable { path: path.to_owned(), fault })
+}

@@ -10,7 +10,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 pub use self::{
-    documents::DocumentSettings, limits::LimitSettings, network::NetworkSettings,
+    documents::DocumentSettings,
+    limits::{LimitError, LimitSettings, Rate, Window},
+    network::NetworkSettings,
     telemetry::TelemetrySettings,
 };
 
@@ -125,6 +127,9 @@ pub enum ConfigError {
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
+    /// A limit is out of range.
+    #[error(transparent)]
+    Limits(#[from] LimitError),
 }
 
 impl Config {
@@ -155,6 +160,7 @@ impl Config {
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);
         }
+        self.limits.validate()?;
         Ok(())
     }
 

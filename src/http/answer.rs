@@ -3,7 +3,8 @@
 //! The mapping follows the 61 audits of the `graphql-http` suite and stands here alone, because the specification's
 //! draft of 2026 wants other numbers (422, 294).
 
-use super::guard::Refusal;
+use super::{guard::Refusal, limit};
+use crate::limits::Exceeded;
 use async_graphql::{Response as GraphqlResponse, Value};
 use axum::{
     body::Body,
@@ -131,6 +132,8 @@ pub(super) enum Failure {
     Token(Refusal),
     /// The request is well formed, but its document is refused.
     Document(Refusal),
+    /// The caller is over a limit; nothing was done.
+    Limited(Exceeded),
 }
 
 impl Failure {
@@ -145,6 +148,7 @@ impl Failure {
                 (StatusCode::UNAUTHORIZED, refusal, Some((header::WWW_AUTHENTICATE, "Bearer")))
             }
             Self::Document(refusal) => (media.refused_status(), refusal, None),
+            Self::Limited(exceeded) => return limit::answer(media, &exceeded),
         };
         let mut response = reply(media, status, json!({ "errors": errors(&refusal) }).to_string());
         if let Some((name, value)) = header {
@@ -175,7 +179,7 @@ pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
     json!([{ "message": refusal.message, "extensions": { "code": refusal.code } }])
 }
 
-fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Response {
+pub(super) fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Response {
     (status, [(header::CONTENT_TYPE, media.content_type())], body.into()).into_response()
 }
 

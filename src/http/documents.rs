@@ -7,10 +7,16 @@ use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection}
 use aws_lc_rs::digest::{Context, SHA256};
 use moka::sync::Cache;
 
-use super::guard::{self, Costs, Introspection, Refusal};
-use crate::graphql::{
-    complete::Shape,
-    public::{self, Public},
+use super::{
+    guard::{self, Costs, Introspection, Refusal},
+    limit,
+};
+use crate::{
+    graphql::{
+        complete::Shape,
+        public::{self, Public},
+    },
+    limits::Charges,
 };
 
 /// Bytes of text whose documents are kept; a parsed document takes some ten times its text.
@@ -40,6 +46,8 @@ pub(super) struct Document {
     pub(super) public: Option<Public>,
     /// Whether it comes first when more is asked than can be done.
     pub(super) is_urgent: bool,
+    /// What it costs its caller.
+    pub(super) charges: Charges,
 }
 
 /// The documents of a server. All clones are the same one.
@@ -69,7 +77,9 @@ impl Documents {
             return Ok(document);
         }
         let admitted = guard::admit(text, operation_name, self.0.introspection, &self.0.costs)?;
+        let weight = limit::weight_of(self.0.costs.estimate(&admitted.document, operation_name));
         let document = Arc::new(Document {
+            charges: limit::charges_of(&admitted.document, operation_name, weight),
             bytes: u32::try_from(text.len()).unwrap_or(u32::MAX),
             public: public::public(&admitted.document, operation_name, &self.0.shape),
             is_urgent: is_urgent(&admitted.document, admitted.kind),

@@ -14,6 +14,7 @@ mod geometry;
 mod graphiql;
 mod graphql;
 pub mod guard;
+mod limit;
 mod message;
 mod operation;
 mod origin;
@@ -203,6 +204,11 @@ fn cors(allowed: Vec<String>) -> CorsLayer {
             request_id::HEADER,
             HeaderName::from_static(coupon_codes::KEY),
         ])
-        .expose_headers([request_id::HEADER, header::RETRY_AFTER, header::ETAG])
+        .expose_headers(
+            [request_id::HEADER, header::RETRY_AFTER, header::ETAG]
+                .into_iter()
+                .chain(limit::HEADERS)
+                .collect::<Vec<_>>(),
+        )
         .max_age(Duration::from_mins(10))
 }

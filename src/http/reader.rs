@@ -90,6 +90,10 @@ impl Reader {
     async fn read(&mut self) -> Option<Close> {
         loop {
             let (deadline, late) = self.deadline();
+            // A client that sends without a pause always has a message ready, which would win over the deadline.
+            if deadline <= Instant::now() {
+                return Some(late);
+            }
             let message = tokio::select! {
                 biased;
                 () = self.engine.app.shutdown.cancelled() => return Some(Close::RESTART),
@@ -183,8 +187,18 @@ impl Reader {
             biased;
             () = self.engine.app.shutdown.cancelled() => {}
             () = self.stop.cancelled() => {}
+            // Expired: the next look at the deadline ends the socket.
+            () = until(self.expires) => {}
             _ = self.sender.send(frame) => {}
         }
+    }
+}
+
+/// Waits until `at`, or forever if there is no such moment.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     answer,
     guard::Refusal,
-    message,
+    limit, message,
     operation::{Caller, Engine, Prepared},
     params::Params,
     queue::{Frame, Sender},
@@ -30,6 +30,10 @@ pub(super) async fn run(
         Ok(prepared) => prepared,
         Err(refusal) => return end(&operation, &sender, refused(operation.id(), &refusal)).await,
     };
+    if let Err(exceeded) = engine.app.limits.operation(&caller.viewer, &prepared.document.charges).await {
+        let errors = limit::errors(&exceeded).to_string();
+        return end(&operation, &sender, message::error(operation.id(), &errors)).await;
+    }
     if let Some(common) = shared::common(&mut prepared) {
         return shared::join(engine, prepared, common, operation, sender).await;
     }

@@ -64,13 +64,7 @@ impl Costs {
     /// Refuses the operation if it may yield too much. The document must have passed [`super::check()`], which bounds
     /// its size with all fragments expanded.
     pub fn check(&self, document: &ExecutableDocument, name: Option<&str>) -> Result<(), Refusal> {
-        let Some(operation) = chosen(&document.operations, name) else { return Ok(()) };
-        let root = match operation.ty {
-            OperationType::Query => "Query",
-            OperationType::Mutation => "Mutation",
-            OperationType::Subscription => "Subscription",
-        };
-        let cost = self.of_set(document, &operation.selection_set.node, root, LIST);
+        let cost = self.estimate(document, name);
         if cost <= MAX_COST {
             return Ok(());
         }
@@ -80,6 +74,17 @@ impl Costs {
                 "This may yield {cost} fields, and {MAX_COST} are the most: ask for fewer lists inside lists."
             ),
         ))
+    }
+
+    /// Returns how many fields the operation may yield.
+    pub fn estimate(&self, document: &ExecutableDocument, name: Option<&str>) -> u64 {
+        let Some(operation) = chosen(&document.operations, name) else { return 0 };
+        let root = match operation.ty {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
+        };
+        self.of_set(document, &operation.selection_set.node, root, LIST)
     }
 
     /// What a selection on `parent` may yield, where a page of it has `page` items.

@@ -10,14 +10,14 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    account::throttle::Attempts,
-    auth::{Identity, password::Passwords, token::AccessTokens},
+    auth::{Known, device::DeviceTokens, password::Passwords, token::AccessTokens},
     bus::Bus,
     clock::Clock,
     config::Config,
-    coupon::{promise::Promise, stages::Boards, throttle::Guesses, turns::Turns},
+    coupon::{promise::Promise, stages::Boards, turns::Turns},
     inventory::desk::Desks,
     keys::{KeyFault, SigningKeys},
+    limits::Limits,
     outbox::Outbox,
     payment::{provider::PaymentProvider, sandbox::Sandbox},
     store::Store,
@@ -58,14 +58,18 @@ pub struct Parts {
     pub keys: SigningKeys,
     /// Access tokens.
     pub tokens: AccessTokens,
+    /// Device tokens.
+    pub devices: DeviceTokens,
     /// Password hashing.
     pub passwords: Passwords,
+    /// What one network, account or shop may do.
+    pub limits: Limits,
     /// Signs ticket codes.
     pub ticket_keys: TicketKeys,
     /// Verifies ticket codes.
     pub ticket_verifier: TicketVerifier,
     /// Sessions looked up a moment ago; none for one that has ended.
-    pub sessions: Cache<SessionId, Option<Identity>>,
+    pub sessions: Cache<SessionId, Option<Known>>,
     /// Seat maps are immutable, so they are kept.
     pub seat_maps: Cache<SeatMapId, Arc<SeatMap>>,
     /// Which map an event has that everybody may see.
@@ -86,8 +90,6 @@ pub struct Parts {
     pub shutdown: CancellationToken,
     /// Cancelled when no request is in progress any more: the desks end.
     pub drained: CancellationToken,
-    pub(crate) attempts: Attempts,
-    pub(crate) guesses: Guesses,
     pub(crate) turns: Turns,
     pub(crate) boards: Boards,
     pub(crate) desks: Desks,
@@ -108,7 +110,9 @@ impl App {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self(Arc::new(Parts {
             tokens: AccessTokens::new(&keys, ISSUER, ISSUER, longest)?,
-            passwords: Passwords::new(cores, PASSWORDS_WAITING),
+            devices: DeviceTokens::new(&keys),
+            passwords: Passwords::new(cores, PASSWORDS_WAITING, config.limits.passwords_waiting),
+            limits: Limits::new(&config.limits, &clock),
             ticket_keys: TicketKeys::new(&keys),
             ticket_verifier: TicketVerifier::new(keys.ticket.public()),
             sessions: Cache::builder().max_capacity(SESSIONS_MAX).time_to_live(SESSION_BELIEVED).build(),
@@ -130,8 +134,6 @@ impl App {
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             drained: CancellationToken::new(),
-            attempts: Attempts::default(),
-            guesses: Guesses::default(),
             turns: Turns::default(),
             boards: Boards::default(),
             desks: Desks::default(),

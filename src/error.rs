@@ -41,6 +41,11 @@ pub enum Fault {
         /// After how many seconds to try again.
         retry_after_seconds: u32,
     },
+    /// The caller is over a limit of its network, account or shop; nothing was done, and the caller waits.
+    RateLimited {
+        /// After how many milliseconds to try again.
+        retry_after_ms: u64,
+    },
     /// A dependency did not answer in time; trying again may help.
     Unavailable,
     /// Our bug, or the database's trouble: logged once at the boundary, shown to nobody.

@@ -29,6 +29,8 @@ pub struct Model {
     pub kind: AccountKind,
     /// Lower-cased e-mail address, unique; guests have none.
     pub email: Option<String>,
+    /// The e-mail address in the form in which addresses that look alike are equal, unique; guests have none.
+    pub email_skeleton: Option<String>,
     /// Display name; may be empty.
     pub name: String,
     /// Phone number as given.

@@ -6,7 +6,7 @@ pub mod rules;
 mod session;
 mod sign_in;
 mod sign_up;
-pub(crate) mod throttle;
+mod throttle;
 
 use entity::{AccountId, account};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
@@ -34,7 +34,7 @@ pub enum Refusal {
     AlreadySignedUp,
     /// No account has this e-mail address and password; which of the two is wrong is not told.
     WrongCredentials,
-    /// Too many wrong passwords were tried for this e-mail address.
+    /// Too many wrong passwords were tried for this e-mail address, or from this network.
     TooManyAttempts {
         /// After how many seconds one more will be looked at.
         retry_after_seconds: u32,
@@ -56,8 +56,24 @@ pub(crate) async fn by_ids(app: &App, ids: Vec<AccountId>) -> Faulty<Vec<account
 
 /// The user with this e-mail address, however it is spelled.
 pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> Faulty<Option<account::Model>> {
-    let Some(email) = rules::email(email) else { return Ok(None) };
-    Ok(account::Entity::find().filter(account::Column::Email.eq(email)).one(db).await?)
+    let spellings = spellings(email);
+    if spellings.is_empty() {
+        return Ok(None);
+    }
+    let mut found =
+        account::Entity::find().filter(account::Column::Email.is_in(spellings.clone())).all(db).await?;
+    found.sort_by_key(|account| spellings.iter().position(|email| account.email.as_ref() == Some(email)));
+    Ok(found.into_iter().next())
+}
+
+/// The spellings in which an e-mail address may be stored: as it is stored now, and as older versions did. Empty for a
+/// text that is no e-mail address.
+fn spellings(email: &str) -> Vec<String> {
+    let older = email.trim().to_lowercase();
+    let older = (older.len() <= rules::EMAIL_MAX && older.contains('@')).then_some(older);
+    let mut spellings: Vec<String> = rules::email(email).into_iter().chain(older).collect();
+    spellings.dedup();
+    spellings
 }
 
 /// The account, locked until the transaction ends where the database locks rows.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::account;
 use sea_orm::ActiveValue::{Set, Unchanged};
 
-use super::{Refusal, locked_in_tx, of_viewer, session};
+use super::{Refusal, locked_in_tx, of_viewer, session, throttle};
 use crate::{
     app::App,
     auth::{
@@ -37,9 +37,9 @@ pub async fn change_password(
     let account = of_viewer(app, viewer).await?;
     let email = account.email.as_deref().unwrap_or_default();
     let new = try_new(input.new, email, "newPassword")?;
-    let attempt = app.attempts.begin(email, app.clock.now())?;
-    attempt.settle(matches(app, input.current, Some(account.clone())).await)?;
-    let hash = hash(app, new).await?;
+    let attempt = throttle::begin_own(app, viewer).await?;
+    attempt.settle(matches(app, viewer, input.current, Some(account.clone())).await).await?;
+    let hash = hash(app, viewer, new).await?;
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     // Race: somebody else who knew the old password may have changed it while this one was hashed.
@@ -70,18 +70,21 @@ pub(super) fn try_new(text: String, email: &str, path: &str) -> Faulty<NewPasswo
 }
 
 /// The hash to store.
-pub(super) async fn hash(app: &App, password: NewPassword) -> Faulty<String> {
-    app.passwords.hash(password, app.random()).await.map_err(|fault| told(app, fault))
+pub(super) async fn hash(app: &App, viewer: &Viewer, password: NewPassword) -> Faulty<String> {
+    let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
+    passwords.hash(password, app.random()).await.map_err(|fault| told(app, fault))
 }
 
 /// The account, if the password is its own. No account takes as long as a wrong password.
 pub(super) async fn matches(
     app: &App,
+    viewer: &Viewer,
     password: String,
     account: Option<account::Model>,
 ) -> Faulty<Option<account::Model>> {
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let good = app.passwords.verify(password, stored).await.map_err(|fault| told(app, fault))?;
+    let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
+    let good = passwords.verify(password, stored).await.map_err(|fault| told(app, fault))?;
     Ok(account.filter(|_| good))
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Invariant: pure and synchronous.
 
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
+
 /// The longest e-mail address that can be delivered to.
-const EMAIL_MAX: usize = 254;
+pub const EMAIL_MAX: usize = 254;
 /// The longest part before its `@`.
 const LOCAL_MAX: usize = 64;
 /// The most characters of a name.
@@ -13,20 +16,71 @@ const PHONE_MAX: usize = 32;
 /// The fewest digits of a telephone number.
 const PHONE_DIGITS_MIN: usize = 3;
 
-/// The e-mail address as it is kept, trimmed and in lower case; none if mail cannot be delivered to it.
+/// ASCII characters that may be in an e-mail address before its `@` besides letters and digits (RFC 5322, `atext` and the
+/// dot).
+const LOCAL_SIGNS: &str = ".!#$%&'*+-/=?^_`{|}~";
+
+/// Returns the e-mail address in its one spelling, or `None` if no mail can be delivered to it or it is made to look
+/// like another one.
+///
+/// The spelling is NFKC, in lower case, with the domain's ASCII form. Invisible characters and direction marks are
+/// refused, and so are words that mix scripts, except those that are written together, such as Latin and Han
+/// (Unicode TS 39, "highly restrictive").
 pub fn email(text: &str) -> Option<String> {
-    let email = text.trim().to_lowercase();
-    let (local, domain) = email.split_once('@')?;
-    let label = |label: &str| {
+    let text = text.trim();
+    if text.len() > EMAIL_MAX * 4 {
+        return None;
+    }
+    let text: String = text.nfkc().collect::<String>().to_lowercase().nfkc().collect();
+    let (local, domain) = text.split_once('@')?;
+    let is_local = (1..=LOCAL_MAX).contains(&local.len())
+        && local.chars().all(|letter| !letter.is_ascii() || is_local_ascii(letter))
+        && is_one_script(local);
+    let domain = ascii_domain(domain).filter(|_| is_local)?;
+    let email = format!("{local}@{domain}");
+    (email.len() <= EMAIL_MAX).then_some(email)
+}
+
+/// Returns the form of an e-mail address in which addresses that look alike are equal.
+///
+/// Letters beyond ASCII are replaced by what they can be mistaken for; ASCII letters stay, so that `modern` and `modem`
+/// are two addresses. Domains are compared as they are: one that looks alike belongs to somebody else, and is shown in
+/// its ASCII form.
+pub fn skeleton(email: &str) -> String {
+    let (local, domain) = email.split_once('@').unwrap_or((email, ""));
+    let mut skeleton = String::new();
+    for letter in local.chars() {
+        if letter.is_ascii() {
+            skeleton.push(letter);
+        } else {
+            skeleton.extend(unicode_security::skeleton(letter.encode_utf8(&mut [0; 4])));
+        }
+    }
+    format!("{}@{domain}", skeleton.nfc().collect::<String>().to_lowercase())
+}
+
+fn is_local_ascii(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || LOCAL_SIGNS.contains(letter)
+}
+
+/// Returns whether the letters are visible, and of one script or of scripts that are written together.
+fn is_one_script(text: &str) -> bool {
+    let letters: String = text.chars().filter(|letter| !LOCAL_SIGNS.contains(*letter)).collect();
+    letters.as_str().check_restriction_level(RestrictionLevel::HighlyRestrictive)
+}
+
+/// Returns the domain's ASCII form (UTS 46), if it is a host name of at least two labels, each of one script.
+fn ascii_domain(domain: &str) -> Option<String> {
+    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+    let (unicode, result) = idna::domain_to_unicode(&ascii);
+    let is_label = |label: &str| {
         !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.len() < 64
     };
-    let good = email.len() <= EMAIL_MAX
-        && (1..=LOCAL_MAX).contains(&local.len())
-        && domain.contains('.')
-        && domain.split('.').all(label)
-        && !domain.contains('@')
-        && !email.chars().any(|letter| letter.is_whitespace() || letter.is_control());
-    good.then_some(email)
+    let good = result.is_ok()
+        && ascii.contains('.')
+        && ascii.split('.').all(is_label)
+        && unicode.split('.').all(is_one_script);
+    good.then_some(ascii)
 }
 
 /// The telephone number as it is kept, trimmed; none if it cannot be one.
@@ -50,6 +104,17 @@ mod tests {
             ("  Ada@EXAMPLE.org \n", "ada@example.org"),
             ("a.b+c@sub.example.co.uk", "a.b+c@sub.example.co.uk"),
             ("ÅSA@example.org", "åsa@example.org"),
+            ("A\u{30a}sa@example.org", "åsa@example.org"),
+            ("ａｄａ＠example．org", "ada@example.org"),
+            ("müller@example.de", "müller@example.de"),
+            ("o'neil+tag@example.ie", "o'neil+tag@example.ie"),
+            ("用户@例子.公司", "用户@xn--fsqu00a.xn--55qx5d"),
+            ("用户abc@example.com", "用户abc@example.com"),
+            ("たろう太郎@例え.jp", "たろう太郎@xn--r8jz45g.jp"),
+            ("иван@почта.рф", "иван@xn--80a1acny.xn--p1ai"),
+            ("उपयोगकर्ता@example.in", "उपयोगकर्ता@example.in"),
+            ("user@MÜNCHEN.de", "user@xn--mnchen-3ya.de"),
+            ("user@xn--mnchen-3ya.de", "user@xn--mnchen-3ya.de"),
         ] {
             assert_eq!(email(text).as_deref(), Some(kept), "{text:?}");
         }
@@ -72,10 +137,62 @@ mod tests {
             "ada@.org",
             "ada@example.",
             "ada@-example.org",
+            "ada@example_.org",
+            "a,b@example.org",
+            "\"a b\"@example.org",
             &long,
             &longest,
         ] {
             assert_eq!(email(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_made_to_look_like_others_are_refused() {
+        for text in [
+            "a\u{200b}da@example.org",  // zero-width space
+            "a\u{200d}da@example.org",  // zero-width joiner
+            "\u{feff}ada@example.org",  // byte-order mark
+            "a\u{ad}da@example.org",    // soft hyphen
+            "a\u{202e}da@example.org",  // right-to-left override
+            "a\u{2066}da@example.org",  // isolate
+            "a\u{3164}da@example.org",  // Hangul filler
+            "a\u{fe0f}da@example.org",  // variation selector
+            "a\u{e0061}da@example.org", // tag character
+            "аda@example.org",          // Cyrillic а before Latin letters
+            "pаypal@example.org",
+            "αda@example.org",          // Greek α
+            "ada@exаmple.org",          // Cyrillic а in the domain
+            "ada@xn--exmple-4nf.org",   // the same, spelled in ASCII
+            "ada@exam\u{200b}ple.org",
+        ] {
+            assert_eq!(email(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_have_one_skeleton_and_other_addresses_their_own() {
+        let of = |text: &str| skeleton(&email(text).unwrap_or_else(|| panic!("{text} is an address")));
+        for (one, other) in [
+            ("сосо@example.org", "coco@example.org"), // Cyrillic letters only
+            ("οο@example.org", "oo@example.org"),     // Greek letters only
+            ("kız@example.org", "kiz@example.org"),
+            ("åsa@example.org", "A\u{30a}SA@example.org"),
+        ] {
+            assert_eq!(of(one), of(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("modern@example.org", "modem@example.org"),
+            ("anna1@example.org", "annal@example.org"),
+            ("o0@example.org", "oo@example.org"),
+            ("müller@example.de", "muller@example.de"),
+            ("сосо@example.org", "coco@example.com"),
+            ("иван@example.org", "ivan@example.org"),
+        ] {
+            assert_ne!(of(one), of(other), "{one} {other}");
+        }
+        for ascii in ["ada@example.org", "a.b+c@sub.example.co.uk", "x_1l0O@example.org"] {
+            assert_eq!(skeleton(&ascii.to_lowercase()), ascii.to_lowercase());
         }
     }
 

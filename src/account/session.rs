@@ -22,6 +22,7 @@ use crate::{
         },
     },
     error::{Fault, Faulty, Result},
+    limits::Rule,
     store::Tx,
 };
 
@@ -45,6 +46,8 @@ pub struct Session {
     pub refresh_token: RefreshToken,
     /// When the session ends unless it is refreshed before.
     pub refresh_expires_at: DateTime<Utc>,
+    /// Proves at later sign-ins that this device signed in before; only from a sign-in or a sign-up.
+    pub device_token: Option<String>,
 }
 
 impl fmt::Debug for Session {
@@ -67,12 +70,16 @@ impl Session {
 }
 
 /// Makes a guest, with a session.
-pub async fn create_guest(app: &App) -> Result<Session, Refusal> {
+pub async fn create_guest(app: &App, viewer: &Viewer) -> Result<Session, Refusal> {
+    if let Some(network) = app.limits.network_subject(viewer) {
+        app.limits.take((Rule::Guests, network), 1).await.map_err(Fault::from)?;
+    }
     let now = app.clock.now();
     let guest = account::Model {
         id: AccountId(app.clock.new_uuid()),
         kind: AccountKind::Guest,
         email: None,
+        email_skeleton: None,
         name: String::new(),
         phone: None,
         password_hash: None,
@@ -103,10 +110,13 @@ pub async fn refresh(app: &App, text: &str) -> Result<Session, Refusal> {
         .await?;
     let id = token::Entity::find_by_id(digest).one(&tx).await?.ok_or(Refusal::SessionEnded)?.session_id;
     if used.rows_affected == 0 {
-        end_in_tx(&tx, id, now).await?;
+        let ended = end_in_tx(&tx, id, now).await?;
         tx.commit().await?;
         forget(app, &[id]).await;
-        tracing::warn!(session.id = %id.0, "a refresh token was shown twice; its session is ended");
+        // Shown again and again, it is told once.
+        if ended {
+            tracing::warn!(target: "security", event = "token_reuse", session = %id.0, "a refresh token was shown twice; its session is ended");
+        }
         return Err(Refusal::SessionEnded.into());
     }
     let expires_at = now + lifetime(app);
@@ -204,18 +214,27 @@ async fn issue_in_tx(
     let lifetime = TimeDelta::seconds(app.config.access_seconds.into());
     let access_token = app.tokens.issue(subject, now, lifetime).map_err(Fault::internal)?;
     let access_expires_at = now.trunc_subsecs(0) + lifetime;
-    Ok(Session { id, account, access_token, access_expires_at, refresh_token, refresh_expires_at })
+    let device_token = None;
+    Ok(Session {
+        id,
+        account,
+        access_token,
+        access_expires_at,
+        refresh_token,
+        refresh_expires_at,
+        device_token,
+    })
 }
 
-/// Ends a session; one that has ended stays as it is.
-async fn end_in_tx(tx: &Tx, id: SessionId, now: DateTime<Utc>) -> Faulty<()> {
-    session::Entity::update_many()
+/// Ends a session, and returns whether it had not ended before.
+async fn end_in_tx(tx: &Tx, id: SessionId, now: DateTime<Utc>) -> Faulty<bool> {
+    let ended = session::Entity::update_many()
         .col_expr(session::Column::RevokedAt, Expr::value(now))
         .filter(session::Column::Id.eq(id))
         .filter(session::Column::RevokedAt.is_null())
         .exec(tx)
         .await?;
-    Ok(())
+    Ok(ended.rows_affected > 0)
 }
 
 /// Ends all sessions of the account but `spared`; says which ones to [`forget`] after the commit.

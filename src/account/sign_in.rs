@@ -1,7 +1,7 @@
 //! Signing in.
 
-use super::{Refusal, Session, by_email, locked_in_tx, password, session};
-use crate::{app::App, error::Result};
+use super::{Refusal, Session, by_email, locked_in_tx, password, session, throttle};
+use crate::{app::App, auth::Viewer, error::Result};
 
 /// Who wants to sign in.
 pub struct SignIn {
@@ -9,25 +9,32 @@ pub struct SignIn {
     pub email: String,
     /// The password.
     pub password: String,
+    /// The device token of an earlier session of the account.
+    pub device_token: Option<String>,
 }
 
 /// Opens a session for whoever knows the e-mail address and the password.
 ///
 /// An unknown e-mail address, a malformed one and a wrong password get the same answer after the same work.
-pub async fn sign_in(app: &App, input: SignIn) -> Result<Session, Refusal> {
-    let attempt = app.attempts.begin(&input.email, app.clock.now())?;
+pub async fn sign_in(app: &App, viewer: &Viewer, input: SignIn) -> Result<Session, Refusal> {
+    let spelling = throttle::spelling(&input.email);
+    let device = input.device_token.and_then(|token| app.devices.verify(&token, &spelling, app.clock.now()));
+    let attempt = throttle::begin(app, viewer, &input.email, device).await?;
     let verdict = async {
         let account = by_email(app.store.read(), &input.email).await?;
-        password::matches(app, input.password, account).await
+        password::matches(app, viewer, input.password, account).await
     };
-    let proven = attempt.settle(verdict.await)?;
+    let proven = attempt.settle(verdict.await).await?;
     let tx = app.store.begin().await?;
     // Race: the password may have been changed while it was checked, which ended all sessions. None is opened after.
     let account = locked_in_tx(&tx, proven.id).await?;
     if account.password_hash != proven.password_hash {
         return Err(Refusal::WrongCredentials.into());
     }
-    let session = session::open_in_tx(app, &tx, account, app.clock.now()).await?;
+    let now = app.clock.now();
+    let mut session = session::open_in_tx(app, &tx, account, now).await?;
     tx.commit().await?;
+    let device = device.unwrap_or_else(|| app.clock.new_uuid());
+    session.device_token = Some(app.devices.issue(&spelling, device, now));
     Ok(session)
 }

@@ -45,7 +45,7 @@ pub async fn sign_up(app: &App, viewer: &Viewer, input: SignUp) -> Result<Sessio
         },
     };
     let (checked, password) = check(input)?;
-    let hash = password::hash(app, password).await?;
+    let hash = password::hash(app, viewer, password).await?;
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     let (account, ended) = match guest {
@@ -57,9 +57,11 @@ pub async fn sign_up(app: &App, viewer: &Viewer, input: SignUp) -> Result<Sessio
             (account, ended)
         }
     };
-    let session = session::open_in_tx(app, &tx, account, now).await?;
+    let mut session = session::open_in_tx(app, &tx, account, now).await?;
     tx.commit().await?;
     session::forget(app, &ended).await;
+    let email = session.account.email.as_deref().unwrap_or_default();
+    session.device_token = Some(app.devices.issue(email, app.clock.new_uuid(), now));
     Ok(session)
 }
 
@@ -84,6 +86,7 @@ async fn create_in_tx(app: &App, tx: &Tx, checked: Checked, hash: String) -> Res
     let account = account::Model {
         id: AccountId(app.clock.new_uuid()),
         kind: AccountKind::User,
+        email_skeleton: Some(rules::skeleton(&checked.email)),
         email: Some(checked.email),
         name: checked.name,
         phone: checked.phone,
@@ -102,7 +105,9 @@ pub(super) async fn insert_in_tx(tx: &Tx, account: &account::Model) -> Result<()
     let row = account.clone().into_active_model().reset_all();
     match account::Entity::insert(row).exec_without_returning(tx).await {
         Ok(_) => Ok(()),
-        Err(error) if store::violates(&error, EMAIL_KEY.0, EMAIL_KEY.1) => Err(Refusal::EmailTaken.into()),
+        Err(error) if EMAIL_KEYS.iter().any(|(name, column)| store::violates(&error, name, column)) => {
+            Err(Refusal::EmailTaken.into())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -123,6 +128,7 @@ async fn upgrade_in_tx(
     let row = account::ActiveModel {
         id: Unchanged(guest),
         kind: Set(AccountKind::User),
+        email_skeleton: Set(Some(rules::skeleton(&checked.email))),
         email: Set(Some(checked.email)),
         name: if checked.name.is_empty() { NotSet } else { Set(checked.name) },
         phone: checked.phone.map_or(NotSet, |phone| Set(Some(phone))),
@@ -132,10 +138,13 @@ async fn upgrade_in_tx(
     };
     match store::save_versioned::<account::Entity>(tx, row, account.version, "account").await {
         Ok(account) => Ok(account),
-        Err(fault) if store::violated(&fault, EMAIL_KEY.0, EMAIL_KEY.1) => Err(Refusal::EmailTaken.into()),
+        Err(fault) if EMAIL_KEYS.iter().any(|(name, column)| store::violated(&fault, name, column)) => {
+            Err(Refusal::EmailTaken.into())
+        }
         Err(fault) => Err(Error::Fault(fault)),
     }
 }
 
-/// The constraint that gives an e-mail address to one account, and its column.
-const EMAIL_KEY: (&str, &str) = ("account_email_key", "account.email");
+/// The constraints that give an e-mail address, and those that look like it, to one account; each with its column.
+const EMAIL_KEYS: [(&str, &str); 2] =
+    [("account_email_key", "account.email"), ("account_skeleton_key", "account.email_skeleton")];

@@ -3,9 +3,13 @@
 //! An access token is believed for what it says, but its session is looked up too (and remembered for a moment), so
 //! that signing out, a stolen refresh token or a lost role takes effect everywhere within seconds.
 
+pub mod device;
+mod fair_queue;
 mod network;
 pub mod password;
 pub mod token;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::{AccountId, SessionId, account, account::AccountKind, session};
@@ -37,6 +41,14 @@ pub struct Identity {
     pub kind: AccountKind,
     /// One of the platform's operators.
     pub is_operator: bool,
+}
+
+/// A session that was looked up a moment ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    identity: Identity,
+    /// When the session ends unless it is refreshed before.
+    ends: DateTime<Utc>,
 }
 
 /// The token is not good; why is nobody's business.
@@ -108,9 +120,7 @@ pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Reje
     let Some(token) = token else { return Ok(Viewer::ANONYMOUS) };
     let claims = app.tokens.verify(token, app.clock.now()).map_err(|_| Rejected::Token)?;
     let session = SessionId(claims.subject.session);
-    let identity = app
-        .sessions
-        .try_get_with(session, identity_of(app, session))
+    let identity = current(app, session)
         .await
         .map_err(|_| Rejected::Unavailable)?
         .filter(|identity| identity.account.0 == claims.subject.id)
@@ -122,24 +132,40 @@ pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Reje
 pub async fn is_current(app: &App, viewer: &Viewer) -> bool {
     let Some((identity, until)) = viewer.account else { return true };
     until > app.clock.now()
-        && app
-            .sessions
-            .try_get_with(identity.session, identity_of(app, identity.session))
-            .await
-            .is_ok_and(|found| found == Some(identity))
+        && current(app, identity.session).await.is_ok_and(|found| found == Some(identity))
 }
 
-async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Identity>> {
+/// Returns whether the viewer's token is still valid, within the leeway in which it was accepted.
+pub fn is_in_time(app: &App, viewer: &Viewer) -> bool {
+    viewer.expires_at().is_none_or(|until| !token::is_over(until, app.clock.now()))
+}
+
+/// Returns the session's account, or `None` if the session has ended.
+async fn current(app: &App, id: SessionId) -> Result<Option<Identity>, Arc<Fault>> {
+    let read = || app.sessions.try_get_with(id, identity_of(app, id));
+    let mut known = read().await?;
+    // A session that was remembered may end while it is. If it was refreshed meanwhile, its end has moved.
+    if known.is_some_and(|known| known.ends <= app.clock.now()) {
+        app.sessions.invalidate(&id).await;
+        known = read().await?;
+    }
+    Ok(known.map(|known| known.identity))
+}
+
+async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Known>> {
     let db = app.store.read();
     let Some(session) = session::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
     if session.revoked_at.is_some() || session.expires_at <= app.clock.now() {
         return Ok(None);
     }
     let account = account::Entity::find_by_id(session.account_id).one(db).await?;
-    Ok(account.map(|account| Identity {
-        account: account.id,
-        session: id,
-        kind: account.kind,
-        is_operator: account.is_operator,
+    Ok(account.map(|account| {
+        let identity = Identity {
+            account: account.id,
+            session: id,
+            kind: account.kind,
+            is_operator: account.is_operator,
+        };
+        Known { identity, ends: session.expires_at }
     }))
 }

@@ -1,7 +1,8 @@
 //! Passwords: what may be one, and argon2id hashing that a flood of log-ins cannot turn against the server.
 //!
 //! A hash takes 19 MiB and tens of milliseconds by design. So hashing runs on blocking threads, at most two per
-//! core at once; a bounded number waits, and whoever comes after that is told so at once. Rate limits come before.
+//! core at once; a bounded number waits, and a caller beyond that is refused at once. Networks take turns, so that a
+//! flood from one of them delays the others by one hash each. Rate limits come before.
 //!
 //! Invariant: refusing costs what accepting costs. An unknown user, and a text that can be no password, are
 //! checked against a hash nobody knows the password of. Salts are given, never taken.
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use argon2::password_hash::{self, phc};
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher, PasswordVerifier};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use super::{Network, fair_queue::FairQueue};
 
 /// The parameters of every new hash: OWASP's first choice, m = 19 MiB, t = 2, p = 1.
 const MEMORY_KIB: u32 = 19_456;
@@ -87,21 +88,22 @@ impl NewPassword {
 /// The one place where passwords are hashed.
 #[derive(Clone, Debug)]
 pub struct Passwords {
-    /// Everybody inside: hashing or waiting.
-    admitted: Arc<Semaphore>,
-    /// Those hashing.
-    slots: Arc<Semaphore>,
+    queue: Arc<FairQueue<Option<Network>>>,
+    /// For whom this handle hashes.
+    network: Option<Network>,
 }
 
 impl Passwords {
-    /// Hashes on `cores` × 2 threads and lets at most `waiting` requests wait.
-    pub fn new(cores: NonZeroUsize, waiting: usize) -> Self {
-        Self::with_slots(cores.get().saturating_mul(2), waiting)
+    /// Hashes on `cores` × 2 threads and lets at most `waiting` requests wait, at most `each` of them from one network.
+    pub fn new(cores: NonZeroUsize, waiting: usize, each: usize) -> Self {
+        let queue = FairQueue::new(cores.get().saturating_mul(2), waiting, each);
+        Self { queue: Arc::new(queue), network: None }
     }
 
-    fn with_slots(slots: usize, waiting: usize) -> Self {
-        let room = |size: usize| Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)));
-        Self { admitted: room(slots.saturating_add(waiting)), slots: room(slots) }
+    /// Returns a handle to the same threads that hashes for `network`.
+    #[must_use]
+    pub fn on_behalf_of(&self, network: Option<Network>) -> Self {
+        Self { queue: self.queue.clone(), network }
     }
 
     /// The PHC string to store. `salt` must be random.
@@ -133,13 +135,11 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
     ) -> Result<T, PasswordFault> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| PasswordFault::Busy)?;
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| PasswordFault::Broken(None))?;
+        let slot = self.queue.acquire(self.network).await.map_err(|_| PasswordFault::Busy)?;
         // Race: a caller that goes away leaves its hash running, so the thread and not the caller holds the slot.
-        let held: [OwnedSemaphorePermit; 2] = [slot, admitted];
         let task = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(held);
+            drop(slot);
             done
         });
         task.await
@@ -169,7 +169,7 @@ mod tests {
     const SECRET: &str = "correct horse battery";
 
     fn passwords(slots: usize, waiting: usize) -> Passwords {
-        Passwords::with_slots(slots, waiting)
+        Passwords { queue: Arc::new(FairQueue::new(slots, waiting, waiting.max(1))), network: None }
     }
 
     async fn hashed(passwords: &Passwords) -> String {
@@ -250,7 +250,7 @@ mod tests {
         let (first, second, third) = tokio::join!(ask(), ask(), ask());
         assert!(matches!((first, second, third), (Ok(false), Ok(false), Err(PasswordFault::Busy))));
         assert!(matches!(ask().await, Ok(false)), "there is room again");
-        assert_eq!(Passwords::new(NonZeroUsize::MIN, 3).admitted.available_permits(), 5);
+        assert_eq!(Passwords::new(NonZeroUsize::MIN, 3, 3).queue.room(), 5);
     }
 
     #[tokio::test]
@@ -265,8 +265,12 @@ mod tests {
         let next = tokio::time::timeout(Duration::from_secs(10), passwords.run(|| Ok(())));
         assert!(matches!(next.await.unwrap(), Err(PasswordFault::Busy)));
         finish.send(()).unwrap();
-        let place = tokio::time::timeout(Duration::from_secs(10), passwords.admitted.acquire());
-        drop(place.await.unwrap().unwrap());
+        let place = async {
+            while passwords.queue.room() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), place).await.unwrap();
         assert!(passwords.run(|| Ok(())).await.is_ok());
     }
 

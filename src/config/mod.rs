@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 pub use self::{
     documents::DocumentSettings,
-    limits::LimitSettings,
+    limits::{LimitError, LimitSettings, Rate, Window},
     manifest::{Manifest, TrustedDocument},
     network::{NetworkSettings, NetworkSettingsError},
     telemetry::TelemetrySettings,
@@ -138,6 +138,9 @@ pub enum ConfigError {
     /// The listener's settings.
     #[error(transparent)]
     Network(#[from] NetworkSettingsError),
+    /// A limit is out of range.
+    #[error(transparent)]
+    Limits(#[from] LimitError),
 }
 
 impl Config {
@@ -170,6 +173,7 @@ impl Config {
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);
         }
+        self.limits.validate()?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    AccountId, EventId, TierId,
+    EventId, TierId,
     claim::{self, ClaimState},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
@@ -45,15 +45,15 @@ struct Opened {
 
 /// Reserves places for the viewer, also at the hidden price levels that the code opens.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve, code: &str) -> Result<Reservation, Refusal> {
-    let (account, event) = (viewer.account()?, input.event);
+    let event = input.event;
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
     let Opened { claim, tiers } =
-        opened(app, account, (event, code), Others::Claim).await.map_err(of_code)?;
+        opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
     let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
     match inventory::reserve_opened(app, viewer, input, (tiers, trace)).await {
         // Given away, given back or refunded at the same moment: say which.
         Err(Error::Fault(Fault::Stale(_))) => {
-            opened(app, account, (event, code), Others::Claim).await.map_err(of_code)?;
+            opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
             Err(Fault::Unavailable.into())
         }
         reserved => reserved.map_err(|error| error.map_refusal(Refusal::Places)),
@@ -63,7 +63,7 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve, code: &str) -> 
 /// The event's hidden price levels that the code opens to the viewer; none where it opens nothing, whatever the reason.
 pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -> Faulty<Vec<TierId>> {
     // Who merely looks claims nothing.
-    match opened(app, viewer.account()?, (event, code), Others::Leave).await {
+    match opened(app, viewer, (event, code), Others::Leave).await {
         Ok(opened) => Ok(opened.tiers),
         Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })) => {
             Err(Fault::TooManyGuesses { retry_after_seconds })
@@ -100,12 +100,12 @@ fn trace(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Compa
 /// The event's hidden price levels that the code opens, at least one.
 async fn opened(
     app: &App,
-    account: AccountId,
+    viewer: &Viewer,
     (event, code): (EventId, &str),
     others: Others,
 ) -> Result<Opened, Why> {
     let event = event::by_id(app, event).await?;
-    let claim = by_code(app, account, (event.shop_id, code), others).await?;
+    let claim = by_code(app, viewer, (event.shop_id, code), others).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use super::{
     claim::{Refusal, TRIES, Wish, grant, is_free, replayed},
     code::Code,
-    promise,
+    promise, throttle,
 };
 use crate::{
     app::App,
@@ -36,14 +36,12 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCode) -> Result<claim
     if let Some(subject) = key.subject(app.store.read()).await? {
         return replayed(app, account, subject).await;
     }
-    let guess = app.guesses.begin(account, app.clock.now());
-    let guess = guess
-        .map_err(|retry_after_seconds| Error::Refused(Refusal::TooManyAttempts { retry_after_seconds }))?;
+    let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(Refusal::from))?;
     let claimed = match Code::parse(&input.code) {
         Some(code) => held(app, account, (input.shop, &code), Some(key)).await,
         None => Err(Error::Refused(Refusal::UnknownCode)),
     };
-    guess.judge(&claimed);
+    guess.judge(&claimed).await;
     claimed
 }
 

@@ -18,7 +18,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use super::refusal::Refusal;
-use super::{by_id as coupon_by_id, code::Code, find, promise, refusal::refused, state::standing};
+use super::{by_id as coupon_by_id, code::Code, find, promise, refusal::refused, state::standing, throttle};
 use crate::{
     app::App,
     auth::Viewer,
@@ -77,9 +77,24 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
                 None => Err(why),
             };
         }
+        let counted = match throttle::begin_claim(app, viewer, input.coupon).await {
+            Ok(counted) => counted,
+            Err(fault) => {
+                return match key.subject(app.store.read()).await? {
+                    Some(subject) => replayed(app, buyer, subject).await,
+                    None => Err(fault.into()),
+                };
+            }
+        };
         let wish = Wish { buyer, code: None, key: Some(key.clone()) };
-        if let Some(claim) = grant(app, &promise, wish).await? {
-            return Ok(claim);
+        match grant(app, &promise, wish).await {
+            Ok(Some(claim)) => return Ok(claim),
+            // Only what was claimed counts.
+            Ok(None) => counted.forgive().await,
+            Err(error) => {
+                counted.forgive().await;
+                return Err(error);
+            }
         }
     }
     Err(Fault::Unavailable.into())

@@ -29,7 +29,7 @@ pub mod spend;
 pub mod stages;
 pub mod state;
 pub mod terms;
-pub(crate) mod throttle;
+mod throttle;
 pub mod turns;
 pub mod upload;
 

@@ -12,6 +12,7 @@ use super::{
     claim::{Refusal, by_id, change_in_tx, usable},
     code::Code,
     terms::{Terms, Worth},
+    throttle,
 };
 use crate::{
     app::App,
@@ -59,7 +60,7 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
     }
     for _ in 0..TRIES {
         // By its code each time: given away meanwhile, it has another, and this one is dead.
-        let claim = found(app, viewer, scanner, &input).await?;
+        let claim = found(app, viewer, &input).await?;
         match attempt(app, scanner, &claim, &input, &key).await {
             // Another counter was first: look again.
             Err(Error::Fault(Fault::Stale(_))) => {}
@@ -86,26 +87,17 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
 
 /// The claim with the code, if it is of a shop whose scanner the viewer is.
 ///
-/// Whoever names a shop is its scanner, and may try as many codes as there are tickets; whoever names none could be
-/// anybody, and is throttled.
-async fn found(
-    app: &App,
-    viewer: &Viewer,
-    scanner: AccountId,
-    input: &Redeem,
-) -> Result<claim::Model, Refusal> {
+/// A caller that names a shop is its scanner, and may show many unknown codes; a caller that names none could be
+/// anybody, and is throttled as a buyer is.
+async fn found(app: &App, viewer: &Viewer, input: &Redeem) -> Result<claim::Model, Refusal> {
     let (shops, guess) = if let Some(shop) = input.shop {
-        (vec![shop], None)
+        (vec![shop], throttle::begin_scan(app, viewer).await)
     } else {
-        let guess = app.guesses.begin(scanner, app.clock.now()).map_err(|retry_after_seconds| {
-            Error::Refused(Refusal::TooManyAttempts { retry_after_seconds })
-        })?;
-        (shop::with_power(app, viewer, Power::Scan).await?, Some(guess))
+        (shop::with_power(app, viewer, Power::Scan).await?, throttle::begin(app, viewer).await)
     };
+    let guess = guess.map_err(|error| error.map_refusal(Refusal::from))?;
     let located = locate(app, shops, &input.code).await;
-    if let Some(guess) = guess {
-        guess.judge(&located);
-    }
+    guess.judge(&located).await;
     match located? {
         Located::Claim(claim) => Ok(*claim),
         Located::Unclaimed => Err(Error::Refused(Refusal::NotClaimed)),

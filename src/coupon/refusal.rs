@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::OrderId;
 
-use crate::inventory;
+use crate::{inventory, limits::Exceeded};
 
 /// Why something was not done with a coupon or a claim by whoever holds it, or wants to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,5 +107,11 @@ pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
         | Desk::NoMoreTime
         | Desk::PlacesChanged
         | Desk::TermsChanged => Refusal::Gone,
+    }
+}
+
+impl From<Exceeded> for Refusal {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::TooManyAttempts { retry_after_seconds: exceeded.retry_after_seconds() }
     }
 }

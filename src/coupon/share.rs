@@ -19,6 +19,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
+    limits::Rule,
 };
 
 /// How long an offer is good.
@@ -74,8 +75,11 @@ pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Mo
     if token.len() > TOKEN_MAX {
         return Err(gone());
     }
+    let network = app.limits.network_subject(viewer).map(|network| (Rule::NetworkTokens, network));
+    let guess = app.limits.attempt(network).await.map_err(Fault::from)?;
     let key = digest_of(token);
     let offer = share::Entity::find_by_id(key.clone()).one(app.store.read()).await?.ok_or_else(gone)?;
+    guess.forgive().await;
     let claim = by_id(app, offer.claim_id).await?;
     if claim.account_id == account && (claim.epoch == offer.epoch || offer.accepted_at.is_some()) {
         return Ok(claim);

@@ -15,10 +15,13 @@ use super::{
     code::Code,
     discount::{Offer, Reason},
     terms::Terms,
+    throttle,
 };
 use crate::{
     app::App,
+    auth::Viewer,
     error::{Error, Fault, Faulty, Result},
+    limits::Exceeded,
 };
 
 /// Claims that one order may spend.
@@ -73,11 +76,11 @@ pub struct Found {
 /// those that nobody had. A claim that is named twice is found once.
 pub async fn named(
     app: &App,
-    account: AccountId,
+    viewer: &Viewer,
     shop: ShopId,
-    claims: &[ClaimId],
-    codes: &[String],
+    (claims, codes): (&[ClaimId], &[String]),
 ) -> Result<Vec<Found>, Vec<Refused>> {
+    let account = viewer.account()?;
     let rows = by_ids(app, claims.to_vec()).await?;
     let mut found = Vec::with_capacity(claims.len() + codes.len());
     for (index, id) in claims.iter().enumerate() {
@@ -88,7 +91,7 @@ pub async fn named(
     let mut refused = Vec::new();
     for (index, code) in codes.iter().enumerate() {
         let named = Named::Code(index);
-        match by_code(app, account, (shop, code), Others::Spend).await {
+        match by_code(app, viewer, (shop, code), Others::Spend).await {
             Ok(claim) => found.push(Found { named, claim }),
             Err(Error::Refused(why)) => refused.push(Refused { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
@@ -126,18 +129,19 @@ pub(super) enum Others {
 /// learns which codes there are.
 pub(super) async fn by_code(
     app: &App,
-    account: AccountId,
+    viewer: &Viewer,
     (shop, text): (ShopId, &str),
     others: Others,
 ) -> Result<claim::Model, Why> {
-    let guess = app.guesses.begin(account, app.clock.now());
-    let guess =
-        guess.map_err(|retry_after_seconds| Error::Refused(Why::TooManyCodes { retry_after_seconds }))?;
+    let account = viewer.account()?;
+    let too_many =
+        |exceeded: Exceeded| Why::TooManyCodes { retry_after_seconds: exceeded.retry_after_seconds() };
+    let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(too_many))?;
     let found = match Code::parse(text) {
         Some(code) => usable(app, account, (shop, &code), others).await,
         None => Err(Error::Refused(Why::UnknownCode)),
     };
-    guess.judge(&found);
+    guess.judge(&found).await;
     found
 }
 

@@ -66,7 +66,7 @@ async fn seats(app: &App, event: &event::Model, guids: &[&str]) -> Faulty<Pick> 
 }
 
 async fn buy_as_guest(app: &App, event: &event::Model, pick: Pick) -> Faulty<()> {
-    let guest = made(account::create_guest(app).await)?.viewer();
+    let guest = made(account::create_guest(app, &Viewer::ANONYMOUS).await)?.viewer();
     buy(app, &guest, ("Demo Guest", "guest@tessera.example"), (event, pick)).await
 }
 

@@ -173,6 +173,7 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
         | Fault::Forbidden(_)
         | Fault::Overloaded { .. }
         | Fault::TooManyGuesses { .. }
+        | Fault::RateLimited { .. }
         | Fault::Unavailable
         | Fault::Internal(_)) => Err(fault.into()),
     }
@@ -212,6 +213,11 @@ impl From<Fault> for ApiError {
                 code: "RATE_LIMITED",
                 message: "too many wrong codes; wait".to_owned(),
                 retry_after_ms: Some(u64::from(retry_after_seconds) * 1_000),
+            },
+            Fault::RateLimited { retry_after_ms } => Self {
+                code: "RATE_LIMITED",
+                message: "too many calls; nothing was done, wait".to_owned(),
+                retry_after_ms: Some(retry_after_ms),
             },
             Fault::Unavailable => plain("UNAVAILABLE", "not possible right now; try again with the same key"),
             Fault::Internal(source) => {

@@ -144,6 +144,7 @@ pub(crate) fn unshare(fault: &Shared) -> Fault {
     match &**fault {
         Fault::Unavailable => Fault::Unavailable,
         Fault::Unauthenticated => Fault::Unauthenticated,
+        Fault::RateLimited { retry_after_ms } => Fault::RateLimited { retry_after_ms: *retry_after_ms },
         fault @ (Fault::Invalid(_)
         | Fault::NotFound(_)
         | Fault::Stale(_)

@@ -3,7 +3,8 @@
 //! The mapping follows the 61 audits of the `graphql-http` suite and stands here alone, because the specification's
 //! draft of 2026 wants other numbers (422, 294).
 
-use super::guard::Refusal;
+use super::{guard::Refusal, limit};
+use crate::limits::Exceeded;
 use async_graphql::{Response as GraphqlResponse, Value};
 use axum::{
     body::Body,
@@ -144,6 +145,8 @@ pub(super) enum Failure {
     Token(Refusal),
     /// The request is well formed, but its document is refused.
     Document(Refusal),
+    /// The caller is over a limit; nothing was done.
+    Limited(Exceeded),
 }
 
 impl Failure {
@@ -158,6 +161,7 @@ impl Failure {
                 (StatusCode::UNAUTHORIZED, refusal, Some((header::WWW_AUTHENTICATE, "Bearer")))
             }
             Self::Document(refusal) => (media.refused_status(), refusal, None),
+            Self::Limited(exceeded) => return limit::answer(media, &exceeded),
         };
         let mut response = reply(media, status, json!({ "errors": errors(&refusal) }).to_string());
         if let Some((name, value)) = header {
@@ -175,6 +179,7 @@ impl Failure {
             | Self::Method(_, refusal)
             | Self::Token(refusal)
             | Self::Document(refusal) => refusal,
+            Self::Limited(_) => Refusal::new("RATE_LIMITED", "Too many calls; nothing was done. Wait."),
         }
     }
 }
@@ -200,7 +205,7 @@ pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
     json!([{ "message": refusal.message, "extensions": { "code": refusal.code } }])
 }
 
-fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Response {
+pub(super) fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static(media.name()))], body.into()).into_response()
 }
 

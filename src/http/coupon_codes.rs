@@ -154,6 +154,10 @@ fn refused(fault: &Fault) -> Response {
             let message = "Not possible right now; try again.";
             answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
         }
+        Fault::RateLimited { .. } => {
+            let message = "Too many calls about this shop; wait.";
+            answer::refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
+        }
         Fault::IdempotencyMismatch => {
             let message = "The idempotency key was used before with another file.";
             answer::refused(StatusCode::CONFLICT, "IDEMPOTENCY_MISMATCH", message)

@@ -13,12 +13,18 @@ use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::FutureExt;
 use moka::sync::Cache;
 
-use super::guard::{self, Cost, Costs, Introspection, Refusal};
-use crate::graphql::{
-    Schema,
-    cacheable::cacheable,
-    complete::Shape,
-    public::{self, Public},
+use super::{
+    guard::{self, Cost, Costs, Introspection, Refusal},
+    limit,
+};
+use crate::{
+    graphql::{
+        Schema,
+        cacheable::cacheable,
+        complete::Shape,
+        public::{self, Public},
+    },
+    limits::Charges,
 };
 
 /// The mutations of those who have places already, or give some back. They come before those who want places.
@@ -65,6 +71,8 @@ pub(super) struct Document {
     pub(super) is_urgent: bool,
     /// Whether its variables may be large.
     pub(super) takes_large_body: bool,
+    /// What it costs its caller.
+    pub(super) charges: Charges,
 }
 
 impl Document {
@@ -131,6 +139,7 @@ impl Documents {
             cacheable: is_valid && cacheable(&parsed, operation_name, &self.0.shape),
             is_urgent: has_only(&parsed, kind, URGENT),
             takes_large_body: is_valid && has_only(&parsed, kind, LARGE),
+            charges: limit::charges_of(&parsed, operation_name, limit::weight_of(admitted.cost.work)),
             cost: admitted.cost,
             kind,
             parsed,

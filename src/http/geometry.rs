@@ -203,6 +203,7 @@ fn refused(fault: &Fault) -> Response {
         | Fault::Unauthenticated
         | Fault::Forbidden(_)
         | Fault::TooManyGuesses { .. }
+        | Fault::RateLimited { .. }
         | Fault::Internal(_) => {
             tracing::error!(?fault, "a geometry could not be served");
             let status = StatusCode::INTERNAL_SERVER_ERROR;

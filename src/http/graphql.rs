@@ -17,6 +17,7 @@ use super::{
 use crate::{
     auth::{self, Viewer},
     graphql::progress::Progress,
+    limits::{Charges, Lane},
 };
 use async_graphql::parser::types::OperationType;
 use axum::{
@@ -92,6 +93,10 @@ pub(super) async fn read(
         Method::GET => from_url(&parts.uri)?,
         _ => from_body(engine, &viewer, &parts.headers, body).await?,
     };
+    // Race: a body may take its time, and the token may have ended meanwhile.
+    if !auth::is_in_time(&engine.app, &viewer) {
+        return Err(token_refused());
+    }
     Ok((Caller { viewer, id }, params))
 }
 
@@ -102,6 +107,8 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     // Only queries are ever kept, and those may be asked by every method.
     let key = answers::key(&params);
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
+        let charges = Charges::of(Lane::Browse, 1);
+        engine.app.limits.operation(&caller.viewer, &charges).await.map_err(Failure::Limited)?;
         return Ok(Run { answered: Answered::Kept(body), cacheable: is_shared });
     }
     let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
@@ -133,14 +140,19 @@ async fn execute(
                 _ => Failure::Document(Refusal::new("SUBSCRIPTION_NEEDS_SOCKET", message)),
             })
         }
-        OperationType::Query | OperationType::Mutation => match key {
-            Some(key)
-                if prepared.document.kind == OperationType::Query && prepared.document.public.is_some() =>
-            {
-                Ok(engine.answers.answer(engine, key, prepared).await)
-            }
-            Some(_) | None => Ok(Answered::Made(engine.answer(prepared, Progress::default()).await)),
-        },
+        OperationType::Query | OperationType::Mutation => {
+            let charges = &prepared.document.charges;
+            engine.app.limits.operation(prepared.viewer(), charges).await.map_err(Failure::Limited)?;
+            Ok(match key {
+                Some(key)
+                    if prepared.document.kind == OperationType::Query
+                        && prepared.document.public.is_some() =>
+                {
+                    engine.answers.answer(engine, key, prepared).await
+                }
+                Some(_) | None => Answered::Made(engine.answer(prepared, Progress::default()).await),
+            })
+        }
     }
 }
 
@@ -181,13 +193,15 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
 
 /// Who asks.
 pub(super) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<Viewer, Failure> {
-    let refused =
-        || Failure::Token(Refusal::new("UNAUTHENTICATED", "The token is not valid: sign in again."));
     let token = match headers.get(header::AUTHORIZATION) {
         None => None,
-        Some(value) => Some(value.to_str().ok().and_then(bearer).ok_or_else(refused)?),
+        Some(value) => Some(value.to_str().ok().and_then(bearer).ok_or_else(token_refused)?),
     };
-    auth::authenticate(&engine.app, token).await.map_err(|_| refused())
+    auth::authenticate(&engine.app, token).await.map_err(|_| token_refused())
+}
+
+fn token_refused() -> Failure {
+    Failure::Token(Refusal::new("UNAUTHENTICATED", "The token is not valid: sign in again."))
 }
 
 /// The token of an `Authorization` value; `None` when it is of another scheme.

@@ -19,6 +19,7 @@ mod graphiql;
 mod graphql;
 pub mod guard;
 mod json;
+mod limit;
 mod message;
 mod operation;
 mod origin;
@@ -252,6 +253,11 @@ fn cors(allowed: Vec<String>) -> CorsLayer {
             sse::LAST_EVENT_ID,
             HeaderName::from_static(coupon_codes::KEY),
         ])
-        .expose_headers([request_id::HEADER, header::RETRY_AFTER, header::ETAG])
+        .expose_headers(
+            [request_id::HEADER, header::RETRY_AFTER, header::ETAG]
+                .into_iter()
+                .chain(limit::HEADERS)
+                .collect::<Vec<_>>(),
+        )
         .max_age(Duration::from_mins(10))
 }

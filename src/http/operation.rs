@@ -101,6 +101,11 @@ impl Prepared {
         self
     }
 
+    /// The caller that it runs for.
+    pub(super) fn viewer(&self) -> &Viewer {
+        &self.caller.viewer
+    }
+
     /// A request that runs it.
     fn request(&self, app: &App, run: Run) -> (Request, Batches) {
         let variables = serde_json::Value::Object(self.variables.clone());

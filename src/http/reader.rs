@@ -93,6 +93,10 @@ impl Reader {
     async fn read(&mut self) -> Option<Close> {
         loop {
             let (deadline, late) = self.deadline();
+            // A client that sends without a pause always has a message ready, which would win over the deadline.
+            if deadline <= Instant::now() {
+                return Some(late);
+            }
             let message = tokio::select! {
                 biased;
                 () = self.engine.app.shutdown.cancelled() => return Some(Close::RESTART),
@@ -193,6 +197,8 @@ impl Reader {
             biased;
             () = self.engine.app.shutdown.cancelled() => {}
             () = self.stop.cancelled() => {}
+            // Expired: the next look at the deadline ends the socket.
+            () = until(self.expires) => {}
             _ = self.sender.send(frame) => {}
         }
     }
@@ -202,6 +208,14 @@ impl Reader {
 pub(super) fn expires(app: &App, viewer: &Viewer) -> Option<Instant> {
     let left = (viewer.expires_at()? - app.clock.now()).to_std().unwrap_or_default();
     Some(Instant::now() + left.min(Duration::from_hours(8760)))
+}
+
+/// Waits until `at`, or forever if there is no such moment.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What a failed read means. The library's error has no kinds to match on, only its text.

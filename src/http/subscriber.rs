@@ -3,6 +3,7 @@
 use super::{
     answer,
     guard::Refusal,
+    limit,
     operation::{Caller, Engine, Prepared},
     params::Params,
     queue::{Frame, Sender},
@@ -44,6 +45,11 @@ pub(super) async fn perform(
     operation: Operation,
     sender: Sender,
 ) {
+    let charges = &prepared.document.charges;
+    if let Err(exceeded) = engine.app.limits.operation(prepared.viewer(), charges).await {
+        let errors = limit::errors(&exceeded).to_string();
+        return end(&operation, &sender, Frame::Error(operation.id().clone(), errors.into())).await;
+    }
     if let Some(common) = shared::common(&mut prepared) {
         let common = common.resumed(resume);
         return shared::join(engine, prepared, common, operation, sender).await;

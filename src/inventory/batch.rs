@@ -211,6 +211,7 @@ pub(super) fn give_up(jobs: Vec<Job>, fault: &Fault) {
             | Fault::Forbidden(_)
             | Fault::Overloaded { .. }
             | Fault::TooManyGuesses { .. }
+            | Fault::RateLimited { .. }
             | Fault::Unavailable
             | Fault::Internal(_) => Fault::Unavailable,
         };

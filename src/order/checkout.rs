@@ -97,7 +97,7 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     let basket = Arc::new(Basket::of(app, &reservations).await?);
     for _ in 0..ATTEMPTS {
         let claims = (input.claims.as_slice(), input.codes.as_slice());
-        let worth = match worth(app, account, claims, (&basket, &reservations)).await {
+        let worth = match worth(app, viewer, claims, (&basket, &reservations)).await {
             // Race: the same call at the same time may have bound the claims.
             Err(Error::Refused(refusal)) => {
                 return match key.subject(app.store.read()).await? {

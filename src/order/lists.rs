@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::is_open_to;
+use super::is_buyer;
 use crate::{
     app::App,
     auth::Viewer,
@@ -23,7 +23,7 @@ use crate::{
 pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
     let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
     let (mut seen, others): (Vec<_>, Vec<_>) =
-        orders.into_iter().partition(|order| is_open_to(order, viewer, None));
+        orders.into_iter().partition(|order| is_buyer(order, viewer));
     let shops: BTreeSet<_> = others.iter().map(|order| order.shop_id).collect();
     if !shops.is_empty() {
         let roles = shop::roles_in(app, viewer, shops.into_iter().collect()).await?;

@@ -38,6 +38,7 @@ use crate::{
         self, Command, Reservation,
         deal::{Deal, NoDeal, transact},
     },
+    limits::Rule,
     outbox,
     page::{self, Page, Window},
     shop::{self, rules::Power},
@@ -75,7 +76,7 @@ pub enum Refusal {
 /// else there is none.
 pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
-    if is_open_to(&order, viewer, token) {
+    if opens(app, viewer, token, &order).await? {
         return Ok(order);
     }
     match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
@@ -88,13 +89,27 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
 /// The order, if the viewer may pay it or give it up: its buyer, or whoever has its access token.
 pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
-    if is_open_to(&order, viewer, token) { Ok(order) } else { Err(Fault::NotFound("order")) }
+    if opens(app, viewer, token, &order).await? { Ok(order) } else { Err(Fault::NotFound("order")) }
 }
 
-/// Whether the viewer is its buyer, or has its access token.
-fn is_open_to(order: &order::Model, viewer: &Viewer, token: Option<&str>) -> bool {
-    token.is_some_and(|token| access::opens(token, order))
-        || viewer.account().is_ok_and(|account| account == order.account_id)
+/// Returns whether the viewer is the order's buyer or has its access token. Wrong tokens count for the viewer's network.
+async fn opens(app: &App, viewer: &Viewer, token: Option<&str>, order: &order::Model) -> Faulty<bool> {
+    if is_buyer(order, viewer) {
+        return Ok(true);
+    }
+    let Some(token) = token else { return Ok(false) };
+    let network = app.limits.network_subject(viewer).map(|network| (Rule::NetworkTokens, network));
+    let guess = app.limits.attempt(network).await?;
+    if !access::opens(token, order) {
+        app.limits.security("foreign_order", viewer);
+        return Ok(false);
+    }
+    guess.forgive().await;
+    Ok(true)
+}
+
+fn is_buyer(order: &order::Model, viewer: &Viewer) -> bool {
+    viewer.account().is_ok_and(|account| account == order.account_id)
 }
 
 /// The order, whoever may see it.

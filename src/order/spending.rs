@@ -50,7 +50,7 @@ pub struct Applicable {
 /// What the named claims take off the reservations.
 pub(super) async fn worth(
     app: &App,
-    account: AccountId,
+    viewer: &Viewer,
     (claims, codes): (&[ClaimId], &[String]),
     (basket, reservations): (&Basket, &[Reservation]),
 ) -> Result<Worth, Refusal> {
@@ -58,7 +58,7 @@ pub(super) async fn worth(
     if claims.is_empty() && codes.is_empty() {
         return Ok(Worth { lines, spent: Vec::new() });
     }
-    let found = free(app, account, (claims, codes), basket).await?;
+    let found = free(app, viewer, (claims, codes), basket).await?;
     let offers = spend::offers(app, found.iter().map(|found| &found.claim)).await?;
     let discountable = basket.discountable(&lines)?;
     let now = app.clock.now();
@@ -82,11 +82,11 @@ pub(super) async fn worth(
 /// The named claims, all of which are free. An order whose time is up keeps none of them.
 async fn free(
     app: &App,
-    account: AccountId,
+    viewer: &Viewer,
     (claims, codes): (&[ClaimId], &[String]),
     basket: &Basket,
 ) -> Result<Vec<Found>, Refusal> {
-    let find = async || match spend::named(app, account, basket.shop, claims, codes).await {
+    let find = async || match spend::named(app, viewer, basket.shop, (claims, codes)).await {
         Err(Error::Refused(refused)) => Err(claims_refused(basket, refused)),
         Err(Error::Fault(fault)) => Err(fault.into()),
         Ok(found) => Ok(found),

@@ -25,6 +25,7 @@ use crate::{
     auth::Viewer,
     category,
     error::{Check, Error, Fault, Faulty},
+    limits::{Rule, Subject},
     page::{self, Page, Window},
 };
 
@@ -57,10 +58,15 @@ pub struct Filter {
 pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<()> {
     let account = viewer.user()?;
     let member = row::Entity::find_by_id((shop, account)).one(app.store.read()).await?;
-    match member {
-        Some(member) if rules::has(member.role, power) => Ok(()),
-        Some(_) | None => Err(forbidden()),
+    if !member.is_some_and(|member| rules::has(member.role, power)) {
+        app.limits.security("foreign_shop", viewer);
+        return Err(forbidden());
     }
+    // Strangers are not charged to the shop: they could use up what its members need.
+    if app.limits.network(viewer).is_some() {
+        app.limits.take((Rule::Shop, Subject::Id(shop.0)), 1).await?;
+    }
+    Ok(())
 }
 
 /// The shops in which the viewer has the power.

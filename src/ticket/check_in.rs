@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    CheckInId, EventId, TicketId,
+    AccountId, CheckInId, EventId, TicketId,
     ticket::{self, ScanOutcome, TicketState, check_in},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
@@ -12,6 +12,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, Faulty, Result},
+    limits::{Rule, Subject},
     outbox,
     shop::{self, rules::Power},
     store::save_versioned,
@@ -51,22 +52,62 @@ pub enum Refusal {
 pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<ticket::Model, Refusal> {
     let scanner = viewer.user()?;
     Check::default().text(&input.code, "code", 1, 2_000).done()?;
+    let own = (Rule::Scans, Subject::Id(scanner.0));
+    let network = app.limits.network_subject(viewer).map(|network| (Rule::NetworkScans, network));
+    // A gate scans many tickets quickly, and some twice: only codes that are none of its shop's count.
+    let guess = app.limits.attempt([own].into_iter().chain(network)).await.map_err(Fault::from)?;
+    let scanned = scan(app, viewer, scanner, &input).await;
+    match &scanned {
+        Err(Scanned::Foreign(_)) => {}
+        Ok(_) | Err(Scanned::Known(_)) => guess.forgive().await,
+    }
+    scanned.map_err(|(Scanned::Foreign(error) | Scanned::Known(error))| error)
+}
+
+/// Why a scanned code admits nobody.
+enum Scanned {
+    /// The code is none of the scanner's shops', and counts as a guess.
+    Foreign(Error<Refusal>),
+    /// Any other reason.
+    Known(Error<Refusal>),
+}
+
+impl From<Fault> for Scanned {
+    fn from(fault: Fault) -> Self {
+        Self::Known(fault.into())
+    }
+}
+
+impl From<Error<Refusal>> for Scanned {
+    fn from(error: Error<Refusal>) -> Self {
+        Self::Known(error)
+    }
+}
+
+async fn scan(
+    app: &App,
+    viewer: &Viewer,
+    scanner: AccountId,
+    input: &CheckIn,
+) -> std::result::Result<ticket::Model, Scanned> {
+    let foreign = |refusal| Scanned::Foreign(Error::Refused(refusal));
     let claims =
-        code::verify(&app.ticket_verifier, &input.code).map_err(|_| Error::Refused(Refusal::Forged))?;
+        code::verify(&app.ticket_verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
             .one(app.store.read())
-            .await?
-            .ok_or(Error::Refused(Refusal::Forged))?;
+            .await
+            .map_err(Fault::from)?
+            .ok_or_else(|| foreign(Refusal::Forged))?;
         match shop::authorise(app, viewer, ticket.shop_id, Power::Scan).await {
             Ok(()) => {}
             // A genuine ticket, but not of this scanner's shop.
-            Err(Fault::Forbidden(_)) => return Err(Error::Refused(Refusal::WrongEvent)),
+            Err(Fault::Forbidden(_)) => return Err(foreign(Refusal::WrongEvent)),
             Err(fault) => return Err(fault.into()),
         }
         let refusal = refusal(&ticket, claims, input.event);
         match record(app, scanner, ticket, refusal.as_ref()).await {
-            Ok(ticket) => return refusal.map_or(Ok(ticket), |refusal| Err(Error::Refused(refusal))),
+            Ok(ticket) => return refusal.map_or(Ok(ticket), |refusal| Err(Error::Refused(refusal).into())),
             // Another scanner was first: look again, and find it used.
             Err(Fault::Stale(_)) => {}
             Err(fault) => return Err(fault.into()),
@@ -92,7 +133,7 @@ fn refusal(ticket: &ticket::Model, claims: Claims, gate: Option<EventId>) -> Opt
 /// Writes the scan down, and the ticket used if it admits.
 async fn record(
     app: &App,
-    scanner: entity::AccountId,
+    scanner: AccountId,
     ticket: ticket::Model,
     refusal: Option<&Refusal>,
 ) -> Faulty<ticket::Model> {

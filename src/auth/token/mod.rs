@@ -265,6 +265,11 @@ impl AccessTokens {
     }
 }
 
+/// Returns whether a token that ends at `until` is refused at `now`, leeway included.
+pub fn is_over(until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    until.timestamp().saturating_add(LEEWAY_SECONDS) <= now.timestamp()
+}
+
 /// Only the spelling we write: lower case with hyphens.
 fn uuid(text: &str) -> Result<Uuid, TokenFault> {
     Uuid::try_parse(text).ok().filter(|id| id.to_string() == text).ok_or(TokenFault::Claims)

@@ -33,6 +33,8 @@ pub struct SignInInput {
     pub email: String,
     /// The password.
     pub password: String,
+    /// The `deviceToken` of an earlier session of the account. One that is not valid is ignored.
+    pub device_token: Option<String>,
 }
 
 /// Which session to refresh.

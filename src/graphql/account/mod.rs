@@ -37,7 +37,8 @@ user_error! {
         AlreadySignedUp,
         /// No account has this e-mail address and password. Which of the two is wrong is not told.
         WrongCredentials,
-        /// Too many wrong passwords were tried for this e-mail address. Come back after `retryAfterSeconds`.
+        /// Too many wrong passwords were tried for this e-mail address, or from your network. Come back after
+        /// `retryAfterSeconds`. With a `deviceToken` of an earlier session, only your own wrong passwords count.
         TooManyAttempts,
         /// The refresh token is unknown, has expired or was used before, or the session was ended. Sign in again.
         SessionEnded,
@@ -98,7 +99,7 @@ pub struct Account {
     pub id: ID,
     /// Guest or user.
     pub kind: AccountKind,
-    /// The e-mail address to sign in with, in lower case. Guests have none.
+    /// The e-mail address to sign in with, in lower case, an international domain in its ASCII form. Guests have none.
     pub email: Option<String>,
     /// The name to show; may be empty.
     pub name: String,
@@ -138,6 +139,10 @@ pub struct Session {
     pub refresh_token: String,
     /// When the session ends unless it is refreshed before.
     pub refresh_token_expires_at: DateTime<Utc>,
+    /// Proves that this device signed in before. Give it to later calls of `signIn`: then wrong passwords that strangers
+    /// try cannot lock you out. Keep it after signing out; it opens nothing by itself and is valid for a year. Null except
+    /// from `signIn` and `signUp`.
+    pub device_token: Option<String>,
     /// Whose session it is.
     pub account: Account,
 }
@@ -149,6 +154,7 @@ impl From<account::Session> for Session {
             access_token_expires_at: session.access_expires_at,
             refresh_token: session.refresh_token.expose().to_owned(),
             refresh_token_expires_at: session.refresh_expires_at,
+            device_token: session.device_token,
             account: session.account.into(),
         }
     }
@@ -243,20 +249,21 @@ impl AccountMutation {
     }
 
     /// Opens a session with e-mail address and password. After ten wrong passwords in 15 minutes the e-mail address
-    /// has to wait.
+    /// has to wait, except on devices that give the `deviceToken` of an earlier session.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: SignInInput,
     ) -> ApiResult<SignInPayload> {
-        let SignInInput { email, password } = input;
-        SignInPayload::of(account::sign_in(ctx.app(), account::SignIn { email, password }).await)
+        let SignInInput { email, password, device_token } = input;
+        let input = account::SignIn { email, password, device_token };
+        SignInPayload::of(account::sign_in(ctx.app(), ctx.viewer(), input).await)
     }
 
     /// Makes a guest and opens its session. A guest may do everything that a buyer may, and can sign up later. The
     /// session is all there is: who loses it before signing up loses the guest's tickets.
     async fn create_guest_session(&self, ctx: &Context<'_>) -> ApiResult<CreateGuestSessionPayload> {
-        CreateGuestSessionPayload::of(account::create_guest(ctx.app()).await)
+        CreateGuestSessionPayload::of(account::create_guest(ctx.app(), ctx.viewer()).await)
     }
 
     /// Exchanges the refresh token for new tokens; needs no access token. A refresh token is good once: shown a second
@@ -287,7 +294,7 @@ impl AccountMutation {
         UpdateProfilePayload::of(account::update_profile(ctx.app(), ctx.viewer(), input).await)
     }
 
-    /// Changes your password, and ends all your other sessions. Wrong passwords count as they do in `signIn`.
+    /// Changes your password, and ends all your other sessions. After ten wrong passwords in 15 minutes you have to wait.
     async fn change_password(
         &self,
         ctx: &Context<'_>,

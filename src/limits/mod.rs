@@ -1,0 +1,218 @@
+//! Limits on what one network, account or shop may do.
+//!
+//! Two kinds: a bucket that refills bounds how often operations are called ([`Limits::operation`], [`Limits::take`]); a
+//! window bounds how often something fails ([`Limits::attempt`]). Rules per account and per network are independent: a
+//! stranger who fills one cannot lock the other. Calls that did not come over the network have no network to count for
+//! and are not limited by rate; failures count per account wherever they come from.
+
+pub mod lane;
+pub mod memory;
+mod refusals;
+pub mod rule;
+pub mod store;
+
+use std::{fmt, sync::Arc};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::TimeDelta;
+
+pub use self::{
+    lane::{Charges, Lane},
+    rule::{Rule, Subject},
+};
+use self::{
+    memory::MemoryStore,
+    refusals::Refusals,
+    rule::Bound,
+    store::{Bucket, Counted, Full, LimitStore},
+};
+use crate::{
+    auth::{Network, Viewer},
+    clock::Clock,
+    config::LimitSettings,
+    error::Fault,
+};
+
+/// All limits, and their state.
+pub struct Limits {
+    settings: LimitSettings,
+    store: Arc<dyn LimitStore>,
+    refusals: Refusals,
+}
+
+/// A call that is over a limit. Nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The rule.
+    pub rule: Rule,
+    /// What the rule allows: the burst of a bucket, or the count of a window.
+    pub limit: u32,
+    /// After which time one more call is allowed.
+    pub retry_after: TimeDelta,
+}
+
+/// An attempt that counts as a failure until it is forgiven.
+#[must_use]
+pub struct Attempt {
+    store: Arc<dyn LimitStore>,
+    counted: Vec<(Bucket, Counted)>,
+}
+
+impl Limits {
+    /// Returns the settings' limits, with their state in memory.
+    pub fn new(settings: &LimitSettings, clock: &Clock) -> Self {
+        Self::with_store(settings, Arc::new(MemoryStore::new(settings, clock)))
+    }
+
+    /// Returns the settings' limits, with their state in `store`.
+    pub fn with_store(settings: &LimitSettings, store: Arc<dyn LimitStore>) -> Self {
+        Self { settings: settings.clone(), store, refusals: Refusals::default() }
+    }
+
+    /// Returns the network as limits count it: `None` if the call did not come over one, or if it is not limited.
+    pub fn network(&self, viewer: &Viewer) -> Option<Network> {
+        viewer.network().filter(|network| !self.settings.is_unlimited(network.address()))
+    }
+
+    /// Returns the viewer's network as a subject, if it is limited.
+    pub fn network_subject(&self, viewer: &Viewer) -> Option<Subject> {
+        self.network(viewer).map(|network| Subject::Network(network.address()))
+    }
+
+    /// Charges an operation to the caller's network and account.
+    pub async fn operation(&self, viewer: &Viewer, charges: &Charges) -> Result<(), Exceeded> {
+        let Some(network) = self.network_subject(viewer) else { return Ok(()) };
+        for (lane, cost) in charges.each() {
+            self.take((Rule::Network(lane), network), cost).await?;
+        }
+        let Ok(account) = viewer.account() else { return Ok(()) };
+        for (lane, cost) in charges.each() {
+            self.take((Rule::Account(lane), Subject::Id(account.0)), cost).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes `cost` from a bucket, and returns what is left.
+    pub async fn take(&self, (rule, subject): (Rule, Subject), cost: u32) -> Result<u32, Exceeded> {
+        let bucket = Bucket { rule, subject };
+        self.store.charge(bucket, cost).await.map_err(|full| self.exceeded(bucket, full))
+    }
+
+    /// Begins what may fail, if none of the windows is full.
+    ///
+    /// Race: an attempt counts from here on and not from its verdict, so that many at once are not more than allowed.
+    pub async fn attempt(
+        &self,
+        windows: impl IntoIterator<Item = (Rule, Subject)> + Send,
+    ) -> Result<Attempt, Exceeded> {
+        let mut attempt = Attempt { store: self.store.clone(), counted: Vec::new() };
+        let windows: Vec<_> = windows.into_iter().collect();
+        for (rule, subject) in windows {
+            let bucket = Bucket { rule, subject };
+            match self.store.count(bucket).await {
+                Ok(counted) => attempt.counted.push((bucket, counted)),
+                Err(full) => {
+                    attempt.forgive().await;
+                    return Err(self.exceeded(bucket, full));
+                }
+            }
+        }
+        Ok(attempt)
+    }
+
+    /// Refuses if a window is full. Counts nothing.
+    pub async fn check(&self, (rule, subject): (Rule, Subject)) -> Result<(), Exceeded> {
+        self.attempt([(rule, subject)]).await?.forgive().await;
+        Ok(())
+    }
+
+    /// Counts a failure whose verdict is known.
+    pub async fn failed(&self, (rule, subject): (Rule, Subject)) {
+        // A window that is full stays full.
+        drop(self.store.count(Bucket { rule, subject }).await);
+    }
+
+    /// Takes a subject's oldest failure back, because of a success.
+    pub async fn relieve(&self, (rule, subject): (Rule, Subject)) {
+        self.store.relieve(Bucket { rule, subject }).await;
+    }
+
+    /// Counts a refusal that was found without the store, and logs it.
+    pub fn refused(&self, (rule, subject): (Rule, Subject), retry_after: TimeDelta) -> Exceeded {
+        self.exceeded(Bucket { rule, subject }, Full { retry_after })
+    }
+
+    /// Logs a security event of the viewer's, once per minute.
+    pub fn security(&self, event: &'static str, viewer: &Viewer) {
+        let network = viewer.network().map(|network| network.address());
+        let subject = match (network, viewer.account()) {
+            (Some(network), Ok(account)) => Subject::Pair(network, account.0),
+            (Some(network), Err(_)) => Subject::Network(network),
+            (None, Ok(account)) => Subject::Id(account.0),
+            (None, Err(_)) => return,
+        };
+        self.refusals.log(event, event, subject);
+    }
+
+    /// Returns the number of refusals so far by the rule's name, for metrics.
+    pub fn refusals(&self) -> Vec<(&'static str, u64)> {
+        self.refusals.counts()
+    }
+
+    /// Forgets what has no effect any more.
+    pub fn prune(&self) {
+        self.store.prune();
+        self.refusals.prune();
+    }
+
+    fn exceeded(&self, bucket: Bucket, Full { retry_after }: Full) -> Exceeded {
+        self.refusals.note(bucket);
+        let limit = match bucket.rule.bound(&self.settings) {
+            Bound::Rate(rate) => rate.burst,
+            Bound::Window(window) => window.most,
+        };
+        Exceeded { rule: bucket.rule, limit, retry_after }
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits").finish_non_exhaustive()
+    }
+}
+
+impl Attempt {
+    /// Takes the attempt back: it was no failure. Only this one; others' failures go on counting.
+    pub async fn forgive(self) {
+        for (bucket, counted) in self.counted {
+            self.store.forgive(bucket, counted).await;
+        }
+    }
+}
+
+impl Subject {
+    /// Returns the subject for a text that is not kept.
+    pub fn digest(text: &str) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..16]);
+        Self::Digest(bytes)
+    }
+}
+
+impl Exceeded {
+    /// Returns the whole seconds to wait, at least 1.
+    pub fn retry_after_seconds(&self) -> u32 {
+        u32::try_from(self.retry_after.num_seconds().saturating_add(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the milliseconds to wait, at least 1.
+    pub fn retry_after_ms(&self) -> u64 {
+        u64::try_from(self.retry_after.num_milliseconds().saturating_add(1)).unwrap_or(1)
+    }
+}
+
+impl From<Exceeded> for Fault {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::RateLimited { retry_after_ms: exceeded.retry_after_ms() }
+    }
+}

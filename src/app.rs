@@ -16,7 +16,8 @@ use crate::{
     clock::Clock,
     config::Config,
     coupon::{promise::Promise, stages::Boards, throttle::Guesses, turns::Turns},
-    inventory::desk::Desks,
+    human::{HumanCheck, Proofs, altcha::Altcha},
+    inventory::{desk::Desks, origin::Origins},
     keys::{KeyFault, SigningKeys},
     outbox::Outbox,
     payment::{provider::PaymentProvider, sandbox::Sandbox},
@@ -76,6 +77,8 @@ pub struct Parts {
     pub provider: Arc<dyn PaymentProvider>,
     /// The embedded sandbox, when it is the provider: its page for the buyer's other step needs it.
     pub sandbox: Option<Arc<Sandbox>>,
+    /// What clients solve before they reserve, where an event asks for that.
+    pub human: Arc<dyn HumanCheck>,
     /// Committed facts.
     pub outbox: Outbox,
     /// What was done so far.
@@ -91,6 +94,8 @@ pub struct Parts {
     pub(crate) turns: Turns,
     pub(crate) boards: Boards,
     pub(crate) desks: Desks,
+    pub(crate) origins: Origins,
+    pub(crate) proofs: Proofs,
     /// Where sockets are served and watched streams are handed out: thousands of small tasks at a time.
     crowd: Threads,
     /// Where requests are served.
@@ -122,6 +127,9 @@ impl App {
             promises: sync::Cache::new(PROMISES_MAX),
             provider: sandbox.clone(),
             sandbox: Some(sandbox),
+            human: Arc::new(Altcha::new(&keys, clock.clone())),
+            origins: Origins::new(&keys),
+            proofs: Proofs::default(),
             outbox: Outbox::default(),
             figures: Figures::default(),
             config,

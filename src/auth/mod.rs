@@ -37,6 +37,8 @@ pub struct Identity {
     pub kind: AccountKind,
     /// One of the platform's operators.
     pub is_operator: bool,
+    /// Whether the account's e-mail address is verified.
+    pub email_verified: bool,
 }
 
 /// The token is not good; why is nobody's business.
@@ -126,7 +128,11 @@ pub async fn is_current(app: &App, viewer: &Viewer) -> bool {
             .sessions
             .try_get_with(identity.session, identity_of(app, identity.session))
             .await
-            .is_ok_and(|found| found == Some(identity))
+            // A verified e-mail address gives a right, so it ends nothing.
+            .is_ok_and(|found| {
+                let email_verified = identity.email_verified;
+                found.map(|found| Identity { email_verified, ..found }) == Some(identity)
+            })
 }
 
 async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Identity>> {
@@ -141,5 +147,6 @@ async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Identity>> {
         session: id,
         kind: account.kind,
         is_operator: account.is_operator,
+        email_verified: account.email_verified_at.is_some(),
     }))
 }

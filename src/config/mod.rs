@@ -1,6 +1,7 @@
 //! All settings, as flags and environment variables, documented where they stand and checked at the start.
 
 mod documents;
+mod hoarding;
 mod limits;
 mod network;
 mod telemetry;
@@ -10,7 +11,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 pub use self::{
-    documents::DocumentSettings, limits::LimitSettings, network::NetworkSettings,
+    documents::DocumentSettings, hoarding::HoardingSettings, limits::LimitSettings, network::NetworkSettings,
     telemetry::TelemetrySettings,
 };
 
@@ -90,6 +91,9 @@ pub struct Config {
     /// What one client may do.
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// Unpaid reservations.
+    #[command(flatten)]
+    pub hoarding: HoardingSettings,
     /// Documents and operations.
     #[command(flatten)]
     pub documents: DocumentSettings,
@@ -122,6 +126,16 @@ pub enum ConfigError {
     /// Demo accounts have passwords that everybody knows.
     #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
     Demo,
+    /// A setting is out of its range.
+    #[error("{name} must be between {least} and {most}")]
+    Range {
+        /// The environment variable.
+        name: &'static str,
+        /// The least value.
+        least: u32,
+        /// The greatest value.
+        most: u32,
+    },
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
@@ -155,7 +169,7 @@ impl Config {
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);
         }
-        Ok(())
+        self.hoarding.validate()
     }
 
     /// Whether strangers rely on the server.

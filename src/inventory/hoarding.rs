@@ -148,26 +148,26 @@ impl Hoarding {
 
 /// What one source reserved and did not buy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wasted {
+pub(super) struct Wasted {
     places: u32,
     since: DateTime<Utc>,
 }
 
 impl Wasted {
     /// Nothing.
-    pub fn nothing(now: DateTime<Utc>) -> Self {
+    pub(super) fn nothing(now: DateTime<Utc>) -> Self {
         Self { places: 0, since: now }
     }
 
     /// Returns the places that count at `now`: half of them after each half-life.
-    pub fn at(&self, now: DateTime<Utc>) -> u32 {
+    pub(super) fn at(&self, now: DateTime<Utc>) -> u32 {
         let halvings = (now - self.since).num_seconds().max(0) / HALF_LIFE.num_seconds();
         self.places >> u32::try_from(halvings).unwrap_or(HALVINGS_MAX).min(HALVINGS_MAX)
     }
 
     /// Counts `places` more.
     #[must_use]
-    pub fn more(&self, places: u32, now: DateTime<Utc>) -> Self {
+    pub(super) fn more(&self, places: u32, now: DateTime<Utc>) -> Self {
         Self { places: self.at(now).saturating_add(places), since: now }
     }
 }

@@ -15,7 +15,8 @@ use crate::{
     clock::Clock,
     config::Config,
     coupon::{promise::Promise, stages::Boards, turns::Turns},
-    inventory::desk::Desks,
+    human::{HumanCheck, Proofs, altcha::Altcha},
+    inventory::{desk::Desks, origin::Origins},
     keys::{KeyFault, SigningKeys},
     limits::Limits,
     outbox::Outbox,
@@ -80,6 +81,8 @@ pub struct Parts {
     pub provider: Arc<dyn PaymentProvider>,
     /// The embedded sandbox, when it is the provider: its page for the buyer's other step needs it.
     pub sandbox: Option<Arc<Sandbox>>,
+    /// What clients solve before they reserve, where an event asks for that.
+    pub human: Arc<dyn HumanCheck>,
     /// Committed facts.
     pub outbox: Outbox,
     /// What was done so far.
@@ -93,6 +96,8 @@ pub struct Parts {
     pub(crate) turns: Turns,
     pub(crate) boards: Boards,
     pub(crate) desks: Desks,
+    pub(crate) origins: Origins,
+    pub(crate) proofs: Proofs,
     /// Where sockets are served and watched streams are handed out: thousands of small tasks at a time.
     crowd: Threads,
     /// Where requests are served.
@@ -126,6 +131,9 @@ impl App {
             promises: sync::Cache::new(PROMISES_MAX),
             provider: sandbox.clone(),
             sandbox: Some(sandbox),
+            human: Arc::new(Altcha::new(&keys, clock.clone())),
+            origins: Origins::new(&keys),
+            proofs: Proofs::default(),
             outbox: Outbox::default(),
             figures: Figures::default(),
             config,

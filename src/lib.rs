@@ -74,7 +74,7 @@
 //!
 //! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
-//! The plumbing: [`app`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`idempotency`], [`keys`], [`limits`], [`money`], [`outbox`],
+//! The plumbing: [`app`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], [`keys`], [`limits`], [`money`], [`outbox`],
 //! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`worker`]. [`demo`] fills an empty database.
 //! `tests/it/layers.rs` keeps the arrows between them.
 
@@ -91,6 +91,7 @@ pub mod error;
 pub mod event;
 pub mod graphql;
 pub mod http;
+pub mod human;
 pub mod idempotency;
 pub mod inventory;
 pub mod keys;

@@ -42,6 +42,11 @@ enum Command {
         /// The account's e-mail address; it must have signed up.
         email: String,
     },
+    /// Mark an account's e-mail address as verified, for events that ask for this.
+    VerifyEmail {
+        /// The account's e-mail address; it must have signed up.
+        email: String,
+    },
     /// Make the signing keys in the keys' directory, unless they are there.
     Keys,
 }
@@ -87,6 +92,12 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             let app = server::open(cli.config).await?;
             account::make_operator(&app, &email).await?;
             say("the account is an operator now");
+            Ok(())
+        }
+        Command::VerifyEmail { email } => {
+            let app = server::open(cli.config).await?;
+            account::verify_email(&app, &email).await?;
+            say("the e-mail address is verified now");
             Ok(())
         }
         Command::Keys => {

@@ -39,6 +39,8 @@ pub struct Model {
     pub password_hash: Option<String>,
     /// Whether the account belongs to the platform's operators, who keep the categories.
     pub is_operator: bool,
+    /// When the e-mail address was verified; `None` if it was not.
+    pub email_verified_at: Option<DateTimeUtc>,
     /// Optimistic-concurrency version; each write raises it by one.
     pub version: i64,
     /// When the row was made.

@@ -21,6 +21,28 @@ pub enum EventStatus {
     Cancelled,
 }
 
+/// What a buyer must be, or do, before places of an event are reserved for them.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "snake_case")]
+pub enum BuyerRequirement {
+    /// Nothing: guests may buy.
+    #[default]
+    #[sea_orm(string_value = "none")]
+    None,
+    /// A signed-up account.
+    #[sea_orm(string_value = "registered")]
+    Registered,
+    /// A signed-up account whose e-mail address is verified.
+    #[sea_orm(string_value = "verified_email")]
+    VerifiedEmail,
+    /// A solved challenge for each reservation.
+    #[sea_orm(string_value = "proof_of_work")]
+    ProofOfWork,
+}
+
 /// Something that people attend.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
@@ -68,6 +90,13 @@ pub struct Model {
     pub hold_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
+    /// What a buyer must be, or do, to reserve.
+    pub buyer_requirement: BuyerRequirement,
+    /// Unpaid places that one network may have: `None` is the server's default, 0 is no limit.
+    pub unpaid_per_network: Option<i32>,
+    /// Percentage of unpaid places from which on a network gets one reservation: `None` is the server's default, 100
+    /// is no limit.
+    pub unpaid_percent: Option<i32>,
     /// Optimistic-concurrency version; each write raises it by one.
     pub version: i64,
     /// When the row was made.

@@ -54,6 +54,8 @@ pub struct Model {
     pub deadline_max: DateTimeUtc,
     /// The order that it belongs to, from the checkout on.
     pub order_id: Option<OrderId>,
+    /// A keyed hash of the network that it was made from and its inventory; `None` if that does not count.
+    pub source: Option<i64>,
     /// Optimistic-concurrency version; each write raises it by one.
     pub version: i64,
     /// When the row was made.

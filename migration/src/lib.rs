@@ -19,6 +19,7 @@ mod m20261123_000011_coupons;
 mod m20261123_000012_budgets;
 mod m20261123_000014_access_trace;
 mod m20261124_000013_codes;
+mod m20261128_000015_hoarding;
 mod m20261128_000016_email_skeleton;
 
 use sea_orm_migration::prelude::*;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000012_budgets::Migration),
             Box::new(m20261124_000013_codes::Migration),
             Box::new(m20261123_000014_access_trace::Migration),
+            Box::new(m20261128_000015_hoarding::Migration),
             Box::new(m20261128_000016_email_skeleton::Migration),
         ]
     }

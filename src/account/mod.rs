@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 pub use self::{
     password::{ChangePassword, change_password},
-    profile::{UpdateProfile, make_operator, update_profile},
+    profile::{UpdateProfile, make_operator, update_profile, verify_email},
     session::{Session, create_guest, prune_sessions, refresh, sign_out},
     sign_in::{SignIn, sign_in},
     sign_up::{SignUp, sign_up},

@@ -64,6 +64,7 @@ impl Session {
             session: self.id,
             kind: self.account.kind,
             is_operator: self.account.is_operator,
+            email_verified: self.account.email_verified_at.is_some(),
         };
         Viewer::signed_in(identity, self.access_expires_at)
     }
@@ -84,6 +85,7 @@ pub async fn create_guest(app: &App, viewer: &Viewer) -> Result<Session, Refusal
         phone: None,
         password_hash: None,
         is_operator: false,
+        email_verified_at: None,
         version: 1,
         created_at: now,
         updated_at: now,

@@ -92,6 +92,7 @@ async fn create_in_tx(app: &App, tx: &Tx, checked: Checked, hash: String) -> Res
         phone: checked.phone,
         password_hash: Some(hash),
         is_operator: false,
+        email_verified_at: None,
         version: 1,
         created_at: now,
         updated_at: now,

@@ -41,6 +41,8 @@ pub struct Identity {
     pub kind: AccountKind,
     /// One of the platform's operators.
     pub is_operator: bool,
+    /// Whether the account's e-mail address is verified.
+    pub email_verified: bool,
 }
 
 /// A session that was looked up a moment ago.
@@ -132,7 +134,11 @@ pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Reje
 pub async fn is_current(app: &App, viewer: &Viewer) -> bool {
     let Some((identity, until)) = viewer.account else { return true };
     until > app.clock.now()
-        && current(app, identity.session).await.is_ok_and(|found| found == Some(identity))
+        // A verified e-mail address gives a right, so it ends nothing.
+        && current(app, identity.session).await.is_ok_and(|found| {
+            let email_verified = identity.email_verified;
+            found.map(|found| Identity { email_verified, ..found }) == Some(identity)
+        })
 }
 
 /// Returns whether the viewer's token is still valid, within the leeway in which it was accepted.
@@ -165,6 +171,7 @@ async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Known>> {
             session: id,
             kind: account.kind,
             is_operator: account.is_operator,
+            email_verified: account.email_verified_at.is_some(),
         };
         Known { identity, ends: session.expires_at }
     }))

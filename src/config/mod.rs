@@ -1,6 +1,7 @@
 //! All settings, as flags and environment variables, documented where they stand and checked at the start.
 
 mod documents;
+mod hoarding;
 mod limits;
 mod manifest;
 mod network;
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 
 pub use self::{
     documents::DocumentSettings,
+    hoarding::HoardingSettings,
     limits::{LimitError, LimitSettings, Rate, Window},
     manifest::{Manifest, TrustedDocument},
     network::{NetworkSettings, NetworkSettingsError},
@@ -94,6 +96,9 @@ pub struct Config {
     /// What one client may do.
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// Unpaid reservations.
+    #[command(flatten)]
+    pub hoarding: HoardingSettings,
     /// Documents and operations.
     #[command(flatten)]
     pub documents: DocumentSettings,
@@ -132,6 +137,16 @@ pub enum ConfigError {
     /// Without trusted documents, all would be refused.
     #[error("TESSERA_TRUSTED_DOCUMENTS_ONLY=true needs TESSERA_TRUSTED_DOCUMENTS, a file with documents")]
     TrustedDocuments,
+    /// A setting is out of its range.
+    #[error("{name} must be between {least} and {most}")]
+    Range {
+        /// The environment variable.
+        name: &'static str,
+        /// The least value.
+        least: u32,
+        /// The greatest value.
+        most: u32,
+    },
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
@@ -174,7 +189,7 @@ impl Config {
             return Err(ConfigError::Database);
         }
         self.limits.validate()?;
-        Ok(())
+        self.hoarding.validate()
     }
 
     /// Whether strangers rely on the server.

@@ -25,7 +25,7 @@ use crate::{
     category,
     error::{Error, Fault, Faulty, Result},
     event,
-    inventory::{self, Reservation, Reserve, deal::Companion},
+    inventory::{self, Beside, Reservation, Reserve, deal::Companion},
 };
 
 /// Why places were not reserved with an access code.
@@ -44,13 +44,20 @@ struct Opened {
 }
 
 /// Reserves places for the viewer, also at the hidden price levels that the code opens.
-pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve, code: &str) -> Result<Reservation, Refusal> {
+/// A solved challenge may come with it.
+pub async fn reserve(
+    app: &App,
+    viewer: &Viewer,
+    (input, proof): (Reserve, Option<String>),
+    code: &str,
+) -> Result<Reservation, Refusal> {
     let event = input.event;
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
     let Opened { claim, tiers } =
         opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
     let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
-    match inventory::reserve_opened(app, viewer, input, (tiers, trace)).await {
+    let beside = Beside { opened: tiers, companion: trace, proof };
+    match inventory::reserve_with(app, viewer, input, beside).await {
         // Given away, given back or refunded at the same moment: say which.
         Err(Error::Fault(Fault::Stale(_))) => {
             opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;

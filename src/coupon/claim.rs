@@ -172,7 +172,8 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
         }
         let pick = Pick::Admission { area: 0, quantity: input.quantity };
         let promised = Some(Arc::new(promise.promised()?));
-        let command = Command::Reserve { id, buyer, pick, opened: Vec::new(), promised };
+        let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
+        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), promised };
         let legs = vec![(input.coupon.into(), vec![command])];
         match transact(app, Deal { legs, companion: None, key: Some((key.clone(), id.0)) }).await {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),

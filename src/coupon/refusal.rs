@@ -82,6 +82,11 @@ pub enum Refusal {
         /// When they may come back.
         at: DateTime<Utc>,
     },
+    /// The buyer's network has too many copies reserved and not paid.
+    TooManyUnpaid {
+        /// When some of them come back unless they are bought.
+        at: Option<DateTime<Utc>>,
+    },
 }
 
 /// The desk's refusal in words of coupons.
@@ -91,6 +96,7 @@ pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
         Desk::NotOpen | Desk::UnknownPlaces | Desk::NotForSale { .. } => Refusal::NotOpen,
         Desk::SalesNotStarted { at } => Refusal::NotStarted { at },
         Desk::CoolingDown { at } => Refusal::CoolingDown { at },
+        Desk::TooManyUnpaid { at, .. } | Desk::Crowded { at } => Refusal::TooManyUnpaid { at },
         Desk::SalesEnded => Refusal::Over,
         Desk::AreaFull { available, at } => Refusal::SoldOut { left: available, at },
         Desk::NotEnoughLeft { available } | Desk::NotEnoughTogether { available, .. } => {
@@ -106,7 +112,12 @@ pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
         | Desk::BeingPaid
         | Desk::NoMoreTime
         | Desk::PlacesChanged
-        | Desk::TermsChanged => Refusal::Gone,
+        | Desk::TermsChanged
+        // Coupons ask nothing of their buyers.
+        | Desk::RegistrationRequired
+        | Desk::VerifiedEmailRequired
+        | Desk::ProofRequired
+        | Desk::ProofInvalid => Refusal::Gone,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
         details::Change,
         edit::{self, NewEvent},
         pricing::TierDetails,
+        reservation_rules::ReservationRules,
         tiers::{self, Scope},
     },
 };
@@ -66,6 +67,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         orphan_rule: true,
         hold_budget_seconds: Some(2_700),
         cool_down_seconds: 300,
+        reservation_rules: ReservationRules::default(),
     };
     let event = made(edit::create(app, vendor, input).await)?;
     for (position, (name, price)) in (0..).zip(show.prices.levels) {

@@ -5,6 +5,7 @@
 use chrono::{DateTime, Datelike, Duration, SubsecRound, Utc};
 use entity::{CategoryId, event};
 
+use super::reservation_rules::{ReservationRules, RulesChange};
 use crate::error::{Check, Faulty};
 
 /// Everything about an event that can be changed.
@@ -40,6 +41,8 @@ pub struct Details {
     pub hold_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
+    /// What is set against hoarding.
+    pub reservation_rules: ReservationRules,
 }
 
 /// What to change of it; none stays as it is.
@@ -75,12 +78,15 @@ pub struct Change {
     pub hold_budget_seconds: Option<Option<i32>>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: Option<i32>,
+    /// What is set against hoarding.
+    pub reservation_rules: RulesChange,
 }
 
 impl Details {
     /// What the row says.
     pub fn of(row: event::Model) -> Self {
         Self {
+            reservation_rules: ReservationRules::of(&row),
             category: row.category_id,
             slug: row.slug,
             name: row.name,
@@ -118,6 +124,7 @@ impl Details {
             orphan_rule: change.orphan_rule.unwrap_or(self.orphan_rule),
             hold_budget_seconds: change.hold_budget_seconds.unwrap_or(self.hold_budget_seconds),
             cool_down_seconds: change.cool_down_seconds.unwrap_or(self.cool_down_seconds),
+            reservation_rules: self.reservation_rules.with(change.reservation_rules),
         }
     }
 
@@ -161,6 +168,7 @@ impl Details {
                 "coolDownSeconds",
                 "must be between 60 and 86400",
             );
+        kept.reservation_rules.check(&mut check);
         check.done()?;
         Ok(kept)
     }
@@ -247,6 +255,7 @@ mod tests {
             orphan_rule: true,
             hold_budget_seconds: Some(2_700),
             cool_down_seconds: 300,
+            reservation_rules: ReservationRules::default(),
         }
     }
 
@@ -275,6 +284,11 @@ mod tests {
             hold_budget_seconds: Some(Some(58)),
             cool_down_seconds: Some(86_401),
             refund_until: Some(Some(DateTime::UNIX_EPOCH)),
+            reservation_rules: RulesChange {
+                unpaid_per_network: Some(Some(-1)),
+                unpaid_percent: Some(Some(0)),
+                ..RulesChange::default()
+            },
             ..Change::default()
         };
         let fault = details().with(change).checked().unwrap_err();
@@ -290,6 +304,8 @@ mod tests {
             "limitPerBuyer",
             "holdBudgetSeconds",
             "coolDownSeconds",
+            "reservationRules.maxUnpaidPerNetwork",
+            "reservationRules.maxUnpaidPercent",
         ];
         assert_eq!(paths(fault), expected);
     }

@@ -11,6 +11,7 @@ use sea_orm::{ActiveValue::Set, EntityTrait};
 use super::{
     details::{Change, Details, slug_of},
     follow, locked_in_tx, managed,
+    reservation_rules::ReservationRules,
     rules::{self, Refusal},
     scopes_in_tx,
 };
@@ -64,6 +65,8 @@ pub struct NewEvent {
     pub hold_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
+    /// What is set against hoarding.
+    pub reservation_rules: ReservationRules,
 }
 
 impl NewEvent {
@@ -87,6 +90,7 @@ impl NewEvent {
             orphan_rule: self.orphan_rule,
             hold_budget_seconds: self.hold_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
+            reservation_rules: self.reservation_rules,
         }
     }
 }
@@ -244,6 +248,9 @@ fn row_of(details: Details) -> event::ActiveModel {
         orphan_rule: Set(details.orphan_rule),
         hold_budget_seconds: Set(details.hold_budget_seconds),
         cool_down_seconds: Set(details.cool_down_seconds),
+        buyer_requirement: Set(details.reservation_rules.requirement),
+        unpaid_per_network: Set(details.reservation_rules.unpaid_per_network),
+        unpaid_percent: Set(details.reservation_rules.unpaid_percent),
         ..Default::default()
     }
 }

@@ -4,6 +4,7 @@ pub mod details;
 pub mod edit;
 pub mod find;
 pub mod pricing;
+pub mod reservation_rules;
 pub mod rules;
 pub mod tiers;
 

@@ -15,6 +15,7 @@ use super::{
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     page::{Cursor, PageArgs, connection},
+    reservation_rules::ReservationRules,
     scalar::{Long, Money},
     seat_map::{MapOf, SeatMap},
     shop::{RoleIn, Shop},
@@ -138,6 +139,11 @@ impl Event {
     /// How many seconds a buyer who spent `holdBudgetSeconds` must wait (`COOLING_DOWN`); then the count is zero again.
     async fn cool_down_seconds(&self) -> i32 {
         self.0.cool_down_seconds
+    }
+
+    /// What it sets against hoarding.
+    async fn reservation_rules(&self) -> ReservationRules {
+        ReservationRules::of(&self.0)
     }
 
     /// Raised by each change of the event itself; give it as `expectedVersion` when you change it. Its availability has

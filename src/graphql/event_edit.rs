@@ -8,6 +8,7 @@ use super::{
     error::{ApiResult, outcome, user_error},
     event::Event,
     id::decode,
+    reservation_rules::ReservationRulesInput,
     scalar::Long,
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     event::{
         details::Change,
         edit::{self, NewEvent},
+        reservation_rules::ReservationRules,
         rules::Refusal,
     },
 };
@@ -141,6 +143,8 @@ pub struct CreateEventInput {
     /// How many seconds a buyer who spent `holdBudgetSeconds` must wait, 60 to 86400; then the count is zero again.
     #[graphql(default = 300)]
     cool_down_seconds: i32,
+    /// What the event sets against hoarding: clients that reserve many places and do not pay.
+    reservation_rules: Option<ReservationRulesInput>,
 }
 
 impl CreateEventInput {
@@ -164,6 +168,7 @@ impl CreateEventInput {
             orphan_rule: self.orphan_rule,
             hold_budget_seconds: self.hold_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
+            reservation_rules: ReservationRules::default().with(self.reservation_rules.unwrap_or_default().parse()),
         })
     }
 }
@@ -215,6 +220,8 @@ pub struct UpdateEventInput {
     hold_budget_seconds: MaybeUndefined<i32>,
     /// How many seconds a buyer who spent `holdBudgetSeconds` must wait, 60 to 86400.
     cool_down_seconds: Option<i32>,
+    /// What the event sets against hoarding. What is reserved already stays reserved.
+    reservation_rules: Option<ReservationRulesInput>,
 }
 
 impl UpdateEventInput {
@@ -235,6 +242,7 @@ impl UpdateEventInput {
             orphan_rule: self.orphan_rule,
             hold_budget_seconds: self.hold_budget_seconds.into(),
             cool_down_seconds: self.cool_down_seconds,
+            reservation_rules: self.reservation_rules.unwrap_or_default().parse(),
         })
     }
 }

@@ -25,6 +25,7 @@ pub mod payment;
 pub mod progress;
 pub mod public;
 pub mod reservation;
+pub mod reservation_rules;
 pub mod scalar;
 pub mod seat_map;
 pub mod shop;

@@ -90,7 +90,7 @@ async fn attempt_across(
     for ((desk, memory), (mut stock, change, _)) in desks.iter().zip(memories).zip(drafts) {
         stock.version += 1;
         app.bus.announce(desk.id, stock.version);
-        desk.tell(Version { number: stock.version, change });
+        desk.tell(app, Version { number: stock.version, change });
         **memory = Some(stock);
     }
     Ok(Some(all_held))

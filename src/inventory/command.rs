@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use entity::{AccountId, ClaimId, OrderId, ReservationId, ShopId, TierId};
 use serde::Serialize;
 
-use super::state::Place;
+use super::{hoarding::Caller, state::Place};
 
 /// What the desk is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Command {
         /// The id that the reservation gets.
         id: ReservationId,
         /// For whom.
-        buyer: AccountId,
+        caller: Caller,
         /// Which places.
         pick: Pick,
         /// Hidden price levels that are open to the buyer.
@@ -146,6 +146,17 @@ pub enum Pick {
     BestAvailable(BestAvailable),
 }
 
+impl Pick {
+    /// Returns how many places are wanted.
+    pub fn quantity(&self) -> u32 {
+        match self {
+            Self::Seats(ordinals) => u32::try_from(ordinals.len()).unwrap_or(u32::MAX),
+            Self::Admission { quantity, .. } => *quantity,
+            Self::BestAvailable(wish) => wish.quantity,
+        }
+    }
+}
+
 /// A party that takes the best seats together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BestAvailable {
@@ -236,6 +247,28 @@ pub enum Refusal {
         /// When they may reserve again.
         at: DateTime<Utc>,
     },
+    /// The caller's network would have more unpaid places than it may.
+    TooManyUnpaid {
+        /// The limit.
+        limit: u32,
+        /// What the network has already.
+        unpaid: u32,
+        /// When the first of them come back unless they are bought; `None` if all are being paid.
+        at: Option<DateTime<Utc>>,
+    },
+    /// Most places are reserved and unpaid, so each network gets one reservation at a time.
+    Crowded {
+        /// When the network's reservations end unless they are bought; `None` if all are being paid.
+        at: Option<DateTime<Utc>>,
+    },
+    /// The event is sold to signed-up users only.
+    RegistrationRequired,
+    /// The event is sold to users with a verified e-mail address only.
+    VerifiedEmailRequired,
+    /// The event asks for a solved challenge.
+    ProofRequired,
+    /// The solution is not of a challenge for this event and account, or it is wrong, too old, or used.
+    ProofInvalid,
     /// No such reservation, or not the buyer's.
     ReservationNotFound,
     /// The reservation's time is up, or it was given back.

@@ -98,7 +98,7 @@ impl Desk {
             Ok(version) => {
                 stock.version = version.number;
                 app.bus.announce(self.id, version.number);
-                self.tell(version);
+                self.tell(app, version);
                 Ok(Tried::Answered(decided.answer()))
             }
             Err(Unwritten::Nothing) => Ok(Tried::Answered(decided.answer())),

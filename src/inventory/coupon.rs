@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{
     CouponId, InventoryId, TierId,
     coupon::{self, CouponState},
+    event::BuyerRequirement,
     inventory::{self, InventoryKind, area},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
@@ -13,6 +14,7 @@ use super::{
     codes,
     command::{Granted, GrantedCode},
     fairness::Fairness,
+    origin,
     read::unsigned,
     state::{Terms, TierTerms},
     write,
@@ -56,6 +58,13 @@ pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
         hold_until: coupon.valid_until.unwrap_or(DateTime::<Utc>::MAX_UTC),
         limit_per_buyer: unsigned(coupon.limit_per_buyer),
         fairness: Some(Fairness { budget: HOLD_BUDGET, cool_down: COOL_DOWN }),
+        hoarding: origin::shares(app).limits(
+            coupon.stock.map(unsigned).unwrap_or_default(),
+            unsigned(coupon.limit_per_buyer),
+            // Without a known stock, no share of it.
+            (None, coupon.stock.is_none().then_some(100)),
+        ),
+        requirement: BuyerRequirement::None,
         currency: coupon.currency,
         tiers: vec![TierTerms {
             id: TierId(id.0),

@@ -17,6 +17,7 @@ use super::{
     change::Decision,
     command::{Command, Granted, Pick, Promised, Refusal},
     draft::Draft,
+    hoarding::Caller,
     pick,
     state::{Held, Item, Place, Seat, Stock, Tally, TierTerms},
 };
@@ -32,8 +33,8 @@ pub fn decide(
 ) -> Result<(Decision, Option<Held>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let held = match command {
-        Command::Reserve { id, buyer, pick, opened, promised } => {
-            Some(draft.reserve((*id, *buyer), pick, opened, promised.as_deref())?)
+        Command::Reserve { id, caller, pick, opened, promised } => {
+            Some(draft.reserve((*id, caller), pick, opened, promised.as_deref())?)
         }
         Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
         Command::Release { id, buyer, order } => Some(draft.release(*id, *buyer, *order)?),
@@ -60,7 +61,7 @@ pub fn decide(
 impl Draft<'_> {
     fn reserve(
         &mut self,
-        (id, buyer): (ReservationId, AccountId),
+        (id, caller): (ReservationId, &Caller),
         pick: &Pick,
         opened: &[TierId],
         promised: Option<&Promised>,
@@ -70,9 +71,13 @@ impl Draft<'_> {
         if promised.is_some_and(|promised| promised.revision != terms.revision) {
             return Err(Refusal::TermsChanged);
         }
+        caller.meets(terms.requirement)?;
+        let buyer = caller.buyer;
         // What the buyer let lapse must not count against the limit.
         self.lapse_of(buyer);
         let until = self.grant(id, buyer)?.min(terms.hold_until);
+        // Before any place is looked at: a search for the best seats is the dearest part.
+        self.limit_source(caller.source, pick.quantity())?;
         let mut items = match pick {
             Pick::Seats(ordinals) => {
                 let items = self.take_seats(id, ordinals, opened)?;
@@ -93,15 +98,19 @@ impl Draft<'_> {
             return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken });
         }
         self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
+        let after = |seconds| {
+            until.min(self.now + Duration::seconds(terms.hoarding.seconds(seconds, caller.wasted)))
+        };
         let held = Held {
             id,
             buyer,
             state: ReservationState::Active,
             items,
             currency: terms.currency.clone(),
-            deadline: until.min(self.now + Duration::seconds(terms.hold_seconds)),
-            deadline_max: until.min(self.now + Duration::seconds(terms.hold_seconds_max)),
+            deadline: after(terms.hold_seconds),
+            deadline_max: after(terms.hold_seconds_max),
             order: None,
+            source: caller.source,
             created_at: self.now,
             version: 1,
         };

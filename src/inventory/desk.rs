@@ -246,7 +246,8 @@ impl Desk {
     }
 
     /// Tells everybody who watches here.
-    pub(super) fn tell(&self, version: Version) {
+    pub(super) fn tell(&self, app: &App, version: Version) {
+        app.origins.learn(&version.change, app.clock.now());
         self.told.store(version.number, Relaxed);
         // No receiver is no fault: nobody is watching.
         let _ = self.feed.send(Arc::new(version));
@@ -265,7 +266,7 @@ impl Desk {
         let told = self.told.swap(stock.version, Relaxed);
         if told != 0 && told < stock.version {
             // What happened in between was not told here: everybody looks anew.
-            self.tell(Version::of_everything(stock.version));
+            self.tell(app, Version::of_everything(stock.version));
         }
         Ok(memory.insert(stock))
     }
@@ -288,7 +289,7 @@ impl Desk {
                 // Newer than this version at worst, and then a later change says so again.
                 stock.terms = read::terms(app, self.id).await?;
             }
-            self.tell(Version { number, change });
+            self.tell(app, Version { number, change });
         }
         *memory = Some(stock);
         Ok(())

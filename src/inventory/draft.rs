@@ -255,7 +255,7 @@ impl<'a> Draft<'a> {
 }
 
 /// The end of the minute: enough to come back by, too little to be there to the moment.
-fn coarse(at: DateTime<Utc>) -> DateTime<Utc> {
+pub(super) fn coarse(at: DateTime<Utc>) -> DateTime<Utc> {
     let over = at.timestamp_micros().rem_euclid(60_000_000);
     if over == 0 { at } else { at + Duration::microseconds(60_000_000 - over) }
 }

@@ -17,7 +17,10 @@ pub(crate) mod desk;
 mod draft;
 mod fairness;
 pub mod feed;
+pub(crate) mod hoarding;
+pub(crate) mod origin;
 mod pick;
+pub mod proof;
 mod prune;
 mod queue;
 mod read;
@@ -25,6 +28,7 @@ mod state;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod unpaid;
 mod watch;
 mod write;
 
@@ -46,13 +50,16 @@ pub use self::{
     command::{Accessible, BestAvailable, Command, Granted, GrantedCode, Pick, Promised, Refusal},
     decide::decide,
     fairness::{Fairness, Idle},
+    hoarding::{Caller, Excess, Hoarding, Shares, Source},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
     state::{Area, Counts, Held, Item, Place, Seat, Stock, Tally, Terms, TierTerms},
+    unpaid::Unpaid,
     watch::watch,
 };
 pub(crate) use self::{
     coupon::{create_stock_in_tx, resize_stock_in_tx},
+    origin::caller,
     watch::Changes,
 };
 use crate::{
@@ -90,32 +97,64 @@ pub struct Reserve {
     pub key: String,
 }
 
-/// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
-pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
-    reserve_opened(app, viewer, input, (Vec::new(), None)).await
+/// What a caller brings besides the wish.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Hidden price levels that are open to the caller.
+    pub(crate) opened: Vec<TierId>,
+    /// What is written beside the reservation.
+    pub(crate) companion: Option<Companion>,
+    /// The solution of a challenge, as the client sent it.
+    pub(crate) proof: Option<String>,
 }
 
-/// The same, for a viewer to whom hidden price levels were opened, with what is written beside the reservation for it.
-pub(crate) async fn reserve_opened(
+/// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
+pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
+    reserve_with(app, viewer, input, Beside::default()).await
+}
+
+/// Reserves places with what the caller brings besides the wish.
+pub(crate) async fn reserve_with(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    (opened, companion): (Vec<TierId>, Option<Companion>),
+    Beside { opened, companion, proof }: Beside,
 ) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
     let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
+    let proof = match proof {
+        Some(text) => Some(match proof::begin(app, (buyer, input.event), &text, &input.key).await? {
+            Some(proof) => proof,
+            // Reserved before, with a proof that is too old by now.
+            None => return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::ProofInvalid)),
+        }),
+        None => None,
+    };
     let id = ReservationId(app.clock.new_uuid());
     if let Pick::BestAvailable(wish) = &mut input.pick {
         wish.opened.clone_from(&opened);
     }
-    let command = Command::Reserve { id, buyer, pick: input.pick, opened, promised: None };
+    let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
+    let command = Command::Reserve { id, caller, pick: input.pick, opened, promised: None };
     match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
-        Err(NoDeal::KeyUsed) => match key.subject(app.store.read()).await? {
-            Some(subject) => Ok(by_id(app, ReservationId(subject)).await?),
-            None => Err(Fault::Unavailable.into()),
-        },
+        Err(NoDeal::KeyUsed) => reserved(app, &key).await?.ok_or(Fault::Unavailable.into()),
+        Err(NoDeal::Refused(refusal)) => {
+            // Nothing was reserved, so the proof is still good for another pick.
+            if let Some(proof) = proof {
+                app.proofs.give_back(&proof);
+            }
+            Err(Error::Refused(refusal))
+        }
         made => Ok(made?),
+    }
+}
+
+/// The reservation that was made under the key before.
+async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
+    match key.subject(app.store.read()).await? {
+        Some(subject) => by_id(app, ReservationId(subject)).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading an inventory: the whole stock at one version, or what the log says came after one.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     EventId, InventoryId, TierId,
@@ -15,6 +17,8 @@ use super::{
     change::Change,
     coupon,
     fairness::{Fairness, Idle},
+    hoarding::Source,
+    origin,
     state::{Area, Buyer, Counts, Held, Seat, Stock, Tally, Terms, TierTerms},
 };
 use crate::{
@@ -100,11 +104,13 @@ impl Rows {
             areas: self.areas.into_iter().map(area).collect(),
             reservations: self.live.into_iter().map(|row| Ok((row.id, held(row)?))).collect::<Faulty<_>>()?,
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
+            sources: HashMap::new(),
             counts: Counts::default(),
         };
         stock.counts = stock.recount();
-        for held in stock.reservations.values() {
+        for held in stock.reservations.values().cloned().collect::<Vec<_>>() {
             stock.buyers.entry(held.buyer).or_default().reservations.insert(held.id);
+            stock.count_source(&held);
         }
         Ok(stock)
     }
@@ -127,6 +133,19 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
     let by_category: Vec<Option<u16>> =
         map.plan.categories.iter().map(|category| priced(ScopeKind::Category, &category.name)).collect();
     let currency = money::currency(&event.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
+    let seat_tiers: Vec<_> = map.plan.seats.iter().map(|seat| by_category[seat.category]).collect();
+    let area_tiers: Vec<_> = map
+        .plan
+        .areas
+        .iter()
+        .map(|area| {
+            priced(ScopeKind::Area, &area.guid)
+                .or_else(|| area.category.and_then(|category| by_category[category]))
+        })
+        .collect();
+    let areas = map.plan.areas.iter().zip(&area_tiers).filter(|(_, tier)| tier.is_some());
+    let seats = seat_tiers.iter().filter(|tier| tier.is_some()).count();
+    let capacity = u32::try_from(seats).map_err(Fault::internal)? + areas.map(|(area, _)| area.capacity).sum::<u32>();
     Ok(Terms {
         revision: 0,
         open: event.status == EventStatus::Published,
@@ -140,18 +159,16 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
             budget: Duration::seconds(budget.into()),
             cool_down: Duration::seconds(event.cool_down_seconds.into()),
         }),
+        hoarding: origin::shares(app).limits(
+            capacity,
+            unsigned(event.limit_per_buyer),
+            (event.unpaid_per_network.map(unsigned), event.unpaid_percent.map(unsigned)),
+        ),
+        requirement: event.buyer_requirement,
         currency: event.currency,
         tiers: tiers.iter().map(|tier| tier_terms(tier, currency)).collect::<Faulty<_>>()?,
-        seat_tiers: map.plan.seats.iter().map(|seat| by_category[seat.category]).collect(),
-        area_tiers: map
-            .plan
-            .areas
-            .iter()
-            .map(|area| {
-                priced(ScopeKind::Area, &area.guid)
-                    .or_else(|| area.category.and_then(|category| by_category[category]))
-            })
-            .collect(),
+        seat_tiers,
+        area_tiers,
         orphan_rule: event.orphan_rule,
         hall: map.hall.clone(),
     })
@@ -221,6 +238,7 @@ pub(super) fn held(row: reservation::Model) -> Faulty<Held> {
         deadline: row.deadline,
         deadline_max: row.deadline_max,
         order: row.order_id,
+        source: row.source.map(Source),
         created_at: row.created_at,
         version: row.version,
     })

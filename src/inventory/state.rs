@@ -17,6 +17,8 @@ pub use super::terms::{Terms, TierTerms};
 use super::{
     change::{Change, Decision, Told},
     fairness::Idle,
+    hoarding::Source,
+    unpaid::Unpaid,
 };
 
 /// One seat.
@@ -118,6 +120,9 @@ pub struct Held {
     pub deadline_max: DateTime<Utc>,
     /// The order it belongs to, from the checkout on.
     pub order: Option<OrderId>,
+    /// Where it was made from; `None` if that does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// The row's version.
@@ -201,6 +206,8 @@ pub struct Stock {
     pub reservations: HashMap<ReservationId, Held>,
     /// Everybody who has something, or of whom idle time is to be remembered.
     pub buyers: HashMap<AccountId, Buyer>,
+    /// Every source that has unpaid places.
+    pub sources: HashMap<Source, Unpaid>,
     /// Sums over seats and areas.
     pub counts: Counts,
 }
@@ -300,6 +307,7 @@ impl Stock {
         match after {
             Some(held) if held.is_live() => {
                 self.buyers.entry(held.buyer).or_default().reservations.insert(id);
+                self.count_source(held);
                 self.reservations.insert(id, held.clone());
             }
             ended => self.forget_reservation(id, ended),
@@ -308,6 +316,9 @@ impl Stock {
 
     fn forget_reservation(&mut self, id: ReservationId, held: Option<&Held>) {
         self.reservations.remove(&id);
+        if let Some(held) = held {
+            self.discount_source(held);
+        }
         if let Some(held) = held
             && let Some(buyer) = self.buyers.get_mut(&held.buyer)
         {

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::TierId;
+use entity::{TierId, event::BuyerRequirement};
 
-use super::fairness::Fairness;
+use super::{fairness::Fairness, hoarding::Hoarding};
 use crate::venue::hall::Hall;
 
 /// What may be sold and how, as the event says. Reloaded whenever a change says that it changed.
@@ -31,6 +31,10 @@ pub struct Terms {
     pub limit_per_buyer: u32,
     /// How long one buyer may have reservations that come to nothing; none: as long as they like.
     pub fairness: Option<Fairness>,
+    /// How many places may be reserved and unpaid.
+    pub hoarding: Hoarding,
+    /// What a buyer must be, or do, to reserve.
+    pub requirement: BuyerRequirement,
     /// ISO 4217 code of the prices.
     pub currency: String,
     /// The price levels.

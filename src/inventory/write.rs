@@ -212,9 +212,9 @@ fn areas(change: &Change) -> Rows {
 }
 
 const UPSERT_RESERVATIONS: &str = "INSERT INTO reservation (id, inventory_id, account_id, state, items, quantity, \
-    total_minor, currency, deadline, deadline_max, order_id, version, created_at, updated_at) \
+    total_minor, currency, deadline, deadline_max, order_id, source, version, created_at, updated_at) \
     SELECT id, $1, account_id, state, items, quantity, total_minor, currency, deadline, deadline_max, \
-    order_id, version, created_at, $2 FROM {rows} AS r WHERE true \
+    order_id, NULLIF(source, 0), version, created_at, $2 FROM {rows} AS r WHERE true \
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, deadline = excluded.deadline, \
     order_id = excluded.order_id, version = excluded.version, updated_at = excluded.updated_at";
 
@@ -235,6 +235,7 @@ fn reservations(change: &Change) -> Faulty<Rows> {
         .time("deadline", held.iter().map(|held| held.deadline))
         .time("deadline_max", held.iter().map(|held| held.deadline_max))
         .optional_uuid("order_id", held.iter().map(|held| held.order.map(|id| id.0)))
+        .long("source", held.iter().map(|held| held.source.map_or(0, |source| source.0)))
         .long("version", held.iter().map(|held| held.version))
         .time("created_at", held.iter().map(|held| held.created_at)))
 }

@@ -142,6 +142,15 @@ impl SigningKey {
         self.public
     }
 
+    /// Derives a secret for another purpose. All instances with the same key derive the same secret for a label. It is
+    /// the hash of a deterministic signature (RFC 8032) that nobody is given.
+    pub fn derive(&self, label: &str) -> [u8; 32] {
+        let signature = self.sign(format!("tessera:derive:{label}").as_bytes());
+        let mut secret = [0; 32];
+        secret.copy_from_slice(digest(&SHA256, &signature).as_ref());
+        secret
+    }
+
     /// Signs `message`. The caller puts its own domain prefix first.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
@@ -217,6 +226,14 @@ mod tests {
             );
             assert!(jwk.get("d").is_none());
         }
+    }
+
+    #[test]
+    fn derived_secrets_depend_on_key_and_label_only() {
+        let (one, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        assert_eq!(one.derive("a"), one.clone().derive("a"));
+        assert_ne!(one.derive("a"), one.derive("b"));
+        assert_ne!(one.derive("a"), other.derive("a"));
     }
 
     #[test]

@@ -165,6 +165,12 @@ fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
         | inventory::Refusal::AreaFull { .. }
         | inventory::Refusal::LimitExceeded { .. }
         | inventory::Refusal::CoolingDown { .. }
+        | inventory::Refusal::TooManyUnpaid { .. }
+        | inventory::Refusal::Crowded { .. }
+        | inventory::Refusal::RegistrationRequired
+        | inventory::Refusal::VerifiedEmailRequired
+        | inventory::Refusal::ProofRequired
+        | inventory::Refusal::ProofInvalid
         | inventory::Refusal::ReservationNotFound
         | inventory::Refusal::ReservationEnded
         | inventory::Refusal::NoMoreTime

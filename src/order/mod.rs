@@ -242,6 +242,19 @@ async fn live_until(
     Ok(by_inventory)
 }
 
+/// When the first of the order's live reservations reaches its hard maximum; `None` if none is live.
+pub(crate) async fn hard_maximum(app: &App, id: OrderId) -> Faulty<Option<DateTime<Utc>>> {
+    let ends: Vec<DateTime<Utc>> = reservation::Entity::find()
+        .select_only()
+        .column(reservation::Column::DeadlineMax)
+        .filter(reservation::Column::OrderId.eq(id))
+        .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
+        .into_tuple()
+        .all(app.store.read())
+        .await?;
+    Ok(ends.into_iter().min())
+}
+
 /// Moves the order from where it was read to another state, and tells it.
 pub(crate) async fn move_in_tx(
     tx: &Tx,

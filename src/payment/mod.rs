@@ -28,6 +28,7 @@ pub use self::{
     refund::{Refund, RefundOrder, recover_refunds, refund_order, refunds_of},
     settlement::{recover, settle},
 };
+use self::state::Patience;
 use crate::{
     app::App,
     auth::Viewer,
@@ -173,6 +174,12 @@ async fn begin(
     (key, id): (Key, PaymentId),
 ) -> std::result::Result<(), NoDeal> {
     let now = app.clock.now();
+    let hard_maximum = orders::hard_maximum(app, order.id).await.map_err(NoDeal::Fault)?;
+    let patience = Patience {
+        payment: Duration::seconds(app.config.payment_seconds.into()),
+        grace: Duration::seconds(app.config.hoarding.payment_grace_seconds.into()),
+    };
+    let deadline = state::deadline(now, hard_maximum, patience);
     let row = payment::ActiveModel {
         id: Set(id),
         order_id: Set(order.id),
@@ -185,7 +192,7 @@ async fn begin(
         failure_code: Set(None),
         next_action_url: Set(None),
         check_at: Set(now + Duration::seconds(CHECK_SECONDS)),
-        deadline: Set(now + Duration::seconds(app.config.payment_seconds.into())),
+        deadline: Set(deadline),
         version: Set(1),
         created_at: Set(now),
         updated_at: Set(now),

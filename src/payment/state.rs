@@ -5,9 +5,26 @@
 //!
 //! Invariant: pure and synchronous.
 
+use chrono::{DateTime, Duration, Utc};
 use entity::payment::PaymentState;
 
 use super::provider::IntentStatus;
+
+/// How long a payment may stay undecided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// From its beginning.
+    pub payment: Duration,
+    /// Beyond the hard maximum of the reservations that it pays.
+    pub grace: Duration,
+}
+
+/// Returns when a payment that begins now is cancelled unless it is decided. However often an order is paid, its places
+/// are free at `hard_maximum` plus the grace: the earliest of the hard maxima of its reservations.
+pub fn deadline(now: DateTime<Utc>, hard_maximum: Option<DateTime<Utc>>, patience: Patience) -> DateTime<Utc> {
+    let wanted = now + patience.payment;
+    hard_maximum.map_or(wanted, |end| wanted.min(end + patience.grace))
+}
 
 /// What an intent's status means for the payment.
 pub fn state_of(status: IntentStatus) -> PaymentState {
@@ -72,6 +89,23 @@ mod tests {
             for observed in ALL {
                 assert_eq!(advance(ended, observed), None, "{ended:?} must not become {observed:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_payment_ends_with_the_grace_of_its_reservations() {
+        let at = |seconds| DateTime::UNIX_EPOCH + Duration::seconds(seconds);
+        let patience = Patience { payment: Duration::seconds(900), grace: Duration::seconds(120) };
+        let cases = [
+            // Begun at, hard maximum: deadline.
+            (0, Some(1_200), 900),
+            (420, Some(1_200), 1_320),
+            (421, Some(1_200), 1_320),
+            (1_199, Some(1_200), 1_320),
+            (0, None, 900),
+        ];
+        for (now, hard_maximum, expected) in cases {
+            assert_eq!(deadline(at(now), hard_maximum.map(at), patience), at(expected), "{now}");
         }
     }
 

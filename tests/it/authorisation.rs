@@ -42,6 +42,7 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Query", "events", Public),
     ("Query", "event", Public),
     ("Query", "reservation", Account),
+    ("Query", "reservationChallenge", Account),
     ("Query", "order", Public),
     ("Query", "applicableCoupons", Account),
     ("Query", "ticket", Account),

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::{AccountId, OrderId, ReservationId, TierId, inventory::SeatStatus};
+use entity::{AccountId, OrderId, ReservationId, TierId, event::BuyerRequirement, inventory::SeatStatus};
 use proptest::prelude::*;
 use tessera::inventory::{
-    Change, Command, Counts, Fairness, Held, Pick, Refusal, Seat, Stock, Terms, TierTerms, decide,
+    Caller, Change, Command, Counts, Fairness, Held, Hoarding, Pick, Refusal, Seat, Stock, Terms, TierTerms,
+    decide,
 };
 use uuid::Uuid;
 
@@ -41,6 +42,8 @@ fn stock() -> Stock {
             budget: TimeDelta::seconds(BUDGET),
             cool_down: TimeDelta::seconds(COOL_DOWN),
         }),
+        hoarding: Hoarding::default(),
+        requirement: BuyerRequirement::None,
         currency: "EUR".to_owned(),
         tiers: vec![tier(10, 1_000), tier(11, 0)],
         seat_tiers: (0..SEATS).map(|seat| u16::try_from(seat % 2).ok()).collect(),
@@ -56,6 +59,7 @@ fn stock() -> Stock {
         areas: Vec::new(),
         reservations: HashMap::new(),
         buyers: HashMap::new(),
+        sources: HashMap::new(),
         counts: Counts { available: SEATS, ..Counts::default() },
     }
 }
@@ -254,7 +258,13 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
     }
     let expected = model.reserve();
     let made = pair.act(
-        &Command::Reserve { id, buyer: BUYER, pick: Pick::Seats(vec![seat]), opened: vec![], promised: None },
+        &Command::Reserve {
+            id,
+            caller: Caller::of(BUYER),
+            pick: Pick::Seats(vec![seat]),
+            opened: vec![],
+            promised: None,
+        },
         model.now,
     );
     match (expected, made) {
@@ -318,7 +328,7 @@ fn a_budget_that_is_made_smaller_locks_nobody_out() {
     let mut pair = Pair { stock: stock(), follower: stock() };
     let reserve = |number: u128| Command::Reserve {
         id: ReservationId(Uuid::from_u128(number)),
-        buyer: BUYER,
+        caller: Caller::of(BUYER),
         pick: Pick::Seats(vec![0]),
         opened: Vec::new(),
         promised: None,

@@ -23,7 +23,8 @@ const SLICES: &[(&str, &[&str])] = &[
 ];
 
 /// The folders of `src` that are no slices.
-const OTHER_FOLDERS: &[&str] = &["auth", "config", "demo", "graphql", "http", "keys", "limits", "store", "words"];
+const OTHER_FOLDERS: &[&str] =
+    &["auth", "config", "demo", "graphql", "http", "human", "keys", "limits", "store", "words"];
 
 /// The files that may be longer than [`LINES`], and why.
 const LONG_FILES: &[(&str, &str)] = &[];
@@ -108,6 +109,9 @@ fn is_pure(file: &str) -> bool {
         "/hall.rs",
         "/details.rs",
         "/fairness.rs",
+        "/hoarding.rs",
+        "/inventory/unpaid.rs",
+        "/human/work.rs",
         "/pricing.rs",
         "/coupon/code.rs",
         "/coupon/csv.rs",

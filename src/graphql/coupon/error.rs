@@ -90,6 +90,9 @@ user_error! {
         BudgetSpent,
         /// You had copies reserved for too long without paying any: come back at `availableAt`.
         CoolingDown,
+        /// Your network (an IPv4 address or an IPv6 /64) has too many copies reserved and not paid. Pay for them, or come
+        /// back at `availableAt`.
+        TooManyUnpaid,
     }
     {
         /// How many are left.
@@ -204,6 +207,11 @@ impl From<claim::Refusal> for ClaimError {
             },
             Refusal::NotAtCounter => new(Holder::NotAtCounter, "it is worth something at the checkout only"),
             Refusal::BudgetSpent => new(Holder::BudgetSpent, "the coupon's budget has not as much left"),
+            Refusal::TooManyUnpaid { at } => Self {
+                available_at: at,
+                retryable: true,
+                ..new(Holder::TooManyUnpaid, "your network has too many copies reserved and not paid")
+            },
             Refusal::CoolingDown { at } => Self {
                 available_at: Some(at),
                 retryable: true,

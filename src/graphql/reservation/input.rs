@@ -12,7 +12,7 @@ use crate::{
     coupon::access,
     error::Error,
     graphql::{context::ContextExt, id::decode},
-    inventory::{self, Reserve},
+    inventory::{self, Beside, Reserve},
 };
 
 /// What to reserve.
@@ -26,6 +26,10 @@ pub struct ReserveSeatsInput {
     /// one that nobody claimed yet, which is claimed for you first and stays in your bag whatever becomes of this. It is
     /// looked at before any place is, and is good for further reservations; but once it opened one, it is yours for good.
     pub access_code: Option<String>,
+    /// The solution of a `reservationChallenge` of this event, as the ALTCHA widget gives it: base64. Needed where the
+    /// event's `buyerRequirement` is `PROOF_OF_WORK`. It is good for one reservation; if nothing was reserved, it can be
+    /// used again.
+    pub proof: Option<String>,
     /// Your own key, 8 to 255 characters, a UUID for instance: the same call with the same key has its effect once,
     /// and the same answer, for 7 days.
     pub idempotency_key: String,
@@ -39,11 +43,12 @@ impl ReserveSeatsInput {
         let pick = self.pick.parse(ctx, event, &map).await?;
         let reserve = Reserve { event, pick, key: self.idempotency_key };
         if let Some(code) = self.access_code {
-            return access::reserve(ctx.app(), ctx.viewer(), reserve, &code)
+            return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
                 .await
                 .map_err(|error| error.map_refusal(|refusal| Told::with_code(refusal, map)));
         }
-        inventory::reserve(ctx.app(), ctx.viewer(), reserve)
+        let beside = Beside { proof: self.proof, ..Beside::default() };
+        inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, beside)
             .await
             .map_err(|error| error.map_refusal(|refusal| Told::Places(refusal, Some(map))))
     }

@@ -224,6 +224,34 @@ impl ReservationQuery {
         ctx.viewer().account()?;
         Ok(found(inventory::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Reservation))
     }
+
+    /// A challenge to solve before you reserve places of an event. Its solution is good for one reservation of yours. Null
+    /// if the event asks for none, is not published, or does not exist.
+    async fn reservation_challenge(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The event.")] event_id: ID,
+    ) -> ApiResult<Option<ReservationChallenge>> {
+        ctx.viewer().account()?;
+        let event: EventId = decode(&event_id, "eventId")?;
+        let challenge = inventory::proof::challenge(ctx.app(), ctx.viewer(), event).await?;
+        Ok(challenge.map(|challenge| ReservationChallenge {
+            challenge: challenge.text,
+            expires_at: challenge.expires_at,
+            work: Long(i64::try_from(challenge.work).unwrap_or(i64::MAX)),
+        }))
+    }
+}
+
+/// What to solve before a reservation, for events whose `buyerRequirement` is `PROOF_OF_WORK`.
+#[derive(Debug, SimpleObject)]
+pub struct ReservationChallenge {
+    /// The challenge in JSON, for the ALTCHA widget (protocol version 2).
+    challenge: String,
+    /// When it is too late to reserve with its solution.
+    expires_at: DateTime<Utc>,
+    /// How many hashes a solution takes on average. It rises with the demand.
+    work: Long,
 }
 
 /// Mutations.

@@ -44,6 +44,20 @@ user_error! {
         LimitExceeded,
         /// You kept places of this event too long without buying any; `availableAt` says when you may reserve again.
         CoolingDown,
+        /// Your network (an IPv4 address or an IPv6 /64) would have more than `limit` unpaid places of this event; it has
+        /// `taken`. Pay for what you reserved, or come back at `availableAt`, when the first of them run out.
+        TooManyUnpaid,
+        /// Most places of this event are reserved and unpaid, so each network gets one reservation at a time. Pay for what
+        /// you reserved, or come back at `availableAt`, when your network's reservations run out.
+        MostlyUnpaid,
+        /// This event is sold to signed-up users only: see `signUp`.
+        RegistrationRequired,
+        /// This event is sold to users with a verified e-mail address only.
+        VerifiedEmailRequired,
+        /// This event asks for a solved challenge: see `reservationChallenge`.
+        ProofRequired,
+        /// The proof is not of a challenge for you and this event, or it is wrong, too old, or used: get a new challenge.
+        ProofInvalid,
         /// There is no such access code that you could use: the same answer for all such codes. No place was looked at.
         UnknownAccessCode,
         /// The access code is not valid now, or opens no tier of this event. No place was looked at.
@@ -66,9 +80,9 @@ user_error! {
         available: u32,
         /// Whether there are enough seats for a party that may be parted.
         enough_if_split: bool,
-        /// How many places one buyer may have.
+        /// How many places one buyer, or one network, may have.
         limit: u32,
-        /// How many places you have already.
+        /// How many places you have already, or your network.
         taken: u32,
         /// When it becomes possible, or may become so.
         available_at: DateTime<Utc>,
@@ -185,6 +199,29 @@ impl ReservationError {
                 available_at: Some(at),
                 retryable: true,
                 ..new(Code::CoolingDown, "places were kept too long without buying any; come back later")
+            },
+            Refusal::TooManyUnpaid { limit, unpaid, at } => Self {
+                limit: Some(limit),
+                taken: Some(unpaid),
+                available_at: at,
+                retryable: true,
+                ..new(Code::TooManyUnpaid, "your network has too many unpaid places of this event")
+            },
+            Refusal::Crowded { at } => Self {
+                available_at: at,
+                retryable: true,
+                ..new(Code::MostlyUnpaid, "most places are unpaid; each network gets one reservation at a time")
+            },
+            Refusal::RegistrationRequired => {
+                new(Code::RegistrationRequired, "this event is sold to signed-up users only")
+            }
+            Refusal::VerifiedEmailRequired => {
+                new(Code::VerifiedEmailRequired, "this event is sold to users with a verified e-mail address only")
+            }
+            Refusal::ProofRequired => new(Code::ProofRequired, "solve a challenge of this event first"),
+            Refusal::ProofInvalid => Self {
+                path: vec!["proof".to_owned()],
+                ..new(Code::ProofInvalid, "the proof is wrong, too old or used; get a new challenge")
             },
             Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
             Refusal::ReservationEnded

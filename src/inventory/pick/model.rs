@@ -5,7 +5,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
-use entity::{AccountId, ReservationId, TierId, inventory::SeatStatus, reservation::ReservationState};
+use entity::{
+    AccountId, ReservationId, TierId, event::BuyerRequirement, inventory::SeatStatus,
+    reservation::ReservationState,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,6 +16,7 @@ use uuid::Uuid;
 use crate::{
     inventory::{
         command::BestAvailable,
+        hoarding::Hoarding,
         state::{Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
     },
     venue::{
@@ -205,6 +209,7 @@ fn held(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> Held {
         deadline,
         deadline_max: deadline,
         order: None,
+        source: None,
         created_at: DateTime::UNIX_EPOCH,
         version: 1,
     }
@@ -221,6 +226,8 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         hold_until: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: 100,
         fairness: None,
+        hoarding: Hoarding::default(),
+        requirement: BuyerRequirement::None,
         currency: "EUR".to_owned(),
         tiers: (0..2)
             .map(|index| TierTerms { id: tier(index), price: 1, fee: 0, tax: 0, hidden: false })
@@ -242,6 +249,7 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         areas: Vec::new(),
         reservations: HashMap::new(),
         buyers: HashMap::new(),
+        sources: HashMap::new(),
         counts: Counts::default(),
     }
 }

@@ -23,9 +23,9 @@ pub(super) struct Model {
 }
 
 #[derive(Clone, Debug)]
-struct Reserved {
-    buyer: AccountId,
-    places: Vec<Place>,
+pub(super) struct Reserved {
+    pub(super) buyer: AccountId,
+    pub(super) places: Vec<Place>,
     state: ReservationState,
     deadline: DateTime<Utc>,
     deadline_max: DateTime<Utc>,
@@ -34,7 +34,7 @@ struct Reserved {
 
 impl Reserved {
     /// The minute by whose end its time is up; none while it is being paid.
-    fn comes_back(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn comes_back(&self) -> Option<DateTime<Utc>> {
         let minute = |at: DateTime<Utc>| at.timestamp().div_euclid(60) + i64::from(at.timestamp() % 60 > 0);
         let active = self.state == ReservationState::Active;
         active.then(|| DateTime::from_timestamp(minute(self.deadline) * 60, 0)).flatten()
@@ -42,7 +42,7 @@ impl Reserved {
 }
 
 /// The refusals of which any may be given: which one depends on whether somebody wrote down that time was up.
-type Refusals = Vec<Refusal>;
+pub(super) type Refusals = Vec<Refusal>;
 
 impl Model {
     pub(super) fn new(limit: u32) -> Self {
@@ -58,7 +58,7 @@ impl Model {
     pub(super) fn step(&mut self, command: &Command, now: DateTime<Utc>) -> Result<(), Refusals> {
         self.expire(now);
         match command {
-            Command::Reserve { id, buyer, pick, .. } => self.reserve(*id, *buyer, pick, now),
+            Command::Reserve { id, caller, pick, .. } => self.reserve(*id, caller.buyer, pick, now),
             Command::Extend { id, buyer } => {
                 let open = self.open;
                 let reserved = self.active(*id, *buyer)?;
@@ -141,6 +141,7 @@ impl Model {
         if now >= start() + Duration::days(2) {
             return Err(vec![Refusal::SalesEnded]);
         }
+        self.limit_source(buyer, pick)?;
         let places = match pick {
             Pick::Seats(seats) => self.free_seats(seats)?,
             Pick::Admission { area, quantity } => vec![self.free_admission(*area, *quantity)?],
@@ -264,6 +265,7 @@ impl Model {
             let expected = self.live().filter(|(_, reserved)| reserved.buyer == buyer).map(|(id, _)| id);
             assert_eq!(theirs.into_iter().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         }
+        self.sources_agree(stock);
         let capacity = SEATS + AREAS.iter().sum::<u32>();
         let counts = stock.counts;
         assert_eq!(counts.available + counts.reserved + counts.sold + counts.blocked, capacity);
@@ -294,7 +296,7 @@ impl Model {
         }
     }
 
-    fn live(&self) -> impl Iterator<Item = (ReservationId, &Reserved)> {
+    pub(super) fn live(&self) -> impl Iterator<Item = (ReservationId, &Reserved)> {
         let is_live = |state| matches!(state, ReservationState::Active | ReservationState::Paying);
         self.reservations.iter().filter(move |(_, of)| is_live(of.state)).map(|(id, of)| (*id, of))
     }

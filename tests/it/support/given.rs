@@ -102,6 +102,11 @@ impl World {
         self.stage_on(&plan(100)).await
     }
 
+    /// The same with 900 seats: about as many places as the theatre of the demo.
+    pub(crate) async fn theatre_stage(&self) -> Stage {
+        self.stage_on(&plan(300)).await
+    }
+
     async fn stage_on(&self, plan: &str) -> Stage {
         let operator = self.operator().await;
         let vendor = self.user("vendor").await;

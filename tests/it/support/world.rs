@@ -2,11 +2,15 @@
 //!
 //! The loops of the worker do not run by themselves: a test calls what they call, when it wants it.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     http::{Request, Response},
 };
 use chrono::{DateTime, TimeZone, Utc};
@@ -38,6 +42,8 @@ pub(crate) struct World {
     /// The same database's address, for a second application.
     pub(crate) url: String,
     router: Router,
+    /// The address that requests come from; `None` if they come from no network.
+    address: Option<IpAddr>,
 }
 
 /// What a request was answered.
@@ -116,7 +122,7 @@ impl World {
     /// A world around an application that the test made itself.
     pub(crate) fn of(app: App, backend: &'static str, url: &str) -> Self {
         let router = http::router(app.clone(), graphql::schema(&app));
-        Self { app, backend, url: url.to_owned(), router }
+        Self { app, backend, url: url.to_owned(), router, address: None }
     }
 
     /// Another server on the same database, with the same keys and the same time, but with other settings. To be ended.
@@ -126,7 +132,18 @@ impl World {
         let app =
             App::new(config(&args), store, self.app.clock.clone(), self.app.keys.clone()).expect("an app");
         let router = http::router_with(app.clone(), graphql::schema(&app), patience);
-        Self { app, backend: self.backend, url: self.url.clone(), router }
+        Self { app, backend: self.backend, url: self.url.clone(), router, address: None }
+    }
+
+    /// Returns a view of this world whose requests come from `address`. Not to be ended.
+    pub(crate) fn from(&self, address: &str) -> Self {
+        Self {
+            app: self.app.clone(),
+            backend: self.backend,
+            url: self.url.clone(),
+            router: self.router.clone(),
+            address: Some(address.parse().expect("an address")),
+        }
     }
 
     /// A second application on the same database, with the same keys and the same time.
@@ -154,7 +171,10 @@ impl World {
     }
 
     /// Any request.
-    pub(crate) async fn http(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn http(&self, mut request: Request<Body>) -> Response<Body> {
+        if let Some(address) = self.address {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 40_000)));
+        }
         self.router.clone().oneshot(request).await.expect("routers do not fail")
     }
 

@@ -1,0 +1,279 @@
+//! Limits of unpaid places: what keeps one client with many accounts from reserving a whole event.
+//!
+//! Guests are free, so a limit per buyer limits nobody who makes guests. Two rules count by *source*, the network that a
+//! reservation was made from:
+//!
+//! - A source may have so many places of an inventory reserved and unpaid. A purchase makes room at once, so a school
+//!   class behind one address can buy one after the other.
+//! - When most of an inventory is reserved and unpaid, each source gets one reservation at a time. An honest crowd has
+//!   about one reservation per network; who hoards has many.
+//!
+//! A third rule shortens the reservations of a source that reserved much and bought nothing.
+//!
+//! Invariant: pure and synchronous; the time is an argument.
+
+use chrono::{DateTime, Duration, Utc};
+use entity::{AccountId, event::BuyerRequirement};
+use serde::{Deserialize, Serialize};
+
+use super::command::Refusal;
+
+/// Half of what a source wasted is forgotten after so long.
+const HALF_LIFE: Duration = Duration::minutes(30);
+/// The most halvings of a reservation's time, and of what was wasted.
+const HALVINGS_MAX: u32 = 16;
+
+/// The network that a reservation was made from, as one inventory counts it: a keyed hash, so that no address is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Source(pub i64);
+
+/// What is known of the caller who reserves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub buyer: AccountId,
+    /// Whether the account is a signed-up user's.
+    pub registered: bool,
+    /// Whether its e-mail address is verified.
+    pub verified_email: bool,
+    /// Whether the call brought a valid solution of a challenge.
+    pub proven: bool,
+    /// Where the call came from; `None` if that does not count.
+    pub source: Option<Source>,
+    /// Places that the source reserved lately and did not buy, while it bought none.
+    pub wasted: u32,
+}
+
+impl Caller {
+    /// An account of which nothing else is known.
+    pub fn of(buyer: AccountId) -> Self {
+        Self { buyer, registered: false, verified_email: false, proven: false, source: None, wasted: 0 }
+    }
+
+    /// Checks what an event asks of its buyers.
+    pub(super) fn meets(&self, requirement: BuyerRequirement) -> Result<(), Refusal> {
+        match requirement {
+            BuyerRequirement::Registered if !self.registered => Err(Refusal::RegistrationRequired),
+            BuyerRequirement::VerifiedEmail if !self.verified_email => Err(Refusal::VerifiedEmailRequired),
+            BuyerRequirement::ProofOfWork if !self.proven => Err(Refusal::ProofRequired),
+            BuyerRequirement::None
+            | BuyerRequirement::Registered
+            | BuyerRequirement::VerifiedEmail
+            | BuyerRequirement::ProofOfWork => Ok(()),
+        }
+    }
+}
+
+/// The limits of one inventory. The default limits nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hoarding {
+    /// The most unpaid places of one source.
+    pub per_source: Option<u32>,
+    /// With so many unpaid places in all, each source gets one reservation at a time.
+    pub crowded: Option<u32>,
+    /// A source's reservations get half the time for each so many wasted places; 0: never.
+    pub wasted: u32,
+    /// Seconds that they last at least.
+    pub shortest: i64,
+}
+
+/// Which limit a reservation would exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// The source's.
+    Source {
+        /// The most places that it may have.
+        limit: u32,
+    },
+    /// Most places are unpaid, and the source has some of them.
+    Crowded,
+}
+
+/// The server's settings, from which an inventory's limits are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// Unpaid places that one source may always have.
+    pub places: u32,
+    /// Percentage of the capacity that it may have, if that is more.
+    pub percent_per_source: u32,
+    /// Percentage of the capacity that is crowded; 100: never.
+    pub percent_in_all: u32,
+    /// See [`Hoarding::wasted`].
+    pub wasted: u32,
+    /// See [`Hoarding::shortest`].
+    pub shortest: i64,
+}
+
+impl Shares {
+    /// Returns the limits of an inventory with `capacity` places to sell. One buyer may always have `limit_per_buyer` places. A
+    /// vendor's own values come first: `places`, where 0 is no limit, and `percent`, where 100 is none.
+    pub fn limits(
+        &self,
+        capacity: u32,
+        limit_per_buyer: u32,
+        (places, percent): (Option<u32>, Option<u32>),
+    ) -> Hoarding {
+        let share = |percent: u32| {
+            let share = (u64::from(capacity) * u64::from(percent)).div_ceil(100);
+            u32::try_from(share).unwrap_or(u32::MAX)
+        };
+        let places = places.unwrap_or_else(|| self.places.max(share(self.percent_per_source)));
+        let percent = percent.unwrap_or(self.percent_in_all);
+        Hoarding {
+            per_source: (places > 0).then(|| places.max(limit_per_buyer)),
+            crowded: (percent < 100).then(|| share(percent)),
+            wasted: self.wasted,
+            shortest: self.shortest,
+        }
+    }
+}
+
+impl Hoarding {
+    /// Returns the limit that `wanted` more places would exceed, for a source that has `own` of `all` unpaid places.
+    pub fn excess(&self, own: u32, all: u32, wanted: u32) -> Option<Excess> {
+        if let Some(limit) = self.per_source.filter(|limit| own.saturating_add(wanted) > *limit) {
+            return Some(Excess::Source { limit });
+        }
+        let is_crowded = self.crowded.is_some_and(|crowded| all >= crowded);
+        (is_crowded && own > 0).then_some(Excess::Crowded)
+    }
+
+    /// Returns how many of `seconds` a reservation gets whose source wasted so many places.
+    pub fn seconds(&self, seconds: i64, wasted: u32) -> i64 {
+        let halvings = wasted.checked_div(self.wasted).unwrap_or_default().min(HALVINGS_MAX);
+        if halvings == 0 { seconds } else { (seconds >> halvings).max(self.shortest.min(seconds)) }
+    }
+}
+
+/// What one source reserved and did not buy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wasted {
+    places: u32,
+    since: DateTime<Utc>,
+}
+
+impl Wasted {
+    /// Nothing.
+    pub(super) fn nothing(now: DateTime<Utc>) -> Self {
+        Self { places: 0, since: now }
+    }
+
+    /// Returns the places that count at `now`: half of them after each half-life.
+    pub(super) fn at(&self, now: DateTime<Utc>) -> u32 {
+        let halvings = (now - self.since).num_seconds().max(0) / HALF_LIFE.num_seconds();
+        self.places >> u32::try_from(halvings).unwrap_or(HALVINGS_MAX).min(HALVINGS_MAX)
+    }
+
+    /// Counts `places` more.
+    #[must_use]
+    pub(super) fn more(&self, places: u32, now: DateTime<Utc>) -> Self {
+        Self { places: self.at(now).saturating_add(places), since: now }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARES: Shares =
+        Shares { places: 40, percent_per_source: 2, percent_in_all: 85, wasted: 16, shortest: 120 };
+
+    #[test]
+    fn limits_are_places_or_a_share_of_the_capacity() {
+        let cases = [
+            // Capacity, limit per buyer, the vendor's own values: per source, crowded.
+            (941, 8, (None, None), Some(40), Some(800)),
+            (5_000, 8, (None, None), Some(100), Some(4_250)),
+            (60_000, 8, (None, None), Some(1_200), Some(51_000)),
+            (30, 8, (None, None), Some(40), Some(26)),
+            (941, 100, (None, None), Some(100), Some(800)),
+            (941, 8, (Some(0), Some(100)), None, None),
+            (941, 8, (Some(4), Some(50)), Some(8), Some(471)),
+            (941, 8, (Some(12), None), Some(12), Some(800)),
+            (u32::MAX, 8, (None, None), Some(85_899_346), Some(3_650_722_201)),
+        ];
+        for (capacity, per_buyer, own, per_source, crowded) in cases {
+            let limits = SHARES.limits(capacity, per_buyer, own);
+            assert_eq!((limits.per_source, limits.crowded), (per_source, crowded), "{capacity} {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_gets_its_limit_and_one_reservation_when_crowded() {
+        let limits = SHARES.limits(941, 8, (None, None));
+        let limit = Some(Excess::Source { limit: 40 });
+        let cases = [
+            ((0, 0, 8), None),
+            ((32, 32, 8), None),
+            ((33, 33, 8), limit),
+            ((40, 900, 1), limit),
+            ((0, 900, 8), None),
+            ((1, 799, 1), None),
+            ((1, 800, 1), Some(Excess::Crowded)),
+            ((u32::MAX, 0, 1), limit),
+        ];
+        for ((own, all, wanted), expected) in cases {
+            assert_eq!(limits.excess(own, all, wanted), expected, "{own} {all} {wanted}");
+        }
+        assert_eq!(Hoarding::default().excess(900, 941, 41), None, "the default limits nothing");
+    }
+
+    #[test]
+    fn time_halves_with_what_was_wasted() {
+        let limits = SHARES.limits(941, 8, (None, None));
+        let cases = [(0, 600), (15, 600), (16, 300), (31, 300), (32, 150), (48, 120), (u32::MAX, 120)];
+        for (wasted, seconds) in cases {
+            assert_eq!(limits.seconds(600, wasted), seconds, "{wasted}");
+        }
+        assert_eq!(limits.seconds(60, 1_000), 60, "never more than the event gives");
+        assert_eq!(Hoarding::default().seconds(600, u32::MAX), 600);
+    }
+
+    #[test]
+    fn what_was_wasted_is_forgotten_by_and_by() {
+        let start = DateTime::UNIX_EPOCH;
+        let wasted = Wasted::nothing(start).more(40, start);
+        let after = |minutes| wasted.at(start + Duration::minutes(minutes));
+        assert_eq!([0, 29, 30, 60, 180, 1_000_000].map(after), [40, 40, 20, 10, 0, 0]);
+        let more = wasted.more(8, start + Duration::minutes(30));
+        assert_eq!(more.at(start + Duration::minutes(59)), 28);
+    }
+
+    #[test]
+    fn requirements_are_met_by_what_is_known_of_the_caller() {
+        let nobody = Caller::of(AccountId(uuid::Uuid::nil()));
+        let registered = Caller { registered: true, ..nobody };
+        let verified = Caller { verified_email: true, ..registered };
+        let proven = Caller { proven: true, ..nobody };
+        let cases = [
+            (BuyerRequirement::None, [Ok(()), Ok(()), Ok(()), Ok(())]),
+            (
+                BuyerRequirement::Registered,
+                [Err(Refusal::RegistrationRequired), Ok(()), Ok(()), Err(Refusal::RegistrationRequired)],
+            ),
+            (
+                BuyerRequirement::VerifiedEmail,
+                [
+                    Err(Refusal::VerifiedEmailRequired),
+                    Err(Refusal::VerifiedEmailRequired),
+                    Ok(()),
+                    Err(Refusal::VerifiedEmailRequired),
+                ],
+            ),
+            (
+                BuyerRequirement::ProofOfWork,
+                [
+                    Err(Refusal::ProofRequired),
+                    Err(Refusal::ProofRequired),
+                    Err(Refusal::ProofRequired),
+                    Ok(()),
+                ],
+            ),
+        ];
+        for (requirement, expected) in cases {
+            let met = [nobody, registered, verified, proven].map(|caller| caller.meets(requirement));
+            assert_eq!(met, expected, "{requirement:?}");
+        }
+    }
+}

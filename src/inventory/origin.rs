@@ -1,0 +1,106 @@
+//! Where calls come from: the source that a reservation counts for, and what is remembered of sources.
+//!
+//! A source is a keyed hash of the inventory and the network. All instances have the same key, so they count alike, and
+//! the database holds no addresses. What a source wasted is kept in memory, per instance: each learns it from the changes
+//! that it commits or follows. Losing it costs an attacker nothing but shorter deadlines.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
+use chrono::{DateTime, Utc};
+use entity::{InventoryId, account::AccountKind, reservation::ReservationState};
+use moka::{ops::compute::Op, sync::Cache};
+
+use super::{
+    change::Change,
+    hoarding::{Caller, Shares, Source, Wasted},
+};
+use crate::{
+    app::App,
+    auth::{Network, Viewer},
+    error::Faulty,
+    keys::SigningKeys,
+};
+
+/// Sources of which something is remembered at a time.
+const SOURCES_MAX: u64 = 100_000;
+/// What was wasted is nearly forgotten after so long.
+const REMEMBERED: Duration = Duration::from_hours(3);
+
+/// The sources of this instance.
+pub(crate) struct Origins {
+    key: Key,
+    wasted: Cache<Source, Wasted>,
+}
+
+impl Origins {
+    /// Remembers nothing yet.
+    pub(crate) fn new(keys: &SigningKeys) -> Self {
+        Self {
+            key: Key::new(HMAC_SHA256, &keys.session.signing.derive("source")),
+            wasted: Cache::builder().max_capacity(SOURCES_MAX).time_to_idle(REMEMBERED).build(),
+        }
+    }
+
+    /// Returns the network as the inventory counts it.
+    fn source(&self, inventory: InventoryId, network: Network) -> Source {
+        let tag = sign(&self.key, format!("{}/{}", inventory.0, network.address()).as_bytes());
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&tag.as_ref()[..8]);
+        // Zero stands for no source where rows are written.
+        Source(i64::from_be_bytes(bytes) | 1)
+    }
+
+    /// Returns the places that the source wasted lately.
+    pub(super) fn wasted(&self, source: Source, now: DateTime<Utc>) -> u32 {
+        self.wasted.get(&source).map(|wasted| wasted.at(now)).unwrap_or_default()
+    }
+
+    /// Remembers what became of reservations: a purchase clears what its source wasted.
+    pub(super) fn learn(&self, change: &Change, now: DateTime<Utc>) {
+        for held in &change.reservations {
+            let Some(source) = held.source else { continue };
+            match held.state {
+                ReservationState::Converted => self.wasted.invalidate(&source),
+                ReservationState::Released | ReservationState::Expired => {
+                    self.wasted.entry(source).and_compute_with(|entry| {
+                        let before = entry.map_or(Wasted::nothing(now), moka::Entry::into_value);
+                        Op::Put(before.more(held.quantity(), now))
+                    });
+                }
+                ReservationState::Active | ReservationState::Paying => {}
+            }
+        }
+    }
+}
+
+/// Returns what is known of a viewer who reserves of the inventory.
+pub(crate) fn caller(app: &App, viewer: &Viewer, inventory: InventoryId, proven: bool) -> Faulty<Caller> {
+    let identity = viewer.identity()?;
+    let source = counted(app, viewer).map(|network| app.origins.source(inventory, network));
+    Ok(Caller {
+        buyer: identity.account,
+        registered: identity.kind == AccountKind::User,
+        verified_email: identity.email_verified,
+        proven,
+        source,
+        wasted: source.map(|source| app.origins.wasted(source, app.clock.now())).unwrap_or_default(),
+    })
+}
+
+/// Returns the viewer's network, unless its unpaid places are not limited: calls that come over no network.
+fn counted(_: &App, viewer: &Viewer) -> Option<Network> {
+    viewer.network()
+}
+
+/// The server's settings.
+pub(super) fn shares(app: &App) -> Shares {
+    let settings = &app.config.hoarding;
+    Shares {
+        places: settings.unpaid_places_per_network,
+        percent_per_source: settings.unpaid_percent_per_network,
+        percent_in_all: settings.unpaid_percent,
+        wasted: settings.wasted_places,
+        shortest: settings.shortest_reservation_seconds.into(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Unpaid places by source in the slow model: counted anew each time from all live reservations.
+
+use std::collections::HashMap;
+
+use entity::AccountId;
+
+use super::model::{Model, Refusals, Reserved};
+use crate::inventory::{Hoarding, Pick, Place, Refusal, Source, Stock, Unpaid};
+
+/// Low enough to be reached often: the hall has 22 places for sale.
+const PER_SOURCE: u32 = 8;
+const CROWDED: u32 = 10;
+pub(super) const LIMITS: Hoarding =
+    Hoarding { per_source: Some(PER_SOURCE), crowded: Some(CROWDED), wasted: 0, shortest: 0 };
+const SOURCES: [Source; 2] = [Source(-7), Source(9)];
+
+/// Where a buyer calls from: two share each network, the others come from nowhere.
+pub(super) fn source_of(buyer: AccountId) -> Option<Source> {
+    match buyer.0.as_u128() {
+        0 | 1 => Some(SOURCES[0]),
+        2 | 3 => Some(SOURCES[1]),
+        _ => None,
+    }
+}
+
+/// The tally of the stock is what its live reservations say, overdue or not.
+pub(super) fn agrees(stock: &Stock) {
+    let mut expected: HashMap<Source, Unpaid> = HashMap::new();
+    for held in stock.reservations.values() {
+        if let Some(source) = held.source {
+            let unpaid = expected.entry(source).or_default();
+            unpaid.places += held.quantity();
+            unpaid.reservations.insert(held.id);
+        }
+    }
+    assert_eq!(stock.sources, expected, "unpaid places by source");
+}
+
+impl Model {
+    /// Refuses a source that would have too many unpaid places.
+    pub(super) fn limit_source(&self, buyer: AccountId, pick: &Pick) -> Result<(), Refusals> {
+        let Some(source) = source_of(buyer) else { return Ok(()) };
+        let own = self.unpaid(|reserved| source_of(reserved.buyer) == Some(source));
+        let live = self.live().filter(|(_, reserved)| source_of(reserved.buyer) == Some(source));
+        let ends: Vec<_> = live.filter_map(|(_, reserved)| reserved.comes_back()).collect();
+        if own + pick.quantity() > PER_SOURCE {
+            let at = ends.iter().min().copied();
+            return Err(vec![Refusal::TooManyUnpaid { limit: PER_SOURCE, unpaid: own, at }]);
+        }
+        if own > 0 && self.unpaid(|_| true) >= CROWDED {
+            return Err(vec![Refusal::Crowded { at: ends.iter().max().copied() }]);
+        }
+        Ok(())
+    }
+
+    /// The stock, in which nothing is overdue any more, counts the same.
+    pub(super) fn sources_agree(&self, stock: &Stock) {
+        for source in SOURCES {
+            let counted = stock.sources.get(&source).map(|unpaid| unpaid.places).unwrap_or_default();
+            let expected = self.unpaid(|reserved| source_of(reserved.buyer) == Some(source));
+            assert_eq!(counted, expected, "unpaid places of {source:?}");
+            assert!(counted <= PER_SOURCE, "{source:?} has too many");
+        }
+    }
+
+    fn unpaid(&self, wanted: impl Fn(&Reserved) -> bool) -> u32 {
+        let live = self.live().filter(|(_, reserved)| wanted(reserved));
+        live.flat_map(|(_, reserved)| &reserved.places).map(Place::quantity).sum()
+    }
+}

@@ -1,0 +1,108 @@
+//! Unpaid places by source: a tally of the stock, and the rules of `hoarding.rs` applied to a reservation in the making.
+//!
+//! Invariant: pure and synchronous. The tally always equals what the live reservations say.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use entity::{ReservationId, reservation::ReservationState};
+
+use super::{
+    command::Refusal,
+    draft::{Draft, coarse},
+    hoarding::{Excess, Source},
+    state::{Held, Stock},
+};
+
+/// What one source has reserved and not paid.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unpaid {
+    /// Places.
+    pub places: u32,
+    /// The live reservations.
+    pub reservations: BTreeSet<ReservationId>,
+}
+
+impl Stock {
+    /// Counts a live reservation, once.
+    pub(super) fn count_source(&mut self, held: &Held) {
+        let Some(source) = held.source else { return };
+        let unpaid = self.sources.entry(source).or_default();
+        if unpaid.reservations.insert(held.id) {
+            unpaid.places += held.quantity();
+        }
+    }
+
+    /// Counts a reservation no longer.
+    pub(super) fn discount_source(&mut self, held: &Held) {
+        let Some(source) = held.source else { return };
+        let Some(unpaid) = self.sources.get_mut(&source) else { return };
+        if unpaid.reservations.remove(&held.id) {
+            unpaid.places -= held.quantity();
+        }
+        if unpaid.reservations.is_empty() {
+            self.sources.remove(&source);
+        }
+    }
+}
+
+impl Draft<'_> {
+    /// Refuses `wanted` more places to a source that would exceed a limit. What ran out does not count, whether somebody
+    /// wrote it down or not.
+    pub(super) fn limit_source(&mut self, source: Option<Source>, wanted: u32) -> Result<(), Refusal> {
+        let Some(source) = source else { return Ok(()) };
+        if self.excess(source, wanted).is_none() {
+            return Ok(());
+        }
+        self.lapse_source(source);
+        if self.excess(source, wanted) == Some(Excess::Crowded) {
+            self.lapse_where(|_| true);
+        }
+        let Some(excess) = self.excess(source, wanted) else { return Ok(()) };
+        let mut ends: Vec<_> = self.deadlines(source).collect();
+        ends.sort_unstable();
+        Err(match excess {
+            Excess::Source { limit } => Refusal::TooManyUnpaid {
+                limit,
+                unpaid: self.unpaid_of(source),
+                at: ends.first().copied().map(coarse),
+            },
+            Excess::Crowded => Refusal::Crowded { at: ends.last().copied().map(coarse) },
+        })
+    }
+
+    fn excess(&self, source: Source, wanted: u32) -> Option<Excess> {
+        let all = self.stock.counts.reserved - self.ended().map(Held::quantity).sum::<u32>();
+        self.stock.terms.hoarding.excess(self.unpaid_of(source), all, wanted)
+    }
+
+    fn unpaid_of(&self, source: Source) -> u32 {
+        let places = self.stock.sources.get(&source).map(|unpaid| unpaid.places).unwrap_or_default();
+        let ended = self.ended().filter(|held| held.source == Some(source));
+        places - ended.map(Held::quantity).sum::<u32>()
+    }
+
+    /// The reservations that this decision ends.
+    fn ended(&self) -> impl Iterator<Item = &Held> {
+        self.reservations.values().filter(|held| !held.is_live())
+    }
+
+    /// When the source's reservations run out that are not being paid.
+    fn deadlines(&self, source: Source) -> impl Iterator<Item = DateTime<Utc>> {
+        let unpaid = self.stock.sources.get(&source);
+        let ids = unpaid.into_iter().flat_map(|unpaid| &unpaid.reservations);
+        let live = ids.filter_map(|id| self.stock.reservations.get(id));
+        let active = live.filter(|held| held.state == ReservationState::Active && !held.is_overdue(self.now));
+        active.map(|held| held.deadline)
+    }
+
+    fn lapse_source(&mut self, source: Source) {
+        let stock = self.stock;
+        let Some(unpaid) = stock.sources.get(&source) else { return };
+        for held in unpaid.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
+            if held.is_overdue(self.now) {
+                self.lapse_of(held.buyer);
+            }
+        }
+    }
+}

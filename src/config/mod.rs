@@ -3,6 +3,7 @@
 mod documents;
 mod limits;
 mod network;
+mod production;
 mod telemetry;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -10,7 +11,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 pub use self::{
-    documents::DocumentSettings, limits::LimitSettings, network::NetworkSettings,
+    documents::DocumentSettings,
+    limits::LimitSettings,
+    network::NetworkSettings,
+    production::{Problem, Problems, ProductionSettings},
     telemetry::TelemetrySettings,
 };
 
@@ -96,17 +100,14 @@ pub struct Config {
     /// Metrics and traces.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
+    /// Overrides for rehearsals.
+    #[command(flatten)]
+    pub production: ProductionSettings,
 }
 
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// Production needs keys that were made on purpose.
-    #[error("production needs TESSERA_KEYS_DIR, a directory with keys made by `tessera keys`")]
-    KeysMissing,
-    /// Production needs a provider chosen on purpose.
-    #[error("production needs TESSERA_PAYMENTS to name the payment provider")]
-    PaymentsMissing,
     /// A wildcard would let every site call the API.
     #[error("TESSERA_ALLOWED_ORIGINS names origins such as https://shop.example, not `{0}`")]
     Origin(String),
@@ -125,17 +126,17 @@ pub enum ConfigError {
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
+    /// The exporter speaks plain HTTP to a collector nearby.
+    #[error("TESSERA_OTLP_ENDPOINT must begin with http://, such as http://127.0.0.1:4318")]
+    OtlpEndpoint,
+    /// A share.
+    #[error("TESSERA_TRACE_RATIO must be between 0 and 1")]
+    TraceRatio,
 }
 
 impl Config {
     /// Refuses nonsense at the start instead of at the first request.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if self.is_production() && self.keys_dir.is_none() {
-            return Err(ConfigError::KeysMissing);
-        }
-        if self.is_production() && self.payments.is_none() {
-            return Err(ConfigError::PaymentsMissing);
-        }
         let good = |origin: &&String| {
             (origin.starts_with("https://") || origin.starts_with("http://")) && !origin.contains('*')
         };
@@ -155,7 +156,7 @@ impl Config {
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);
         }
-        Ok(())
+        self.telemetry.validate()
     }
 
     /// Whether strangers rely on the server.

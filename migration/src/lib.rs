@@ -19,6 +19,7 @@ mod m20261123_000011_coupons;
 mod m20261123_000012_budgets;
 mod m20261123_000014_access_trace;
 mod m20261124_000013_codes;
+mod m20261128_000017_audit;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000012_budgets::Migration),
             Box::new(m20261124_000013_codes::Migration),
             Box::new(m20261123_000014_access_trace::Migration),
+            Box::new(m20261128_000017_audit::Migration),
         ]
     }
 }

@@ -15,6 +15,8 @@ mod graphiql;
 mod graphql;
 pub mod guard;
 mod message;
+mod metrics;
+mod observe;
 mod operation;
 mod origin;
 mod params;
@@ -30,6 +32,7 @@ mod subscriber;
 mod well_known;
 mod writer;
 
+pub use metrics::serve_metrics;
 pub use request_id::RequestId;
 pub use serve::serve;
 pub use socket::Patience;
@@ -38,6 +41,7 @@ use crate::{
     app::App,
     auth::Network,
     graphql::{Schema, complete::Shape},
+    telemetry::traces,
 };
 use admission::Admission;
 use answer::{Failure, MediaType};
@@ -74,6 +78,7 @@ pub fn router(app: App, schema: Schema) -> Router {
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let sdl = schema.sdl();
     let shape = Arc::new(Shape::of(&sdl));
+    app.metrics.know_operations(shape.root_fields());
     let introspection = if app.config.answers_introspection() {
         guard::Introspection::Allowed
     } else {
@@ -82,7 +87,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let engine = Engine {
         documents: Documents::new(&sdl, shape.clone(), introspection),
         admission: Admission::new(app.config.max_operations),
-        app,
+        app: app.clone(),
         schema,
         shape,
         hub: Arc::default(),
@@ -108,7 +113,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(frame))
+        .layer(middleware::from_fn_with_state(app, frame))
 }
 
 /// What the handlers share.
@@ -168,15 +173,18 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 /// Names the request, and puts the headers on its answer that every answer has.
-async fn frame(mut request: Request, next: Next) -> Response {
+async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers(), Uuid::new_v4);
     let is_graphql = request.uri().path() == "/graphql";
     let span = tracing::info_span!("request", request.id = %id);
+    traces::join(&span, request.headers().get("traceparent").and_then(|parent| parent.to_str().ok()));
+    let route = observe::route(request.uri().path());
     request.extensions_mut().insert(id.clone());
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
         request.extensions_mut().insert(Network::of(peer.ip()));
     }
     let mut response = next.run(request).instrument(span).await;
+    app.metrics.http_request(route, response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.to_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

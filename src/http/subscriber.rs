@@ -3,13 +3,15 @@
 use super::{
     answer,
     guard::Refusal,
-    message,
+    message, observe,
     operation::{Caller, Engine, Prepared},
     params::Params,
     queue::{Frame, Sender},
     session::Operation,
     shared,
 };
+use crate::telemetry::{Counted, Event};
+use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
@@ -28,11 +30,20 @@ pub(super) async fn run(
 ) {
     let mut prepared = match engine.prepare(params, &caller) {
         Ok(prepared) => prepared,
-        Err(refusal) => return end(&operation, &sender, refused(operation.id(), &refusal)).await,
+        Err(refusal) => {
+            let event = (Event::DocumentRefused, &refusal);
+            observe::refused(&engine.app, &caller.id, caller.viewer.network(), event);
+            return end(&operation, &sender, refused(operation.id(), &refusal)).await;
+        }
     };
+    let is_subscription = prepared.document.kind == OperationType::Subscription;
+    if is_subscription {
+        observe::Observed::begin(&engine.app, &prepared).started();
+    }
     if let Some(common) = shared::common(&mut prepared) {
         return shared::join(engine, prepared, common, operation, sender).await;
     }
+    let _counted = is_subscription.then(|| Counted::one(&engine.app.metrics.subscriptions));
     let work = AssertUnwindSafe(deliver(&engine, prepared, &operation, &sender)).catch_unwind();
     let last = tokio::select! {
         biased;

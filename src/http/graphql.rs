@@ -7,6 +7,7 @@ use super::{
     answers::{self, Answered},
     body::{self, Limits},
     guard::Refusal,
+    observe::{self, Transport},
     operation::{Caller, Engine},
     params::{Params, UrlParams},
     request_id::RequestId,
@@ -33,10 +34,13 @@ pub(super) async fn respond(engine: &Engine, id: RequestId, request: Request) ->
             "The answer is application/graphql-response+json or application/json.",
         );
     };
-    match run(engine, id, &parts, body).await {
+    match run(engine, id.clone(), &parts, body).await {
         Ok(Answered::Made(response)) => answer::executed(media, &response),
         Ok(Answered::Kept(body)) => answer::complete(media, body),
-        Err(failure) => failure.answer(media),
+        Err(failure) => {
+            observe::failed(&engine.app, &id, parts.extensions.get().copied(), &failure);
+            failure.answer(media)
+        }
     }
 }
 
@@ -59,7 +63,7 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
         return Ok(Answered::Kept(body));
     }
-    let prepared = engine.prepare(params, &Caller { viewer, id }).map_err(Failure::Document)?;
+    let prepared = engine.prepare(params, &Caller { viewer, id, transport: Transport::Http }).map_err(Failure::Document)?;
     match prepared.document.kind {
         OperationType::Mutation if parts.method == Method::GET => {
             Err(method_refused("POST", "A mutation needs POST."))

@@ -6,6 +6,7 @@ use super::{
     answers::Answers,
     documents::{Document, Documents},
     guard::Refusal,
+    observe::{Observed, Transport},
     params::Params,
     request_id::RequestId,
     shared::Hub,
@@ -48,6 +49,8 @@ pub(super) struct Caller {
     pub viewer: Viewer,
     /// The name of the request or of the socket.
     pub id: RequestId,
+    /// How the operation came in.
+    pub transport: Transport,
 }
 
 /// An operation that passed the guard. It can be run more than once.
@@ -58,7 +61,7 @@ pub(super) struct Prepared {
     pub span: Span,
     /// As the caller asked for it.
     pub params: Params,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 /// The payloads of one operation, each a serialised GraphQL response. An `Err` holds the errors (a JSON list) of an
@@ -88,7 +91,7 @@ impl Prepared {
         let request = Request::new(String::new())
             .variables(Variables::from_json(variables))
             .data(self.caller.id.clone());
-        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer.clone(), progress);
+        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer.of_request(self.caller.id.as_str()), progress);
         request.operation_name.clone_from(&self.params.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
         (request, batches)
@@ -116,8 +119,11 @@ impl Engine {
     pub(super) async fn answer(&self, prepared: &Prepared, progress: Progress) -> Response {
         let Prepared { document, caller, params, span, .. } = prepared;
         let id = &caller.id;
+        let observed = Observed::begin(&self.app, prepared);
         let Some(permit) = self.admission.admit(document.is_urgent) else {
-            return graphql::error::overloaded(&self.app);
+            let response = graphql::error::overloaded(&self.app);
+            observed.end(&response);
+            return response;
         };
         let (request, batches) = prepared.request(&self.app, progress);
         let schema = self.schema.clone();
@@ -132,6 +138,7 @@ impl Engine {
         };
         self.shape.complete(&document.parsed, params.operation_name.as_deref(), &mut response);
         span.in_scope(|| graphql::mask::mask(&mut response, id.as_str()));
+        observed.end(&response);
         response
     }
 

@@ -2,13 +2,17 @@
 
 use super::{
     close::Close,
+    observe::{self, Transport},
     operation::{Caller, Engine},
     queue::{self, Sender},
     session::{Session, Step},
     socket::{Client, Patience},
     subscriber, writer,
 };
-use crate::auth;
+use crate::{
+    auth::{self, Rejected},
+    telemetry::{Counted, Event},
+};
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::{StreamExt, stream::SplitStream};
 use std::time::Duration;
@@ -28,7 +32,8 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
     let (sink, stream) = socket.split();
     let stop = CancellationToken::new();
     let _all_ends_here = stop.clone().drop_guard();
-    let (sender, receiver) = queue::queue();
+    let _counted = Counted::one(&engine.app.metrics.sockets);
+    let (sender, receiver) = queue::queue(&engine.app.metrics.buffered);
     let (farewell, closing) = oneshot::channel();
     let writer = engine.app.spawn_in_crowd(writer::write(sink, receiver, closing, patience, stop.clone()));
     let session = Session::new(stop.clone());
@@ -152,7 +157,7 @@ impl Reader {
             Step::Authenticate(token) => {
                 let viewer = auth::authenticate(&self.engine.app, token.as_deref());
                 let viewer = match timeout(self.patience.init, viewer).await {
-                    Ok(viewer) => viewer.map_err(|_| Close::FORBIDDEN)?,
+                    Ok(viewer) => viewer.map_err(|rejected| self.refuse(rejected))?,
                     Err(_) => return Err(Close::BUSY),
                 };
                 self.expires = viewer.expires_at().map(|at| {
@@ -160,7 +165,7 @@ impl Reader {
                     Instant::now() + left.min(Duration::from_hours(8760))
                 });
                 let viewer = viewer.from_network(self.client.network);
-                self.caller = Some(Caller { viewer, id: self.client.id.clone() });
+                self.caller = Some(Caller { viewer, id: self.client.id.clone(), transport: Transport::Socket });
                 let ack = self.session.acknowledge();
                 self.send(ack).await;
                 Ok(())
@@ -175,6 +180,15 @@ impl Reader {
                 Ok(())
             }
         }
+    }
+
+    /// Reports a token that is not good; a database that is away is no fault of the client's.
+    fn refuse(&self, rejected: Rejected) -> Close {
+        if rejected == Rejected::Token {
+            let Client { id, network } = &self.client;
+            observe::report(&self.engine.app, id, *network, (Event::TokenRejected, "UNAUTHENTICATED"));
+        }
+        Close::FORBIDDEN
     }
 
     /// A client that floods us without reading waits for its own answers here, but never beyond the socket's end.

@@ -6,9 +6,9 @@
 //! the socket ends; everything else ends with it.
 
 use super::{
-    answer, message, operation::Engine, origin, reader, request_id::RequestId, subscriber::MAX_PAYLOAD_BYTES,
+    answer, message, observe, operation::Engine, origin, reader, request_id::RequestId, subscriber::MAX_PAYLOAD_BYTES,
 };
-use crate::auth::Network;
+use crate::{auth::Network, telemetry::Event};
 use axum::{
     extract::ws::WebSocketUpgrade,
     http::{StatusCode, request::Parts},
@@ -64,6 +64,8 @@ pub(super) fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if !origin::may_open_socket(&parts.headers, &parts.uri, &engine.app.config.allowed_origins) {
+        let network = parts.extensions.get().copied();
+        observe::report(&engine.app, &id, network, (Event::ForeignOrigin, "ORIGIN_NOT_ALLOWED"));
         return answer::refused(
             StatusCode::FORBIDDEN,
             "ORIGIN_NOT_ALLOWED",

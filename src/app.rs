@@ -6,10 +6,11 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use chrono::TimeDelta;
 use entity::{CouponId, EventId, SeatMapId, SessionId};
 use moka::{future::Cache, sync};
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    audit::Pseudonyms,
     auth::{Known, device::DeviceTokens, password::Passwords, token::AccessTokens},
     bus::Bus,
     clock::Clock,
@@ -22,7 +23,7 @@ use crate::{
     outbox::Outbox,
     payment::{provider::PaymentProvider, sandbox::Sandbox},
     store::Store,
-    telemetry::Figures,
+    telemetry::{Figures, Metrics, Security},
     threads::Threads,
     ticket::code::{TicketKeys, TicketVerifier},
     venue::SeatMap,
@@ -87,6 +88,14 @@ pub struct Parts {
     pub outbox: Outbox,
     /// What was done so far.
     pub figures: Figures,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// The security events of the last minute.
+    pub security: Security,
+    /// When the application was put together.
+    pub started: Instant,
+    /// Names networks in the audit log.
+    pub(crate) pseudonyms: Pseudonyms,
     /// All tasks; shutdown waits for them.
     pub tasks: TaskTracker,
     /// Cancelled when the server is told to stop.
@@ -130,12 +139,16 @@ impl App {
             maps_on_sale: sync::Cache::new(EVENTS_KNOWN_MAX),
             promises: sync::Cache::new(PROMISES_MAX),
             provider: sandbox.clone(),
-            sandbox: Some(sandbox),
+            sandbox: config.serves_sandbox().then_some(sandbox),
             human: Arc::new(Altcha::new(&keys, clock.clone())),
             origins: Origins::new(&keys),
             proofs: Proofs::default(),
             outbox: Outbox::default(),
             figures: Figures::default(),
+            metrics: Metrics::default(),
+            security: Security::default(),
+            started: Instant::now(),
+            pseudonyms: Pseudonyms::new(&keys)?,
             config,
             clock,
             keys,

@@ -74,12 +74,14 @@
 //!
 //! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
-//! The plumbing: [`app`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], [`keys`], [`limits`], [`money`], [`outbox`],
+//! The plumbing: [`app`], [`audit`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], [`keys`], [`limits`],
+//! [`money`], [`outbox`],
 //! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`worker`]. [`demo`] fills an empty database.
 //! `tests/it/layers.rs` keeps the arrows between them.
 
 pub mod account;
 pub mod app;
+pub mod audit;
 pub mod auth;
 mod bus;
 pub mod category;

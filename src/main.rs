@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use tessera::{
     account,
     app::App,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Problem, Problems},
     demo, graphql, http,
     keys::SigningKeys,
     server::{self, StartError},
@@ -54,8 +54,12 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start(cli.config.is_production());
-    match run(cli).await {
+    let exporter = telemetry::start(cli.config.is_production(), &cli.config.telemetry);
+    let ended = run(cli).await;
+    if let Some(exporter) = exporter {
+        exporter.shut_down().await;
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say_error(&error.to_string());
@@ -102,6 +106,9 @@ async fn run(cli: Cli) -> Result<(), StartError> {
         }
         Command::Keys => {
             let dir = cli.config.keys_dir();
+            if SigningKeys::are_for_development(&dir) {
+                return Err(Problems(vec![Problem::DevelopmentKeys(dir)]).into());
+            }
             SigningKeys::load_or_create(&dir)?;
             say(&format!("the keys are in {}", dir.display()));
             Ok(())
@@ -115,12 +122,22 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     let listener = http::Listener::bind(&config).await?;
     // Port 0 is a free one: links must name the one that it became.
     config.listen = listener.local_addr()?;
+    let metrics = match config.telemetry.metrics_listen {
+        Some(address) => Some(TcpListener::bind(address).await?),
+        None => None,
+    };
+    if let Some(metrics) = &metrics {
+        config.telemetry.metrics_listen = Some(metrics.local_addr()?);
+    }
     let app = server::open(config).await?;
     if app.config.fills_demo() && demo::fill(&app).await? {
         say("filled the empty database with demo data");
     }
     // Handlers stand before anybody is told that the server is ready.
     let stop = stop_signal()?;
+    if let Some(listener) = metrics {
+        app.spawn(http::serve_metrics(app.clone(), listener));
+    }
     welcome(&app).await?;
     worker::start(&app);
     http::serve(&app, graphql::schema(&app), listener, stop).await;
@@ -147,6 +164,9 @@ async fn welcome(app: &App) -> Result<(), StartError> {
     }
     say(&format!("GraphQL       {url}/graphql (HTTP and WebSocket)"));
     say(&format!("health        {url}/health/ready"));
+    if let Some(address) = app.config.telemetry.metrics_listen {
+        say(&format!("metrics       http://{address}/metrics"));
+    }
     sign_ins(app).await?;
     let scheme = if app.config.network.uses_tls() { "https" } else { "http" };
     say(&format!("listening on {scheme}://{}", app.config.listen));

@@ -3,17 +3,18 @@
 //! The end: no new requests, the sockets closed, requests in progress finished, what the desks have committed, then the
 //! database closed. Whatever takes longer than it may is cut off, which loses answers but never facts.
 
-use std::{fs, io, time::Duration};
+use std::{io, time::Duration};
 
 use sea_orm::DbErr;
 
 use crate::{
     app::App,
     clock::Clock,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Problem, Problems},
+    demo,
     error::Fault,
     keys::{KeyFault, SigningKeys},
-    store::Store,
+    store::{Store, files},
 };
 
 /// Why a server does not start.
@@ -22,6 +23,9 @@ pub enum StartError {
     /// The settings are not good.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Production would be unsafe.
+    #[error(transparent)]
+    Unsafe(#[from] Problems),
     /// The database is not there, or not ours.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] DbErr),
@@ -53,21 +57,98 @@ pub async fn open(config: Config) -> Result<App, StartError> {
 /// The same with a clock of the caller's, which learns the database's time before anything is decided by it.
 pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> {
     config.validate()?;
-    let keys_dir = config.keys_dir();
-    if config.is_production() && !keys_dir.is_dir() {
-        return Err(ConfigError::KeysMissing.into());
+    let url = config.database_url();
+    let mut problems = [config.production_problems(), file_problems(&config)].concat();
+    let is_new = files::database_file(&url).is_some_and(|file| !file.exists());
+    if config.is_production() && !problems.is_empty() && is_new {
+        // A start that is refused leaves no empty database behind.
+        return Err(Problems(problems).into());
     }
     if config.database_url.is_none() || !config.is_production() {
-        fs::create_dir_all(&config.data_dir)?;
+        files::create_private_dir(&config.data_dir)?;
     }
-    let keys = SigningKeys::load_or_create(&keys_dir)?;
-    let store = Store::connect(&config.database_url(), config.database_connections).await?;
+    let store = match Store::connect(&url, config.database_connections).await {
+        Ok(store) => store,
+        Err(_) if !problems.is_empty() => return Err(Problems(problems).into()),
+        Err(error) => return Err(error.into()),
+    };
+    if config.is_production() {
+        problems.extend(database_problems(&config, &store).await?);
+        if !problems.is_empty() {
+            store.close().await?;
+            return Err(Problems(problems).into());
+        }
+    }
+    let keys = load_keys(&config)?;
     store.migrate().await?;
+    if !config.is_production() {
+        restrict_files(&config);
+    }
     let asked = clock.ask();
     if let Some(now) = store.database_time().await? {
         clock.observe(asked, now);
     }
     Ok(App::new(config, store, clock, keys)?)
+}
+
+/// Development makes the keys that it needs; production only reads what an operator made.
+fn load_keys(config: &Config) -> Result<SigningKeys, KeyFault> {
+    let dir = config.keys_dir();
+    if config.is_production() { SigningKeys::load_or_create(&dir) } else { SigningKeys::for_development(&dir) }
+}
+
+/// What other users of this machine can use although they must not, and keys that strangers may have.
+fn file_problems(config: &Config) -> Vec<Problem> {
+    if !config.is_production() {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    let keys = config.keys_dir();
+    if config.keys_dir.is_some() && !keys.is_dir() {
+        problems.push(Problem::KeysMissing(keys.clone()));
+    }
+    if SigningKeys::are_for_development(&keys) {
+        problems.push(Problem::DevelopmentKeys(keys.clone()));
+    }
+    let url = config.database_url();
+    let secrets = files::database_files(&url).into_iter().chain(SigningKeys::exposed(&keys));
+    let data = files::database_file(&url).is_some().then(|| config.data_dir.clone());
+    problems.extend(data.into_iter().chain(secrets).filter_map(|path| {
+        let needed = if path.is_dir() { 0o700 } else { 0o600 };
+        files::exposed_mode(&path).map(|mode| Problem::Exposed { path, mode, needed })
+    }));
+    problems
+}
+
+async fn database_problems(config: &Config, store: &Store) -> Result<Vec<Problem>, StartError> {
+    let mut problems = Vec::new();
+    if let Some(why) = store.not_durable().await? {
+        problems.push(Problem::NotDurable(why));
+    }
+    // A database without tables has no accounts.
+    let has_demo = demo::is_in(store).await.unwrap_or(false);
+    if has_demo && !config.production.allow_demo {
+        problems.push(Problem::DemoData);
+    }
+    Ok(problems)
+}
+
+/// Repairs the database's files that an older version made. The directory may hold other things, so it is only named.
+fn restrict_files(config: &Config) {
+    let url = config.database_url();
+    for path in files::database_files(&url) {
+        if let Some(mode) = files::exposed_mode(&path) {
+            let path_shown = path.display();
+            match files::restrict(&path) {
+                Ok(()) => tracing::info!(path = %path_shown, mode = format!("{mode:04o}"), "restricted a database file to its owner"),
+                Err(error) => tracing::warn!(path = %path_shown, %error, "other users of this machine can read the database"),
+            }
+        }
+    }
+    if files::database_file(&url).is_some() && files::exposed_mode(&config.data_dir).is_some() {
+        let path = config.data_dir.display();
+        tracing::warn!(%path, "other users of this machine can enter the data directory; production would refuse to start");
+    }
 }
 
 /// Lets all tasks end and closes the database.

@@ -7,6 +7,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time::Instant;
 
 use crate::{
     account,
@@ -55,6 +56,7 @@ pub async fn settle(app: &App) -> Faulty<()> {
 
 /// Learns what other instances committed, and what time it is.
 pub async fn follow(app: &App) -> Faulty<()> {
+    app.security.summarise(app.clock.now());
     let asked = app.clock.ask();
     if let Some(now) = app.store.database_time().await? {
         app.clock.observe(asked, now);
@@ -93,7 +95,10 @@ fn every(
     let of = app.clone();
     guarded(app, name, async move {
         loop {
-            match task(&of).await {
+            let begun = Instant::now();
+            let round = task(&of).await;
+            of.metrics.worker_round(name, round.is_err(), begun.elapsed());
+            match round {
                 Ok(()) => {}
                 Err(Fault::Unavailable | Fault::Overloaded { .. }) => {
                     tracing::warn!(worker = name, "the database is busy; trying again");
@@ -118,6 +123,7 @@ fn always(
     let forever = async move {
         loop {
             if let Err(fault) = task(&of).await {
+                of.metrics.worker_round(name, true, Duration::ZERO);
                 tracing::warn!(worker = name, ?fault, "failed; trying again");
                 tokio::time::sleep(RETRY).await;
             }

@@ -89,6 +89,8 @@ id_type! {
     ClaimId = "claim";
     /// One use of a claim.
     RedemptionId = "redemption";
+    /// One change of permissions or money.
+    AuditId = "audit";
 }
 
 impl From<EventId> for InventoryId {

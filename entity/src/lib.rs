@@ -6,6 +6,7 @@
 //! Invariant: this crate imports nothing of the application's.
 
 pub mod account;
+pub mod audit;
 pub mod category;
 pub mod claim;
 pub mod coupon;

@@ -21,6 +21,7 @@ mod m20261123_000014_access_trace;
 mod m20261124_000013_codes;
 mod m20261128_000015_hoarding;
 mod m20261128_000016_email_skeleton;
+mod m20261128_000017_audit;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000014_access_trace::Migration),
             Box::new(m20261128_000015_hoarding::Migration),
             Box::new(m20261128_000016_email_skeleton::Migration),
+            Box::new(m20261128_000017_audit::Migration),
         ]
     }
 }

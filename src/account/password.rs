@@ -4,9 +4,12 @@ use chrono::{DateTime, Utc};
 use entity::account;
 use sea_orm::ActiveValue::{Set, Unchanged};
 
+use serde_json::json;
+
 use super::{Refusal, locked_in_tx, of_viewer, session, throttle};
 use crate::{
     app::App,
+    audit,
     auth::{
         Viewer,
         password::{NewPassword, PasswordFault},
@@ -50,6 +53,9 @@ pub async fn change_password(
     let row = with_password(&locked, hash, now);
     let account = store::save_versioned::<account::Entity>(&tx, row, locked.version, "account").await?;
     let ended = session::end_all_in_tx(&tx, account.id, Some(mine), now).await?;
+    let details = json!({ "sessionsEnded": ended.len() });
+    let entry = audit::Entry::new(audit::Action::PasswordChanged, account.id, details);
+    audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     tx.commit().await?;
     session::forget(app, &ended).await;
     Ok(account)

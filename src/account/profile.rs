@@ -3,9 +3,12 @@
 use entity::account;
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 
+use serde_json::json;
+
 use super::{Refusal, by_email, locked_in_tx, rules};
 use crate::{
     app::App,
+    audit,
     auth::Viewer,
     error::{Check, Fault, Faulty, Result},
     store,
@@ -46,6 +49,8 @@ pub async fn update_profile(
         ..Default::default()
     };
     let account = store::save_versioned::<account::Entity>(&tx, row, account.version, "account").await?;
+    let entry = audit::Entry::new(audit::Action::OperatorMade, account.id, json!({}));
+    audit::record_in_tx(&tx, app, audit::By::CommandLine, entry).await?;
     tx.commit().await?;
     Ok(account)
 }

@@ -11,9 +11,12 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
+use serde_json::json;
+
 use super::{Refusal, of_viewer};
 use crate::{
     app::App,
+    audit,
     auth::{
         Identity, Viewer,
         token::{
@@ -24,6 +27,7 @@ use crate::{
     error::{Fault, Faulty, Result},
     limits::Rule,
     store::Tx,
+    telemetry::{Event, Sighting},
 };
 
 /// For how long an expired session is kept.
@@ -113,11 +117,18 @@ pub async fn refresh(app: &App, text: &str) -> Result<Session, Refusal> {
     let id = token::Entity::find_by_id(digest).one(&tx).await?.ok_or(Refusal::SessionEnded)?.session_id;
     if used.rows_affected == 0 {
         let ended = end_in_tx(&tx, id, now).await?;
+        // Shown again and again, it is recorded once.
+        let account = if ended { Some(account_in_tx(&tx, id).await?.id) } else { None };
+        if let Some(account) = account {
+            let details = json!({ "reason": "refresh token shown twice", "sessionsEnded": 1 });
+            let entry = audit::Entry::new(audit::Action::SessionsRevoked, account, details);
+            audit::record_in_tx(&tx, app, audit::By::Server, entry).await?;
+        }
         tx.commit().await?;
         forget(app, &[id]).await;
-        // Shown again and again, it is told once.
-        if ended {
-            tracing::warn!(target: "security", event = "token_reuse", session = %id.0, "a refresh token was shown twice; its session is ended");
+        if account.is_some() {
+            let reused = Sighting::new(Event::TokenReused, "REFRESH_TOKEN_REUSED");
+            app.security.report(&Sighting { account, ..reused }, now);
         }
         return Err(Refusal::SessionEnded.into());
     }

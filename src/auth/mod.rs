@@ -7,6 +7,7 @@ pub mod device;
 mod fair_queue;
 mod network;
 pub mod password;
+mod request;
 pub mod token;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use entity::{AccountId, SessionId, account, account::AccountKind, session};
 use sea_orm::EntityTrait;
 
 pub use self::network::Network;
+use self::request::RequestTag;
 use crate::{
     app::App,
     error::{Fault, Faulty},
@@ -28,6 +30,8 @@ pub struct Viewer {
     account: Option<(Identity, DateTime<Utc>)>,
     /// `None` if the call did not come over the network.
     network: Option<Network>,
+    /// `None` if the call is no request.
+    request: Option<RequestTag>,
 }
 
 /// A session's account.
@@ -64,17 +68,28 @@ pub enum Rejected {
 
 impl Viewer {
     /// Nobody in particular, from nowhere.
-    pub const ANONYMOUS: Self = Self { account: None, network: None };
+    pub const ANONYMOUS: Self = Self { account: None, network: None, request: None };
 
     /// An account whose token ends at `until`.
     pub fn signed_in(identity: Identity, until: DateTime<Utc>) -> Self {
-        Self { account: Some((identity, until)), network: None }
+        Self { account: Some((identity, until)), ..Self::ANONYMOUS }
     }
 
     /// The same caller, calling from `network`.
     #[must_use]
     pub fn from_network(self, network: Option<Network>) -> Self {
         Self { network, ..self }
+    }
+
+    /// The same caller, in the request with this id.
+    #[must_use]
+    pub fn of_request(self, id: &str) -> Self {
+        Self { request: RequestTag::of(id), ..self }
+    }
+
+    /// The id of the request that the viewer calls in; `None` if the call is no request.
+    pub fn request(&self) -> Option<&str> {
+        self.request.as_ref().map(RequestTag::as_str)
     }
 
     /// The account, guest or user.

@@ -5,6 +5,7 @@ mod hoarding;
 mod limits;
 mod manifest;
 mod network;
+mod production;
 mod telemetry;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -17,6 +18,7 @@ pub use self::{
     limits::{LimitError, LimitSettings, Rate, Window},
     manifest::{Manifest, TrustedDocument},
     network::{NetworkSettings, NetworkSettingsError},
+    production::{Problem, Problems, ProductionSettings},
     telemetry::TelemetrySettings,
 };
 
@@ -105,17 +107,14 @@ pub struct Config {
     /// Metrics and traces.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
+    /// Overrides for rehearsals.
+    #[command(flatten)]
+    pub production: ProductionSettings,
 }
 
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// Production needs keys that were made on purpose.
-    #[error("production needs TESSERA_KEYS_DIR, a directory with keys made by `tessera keys`")]
-    KeysMissing,
-    /// Production needs a provider chosen on purpose.
-    #[error("production needs TESSERA_PAYMENTS to name the payment provider")]
-    PaymentsMissing,
     /// A wildcard would let every site call the API.
     #[error("TESSERA_ALLOWED_ORIGINS names origins such as https://shop.example, not `{0}`")]
     Origin(String),
@@ -156,17 +155,17 @@ pub enum ConfigError {
     /// A limit is out of range.
     #[error(transparent)]
     Limits(#[from] LimitError),
+    /// The exporter speaks plain HTTP to a collector nearby.
+    #[error("TESSERA_OTLP_ENDPOINT must begin with http://, such as http://127.0.0.1:4318")]
+    OtlpEndpoint,
+    /// A share.
+    #[error("TESSERA_TRACE_RATIO must be between 0 and 1")]
+    TraceRatio,
 }
 
 impl Config {
     /// Refuses nonsense at the start instead of at the first request.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if self.is_production() && self.keys_dir.is_none() {
-            return Err(ConfigError::KeysMissing);
-        }
-        if self.is_production() && self.payments.is_none() {
-            return Err(ConfigError::PaymentsMissing);
-        }
         let good = |origin: &&String| {
             (origin.starts_with("https://") || origin.starts_with("http://")) && !origin.contains('*')
         };
@@ -189,7 +188,8 @@ impl Config {
             return Err(ConfigError::Database);
         }
         self.limits.validate()?;
-        self.hoarding.validate()
+        self.hoarding.validate()?;
+        self.telemetry.validate()
     }
 
     /// Whether strangers rely on the server.

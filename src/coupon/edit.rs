@@ -14,6 +14,7 @@ use super::{
     rules::{self, Refusal},
     state::{self, Move},
     terms::Scope,
+    worth,
 };
 use crate::{
     app::App,
@@ -81,8 +82,9 @@ pub async fn update(
         return Err(Fault::invalid("stock", "is the number of uploaded codes: upload more").into());
     }
     let scopes = scopes_in_tx(&tx, id).await?;
-    let details = Details::of(coupon.clone(), scopes).with(change).checked()?;
-    references::check(app, coupon.shop_id, &details).await?;
+    let before = coupon.clone();
+    let details = Details::of(coupon, scopes).with(change).checked()?;
+    references::check(app, before.shop_id, &details).await?;
     let scopes = details.scopes.clone();
     let row = coupon::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let changed = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
@@ -90,6 +92,7 @@ pub async fn update(
     words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
     settle_stock_in_tx(&tx, &changed, now).await?;
     budget::set_in_tx(&tx, &changed).await?;
+    worth::record_change_in_tx(&tx, app, viewer, (&before, &changed)).await?;
     tx.commit().await?;
     follow(app, id).await;
     Ok(changed)
@@ -116,6 +119,7 @@ pub async fn step(
     let moved = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
     if step == Move::Publish {
         inventory::create_stock_in_tx(&tx, id, rules::capacity(moved.stock), now).await?;
+        worth::record_publication_in_tx(&tx, app, viewer, &moved).await?;
     } else {
         inventory::touch_in_tx(&tx, id, now).await?;
     }

@@ -32,6 +32,7 @@ pub mod terms;
 mod throttle;
 pub mod turns;
 pub mod upload;
+mod worth;
 
 use entity::{
     CouponId,

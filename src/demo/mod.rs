@@ -22,6 +22,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
+    store::Store,
 };
 
 const OPERATOR: &str = "operator@tessera.example";
@@ -65,8 +66,14 @@ pub async fn fill(app: &App) -> Faulty<bool> {
 
 /// Whether the database was filled with demo data.
 pub async fn is_there(app: &App) -> Faulty<bool> {
-    let operator = row::Entity::find().filter(row::Column::Email.eq(OPERATOR)).one(app.store.read()).await?;
-    Ok(operator.is_some())
+    is_in(&app.store).await
+}
+
+/// Whether a database has one of the demo's accounts.
+pub(crate) async fn is_in(store: &Store) -> Faulty<bool> {
+    let emails = SIGN_INS.map(|(email, _)| email);
+    let account = row::Entity::find().filter(row::Column::Email.is_in(emails)).one(store.read()).await?;
+    Ok(account.is_some())
 }
 
 async fn sign_up(app: &App, email: &str, name: &str) -> Result<Session, Refusal> {

@@ -8,6 +8,8 @@ use entity::{
 };
 use sea_orm::{ActiveValue::Set, EntityTrait};
 
+use serde_json::json;
+
 use super::{
     details::{Change, Details, slug_of},
     follow, locked_in_tx, managed,
@@ -17,6 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit,
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
     inventory,
@@ -190,6 +193,8 @@ pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resul
     };
     let event = save_versioned::<event::Entity>(&tx, row, seen, "event").await?;
     inventory::touch_in_tx(&tx, id, now).await?;
+    let entry = audit::Entry::new(audit::Action::EventCancelled, id, json!({})).of_shop(event.shop_id);
+    audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     tx.commit().await?;
     follow(app, id).await;
     Ok(event)

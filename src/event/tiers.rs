@@ -5,6 +5,7 @@ use entity::{
     tier::{self, scope},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit,
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
     inventory,
@@ -92,6 +94,9 @@ pub async fn create(
     let tier =
         tier::Entity::insert(row).exec_with_returning(&tx).await.map_err(|error| refused(error.into()))?;
     price_in_tx(&tx, &tier, wanted).await?;
+    let details = json!({ "to": prices(&tier) });
+    let entry = audit::Entry::new(audit::Action::TierCreated, id, details).of_shop(event.shop_id);
+    audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     inventory::touch_in_tx(&tx, event.id, now).await?;
     tx.commit().await?;
     follow(app, event.id).await;
@@ -122,11 +127,17 @@ pub async fn update(
     } else {
         None
     };
+    let before = prices(&tier);
     let details = changed(tier, change).checked()?;
     let row = tier::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let tier = save_versioned::<tier::Entity>(&tx, row, seen, "tier").await.map_err(refused)?;
     if let Some(wanted) = wanted {
         price_in_tx(&tx, &tier, wanted).await?;
+    }
+    if prices(&tier) != before {
+        let details = json!({ "from": before, "to": prices(&tier) });
+        let entry = audit::Entry::new(audit::Action::TierChanged, id, details).of_shop(event.shop_id);
+        audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     }
     inventory::touch_in_tx(&tx, event.id, now).await?;
     tx.commit().await?;
@@ -149,8 +160,15 @@ pub async fn delete(app: &App, viewer: &Viewer, id: TierId, seen: i64) -> Result
     if deleted.rows_affected == 0 {
         return Err(Fault::Stale("tier").into());
     }
+    let entry = audit::Entry::new(audit::Action::TierDeleted, id, json!({})).of_shop(event.shop_id);
+    audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     tx.commit().await?;
     Ok(event)
+}
+
+/// What a buyer pays at the price level, for the audit log.
+fn prices(tier: &tier::Model) -> Value {
+    json!({ "price": tier.price_minor, "fee": tier.fee_minor, "taxBasisPoints": tier.tax_basis_points })
 }
 
 /// The event of the price level and its seat map, if the viewer may change them.

@@ -43,6 +43,12 @@ impl Shape {
         Self(objects)
     }
 
+    /// The names of the root fields.
+    pub fn root_fields(&self) -> impl Iterator<Item = &str> {
+        let roots = ["Query", "Mutation", "Subscription"].into_iter().filter_map(|root| self.0.get(root));
+        roots.flat_map(HashMap::keys).map(String::as_str)
+    }
+
     /// The name of a field's type, without lists.
     pub fn type_of(&self, of: &str, field: &str) -> Option<&str> {
         let mut base = &self.0.get(of)?.get(field)?.base;

@@ -3,15 +3,16 @@
 //! The order is the defence: method, media types, who asks, the size of the body, and only then its content.
 
 use super::{
+    Door,
     answer::{self, Failure, Form},
     answers::{self, Answered},
     body, caching,
     guard::Refusal,
     json,
+    observe::{self, Transport},
     operation::{Caller, Engine, Prepared},
     params::{Params, UrlParams},
     request_id::RequestId,
-    socket::Patience,
     sse,
 };
 use crate::{
@@ -30,14 +31,14 @@ use std::sync::Arc;
 
 /// Answers one request.
 pub(super) async fn respond(
-    engine: &Engine,
-    patience: Patience,
+    door: &Door,
     id: RequestId,
     request: Request,
 ) -> Response {
+    let engine = &door.engine;
     let media = match Form::negotiate(request.headers()) {
         Some(Form::Response(media)) => media,
-        Some(Form::Events) => return sse::respond(engine, patience, id, request).await,
+        Some(Form::Events) => return sse::respond(door, id, request).await,
         None => {
             return answer::refused(
                 StatusCode::NOT_ACCEPTABLE,
@@ -47,7 +48,7 @@ pub(super) async fn respond(
         }
     };
     let (parts, body) = request.into_parts();
-    match run(engine, id, &parts, body).await {
+    match run(engine, id.clone(), &parts, body).await {
         Ok(Run { answered: Answered::Made(response), cacheable })
             if cacheable && response.errors.is_empty() =>
         {
@@ -62,7 +63,10 @@ pub(super) async fn respond(
             caching::answer(&parts.headers, media, body)
         }
         Ok(Run { answered: Answered::Kept(body), .. }) => answer::complete(media, body),
-        Err(failure) => failure.answer(media),
+        Err(failure) => {
+            observe::failed(&engine.app, &id, parts.extensions.get().copied(), &failure);
+            failure.answer(media)
+        }
     }
 }
 
@@ -97,7 +101,7 @@ pub(super) async fn read(
     if !auth::is_in_time(&engine.app, &viewer) {
         return Err(token_refused());
     }
-    Ok((Caller { viewer, id }, params))
+    Ok((Caller { viewer, id, transport: Transport::Http }, params))
 }
 
 async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Result<Run, Failure> {

@@ -21,6 +21,8 @@ pub mod guard;
 mod json;
 mod limit;
 mod message;
+mod metrics;
+mod observe;
 mod operation;
 mod origin;
 mod params;
@@ -41,6 +43,7 @@ mod well_known;
 mod writer;
 
 pub use connection::{ClientAddress, Listener, Timeouts, serve as serve_router};
+pub use metrics::serve_metrics;
 pub use request_id::RequestId;
 pub use serve::serve;
 pub use socket::Patience;
@@ -50,6 +53,7 @@ use crate::{
     app::App,
     config::Config,
     graphql::{Schema, complete::Shape},
+    telemetry::traces,
 };
 use admission::{Admission, Load};
 use answer::{Failure, MediaType};
@@ -92,6 +96,7 @@ pub fn router(app: App, schema: Schema) -> Router {
 /// All routes, with sockets as patient as told: tests have none.
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let shape = Arc::new(Shape::of(&schema.sdl()));
+    app.metrics.know_operations(shape.root_fields());
     let engine = Engine {
         documents: judge(&app.config, schema.clone()),
         persisted: Persisted::new(
@@ -100,7 +105,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         ),
         admission: admission(&app),
         large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
-        app,
+        app: app.clone(),
         schema,
         shape,
         hub: Arc::default(),
@@ -127,7 +132,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .layer(CompressionLayer::new())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(rules, frame))
+        .layer(middleware::from_fn_with_state((app, rules), frame))
 }
 
 /// The documents, judged by the schema and the settings.
@@ -180,7 +185,7 @@ async fn graphql_endpoint(
         Err(_) if wants_socket(request.headers()) => {
             answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "This is no valid WebSocket handshake.")
         }
-        Err(_) => graphql::respond(&door.engine, door.patience, id, request).await,
+        Err(_) => graphql::respond(&door, id, request).await,
     }
 }
 
@@ -214,11 +219,17 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 /// Names the request, and puts the headers on its answer that every answer has.
-async fn frame(State(rules): State<Arc<ArrivalRules>>, mut request: Request, next: Next) -> Response {
+async fn frame(
+    State((app, rules)): State<(App, Arc<ArrivalRules>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId::from_headers(request.headers(), Uuid::new_v4);
     let is_graphql = request.uri().path() == "/graphql";
     let has_token = request.method() == Method::GET && request.headers().contains_key(header::AUTHORIZATION);
     let span = tracing::info_span!("request", request.id = %id);
+    traces::join(&span, request.headers().get("traceparent").and_then(|parent| parent.to_str().ok()));
+    let route = observe::route(request.uri().path());
     request.extensions_mut().insert(id.clone());
     let (version, arrival) = (request.version(), request.extensions().get::<Arrival>().cloned());
     let mut response = match rules.admit(&mut request) {
@@ -226,6 +237,7 @@ async fn frame(State(rules): State<Arc<ArrivalRules>>, mut request: Request, nex
         Err(refusal) => refusal,
     };
     rules.finish(version, arrival.as_ref(), &mut response);
+    app.metrics.http_request(route, response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.to_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -10,6 +10,7 @@ use super::{
     answers::Answers,
     documents::{Document, Documents},
     guard::Refusal,
+    observe::{Observed, Transport},
     params::Params,
     persisted::Persisted,
     request_id::RequestId,
@@ -65,6 +66,8 @@ pub(super) struct Caller {
     pub viewer: Viewer,
     /// The name of the request or of the socket.
     pub id: RequestId,
+    /// How the operation came in.
+    pub transport: Transport,
 }
 
 /// An operation that passed the guard. It can be run more than once.
@@ -77,7 +80,7 @@ pub(super) struct Prepared {
     pub params: Params,
     /// The variables that the document declares.
     pub variables: Map<String, serde_json::Value>,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 /// The payloads of one operation, each a serialised GraphQL response. An `Err` holds the errors (a JSON list) of an
@@ -112,7 +115,8 @@ impl Prepared {
         let request = Request::new(String::new())
             .variables(Variables::from_json(variables))
             .data(self.caller.id.clone());
-        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer, run);
+        let viewer = self.caller.viewer.of_request(self.caller.id.as_str());
+        let (mut request, batches) = graphql::prepare(app, request, viewer, run);
         request.operation_name.clone_from(&self.params.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
         (request, batches)
@@ -144,10 +148,13 @@ impl Engine {
     pub(super) async fn answer(&self, prepared: &Prepared, progress: Progress) -> Response {
         let Prepared { document, caller, params, span, .. } = prepared;
         let id = &caller.id;
+        let observed = Observed::begin(&self.app, prepared);
         let mut response = if document.faults.is_empty() {
             let class = Class::of(document.kind, document.is_urgent, &caller.viewer);
             let Some(permit) = self.admission.admit(class, Load::one(document.cost)).await else {
-                return graphql::error::overloaded(&self.app);
+                let response = graphql::error::overloaded(&self.app);
+                observed.end(&response);
+                return response;
             };
             let budget = self.budget(document);
             let (request, batches) =
@@ -171,6 +178,7 @@ impl Engine {
         };
         self.shape.complete(&document.parsed, params.operation_name.as_deref(), &mut response);
         span.in_scope(|| mask(&mut response, id.as_str(), self.detail()));
+        observed.end(&response);
         if params.wants_cost {
             let (cost, limit) = (document.cost, self.documents.cost_limit());
             let told = value!({ "estimated": cost.work, "estimatedBytes": cost.bytes, "limit": limit });

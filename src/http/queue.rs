@@ -5,7 +5,9 @@
 //! many does not wait: it is offered, and what is not taken is made up for later.
 
 use super::message;
+use crate::telemetry::Counted;
 use axum::extract::ws::Utf8Bytes;
+use prometheus_client::metrics::gauge::Gauge;
 use std::sync::Arc;
 use tokio::sync::{
     OwnedSemaphorePermit, Semaphore, TryAcquireError,
@@ -18,11 +20,11 @@ pub(super) const MAX_FRAMES: usize = 256;
 /// Bytes that may wait.
 pub(super) const MAX_BYTES: u32 = 256 * 1024;
 
-/// Makes the two ends of a queue.
-pub(super) fn queue() -> (Sender, Receiver) {
+/// Makes the two ends of a queue, whose bytes `buffered` counts.
+pub(super) fn queue(buffered: &Gauge) -> (Sender, Receiver) {
     let (frames, waiting) = mpsc::channel(MAX_FRAMES);
     let room = Arc::new(Semaphore::new(MAX_BYTES as usize));
-    (Sender { frames, room: room.clone() }, Receiver { waiting, room })
+    (Sender { frames, room: room.clone(), buffered: buffered.clone() }, Receiver { waiting, room })
 }
 
 /// The end that operations hold.
@@ -30,6 +32,7 @@ pub(super) fn queue() -> (Sender, Receiver) {
 pub(super) struct Sender {
     frames: mpsc::Sender<Queued>,
     room: Arc<Semaphore>,
+    buffered: Gauge,
 }
 
 /// The end that the writer holds.
@@ -86,7 +89,13 @@ pub(super) struct Queued {
     frame: Frame,
     /// The operation it belongs to; when that has been stopped the frame is no longer wanted.
     stop: Option<CancellationToken>,
-    room: OwnedSemaphorePermit,
+    room: Room,
+}
+
+/// The room of a frame in its queue.
+pub(super) struct Room {
+    _bytes: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 impl Queued {
@@ -96,7 +105,7 @@ impl Queued {
     }
 
     /// The frame as a message of `graphql-transport-ws`, and the room that it takes until it is written.
-    pub(super) fn into_text(self) -> (Utf8Bytes, OwnedSemaphorePermit) {
+    pub(super) fn into_text(self) -> (Utf8Bytes, Room) {
         let text = match self.frame {
             Frame::Text(text) => text,
             Frame::Next(id, payload, _) => message::next(&id, &payload),
@@ -129,7 +138,7 @@ impl Sender {
     pub(super) async fn push(&self, frame: Frame, stop: Option<CancellationToken>) -> bool {
         let room = Arc::clone(&self.room).acquire_many_owned(room_for(&frame)).await;
         let (Ok(room), Ok(slot)) = (room, self.frames.reserve().await) else { return false };
-        slot.send(Queued { frame, stop, room });
+        slot.send(self.queued(frame, stop, room));
         true
     }
 
@@ -140,11 +149,16 @@ impl Sender {
             Err(TryAcquireError::NoPermits) => return Offer::Full,
             Err(TryAcquireError::Closed) => return Offer::Gone,
         };
-        match self.frames.try_send(Queued { frame, stop: Some(stop.clone()), room }) {
+        match self.frames.try_send(self.queued(frame, Some(stop.clone()), room)) {
             Ok(()) => Offer::Taken,
             Err(TrySendError::Full(_)) => Offer::Full,
             Err(TrySendError::Closed(_)) => Offer::Gone,
         }
+    }
+
+    fn queued(&self, frame: Frame, stop: Option<CancellationToken>, room: OwnedSemaphorePermit) -> Queued {
+        let bytes = i64::try_from(frame.size()).unwrap_or(i64::MAX);
+        Queued { frame, stop, room: Room { _bytes: room, _counted: Counted::new(&self.buffered, bytes) } }
     }
 
     /// Waits until an offer of a frame of this size may be taken. False when the socket is gone.
@@ -177,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_are_bounded_and_given_back() {
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(&Gauge::default());
         for _ in 0..4 {
             assert!(sender.send(text(64 * 1024)).await);
         }
@@ -191,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn frames_are_bounded() {
-        let (sender, _receiver) = queue();
+        let (sender, _receiver) = queue(&Gauge::default());
         for _ in 0..MAX_FRAMES {
             assert!(sender.send(text(1)).await);
         }
@@ -200,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_huge_frame_waits_for_an_empty_queue() {
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(&Gauge::default());
         assert!(sender.send(text(1)).await);
         let huge = sender.send(text(1024 * 1024));
         tokio::pin!(huge);
@@ -213,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_offer_never_waits_and_what_is_taken_is_framed_when_it_is_written() {
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(&Gauge::default());
         let stop = CancellationToken::new();
         let next = |payload: Utf8Bytes| Frame::Next("a".into(), payload, None);
         assert_eq!(sender.offer(next("{}".into()), &stop), Offer::Taken);
@@ -237,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_sender_learns_that_the_socket_is_gone() {
-        let (sender, receiver) = queue();
+        let (sender, receiver) = queue(&Gauge::default());
         assert!(sender.send(text(MAX_BYTES as usize)).await);
         let waiting = sender.send(text(1));
         tokio::pin!(waiting);

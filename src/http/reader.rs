@@ -2,6 +2,7 @@
 
 use super::{
     close::Close,
+    observe::{self, Transport},
     operation::{Caller, Engine},
     queue::{self, Sender},
     session::{Session, Step},
@@ -10,7 +11,8 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{self, Viewer},
+    auth::{self, Rejected, Viewer},
+    telemetry::{Counted, Event},
 };
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::{StreamExt, stream::SplitStream};
@@ -31,7 +33,8 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
     let (sink, stream) = socket.split();
     let stop = CancellationToken::new();
     let _all_ends_here = stop.clone().drop_guard();
-    let (sender, receiver) = queue::queue();
+    let _counted = Counted::one(&engine.app.metrics.sockets);
+    let (sender, receiver) = queue::queue(&engine.app.metrics.buffered);
     let (farewell, closing) = oneshot::channel();
     let writer = engine.app.spawn_in_crowd(writer::write(sink, receiver, closing, patience, stop.clone()));
     let session = Session::new(stop.clone());
@@ -164,7 +167,7 @@ impl Reader {
             Step::Authenticate(token) => {
                 let viewer = auth::authenticate(&self.engine.app, token.as_deref());
                 let viewer = match timeout(self.patience.init, viewer).await {
-                    Ok(viewer) => viewer.map_err(|_| Close::FORBIDDEN)?,
+                    Ok(viewer) => viewer.map_err(|rejected| self.refuse(rejected))?,
                     Err(_) => return Err(Close::BUSY),
                 };
                 self.expires = expires(&self.engine.app, &viewer);
@@ -174,7 +177,7 @@ impl Reader {
                     return Err(Close::TOO_MANY_SOCKETS);
                 }
                 let viewer = viewer.from_network(self.client.network);
-                self.caller = Some(Caller { viewer, id: self.client.id.clone() });
+                self.caller = Some(Caller { viewer, id: self.client.id.clone(), transport: Transport::Socket });
                 let ack = self.session.acknowledge();
                 self.send(ack).await;
                 Ok(())
@@ -189,6 +192,15 @@ impl Reader {
                 Ok(())
             }
         }
+    }
+
+    /// Reports a token that is not good; a database that is away is no fault of the client's.
+    fn refuse(&self, rejected: Rejected) -> Close {
+        if rejected == Rejected::Token {
+            let Client { id, network } = &self.client;
+            observe::report(&self.engine.app, id, *network, (Event::TokenRejected, "UNAUTHENTICATED"));
+        }
+        Close::FORBIDDEN
     }
 
     /// A client that floods us without reading waits for its own answers here, but never beyond the socket's end.

@@ -9,13 +9,13 @@ use super::{
     Door, answer,
     connection::{Arrival, ClientAddress, SocketUse},
     flood::Allowance,
-    message, origin,
+    message, observe, origin,
     places::{Place, Places},
     reader,
     request_id::RequestId,
     subscriber::MAX_PAYLOAD_BYTES,
 };
-use crate::{auth::Network, config::Config};
+use crate::{auth::{Network, Viewer}, config::Config, telemetry::Event};
 use axum::{
     extract::ws::WebSocketUpgrade,
     http::{HeaderValue, StatusCode, header, request::Parts},
@@ -97,6 +97,8 @@ impl Default for Patience {
 pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
     let (app, patience) = (&door.engine.app, door.patience);
     if !origin::may_open_socket(&parts.headers, &parts.uri, &app.config) {
+        let network = parts.extensions.get().copied();
+        observe::report(app, &id, network, (Event::ForeignOrigin, "ORIGIN_NOT_ALLOWED"));
         return answer::refused(
             StatusCode::FORBIDDEN,
             "ORIGIN_NOT_ALLOWED",
@@ -129,13 +131,44 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
         })
 }
 
+/// The places of an event stream among the sockets.
+pub(super) struct StreamPlaces {
+    _network: Option<Place<Network>>,
+    _account: Option<Place<AccountId>>,
+}
+
+impl Sockets {
+    /// Takes the places of an event stream, which counts as a socket. Returns `None` if its network or its account has too
+    /// many.
+    pub(super) fn stream(&self, config: &Config, parts: &Parts, viewer: &Viewer) -> Option<StreamPlaces> {
+        let (network, settings) = (counted(config, parts), &config.network);
+        let take_network = |network| self.networks.take(network, settings.max_sockets_per_network);
+        let take_account = |account| self.accounts.take(account, settings.max_sockets_per_account);
+        Some(StreamPlaces {
+            _network: match network {
+                Some(network) => Some(take_network(network)?),
+                None => None,
+            },
+            _account: match viewer.account() {
+                Ok(account) => Some(take_account(account)?),
+                Err(_) => None,
+            },
+        })
+    }
+}
+
+/// The network that a request is counted for; none if it is allowed any number, or unknown.
+fn counted(config: &Config, parts: &Parts) -> Option<Network> {
+    let address = parts.extensions.get::<ClientAddress>();
+    let network: Option<Network> = parts.extensions.get().copied();
+    network.filter(|_| !address.is_some_and(|address| config.network.is_allowed(address.0)))
+}
+
 /// The client of a new socket, unless its network has too many.
 fn client(door: &Door, id: RequestId, parts: &Parts) -> Option<Client> {
     let settings = &door.engine.app.config.network;
-    let address = parts.extensions.get::<ClientAddress>();
     let network: Option<Network> = parts.extensions.get().copied();
-    let counted = network.filter(|_| !address.is_some_and(|address| settings.is_allowed(address.0)));
-    let place = match counted {
+    let place = match counted(&door.engine.app.config, parts) {
         Some(network) => Some(door.sockets.networks.take(network, settings.max_sockets_per_network)?),
         None => None,
     };

@@ -27,20 +27,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
+    Door,
     answer::{Failure, MediaType},
     event_text::{self, KEEP_ALIVE_COMMENT},
     graphql,
     guard::Refusal,
+    observe::{self, Transport},
     operation::{Caller, Engine, Prepared},
     origin,
     queue::{self, Queued, Receiver},
     reader,
     request_id::RequestId,
     session::Session,
-    socket::Patience,
+    socket::{Patience, StreamPlaces},
     subscriber,
 };
-use crate::auth;
+use crate::{auth, telemetry::Event};
 
 /// The header in which a client sends the `id` of the last event that it has.
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -51,13 +53,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Answers a request for an event stream.
 pub(super) async fn respond(
-    engine: &Engine,
-    patience: Patience,
+    door: &Door,
     id: RequestId,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    match open(engine, patience, id, &parts, body).await {
+    match open(door, id, &parts, body).await {
         Ok(response) => response,
         // A browser's EventSource shows the page nothing of a response that is not 200.
         Err(Failure::Document(refusal)) => events(Body::from(event_text::refused(&refusal))),
@@ -66,15 +67,17 @@ pub(super) async fn respond(
 }
 
 async fn open(
-    engine: &Engine,
-    patience: Patience,
+    door: &Door,
     id: RequestId,
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Failure> {
+    let engine = &door.engine;
     let refused = |status, code, message| Err(Failure::Http(status, Refusal::new(code, message)));
     // As for WebSockets: a foreign page must not use its visitors as a crowd.
-    if !origin::may_open_socket(&parts.headers, &parts.uri, &engine.app.config.allowed_origins) {
+    if !origin::may_open_socket(&parts.headers, &parts.uri, &engine.app.config) {
+        let network = parts.extensions.get().copied();
+        observe::report(&engine.app, &id, network, (Event::ForeignOrigin, "ORIGIN_NOT_ALLOWED"));
         let message = "This page may not open an event stream here.";
         return refused(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message);
     }
@@ -82,23 +85,17 @@ async fn open(
         return refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The server is going down.");
     }
     let (caller, params) = graphql::read(engine, id, parts, body).await?;
+    let caller = Caller { transport: Transport::Events, ..caller };
     let (params, _) = engine.persisted.resolve(params)?;
     let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
     if prepared.document.kind == OperationType::Mutation && parts.method == Method::GET {
         return Err(graphql::method_refused("POST", "A mutation needs POST."));
     }
-    let place = admit(engine, &caller)?;
-    Ok(start(engine, patience, caller, prepared, (last_event(&parts.headers), place)))
-}
-
-/// The caller's place among the open event streams, held until the stream ends.
-struct Place;
-
-/// Decides whether the caller may have one more event stream. Connections are limited before they get here; limits per
-/// account and network belong here.
-#[expect(clippy::unnecessary_wraps, reason = "a limit refuses")]
-fn admit(_engine: &Engine, _caller: &Caller) -> Result<Place, Failure> {
-    Ok(Place)
+    let Some(place) = door.sockets.stream(&engine.app.config, parts, &caller.viewer) else {
+        let message = "Your network or account has too many event streams and sockets open.";
+        return refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
+    };
+    Ok(start(engine, door.patience, caller, prepared, (last_event(&parts.headers), place)))
 }
 
 /// The version that the client has, if it says so; anything else in the header is no version of ours.
@@ -113,10 +110,10 @@ fn start(
     patience: Patience,
     caller: Caller,
     prepared: Prepared,
-    (resume, place): (Option<i64>, Place),
+    (resume, place): (Option<i64>, StreamPlaces),
 ) -> Response {
     let (session, operation) = Session::of_one(CancellationToken::new());
-    let (sender, waiting) = queue::queue();
+    let (sender, waiting) = queue::queue(&engine.app.metrics.buffered_bytes);
     let span = prepared.span.clone();
     let work = subscriber::perform(engine.clone(), prepared, resume, operation, sender);
     engine.app.spawn(work.instrument(span.clone()));
@@ -178,7 +175,7 @@ struct Stream {
 
 impl Stream {
     /// Writes until the stream ends. With the session, its operation ends.
-    async fn serve(self, session: Session, mut waiting: Receiver, _place: Place) {
+    async fn serve(self, session: Session, mut waiting: Receiver, _place: StreamPlaces) {
         let ending = tokio::select! {
             biased;
             ending = self.watch() => ending,

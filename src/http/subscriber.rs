@@ -3,13 +3,15 @@
 use super::{
     answer,
     guard::Refusal,
-    limit,
+    limit, observe,
     operation::{Caller, Engine, Prepared},
     params::Params,
     queue::{Frame, Sender},
     session::Operation,
     shared,
 };
+use crate::telemetry::{Counted, Event};
+use async_graphql::parser::types::OperationType;
 use futures_util::{FutureExt, StreamExt};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
@@ -32,7 +34,11 @@ pub(super) async fn run(
     };
     match prepared {
         Ok(prepared) => perform(engine, prepared, None, operation, sender).await,
-        Err(refusal) => end(&operation, &sender, refused(operation.id(), &refusal)).await,
+        Err(refusal) => {
+            let event = (Event::DocumentRefused, &refusal);
+            observe::refused(&engine.app, &caller.id, caller.viewer.network(), event);
+            end(&operation, &sender, refused(operation.id(), &refusal)).await;
+        }
     }
 }
 
@@ -50,11 +56,16 @@ pub(super) async fn perform(
         let errors = limit::errors(&exceeded).to_string();
         return end(&operation, &sender, Frame::Error(operation.id().clone(), errors.into())).await;
     }
+    let is_subscription = prepared.document.kind == OperationType::Subscription;
+    if is_subscription {
+        observe::Observed::begin(&engine.app, &prepared).started();
+    }
     if let Some(common) = shared::common(&mut prepared) {
         let common = common.resumed(resume);
         return shared::join(engine, prepared, common, operation, sender).await;
     }
     let span = prepared.span.clone();
+    let _counted = is_subscription.then(|| Counted::one(&engine.app.metrics.subscriptions));
     let work = AssertUnwindSafe(deliver(&engine, prepared, &operation, &sender)).catch_unwind();
     let last = tokio::select! {
         biased;

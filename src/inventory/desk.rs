@@ -21,6 +21,8 @@ use tokio::{
     time::Instant,
 };
 
+use tracing::Instrument;
+
 use super::{
     batch::{Job, give_up},
     change::Version,
@@ -157,6 +159,11 @@ impl Desk {
         self.loaded(app, &mut stock).await.map(|_| ())
     }
 
+    /// How many jobs wait for the next batch.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Which inventory's desk this is.
     pub(crate) fn id(&self) -> InventoryId {
         self.id
@@ -195,7 +202,7 @@ impl Desk {
             }
             let tried = {
                 let mut memory = self.stock.lock().await;
-                let tried = self.attempt(app, &mut memory, batch, lost == 0).await;
+                let tried = self.observed(app, &mut memory, batch, lost == 0).await;
                 if tried.is_err() {
                     // Whatever the memory says now, the database knows better.
                     *memory = None;
@@ -224,6 +231,7 @@ impl Desk {
                     continue;
                 }
             };
+            app.metrics.desk_retries.inc();
             batches.push_front(again);
             // Not while holding the stock: others may read it meanwhile.
             if lost > 0 {
@@ -231,6 +239,23 @@ impl Desk {
             }
             lost += 1;
         }
+    }
+
+    /// One try, which metrics and traces see.
+    #[expect(clippy::cast_precision_loss, reason = "a batch has at most 512 jobs")]
+    async fn observed(
+        &self,
+        app: &App,
+        memory: &mut Option<Stock>,
+        batch: Vec<Job>,
+        first: bool,
+    ) -> Result<Tried, (Vec<Job>, Fault)> {
+        let (jobs, begun) = (batch.len(), Instant::now());
+        let span = tracing::info_span!(parent: None, "desk commit", inventory = %self.id.0, jobs);
+        let tried = self.attempt(app, memory, batch, first).instrument(span).await;
+        app.metrics.desk_batch.observe(jobs as f64);
+        app.metrics.desk_commit.observe(begun.elapsed().as_secs_f64());
+        tried
     }
 
     /// Another instance writes to this inventory too.

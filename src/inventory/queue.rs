@@ -53,9 +53,14 @@ impl Asking {
         })
     }
 
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        [&self.first, &self.crowd].iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        [&self.first, &self.crowd].iter().all(|queue| queue.capacity() == queue.max_capacity())
+        self.len() == 0
     }
 }
 

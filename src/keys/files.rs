@@ -20,7 +20,33 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 
 const PURPOSES: [Purpose; 2] = [Purpose::Session, Purpose::Ticket];
 
+/// Stands in a directory of keys that a development server made.
+const MARKER: &str = ".development";
+
 impl SigningKeys {
+    /// Reads the keys of a development server, making first what is missing. Keys that are made here are marked, and
+    /// production refuses them.
+    pub fn for_development(dir: &Path) -> Result<Self, KeyFault> {
+        if !PURPOSES.iter().any(|purpose| private_path(dir, *purpose).exists()) {
+            create_private_dir(dir).map_err(at(dir))?;
+            let path = dir.join(MARKER);
+            private(OpenOptions::new().write(true).create(true).truncate(false)).open(&path).map_err(at(&path))?;
+        }
+        Self::load_or_create(dir)
+    }
+
+    /// Returns whether a development server made the keys in `dir`.
+    pub fn are_for_development(dir: &Path) -> bool {
+        dir.join(MARKER).exists()
+    }
+
+    /// Returns the directory and the private keys in it that other users of the machine can use. A group may read a
+    /// key that belongs to another user: that is how an orchestrator hands secrets to a process.
+    pub fn exposed(dir: &Path) -> Vec<PathBuf> {
+        let files = PURPOSES.map(|purpose| private_path(dir, purpose));
+        files.into_iter().filter(|path| fs::metadata(path).is_ok_and(|file| is_open(&file))).collect()
+    }
+
     /// Reads the keys in `dir`, making first what is missing. Processes that start at once get the same keys.
     pub fn load_or_create(dir: &Path) -> Result<Self, KeyFault> {
         // A read-only directory (a mounted secret) that has both keys is never written to, not even locked.
@@ -165,6 +191,14 @@ fn exposed(metadata: &fs::Metadata) -> bool {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o007 != 0
 }
 
+/// The same, and the group of a file of our own has no business with it.
+#[cfg(unix)]
+fn is_open(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let is_own = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == metadata.uid());
+    exposed(metadata) || (is_own && metadata.permissions().mode() & 0o070 != 0)
+}
+
 #[cfg(unix)]
 fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
@@ -182,6 +216,11 @@ fn create_private_dir(dir: &Path) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn exposed(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn is_open(_: &fs::Metadata) -> bool {
     false
 }
 
@@ -232,6 +271,24 @@ mod tests {
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert!(all.iter().all(|pair| *pair == all[0]), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_development_server_are_marked_and_others_are_not() {
+        let home = tempfile::tempdir().unwrap();
+        let [development, made] = ["development", "made"].map(|name| home.path().join(name));
+        SigningKeys::load_or_create(&made).unwrap();
+        SigningKeys::for_development(&made).unwrap();
+        assert!(!SigningKeys::are_for_development(&made), "they were there before");
+        let keys = SigningKeys::for_development(&development).unwrap();
+        assert!(SigningKeys::are_for_development(&development));
+        assert_eq!(ids(&SigningKeys::for_development(&development).unwrap()), ids(&keys));
+        assert!(SigningKeys::exposed(&made).is_empty());
+        let ticket = made.join("ticket.pem");
+        for mode in [0o640, 0o604] {
+            fs::set_permissions(&ticket, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(SigningKeys::exposed(&made), [ticket.clone()]);
         }
     }
 

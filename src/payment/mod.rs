@@ -7,6 +7,7 @@
 //! charged without a seat.
 
 mod ledger;
+mod observed;
 pub mod provider;
 mod refund;
 pub mod sandbox;
@@ -25,6 +26,7 @@ use entity::{
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 pub use self::{
+    observed::open_by_state,
     refund::{Refund, RefundOrder, recover_refunds, refund_order, refunds_of},
     settlement::{recover, settle},
 };

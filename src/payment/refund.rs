@@ -15,7 +15,7 @@ use sea_orm::{
 use super::{
     CHECK_SECONDS, RECOVER_BATCH, Refusal, ledger,
     provider::{NewRefund, ProviderError, RefundStatus},
-    settle,
+    observed, settle,
 };
 use crate::{
     app::App,
@@ -89,7 +89,7 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     let id = RefundId(app.clock.new_uuid());
     let requested_by = viewer.account().unwrap_or(order.account_id);
     let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
-    if let Err(no_deal) = take_back(app, &order, &part, row, (key.clone(), id.0)).await {
+    if let Err(no_deal) = take_back(app, viewer, (&order, &part, row), (key.clone(), id.0)).await {
         // Race: the same call at the same time may have been first.
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
@@ -151,7 +151,8 @@ async fn send(app: &App, id: RefundId) -> Faulty<()> {
     let payment = super::by_id(app, row.payment_id).await?;
     let reference =
         payment.provider_ref.ok_or_else(|| Fault::internal("a captured payment without an intent"))?;
-    let answer = app.provider.refund(&NewRefund { refund: id, reference, amount: row.amount_minor }).await;
+    let wanted = NewRefund { refund: id, reference, amount: row.amount_minor };
+    let answer = observed::call(app, "refund", app.provider.refund(&wanted)).await;
     let attempts = row.attempts + 1;
     let (state, provider_ref) = match answer {
         Ok(refund) => match refund.status {
@@ -197,17 +198,21 @@ async fn write(
     save_versioned::<refund::Entity>(&tx, row, refund.version, "refund").await?;
     if state == RefundState::Succeeded {
         ledger::refunded_in_tx(&tx, app, &order, refund).await?;
+        observed::record_refund_in_tx(&tx, app, &order, refund).await?;
     }
     outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    if let Some(outcome) = observed::refund_outcome(state) {
+        app.metrics.refund(outcome);
+    }
+    Ok(())
 }
 
 /// Seats free, tickets void, order refunded, refund written down: one commit.
 async fn take_back(
     app: &App,
-    order: &order::Model,
-    part: &Part,
-    refund: Option<refund::ActiveModel>,
+    viewer: &Viewer,
+    (order, part, refund): (&order::Model, &Part, Option<refund::ActiveModel>),
     key: Claim,
 ) -> std::result::Result<(), NoDeal> {
     let mut legs: Vec<(InventoryId, Vec<Command>)> = Vec::new();
@@ -223,12 +228,14 @@ async fn take_back(
     let tickets = lines.iter().filter(|line| line.event_id.is_some()).count() as u64;
     let copies: Vec<OrderLineId> =
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
-    let (of, fee) = (app.clone(), part.fee());
+    let (of, fee, by) = (app.clone(), part.fee(), *viewer);
+    let asked = observed::Asked { refund: key.1, amount: part.total(), whole: part.whole };
     let to = if part.whole { OrderState::Refunded } else { OrderState::PartiallyRefunded };
     let companion: Companion = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, to, now).await?;
+            observed::record_request_in_tx(tx, &app, &by, (&order, asked)).await?;
             if !ticket::void_in_tx(tx, &order, tickets, now).await? {
                 return Err(Fault::Stale("ticket"));
             }

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use super::{
-    CHECK_SECONDS, RECOVER_BATCH, by_id, ledger, legs,
+    CHECK_SECONDS, RECOVER_BATCH, by_id, ledger, legs, observed,
     provider::{Intent, NewIntent, ProviderError},
     sell, state,
 };
@@ -108,7 +108,7 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
         (
             PaymentState::Authorised | PaymentState::RequiresAction | PaymentState::Submitted,
             Some(reference),
-        ) if overdue => provider.cancel(reference).await,
+        ) if overdue => observed::call(app, "cancel", provider.cancel(reference)).await,
         (PaymentState::Authorised, Some(_)) => {
             return match sell::sell(app, payment).await {
                 Ok(()) => Ok(()),
@@ -118,10 +118,12 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
                 Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => fence(app, payment).await.map(|_| ()),
             };
         }
-        (PaymentState::Capturing, Some(reference)) => provider.capture(reference).await,
-        (_, Some(reference)) => provider.find(reference).await,
+        (PaymentState::Capturing, Some(reference)) => {
+            observed::call(app, "capture", provider.capture(reference)).await
+        }
+        (_, Some(reference)) => observed::call(app, "find", provider.find(reference)).await,
         // Never answered: the same key finds what was made, or makes it now.
-        (_, None) => provider.create(&new_intent(payment)).await,
+        (_, None) => observed::call(app, "create", provider.create(&new_intent(payment))).await,
     };
     match answer {
         Ok(intent) => observe(app, payment, &intent).await,
@@ -201,9 +203,14 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     if next == PaymentState::Captured {
         let order = orders::by_id(app, payment.order_id).await?;
         ledger::captured_in_tx(&tx, app, &order, payment).await?;
+        observed::record_capture_in_tx(&tx, app, &order, payment).await?;
     }
     outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, payment.order_id.0, now).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    if next == PaymentState::Captured {
+        app.metrics.payment("captured");
+    }
+    Ok(())
 }
 
 /// Ends a payment that came to nothing, and lets its reservations run again, in one transaction.
@@ -236,10 +243,15 @@ async fn end(
     if legs.is_empty() {
         let tx = app.store.begin().await?;
         write(&tx, &[]).await?;
-        return Ok(tx.commit().await?);
+        tx.commit().await?;
+        app.metrics.payment(observed::outcome(to));
+        return Ok(());
     }
     match transact(app, Deal { legs, companion: Some(write), key: None }).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            app.metrics.payment(observed::outcome(to));
+            Ok(())
+        }
         // The reservations changed meanwhile; the next step sees how.
         Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => Err(Fault::Stale("reservation")),
         Err(NoDeal::Fault(fault)) => Err(fault),
@@ -262,6 +274,7 @@ async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
 /// What no rule decides is shown and alarmed, and waits for an operator.
 async fn stuck(app: &App, payment: &payment::Model, why: &str) -> Faulty<()> {
     tracing::error!(payment = %payment.id.0, order = %payment.order_id.0, why, "a payment is stuck");
+    app.metrics.payment("stuck");
     let order = orders::by_id(app, payment.order_id).await?;
     if matches!(order.state, OrderState::AwaitingPayment | OrderState::Paid) {
         let tx = app.store.begin().await?;

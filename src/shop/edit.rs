@@ -9,9 +9,12 @@ use sea_orm::{
     EntityTrait, TryInsertResult,
 };
 
+use serde_json::json;
+
 use super::{Refusal, authorise, rules::Power};
 use crate::{
     app::App,
+    audit,
     auth::Viewer,
     category,
     error::{Check, Error, Fault, Result},
@@ -99,6 +102,9 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::M
                 created_at: Set(now),
             };
             member::Entity::insert(member).exec_without_returning(&tx).await?;
+            let details = json!({ "owner": owner.0, "currency": shop.currency });
+            let entry = audit::Entry::new(audit::Action::ShopCreated, shop.id, details).of_shop(shop.id);
+            audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
             tx.commit().await?;
             return Ok(shop);
         }

@@ -16,6 +16,8 @@ use sea_orm::{
     sea_query::{LockType, OnConflict},
 };
 
+use serde_json::json;
+
 use super::{
     Refusal, authorise, forbidden, roles_in,
     rules::{self, Power},
@@ -23,6 +25,7 @@ use super::{
 use crate::{
     account,
     app::App,
+    audit,
     auth::Viewer,
     error::{Fault, Faulty, Result},
     store::{self, Tx},
@@ -77,7 +80,7 @@ pub async fn set_member(app: &App, viewer: &Viewer, input: SetMember) -> Result<
     if !roles.get(&viewer.user()?).is_some_and(|role| rules::has(*role, Power::Members)) {
         return Err(forbidden().into());
     }
-    roles.insert(account.id, input.role);
+    let before = roles.insert(account.id, input.role);
     rules::staffed(roles.values().copied())?;
     let row = member::ActiveModel {
         shop_id: Set(input.shop),
@@ -89,6 +92,12 @@ pub async fn set_member(app: &App, viewer: &Viewer, input: SetMember) -> Result<
         .update_column(member::Column::Role)
         .to_owned();
     let row = member::Entity::insert(row).on_conflict(replace).exec_with_returning(&tx).await?;
+    if before != Some(input.role) {
+        let action = before.map_or(audit::Action::MemberAdded, |_| audit::Action::MemberRoleChanged);
+        let details = json!({ "from": before, "to": input.role });
+        let entry = audit::Entry::new(action, account.id, details).of_shop(input.shop);
+        audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
+    }
     tx.commit().await?;
     Ok(Member::of(&row, account))
 }
@@ -106,9 +115,12 @@ pub async fn remove_member(app: &App, viewer: &Viewer, input: RemoveMember) -> R
     if !allowed {
         return Err(forbidden().into());
     }
-    roles.remove(&input.account).ok_or(Fault::NotFound("member"))?;
+    let before = roles.remove(&input.account).ok_or(Fault::NotFound("member"))?;
     rules::staffed(roles.values().copied())?;
     member::Entity::delete_by_id((input.shop, input.account)).exec(&tx).await?;
+    let details = json!({ "from": before });
+    let entry = audit::Entry::new(audit::Action::MemberRemoved, input.account, details).of_shop(input.shop);
+    audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound("shop"))?;
     tx.commit().await?;
     Ok(shop)

@@ -1,5 +1,6 @@
 //! Shops, their members and what those may do.
 
+mod audit_log;
 mod edit;
 mod member;
 pub mod rules;
@@ -17,6 +18,7 @@ use sea_orm::{
 
 use self::rules::Power;
 pub use self::{
+    audit_log::audit_log,
     edit::{Create, Update, create, update},
     member::{Member, RemoveMember, SetMember, members_of, remove_member, set_member},
 };

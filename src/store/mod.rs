@@ -5,6 +5,8 @@
 //! connection. On PostgreSQL they are `READ COMMITTED` and short, and every decision is held by a version guard, a
 //! condition or a constraint.
 
+pub mod files;
+mod pool;
 mod rows;
 mod script;
 
@@ -31,7 +33,7 @@ use sqlx::{
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-pub use self::rows::Rows;
+pub use self::{pool::PoolFigures, rows::Rows};
 pub(crate) use self::script::{Guard, Guarded, Script};
 use crate::error::{Error, Fault, Faulty, Invalid};
 
@@ -50,12 +52,15 @@ pub struct Store {
     /// Of the desks alone, so that its connections belong to their threads; on SQLite the one writer.
     desk: DatabaseConnection,
     read: DatabaseConnection,
+    /// Connections that were not to be had in time.
+    starved: Arc<AtomicU64>,
 }
 
 impl Store {
     /// Connects to `url`, `sqlite://…` or `postgres://…`, with at most `connections` readers, and on PostgreSQL as many
     /// writers and as many again for the desks; SQLite has one writer.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
+        files::create_database_file(url);
         let write = Database::connect(options(url, if is_sqlite(url) { 1 } else { connections })).await?;
         let read = if url.contains(":memory:") {
             write.clone()
@@ -71,7 +76,7 @@ impl Store {
             options.connect_lazy(true);
             Database::connect(options).await?
         };
-        Ok(Self { write, desk, read })
+        Ok(Self { write, desk, read, starved: Arc::default() })
     }
 
     /// Brings the schema up to date. Safe to call from several instances at once.
@@ -89,17 +94,18 @@ impl Store {
 
     /// Begins a writing transaction.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        begin(&self.write).await
+        begin(&self.write).await.inspect_err(|error| self.note_starved(error))
     }
 
     /// Begins a writing transaction on a desk's threads.
     pub(crate) async fn begin_at_desk(&self) -> Result<Tx, DbErr> {
-        begin(&self.desk).await
+        begin(&self.desk).await.inspect_err(|error| self.note_starved(error))
     }
 
     /// PostgreSQL only: a desk's writes behind their guard, as one statement and one transaction.
     pub(crate) async fn write_at_desk(&self, script: Script, guard: Guard) -> Result<Guarded, Unwritten> {
-        script.run_behind(guard, &self.desk).await.map_err(Unwritten::of)
+        let guarded = script.run_behind(guard, &self.desk).await;
+        guarded.inspect_err(|error| self.note_starved(error)).map_err(Unwritten::of)
     }
 
     /// PostgreSQL only: the same in a transaction that holds locks already, and its end.
@@ -124,7 +130,8 @@ impl Store {
     /// It never becomes a writer, so it may begin deferred.
     pub async fn snapshot(&self) -> Result<Tx, DbErr> {
         let isolation = (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::RepeatableRead);
-        self.read.begin_with_config(isolation, None).await
+        let begun = self.read.begin_with_config(isolation, None).await;
+        begun.inspect_err(|error| self.note_starved(error))
     }
 
     /// For reads that decide nothing by themselves.
@@ -153,7 +160,8 @@ impl Store {
             return Ok(None);
         }
         let statement = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
-        self.read.query_one_raw(statement).await?.map(|row| row.try_get("", "now")).transpose()
+        let row = self.read.query_one_raw(statement).await.inspect_err(|error| self.note_starved(error))?;
+        row.map(|row| row.try_get("", "now")).transpose()
     }
 
     /// Asks something of the database that writes nothing, for each of the rows.
@@ -170,7 +178,7 @@ impl Store {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.read.ping().await
+        self.read.ping().await.inspect_err(|error| self.note_starved(error))
     }
 
     /// Closes all connections, after what runs on them has ended.

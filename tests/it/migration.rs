@@ -132,6 +132,7 @@ async fn selects(db: &DatabaseConnection) {
     }
     select!(
         entity::account::Entity,
+        entity::audit::Entity,
         entity::category::Entity,
         entity::claim::Entity,
         entity::claim::redemption::Entity,

@@ -13,6 +13,7 @@ pub use self::input::{
 };
 use crate::{
     account::{self, Refusal},
+    error::{Error, Result},
     graphql::{
         context::ContextExt,
         coupon::Bag,
@@ -26,6 +27,7 @@ use crate::{
         ticket::{TicketConnection, tickets_of_viewer},
     },
     inventory, order as orders, shop,
+    telemetry::{Event, Sighting},
 };
 
 user_error! {
@@ -230,6 +232,21 @@ impl AccountQuery {
     }
 }
 
+/// Reports a refusal that may be an attack on an account.
+fn report<T>(ctx: &Context<'_>, result: Result<T, Refusal>) -> Result<T, Refusal> {
+    let (event, rule) = match &result {
+        Err(Error::Refused(Refusal::WrongCredentials)) => (Event::SignInFailed, "WRONG_CREDENTIALS"),
+        Err(Error::Refused(Refusal::TooManyAttempts { .. })) => (Event::Throttled, "TOO_MANY_ATTEMPTS"),
+        Err(Error::Refused(Refusal::SessionEnded)) => (Event::TokenRejected, "SESSION_ENDED"),
+        Err(Error::Refused(Refusal::EmailTaken | Refusal::AlreadySignedUp) | Error::Fault(_)) | Ok(_) => {
+            return result;
+        }
+    };
+    ctx.app().metrics.refused(rule);
+    ctx.app().security.report(&Sighting::new(event, rule).by(ctx.viewer()), ctx.app().clock.now());
+    result
+}
+
 /// Mutations.
 #[derive(Debug, Default)]
 pub struct AccountMutation;
@@ -257,7 +274,8 @@ impl AccountMutation {
     ) -> ApiResult<SignInPayload> {
         let SignInInput { email, password, device_token } = input;
         let input = account::SignIn { email, password, device_token };
-        SignInPayload::of(account::sign_in(ctx.app(), ctx.viewer(), input).await)
+        let session = account::sign_in(ctx.app(), ctx.viewer(), input).await;
+        SignInPayload::of(report(ctx, session))
     }
 
     /// Makes a guest and opens its session. A guest may do everything that a buyer may, and can sign up later. The
@@ -274,7 +292,8 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: RefreshSessionInput,
     ) -> ApiResult<RefreshSessionPayload> {
-        RefreshSessionPayload::of(account::refresh(ctx.app(), &input.refresh_token).await)
+        let session = account::refresh(ctx.app(), &input.refresh_token).await;
+        RefreshSessionPayload::of(report(ctx, session))
     }
 
     /// Ends your session: its tokens are worth nothing any more, and its subscriptions end within seconds.
@@ -301,6 +320,7 @@ impl AccountMutation {
         #[graphql(desc = "What to do, and with what.")] input: ChangePasswordInput,
     ) -> ApiResult<ChangePasswordPayload> {
         let input = account::ChangePassword { current: input.current_password, new: input.new_password };
-        ChangePasswordPayload::of(account::change_password(ctx.app(), ctx.viewer(), input).await)
+        let account = account::change_password(ctx.app(), ctx.viewer(), input).await;
+        ChangePasswordPayload::of(report(ctx, account))
     }
 }

@@ -1,15 +1,18 @@
 //! Shops and their members in the API.
 
+mod audit;
 mod input;
 mod mutation;
 
 use std::collections::HashMap;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection, dataloader::Loader};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::{Connection, EmptyFields}, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, shop as row};
 
+use self::audit::AuditConnection;
 pub use self::{
+    audit::{AuditAction, AuditActor, AuditEntry},
     input::{CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, ShopFilter, UpdateShopInput},
     mutation::{
         CreateShopPayload, RemoveShopMemberPayload, SetShopMemberPayload, ShopMutation, UpdateShopPayload,
@@ -172,6 +175,21 @@ impl Shop {
     ) -> ApiResult<ProductConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         Ok(product_connection(product::of_shop(ctx.app(), self.0.id, archived, window).await?))
+    }
+
+    /// Changes of permissions and money in it, newest first. For its owners and managers.
+    #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+    ) -> ApiResult<AuditConnection> {
+        let window = PageArgs { after, before, first, last }.window()?;
+        let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
+        Ok(connection(page, EmptyFields, AuditEntry::edge))
     }
 
     /// When it was opened.

@@ -147,6 +147,7 @@ fn payload(engine: &Engine, told: Told, progress: &Progress) -> Result<Payload, 
         tracing::error!("a stream that is public does not say which versions it tells of");
         return Err(Ending::Refused(internal()));
     };
+    engine.app.metrics.covers(span.after, span.version);
     Ok(Payload { after: span.after, version: span.version, text })
 }
 

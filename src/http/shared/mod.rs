@@ -32,7 +32,10 @@ use super::{
     queue::Sender,
     session::Operation,
 };
-use crate::graphql::public::After;
+use crate::{
+    graphql::public::After,
+    telemetry::{Counted, Metrics},
+};
 
 /// What a subscription has in common with others, and what it has not.
 pub(super) struct Common {
@@ -86,7 +89,7 @@ pub(super) async fn join(
     operation: Operation,
     sender: Sender,
 ) {
-    let membership = engine.hub.join(key, prepared.for_everybody());
+    let membership = engine.hub.join(key, prepared.for_everybody(), &engine.app.metrics);
     let (topic, number) = (membership.topic.clone(), membership.number);
     operation.watch(membership);
     member::bring_up(engine, topic, Member { number, operation, sender, have }).await;
@@ -102,20 +105,27 @@ struct Watched {
     members: usize,
     /// The last number given to a member.
     last: u64,
+    _counted: Counted,
 }
 
 impl Hub {
     /// Becomes a member of the topic, which begins if there is none.
-    fn join(self: &Arc<Self>, key: Arc<str>, prepared: Prepared) -> Membership {
+    fn join(self: &Arc<Self>, key: Arc<str>, prepared: Prepared, metrics: &Metrics) -> Membership {
         let mut topics = self.lock();
         let watched = topics.entry(key).or_insert_with_key(|key| Watched {
             topic: Arc::new(Topic::new(key.clone(), prepared)),
             members: 0,
             last: 0,
+            _counted: Counted::one(&metrics.topics),
         });
         watched.members += 1;
         watched.last += 1;
-        Membership { hub: self.clone(), topic: watched.topic.clone(), number: watched.last }
+        Membership {
+            hub: self.clone(),
+            topic: watched.topic.clone(),
+            number: watched.last,
+            _counted: Counted::one(&metrics.subscriptions),
+        }
     }
 
     /// The topic is over: whoever comes from now on begins a new one.
@@ -136,6 +146,7 @@ pub(super) struct Membership {
     hub: Arc<Hub>,
     topic: Arc<Topic>,
     number: u64,
+    _counted: Counted,
 }
 
 impl Drop for Membership {

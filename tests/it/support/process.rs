@@ -23,10 +23,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one and waits until it listens. Servers with the same data directory have the same keys.
     pub(crate) fn start(url: &str, data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
+        Self::start_with(url, data, |command| command.env("RUST_LOG", "off"))
+    }
+
+    /// The same with further settings.
+    pub(crate) fn start_with(
+        url: &str,
+        data: &Path,
+        settings: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+        command
             .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
-            .args(["--data-dir", &data.display().to_string()])
-            .env("RUST_LOG", "off")
+            .args(["--data-dir", &data.display().to_string()]);
+        let mut child = settings(&mut command)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
@@ -38,6 +48,13 @@ impl Server {
             }
         };
         Self { child, address }
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+        assert!(self.child.wait().expect("it ends").success());
     }
 
     /// `kill -9`. Killed before, it stays so.

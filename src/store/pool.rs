@@ -1,0 +1,74 @@
+//! Figures of the connection pools, and how durable a commit is.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+
+use super::Store;
+
+/// A connection pool at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolFigures {
+    /// `write`, `read` or `desk`.
+    pub name: &'static str,
+    /// Open connections.
+    pub size: u32,
+    /// Open connections that nobody uses.
+    pub idle: u32,
+}
+
+impl Store {
+    /// Returns the figures of each pool. SQLite's desks use the writer.
+    pub fn pools(&self) -> Vec<PoolFigures> {
+        let mut pools = vec![figures("write", &self.write), figures("read", &self.read)];
+        if self.backend() == DbBackend::Postgres {
+            pools.push(figures("desk", &self.desk));
+        }
+        pools
+    }
+
+    /// Returns how often a transaction or probe got no connection in time.
+    pub fn starved(&self) -> u64 {
+        self.starved.load(Relaxed)
+    }
+
+    /// Counts an error that says that no connection was to be had.
+    pub(super) fn note_starved(&self, error: &DbErr) {
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            self.starved.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Returns why an acknowledged commit may be lost; `None` if it may not.
+    pub async fn not_durable(&self) -> Result<Option<String>, DbErr> {
+        if self.backend() == DbBackend::Sqlite {
+            let row = query(&self.write, "PRAGMA synchronous").await?;
+            let level: i32 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+            return Ok((level < 2).then(|| format!("PRAGMA synchronous is {level}; it must be FULL")));
+        }
+        for setting in ["fsync", "synchronous_commit"] {
+            let sql = format!("SELECT current_setting('{setting}')");
+            let row = query(&self.write, &sql).await?;
+            let value: String = row.map_or(Ok(String::new()), |row| row.try_get_by_index(0))?;
+            if value == "off" {
+                return Ok(Some(format!("PostgreSQL's {setting} is off; it must be on")));
+            }
+        }
+        Ok(None)
+    }
+}
+
+async fn query(db: &DatabaseConnection, sql: &str) -> Result<Option<sea_orm::QueryResult>, DbErr> {
+    db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await
+}
+
+fn figures(name: &'static str, pool: &DatabaseConnection) -> PoolFigures {
+    let (size, idle) = if pool.get_database_backend() == DbBackend::Postgres {
+        let pool = pool.get_postgres_connection_pool();
+        (pool.size(), pool.num_idle())
+    } else {
+        let pool = pool.get_sqlite_connection_pool();
+        (pool.size(), pool.num_idle())
+    };
+    PoolFigures { name, size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
+}

@@ -1,0 +1,47 @@
+//! What operators see: logs, metrics, traces and security events.
+//!
+//! Logs go to standard error, human-readable in development, JSON in production, filtered by `RUST_LOG`. Metrics are
+//! served on a private listener. Traces go to an OTLP collector, if one is configured.
+//!
+//! Never logged, and in no label: tokens, codes, e-mail addresses, bodies.
+
+pub mod metrics;
+mod process;
+mod sample;
+pub mod security;
+pub mod traces;
+
+use std::{io::IsTerminal, sync::atomic::AtomicU64};
+
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+pub use self::{
+    metrics::{Counted, Metrics},
+    sample::sample,
+    security::{Event, Security, Sighting},
+};
+use crate::config::TelemetrySettings;
+
+/// What the process has done since its start.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Responses made once for many subscribers.
+    pub shared_executions: AtomicU64,
+    /// Answers given from memory, without being executed.
+    pub answers_from_memory: AtomicU64,
+    /// How often the claims of a coupon that is watched were counted.
+    pub coupons_counted: AtomicU64,
+}
+
+/// Starts logging to standard error, and tracing if it is configured. Called once, at the start of the process, on the
+/// runtime that sends the traces.
+pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporter> {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,opentelemetry=warn"));
+    let logs = tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    let logs = if json { logs.json().flatten_event(true).boxed() } else { logs.compact().boxed() };
+    let (exporter, spans) = traces::start(settings).unzip();
+    // A second start, in a test, changes nothing.
+    drop(tracing_subscriber::registry().with(spans).with(logs.with_filter(filter)).try_init());
+    exporter
+}

@@ -10,6 +10,8 @@ mod close;
 mod coupon_codes;
 mod documents;
 mod files;
+#[doc(hidden)]
+pub mod fuzz;
 mod geometry;
 mod graphiql;
 mod graphql;

@@ -207,11 +207,6 @@ impl Target {
         File::open(&self.log)?.take(16 * 1024 * 1024).read_to_end(&mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
-
-    /// Returns whether the process has ended by itself.
-    pub(crate) fn has_ended(&mut self) -> Outcome<bool> {
-        Ok(self.child.try_wait()?.is_some())
-    }
 }
 
 /// Reads what browsing reads.

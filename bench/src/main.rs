@@ -14,6 +14,7 @@ mod buyer;
 mod crowd;
 mod frame;
 mod http;
+mod open_loop;
 mod pgbench;
 mod postgres;
 mod rows;

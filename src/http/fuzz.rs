@@ -25,8 +25,11 @@ impl Guard {
     }
 }
 
-/// Parses a request body. Returns its document, operation name and variables.
-pub fn params(body: &[u8]) -> Result<(String, Option<String>, Map<String, Value>), Refusal> {
+/// Document, operation name and variables.
+pub type Request = (String, Option<String>, Map<String, Value>);
+
+/// Parses a request body.
+pub fn params(body: &[u8]) -> Result<Request, Refusal> {
     let Params { query, operation_name, variables } = Params::from_body(body)?;
     Ok((query, operation_name, variables))
 }

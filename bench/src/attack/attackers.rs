@@ -124,7 +124,7 @@ async fn once(kind: Kind, target: SocketAddr, (from, round): (u32, u32)) -> Outc
             }
         }
         Kind::Orphans => {
-            let document = "{events(first:100){nodes{name seatsLeft availability{rows{seats}}}}}";
+            let document = "{events(first:100){nodes{name seatsLeft availability{rows{statuses}}}}}";
             let mut stream = session(target, source(from)).await?;
             for id in 0..20 {
                 stream.write_all(&subscribe(id, document)?).await?;

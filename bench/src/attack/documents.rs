@@ -88,10 +88,10 @@ fn repetitions(event: &str) -> Vec<(&'static str, String)> {
         ("28 aliases of `events(first:100)`", {
             format!("{{{}}}", aliases(28, "events(first:100){nodes{name seatsLeft venue{name}}}"))
         }),
-        ("`availability.rows` × 300", event(&format!("availability{{{}}}", repeat("rows{seats}", 300)))),
+        ("`availability.rows` × 300", event(&format!("availability{{{}}}", repeat("rows{statuses}", 300)))),
         (
             "nested lists: events, seat maps, seats",
-            nodes("seatMap{zones{rows{seats{id label}}}} tiers{name} availability{rows{seats}}"),
+            nodes("seatMap{zones{rows{seats{id label}}}} tiers{name} availability{rows{statuses}}"),
         ),
         (
             "nested lists: coupons of events of coupons",
@@ -106,7 +106,7 @@ fn repetitions(event: &str) -> Vec<(&'static str, String)> {
 
 /// Row 1: repeated fields.
 pub(crate) async fn row_1(camp: &Camp, report: &mut Report) -> Outcome<()> {
-    let target = camp.start(Start::default()).await?;
+    let mut target = camp.start(Start::default()).await?;
     let event = props::event(&target, props::MAIN).await?;
     let vendor = Vendor::sign_in(&target, STAFF).await?;
     vendor.many_events(&target, 90, "An event.").await?;
@@ -114,7 +114,7 @@ pub(crate) async fn row_1(camp: &Camp, report: &mut Report) -> Outcome<()> {
     for (number, (attack, document)) in (10..).zip(repetitions(&event.id)) {
         let mut caller = target.caller(number);
         fire(report, &target, (&mut caller, attack), &body(&document)).await?;
-        sleep(Duration::from_millis(100)).await;
+        target = camp.calm(target).await?;
     }
     three_at_once(report, &target).await
 }
@@ -150,35 +150,49 @@ async fn three_at_once(report: &mut Report, target: &Target) -> Outcome<()> {
 
 /// Row 8: large and expensive responses.
 pub(crate) async fn row_8(camp: &Camp, report: &mut Report) -> Outcome<()> {
-    let target = camp.start(Start::default()).await?;
+    let mut target = camp.start(Start::default()).await?;
     let stadium = props::event(&target, props::DERBY).await?;
     let vendor = Vendor::sign_in(&target, STAFF).await?;
     // Four bytes each, as many as a description may have.
     vendor.many_events(&target, 87, &"\u{1f3ad}".repeat(10_000)).await?;
-    let texts = format!("{{{}}}", aliases(27, "events(first:100){nodes{description}}"));
-    fire(report, &target, (&mut target.caller(1), "descriptions of 40 KB, 27 × 100"), &body(&texts)).await?;
-    let once = body("{events(first:100){nodes{description}}}");
-    fire(report, &target, (&mut target.caller(2), "descriptions of 40 KB, 100"), &once).await?;
-    let plans = format!("{{{}}}", aliases(30, &format!("event(id:\"{}\"){{seatMap{{plan}}}}", stadium.id)));
-    fire(report, &target, (&mut target.caller(3), "30 aliases of a stadium's plan"), &body(&plans)).await?;
-    let export = aliases(30, &format!("event(id:\"{}\"){{seatMap{{zones{{rows{{seats{{id}}}}}}}}}}", stadium.id));
-    let export = body(&format!("{{{export}}}"));
-    fire(report, &target, (&mut target.caller(4), "30 aliases of a stadium's seats"), &export).await?;
-    let state = format!("event(id:\"{}\"){{availability{{rows{{seats}}}}}}", stadium.id);
-    let state = body(&format!("{{{}}}", aliases(30, &state)));
-    fire(report, &target, (&mut target.caller(5), "30 aliases of a stadium's availability"), &state).await?;
-
-    let token = vendor.hundred_tickets(&target).await?;
-    for (attack, field) in
-        [("`qrSvg`", "qrSvg"), ("`qrPng`", "qrPng"), ("`code`", "code"), ("`event.seatMap.plan`", PLAN)]
-    {
-        for count in [1, 6, 28] {
-            let fields = aliases(count, field);
-            let document = format!("{{viewer{{bag{{tickets(first:100){{nodes{{{fields}}}}}}}}}}}");
-            let mut caller = target.caller(6).with_token(&token);
-            let attack = format!("{attack} × {}", count * 100);
-            fire(report, &target, (&mut caller, &attack), &body(&document)).await?;
-        }
+    let many = |count, selection: &str| format!("{{{}}}", aliases(count, selection));
+    let id = &stadium.id;
+    let drawn = format!("event(id:\"{id}\"){{seatMap{{zones{{rows{{seats{{id guid label x y}}}}}}}}}}");
+    let plan = format!("event(id:\"{id}\"){{seatMap{{plan}}}}");
+    let vendors = Some(vendor.token.to_string());
+    let mut attacks = vec![
+        ("descriptions of 40 KB, 27 × 100", many(27, "events(first:100){nodes{description}}"), None),
+        ("descriptions of 40 KB, 100", many(1, "events(first:100){nodes{description}}"), None),
+        ("30 aliases of a stadium's plan", many(30, &plan), None),
+        ("30 aliases of a stadium's plan, as its vendor", many(30, &plan), vendors),
+        ("30 aliases of a stadium's seats", many(30, &drawn), None),
+        ("3 aliases of a stadium's seats", many(3, &drawn), None),
+        (
+            "30 aliases of a stadium's availability",
+            many(30, &format!("event(id:\"{id}\"){{availability{{rows{{seats}}}}}}")),
+            None,
+        ),
+    ];
+    let buyer = vendor.hundred_tickets(&target).await?;
+    let tickets = |count, field: &str| {
+        format!("{{viewer{{bag{{tickets(first:100){{nodes{{{}}}}}}}}}}}", aliases(count, field))
+    };
+    for (attack, count, field) in [
+        ("`qrSvg` × 100", 1, "qrSvg"),
+        ("`qrSvg` × 600", 6, "qrSvg"),
+        ("`qrSvg` × 2,800", 28, "qrSvg"),
+        ("`qrPng` × 100", 1, "qrPng"),
+        ("`qrPng` × 600", 6, "qrPng"),
+        ("`code` × 2,800", 28, "code"),
+        ("a ticket's seat map × 2,800", 28, PLAN),
+    ] {
+        attacks.push((attack, tickets(count, field), Some(buyer.clone())));
+    }
+    for (number, (attack, document, token)) in (1..).zip(attacks) {
+        let mut caller = target.caller(number);
+        caller.token = token;
+        fire(report, &target, (&mut caller, attack), &body(&document)).await?;
+        target = camp.calm(target).await?;
     }
     Ok(())
 }

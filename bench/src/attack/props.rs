@@ -32,6 +32,10 @@ const STARTS: &str = "2990-06-01T18:00:00Z";
 pub(crate) const SIGN_IN: &str = "mutation($email: String!, $password: String!) {
     signIn(input: { email: $email, password: $password }) {
         session { accessToken refreshToken } errors { code retryAfterSeconds } } }";
+/// The same for a device that signed in before, on a server that knows devices.
+pub(crate) const SIGN_IN_AGAIN: &str = "mutation($email: String!, $password: String!, $device: String) {
+    signIn(input: { email: $email, password: $password, deviceToken: $device }) {
+        session { accessToken refreshToken deviceToken } errors { code retryAfterSeconds } } }";
 /// Makes a guest.
 pub(crate) const GUEST: &str =
     "mutation { createGuestSession { session { accessToken accessTokenExpiresAt } errors { code } } }";

@@ -17,7 +17,7 @@ use crate::{
     attack::{
         caller::Caller,
         documents::body,
-        props::{self, BUYER, PASSWORD, SIGN_IN, VENDOR},
+        props::{self, BUYER, PASSWORD, SIGN_IN, SIGN_IN_AGAIN, VENDOR},
         report::{Report, milliseconds},
         target::{Camp, Start, Target},
     },
@@ -57,17 +57,18 @@ pub(crate) async fn row_5(camp: &Camp, report: &mut Report) -> Outcome<()> {
 async fn lock_out(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     let target = camp.start(Start::default()).await?;
     let mut owner = target.caller(500);
-    let data = owner.data(SIGN_IN, json!({ "email": VENDOR, "password": PASSWORD })).await?;
-    let refresh = data.pointer("/signIn/session/refreshToken").cloned().unwrap_or_default();
-    for round in 0..4 {
+    let known = owner.gql("{ __type(name: \"SignInInput\") { inputFields { name } } }", json!({})).await;
+    let sign_in = if known.text(8_192).contains("deviceToken") { SIGN_IN_AGAIN } else { SIGN_IN };
+    let data = owner.data(sign_in, json!({ "email": VENDOR, "password": PASSWORD })).await?;
+    let part = |name: &str| data["signIn"]["session"][name].clone();
+    let (refresh, device) = (part("refreshToken"), part("deviceToken"));
+    for _ in 0..4 {
         for number in 0..addresses {
             drop(target.caller(10 + number).post(&ten_wrong(VENDOR)).await);
         }
-        if round == 0 && addresses == 1 {
-            continue;
-        }
     }
-    let answer = owner.gql(SIGN_IN, json!({ "email": VENDOR, "password": PASSWORD })).await;
+    let again = json!({ "email": VENDOR, "password": PASSWORD, "device": device });
+    let answer = owner.gql(sign_in, again).await;
     let mut passed = props_has_session(&answer.json());
     let mut text = format!("owner's own device: {}", verdict(passed, &answer.text(300)));
     let document = "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) {

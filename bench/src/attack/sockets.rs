@@ -15,7 +15,8 @@ use tokio::{
 use crate::{
     Outcome,
     attack::{
-        caller::{connect, read_answer, source},
+        caller::{STAFF, connect, read_answer, source},
+        props::Vendor,
         report::Report,
         target::Target,
         usage::held,
@@ -46,14 +47,49 @@ pub(crate) async fn upgrade(
 
 /// An acknowledged GraphQL session over a WebSocket.
 pub(crate) async fn session(target: SocketAddr, from: Ipv4Addr) -> Outcome<TcpStream> {
+    session_as(target, from, None).await
+}
+
+/// The same with an access token.
+pub(crate) async fn session_as(target: SocketAddr, from: Ipv4Addr, token: Option<&str>) -> Outcome<TcpStream> {
     let (status, mut stream) = upgrade(target, from, (&target.to_string(), "")).await?;
     if status != 101 {
         return Err(format!("the handshake was answered {status}").into());
     }
-    stream.write_all(&frame::masked(TEXT, br#"{"type":"connection_init"}"#)?).await?;
+    let mut message = json!({ "type": "connection_init" });
+    if let Some(token) = token {
+        message["payload"] = json!({ "token": token });
+    }
+    stream.write_all(&frame::masked(TEXT, message.to_string().as_bytes())?).await?;
     let mut buffer = [0; 256];
     timeout(Duration::from_secs(5), stream.read(&mut buffer)).await??;
     Ok(stream)
+}
+
+/// Asks over a session who the viewer is. Returns whether the server says.
+pub(crate) async fn is_known(stream: &mut TcpStream, id: u32) -> bool {
+    let Ok(message) = subscribe(id, "{viewer{account{id}}}") else { return false };
+    if stream.write_all(&message).await.is_err() {
+        return false;
+    }
+    let mut all = Vec::new();
+    let mut buffer = [0; 2_048];
+    // The result and its end may come in two pieces.
+    while let Ok(Ok(1..)) = timeout(Duration::from_secs(2), async {
+        let read = stream.read(&mut buffer).await;
+        if let Ok(length) = read {
+            all.extend_from_slice(&buffer[..length]);
+        }
+        read
+    })
+    .await
+    {
+        let text = String::from_utf8_lossy(&all);
+        if text.contains("\"complete\"") || text.contains("\"error\"") {
+            return text.contains("\"account\":{\"id\"");
+        }
+    }
+    false
 }
 
 /// A `subscribe` message.
@@ -132,7 +168,8 @@ pub(crate) async fn foreign(report: &mut Report, target: &Target) -> Outcome<()>
 
 /// Queries of a socket that is closed at once: what they cost afterwards.
 pub(crate) async fn orphans(report: &mut Report, target: &Target) -> Outcome<()> {
-    const DOCUMENT: &str = "{events(first:100){nodes{name seatsLeft tiers{name} availability{rows{seats}}}}}";
+    const DOCUMENT: &str = "{events(first:100){nodes{name seatsLeft tiers{name} venue{name} seatMap{name}}}}";
+    Vendor::sign_in(target, STAFF).await?.many_events(target, 80, "An event.").await?;
     let mut stream = session(target.address, source(70)).await?;
     for id in 0..40 {
         stream.write_all(&subscribe(id, DOCUMENT)?).await?;

@@ -15,7 +15,7 @@ use crate::{
     Outcome,
     attack::{
         caller::{Caller, STAFF_NETWORK},
-        usage::Meter,
+        usage::{Meter, resident_kib},
     },
     postgres::Cluster,
 };
@@ -52,10 +52,14 @@ pub(crate) struct Target {
     pub(crate) pid: u32,
     /// Where it keeps its files.
     pub(crate) home: PathBuf,
+    url: String,
+    baseline_kib: i64,
     log: PathBuf,
     child: Child,
 }
 
+/// Memory that an attack may leave behind without a new start, in KiB.
+const LEFT_KIB: i64 = 8 * 1024;
 /// The name of the template database in the cluster.
 const TEMPLATE: &str = "attack_template";
 
@@ -122,6 +126,10 @@ impl Camp {
     /// Starts a server on a copy of the demo data.
     pub(crate) async fn start(&self, start: Start<'_>) -> Outcome<Target> {
         let (home, url) = self.home().await?;
+        self.start_on(start, (home, url)).await
+    }
+
+    async fn start_on(&self, start: Start<'_>, (home, url): (PathBuf, String)) -> Outcome<Target> {
         let mut command = match start.descriptors {
             None => self.command(&home, &url),
             Some(most) => {
@@ -131,10 +139,23 @@ impl Camp {
                 command
             }
         };
-        command.args(["--listen", "127.0.0.1:0", "--demo", "true"]).args(start.arguments).envs(start.variables.iter().copied());
-        let target = Target::spawn(command, home)?;
+        command.args(["--listen", "127.0.0.1:0", "--demo", "true"]).args(start.arguments);
+        command.envs(start.variables.iter().copied());
+        let mut target = Target::spawn(command, home, url)?;
         target.warm_up().await?;
+        target.baseline_kib = resident_kib(target.pid)?;
         Ok(target)
+    }
+
+    /// The same server, started anew on its data if an attack has left much memory behind: what is resident already
+    /// would hide what the next attack needs.
+    pub(crate) async fn calm(&self, target: Target) -> Outcome<Target> {
+        if resident_kib(target.pid)? <= target.baseline_kib + LEFT_KIB {
+            return Ok(target);
+        }
+        let files = (target.home.clone(), target.url.clone());
+        drop(target);
+        self.start_on(Start::default(), files).await
     }
 }
 
@@ -154,7 +175,7 @@ fn sqlite(home: &Path) -> String {
 }
 
 impl Target {
-    fn spawn(mut command: Command, home: PathBuf) -> Outcome<Self> {
+    fn spawn(mut command: Command, home: PathBuf, url: String) -> Outcome<Self> {
         let log = home.join("attack.log");
         let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
@@ -173,7 +194,7 @@ impl Target {
         if !address.ip().is_loopback() {
             return Err(format!("{address} is no loopback address").into());
         }
-        Ok(Self { address, pid: child.id(), home, log, child })
+        Ok(Self { address, pid: child.id(), home, url, baseline_kib: 0, log, child })
     }
 
     /// Lets the server load what it loads once, so that no attack is charged for it.

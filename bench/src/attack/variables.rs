@@ -52,17 +52,19 @@ pub(crate) async fn row_2(camp: &Camp, report: &mut Report) -> Outcome<()> {
             format!("{{\"query\":\"{PLAIN}\",\"x\":{}}}", list("0", BYTES)).into_bytes()
         }),
     ];
-    let target = camp.start(Start::default()).await?;
+    let mut target = camp.start(Start::default()).await?;
     let mut guest = target.caller(1);
     let token = props::guest(&mut guest).await.ok_or("no guest")?;
     for (number, (attack, body)) in (2..).zip(large) {
         let mut caller = target.caller(number).with_token(&token);
         fire(report, &target, (&mut caller, &format!("guest: {attack}")), &body).await?;
+        target = camp.calm(target).await?;
     }
     let vendor = props::sign_in(&target, 19, props::VENDOR).await?;
     let mut caller = target.caller(19).with_token(&vendor);
     let attack = "vendor, another operation than an import: 23 MB of `[0,0,…]`";
     fire(report, &target, (&mut caller, attack), &body(PLAIN, &list("0", BYTES))).await?;
+    target = camp.calm(target).await?;
     let small: [(&str, Vec<u8>); 4] = [
         ("256 KB of `[{\"\":0},…]`", body(PLAIN, &list("{\"\":0}", 250_000))),
         ("60 KB of `[0,0,…]`, declared", body(DECLARED, &list("0", 60_000))),

@@ -176,7 +176,7 @@ async fn journey(mut buyer: Caller, event: String, due: Instant) -> (Caller, Jou
     let document = format!("{{event(id:\"{event}\"){{name seatsLeft tiers{{name price{{amount}}}}}}}}");
     let answer = buyer.post(&body(&document)).await;
     let failed = answer.status != 200 || !answer.json()["errors"].is_null();
-    note(due, failed.then(|| format!("browse: {}", answer.summary())));
+    note(due, failed.then(|| format!("browse: {} {}", answer.summary(), answer.text(200))));
 
     let begun = Instant::now();
     let input = json!({ "event": event, "quantity": 1, "split": true, "key": key() });

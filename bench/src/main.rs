@@ -5,14 +5,16 @@
 //! connections, requests put together from ready-made pieces, answers looked at and not parsed.
 //!
 //! Layout: `rows` has the table's rows; `server`, `stage`, `postgres`, `pgbench` and `sqlite` set up what is measured and
-//! what it is compared with; `http`, `buyer`, `crowd`, `frame` and `watchers` are the load; `bare` the bare servers.
+//! what it is compared with; `attack` replays attacks; `http`, `buyer`, `crowd`, `frame` and `watchers` are the load; `bare` the bare servers.
 
+mod attack;
 mod bare;
 mod bench;
 mod buyer;
 mod crowd;
 mod frame;
 mod http;
+mod open_loop;
 mod pgbench;
 mod postgres;
 mod rows;
@@ -44,6 +46,11 @@ struct Cli {
 enum Command {
     /// Measure, and print the table.
     Run(bench::Options),
+    /// Attack, and print what each attack cost.
+    Attack(attack::Options),
+    /// The attackers of `attack --all-together`.
+    #[command(hide = true)]
+    Attackers(attack::AttackersOptions),
     /// A bare WebSocket broadcast, to compare with.
     #[command(hide = true)]
     BareBroadcast,
@@ -58,6 +65,8 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => rows::measure(options),
+        Command::Attack(options) => attack::run(options),
+        Command::Attackers(options) => attack::attackers(&options),
         Command::BareBroadcast => bare::broadcast(),
         Command::BareStatic { file } => bare::fixed(&file),
     };

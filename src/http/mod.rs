@@ -14,6 +14,8 @@ mod documents;
 mod event_text;
 mod files;
 mod flood;
+#[doc(hidden)]
+pub mod fuzz;
 mod geometry;
 mod graphiql;
 mod graphql;

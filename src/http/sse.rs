@@ -113,7 +113,7 @@ fn start(
     (resume, place): (Option<i64>, StreamPlaces),
 ) -> Response {
     let (session, operation) = Session::of_one(CancellationToken::new());
-    let (sender, waiting) = queue::queue(&engine.app.metrics.buffered_bytes);
+    let (sender, waiting) = queue::queue(&engine.app.metrics.buffered);
     let span = prepared.span.clone();
     let work = subscriber::perform(engine.clone(), prepared, resume, operation, sender);
     engine.app.spawn(work.instrument(span.clone()));

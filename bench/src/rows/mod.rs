@@ -7,6 +7,7 @@ mod contention;
 mod eight_events;
 mod fan_out;
 mod many_events;
+mod overload;
 mod reserve;
 mod reserve_sqlite;
 mod two_processes;
@@ -58,6 +59,8 @@ pub(crate) enum Row {
     ManyEvents,
     /// Claims of one hot coupon on `PostgreSQL`, beside `pgbench`.
     Claims,
+    /// An open loop at 1×, 2×, 4× and 8× of the server's capacity.
+    Overload,
 }
 
 impl Row {
@@ -79,6 +82,7 @@ impl Row {
             Self::Availability => ("`availability` of a 20,000-seat event, requests/s", "≥ 0.5×"),
             Self::BestAvailable => ("best available 4 in 20,000 seats, 50 % sold, p99", "≤ 2 ms"),
             Self::ManyEvents => ("the first figure with 1,000 events and 2 M seats", "≥ 0.9×"),
+            Self::Overload => ("overload: goodput at 4× of capacity, open loop", "≥ 0.8×"),
             Self::Claims => ("claims/s, one hot free coupon, PostgreSQL, best of connections", "≥ 2.0×"),
         }
     }
@@ -107,6 +111,7 @@ impl Row {
             Self::BestAvailable => best_available::run(bench).await,
             Self::ManyEvents => many_events::run(bench).await,
             Self::Claims => claims::run(bench).await,
+            Self::Overload => overload::run(bench).await,
         }
     }
 }

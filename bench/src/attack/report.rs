@@ -1,0 +1,138 @@
+//! The table that `scripts/attack` prints: one line per attack.
+
+use std::time::Duration;
+
+use crate::attack::usage::Usage;
+
+/// The processor time that one attack may cost.
+pub(crate) const CPU: Duration = Duration::from_millis(50);
+/// The memory that one attack may cost, in KiB.
+pub(crate) const MEMORY_KIB: i64 = 10 * 1024;
+
+/// The result of one attack.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// The row of the table.
+    pub(crate) row: u8,
+    /// What was done.
+    pub(crate) attack: String,
+    /// Processor time and memory, if they were measured.
+    pub(crate) usage: Option<Usage>,
+    /// What the server did.
+    pub(crate) answer: String,
+    /// What is required.
+    pub(crate) required: String,
+    /// Whether it is met.
+    pub(crate) passed: bool,
+}
+
+/// All results so far.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// The row that is being attacked.
+    pub(crate) row: u8,
+    lines: Vec<Line>,
+}
+
+impl Report {
+    /// Adds the result of an attack whose processor time and memory are limited.
+    pub(crate) fn spent(&mut self, attack: &str, usage: Usage, answer: String) {
+        self.spent_and(attack, usage, answer, true, "");
+    }
+
+    /// The same with one more requirement.
+    pub(crate) fn spent_and(
+        &mut self,
+        attack: &str,
+        usage: Usage,
+        answer: String,
+        passed: bool,
+        required: &str,
+    ) {
+        let cheap = usage.cpu <= CPU && usage.peak_kib <= MEMORY_KIB;
+        let comma = if required.is_empty() { "" } else { ", " };
+        self.add(Line {
+            row: self.row,
+            attack: attack.to_owned(),
+            usage: Some(usage),
+            answer,
+            required: format!("≤ 50 ms, ≤ 10 MB{comma}{required}"),
+            passed: cheap && passed,
+        });
+    }
+
+    /// Adds the result of an attack that is judged by what the server did.
+    pub(crate) fn judged(&mut self, attack: &str, passed: bool, answer: String, required: &str) {
+        self.add(Line {
+            row: self.row,
+            attack: attack.to_owned(),
+            usage: None,
+            answer,
+            required: required.to_owned(),
+            passed,
+        });
+    }
+
+    /// Adds a line and prints it.
+    #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
+    pub(crate) fn add(&mut self, line: Line) {
+        if self.lines.is_empty() {
+            println!("| row | attack | CPU | RSS | peak | answer | required | |");
+            println!("|---|---|---|---|---|---|---|---|");
+        }
+        println!("{}", line.markdown());
+        self.lines.push(line);
+    }
+
+    /// The number of attacks, and of those that failed.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.lines.len(), self.lines.iter().filter(|line| !line.passed).count())
+    }
+}
+
+impl Line {
+    fn markdown(&self) -> String {
+        let dash = || "–".to_owned();
+        let megabytes = |kib: i64| {
+            let sign = if kib < 0 { "−" } else { "+" };
+            let tenths = kib.unsigned_abs() * 10 / 1024;
+            format!("{sign}{}.{} MB", tenths / 10, tenths % 10)
+        };
+        let cpu = self.usage.map_or_else(dash, |usage| milliseconds(usage.cpu));
+        let growth = self.usage.map_or_else(dash, |usage| megabytes(usage.growth_kib));
+        let peak = self.usage.map_or_else(dash, |usage| megabytes(usage.peak_kib));
+        let verdict = if self.passed { "pass" } else { "**FAIL**" };
+        let cell = |text: &str| text.replace(['|', '\n', '\r'], " ");
+        format!(
+            "| {} | {} | {cpu} | {growth} | {peak} | {} | {} | {verdict} |",
+            self.row,
+            cell(&self.attack),
+            cell(&self.answer),
+            cell(&self.required)
+        )
+    }
+}
+
+/// A duration in milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    let tenths = time.as_micros() / 100;
+    if tenths < 1_000 { format!("{}.{} ms", tenths / 10, tenths % 10) } else { format!("{} ms", tenths / 10) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expensive_attacks_fail() {
+        let mut report = Report::default();
+        let usage = |cpu, peak_kib| Usage { cpu: Duration::from_millis(cpu), growth_kib: -2_048, peak_kib };
+        report.spent("cheap", usage(50, 10_240), String::new());
+        report.spent("slow", usage(51, 0), String::new());
+        report.spent("large", usage(0, 10_241), String::new());
+        report.spent_and("wrong", usage(0, 0), String::new(), false, "refused");
+        assert_eq!(report.counts(), (4, 3));
+        let text = report.lines[1].markdown();
+        assert_eq!(text, "| 0 | slow | 51.0 ms | −2.0 MB | +0.0 MB |  | ≤ 50 ms, ≤ 10 MB | **FAIL** |");
+    }
+}

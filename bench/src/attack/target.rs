@@ -1,0 +1,257 @@
+//! The attacked server: a process of its own on a copy of the demo database, with its log in a file.
+
+use std::{
+    cell::Cell,
+    fs::{self, File},
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Outcome,
+    attack::{
+        caller::{Caller, STAFF_NETWORK},
+        usage::{Meter, resident_kib},
+    },
+    postgres::Cluster,
+};
+
+/// What all attacks share: the programs, the filled database and a place for files.
+#[derive(Debug)]
+pub(crate) struct Camp {
+    /// The server's binary.
+    pub(crate) server: PathBuf,
+    /// `true`: fewer repetitions where a row's scale does not matter.
+    pub(crate) quick: bool,
+    scratch: PathBuf,
+    cluster: Option<Cluster>,
+    count: Cell<u32>,
+}
+
+/// Settings of one start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Start<'a> {
+    /// More arguments.
+    pub(crate) arguments: &'a [&'a str],
+    /// Environment variables.
+    pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// The limit of open files; the system's if none.
+    pub(crate) descriptors: Option<u32>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Its process.
+    pub(crate) pid: u32,
+    /// Where it keeps its files.
+    pub(crate) home: PathBuf,
+    url: String,
+    baseline_kib: i64,
+    log: PathBuf,
+    child: Child,
+}
+
+/// Memory that an attack may leave behind without a new start, in KiB.
+const LEFT_KIB: i64 = 8 * 1024;
+/// The name of the template database in the cluster.
+const TEMPLATE: &str = "attack_template";
+
+impl Camp {
+    /// Fills a database with demo data, which every target starts from.
+    pub(crate) async fn pitch(
+        server: PathBuf,
+        scratch: &Path,
+        cluster: Option<Cluster>,
+        quick: bool,
+    ) -> Outcome<Self> {
+        let scratch = scratch.canonicalize()?;
+        let camp = Self { server, quick, scratch, cluster, count: Cell::new(0) };
+        let template = camp.scratch.join("template");
+        let url = match &camp.cluster {
+            Some(cluster) => cluster.create(TEMPLATE).await?,
+            None => sqlite(&template),
+        };
+        let status = camp.command(&template, &url).args(["--demo", "true", "seed"]).status()?;
+        if status.success() { Ok(camp) } else { Err("the demo data could not be made".into()) }
+    }
+
+    /// A directory that holds a copy of the template's files, and the URL of a copy of its database.
+    pub(crate) async fn home(&self) -> Outcome<(PathBuf, String)> {
+        self.count.set(self.count.get() + 1);
+        let number = self.count.get();
+        let home = self.scratch.join(format!("target-{number}"));
+        let status = Command::new("cp").arg("-a").arg(self.scratch.join("template")).arg(&home).status()?;
+        if !status.success() {
+            return Err("the demo data could not be copied".into());
+        }
+        let url = match &self.cluster {
+            Some(cluster) => {
+                let name = format!("attack_{number}");
+                let sql = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}");
+                crate::postgres::execute(&cluster.url("postgres"), &sql).await?;
+                cluster.url(&name)
+            }
+            None => sqlite(&home),
+        };
+        Ok((home, url))
+    }
+
+    /// An empty directory.
+    pub(crate) fn empty(&self) -> Outcome<PathBuf> {
+        self.count.set(self.count.get() + 1);
+        let path = self.scratch.join(format!("empty-{}", self.count.get()));
+        fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+
+    /// The server's command line on these files, without inherited settings.
+    pub(crate) fn command(&self, home: &Path, url: &str) -> Command {
+        self.command_in("development", home, url)
+    }
+
+    /// The same in this environment.
+    pub(crate) fn command_in(&self, environment: &str, home: &Path, url: &str) -> Command {
+        let mut command = Command::new(&self.server);
+        configure(&mut command, environment, home, url);
+        command
+    }
+
+    /// Starts a server on a copy of the demo data.
+    pub(crate) async fn start(&self, start: Start<'_>) -> Outcome<Target> {
+        let (home, url) = self.home().await?;
+        self.start_on(start, (home, url)).await
+    }
+
+    async fn start_on(&self, start: Start<'_>, (home, url): (PathBuf, String)) -> Outcome<Target> {
+        let mut command = match start.descriptors {
+            None => self.command(&home, &url),
+            Some(most) => {
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\"")).arg(&self.server);
+                configure(&mut command, "development", &home, &url);
+                command
+            }
+        };
+        command.args(["--listen", "127.0.0.1:0", "--demo", "true"]).args(start.arguments);
+        command.envs(start.variables.iter().copied());
+        let mut target = Target::spawn(command, home, url)?;
+        target.warm_up().await?;
+        target.baseline_kib = resident_kib(target.pid)?;
+        Ok(target)
+    }
+
+    /// The same server, started anew on its data if an attack has left much memory behind: what is resident already
+    /// would hide what the next attack needs.
+    pub(crate) async fn calm(&self, target: Target) -> Outcome<Target> {
+        if resident_kib(target.pid)? <= target.baseline_kib + LEFT_KIB {
+            return Ok(target);
+        }
+        let files = (target.home.clone(), target.url.clone());
+        drop(target);
+        self.start_on(Start::default(), files).await
+    }
+}
+
+fn configure(command: &mut Command, environment: &str, home: &Path, url: &str) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TESSERA_") || name == "DATABASE_URL" || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.args(["--env", environment, "--database-url", url, "--data-dir"]).arg(home);
+    command.env("TESSERA_UNLIMITED_NETWORKS", STAFF_NETWORK).env("TESSERA_ALLOWED_NETWORKS", STAFF_NETWORK);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+}
+
+fn sqlite(home: &Path) -> String {
+    format!("sqlite://{}", home.join("tessera.db").display())
+}
+
+impl Target {
+    fn spawn(mut command: Command, home: PathBuf, url: String) -> Outcome<Self> {
+        let log = home.join("attack.log");
+        let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
+        let Some(address) = address else {
+            drop(child.kill());
+            drop(child.wait());
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            return Err(format!("the server did not start: {log}").into());
+        };
+        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let address: SocketAddr = address.parse()?;
+        if !address.ip().is_loopback() {
+            return Err(format!("{address} is no loopback address").into());
+        }
+        Ok(Self { address, pid: child.id(), home, url, baseline_kib: 0, log, child })
+    }
+
+    /// Lets the server load what it loads once, so that no attack is charged for it.
+    async fn warm_up(&self) -> Outcome<()> {
+        let mut caller = Caller::new(self.address, std::net::Ipv4Addr::LOCALHOST);
+        for _ in 0..30 {
+            for document in ["{__typename}", WARM_UP] {
+                let answer = caller.gql(document, serde_json::json!({})).await;
+                if answer.status != 200 {
+                    return Err(format!("the warm-up was answered {}", answer.summary()).into());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Starts to measure the process.
+    pub(crate) fn meter(&self) -> Outcome<Meter> {
+        Meter::start(self.pid)
+    }
+
+    /// A caller from the loopback address of this number.
+    pub(crate) fn caller(&self, number: u32) -> Caller {
+        Caller::new(self.address, super::caller::source(number))
+    }
+
+    /// What the server has logged so far.
+    pub(crate) fn log(&self) -> Outcome<String> {
+        let mut text = Vec::new();
+        File::open(&self.log)?.take(16 * 1024 * 1024).read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// Reads what browsing reads.
+const WARM_UP: &str = "{ events(first: 20) { nodes { id name seatsLeft capacity priceRange { lowest { amount } } \
+                       tiers { id name } venue { name } shop { name } seatMap { id } } } }";
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // It may be gone already; by its id, no other process is meant.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Waits for a process to end. Returns its exit code, or `None` if it still runs after `patience` and was killed.
+pub(crate) fn ends_within(child: &mut Child, patience: Duration) -> Outcome<Option<i32>> {
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status.code().unwrap_or(-1)));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(None)
+}

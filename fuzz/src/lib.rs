@@ -1,0 +1,158 @@
+//! The properties that the fuzz targets check. Each function takes arbitrary bytes and panics if its property fails.
+//!
+//! `scripts/fuzz` builds the targets with libFuzzer and runs them. `tests/corpus.rs` replays the seed corpus in
+//! `corpus/<target>/` and simple mutations of it with every `cargo test`.
+
+use std::{collections::BTreeSet, str, sync::OnceLock};
+
+use serde_json::{Value, json};
+use tessera::{
+    coupon::{code::Code, csv},
+    graphql,
+    http::fuzz::{Guard, Reply, Socket, params},
+    keys::SigningKeys,
+    ticket::code::{Claims, CodeFault, TicketKeys, TicketVerifier, sign, verify},
+    venue::plan::{FAULTS_MAX, PLACES_MAX, Plan},
+};
+use uuid::Uuid;
+
+/// A fuzz target: takes arbitrary bytes, panics on a failed property.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("guard", guard),
+    ("variables", variables),
+    ("websocket", websocket),
+    ("seat_map", seat_map),
+    ("coupon_csv", coupon_csv),
+    ("ticket_code", ticket_code),
+];
+
+/// Document guard: the gates end on every text and decide the same twice. Which of several reasons a refusal names may
+/// depend on the order in which fragments are visited. A document that the scanner refuses is never admitted.
+pub fn guard(data: &[u8]) {
+    static GUARD: OnceLock<Guard> = OnceLock::new();
+    let Ok(text) = str::from_utf8(data) else { return };
+    let guard = GUARD.get_or_init(|| Guard::new(&graphql::sdl()));
+    let verdict = guard.admits(text, None);
+    assert_eq!(verdict.is_ok(), guard.admits(text, None).is_ok(), "the verdict changed");
+    if tessera::http::guard::scan(text).is_err() {
+        assert!(verdict.is_err(), "admitted although the scanner refuses it");
+    }
+    if let Err(refusal) = &verdict {
+        assert!(!refusal.code.is_empty() && !refusal.message.contains("src/"), "{refusal:?}");
+    }
+}
+
+/// Request parameters: an accepted body, written again, is read as the same parameters.
+pub fn variables(data: &[u8]) {
+    let Ok((query, operation_name, variables)) = params(data) else { return };
+    assert!(!query.is_empty(), "a request without a document was accepted");
+    let body = json!({ "query": query, "operationName": operation_name, "variables": variables });
+    let again = params(body.to_string().as_bytes()).expect("its own output is refused");
+    assert_eq!(again, (query, operation_name, variables));
+}
+
+/// WebSocket messages and session: one message per line; an empty line ends the oldest operation. Every frame is
+/// JSON, the number of operations stays within the limit, and nothing follows a close.
+pub fn websocket(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let mut socket = Socket::default();
+    for line in text.split('\n').take(2_000) {
+        if line.is_empty() {
+            if let Some(frames) = socket.finish_oldest() {
+                for frame in frames {
+                    assert!(serde_json::from_str::<Value>(&frame).is_ok(), "{frame}");
+                }
+            }
+            continue;
+        }
+        match socket.receive(line) {
+            Reply::Closed => return,
+            Reply::Frame(frame) => {
+                let value: Value = serde_json::from_str(&frame).expect("a frame is JSON");
+                assert!(value["type"].is_string(), "{frame}");
+            }
+            Reply::Nothing => {}
+        }
+        assert!(socket.is_within_limit(), "too many operations");
+    }
+}
+
+/// Seat-map import: an accepted plan is read again from its own document, and a refusal names 1 to 20 faults.
+pub fn seat_map(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match Plan::parse(text) {
+        Ok(plan) => {
+            assert!(plan.places() <= PLACES_MAX);
+            let again = Plan::parse(&plan.document).expect("its own document is refused");
+            assert_eq!(again, plan);
+            for ordinal in 0..plan.seats.len().min(50) {
+                assert!(plan.seat_name(ordinal).is_some());
+            }
+            let drawings = plan.drawings();
+            drop(drawings);
+            let pretix = plan.for_pretix();
+            assert!(serde_json::from_str::<Value>(&pretix).is_ok(), "{pretix}");
+        }
+        Err(faults) => assert!((1..=FAULTS_MAX).contains(&faults.len()), "{} faults", faults.len()),
+    }
+}
+
+/// Coupon codes as CSV: an import is all or nothing, its codes are unique, and an export of it can be imported.
+pub fn coupon_csv(data: &[u8]) {
+    match csv::import(data) {
+        Ok(codes) => {
+            assert!((1..=csv::CODES_MAX).contains(&codes.len()));
+            let unique: BTreeSet<&str> = codes.iter().map(|(_, code)| code.as_str()).collect();
+            assert_eq!(unique.len(), codes.len(), "a code twice");
+            assert!(codes.windows(2).all(|pair| pair[0].0 <= pair[1].0), "lines out of order");
+            let rows = codes.iter().map(|(_, code)| [code.as_str()]);
+            let header = std::iter::once(["code"]);
+            let exported = csv::export(header.chain(rows)).unwrap_or_else(|_| panic!("no export"));
+            let again = csv::import(&exported).expect("its own export is refused");
+            assert!(again.iter().map(|(_, code)| code).eq(codes.iter().map(|(_, code)| code)));
+        }
+        Err(faults) => {
+            assert!(faults.count >= faults.told.len() && !faults.told.is_empty());
+            assert!(faults.told.len() <= csv::FAULTS_TOLD);
+        }
+    }
+    if let Some(code) = str::from_utf8(data).ok().and_then(Code::parse) {
+        assert_eq!(Code::parse(&code.to_string()), Some(code.clone()));
+        assert_eq!(Code::parse(code.as_str()), Some(code));
+    }
+}
+
+/// Ticket codes: only the exact signed text is accepted. The bytes are read as text, and as claims to sign and then
+/// to alter.
+pub fn ticket_code(data: &[u8]) {
+    static KEYS: OnceLock<(TicketKeys, TicketVerifier)> = OnceLock::new();
+    let (keys, verifier) = KEYS.get_or_init(|| {
+        let keys = SigningKeys::generate().expect("no randomness");
+        (TicketKeys::new(&keys), TicketVerifier::new(keys.ticket.public()))
+    });
+    if let Ok(text) = str::from_utf8(data)
+        && let Ok(claims) = verify(verifier, text)
+    {
+        assert_eq!(sign(keys, claims), text.trim().to_ascii_uppercase());
+    }
+    let Some((head, change)) = data.split_first_chunk::<36>() else { return };
+    let part = |from: usize| head[from..from + 16].try_into().map(Uuid::from_bytes).unwrap_or_default();
+    let epoch = u32::from_be_bytes([head[32], head[33], head[34], head[35]]);
+    let claims = Claims { ticket: part(0), event: part(16), epoch };
+    let code = sign(keys, claims);
+    assert_eq!(verify(verifier, &code), Ok(claims));
+    let [place, byte, ..] = change else { return };
+    let mut altered = code.clone().into_bytes();
+    let place = usize::from(*place) % altered.len();
+    altered[place] = byte & 0x7f;
+    let altered = String::from_utf8(altered).unwrap_or_default();
+    if altered.trim().to_ascii_uppercase() == code {
+        assert_eq!(verify(verifier, &altered), Ok(claims));
+    } else {
+        let fault = verify(verifier, &altered).expect_err("an altered code was accepted");
+        assert!(matches!(fault, CodeFault::Malformed | CodeFault::UnknownKey | CodeFault::Forged));
+    }
+}

@@ -1,0 +1,92 @@
+//! Entry points of the private message formats for the fuzz targets in `fuzz/`. Nothing else calls them.
+
+use super::{
+    guard::{self, Costs, Introspection, Refusal},
+    message,
+    params::Params,
+    session::{MAX_OPERATIONS, Session, Step},
+};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+/// The guard with the costs of the current schema.
+#[derive(Debug)]
+pub struct Guard(Costs);
+
+impl Guard {
+    /// Reads the costs from a schema in SDL.
+    pub fn new(sdl: &str) -> Self {
+        Self(Costs::of(sdl))
+    }
+
+    /// Runs all gates on a document. Returns whether it is admitted.
+    pub fn admits(&self, text: &str, operation_name: Option<&str>) -> Result<(), Refusal> {
+        guard::admit(text, operation_name, Introspection::Allowed, &self.0).map(drop)
+    }
+}
+
+/// Document, operation name and variables.
+pub type Request = (String, Option<String>, Map<String, Value>);
+
+/// Parses a request body.
+pub fn params(body: &[u8]) -> Result<Request, Refusal> {
+    let Params { query, operation_name, variables } = Params::from_body(body)?;
+    Ok((query, operation_name, variables))
+}
+
+/// A WebSocket session without a socket.
+pub struct Socket {
+    session: Session,
+    running: Vec<super::session::Operation>,
+}
+
+/// The result of a message: the frame to send, or why the socket closes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing is sent.
+    Nothing,
+    /// This text frame is sent.
+    Frame(String),
+    /// The socket closes.
+    Closed,
+}
+
+impl Default for Socket {
+    fn default() -> Self {
+        Self { session: Session::new(CancellationToken::new()), running: Vec::new() }
+    }
+}
+
+impl Socket {
+    /// Receives a text message. Every `connection_init` is acknowledged.
+    pub fn receive(&mut self, text: &str) -> Reply {
+        match self.session.receive(text) {
+            Step::Continue => Reply::Nothing,
+            Step::Authenticate(_) => Reply::Frame(self.session.acknowledge().to_string()),
+            Step::Start(operation, _) => {
+                self.running.push(operation);
+                Reply::Nothing
+            }
+            Step::Send(frame) => Reply::Frame(frame.to_string()),
+            Step::Close(_) => Reply::Closed,
+        }
+    }
+
+    /// Ends the oldest operation. Returns its last two frames, if the client did not end it before.
+    pub fn finish_oldest(&mut self) -> Option<[String; 2]> {
+        if self.running.is_empty() {
+            return None;
+        }
+        let operation = self.running.remove(0);
+        let id = operation.id().clone();
+        let payload = json!({ "data": id.as_ref() }).to_string();
+        operation
+            .finish()
+            .then(|| [message::next(&id, &payload).to_string(), message::complete(&id).to_string()])
+    }
+
+    /// Returns whether no more operations run than one socket may have.
+    pub fn is_within_limit(&self) -> bool {
+        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= MAX_OPERATIONS
+    }
+}

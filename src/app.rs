@@ -126,7 +126,7 @@ impl App {
             tokens: AccessTokens::new(&keys, ISSUER, ISSUER, longest)?,
             devices: DeviceTokens::new(&keys),
             passwords: Passwords::new(cores, PASSWORDS_WAITING, config.limits.passwords_waiting),
-            limits: Limits::new(&config.limits, &clock),
+            limits: Limits::new(&config.limits, &config.network, &clock),
             ticket_keys: TicketKeys::new(&keys),
             ticket_verifier: TicketVerifier::new(keys.ticket.public()),
             sessions: Cache::builder().max_capacity(SESSIONS_MAX).time_to_live(SESSION_BELIEVED).build(),

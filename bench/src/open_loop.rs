@@ -153,7 +153,9 @@ impl Asker {
                     }
                     Answer::Refused => End::Served,
                     Answer::Again => End::Refused,
-                    Answer::Failed(text) if text.starts_with("503") || text.starts_with("429") => End::Refused,
+                    Answer::Failed(text) if text.starts_with("503") || text.starts_with("429") => {
+                        End::Refused
+                    }
                     // An answer that was lost on the way may have released it.
                     Answer::Failed(_) => {
                         *holds = false;
@@ -192,7 +194,11 @@ async fn work(mut worker: Worker, address: String, tokens: Vec<String>) {
     while let Some((due, phase)) = worker.due.recv().await {
         let sent = Instant::now();
         let end = timeout(PATIENCE, worker.asker.ask()).await;
-        phase.note(worker.class, end.as_ref().map_or(End::Failed, |end| *end.as_ref().unwrap_or(&End::Failed)), (due, sent));
+        phase.note(
+            worker.class,
+            end.as_ref().map_or(End::Failed, |end| *end.as_ref().unwrap_or(&End::Failed)),
+            (due, sent),
+        );
         if !matches!(end, Ok(Ok(_))) {
             worker.asker.reconnect(&address, &tokens).await;
         }
@@ -206,7 +212,8 @@ impl Pool {
     where
         F: AsyncFn(usize, usize) -> Outcome<(Asker, Vec<String>)>,
     {
-        let mut pool = Self { senders: Default::default(), idle: Default::default(), workers: JoinSet::new() };
+        let mut pool =
+            Self { senders: Default::default(), idle: Default::default(), workers: JoinSet::new() };
         for class in [BROWSE, RESERVE, PAY] {
             for number in 0..sizes[class] {
                 let (asker, tokens) = asker(class, number).await?;
@@ -214,7 +221,11 @@ impl Pool {
                 let idle = Arc::clone(&pool.idle[class]);
                 lock(&idle).push(number);
                 pool.senders[class].push(sender);
-                pool.workers.spawn(work(Worker { class, number, due, idle, asker }, address.to_owned(), tokens));
+                pool.workers.spawn(work(
+                    Worker { class, number, due, idle, asker },
+                    address.to_owned(),
+                    tokens,
+                ));
             }
         }
         Ok(pool)
@@ -281,6 +292,9 @@ impl Pool {
         }
         let took = phase.begun.elapsed();
         let counts = lock(&phase.counts);
-        rate(u32::try_from(counts.iter().map(|count| count.served.len()).sum::<usize>()).unwrap_or(u32::MAX), took)
+        rate(
+            u32::try_from(counts.iter().map(|count| count.served.len()).sum::<usize>()).unwrap_or(u32::MAX),
+            took,
+        )
     }
 }

@@ -103,7 +103,6 @@ fn command(bench: &Bench, home: &Home) -> Command {
         .env("TESSERA_UNPAID_PLACES_PER_NETWORK", "1000000")
         .env("TESSERA_UNPAID_PERCENT", "100")
         .env("TESSERA_WASTED_PLACES", "0")
-        .env("TESSERA_UNLIMITED_NETWORKS", "127.0.0.0/8")
         .env("TESSERA_ALLOWED_NETWORKS", "127.0.0.0/8")
         .env("TESSERA_ALLOWED_HOSTS", "tessera")
         .env("RUST_LOG", "warn");

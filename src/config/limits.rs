@@ -3,10 +3,9 @@
 //! A [`Rate`] is a bucket that refills: `600:1800` allows 600 at once and refills 1,800 per minute. A [`Window`] counts
 //! what happened lately: `10:15` allows 10 within 15 minutes.
 
-use std::{net::IpAddr, str::FromStr};
+use std::str::FromStr;
 
 use clap::Args;
-use ipnet::IpNet;
 
 /// A bucket that refills at a constant rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +45,6 @@ pub enum LimitError {
 /// Limits per network, account and shop. An IPv6 client's network is its /64.
 #[derive(Args, Clone, Debug)]
 pub struct LimitSettings {
-    /// Networks that are not limited, in CIDR notation and separated by commas: a box office, a load test.
-    #[arg(long, global = true, env = "TESSERA_UNLIMITED_NETWORKS", value_delimiter = ',')]
-    pub unlimited_networks: Vec<IpNet>,
     /// Payments and their confirmations per network, `BURST:PER_MINUTE`.
     #[arg(long, global = true, env = "TESSERA_NETWORK_PAY", default_value = "300:1200")]
     pub network_pay: Rate,
@@ -134,11 +130,6 @@ impl LimitSettings {
         }
         Ok(())
     }
-
-    /// Returns whether calls from `address` are not limited.
-    pub fn is_unlimited(&self, address: IpAddr) -> bool {
-        self.unlimited_networks.iter().any(|network| network.contains(&address))
-    }
 }
 
 impl FromStr for Rate {
@@ -174,7 +165,9 @@ mod tests {
     fn limits_are_two_numbers_in_range() {
         assert_eq!("600:1800".parse(), Ok(Rate { burst: 600, per_minute: 1_800 }));
         assert_eq!("10:15".parse(), Ok(Window { most: 10, minutes: 15 }));
-        for text in ["", "600", "600:", ":1", "0:1", "1:0", "-1:1", "1:1:1", "1 : 1", "10000001:1", "1:10000001"] {
+        for text in
+            ["", "600", "600:", ":1", "0:1", "1:0", "-1:1", "1:1:1", "1 : 1", "10000001:1", "1:10000001"]
+        {
             assert_eq!(text.parse::<Rate>(), Err(LimitError::Rate), "{text}");
         }
         for text in ["", "10", "0:1", "1:0", "1001:1", "1:1441"] {

@@ -53,8 +53,7 @@ pub async fn reserve(
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
-    let Opened { claim, tiers } =
-        opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
+    let Opened { claim, tiers } = opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
     let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
     let beside = Beside { opened: tiers, companion: trace, proof };
     match inventory::reserve_with(app, viewer, input, beside).await {

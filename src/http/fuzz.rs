@@ -2,11 +2,11 @@
 
 use super::{
     guard::{self, Costs, Introspection, Refusal},
-    message,
+    json, message,
     params::Params,
     session::{MAX_OPERATIONS, Session, Step},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 /// The guard with the costs of the current schema.
@@ -30,8 +30,13 @@ pub type Request = (String, Option<String>, Map<String, Value>);
 
 /// Parses a request body.
 pub fn params(body: &[u8]) -> Result<Request, Refusal> {
-    let Params { query, operation_name, variables } = Params::from_body(body)?;
-    Ok((query, operation_name, variables))
+    let params = Params::from_body(body)?;
+    let names: Vec<String> = match json::members(&params.variables) {
+        Ok(members) => members.iter().map(|member| member.name.to_string()).collect(),
+        Err(_) => Vec::new(),
+    };
+    let variables = params.declared(names.iter().map(String::as_str))?;
+    Ok((params.query, params.operation_name, variables))
 }
 
 /// A WebSocket session without a socket.
@@ -79,7 +84,7 @@ impl Socket {
         }
         let operation = self.running.remove(0);
         let id = operation.id().clone();
-        let payload = json!({ "data": id.as_ref() }).to_string();
+        let payload = serde_json::json!({ "data": id.as_ref() }).to_string();
         operation
             .finish()
             .then(|| [message::next(&id, &payload).to_string(), message::complete(&id).to_string()])

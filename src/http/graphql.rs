@@ -30,11 +30,7 @@ use axum::{
 use std::sync::Arc;
 
 /// Answers one request.
-pub(super) async fn respond(
-    door: &Door,
-    id: RequestId,
-    request: Request,
-) -> Response {
+pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Response {
     let engine = &door.engine;
     let media = match Form::negotiate(request.headers()) {
         Some(Form::Response(media)) => media,
@@ -259,7 +255,8 @@ async fn from_body(
 fn may_be_large(engine: &Engine, beginning: &[u8]) -> bool {
     let Some(query) = json::early_member(beginning, "query") else { return true };
     let Ok(query) = serde_json::from_str::<String>(query) else { return false };
-    let name = json::early_member(beginning, "operationName").and_then(|name| serde_json::from_str(name).ok());
+    let name =
+        json::early_member(beginning, "operationName").and_then(|name| serde_json::from_str(name).ok());
     match engine.documents.admit(&query, name) {
         Ok(document) => document.takes_large_body,
         // The name of its operation may still come, and a refusal is told when all has been read.

@@ -177,7 +177,8 @@ impl Reader {
                     return Err(Close::TOO_MANY_SOCKETS);
                 }
                 let viewer = viewer.from_network(self.client.network);
-                self.caller = Some(Caller { viewer, id: self.client.id.clone(), transport: Transport::Socket });
+                self.caller =
+                    Some(Caller { viewer, id: self.client.id.clone(), transport: Transport::Socket });
                 let ack = self.session.acknowledge();
                 self.send(ack).await;
                 Ok(())

@@ -15,7 +15,11 @@ use super::{
     request_id::RequestId,
     subscriber::MAX_PAYLOAD_BYTES,
 };
-use crate::{auth::{Network, Viewer}, config::Config, telemetry::Event};
+use crate::{
+    auth::{Network, Viewer},
+    config::Config,
+    telemetry::Event,
+};
 use axum::{
     extract::ws::WebSocketUpgrade,
     http::{HeaderValue, StatusCode, header, request::Parts},

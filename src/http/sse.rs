@@ -52,11 +52,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Answers a request for an event stream.
-pub(super) async fn respond(
-    door: &Door,
-    id: RequestId,
-    request: Request,
-) -> Response {
+pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match open(door, id, &parts, body).await {
         Ok(response) => response,
@@ -66,12 +62,7 @@ pub(super) async fn respond(
     }
 }
 
-async fn open(
-    door: &Door,
-    id: RequestId,
-    parts: &Parts,
-    body: Body,
-) -> Result<Response, Failure> {
+async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<Response, Failure> {
     let engine = &door.engine;
     let refused = |status, code, message| Err(Failure::Http(status, Refusal::new(code, message)));
     // As for WebSockets: a foreign page must not use its visitors as a crowd.

@@ -88,9 +88,10 @@ pub(crate) fn caller(app: &App, viewer: &Viewer, inventory: InventoryId, proven:
     })
 }
 
-/// Returns the viewer's network, unless its unpaid places are not limited: calls that come over no network.
-fn counted(_: &App, viewer: &Viewer) -> Option<Network> {
-    viewer.network()
+/// Returns the viewer's network, unless its unpaid places are not limited: calls that come over no network, and those of
+/// allowed networks.
+fn counted(app: &App, viewer: &Viewer) -> Option<Network> {
+    app.limits.network(viewer)
 }
 
 /// The server's settings.

@@ -29,13 +29,14 @@ use self::{
 use crate::{
     auth::{Network, Viewer},
     clock::Clock,
-    config::LimitSettings,
+    config::{LimitSettings, NetworkSettings},
     error::Fault,
 };
 
 /// All limits, and their state.
 pub struct Limits {
     settings: LimitSettings,
+    listener: NetworkSettings,
     store: Arc<dyn LimitStore>,
     refusals: Refusals,
 }
@@ -60,18 +61,22 @@ pub struct Attempt {
 
 impl Limits {
     /// Returns the settings' limits, with their state in memory.
-    pub fn new(settings: &LimitSettings, clock: &Clock) -> Self {
-        Self::with_store(settings, Arc::new(MemoryStore::new(settings, clock)))
+    pub fn new(settings: &LimitSettings, listener: &NetworkSettings, clock: &Clock) -> Self {
+        Self::with_store(settings, listener, Arc::new(MemoryStore::new(settings, clock)))
     }
 
     /// Returns the settings' limits, with their state in `store`.
-    pub fn with_store(settings: &LimitSettings, store: Arc<dyn LimitStore>) -> Self {
-        Self { settings: settings.clone(), store, refusals: Refusals::default() }
+    pub fn with_store(
+        settings: &LimitSettings,
+        listener: &NetworkSettings,
+        store: Arc<dyn LimitStore>,
+    ) -> Self {
+        Self { settings: settings.clone(), listener: listener.clone(), store, refusals: Refusals::default() }
     }
 
     /// Returns the network as limits count it: `None` if the call did not come over one, or if it is not limited.
     pub fn network(&self, viewer: &Viewer) -> Option<Network> {
-        viewer.network().filter(|network| !self.settings.is_unlimited(network.address()))
+        viewer.network().filter(|network| !self.listener.is_allowed(network.address()))
     }
 
     /// Returns the viewer's network as a subject, if it is limited.

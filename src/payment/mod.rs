@@ -25,12 +25,12 @@ use entity::{
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
+use self::state::Patience;
 pub use self::{
     observed::open_by_state,
     refund::{Refund, RefundOrder, recover_refunds, refund_order, refunds_of},
     settlement::{recover, settle},
 };
-use self::state::Patience;
 use crate::{
     app::App,
     auth::Viewer,

@@ -51,7 +51,8 @@ fn repeated_field_costs_and_yields_as_much_as_one() {
             format!("{}x:seatsLeft @skip(if:true)", "...F ".repeat(1_200)),
         ] {
             let fragment = if repeated.contains("...F") { "fragment F on Event{seatsLeft}" } else { "" };
-            let reply = costing(world, &format!("{{events(first:100){{nodes{{{repeated}}}}}}}{fragment}")).await;
+            let reply =
+                costing(world, &format!("{{events(first:100){{nodes{{{repeated}}}}}}}{fragment}")).await;
             assert_eq!(reply.json()["data"], once.json()["data"], "{}", reply.text);
             assert!(cost(&reply) < 2 * cost(&once), "{}", reply.text);
         }
@@ -68,9 +69,13 @@ fn response_that_grows_too_large_is_ended() {
     run_once(async |world: &World| {
         let stage = world.stage().await;
         let version = "query($id: ID!) { event(id: $id) { version } }";
-        let version =
-            world.gql(Some(&stage.vendor), version, json!({ "id": stage.event })).await.good().data("event.version");
-        let describe = "mutation($id: ID!, $version: Long!, $text: String!) { updateEvent(input: { eventId: $id,
+        let version = world
+            .gql(Some(&stage.vendor), version, json!({ "id": stage.event }))
+            .await
+            .good()
+            .data("event.version");
+        let describe =
+            "mutation($id: ID!, $version: Long!, $text: String!) { updateEvent(input: { eventId: $id,
             expectedVersion: $version, description: $text }) { errors { code message path } } }";
         let input = json!({ "id": stage.event, "version": version, "text": "\u{1f3ab}".repeat(10_000) });
         world.gql(Some(&stage.vendor), describe, input).await.good();
@@ -93,7 +98,8 @@ fn response_that_grows_too_large_is_ended() {
 async fn until_blocked(connection: &mut PgConnection) {
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     for _ in 0..20_000 {
-        let count: i64 = sqlx::query_scalar(AssertSqlSafe(waiting)).fetch_one(&mut *connection).await.expect("a count");
+        let count: i64 =
+            sqlx::query_scalar(AssertSqlSafe(waiting)).fetch_one(&mut *connection).await.expect("a count");
         if count > 0 {
             return;
         }

@@ -87,7 +87,11 @@ fn one_network_gets_at_most_five_percent_of_an_event() {
                 Some(_) => panic!("{}", answer.body),
             }
         }
-        println!("on {}: {} of 950 places from one network, {refused} refused", world.backend, world.unpaid().await);
+        println!(
+            "on {}: {} of 950 places from one network, {refused} refused",
+            world.backend,
+            world.unpaid().await
+        );
         assert_eq!((world.unpaid().await, refused), (40, 108));
         assert!(world.unpaid().await * 100 <= 950 * 5);
 
@@ -256,7 +260,8 @@ fn a_vendor_sets_the_limits_of_an_event() {
     run(async |world: &World| {
         let stage = world.large_stage().await;
         let rules = world.set_rules(&stage, json!({})).await.good();
-        let default = json!({ "buyerRequirement": "NONE", "maxUnpaidPerNetwork": null, "maxUnpaidPercent": null });
+        let default =
+            json!({ "buyerRequirement": "NONE", "maxUnpaidPerNetwork": null, "maxUnpaidPercent": null });
         assert_eq!(rules.data("updateEvent.event.reservationRules"), default);
         for (bad, field) in [
             (json!({ "maxUnpaidPerNetwork": -1 }), "maxUnpaidPerNetwork"),

@@ -168,6 +168,7 @@ async fn slow(target: SocketAddr, from: u32, round: u32) -> Outcome<()> {
 }
 
 async fn event(caller: &mut Caller, slug: &str) -> Outcome<String> {
-    let answer = caller.gql("query($slug: String!) { event(slug: $slug) { id } }", json!({ "slug": slug })).await;
+    let answer =
+        caller.gql("query($slug: String!) { event(slug: $slug) { id } }", json!({ "slug": slug })).await;
     Ok(text(&answer.json(), "/data/event/id")?.to_owned())
 }

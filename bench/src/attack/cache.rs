@@ -49,7 +49,11 @@ async fn flood(
             while number < count && begun.elapsed() < Duration::from_secs(240) {
                 let body = format!("{{\"query\":\"{}\"}}", document(number));
                 let answer = caller.post(body.as_bytes()).await;
-                if answer.is_limited() { limited += 1 } else { answered += 1 }
+                if answer.is_limited() {
+                    limited += 1
+                } else {
+                    answered += 1
+                }
                 number += CONNECTIONS;
             }
             (answered, limited)

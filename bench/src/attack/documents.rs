@@ -202,5 +202,7 @@ const PLAN: &str = "event{seatMap{plan}}";
 /// A value in a JSON document.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a str> {
     let found = value.pointer(pointer).and_then(Value::as_str);
-    found.ok_or_else(|| format!("no {pointer} in {}", &value.to_string()[..200.min(value.to_string().len())]).into())
+    found.ok_or_else(|| {
+        format!("no {pointer} in {}", &value.to_string()[..200.min(value.to_string().len())]).into()
+    })
 }

@@ -51,7 +51,8 @@ pub(crate) async fn row_10(camp: &Camp, report: &mut Report) -> Outcome<()> {
         .stderr(fs::File::create(&log)?)
         .spawn()?;
     let ended = ends_within(&mut child, Duration::from_secs(8))?;
-    let open: Vec<String> = open_files(&home)?.into_iter().filter(|file| file.contains("tessera.db")).collect();
+    let open: Vec<String> =
+        open_files(&home)?.into_iter().filter(|file| file.contains("tessera.db")).collect();
     let answer = match ended {
         Some(code) => format!("refused ({code}): {}", last_line(&log)),
         None if open.is_empty() => "made private at the start".to_owned(),

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::{
     Outcome,
     attack::{
-        caller::STAFF,
         caller::Caller,
+        caller::STAFF,
         documents::text,
         props::{self, CHECKOUT, PAY, RESERVE, Vendor, key},
         report::Report,
@@ -73,12 +73,10 @@ async fn hoard(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> 
     let time = begun.elapsed();
     let held = props::reserved(&mut counter, &event.id).await? - before;
     let most = event.capacity * 5 / 100 * i64::from(addresses.min(17));
-    let answer = format!(
-        "{held} of {} seats held by {holders} guests in {} ms",
-        event.capacity,
-        time.as_millis()
-    );
-    let attack = format!("{HOARDERS} guests from {addresses} address(es) hold 8 seats each, payment never finished");
+    let answer =
+        format!("{held} of {} seats held by {holders} guests in {} ms", event.capacity, time.as_millis());
+    let attack =
+        format!("{HOARDERS} guests from {addresses} address(es) hold 8 seats each, payment never finished");
     report.judged(&attack, held <= most, answer, &format!("≤ {most} seats (5 % per address)"));
     Ok(())
 }
@@ -149,11 +147,8 @@ async fn many_guests(camp: &Camp, report: &mut Report) -> Outcome<()> {
     })
     .await?;
     let (time, usage) = (begun.elapsed(), meter.read()?);
-    let answer = format!(
-        "{made} of {GUESTS} guests in {} ms, {} ms CPU",
-        time.as_millis(),
-        usage.cpu.as_millis()
-    );
+    let answer =
+        format!("{made} of {GUESTS} guests in {} ms, {} ms CPU", time.as_millis(), usage.cpu.as_millis());
     report.judged("3,000 guests from one address", made <= 1_000, answer, "≤ 1,000 made");
     Ok(())
 }

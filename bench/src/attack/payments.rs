@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::{
     Outcome,
     attack::{
-        caller::STAFF,
         caller::Caller,
+        caller::STAFF,
         props::{self, PAY, Vendor, key},
         report::Report,
         sign_in,
@@ -52,11 +52,17 @@ pub(crate) async fn row_9(camp: &Camp, report: &mut Report) -> Outcome<()> {
             declined += u32::from(decline(&mut moved, &order).await);
         }
         // Given up, so that the next order meets no other limit.
-        let document = "mutation($order: ID!) { cancelOrder(input: { orderId: $order }) { errors { code } } }";
+        let document =
+            "mutation($order: ID!) { cancelOrder(input: { orderId: $order }) { errors { code } } }";
         drop(moved.gql(document, json!({ "order": order })).await);
     }
     let answer = format!("{declined} of {ATTEMPTS} declined in {} ms", begun.elapsed().as_millis());
-    report.judged("declined payments of one account, 6 orders, 6 addresses", declined <= MOST, answer, REQUIRED);
+    report.judged(
+        "declined payments of one account, 6 orders, 6 addresses",
+        declined <= MOST,
+        answer,
+        REQUIRED,
+    );
     drop(buyer.get("/health/live").await);
 
     let mut declined = 0;

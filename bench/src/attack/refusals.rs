@@ -113,14 +113,17 @@ async fn check_in(report: &mut Report, target: &Target) -> Outcome<()> {
     const GUESSES: u32 = 500;
     let token = props::sign_in(target, 90, SCANNER).await?;
     let mut scanner = target.caller(90).with_token(&token);
-    let document = "mutation($code: String!) { checkIn(input: { code: $code }) { ticket { id } errors { code } } }";
+    let document =
+        "mutation($code: String!) { checkIn(input: { code: $code }) { ticket { id } errors { code } } }";
     let begun = Instant::now();
     let mut answered = 0;
     for number in 0..GUESSES {
         let code = format!("TSR1:{number:0158}");
         let answer = scanner.gql(document, json!({ "code": code })).await;
-        let code = answer.json().pointer("/data/checkIn/errors/0/code").and_then(Value::as_str).map(str::to_owned);
-        answered += u32::from(code.is_some_and(|code| matches!(code.as_str(), "INVALID" | "FORGED" | "NOT_FOUND")));
+        let code =
+            answer.json().pointer("/data/checkIn/errors/0/code").and_then(Value::as_str).map(str::to_owned);
+        answered +=
+            u32::from(code.is_some_and(|code| matches!(code.as_str(), "INVALID" | "FORGED" | "NOT_FOUND")));
     }
     let answer = format!("{answered} of {GUESSES} answered in {} ms", begun.elapsed().as_millis());
     report.judged("500 wrong ticket codes at `checkIn`", answered <= 100, answer, "≤ 100 answered");
@@ -130,8 +133,20 @@ async fn check_in(report: &mut Report, target: &Target) -> Outcome<()> {
 /// What validation says of the schema when introspection is off.
 async fn names(camp: &Camp, report: &mut Report) -> Outcome<()> {
     const NAMES: [&str; 14] = [
-        "Query", "Mutation", "EventConnection", "EventFilter", "EventOrder", "SignInInput", "PickInput", "\"Event\"",
-        "`Event`", "Viewer", "DateTime", "password", "ShopRole", "Did you mean",
+        "Query",
+        "Mutation",
+        "EventConnection",
+        "EventFilter",
+        "EventOrder",
+        "SignInInput",
+        "PickInput",
+        "\"Event\"",
+        "`Event`",
+        "Viewer",
+        "DateTime",
+        "password",
+        "ShopRole",
+        "Did you mean",
     ];
     let target = camp.start(Start { arguments: &["--introspection", "false"], ..Start::default() }).await?;
     let cases = [
@@ -150,8 +165,11 @@ async fn names(camp: &Camp, report: &mut Report) -> Outcome<()> {
         ("a fragment on an impossible type", "{events{nodes{...on Shop{id}}}}"),
         ("a fragment on an unknown type", "{...on Nope{id}}"),
         ("`__typename` of an unknown field", "{eventz{__typename}}"),
-        ("a pick with two members", "mutation{reserveSeats(input:{eventId:\"x\",idempotencyKey:\"12345678\",\
-          pick:{seatIds:[],admission:null}}){errors{code}}}"),
+        (
+            "a pick with two members",
+            "mutation{reserveSeats(input:{eventId:\"x\",idempotencyKey:\"12345678\",\
+          pick:{seatIds:[],admission:null}}){errors{code}}}",
+        ),
     ];
     for (number, (case, document)) in (10..).zip(cases) {
         let answer = target.caller(number).gql(document, json!({})).await;
@@ -163,8 +181,14 @@ async fn names(camp: &Camp, report: &mut Report) -> Outcome<()> {
         // What the document itself says is no news.
         let told: Vec<&str> =
             NAMES.into_iter().filter(|name| message.contains(name) && !document.contains(name)).collect();
-        let answer = format!("{} tells {told:?}: {}", answer.status, message.chars().take(110).collect::<String>());
-        report.judged(&format!("introspection off: {case}"), told.is_empty(), answer, "no name of the schema");
+        let answer =
+            format!("{} tells {told:?}: {}", answer.status, message.chars().take(110).collect::<String>());
+        report.judged(
+            &format!("introspection off: {case}"),
+            told.is_empty(),
+            answer,
+            "no name of the schema",
+        );
     }
     Ok(())
 }

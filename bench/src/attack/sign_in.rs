@@ -49,7 +49,13 @@ pub(crate) async fn row_5(camp: &Camp, report: &mut Report) -> Outcome<()> {
     // One password costs what one sign-in costs: that is wanted, and counts once.
     usage.cpu /= u32::try_from(answered.max(1))?;
     let attack = "ten aliased `signIn` in one document, per password looked at";
-    report.spent_and(attack, usage, format!("{}, {answered} looked at", answer.summary()), answered <= 5, "≤ 5 looked at");
+    report.spent_and(
+        attack,
+        usage,
+        format!("{}, {answered} looked at", answer.summary()),
+        answered <= 5,
+        "≤ 5 looked at",
+    );
     Ok(())
 }
 

@@ -182,7 +182,12 @@ async fn slow_clients(report: &mut Report, target: &Target) -> Outcome<()> {
     let answer = format!("{} clients of all kinds", CLIENTS as usize * Kind::ALL.len());
     let total = i64::from(CLIENTS) * 8 * MEMORY_KIB / 8;
     let passed = usage.peak_kib <= total;
-    report.judged("memory of all slow clients", passed, format!("{answer}: peak +{} KiB", usage.peak_kib), "≤ 80 MB");
+    report.judged(
+        "memory of all slow clients",
+        passed,
+        format!("{answer}: peak +{} KiB", usage.peak_kib),
+        "≤ 80 MB",
+    );
     Ok(())
 }
 
@@ -200,8 +205,10 @@ async fn few_descriptors(camp: &Camp, report: &mut Report, addresses: u32) -> Ou
     let answer = timeout(Duration::from_secs(5), other.get("/health/live")).await;
     let answer = answer.map_or("no answer in 5 s".to_owned(), |answer| answer.summary());
     let passed = answer.starts_with("200") && begun.elapsed() < Duration::from_secs(2);
-    let attack = format!("260 half headers from {addresses} address(es), `ulimit -n 256`, then `/health/live`");
-    let answer = format!("{answer}, {} ms, {} held", begun.elapsed().as_millis(), held(target.address.port())?.len());
+    let attack =
+        format!("260 half headers from {addresses} address(es), `ulimit -n 256`, then `/health/live`");
+    let answer =
+        format!("{answer}, {} ms, {} held", begun.elapsed().as_millis(), held(target.address.port())?.len());
     report.judged(&attack, passed, answer, "200 within 2 s");
     drop(clients);
     Ok(())

@@ -51,7 +51,11 @@ pub(crate) async fn session(target: SocketAddr, from: Ipv4Addr) -> Outcome<TcpSt
 }
 
 /// The same with an access token.
-pub(crate) async fn session_as(target: SocketAddr, from: Ipv4Addr, token: Option<&str>) -> Outcome<TcpStream> {
+pub(crate) async fn session_as(
+    target: SocketAddr,
+    from: Ipv4Addr,
+    token: Option<&str>,
+) -> Outcome<TcpStream> {
     let (status, mut stream) = upgrade(target, from, (&target.to_string(), "")).await?;
     if status != 101 {
         return Err(format!("the handshake was answered {status}").into());
@@ -142,7 +146,8 @@ pub(crate) async fn floods(report: &mut Report, target: &Target) -> Outcome<()> 
             }
         }
         let usage = meter.read()?;
-        let end = closed.map_or("never closed".to_owned(), |time| format!("closed after {} ms", time.as_millis()));
+        let end =
+            closed.map_or("never closed".to_owned(), |time| format!("closed after {} ms", time.as_millis()));
         report.spent(&format!("flood of {kind} for 5 s"), usage, format!("{sent} frames, {end}"));
     }
     Ok(())
@@ -153,14 +158,19 @@ pub(crate) async fn foreign(report: &mut Report, target: &Target) -> Outcome<()>
     let own = target.address.to_string();
     let cases = [
         ("foreign Host and Origin", "evil.example", "origin: http://evil.example\r\n"),
-        ("foreign Host and Origin with our port", "evil.example:8080", "origin: http://evil.example:8080\r\n"),
+        (
+            "foreign Host and Origin with our port",
+            "evil.example:8080",
+            "origin: http://evil.example:8080\r\n",
+        ),
         ("foreign Origin", own.as_str(), "origin: http://evil.example\r\n"),
         ("Origin `null`", own.as_str(), "origin: null\r\n"),
         ("Origin with our host as a prefix", own.as_str(), "origin: http://127.0.0.1.evil.example\r\n"),
         ("foreign Host", "evil.example", ""),
     ];
     for (number, (case, host, more)) in (60..).zip(cases) {
-        let status = upgrade(target.address, source(number), (host, more)).await.map_or(0, |(status, _)| status);
+        let status =
+            upgrade(target.address, source(number), (host, more)).await.map_or(0, |(status, _)| status);
         report.judged(&format!("WebSocket: {case}"), status != 101, status.to_string(), "no socket");
     }
     Ok(())
@@ -181,7 +191,11 @@ pub(crate) async fn orphans(report: &mut Report, target: &Target) -> Outcome<()>
     let meter = target.meter()?;
     sleep(Duration::from_secs(5)).await;
     let usage = meter.read()?;
-    report.spent("40 queries over a socket that is closed at once, 0.2 s to 5.2 s after", usage, String::new());
+    report.spent(
+        "40 queries over a socket that is closed at once, 0.2 s to 5.2 s after",
+        usage,
+        String::new(),
+    );
     Ok(())
 }
 

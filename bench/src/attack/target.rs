@@ -166,7 +166,7 @@ fn configure(command: &mut Command, environment: &str, home: &Path, url: &str) {
         }
     }
     command.args(["--env", environment, "--database-url", url, "--data-dir"]).arg(home);
-    command.env("TESSERA_UNLIMITED_NETWORKS", STAFF_NETWORK).env("TESSERA_ALLOWED_NETWORKS", STAFF_NETWORK);
+    command.env("TESSERA_ALLOWED_NETWORKS", STAFF_NETWORK);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
 }
 

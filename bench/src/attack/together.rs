@@ -96,7 +96,12 @@ fn judge(
         usage.peak_kib / 1_024,
         usage.cpu.as_secs()
     );
-    report.judged("all attacks together: memory afterwards", growth <= MEMORY_KIB, answer, "≤ 300 MB above the start");
+    report.judged(
+        "all attacks together: memory afterwards",
+        growth <= MEMORY_KIB,
+        answer,
+        "≤ 300 MB above the start",
+    );
     let (normal, attacked) = (before.p99(), during.p99());
     let answer = format!(
         "p99 {} before, {} during, {:.2}×",
@@ -104,7 +109,12 @@ fn judge(
         milliseconds(Duration::from_micros(attacked.into())),
         f64::from(attacked) / f64::from(normal.max(1))
     );
-    report.judged("all attacks together: a buyer's p99", attacked <= normal.saturating_mul(2), answer, "≤ 2×");
+    report.judged(
+        "all attacks together: a buyer's p99",
+        attacked <= normal.saturating_mul(2),
+        answer,
+        "≤ 2×",
+    );
     let steps = during.latencies.len();
     let answer = format!(
         "{} of {steps} steps failed (before: {} of {}), for example {}",

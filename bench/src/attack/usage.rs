@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn a_connection_that_the_process_has_closed_is_not_held() {
         let line = |inode| {
-            format!("1: 0100007F:1F90 0302017F:D431 01 00000000:00000000 00:00000000 00000000 0 0 {inode} 1 0")
+            format!(
+                "1: 0100007F:1F90 0302017F:D431 01 00000000:00000000 00:00000000 00000000 0 0 {inode} 1 0"
+            )
         };
         if cfg!(target_endian = "little") {
             assert_eq!(held_by(&line("77"), 8080), Some((Ipv4Addr::new(127, 1, 2, 3), 0xd431)));

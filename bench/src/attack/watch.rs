@@ -37,7 +37,12 @@ pub(crate) async fn row_13(camp: &Camp, report: &mut Report) -> Outcome<()> {
     let text = answer.text(2_000_000);
     let count = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
     let found = format!("{}, {count} metrics", answer.summary());
-    report.judged("metrics on a private listener", answer.status == 200 && count >= 10, found, "≥ 10 metrics");
+    report.judged(
+        "metrics on a private listener",
+        answer.status == 200 && count >= 10,
+        found,
+        "≥ 10 metrics",
+    );
     for (what, words) in [
         ("requests", &["requests"][..]),
         ("refusals by rule", &["refus", "reject"]),
@@ -48,7 +53,9 @@ pub(crate) async fn row_13(camp: &Camp, report: &mut Report) -> Outcome<()> {
         ("pools", &["pool"]),
         ("the build", &["build_info"]),
     ] {
-        let told = text.lines().any(|line| line.starts_with("# TYPE ") && words.iter().any(|word| line.contains(word)));
+        let told = text
+            .lines()
+            .any(|line| line.starts_with("# TYPE ") && words.iter().any(|word| line.contains(word)));
         report.judged(&format!("metrics tell of {what}"), told, told.to_string(), "a metric");
     }
     Ok(())
@@ -103,7 +110,12 @@ async fn logged(report: &mut Report, target: &Target) -> Outcome<()> {
         let secret = ["wrong password", "eyJhbGci", "correct horse"].iter().any(|word| log.contains(word));
         let example = lines.first().copied().unwrap_or_default().chars().take(120).collect::<String>();
         let answer = format!("{} lines, secrets: {secret}; {example}", lines.len());
-        report.judged(&format!("log: {attack}"), !lines.is_empty() && !secret, answer, "≥ 1 line, no secrets");
+        report.judged(
+            &format!("log: {attack}"),
+            !lines.is_empty() && !secret,
+            answer,
+            "≥ 1 line, no secrets",
+        );
     }
     Ok(())
 }

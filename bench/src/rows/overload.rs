@@ -41,7 +41,8 @@ async fn payment(scene: &Scene, event: &Event, (number, token): (usize, &String)
     let input = serde_json::json!({ "e": event.id, "s": &event.seats[at..at + 2], "k": key("hold") });
     let data = connection.gql(Some(token), document, input).await?;
     let reservation = data["reserveSeats"]["reservation"]["id"].clone();
-    let document = "mutation($r: ID!, $k: String!) { checkout(input: { reservationIds: [$r], idempotencyKey: $k,
+    let document =
+        "mutation($r: ID!, $k: String!) { checkout(input: { reservationIds: [$r], idempotencyKey: $k,
         contact: { name: \"A Buyer\", email: \"a.buyer@example.org\" } }) { order { id } errors { code } } }";
     let input = serde_json::json!({ "r": reservation, "k": key("order") });
     let order = connection.gql(Some(token), document, input).await?["checkout"]["order"]["id"].take();
@@ -60,8 +61,7 @@ async fn open(scene: &Scene, event: &Event, sizes: [usize; 3]) -> Outcome<Pool> 
     Pool::open(address, sizes, async |class, number| {
         let token = &scene.guests[number % scene.guests.len()];
         let tokens = vec![token.clone()];
-        let ready =
-            |request| Asker::Ready { address: address.clone(), connection: None, request };
+        let ready = |request| Asker::Ready { address: address.clone(), connection: None, request };
         let asker = match class {
             BROWSE => ready(browse(event, number)),
             PAY => ready(payment(scene, event, (number, token)).await?),

@@ -210,14 +210,18 @@ impl ReservationError {
             Refusal::Crowded { at } => Self {
                 available_at: at,
                 retryable: true,
-                ..new(Code::MostlyUnpaid, "most places are unpaid; each network gets one reservation at a time")
+                ..new(
+                    Code::MostlyUnpaid,
+                    "most places are unpaid; each network gets one reservation at a time",
+                )
             },
             Refusal::RegistrationRequired => {
                 new(Code::RegistrationRequired, "this event is sold to signed-up users only")
             }
-            Refusal::VerifiedEmailRequired => {
-                new(Code::VerifiedEmailRequired, "this event is sold to users with a verified e-mail address only")
-            }
+            Refusal::VerifiedEmailRequired => new(
+                Code::VerifiedEmailRequired,
+                "this event is sold to users with a verified e-mail address only",
+            ),
             Refusal::ProofRequired => new(Code::ProofRequired, "solve a challenge of this event first"),
             Refusal::ProofInvalid => Self {
                 path: vec!["proof".to_owned()],

@@ -6,7 +6,11 @@ mod mutation;
 
 use std::collections::HashMap;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::{Connection, EmptyFields}, dataloader::Loader};
+use async_graphql::{
+    Context, Enum, ID, Object, SimpleObject,
+    connection::{Connection, EmptyFields},
+    dataloader::Loader,
+};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, shop as row};
 
@@ -128,8 +132,7 @@ impl Shop {
 
     /// Who works for it, at most 200, in the order in which they came. For its owners and managers; null for others.
     async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<ShopMember>>> {
-        let members =
-            ctx.loaders().one(MembersOf(self.0.id)).await?;
+        let members = ctx.loaders().one(MembersOf(self.0.id)).await?;
         Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
     }
 

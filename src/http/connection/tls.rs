@@ -79,7 +79,9 @@ impl Tls {
                             tracing::info!("a new certificate is in use");
                         }
                     }
-                    Err(fault) if is_first => tracing::warn!(%fault, "the certificate changed during the start"),
+                    Err(fault) if is_first => {
+                        tracing::warn!(%fault, "the certificate changed during the start")
+                    }
                     Err(fault) => tracing::warn!(%fault, "the new certificate is not used"),
                 }
             }

@@ -35,16 +35,31 @@ impl DocumentSettings {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         let running = self.max_running_cost.unwrap_or(u64::MAX);
         let good = [
-            ("TESSERA_MAX_COST must be between 10000 and 100000000", (10_000..=100_000_000).contains(&self.max_cost)),
-            ("TESSERA_MAX_RUNNING_COST must be at least twice TESSERA_MAX_COST", running / 2 >= self.max_cost),
-            ("TESSERA_MAX_RUNNING_MIB must be between 16 and 65536", (16..=65_536).contains(&self.max_running_mib)),
+            (
+                "TESSERA_MAX_COST must be between 10000 and 100000000",
+                (10_000..=100_000_000).contains(&self.max_cost),
+            ),
+            (
+                "TESSERA_MAX_RUNNING_COST must be at least twice TESSERA_MAX_COST",
+                running / 2 >= self.max_cost,
+            ),
+            (
+                "TESSERA_MAX_RUNNING_MIB must be between 16 and 65536",
+                (16..=65_536).contains(&self.max_running_mib),
+            ),
             (
                 "TESSERA_MAX_RESPONSE_BYTES must be between 65536 and 1073741824",
                 (65_536..=1_073_741_824).contains(&self.max_response_bytes),
             ),
             ("TESSERA_QUERY_SECONDS must be between 1 and 3600", (1..=3_600).contains(&self.query_seconds)),
-            ("TESSERA_MUTATION_SECONDS must be between 5 and 3600", (5..=3_600).contains(&self.mutation_seconds)),
-            ("TESSERA_DOCUMENT_CACHE_MIB must be between 1 and 4096", (1..=4_096).contains(&self.document_cache_mib)),
+            (
+                "TESSERA_MUTATION_SECONDS must be between 5 and 3600",
+                (5..=3_600).contains(&self.mutation_seconds),
+            ),
+            (
+                "TESSERA_DOCUMENT_CACHE_MIB must be between 1 and 4096",
+                (1..=4_096).contains(&self.document_cache_mib),
+            ),
         ];
         match good.into_iter().find(|(_, is_good)| !is_good) {
             Some((why, _)) => Err(ConfigError::Documents(why)),

@@ -89,8 +89,7 @@ impl Category {
 
     /// The categories right below, in their order.
     async fn children(&self, ctx: &Context<'_>) -> ApiResult<Vec<Category>> {
-        let rows =
-            ctx.loaders().one(ChildrenOf(self.0.id)).await?;
+        let rows = ctx.loaders().one(ChildrenOf(self.0.id)).await?;
         Ok(rows.unwrap_or_default().into_iter().map(Category).collect())
     }
 }

@@ -241,7 +241,8 @@ pub fn spent(spent: super::budget::Spent) -> Response {
 
 /// The answer to a mutation that takes too long. It goes on, and the same key tells its outcome later.
 pub fn outcome_unknown() -> Response {
-    let message = "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
+    let message =
+        "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
     ApiError::new("UNAVAILABLE", message).into_response()
 }
 

@@ -152,9 +152,7 @@ impl Documents {
         let unknown = format!("Unknown operation named \"{NO_OPERATION}\"");
         // Nothing is executed, so nothing is waited for.
         match self.0.schema.execute(request).now_or_never() {
-            Some(response) => {
-                response.errors.into_iter().filter(|error| error.message != unknown).collect()
-            }
+            Some(response) => response.errors.into_iter().filter(|error| error.message != unknown).collect(),
             None => vec![ServerError::new("The document cannot be validated.", None)],
         }
     }
@@ -173,7 +171,8 @@ fn has_only(document: &ExecutableDocument, kind: OperationType, fields: &[&str])
 fn size(document: &ExecutableDocument) -> usize {
     document.operations.iter().fold(DOCUMENT_BYTES, |bytes, (_, operation)| {
         let variables = operation.node.variable_definitions.iter().map(|variable| {
-            let default = variable.node.default_value.as_ref().map_or(0, |value| value.node.to_string().len() * 8);
+            let default =
+                variable.node.default_value.as_ref().map_or(0, |value| value.node.to_string().len() * 8);
             2 * VALUE_BYTES + variable.node.name.node.len() + default
         });
         bytes + variables.sum::<usize>() + set_size(&operation.node.selection_set.node)
@@ -181,7 +180,12 @@ fn size(document: &ExecutableDocument) -> usize {
 }
 
 fn set_size(set: &SelectionSet) -> usize {
-    set.items.iter().map(|Positioned { node: selection, .. }| size_of::<Positioned<Selection>>() + selection_size(selection)).sum()
+    set.items
+        .iter()
+        .map(|Positioned { node: selection, .. }| {
+            size_of::<Positioned<Selection>>() + selection_size(selection)
+        })
+        .sum()
 }
 
 fn selection_size(selection: &Selection) -> usize {
@@ -189,9 +193,7 @@ fn selection_size(selection: &Selection) -> usize {
     directives
         + match selection {
             Selection::Field(field) => field_size(&field.node),
-            Selection::InlineFragment(fragment) => {
-                NAME_BYTES + set_size(&fragment.node.selection_set.node)
-            }
+            Selection::InlineFragment(fragment) => NAME_BYTES + set_size(&fragment.node.selection_set.node),
             Selection::FragmentSpread(_) => NAME_BYTES,
         }
 }
@@ -301,7 +303,9 @@ mod tests {
         let large = |text: &str| documents.admit(text, None).expect("admitted").takes_large_body;
         let import = "importSeatMap(input: $i) { errors { code } }";
         assert!(large(&format!("mutation($i: ImportSeatMapInput!) {{ {import} }}")));
-        assert!(!large(&format!("mutation($i: ImportSeatMapInput!) {{ {import} signOut {{ errors {{ code }} }} }}")));
+        assert!(!large(&format!(
+            "mutation($i: ImportSeatMapInput!) {{ {import} signOut {{ errors {{ code }} }} }}"
+        )));
         assert!(!large("{ __typename }"));
         assert!(!large("mutation { importSeatMap { nope } }"), "invalid");
     }

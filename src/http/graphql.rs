@@ -177,7 +177,8 @@ async fn from_body(
 fn may_be_large(engine: &Engine, beginning: &[u8]) -> bool {
     let Some(query) = json::early_member(beginning, "query") else { return true };
     let Ok(query) = serde_json::from_str::<String>(query) else { return false };
-    let name = json::early_member(beginning, "operationName").and_then(|name| serde_json::from_str(name).ok());
+    let name =
+        json::early_member(beginning, "operationName").and_then(|name| serde_json::from_str(name).ok());
     match engine.documents.admit(&query, name) {
         Ok(document) => document.takes_large_body,
         // The name of its operation may still come, and a refusal is told when all has been read.

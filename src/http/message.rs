@@ -81,9 +81,7 @@ fn id(message: &[Member<'_>]) -> Result<String, &'static str> {
 fn token(payload: Option<&str>) -> Result<Option<String>, &'static str> {
     let payload: Map<String, Value> = match payload {
         None | Some("null") => return Ok(None),
-        Some(payload) => {
-            serde_json::from_str(payload).map_err(|_| "The payload must be an object")?
-        }
+        Some(payload) => serde_json::from_str(payload).map_err(|_| "The payload must be an object")?,
     };
     if let Some(Value::String(token)) = payload.get("token") {
         return Ok(Some(token.clone()));

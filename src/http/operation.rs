@@ -141,8 +141,7 @@ impl Engine {
                 return graphql::error::overloaded(&self.app);
             };
             let budget = self.budget(document);
-            let (request, batches) =
-                prepared.request(&self.app, Run { progress, budget: budget.clone() });
+            let (request, batches) = prepared.request(&self.app, Run { progress, budget: budget.clone() });
             let schema = self.schema.clone();
             let work = async move {
                 let response = batches.run(schema.execute(request)).await;

@@ -171,9 +171,8 @@ mod tests {
     fn only_declared_variables_are_parsed() {
         let body = br#"{"query":"{a}","variables":{"x":1,"y":[[0],{"":2}],"x":"last"}}"#;
         let params = Params::from_body(body).unwrap();
-        let declared = |names: &[&str]| {
-            Value::Object(params.declared(names.iter().copied()).unwrap()).to_string()
-        };
+        let declared =
+            |names: &[&str]| Value::Object(params.declared(names.iter().copied()).unwrap()).to_string();
         assert_eq!(declared(&[]), "{}");
         assert_eq!(declared(&["x", "z"]), r#"{"x":"last"}"#);
         assert_eq!(declared(&["y"]), r#"{"y":[[0],{"":2}]}"#);

@@ -64,7 +64,9 @@ impl Objects {
             };
             if leaf {
                 write!(text, " {}", field.name).expect("written");
-            } else if depth > 0 && let Some(inner) = self.selection(&field.of, depth - 1, random) {
+            } else if depth > 0
+                && let Some(inner) = self.selection(&field.of, depth - 1, random)
+            {
                 write!(text, " {}{page} {{{inner} }}", field.name).expect("written");
             }
         }
@@ -74,7 +76,10 @@ impl Objects {
 
 fn field(field: &Value) -> Option<Field> {
     let args = field["args"].as_array()?;
-    if args.iter().any(|arg| arg["type"]["kind"] == "NON_NULL" && !arg["name"].as_str().is_some_and(|name| ["orderBy", "archived", "first"].contains(&name))) {
+    if args.iter().any(|arg| {
+        arg["type"]["kind"] == "NON_NULL"
+            && !arg["name"].as_str().is_some_and(|name| ["orderBy", "archived", "first"].contains(&name))
+    }) {
         return None;
     }
     let mut ty = &field["type"];
@@ -102,7 +107,8 @@ fn cpu() -> u64 {
 async fn fill(world: &World) -> String {
     let stage = world.stage().await;
     let operator = world.operator().await;
-    let make = "mutation($name: String!, $parent: ID) { createCategory(input: { name: $name, parentId: $parent }) {
+    let make =
+        "mutation($name: String!, $parent: ID) { createCategory(input: { name: $name, parentId: $parent }) {
         category { id } errors { code } } }";
     for number in 0..40 {
         let parent = if number < 20 { json!(null) } else { json!(stage.category) };
@@ -126,8 +132,8 @@ fn calibrate() {
         let roots = ["events", "coupons", "shops", "categories", "viewer"];
         let (mut random, mut rows, mut refused) = (Random(2026), Vec::new(), 0);
         while rows.len() + refused < DOCUMENTS {
-            let root = &objects.0["Query"].iter().find(|field| field.name == roots[random.below(roots.len())]);
-            let Some(root) = root else { continue };
+            let wanted = roots[random.below(roots.len())];
+            let Some(root) = objects.0["Query"].iter().find(|field| field.name == wanted) else { continue };
             let Some(inner) = objects.selection(&root.of, DEPTH, &mut random) else { continue };
             let page = if root.is_paged { "(first: 50)" } else { "" };
             let query = format!("{{ {}{page} {{{inner} }} }}", root.name);

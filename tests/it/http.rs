@@ -131,7 +131,8 @@ fn the_body_is_limited_by_what_it_is_for() {
             let variables = json!({ "s": "x".repeat(bytes) });
             json!({ "query": "query($s:String!){category(slug:$s){id}}", "variables": variables }).to_string()
         };
-        let [user, guest] = [world.user("ada").await, world.guest().await].map(|token| format!("Bearer {token}"));
+        let [user, guest] =
+            [world.user("ada").await, world.guest().await].map(|token| format!("Bearer {token}"));
         let signed_in = [JSON, ("authorization", &*user)];
         for headers in [&[JSON][..], &signed_in[..]] {
             assert_eq!(world.post(headers, body(200 * 1024)).await.status, 200);
@@ -145,12 +146,20 @@ fn the_body_is_limited_by_what_it_is_for() {
         let last = |bytes: usize| format!(r#"{{"variables":{},"query":{}}}"#, plan(bytes), json!(import));
         for body in [first(16 * 1024 * 1024), last(16 * 1024 * 1024)] {
             let answer = world.post(&signed_in, body.clone()).await;
-            assert_eq!(answer.json()["data"]["importSeatMap"]["errors"][0]["code"], "NOT_FOUND", "{}", answer.text);
+            assert_eq!(
+                answer.json()["data"]["importSeatMap"]["errors"][0]["code"],
+                "NOT_FOUND",
+                "{}",
+                answer.text
+            );
             world.post(&[JSON], body.clone()).await.refused(413, "BODY_TOO_LARGE");
             world.post(&[JSON, ("authorization", &*guest)], body).await.refused(413, "BODY_TOO_LARGE");
         }
         world.post(&signed_in, first(24 * 1024 * 1024)).await.refused(413, "BODY_TOO_LARGE");
-        let usual = last(300 * 1024).replace("mutation($p", "query($p").replace("importSeatMap(input:{venueId:\\\"x\\\",plan:$p}){errors{code}}", "category(slug:$p){id}");
+        let usual = last(300 * 1024).replace("mutation($p", "query($p").replace(
+            "importSeatMap(input:{venueId:\\\"x\\\",plan:$p}){errors{code}}",
+            "category(slug:$p){id}",
+        );
         world.post(&signed_in, usual).await.refused(413, "BODY_TOO_LARGE");
 
         // An announced length is refused before a byte of it is read.

@@ -125,8 +125,7 @@ impl Shop {
 
     /// Who works for it, at most 200, in the order in which they came. For its owners and managers; null for others.
     async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<ShopMember>>> {
-        let members =
-            ctx.loaders().one(MembersOf(self.0.id)).await?;
+        let members = ctx.loaders().one(MembersOf(self.0.id)).await?;
         Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
     }
 

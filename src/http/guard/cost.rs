@@ -126,16 +126,15 @@ impl Costs {
             }
             false => return own.plus(each),
         };
-        own.plus(Cost { work: each.work.saturating_add(ITEM), bytes: each.bytes.saturating_add(3) }.times(times))
+        own.plus(
+            Cost { work: each.work.saturating_add(ITEM), bytes: each.bytes.saturating_add(3) }.times(times),
+        )
     }
 }
 
 impl Cost {
     fn plus(self, other: Self) -> Self {
-        Self {
-            work: self.work.saturating_add(other.work),
-            bytes: self.bytes.saturating_add(other.bytes),
-        }
+        Self { work: self.work.saturating_add(other.work), bytes: self.bytes.saturating_add(other.bytes) }
     }
 
     fn times(self, times: u64) -> Self {
@@ -189,7 +188,9 @@ mod tests {
     #[test]
     fn page_counts_as_long_as_it_is_asked_for() {
         let events = |first: &str| {
-            format!("query($n: Int) {{ events{first} {{ nodes {{ category {{ children {{ children {{ id }} }} }} }} }} }}")
+            format!(
+                "query($n: Int) {{ events{first} {{ nodes {{ category {{ children {{ children {{ id }} }} }} }} }} }}"
+            )
         };
         assert!(!refused(&events("")));
         assert!(!refused(&events("(first: 10)")));

@@ -142,8 +142,7 @@ impl<'a> Merge<'a> {
         match entry {
             Entry::Field { first, sets } => {
                 let Positioned { node: field, pos } = first;
-                let inner =
-                    self.types.field(of, &field.name.node).map_or("", |field| field.of.as_str());
+                let inner = self.types.field(of, &field.name.node).map_or("", |field| field.of.as_str());
                 let merged = Field {
                     alias: field.alias.clone(),
                     name: field.name.clone(),

@@ -108,12 +108,21 @@ fn repeated_field_runs_once_wherever_it_stands() {
     let cases = [
         format!("{{ thing {{ {} }} }}", numbers(2_400)),
         format!("{{ thing {{ {} }} }}", "... { number } ".repeat(500)),
-        format!("{{ thing {{ {} }} }}", "... on Thing { ... on Named { id ... { number } } } ".repeat(100)),
-        format!("{{ thing {{ {} }} }} fragment F on Thing {{ number ...G }} fragment G on Thing {{ number }}", "...F ...G ".repeat(200)),
+        format!(
+            "{{ thing {{ {} }} }}",
+            "... on Thing { ... on Named { id ... on Thing { number } } } ".repeat(100)
+        ),
+        format!(
+            "{{ thing {{ {} }} }} fragment F on Thing {{ number ...G }} fragment G on Thing {{ number }}",
+            "...F ...G ".repeat(200)
+        ),
         format!("{{ {} }}", "thing { number } ".repeat(40)),
         format!("{{ {} ... on Query {{ thing {{ number }} }} }}", "thing { ... { number } } ".repeat(40)),
         format!("{{ named {{ {} }} }}", "... on Thing { number } ".repeat(100)),
-        format!("{{ named {{ {} }} }} fragment F on Thing {{ number }}", "...F ... on Thing { number } ".repeat(100)),
+        format!(
+            "{{ named {{ {} }} }} fragment F on Thing {{ number }}",
+            "...F ... on Thing { number } ".repeat(100)
+        ),
         format!("{{ named {{ {} }} }}", "... on Named { ... on Thing { number } } ".repeat(100)),
         format!("{{ thing {{ {} }} }}", "number @include(if: true) ".repeat(40)),
         format!("{{ thing {{ {} }} }}", "... @include(if: true) { number } ".repeat(40)),
@@ -123,7 +132,11 @@ fn repeated_field_runs_once_wherever_it_stands() {
         assert_eq!(executions(&text), 1, "{}", &text[..100.min(text.len())]);
     }
     assert_eq!(executions(&format!("{{ thing {{ all {{ {} }} }} }}", numbers(100))), 3);
-    assert_eq!(executions("{ thing { a: number b: number number(plus: 0) } }"), 3, "these are different fields");
+    assert_eq!(
+        executions("{ thing { a: number b: number number(plus: 0) } }"),
+        3,
+        "these are different fields"
+    );
 }
 
 #[test]
@@ -156,24 +169,39 @@ fn conflicts_are_not_merged_away() {
 /// Selections on a thing.
 fn selections() -> impl Strategy<Value = String> {
     const LEAVES: [&str; 10] = [
-        "id", "number", "x: id", "n1: number(plus: 1)", "__typename", "...F", "...G", "...N @include(if: $yes)",
-        "number @skip(if: $no)", "number @skip(if: $yes)",
+        "id",
+        "number",
+        "x: id",
+        "n1: number(plus: 1)",
+        "__typename",
+        "...F",
+        "...G",
+        "...N @include(if: $yes)",
+        "number @skip(if: $no)",
+        "number @skip(if: $yes)",
     ];
     const AROUND: [&str; 10] = [
-        "next", "y: next", "all", "...", "... on Thing", "... on Named", "... @include(if: $yes)",
-        "... on Thing @skip(if: $no)", "next @include(if: $yes)", "... @include(if: $no)",
+        "next",
+        "y: next",
+        "all",
+        "...",
+        "... on Thing",
+        "... on Named",
+        "... @include(if: $yes)",
+        "... on Thing @skip(if: $no)",
+        "next @include(if: $yes)",
+        "... @include(if: $no)",
     ];
     let leaf = proptest::sample::select(&LEAVES[..]).prop_map(str::to_owned);
     leaf.prop_recursive(5, 40, 5, |inner| {
         (proptest::sample::select(&AROUND[..]), proptest::collection::vec(inner, 1..5)).prop_map(
             |(around, inner)| {
+                let inner = inner.join(" ");
                 // An interface has no more than its own fields.
-                let inner = if around == "... on Named" {
-                    format!("id ... on Thing {{ {} }}", inner.join(" "))
-                } else {
-                    inner.join(" ")
-                };
-                format!("{around} {{ {inner} }}")
+                let inner =
+                    if around == "... on Named" { format!("... on Thing {{ {inner} }}") } else { inner };
+                // An object of which everything is skipped is null to the library, and stays so in what it merges.
+                format!("{around} {{ id {inner} }}")
             },
         )
     })

@@ -6,7 +6,8 @@ use super::{
     Door,
     answer::{self, Failure, Form},
     answers::{self, Answered},
-    body, caching,
+    body::{self, Limits},
+    caching,
     guard::Refusal,
     json,
     observe::{self, Transport},
@@ -224,16 +225,21 @@ async fn from_body(
     body: Body,
 ) -> Result<Params, Failure> {
     let mut place = None;
-    let (body, is_large) = body::read_large(headers, body, |beginning| {
-        if viewer.user().is_err() || !may_be_large(engine, beginning) {
-            return Err(body::too_large_here());
-        }
-        let refusal = Refusal::new("OVERLOADED", "Too many large bodies are on their way: try again later.");
-        let found = engine.large_bodies.clone().try_acquire_owned();
-        place = Some(Arc::new(found.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, refusal))?));
-        Ok(())
-    })
-    .await?;
+    let (body, is_large) = if viewer.user().is_ok() {
+        let acceptable = |beginning: &[u8]| {
+            if !may_be_large(engine, beginning) {
+                return Err(body::too_large_here());
+            }
+            let refusal =
+                Refusal::new("OVERLOADED", "Too many large bodies are on their way: try again later.");
+            let found = engine.large_bodies.clone().try_acquire_owned();
+            place = Some(Arc::new(found.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, refusal))?));
+            Ok(())
+        };
+        body::read_large(headers, body, acceptable).await?
+    } else {
+        (body::read(headers, body, Limits::USUAL).await?, false)
+    };
     let mut params = Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
     params.place = place;
     if is_large {

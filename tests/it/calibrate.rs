@@ -132,9 +132,8 @@ fn calibrate() {
         let roots = ["events", "coupons", "shops", "categories", "viewer"];
         let (mut random, mut rows, mut refused) = (Random(2026), Vec::new(), 0);
         while rows.len() + refused < DOCUMENTS {
-            let root =
-                &objects.0["Query"].iter().find(|field| field.name == roots[random.below(roots.len())]);
-            let Some(root) = root else { continue };
+            let wanted = roots[random.below(roots.len())];
+            let Some(root) = objects.0["Query"].iter().find(|field| field.name == wanted) else { continue };
             let Some(inner) = objects.selection(&root.of, DEPTH, &mut random) else { continue };
             let page = if root.is_paged { "(first: 50)" } else { "" };
             let query = format!("{{ {}{page} {{{inner} }} }}", root.name);

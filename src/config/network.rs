@@ -87,7 +87,8 @@ impl NetworkSettings {
         let is_host = |host: &String| {
             let name = host.trim_start_matches('[').trim_end_matches(']');
             name.parse::<IpAddr>().is_ok()
-                || !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+                || !host.is_empty()
+                    && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
         };
         if self.allowed_hosts.iter().all(is_host) { Ok(()) } else { Err(NetworkSettingsError::Host) }
     }

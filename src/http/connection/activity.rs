@@ -272,7 +272,10 @@ mod tests {
         let now = Instant::now();
         let activity = Activity::new(T, now);
         assert_eq!(activity.due(now), now + T.header);
-        assert!(activity.received(24, now + Duration::from_secs(9)), "the preface of HTTP/2, or half a header");
+        assert!(
+            activity.received(24, now + Duration::from_secs(9)),
+            "the preface of HTTP/2, or half a header"
+        );
         assert_eq!(activity.due(now), now + T.header);
     }
 

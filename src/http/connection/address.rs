@@ -65,7 +65,8 @@ fn elements(line: &str) -> Option<Vec<Option<IpAddr>>> {
             let mut named = None;
             for pair in split(element, ';')?.into_iter().filter(|pair| !pair.trim().is_empty()) {
                 let (name, value) = pair.split_once('=')?;
-                if name.trim().eq_ignore_ascii_case("for") && named.replace(unquote(value.trim())?).is_some() {
+                if name.trim().eq_ignore_ascii_case("for") && named.replace(unquote(value.trim())?).is_some()
+                {
                     return None;
                 }
             }
@@ -118,7 +119,8 @@ fn unquote(value: &str) -> Option<String> {
 /// Obfuscated identifiers and `unknown` are no addresses.
 fn node(text: &str) -> Option<IpAddr> {
     let bare = text.parse::<IpAddr>().ok();
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok().filter(IpAddr::is_ipv6);
+    let bracketed =
+        || text.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok().filter(IpAddr::is_ipv6);
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
     bare.or_else(bracketed).or_else(with_port).map(|address| address.to_canonical())
 }

@@ -83,7 +83,7 @@ impl ArrivalRules {
         Self {
             hosts: Hosts::of(config),
             network: config.network.clone(),
-            is_secure: config.public_url().starts_with("https://"),
+            is_secure: config.network.uses_tls() || config.public_url().starts_with("https://"),
         }
     }
 
@@ -91,7 +91,8 @@ impl ArrivalRules {
     pub(in crate::http) fn admit(&self, request: &mut Request) -> Result<(), Response> {
         let arrival = request.extensions().get::<Arrival>().cloned();
         let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let peer = arrival.as_ref().map(|arrival| arrival.peer).or(connected.map(|connected| connected.0.ip()));
+        let peer =
+            arrival.as_ref().map(|arrival| arrival.peer).or(connected.map(|connected| connected.0.ip()));
         if let Some(peer) = peer {
             let trusted = |address| self.network.is_trusted_proxy(address);
             let client = address::client(peer.to_canonical(), request.headers(), trusted);
@@ -111,7 +112,12 @@ impl ArrivalRules {
     }
 
     /// Adds the headers that depend on the connection.
-    pub(in crate::http) fn finish(&self, version: Version, arrival: Option<&Arrival>, response: &mut Response) {
+    pub(in crate::http) fn finish(
+        &self,
+        version: Version,
+        arrival: Option<&Arrival>,
+        response: &mut Response,
+    ) {
         let headers = response.headers_mut();
         if self.is_secure {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
@@ -123,8 +129,11 @@ impl ArrivalRules {
 }
 
 fn full() -> Response {
-    let mut response =
-        answer::refused(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "The server has too many connections.");
+    let mut response = answer::refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "OVERLOADED",
+        "The server has too many connections.",
+    );
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     response
 }

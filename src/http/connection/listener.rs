@@ -74,7 +74,10 @@ pub async fn serve(app: &App, router: Router, listener: Listener, timeouts: Time
     let wanted = Limits::fitting(descriptors(), app.config.database_connections, settings.max_connections);
     let limits = Limits { per_network: settings.max_connections_per_network, ..wanted };
     if settings.max_connections.is_some_and(|wanted| wanted > limits.total) {
-        tracing::warn!(connections = limits.total, "TESSERA_MAX_CONNECTIONS is above what the open files permit");
+        tracing::warn!(
+            connections = limits.total,
+            "TESSERA_MAX_CONNECTIONS is above what the open files permit"
+        );
     }
     let tasks = TaskTracker::new();
     let cut = CancellationToken::new();
@@ -118,7 +121,9 @@ async fn accept(server: &Arc<Server>, tcp: &TcpListener, tasks: &TaskTracker) {
             Ok((stream, peer)) => match server.admit(peer.ip().to_canonical()).await {
                 Ok((activity, slot)) => {
                     let server = Arc::clone(server);
-                    tasks.spawn(async move { server.serve(stream, peer.ip().to_canonical(), slot, activity).await });
+                    tasks.spawn(async move {
+                        server.serve(stream, peer.ip().to_canonical(), slot, activity).await
+                    });
                 }
                 Err(rule) => refusals.report(rule, peer.ip()),
             },

@@ -18,11 +18,11 @@ mod slots;
 mod stream;
 mod tls;
 
+pub(super) use self::arrival::{Arrival, ArrivalRules, SocketUse};
 pub use self::{
     arrival::ClientAddress,
     listener::{Listener, serve},
 };
-pub(super) use self::arrival::{Arrival, ArrivalRules, SocketUse};
 
 use std::time::Duration;
 

@@ -63,7 +63,8 @@ impl Overhead {
     /// Counts bytes that came. Returns false if they are a flood.
     pub(super) fn received(&mut self, bytes: usize, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.at);
-        let forgiven = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).saturating_mul(OVERHEAD_RATE) / 1_000;
+        let forgiven =
+            u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).saturating_mul(OVERHEAD_RATE) / 1_000;
         if forgiven > 0 {
             self.at = now;
         }
@@ -107,9 +108,12 @@ mod tests {
     #[test]
     fn a_drip_runs_out_and_a_slow_reader_does_not() {
         let start = Instant::now();
-        for (bytes, every, survives) in
-            [(4 * 1024, secs(9), false), (1, secs(1), false), (16 * 1024, secs(1), true), (8 * 1024, secs(1), true)]
-        {
+        for (bytes, every, survives) in [
+            (4 * 1024, secs(9), false),
+            (1, secs(1), false),
+            (16 * 1024, secs(1), true),
+            (8 * 1024, secs(1), true),
+        ] {
             let mut pace = Pace::new(secs(10));
             let mut now = start;
             let survived = (0..100).all(|_| {

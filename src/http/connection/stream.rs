@@ -35,7 +35,11 @@ impl<S> Guarded<S> {
     }
 
     /// Accounts for the result of a write.
-    fn written(&mut self, context: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(bytes)) => {
                 if self.deadline.take().is_some() {
@@ -67,13 +71,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         if bytes == 0 || self.activity.received(bytes, Instant::now()) {
             return Poll::Ready(Ok(()));
         }
-        tracing::warn!(rule = "connection_flood", "a connection is closed: its peer sends what asks for nothing");
+        tracing::warn!(
+            rule = "connection_flood",
+            "a connection is closed: its peer sends what asks for nothing"
+        );
         Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(context, result)
     }

@@ -23,7 +23,19 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one and waits until it listens. Servers with the same data directory have the same keys.
     pub(crate) fn start(url: &str, data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
+        Self::run(Command::new(env!("CARGO_BIN_EXE_tessera")), url, data)
+    }
+
+    /// The same for a server that may open so many files.
+    pub(crate) fn start_with_files(files: u32, url: &str, data: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &limited, env!("CARGO_BIN_EXE_tessera")]);
+        Self::run(shell, url, data)
+    }
+
+    fn run(mut command: Command, url: &str, data: &Path) -> Self {
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
             .args(["--data-dir", &data.display().to_string()])
             .env("RUST_LOG", "off")

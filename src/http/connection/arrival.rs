@@ -83,7 +83,7 @@ impl ArrivalRules {
         Self {
             hosts: Hosts::of(config),
             network: config.network.clone(),
-            is_secure: config.public_url().starts_with("https://"),
+            is_secure: config.network.uses_tls() || config.public_url().starts_with("https://"),
         }
     }
 

@@ -48,7 +48,6 @@ impl Tls {
     pub(super) async fn load(settings: &NetworkSettings) -> Result<Option<Self>, TlsFault> {
         let (Some(chain), Some(key)) = (&settings.tls_cert, &settings.tls_key) else { return Ok(None) };
         let files = Files { chain: chain.clone(), key: key.clone() };
-        let stamps = files.stamps().await;
         let current = RwLock::new(Arc::new(files.load().await?));
         let certificate = Arc::new(Certificate { files, current });
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -59,31 +58,19 @@ impl Tls {
         // Sessions are resumed by tickets, whose keys change every six hours and are never written anywhere.
         config.ticketer = Ticketer::new()?;
         config.ignore_client_order = true;
-        tracing::debug!(?stamps, "a certificate is loaded");
         Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }))
     }
 
     /// Looks at the files again and again, and takes a new pair into use. A pair that is no good is reported once and changes
     /// nothing; so is a certificate whose key is written a moment later.
     pub(super) async fn follow(&self, every: Duration) {
-        let files = &self.certificate.files;
         // What changed since the start is found in the first round.
         let mut seen = None;
         loop {
-            let stamps = files.stamps().await;
+            let stamps = self.certificate.files.stamps().await;
             if seen.as_ref() != Some(&stamps) {
-                let is_first = seen.replace(stamps).is_none();
-                match files.load().await {
-                    Ok(pair) => {
-                        if self.certificate.replace(pair) {
-                            tracing::info!("a new certificate is in use");
-                        }
-                    }
-                    Err(fault) if is_first => {
-                        tracing::warn!(%fault, "the certificate changed during the start")
-                    }
-                    Err(fault) => tracing::warn!(%fault, "the new certificate is not used"),
-                }
+                seen = Some(stamps);
+                self.certificate.reload().await;
             }
             sleep(every).await;
         }
@@ -98,13 +85,21 @@ struct Certificate {
 }
 
 impl Certificate {
-    /// Takes a pair into use. Returns false if it is the one in use.
-    fn replace(&self, pair: CertifiedKey) -> bool {
+    /// Takes the pair in the files into use. Returns false if it is the one in use, or no good.
+    async fn reload(&self) -> bool {
+        let pair = match self.files.load().await {
+            Ok(pair) => pair,
+            Err(fault) => {
+                tracing::warn!(%fault, "the new certificate is not used");
+                return false;
+            }
+        };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.cert == pair.cert {
             return false;
         }
         *current = Arc::new(pair);
+        tracing::info!("a new certificate is in use");
         true
     }
 }
@@ -147,4 +142,60 @@ impl Files {
 
 async fn read(path: &Path) -> Result<Vec<u8>, TlsFault> {
     fs::read(path).await.map_err(|fault| TlsFault::Unreadable { path: path.to_owned(), fault })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn files(directory: &TempDir, chain: &str, key: &str) -> Files {
+        let files = Files { chain: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
+        std::fs::write(&files.chain, chain).expect("written");
+        std::fs::write(&files.key, key).expect("written");
+        files
+    }
+
+    fn pair() -> (String, String) {
+        let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a pair");
+        (pair.cert.pem(), pair.signing_key.serialize_pem())
+    }
+
+    #[tokio::test]
+    async fn only_a_certificate_with_its_own_key_is_used() {
+        let directory = TempDir::new().expect("a directory");
+        let ((chain, key), (_, foreign)) = (pair(), pair());
+        assert!(files(&directory, &chain, &key).load().await.is_ok());
+        for (chain, key, word) in [
+            (&*chain, &*foreign, "cannot be used"),
+            ("", &*key, "holds no certificate"),
+            ("nonsense", &*key, "holds no certificate"),
+            (&*chain, "", "holds no private key"),
+            (&*chain, &*chain, "holds no private key"),
+        ] {
+            let fault = files(&directory, chain, key).load().await.expect_err("refused").to_string();
+            assert!(fault.contains(word), "{fault}");
+        }
+        let gone = Files { chain: directory.path().join("gone.pem"), key: directory.path().join("key.pem") };
+        let fault = gone.load().await.expect_err("refused").to_string();
+        assert!(fault.contains("gone.pem cannot be read"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_pair_that_is_no_good_changes_nothing() {
+        let directory = TempDir::new().expect("a directory");
+        let ((chain, key), (other, _)) = (pair(), pair());
+        let files = files(&directory, &chain, &key);
+        let current = RwLock::new(Arc::new(files.load().await.expect("a pair")));
+        let certificate = Certificate { files, current };
+        std::fs::write(&certificate.files.chain, other).expect("written");
+        assert!(!certificate.reload().await);
+        std::fs::write(&certificate.files.chain, pair().0).expect("written");
+        assert!(!certificate.reload().await);
+        let (chain, key) = pair();
+        std::fs::write(&certificate.files.chain, chain).expect("written");
+        std::fs::write(&certificate.files.key, key).expect("written");
+        assert!(certificate.reload().await);
+        assert!(!certificate.reload().await, "the same again");
+    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod given;
 pub(crate) mod given_coupon;
 pub(crate) mod history;
 pub(crate) mod laws;
+pub(crate) mod peer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod random;

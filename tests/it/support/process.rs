@@ -23,7 +23,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one and waits until it listens. Servers with the same data directory have the same keys.
     pub(crate) fn start(url: &str, data: &Path) -> Self {
-        Self::start_with(url, data, |command| command.env("RUST_LOG", "off"))
+        let command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+        Self::run(command, url, data, |command| command.env("RUST_LOG", "off"))
     }
 
     /// The same with further settings.
@@ -32,7 +33,23 @@ impl Server {
         data: &Path,
         settings: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tessera"));
+        Self::run(Command::new(env!("CARGO_BIN_EXE_tessera")), url, data, settings)
+    }
+
+    /// The same for a server that may open so many files.
+    pub(crate) fn start_with_files(files: u32, url: &str, data: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &limited, env!("CARGO_BIN_EXE_tessera")]);
+        Self::run(shell, url, data, |command| command.env("RUST_LOG", "off"))
+    }
+
+    fn run(
+        mut command: Command,
+        url: &str,
+        data: &Path,
+        settings: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
         command
             .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
             .args(["--data-dir", &data.display().to_string()]);

@@ -129,7 +129,7 @@ impl Limits {
     /// Counts a failure whose verdict is known.
     pub async fn failed(&self, (rule, subject): (Rule, Subject)) {
         // A window that is full stays full.
-        drop(self.store.count(Bucket { rule, subject }).await);
+        let _ = self.store.count(Bucket { rule, subject }).await;
     }
 
     /// Takes a subject's oldest failure back, because of a success.

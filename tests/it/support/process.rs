@@ -26,6 +26,7 @@ impl Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tessera"))
             .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
             .args(["--data-dir", &data.display().to_string()])
+            .args(["--unlimited-networks", "127.0.0.0/8"])
             .env("RUST_LOG", "off")
             .stdout(Stdio::piped())
             .spawn()

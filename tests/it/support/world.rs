@@ -2,7 +2,7 @@
 //!
 //! The loops of the worker do not run by themselves: a test calls what they call, when it wants it.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Router,

@@ -77,6 +77,8 @@ pub async fn hear_hints(app: &App) -> Faulty<()> {
 /// Deletes what is no longer needed.
 pub async fn prune(app: &App) -> Faulty<()> {
     account::prune_sessions(app).await?;
+    account::prune_guests(app).await?;
+    app.limits.prune();
     inventory::prune(app).await?;
     coupon::share::forget_old(app).await?;
     let now = app.clock.now();

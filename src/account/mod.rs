@@ -1,5 +1,6 @@
 //! Accounts: guests and signed-up users, their profile, their password and their sessions.
 
+mod guests;
 mod password;
 mod profile;
 pub mod rules;
@@ -12,6 +13,7 @@ use entity::{AccountId, account};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 pub use self::{
+    guests::prune_guests,
     password::{ChangePassword, change_password},
     profile::{UpdateProfile, make_operator, update_profile, verify_email},
     session::{Session, create_guest, prune_sessions, refresh, sign_out},

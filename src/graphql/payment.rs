@@ -34,6 +34,13 @@ user_error! {
         CouponUsed,
         /// The buyer's time for refunds is over; ask the shop.
         RefundClosed,
+        /// Too many payments were declined lately: of this buyer, or from your network. Nothing was tried; come back at
+        /// `availableAt`.
+        TooManyDeclines,
+    }
+    {
+        /// When one more payment is tried, with `TOO_MANY_DECLINES`.
+        available_at: DateTime<Utc>,
     }
 }
 
@@ -369,6 +376,15 @@ impl From<Refusal> for PaymentError {
             Refusal::TicketUsed => (PaymentErrorCode::TicketUsed, "a ticket of the order was used"),
             Refusal::CouponUsed => {
                 (PaymentErrorCode::CouponUsed, "a coupon of the order was used or given away")
+            }
+            Refusal::TooManyDeclines { available_at } => {
+                return Self {
+                    code: PaymentErrorCode::TooManyDeclines,
+                    message: "too many payments were declined; wait".to_owned(),
+                    retryable: true,
+                    available_at: Some(available_at),
+                    ..Self::default()
+                };
             }
             Refusal::RefundClosed => {
                 (PaymentErrorCode::RefundClosed, "the buyer's time for refunds is over; ask the shop")

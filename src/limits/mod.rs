@@ -134,7 +134,7 @@ impl Limits {
     /// Counts a failure whose verdict is known.
     pub async fn failed(&self, (rule, subject): (Rule, Subject)) {
         // A window that is full stays full.
-        drop(self.store.count(Bucket { rule, subject }).await);
+        let _ = self.store.count(Bucket { rule, subject }).await;
     }
 
     /// Takes a subject's oldest failure back, because of a success.
@@ -219,5 +219,86 @@ impl Exceeded {
 impl From<Exceeded> for Fault {
     fn from(exceeded: Exceeded) -> Self {
         Self::RateLimited { retry_after_ms: exceeded.retry_after_ms() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        limits: LimitSettings,
+    }
+
+    fn limits() -> (Limits, Clock) {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
+        (Limits::new(&Cli::parse_from(["limits"]).limits, &clock), clock)
+    }
+
+    #[tokio::test]
+    async fn the_eleventh_failure_waits_until_the_first_is_forgotten() {
+        let (limits, clock) = limits();
+        let (ada, bob) = (Subject::digest("ada@example.org"), Subject::digest("bob@example.org"));
+        for _ in 0..10 {
+            drop(limits.attempt([(Rule::Passwords, ada)]).await.unwrap());
+            clock.advance(Duration::from_secs(1));
+        }
+        let wait = async || {
+            let attempt = limits.attempt([(Rule::Passwords, ada)]).await;
+            attempt.err().map(|exceeded| exceeded.retry_after_seconds())
+        };
+        assert_eq!(wait().await, Some(891));
+        clock.advance(Duration::from_secs(889));
+        assert_eq!(wait().await, Some(2));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(wait().await, None);
+        assert!(limits.attempt([(Rule::Passwords, bob)]).await.is_ok(), "others are not concerned");
+    }
+
+    #[tokio::test]
+    async fn only_failures_count_but_so_do_attempts_under_way() {
+        let (limits, _) = limits();
+        let ada = Subject::digest("ada@example.org");
+        for _ in 0..100 {
+            limits.attempt([(Rule::Passwords, ada)]).await.unwrap().forgive().await;
+        }
+        let mut under_way = Vec::new();
+        for _ in 0..50 {
+            under_way.extend(limits.attempt([(Rule::Passwords, ada)]).await.ok());
+        }
+        assert_eq!(under_way.len(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_by_one_window_counts_in_no_other() {
+        let (limits, _) = limits();
+        let (ada, network) = (Subject::digest("ada"), Subject::digest("network"));
+        for _ in 0..10 {
+            drop(limits.attempt([(Rule::Passwords, ada)]).await.unwrap());
+        }
+        for _ in 0..200 {
+            let both = [(Rule::NetworkPasswords, network), (Rule::Passwords, ada)];
+            assert_eq!(limits.attempt(both).await.err().map(|exceeded| exceeded.rule), Some(Rule::Passwords));
+        }
+        assert!(limits.check((Rule::NetworkPasswords, network)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_success_takes_a_failure_back() {
+        let (limits, _) = limits();
+        let network = (Rule::NetworkDeclines, Subject::digest("network"));
+        for _ in 0..9 {
+            limits.failed(network).await;
+        }
+        assert!(limits.check(network).await.is_err());
+        limits.relieve(network).await;
+        assert!(limits.check(network).await.is_ok());
     }
 }

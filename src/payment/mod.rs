@@ -6,6 +6,7 @@
 //! anywhere and be called again. A card is authorised, then the seats are sold, then the amount is collected: nobody is
 //! charged without a seat.
 
+mod declines;
 mod ledger;
 mod observed;
 pub mod provider;
@@ -70,6 +71,11 @@ pub enum Refusal {
     CouponUsed,
     /// The buyer's time for refunds is over; the shop may still refund.
     RefundClosed,
+    /// Too many payments were declined lately, of the order, of its buyer's or from the caller's network.
+    TooManyDeclines {
+        /// When one more is tried.
+        available_at: DateTime<Utc>,
+    },
 }
 
 /// What to pay, and how.
@@ -103,6 +109,9 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
         return Ok(paid(app, order.id, PaymentId(subject)).await?);
     }
     payable(&order)?;
+    if order.total_minor > 0 {
+        declines::check(app, viewer, &order).await?;
+    }
     let id = PaymentId(app.clock.new_uuid());
     let begun = if order.total_minor == 0 {
         sell::give_away(app, &order, (key.clone(), id.0)).await
@@ -132,6 +141,9 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
         settle(app, id).await?;
     }
     let paid = paid(app, order.id, id).await?;
+    if let Some(payment) = &paid.payment {
+        declines::note(app, viewer, payment).await;
+    }
     match &paid.payment {
         Some(payment) if payment.failure_code.as_deref() == Some(settlement::UNKNOWN_METHOD) => {
             Err(Error::Refused(Refusal::UnknownMethod))
@@ -148,8 +160,13 @@ pub async fn confirm(
     id: PaymentId,
 ) -> Result<Paid, Refusal> {
     let order = order_of(app, viewer, token, id).await?;
+    let had_ended = state::has_ended(by_id(app, id).await?.state);
     settle(app, id).await?;
-    Ok(paid(app, order, id).await?)
+    let paid = paid(app, order, id).await?;
+    if let Some(payment) = paid.payment.as_ref().filter(|_| !had_ended) {
+        declines::note(app, viewer, payment).await;
+    }
+    Ok(paid)
 }
 
 /// Gives up a payment that is not decided, at the provider first; if that collected it meanwhile, the order is paid.

@@ -58,9 +58,7 @@ pub struct Filter {
 
 /// Makes sure that the viewer has the power in the shop.
 pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<()> {
-    let account = viewer.user()?;
-    let member = row::Entity::find_by_id((shop, account)).one(app.store.read()).await?;
-    if !member.is_some_and(|member| rules::has(member.role, power)) {
+    if !has_power(app, viewer, shop, power).await? {
         app.limits.security("foreign_shop", viewer);
         return Err(forbidden());
     }
@@ -69,6 +67,13 @@ pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -
         app.limits.take((Rule::Shop, Subject::Id(shop.0)), 1).await?;
     }
     Ok(())
+}
+
+/// Returns whether the viewer has the power in the shop. To ask is not suspicious.
+pub(crate) async fn has_power(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<bool> {
+    let account = viewer.user()?;
+    let member = row::Entity::find_by_id((shop, account)).one(app.store.read()).await?;
+    Ok(member.is_some_and(|member| rules::has(member.role, power)))
 }
 
 /// The shops in which the viewer has the power.

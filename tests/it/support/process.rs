@@ -52,7 +52,8 @@ impl Server {
     ) -> Self {
         command
             .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
-            .args(["--data-dir", &data.display().to_string()]);
+            .args(["--data-dir", &data.display().to_string()])
+            .args(["--allowed-networks", "127.0.0.0/8"]);
         let mut child = settings(&mut command).stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let address = loop {

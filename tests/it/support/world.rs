@@ -163,6 +163,29 @@ impl World {
         Answer::of(self.http(request(token, document, &variables)).await).await
     }
 
+    /// A client's request from an address, as the limits see it.
+    pub(crate) async fn gql_from(
+        &self,
+        address: &str,
+        token: Option<&str>,
+        (document, variables): (&str, Value),
+    ) -> Answer {
+        Answer::of(self.http_from(address, token, (document, variables)).await).await
+    }
+
+    /// The same with the response as it comes.
+    pub(crate) async fn http_from(
+        &self,
+        address: &str,
+        token: Option<&str>,
+        (document, variables): (&str, Value),
+    ) -> Response<Body> {
+        let mut request = request(token, document, &variables);
+        let peer = SocketAddr::new(address.parse().expect("an address"), 40_000);
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        self.http(request).await
+    }
+
     /// The id of the one event that there is.
     pub(crate) async fn only_event(&self) -> EventId {
         let events = event::Entity::find().all(self.app.store.read()).await.expect("events");

@@ -34,11 +34,7 @@ impl HoardingSettings {
     /// Refuses values out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let ranges = [
-            (
-                "TESSERA_UNPAID_PLACES_PER_NETWORK",
-                1..=1_000_000,
-                self.unpaid_places_per_network,
-            ),
+            ("TESSERA_UNPAID_PLACES_PER_NETWORK", 1..=1_000_000, self.unpaid_places_per_network),
             ("TESSERA_UNPAID_PERCENT_PER_NETWORK", 0..=100, self.unpaid_percent_per_network),
             ("TESSERA_UNPAID_PERCENT", 1..=100, self.unpaid_percent),
             ("TESSERA_WASTED_PLACES", 0..=1_000_000, self.wasted_places),
@@ -46,7 +42,9 @@ impl HoardingSettings {
             ("TESSERA_PAYMENT_GRACE_SECONDS", 0..=900, self.payment_grace_seconds),
         ];
         match ranges.into_iter().find(|(_, range, value)| !range.contains(value)) {
-            Some((name, range, _)) => Err(ConfigError::Range { name, least: *range.start(), most: *range.end() }),
+            Some((name, range, _)) => {
+                Err(ConfigError::Range { name, least: *range.start(), most: *range.end() })
+            }
             None => Ok(()),
         }
     }

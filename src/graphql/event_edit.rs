@@ -168,7 +168,8 @@ impl CreateEventInput {
             orphan_rule: self.orphan_rule,
             hold_budget_seconds: self.hold_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
-            reservation_rules: ReservationRules::default().with(self.reservation_rules.unwrap_or_default().parse()),
+            reservation_rules: ReservationRules::default()
+                .with(self.reservation_rules.unwrap_or_default().parse()),
         })
     }
 }

@@ -5,8 +5,8 @@
 //! checked by us and taken off before the crate looks.
 
 use altcha::{
-    Challenge as Signed, CreateChallengeOptions, HmacAlgorithm, Payload, VerifySolutionOptions, create_challenge,
-    sign_challenge, verify_solution,
+    Challenge as Signed, CreateChallengeOptions, HmacAlgorithm, Payload, VerifySolutionOptions,
+    create_challenge, sign_challenge, verify_solution,
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::STANDARD};

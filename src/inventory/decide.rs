@@ -98,9 +98,8 @@ impl Draft<'_> {
             return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken });
         }
         self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
-        let after = |seconds| {
-            until.min(self.now + Duration::seconds(terms.hoarding.seconds(seconds, caller.wasted)))
-        };
+        let after =
+            |seconds| until.min(self.now + Duration::seconds(terms.hoarding.seconds(seconds, caller.wasted)));
         let held = Held {
             id,
             buyer,

@@ -145,7 +145,8 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         .collect();
     let areas = map.plan.areas.iter().zip(&area_tiers).filter(|(_, tier)| tier.is_some());
     let seats = seat_tiers.iter().filter(|tier| tier.is_some()).count();
-    let capacity = u32::try_from(seats).map_err(Fault::internal)? + areas.map(|(area, _)| area.capacity).sum::<u32>();
+    let capacity =
+        u32::try_from(seats).map_err(Fault::internal)? + areas.map(|(area, _)| area.capacity).sum::<u32>();
     Ok(Terms {
         revision: 0,
         open: event.status == EventStatus::Published,

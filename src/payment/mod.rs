@@ -24,11 +24,11 @@ use entity::{
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
+use self::state::Patience;
 pub use self::{
     refund::{Refund, RefundOrder, recover_refunds, refund_order, refunds_of},
     settlement::{recover, settle},
 };
-use self::state::Patience;
 use crate::{
     app::App,
     auth::Viewer,

@@ -21,7 +21,11 @@ pub struct Patience {
 
 /// Returns when a payment that begins now is cancelled unless it is decided. However often an order is paid, its places
 /// are free at `hard_maximum` plus the grace: the earliest of the hard maxima of its reservations.
-pub fn deadline(now: DateTime<Utc>, hard_maximum: Option<DateTime<Utc>>, patience: Patience) -> DateTime<Utc> {
+pub fn deadline(
+    now: DateTime<Utc>,
+    hard_maximum: Option<DateTime<Utc>>,
+    patience: Patience,
+) -> DateTime<Utc> {
     let wanted = now + patience.payment;
     hard_maximum.map_or(wanted, |end| wanted.min(end + patience.grace))
 }

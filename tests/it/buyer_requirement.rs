@@ -23,12 +23,19 @@ impl World {
             updateEvent(input: { eventId: $id, expectedVersion: $version,
                 reservationRules: { buyerRequirement: $requirement } }) {
                 event { reservationRules { buyerRequirement } } errors { code path } } }";
-        let input = json!({ "id": stage.event, "version": seen.data("event.version"), "requirement": requirement });
+        let input =
+            json!({ "id": stage.event, "version": seen.data("event.version"), "requirement": requirement });
         let answer = self.gql(Some(&stage.vendor), document, input).await.good();
         assert_eq!(answer.data("updateEvent.event.reservationRules.buyerRequirement"), requirement);
     }
 
-    async fn wish(&self, token: &str, stage: &Stage, (seat, key): (usize, &str), proof: Option<&str>) -> Answer {
+    async fn wish(
+        &self,
+        token: &str,
+        stage: &Stage,
+        (seat, key): (usize, &str),
+        proof: Option<&str>,
+    ) -> Answer {
         let input = json!({ "event": stage.event, "seats": [stage.seats[seat]], "key": format!("wished-{key}"),
             "proof": proof });
         self.gql(Some(token), RESERVE, input).await
@@ -102,7 +109,12 @@ fn an_event_can_ask_for_a_proof_of_work() {
         let proof = world.solved(&guest, &stage).await;
         let other = world.guest().await;
         let refused = world.wish(&other, &stage, (0, "stolen"), Some(&proof)).await;
-        assert_eq!(code(&refused).as_deref(), Some("PROOF_INVALID"), "a proof is its account's: {}", refused.body);
+        assert_eq!(
+            code(&refused).as_deref(),
+            Some("PROOF_INVALID"),
+            "a proof is its account's: {}",
+            refused.body
+        );
         let made = world.wish(&guest, &stage, (0, "proven"), Some(&proof)).await.good();
         // The same call again has the same answer, and the proof is good for no other.
         let again = world.wish(&guest, &stage, (0, "proven"), Some(&proof)).await.good();
@@ -142,14 +154,16 @@ fn a_proof_stays_good_until_it_reserved_something() {
 fn challenges_get_harder_when_places_are_kept_unpaid() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let work = async |token: &str| {
-            let answer = world.challenge(token, &stage).await;
-            answer.data("reservationChallenge.work").as_str().map(str::to_owned).or_else(|| {
-                answer.data("reservationChallenge.work").as_i64().map(|work| work.to_string())
-            })
-        };
+        let work =
+            async |token: &str| {
+                let answer = world.challenge(token, &stage).await;
+                answer.data("reservationChallenge.work").as_str().map(str::to_owned).or_else(|| {
+                    answer.data("reservationChallenge.work").as_i64().map(|work| work.to_string())
+                })
+            };
         let guest = world.guest().await;
-        let document = "mutation($event: ID!, $area: ID!, $key: String!) { reserveSeats(input: { eventId: $event,
+        let document =
+            "mutation($event: ID!, $area: ID!, $key: String!) { reserveSeats(input: { eventId: $event,
             pick: { admission: { areaId: $area, quantity: 8 } }, idempotencyKey: $key }) {
             reservation { id } errors { code } } }";
         for index in 0..6 {

@@ -22,7 +22,9 @@ const SHARES: Shares =
     Shares { places: 40, percent_per_source: 2, percent_in_all: 85, wasted: 16, shortest: 120 };
 
 fn at(seconds: usize) -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::seconds(i64::try_from(seconds).expect("small"))
+    DateTime::UNIX_EPOCH
+        + TimeDelta::days(20_000)
+        + TimeDelta::seconds(i64::try_from(seconds).expect("small"))
 }
 
 fn stock(capacity: u32) -> Stock {
@@ -94,7 +96,8 @@ impl Sale {
             } else {
                 300 + random.below(600)
             };
-            let quantity = if buyer < BUYERS { *random.one(&[1, 2, 2, 2, 2, 3, 4, 4]) } else { *random.one(&[1, 2]) };
+            let quantity =
+                if buyer < BUYERS { *random.one(&[1, 2, 2, 2, 2, 3, 4, 4]) } else { *random.one(&[1, 2]) };
             agenda.entry(second).or_default().push(Act::Reserve { buyer, quantity });
         }
         Self { stock: stock(capacity), random, agenda, outcome: Outcome::default() }
@@ -164,7 +167,8 @@ impl Sale {
     }
 
     fn pay(&mut self, reservation: u128, second: usize) {
-        let (id, order) = (ReservationId(Uuid::from_u128(reservation)), OrderId(Uuid::from_u128(reservation)));
+        let (id, order) =
+            (ReservationId(Uuid::from_u128(reservation)), OrderId(Uuid::from_u128(reservation)));
         let buyer = self.stock.reservations[&id].buyer;
         for command in [
             Command::Attach { id, buyer, order },

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use self::{model::Model, sources::source_of};
 use super::{
-    Caller, Change, Command, Decision, Fairness, Granted, GrantedCode, Pick, Place, Refusal, Seat, Stock, Terms,
-    TierTerms, decide,
+    Caller, Change, Command, Decision, Fairness, Granted, GrantedCode, Pick, Place, Refusal, Seat, Stock,
+    Terms, TierTerms, decide,
     state::{Area, Counts},
 };
 

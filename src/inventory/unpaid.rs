@@ -59,6 +59,11 @@ impl Draft<'_> {
             self.lapse_where(|_| true);
         }
         let Some(excess) = self.excess(source, wanted) else { return Ok(()) };
+        let free = self.stock.counts.available + self.ended().map(Held::quantity).sum::<u32>();
+        if excess == Excess::Crowded && free < wanted {
+            // Not the crowd is what is in the way: the pick will be refused, and told why.
+            return Ok(());
+        }
         let mut ends: Vec<_> = self.deadlines(source).collect();
         ends.sort_unstable();
         Err(match excess {

@@ -65,7 +65,7 @@ fn lasts(world: &World, answer: &Answer) -> i64 {
     (time(&answer.data("reserveSeats.reservation.expiresAt")) - world.app.clock.now()).num_seconds()
 }
 
-/// 117 guests of one network want 8 seats each of 950 places. It is the attack of issue 10, row 4: it had 925 of 941.
+/// Guests of one network want all 900 seats of 950 places, 8 each. It is the attack of issue 10, row 4: it had 925 of 941.
 #[test]
 fn one_network_gets_at_most_five_percent_of_an_event() {
     run(async |world: &World| {

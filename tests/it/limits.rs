@@ -74,7 +74,7 @@ fn one_address_makes_sixty_guests_at_once_and_then_one_per_second() {
         guest(world, "2001:db8:0:2::1").await.good();
         let counted = world.app.limits.refusals();
         assert!(counted.contains(&("network_guests", 3)), "{counted:?}");
-        let listed = world.beside(&["--unlimited-networks", "203.0.113.0/24"], Patience::default()).await;
+        let listed = world.beside(&["--allowed-networks", "203.0.113.0/24"], Patience::default()).await;
         for _ in 0..100 {
             guest(&listed, SCHOOL).await.good();
         }

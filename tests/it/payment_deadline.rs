@@ -50,7 +50,7 @@ fn places_are_free_at_the_hard_maximum_plus_the_grace_however_often_an_order_is_
             world.advance(Duration::from_secs(at - now));
             now = at;
             let key = format!("declined-{at}");
-            let declined = world.pay(&buyer, &order, "pm_card_visa_chargeDeclined", &key).await;
+            let declined = world.pay(&buyer, &order, "pm_card_chargeDeclined", &key).await;
             assert_eq!(declined.data("payOrder.payment.state"), "FAILED");
             let asked = world.pay(&buyer, &order, STEP, &format!("given-up-{at}")).await.good();
             let payment = asked.text("payOrder.payment.id");

@@ -149,6 +149,44 @@ impl ReservationError {
         error
     }
 
+    /// A refusal that is about who calls and from where, not about places.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller passes six refusals, and this is the sixth"
+    )]
+    fn of_caller(refusal: &Refusal) -> Self {
+        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
+        match *refusal {
+            Refusal::TooManyUnpaid { limit, unpaid, at } => Self {
+                limit: Some(limit),
+                taken: Some(unpaid),
+                available_at: at,
+                retryable: true,
+                ..new(Code::TooManyUnpaid, "your network has too many unpaid places of this event")
+            },
+            Refusal::Crowded { at } => Self {
+                available_at: at,
+                retryable: true,
+                ..new(
+                    Code::MostlyUnpaid,
+                    "most places are unpaid; each network gets one reservation at a time",
+                )
+            },
+            Refusal::RegistrationRequired => {
+                new(Code::RegistrationRequired, "this event is sold to signed-up users only")
+            }
+            Refusal::VerifiedEmailRequired => new(
+                Code::VerifiedEmailRequired,
+                "this event is sold to users with a verified e-mail address only",
+            ),
+            Refusal::ProofRequired => new(Code::ProofRequired, "solve a challenge of this event first"),
+            _ => Self {
+                path: vec!["proof".to_owned()],
+                ..new(Code::ProofInvalid, "the proof is wrong, too old or used; get a new challenge")
+            },
+        }
+    }
+
     fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> Self {
         let ids =
             |seats: Vec<u32>| map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect());
@@ -200,33 +238,12 @@ impl ReservationError {
                 retryable: true,
                 ..new(Code::CoolingDown, "places were kept too long without buying any; come back later")
             },
-            Refusal::TooManyUnpaid { limit, unpaid, at } => Self {
-                limit: Some(limit),
-                taken: Some(unpaid),
-                available_at: at,
-                retryable: true,
-                ..new(Code::TooManyUnpaid, "your network has too many unpaid places of this event")
-            },
-            Refusal::Crowded { at } => Self {
-                available_at: at,
-                retryable: true,
-                ..new(
-                    Code::MostlyUnpaid,
-                    "most places are unpaid; each network gets one reservation at a time",
-                )
-            },
-            Refusal::RegistrationRequired => {
-                new(Code::RegistrationRequired, "this event is sold to signed-up users only")
-            }
-            Refusal::VerifiedEmailRequired => new(
-                Code::VerifiedEmailRequired,
-                "this event is sold to users with a verified e-mail address only",
-            ),
-            Refusal::ProofRequired => new(Code::ProofRequired, "solve a challenge of this event first"),
-            Refusal::ProofInvalid => Self {
-                path: vec!["proof".to_owned()],
-                ..new(Code::ProofInvalid, "the proof is wrong, too old or used; get a new challenge")
-            },
+            Refusal::TooManyUnpaid { .. }
+            | Refusal::Crowded { .. }
+            | Refusal::RegistrationRequired
+            | Refusal::VerifiedEmailRequired
+            | Refusal::ProofRequired
+            | Refusal::ProofInvalid => Self::of_caller(&refusal),
             Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
             Refusal::ReservationEnded
             | Refusal::PlacesChanged

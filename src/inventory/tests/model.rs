@@ -363,6 +363,10 @@ impl Model {
         self.live().flat_map(|(_, reserved)| &reserved.places).map(|place| within(*place, area)).sum()
     }
 
+    pub(super) fn sold(&self) -> u32 {
+        self.sales.iter().map(|(_, place)| place.quantity()).sum()
+    }
+
     fn sold_in(&self, area: u32) -> u32 {
         self.sales.iter().map(|(_, place)| within(*place, area)).sum()
     }

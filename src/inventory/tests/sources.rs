@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use entity::AccountId;
 
-use super::model::{Model, Refusals, Reserved};
+use super::{
+    AREAS, SEATS,
+    model::{Model, Refusals, Reserved},
+};
 use crate::inventory::{Hoarding, Pick, Place, Refusal, Source, Stock, Unpaid};
 
 /// Low enough to be reached often: the hall has 22 places for sale.
@@ -47,7 +50,9 @@ impl Model {
             let at = ends.iter().min().copied();
             return Err(vec![Refusal::TooManyUnpaid { limit: PER_SOURCE, unpaid: own, at }]);
         }
-        if own > 0 && self.unpaid(|_| true) >= CROWDED {
+        let capacity = SEATS + AREAS.iter().sum::<u32>();
+        let free = capacity - self.unpaid(|_| true) - self.sold();
+        if own > 0 && self.unpaid(|_| true) >= CROWDED && free >= pick.quantity() {
             return Err(vec![Refusal::Crowded { at: ends.iter().max().copied() }]);
         }
         Ok(())

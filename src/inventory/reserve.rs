@@ -1,0 +1,150 @@
+//! Reserving places: what the caller wants, what it brings, and one command to the desk.
+
+use std::collections::BTreeSet;
+
+use entity::{EventId, ReservationId, TierId};
+use serde::Serialize;
+
+use super::{
+    PLACES_MAX, Reservation, by_id,
+    command::{Accessible, BestAvailable, Command, Pick, Refusal},
+    deal::{Companion, NoDeal},
+    one,
+    origin::caller,
+    proof,
+};
+use crate::{
+    app::App,
+    auth::Viewer,
+    error::{Check, Error, Fault, Faulty, Result},
+    idempotency::Key,
+};
+
+/// What to reserve.
+#[derive(Clone, Debug)]
+pub struct Reserve {
+    /// Of which event.
+    pub event: EventId,
+    /// Which places.
+    pub pick: Pick,
+    /// The caller's idempotency key.
+    pub key: String,
+}
+
+/// What a caller brings besides the wish.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Hidden price levels that are open to the caller.
+    pub(crate) opened: Vec<TierId>,
+    /// What is written beside the reservation.
+    pub(crate) companion: Option<Companion>,
+    /// The solution of a challenge, as the client sent it.
+    pub(crate) proof: Option<String>,
+}
+
+/// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
+pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
+    reserve_with(app, viewer, input, Beside::default()).await
+}
+
+/// Reserves places with what the caller brings besides the wish.
+pub(crate) async fn reserve_with(
+    app: &App,
+    viewer: &Viewer,
+    mut input: Reserve,
+    Beside { opened, companion, proof }: Beside,
+) -> Result<Reservation, Refusal> {
+    let buyer = viewer.account()?;
+    validate(&input.pick)?;
+    let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
+    let proof = match proof {
+        Some(text) => Some(match proof::begin(app, (buyer, input.event), &text, &input.key).await? {
+            Some(proof) => proof,
+            // Reserved before, with a proof that is too old by now.
+            None => return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::ProofInvalid)),
+        }),
+        None => None,
+    };
+    let id = ReservationId(app.clock.new_uuid());
+    if let Pick::BestAvailable(wish) = &mut input.pick {
+        wish.opened.clone_from(&opened);
+    }
+    let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
+    let command = Command::Reserve { id, caller, pick: input.pick, opened, promised: None };
+    match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
+        Err(NoDeal::KeyUsed) => reserved(app, &key).await?.ok_or(Fault::Unavailable.into()),
+        Err(NoDeal::Refused(refusal)) => {
+            // Nothing was reserved, so the proof is still good for another pick.
+            if let Some(proof) = proof {
+                app.proofs.give_back(&proof);
+            }
+            Err(Error::Refused(refusal))
+        }
+        made => Ok(made?),
+    }
+}
+
+/// The reservation that was made under the key before.
+async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
+    match key.subject(app.store.read()).await? {
+        Some(subject) => by_id(app, ReservationId(subject)).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn validate(pick: &Pick) -> Faulty<()> {
+    let mut check = Check::default();
+    match pick {
+        Pick::Seats(ordinals) => {
+            let distinct: BTreeSet<_> = ordinals.iter().collect();
+            check
+                .that(!ordinals.is_empty(), "pick.seatIds", "name at least one seat")
+                .that(ordinals.len() <= PLACES_MAX, "pick.seatIds", "too many seats in one reservation")
+                .that(distinct.len() == ordinals.len(), "pick.seatIds", "names a seat twice");
+        }
+        Pick::Admission { quantity, .. } => {
+            check.that(*quantity > 0, "pick.admission.quantity", "must be at least 1").that(
+                *quantity as usize <= PLACES_MAX,
+                "pick.admission.quantity",
+                "too many places",
+            );
+        }
+        Pick::BestAvailable(wish) => validate_wish(wish, &mut check),
+    }
+    check.done()
+}
+
+fn validate_wish(wish: &BestAvailable, check: &mut Check) {
+    check.that(wish.quantity > 0, "pick.bestAvailable.quantity", "must be at least 1").that(
+        wish.quantity as usize <= PLACES_MAX,
+        "pick.bestAvailable.quantity",
+        "too many places",
+    );
+    let distinct: BTreeSet<_> = wish.tiers.iter().collect();
+    check.that(distinct.len() == wish.tiers.len(), "pick.bestAvailable.tierIds", "names a tier twice");
+    if let Some(Accessible { wheelchair_places, companions }) = wish.accessible {
+        let places = "pick.bestAvailable.accessible.wheelchairPlaces";
+        let all = "pick.bestAvailable.accessible";
+        check.that(wheelchair_places > 0, places, "must be at least 1").that(
+            wheelchair_places.saturating_add(companions) <= wish.quantity,
+            all,
+            "wheelchair places and companions are part of the quantity, so they cannot be more",
+        );
+    }
+}
+
+/// The pick as it is bound to a key.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PickDigest<'a> {
+    Places(&'static str, Vec<u32>),
+    BestAvailable(&'static str, &'a BestAvailable),
+}
+
+fn pick_digest(pick: &Pick) -> PickDigest<'_> {
+    match pick {
+        Pick::Seats(ordinals) => PickDigest::Places("seats", ordinals.clone()),
+        Pick::Admission { area, quantity } => PickDigest::Places("admission", vec![*area, *quantity]),
+        Pick::BestAvailable(wish) => PickDigest::BestAvailable("bestAvailable", wish),
+    }
+}

@@ -8,12 +8,15 @@ use std::{net::IpAddr, sync::Arc};
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use entity::audit::Action;
 use entity::{
     AuditId, ShopId, TypedId,
     audit::{self, Actor},
 };
-pub use entity::audit::Action;
-use sea_orm::{ActiveValue::{NotSet, Set}, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, QueryFilter,
+};
 use serde_json::Value;
 use uuid::Uuid;
 

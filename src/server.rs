@@ -91,7 +91,11 @@ pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> 
 /// Development makes the keys that it needs; production only reads what an operator made.
 fn load_keys(config: &Config) -> Result<SigningKeys, KeyFault> {
     let dir = config.keys_dir();
-    if config.is_production() { SigningKeys::load_or_create(&dir) } else { SigningKeys::for_development(&dir) }
+    if config.is_production() {
+        SigningKeys::load_or_create(&dir)
+    } else {
+        SigningKeys::for_development(&dir)
+    }
 }
 
 /// What other users of this machine can use although they must not, and keys that strangers may have.
@@ -137,8 +141,12 @@ fn restrict_files(config: &Config) {
         if let Some(mode) = files::exposed_mode(&path) {
             let path_shown = path.display();
             match files::restrict(&path) {
-                Ok(()) => tracing::info!(path = %path_shown, mode = format!("{mode:04o}"), "restricted a database file to its owner"),
-                Err(error) => tracing::warn!(path = %path_shown, %error, "other users of this machine can read the database"),
+                Ok(()) => {
+                    tracing::info!(path = %path_shown, mode = format!("{mode:04o}"), "restricted a database file to its owner")
+                }
+                Err(error) => {
+                    tracing::warn!(path = %path_shown, %error, "other users of this machine can read the database")
+                }
             }
         }
     }

@@ -24,28 +24,40 @@ pub struct ProductionSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// Keys must be made on purpose.
-    #[error("TESSERA_KEYS_DIR is not set: make keys with `tessera keys --keys-dir DIR` and set it to that directory")]
+    #[error(
+        "TESSERA_KEYS_DIR is not set: make keys with `tessera keys --keys-dir DIR` and set it to that directory"
+    )]
     KeysUnset,
     /// The keys' directory does not exist.
     #[error("TESSERA_KEYS_DIR names {0}, which is no directory: make keys with `tessera keys`")]
     KeysMissing(PathBuf),
     /// A development server made the keys.
-    #[error("the keys in {0} were made by a development server: make new ones in another directory with `tessera keys`")]
+    #[error(
+        "the keys in {0} were made by a development server: make new ones in another directory with `tessera keys`"
+    )]
     DevelopmentKeys(PathBuf),
     /// The provider must be chosen on purpose.
     #[error("TESSERA_PAYMENTS is not set: name the payment provider")]
     PaymentsUnset,
     /// The sandbox moves no money.
-    #[error("TESSERA_PAYMENTS=sandbox gives tickets away, because no money moves; for a rehearsal, set TESSERA_ALLOW_SANDBOX=true")]
+    #[error(
+        "TESSERA_PAYMENTS=sandbox gives tickets away, because no money moves; for a rehearsal, set TESSERA_ALLOW_SANDBOX=true"
+    )]
     Sandbox,
     /// Demo data were asked for.
-    #[error("TESSERA_DEMO=true makes accounts with public passwords; for a rehearsal, set TESSERA_ALLOW_DEMO=true")]
+    #[error(
+        "TESSERA_DEMO=true makes accounts with public passwords; for a rehearsal, set TESSERA_ALLOW_DEMO=true"
+    )]
     Demo,
     /// Demo data are in the database.
-    #[error("the database has demo accounts with public passwords: use another database; for a rehearsal, set TESSERA_ALLOW_DEMO=true")]
+    #[error(
+        "the database has demo accounts with public passwords: use another database; for a rehearsal, set TESSERA_ALLOW_DEMO=true"
+    )]
     DemoData,
     /// Links and the host check need the public address.
-    #[error("TESSERA_PUBLIC_URL is not set: give the address that clients use, such as https://tickets.example")]
+    #[error(
+        "TESSERA_PUBLIC_URL is not set: give the address that clients use, such as https://tickets.example"
+    )]
     PublicUrlUnset,
     /// Tokens would travel in the clear.
     #[error("TESSERA_PUBLIC_URL is `{0}`: it must begin with https:// unless its host is this machine")]

@@ -63,7 +63,9 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
         return Ok(Answered::Kept(body));
     }
-    let prepared = engine.prepare(params, &Caller { viewer, id, transport: Transport::Http }).map_err(Failure::Document)?;
+    let prepared = engine
+        .prepare(params, &Caller { viewer, id, transport: Transport::Http })
+        .map_err(Failure::Document)?;
     match prepared.document.kind {
         OperationType::Mutation if parts.method == Method::GET => {
             Err(method_refused("POST", "A mutation needs POST."))

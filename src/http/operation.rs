@@ -91,7 +91,8 @@ impl Prepared {
         let request = Request::new(String::new())
             .variables(Variables::from_json(variables))
             .data(self.caller.id.clone());
-        let (mut request, batches) = graphql::prepare(app, request, self.caller.viewer.of_request(self.caller.id.as_str()), progress);
+        let (mut request, batches) =
+            graphql::prepare(app, request, self.caller.viewer.of_request(self.caller.id.as_str()), progress);
         request.operation_name.clone_from(&self.params.operation_name);
         request.set_parsed_query(self.document.parsed.clone());
         (request, batches)

@@ -165,7 +165,8 @@ impl Reader {
                     Instant::now() + left.min(Duration::from_hours(8760))
                 });
                 let viewer = viewer.from_network(self.client.network);
-                self.caller = Some(Caller { viewer, id: self.client.id.clone(), transport: Transport::Socket });
+                self.caller =
+                    Some(Caller { viewer, id: self.client.id.clone(), transport: Transport::Socket });
                 let ack = self.session.acknowledge();
                 self.send(ack).await;
                 Ok(())

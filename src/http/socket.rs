@@ -6,7 +6,8 @@
 //! the socket ends; everything else ends with it.
 
 use super::{
-    answer, message, observe, operation::Engine, origin, reader, request_id::RequestId, subscriber::MAX_PAYLOAD_BYTES,
+    answer, message, observe, operation::Engine, origin, reader, request_id::RequestId,
+    subscriber::MAX_PAYLOAD_BYTES,
 };
 use crate::{auth::Network, telemetry::Event};
 use axum::{

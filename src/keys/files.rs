@@ -30,7 +30,9 @@ impl SigningKeys {
         if !PURPOSES.iter().any(|purpose| private_path(dir, *purpose).exists()) {
             create_private_dir(dir).map_err(at(dir))?;
             let path = dir.join(MARKER);
-            private(OpenOptions::new().write(true).create(true).truncate(false)).open(&path).map_err(at(&path))?;
+            private(OpenOptions::new().write(true).create(true).truncate(false))
+                .open(&path)
+                .map_err(at(&path))?;
         }
         Self::load_or_create(dir)
     }

@@ -111,7 +111,8 @@ pub(super) async fn record_request_in_tx(
     (order, asked): (&Order, Asked),
 ) -> Faulty<()> {
     let Asked { refund, amount, whole } = asked;
-    let details = json!({ "order": order.id.0, "amount": amount, "currency": order.currency, "whole": whole });
+    let details =
+        json!({ "order": order.id.0, "amount": amount, "currency": order.currency, "whole": whole });
     let entry = Entry::new(Action::RefundRequested, RefundId(refund), details).of_shop(order.shop_id);
     audit::record_in_tx(tx, app, By::Viewer(*viewer), entry).await
 }

@@ -13,9 +13,9 @@ use sea_orm::{
 };
 
 use super::{
-    CHECK_SECONDS, RECOVER_BATCH, Refusal, ledger,
+    CHECK_SECONDS, RECOVER_BATCH, Refusal, ledger, observed,
     provider::{NewRefund, ProviderError, RefundStatus},
-    observed, settle,
+    settle,
 };
 use crate::{
     app::App,

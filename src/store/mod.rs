@@ -33,8 +33,8 @@ use sqlx::{
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-pub use self::{pool::PoolFigures, rows::Rows};
 pub(crate) use self::script::{Guard, Guarded, Script};
+pub use self::{pool::PoolFigures, rows::Rows};
 use crate::error::{Error, Fault, Faulty, Invalid};
 
 /// A transaction in progress; dropping it rolls it back.

@@ -176,20 +176,43 @@ impl Metrics {
         to.register("tessera_http_requests", "HTTP requests by route and status", self.http.clone());
         to.register("tessera_operations", "GraphQL operations by outcome", self.operations.clone());
         let help = "Time from admission to the complete response of a GraphQL operation";
-        to.register_with_unit("tessera_operation_duration", help, Unit::Seconds, self.operation_seconds.clone());
+        to.register_with_unit(
+            "tessera_operation_duration",
+            help,
+            Unit::Seconds,
+            self.operation_seconds.clone(),
+        );
         to.register("tessera_refusals", "Requests refused, by rule", self.refusals.clone());
         to.register("tessera_payments", "Payments that ended, by outcome", self.payments.clone());
         to.register("tessera_refunds", "Refunds that ended, by outcome", self.refunds.clone());
         let help = "Time of calls to the payment provider";
-        to.register_with_unit("tessera_provider_call_duration", help, Unit::Seconds, self.provider_seconds.clone());
+        to.register_with_unit(
+            "tessera_provider_call_duration",
+            help,
+            Unit::Seconds,
+            self.provider_seconds.clone(),
+        );
         let help = "Time of a round of a background worker";
-        to.register_with_unit("tessera_worker_round_duration", help, Unit::Seconds, self.worker_seconds.clone());
-        to.register("tessera_worker_errors", "Rounds of background workers that failed", self.worker_errors.clone());
+        to.register_with_unit(
+            "tessera_worker_round_duration",
+            help,
+            Unit::Seconds,
+            self.worker_seconds.clone(),
+        );
+        to.register(
+            "tessera_worker_errors",
+            "Rounds of background workers that failed",
+            self.worker_errors.clone(),
+        );
         to.register("tessera_desk_batch_jobs", "Jobs that a desk decided together", self.desk_batch.clone());
         let help = "Time that a desk took to decide and commit a batch";
         to.register_with_unit("tessera_desk_commit_duration", help, Unit::Seconds, self.desk_commit.clone());
         to.register("tessera_desk_retries", "Batches that a desk decided again", self.desk_retries.clone());
-        to.register("tessera_watch_merged_versions", "Versions that one message to watchers covers", self.watch_lag.clone());
+        to.register(
+            "tessera_watch_merged_versions",
+            "Versions that one message to watchers covers",
+            self.watch_lag.clone(),
+        );
         to.register("tessera_connections", "Open network connections", self.connections.clone());
         to.register("tessera_sockets", "Open WebSockets", self.sockets.clone());
         to.register("tessera_subscriptions", "Running subscriptions", self.subscriptions.clone());
@@ -301,7 +324,8 @@ mod tests {
         metrics.operation(metrics.operation_name("events"), ("query", "http"), "ok", took);
         metrics.operation(metrics.operation_name("x"), ("query", "http"), "ok", took);
         let (text, _) = metrics.encode(true).expect("text");
-        let line = r#"tessera_operations_total{operation="events",kind="query",transport="http",outcome="ok"} 1"#;
+        let line =
+            r#"tessera_operations_total{operation="events",kind="query",transport="http",outcome="ok"} 1"#;
         assert!(text.contains(line), "{text}");
         assert!(text.contains(r#"operation="other""#), "{text}");
         assert!(text.ends_with("# EOF\n"));

@@ -36,9 +36,12 @@ pub struct Figures {
 /// Starts logging to standard error, and tracing if it is configured. Called once, at the start of the process, on the
 /// runtime that sends the traces.
 pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporter> {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,opentelemetry=warn"));
-    let logs = tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,opentelemetry=warn")
+    });
+    let logs = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let logs = if json { logs.json().flatten_event(true).boxed() } else { logs.compact().boxed() };
     let (exporter, spans) = traces::start(settings).unzip();
     // A second start, in a test, changes nothing.

@@ -61,7 +61,11 @@ impl Sampled {
         to.register("tessera_database_acquire_failures", help, self.starved.clone());
         to.register("tessera_desks", "Inventories that are being sold or watched here", self.desks.clone());
         to.register("tessera_desk_queue_jobs", "Jobs that wait at desks", self.desk_queue.clone());
-        to.register("tessera_payments_open", "Payments that are not decided, by state", self.payments.clone());
+        to.register(
+            "tessera_payments_open",
+            "Payments that are not decided, by state",
+            self.payments.clone(),
+        );
         let help = "Responses made once for many subscribers";
         to.register("tessera_shared_executions", help, self.shared_executions.clone());
         let help = "Answers given from memory, without being executed";

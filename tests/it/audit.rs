@@ -44,12 +44,8 @@ fn changes_of_members_are_recorded_with_who_made_them() {
 
         let rows = rows(world).await;
         let actions: Vec<Action> = rows.iter().map(|row| row.action).collect();
-        let expected = [
-            Action::ShopCreated,
-            Action::MemberAdded,
-            Action::MemberRoleChanged,
-            Action::MemberRemoved,
-        ];
+        let expected =
+            [Action::ShopCreated, Action::MemberAdded, Action::MemberRoleChanged, Action::MemberRemoved];
         assert_eq!(actions, expected, "no row for a role that did not change");
         assert!(rows.iter().all(|row| row.actor == Actor::Account && row.account_id.is_some()));
         assert!(rows.iter().all(|row| row.request_id.is_some()), "{rows:?}");
@@ -76,7 +72,8 @@ fn money_that_moves_is_recorded_with_its_amount() {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let order = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
-        let refund = "mutation($order: ID!) { refundOrder(input: { orderId: $order, idempotencyKey: \"refund-1\" }) {
+        let refund =
+            "mutation($order: ID!) { refundOrder(input: { orderId: $order, idempotencyKey: \"refund-1\" }) {
             refund { amount { amount } } errors { code } } }";
         world.gql(Some(&buyer), refund, json!({ "order": order })).await.good();
         let rows = rows(world).await;

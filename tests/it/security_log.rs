@@ -11,7 +11,8 @@ use crate::support::{
     world::migrate,
 };
 
-const SIGN_IN: &str = "mutation($email: String!) { signIn(input: { email: $email, password: \"the-wrong-secret\" }) {
+const SIGN_IN: &str =
+    "mutation($email: String!) { signIn(input: { email: $email, password: \"the-wrong-secret\" }) {
     session { accessToken } errors { code } } }";
 
 #[test]
@@ -24,18 +25,24 @@ fn an_attack_leaves_one_line_per_kind_and_no_secrets() {
         command.env("RUST_LOG", "warn").stderr(Stdio::from(file))
     });
     block_on(async || {
-        let ask = async |token: Option<&str>, document: &str, variables: Value| {
-            match request(&server.address, token, document, &variables).await {
-                Came::Answered(answer) => answer,
-                other => panic!("{other:?}"),
-            }
+        let ask = async |token: Option<&str>, document: &str, variables: Value| match request(
+            &server.address,
+            token,
+            document,
+            &variables,
+        )
+        .await
+        {
+            Came::Answered(answer) => answer,
+            other => panic!("{other:?}"),
         };
         for _ in 0..5 {
             ask(None, SIGN_IN, json!({ "email": "victim@example.org" })).await;
             ask(Some("forged.secret.token"), "{ __typename }", json!({})).await;
             ask(None, "{ events { secretWord ", json!({})).await;
         }
-        let refresh = "mutation { refreshSession(input: { refreshToken: \"a-secret-token\" }) { errors { code } } }";
+        let refresh =
+            "mutation { refreshSession(input: { refreshToken: \"a-secret-token\" }) { errors { code } } }";
         ask(None, refresh, json!({})).await;
     });
     server.stop();

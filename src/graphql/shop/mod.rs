@@ -6,7 +6,11 @@ mod mutation;
 
 use std::collections::HashMap;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::{Connection, EmptyFields}, dataloader::Loader};
+use async_graphql::{
+    Context, Enum, ID, Object, SimpleObject,
+    connection::{Connection, EmptyFields},
+    dataloader::Loader,
+};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, shop as row};
 

@@ -36,10 +36,7 @@ impl Server {
         command
             .args(["--listen", "127.0.0.1:0", "--demo", "false", "--database-url", url])
             .args(["--data-dir", &data.display().to_string()]);
-        let mut child = settings(&mut command)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+        let mut child = settings(&mut command).stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let address = loop {
             let line = lines.next().expect("a line").expect("text");

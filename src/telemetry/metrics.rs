@@ -18,7 +18,7 @@ use prometheus_client::{
 
 use super::sample::Sampled;
 
-/// The media type of the OpenMetrics format.
+/// The media type of the `OpenMetrics` format.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The media type of Prometheus' older format.
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -30,7 +30,7 @@ async fn scrape(world: &World, accept: &str) -> (String, String) {
 }
 
 /// The types of metrics by name, and the samples by name and labels. Panics at what Prometheus would not read.
-fn read(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
+fn read(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let (mut types, mut samples) = (BTreeMap::new(), BTreeMap::new());
     for line in text.lines().filter(|line| *line != "# EOF") {
         if let Some(comment) = line.strip_prefix("# ") {
@@ -59,8 +59,8 @@ fn read(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
         let base =
             ["_total", "_bucket", "_count", "_sum", "_info"].iter().find_map(|end| name.strip_suffix(end));
         assert!(types.contains_key(name) || base.is_some_and(|base| types.contains_key(base)), "{line}");
-        let value: f64 = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
-        assert!(samples.insert(series.to_owned(), value).is_none(), "{series} is told once");
+        assert!(value.parse::<f64>().is_ok(), "no number: {line}");
+        assert!(samples.insert(series.to_owned(), value.to_owned()).is_none(), "{series} is told once");
     }
     (types, samples)
 }
@@ -88,24 +88,27 @@ fn operations_payments_and_refusals_are_counted() {
         );
         assert!(text.ends_with("# EOF\n"));
         let (_, samples) = read(&text);
-        let value = |series: &str| *samples.get(series).unwrap_or_else(|| panic!("no {series} in {text}"));
+        let value = |series: &str| {
+            samples.get(series).map(String::as_str).unwrap_or_else(|| panic!("no {series} in {text}"))
+        };
         let operation = |name: &str, kind: &str, outcome: &str| {
             value(&format!(
                 "tessera_operations_total{{operation=\"{name}\",kind=\"{kind}\",transport=\"http\",outcome=\"{outcome}\"}}"
             ))
         };
-        assert_eq!(operation("reserveSeats", "mutation", "ok"), 2.0);
-        assert_eq!(operation("payOrder", "mutation", "ok"), 2.0);
-        assert_eq!(operation("viewer", "query", "ok"), 1.0);
-        assert_eq!(value("tessera_payments_total{outcome=\"captured\"}"), 1.0);
-        assert_eq!(value("tessera_payments_total{outcome=\"failed\"}"), 1.0);
-        assert_eq!(value("tessera_payments_open{state=\"authorised\"}"), 0.0);
-        assert_eq!(value("tessera_refusals_total{rule=\"UNAUTHENTICATED\"}"), 1.0);
-        assert_eq!(value("tessera_refusals_total{rule=\"GRAPHQL_PARSE_FAILED\"}"), 1.0);
-        assert_eq!(value("tessera_http_requests_total{route=\"other\",status=\"404\"}"), 1.0);
-        assert_eq!(value("tessera_desk_queue_jobs"), 0.0);
-        assert!(value("tessera_desk_batch_jobs_count") >= 4.0);
-        assert!(value("tessera_database_connections{pool=\"write\",state=\"idle\"}") >= 0.0);
+        assert_eq!(operation("reserveSeats", "mutation", "ok"), "2");
+        assert_eq!(operation("payOrder", "mutation", "ok"), "2");
+        assert_eq!(operation("viewer", "query", "ok"), "1");
+        assert_eq!(value("tessera_payments_total{outcome=\"captured\"}"), "1");
+        assert_eq!(value("tessera_payments_total{outcome=\"failed\"}"), "1");
+        assert_eq!(value("tessera_payments_open{state=\"authorised\"}"), "0");
+        assert_eq!(value("tessera_refusals_total{rule=\"UNAUTHENTICATED\"}"), "1");
+        assert_eq!(value("tessera_refusals_total{rule=\"GRAPHQL_PARSE_FAILED\"}"), "1");
+        assert_eq!(value("tessera_http_requests_total{route=\"other\",status=\"404\"}"), "1");
+        assert_eq!(value("tessera_desk_queue_jobs"), "0");
+        let batches: u64 = value("tessera_desk_batch_jobs_count").parse().expect("a number");
+        assert!(batches >= 4, "{batches}");
+        value("tessera_database_connections{pool=\"write\",state=\"idle\"}");
         assert!(!text.contains("evil"), "a client's words are in {text}");
     });
 }
@@ -117,9 +120,6 @@ fn an_older_prometheus_gets_its_own_format() {
         assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
         let (types, _) = read(&text);
         assert!(types.len() > 10 && !text.contains("# EOF"), "{text}");
-        if let Some(path) = option_env!("TESSERA_KEEP_METRICS") {
-            fs::write(path, &text).expect("written");
-        }
     });
 }
 
@@ -164,9 +164,7 @@ fn documents_alerts_and_dashboard_use_metrics_that_exist() {
             assert!(unknown.is_empty(), "there are no metrics {unknown:?}; there are {names:?}");
         }
         let told = mentioned(&documented);
-        let base = |name: &str| {
-            ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end)).is_some()
-        };
+        let base = |name: &str| ["_bucket", "_count", "_sum"].iter().any(|end| name.ends_with(end));
         let silent: Vec<_> = names.difference(&told).filter(|name| !base(name)).collect();
         assert!(silent.is_empty(), "docs/operations.md does not explain {silent:?}");
     });

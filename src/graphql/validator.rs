@@ -88,7 +88,7 @@ mod tests {
             ("mutation { signOut { errors { code } } }", true),
             ("subscription($id: ID!) { seatAvailability(eventId: $id) { __typename } }", true),
             ("{ nope }", false),
-            ("query($id: Int!) { event(id: $id) { name } }", false),
+            ("{ event(nope: 1) { name } }", false),
             ("query A { __typename } query B { nope }", false),
         ];
         for (text, is_valid) in cases {

@@ -169,7 +169,7 @@ pub(crate) async fn row_8(camp: &Camp, report: &mut Report) -> Outcome<()> {
         ("3 aliases of a stadium's seats", many(3, &drawn), None),
         (
             "30 aliases of a stadium's availability",
-            many(30, &format!("event(id:\"{id}\"){{availability{{rows{{seats}}}}}}")),
+            many(30, &format!("event(id:\"{id}\"){{availability{{rows{{statuses}}}}}}")),
             None,
         ),
     ];

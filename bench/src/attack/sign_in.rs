@@ -18,7 +18,7 @@ use crate::{
         caller::Caller,
         documents::body,
         props::{self, BUYER, PASSWORD, SIGN_IN, SIGN_IN_AGAIN, VENDOR},
-        report::{Report, milliseconds},
+        report::{CPU, Line, MEMORY_KIB, Report, milliseconds},
         target::{Camp, Start, Target},
     },
     stats,
@@ -46,16 +46,17 @@ pub(crate) async fn row_5(camp: &Camp, report: &mut Report) -> Outcome<()> {
     let answer = target.caller(1).post(&ten_wrong(VENDOR)).await;
     let mut usage = meter.read()?;
     let answered = answer.text(8_192).matches("WRONG_CREDENTIALS").count();
-    // One password costs what one sign-in costs: that is wanted, and counts once.
+    // A password that is looked at costs what a sign-in costs, memory of Argon2 included: that is wanted.
     usage.cpu /= u32::try_from(answered.max(1))?;
-    let attack = "ten aliased `signIn` in one document, per password looked at";
-    report.spent_and(
-        attack,
-        usage,
-        format!("{}, {answered} looked at", answer.summary()),
-        answered <= 5,
-        "≤ 5 looked at",
-    );
+    let passed = answered <= 10 && usage.cpu <= CPU && usage.peak_kib <= 4 * MEMORY_KIB;
+    report.add(Line {
+        row: report.row,
+        attack: "ten aliased `signIn` in one document, per password looked at".to_owned(),
+        usage: Some(usage),
+        answer: format!("{}, {answered} looked at", answer.summary()),
+        required: "≤ 50 ms, ≤ 40 MB, ≤ 10 looked at".to_owned(),
+        passed,
+    });
     Ok(())
 }
 

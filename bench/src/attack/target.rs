@@ -14,11 +14,12 @@ use std::{
 use crate::{
     Outcome,
     attack::{
-        caller::{Caller, STAFF_NETWORK},
+        caller::{Answer, Caller, STAFF, STAFF_NETWORK},
         usage::{Meter, resident_kib},
     },
     postgres::Cluster,
 };
+use tokio::task::JoinSet;
 
 /// What all attacks share: the programs, the filled database and a place for files.
 #[derive(Debug)]
@@ -197,17 +198,27 @@ impl Target {
         Ok(Self { address, pid: child.id(), home, url, baseline_kib: 0, log, child })
     }
 
-    /// Lets the server load what it loads once, so that no attack is charged for it.
+    /// Lets the server load what it loads once, on all of its threads, so that no attack is charged for it.
     async fn warm_up(&self) -> Outcome<()> {
-        let mut caller = Caller::new(self.address, std::net::Ipv4Addr::LOCALHOST);
-        for _ in 0..30 {
-            for document in ["{__typename}", WARM_UP] {
-                let answer = caller.gql(document, serde_json::json!({})).await;
-                if answer.status != 200 {
-                    return Err(format!("the warm-up was answered {}", answer.summary()).into());
+        let mut tasks = JoinSet::new();
+        for number in 0..8 {
+            let mut caller = self.caller(STAFF + 100 + number);
+            tasks.spawn(async move {
+                let mut answer = Answer::default();
+                for document in [WARM_UP, WARM_UP_EVENT, "{__typename}"].iter().cycle().take(30) {
+                    answer = caller.gql(document, serde_json::json!({})).await;
+                    if answer.status != 200 {
+                        break;
+                    }
                 }
+                answer
+            });
+        }
+        while let Some(answer) = tasks.join_next().await {
+            let answer = answer?;
+            if answer.status != 200 {
+                return Err(format!("the warm-up was answered {}", answer.summary()).into());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     }
@@ -231,8 +242,11 @@ impl Target {
 }
 
 /// Reads what browsing reads.
-const WARM_UP: &str = "{ events(first: 20) { nodes { id name seatsLeft capacity priceRange { lowest { amount } } \
+const WARM_UP: &str = "{ events(first: 50) { nodes { id name seatsLeft capacity priceRange { lowest { amount } } \
                        tiers { id name } venue { name } shop { name } seatMap { id } } } }";
+/// Reads what a buyer reads before choosing seats.
+const WARM_UP_EVENT: &str = "{ event(slug: \"a-midsummer-night\") { name availability { version rows { row statuses } } \
+                             seatMap { zones { rows { seats { id label } } } } } }";
 
 impl Drop for Target {
     fn drop(&mut self) {

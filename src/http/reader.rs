@@ -198,7 +198,7 @@ impl Reader {
     /// Reports a token that is not good; a database that is away is no fault of the client's.
     fn refuse(&self, rejected: Rejected) -> Close {
         if rejected == Rejected::Token {
-            let Client { id, network } = &self.client;
+            let Client { id, network, .. } = &self.client;
             observe::report(&self.engine.app, id, *network, (Event::TokenRejected, "UNAUTHENTICATED"));
         }
         Close::FORBIDDEN

@@ -235,11 +235,14 @@ mod tests {
     struct Cli {
         #[command(flatten)]
         limits: LimitSettings,
+        #[command(flatten)]
+        listener: NetworkSettings,
     }
 
     fn limits() -> (Limits, Clock) {
         let clock = Clock::manual(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-        (Limits::new(&Cli::parse_from(["limits"]).limits, &clock), clock)
+        let Cli { limits, listener } = Cli::parse_from(["limits"]);
+        (Limits::new(&limits, &listener, &clock), clock)
     }
 
     #[tokio::test]

@@ -148,7 +148,7 @@ fn the_body_is_limited_by_what_it_is_for() {
             let answer = world.post(&signed_in, body.clone()).await;
             assert_eq!(
                 answer.json()["data"]["importSeatMap"]["errors"][0]["code"],
-                "NOT_FOUND",
+                "INVALID",
                 "{}",
                 answer.text
             );

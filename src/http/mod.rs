@@ -181,9 +181,9 @@ async fn frame(State(rules): State<Arc<ArrivalRules>>, mut request: Request, nex
     let span = tracing::info_span!("request", request.id = %id);
     request.extensions_mut().insert(id.clone());
     let (version, arrival) = (request.version(), request.extensions().get::<Arrival>().cloned());
-    let mut response = match rules.admit(&mut request) {
-        Ok(()) => next.run(request).instrument(span).await,
-        Err(refusal) => refusal,
+    let mut response = match rules.refusal(&mut request) {
+        None => next.run(request).instrument(span).await,
+        Some(refusal) => refusal,
     };
     rules.finish(version, arrival.as_ref(), &mut response);
     let headers = response.headers_mut();

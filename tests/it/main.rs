@@ -46,6 +46,7 @@ mod schema;
 mod shop;
 mod skew;
 mod socket;
+mod socket_limits;
 mod statements;
 mod support;
 mod tls;

@@ -16,8 +16,9 @@ use crate::support::{World, run_once, socket::Socket};
 
 const SHOP: &str = "https://shop.example";
 const WATCH: &str = "subscription($event: ID!) { seatAvailability(eventId: $event) { __typename } }";
-/// The largest answer that anybody can have without preparing it.
-const LARGE: &str = include_str!("../../src/http/guard/introspection.graphql");
+/// A large answer that anybody can have, and a socket still takes.
+const LARGE: &str =
+    "{ __schema { types { name description fields { name description } enumValues { name description } } } }";
 
 /// Sockets that give up soon.
 fn hasty() -> Patience {

@@ -12,6 +12,9 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::support::{World, run_once, socket::Socket};
 
+/// The largest answer that anybody can have without preparing it.
+const LARGE: &str = include_str!("../../src/http/guard/introspection.graphql");
+
 async fn ready(world: &World) -> Socket {
     Socket::open(&world.listen().await, None).await
 }
@@ -79,5 +82,18 @@ fn a_network_and_an_account_have_so_many_sockets() {
         assert!(response.headers().contains_key("retry-after"));
         drop(anonymous);
         small.end().await;
+    });
+}
+
+/// What waits for a client that does not read is at most a queue of 256 KiB, so no single result is larger.
+#[test]
+fn a_result_larger_than_the_queue_is_refused_by_the_socket_and_given_by_http() {
+    run_once(async |world: &World| {
+        let mut socket = ready(world).await;
+        socket.subscribe("1", LARGE, json!({})).await;
+        let message = socket.message().await;
+        assert_eq!(message["payload"][0]["extensions"]["code"], "RESPONSE_TOO_LARGE", "{message}");
+        let answer = world.ask(LARGE).await;
+        assert!(answer.status == 200 && answer.text.len() > 256 * 1024, "{}", answer.text.len());
     });
 }

@@ -26,10 +26,10 @@ pub struct NetworkSettings {
     /// Open connections of one network: an IPv4 address or an IPv6 /64. Trusted proxies are exempt.
     #[arg(long, global = true, env = "TESSERA_MAX_CONNECTIONS_PER_NETWORK", default_value_t = 512)]
     pub max_connections_per_network: usize,
-    /// Open WebSockets of one network.
+    /// Open web sockets of one network.
     #[arg(long, global = true, env = "TESSERA_MAX_SOCKETS_PER_NETWORK", default_value_t = 256)]
     pub max_sockets_per_network: usize,
-    /// Open WebSockets of one account.
+    /// Open web sockets of one account.
     #[arg(long, global = true, env = "TESSERA_MAX_SOCKETS_PER_ACCOUNT", default_value_t = 16)]
     pub max_sockets_per_account: usize,
     /// Seconds after which a connection without a request is closed.

@@ -234,9 +234,9 @@ async fn frame(
     let route = observe::route(request.uri().path());
     request.extensions_mut().insert(id.clone());
     let (version, arrival) = (request.version(), request.extensions().get::<Arrival>().cloned());
-    let mut response = match rules.admit(&mut request) {
-        Ok(()) => next.run(request).instrument(span).await,
-        Err(refusal) => refusal,
+    let mut response = match rules.refusal(&mut request) {
+        None => next.run(request).instrument(span).await,
+        Some(refusal) => refusal,
     };
     rules.finish(version, arrival.as_ref(), &mut response);
     app.metrics.http_request(route, response.status().as_u16());

@@ -150,7 +150,7 @@ fn frames_that_ask_for_nothing_are_a_flood() {
         let pings = frame(6, 0, 0, &[0; 8]).repeat(1_000);
         let mut peer = Peer::connect(&address).await;
         peer.send([PREFACE, &settings(&[]), &request(1)].concat()).await;
-        peer.flood(&pings).await;
+        peer.flood_and_read(&pings).await;
     });
 }
 

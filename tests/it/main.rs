@@ -61,6 +61,7 @@ mod security_log;
 mod shop;
 mod skew;
 mod socket;
+mod socket_limits;
 mod sse;
 mod statements;
 mod support;

@@ -38,9 +38,7 @@ struct State {
     since: Instant,
     /// When the first byte of a further request came. Frames of HTTP/2 are no such bytes.
     header_since: Option<Instant>,
-    /// Whether a request has come.
-    is_served: bool,
-    is_http2: bool,
+    spoken: Spoken,
     /// Beyond the limit of connections: only there for a health check.
     is_reserved: bool,
     is_evicted: bool,
@@ -52,14 +50,22 @@ struct State {
     overhead: Overhead,
 }
 
+/// The protocol of the requests so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    /// None came.
+    Nothing,
+    Http1,
+    Http2,
+}
+
 impl Activity {
     /// A connection that was just accepted.
     pub(super) fn new(timeouts: Timeouts, now: Instant) -> Arc<Self> {
         let state = State {
             since: now,
             header_since: None,
-            is_served: false,
-            is_http2: false,
+            spoken: Spoken::Nothing,
             is_reserved: false,
             is_evicted: false,
             exchanges: 0,
@@ -107,8 +113,7 @@ impl Activity {
     /// Records a request. It is in progress until the value is dropped.
     pub(super) fn begin(self: &Arc<Self>, is_http2: bool, now: Instant) -> Exchange {
         let mut state = self.state();
-        state.is_served = true;
-        state.is_http2 = is_http2;
+        state.spoken = if is_http2 { Spoken::Http2 } else { Spoken::Http1 };
         state.header_since = None;
         state.exchanges += 1;
         state.next += 1;
@@ -128,7 +133,7 @@ impl Activity {
     pub(in crate::http) fn begin_socket(self: &Arc<Self>) -> Exchange {
         let mut state = self.state();
         state.exchanges += 1;
-        if !state.is_http2 {
+        if state.spoken != Spoken::Http2 {
             state.overhead.limit(MAX_SOCKET_OVERHEAD);
         }
         drop(state);
@@ -170,12 +175,12 @@ impl Activity {
             let unread = state.unread.values().min().map(|since| *since + timeouts.write);
             return unread.unwrap_or(now + timeouts.header);
         }
-        match state.header_since {
-            _ if state.is_reserved && state.is_served => state.since,
-            _ if state.is_reserved => state.since + timeouts.reserved,
-            _ if !state.is_served => state.since + timeouts.header,
-            Some(since) if !state.is_http2 => since + timeouts.header,
-            _ => state.since + timeouts.idle,
+        match (state.spoken, state.header_since) {
+            (Spoken::Nothing, _) if state.is_reserved => state.since + timeouts.reserved,
+            (Spoken::Nothing, _) => state.since + timeouts.header,
+            _ if state.is_reserved => state.since,
+            (Spoken::Http1, Some(since)) => since + timeouts.header,
+            (Spoken::Http1 | Spoken::Http2, _) => state.since + timeouts.idle,
         }
     }
 

@@ -135,7 +135,7 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    /// 10.0.0.0/8 and fd00::/8 are the proxies.
+    /// `10.0.0.0/8` and `fd00::/8` are the proxies.
     fn is_trusted(address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => address.octets()[0] == 10,

@@ -87,8 +87,8 @@ impl ArrivalRules {
         }
     }
 
-    /// Tells the request its client's address, and refuses it if it is not for this server.
-    pub(in crate::http) fn admit(&self, request: &mut Request) -> Result<(), Response> {
+    /// Tells the request its client's address. Returns the refusal if the request is not for this server.
+    pub(in crate::http) fn refusal(&self, request: &mut Request) -> Option<Response> {
         let arrival = request.extensions().get::<Arrival>().cloned();
         let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer =
@@ -100,15 +100,15 @@ impl ArrivalRules {
             request.extensions_mut().insert(ClientAddress(client));
         }
         // Only what came over a connection has a host: calls within the process have none.
-        let Some(arrival) = arrival else { return Ok(()) };
+        let arrival = arrival?;
         // Probes call by address and may have no name for the server.
         if request.uri().path().starts_with(HEALTH) {
-            return Ok(());
+            return None;
         }
         if arrival.activity.is_reserved() {
-            return Err(full());
+            return Some(full());
         }
-        self.hosts.check(request.version(), request.uri(), request.headers()).map_err(refused)
+        self.hosts.check(request.version(), request.uri(), request.headers()).err().map(refused)
     }
 
     /// Adds the headers that depend on the connection.

@@ -122,7 +122,7 @@ async fn accept(server: &Arc<Server>, tcp: &TcpListener, tasks: &TaskTracker) {
                 Ok((activity, slot)) => {
                     let server = Arc::clone(server);
                     tasks.spawn(async move {
-                        server.serve(stream, peer.ip().to_canonical(), slot, activity).await
+                        server.serve(stream, peer.ip().to_canonical(), slot, activity).await;
                     });
                 }
                 Err(rule) => refusals.report(rule, peer.ip()),

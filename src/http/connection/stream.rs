@@ -138,7 +138,7 @@ mod tests {
         let mut got = Vec::new();
         let (sent, read) = tokio::join!(
             async {
-                near.write_all(&[7; 100_000]).await?;
+                near.write_all(&vec![7; 100_000]).await?;
                 near.shutdown().await
             },
             far.read_to_end(&mut got)
@@ -151,7 +151,7 @@ mod tests {
     async fn a_flood_breaks_the_connection() {
         let (near, mut far) = duplex(64 * 1_024);
         let mut near = Guarded::new(near, activity(), None);
-        let flood = async { while far.write_all(&[0; 16 * 1_024]).await.is_ok() {} };
+        let flood = async { while far.write_all(&[0; 8 * 1_024]).await.is_ok() {} };
         let read = async {
             let mut buffer = vec![0; 16 * 1_024];
             loop {

@@ -38,6 +38,18 @@ impl Peer {
         timeout(PATIENCE, flood).await.expect("the server breaks the connection");
     }
 
+    /// The same, but reads and drops what the server sends.
+    pub(crate) async fn flood_and_read(&mut self, bytes: &[u8]) {
+        let (mut reader, mut writer) = self.0.split();
+        let mut buffer = vec![0; 64 * 1024];
+        let ended = async { while reader.read(&mut buffer).await.is_ok_and(|count| count > 0) {} };
+        let flood = async { while writer.write_all(bytes).await.is_ok() {} };
+        let ends = async {
+            tokio::select! { () = ended => {}, () = flood => {} }
+        };
+        timeout(PATIENCE, ends).await.expect("the server breaks the connection");
+    }
+
     /// Sends the bytes every so often, until the server closes the connection.
     pub(crate) async fn drip(&mut self, bytes: &[u8], every: Duration) {
         let (mut reader, mut writer) = self.0.split();

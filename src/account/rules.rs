@@ -161,9 +161,9 @@ mod tests {
             "a\u{e0061}da@example.org", // tag character
             "аda@example.org",          // Cyrillic а before Latin letters
             "pаypal@example.org",
-            "αda@example.org",          // Greek α
-            "ada@exаmple.org",          // Cyrillic а in the domain
-            "ada@xn--exmple-4nf.org",   // the same, spelled in ASCII
+            "αda@example.org",        // Greek α
+            "ada@exаmple.org",        // Cyrillic а in the domain
+            "ada@xn--exmple-4nf.org", // the same, spelled in ASCII
             "ada@exam\u{200b}ple.org",
         ] {
             assert_eq!(email(text), None, "{text:?}");

@@ -98,7 +98,9 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap();
             assert_eq!(tokens.verify(&changed, "ada@example.org", now), None, "{place}");
         }
-        for text in ["", "td_", &token[3..], &format!("{token}A"), &token[..token.len() - 1], &"x".repeat(9_999)] {
+        for text in
+            ["", "td_", &token[3..], &format!("{token}A"), &token[..token.len() - 1], &"x".repeat(9_999)]
+        {
             assert_eq!(tokens.verify(text, "ada@example.org", now), None, "{text}");
         }
     }

@@ -73,7 +73,8 @@ impl<K: Key> State<K> {
             return Err(Crowded);
         }
         if self.room == 0 {
-            let longest = self.lines.iter().max_by_key(|(_, line)| line.len()).map(|(key, line)| (*key, line.len()));
+            let longest =
+                self.lines.iter().max_by_key(|(_, line)| line.len()).map(|(key, line)| (*key, line.len()));
             match longest {
                 Some((longest, length)) if length > own + 1 => self.displace(longest),
                 Some(_) | None => return Err(Crowded),

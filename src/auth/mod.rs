@@ -131,8 +131,7 @@ pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Reje
 /// Whether the viewer's session still goes on; asked again and again by what lives longer than a request.
 pub async fn is_current(app: &App, viewer: &Viewer) -> bool {
     let Some((identity, until)) = viewer.account else { return true };
-    until > app.clock.now()
-        && current(app, identity.session).await.is_ok_and(|found| found == Some(identity))
+    until > app.clock.now() && current(app, identity.session).await.is_ok_and(|found| found == Some(identity))
 }
 
 /// Returns whether the viewer's token is still valid, within the leeway in which it was accepted.

@@ -11,9 +11,9 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use super::{Network, fair_queue::FairQueue};
 use argon2::password_hash::{self, phc};
 use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher, PasswordVerifier};
-use super::{Network, fair_queue::FairQueue};
 
 /// The parameters of every new hash: OWASP's first choice, m = 19 MiB, t = 2, p = 1.
 const MEMORY_KIB: u32 = 19_456;

@@ -174,7 +174,9 @@ mod tests {
     fn limits_are_two_numbers_in_range() {
         assert_eq!("600:1800".parse(), Ok(Rate { burst: 600, per_minute: 1_800 }));
         assert_eq!("10:15".parse(), Ok(Window { most: 10, minutes: 15 }));
-        for text in ["", "600", "600:", ":1", "0:1", "1:0", "-1:1", "1:1:1", "1 : 1", "10000001:1", "1:10000001"] {
+        for text in
+            ["", "600", "600:", ":1", "0:1", "1:0", "-1:1", "1:1:1", "1 : 1", "10000001:1", "1:10000001"]
+        {
             assert_eq!(text.parse::<Rate>(), Err(LimitError::Rate), "{text}");
         }
         for text in ["", "10", "0:1", "1:0", "1001:1", "1:1441"] {

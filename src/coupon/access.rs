@@ -47,8 +47,7 @@ struct Opened {
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve, code: &str) -> Result<Reservation, Refusal> {
     let event = input.event;
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
-    let Opened { claim, tiers } =
-        opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
+    let Opened { claim, tiers } = opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
     let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
     match inventory::reserve_opened(app, viewer, input, (tiers, trace)).await {
         // Given away, given back or refunded at the same moment: say which.

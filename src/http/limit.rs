@@ -114,7 +114,8 @@ mod tests {
         assert_eq!(charges("subscription { eventChanged }", None), [(Lane::Browse, 7)]);
         let aliases = "mutation { a: signIn b: signIn c: signIn payOrder }";
         assert_eq!(charges(aliases, None), [(Lane::Pay, 1), (Lane::SignIn, 3)]);
-        let fragments = "mutation { ...F ... on Mutation { ...F createShop } } fragment F on Mutation { claimCode }";
+        let fragments =
+            "mutation { ...F ... on Mutation { ...F createShop } } fragment F on Mutation { claimCode }";
         assert_eq!(charges(fragments, None), [(Lane::Reserve, 2), (Lane::Vendor, 1)]);
         let several = "query A { a } mutation B { signUp }";
         assert_eq!(charges(several, Some("A")), [(Lane::Browse, 7)]);

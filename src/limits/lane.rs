@@ -38,8 +38,10 @@ impl Lane {
     pub fn of_mutation(field: &str) -> Self {
         match field {
             "cancelOrder" | "cancelPayment" | "confirmPayment" | "payOrder" | "refundOrder" => Self::Pay,
-            "acceptClaim" | "checkout" | "claimCode" | "claimCoupon" | "extendReservation" | "releaseClaim"
-            | "releaseReservation" | "reserveCoupon" | "reserveSeats" | "shareClaim" => Self::Reserve,
+            "acceptClaim" | "checkout" | "claimCode" | "claimCoupon" | "extendReservation"
+            | "releaseClaim" | "releaseReservation" | "reserveCoupon" | "reserveSeats" | "shareClaim" => {
+                Self::Reserve
+            }
             "changePassword" | "createGuestSession" | "refreshSession" | "signIn" | "signOut" | "signUp"
             | "updateProfile" => Self::SignIn,
             _ => Self::Vendor,

@@ -15,7 +15,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt, future::BoxFuture};
 use governor::{
-    Quota, RateLimiter, clock::Clock as GovernorClock, middleware::{NoOpMiddleware, StateInformationMiddleware}, nanos::Nanos,
+    Quota, RateLimiter,
+    clock::Clock as GovernorClock,
+    middleware::{NoOpMiddleware, StateInformationMiddleware},
+    nanos::Nanos,
     state::keyed::DefaultKeyedStateStore,
 };
 use moka::sync::Cache;
@@ -47,8 +50,7 @@ impl GovernorClock for AppClock {
     }
 }
 
-type Limiter =
-    RateLimiter<Subject, DefaultKeyedStateStore<Subject>, AppClock, StateInformationMiddleware>;
+type Limiter = RateLimiter<Subject, DefaultKeyedStateStore<Subject>, AppClock, StateInformationMiddleware>;
 
 /// The state of one rule.
 enum State {
@@ -82,7 +84,11 @@ impl MemoryStore {
             Bound::Rate(rate) => State::Rate(Buckets::new(rate, clock)),
             Bound::Window(window) => State::Window(Windows::new(window)),
         };
-        Self { clock: clock.clone(), states: Rule::ALL.iter().map(state).collect(), serial: AtomicU64::new(0) }
+        Self {
+            clock: clock.clone(),
+            states: Rule::ALL.iter().map(state).collect(),
+            serial: AtomicU64::new(0),
+        }
     }
 
     fn state(&self, rule: Rule) -> Option<&State> {
@@ -185,11 +191,7 @@ impl Windows {
         Self { window, lists: Cache::builder().max_capacity(max).time_to_idle(idle).build() }
     }
 
-    fn count(
-        &self,
-        subject: Subject,
-        (serial, now): (u64, DateTime<Utc>),
-    ) -> Result<Counted, Full> {
+    fn count(&self, subject: Subject, (serial, now): (u64, DateTime<Utc>)) -> Result<Counted, Full> {
         let window = TimeDelta::minutes(self.window.minutes.into());
         let list = self.lists.get_with(subject, Arc::default);
         let mut times = locked(&list);

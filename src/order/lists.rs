@@ -22,8 +22,7 @@ use crate::{
 /// Those of the orders that the viewer may see: as their buyer, or as a seller of their shops.
 pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
     let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
-    let (mut seen, others): (Vec<_>, Vec<_>) =
-        orders.into_iter().partition(|order| is_buyer(order, viewer));
+    let (mut seen, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| is_buyer(order, viewer));
     let shops: BTreeSet<_> = others.iter().map(|order| order.shop_id).collect();
     if !shops.is_empty() {
         let roles = shop::roles_in(app, viewer, shops.into_iter().collect()).await?;

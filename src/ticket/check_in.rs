@@ -91,8 +91,7 @@ async fn scan(
     input: &CheckIn,
 ) -> std::result::Result<ticket::Model, Scanned> {
     let foreign = |refusal| Scanned::Foreign(Error::Refused(refusal));
-    let claims =
-        code::verify(&app.ticket_verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
+    let claims = code::verify(&app.ticket_verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
             .one(app.store.read())

@@ -23,7 +23,8 @@ const SLICES: &[(&str, &[&str])] = &[
 ];
 
 /// The folders of `src` that are no slices.
-const OTHER_FOLDERS: &[&str] = &["auth", "config", "demo", "graphql", "http", "keys", "limits", "store", "words"];
+const OTHER_FOLDERS: &[&str] =
+    &["auth", "config", "demo", "graphql", "http", "keys", "limits", "store", "words"];
 
 /// The files that may be longer than [`LINES`], and why.
 const LONG_FILES: &[(&str, &str)] = &[];

@@ -37,9 +37,10 @@ async fn insert_something(db: &DatabaseConnection) {
         id
     };
     let at = "'2026-06-01T12:00:00+00:00'";
-    let account =
-        format!("INSERT INTO account (id, kind, email, name, phone, password_hash, is_operator, version, created_at, \
-             updated_at) VALUES ({id}, 'guest', NULL, '', NULL, NULL, false, 1, {at}, {at})");
+    let account = format!(
+        "INSERT INTO account (id, kind, email, name, phone, password_hash, is_operator, version, created_at, \
+             updated_at) VALUES ({id}, 'guest', NULL, '', NULL, NULL, false, 1, {at}, {at})"
+    );
     db.execute_unprepared(&account).await.expect("an account");
     let session = format!("INSERT INTO session VALUES ({id}, {id}, {at}, {at}, NULL)");
     db.execute_unprepared(&session).await.expect("a session");

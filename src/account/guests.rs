@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{
-    AccountId, account, account::AccountKind, claim, claim::redemption, inventory::buyer, order, outbox::idempotency,
-    payment::refund, reservation, session, session::refresh, shop::member, ticket, ticket::check_in, venue::seat_map,
+    AccountId, account, account::AccountKind, claim, claim::redemption, inventory::buyer, order,
+    outbox::idempotency, payment::refund, reservation, session, session::refresh, shop::member, ticket,
+    ticket::check_in, venue::seat_map,
 };
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
@@ -67,7 +68,10 @@ fn idle(before: DateTime<Utc>) -> Select<account::Entity> {
     let own_sessions = session::Entity::find()
         .select_only()
         .column(session::Column::Id)
-        .filter(Expr::col((session::Entity, session::Column::AccountId)).equals((account::Entity, account::Column::Id)))
+        .filter(
+            Expr::col((session::Entity, session::Column::AccountId))
+                .equals((account::Entity, account::Column::Id)),
+        )
         .into_query();
     let refreshed = refresh::Entity::find()
         .filter(refresh::Column::SessionId.in_subquery(own_sessions))

@@ -36,12 +36,14 @@ fn a_school_class_behind_one_address_buys_without_a_refusal() {
             let guest = call(None, GUEST, json!({})).await;
             let token = guest.text("createGuestSession.session.accessToken");
             call(None, "{ events(first: 20) { nodes { id name seatsLeft } } }", json!({})).await;
-            let seats = "query($id: ID!) { event(id: $id) { name seatMap { zones { rows { seats { id } } } } } }";
+            let seats =
+                "query($id: ID!) { event(id: $id) { name seatMap { zones { rows { seats { id } } } } } }";
             for _ in 0..5 {
                 call(Some(&token), seats, json!({ "id": stage.event })).await;
             }
             let (one, two) = (&stage.seats[2 * pupil], &stage.seats[2 * pupil + 1]);
-            let input = json!({ "event": stage.event, "seats": [one, two], "key": format!("reserve-{pupil:08}") });
+            let input =
+                json!({ "event": stage.event, "seats": [one, two], "key": format!("reserve-{pupil:08}") });
             let reserved = call(Some(&token), RESERVE, input).await;
             let id = reserved.text("reserveSeats.reservation.id");
             let input = json!({ "reservations": [id], "key": format!("checkout-{pupil:08}") });
@@ -69,7 +71,12 @@ fn one_address_makes_sixty_guests_at_once_and_then_one_per_second() {
         assert_eq!(guest(world, SCHOOL).await.code().as_deref(), Some("RATE_LIMITED"));
         for host in 1..=61_u32 {
             let answer = guest(world, &format!("2001:db8:0:1::{host:x}")).await;
-            assert_eq!(answer.code().is_some(), host == 61, "an IPv6 /64 counts as one address: {}", answer.body);
+            assert_eq!(
+                answer.code().is_some(),
+                host == 61,
+                "an IPv6 /64 counts as one address: {}",
+                answer.body
+            );
         }
         guest(world, "2001:db8:0:2::1").await.good();
         let counted = world.app.limits.refusals();
@@ -134,7 +141,11 @@ fn guests_that_own_nothing_are_deleted_after_a_day() {
         let document = "mutation($token: String!) { acceptClaim(input: { token: $token }) { claim { id } errors { code } } }";
         world.gql(Some(&claimer), document, json!({ "token": shared.text("shareClaim.token") })).await.good();
         let refreshed = world
-            .gql(None, "mutation { createGuestSession { session { refreshToken } errors { code } } }", json!({}))
+            .gql(
+                None,
+                "mutation { createGuestSession { session { refreshToken } errors { code } } }",
+                json!({}),
+            )
             .await
             .good();
         let count = async || account::Entity::find().count(world.app.store.read()).await.expect("a count");
@@ -167,7 +178,9 @@ fn every_reference_to_accounts_keeps_a_guest() {
                 "SELECT count(*) AS n FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS f
                     WHERE m.type = 'table' AND f.\"table\" = 'account'"
             }
-            _ => "SELECT count(*) AS n FROM pg_constraint WHERE contype = 'f' AND confrelid = 'account'::regclass",
+            _ => {
+                "SELECT count(*) AS n FROM pg_constraint WHERE contype = 'f' AND confrelid = 'account'::regclass"
+            }
         };
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await;
         let count: i64 = row.expect("a query").expect("a row").try_get("", "n").expect("a number");

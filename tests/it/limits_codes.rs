@@ -84,7 +84,11 @@ fn unknown_ticket_codes_are_bounded_and_known_ones_are_not() {
         };
         scan(&ticket).await.good();
         for _ in 0..100 {
-            assert_ne!(scan(&ticket).await.refusal("checkIn").as_deref(), None, "used, but a ticket of the shop's");
+            assert_ne!(
+                scan(&ticket).await.refusal("checkIn").as_deref(),
+                None,
+                "used, but a ticket of the shop's"
+            );
         }
         for number in 0..30 {
             let answer = scan(&format!("guess-{number}")).await;
@@ -102,7 +106,12 @@ async fn order(world: &World, stage: &Stage, guest: &str, seat: usize) -> String
     world.checkout(guest, &[&reservation]).await
 }
 
-async fn pay(world: &World, address: &str, (guest, order): (&str, &str), (method, key): (&str, &str)) -> Answer {
+async fn pay(
+    world: &World,
+    address: &str,
+    (guest, order): (&str, &str),
+    (method, key): (&str, &str),
+) -> Answer {
     let input = json!({ "order": order, "method": method, "key": format!("payment-{key}") });
     world.gql_from(address, Some(guest), (PAY, input)).await
 }
@@ -115,7 +124,8 @@ fn a_buyer_has_five_declined_payments_an_hour() {
         let first = order(world, &stage, &guest, 0).await;
         let second = order(world, &stage, &guest, 1).await;
         for number in 0..5 {
-            let declined = world.pay(&guest, &first, "pm_card_chargeDeclined", &format!("decline-{number}")).await;
+            let declined =
+                world.pay(&guest, &first, "pm_card_chargeDeclined", &format!("decline-{number}")).await;
             assert_eq!(declined.data("payOrder.payment.state"), "FAILED", "{}", declined.body);
         }
         for order in [&first, &second] {
@@ -141,7 +151,8 @@ fn declined_payments_count_for_the_network_until_some_succeed() {
         for seat in 1..=5 {
             let guest = world.guest().await;
             let order = order(world, &stage, &guest, seat).await;
-            let declined = pay(world, STRANGER, (&guest, &order), ("pm_card_chargeDeclined", "once-only")).await;
+            let declined =
+                pay(world, STRANGER, (&guest, &order), ("pm_card_chargeDeclined", "once-only")).await;
             assert_eq!(declined.data("payOrder.payment.state"), "FAILED", "{}", declined.body);
         }
         let guest = world.guest().await;

@@ -23,7 +23,12 @@ async fn sign_up(world: &World, email: &str) -> Answer {
     world.gql(None, document, json!({ "email": email, "password": PASSWORD })).await
 }
 
-async fn sign_in(world: &World, address: &str, (email, password): (&str, &str), device: Option<&str>) -> Answer {
+async fn sign_in(
+    world: &World,
+    address: &str,
+    (email, password): (&str, &str),
+    device: Option<&str>,
+) -> Answer {
     let document = "mutation($input: SignInInput!) { signIn(input: $input) {
         session { deviceToken } errors { code retryAfterSeconds } } }";
     let mut input = json!({ "email": email, "password": password });
@@ -44,9 +49,14 @@ fn a_stranger_does_not_lock_out_a_device_that_signed_in_before() {
         let device = sign_up(world, ada).await.good().text("signUp.session.deviceToken");
         let bobs = sign_up(world, "bob@example.org").await.good().text("signUp.session.deviceToken");
         for _ in 0..10 {
-            assert_eq!(code(&sign_in(world, STRANGER, (ada, "a wrong one"), None).await), "WRONG_CREDENTIALS");
+            assert_eq!(
+                code(&sign_in(world, STRANGER, (ada, "a wrong one"), None).await),
+                "WRONG_CREDENTIALS"
+            );
         }
-        for (address, token) in [(STRANGER, None), (HOME, None), (HOME, Some("td_x")), (HOME, Some(bobs.as_str()))] {
+        for (address, token) in
+            [(STRANGER, None), (HOME, None), (HOME, Some("td_x")), (HOME, Some(bobs.as_str()))]
+        {
             let refused = sign_in(world, address, (ada, PASSWORD), token).await;
             assert_eq!(code(&refused), "TOO_MANY_ATTEMPTS", "{token:?}");
         }
@@ -155,6 +165,10 @@ fn a_token_ends_with_its_leeway_and_with_its_session() {
         world.gql(Some(&token), viewer, json!({})).await.good();
         world.advance(Duration::from_secs(2));
         let refused = world.gql(Some(&token), viewer, json!({})).await;
-        assert_eq!(refused.code().as_deref(), Some("UNAUTHENTICATED"), "a session that ended is not remembered");
+        assert_eq!(
+            refused.code().as_deref(),
+            Some("UNAUTHENTICATED"),
+            "a session that ended is not remembered"
+        );
     });
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every step can be the last before a crash, and can be taken by several at once.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use entity::{
     PaymentId,
     order::OrderState,
@@ -197,7 +197,7 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     row.state = Set(next);
     row.provider_ref = Set(Some(intent.reference.clone()));
     row.next_action_url = Set(intent.next_action_url.clone());
-    row.check_at = Set(now + Duration::seconds(CHECK_SECONDS));
+    row.check_at = Set(next_check(payment, now));
     row.updated_at = Set(now);
     save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
     if next == PaymentState::Captured {
@@ -258,9 +258,15 @@ async fn end(
     }
 }
 
+/// When the payment is looked at again: at its deadline at the latest, so that its places are free then.
+fn next_check(payment: &payment::Model, now: DateTime<Utc>) -> DateTime<Utc> {
+    let next = now + Duration::seconds(CHECK_SECONDS);
+    if payment.deadline > now { next.min(payment.deadline) } else { next }
+}
+
 /// Looks at the payment later.
 async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
-    let check_at = app.clock.now() + Duration::seconds(CHECK_SECONDS);
+    let check_at = next_check(payment, app.clock.now());
     let tx = app.store.begin().await?;
     payment::Entity::update_many()
         .col_expr(payment::Column::CheckAt, Expr::value(check_at))

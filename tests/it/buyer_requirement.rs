@@ -140,7 +140,7 @@ fn a_proof_stays_good_until_it_reserved_something() {
         let taken = world.wish(&guest, &stage, (0, "taken"), Some(&proof)).await;
         assert_eq!(code(&taken).as_deref(), Some("SEATS_TAKEN"), "{}", taken.body);
         // On another instance with the same keys it is as good.
-        let second = world.beside(&[], Patience::default()).await;
+        let second = world.beside(&["--access-seconds", "3600"], Patience::default()).await;
         second.wish(&guest, &stage, (1, "another"), Some(&proof)).await.good();
         second.end().await;
         let late = world.solved(&guest, &stage).await;

@@ -17,7 +17,7 @@ use super::{
     sse,
 };
 use crate::{
-    auth::{self, Viewer},
+    auth::{self, Rejected, Viewer},
     graphql::progress::Progress,
     limits::{Charges, Lane},
 };
@@ -198,7 +198,14 @@ pub(super) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result
         None => None,
         Some(value) => Some(value.to_str().ok().and_then(bearer).ok_or_else(token_refused)?),
     };
-    auth::authenticate(&engine.app, token).await.map_err(|_| token_refused())
+    auth::authenticate(&engine.app, token).await.map_err(|rejected| match rejected {
+        Rejected::Token => token_refused(),
+        // The token may be good: a client that took this for a refusal would throw its session away.
+        Rejected::Unavailable => Failure::Http(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::new("UNAVAILABLE", "Your session cannot be looked up right now: try again shortly."),
+        ),
+    })
 }
 
 fn token_refused() -> Failure {

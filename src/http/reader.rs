@@ -197,11 +197,14 @@ impl Reader {
 
     /// Reports a token that is not good; a database that is away is no fault of the client's.
     fn refuse(&self, rejected: Rejected) -> Close {
-        if rejected == Rejected::Token {
-            let Client { id, network, .. } = &self.client;
-            observe::report(&self.engine.app, id, *network, (Event::TokenRejected, "UNAUTHENTICATED"));
+        match rejected {
+            Rejected::Token => {
+                let Client { id, network, .. } = &self.client;
+                observe::report(&self.engine.app, id, *network, (Event::TokenRejected, "UNAUTHENTICATED"));
+                Close::FORBIDDEN
+            }
+            Rejected::Unavailable => Close::BUSY,
         }
-        Close::FORBIDDEN
     }
 
     /// A client that floods us without reading waits for its own answers here, but never beyond the socket's end.

@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
-use entity::{TierId, inventory::SeatStatus};
+use entity::{TierId, event::BuyerRequirement, inventory::SeatStatus};
 use tessera::{
-    inventory::{BestAvailable, Counts, Refusal, Seat, Stock, Terms, TierTerms, best_available},
+    inventory::{BestAvailable, Counts, Hoarding, Refusal, Seat, Stock, Terms, TierTerms, best_available},
     venue::{hall::Hall, plan::Plan},
 };
 use uuid::Uuid;
@@ -109,6 +109,8 @@ fn stock() -> Outcome<Stock> {
         hold_until: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: 100,
         fairness: None,
+        hoarding: Hoarding::default(),
+        requirement: BuyerRequirement::None,
         currency: "EUR".to_owned(),
         tiers: vec![TierTerms { id: TierId(Uuid::nil()), price: 2_000, fee: 100, tax: 200, hidden: false }],
         seat_tiers: vec![Some(0); plan.seats.len()],
@@ -123,6 +125,7 @@ fn stock() -> Outcome<Stock> {
         areas: Vec::new(),
         reservations: HashMap::new(),
         buyers: HashMap::new(),
+        sources: HashMap::new(),
         counts: Counts::default(),
     })
 }

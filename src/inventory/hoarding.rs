@@ -5,8 +5,8 @@
 //!
 //! - A source may have so many places of an inventory reserved and unpaid. A purchase makes room at once, so a school
 //!   class behind one address can buy one after the other.
-//! - When most of an inventory is reserved and unpaid, each source gets one reservation at a time. An honest crowd has
-//!   about one reservation per network; who hoards has many.
+//! - When most of an inventory is reserved and unpaid, each source may have as many unpaid places as one buyer. An honest
+//!   crowd has about one buyer per network; who hoards has many.
 //!
 //! A third rule shortens the reservations of a source that reserved much and bought nothing.
 //!
@@ -70,8 +70,10 @@ impl Caller {
 pub struct Hoarding {
     /// The most unpaid places of one source.
     pub per_source: Option<u32>,
-    /// With so many unpaid places in all, each source gets one reservation at a time.
+    /// With so many unpaid places in all, a source may have `in_crowd` of them.
     pub crowded: Option<u32>,
+    /// The most unpaid places of one source in a crowd. One that has none always gets a reservation.
+    pub in_crowd: u32,
     /// A source's reservations get half the time for each so many wasted places; 0: never.
     pub wasted: u32,
     /// Seconds that they last at least.
@@ -123,6 +125,7 @@ impl Shares {
         Hoarding {
             per_source: (places > 0).then(|| places.max(limit_per_buyer)),
             crowded: (percent < 100).then(|| share(percent)),
+            in_crowd: limit_per_buyer,
             wasted: self.wasted,
             shortest: self.shortest,
         }
@@ -136,7 +139,8 @@ impl Hoarding {
             return Some(Excess::Source { limit });
         }
         let is_crowded = self.crowded.is_some_and(|crowded| all >= crowded);
-        (is_crowded && own > 0).then_some(Excess::Crowded)
+        let is_more = own > 0 && own.saturating_add(wanted) > self.in_crowd;
+        (is_crowded && is_more).then_some(Excess::Crowded)
     }
 
     /// Returns how many of `seconds` a reservation gets whose source wasted so many places.
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_gets_its_limit_and_one_reservation_when_crowded() {
+    fn a_source_gets_its_limit_and_a_buyer_s_share_when_crowded() {
         let limits = SHARES.limits(941, 8, (None, None));
         let limit = Some(Excess::Source { limit: 40 });
         let cases = [
@@ -210,7 +214,9 @@ mod tests {
             ((40, 900, 1), limit),
             ((0, 900, 8), None),
             ((1, 799, 1), None),
-            ((1, 800, 1), Some(Excess::Crowded)),
+            ((1, 800, 7), None),
+            ((1, 800, 8), Some(Excess::Crowded)),
+            ((8, 800, 1), Some(Excess::Crowded)),
             ((u32::MAX, 0, 1), limit),
         ];
         for ((own, all, wanted), expected) in cases {

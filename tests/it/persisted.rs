@@ -165,24 +165,24 @@ fn only_trusted_documents_are_run_if_the_operator_says_so() {
 #[test]
 fn manifest_with_a_bad_document_stops_the_start() {
     run_once(async |_: &World| {
-        let checked = async |documents: Value| {
+        let checked = |documents: Value| {
             let file = manifest(&documents);
-            check_trusted(&config(&["--trusted-documents", file.path().to_str().expect("a path")])).await
+            check_trusted(&config(&["--trusted-documents", file.path().to_str().expect("a path")]))
         };
-        assert_eq!(checked(apollo()).await, Ok(()));
-        assert_eq!(checked(json!({ "a": KIND, "b": WATCH })).await, Ok(()));
+        assert_eq!(checked(apollo()), Ok(()));
+        assert_eq!(checked(json!({ "a": KIND, "b": WATCH })), Ok(()));
         for (document, reason) in [
             ("{", "Syntax error"),
             ("{ nope }", "Unknown field \"nope\""),
             ("query A { __typename } query B { __typename }", "several operations"),
             (&*"{".repeat(60), "nest"),
         ] {
-            let refused = checked(json!({ "fine": KIND, "bad": document })).await.expect_err("refused");
+            let refused = checked(json!({ "fine": KIND, "bad": document })).expect_err("refused");
             assert!(refused.contains("`bad`") && refused.contains(reason), "{refused}");
         }
         let mut renamed = apollo();
         renamed["operations"][0]["name"] = json!("Other");
-        assert!(checked(renamed).await.is_err_and(|reason| reason.contains("no operation of that name")));
+        assert!(checked(renamed).is_err_and(|reason| reason.contains("no operation of that name")));
         let strict = config(&["--trusted-documents-only", "true"]);
         assert!(strict.validate().is_err(), "without a manifest, all would be refused");
     });

@@ -14,7 +14,7 @@ use crate::inventory::{Hoarding, Pick, Place, Refusal, Source, Stock, Unpaid};
 const PER_SOURCE: u32 = 8;
 const CROWDED: u32 = 10;
 pub(super) const LIMITS: Hoarding =
-    Hoarding { per_source: Some(PER_SOURCE), crowded: Some(CROWDED), wasted: 0, shortest: 0 };
+    Hoarding { per_source: Some(PER_SOURCE), crowded: Some(CROWDED), in_crowd: 0, wasted: 0, shortest: 0 };
 const SOURCES: [Source; 2] = [Source(-7), Source(9)];
 
 /// Where a buyer calls from: two share each network, the others come from nowhere.

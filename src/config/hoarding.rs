@@ -13,7 +13,7 @@ pub struct HoardingSettings {
     /// Percentage of an event's places that one network may have unpaid, if that is more, 0 to 100.
     #[arg(long, global = true, env = "TESSERA_UNPAID_PERCENT_PER_NETWORK", default_value_t = 2)]
     pub unpaid_percent_per_network: u32,
-    /// Percentage of an event's places reserved and unpaid, from which on each network may have as many of them as one buyer,
+    /// Percentage of an event's places reserved and unpaid, from which on each network may have as many of them as two buyers,
     /// 1 to 100; 100 is no limit.
     #[arg(long, global = true, env = "TESSERA_UNPAID_PERCENT", default_value_t = 85)]
     pub unpaid_percent: u32,

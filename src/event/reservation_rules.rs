@@ -16,7 +16,7 @@ pub struct ReservationRules {
     pub requirement: BuyerRequirement,
     /// Unpaid places that one network may have: `None` is the server's default, 0 is no limit.
     pub unpaid_per_network: Option<i32>,
-    /// Percentage of unpaid places from which on each network may have as many of them as one buyer: `None` is the server's
+    /// Percentage of unpaid places from which on each network may have as many of them as two buyers: `None` is the server's
     /// default, 100 is no limit.
     pub unpaid_percent: Option<i32>,
 }

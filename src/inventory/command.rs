@@ -256,7 +256,7 @@ pub enum Refusal {
         /// When the first of them come back unless they are bought; `None` if all are being paid.
         at: Option<DateTime<Utc>>,
     },
-    /// Most places are reserved and unpaid, so each network may have as many of them as one buyer.
+    /// Most places are reserved and unpaid, so each network may have as many of them as two buyers.
     Crowded {
         /// When the network's reservations end unless they are bought; `None` if all are being paid.
         at: Option<DateTime<Utc>>,

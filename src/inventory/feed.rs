@@ -33,8 +33,8 @@ const RESUME: u64 = 500;
 const RESUME_MAX: i64 = 5_000;
 /// A message that changes this many places takes in no further version.
 const ENOUGH: usize = 1_000;
-/// Where a delta has more places than this, a snapshot is shorter.
-const PLACES_MAX: usize = 5_000;
+/// Where a delta has more places than this, a snapshot is shorter. A delta of so many fits into one message to a socket.
+const PLACES_MAX: usize = 3_000;
 
 /// What a reader of the feed gets.
 #[derive(Clone, Debug, PartialEq, Eq)]

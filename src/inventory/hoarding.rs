@@ -5,8 +5,8 @@
 //!
 //! - A source may have so many places of an inventory reserved and unpaid. A purchase makes room at once, so a school
 //!   class behind one address can buy one after the other.
-//! - When most of an inventory is reserved and unpaid, each source may have as many unpaid places as one buyer. An honest
-//!   crowd has about one buyer per network; who hoards has many.
+//! - When most of an inventory is reserved and unpaid, each source may have as many unpaid places as two buyers. An honest
+//!   crowd has one or two buyers per network; a hoarder has many.
 //!
 //! A third rule shortens the reservations of a source that reserved much and bought nothing.
 //!
@@ -125,7 +125,7 @@ impl Shares {
         Hoarding {
             per_source: (places > 0).then(|| places.max(limit_per_buyer)),
             crowded: (percent < 100).then(|| share(percent)),
-            in_crowd: limit_per_buyer,
+            in_crowd: limit_per_buyer.saturating_mul(2),
             wasted: self.wasted,
             shortest: self.shortest,
         }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_gets_its_limit_and_a_buyer_s_share_when_crowded() {
+    fn a_source_gets_its_limit_and_two_buyers_share_when_crowded() {
         let limits = SHARES.limits(941, 8, (None, None));
         let limit = Some(Excess::Source { limit: 40 });
         let cases = [
@@ -214,9 +214,9 @@ mod tests {
             ((40, 900, 1), limit),
             ((0, 900, 8), None),
             ((1, 799, 1), None),
-            ((1, 800, 7), None),
-            ((1, 800, 8), Some(Excess::Crowded)),
-            ((8, 800, 1), Some(Excess::Crowded)),
+            ((8, 800, 8), None),
+            ((9, 800, 8), Some(Excess::Crowded)),
+            ((16, 800, 1), Some(Excess::Crowded)),
             ((u32::MAX, 0, 1), limit),
         ];
         for ((own, all, wanted), expected) in cases {

@@ -363,9 +363,9 @@ fn only_the_named_operation_runs() {
         // What is in the document is weighed although it does not run.
         let hidden = format!("query A{{__typename}} query B{{{}}}", many(31, "a#:__typename "));
         refused(world, &hidden, "TOO_MANY_ALIASES").await;
-        // Nothing is stored for anybody: a persisted query is a request without a document.
+        // A hash alone finds nothing.
         let hash = r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}"#;
-        world.post(&[JSON], hash).await.refused(400, "BAD_REQUEST");
+        world.post(&[JSON], hash).await.refused(200, "PERSISTED_QUERY_NOT_FOUND");
     });
 }
 

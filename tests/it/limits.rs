@@ -21,10 +21,6 @@ async fn guest(world: &World, address: &str) -> Answer {
     world.gql_from(address, None, (GUEST, json!({}))).await
 }
 
-async fn guest_token(world: &World, address: &str) -> String {
-    guest(world, address).await.good().text("createGuestSession.session.accessToken")
-}
-
 #[test]
 fn a_school_class_behind_one_address_buys_without_a_refusal() {
     run(async |world: &World| {
@@ -126,7 +122,7 @@ fn an_operation_over_its_lane_is_refused_with_a_time_to_come_back() {
 fn guests_that_own_nothing_are_deleted_after_a_day() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let coupon = world.published(&stage, json!({})).await;
+        let coupon = world.published(&stage, json!({ "shareable": true })).await;
         for _ in 0..3 {
             world.guest().await;
         }
@@ -174,7 +170,7 @@ fn every_reference_to_accounts_keeps_a_guest() {
     run(async |world: &World| {
         let db = world.app.store.read();
         let sql = match world.backend {
-            "sqlite" => {
+            "SQLite" => {
                 "SELECT count(*) AS n FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS f
                     WHERE m.type = 'table' AND f.\"table\" = 'account'"
             }

@@ -47,7 +47,7 @@ user_error! {
         /// Your network (an IPv4 address or an IPv6 /64) would have more than `limit` unpaid places of this event; it has
         /// `taken`. Pay for what you reserved, or come back at `availableAt`, when the first of them run out.
         TooManyUnpaid,
-        /// Most places of this event are reserved and unpaid, so each network may have as many of them as one buyer. Pay for what
+        /// Most places of this event are reserved and unpaid, so each network may have as many of them as two buyers. Pay for what
         /// you reserved, or come back at `availableAt`, when your network's reservations run out.
         MostlyUnpaid,
         /// This event is sold to signed-up users only: see `signUp`.
@@ -169,7 +169,7 @@ impl ReservationError {
                 retryable: true,
                 ..new(
                     Code::MostlyUnpaid,
-                    "most places are unpaid; each network may have as many of them as one buyer",
+                    "most places are unpaid; each network may have as many of them as two buyers",
                 )
             },
             Refusal::RegistrationRequired => {

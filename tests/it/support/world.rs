@@ -146,6 +146,11 @@ impl World {
         }
     }
 
+    /// Returns a view of this world whose requests come from no network. Not to be ended.
+    pub(crate) fn from_nowhere(&self) -> Self {
+        Self { address: None, ..self.from("0.0.0.0") }
+    }
+
     /// A second application on the same database, with the same keys and the same time.
     pub(crate) async fn second(&self) -> App {
         self.second_at(&self.url).await

@@ -1,0 +1,96 @@
+//! The end of unpaid orders: each ends with the first of its reservations.
+
+use entity::{
+    OrderId,
+    order::{self, OrderState},
+    payment::{self, PaymentState},
+    reservation::{self, ReservationState},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Query,
+};
+
+use super::{by_id, end, has_live_payment};
+use crate::{
+    app::App,
+    error::{Fault, Faulty},
+    store::save_versioned,
+};
+
+/// Orders that are read at once of those whose time is up.
+const EXPIRE_BATCH: u64 = 100;
+
+/// Ends the unpaid orders whose time is up; returns the number of orders that it looked at.
+///
+/// Correctness does not wait for this: the reservations of such an order can be taken from at once.
+pub async fn expire_due(app: &App) -> Faulty<usize> {
+    let being_paid = Query::select()
+        .column(payment::Column::OrderId)
+        .from(payment::Entity)
+        .and_where(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
+        .to_owned();
+    let due = order::Entity::find()
+        .select_only()
+        .column(order::Column::Id)
+        .filter(order::Column::State.eq(OrderState::AwaitingPayment))
+        .filter(order::Column::ExpiresAt.lte(app.clock.now()))
+        .filter(order::Column::Id.not_in_subquery(being_paid))
+        .order_by_asc(order::Column::Id)
+        .limit(EXPIRE_BATCH);
+    let (mut count, mut last) = (0, None);
+    loop {
+        let after = last.map(|last| order::Column::Id.gt(last));
+        let ids: Vec<OrderId> =
+            due.clone().filter(Condition::all().add_option(after)).into_tuple().all(app.store.read()).await?;
+        for id in &ids {
+            // One order in trouble is no reason to leave the others, nor are a hundred.
+            if let Err(fault) = expire_or_prolong(app, *id).await {
+                tracing::warn!(order = %id.0, ?fault, "an order could not be ended");
+            }
+        }
+        count += ids.len();
+        last = ids.last().copied();
+        if last.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// Sets the order's end to that of its reservations, or ends it when one of them has ended.
+pub(super) async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
+    let order = by_id(app, id).await?;
+    // Asked before the reservations are looked at: one that begins afterwards moves the order, and what is decided here
+    // is stale then. The other way round, one that ended in between would have left its reservations looking as if
+    // they were being paid.
+    if order.state != OrderState::AwaitingPayment || has_live_payment(app, id).await? {
+        return Ok(());
+    }
+    let now = app.clock.now();
+    let reservations =
+        reservation::Entity::find().filter(reservation::Column::OrderId.eq(id)).all(app.store.read()).await?;
+    let alive = |row: &reservation::Model| row.state == ReservationState::Active && row.deadline > now;
+    let until = reservations.iter().map(|row| row.deadline).min();
+    match until {
+        Some(until) if reservations.iter().all(alive) => prolong(app, order, until).await,
+        Some(_) | None => end(app, order, OrderState::Expired).await,
+    }
+}
+
+/// Sets the order's end to `until`.
+async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty<()> {
+    if order.expires_at == until {
+        return Ok(());
+    }
+    let tx = app.store.begin().await?;
+    let version = order.version;
+    let mut row = order.into_active_model();
+    row.expires_at = Set(until);
+    row.updated_at = Set(app.clock.now());
+    match save_versioned::<order::Entity>(&tx, row, version, "order").await {
+        Ok(_) => Ok(tx.commit().await?),
+        // Whoever changed it meanwhile, paid or cancelled it: nothing to prolong.
+        Err(Fault::Stale(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}

@@ -174,7 +174,7 @@ fn every_reference_to_accounts_keeps_a_guest() {
     run(async |world: &World| {
         let db = world.app.store.read();
         let sql = match world.backend {
-            "sqlite" => {
+            "SQLite" => {
                 "SELECT count(*) AS n FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS f
                     WHERE m.type = 'table' AND f.\"table\" = 'account'"
             }

@@ -55,7 +55,7 @@ use crate::{
     app::App,
     config::Config,
     graphql::{Schema, complete::Shape},
-    telemetry::traces,
+    telemetry::{Event, traces},
 };
 use admission::{Admission, Load};
 use answer::{Failure, MediaType};
@@ -236,7 +236,13 @@ async fn frame(
     let (version, arrival) = (request.version(), request.extensions().get::<Arrival>().cloned());
     let mut response = match rules.refusal(&mut request) {
         None => next.run(request).instrument(span).await,
-        Some(refusal) => refusal,
+        Some(refusal) => {
+            if refusal.status() == StatusCode::MISDIRECTED_REQUEST {
+                let network = request.extensions().get().copied();
+                observe::report(&app, &id, network, (Event::HostRefused, "HOST_NOT_ALLOWED"));
+            }
+            refusal
+        }
     };
     rules.finish(version, arrival.as_ref(), &mut response);
     app.metrics.http_request(route, response.status().as_u16());

@@ -33,6 +33,11 @@ struct State {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Limit {
+    rule: &'static str,
+}
+
 type Real = Gauge<f64, AtomicU64>;
 
 /// Gauges that are set, and counters that are taken over, when metrics are asked for.
@@ -44,6 +49,7 @@ pub(super) struct Sampled {
     desk_queue: Gauge,
     payments: Family<State, Gauge>,
     payments_at: Mutex<Option<Instant>>,
+    limits: Family<Limit, Counter>,
     shared_executions: Counter,
     answers_from_memory: Counter,
     coupons_counted: Counter,
@@ -66,6 +72,8 @@ impl Sampled {
             "Payments that are not decided, by state",
             self.payments.clone(),
         );
+        let help = "Calls and attempts refused by a limit per network, account or shop, by rule";
+        to.register("tessera_limit_refusals", help, self.limits.clone());
         let help = "Responses made once for many subscribers";
         to.register("tessera_shared_executions", help, self.shared_executions.clone());
         let help = "Answers given from memory, without being executed";
@@ -128,6 +136,9 @@ pub async fn sample(app: &App) {
     let desks = app.desks.open();
     sampled.desks.set(signed(desks.len() as u64));
     sampled.desk_queue.set(signed(desks.iter().map(|desk| desk.waiting() as u64).sum()));
+    for (rule, count) in app.limits.refusals() {
+        raise(&sampled.limits.get_or_create(&Limit { rule }), count);
+    }
     let figures = &app.figures;
     raise(&sampled.shared_executions, figures.shared_executions.load(Relaxed));
     raise(&sampled.answers_from_memory, figures.answers_from_memory.load(Relaxed));

@@ -32,6 +32,7 @@ use crate::{
     app::App,
     auth::Network,
     config::{Config, NetworkSettings},
+    telemetry::{Counted, Event, Sighting},
 };
 
 /// Connections that the system keeps until they are accepted.
@@ -84,6 +85,7 @@ pub async fn serve(app: &App, router: Router, listener: Listener, timeouts: Time
     // If this future is dropped, so are the connections.
     let _cut = cut.clone().drop_guard();
     let server = Arc::new(Server {
+        app: app.clone(),
         builder: protocol::builder(tasks.clone()),
         router,
         slots: Slots::new(limits),
@@ -110,7 +112,6 @@ pub async fn serve(app: &App, router: Router, listener: Listener, timeouts: Time
 
 /// Accepts until shutdown. No failure ends it.
 async fn accept(server: &Arc<Server>, tcp: &TcpListener, tasks: &TaskTracker) {
-    let mut refusals = Refusals { reported: None, count: 0 };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -122,10 +123,11 @@ async fn accept(server: &Arc<Server>, tcp: &TcpListener, tasks: &TaskTracker) {
                 Ok((activity, slot)) => {
                     let server = Arc::clone(server);
                     tasks.spawn(async move {
+                        let _counted = Counted::one(&server.app.metrics.connections);
                         server.serve(stream, peer.ip().to_canonical(), slot, activity).await;
                     });
                 }
-                Err(rule) => refusals.report(rule, peer.ip()),
+                Err(rule) => server.report(rule, peer.ip()),
             },
             // The peer gave up before it was accepted.
             Err(error) if is_of_peer(&error) => {}
@@ -143,25 +145,9 @@ fn is_of_peer(error: &io::Error) -> bool {
     [ConnectionAborted, ConnectionRefused, ConnectionReset].contains(&error.kind())
 }
 
-/// Refused connections, reported once a second.
-struct Refusals {
-    reported: Option<Instant>,
-    count: u64,
-}
-
-impl Refusals {
-    fn report(&mut self, rule: &'static str, peer: IpAddr) {
-        self.count += 1;
-        if self.reported.is_none_or(|at| at.elapsed() >= Duration::from_secs(1)) {
-            let network = Network::of(peer).address();
-            tracing::warn!(rule, refused = self.count, last.network = %network, "connections are refused");
-            *self = Self { reported: Some(Instant::now()), count: 0 };
-        }
-    }
-}
-
 /// What all connections share.
 struct Server {
+    app: App,
     builder: Builder<Spawner>,
     router: Router,
     slots: Slots,
@@ -185,6 +171,14 @@ impl Server {
         let mut slot = self.slots.take(&activity).await.ok_or("connections_total")?;
         slot.network = place;
         Ok((activity, slot))
+    }
+
+    /// Counts and reports a refused connection.
+    fn report(&self, rule: &'static str, peer: IpAddr) {
+        self.app.metrics.refused(rule);
+        let refused = Sighting::new(Event::ConnectionLimit, rule);
+        let refused = Sighting { network: Some(Network::of(peer)), ..refused };
+        self.app.security.report(&refused, self.app.clock.now());
     }
 
     /// Returns whether connections from this address count for its network. Those of a proxy are its clients'.

@@ -58,7 +58,7 @@ enum Command {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let exporter = telemetry::start(cli.config.is_production(), &cli.config.telemetry);
-    let ended = run(cli).await;
+    let ended = Box::pin(run(cli)).await;
     if let Some(exporter) = exporter {
         exporter.shut_down().await;
     }

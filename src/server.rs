@@ -145,10 +145,10 @@ fn restrict_files(config: &Config) {
             let path_shown = path.display();
             match files::restrict(&path) {
                 Ok(()) => {
-                    tracing::info!(path = %path_shown, mode = format!("{mode:04o}"), "restricted a database file to its owner")
+                    tracing::info!(path = %path_shown, mode = format!("{mode:04o}"), "restricted a database file to its owner");
                 }
                 Err(error) => {
-                    tracing::warn!(path = %path_shown, %error, "other users of this machine can read the database")
+                    tracing::warn!(path = %path_shown, %error, "other users of this machine can read the database");
                 }
             }
         }

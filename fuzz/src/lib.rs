@@ -62,7 +62,8 @@ fn is_same(one: &Value, other: &Value) -> bool {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
         }
         (Value::Object(one), Value::Object(other)) => {
-            let same = |(key, value): (&String, &Value)| other.get(key).is_some_and(|found| is_same(value, found));
+            let same =
+                |(key, value): (&String, &Value)| other.get(key).is_some_and(|found| is_same(value, found));
             one.len() == other.len() && one.iter().all(same)
         }
         (Value::Number(one), Value::Number(other)) if one.is_f64() && other.is_f64() => {

@@ -23,13 +23,12 @@ pub(super) async fn begin(
     email: &str,
     device: Option<Uuid>,
 ) -> Result<Attempt, Refusal> {
-    let windows = match device {
-        Some(device) => vec![(Rule::DevicePasswords, Subject::Id(device))],
-        None => {
-            let network = app.limits.network_subject(viewer);
-            let network = network.map(|network| (Rule::NetworkPasswords, network));
-            network.into_iter().chain([(Rule::Passwords, Subject::digest(&spelling(email)))]).collect()
-        }
+    let windows = if let Some(device) = device {
+        vec![(Rule::DevicePasswords, Subject::Id(device))]
+    } else {
+        let network = app.limits.network_subject(viewer);
+        let network = network.map(|network| (Rule::NetworkPasswords, network));
+        network.into_iter().chain([(Rule::Passwords, Subject::digest(&spelling(email)))]).collect()
     };
     try_begin(app, windows).await
 }

@@ -232,7 +232,7 @@ mod tests {
         let first = join(&queue, 1).now_or_never().unwrap().unwrap();
         let mut flood: Vec<_> = (0..4).map(|_| join(&queue, 1)).collect();
         let other = join(&queue, 2);
-        let displaced: Vec<_> = flood.iter_mut().map(|waiting| waiting.now_or_never()).collect();
+        let displaced: Vec<_> = flood.iter_mut().map(FutureExt::now_or_never).collect();
         assert!(matches!(displaced[..], [None, None, None, Some(Err(Crowded))]), "{displaced:?}");
         flood.truncate(3);
         let mut waiting: Vec<_> = flood.into_iter().map(|waiting| (1, waiting)).collect();

@@ -38,12 +38,11 @@ pub async fn serve_metrics(app: App, listener: TcpListener) {
     loop {
         let stream = tokio::select! {
             () = app.shutdown.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    sleep(REST).await;
-                    continue;
-                }
+            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                stream
+            } else {
+                sleep(REST).await;
+                continue;
             },
         };
         let Ok(slot) = slots.clone().try_acquire_owned() else { continue };

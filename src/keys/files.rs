@@ -290,7 +290,7 @@ mod tests {
         let ticket = made.join("ticket.pem");
         for mode in [0o640, 0o604] {
             fs::set_permissions(&ticket, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(SigningKeys::exposed(&made), [ticket.clone()]);
+            assert_eq!(SigningKeys::exposed(&made), std::slice::from_ref(&ticket));
         }
     }
 

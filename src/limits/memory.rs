@@ -65,9 +65,12 @@ struct Buckets {
     is_full: AtomicBool,
 }
 
+/// The failures of a subject, each with a number of its own.
+type Failures = Vec<(u64, DateTime<Utc>)>;
+
 struct Windows {
     window: Window,
-    lists: Cache<Subject, Arc<Mutex<Vec<(u64, DateTime<Utc>)>>>>,
+    lists: Cache<Subject, Arc<Mutex<Failures>>>,
 }
 
 /// All limits' state in memory.
@@ -237,7 +240,7 @@ mod tests {
         assert_eq!(buckets.charge(address(1), 3), Err(Full { retry_after: TimeDelta::seconds(3) }));
         clock.advance(Duration::from_secs(3));
         assert_eq!(buckets.charge(address(1), 3), Ok(0));
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert_eq!(buckets.charge(address(1), 1_000), Ok(0), "a cost above the burst is the burst");
     }
 

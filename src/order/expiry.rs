@@ -1,5 +1,6 @@
 //! The end of unpaid orders: each ends with the first of its reservations.
 
+use chrono::{DateTime, Utc};
 use entity::{
     OrderId,
     order::{self, OrderState},

@@ -21,8 +21,7 @@ use entity::{
 };
 use futures_util::{Stream, stream};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Query,
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -174,7 +173,7 @@ pub async fn extend_reservation(
 ) -> Result<Reservation, inventory::Refusal> {
     let reservation = inventory::extend(app, viewer, id).await?;
     if let Some(order) = reservation.held.order {
-        expire_or_prolong(app, order).await?;
+        expiry::expire_or_prolong(app, order).await?;
     }
     Ok(reservation)
 }

@@ -10,7 +10,8 @@ use super::{
     basket::{Basket, Line},
     by_id,
     checkout::RESERVATIONS_MAX,
-    expire_or_prolong, live_reservations,
+    expiry::expire_or_prolong,
+    live_reservations,
 };
 use crate::{
     app::App,

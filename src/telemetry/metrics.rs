@@ -102,7 +102,7 @@ pub struct Metrics {
     watch_lag: Histogram,
     /// Open network connections.
     pub connections: Gauge,
-    /// Open WebSockets.
+    /// Open sockets of subscribers.
     pub sockets: Gauge,
     /// Running subscriptions.
     pub subscriptions: Gauge,

@@ -212,8 +212,8 @@ mod tests {
 
     use super::*;
 
-    fn network(number: u32) -> Option<Network> {
-        Some(Network::of(IpAddr::V4(Ipv4Addr::from(number))))
+    fn network(number: u32) -> Network {
+        Network::of(IpAddr::V4(Ipv4Addr::from(number)))
     }
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -223,13 +223,16 @@ mod tests {
     #[test]
     fn the_first_event_is_logged_and_the_rest_of_the_minute_is_one_number() {
         let security = Security::default();
-        let key = (Event::SignInFailed, network(1));
+        let key = (Event::SignInFailed, Some(network(1)));
         assert_eq!(security.admit(key, at(0)), Line::Event { counted_before: 0 });
         for second in 1..60 {
             assert_eq!(security.admit(key, at(second)), Line::Nothing);
         }
-        assert_eq!(security.admit((Event::Forbidden, network(1)), at(5)), Line::Event { counted_before: 0 });
-        assert_eq!(security.admit((key.0, network(2)), at(5)), Line::Event { counted_before: 0 });
+        assert_eq!(
+            security.admit((Event::Forbidden, Some(network(1))), at(5)),
+            Line::Event { counted_before: 0 }
+        );
+        assert_eq!(security.admit((key.0, Some(network(2))), at(5)), Line::Event { counted_before: 0 });
         assert_eq!(security.take_over(at(59)), []);
         assert_eq!(security.take_over(at(60)), [(key, 59)]);
         assert_eq!(security.take_over(at(70)), [], "single events need no summary");
@@ -248,8 +251,9 @@ mod tests {
     #[test]
     fn many_networks_do_not_fill_the_memory() {
         let security = Security::default();
-        let logged = (0..50_000)
-            .filter(|number| security.admit((Event::RateLimited, network(*number)), at(0)) != Line::Nothing);
+        let logged = (0..50_000).filter(|number| {
+            security.admit((Event::RateLimited, Some(network(*number))), at(0)) != Line::Nothing
+        });
         assert_eq!(logged.count(), WINDOWS_MAX + 1);
         assert_eq!(security.lock().len(), WINDOWS_MAX + 1);
     }

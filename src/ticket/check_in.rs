@@ -56,12 +56,12 @@ pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<tick
     let network = app.limits.network_subject(viewer).map(|network| (Rule::NetworkScans, network));
     // A gate scans many tickets quickly, and some twice: only codes that are none of its shop's count.
     let guess = app.limits.attempt([own].into_iter().chain(network)).await.map_err(Fault::from)?;
-    let scanned = scan(app, viewer, scanner, &input).await;
-    match &scanned {
+    let outcome = scan(app, viewer, scanner, &input).await;
+    match &outcome {
         Err(Scanned::Foreign(_)) => {}
         Ok(_) | Err(Scanned::Known(_)) => guess.forgive().await,
     }
-    scanned.map_err(|(Scanned::Foreign(error) | Scanned::Known(error))| error)
+    outcome.map_err(|(Scanned::Foreign(error) | Scanned::Known(error))| error)
 }
 
 /// Why a scanned code admits nobody.

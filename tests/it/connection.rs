@@ -115,7 +115,7 @@ fn a_body_that_stops_or_never_ends_is_refused_by_every_handler() {
         // Nobody reads this body, and the next request is not searched for in it.
         let mut peer = Peer::connect(&address).await;
         peer.send("POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000000\r\n\r\n").await;
-        peer.flood(&[b'x'; 65_536]).await;
+        peer.flood(&vec![b'x'; 65_536]).await;
     });
 }
 

@@ -76,7 +76,7 @@ fn a_full_queue_refuses_at_once_and_payers_come_first() {
         jam.execute_unprepared("UPDATE inventory SET updated_at = updated_at").await.expect("locked");
         let crowd: Vec<_> = (0..6_000)
             .map(|index| {
-                let (app, viewer) = (world.app.clone(), buyer.clone());
+                let (app, viewer) = (world.app.clone(), buyer);
                 let pick = Pick::Admission { area: 0, quantity: 8 };
                 let reserve = Reserve { event, pick, key: format!("of-the-crowd-{index}") };
                 world.app.spawn(async move { inventory::reserve(&app, &viewer, reserve).await })
@@ -130,7 +130,7 @@ fn a_repeated_key_disturbs_no_neighbour() {
         for (index, buyer) in buyers.into_iter().enumerate() {
             let pick = Pick::Admission { area: 0, quantity: 2 };
             let reserve = Reserve { event, pick, key: format!("a-neighbour-{index}") };
-            for (viewer, reserve) in [(buyer, reserve), (repeater.clone(), again())] {
+            for (viewer, reserve) in [(buyer, reserve), (repeater, again())] {
                 let app = world.app.clone();
                 asked.push(world.app.spawn(async move { inventory::reserve(&app, &viewer, reserve).await }));
             }

@@ -245,7 +245,7 @@ fn idle_time_is_exact_over_tabs_and_instances() {
         let token = world.guest().await;
         let viewer = auth::authenticate(&world.app, Some(&token)).await.expect("a viewer");
         let tabs = (0..8_u32).map(|tab| {
-            let (app, viewer) = (apps[tab as usize % 2].clone(), viewer.clone());
+            let (app, viewer) = (apps[tab as usize % 2].clone(), viewer);
             world.app.spawn(async move {
                 for round in 0..1_000_u32 {
                     let key = format!("tab-{tab}-round-{round}");
@@ -327,7 +327,7 @@ fn the_limit_counts_orders_and_a_refund_frees_it() {
         let viewer = auth::authenticate(&world.app, Some(&buyer)).await.expect("a viewer");
         let tabs = async |seats: std::ops::Range<u32>, round: &str| {
             let tries = seats.map(|seat| {
-                let (app, viewer) = (apps[seat as usize % 2].clone(), viewer.clone());
+                let (app, viewer) = (apps[seat as usize % 2].clone(), viewer);
                 let key = format!("{round}-{seat}-tab");
                 world.app.spawn(async move {
                     inventory::reserve(&app, &viewer, Reserve { event, pick: Pick::Seats(vec![seat]), key })

@@ -125,7 +125,7 @@ async fn history(
     let time = world.app.spawn(time(shared.clone(), Random::new(!seed), ran.clone()));
     let clients = viewers.iter().enumerate().map(|(number, viewer)| {
         let (name, seed) = (format!("client-{seed}-{number}"), seed << 16 | number as u64);
-        world.app.spawn(Client::new(shared.clone(), viewer.clone(), seed, name).act(ACTS))
+        world.app.spawn(Client::new(shared.clone(), *viewer, seed, name).act(ACTS))
     });
     for client in join_all(clients.collect::<Vec<_>>()).await {
         client.unwrap_or_else(|panic| panic!("{what}: {panic}"));

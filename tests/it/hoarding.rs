@@ -23,7 +23,7 @@ impl World {
     /// Tries to reserve these seats for a new guest; their token and the answer.
     async fn grab(&self, stage: &Stage, seats: &[String]) -> (String, Answer) {
         // The guests were made long ago: how many a network makes is another limit.
-        let guest = self.from_nowhere().guest().await;
+        let guest = self.without_network().guest().await;
         let answer = self.grab_for(&guest, stage, json!({ "seatIds": seats })).await;
         (guest, answer)
     }
@@ -88,7 +88,7 @@ fn one_network_gets_at_most_five_percent_of_an_event() {
                 Some(_) => panic!("{}", answer.body),
             }
         }
-        println!(
+        eprintln!(
             "on {}: {} of 950 places from one network, {refused} refused",
             world.backend,
             world.unpaid().await

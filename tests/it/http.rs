@@ -273,7 +273,10 @@ fn only_listed_pages_may_call() {
         assert_eq!(listed.header("access-control-allow-credentials"), "");
         let called = open.post(&[JSON, ("origin", SHOP)], BODY).await;
         assert_eq!(called.header("access-control-allow-origin"), SHOP);
-        assert_eq!(called.header("access-control-expose-headers"), "x-request-id,retry-after,etag,ratelimit-limit,ratelimit-remaining,ratelimit-reset,ratelimit-policy");
+        assert_eq!(
+            called.header("access-control-expose-headers"),
+            "x-request-id,retry-after,etag,ratelimit-limit,ratelimit-remaining,ratelimit-reset,ratelimit-policy"
+        );
         let foreign =
             ["https://evil.example", "null", "https://shop.example.evil.example", "http://shop.example", "*"];
         for origin in foreign {

@@ -126,9 +126,9 @@ fn guests_that_own_nothing_are_deleted_after_a_day() {
         for _ in 0..3 {
             world.guest().await;
         }
-        let (reserver, buyer, claimer, giver) =
+        let (holder, buyer, claimer, giver) =
             (world.guest().await, world.guest().await, world.guest().await, world.guest().await);
-        world.reserve(&reserver, &stage.event, &[&stage.seats[0]]).await;
+        world.reserve(&holder, &stage.event, &[&stage.seats[0]]).await;
         world.buy(&buyer, &stage.event, &[&stage.seats[1]]).await;
         world.claim(&claimer, &coupon).await;
         let (given, _) = world.claim(&giver, &coupon).await;

@@ -27,7 +27,9 @@ async fn guess(world: &World, address: &str, (token, shop): (&str, &str), code: 
 fn new_guests_of_one_network_have_no_new_guesses() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let strict = world.beside(&["--network-code-failures", "5:60", "--access-seconds", "3600"], Patience::default()).await;
+        let strict = world
+            .beside(&["--network-code-failures", "5:60", "--access-seconds", "3600"], Patience::default())
+            .await;
         for number in 0..6 {
             let guest = world.guest().await;
             let answer = guess(&strict, STRANGER, (&guest, &stage.shop), &format!("WRONG-{number}")).await;

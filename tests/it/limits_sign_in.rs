@@ -80,9 +80,10 @@ fn a_stranger_does_not_lock_out_a_device_that_signed_in_before() {
 fn ten_aliases_in_one_document_are_ten_attempts() {
     run(async |world: &World| {
         sign_up(world, "ada@example.org").await.good();
-        let aliases: String = (0..10)
-            .map(|n| format!("a{n}: signIn(input: {{ email: \"ada@example.org\", password: \"wrong {n}\" }}) {{ errors {{ code }} }} "))
-            .collect();
+        let aliases = (0..10)
+            .map(|n| format!("a{n}: signIn(input: {{ email: \"ada@example.org\", password: \"wrong {n}\" }}) {{ errors {{ code }} }}"))
+            .collect::<Vec<_>>()
+            .join(" ");
         let answer = world.gql(None, &format!("mutation {{ {aliases} }}"), json!({})).await;
         assert_eq!(answer.data("a9.errors.0.code"), "WRONG_CREDENTIALS", "{}", answer.body);
         let next = sign_in(world, HOME, ("ada@example.org", PASSWORD), None).await;

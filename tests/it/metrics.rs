@@ -89,7 +89,7 @@ fn operations_payments_and_refusals_are_counted() {
         assert!(text.ends_with("# EOF\n"));
         let (_, samples) = read(&text);
         let value = |series: &str| {
-            samples.get(series).map(String::as_str).unwrap_or_else(|| panic!("no {series} in {text}"))
+            samples.get(series).map_or_else(|| panic!("no {series} in {text}"), String::as_str)
         };
         let operation = |name: &str, kind: &str, outcome: &str| {
             value(&format!(

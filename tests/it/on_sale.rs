@@ -196,7 +196,7 @@ fn honest_buyers_are_hardly_ever_refused_by_the_rules() {
             asked += outcome.asked;
             refused += outcome.by_rule.len();
             let share = f64::from(outcome.most_unpaid) * 100.0 / f64::from(capacity);
-            println!(
+            eprintln!(
                 "{name} of {capacity}, seed {seed}: {} reservations asked for, {} places sold, {} sold out, at most \
                  {share:.0} % unpaid, {} refused by the rules {:?}",
                 outcome.asked,
@@ -206,7 +206,7 @@ fn honest_buyers_are_hardly_ever_refused_by_the_rules() {
                 outcome.by_rule
             );
         }
-        println!("{name}: {refused} of {asked} reservations refused by the rules");
+        eprintln!("{name}: {refused} of {asked} reservations refused by the rules");
         assert!(refused * 1_000 < asked as usize, "{name}: {refused} of {asked}");
     }
 }

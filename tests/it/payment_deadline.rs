@@ -34,7 +34,7 @@ fn places_are_free_at_the_hard_maximum_plus_the_grace_however_often_an_order_is_
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let old = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
-        world.advance(Duration::from_secs(300));
+        world.advance(Duration::from_mins(5));
         // The first to reach its maximum counts for all of the order.
         let young = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
         let mut now = 300;

@@ -49,11 +49,11 @@ fn of_64_buyers_of_one_seat_exactly_one_wins() {
         for seed in 0..SEEDS {
             let seat = u32::try_from(seed % stage.seats.len()).expect("small");
             let tries = shuffled((0..BUYERS).collect(), seed).into_iter().map(|index| {
-                let (app, viewer) = (apps[(index + seed) % 2].clone(), buyers[index].clone());
+                let (app, viewer) = (apps[(index + seed) % 2].clone(), buyers[index]);
                 let key = format!("race-{seed}-{index}");
                 world.app.spawn(async move {
                     let reserve = Reserve { event, pick: Pick::Seats(vec![seat]), key };
-                    (viewer.clone(), inventory::reserve(&app, &viewer, reserve).await)
+                    (viewer, inventory::reserve(&app, &viewer, reserve).await)
                 })
             });
             let mut winners = Vec::new();
@@ -83,7 +83,7 @@ fn the_limit_is_exact_under_parallel_requests() {
         let apps = [world.app.clone(), second.clone()];
         let buyer = viewers(world, 1).await.remove(0);
         let tries = (0..u32::try_from(stage.seats.len()).expect("few")).map(|seat| {
-            let (app, viewer) = (apps[seat as usize % 2].clone(), buyer.clone());
+            let (app, viewer) = (apps[seat as usize % 2].clone(), buyer);
             world.app.spawn(async move {
                 let reserve =
                     Reserve { event, pick: Pick::Seats(vec![seat]), key: format!("tab-number-{seat}") };
@@ -109,7 +109,7 @@ fn the_same_key_at_once_reserves_once() {
         for round in 0..20 {
             let seat = u32::try_from(round % stage.seats.len()).expect("few");
             let tries = (0..10).map(|tab| {
-                let (app, viewer) = (apps[tab % 2].clone(), buyer.clone());
+                let (app, viewer) = (apps[tab % 2].clone(), buyer);
                 world.app.spawn(async move {
                     let reserve =
                         Reserve { event, pick: Pick::Seats(vec![seat]), key: format!("same-key-{round}") };
@@ -229,7 +229,7 @@ fn repeated_keys_do_not_starve_the_neighbours() {
         let event = world.only_event().await;
         let (impatient, others) = (viewers(world, 1).await.remove(0), viewers(world, 20).await);
         let repeated = (0..40).map(|_| {
-            let (app, viewer) = (world.app.clone(), impatient.clone());
+            let (app, viewer) = (world.app.clone(), impatient);
             let pick = Pick::Admission { area: 0, quantity: 1 };
             let reserve = Reserve { event, pick, key: "again-and-again".to_owned() };
             world.app.spawn(async move {

@@ -59,7 +59,8 @@ fn a_flood_of_empty_fragments_breaks_the_connection() {
 #[test]
 fn a_network_and_an_account_have_so_many_sockets() {
     run_once(async |world: &World| {
-        let limits = ["--max-sockets-per-network", "5", "--max-sockets-per-account", "2", "--access-seconds", "3600"];
+        let limits =
+            ["--max-sockets-per-network", "5", "--max-sockets-per-account", "2", "--access-seconds", "3600"];
         let small = world.beside(&limits, Patience::default()).await;
         let address = small.listen().await;
         let token = world.user("ada").await;

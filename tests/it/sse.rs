@@ -1,4 +1,4 @@
-//! GraphQL over Server-Sent Events: one operation per response, on the same streams as WebSockets.
+//! GraphQL over Server-Sent Events: one operation per response, on the same streams as `WebSockets`.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -103,7 +103,7 @@ impl Events {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let event = Event::parse(block);
-                self.text = rest.to_owned();
+                self.text = rest.to_string();
                 match event {
                     Some(event) => return Next::Event(event),
                     None => self.comments += 1,
@@ -121,7 +121,7 @@ impl Events {
     async fn result(&mut self) -> Event {
         match self.next().await {
             Next::Event(event) if event.kind == "next" => event,
-            other => panic!("no result: {other:?}"),
+            other @ (Next::Event(_) | Next::Broken | Next::End) => panic!("no result: {other:?}"),
         }
     }
 

@@ -147,7 +147,7 @@ impl World {
     }
 
     /// Returns a view of this world whose requests come from no network. Not to be ended.
-    pub(crate) fn from_nowhere(&self) -> Self {
+    pub(crate) fn without_network(&self) -> Self {
         Self { address: None, ..self.from("0.0.0.0") }
     }
 

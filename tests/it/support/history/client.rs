@@ -126,10 +126,10 @@ impl Client {
         let (token, key, shared) = (self.shared.record.token(), self.key(), self.shared.clone());
         let pick = Pick::Seats(seats.clone());
         let reserve = Reserve { event: shared.event, pick, key };
-        let viewer = self.viewer.clone();
+        let viewer = self.viewer;
         let first = shared.record.ask();
         let call = |app: App| {
-            let (viewer, reserve) = (viewer.clone(), reserve.clone());
+            let (viewer, reserve) = (viewer, reserve.clone());
             async move { inventory::reserve(&app, &viewer, reserve).await }
         };
         let came = self.ask(first, call).await;
@@ -175,10 +175,10 @@ impl Client {
             Contact { name: "A Buyer".to_owned(), email: "buyer@tessera.test".to_owned(), phone: None };
         let (claims, codes) = (Vec::new(), Vec::new());
         let input = Checkout { reservations: vec![mine.id], claims, codes, contact, key };
-        let viewer = self.viewer.clone();
+        let viewer = self.viewer;
         let first = shared.record.ask();
         let call = |app: App| {
-            let (viewer, input) = (viewer.clone(), input.clone());
+            let (viewer, input) = (viewer, input.clone());
             async move { order::checkout(&app, &viewer, input).await }
         };
         match self.ask(first, call).await {
@@ -205,11 +205,11 @@ impl Client {
     async fn pay(&mut self, mine: Mine, order: OrderId, method: &str) -> Option<Mine> {
         let (by, key, shared) = (mine.token, self.key(), self.shared.clone());
         let pay = Pay { order, access_token: None, method: method.to_owned(), key };
-        let viewer = self.viewer.clone();
+        let viewer = self.viewer;
         let first = shared.record.ask();
         let (record, seats) = (&shared.record, &mine.seats);
         let call = |app: App| {
-            let (viewer, pay) = (viewer.clone(), pay.clone());
+            let (viewer, pay) = (viewer, pay.clone());
             async move { payment::pay(&app, &viewer, pay).await }
         };
         match self.ask(first, call).await {
@@ -263,10 +263,10 @@ impl Client {
         let (act, key, shared) = (Act::TakeBack { by: mine.token }, self.key(), self.shared.clone());
         let input =
             RefundOrder { order, access_token: None, reason: "rain".to_owned(), leave_used: false, key };
-        let viewer = self.viewer.clone();
+        let viewer = self.viewer;
         let first = shared.record.ask();
         let call = |app: App| {
-            let (viewer, input) = (viewer.clone(), input.clone());
+            let (viewer, input) = (viewer, input.clone());
             async move { payment::refund_order(&app, &viewer, input).await }
         };
         match self.ask(first, call).await {

@@ -89,9 +89,12 @@ pub(crate) enum Asker {
     Buyer { buyer: Box<Buyer>, event: Event, pair: usize, holds: bool, keys: Arc<Keys> },
 }
 
+/// What a connection is to send: when it was due, and for which phase it counts.
+type Due = (Instant, Arc<Phase>);
+
 /// All connections, and which of them are idle.
 pub(crate) struct Pool {
-    senders: [Vec<mpsc::Sender<(Instant, Arc<Phase>)>>; 3],
+    senders: [Vec<mpsc::Sender<Due>>; 3],
     idle: [Arc<Mutex<Vec<usize>>>; 3],
     workers: JoinSet<()>,
 }

@@ -71,6 +71,10 @@ fn is_one_script(text: &str) -> bool {
 
 /// Returns the domain's ASCII form (UTS 46), if it is a host name of at least two labels, each of one script.
 fn ascii_domain(domain: &str) -> Option<String> {
+    // The conversion drops invisible characters, which are refused here as they are before the @.
+    if !domain.split(['.', '\u{3002}']).all(is_one_script) {
+        return None;
+    }
     let ascii = idna::domain_to_ascii_strict(domain).ok()?;
     let (unicode, result) = idna::domain_to_unicode(&ascii);
     let is_label = |label: &str| {

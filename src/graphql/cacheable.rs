@@ -260,6 +260,8 @@ mod tests {
             "Coupon.viewerClaims",
             "Coupon.stages",
             "Venue.seatMaps",
+            "Event.reservationRules",
+            "Shop.auditLog",
             "Venue.latestSeatMap",
             "SeatMap.venue",
             "SeatMap.zones",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Outcome,
@@ -40,28 +40,28 @@ async fn flood(
     let target = camp.start(Start::default()).await?;
     let meter = target.meter()?;
     let begun = Instant::now();
-    let mut tasks = Vec::new();
+    let mut tasks = JoinSet::new();
     for connection in 0..CONNECTIONS {
         let mut caller = target.caller(10 + connection);
-        tasks.push(tokio::spawn(async move {
+        tasks.spawn(async move {
             let (mut answered, mut limited) = (0_u32, 0_u32);
             let mut number = connection;
-            while number < count && begun.elapsed() < Duration::from_secs(240) {
+            while number < count && begun.elapsed() < Duration::from_mins(4) {
                 let body = format!("{{\"query\":\"{}\"}}", document(number));
                 let answer = caller.post(body.as_bytes()).await;
                 if answer.is_limited() {
-                    limited += 1
+                    limited += 1;
                 } else {
-                    answered += 1
+                    answered += 1;
                 }
                 number += CONNECTIONS;
             }
             (answered, limited)
-        }));
+        });
     }
     let (mut answered, mut limited) = (0, 0);
-    for task in tasks {
-        let (some, others) = task.await?;
+    while let Some(task) = tasks.join_next().await {
+        let (some, others) = task?;
         answered += some;
         limited += others;
     }

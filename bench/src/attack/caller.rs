@@ -15,7 +15,7 @@ use tokio::{
 use crate::{Outcome, http::find};
 
 /// The longest wait for one response.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// A response is read to its end, and kept up to so many bytes.
 const KEPT: usize = 4 * 1024 * 1024;
 

@@ -3,7 +3,10 @@
 use std::{fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use crate::{
     Outcome,
@@ -128,15 +131,15 @@ async fn three_at_once(report: &mut Report, target: &Target) -> Outcome<()> {
         drop(other.post(&body("{__typename}")).await);
         normal = normal.max(begun.elapsed());
     }
-    let attackers: Vec<_> = (0..3)
-        .map(|number| {
-            let mut caller = target.caller(101 + number);
-            tokio::spawn(async move { caller.post(&body(&repeated_field(1_200))).await.summary() })
-        })
-        .collect();
+    let mut attackers = JoinSet::new();
+    for number in 0..3 {
+        let mut caller = target.caller(101 + number);
+        attackers.spawn(async move { caller.post(&body(&repeated_field(1_200))).await.summary() });
+    }
     let mut worst = Duration::ZERO;
     let until = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < until && !attackers.iter().all(tokio::task::JoinHandle::is_finished) {
+    while Instant::now() < until && !attackers.is_empty() {
+        while attackers.try_join_next().is_some() {}
         let begun = Instant::now();
         drop(other.post(&body("{__typename}")).await);
         worst = worst.max(begun.elapsed());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Outcome,
@@ -53,22 +53,22 @@ async fn hoard(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> 
     let mut counter = target.caller(STAFF);
     let before = props::reserved(&mut counter, &event.id).await?;
     let begun = Instant::now();
-    let mut tasks = Vec::new();
+    let mut tasks = JoinSet::new();
     for door in 0..16 {
         let mut caller = target.caller(10 + door % addresses);
         let event = event.id.clone();
-        tasks.push(tokio::spawn(async move {
+        tasks.spawn(async move {
             let mut held = 0;
-            for _ in 0..HOARDERS / 16 + 1 {
+            for _ in 0..=(HOARDERS / 16) {
                 caller.token = None;
                 held += u32::from(hold_eight(&mut caller, &event).await);
             }
             held
-        }));
+        });
     }
     let mut holders = 0;
-    for task in tasks {
-        holders += task.await?;
+    while let Some(task) = tasks.join_next().await {
+        holders += task?;
     }
     let time = begun.elapsed();
     let held = props::reserved(&mut counter, &event.id).await? - before;
@@ -160,13 +160,13 @@ where
     R: Future<Output = (Caller, bool)> + Send + 'static,
 {
     const DOORS: u32 = 16;
-    let until = Instant::now() + Duration::from_secs(60);
-    let mut tasks = Vec::new();
+    let until = Instant::now() + Duration::from_mins(1);
+    let mut tasks = JoinSet::new();
     for door in 0..DOORS {
         let attempt = attempt.clone();
         let mut caller = target.caller(10);
         let share = attempts / DOORS + u32::from(door < attempts % DOORS);
-        tasks.push(tokio::spawn(async move {
+        tasks.spawn(async move {
             let mut succeeded = 0;
             for _ in 0..share {
                 if Instant::now() > until {
@@ -178,11 +178,11 @@ where
                 succeeded += u32::from(success);
             }
             succeeded
-        }));
+        });
     }
     let mut succeeded = 0;
-    for task in tasks {
-        succeeded += task.await?;
+    while let Some(task) = tasks.join_next().await {
+        succeeded += task?;
     }
     Ok(succeeded)
 }

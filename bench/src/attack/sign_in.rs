@@ -10,7 +10,10 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     Outcome,
@@ -111,11 +114,11 @@ async fn flood(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> 
     let before = browse(&target, 300, 20).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let answered = Arc::new(AtomicU32::new(0));
-    let mut flood = Vec::new();
+    let mut flood = JoinSet::new();
     for number in 0..CONNECTIONS {
         let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
         let mut caller = target.caller(10 + number % addresses);
-        flood.push(tokio::spawn(async move { drown(&mut caller, number, &stop, &answered).await }));
+        flood.spawn(async move { drown(&mut caller, number, &stop, &answered).await });
     }
     sleep(Duration::from_secs(1)).await;
     let mut signed_in = 0;
@@ -129,8 +132,8 @@ async fn flood(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> 
         during.push(browse(&target, 310 + number, 5).await?);
     }
     stop.store(true, Ordering::Relaxed);
-    for task in flood {
-        task.await?;
+    while let Some(task) = flood.join_next().await {
+        task?;
     }
     let during = stats::median(&mut during).unwrap_or(u32::MAX);
     let answer = format!(

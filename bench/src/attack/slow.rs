@@ -151,7 +151,12 @@ async fn slow_clients(report: &mut Report, target: &Target) -> Outcome<()> {
             let drip: &[u8] = match kind {
                 Kind::DrippedHeader => b"x",
                 Kind::EndlessBody => b"1\r\n \r\n",
-                _ => continue,
+                Kind::Silent
+                | Kind::HalfHeader
+                | Kind::IdleKeepAlive
+                | Kind::PrefaceOnly
+                | Kind::HalfBody
+                | Kind::NeverReads => continue,
             };
             drop(stream.try_write(drip));
         }

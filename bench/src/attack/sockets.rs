@@ -1,4 +1,4 @@
-//! Row 12, WebSockets: floods of control frames, foreign hosts and origins, and work for a socket that is gone.
+//! Row 12, `WebSockets`: floods of control frames, foreign hosts and origins, and work for a socket that is gone.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

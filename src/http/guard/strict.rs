@@ -16,7 +16,7 @@ use super::Refusal;
 /// The directives of the schema. They stand on fields and on the uses of fragments.
 const KNOWN: [&str; 2] = ["include", "skip"];
 
-/// Refuses unknown and misplaced directives, and arguments that are given twice.
+/// Refuses unknown, misplaced and repeated directives, and arguments that are given twice.
 pub(super) fn check(document: &ExecutableDocument) -> Result<(), Refusal> {
     for (_, operation) in document.operations.iter() {
         nowhere(&operation.node.directives)?;
@@ -49,7 +49,11 @@ fn set(selections: &SelectionSet) -> Result<(), Refusal> {
 }
 
 fn directives(all: &[Positioned<Directive>]) -> Result<(), Refusal> {
+    let mut names = HashSet::new();
     for directive in all {
+        if !names.insert(directive.node.name.node.as_str()) {
+            return Err(refused("Repeated directive", directive));
+        }
         if !KNOWN.contains(&directive.node.name.node.as_str()) {
             return Err(refused("Unknown directive", directive));
         }

@@ -214,6 +214,7 @@ fn directives_must_be_known_and_in_their_place() {
         "{a @aa}",
         "query @aa {a}",
         "query @skip(if:true) {a}",
+        "{a @skip(if:false) @skip(if:false)}",
         "query($x:Int @aa){a(x:$x)}",
         "query($x:Int @include(if:true)){a(x:$x)}",
         "{...F @aa} fragment F on Q{a}",

@@ -1,6 +1,6 @@
 //! Which queries caches may share: without an access token, their answers depend on nothing about the caller.
 //!
-//! These are more than the [public](super::public) ones, whose answers are the same for everybody: here a field may show
+//! These are more than the public ones of [`super::public`], whose answers are the same for everybody: here a field may show
 //! members of a shop more than strangers. As there, the list says what may be in such a query, so a new field is not in it
 //! until it is added.
 

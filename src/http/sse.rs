@@ -1,7 +1,7 @@
 //! GraphQL over Server-Sent Events, in the protocol's mode of distinct connections: one operation per response.
 //!
 //! See <https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>. An event stream has the same parts as a WebSocket:
-//! a bounded [queue](super::queue), into which a [shared topic](super::shared) or an operation's own task puts results, and
+//! a [bounded queue](super::queue), into which a [shared topic](super::shared) or an operation's own task puts results, and
 //! one task that writes what waits. The same task ends the stream when the client leaves, reads too slowly or signs out,
 //! when its token expires, and when the server stops.
 //!

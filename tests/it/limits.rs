@@ -131,9 +131,9 @@ fn guests_that_own_nothing_are_deleted_after_a_day() {
         world.reserve(&holder, &stage.event, &[&stage.seats[0]]).await;
         world.buy(&buyer, &stage.event, &[&stage.seats[1]]).await;
         world.claim(&claimer, &coupon).await;
-        let (given, _) = world.claim(&giver, &coupon).await;
+        let (claim, _) = world.claim(&giver, &coupon).await;
         let document = "mutation($id: ID!) { shareClaim(input: { claimId: $id }) { token errors { code } } }";
-        let shared = world.gql(Some(&giver), document, json!({ "id": given })).await.good();
+        let shared = world.gql(Some(&giver), document, json!({ "id": claim })).await.good();
         let document = "mutation($token: String!) { acceptClaim(input: { token: $token }) { claim { id } errors { code } } }";
         world.gql(Some(&claimer), document, json!({ "token": shared.text("shareClaim.token") })).await.good();
         let refreshed = world

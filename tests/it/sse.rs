@@ -103,7 +103,8 @@ impl Events {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let event = Event::parse(block);
-                self.text = rest.to_string();
+                let rest = String::from(rest);
+                self.text = rest;
                 match event {
                     Some(event) => return Next::Event(event),
                     None => self.comments += 1,

@@ -57,7 +57,7 @@ const KINDS: [(Kind, u64, u32); 13] = [
     (Kind::NeverReads, 2_000, 2),
 ];
 
-/// Attacks the server at this loopback address for so many seconds.
+/// Attacks the server at this loopback address for the given number of seconds.
 pub(crate) async fn attack(target: SocketAddr, seconds: u64) -> Outcome<()> {
     if !target.ip().is_loopback() {
         return Err(format!("{target} is no loopback address").into());

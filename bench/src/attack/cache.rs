@@ -30,7 +30,7 @@ pub(crate) async fn row_7(camp: &Camp, report: &mut Report) -> Outcome<()> {
     flood(camp, report, count / 60, ("valid, 10 KB", large)).await
 }
 
-/// Sends so many distinct documents over all connections, and looks at what stays.
+/// Sends the given number of distinct documents over all connections, and measures the memory that stays.
 async fn flood(
     camp: &Camp,
     report: &mut Report,

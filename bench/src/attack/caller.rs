@@ -16,7 +16,7 @@ use crate::{Outcome, http::find};
 
 /// The longest wait for one response.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// A response is read to its end, and kept up to so many bytes.
+/// The number of bytes of a response that are kept; the rest is read and dropped.
 const KEPT: usize = 4 * 1024 * 1024;
 
 /// Connects from the loopback address `source`.

@@ -46,7 +46,7 @@ pub(crate) async fn hold_eight(caller: &mut Caller, event: &str) -> bool {
     true
 }
 
-/// Guests from so many addresses hold what they can.
+/// Reserves as many places as possible for guests from the given number of addresses.
 async fn hoard(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     let target = camp.start(Start::default()).await?;
     let event = props::event(&target, props::MAIN).await?;

@@ -162,7 +162,7 @@ impl Vendor {
         Ok(event)
     }
 
-    /// Publishes a free coupon with so many copies, one for each buyer. Returns its id.
+    /// Publishes a free coupon with the given stock, one copy for each buyer. Returns its id.
     pub(crate) async fn coupon(&self, target: &Target, copies: u32) -> Outcome<String> {
         let mut caller = self.caller(target);
         let document = "mutation($shop: ID!, $category: ID!, $copies: Int!) {

@@ -63,7 +63,7 @@ pub(crate) async fn row_5(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Wrong passwords from so many addresses; the owner signs in from a known device afterwards.
+/// Tries wrong passwords from the given number of addresses, then signs the owner in from a known device.
 async fn lock_out(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     let target = camp.start(Start::default()).await?;
     let mut owner = target.caller(500);
@@ -106,7 +106,7 @@ pub(crate) async fn row_6(camp: &Camp, report: &mut Report) -> Outcome<()> {
     flood(camp, report, 10).await
 }
 
-/// A hundred connections of sign-ins from so many addresses, while others sign in and browse.
+/// Floods sign-in over a hundred connections from the given number of addresses, while others sign in and browse.
 async fn flood(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     const CONNECTIONS: u32 = 100;
     const LEGITIMATE: u32 = 13;

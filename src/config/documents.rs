@@ -8,7 +8,7 @@ use super::{ConfigError, Manifest};
 #[derive(Args, Clone, Debug)]
 pub struct DocumentSettings {
     /// The most that one operation may cost: about microseconds of one core, if all lists are long.
-    #[arg(long, global = true, env = "TESSERA_MAX_COST", default_value_t = 500_000)]
+    #[arg(long, global = true, env = "TESSERA_MAX_COST", default_value_t = 100_000)]
     pub max_cost: u64,
     /// The sum of the costs of all running operations; by default 1,000,000 for each core: a second of work.
     #[arg(long, global = true, env = "TESSERA_MAX_RUNNING_COST")]
@@ -17,7 +17,7 @@ pub struct DocumentSettings {
     #[arg(long, global = true, env = "TESSERA_MAX_RUNNING_MIB", default_value_t = 256)]
     pub max_running_mib: u64,
     /// Bytes of one response; one value alone, such as a seat plan, may be larger.
-    #[arg(long, global = true, env = "TESSERA_MAX_RESPONSE_BYTES", default_value_t = 8 * 1024 * 1024)]
+    #[arg(long, global = true, env = "TESSERA_MAX_RESPONSE_BYTES", default_value_t = 2 * 1024 * 1024)]
     pub max_response_bytes: u64,
     /// Seconds that a query may take; then it is stopped.
     #[arg(long, global = true, env = "TESSERA_QUERY_SECONDS", default_value_t = 10)]

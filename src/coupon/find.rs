@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{by_id, rules};
+use super::{TEXTS, by_id, rules};
 use crate::{
     app::App,
     auth::Viewer,
@@ -101,7 +101,7 @@ pub(super) async fn is_offered(app: &App, viewer: &Viewer, coupon: &coupon::Mode
     }
 }
 
-/// The coupons that the viewer may see, in the order.
+/// The coupons that the viewer may see, in the order. Their long texts are left empty: see [`super::descriptions`].
 pub async fn coupons(
     app: &App,
     viewer: &Viewer,
@@ -109,7 +109,7 @@ pub async fn coupons(
     order: Order,
     window: Window<Key>,
 ) -> Faulty<Page<coupon::Model>> {
-    let select = select(app, viewer, filter).await?;
+    let select = page::without(select(app, viewer, filter).await?, &TEXTS);
     let db = app.store.read();
     match order {
         Order::Title => {

@@ -38,12 +38,12 @@ use entity::{
     CouponId,
     coupon::{self, scope},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    inventory,
+    inventory, page,
 };
 
 /// The coupon, whoever may see it.
@@ -51,9 +51,29 @@ pub(crate) async fn by_id(app: &App, id: CouponId) -> Faulty<coupon::Model> {
     coupon::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("coupon"))
 }
 
-/// The coupons with these ids, whoever may see them.
+/// The columns with a coupon's long texts.
+const TEXTS: [coupon::Column; 2] = [coupon::Column::Description, coupon::Column::Terms];
+
+/// The coupons with these ids, whoever may see them. Their long texts are left empty: see
+/// [`descriptions`] and [`terms_of`].
 pub(crate) async fn by_ids(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<coupon::Model>> {
-    Ok(coupon::Entity::find().filter(coupon::Column::Id.is_in(ids)).all(app.store.read()).await?)
+    let select = coupon::Entity::find().filter(coupon::Column::Id.is_in(ids));
+    Ok(page::without(select, &TEXTS).all(app.store.read()).await?)
+}
+
+/// The descriptions of the coupons, each with the coupon's id.
+pub(crate) async fn descriptions(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<(CouponId, String)>> {
+    texts(app, coupon::Column::Description, ids).await
+}
+
+/// The terms of the coupons, each with the coupon's id.
+pub(crate) async fn terms_of(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<(CouponId, String)>> {
+    texts(app, coupon::Column::Terms, ids).await
+}
+
+async fn texts(app: &App, column: coupon::Column, ids: Vec<CouponId>) -> Faulty<Vec<(CouponId, String)>> {
+    let select = coupon::Entity::find().filter(coupon::Column::Id.is_in(ids)).select_only();
+    Ok(select.columns([coupon::Column::Id, column]).into_tuple().all(app.store.read()).await?)
 }
 
 /// What the coupons apply to.

@@ -3,7 +3,7 @@
 use entity::{CategoryId, ProductId, ShopId, product};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
-    ColumnTrait, EntityTrait, QueryFilter,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -48,9 +48,17 @@ pub struct ProductChange {
     pub picture_url: Option<Option<String>>,
 }
 
-/// The products with these ids; all products are public.
+/// The products with these ids; all products are public. Their descriptions are left empty: see [`descriptions`].
 pub async fn by_ids(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<product::Model>> {
-    Ok(product::Entity::find().filter(product::Column::Id.is_in(ids)).all(app.store.read()).await?)
+    let select = product::Entity::find().filter(product::Column::Id.is_in(ids));
+    Ok(page::without(select, &[product::Column::Description]).all(app.store.read()).await?)
+}
+
+/// The descriptions of the products, each with the product's id.
+pub async fn descriptions(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<(ProductId, String)>> {
+    let select = product::Entity::find().filter(product::Column::Id.is_in(ids));
+    let columns = [product::Column::Id, product::Column::Description];
+    Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
 /// The product.
@@ -58,7 +66,8 @@ pub async fn by_id(app: &App, id: ProductId) -> Faulty<product::Model> {
     product::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("product"))
 }
 
-/// The shop's products, newest first; archived ones only if they are wanted.
+/// The shop's products, newest first; archived ones only if they are wanted. Their descriptions are left empty: see
+/// [`descriptions`].
 pub async fn of_shop(
     app: &App,
     shop: ShopId,
@@ -67,6 +76,7 @@ pub async fn of_shop(
 ) -> Faulty<Page<product::Model>> {
     let select = product::Entity::find().filter(product::Column::ShopId.eq(shop));
     let select = if archived { select } else { select.filter(product::Column::Archived.eq(false)) };
+    let select = page::without(select, &[product::Column::Description]);
     page::read(app.store.read(), select, product::Column::Id, true, window).await
 }
 

@@ -118,7 +118,7 @@ async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Fault
     if seen { Ok(event) } else { Err(Fault::NotFound("event")) }
 }
 
-/// The events that the viewer may see, in the order.
+/// The events that the viewer may see, in the order. Their descriptions are left empty: see [`super::descriptions`].
 pub async fn events(
     app: &App,
     viewer: &Viewer,
@@ -126,7 +126,7 @@ pub async fn events(
     order: Order,
     window: Window<Key>,
 ) -> Faulty<Page<event::Model>> {
-    let select = select(app, viewer, filter).await?;
+    let select = page::without(select(app, viewer, filter).await?, &[Column::Description]);
     let db = app.store.read();
     match order {
         Order::StartsAt | Order::StartsAtDesc => {

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Fault, Faulty},
-    inventory,
+    inventory, page,
     shop::rules::Power,
     store::Tx,
     venue,
@@ -26,9 +26,17 @@ pub(crate) async fn by_id(app: &App, id: EventId) -> Faulty<event::Model> {
     event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("event"))
 }
 
-/// The events with these ids, whoever may see them.
+/// The events with these ids, whoever may see them. Their descriptions are left empty: see [`descriptions`].
 pub(crate) async fn by_ids(app: &App, ids: Vec<EventId>) -> Faulty<Vec<event::Model>> {
-    Ok(event::Entity::find().filter(event::Column::Id.is_in(ids)).all(app.store.read()).await?)
+    let select = event::Entity::find().filter(event::Column::Id.is_in(ids));
+    Ok(page::without(select, &[event::Column::Description]).all(app.store.read()).await?)
+}
+
+/// The descriptions of the events, each with the event's id.
+pub(crate) async fn descriptions(app: &App, ids: Vec<EventId>) -> Faulty<Vec<(EventId, String)>> {
+    let select = event::Entity::find().filter(event::Column::Id.is_in(ids));
+    let columns = [event::Column::Id, event::Column::Description];
+    Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
 /// The event's price levels, in their order.

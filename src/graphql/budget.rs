@@ -26,6 +26,8 @@ struct Inner {
     bytes_max: u64,
     work: AtomicU64,
     bytes: AtomicU64,
+    /// Bytes of long texts read from the database.
+    read: AtomicU64,
     /// The largest single charge of bytes.
     largest: AtomicU64,
     /// Why it ended, if it did: the first reason.
@@ -51,6 +53,7 @@ impl Budget {
             bytes_max: bytes,
             work: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            read: AtomicU64::new(0),
             largest: AtomicU64::new(0),
             ended: OnceLock::new(),
         }))
@@ -76,6 +79,14 @@ impl Budget {
         } else {
             Ok(())
         }
+    }
+
+    /// Charges bytes that were read for the response, and may come to stand in it. Fails once they are more than the
+    /// response may have, so that what is read in parts ends there.
+    pub(crate) fn charge_read(&self, bytes: u64) -> Result<(), Spent> {
+        self.check()?;
+        let read = self.0.read.fetch_add(bytes, Relaxed).saturating_add(bytes);
+        if read > self.0.bytes_max { self.end(Spent::Bytes) } else { Ok(()) }
     }
 
     /// Charges a text.

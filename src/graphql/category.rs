@@ -40,6 +40,9 @@ impl From<Refusal> for CategoryError {
     }
 }
 
+/// Microseconds for each category in a list.
+const CHILD: u64 = 10;
+
 /// A type of products and services: a node of the tree that the platform's operators keep.
 #[derive(Debug)]
 pub struct Category(pub(crate) row::Model);
@@ -89,8 +92,9 @@ impl Category {
 
     /// The categories right below, in their order.
     async fn children(&self, ctx: &Context<'_>) -> ApiResult<Vec<Category>> {
-        let rows = ctx.loaders().one(ChildrenOf(self.0.id)).await?;
-        Ok(rows.unwrap_or_default().into_iter().map(Category).collect())
+        let rows = ctx.loaders().one(ChildrenOf(self.0.id)).await?.unwrap_or_default();
+        ctx.budget().charge(CHILD * u64::try_from(rows.len()).unwrap_or(u64::MAX), 0)?;
+        Ok(rows.into_iter().map(Category).collect())
     }
 }
 

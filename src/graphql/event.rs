@@ -1,6 +1,6 @@
 //! Events in the API: what they are, and the lists of them. Making and changing them is in `event_edit.rs`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection, dataloader::Loader};
 use chrono::{DateTime, Utc};
@@ -14,6 +14,7 @@ use super::{
     error::{ApiResult, found},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
+    long_text::{LongText, long_text},
     page::{Cursor, PageArgs, connection},
     reservation_rules::ReservationRules,
     scalar::{Long, Money},
@@ -35,6 +36,9 @@ use crate::{
     },
     inventory::{counts_of, feed},
 };
+
+/// How many seats' statuses are told in a microsecond.
+const SEATS_A_MICROSECOND: u64 = 10;
 
 /// Something that people attend. Drafts are seen by their shop's members only.
 #[derive(Clone, Debug)]
@@ -65,8 +69,8 @@ impl Event {
     }
 
     /// Description; may be empty.
-    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
-        Ok(ctx.budget().text(self.0.description.as_str())?)
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
+        long_text(ctx, LongText::Event(self.0.id)).await
     }
 
     /// Where the event stands now.
@@ -238,6 +242,8 @@ impl Event {
             return Ok(None);
         }
         let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
+        ctx.budget()
+            .charge(u64::try_from(availability.seats.len()).unwrap_or(u64::MAX) / SEATS_A_MICROSECOND, 0)?;
         ctx.progress().read(self.0.id.into(), availability.version);
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
     }

@@ -3,14 +3,20 @@
 //! Loaders batch and never cache beyond their request. A batch begins when all of the operation's resolvers wait for
 //! something, and runs in the operation's own task: begun or answered on another thread, it would leave out those that
 //! were about to ask, and a list of twenty would take a few statements more than one of two, by chance.
+//!
+//! An operation that only yields does not wait yet: `FuturesUnordered`, by which the library resolves lists of more than
+//! thirty items, yields after every other item.
 
 use std::{
     collections::HashMap,
     future::poll_fn,
     hash::Hash,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -19,6 +25,7 @@ use futures_util::{
     Stream, StreamExt,
     future::BoxFuture,
     stream::{self, FuturesUnordered},
+    task::AtomicWaker,
 };
 
 use super::budget::Budget;
@@ -40,6 +47,8 @@ pub(crate) struct Loaders {
 pub(crate) struct Batch {
     pub(crate) app: App,
     pub(crate) viewer: Viewer,
+    /// Charged with what is read.
+    pub(crate) budget: Budget,
 }
 
 /// The batches that an operation's resolvers have asked for. Whoever runs the operation runs it over these, or they never
@@ -56,9 +65,10 @@ impl Batches {
     /// Runs a query or a mutation.
     pub async fn run<T>(mut self, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
+        let yields = Arc::new(Yields::default());
         poll_fn(|context| {
             loop {
-                let polled = operation.as_mut().poll(context);
+                let polled = yields.until_waiting(context, |context| operation.as_mut().poll(context));
                 if polled.is_ready() || !self.go_on(context) {
                     return polled;
                 }
@@ -69,9 +79,10 @@ impl Batches {
 
     /// Runs a subscription.
     pub fn run_stream<T>(mut self, mut messages: impl Stream<Item = T> + Unpin) -> impl Stream<Item = T> {
+        let yields = Arc::new(Yields::default());
         stream::poll_fn(move |context| {
             loop {
-                let polled = messages.poll_next_unpin(context);
+                let polled = yields.until_waiting(context, |context| messages.poll_next_unpin(context));
                 if polled.is_ready() || !self.go_on(context) {
                     return polled;
                 }
@@ -92,6 +103,48 @@ impl Batches {
     }
 }
 
+/// How often an operation may yield before others get their turn.
+const YIELDS_MAX: usize = 1_000;
+
+/// The waker of an operation. It tells an operation that yields from one that waits.
+#[derive(Default)]
+struct Yields {
+    is_woken: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Yields {
+    /// Polls until it is ready or waits for somebody else.
+    fn until_waiting<T>(
+        self: &Arc<Self>,
+        context: &Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let waker = Waker::from(self.clone());
+        for _ in 0..YIELDS_MAX {
+            self.task.register(context.waker());
+            self.is_woken.store(false, Ordering::Relaxed);
+            let polled = poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() || !self.is_woken.load(Ordering::Acquire) {
+                return polled;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Wake for Yields {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.task.wake();
+    }
+}
+
 impl std::fmt::Debug for Batches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batches").finish_non_exhaustive()
@@ -102,7 +155,7 @@ impl Loaders {
     pub(crate) fn new(app: &App, viewer: &Viewer, budget: Budget) -> (Self, Batches) {
         let asked = Asked::default();
         let batches = Batches { asked: asked.clone(), running: FuturesUnordered::new() };
-        let batch = Batch { app: app.clone(), viewer: *viewer };
+        let batch = Batch { app: app.clone(), viewer: *viewer, budget: budget.clone() };
         let ask = move |batch| asked.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
         (Self { batch: DataLoader::new(batch, ask).delay(Duration::ZERO), budget }, batches)
     }

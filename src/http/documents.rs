@@ -12,19 +12,15 @@ use async_graphql::{
 use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::FutureExt;
 use moka::sync::Cache;
+use serde_json::{Map, Value};
 
-use super::{
-    guard::{self, Cost, Costs, Introspection, Refusal},
-    limit,
-};
-use crate::{
-    graphql::{
-        Schema,
-        cacheable::cacheable,
-        complete::Shape,
-        public::{self, Public},
-    },
-    limits::Charges,
+use super::guard::{self, Cost, Costs, Introspection, Refusal};
+use crate::graphql::{
+    Schema,
+    cacheable::cacheable,
+    complete::Shape,
+    field_order::FieldOrder,
+    public::{self, Public},
 };
 
 /// The mutations of those who have places already, or give some back. They come before those who want places.
@@ -61,18 +57,18 @@ pub(super) struct Document {
     pub(super) faults: Vec<ServerError>,
     /// What the operation is.
     pub(super) kind: OperationType,
-    /// What it is expected to cost.
-    pub(super) cost: Cost,
+    /// What it is expected to cost, if its variables do not decide that.
+    cost: Option<Cost>,
     /// Whether its answer is the same for everybody.
     pub(super) public: Option<Public>,
+    /// In which order its fields are written.
+    pub(super) order: FieldOrder,
     /// Whether caches may share its answer, if it is asked without a token.
     pub(super) cacheable: bool,
     /// Whether it comes first when more is asked than can be done.
     pub(super) is_urgent: bool,
     /// Whether its variables may be large.
     pub(super) takes_large_body: bool,
-    /// What it costs its caller.
-    pub(super) charges: Charges,
 }
 
 impl Document {
@@ -136,10 +132,10 @@ impl Documents {
         let document = Arc::new(Document {
             bytes: u32::try_from(size(&parsed)).unwrap_or(u32::MAX),
             public: if is_valid { public::public(&parsed, operation_name, &self.0.shape) } else { None },
+            order: FieldOrder::of(&parsed),
             cacheable: is_valid && cacheable(&parsed, operation_name, &self.0.shape),
             is_urgent: has_only(&parsed, kind, URGENT),
             takes_large_body: is_valid && has_only(&parsed, kind, LARGE),
-            charges: limit::charges_of(&parsed, operation_name, limit::weight_of(admitted.cost.work)),
             cost: admitted.cost,
             kind,
             parsed,
@@ -149,6 +145,19 @@ impl Documents {
             self.0.kept.insert(name, document.clone());
         }
         Ok(document)
+    }
+
+    /// What the operation is expected to cost with these variables. Refuses one that costs too much.
+    pub(super) fn price(
+        &self,
+        document: &Document,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> Result<Cost, Refusal> {
+        match document.cost {
+            Some(cost) => Ok(cost),
+            None => self.0.costs.check(&document.parsed, operation_name, variables),
+        }
     }
 
     /// What one operation may cost.
@@ -196,7 +205,9 @@ fn set_size(set: &SelectionSet) -> usize {
     set.items
         .iter()
         .map(|Positioned { node: selection, .. }| {
-            size_of::<Positioned<Selection>>() + selection_size(selection)
+            size_of::<Positioned<Selection>>()
+                + 2 * size_of::<(String, FieldOrder)>()
+                + selection_size(selection)
         })
         .sum()
 }

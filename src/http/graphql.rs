@@ -7,7 +7,7 @@ use super::{
     answer::{self, Failure, Form},
     answers::{self, Answered},
     body::{self, Limits},
-    caching,
+    caching, compression,
     guard::Refusal,
     json,
     observe::{self, Transport},
@@ -46,17 +46,17 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
     };
     let (parts, body) = request.into_parts();
     match run(engine, id.clone(), &parts, body).await {
-        Ok(Run { answered: Answered::Made(response), cacheable })
-            if cacheable && response.errors.is_empty() =>
-        {
+        Ok(Run { answered: Answered::Made(response), cacheable: true, .. }) if response.errors.is_empty() => {
             match serde_json::to_string(&response) {
                 Ok(body) => caching::answer(&parts.headers, media, body.into()),
                 Err(_) => answer::executed(media, &response),
             }
         }
-        Ok(Run { answered: Answered::Made(response), .. }) => answer::executed(media, &response),
+        Ok(Run { answered: Answered::Made(response), is_mutation, .. }) => {
+            compression::marked(answer::executed(media, &response), is_mutation)
+        }
         // What is kept is the same for everybody, and nothing failed in it.
-        Ok(Run { answered: Answered::Kept(body), cacheable: true }) => {
+        Ok(Run { answered: Answered::Kept(body), cacheable: true, .. }) => {
             caching::answer(&parts.headers, media, body)
         }
         Ok(Run { answered: Answered::Kept(body), .. }) => answer::complete(media, body),
@@ -72,6 +72,8 @@ struct Run {
     answered: Answered,
     /// Whether caches may share it.
     cacheable: bool,
+    /// Whether it is of a mutation, and may hold tokens.
+    is_mutation: bool,
 }
 
 /// Authenticates the caller and reads the request. The order is the defence.
@@ -110,7 +112,7 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
         let charges = Charges::of(Lane::Browse, 1);
         engine.app.limits.operation(&caller.viewer, &charges).await.map_err(Failure::Limited)?;
-        return Ok(Run { answered: Answered::Kept(body), cacheable: is_shared });
+        return Ok(Run { answered: Answered::Kept(body), cacheable: is_shared, is_mutation: false });
     }
     let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
     let cacheable = is_shared && prepared.document.cacheable;
@@ -120,7 +122,8 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     {
         engine.persisted.keep(registration);
     }
-    Ok(Run { answered, cacheable })
+    let is_mutation = prepared.document.kind == OperationType::Mutation;
+    Ok(Run { answered, cacheable, is_mutation })
 }
 
 async fn execute(
@@ -142,7 +145,7 @@ async fn execute(
             })
         }
         OperationType::Query | OperationType::Mutation => {
-            let charges = &prepared.document.charges;
+            let charges = &prepared.charges;
             engine.app.limits.operation(prepared.viewer(), charges).await.map_err(Failure::Limited)?;
             Ok(match key {
                 Some(key)

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::answer::{MediaType, reply};
 use crate::limits::{Charges, Exceeded, Lane};
 
-/// How many fields a query of weight 1 may yield.
-const FIELDS_PER_WEIGHT: u64 = 1_000;
+/// What a query of weight 1 may cost, in microseconds.
+const COST_PER_WEIGHT: u64 = 2_000;
 /// How deep fragments at the root of an operation are followed. The guard refuses cycles.
 const FRAGMENTS_DEEP: usize = 32;
 
@@ -31,7 +31,7 @@ pub(super) const HEADERS: [HeaderName; 4] = [LIMIT, REMAINING, RESET, POLICY];
 
 /// Returns the weight of a query by its estimated cost.
 pub(super) fn weight_of(cost: u64) -> u32 {
-    u32::try_from(cost / FIELDS_PER_WEIGHT).unwrap_or(u32::MAX).max(1)
+    u32::try_from(cost / COST_PER_WEIGHT).unwrap_or(u32::MAX).max(1)
 }
 
 /// Returns what the operation costs its caller: a query its weight, a mutation 1 for each root field.

@@ -8,6 +8,7 @@ mod answers;
 mod body;
 mod caching;
 mod close;
+mod compression;
 mod connection;
 mod coupon_codes;
 mod documents;
@@ -81,7 +82,6 @@ use std::{any::Any, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::CompressionLayer,
     cors::{AllowOrigin, CorsLayer},
 };
 use tracing::Instrument;
@@ -131,7 +131,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     router
         .fallback(not_found)
         .with_state(Door { engine, patience, geometries: Geometries::default(), sockets: Sockets::default() })
-        .layer(CompressionLayer::new())
+        .layer(compression::layer())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state((app, rules), frame))

@@ -9,7 +9,8 @@ use super::{
     answer,
     answers::Answers,
     documents::{Document, Documents},
-    guard::Refusal,
+    guard::{Cost, Refusal},
+    limit,
     observe::{Observed, Transport},
     params::Params,
     persisted::Persisted,
@@ -27,6 +28,7 @@ use crate::{
         progress::Progress,
         size,
     },
+    limits::Charges,
 };
 use async_graphql::{Request, Response, ServerError, Value, Variables, parser::types::OperationType, value};
 use axum::extract::ws::Utf8Bytes;
@@ -80,6 +82,10 @@ pub(super) struct Prepared {
     pub params: Params,
     /// The variables that the document declares.
     pub variables: Map<String, serde_json::Value>,
+    /// What it is expected to cost.
+    pub cost: Cost,
+    /// What it costs its caller.
+    pub charges: Charges,
     pub(super) caller: Caller,
 }
 
@@ -130,6 +136,8 @@ impl Engine {
         let name = params.operation_name.as_deref();
         let document = self.documents.admit(&params.query, name)?;
         let variables = params.declared(document.variables())?;
+        let cost = self.documents.price(&document, name, &variables)?;
+        let charges = limit::charges_of(&document.parsed, name, limit::weight_of(cost.work));
         let span = tracing::info_span!(
             "graphql",
             request.id = %caller.id,
@@ -138,7 +146,7 @@ impl Engine {
         );
         // It may be large, and all that is wanted of it is in the values.
         params.variables = String::new();
-        Ok(Prepared { document, params, variables, caller: caller.clone(), span })
+        Ok(Prepared { document, params, variables, cost, charges, caller: caller.clone(), span })
     }
 
     /// Runs a query or a mutation.
@@ -151,7 +159,7 @@ impl Engine {
         let observed = Observed::begin(&self.app, prepared);
         let mut response = if document.faults.is_empty() {
             let class = Class::of(document.kind, document.is_urgent, &caller.viewer);
-            let Some(permit) = self.admission.admit(class, Load::one(document.cost)).await else {
+            let Some(permit) = self.admission.admit(class, Load::one(prepared.cost)).await else {
                 let response = graphql::error::overloaded(&self.app);
                 observed.end(&response);
                 return response;
@@ -176,10 +184,11 @@ impl Engine {
             Response::from_errors(document.faults.clone())
         };
         self.shape.complete(&document.parsed, params.operation_name.as_deref(), &mut response);
+        document.order.restore(&mut response.data);
         span.in_scope(|| mask(&mut response, id.as_str(), self.detail()));
         observed.end(&response);
         if params.wants_cost {
-            let (cost, limit) = (document.cost, self.documents.cost_limit());
+            let (cost, limit) = (prepared.cost, self.documents.cost_limit());
             let told = value!({ "estimated": cost.work, "estimatedBytes": cost.bytes, "limit": limit });
             response.extensions.insert("cost".to_owned(), told);
         }
@@ -262,9 +271,11 @@ impl Engine {
         let responses = batches.run_stream(self.schema.execute_stream(request));
         let responses = AssertUnwindSafe(responses).catch_unwind();
         let mut begun = false;
+        let document = prepared.document.clone();
         responses
             .map(move |caught| {
                 let mut response = caught.unwrap_or_else(|_| panicked(&id, &span));
+                document.order.restore(&mut response.data);
                 span.in_scope(|| mask(&mut response, id.as_str(), detail));
                 let first = !std::mem::replace(&mut begun, true);
                 // A first answer without data means that the stream was refused at its start.

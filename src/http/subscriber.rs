@@ -51,7 +51,7 @@ pub(super) async fn perform(
     operation: Operation,
     sender: Sender,
 ) {
-    let charges = &prepared.document.charges;
+    let charges = &prepared.charges;
     if let Err(exceeded) = engine.app.limits.operation(prepared.viewer(), charges).await {
         let errors = limit::errors(&exceeded).to_string();
         return end(&operation, &sender, Frame::Error(operation.id().clone(), errors.into())).await;

@@ -92,9 +92,17 @@ pub async fn by_id(app: &App, id: ShopId) -> Faulty<shop::Model> {
     shop::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("shop"))
 }
 
-/// The shops with these ids, in no order.
+/// The shops with these ids, in no order. Their descriptions are left empty: see [`descriptions`].
 pub async fn by_ids(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<shop::Model>> {
-    Ok(shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(app.store.read()).await?)
+    let select = shop::Entity::find().filter(shop::Column::Id.is_in(ids));
+    Ok(page::without(select, &[shop::Column::Description]).all(app.store.read()).await?)
+}
+
+/// The descriptions of the shops, each with the shop's id.
+pub async fn descriptions(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<(ShopId, String)>> {
+    let select = shop::Entity::find().filter(shop::Column::Id.is_in(ids));
+    let columns = [shop::Column::Id, shop::Column::Description];
+    Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
 /// The shop with this slug.
@@ -106,9 +114,9 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<shop::Model> {
         .ok_or(Fault::NotFound("shop"))
 }
 
-/// A page of the shops, by name.
+/// A page of the shops, by name. Their descriptions are left empty: see [`descriptions`].
 pub async fn list(app: &App, filter: &Filter, window: Window<(String, ShopId)>) -> Faulty<Page<shop::Model>> {
-    let select = filtered(app, filter).await?;
+    let select = page::without(filtered(app, filter).await?, &[shop::Column::Description]);
     page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), false, window).await
 }
 

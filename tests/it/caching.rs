@@ -56,6 +56,26 @@ fn availability_is_shared_for_a_second_and_validated_by_its_tag() {
 }
 
 #[test]
+fn answers_with_tokens_are_not_compressed() {
+    run_once(async |world: &World| {
+        let mutation = "mutation { createGuestSession { session { accessToken refreshToken deviceToken } } }";
+        let headers = [JSON, ("accept-encoding", "gzip, br")];
+        let made = world.post(&headers, json!({ "query": mutation }).to_string()).await;
+        let token = made.json()["data"]["createGuestSession"]["session"]["accessToken"].clone();
+        assert!(token.is_string(), "{}", made.text);
+        assert!(!made.headers.contains_key("content-encoding"));
+        let short = world.post(&headers, json!({ "query": "{ __typename }" }).to_string()).await;
+        assert!(!short.headers.contains_key("content-encoding"));
+        let name = "n".repeat(50);
+        let aliases = (0..25).fold(String::new(), |all, number| format!("{all} {name}{number}: __typename"));
+        let long = Request::post("/graphql").header("host", "tessera.test").header(JSON.0, JSON.1);
+        let body = json!({ "query": format!("{{ {aliases} }}") }).to_string();
+        let long = long.header("accept-encoding", "gzip").body(Body::from(body)).expect("a request");
+        assert_eq!(world.http(long).await.headers()["content-encoding"], "gzip");
+    });
+}
+
+#[test]
 fn browsing_without_a_token_is_shared() {
     run_once(async |world: &World| {
         let stage = world.stage().await;
@@ -128,7 +148,12 @@ fn errors_are_never_stored() {
 fn each_encoding_has_a_tag_of_its_own_and_all_are_recognised() {
     run_once(async |world: &World| {
         world.stage().await;
-        let query = "{ events { nodes { id slug name description status startsAt endsAt } } }";
+        let query = (0..8).fold("{".to_owned(), |all, number| {
+            format!(
+                "{all} a{number}: events {{ nodes {{ id slug name description status startsAt endsAt }} }}"
+            )
+        }) + "}";
+        let query = query.as_str();
         let plain = get(world, query, json!({}), &[]).await;
         let path = format!("/graphql?query={}", encoded(query));
         let gzip = |known: Option<&str>| {
@@ -141,7 +166,7 @@ fn each_encoding_has_a_tag_of_its_own_and_all_are_recognised() {
         let zipped = world.http(gzip(None)).await;
         assert_eq!(zipped.headers()["content-encoding"], "gzip");
         let tag = zipped.headers()["etag"].to_str().expect("text").to_owned();
-        assert_eq!(tag, format!("\"{}-gzip\"", plain.header("etag").trim_matches('"')));
+        assert_eq!(tag, format!("\"{}-gzip\"", plain.header("etag").trim_matches('"')), "{}", plain.text);
         let same = world.send(gzip(Some(&tag))).await;
         assert_eq!((same.status, same.header("etag")), (304, tag.as_str()));
         assert_eq!(get(world, query, json!({}), &[("if-none-match", &tag)]).await.status, 304);

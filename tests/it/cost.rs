@@ -29,7 +29,7 @@ fn cost_is_told_on_request() {
         let query = "{ events(first: 10) { nodes { id seatsLeft } } }";
         let reply = costing(world, query).await;
         let told = &reply.json()["extensions"]["cost"];
-        assert_eq!(told["limit"], 500_000);
+        assert_eq!(told["limit"], 100_000);
         assert!(cost(&reply) > 100 && told["estimatedBytes"].as_u64().expect("bytes") > 100, "{told}");
         let longer = costing(world, &query.replace("10", "100")).await;
         assert!(cost(&longer) > 2 * cost(&reply));
@@ -91,6 +91,56 @@ fn response_that_grows_too_large_is_ended() {
         assert!(ended.text.len() < 1_000 && ended.json()["data"].is_null(), "{}", ended.text);
         assert_eq!(world.ask(&texts(30)).await.json()["errors"], Value::Null);
         small.end().await;
+    });
+}
+
+/// A page of a hundred has four megabytes of texts. They were read whether or not anybody asked for them.
+#[test]
+fn long_texts_are_read_in_parts_and_only_when_they_are_asked_for() {
+    run(async |world: &World| {
+        world.stage().await;
+        for number in 0..60 {
+            let describe = |coupon: &mut entity::coupon::Model| {
+                coupon.title = format!("Coupon {number}");
+                coupon.description = "\u{1f3ab}".repeat(10_000);
+            };
+            world.coupon(describe).await;
+        }
+        let mut store = Store::connect(&world.url, 4).await.expect("a database");
+        let count = store.count_reads();
+        let mut config = world.app.config.clone();
+        config.documents.max_response_bytes = 65_536;
+        let app = &world.app;
+        let app = App::new(config, store, app.clock.clone(), app.keys.clone()).expect("an app");
+        let small = World::of(app, world.backend, &world.url);
+        let read = async |fields: &str| {
+            let before = count.load(Relaxed);
+            let reply = small.ask(&format!("{{coupons(first:60){{nodes{{{fields}}}}}}}")).await;
+            (reply, count.load(Relaxed) - before)
+        };
+        let left = async |first: u32| {
+            let before = count.load(Relaxed);
+            small.ask(&format!("{{coupons(first:{first}){{nodes{{left product{{name}}}}}}}}")).await;
+            count.load(Relaxed) - before
+        };
+        assert_eq!(left(2).await, left(60).await, "what all nodes want is one statement");
+        let (names, least) = read("title").await;
+        assert_eq!(
+            names.json()["data"]["coupons"]["nodes"].as_array().map(Vec::len),
+            Some(60),
+            "{}",
+            names.text
+        );
+        let (texts, reads) = read("description").await;
+        texts.refused(200, "RESPONSE_TOO_LARGE");
+        assert_eq!(reads, least + 1, "it ends after the first part of three");
+        small.end().await;
+        let whole = world.ask("{coupons(first:40){nodes{title description terms}}}").await.json();
+        let nodes = whole["data"]["coupons"]["nodes"].as_array().expect("coupons");
+        assert!(
+            nodes.iter().all(|node| node["description"].as_str().is_some_and(|text| text.len() == 40_000))
+        );
+        assert_eq!(nodes.len(), 40);
     });
 }
 

@@ -11,6 +11,8 @@ pub mod product;
 mod target;
 mod terms;
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, Object, connection::Connection};
 use chrono::{DateTime, Utc};
 use entity::{CouponId, InventoryId, coupon, event::EventStatus};
@@ -38,6 +40,7 @@ use super::{
     error::ApiResult,
     event::{CountsOf, Event},
     id::{decode, encode},
+    long_text::{LongText, long_text},
     page::Cursor,
     scalar::{CurrencyCode, Long, Money},
     shop::Shop,
@@ -123,13 +126,13 @@ impl Coupon {
     }
 
     /// Description; may be empty.
-    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
-        Ok(ctx.budget().text(self.0.description.as_str())?)
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
+        long_text(ctx, LongText::CouponDescription(self.0.id)).await
     }
 
     /// The small print; may be empty.
-    async fn terms(&self, ctx: &Context<'_>) -> ApiResult<&str> {
-        Ok(ctx.budget().text(self.0.terms.as_str())?)
+    async fn terms(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
+        long_text(ctx, LongText::CouponTerms(self.0.id)).await
     }
 
     /// Where its picture is.

@@ -1,6 +1,6 @@
 //! Products in the API.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{
     Context, ID, InputObject, MaybeUndefined, Object, SimpleObject,
@@ -21,6 +21,7 @@ use crate::{
         error::{ApiResult, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
+        long_text::{LongText, long_text},
         page::{Cursor, connection},
         scalar::Long,
         shop::Shop,
@@ -60,8 +61,8 @@ impl Product {
     }
 
     /// Description; may be empty.
-    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
-        Ok(ctx.budget().text(self.0.description.as_str())?)
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
+        long_text(ctx, LongText::Product(self.0.id)).await
     }
 
     /// Where its picture is.

@@ -14,6 +14,8 @@ use crate::{
 
 /// Bytes that a value of a seat takes at least in a response, its key included.
 const VALUE_BYTES: u64 = 16;
+/// Microseconds for a seat without its fields, of which each takes one.
+const SEAT: usize = 3;
 
 /// A part of the house: stalls, circle, north stand.
 #[derive(Clone, Debug)]
@@ -66,8 +68,10 @@ impl Row {
     /// Its seats in map order.
     async fn seats(&self, ctx: &Context<'_>) -> ApiResult<Vec<Seat>> {
         let seats = self.map.plan.rows[self.index].seats.clone();
-        let values = u64::try_from(seats.len() * ctx.field().selection_set().count()).unwrap_or(u64::MAX);
-        ctx.budget().charge(values, values.saturating_mul(VALUE_BYTES))?;
+        let (count, fields) = (seats.len(), ctx.field().selection_set().count());
+        let [work, values] =
+            [count * (fields + SEAT), count * fields].map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+        ctx.budget().charge(work, values.saturating_mul(VALUE_BYTES))?;
         Ok(seats.map(|index| Seat { map: self.map.clone(), index }).collect())
     }
 }

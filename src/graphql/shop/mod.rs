@@ -4,7 +4,7 @@ mod audit;
 mod input;
 mod mutation;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{
     Context, Enum, ID, Object, SimpleObject,
@@ -29,6 +29,7 @@ use super::{
     error::{ApiResult, found, user_error},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
+    long_text::{LongText, long_text},
     order::{OrderConnection, order_connection},
     page::{Cursor, PageArgs, connection},
     scalar::{CurrencyCode, Long},
@@ -104,8 +105,8 @@ impl Shop {
     }
 
     /// What it sells; may be empty.
-    async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
-        Ok(ctx.budget().text(self.0.description.as_str())?)
+    async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
+        long_text(ctx, LongText::Shop(self.0.id)).await
     }
 
     /// The currency in which it sells; never changes.

@@ -1,15 +1,18 @@
 //! What a document may cost before it runs: microseconds of one core, and bytes of the response.
 //!
 //! Nobody knows beforehand how long lists are, so each counts as long as a generous one is, and a page as long as it is
-//! asked for. The estimate goes by the [weights](crate::graphql::weight) of the schema's fields. What lists and texts
+//! asked for, be it by a variable. The estimate goes by the [weights](crate::graphql::weight) of the schema's fields. What lists and texts
 //! really hold is charged to the operation's [budget](crate::graphql::budget) while it runs.
 //!
 //! The cure follows the cost analysis that the `GraphQL` Foundation's security notes recommend; the figures are ours.
 
 use async_graphql::{
-    Value,
-    parser::types::{ExecutableDocument, Field, Selection, SelectionSet},
+    Positioned, Value,
+    parser::types::{
+        ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, VariableDefinition,
+    },
 };
+use serde_json::{Map, Value as Json};
 
 use super::{
     Refusal,
@@ -18,14 +21,16 @@ use super::{
 };
 use crate::graphql::weight::LIST;
 
-/// The most that one operation may cost by default, in microseconds: a stadium's seat map with ten fields a seat.
-pub const MAX_COST: u64 = 500_000;
+/// The most that one operation may cost by default, in microseconds: a theatre's seat map with all fields of its seats.
+pub const MAX_COST: u64 = 100_000;
 /// The longest page.
 const PAGE_MAX: u64 = 100;
 /// One item of a list: it is read, and its fields are begun.
 const ITEM: u64 = 3;
 /// One row of a connection: it is read from the database.
-const ROW: u64 = 15;
+const ROW: u64 = 25;
+/// Every operation: its request is read, its document is looked up, its answer is written.
+const OPERATION: Cost = Cost { work: 100, bytes: 0 };
 /// The whole schema, told by introspection.
 const INTROSPECTION: Cost = Cost { work: 20_000, bytes: 500_000 };
 
@@ -68,12 +73,18 @@ impl Costs {
         self.limit
     }
 
-    /// Estimates the operation, and refuses one that may cost too much. The document must have passed
-    /// [`super::check()`], which bounds its size with all fragments expanded.
-    pub fn check(&self, document: &ExecutableDocument, name: Option<&str>) -> Result<Cost, Refusal> {
+    /// Estimates the operation with these variables, and refuses one that may cost too much. The document must have
+    /// passed [`super::check()`], which bounds its size with all fragments expanded.
+    pub fn check(
+        &self,
+        document: &ExecutableDocument,
+        name: Option<&str>,
+        variables: &Map<String, Json>,
+    ) -> Result<Cost, Refusal> {
         let Some((_, operation)) = chosen(&document.operations, name) else { return Ok(Cost::default()) };
         let operation = &operation.node;
-        let cost = self.of_set(document, &operation.selection_set.node, root(operation.ty), LIST);
+        let estimate = Estimate { costs: self, document, operation, variables };
+        let cost = estimate.of_set(&operation.selection_set.node, root(operation.ty), LIST).plus(OPERATION);
         if cost.work <= self.limit {
             return Ok(cost);
         }
@@ -83,39 +94,51 @@ impl Costs {
         );
         Err(Refusal::new("DOCUMENT_TOO_COMPLEX", message))
     }
+}
 
+/// What decides the cost of one operation.
+struct Estimate<'a> {
+    costs: &'a Costs,
+    document: &'a ExecutableDocument,
+    operation: &'a OperationDefinition,
+    variables: &'a Map<String, Json>,
+}
+
+impl Estimate<'_> {
     /// What a selection on `parent` costs, where a page of it has `page` items.
-    fn of_set(&self, document: &ExecutableDocument, set: &SelectionSet, parent: &str, page: u64) -> Cost {
+    fn of_set(&self, set: &SelectionSet, parent: &str, page: u64) -> Cost {
         let of = |selection: &Selection| match selection {
-            Selection::Field(field) => self.of_field(document, &field.node, parent, page),
+            Selection::Field(field) => self.of_field(&field.node, parent, page),
             Selection::InlineFragment(fragment) => {
                 let on = fragment.node.type_condition.as_ref().map_or(parent, |on| on.node.on.node.as_str());
-                self.of_set(document, &fragment.node.selection_set.node, on, page)
+                self.of_set(&fragment.node.selection_set.node, on, page)
             }
-            Selection::FragmentSpread(spread) => {
-                document.fragments.get(&spread.node.fragment_name.node).map_or(Cost::default(), |fragment| {
+            Selection::FragmentSpread(spread) => self
+                .document
+                .fragments
+                .get(&spread.node.fragment_name.node)
+                .map_or(Cost::default(), |fragment| {
                     let on = fragment.node.type_condition.node.on.node.as_str();
-                    self.of_set(document, &fragment.node.selection_set.node, on, page)
-                })
-            }
+                    self.of_set(&fragment.node.selection_set.node, on, page)
+                }),
         };
         set.items.iter().map(|item| of(&item.node)).fold(Cost::default(), Cost::plus)
     }
 
-    fn of_field(&self, document: &ExecutableDocument, field: &Field, parent: &str, page: u64) -> Cost {
+    fn of_field(&self, field: &Field, parent: &str, page: u64) -> Cost {
         let name = field.name.node.as_str();
         let key = u64::try_from(field.response_key().node.len()).unwrap_or(u64::MAX).saturating_add(4);
         // What is not in the schema is the validation's to refuse.
-        let Some(found) = self.types.field(parent, name) else {
+        let Some(found) = self.costs.types.field(parent, name) else {
             let own = if matches!(name, "__schema" | "__type") {
                 INTROSPECTION
             } else {
                 Cost { work: 1, bytes: key.saturating_add(24) }
             };
-            return own.plus(self.of_set(document, &field.selection_set.node, "", LIST));
+            return own.plus(self.of_set(&field.selection_set.node, "", LIST));
         };
-        let asked = page_of(field);
-        let each = self.of_set(document, &field.selection_set.node, &found.of, asked);
+        let asked = self.page_of(field);
+        let each = self.of_set(&field.selection_set.node, &found.of, asked);
         let own = Cost { work: found.weight.work, bytes: found.weight.bytes.saturating_add(key) };
         let times = match found.is_list {
             true if matches!(name, "nodes" | "edges") => page,
@@ -129,6 +152,29 @@ impl Costs {
         own.plus(
             Cost { work: each.work.saturating_add(ITEM), bytes: each.bytes.saturating_add(3) }.times(times),
         )
+    }
+
+    /// How many items the field's page has: as many as are asked for, and the most if that is no number.
+    fn page_of(&self, field: &Field) -> u64 {
+        match page_argument(field) {
+            Length::Usual => LIST,
+            Length::Said(length) => length,
+            Length::Variable(name) => match self.variables.get(&name) {
+                None => self.default_of(&name),
+                Some(Json::Null) => LIST,
+                Some(given) => given.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX),
+            },
+        }
+    }
+
+    /// How many items the variable stands for if it is not given.
+    fn default_of(&self, variable: &str) -> u64 {
+        let is_it = |definition: &&Positioned<VariableDefinition>| definition.node.name.node == *variable;
+        let definition = self.operation.variable_definitions.iter().find(is_it);
+        match definition.and_then(|definition| definition.node.default_value.as_ref()) {
+            None => LIST,
+            Some(value) => length_of(&value.node),
+        }
     }
 }
 
@@ -147,14 +193,61 @@ fn is_paged(field: &Field) -> bool {
     field.get_argument("first").is_some() || field.get_argument("last").is_some()
 }
 
-/// How many items the field's page has: as many as are asked for, if that can be read.
-fn page_of(field: &Field) -> u64 {
-    let asked = |name: &str| field.get_argument(name).map(|value| value.node.clone().into_const());
-    match asked("first").or_else(|| asked("last")) {
-        Some(Some(Value::Number(number))) => number.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX),
-        Some(_) => PAGE_MAX,
-        None => LIST,
+/// How long a page is wanted to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Length {
+    /// Nothing is said.
+    Usual,
+    /// As many items, or the most if that is no number.
+    Said(u64),
+    /// As many as the variable of this name says.
+    Variable(String),
+}
+
+fn page_argument(field: &Field) -> Length {
+    let Some(argument) = field.get_argument("first").or_else(|| field.get_argument("last")) else {
+        return Length::Usual;
+    };
+    match argument.node.clone().into_const() {
+        Some(value) => Length::Said(length_of(&value)),
+        // It is a variable, or holds one where no number can be.
+        None => match argument.node.to_string().strip_prefix('$') {
+            Some(name) => Length::Variable(name.to_owned()),
+            None => Length::Said(PAGE_MAX),
+        },
     }
+}
+
+fn length_of(value: &Value) -> u64 {
+    match value {
+        Value::Null => LIST,
+        Value::Number(number) => number.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX),
+        Value::String(_)
+        | Value::Boolean(_)
+        | Value::Binary(_)
+        | Value::Enum(_)
+        | Value::List(_)
+        | Value::Object(_) => PAGE_MAX,
+    }
+}
+
+/// Whether the length of some page is in a variable.
+pub(super) fn asks_variables(document: &ExecutableDocument, name: Option<&str>) -> bool {
+    let of_operation = chosen(&document.operations, name)
+        .is_some_and(|(_, operation)| has_variable_page(&operation.node.selection_set.node));
+    let mut fragments = document.fragments.values();
+    of_operation || fragments.any(|fragment| has_variable_page(&fragment.node.selection_set.node))
+}
+
+fn has_variable_page(set: &SelectionSet) -> bool {
+    set.items.iter().any(|selection| match &selection.node {
+        Selection::Field(field) => {
+            matches!(page_argument(&field.node), Length::Variable(_))
+                || has_variable_page(&field.node.selection_set.node)
+        }
+        Selection::InlineFragment(fragment) => has_variable_page(&fragment.node.selection_set.node),
+        Selection::FragmentSpread(_) => false,
+    })
 }
 
 #[cfg(test)]
@@ -165,7 +258,12 @@ mod tests {
 
     fn cost(query: &str) -> Result<Cost, Refusal> {
         let costs = Costs::of(&crate::graphql::sdl());
-        costs.check(&parse_query(query).expect("a good document"), None)
+        costs.check(&parse_query(query).expect("a good document"), None, &Map::new())
+    }
+
+    fn cost_with(query: &str, variables: &Json) -> Result<Cost, Refusal> {
+        let document = parse_query(query).expect("a good document");
+        Costs::of(&crate::graphql::sdl()).check(&document, None, variables.as_object().expect("variables"))
     }
 
     fn refused(query: &str) -> bool {
@@ -189,13 +287,40 @@ mod tests {
     fn page_counts_as_long_as_it_is_asked_for() {
         let events = |first: &str| {
             format!(
-                "query($n: Int) {{ events{first} {{ nodes {{ category {{ children {{ children {{ id }} }} }} }} }} }}"
+                "{{ events{first} {{ nodes {{ category {{ children {{ children {{ id slug name }} }} }} }} }} }}"
             )
         };
-        assert!(!refused(&events("")));
-        assert!(!refused(&events("(first: 10)")));
+        let work = |first: &str| cost(&events(first)).map(|cost| cost.work);
+        assert!(work("(first: 2)").expect("admitted") * 5 < work("(first: 20)").expect("admitted"));
+        assert_eq!(work("").ok(), work("(last: 20)").ok());
         assert!(refused(&events("(first: 100)")));
-        assert!(refused(&events("(first: $n)")), "what cannot be read counts as the longest");
+        assert!(refused(&events("(first: 1000000)")), "no page is longer, and it is refused later");
+    }
+
+    #[test]
+    fn page_in_a_variable_counts_as_long_as_the_variable_says() {
+        use serde_json::json;
+
+        let fields = "{ nodes { category { children { children { id slug name } } } } }";
+        let events = |definition: &str| format!("query({definition}) {{ events(first: $n) {fields} }}");
+        let work = |definition: &str, variables: Json| {
+            cost_with(&events(definition), &variables).map(|cost| cost.work).ok()
+        };
+        let ten = cost(&format!("{{ events(first: 10) {fields} }}")).map(|cost| cost.work).ok();
+        let usual = cost(&format!("{{ events {fields} }}")).map(|cost| cost.work).ok();
+        assert!(ten.is_some() && usual > ten);
+        assert_eq!(work("$n: Int", json!({ "n": 10 })), ten);
+        assert_eq!(work("$n: Int = 10", json!({})), ten);
+        assert_eq!(work("$n: Int = 100", json!({ "n": 10 })), ten);
+        assert_eq!(work("$n: Int", json!({})), usual);
+        assert_eq!(work("$n: Int = 10", json!({ "n": null })), usual);
+        for longest in [json!(100), json!(-1), json!("10"), json!([1]), json!(1e9)] {
+            assert_eq!(work("$n: Int", json!({ "n": longest })), None, "{longest} is refused");
+        }
+        let asks = |query: &str| asks_variables(&parse_query(query).expect("a good document"), None);
+        assert!(asks(&events("$n: Int")));
+        assert!(asks("query($n: Int) { ...f } fragment f on Query { shops(last: $n) { nodes { id } } }"));
+        assert!(!asks("query($n: ID) { event(id: $n) { coupons(first: 3) { nodes { id } } } }"));
     }
 
     #[test]
@@ -208,7 +333,7 @@ mod tests {
         let tickets = |first: u32, fields: &str| {
             format!("{{ viewer {{ tickets(first: {first}) {{ nodes {{ {fields} }} }} }} }}")
         };
-        assert!(!refused(&tickets(50, "id code qrSvg")));
+        assert!(!refused(&tickets(40, "id code qrSvg")));
         assert!(refused(&tickets(100, "id a: qrSvg b: qrPng")));
         let orders = |first: u32, fields: &str| {
             format!("{{ viewer {{ orders(first: {first}) {{ nodes {{ claims {{ {fields} }} }} }} }} }}")

@@ -27,6 +27,7 @@ use async_graphql::parser::{
     Error as ParseError, parse_query,
     types::{ExecutableDocument, OperationType},
 };
+use serde_json::Map;
 use std::borrow::Cow;
 
 /// Bytes of one document.
@@ -86,8 +87,8 @@ pub struct Admitted {
     pub merged: ExecutableDocument,
     /// What the chosen operation is.
     pub kind: OperationType,
-    /// What it is expected to cost.
-    pub cost: Cost,
+    /// What it is expected to cost, if its variables do not decide that.
+    pub cost: Option<Cost>,
 }
 
 /// Scans, parses, checks and merges a document, and finds the operation that is to run.
@@ -103,7 +104,10 @@ pub fn admit(
     strict::check(&document)?;
     let kind = chosen(&document, operation_name)?;
     let merged = merge::merge(&document, operation_name, &costs.types);
-    let cost = costs.check(&merged, operation_name)?;
+    let cost = match cost::asks_variables(&merged, operation_name) {
+        true => None,
+        false => Some(costs.check(&merged, operation_name, &Map::new())?),
+    };
     Ok(Admitted { document, merged, kind, cost })
 }
 

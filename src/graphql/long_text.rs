@@ -1,0 +1,98 @@
+//! Descriptions and terms: up to 40 KB each, read only when they are asked for, a part of a list at a time.
+//!
+//! A hundred of them are megabytes. Reading them in parts lets the operation's budget end it in between.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{Context, dataloader::Loader};
+use entity::{CouponId, EventId, ProductId, ShopId};
+
+use super::{
+    context::ContextExt,
+    error::ApiResult,
+    loader::{Batch, Shared},
+};
+use crate::{
+    coupon::{self, product},
+    error::{Fault, Faulty},
+    event, shop,
+};
+
+/// How many objects' texts one statement reads: a megabyte if they are as long as they may be.
+const PART: usize = 25;
+
+/// A long text of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum LongText {
+    /// `Coupon.description`.
+    CouponDescription(CouponId),
+    /// `Coupon.terms`.
+    CouponTerms(CouponId),
+    /// `Event.description`.
+    Event(EventId),
+    /// `Product.description`.
+    Product(ProductId),
+    /// `Shop.description`.
+    Shop(ShopId),
+}
+
+/// Reads the text together with those of the list's other objects, and charges it to the operation.
+pub(super) async fn long_text(ctx: &Context<'_>, text: LongText) -> ApiResult<Arc<str>> {
+    let read = ctx.loaders().one(text).await?.ok_or(Fault::NotFound("text"))?;
+    Ok(ctx.budget().text(read)?)
+}
+
+impl Loader<LongText> for Batch {
+    type Value = Arc<str>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[LongText]) -> Result<HashMap<LongText, Arc<str>>, Shared> {
+        let mut all = HashMap::new();
+        for keys in keys.chunks(PART) {
+            let texts = self.part(keys).await?;
+            let bytes = texts.iter().map(|(_, text)| text.len()).sum::<usize>();
+            all.extend(texts.into_iter().map(|(key, text)| (key, text.into())));
+            let charged = self.budget.charge_read(u64::try_from(bytes).unwrap_or(u64::MAX));
+            charged.map_err(|_| Fault::Unavailable)?;
+        }
+        Ok(all)
+    }
+}
+
+impl Batch {
+    /// The texts of a few objects.
+    async fn part(&self, keys: &[LongText]) -> Faulty<Vec<(LongText, String)>> {
+        let (mut coupons, mut terms, mut events, mut products, mut shops) =
+            (vec![], vec![], vec![], vec![], vec![]);
+        for key in keys {
+            match *key {
+                LongText::CouponDescription(id) => coupons.push(id),
+                LongText::CouponTerms(id) => terms.push(id),
+                LongText::Event(id) => events.push(id),
+                LongText::Product(id) => products.push(id),
+                LongText::Shop(id) => shops.push(id),
+            }
+        }
+        let (app, mut texts) = (&self.app, Vec::with_capacity(keys.len()));
+        if !coupons.is_empty() {
+            texts.extend(named(LongText::CouponDescription, coupon::descriptions(app, coupons).await?));
+        }
+        if !terms.is_empty() {
+            texts.extend(named(LongText::CouponTerms, coupon::terms_of(app, terms).await?));
+        }
+        if !events.is_empty() {
+            texts.extend(named(LongText::Event, event::descriptions(app, events).await?));
+        }
+        if !products.is_empty() {
+            texts.extend(named(LongText::Product, product::descriptions(app, products).await?));
+        }
+        if !shops.is_empty() {
+            texts.extend(named(LongText::Shop, shop::descriptions(app, shops).await?));
+        }
+        Ok(texts)
+    }
+}
+
+fn named<K>(name: fn(K) -> LongText, texts: Vec<(K, String)>) -> impl Iterator<Item = (LongText, String)> {
+    texts.into_iter().map(move |(id, text)| (name(id), text))
+}

@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure and synchronous.
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
 /// The longest e-mail address that can be delivered to.
@@ -35,6 +35,7 @@ pub fn email(text: &str) -> Option<String> {
     let (local, domain) = text.split_once('@')?;
     let is_local = (1..=LOCAL_MAX).contains(&local.len())
         && local.chars().all(|letter| !letter.is_ascii() || is_local_ascii(letter))
+        && !has_decorated_ascii(local)
         && is_one_script(local);
     let domain = ascii_domain(domain).filter(|_| is_local)?;
     let email = format!("{local}@{domain}");
@@ -57,6 +58,13 @@ pub fn skeleton(email: &str) -> String {
         }
     }
     format!("{}@{domain}", skeleton.nfc().collect::<String>().to_lowercase())
+}
+
+/// Whether a sign is put on an ASCII letter that no alphabet has there: those that an alphabet has are one letter, such as
+/// `é`, after NFKC.
+fn has_decorated_ascii(text: &str) -> bool {
+    let letters = text.chars();
+    letters.clone().zip(letters.skip(1)).any(|(letter, sign)| letter.is_ascii() && is_combining_mark(sign))
 }
 
 fn is_local_ascii(letter: char) -> bool {
@@ -169,6 +177,8 @@ mod tests {
             "ada@exаmple.org",        // Cyrillic а in the domain
             "ada@xn--exmple-4nf.org", // the same, spelled in ASCII
             "ada@exam\u{200b}ple.org",
+            "a\u{336}da@example.org",  // struck out
+            "ad\u{20dd}a@example.org", // in a circle
         ] {
             assert_eq!(email(text), None, "{text:?}");
         }

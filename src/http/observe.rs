@@ -9,7 +9,7 @@ use async_graphql::{
 use axum::http::StatusCode;
 use tokio::time::Instant;
 
-use super::{answer::Failure, guard::Refusal, operation::Prepared, request_id::RequestId};
+use super::{answer::Failure, guard::Refusal, operation::Prepared, request_id::RequestId, subscriber};
 use crate::{
     app::App,
     auth::{Network, Viewer},
@@ -68,6 +68,14 @@ pub(super) enum Transport {
 }
 
 impl Transport {
+    /// Bytes of the largest result that it carries, if that is bounded.
+    pub(super) fn payload_max(self) -> Option<u64> {
+        match self {
+            Self::Http | Self::Events => None,
+            Self::Socket => u64::try_from(subscriber::MAX_PAYLOAD_BYTES).ok(),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Http => "http",

@@ -164,7 +164,7 @@ impl Engine {
                 observed.end(&response);
                 return response;
             };
-            let budget = self.budget(document);
+            let budget = self.budget(prepared);
             let (request, batches) = prepared.request(&self.app, Run { progress, budget: budget.clone() });
             let schema = self.schema.clone();
             let work = async move {
@@ -196,10 +196,12 @@ impl Engine {
     }
 
     /// What an operation may use. A mutation must tell what it did, and is small.
-    fn budget(&self, document: &Document) -> Budget {
-        match document.kind {
+    fn budget(&self, prepared: &Prepared) -> Budget {
+        match prepared.document.kind {
             OperationType::Query => {
-                Budget::new(self.documents.cost_limit(), self.app.config.documents.max_response_bytes)
+                let most = self.app.config.documents.max_response_bytes;
+                let bytes = prepared.caller.transport.payload_max().map_or(most, |payload| payload.min(most));
+                Budget::new(self.documents.cost_limit(), bytes)
             }
             OperationType::Mutation | OperationType::Subscription => Budget::unlimited(),
         }
@@ -266,7 +268,7 @@ impl Engine {
             span.in_scope(|| mask(&mut response, id.as_str(), detail));
             return stream::once(ready(Told::Refused(errors(&response)))).boxed();
         }
-        let run = Run { progress, budget: self.budget(&prepared.document) };
+        let run = Run { progress, budget: self.budget(prepared) };
         let (request, batches) = prepared.request(&self.app, run);
         let responses = batches.run_stream(self.schema.execute_stream(request));
         let responses = AssertUnwindSafe(responses).catch_unwind();

@@ -45,7 +45,9 @@ async fn look_alikes(report: &mut Report, target: &Target) -> Outcome<()> {
         ("soft hyphen", "ven\u{ad}dor@tessera.example"),
         ("full-width letters", "\u{ff56}endor@tessera.example"),
         ("right-to-left override", "\u{202e}vendor@tessera.example"),
-        ("combining mark", "vendor\u{301}@tessera.example"),
+        // An accent that makes a letter of some alphabet is another address, as `müller` and `muller` are two.
+        ("combining stroke", "ven\u{336}dor@tessera.example"),
+        ("combining circle", "vendor\u{20dd}@tessera.example"),
     ];
     let document = "mutation($email: String!) {
         signUp(input: { email: $email, password: \"correct horse battery\" }) {

@@ -205,7 +205,9 @@ impl Target {
             let mut caller = self.caller(STAFF + 100 + number);
             tasks.spawn(async move {
                 let mut answer = Answer::default();
-                for document in [WARM_UP, WARM_UP_EVENT, "{__typename}"].iter().cycle().take(30) {
+                for document in
+                    [WARM_UP, WARM_UP_EVENT, WARM_UP_STADIUM, "{__typename}"].iter().cycle().take(30)
+                {
                     answer = caller.gql(document, serde_json::json!({})).await;
                     if answer.status != 200 {
                         break;
@@ -244,6 +246,9 @@ impl Target {
 /// Reads what browsing reads.
 const WARM_UP: &str = "{ events(first: 50) { nodes { id name seatsLeft capacity priceRange { lowest { amount } } \
                        tiers { id name } venue { name } shop { name } seatMap { id } } } }";
+/// Reads the plan of the stadium, which the server keeps from then on.
+const WARM_UP_STADIUM: &str =
+    "{ event(slug: \"harbour-derby\") { availability { version } seatMap { zones { name } } } }";
 /// Reads what a buyer reads before choosing seats.
 const WARM_UP_EVENT: &str = "{ event(slug: \"a-midsummer-night\") { name availability { version rows { row statuses } } \
                              seatMap { zones { rows { seats { id label } } } } } }";

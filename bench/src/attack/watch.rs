@@ -50,7 +50,7 @@ pub(crate) async fn row_13(camp: &Camp, report: &mut Report) -> Outcome<()> {
         ("subscribers", &["subscri"]),
         ("payments", &["payment"]),
         ("the worker", &["worker"]),
-        ("pools", &["pool"]),
+        ("database pools", &["database_connections"]),
         ("the build", &["build_info"]),
     ] {
         let told = text

@@ -76,9 +76,12 @@ impl<K> Window<K> {
 /// A list of a hundred rows has megabytes of them, and whoever lists names should not have to wait for that.
 pub fn without<E: EntityTrait>(select: Select<E>, texts: &[E::Column]) -> Select<E> {
     let is_text = |column: &E::Column| texts.iter().any(|text| text.as_str() == column.as_str());
-    E::Column::iter().fold(select.select_only(), |select, column| match is_text(&column) {
-        true => select.column_as(Expr::cust("''"), column.as_str()),
-        false => select.column(column),
+    E::Column::iter().fold(select.select_only(), |select, column| {
+        if is_text(&column) {
+            select.column_as(Expr::cust("''"), column.as_str())
+        } else {
+            select.column(column)
+        }
     })
 }
 

@@ -4,7 +4,7 @@
 //! resolves fields at the same time and writes them as they come.
 
 use async_graphql::{
-    Value,
+    Name, Value,
     parser::types::{ExecutableDocument, Selection, SelectionSet},
 };
 
@@ -50,7 +50,7 @@ impl FieldOrder {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.restore(item)),
             Value::Object(fields) => {
-                if !self.is_kept_by(fields.keys().map(|key| key.as_str())) {
+                if !self.is_kept_by(fields.keys().map(Name::as_str)) {
                     fields.sort_by_cached_key(|key, _| self.position(key, 0));
                 }
                 let mut next = 0;

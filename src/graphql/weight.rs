@@ -1,8 +1,9 @@
 //! What the fields of the schema cost: microseconds of one core and bytes of the response.
 //!
 //! The figures are those of a release build on one core of 2024, up to twice what was measured, so that an operation
-//! admitted for 100,000 takes some 50 ms. `http/guard/cost.rs` adds them up over a document before it runs; `tests/it/cost.rs` compares the sums with measured time. A field that is not in the table
-//! costs what [`of`] says.
+//! admitted for 100,000 takes some 50 ms. `http/guard/cost.rs` adds them up over a document before it runs;
+//! `scripts/attack --calibrate` compares the sums with measured time. A field that is not in the table costs what [`of`]
+//! says.
 
 /// What one value of a field costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

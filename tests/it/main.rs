@@ -14,7 +14,6 @@ mod audit;
 mod authorisation;
 mod buyer_requirement;
 mod caching;
-mod calibrate;
 mod checkout_coupons;
 mod checkout_coupons_race;
 mod claim_code;

@@ -10,6 +10,7 @@
 
 mod attackers;
 mod cache;
+mod calibrate;
 mod caller;
 mod documents;
 mod files;
@@ -54,6 +55,9 @@ pub(crate) struct Options {
     /// Run all attacks together for so many seconds; 600 after all rows, or when given without a number.
     #[arg(long, num_args = 0..=1, default_missing_value = "600", value_parser = clap::value_parser!(u64).range(10..=3_600))]
     all_together: Option<u64>,
+    /// Compare estimated costs with processor time, over 500 documents, instead of attacking.
+    #[arg(long)]
+    calibrate: bool,
     /// A quarter of the documents of row 7, and a shorter calm before all attacks together.
     #[arg(long)]
     quick: bool,
@@ -84,10 +88,11 @@ pub(crate) struct AttackersOptions {
 pub(crate) fn run(options: Options) -> Outcome<bool> {
     let together = match (options.all_together, options.rows.is_empty()) {
         (Some(seconds), _) => Some(seconds),
-        (None, true) => Some(600),
-        (None, false) => None,
+        (None, true) if !options.calibrate => Some(600),
+        (None, _) => None,
     };
-    let rows = match (options.rows.is_empty(), options.all_together.is_some()) {
+    let is_restricted = options.all_together.is_some() || options.calibrate;
+    let rows = match (options.rows.is_empty(), is_restricted) {
         (true, false) => ROWS.collect(),
         (true, true) => Vec::new(),
         (false, _) => options.rows,
@@ -97,6 +102,10 @@ pub(crate) fn run(options: Options) -> Outcome<bool> {
     let cluster = options.postgres.zip(options.postgres_bin).map(|(socket, bin)| Cluster::new(&socket, bin));
     let camp = runtime.block_on(Camp::pitch(options.server, &options.scratch, cluster, options.quick))?;
     let mut report = Report::default();
+    if options.calibrate {
+        let run = async |report: &mut Report| calibrate::calibrate(&camp, report).await;
+        attempt(&runtime, &mut report, run, PATIENCE);
+    }
     for row in rows {
         report.row = row;
         attempt(&runtime, &mut report, async |report| attack(row, &camp, report).await, PATIENCE);

@@ -104,9 +104,10 @@ pub fn admit(
     strict::check(&document)?;
     let kind = chosen(&document, operation_name)?;
     let merged = merge::merge(&document, operation_name, &costs.types);
-    let cost = match cost::asks_variables(&merged, operation_name) {
-        true => None,
-        false => Some(costs.check(&merged, operation_name, &Map::new())?),
+    let cost = if cost::asks_variables(&merged, operation_name) {
+        None
+    } else {
+        Some(costs.check(&merged, operation_name, &Map::new())?)
     };
     Ok(Admitted { document, merged, kind, cost })
 }

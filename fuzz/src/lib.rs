@@ -3,13 +3,18 @@
 //! `scripts/fuzz` builds the targets with libFuzzer and runs them. `tests/corpus.rs` replays the seed corpus in
 //! `corpus/<target>/` and simple mutations of it with every `cargo test`.
 
-use std::{collections::BTreeSet, str, sync::OnceLock};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+    str,
+    sync::OnceLock,
+};
 
 use serde_json::{Value, json};
 use tessera::{
     coupon::{code::Code, csv},
     graphql,
-    http::fuzz::{Guard, Reply, Socket, params},
+    http::fuzz::{Guard, Reply, Socket, client_address, params, proxy_header},
     keys::SigningKeys,
     ticket::code::{Claims, CodeFault, TicketKeys, TicketVerifier, sign, verify},
     venue::plan::{FAULTS_MAX, PLACES_MAX, Plan},
@@ -20,13 +25,14 @@ use uuid::Uuid;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("guard", guard),
     ("variables", variables),
     ("websocket", websocket),
     ("seat_map", seat_map),
     ("coupon_csv", coupon_csv),
     ("ticket_code", ticket_code),
+    ("proxy", proxy),
 ];
 
 /// Document guard: the gates end on every text and decide the same twice. Which of several reasons a refusal names may
@@ -42,6 +48,36 @@ pub fn guard(data: &[u8]) {
     }
     if let Err(refusal) = &verdict {
         assert!(!refusal.code.is_empty() && !refusal.message.contains("src/"), "{refusal:?}");
+    }
+}
+
+/// What proxies say of a client. A PROXY header takes nothing of what follows it. A client that is no proxy is found
+/// whatever is written left of it, and a peer that is no proxy is believed nothing.
+pub fn proxy(data: &[u8]) {
+    if let Some((address, rest)) = proxy_header(data) {
+        let read = data.len() - rest.len();
+        let more = [&data[..read], b"GET / HTTP/1.1"].concat();
+        assert_eq!(proxy_header(&more), Some((address, &b"GET / HTTP/1.1"[..])), "it read on");
+        assert_eq!(proxy_header(&data[..read - 1]), None, "it does not miss a byte");
+    }
+    let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').take(8).collect();
+    let (proxy, stranger) =
+        (IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::from(Ipv4Addr::new(192, 0, 2, 1)));
+    for (name, forged) in [("x-forwarded-for", &b"203.0.113.9"[..]), ("forwarded", b"for=203.0.113.9")] {
+        let Some(client) = client_address(proxy, name, &lines) else { continue };
+        assert_eq!(client_address(stranger, name, &lines), Some(stranger), "a stranger is believed");
+        let is_proxy = match client {
+            IpAddr::V4(address) => address.octets()[0] == 10,
+            IpAddr::V6(address) => address.octets()[0] == 0xfd,
+        };
+        if !is_proxy {
+            let left = [&[forged], &lines[..]].concat();
+            assert_eq!(
+                client_address(proxy, name, &left),
+                Some(client),
+                "what stands left of a client counts"
+            );
+        }
     }
 }
 

@@ -1,12 +1,16 @@
 //! Entry points of the private message formats for the fuzz targets in `fuzz/`. Nothing else calls them.
 
 use super::{
+    connection::{address, proxy_protocol},
     guard::{self, Costs, Introspection, Refusal},
     json, message,
     params::Params,
     session::{MAX_OPERATIONS, Session, Step},
 };
+use axum::http::{HeaderMap, HeaderValue};
+use futures_util::FutureExt;
 use serde_json::{Map, Value};
+use std::net::IpAddr;
 use tokio_util::sync::CancellationToken;
 
 /// The guard with the costs of the current schema.
@@ -21,8 +25,31 @@ impl Guard {
 
     /// Runs all gates on a document. Returns whether it is admitted.
     pub fn admits(&self, text: &str, operation_name: Option<&str>) -> Result<(), Refusal> {
-        guard::admit(text, operation_name, Introspection::Allowed, &self.0).map(drop)
+        let admitted = guard::admit(text, operation_name, Introspection::Allowed, &self.0)?;
+        self.0.check(&admitted.merged, operation_name, &Map::new()).map(drop)
     }
+}
+
+/// Reads a PROXY header from the beginning of a connection. Returns the client's address and what is left, if the header
+/// is good.
+pub fn proxy_header(bytes: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
+    let mut rest = bytes;
+    let read = proxy_protocol::read(&mut rest).now_or_never()?.ok()?;
+    Some((read, rest))
+}
+
+/// The client's address behind proxies in 10.0.0.0/8 and fd00::/8, by the lines of a header. `None` if they are no header
+/// lines.
+pub fn client_address(peer: IpAddr, name: &'static str, lines: &[&[u8]]) -> Option<IpAddr> {
+    let is_trusted = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.octets()[0] == 10,
+        IpAddr::V6(address) => address.octets()[0] == 0xfd,
+    };
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        headers.append(name, HeaderValue::from_bytes(line).ok()?);
+    }
+    Some(address::client(peer, &headers, is_trusted))
 }
 
 /// Document, operation name and variables.

@@ -15,7 +15,11 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 /// The headers of a peer that is not trusted are ignored. A hop that cannot be read ends the search: the last trusted
 /// proxy before it counts as the client. If a request has both headers and they disagree, one of them comes from the
 /// client and the peer itself counts.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+pub(in crate::http) fn client(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> IpAddr {
     if !is_trusted(peer) {
         return peer;
     }

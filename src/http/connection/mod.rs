@@ -6,14 +6,14 @@
 //! What the front door makes of it is in [`arrival`].
 
 mod activity;
-mod address;
+pub(super) mod address;
 mod arrival;
 mod exchange;
 mod host;
 mod listener;
 mod pace;
 mod protocol;
-mod proxy_protocol;
+pub(super) mod proxy_protocol;
 mod slots;
 mod stream;
 mod tls;

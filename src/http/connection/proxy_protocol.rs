@@ -31,7 +31,7 @@ pub(super) enum ProxyFault {
 }
 
 /// Reads the header. Returns the client's address, or `None` if the proxy connects on its own behalf (a health check).
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
+pub(in crate::http) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
     let mut prefix = [0; PREFIX];
     stream.read_exact(&mut prefix).await?;
     let length = length(&prefix).map_err(invalid)?;

@@ -28,8 +28,8 @@ pub struct ReservationRules {
     /// How many places may be reserved and unpaid from one network, which is an IPv4 address or an IPv6 /64; 0: no limit.
     /// Never less than `limitPerBuyer`. Null: the server's default.
     max_unpaid_per_network: Option<i32>,
-    /// When so many percent of all places are reserved and unpaid, each network may have as many of them as two buyers; 100: no
-    /// limit. Null: the server's default.
+    /// Percentage of all places that are reserved and unpaid from which one network may have no more unpaid places than
+    /// two buyers; 100: no limit. Null: the server's default.
     max_unpaid_percent: Option<i32>,
 }
 
@@ -53,8 +53,8 @@ pub struct ReservationRulesInput {
     /// How many places may be reserved and unpaid from one network, 0 to 1000000; 0: no limit. One buyer may always have
     /// `limitPerBuyer` places. Null: the server's default.
     max_unpaid_per_network: MaybeUndefined<i32>,
-    /// When so many percent of all places are reserved and unpaid, each network may have as many of them as two buyers, 1 to 100;
-    /// 100: no limit. Null: the server's default.
+    /// Percentage of all places that are reserved and unpaid from which one network may have no more unpaid places than
+    /// two buyers, 1 to 100; 100: no limit. Null: the server's default.
     max_unpaid_percent: MaybeUndefined<i32>,
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::{EventId, InventoryId, event, inventory, tier};
 
 use super::{
-    availability::AvailabilitySnapshot,
+    availability::{AvailabilitySnapshot, work_of},
     category::Category,
     context::ContextExt,
     coupon::{CouponConnection, CouponOrder, coupon_connection},
@@ -36,9 +36,6 @@ use crate::{
     },
     inventory::{counts_of, feed},
 };
-
-/// How many seats' statuses are told in a microsecond.
-const SEATS_A_MICROSECOND: u64 = 10;
 
 /// Something that people attend. Drafts are seen by their shop's members only.
 #[derive(Clone, Debug)]
@@ -242,8 +239,7 @@ impl Event {
             return Ok(None);
         }
         let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
-        ctx.budget()
-            .charge(u64::try_from(availability.seats.len()).unwrap_or(u64::MAX) / SEATS_A_MICROSECOND, 0)?;
+        ctx.budget().charge(work_of(&availability), 0)?;
         ctx.progress().read(self.0.id.into(), availability.version);
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
     }

@@ -149,6 +149,14 @@ pub enum SeatAvailability {
     Delta(AvailabilityDelta),
 }
 
+/// How many seats' statuses are told in a microsecond.
+const SEATS_A_MICROSECOND: usize = 10;
+
+/// The work of telling it, in microseconds.
+pub(crate) fn work_of(availability: &Availability) -> u64 {
+    u64::try_from(availability.seats.len() / SEATS_A_MICROSECOND).unwrap_or(u64::MAX)
+}
+
 impl AvailabilitySnapshot {
     /// What is free of the event, in words of its seat map and tiers.
     pub(crate) async fn new(app: &App, event: &event::Model, availability: Availability) -> Faulty<Self> {

@@ -4,7 +4,11 @@ use std::{collections::HashMap, sync::atomic::Ordering::Relaxed, time::Duration}
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tessera::{auth, http::Patience, inventory};
+use tessera::{
+    auth,
+    http::{Patience, Timeouts},
+    inventory,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -238,9 +242,10 @@ fn fast_slow_and_returning_readers_all_see_everything() {
     run(async |world: &World| {
         let stage = world.large_stage().await;
         let event = world.only_event().await;
-        let patience = Patience { write: Duration::from_mins(5), ..Patience::default() };
-        let other = world.beside(&[], patience).await;
-        let address = other.listen().await;
+        // How long a thousand commits take on a busy machine nobody knows; the slow one reads nothing meanwhile.
+        let write = Duration::from_mins(5);
+        let other = world.beside(&[], Patience { write, ..Patience::default() }).await;
+        let address = other.listen_with(Timeouts { write, ..Timeouts::DEFAULT }).await;
         let mut buyers = Vec::new();
         for _ in 0..12 {
             let token = world.guest().await;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::{EventId, InventoryId, event, inventory, tier};
 
 use super::{
-    availability::{AvailabilitySnapshot, work_of},
+    availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
     coupon::{CouponConnection, CouponOrder, coupon_connection},
@@ -239,7 +239,7 @@ impl Event {
             return Ok(None);
         }
         let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
-        ctx.budget().charge(work_of(&availability), 0)?;
+        charge(ctx, &availability)?;
         ctx.progress().read(self.0.id.into(), availability.version);
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
     }

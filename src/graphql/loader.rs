@@ -28,7 +28,7 @@ use futures_util::{
     task::AtomicWaker,
 };
 
-use super::budget::Budget;
+use super::{budget::Budget, long_text::LongTexts};
 use crate::{
     app::App,
     auth::Viewer,
@@ -49,6 +49,8 @@ pub(crate) struct Batch {
     pub(crate) viewer: Viewer,
     /// Charged with what is read.
     pub(crate) budget: Budget,
+    /// The long texts that were read.
+    pub(crate) texts: LongTexts,
 }
 
 /// The batches that an operation's resolvers have asked for. Whoever runs the operation runs it over these, or they never
@@ -155,7 +157,8 @@ impl Loaders {
     pub(crate) fn new(app: &App, viewer: &Viewer, budget: Budget) -> (Self, Batches) {
         let asked = Asked::default();
         let batches = Batches { asked: asked.clone(), running: FuturesUnordered::new() };
-        let batch = Batch { app: app.clone(), viewer: *viewer, budget: budget.clone() };
+        let batch =
+            Batch { app: app.clone(), viewer: *viewer, budget: budget.clone(), texts: LongTexts::default() };
         let ask = move |batch| asked.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
         (Self { batch: DataLoader::new(batch, ask).delay(Duration::ZERO), budget }, batches)
     }

@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, dataloader::Loader};
 use entity::{CouponId, EventId, ProductId, ShopId};
+use tokio::sync::Mutex;
 
 use super::{
     context::ContextExt,
@@ -21,9 +22,13 @@ use crate::{
 /// How many objects' texts one statement reads: a megabyte if they are as long as they may be.
 const PART: usize = 25;
 
+/// The texts that an operation has read so far.
+#[derive(Debug, Default)]
+pub(crate) struct LongTexts(Mutex<HashMap<LongText, Arc<str>>>);
+
 /// A long text of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum LongText {
+pub(crate) enum LongText {
     /// `Coupon.description`.
     CouponDescription(CouponId),
     /// `Coupon.terms`.
@@ -47,15 +52,18 @@ impl Loader<LongText> for Batch {
     type Error = Shared;
 
     async fn load(&self, keys: &[LongText]) -> Result<HashMap<LongText, Arc<str>>, Shared> {
-        let mut all = HashMap::new();
-        for keys in keys.chunks(PART) {
+        // Lists that are read at the same time would each read a part before any of them is charged.
+        let mut known = self.texts.0.lock().await;
+        let missing: Vec<LongText> = keys.iter().copied().filter(|key| !known.contains_key(key)).collect();
+        for keys in missing.chunks(PART) {
+            self.budget.check().map_err(|_| Fault::Unavailable)?;
             let texts = self.part(keys).await?;
             let bytes = texts.iter().map(|(_, text)| text.len()).sum::<usize>();
-            all.extend(texts.into_iter().map(|(key, text)| (key, text.into())));
+            known.extend(texts.into_iter().map(|(key, text)| (key, text.into())));
             let charged = self.budget.charge_read(u64::try_from(bytes).unwrap_or(u64::MAX));
             charged.map_err(|_| Fault::Unavailable)?;
         }
-        Ok(all)
+        Ok(keys.iter().filter_map(|key| Some((*key, known.get(key)?.clone()))).collect())
     }
 }
 

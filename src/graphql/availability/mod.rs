@@ -152,9 +152,15 @@ pub enum SeatAvailability {
 /// How many seats' statuses are told in a microsecond.
 const SEATS_A_MICROSECOND: usize = 10;
 
-/// The work of telling it, in microseconds.
-pub(crate) fn work_of(availability: &Availability) -> u64 {
-    u64::try_from(availability.seats.len() / SEATS_A_MICROSECOND).unwrap_or(u64::MAX)
+/// Bytes that a seat takes while the response is built, with its share of its row.
+const SEAT_BYTES: usize = 4;
+
+/// Charges the operation with an availability that it is about to tell.
+pub(crate) fn charge(ctx: &Context<'_>, availability: &Availability) -> ApiResult<()> {
+    let seats = availability.seats.len();
+    let [work, bytes] = [seats / SEATS_A_MICROSECOND, seats * SEAT_BYTES]
+        .map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+    Ok(ctx.budget().charge(work, bytes)?)
 }
 
 impl AvailabilitySnapshot {

@@ -10,14 +10,14 @@ use tokio::time::sleep;
 use crate::{
     Outcome,
     attack::{
-        caller::{Caller, source},
         documents::{body, repeated_field},
         props::{self, VENDOR},
         report::Report,
         sign_in::ten_wrong,
-        sockets::upgrade,
         target::{Camp, Start, Target},
     },
+    caller::{Caller, source},
+    socket::upgrade,
 };
 
 /// The setting by which metrics get a listener. A server that does not know it ignores it.

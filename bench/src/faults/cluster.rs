@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -148,9 +148,17 @@ pub(crate) fn url(port: u16, name: &str) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{name}?sslmode=disable")
 }
 
-/// A port of 127.0.0.1 that nothing listens on.
+/// A port of 127.0.0.1 that nothing listens on. It is below the range that outgoing connections take their ports from, so
+/// that a process gets it back after a restart.
 pub(crate) fn free_port() -> Outcome<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    for _ in 0..100 {
+        let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
+        let port = 20_000 + u16::from_be_bytes([high, low]) % 12_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no port is free".into())
 }
 
 /// Runs a program to its end. An error has what it wrote.

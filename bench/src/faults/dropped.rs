@@ -40,7 +40,8 @@ pub(crate) async fn drop_subscriptions(victim: &Victim<'_>) -> Outcome<Done> {
         scenes.push(Scene::build(victim.instances[0].address, &slug).await?);
     }
     each(victim.proxies, |proxy| proxy.set(Mode::Delay(DELAY)));
-    let idle = tokio::spawn(watch_idle(victim.ground.url()));
+    let mut idle = JoinSet::new();
+    idle.spawn(watch_idle(victim.ground.url()));
     for (number, scene) in scenes.iter().enumerate() {
         for instance in &*victim.instances {
             let mut stream = open(instance.address, number).await?;
@@ -63,13 +64,12 @@ pub(crate) async fn drop_subscriptions(victim: &Victim<'_>) -> Outcome<Done> {
     }
     each(victim.proxies, |proxy| proxy.set(Mode::Pass));
     sleep(Duration::from_secs(1)).await;
-    idle.abort();
     let mut done = Done::default();
     if working < all {
         done.notes.push(format!("{working} of {all} new subscriptions work"));
     }
-    if let Ok(Ok(found)) = idle.await {
-        done.notes.push(found);
+    if let Some(found) = idle.try_join_next() {
+        done.notes.push(found??);
     }
     Ok(done)
 }

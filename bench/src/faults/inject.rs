@@ -236,6 +236,7 @@ async fn promote(victim: &mut Victim<'_>) -> Outcome<Done> {
 /// Fills the file system twice.
 async fn fill(victim: &Victim<'_>, time: Duration) -> Outcome<Done> {
     let path = victim.ground.home.join("filler");
+    let (large, small) = (vec![0; 64 * 1024], vec![0; 512]);
     let mut outage = Duration::ZERO;
     for _ in 0..2 {
         let begun = Instant::now();
@@ -243,8 +244,8 @@ async fn fill(victim: &Victim<'_>, time: Duration) -> Outcome<Done> {
         let until = begun + time;
         while Instant::now() < until {
             // What the database frees is taken too.
-            while file.write_all(&[0; 64 * 1024]).is_ok() {}
-            while file.write_all(&[0; 512]).is_ok() {}
+            while file.write_all(&large).is_ok() {}
+            while file.write_all(&small).is_ok() {}
             sleep(Duration::from_millis(20)).await;
         }
         drop(file);

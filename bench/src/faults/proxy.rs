@@ -12,7 +12,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::watch,
-    task::{AbortHandle, JoinSet},
+    task::JoinSet,
     time::sleep,
 };
 
@@ -37,7 +37,8 @@ pub(crate) struct Proxy {
     /// The port on 127.0.0.1 that it listens on.
     pub(crate) port: u16,
     control: watch::Sender<Control>,
-    task: AbortHandle,
+    // Ends with the value.
+    _task: JoinSet<()>,
 }
 
 /// What all connections of a proxy follow. Connections are numbered from 1.
@@ -61,8 +62,9 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let control = Control { upstream, mode: Mode::Pass, latest: 0, cut: 0, stalled: 0, commits: 0 };
         let (control, _) = watch::channel(control);
-        let task = tokio::spawn(serve(listener, control.clone())).abort_handle();
-        Ok(Self { port, control, task })
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, control.clone()));
+        Ok(Self { port, control, _task: task })
     }
 
     /// Treats connections in this way from now on.
@@ -91,12 +93,6 @@ impl Proxy {
     /// The number of commits that were cut.
     pub(crate) fn commits(&self) -> u32 {
         self.control.borrow().commits
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     Outcome,
     attack::{props::Vendor, report::Report, target::Target, usage::held},
-    caller::{STAFF, connect, read_answer, source},
+    caller::{STAFF, source},
     frame::{self, PING, PONG, TEXT},
     socket::upgrade,
 };

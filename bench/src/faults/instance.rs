@@ -86,7 +86,7 @@ impl Instance {
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if line.starts_with("listening on ") {
-                    drop(sender.try_send(()));
+                    let _ = sender.try_send(());
                 }
             }
         });

@@ -46,7 +46,6 @@ use inject::Victim;
 use instance::Instance;
 use report::Line;
 use scene::Scene;
-use verify::Finding;
 use watcher::Shared;
 
 /// No run takes longer.

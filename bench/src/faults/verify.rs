@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -206,6 +206,8 @@ async fn read_snapshot(client: &mut Client, scene: &Scene) -> Outcome<(i64, BTre
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::faults::buyers::Claim;
 

@@ -37,7 +37,7 @@ impl Cluster {
     pub(crate) fn begin(programs: &Path, home: &Path) -> Outcome<Self> {
         fs::create_dir_all(home)?;
         let cluster = Self { port: free_port()?, programs: programs.to_owned(), home: home.to_owned() };
-        cluster.own(home)?;
+        Self::own(home)?;
         let data = cluster.data();
         run(cluster
             .program("initdb")
@@ -52,7 +52,7 @@ impl Cluster {
     pub(crate) fn standby(&self, home: &Path) -> Outcome<Self> {
         fs::create_dir_all(home)?;
         let standby = Self { port: free_port()?, programs: self.programs.clone(), home: home.to_owned() };
-        standby.own(home)?;
+        Self::own(home)?;
         let source = format!("host=127.0.0.1 port={} user=postgres application_name=standby", self.port);
         run(self
             .program("pg_basebackup")
@@ -131,7 +131,7 @@ impl Cluster {
         command
     }
 
-    fn own(&self, home: &Path) -> Outcome<()> {
+    fn own(home: &Path) -> Outcome<()> {
         if is_root() { run(Command::new("chown").arg(format!("{}:", user())).arg(home)) } else { Ok(()) }
     }
 }

@@ -33,6 +33,10 @@ use std::{
 use clap::{Args, ValueEnum};
 use tokio::{
     runtime,
+    signal::{
+        ctrl_c,
+        unix::{SignalKind, signal},
+    },
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -81,6 +85,26 @@ pub(crate) struct Options {
     postgres_bin: PathBuf,
 }
 
+/// Prints a line of the table. Returns whether the fault broke nothing.
+#[expect(clippy::print_stdout, reason = "the table is what the command is for")]
+fn tell(run: Run<'_>, line: &Outcome<Line>) -> bool {
+    match line {
+        Ok(line) => {
+            println!("{}", line.markdown());
+            line.finding.notes.iter().take(12).for_each(|note| progress(&format!("{}: {note}", run.name)));
+            line.faults().is_empty()
+        }
+        Err(failure) => {
+            println!(
+                "| {:?} | {:?} | – | – | – | – | – | – | – | **FAIL**: broke off |",
+                run.database, run.fault
+            );
+            progress(&format!("{} broke off: {failure}", run.name));
+            false
+        }
+    }
+}
+
 /// Causes faults. Returns `false` if something was lost, doubled or divergent, or an unexpected error was seen.
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) fn run(options: Options) -> Outcome<bool> {
@@ -108,30 +132,34 @@ pub(crate) fn run(options: Options) -> Outcome<bool> {
             progress(&format!("{name} …"));
             let run = Run { database, fault, name: &name, quick: options.quick };
             let line = runtime.block_on(async {
-                timeout(PATIENCE, run.on(&programs, &options.scratch, &mut shared)).await
+                tokio::select! {
+                    line = timeout(PATIENCE, run.on(&programs, &options.scratch, &mut shared)) => Some(line),
+                    () = interrupted() => None,
+                }
             });
+            // Dropped, not left behind: servers and clusters end.
+            let Some(line) = line else { return Err("interrupted".into()) };
             lines += 1;
-            match line.unwrap_or_else(|_| Err("it did not end".into())) {
-                Ok(line) => {
-                    failed += u32::from(!line.faults().is_empty());
-                    println!("{}", line.markdown());
-                    line.finding.notes.iter().take(12).for_each(|note| progress(&format!("{name}: {note}")));
-                }
-                Err(failure) => {
-                    failed += 1;
-                    println!(
-                        "| {database:?} | {fault:?} | – | – | – | – | – | – | – | **FAIL**: broke off |"
-                    );
-                    progress(&format!("{name} broke off: {failure}"));
-                    // Whatever state the database is in, the next fault begins with a new one.
-                    shared = None;
-                }
+            let line = line.unwrap_or_else(|_| Err("it did not end".into()));
+            failed += u32::from(!tell(run, &line));
+            if line.is_err() {
+                // Whatever state the database is in, the next fault begins with a new one.
+                shared = None;
             }
             progress(&format!("{name}: {:.0} s", begun.elapsed().as_secs_f64()));
         }
     }
     progress(&format!("{failed} of {lines} faults broke something"));
     Ok(failed == 0 && lines > 0)
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn interrupted() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
 }
 
 /// One fault on one database.

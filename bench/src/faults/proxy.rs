@@ -161,7 +161,7 @@ impl Pump {
                 }
                 continue;
             }
-            let length = tokio::select! {
+            let received = tokio::select! {
                 changed = changes.changed() => {
                     if changed.is_err() { return }
                     continue;
@@ -174,9 +174,9 @@ impl Pump {
             if let Mode::Delay(time) = control.mode {
                 sleep(time).await;
             }
-            let cut = self.cut(&buffer[..length]);
+            let cut = self.cut(&buffer[..received]);
             if cut == Some(Cut::Before)
-                || self.to.write_all(&buffer[..length]).await.is_err()
+                || self.to.write_all(&buffer[..received]).await.is_err()
                 || cut.is_some()
             {
                 return;
@@ -202,7 +202,7 @@ impl Pump {
 /// What happens to this commit if one of `every` is cut.
 fn cut_of(number: u32, every: u32) -> Option<Cut> {
     let turn = number / every;
-    (number % every == 0).then_some(if turn % 2 == 0 { Cut::Before } else { Cut::After })
+    number.is_multiple_of(every).then_some(if turn.is_multiple_of(2) { Cut::Before } else { Cut::After })
 }
 
 /// Returns whether the bytes of a client have a simple query `COMMIT`.

@@ -48,7 +48,7 @@ const SNAPSHOT: &str =
     "query($event: ID!) { event(id: $event) { availability { version rows { statuses } } } }";
 
 impl Finding {
-    fn lose(&mut self, note: String) {
+    fn lose(&mut self, note: &str) {
         self.lost += 1;
         self.notes.push(format!("lost: {note}"));
     }
@@ -85,7 +85,7 @@ impl Finding {
             [("reservations", memory.purchases.len(), reservations), ("claims", memory.claims.len(), claims)]
         {
             if count != distinct {
-                self.lose(format!("{count} acknowledged {what} have {distinct} ids"));
+                self.lose(&format!("{count} acknowledged {what} have {distinct} ids"));
             }
         }
         self.notes.extend(rows.broken.iter().map(|law| format!("law: {law}")));
@@ -114,14 +114,14 @@ pub(crate) async fn read_all(front: &Arc<Front>, memory: &Memory) -> Outcome<Fin
                 };
                 let found = client.read(document, json!({ "id": id })).await;
                 if let Err(note) = agrees(&purchase, &found) {
-                    finding.lose(note);
+                    finding.lose(&note);
                 }
             }
             for claim in claims {
                 client.take(&claim.token);
                 let found = client.read(CLAIM, json!({ "id": claim.id })).await;
                 if !matches!(&found, Answered::Data(found) if found["state"] == "CLAIMED") {
-                    finding.lose(format!("claim {}: {found:?}", claim.id));
+                    finding.lose(&format!("claim {}: {found:?}", claim.id));
                 }
             }
             finding

@@ -179,12 +179,11 @@ impl Run<'_> {
             let mut ground = Ground::make(self.database, programs, &home, Some(size)).await?;
             return self.cause(&mut ground).await;
         }
-        let ground = match shared {
-            Some(ground) => ground,
-            None => {
-                let home = scratch.join(format!("{}-ground", self.name));
-                shared.insert(Ground::make(self.database, programs, &home, None).await?)
-            }
+        let ground = if let Some(ground) = shared {
+            ground
+        } else {
+            let home = scratch.join(format!("{}-ground", self.name));
+            shared.insert(Ground::make(self.database, programs, &home, None).await?)
         };
         self.cause(ground).await
     }

@@ -161,9 +161,9 @@ impl Pump {
                 }
                 continue;
             }
-            let received = tokio::select! {
-                changed = changes.changed() => {
-                    if changed.is_err() { return }
+            let length = tokio::select! {
+                sent = changes.changed() => {
+                    if sent.is_err() { return }
                     continue;
                 }
                 read = self.from.read(&mut buffer) => match read {
@@ -174,9 +174,9 @@ impl Pump {
             if let Mode::Delay(time) = control.mode {
                 sleep(time).await;
             }
-            let cut = self.cut(&buffer[..received]);
+            let cut = self.cut(&buffer[..length]);
             if cut == Some(Cut::Before)
-                || self.to.write_all(&buffer[..received]).await.is_err()
+                || self.to.write_all(&buffer[..length]).await.is_err()
                 || cut.is_some()
             {
                 return;

@@ -5,20 +5,26 @@
 //! connections, requests put together from ready-made pieces, answers looked at and not parsed.
 //!
 //! Layout: `rows` has the table's rows; `server`, `stage`, `postgres`, `pgbench` and `sqlite` set up what is measured and
-//! what it is compared with; `attack` replays attacks; `http`, `buyer`, `crowd`, `frame` and `watchers` are the load; `bare` the bare servers.
+//! what it is compared with; `attack` replays attacks; `faults` breaks things;
+//! `caller`, `calls`, `socket` and `process` are shared by both; `http`, `buyer`, `crowd`, `frame` and `watchers` are the load; `bare` the bare servers.
 
 mod attack;
 mod bare;
 mod bench;
 mod buyer;
+mod caller;
+mod calls;
 mod crowd;
+mod faults;
 mod frame;
 mod http;
 mod open_loop;
 mod pgbench;
 mod postgres;
+mod process;
 mod rows;
 mod server;
+mod socket;
 mod sqlite;
 mod stage;
 mod stats;
@@ -48,6 +54,8 @@ enum Command {
     Run(bench::Options),
     /// Attack, and print what each attack cost.
     Attack(attack::Options),
+    /// Cause faults under load, and print what was lost.
+    Faults(faults::Options),
     /// The attackers of `attack --all-together`.
     #[command(hide = true)]
     Attackers(attack::AttackersOptions),
@@ -66,6 +74,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(options) => rows::measure(options),
         Command::Attack(options) => attack::run(options),
+        Command::Faults(options) => faults::run(options),
         Command::Attackers(options) => attack::attackers(&options),
         Command::BareBroadcast => bare::broadcast(),
         Command::BareStatic { file } => bare::fixed(&file),

@@ -12,12 +12,13 @@ use tokio::{
 use crate::{
     Outcome,
     attack::{
-        caller::{Caller, source},
         documents::{body, repeated_field, text},
         guests, payments, props, sign_in,
-        sockets::{session, subscribe, upgrade},
+        sockets::{session, subscribe},
     },
+    caller::{Caller, source},
     frame::{self, PING},
+    socket::upgrade,
 };
 
 /// Addresses of each kind of attacker.
@@ -155,7 +156,7 @@ async fn variables(caller: &mut Caller) {
 
 /// Half a request of some kind, held for 20 seconds.
 async fn slow(target: SocketAddr, from: u32, round: u32) -> Outcome<()> {
-    let mut stream = super::caller::connect(target, source(from)).await?;
+    let mut stream = crate::caller::connect(target, source(from)).await?;
     let request: &[u8] = match round % 4 {
         0 => b"",
         1 => b"POST /graphql HTTP/1.1\r\nhost: ",

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use crate::{
     Outcome,
     attack::{
-        caller::STAFF,
         documents::text,
         props::{PASSWORD, SIGN_IN, Vendor},
         report::Report,
         target::{Camp, Start, Target},
     },
     bench::progress,
+    caller::STAFF,
 };
 
 /// How many documents.

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -11,13 +11,14 @@ use tokio::{
 use crate::{
     Outcome,
     attack::{
-        caller::STAFF,
-        caller::{Answer, Caller},
         props::{self, Vendor},
         report::{Report, milliseconds},
         target::{Camp, Start, Target},
     },
+    caller::{Answer, Caller, STAFF},
 };
+
+pub(crate) use crate::calls::text;
 
 /// How often a small attack is repeated, so that its processor time is more than noise.
 const REPETITIONS: u32 = 5;
@@ -201,11 +202,3 @@ pub(crate) async fn row_8(camp: &Camp, report: &mut Report) -> Outcome<()> {
 }
 
 const PLAN: &str = "event{seatMap{plan}}";
-
-/// A value in a JSON document.
-pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a str> {
-    let found = value.pointer(pointer).and_then(Value::as_str);
-    found.ok_or_else(|| {
-        format!("no {pointer} in {}", &value.to_string()[..200.min(value.to_string().len())]).into()
-    })
-}

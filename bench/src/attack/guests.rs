@@ -8,13 +8,12 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     Outcome,
     attack::{
-        caller::Caller,
-        caller::STAFF,
         documents::text,
         props::{self, CHECKOUT, PAY, RESERVE, Vendor, key},
         report::Report,
         target::{Camp, Start, Target},
     },
+    caller::{Caller, STAFF},
 };
 
 /// Guests that hoard a hall of 941 seats, eight each.

@@ -4,14 +4,13 @@
 //! connected to. Loopback addresses stand for client addresses: 127.1.0.0/16 are attackers, 127.2.0.0/16 honest buyers,
 //! and 127.200.0.0/16 those who prepare a scene, whom the server is told to exempt from limits per network.
 //!
-//! Layout: `target` starts the server on a copy of the demo data; `usage` reads its processor time and memory; `caller`
-//! is a client; `props` makes what an attack needs; `report` is the table; `together` and `attackers` are all attacks at
-//! once; the other modules are the rows.
+//! Layout: `target` starts the server on a copy of the demo data; `usage` reads its processor time and memory; `props`
+//! makes what an attack needs; `report` is the table; `together` and `attackers` are all attacks at once; the other
+//! modules are the rows.
 
 mod attackers;
 mod cache;
 mod calibrate;
-mod caller;
 mod documents;
 mod files;
 mod guests;

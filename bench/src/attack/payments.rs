@@ -8,13 +8,12 @@ use tokio::time::Instant;
 use crate::{
     Outcome,
     attack::{
-        caller::Caller,
-        caller::STAFF,
         props::{self, PAY, Vendor, key},
         report::Report,
         sign_in,
         target::{Camp, Start},
     },
+    caller::{Caller, STAFF},
 };
 
 /// Declined payments that one order, account or address may make per hour.

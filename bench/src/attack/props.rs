@@ -6,54 +6,27 @@ use serde_json::{Value, json};
 
 use crate::{
     Outcome,
-    attack::{
-        caller::STAFF,
-        caller::{Caller, source},
-        documents::text,
-        target::Target,
-    },
+    attack::target::Target,
+    caller::{Caller, STAFF, source},
+    calls::text,
 };
 
-/// The demo's main event, of 941 seats.
-pub(crate) const MAIN: &str = "a-midsummer-night";
+pub(crate) use crate::calls::{
+    CHECKOUT, GUEST, MAIN, PASSWORD, PAY, RELEASE, RESERVE, SIGN_IN, VENDOR, guest, key,
+};
+
 /// The demo's event in the stadium.
 pub(crate) const DERBY: &str = "harbour-derby";
-/// The demo's accounts.
-pub(crate) const VENDOR: &str = "vendor@tessera.example";
 /// A member who only checks tickets in.
 pub(crate) const SCANNER: &str = "scanner@tessera.example";
 /// An account with two tickets.
 pub(crate) const BUYER: &str = "buyer@tessera.example";
-/// Their password.
-pub(crate) const PASSWORD: &str = "tessera-demo";
 const STARTS: &str = "2990-06-01T18:00:00Z";
 
-/// Signs in.
-pub(crate) const SIGN_IN: &str = "mutation($email: String!, $password: String!) {
-    signIn(input: { email: $email, password: $password }) {
-        session { accessToken refreshToken } errors { code retryAfterSeconds } } }";
 /// The same for a device that signed in before, on a server that knows devices.
 pub(crate) const SIGN_IN_AGAIN: &str = "mutation($email: String!, $password: String!, $device: String) {
     signIn(input: { email: $email, password: $password, deviceToken: $device }) {
         session { accessToken refreshToken deviceToken } errors { code retryAfterSeconds } } }";
-/// Makes a guest.
-pub(crate) const GUEST: &str =
-    "mutation { createGuestSession { session { accessToken accessTokenExpiresAt } errors { code } } }";
-/// Reserves the best places.
-pub(crate) const RESERVE: &str = "mutation($event: ID!, $quantity: Int!, $split: Boolean!, $key: String!) {
-    reserveSeats(input: { eventId: $event, pick: { bestAvailable: { quantity: $quantity, split: $split } },
-        idempotencyKey: $key }) { reservation { id } errors { code } } }";
-/// Gives a reservation back.
-pub(crate) const RELEASE: &str = "mutation($id: ID!) {
-    releaseReservation(input: { reservationId: $id }) { reservation { id } errors { code } } }";
-/// Binds a reservation to an order.
-pub(crate) const CHECKOUT: &str = "mutation($id: ID!, $key: String!) {
-    checkout(input: { reservationIds: [$id], idempotencyKey: $key,
-        contact: { name: \"A Buyer\", email: \"a.buyer@example.org\" } }) { order { id } errors { code } } }";
-/// Pays an order.
-pub(crate) const PAY: &str = "mutation($order: ID!, $method: String!, $key: String!) {
-    payOrder(input: { orderId: $order, method: $method, idempotencyKey: $key }) {
-        order { state } payment { id state failureCode } errors { code } } }";
 
 /// An event of the demo.
 #[derive(Clone, Debug)]
@@ -79,22 +52,11 @@ pub(crate) async fn reserved(caller: &mut Caller, event: &str) -> Outcome<i64> {
     Ok(data.pointer("/event/availability/reserved").and_then(Value::as_i64).ok_or("no count")?)
 }
 
-/// Makes a guest at this caller's address. Returns the access token, or `None` if the server refuses.
-pub(crate) async fn guest(caller: &mut Caller) -> Option<String> {
-    let answer = caller.gql(GUEST, json!({})).await;
-    text(&answer.json(), "/data/createGuestSession/session/accessToken").ok().map(str::to_owned)
-}
-
 /// Signs in at the address of this number. Returns the access token.
 pub(crate) async fn sign_in(target: &Target, number: u32, email: &str) -> Outcome<String> {
     let mut caller = Caller::new(target.address, source(number));
     let data = caller.data(SIGN_IN, json!({ "email": email, "password": PASSWORD })).await?;
     Ok(text(&data, "/signIn/session/accessToken")?.to_owned())
-}
-
-/// A key that no other call has.
-pub(crate) fn key() -> String {
-    format!("attack-{}", uuid::Uuid::new_v4())
 }
 
 /// The demo's vendor, with the ids of what the vendor owns.

@@ -8,13 +8,13 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Outcome,
     attack::{
-        caller::{Caller, source},
         documents::{body, text},
         props::{self, GUEST, SCANNER},
         report::Report,
         sockets,
         target::{Camp, Start, Target},
     },
+    caller::{Caller, source},
 };
 
 /// The leeway of an access token in seconds, as the server documents it.

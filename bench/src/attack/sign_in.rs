@@ -18,12 +18,12 @@ use tokio::{
 use crate::{
     Outcome,
     attack::{
-        caller::Caller,
         documents::body,
         props::{self, BUYER, PASSWORD, SIGN_IN, SIGN_IN_AGAIN, VENDOR},
         report::{CPU, Line, MEMORY_KIB, Report, milliseconds},
         target::{Camp, Start, Target},
     },
+    caller::Caller,
     stats,
 };
 

@@ -11,12 +11,12 @@ use tokio::{
 use crate::{
     Outcome,
     attack::{
-        caller::{connect, source},
         documents::body,
         report::{MEMORY_KIB, Report},
         target::{Camp, Start, Target},
         usage::{Peer, held},
     },
+    caller::{connect, source},
 };
 
 /// Clients of each kind.

@@ -14,36 +14,14 @@ use tokio::{
 
 use crate::{
     Outcome,
-    attack::{
-        caller::{STAFF, connect, read_answer, source},
-        props::Vendor,
-        report::Report,
-        target::Target,
-        usage::held,
-    },
+    attack::{props::Vendor, report::Report, target::Target, usage::held},
+    caller::{STAFF, source},
     frame::{self, PING, PONG, TEXT},
+    socket::upgrade,
 };
 
 /// Seconds of each flood.
 const FLOOD: Duration = Duration::from_secs(5);
-
-/// Opens a WebSocket with these header lines after the usual ones. Returns the status and the stream.
-pub(crate) async fn upgrade(
-    target: SocketAddr,
-    from: Ipv4Addr,
-    (host, more): (&str, &str),
-) -> Outcome<(u16, TcpStream)> {
-    let mut stream = connect(target, from).await?;
-    let request = format!(
-        "GET /graphql HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         sec-websocket-protocol: graphql-transport-ws\r\n{more}\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut buffer = Vec::new();
-    let answer = timeout(Duration::from_secs(10), read_answer(&mut stream, &mut buffer)).await??;
-    Ok((answer.status, stream))
-}
 
 /// An acknowledged GraphQL session over a WebSocket.
 pub(crate) async fn session(target: SocketAddr, from: Ipv4Addr) -> Outcome<TcpStream> {

@@ -13,11 +13,10 @@ use std::{
 
 use crate::{
     Outcome,
-    attack::{
-        caller::{Answer, Caller, STAFF, STAFF_NETWORK},
-        usage::{Meter, resident_kib},
-    },
+    attack::usage::{Meter, resident_kib},
+    caller::{Answer, Caller, STAFF},
     postgres::Cluster,
+    process,
 };
 use tokio::task::JoinSet;
 
@@ -120,7 +119,7 @@ impl Camp {
     /// The same in this environment.
     pub(crate) fn command_in(&self, environment: &str, home: &Path, url: &str) -> Command {
         let mut command = Command::new(&self.server);
-        configure(&mut command, environment, home, url);
+        process::configure(&mut command, environment, home, url);
         command
     }
 
@@ -136,7 +135,7 @@ impl Camp {
             Some(most) => {
                 let mut command = Command::new("sh");
                 command.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\"")).arg(&self.server);
-                configure(&mut command, "development", &home, &url);
+                process::configure(&mut command, "development", &home, &url);
                 command
             }
         };
@@ -158,17 +157,6 @@ impl Camp {
         drop(target);
         self.start_on(Start::default(), files).await
     }
-}
-
-fn configure(command: &mut Command, environment: &str, home: &Path, url: &str) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TESSERA_") || name == "DATABASE_URL" || name == "RUST_LOG" {
-            command.env_remove(name);
-        }
-    }
-    command.args(["--env", environment, "--database-url", url, "--data-dir"]).arg(home);
-    command.env("TESSERA_ALLOWED_NETWORKS", STAFF_NETWORK);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
 }
 
 fn sqlite(home: &Path) -> String {
@@ -232,7 +220,7 @@ impl Target {
 
     /// A caller from the loopback address of this number.
     pub(crate) fn caller(&self, number: u32) -> Caller {
-        Caller::new(self.address, super::caller::source(number))
+        Caller::new(self.address, crate::caller::source(number))
     }
 
     /// What the server has logged so far.

@@ -14,13 +14,13 @@ use tokio::{
 use crate::{
     Outcome,
     attack::{
-        caller::Caller,
         documents::{body, text},
         props::{self, RELEASE, RESERVE, key},
         report::{Report, milliseconds},
         target::{Camp, Start, Target},
         usage::{Meter, resident_kib},
     },
+    caller::Caller,
     stats,
 };
 

@@ -3,12 +3,12 @@
 use crate::{
     Outcome,
     attack::{
-        caller::Caller,
         documents::fire,
         props,
         report::Report,
         target::{Camp, Start},
     },
+    caller::Caller,
 };
 
 /// Bytes of the variables: just below what a signed-in caller may send before the fix.

@@ -10,14 +10,14 @@ use tokio::time::sleep;
 use crate::{
     Outcome,
     attack::{
-        caller::{Caller, source},
         documents::{body, repeated_field},
         props::{self, VENDOR},
         report::Report,
         sign_in::ten_wrong,
-        sockets::upgrade,
         target::{Camp, Start, Target},
     },
+    caller::{Caller, source},
+    socket::upgrade,
 };
 
 /// The setting by which metrics get a listener. A server that does not know it ignores it.
@@ -99,7 +99,7 @@ async fn logged(report: &mut Report, target: &Target) -> Outcome<()> {
                 }
             }
             _ => {
-                let request = "GET /health/live HTTP/1.1\r\nhost: evil.example\r\n\r\n";
+                let request = "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nhost: evil.example\r\n\r\n";
                 drop(caller.raw(request.as_bytes()).await);
             }
         }

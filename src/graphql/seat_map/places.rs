@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// Bytes that a value of a seat takes at least in a response, its key included.
-const VALUE_BYTES: u64 = 16;
+/// Bytes that a value of a seat takes in a response, its key included.
+const VALUE_BYTES: u64 = 24;
 /// Microseconds for a seat without its fields, of which each takes one.
 const SEAT: usize = 3;
 

@@ -1,4 +1,4 @@
-//! A client of the attacked server: one connection from a chosen loopback address, whole responses, bounded waits.
+//! A client of a server on loopback: one connection from a chosen loopback address, whole responses, bounded waits.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -14,8 +14,10 @@ use tokio::{
 
 use crate::{Outcome, http::find};
 
-/// The longest wait for one response.
+/// The longest wait for one response, unless a client says otherwise.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The head of an [`Answer`] if there was none in time.
+pub(crate) const NO_ANSWER: &str = "no answer in time";
 /// The number of bytes of a response that are kept; the rest is read and dropped.
 const KEPT: usize = 4 * 1024 * 1024;
 
@@ -45,6 +47,7 @@ pub(crate) struct Caller {
     target: SocketAddr,
     source: Ipv4Addr,
     stream: Option<TcpStream>,
+    patience: Duration,
     /// The access token.
     pub(crate) token: Option<String>,
 }
@@ -65,13 +68,27 @@ pub(crate) struct Answer {
 impl Caller {
     /// An anonymous client at this address. It connects with its first request.
     pub(crate) fn new(target: SocketAddr, source: Ipv4Addr) -> Self {
-        Self { target, source, stream: None, token: None }
+        Self { target, source, stream: None, patience: PATIENCE, token: None }
     }
 
     /// The same client with an access token.
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
+    }
+
+    /// The same client, which waits no longer than this for a response.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sends its next requests to this server.
+    pub(crate) fn move_to(&mut self, target: SocketAddr) {
+        if self.target != target {
+            self.target = target;
+            self.stream = None;
+        }
     }
 
     /// Sends a GraphQL request.
@@ -123,7 +140,7 @@ impl Caller {
 
     /// Sends bytes as they are, on the open connection if there is one, and reads one response.
     pub(crate) async fn raw(&mut self, request: &[u8]) -> Answer {
-        match timeout(PATIENCE, self.exchange(request)).await {
+        match timeout(self.patience, self.exchange(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => {
                 self.stream = None;
@@ -131,7 +148,7 @@ impl Caller {
             }
             Err(_) => {
                 self.stream = None;
-                Answer { head: "no answer in time".to_owned(), ..Answer::default() }
+                Answer { head: NO_ANSWER.to_owned(), ..Answer::default() }
             }
         }
     }

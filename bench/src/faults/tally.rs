@@ -1,0 +1,144 @@
+//! What clients saw: acknowledged calls, errors by kind, and the longest time without an acknowledgement.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::caller::{Answer, NO_ANSWER};
+
+/// The kind of a connection that ended without an answer.
+pub(crate) const CLOSED: &str = "closed";
+/// The kind of an answer that did not come in time.
+pub(crate) const SILENT: &str = "no answer";
+
+/// Counts of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    /// Mutations that were acknowledged.
+    pub(crate) acknowledged: u64,
+    /// Refusals by code. They are answers, not errors.
+    pub(crate) refused: BTreeMap<String, u64>,
+    /// Errors by kind.
+    pub(crate) failed: BTreeMap<String, u64>,
+    /// The longest time without an acknowledged mutation.
+    pub(crate) gap: Duration,
+    /// The longest time that a read of an event's availability took.
+    pub(crate) slowest_read: Duration,
+    last: Instant,
+}
+
+/// An answer as a client takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reply {
+    /// The `data` of the first field, which has no errors.
+    Data(Value),
+    /// A business rule says no, by this code.
+    Refused(String),
+    /// Nothing is known; the call is repeated. The kind of the error.
+    Failed(String),
+}
+
+impl Tally {
+    /// Begins now.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            acknowledged: 0,
+            refused: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            gap: Duration::ZERO,
+            slowest_read: Duration::ZERO,
+            last: now,
+        }
+    }
+
+    /// Counts an acknowledged mutation.
+    pub(crate) fn acknowledge(&mut self, now: Instant) {
+        self.acknowledged += 1;
+        self.end(now);
+    }
+
+    /// Ends the present gap.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.gap = self.gap.max(now.saturating_duration_since(self.last));
+        self.last = self.last.max(now);
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn refuse(&mut self, code: &str) {
+        *self.refused.entry(code.to_owned()).or_default() += 1;
+    }
+
+    /// Counts an error.
+    pub(crate) fn fail(&mut self, kind: &str) {
+        *self.failed.entry(kind.to_owned()).or_default() += 1;
+    }
+}
+
+/// Reads the answer to a call of one root field.
+pub(crate) fn reply(answer: &Answer) -> Reply {
+    if answer.status == 0 {
+        let kind = if answer.head == NO_ANSWER { SILENT } else { CLOSED };
+        return Reply::Failed(kind.to_owned());
+    }
+    let mut body = answer.json();
+    let code = |error: &Value, pointer| error.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    if let Some(error) = body["errors"].as_array().and_then(|errors| errors.first()) {
+        return Reply::Failed(
+            code(error, "/extensions/code").unwrap_or_else(|| "an error without code".to_owned()),
+        );
+    }
+    let field = body["data"].as_object_mut().and_then(|data| data.values_mut().next().map(Value::take));
+    let Some(field) = field else {
+        return Reply::Failed(format!("HTTP {} without data", answer.status));
+    };
+    match field["errors"].as_array().and_then(|errors| errors.first()) {
+        Some(error) => Reply::Refused(code(error, "/code").unwrap_or_else(|| "no code".to_owned())),
+        None => Reply::Data(field),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, length: body.len(), body: body.as_bytes().to_vec(), head: String::new() }
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let failed = |kind: &str| Reply::Failed(kind.to_owned());
+        for (status, body, expected) in [
+            (200, r#"{"data":{"pay":{"id":1,"errors":[]}}}"#, None),
+            (
+                200,
+                r#"{"data":{"pay":{"errors":[{"code":"SEATS_TAKEN"}]}}}"#,
+                Some(Reply::Refused("SEATS_TAKEN".into())),
+            ),
+            (503, r#"{"errors":[{"extensions":{"code":"UNAVAILABLE"}}]}"#, Some(failed("UNAVAILABLE"))),
+            (502, "<html>", Some(failed("HTTP 502 without data"))),
+            (0, "", Some(failed(CLOSED))),
+        ] {
+            let reply = reply(&answer(status, body));
+            assert_eq!(matches!(reply, Reply::Data(_)), expected.is_none(), "{body}");
+            assert!(expected.is_none_or(|expected| expected == reply), "{body}");
+        }
+        let silent = Answer { head: NO_ANSWER.to_owned(), ..Answer::default() };
+        assert_eq!(reply(&silent), failed(SILENT));
+    }
+
+    #[test]
+    fn the_longest_gap_counts() {
+        let begun = Instant::now();
+        let at = |millis| begun + Duration::from_millis(millis);
+        let mut tally = Tally::new(begun);
+        tally.acknowledge(at(10));
+        tally.acknowledge(at(500));
+        tally.acknowledge(at(510));
+        tally.end(at(700));
+        assert_eq!((tally.acknowledged, tally.gap), (3, Duration::from_millis(490)));
+    }
+}

@@ -28,8 +28,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
     DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter,
-    RuntimeErr, SqlErr, Statement, TransactionOptions, TransactionTrait, Value,
-    sea_query::FromValueTuple,
+    RuntimeErr, SqlErr, Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
 };
 use sqlx::{
     postgres::PgListener,
@@ -37,11 +36,11 @@ use sqlx::{
 };
 
 pub(crate) use self::script::{Guard, Guarded, Script};
-pub use self::{pool::PoolFigures, rows::Rows, tx::Tx};
 use self::{
     health::Health,
     sqlite::{Meaning, Signals},
 };
+pub use self::{pool::PoolFigures, rows::Rows, tx::Tx};
 use crate::error::{Error, Fault, Faulty, Invalid};
 
 /// How long a statement may wait for a connection before the caller is told to come back.
@@ -339,16 +338,7 @@ pub fn is_transient(error: &DbErr) -> bool {
     let code = code(error);
     let gave_up = matches!(
         code.as_deref(),
-        Some(
-            "40001"
-                | "40P01"
-                | "55P03"
-                | "57014"
-                | "57P01"
-                | "57P02"
-                | "57P03"
-                | "53300"
-        )
+        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "53300")
     );
     gave_up
         || is_out_of_reach(error)

@@ -62,10 +62,10 @@ impl Rig {
 
     fn start(&mut self) {
         let root = self.database.path().parent().expect("a directory").canonicalize().expect("a path");
-        let settings = |command| self.disk.put_under(command, &root);
-        self.server = Some(Server::start_with(&self.database.url, self.data.path(), |command| {
-            settings(command).env("RUST_LOG", "off")
-        }));
+        let server = Server::start_with(&self.database.url, self.data.path(), |command| {
+            self.disk.put_under(command, &root).env("RUST_LOG", "off")
+        });
+        self.server = Some(server);
     }
 
     fn address(&self) -> String {
@@ -99,7 +99,11 @@ impl Rig {
     /// Stops the server, in order or not, looks for every fact in the file, and starts it again.
     async fn restart(&mut self, in_order: bool) {
         let mut server = self.server.take().expect("a server");
-        if in_order { server.stop() } else { server.kill() }
+        if in_order {
+            server.stop()
+        } else {
+            server.kill()
+        }
         let store = Store::connect(&self.database.url, 1).await.expect("the database");
         for fact in &self.facts {
             assert!(fact.is_in(store.read()).await, "acknowledged, but not stored: {fact:?}");
@@ -155,7 +159,13 @@ fn a_full_disk_at_any_call_of_a_purchase_loses_nothing_acknowledged() {
 
 #[test]
 fn failing_calls_of_every_kind_lose_nothing_acknowledged() {
-    let kinds = [(Kind::Full, None), (Kind::Error, Some(1)), (Kind::Error, None), (Kind::Short, Some(1)), (Kind::Torn, Some(2))];
+    let kinds = [
+        (Kind::Full, None),
+        (Kind::Error, Some(1)),
+        (Kind::Error, None),
+        (Kind::Short, Some(1)),
+        (Kind::Torn, Some(2)),
+    ];
     faults(&kinds, 9);
 }
 
@@ -163,7 +173,14 @@ fn failing_calls_of_every_kind_lose_nothing_acknowledged() {
 #[test]
 #[ignore = "takes minutes"]
 fn failing_calls_at_every_call_lose_nothing_acknowledged() {
-    for kind in [(Kind::Full, None), (Kind::Error, Some(1)), (Kind::Error, None), (Kind::Short, Some(1)), (Kind::Torn, Some(2)), (Kind::Torn, None)] {
+    for kind in [
+        (Kind::Full, None),
+        (Kind::Error, Some(1)),
+        (Kind::Error, None),
+        (Kind::Short, Some(1)),
+        (Kind::Torn, Some(2)),
+        (Kind::Torn, None),
+    ] {
         faults(&[kind], 1);
     }
 }
@@ -214,7 +231,10 @@ fn the_disk_sees_the_databases_files() {
         let hits = rig.buy_during(Fault { kind: Kind::Short, at: 1, count: None }).await;
         let has = |call: &str| hits.iter().any(|hit| hit == call);
         let file = |end: &str| format!("{}{end}", name(&rig.database.path()));
-        assert!(has(&format!("write {}", file("-wal"))) || has(&format!("sync {}", file("-wal"))), "{hits:?}");
+        assert!(
+            has(&format!("write {}", file("-wal"))) || has(&format!("sync {}", file("-wal"))),
+            "{hits:?}"
+        );
         rig.end().await;
     });
 }

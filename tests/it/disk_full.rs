@@ -44,7 +44,13 @@ fn every_kind_of_write_is_stored_after_the_disk_was_full() {
         for round in 0..2 {
             fill(world).await;
             let guests = until_full(async |_| {
-                let answer = world.gql(None, "mutation { createGuestSession { session { account { id } } errors { code } } }", json!({})).await;
+                let answer = world
+                    .gql(
+                        None,
+                        "mutation { createGuestSession { session { account { id } } errors { code } } }",
+                        json!({}),
+                    )
+                    .await;
                 (answer, "createGuestSession.session.account.id")
             })
             .await;
@@ -54,16 +60,23 @@ fn every_kind_of_write_is_stored_after_the_disk_was_full() {
                     createShop(input: { name: $name, description: $text, currency: \"EUR\" }) {
                         shop { id } errors { code message path } } }";
                 let name = format!("Shop {round} {number}");
-                (world.gql(Some(vendor), document, json!({ "name": name, "text": long })).await, "createShop.shop.id")
+                (
+                    world.gql(Some(vendor), document, json!({ "name": name, "text": long })).await,
+                    "createShop.shop.id",
+                )
             })
             .await;
             fill(world).await;
             let venues = until_full(async |number| {
-                let document = "mutation($shop: ID!, $name: String!) { createVenue(input: { shopId: $shop, name: $name,
+                let document =
+                    "mutation($shop: ID!, $name: String!) { createVenue(input: { shopId: $shop, name: $name,
                     city: \"Graz\", country: \"AT\", timeZone: \"Europe/Vienna\" }) {
                     venue { id } errors { code message path } } }";
                 let name = format!("Venue {round} {number}");
-                (world.gql(Some(vendor), document, json!({ "shop": shop, "name": name })).await, "createVenue.venue.id")
+                (
+                    world.gql(Some(vendor), document, json!({ "shop": shop, "name": name })).await,
+                    "createVenue.venue.id",
+                )
             })
             .await;
             eprintln!("{} guests, {} shops, {} venues", guests.len(), shops.len(), venues.len());
@@ -72,17 +85,28 @@ fn every_kind_of_write_is_stored_after_the_disk_was_full() {
             let guest = world.guest().await;
             let seat = stage.seats[round].as_str();
             let order = world.buy(&guest, &stage.event, &[seat]).await;
-            let shop = world.gql(Some(vendor), "mutation($name: String!) { createShop(input: { name: $name, currency: \"EUR\" }) {
-                shop { id } errors { code message path } } }", json!({ "name": format!("After {round}") })).await.good();
+            let shop = world
+                .gql(
+                    Some(vendor),
+                    "mutation($name: String!) { createShop(input: { name: $name, currency: \"EUR\" }) {
+                shop { id } errors { code message path } } }",
+                    json!({ "name": format!("After {round}") }),
+                )
+                .await
+                .good();
 
             // Another process sees all of it.
             let other = World::of(world.second().await, "a second application", &world.url);
             for id in shops.iter().chain([&shop.data("createShop.shop.id")]) {
-                let found = other.gql(Some(vendor), "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await;
+                let found = other
+                    .gql(Some(vendor), "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id }))
+                    .await;
                 assert_eq!(found.data("node.id"), *id, "{}", found.body);
             }
             for id in &venues {
-                let found = other.gql(Some(vendor), "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await;
+                let found = other
+                    .gql(Some(vendor), "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id }))
+                    .await;
                 assert_eq!(found.data("node.id"), *id, "{}", found.body);
             }
             let query = "query($id: ID!) { order(id: $id) { state } }";

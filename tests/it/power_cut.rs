@@ -46,7 +46,8 @@ struct Recorded {
 /// Records so many purchases, one after the other. Files whose name ends with `lies` are not synced in truth.
 async fn record(purchases: usize, lies: &str) -> Recorded {
     let database = sqlite::database("migrated", migrate);
-    let (data, scratch) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let (data, scratch) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let world = World::of(application(&database.url, Clock::system()).await, "beside", &database.url);
     let stage = world.large_stage().await;
     world.end().await;
@@ -204,7 +205,8 @@ fn a_power_cut_after_the_first_start_loses_nothing_acknowledged() {
         let root = root.canonicalize().expect("a path");
         let inodes = copy(&root, &before);
         let url = format!("sqlite://{}", root.join("data/tessera.db").display());
-        let server = Server::start_with(&url, &root.join("data"), |command| record_on(command, &root, &trace, ""));
+        let server =
+            Server::start_with(&url, &root.join("data"), |command| record_on(command, &root, &trace, ""));
         let mut record = OpenOptions::new().append(true).open(&trace).expect("the record");
         let mut facts = Vec::new();
         for _ in 0..3 {
@@ -249,7 +251,11 @@ fn no_power_cut_at_any_call_loses_what_was_acknowledged() {
         is_complete(&recorded);
         let (cuts, lost) = cut(&recorded, 1, 2).await;
         assert!(lost.is_empty(), "{lost:#?}");
-        eprintln!("{cuts} cuts in {} calls, {} facts: nothing lost", recorded.run.calls.len(), recorded.facts.len());
+        eprintln!(
+            "{cuts} cuts in {} calls, {} facts: nothing lost",
+            recorded.run.calls.len(),
+            recorded.facts.len()
+        );
         laws_hold(&recorded, 10).await;
     });
 }

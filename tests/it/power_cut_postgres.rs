@@ -93,7 +93,10 @@ fn scratch() -> TempDir {
 
 /// Cuts the power after the calls that `is_wanted`, from the first acknowledged fact on. Returns the number of cuts, and
 /// the calls after which something acknowledged was lost.
-async fn cut(recorded: &Recorded, is_wanted: impl Fn(usize, &Call) -> Option<Left>) -> (usize, Vec<(usize, Vec<Fact>)>) {
+async fn cut(
+    recorded: &Recorded,
+    is_wanted: impl Fn(usize, &Call) -> Option<Left>,
+) -> (usize, Vec<(usize, Vec<Fact>)>) {
     let mut replay = recorded.run.replay();
     let (mut acknowledged, mut at, mut cuts) = (0, 0, 0);
     let mut lost = Vec::new();
@@ -206,6 +209,10 @@ fn no_power_cut_of_postgres_at_any_call_loses_what_was_acknowledged() {
         is_complete(&recorded);
         let (cuts, lost) = cut(&recorded, every(1)).await;
         assert!(lost.is_empty(), "{lost:#?}");
-        eprintln!("{cuts} cuts in {} calls, {} facts: nothing lost", recorded.run.calls.len(), recorded.facts.len());
+        eprintln!(
+            "{cuts} cuts in {} calls, {} facts: nothing lost",
+            recorded.run.calls.len(),
+            recorded.facts.len()
+        );
     });
 }

@@ -25,8 +25,8 @@ use std::{
 use sea_orm::{ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, sea_query::Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{
-    AssertSqlSafe, Database, Executor, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, pool::PoolConnection,
-    query::Query,
+    AssertSqlSafe, Database, Executor, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool,
+    pool::PoolConnection, query::Query,
 };
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::Mutex;
@@ -90,7 +90,7 @@ async fn begin_with(
                 let is_busy = errors::meaning_of_driver(&error) == Some(Meaning::Busy);
                 if !is_busy {
                     note_failure(signals, &error);
-                    held.close().await;
+                    held.close();
                 }
                 // The connection was to blame: one more try with a fresh one.
                 if is_busy || is_last {
@@ -227,10 +227,9 @@ impl Held {
         Ok(())
     }
 
-    /// Closes the connection now, so that the next caller gets a fresh one.
-    async fn close(mut self) {
+    /// Closes the connection, so that the next caller gets a fresh one.
+    fn close(self) {
         self.broken.store(true, SeqCst);
-        self.connection.get_mut().close_on_drop();
     }
 
     /// Refuses to go on in a transaction that SQLite may have ended.

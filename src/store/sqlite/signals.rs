@@ -64,7 +64,11 @@ impl Signals {
 
 /// Makes the pool close a connection that is still in a transaction, and tests one that was idle for `test_idle_for`.
 /// The connections report to `signals`.
-pub(in crate::store) fn guard(options: &mut ConnectOptions, test_idle_for: Duration, signals: Option<Arc<Signals>>) {
+pub(in crate::store) fn guard(
+    options: &mut ConnectOptions,
+    test_idle_for: Duration,
+    signals: Option<Arc<Signals>>,
+) {
     options.map_sqlx_sqlite_pool_opts(move |pool: PoolOptions<Sqlite>| {
         let pool = pool.test_before_acquire(false).before_acquire(move |connection, metadata| {
             Box::pin(async move {

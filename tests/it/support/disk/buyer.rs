@@ -36,7 +36,8 @@ pub(crate) enum Ended {
     Lost,
 }
 
-const GUEST: &str = "mutation { createGuestSession { session { accessToken account { id } } errors { code } } }";
+const GUEST: &str =
+    "mutation { createGuestSession { session { accessToken account { id } } errors { code } } }";
 
 /// Signs in as a new guest.
 pub(crate) async fn guest(address: &str) -> Result<Fact, Ended> {

@@ -52,7 +52,8 @@ pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         // Where PostgreSQL's user can read it.
-        let dir = tempfile::Builder::new().prefix("tessera-disk-").tempdir_in("/tmp").expect("a directory").keep();
+        let dir =
+            tempfile::Builder::new().prefix("tessera-disk-").tempdir_in("/tmp").expect("a directory").keep();
         let library = dir.join("disk.so");
         let compiler = if cfg!(target_env = "gnu") { "cc" } else { panic!("the shim is for glibc") };
         let built = Command::new(compiler)

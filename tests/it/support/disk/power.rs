@@ -20,18 +20,45 @@ const SECTOR: usize = 512;
 /// A recorded call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
-    Write { inode: u64, at: usize, data: Vec<u8> },
+    Write {
+        inode: u64,
+        at: usize,
+        data: Vec<u8>,
+    },
     /// Cuts or extends a file.
-    Truncate { inode: u64, length: usize },
+    Truncate {
+        inode: u64,
+        length: usize,
+    },
     /// Extends a file, unless it is as long.
-    Extend { inode: u64, length: usize },
+    Extend {
+        inode: u64,
+        length: usize,
+    },
     /// Covers the calls that stood in the record when it began.
-    Sync { inode: u64, path: PathBuf, begun: usize },
-    Create { inode: u64, path: PathBuf },
-    Rename { from: PathBuf, to: PathBuf },
-    Link { from: PathBuf, to: PathBuf },
-    Unlink { path: PathBuf },
-    MakeDir { path: PathBuf },
+    Sync {
+        inode: u64,
+        path: PathBuf,
+        begun: usize,
+    },
+    Create {
+        inode: u64,
+        path: PathBuf,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Link {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Unlink {
+        path: PathBuf,
+    },
+    MakeDir {
+        path: PathBuf,
+    },
     /// A note of the test: what a client was answered.
     Mark(String),
 }
@@ -129,7 +156,8 @@ impl Run {
         let mut calls = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
-            let number = |from: usize| u32::from_le_bytes(bytes[at + from..][..4].try_into().expect("4 bytes"));
+            let number =
+                |from: usize| u32::from_le_bytes(bytes[at + from..][..4].try_into().expect("4 bytes"));
             let long = |from: usize| u64::from_le_bytes(bytes[at + from..][..8].try_into().expect("8 bytes"));
             assert_eq!(number(0), MAGIC, "the record is whole");
             let (path, data) = (number(24) as usize, number(28) as usize);
@@ -162,7 +190,8 @@ impl Run {
         let mut files = Vec::new();
         let mut by_inode = HashMap::new();
         names.insert(self.root.clone(), None);
-        let inode_of: HashMap<&PathBuf, &u64> = self.inodes.iter().map(|(inode, path)| (path, inode)).collect();
+        let inode_of: HashMap<&PathBuf, &u64> =
+            self.inodes.iter().map(|(inode, path)| (path, inode)).collect();
         for copied in below(&self.before) {
             let path = self.root.join(copied.strip_prefix(&self.before).expect("below"));
             if copied.is_dir() {

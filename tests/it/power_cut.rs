@@ -60,11 +60,11 @@ async fn record(purchases: usize, lies: &str) -> Recorded {
     let mut record = OpenOptions::new().append(true).open(&trace).expect("the record");
     let mut facts = Vec::new();
     for seat in stage.seats.iter().take(purchases) {
-        let bought = buy(&server.address, (&stage.event, seat), &mut |fact| {
+        let mut tell = |fact| {
             mark(&mut record, &facts.len().to_string());
             facts.push(fact);
-        });
-        bought.await.expect("a purchase");
+        };
+        buy(&server.address, (&stage.event, seat), &mut tell).await.expect("a purchase");
     }
     server.stop();
     let run = Run::read(&trace, &root, &before, inodes);

@@ -68,11 +68,11 @@ async fn record(purchases: usize, settings: &[&str]) -> Recorded {
     let server = Server::start(&database.url, data.path());
     let mut facts = Vec::new();
     for (number, seat) in stage.seats.iter().take(purchases).enumerate() {
-        let bought = buy(&server.address, (&stage.event, seat), &mut |fact| {
+        let mut tell = |fact| {
             mark(&mut record, &facts.len().to_string());
             facts.push(fact);
-        });
-        bought.await.expect("a purchase");
+        };
+        buy(&server.address, (&stage.event, seat), &mut tell).await.expect("a purchase");
         if number == 0 && purchases > 1 {
             cluster.execute(["CHECKPOINT".to_owned()]);
         }

@@ -115,10 +115,7 @@ impl Rig {
     async fn end(mut self) {
         self.restart(true).await;
         drop(self.server.take());
-        let app = application(&self.database.url, Clock::system()).await;
-        tessera::worker::settle(&app).await.expect("settled");
-        laws::hold(&app).await;
-        tessera::server::close(app, Duration::from_secs(10)).await;
+        laws::hold_once_settled(&self.database.url).await;
         eprintln!("{} purchases, {} facts, told {:?}", self.seats, self.facts.len(), self.codes);
     }
 }

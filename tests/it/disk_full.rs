@@ -128,7 +128,7 @@ fn a_purchase_that_meets_a_full_disk_can_be_repeated_with_its_keys() {
         for (number, seat) in stage.seats.iter().take(8).enumerate() {
             let guest = world.guest().await;
             fill(world).await;
-            let key = format!("key {number}");
+            let key = format!("purchase {number}");
             let input = json!({ "event": stage.event, "seats": [seat], "key": key });
             let mut reserved = world.gql(Some(&guest), given::RESERVE, input.clone()).await;
             if !reserved.body["errors"].is_null() {

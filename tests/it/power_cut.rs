@@ -10,7 +10,6 @@ use std::{
     fs::{self, OpenOptions},
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use sqlx::{Connection, SqliteConnection};
@@ -87,6 +86,7 @@ fn root(database: &sqlite::Database) -> PathBuf {
 
 /// What was wrong after a cut.
 #[derive(Debug)]
+#[expect(dead_code, reason = "shown when a test fails")]
 struct Lost {
     /// After how many calls.
     at: usize,
@@ -158,10 +158,7 @@ async fn laws_hold(recorded: &Recorded, stride: usize) {
         let dir = tempfile::tempdir().expect("a directory");
         replay.cut(Left::Some(at as u64), dir.path());
         let url = format!("sqlite://{}", dir.path().join("tessera.db").display());
-        let app = application(&url, Clock::system()).await;
-        tessera::worker::settle(&app).await.expect("settled");
-        laws::hold(&app).await;
-        tessera::server::close(app, Duration::from_secs(10)).await;
+        laws::hold_once_settled(&url).await;
     }
 }
 

@@ -107,6 +107,8 @@ async fn cut(
         cuts += 1;
         let data = emptied(&recorded.cluster);
         replay.cut(left, &data);
+        // The process that it names is gone. The harness waits for a new one.
+        drop(fs::remove_file(data.join("postmaster.pid")));
         // The recovery itself is not cut.
         let settings = OpenOptions::new().append(true).open(data.join("postgresql.auto.conf"));
         writeln!(settings.expect("the settings"), "fsync = off\nsynchronous_commit = on").expect("a setting");

@@ -200,9 +200,9 @@ impl App {
         least + u64::from_le_bytes(self.random()) % (most.saturating_sub(least) + 1)
     }
 
-    /// Whether requests can be served: the database answers.
+    /// Whether requests can be served: the database answers, and takes writes.
     pub async fn ready(&self) -> bool {
-        !self.shutdown.is_cancelled() && self.store.ping().await.is_ok()
+        !self.shutdown.is_cancelled() && self.store.is_ready().await
     }
 }
 

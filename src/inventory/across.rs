@@ -38,8 +38,9 @@ pub(super) async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDea
             tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << attempt.min(7)))).await;
         }
         match attempt_across(app, &deal, &desks, &mut memories).await {
-            Ok(Some(held)) => return Ok(held),
-            Ok(None) | Err(NoDeal::Fault(Fault::Unavailable)) => {
+            Ok(Attempt::Committed(held)) => return Ok(held),
+            Ok(Attempt::Unknown) => break,
+            Ok(Attempt::Lost) | Err(NoDeal::Fault(Fault::Unavailable)) => {
                 for (desk, memory) in desks.iter().zip(&mut memories) {
                     desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
                 }
@@ -50,13 +51,23 @@ pub(super) async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDea
     Err(NoDeal::Fault(Fault::Unavailable))
 }
 
-/// One try; none when another instance was first.
+/// What came of a try.
+enum Attempt {
+    /// The reservations as they are now.
+    Committed(Vec<Held>),
+    /// Another instance was first.
+    Lost,
+    /// The commit failed, but may have happened: it is not tried again.
+    Unknown,
+}
+
+/// One try.
 async fn attempt_across(
     app: &App,
     deal: &Deal,
     desks: &[Arc<Desk>],
     memories: &mut [MutexGuard<'_, Option<Stock>>],
-) -> Result<Option<Vec<Held>>, NoDeal> {
+) -> Result<Attempt, NoDeal> {
     let now = app.clock.now();
     let mut drafts = Vec::with_capacity(desks.len());
     let mut all_held = Vec::new();
@@ -73,7 +84,7 @@ async fn attempt_across(
     for (desk, (stock, change, decisions)) in desks.iter().zip(&drafts) {
         let guard = write::guard_in_tx(&tx, desk.id, stock, now).await.map_err(NoDeal::Fault)?;
         if matches!(guard, Guard::Lost) {
-            return Ok(None);
+            return Ok(Attempt::Lost);
         }
         write::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(NoDeal::Fault)?;
         coupon::write_claims_in_tx(&tx, desk.id, decisions.iter(), now).await.map_err(NoDeal::Fault)?;
@@ -85,7 +96,8 @@ async fn attempt_across(
         for memory in memories {
             **memory = None;
         }
-        return Err(NoDeal::Fault(Fault::internal(error)));
+        tracing::error!(%error, "nobody knows whether a deal over several inventories was committed");
+        return Ok(Attempt::Unknown);
     }
     for ((desk, memory), (mut stock, change, _)) in desks.iter().zip(memories).zip(drafts) {
         stock.version += 1;
@@ -93,5 +105,5 @@ async fn attempt_across(
         desk.tell(app, Version { number: stock.version, change });
         **memory = Some(stock);
     }
-    Ok(Some(all_held))
+    Ok(Attempt::Committed(all_held))
 }

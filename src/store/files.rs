@@ -13,8 +13,18 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 /// Makes a directory that its owner alone may use, with its missing parents. An existing directory stays as it is.
 pub fn create_private_dir(dir: &Path) -> io::Result<()> {
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
     let mut builder = fs::DirBuilder::new();
-    owner_only_dir(&mut builder).recursive(true).create(dir)
+    owner_only_dir(&mut builder).recursive(true).create(dir)?;
+    // The name of a new directory is lost in a power cut, with everything in it, unless its parent is synced.
+    for parent in missing.iter().filter_map(|dir| dir.parent()) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        if let Ok(parent) = fs::File::open(parent) {
+            drop(parent.sync_all());
+        }
+    }
+    Ok(())
 }
 
 /// Returns the file that a database's address names; `None` for PostgreSQL and for a database in memory.

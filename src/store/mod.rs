@@ -6,9 +6,12 @@
 //! condition or a constraint.
 
 pub mod files;
+mod health;
 mod pool;
 mod rows;
 mod script;
+mod sqlite;
+mod tx;
 
 use std::{
     borrow::Cow,
@@ -25,8 +28,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
     DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter,
-    RuntimeErr, SqlErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
-    sea_query::FromValueTuple,
+    RuntimeErr, SqlErr, Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
 };
 use sqlx::{
     postgres::PgListener,
@@ -34,11 +36,12 @@ use sqlx::{
 };
 
 pub(crate) use self::script::{Guard, Guarded, Script};
-pub use self::{pool::PoolFigures, rows::Rows};
+use self::{
+    health::Health,
+    sqlite::{Meaning, Signals},
+};
+pub use self::{pool::PoolFigures, rows::Rows, tx::Tx};
 use crate::error::{Error, Fault, Faulty, Invalid};
-
-/// A transaction in progress; dropping it rolls it back.
-pub type Tx = DatabaseTransaction;
 
 /// How long a statement may wait for a connection before the caller is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -54,6 +57,10 @@ pub struct Store {
     read: DatabaseConnection,
     /// Connections that were not to be had in time.
     starved: Arc<AtomicU64>,
+    /// What the last writes said.
+    health: Arc<Health>,
+    /// What SQLite reports about the writer.
+    signals: Arc<Signals>,
 }
 
 impl Store {
@@ -61,14 +68,25 @@ impl Store {
     /// writers and as many again for the desks; SQLite has one writer.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
         files::create_database_file(url);
-        let write = Database::connect(options(url, if is_sqlite(url) { 1 } else { connections })).await?;
+        let health = Arc::new(Health::new());
+        let signals = Signals::new(health.clone());
+        let mut writer = options(url, if is_sqlite(url) { 1 } else { connections });
+        sqlite::guard(&mut writer, TEST_IDLE_FOR, Some(signals.clone()));
+        let write = Database::connect(writer).await?;
         let read = if url.contains(":memory:") {
             write.clone()
         } else {
             let mut options = options(url, connections);
             options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("query_only", "on"));
+            sqlite::guard(&mut options, TEST_IDLE_FOR, None);
             Database::connect(options).await?
         };
+        if is_sqlite(url) {
+            // A connection that replaces another must not make a new database where the file was removed.
+            for pool in [write.get_sqlite_connection_pool(), read.get_sqlite_connection_pool()] {
+                pool.set_connect_options((*pool.connect_options()).clone().create_if_missing(false));
+            }
+        }
         let desk = if is_sqlite(url) {
             write.clone()
         } else {
@@ -76,7 +94,7 @@ impl Store {
             options.connect_lazy(true);
             Database::connect(options).await?
         };
-        Ok(Self { write, desk, read, starved: Arc::default() })
+        Ok(Self { write, desk, read, starved: Arc::default(), health, signals })
     }
 
     /// Brings the schema up to date. Safe to call from several instances at once.
@@ -85,7 +103,7 @@ impl Store {
             return Migrator::up(&self.write, None).await;
         }
         // Two instances that start together would both apply the same step: the second waits for the first.
-        let tx = self.begin().await?;
+        let tx = begin(&self.write).await?;
         tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
         tx.execute_unprepared("SELECT pg_advisory_xact_lock(7391650422)").await?;
         Migrator::up(&tx, None).await?;
@@ -94,12 +112,22 @@ impl Store {
 
     /// Begins a writing transaction.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        begin(&self.write).await.inspect_err(|error| self.note_starved(error))
+        self.begin_on(&self.write).await
     }
 
     /// Begins a writing transaction on a desk's threads.
     pub(crate) async fn begin_at_desk(&self) -> Result<Tx, DbErr> {
-        begin(&self.desk).await.inspect_err(|error| self.note_starved(error))
+        self.begin_on(&self.desk).await
+    }
+
+    async fn begin_on(&self, connection: &DatabaseConnection) -> Result<Tx, DbErr> {
+        let begun = if self.backend() == DbBackend::Sqlite {
+            let writer = connection.get_sqlite_connection_pool();
+            sqlite::begin(writer, &self.signals).await.map(Tx::sqlite)
+        } else {
+            begin(connection).await.map(Tx::postgres)
+        };
+        begun.inspect_err(|error| self.note_starved(error))
     }
 
     /// PostgreSQL only: a desk's writes behind their guard, as one statement and one transaction.
@@ -129,8 +157,12 @@ impl Store {
     /// Begins a transaction that reads one state of the database, whatever is committed meanwhile, and writes nothing.
     /// It never becomes a writer, so it may begin deferred.
     pub async fn snapshot(&self) -> Result<Tx, DbErr> {
-        let isolation = (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::RepeatableRead);
-        let begun = self.read.begin_with_config(isolation, None).await;
+        let begun = if self.backend() == DbBackend::Sqlite {
+            sqlite::begin_read(self.read.get_sqlite_connection_pool()).await.map(Tx::sqlite)
+        } else {
+            let isolation = Some(IsolationLevel::RepeatableRead);
+            self.read.begin_with_config(isolation, None).await.map(Tx::postgres)
+        };
         begun.inspect_err(|error| self.note_starved(error))
     }
 
@@ -213,21 +245,13 @@ impl Unwritten {
 }
 
 /// Begins a part of the transaction that can be rolled back by itself.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "inside a transaction this is a savepoint, which is deferred nowhere"
-)]
 pub(crate) async fn savepoint(tx: &Tx) -> Result<Tx, DbErr> {
-    tx.begin().await
+    tx.savepoint().await
 }
 
-async fn begin(connection: &DatabaseConnection) -> Result<Tx, DbErr> {
-    let immediate = TransactionOptions {
-        isolation_level: None,
-        access_mode: None,
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-    };
-    connection.begin_with_options(immediate).await
+/// Begins a transaction on PostgreSQL.
+async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    connection.begin_with_options(TransactionOptions::default()).await
 }
 
 fn is_sqlite(url: &str) -> bool {
@@ -308,27 +332,17 @@ pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
     source.downcast_ref::<DbErr>().is_some_and(|error| violates(error, name, column))
 }
 
-/// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file.
+/// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file, a
+/// full disk.
 pub fn is_transient(error: &DbErr) -> bool {
     let code = code(error);
     let gave_up = matches!(
         code.as_deref(),
-        Some(
-            "40001"
-                | "40P01"
-                | "55P03"
-                | "57014"
-                | "57P01"
-                | "57P02"
-                | "57P03"
-                | "53300"
-                | "5"
-                | "6"
-                | "261"
-                | "517"
-        )
+        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "53300")
     );
-    gave_up || is_out_of_reach(error)
+    gave_up
+        || is_out_of_reach(error)
+        || matches!(sqlite::meaning_of(error), Some(Meaning::Busy | Meaning::Broken))
 }
 
 /// Whether the database could not be reached, or the connection broke.

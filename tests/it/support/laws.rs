@@ -36,6 +36,20 @@ pub(crate) async fn hold(app: &App) {
     coupons::hold(db).await;
 }
 
+/// The same for a database whose server ended in the middle of things, once its payments are settled: an hour later.
+#[expect(clippy::disallowed_methods, reason = "the server was a real process with the real time")]
+pub(crate) async fn hold_once_settled(url: &str) {
+    let later = chrono::Utc::now() + chrono::Duration::hours(1);
+    let app = super::world::application(url, tessera::clock::Clock::manual(later)).await;
+    for _ in 0..5 {
+        tessera::worker::settle(&app).await.expect("settled");
+        tessera::worker::expire(&app).await.expect("expired");
+        app.clock.advance(std::time::Duration::from_mins(1));
+    }
+    hold(&app).await;
+    tessera::server::close(app, std::time::Duration::from_secs(10)).await;
+}
+
 async fn counts_add_up(db: &DatabaseConnection, row: &inventory::Model) {
     let seats = seats_of(db, row).await;
     let areas = areas_of(db, row).await;

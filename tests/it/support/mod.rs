@@ -3,6 +3,7 @@
 pub(crate) mod blocking;
 mod coupon_laws;
 pub(crate) mod coupons;
+pub(crate) mod disk;
 pub(crate) mod given;
 pub(crate) mod given_coupon;
 pub(crate) mod history;

@@ -36,7 +36,10 @@ const WATCHER: &str = r#"
 trap '' HUP INT PIPE TERM
 dir=$1 bin=$2 server=
 start() {
-    "$bin/postgres" -D data </dev/null >>log 2>&1 &
+    (
+        [ ! -e environment ] || . ./environment
+        exec "$bin/postgres" -D data </dev/null >>log 2>&1
+    ) &
     server=$!
     until grep -qs ready data/postmaster.pid; do
         sleep 0.02
@@ -200,7 +203,16 @@ impl Cluster {
         format!("postgres://{user}@localhost/{database}?host={dir}&port=5432&sslmode=disable")
     }
 
-    fn execute<const N: usize>(&self, statements: [String; N]) {
+    /// Starts the server with these variables from now on.
+    pub(crate) fn set_environment(&self, variables: &[(&str, &Path)]) {
+        let line = |(name, value): &(&str, &Path)| format!("export {name}='{}'\n", value.display());
+        let text: String = variables.iter().map(line).collect();
+        fs::write(self.dir.join("environment"), text)
+            .unwrap_or_else(|error| panic!("cannot write PostgreSQL's environment: {error}"));
+    }
+
+    /// Executes statements as the superuser.
+    pub(crate) fn execute<const N: usize>(&self, statements: [String; N]) {
         if let Err(error) = self.try_execute(statements) {
             panic!("PostgreSQL refused the harness: {error}\n{}", self.log());
         }

@@ -1,0 +1,177 @@
+//! Whether the database can be written, for the readiness probe.
+//!
+//! A server with traffic knows it from its commits. Otherwise a probe commits a small write, at most one per second.
+
+use std::{
+    fmt::Display,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use tokio::time::{Instant, timeout};
+
+use super::Store;
+
+/// For so long the result of a write is believed.
+const BELIEVED: Duration = Duration::from_secs(1);
+/// How long a probe may take. It waits behind the transactions of a busy writer.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A writer that has committed nothing for so long is not busy but stuck.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// What the last writes said about the database.
+#[derive(Debug)]
+pub(super) struct Health {
+    state: Mutex<State>,
+    /// Held during a probe: those who ask meanwhile share its result.
+    probe: tokio::sync::Mutex<Option<(Instant, bool)>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    succeeded: Instant,
+    /// Since when writes fail, and how many have.
+    failing: Option<(Instant, u64)>,
+}
+
+/// What came of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probed {
+    Written,
+    Failed,
+    /// The writer was not free in time.
+    Waited,
+}
+
+impl Health {
+    pub(super) fn new() -> Self {
+        let state = State { succeeded: Instant::now(), failing: None };
+        Self { state: Mutex::new(state), probe: tokio::sync::Mutex::new(None) }
+    }
+
+    /// Notes a commit, and logs the end of a failure.
+    pub(super) fn note_success(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.succeeded = Instant::now();
+        if let Some((since, failures)) = state.failing.take() {
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::warn!(seconds, failures, "the database can be written again");
+        }
+    }
+
+    /// Notes a failed write, and logs the first.
+    pub(super) fn note_failure(&self, error: &dyn Display) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut state.failing {
+            Some((_, failures)) => *failures += 1,
+            none => {
+                tracing::error!(%error, "the database cannot be written");
+                *none = Some((Instant::now(), 1));
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Returns whether a write succeeded a moment ago and none has failed since.
+    fn is_fresh(self, now: Instant) -> bool {
+        self.failing.is_none() && now.duration_since(self.succeeded) < BELIEVED
+    }
+
+    /// Returns whether the database can be written, after a probe.
+    fn can_write(self, now: Instant, probed: Probed) -> bool {
+        match probed {
+            Probed::Written => true,
+            Probed::Failed => false,
+            Probed::Waited => self.failing.is_none() && now.duration_since(self.succeeded) < STUCK,
+        }
+    }
+}
+
+impl Store {
+    /// Returns whether the database can be read and written. Takes about a second at most.
+    pub async fn is_ready(&self) -> bool {
+        matches!(timeout(PATIENCE, self.ping()).await, Ok(Ok(()))) && self.can_write().await
+    }
+
+    async fn can_write(&self) -> bool {
+        if self.health.state().is_fresh(Instant::now()) {
+            return true;
+        }
+        let mut last = self.health.probe.lock().await;
+        if let Some((at, good)) = *last
+            && at.elapsed() < BELIEVED
+        {
+            return good;
+        }
+        let probed = match timeout(PATIENCE, self.write_probe()).await {
+            Ok(Ok(())) => {
+                self.health.note_success();
+                Probed::Written
+            }
+            Ok(Err(DbErr::ConnectionAcquire(_))) | Err(_) => Probed::Waited,
+            Ok(Err(error)) => {
+                self.health.note_failure(&error);
+                Probed::Failed
+            }
+        };
+        let good = self.health.state().can_write(Instant::now(), probed);
+        *last = Some((Instant::now(), good));
+        good
+    }
+
+    /// Commits a small write that means nothing.
+    async fn write_probe(&self) -> Result<(), DbErr> {
+        if self.backend() == DbBackend::Sqlite {
+            // A number in the file's header that SQLite leaves to applications, and that this one does not use.
+            let tx = self.begin().await?;
+            tx.execute_unprepared("PRAGMA user_version = 1").await?;
+            return tx.commit().await;
+        }
+        // A record in the write-ahead log that nobody decodes: it is flushed as any commit is, and refused on a standby.
+        let sql = "SELECT pg_logical_emit_message(true, 'tessera', 'probe')::text, \
+                   current_setting('transaction_read_only') = 'on' AS read_only";
+        let row = self.write.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        let row = row.ok_or(DbErr::RecordNotFound("the write probe".to_owned()))?;
+        if row.try_get("", "read_only")? {
+            return Err(DbErr::Custom("the database takes no writes".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_busy_writer_is_ready_until_it_is_stuck_or_fails() {
+        let start = Instant::now();
+        let good = State { succeeded: start, failing: None };
+        let bad = State { succeeded: start, failing: Some((start, 1)) };
+        let (soon, late) = (start + Duration::from_secs(29), start + Duration::from_secs(30));
+        assert!(good.can_write(soon, Probed::Waited), "busy");
+        assert!(!good.can_write(late, Probed::Waited), "stuck");
+        assert!(!bad.can_write(start, Probed::Waited), "failing");
+        assert!(bad.can_write(late, Probed::Written), "a probe decides");
+        assert!(!good.can_write(start, Probed::Failed), "a probe decides");
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_believed_for_a_second_unless_a_write_fails() {
+        let health = Health::new();
+        let now = Instant::now();
+        health.note_success();
+        assert!(health.state().is_fresh(now));
+        assert!(!health.state().is_fresh(now + Duration::from_millis(1_100)));
+        health.note_failure(&"full");
+        assert!(!health.state().is_fresh(now));
+        health.note_success();
+        assert!(health.state().is_fresh(now));
+    }
+}

@@ -1,0 +1,315 @@
+//! A transaction on SQLite: the one place where they begin and end.
+//!
+//! SQLite ends a transaction by itself when the disk is full, an I/O call fails or memory runs out. The driver does not
+//! notice: its `ROLLBACK` fails, it still counts one open transaction, and from then on it takes every `BEGIN` for a
+//! savepoint and every `COMMIT` for the end of one, which stores nothing. Therefore:
+//!
+//! - A transaction begins only on a connection without an open one, and always with a `BEGIN` of its own.
+//! - After an error that may have ended it, a transaction takes no more statements and cannot be committed. Otherwise
+//!   its later statements would each be a transaction of their own. Its connection is closed.
+//! - A commit succeeds only if SQLite itself reports a commit ([`Signals`]) and the driver counts no open transaction.
+
+mod errors;
+mod signals;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+    },
+};
+
+use sea_orm::{ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, sea_query::Values};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{
+    AssertSqlSafe, Database, Executor, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool,
+    pool::PoolConnection, query::Query,
+};
+use sqlx_core::transaction::TransactionManager;
+use tokio::sync::Mutex;
+
+pub(super) use self::{
+    errors::{Meaning, meaning_of},
+    signals::{Signals, guard},
+};
+
+type Manager = <Sqlite as Database>::TransactionManager;
+
+/// A transaction, or a savepoint in one.
+#[derive(Debug)]
+pub(super) struct SqliteTx {
+    held: Arc<Held>,
+    /// The savepoint's number; `None` for the transaction itself.
+    savepoint: Option<u32>,
+    open: bool,
+}
+
+/// A connection with a transaction. Dropping it rolls back, or closes the connection.
+#[derive(Debug)]
+struct Held {
+    connection: Mutex<PoolConnection<Sqlite>>,
+    /// Whether the transaction is still to be rolled back.
+    open: AtomicBool,
+    /// Whether an error may have ended the transaction. The connection is not used again.
+    broken: AtomicBool,
+    savepoints: AtomicU32,
+    /// What SQLite reports about the writer; `None` for a reader.
+    signals: Option<Arc<Signals>>,
+    /// SQLite's count of rollbacks when the transaction began.
+    rollbacks: u64,
+}
+
+/// Begins a transaction that writes, on the pool of the one writer.
+pub(super) async fn begin(writer: &SqlitePool, signals: &Arc<Signals>) -> Result<SqliteTx, DbErr> {
+    begin_with(writer, "BEGIN IMMEDIATE", Some(signals)).await
+}
+
+/// Begins a transaction that reads one state of the database and writes nothing.
+pub(super) async fn begin_read(readers: &SqlitePool) -> Result<SqliteTx, DbErr> {
+    begin_with(readers, "BEGIN DEFERRED", None).await
+}
+
+async fn begin_with(
+    pool: &SqlitePool,
+    statement: &'static str,
+    signals: Option<&Arc<Signals>>,
+) -> Result<SqliteTx, DbErr> {
+    let mut is_last = false;
+    loop {
+        let connection = pool.acquire().await.map_err(|error| {
+            note_failure(signals, &error);
+            acquire_error(error)
+        })?;
+        let held = Held::new(connection, signals.cloned());
+        match held.begin(statement).await {
+            Ok(()) => return Ok(SqliteTx { held: Arc::new(held), savepoint: None, open: true }),
+            Err(error) => {
+                let is_busy = errors::meaning_of_driver(&error) == Some(Meaning::Busy);
+                if !is_busy {
+                    note_failure(signals, &error);
+                    held.close();
+                }
+                // The connection was to blame: one more try with a fresh one.
+                if is_busy || is_last {
+                    return Err(exec_error(error));
+                }
+                is_last = true;
+            }
+        }
+    }
+}
+
+impl SqliteTx {
+    pub(super) async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let mut connection = self.held.connection.lock().await;
+        self.held.check()?;
+        let result = query(statement).execute(&mut **connection).await;
+        result.map(Into::into).map_err(|error| exec_error(self.held.note(error)))
+    }
+
+    pub(super) async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let mut connection = self.held.connection.lock().await;
+        self.held.check()?;
+        let result = connection.execute(AssertSqlSafe(sql.to_owned())).await;
+        result.map(Into::into).map_err(|error| exec_error(self.held.note(error)))
+    }
+
+    pub(super) async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let mut connection = self.held.connection.lock().await;
+        self.held.check()?;
+        let result = query(statement).fetch_optional(&mut **connection).await;
+        result.map(|row| row.map(Into::into)).map_err(|error| query_error(self.held.note(error)))
+    }
+
+    pub(super) async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let mut connection = self.held.connection.lock().await;
+        self.held.check()?;
+        let result = query(statement).fetch_all(&mut **connection).await;
+        let rows = result.map_err(|error| query_error(self.held.note(error)))?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    pub(super) async fn savepoint(&self) -> Result<Self, DbErr> {
+        let number = self.held.savepoints.fetch_add(1, SeqCst);
+        self.execute_unprepared(&format!("SAVEPOINT part_{number}")).await?;
+        Ok(Self { held: self.held.clone(), savepoint: Some(number), open: true })
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), DbErr> {
+        if let Some(number) = self.savepoint {
+            self.execute_unprepared(&format!("RELEASE part_{number}")).await?;
+        } else {
+            self.held.commit().await?;
+        }
+        self.open = false;
+        Ok(())
+    }
+
+    pub(super) async fn rollback(mut self) -> Result<(), DbErr> {
+        if let Some(number) = self.savepoint {
+            let back = format!("ROLLBACK TO part_{number}; RELEASE part_{number}");
+            self.execute_unprepared(&back).await?;
+        } else {
+            self.held.rollback().await?;
+        }
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for SqliteTx {
+    /// A savepoint that was neither released nor rolled back takes the transaction with it.
+    fn drop(&mut self) {
+        if self.open && self.savepoint.is_some() {
+            self.held.broken.store(true, SeqCst);
+        }
+    }
+}
+
+impl Held {
+    fn new(connection: PoolConnection<Sqlite>, signals: Option<Arc<Signals>>) -> Self {
+        Self {
+            connection: Mutex::new(connection),
+            open: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            savepoints: AtomicU32::new(0),
+            rollbacks: signals.as_ref().map_or(0, |signals| signals.rollbacks()),
+            signals,
+        }
+    }
+
+    async fn begin(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+        let mut connection = self.connection.lock().await;
+        if depth(&connection) > 0 {
+            return Err(lost("the connection is in a transaction already"));
+        }
+        // A caller who goes away now leaves a transaction that must be rolled back.
+        self.open.store(true, SeqCst);
+        // With a statement of ours the driver asks SQLite whether a transaction has begun.
+        Manager::begin(&mut connection, Some(statement.into_sql_str())).await
+    }
+
+    async fn commit(&self) -> Result<(), DbErr> {
+        let mut connection = self.connection.lock().await;
+        self.check()?;
+        if depth(&connection) != 1 {
+            return Err(self.fail(lost("the transaction to be committed is not open")));
+        }
+        let commits = self.signals.as_ref().map(|signals| signals.commits());
+        if let Err(error) = Manager::commit(&mut connection).await {
+            return Err(self.fail(error));
+        }
+        let committed = self.signals.as_ref().map(|signals| signals.commits());
+        let is_verified = committed == commits.map(|commits| commits + 1) && self.is_whole();
+        if !is_verified || depth(&connection) != 0 {
+            return Err(self.fail(lost("SQLite did not report the commit")));
+        }
+        self.open.store(false, SeqCst);
+        if let Some(signals) = &self.signals {
+            signals.note_success();
+        }
+        Ok(())
+    }
+
+    async fn rollback(&self) -> Result<(), DbErr> {
+        let mut connection = self.connection.lock().await;
+        if self.broken.load(SeqCst) {
+            // Closing the connection rolls back whatever SQLite left open.
+            return Ok(());
+        }
+        if let Err(error) = Manager::rollback(&mut connection).await {
+            return Err(self.fail(error));
+        }
+        self.open.store(false, SeqCst);
+        Ok(())
+    }
+
+    /// Closes the connection, so that the next caller gets a fresh one.
+    fn close(self) {
+        self.broken.store(true, SeqCst);
+    }
+
+    /// Refuses to go on in a transaction that SQLite may have ended.
+    fn check(&self) -> Result<(), DbErr> {
+        if self.broken.load(SeqCst) || !self.is_whole() {
+            self.broken.store(true, SeqCst);
+            return Err(exec_error(lost("SQLite ended the transaction after an error")));
+        }
+        Ok(())
+    }
+
+    /// Returns whether SQLite has reported no rollback since the transaction began.
+    fn is_whole(&self) -> bool {
+        self.signals.as_ref().is_none_or(|signals| signals.rollbacks() == self.rollbacks)
+    }
+
+    /// Notes what an error says about the connection.
+    fn note(&self, error: sqlx::Error) -> sqlx::Error {
+        if errors::breaks_connection(&error) || !self.is_whole() {
+            self.broken.store(true, SeqCst);
+            note_failure(self.signals.as_ref(), &error);
+        }
+        error
+    }
+
+    /// Gives the transaction and its connection up.
+    fn fail(&self, error: sqlx::Error) -> DbErr {
+        self.broken.store(true, SeqCst);
+        note_failure(self.signals.as_ref(), &error);
+        exec_error(error)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let connection = self.connection.get_mut();
+        if *self.broken.get_mut() {
+            connection.close_on_drop();
+        } else if *self.open.get_mut() {
+            // Queued; if it fails, `before_acquire` finds the connection in a transaction and closes it.
+            Manager::start_rollback(connection);
+        }
+    }
+}
+
+/// Says that writing fails, unless the error is a passing one.
+fn note_failure(signals: Option<&Arc<Signals>>, error: &sqlx::Error) {
+    if let Some(signals) = signals
+        && errors::breaks_connection(error)
+    {
+        signals.note_failure(error);
+    }
+}
+
+fn query(statement: Statement) -> Query<'static, Sqlite, SqlxValues> {
+    let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
+}
+
+fn lost(why: &'static str) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::other(why))
+}
+
+fn exec_error(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
+fn query_error(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+}
+
+fn acquire_error(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
+    }
+}
+
+/// Returns how many transactions the driver counts as open on the connection.
+fn depth(connection: &SqliteConnection) -> usize {
+    Manager::get_transaction_depth(connection)
+}

@@ -39,7 +39,7 @@ mod m20261128_000017_audit;
 mod m20261129_000020_compatibility;
 
 use sea_orm_migration::prelude::*;
-pub use sea_orm_migration::{IntoSchemaManagerConnection, MigratorTrait, SchemaManager};
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 /// All steps in order.
 #[derive(Debug)]

@@ -28,6 +28,9 @@ pub enum BackupError {
          see docs/operations.md, \"Backup and restore\""
     )]
     NoFile,
+    /// There is nothing to copy.
+    #[error("there is no database at {}", .0.display())]
+    Missing(PathBuf),
     /// Nothing is overwritten.
     #[error("{} exists already: a backup overwrites nothing", .0.display())]
     Exists(PathBuf),
@@ -61,7 +64,9 @@ pub async fn backup(url: &str, to: &Path) -> Result<u64, BackupError> {
 }
 
 async fn copy(url: &str, from: &Path, partial: &Path, to: &Path) -> Result<u64, BackupError> {
-    from.metadata()?;
+    if !from.is_file() {
+        return Err(BackupError::Missing(from.to_path_buf()));
+    }
     let mut options = OpenOptions::new();
     drop(files::owner_only(options.write(true).create_new(true)).open(partial)?);
     let source = SqliteConnectOptions::from_str(url)?.create_if_missing(false).busy_timeout(PATIENCE);

@@ -6,7 +6,7 @@
 //! takes no writes any more. A new connection is used only if its server takes writes.
 
 use std::{
-    io, mem,
+    fmt, io, mem,
     str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -44,7 +44,6 @@ const TAKES_WRITES: &str =
     "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
 
 /// The servers of one address.
-#[derive(Debug)]
 pub(super) struct Hosts {
     servers: Vec<Server>,
     needs_writer: bool,
@@ -56,11 +55,17 @@ pub(super) struct Hosts {
     suspicion: Notify,
 }
 
-#[derive(Debug)]
 struct Server {
     url: String,
     options: PgConnectOptions,
     name: String,
+}
+
+/// Without the addresses, which have passwords in them.
+impl fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.servers.iter().map(|server| &server.name)).finish()
+    }
 }
 
 impl Hosts {

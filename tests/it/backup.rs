@@ -59,7 +59,7 @@ async fn after_restore(url: &str, backend: &'static str, stage: &Stage, (restore
         assert_eq!(message["version"], restored, "{message}");
         // And from there it goes on without a gap, also past the version that the client had.
         if after == known {
-            let now = sell(&world, stage, 20..23).await;
+            let now = sell(&world, stage, 200..203).await;
             let mut last = restored;
             while last < now {
                 let message = socket.next().await["seatAvailability"].clone();
@@ -74,7 +74,7 @@ async fn after_restore(url: &str, backend: &'static str, stage: &Stage, (restore
 #[test]
 fn backup_of_a_sqlite_file_in_use_is_whole() {
     run_once(async |world: &World| {
-        let stage = world.stage().await;
+        let stage = world.large_stage().await;
         let before = sell(world, &stage, 0..3).await;
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("backup's copy.db");
@@ -133,7 +133,7 @@ fn backup_without_a_sqlite_file_says_what_to_do() {
 #[test]
 fn restored_dump_of_postgres_keeps_the_laws_and_answers_newer_cursors() {
     run_on_postgres(async |world: &World| {
-        let stage = world.stage().await;
+        let stage = world.large_stage().await;
         let restored = sell(world, &stage, 0..3).await;
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("tessera.dump").display().to_string();
@@ -149,7 +149,7 @@ fn restored_dump_of_postgres_keeps_the_laws_and_answers_newer_cursors() {
 #[test]
 fn after_a_restore_no_client_goes_on_from_a_lost_history() {
     run(async |world: &World| {
-        let stage = world.stage().await;
+        let stage = world.large_stage().await;
         let first = sell(world, &stage, 0..2).await;
         let data = tempfile::tempdir().expect("a directory");
         let done = tessera(&world.url, data.path(), &["after-restore"]);

@@ -47,7 +47,7 @@ async fn until(mut is_so: impl FnMut() -> bool, what: &str) {
 async fn reserve_at_last(world: &World, token: &str, event: &str, seat: &str) {
     let again = async {
         loop {
-            let answer = world.try_reserve(token, event, &[seat]).await;
+            let answer = world.try_reserve(token, event, &[seat], "during the failover").await;
             if answer.data("reserveSeats.reservation.id").is_string() {
                 return;
             }
@@ -77,7 +77,7 @@ fn connections_follow_a_promoted_standby() {
         reserve_at_last(&world, &buyer, &stage.event, &stage.seats[1]).await;
         until(|| standby.count("postgres", LISTENERS) == 1, "hints are listened to at the new primary").await;
         // What was sold stays sold, and selling goes on.
-        let taken = world.try_reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let taken = world.try_reserve(&buyer, &stage.event, &[&stage.seats[0]], "sold before").await;
         assert_eq!(taken.refusal("reserveSeats").as_deref(), Some("SEATS_TAKEN"), "{}", taken.body);
         world.buy(&buyer, &stage.event, &[&stage.seats[2]]).await;
         world.end().await;
@@ -108,7 +108,7 @@ fn connections_leave_a_server_that_takes_no_writes_any_more() {
         let sign_in = "mutation { signIn(input: { email: \"first@tessera.test\", password: \"correct horse battery\" }) {
             session { accessToken } errors { code } } }";
         let answer = world.gql(None, sign_in, json!({})).await;
-        assert_eq!(answer.refusal("signIn").as_deref(), Some("INVALID_CREDENTIALS"), "{}", answer.body);
+        assert_eq!(answer.refusal("signIn").as_deref(), Some("WRONG_CREDENTIALS"), "{}", answer.body);
         world.end().await;
     });
     first.administer(

@@ -179,7 +179,10 @@ impl Store {
     pub async fn close(self) -> Result<(), DbErr> {
         self.read.close().await?;
         self.desk.close().await?;
-        self.write.close().await
+        let closed = self.write.close().await;
+        // Not before: another server may begin now.
+        drop(self.lock);
+        closed
     }
 }
 

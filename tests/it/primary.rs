@@ -57,11 +57,21 @@ async fn reserve_at_last(world: &World, token: &str, event: &str, seat: &str) {
     timeout(PATIENCE, again).await.expect("the primary is found");
 }
 
+/// Stops a primary before its standby ends, also when the test fails: it would wait for that one for ever.
+struct Stopped<'a>(&'a Cluster);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.stop_server();
+    }
+}
+
 #[test]
 fn connections_follow_a_promoted_standby() {
     let primary = Cluster::start(Durability::Real);
     let database = primary.database("migrated", migrate);
     let standby = primary.standby();
+    let _stopped = Stopped(&primary);
     // What is acknowledged is at the standby too.
     primary.administer("ALTER SYSTEM SET synchronous_standby_names = '*'");
     primary.administer("SELECT pg_reload_conf()");
@@ -82,8 +92,6 @@ fn connections_follow_a_promoted_standby() {
         world.buy(&buyer, &stage.event, &[&stage.seats[2]]).await;
         world.end().await;
     });
-    // Its databases are dropped with it, which needs a server.
-    primary.start_server();
 }
 
 #[test]
@@ -111,8 +119,6 @@ fn connections_leave_a_server_that_takes_no_writes_any_more() {
         assert_eq!(answer.refusal("signIn").as_deref(), Some("WRONG_CREDENTIALS"), "{}", answer.body);
         world.end().await;
     });
-    first.administer(
-        "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only",
-    );
+    first.administer("ALTER SYSTEM RESET default_transaction_read_only");
     first.administer("SELECT pg_reload_conf()");
 }

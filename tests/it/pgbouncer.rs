@@ -34,7 +34,7 @@ impl Bouncer {
         let (name, there, here) = (database.name(), database.cluster().dir().display(), dir.path().display());
         let settings = format!(
             "[databases]\n{name} = host={there} port=5432 dbname={name}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
-             unix_socket_dir = {here}\nauth_type = any\npool_mode = {mode}\ndefault_pool_size = 40\n\
+             unix_socket_dir = {here}\nauth_type = any\npool_mode = {mode}\nlog_connections = 0\nlog_disconnections = 0\ndefault_pool_size = 40\n\
              ignore_startup_parameters = extra_float_digits,options\n"
         );
         // With this type of authentication, PgBouncer needs to be told as whom to connect.

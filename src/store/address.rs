@@ -143,7 +143,9 @@ fn hosts(named: &str, query: &Query) -> Result<Vec<Host>, AddressError> {
         && query.ports.is_none()
         && let Ok(Host { port: Some(port), .. }) = host(named)
     {
-        hosts.iter_mut().for_each(|host| host.port = Some(port));
+        for host in &mut hosts {
+            host.port = Some(port);
+        }
     }
     let ports = query.ports.clone().unwrap_or_default();
     let ports: Vec<Option<u16>> = ports.iter().map(|text| port(text)).collect::<Result<_, _>>()?;

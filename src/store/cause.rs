@@ -19,21 +19,20 @@ impl Cause {
 
     /// Returns the reason of a failed attempt to connect.
     pub(super) fn of(error: &sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Database(error) => {
-                let code = error.code().unwrap_or_default();
-                let text = if code == "53300" {
-                    format!("too many connections: {}", error.message())
-                } else {
-                    error.message().to_owned()
-                };
-                Self { text, is_passing: is_passing(&code) }
-            }
-            sqlx::Error::Io(error) => Self::passing(io_text(error)),
-            sqlx::Error::Tls(error) => Self { text: format!("TLS failed: {error}"), is_passing: false },
-            sqlx::Error::Configuration(error) => Self { text: error.to_string(), is_passing: false },
-            other => Self::passing(other.to_string()),
+        if let sqlx::Error::Database(error) = error {
+            let code = error.code().unwrap_or_default();
+            let text = if code == "53300" {
+                format!("too many connections: {}", error.message())
+            } else {
+                error.message().to_owned()
+            };
+            return Self { text, is_passing: is_passing(&code) };
         }
+        if let sqlx::Error::Io(error) = error {
+            return Self::passing(io_text(error));
+        }
+        let is_wrong_setting = matches!(error, sqlx::Error::Tls(_) | sqlx::Error::Configuration(_));
+        Self { text: error.to_string(), is_passing: !is_wrong_setting }
     }
 }
 
@@ -43,15 +42,16 @@ fn is_passing(code: &str) -> bool {
 }
 
 fn io_text(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        ErrorKind::NotFound => "connection refused: there is no such socket".to_owned(),
-        ErrorKind::TimedOut => "the connection timed out".to_owned(),
-        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
-            "the server closed the connection".to_owned()
-        }
-        _ => error.to_string(),
-    }
+    let known = [
+        (ErrorKind::ConnectionRefused, "connection refused"),
+        (ErrorKind::NotFound, "connection refused: there is no such socket"),
+        (ErrorKind::TimedOut, "the connection timed out"),
+        (ErrorKind::ConnectionReset, "the server closed the connection"),
+        (ErrorKind::UnexpectedEof, "the server closed the connection"),
+        (ErrorKind::BrokenPipe, "the server closed the connection"),
+    ];
+    let known = known.iter().find(|(kind, _)| *kind == error.kind());
+    known.map_or_else(|| error.to_string(), |(_, text)| (*text).to_owned())
 }
 
 #[cfg(test)]

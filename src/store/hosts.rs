@@ -269,7 +269,7 @@ impl Store {
         let mut moves = hosts.moves.subscribe();
         async move {
             if moves.changed().await.is_err() {
-                pending().await
+                pending::<()>().await;
             }
         }
         .boxed()

@@ -98,7 +98,9 @@ pub struct Parts {
     pub(crate) pseudonyms: Pseudonyms,
     /// All tasks; shutdown waits for them.
     pub tasks: TaskTracker,
-    /// Cancelled when the server is told to stop.
+    /// Cancelled when the server is told to stop: it is not ready any more, but serves as before.
+    pub draining: CancellationToken,
+    /// Cancelled when it begins to stop, and takes nothing new.
     pub shutdown: CancellationToken,
     /// Cancelled when no request is in progress any more: the desks end.
     pub drained: CancellationToken,
@@ -153,6 +155,7 @@ impl App {
             clock,
             keys,
             tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             drained: CancellationToken::new(),
             turns: Turns::default(),
@@ -202,7 +205,7 @@ impl App {
 
     /// Whether requests can be served: the database answers, and takes writes.
     pub async fn ready(&self) -> bool {
-        !self.shutdown.is_cancelled() && self.store.is_ready().await
+        !self.draining.is_cancelled() && !self.shutdown.is_cancelled() && self.store.is_ready().await
     }
 }
 

@@ -139,6 +139,7 @@ impl Carrier for Postgres {
 
     fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>> {
         Box::pin(async {
+            let moved = self.0.moved();
             let listener = self.0.listen(CHANNEL).await.map_err(|error| {
                 tracing::warn!(%error, "hints cannot be heard now");
                 Fault::Unavailable
@@ -149,7 +150,8 @@ impl Carrier for Postgres {
                 let heard = read(notification.payload()).map_or(Heard::Missed, Heard::Hint);
                 Some((heard, listener))
             });
-            Ok(from_a_look_at_everything(heard))
+            // Nothing more is said at a server that is no longer the primary.
+            Ok(from_a_look_at_everything(heard.take_until(moved)))
         })
     }
 }

@@ -1,24 +1,33 @@
 //! The command line: from settings to a running server, and the few things that operators do by hand.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::{self, ExitCode},
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 use tessera::{
     account,
     app::App,
+    clock::Clock,
     config::{Config, ConfigError, Problem, Problems},
-    demo, graphql, http,
+    demo, graphql, http, inventory,
     keys::SigningKeys,
-    server::{self, StartError},
-    telemetry, worker,
+    server::{self, Purpose, StartError},
+    store, telemetry, worker,
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
+use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a server that was told twice to stop.
+const CUT_SHORT: i32 = 130;
 
 /// Sells coupons and event tickets in real time through GraphQL.
 #[derive(Debug, Parser)]
@@ -34,8 +43,18 @@ struct Cli {
 enum Command {
     /// Run the server (the default).
     Serve,
-    /// Bring the database's schema up to date and end.
-    Migrate,
+    /// Bring the database's schema up to date and end; or take it back, or say what it is.
+    Migrate {
+        #[command(subcommand)]
+        action: Option<MigrateAction>,
+    },
+    /// Copy the SQLite database, also while a server uses it, into a new file.
+    Backup {
+        /// The file, which must not exist.
+        file: PathBuf,
+    },
+    /// Have every client take a fresh snapshot: to run once after a restore, before the servers start.
+    AfterRestore,
     /// Print the GraphQL schema and end.
     Schema,
     /// Fill an empty database with demo data and end.
@@ -52,6 +71,20 @@ enum Command {
     },
     /// Make the signing keys in the keys' directory, unless they are there.
     Keys,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum MigrateAction {
+    /// Apply all steps that are missing (the default).
+    Up,
+    /// Take the last steps back, with the data that only they have room for.
+    Down {
+        /// How many.
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+    /// Print which steps are applied, which are missing, and which are newer than this version. Fails if any are missing.
+    Status,
 }
 
 #[tokio::main]
@@ -74,9 +107,17 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), StartError> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(cli.config).await,
-        Command::Migrate => {
-            server::open(cli.config).await?;
-            say("the schema is up to date");
+        Command::Migrate { action } => migrate(action.unwrap_or(MigrateAction::Up), cli.config).await,
+        Command::Backup { file } => {
+            cli.config.validate()?;
+            let bytes = store::backup(&cli.config.database_url(), &file).await?;
+            say(&format!("{} has a sound copy of {bytes} bytes", file.display()));
+            Ok(())
+        }
+        Command::AfterRestore => {
+            let app = open_for(Purpose::Serve, cli.config).await?;
+            let count = inventory::leap_versions(&app).await?;
+            say(&format!("clients of {count} events and coupons will take a fresh snapshot"));
             Ok(())
         }
         Command::Schema => {
@@ -87,7 +128,7 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             if !cli.config.fills_demo() {
                 return Err(ConfigError::Demo.into());
             }
-            let app = server::open(cli.config).await?;
+            let app = open_for(Purpose::Serve, cli.config).await?;
             say(if demo::fill(&app).await? {
                 "filled with demo data"
             } else {
@@ -96,13 +137,13 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             sign_ins(&app).await
         }
         Command::Operator { email } => {
-            let app = server::open(cli.config).await?;
+            let app = open_for(Purpose::Command, cli.config).await?;
             account::make_operator(&app, &email).await?;
             say("the account is an operator now");
             Ok(())
         }
         Command::VerifyEmail { email } => {
-            let app = server::open(cli.config).await?;
+            let app = open_for(Purpose::Command, cli.config).await?;
             account::verify_email(&app, &email).await?;
             say("the e-mail address is verified now");
             Ok(())
@@ -115,6 +156,46 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             SigningKeys::load_or_create(&dir)?;
             say(&format!("the keys are in {}", dir.display()));
             Ok(())
+        }
+    }
+}
+
+async fn open_for(purpose: Purpose, config: Config) -> Result<App, StartError> {
+    server::open_for(purpose, config, Clock::system()).await
+}
+
+async fn migrate(action: MigrateAction, config: Config) -> Result<(), StartError> {
+    match action {
+        MigrateAction::Up => {
+            open_for(Purpose::Migrate, config).await?;
+            say("the schema is up to date");
+            Ok(())
+        }
+        MigrateAction::Down { steps } => {
+            let store = server::open_store(Purpose::Migrate, &config).await?;
+            let steps = store.migrate_down(steps).await?;
+            store.close().await?;
+            for step in &steps {
+                say(&format!("took back {step}"));
+            }
+            if steps.is_empty() {
+                say("there is nothing to take back");
+            }
+            Ok(())
+        }
+        MigrateAction::Status => {
+            let store = server::open_store(Purpose::Command, &config).await?;
+            let status = store.schema().await?;
+            for step in &status.applied {
+                let newer = if status.newer.contains(step) { " (newer than this version)" } else { "" };
+                say(&format!("applied  {step}{newer}"));
+            }
+            for step in &status.pending {
+                say(&format!("missing  {step}"));
+            }
+            let checked = store.check_schema().await;
+            store.close().await?;
+            Ok(checked?)
         }
     }
 }
@@ -132,32 +213,61 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     if let Some(metrics) = &metrics {
         config.telemetry.metrics_listen = Some(metrics.local_addr()?);
     }
-    let app = server::open(config).await?;
+    // Handlers stand before anybody is told that the server is ready, or waits for its database.
+    let mut signals = Signals::new()?;
+    let opening = http::serve_while_starting(&listener, &config, server::open(config.clone()));
+    let app = tokio::select! {
+        opened = Box::pin(opening) => opened?,
+        () = signals.next() => return Ok(()),
+    };
     if app.config.fills_demo() && demo::fill(&app).await? {
         say("filled the empty database with demo data");
     }
-    // Handlers stand before anybody is told that the server is ready.
-    let stop = stop_signal()?;
     if let Some(listener) = metrics {
         app.spawn(http::serve_metrics(app.clone(), listener));
     }
     welcome(&app).await?;
     worker::start(&app);
-    http::serve(&app, graphql::schema(&app), listener, stop).await;
-    let grace = Duration::from_secs(app.config.shutdown_seconds);
-    server::close(app, grace).await;
-    Ok(())
+    let stop = CancellationToken::new();
+    let told_twice = async {
+        signals.next().await;
+        stop.cancel();
+        signals.next().await;
+    };
+    let serving = async {
+        http::serve(&app, graphql::schema(&app), listener, stop.clone().cancelled_owned()).await;
+        let grace = Duration::from_secs(app.config.shutdown_seconds);
+        server::close(app.clone(), grace).await;
+    };
+    tokio::select! {
+        () = Box::pin(serving) => Ok(()),
+        () = told_twice => {
+            // Nothing that was committed is lost; answers are.
+            say_error("told twice to stop: ending at once");
+            process::exit(CUT_SHORT)
+        }
+    }
 }
 
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, StartError> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, StartError> {
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+        Ok(Self { terminate: terminate?, interrupt: interrupt? })
+    }
+
+    /// Waits for the next of either.
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 async fn welcome(app: &App) -> Result<(), StartError> {

@@ -10,11 +10,11 @@ use sea_orm::DbErr;
 use crate::{
     app::App,
     clock::Clock,
-    config::{Config, ConfigError, Problem, Problems},
+    config::{Config, ConfigError, Migrate, Problem, Problems},
     demo,
     error::Fault,
     keys::{KeyFault, SigningKeys},
-    store::{Store, files},
+    store::{BackupError, ConnectError, LockError, SchemaError, Store, files},
 };
 
 /// Why a server does not start.
@@ -27,7 +27,19 @@ pub enum StartError {
     #[error(transparent)]
     Unsafe(#[from] Problems),
     /// The database is not there, or not ours.
-    #[error("the database cannot be opened: {0}")]
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The schema is not the one that this version needs.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// Another server has the SQLite file.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The database failed.
+    #[error("the database failed: {0}")]
     Database(#[from] DbErr),
     /// There are no good keys.
     #[error("the keys cannot be read: {0}")]
@@ -49,13 +61,29 @@ impl From<Fault> for StartError {
     }
 }
 
-/// Opens the database, brings its schema up to date, and puts the application together.
+/// What the database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve. Nobody else may have a SQLite file.
+    Serve,
+    /// To bring the schema up to date, whatever the settings say about a start. Nobody else may have a SQLite file.
+    Migrate,
+    /// To change a few rows, also beside a server. Then the schema is that server's, and is only checked.
+    Command,
+}
+
+/// Opens the database to serve, brings its schema up to date, and puts the application together.
 pub async fn open(config: Config) -> Result<App, StartError> {
-    open_with(config, Clock::system()).await
+    open_for(Purpose::Serve, config, Clock::system()).await
 }
 
 /// The same with a clock of the caller's, which learns the database's time before anything is decided by it.
 pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> {
+    open_for(Purpose::Serve, config, clock).await
+}
+
+/// The same for another purpose.
+pub async fn open_for(purpose: Purpose, config: Config, clock: Clock) -> Result<App, StartError> {
     config.validate()?;
     let url = config.database_url();
     let mut problems = [config.production_problems(), file_problems(&config)].concat();
@@ -67,10 +95,11 @@ pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> 
     if config.database_url.is_none() || !config.is_production() {
         files::create_private_dir(&config.data_dir)?;
     }
-    let store = match Store::connect(&url, config.database_connections).await {
-        Ok(store) => store,
+    let patience = if problems.is_empty() { config.lifecycle.database_wait() } else { Duration::ZERO };
+    let (store, migrate) = match locked(purpose, &config, patience).await {
+        Ok(opened) => opened,
         Err(_) if !problems.is_empty() => return Err(Problems(problems).into()),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     if config.is_production() {
         problems.extend(database_problems(&config, &store).await?);
@@ -80,7 +109,11 @@ pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> 
         }
     }
     let keys = load_keys(&config)?;
-    store.migrate().await?;
+    match migrate {
+        Migrate::Auto => store.migrate().await?,
+        Migrate::Check => store.check_schema().await?,
+        Migrate::Off => {}
+    }
     if !config.is_production() {
         restrict_files(&config);
     }
@@ -89,6 +122,31 @@ pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> 
         clock.observe(asked, now);
     }
     Ok(App::new(config, store, clock, keys)?)
+}
+
+/// Opens the database for commands that are about nothing but its schema.
+pub async fn open_store(purpose: Purpose, config: &Config) -> Result<Store, StartError> {
+    config.validate()?;
+    Ok(locked(purpose, config, config.lifecycle.database_wait()).await?.0)
+}
+
+/// Locks and opens the database; and says what to do about its schema.
+async fn locked(
+    purpose: Purpose,
+    config: &Config,
+    patience: Duration,
+) -> Result<(Store, Migrate), StartError> {
+    let url = config.database_url();
+    // Before anything is opened: opening recovers what a crash left.
+    let (lock, migrate) = match (purpose, Store::lock(&url)) {
+        (Purpose::Migrate, lock) => (lock?, Migrate::Auto),
+        (Purpose::Serve, lock) => (lock?, config.lifecycle.migrate),
+        (Purpose::Command, Ok(lock)) => (lock, config.lifecycle.migrate),
+        (Purpose::Command, Err(LockError::InUse { .. })) => (None, Migrate::Check),
+        (Purpose::Command, Err(error)) => return Err(error.into()),
+    };
+    let store = Store::connect_within(&url, config.database_connections, patience).await?;
+    Ok((store.keep(lock), migrate))
 }
 
 /// Development makes the keys that it needs; production only reads what an operator made.

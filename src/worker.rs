@@ -30,6 +30,7 @@ const PRUNE: Duration = Duration::from_mins(10);
 
 /// Starts all loops; they end with the shutdown.
 pub fn start(app: &App) {
+    always(app, "primary", |app| Box::pin(follow_primary(app)));
     guarded(app, "outbox", outbox::tail(app.clone()));
     every(app, "expiry", EXPIRE, |app| Box::pin(expire(app)));
     every(app, "settlement", SETTLE, |app| Box::pin(settle(app)));
@@ -62,6 +63,12 @@ pub async fn follow(app: &App) -> Faulty<()> {
         app.clock.observe(asked, now);
     }
     inventory::follow_others(app).await
+}
+
+/// Has the connections follow the database's primary. Never ends.
+pub async fn follow_primary(app: &App) -> Faulty<()> {
+    app.store.follow_primary().await;
+    Ok(())
 }
 
 /// Waits until something was committed here, and tells other instances.

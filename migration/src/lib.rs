@@ -3,6 +3,20 @@
 //! Every step is reversible. The statements are written as SQL, because the named CHECK and UNIQUE constraints in them
 //! are what holds the invariants even against wrong code; the few words that differ between the two databases are
 //! placeholders (see [`dialect`]).
+//!
+//! # Expand, then contract
+//!
+//! Programs of the version before may run while a step is applied, and after it. So a step either only adds what those
+//! can do without (columns with a default or that may be null, tables, indexes, wider constraints), or it takes away what
+//! no program uses that knows an earlier step. A step of the second kind says so in its `up`, and takes it back in its
+//! `down`:
+//!
+//! ```sql
+//! INSERT INTO schema_requirement VALUES ('m20270101_000042_drop_old', 'm20261201_000040_use_new');
+//! DELETE FROM schema_requirement WHERE step = 'm20270101_000042_drop_old';
+//! ```
+//!
+//! A program starts on a newer schema only if it knows every step that this table names as needed.
 
 mod dialect;
 mod m20261122_000001_accounts;
@@ -22,6 +36,7 @@ mod m20261124_000013_codes;
 mod m20261128_000015_hoarding;
 mod m20261128_000016_email_skeleton;
 mod m20261128_000017_audit;
+mod m20261129_000020_compatibility;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -51,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000015_hoarding::Migration),
             Box::new(m20261128_000016_email_skeleton::Migration),
             Box::new(m20261128_000017_audit::Migration),
+            Box::new(m20261129_000020_compatibility::Migration),
         ]
     }
 }

@@ -2,19 +2,23 @@
 
 mod documents;
 mod hoarding;
+mod lifecycle;
 mod limits;
 mod manifest;
 mod network;
 mod production;
 mod telemetry;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
+
+use crate::store::{AddressError, check_address};
 
 pub use self::{
     documents::DocumentSettings,
     hoarding::HoardingSettings,
+    lifecycle::{LifecycleSettings, Migrate},
     limits::{LimitError, LimitSettings, Rate, Window},
     manifest::{Manifest, TrustedDocument},
     network::{NetworkSettings, NetworkSettingsError},
@@ -47,7 +51,8 @@ pub struct Config {
     /// Directory for the database file and, in development, the keys.
     #[arg(long, global = true, env = "TESSERA_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
-    /// `postgres://…` or `sqlite://…`; without it, `tessera.db` in the data directory.
+    /// `postgres://…` or `sqlite://…`; without it, `tessera.db` in the data directory. PostgreSQL may have several hosts,
+    /// `postgres://user@host1:5432,host2:5432/db`: the one that takes writes is used.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Connections for reading, and on PostgreSQL as many for writing and as many for the desks.
@@ -92,6 +97,9 @@ pub struct Config {
     /// Seconds that requests in progress get to finish when the server is told to stop.
     #[arg(long, global = true, env = "TESSERA_SHUTDOWN_SECONDS", default_value_t = 10)]
     pub shutdown_seconds: u64,
+    /// Start and stop.
+    #[command(flatten)]
+    pub lifecycle: LifecycleSettings,
     /// The listener.
     #[command(flatten)]
     pub network: NetworkSettings,
@@ -149,6 +157,9 @@ pub enum ConfigError {
     /// Other databases are not spoken.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
+    /// The database's hosts.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// The listener's settings.
     #[error(transparent)]
     Network(#[from] NetworkSettingsError),
@@ -187,6 +198,8 @@ impl Config {
         if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(ConfigError::Database);
         }
+        check_address(&url)?;
+        self.lifecycle.validate()?;
         self.limits.validate()?;
         self.hoarding.validate()?;
         self.telemetry.validate()
@@ -202,6 +215,12 @@ impl Config {
         self.database_url
             .clone()
             .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("tessera.db").display()))
+    }
+
+    /// Returns how long the server goes on after it was told to stop.
+    pub fn drain(&self) -> Duration {
+        let default = if self.is_production() { 5 } else { 0 };
+        Duration::from_secs(self.lifecycle.drain_seconds.unwrap_or(default).into())
     }
 
     /// Where the keys are.

@@ -45,7 +45,7 @@ mod trusted;
 mod well_known;
 mod writer;
 
-pub use connection::{ClientAddress, Listener, Timeouts, serve as serve_router};
+pub use connection::{ClientAddress, Listener, Timeouts, serve as serve_router, serve_while_starting};
 pub use metrics::serve_metrics;
 pub use request_id::RequestId;
 pub use serve::serve;
@@ -66,7 +66,7 @@ use axum::{
         Extension, Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -245,6 +245,10 @@ async fn frame(
         }
     };
     rules.finish(version, arrival.as_ref(), &mut response);
+    if app.draining.is_cancelled() && version < Version::HTTP_2 {
+        // The client's next request goes to another server, instead of crossing the end of this connection.
+        set_default(response.headers_mut(), header::CONNECTION, "close");
+    }
     app.metrics.http_request(route, response.status().as_u16());
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.to_header());

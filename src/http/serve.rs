@@ -8,8 +8,11 @@ use super::{
 };
 use crate::{app::App, graphql::Schema};
 
-/// Serves until `stop`, or until the application shuts down by itself; then takes nothing new, closes the sockets, and
-/// gives requests in progress the configured time to finish.
+/// Serves until `stop`, or until the application shuts down by itself.
+///
+/// After `stop` it drains: it is not ready any more, so that balancers send new clients elsewhere, and goes on for the
+/// configured time, in which they notice. Then it takes nothing new, closes the sockets, and gives requests in progress
+/// the configured time to finish.
 pub async fn serve(
     app: &App,
     schema: Schema,
@@ -17,8 +20,17 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let signal = async {
+        let drained = async {
+            stop.await;
+            app.draining.cancel();
+            let drain = app.config.drain();
+            if !drain.is_zero() {
+                tracing::info!(seconds = drain.as_secs(), "not ready any more; stopping soon");
+                tokio::time::sleep(drain).await;
+            }
+        };
         tokio::select! {
-            () = stop => {}
+            () = drained => {}
             () = app.shutdown.cancelled() => {}
         }
         tracing::info!("stopping: no new requests are taken");

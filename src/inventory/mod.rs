@@ -25,6 +25,7 @@ mod prune;
 mod queue;
 mod read;
 mod reserve;
+mod restored;
 mod state;
 mod terms;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use self::{
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
     reserve::{Reserve, reserve},
+    restored::leap_versions,
     state::{Area, Counts, Held, Item, Place, Seat, Stock, Tally, Terms, TierTerms},
     unpaid::Unpaid,
     watch::watch,

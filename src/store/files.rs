@@ -73,7 +73,7 @@ pub fn restrict(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn owner_only(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+pub(super) fn owner_only(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
 }
 
@@ -94,7 +94,7 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn owner_only(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+pub(super) fn owner_only(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     options
 }
 

@@ -5,10 +5,17 @@
 //! connection. On PostgreSQL they are `READ COMMITTED` and short, and every decision is held by a version guard, a
 //! condition or a constraint.
 
+mod address;
+mod backup;
+mod cause;
 pub mod files;
 mod health;
+mod hosts;
+mod lock;
+mod open;
 mod pool;
 mod rows;
+mod schema;
 mod script;
 mod sqlite;
 mod tx;
@@ -24,23 +31,32 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use entity::Versioned;
-use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter,
-    RuntimeErr, SqlErr, Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
+    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, RuntimeErr, SqlErr,
+    Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
 };
 use sqlx::{
-    postgres::PgListener,
+    postgres::{PgConnectOptions, PgListener},
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
+use self::hosts::Hosts;
 pub(crate) use self::script::{Guard, Guarded, Script};
+pub use self::{
+    address::{AddressError, check as check_address},
+    backup::{BackupError, backup},
+    lock::{FileLock, LockError},
+    open::ConnectError,
+    pool::PoolFigures,
+    rows::Rows,
+    schema::{SchemaError, SchemaStatus},
+    tx::Tx,
+};
 use self::{
     health::Health,
     sqlite::{Meaning, Signals},
 };
-pub use self::{pool::PoolFigures, rows::Rows, tx::Tx};
 use crate::error::{Error, Fault, Faulty, Invalid};
 
 /// How long a statement may wait for a connection before the caller is told to come back.
@@ -61,53 +77,22 @@ pub struct Store {
     health: Arc<Health>,
     /// What SQLite reports about the writer.
     signals: Arc<Signals>,
+    /// PostgreSQL's servers.
+    hosts: Option<Arc<Hosts>>,
+    /// Keeps other servers from a SQLite file.
+    lock: Option<Arc<FileLock>>,
 }
 
 impl Store {
-    /// Connects to `url`, `sqlite://…` or `postgres://…`, with at most `connections` readers, and on PostgreSQL as many
-    /// writers and as many again for the desks; SQLite has one writer.
-    pub async fn connect(url: &str, connections: u32) -> Result<Self, DbErr> {
-        files::create_database_file(url);
-        let health = Arc::new(Health::new());
-        let signals = Signals::new(health.clone());
-        let mut writer = options(url, if is_sqlite(url) { 1 } else { connections });
-        sqlite::guard(&mut writer, TEST_IDLE_FOR, Some(signals.clone()));
-        let write = Database::connect(writer).await?;
-        let read = if url.contains(":memory:") {
-            write.clone()
-        } else {
-            let mut options = options(url, connections);
-            options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("query_only", "on"));
-            sqlite::guard(&mut options, TEST_IDLE_FOR, None);
-            Database::connect(options).await?
-        };
-        if is_sqlite(url) {
-            // A connection that replaces another must not make a new database where the file was removed.
-            for pool in [write.get_sqlite_connection_pool(), read.get_sqlite_connection_pool()] {
-                pool.set_connect_options((*pool.connect_options()).clone().create_if_missing(false));
-            }
-        }
-        let desk = if is_sqlite(url) {
-            write.clone()
-        } else {
-            let mut options = options(url, connections);
-            options.connect_lazy(true);
-            Database::connect(options).await?
-        };
-        Ok(Self { write, desk, read, starved: Arc::default(), health, signals })
+    /// Locks the SQLite file of the address for this process; nothing on PostgreSQL. Call it before the file is opened.
+    pub fn lock(url: &str) -> Result<Option<FileLock>, LockError> {
+        lock::lock(url)
     }
 
-    /// Brings the schema up to date. Safe to call from several instances at once.
-    pub async fn migrate(&self) -> Result<(), DbErr> {
-        if self.backend() == DbBackend::Sqlite {
-            return Migrator::up(&self.write, None).await;
-        }
-        // Two instances that start together would both apply the same step: the second waits for the first.
-        let tx = begin(&self.write).await?;
-        tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
-        tx.execute_unprepared("SELECT pg_advisory_xact_lock(7391650422)").await?;
-        Migrator::up(&tx, None).await?;
-        tx.commit().await
+    /// Keeps the lock until the last clone of the store is dropped.
+    #[must_use]
+    pub fn keep(self, lock: Option<FileLock>) -> Self {
+        Self { lock: lock.map(Arc::new), ..self }
     }
 
     /// Begins a writing transaction.
@@ -217,7 +202,10 @@ impl Store {
     pub async fn close(self) -> Result<(), DbErr> {
         self.read.close().await?;
         self.desk.close().await?;
-        self.write.close().await
+        let closed = self.write.close().await;
+        // Not before: another server may begin now.
+        drop(self.lock);
+        closed
     }
 }
 
@@ -274,14 +262,17 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
         })
-        .map_sqlx_postgres_opts(|postgres| {
-            postgres.application_name("tessera").options([
-                ("lock_timeout", "3s"),
-                ("statement_timeout", "5s"),
-                ("idle_in_transaction_session_timeout", "10s"),
-            ])
-        });
+        .map_sqlx_postgres_opts(session);
     options
+}
+
+/// What every session of PostgreSQL has.
+fn session(postgres: PgConnectOptions) -> PgConnectOptions {
+    postgres.application_name("tessera").options([
+        ("lock_timeout", "3s"),
+        ("statement_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ])
 }
 
 /// Writes `row` if its version is still `seen`, and raises the version by one.

@@ -44,8 +44,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that is listened on, and the certificate if connections speak TLS.
 pub struct Listener {
-    tcp: TcpListener,
-    tls: Option<Tls>,
+    pub(super) tcp: TcpListener,
+    pub(super) tls: Option<Tls>,
 }
 
 impl Listener {

@@ -15,6 +15,7 @@ mod pace;
 mod protocol;
 pub(super) mod proxy_protocol;
 mod slots;
+mod starting;
 mod stream;
 mod tls;
 
@@ -22,6 +23,7 @@ pub(super) use self::arrival::{Arrival, ArrivalRules, SocketUse};
 pub use self::{
     arrival::ClientAddress,
     listener::{Listener, serve},
+    starting::serve_while_starting,
 };
 
 use std::time::Duration;

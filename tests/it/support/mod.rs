@@ -1,6 +1,7 @@
 //! The harness: a world for each test, with its own database, clock and application.
 
 pub(crate) mod blocking;
+pub(crate) mod command;
 mod coupon_laws;
 pub(crate) mod coupons;
 pub(crate) mod disk;

@@ -28,20 +28,21 @@ const INSTALL: &str = "the tests need PostgreSQL 13 or newer: run `apt-get insta
                        (scripts/test does it without leaving a server running), \
                        or put the directory of `initdb` and `postgres` into PATH";
 
-/// The watcher: `$1` is the cluster's directory, `$2` that of the binaries. It answers each order with one line.
+/// The watcher: `$1` is the cluster's directory, `$2` that of the binaries, `$3` that of the cluster to follow as a standby,
+/// if any. It answers each order with one line.
 ///
 /// The server is the script's own child, so that it is reaped also where process 1 reaps nobody. The signals are ignored
 /// because the server has to live exactly as long as the pipe.
 const WATCHER: &str = r#"
 trap '' HUP INT PIPE TERM
-dir=$1 bin=$2 server=
+dir=$1 bin=$2 primary=$3 server=
 start() {
     (
         [ ! -e environment ] || . ./environment
         exec "$bin/postgres" -D data </dev/null >>log 2>&1
     ) &
     server=$!
-    until grep -qs ready data/postmaster.pid; do
+    until grep -Eqs 'ready|standby' data/postmaster.pid; do
         sleep 0.02
         kill -0 "$server" 2>/dev/null || return 1
     done
@@ -53,8 +54,15 @@ stop() {
     server=
     rm -f data/postmaster.pid
 }
+promote() {
+    "$bin/pg_ctl" -D data -w promote </dev/null >>log 2>&1
+}
 cd "$dir" || exit 1
-"$bin/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync </dev/null >log 2>&1
+if [ -n "$primary" ]; then
+    "$bin/pg_basebackup" -h "$primary" -U postgres -D data -R -X stream -c fast --no-sync </dev/null >log 2>&1
+else
+    "$bin/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync </dev/null >log 2>&1
+fi
 cat settings >>data/postgresql.conf
 while read -r order; do
     if "$order" 2>>log; then echo done; else echo failed; fi
@@ -138,7 +146,7 @@ impl Cluster {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(durability);
         let cluster = Self {
-            watcher: Mutex::new(Watcher::start(&dir, &binaries, durability)),
+            watcher: Mutex::new(Watcher::start(&dir, &binaries, durability, None)),
             dir,
             templates: Mutex::default(),
             databases: AtomicU32::default(),
@@ -146,6 +154,25 @@ impl Cluster {
         cluster.order("start");
         cluster.execute(["CREATE ROLE tessera LOGIN".to_owned()]);
         Arc::new(cluster)
+    }
+
+    /// Starts a standby that follows this cluster, which must be a real one.
+    pub(crate) fn standby(&self) -> Arc<Self> {
+        let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
+        let dir = place(Durability::Real);
+        let cluster = Self {
+            watcher: Mutex::new(Watcher::start(&dir, &binaries, Durability::Real, Some(&self.dir))),
+            dir,
+            templates: Mutex::default(),
+            databases: AtomicU32::default(),
+        };
+        cluster.order("start");
+        Arc::new(cluster)
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) fn promote(&self) {
+        self.order("promote");
     }
 
     /// A fresh copy of a template, which the first who asks makes: `make` gets the URL of an empty database.
@@ -187,6 +214,16 @@ impl Cluster {
         self.order("start");
     }
 
+    /// Executes a statement as the cluster's superuser, in the database `postgres`.
+    pub(crate) fn administer(&self, statement: &str) {
+        self.execute([statement.to_owned()]);
+    }
+
+    /// The address of the database of this name for this role.
+    pub(crate) fn address(&self, role: &str, database: &str) -> String {
+        self.url(role, database)
+    }
+
     /// The directory that the cluster lives in.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
@@ -209,6 +246,17 @@ impl Cluster {
         let text: String = variables.iter().map(line).collect();
         fs::write(self.dir.join("environment"), text)
             .unwrap_or_else(|error| panic!("cannot write PostgreSQL's environment: {error}"));
+    }
+
+    /// Returns the one number that a query gives to the superuser.
+    pub(crate) fn count(&self, database: &str, query: &'static str) -> i64 {
+        block_on(async || {
+            let mut connection = PgConnection::connect(&self.url("postgres", database)).await?;
+            let count = sqlx::query_scalar(query).fetch_one(&mut connection).await?;
+            connection.close().await?;
+            Ok(count)
+        })
+        .unwrap_or_else(|error: sqlx::Error| panic!("{query}: {error}"))
     }
 
     /// Executes statements as the superuser.
@@ -239,8 +287,29 @@ impl Cluster {
     }
 }
 
+impl Database {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The cluster that it is in.
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+}
+
+/// Runs one of PostgreSQL's programs, such as `pg_dump`, and returns what it prints.
+pub(crate) fn program(name: &str, arguments: &[&str]) -> Vec<u8> {
+    let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
+    let output = Command::new(binaries.join(name)).args(arguments).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{name} does not run: {error}"));
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
 impl Watcher {
-    fn start(dir: &Path, binaries: &Path, durability: Durability) -> Self {
+    fn start(dir: &Path, binaries: &Path, durability: Durability, primary: Option<&Path>) -> Self {
         let durability = match durability {
             Durability::Fast => FAST,
             Durability::Real => "",
@@ -249,7 +318,8 @@ impl Watcher {
         fs::write(dir.join("settings"), format!("{SETTINGS}{durability}{socket}\n"))
             .unwrap_or_else(|error| panic!("cannot write PostgreSQL's settings: {error}"));
         let mut command = Command::new("sh");
-        command.args(["-c", WATCHER, "tessera-postgres"]).arg(dir).arg(binaries).current_dir("/");
+        command.args(["-c", WATCHER, "tessera-postgres"]).arg(dir).arg(binaries);
+        command.arg(primary.unwrap_or(Path::new(""))).current_dir("/");
         // The user's own PGDATA, PGPORT and the like mean the user's own server.
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);

@@ -1,0 +1,39 @@
+//! After a restore: the versions that clients have may name a history that this database does not have.
+//!
+//! A client that resumes after version 150 of a database that was set back to 100 gets a snapshot, as long as the database
+//! has no version 150. Later it has one, which is another. So all versions leap to where no client has ever been.
+
+use entity::{InventoryId, Versioned, inventory, inventory::change};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+
+use super::write;
+use crate::{app::App, error::Faulty};
+
+/// More versions than an inventory has between a backup and its restore.
+const LEAP: i64 = 1_000_000;
+
+/// Raises the versions of all inventories by a million, and empties the log of their changes, so that every client gets a
+/// snapshot. Returns the number of inventories. No server may be running.
+pub async fn leap_versions(app: &App) -> Faulty<usize> {
+    let now = app.clock.now();
+    let tx = app.store.begin().await?;
+    if app.store.backend() == DbBackend::Postgres {
+        tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+    }
+    let ids: Vec<InventoryId> =
+        inventory::Entity::find().select_only().column(inventory::Column::Id).into_tuple().all(&tx).await?;
+    change::Entity::delete_many().exec(&tx).await?;
+    inventory::Entity::update_many()
+        .col_expr(inventory::Entity::VERSION, Expr::col(inventory::Column::Version).add(LEAP))
+        .filter(inventory::Column::Version.gt(0))
+        .exec(&tx)
+        .await?;
+    for id in &ids {
+        write::touch_in_tx(&tx, *id, now).await?;
+    }
+    tx.commit().await?;
+    Ok(ids.len())
+}

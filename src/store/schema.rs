@@ -1,0 +1,242 @@
+//! The database's schema: bringing it up to date, taking it back, and whether this version can work with it.
+//!
+//! A schema may be newer than the program. It is compatible unless one of its steps says otherwise: a step that takes
+//! something away leaves a row in `schema_requirement`, which names the step that a program must know. So a rolling upgrade
+//! first adds what is new (*expand*), and takes away what is old only when no program needs it any more (*contract*).
+
+use migration::{Migrator, MigratorTrait, SchemaManager};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::{Store, begin};
+
+/// What one server's steps wait for while another applies them.
+const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7391650422)";
+
+/// How the database's schema and this version relate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchemaStatus {
+    /// The steps in the database, oldest first.
+    pub applied: Vec<String>,
+    /// Steps that this version has and the database has not, oldest first.
+    pub pending: Vec<String>,
+    /// Steps that the database has and this version has not.
+    pub newer: Vec<String>,
+    /// What those say that a program must know, and this version does not: the step that says so, and the step.
+    pub required: Vec<(String, String)>,
+}
+
+/// Why this version does not work with the database's schema.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// Steps are missing.
+    #[error(
+        "the database's schema lacks {} of this version, from {} on: run `tessera migrate up`, \
+         or start with TESSERA_MIGRATE=auto",
+        steps(.0.len()), .0.first().map_or("", String::as_str)
+    )]
+    Behind(Vec<String>),
+    /// The schema is too new.
+    #[error(
+        "the database's schema is too new for this version: {step} needs a version that knows {needs}; \
+         run that version, or let it go back with `tessera migrate down`"
+    )]
+    TooNew {
+        /// The step that says so.
+        step: String,
+        /// The step that a program must know.
+        needs: String,
+    },
+    /// This version and the one that made the schema have no common line.
+    #[error(
+        "the database's schema has steps that this version does not know ({}), and lacks steps of it ({}): \
+         these are different products of Tessera", newer.join(", "), pending.join(", ")
+    )]
+    Diverged {
+        /// Unknown steps.
+        newer: Vec<String>,
+        /// Missing steps.
+        pending: Vec<String>,
+    },
+    /// Only the version that made a step can take it back.
+    #[error("this version does not know {0}: let the version go back that made it")]
+    Unknown(String),
+    /// The database failed.
+    #[error("the database's schema cannot be worked with: {0}")]
+    Database(#[from] DbErr),
+}
+
+fn steps(count: usize) -> String {
+    if count == 1 { "a step".to_owned() } else { format!("{count} steps") }
+}
+
+impl SchemaStatus {
+    /// Compares what this version knows with what the database has.
+    fn of(known: &[String], applied: Vec<String>, requirements: Vec<(String, String)>) -> Self {
+        let pending = known.iter().filter(|step| !applied.contains(step)).cloned().collect();
+        let newer: Vec<_> = applied.iter().filter(|step| !known.contains(step)).cloned().collect();
+        let required = requirements.into_iter().filter(|(_, needs)| !known.contains(needs)).collect();
+        Self { applied, pending, newer, required }
+    }
+
+    /// Refuses a schema that is too new for this version, or of another line.
+    fn must_be_compatible(&self) -> Result<(), SchemaError> {
+        if let Some((step, needs)) = self.required.first() {
+            return Err(SchemaError::TooNew { step: step.clone(), needs: needs.clone() });
+        }
+        if !self.newer.is_empty() && !self.pending.is_empty() {
+            return Err(SchemaError::Diverged { newer: self.newer.clone(), pending: self.pending.clone() });
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Brings the schema up to date. Safe to call from several instances at once: the others wait for the first. A newer
+    /// schema that this version can work with stays as it is.
+    pub async fn migrate(&self) -> Result<(), SchemaError> {
+        if self.backend() == DbBackend::Sqlite {
+            // Steps begin and end transactions of their own there. The lock of the file keeps other servers out.
+            if needs_up(&self.schema().await?)? {
+                Migrator::up(&self.write, None).await?;
+            }
+            return Ok(());
+        }
+        if !needs_up(&self.schema().await?)? {
+            return Ok(());
+        }
+        let tx = begin(&self.write).await?;
+        tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+        tx.execute_unprepared(ADVISORY_LOCK).await?;
+        // Another instance may have been first, of a newer version even.
+        if needs_up(&read(&SchemaManager::new(&tx)).await?)? {
+            Migrator::up(&tx, None).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Takes the last `steps` steps back, with the data that only they have room for. Returns their names, last first.
+    pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, SchemaError> {
+        if self.backend() == DbBackend::Sqlite {
+            let steps = last(&self.schema().await?, steps)?;
+            Migrator::down(&self.write, u32::try_from(steps.len()).ok()).await?;
+            return Ok(steps);
+        }
+        let tx = begin(&self.write).await?;
+        tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+        tx.execute_unprepared(ADVISORY_LOCK).await?;
+        let steps = last(&read(&SchemaManager::new(&tx)).await?, steps)?;
+        Migrator::down(&tx, u32::try_from(steps.len()).ok()).await?;
+        tx.commit().await?;
+        Ok(steps)
+    }
+
+    /// Compares the schema with this version. Changes nothing, and needs no rights but to read.
+    pub async fn schema(&self) -> Result<SchemaStatus, DbErr> {
+        read(&SchemaManager::new(&self.write)).await
+    }
+
+    /// Refuses a schema that lacks steps of this version, or is too new for it.
+    pub async fn check_schema(&self) -> Result<(), SchemaError> {
+        let status = self.schema().await?;
+        status.must_be_compatible()?;
+        if status.pending.is_empty() { Ok(()) } else { Err(SchemaError::Behind(status.pending)) }
+    }
+}
+
+/// Whether there is anything to apply; an error if this version must leave the schema alone.
+fn needs_up(status: &SchemaStatus) -> Result<bool, SchemaError> {
+    status.must_be_compatible()?;
+    if let Some(step) = status.newer.last() {
+        tracing::warn!(step, "the database's schema is newer than this version, and compatible");
+    }
+    Ok(!status.pending.is_empty())
+}
+
+/// The last steps, last first, if this version can take them back.
+fn last(status: &SchemaStatus, steps: u32) -> Result<Vec<String>, SchemaError> {
+    if let Some(step) = status.newer.last() {
+        return Err(SchemaError::Unknown(step.clone()));
+    }
+    let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+    let known = known();
+    Ok(known.into_iter().rev().filter(|step| status.applied.contains(step)).take(steps).collect())
+}
+
+/// The steps of this version, in order.
+fn known() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
+async fn read(manager: &SchemaManager<'_>) -> Result<SchemaStatus, DbErr> {
+    let db = manager.get_connection();
+    let mut applied = Vec::new();
+    if manager.has_table("seaql_migrations").await? {
+        let sql = "SELECT version FROM seaql_migrations ORDER BY version";
+        for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await? {
+            applied.push(row.try_get("", "version")?);
+        }
+    }
+    let mut requirements = Vec::new();
+    if manager.has_table("schema_requirement").await? {
+        let sql = "SELECT step, needs FROM schema_requirement ORDER BY step";
+        for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await? {
+            requirements.push((row.try_get("", "step")?, row.try_get("", "needs")?));
+        }
+    }
+    Ok(SchemaStatus::of(&known(), applied, requirements))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    fn status(known: &[&str], applied: &[&str], requirements: &[(&str, &str)]) -> SchemaStatus {
+        let requirements = requirements.iter().map(|&(step, needs)| (step.to_owned(), needs.to_owned()));
+        SchemaStatus::of(&names(known), names(applied), requirements.collect())
+    }
+
+    /// What the program knows, what is applied, what is required; and what comes of it.
+    type Case = (&'static [&'static str], &'static [&'static str], &'static [(&'static str, &'static str)]);
+
+    #[test]
+    fn a_newer_schema_is_compatible_unless_it_says_otherwise() {
+        let fits: &[(Case, bool)] = &[
+            ((&["1", "2"], &[], &[]), true),
+            ((&["1", "2"], &["1"], &[]), true),
+            ((&["1", "2"], &["1", "2"], &[]), false),
+            // Expanded: 3 only adds.
+            ((&["1", "2"], &["1", "2", "3"], &[]), false),
+            // Contracted: 4 took away what programs use that do not know 2.
+            ((&["1", "2"], &["1", "2", "3", "4"], &[("4", "2")]), false),
+            ((&["1", "2", "3", "4"], &["1", "2", "3"], &[("3", "3")]), true),
+        ];
+        for ((known, applied, requirements), pending) in fits {
+            let found = needs_up(&status(known, applied, requirements)).expect("compatible");
+            assert_eq!(found, *pending, "{known:?} {applied:?}");
+        }
+        let unfit: &[(Case, &str)] = &[
+            ((&["1", "2"], &["1", "2", "3", "4"], &[("4", "3")]), "4 needs a version that knows 3"),
+            ((&["1"], &["1", "2"], &[("2", "2")]), "2 needs a version that knows 2"),
+            ((&["1", "2"], &["1", "x"], &[]), "does not know (x), and lacks steps of it (2)"),
+        ];
+        for ((known, applied, requirements), why) in unfit {
+            let error = needs_up(&status(known, applied, requirements)).expect_err(why).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_last_steps_are_taken_back_by_a_version_that_knows_them() {
+        let all = known();
+        let mut status = SchemaStatus::of(&all, all.clone(), Vec::new());
+        let newest = all.last().expect("steps").clone();
+        assert_eq!(last(&status, 1).expect("known"), [newest]);
+        assert_eq!(last(&status, 10_000).expect("known").len(), all.len());
+        status.newer.push("m30000101_000001_future".to_owned());
+        assert!(matches!(last(&status, 1), Err(SchemaError::Unknown(_))));
+    }
+}

@@ -65,7 +65,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Order", "refunds", 60, 0),
     ("Order", "tickets", 60, 0),
     ("Query", "applicableCoupons", 3_000, 0),
-    ("Query", "categories", 300, 0),
+    ("Query", "categories", 1_500, 0),
     ("Shop", "members", 200, 0),
     ("Venue", "seatMaps", 60, 0),
     ("Viewer", "reservations", 200, 0),

@@ -81,14 +81,14 @@ fn backup_of_a_sqlite_file_in_use_is_whole() {
         // Buyers go on buying while it is made.
         let url = world.url.clone();
         let copy = file.clone();
-        let made = tokio::task::spawn_blocking(move || backup(&url, &copy));
+        let copying = tokio::task::spawn_blocking(move || backup(&url, &copy));
         let mut seat = 3;
-        while !made.is_finished() {
+        while !copying.is_finished() {
             sell(world, &stage, seat..seat + 1).await;
             seat += 1;
         }
-        let made = made.await.expect("no panic");
-        assert!(made.status.success() && made.output.contains("sound copy"), "{}", made.log);
+        let finished = copying.await.expect("no panic");
+        assert!(finished.status.success() && finished.output.contains("sound copy"), "{}", finished.log);
         let known = sell(world, &stage, seat..seat + 2).await;
         let mode = fs::metadata(&file).expect("the copy").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);

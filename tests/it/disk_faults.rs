@@ -100,9 +100,9 @@ impl Rig {
     async fn restart(&mut self, in_order: bool) {
         let mut server = self.server.take().expect("a server");
         if in_order {
-            server.stop()
+            server.stop();
         } else {
-            server.kill()
+            server.kill();
         }
         let store = Store::connect(&self.database.url, 1).await.expect("the database");
         for fact in &self.facts {

@@ -34,6 +34,10 @@ async fn until_full(call: impl AsyncFn(usize) -> (Answer, &'static str)) -> Vec<
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one write of each kind, in the order in which they build on each other"
+)]
 fn every_kind_of_write_is_stored_after_the_disk_was_full() {
     run_once(async |world| {
         let stage = world.stage().await;

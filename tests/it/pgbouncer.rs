@@ -1,4 +1,4 @@
-//! PgBouncer between the server and PostgreSQL. Ignored, because it is not everywhere: `scripts/check-pgbouncer` installs it.
+//! `PgBouncer` between the server and PostgreSQL. Ignored, because it is not everywhere: `scripts/check-pgbouncer` installs it.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::support::{
     world::{application, start_of_time},
 };
 
-/// A running PgBouncer, which ends with this value.
+/// A running `PgBouncer`, which ends with this value.
 struct Bouncer {
     child: Child,
     dir: tempfile::TempDir,

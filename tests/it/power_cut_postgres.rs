@@ -167,7 +167,7 @@ fn every(stride: usize) -> impl Fn(usize, &Call) -> Option<Left> {
         if matches!(call, Call::Mark(_)) {
             Some(Left::Nothing)
         } else if at % stride == 0 {
-            Some(if at / stride % 2 == 0 { Left::Nothing } else { Left::Some(at as u64) })
+            Some(if (at / stride).is_multiple_of(2) { Left::Nothing } else { Left::Some(at as u64) })
         } else {
             None
         }

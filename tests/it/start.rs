@@ -28,8 +28,8 @@ fn server_waits_for_the_database_and_answers_probes_meanwhile() {
     let mut server = Process::start(&database.url, data.path(), &["--listen", &address]);
     let line = server.logged("waiting for the database");
     assert!(line.contains("connection refused"), "{line}");
-    let live = get(&address, "/health/live");
-    assert_eq!(peer::status(&live), 200, "{live}");
+    let probe = get(&address, "/health/live");
+    assert_eq!(peer::status(&probe), 200, "{probe}");
     for path in ["/health/ready", "/graphql?query=%7B__typename%7D"] {
         let answer = get(&address, path);
         assert_eq!(peer::status(&answer), 503, "{answer}");

@@ -73,7 +73,7 @@ impl<K> Window<K> {
 
 /// Selects all columns but these texts, which are then read as empty texts.
 ///
-/// A list of a hundred rows has megabytes of them, and whoever lists names should not have to wait for that.
+/// A page of a hundred rows may have megabytes of them, and most lists show none.
 pub fn without<E: EntityTrait>(select: Select<E>, texts: &[E::Column]) -> Select<E> {
     let is_text = |column: &E::Column| texts.iter().any(|text| text.as_str() == column.as_str());
     E::Column::iter().fold(select.select_only(), |select, column| {

@@ -23,8 +23,8 @@ const LOCAL_SIGNS: &str = ".!#$%&'*+-/=?^_`{|}~";
 /// Returns the e-mail address in its one spelling, or `None` if no mail can be delivered to it or it is made to look
 /// like another one.
 ///
-/// The spelling is NFKC, in lower case, with the domain's ASCII form. Invisible characters and direction marks are
-/// refused, and so are words that mix scripts, except those that are written together, such as Latin and Han
+/// The spelling is NFKC, in lower case, with the domain's ASCII form. Invisible characters, direction marks and combining
+/// marks on ASCII characters are refused, and so are words that mix scripts, except those that are written together, such as Latin and Han
 /// (Unicode TS 39, "highly restrictive").
 pub fn email(text: &str) -> Option<String> {
     let text = text.trim();
@@ -60,8 +60,8 @@ pub fn skeleton(email: &str) -> String {
     format!("{}@{domain}", skeleton.nfc().collect::<String>().to_lowercase())
 }
 
-/// Whether a sign is put on an ASCII letter that no alphabet has there: those that an alphabet has are one letter, such as
-/// `é`, after NFKC.
+/// Whether a combining mark follows an ASCII character. After NFKC, accented letters such as `é` are one character, so what
+/// is left are marks that strike letters out or put them into circles.
 fn has_decorated_ascii(text: &str) -> bool {
     let letters = text.chars();
     letters.clone().zip(letters.skip(1)).any(|(letter, sign)| letter.is_ascii() && is_combining_mark(sign))

@@ -54,7 +54,7 @@ pub(crate) async fn by_id(app: &App, id: CouponId) -> Faulty<coupon::Model> {
 /// The columns with a coupon's long texts.
 const TEXTS: [coupon::Column; 2] = [coupon::Column::Description, coupon::Column::Terms];
 
-/// The coupons with these ids, whoever may see them. Their long texts are left empty: see
+/// The coupons with these ids, also those that the viewer may not see. Their long texts are left empty: see
 /// [`descriptions`] and [`terms_of`].
 pub(crate) async fn by_ids(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<coupon::Model>> {
     let select = coupon::Entity::find().filter(coupon::Column::Id.is_in(ids));

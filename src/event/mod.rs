@@ -26,7 +26,7 @@ pub(crate) async fn by_id(app: &App, id: EventId) -> Faulty<event::Model> {
     event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("event"))
 }
 
-/// The events with these ids, whoever may see them. Their descriptions are left empty: see [`descriptions`].
+/// The events with these ids, also drafts. Their descriptions are left empty: see [`descriptions`].
 pub(crate) async fn by_ids(app: &App, ids: Vec<EventId>) -> Faulty<Vec<event::Model>> {
     let select = event::Entity::find().filter(event::Column::Id.is_in(ids));
     Ok(page::without(select, &[event::Column::Description]).all(app.store.read()).await?)

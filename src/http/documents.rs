@@ -132,7 +132,8 @@ impl Documents {
         let document = Arc::new(Document {
             bytes: u32::try_from(size(&parsed)).unwrap_or(u32::MAX),
             public: if is_valid { public::public(&parsed, operation_name, &self.0.shape) } else { None },
-            order: FieldOrder::of(&parsed),
+            // Only a valid document has few fields in one place.
+            order: if is_valid { FieldOrder::of(&parsed) } else { FieldOrder::default() },
             cacheable: is_valid && cacheable(&parsed, operation_name, &self.0.shape),
             is_urgent: has_only(&parsed, kind, URGENT),
             takes_large_body: is_valid && has_only(&parsed, kind, LARGE),

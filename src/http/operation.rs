@@ -61,6 +61,9 @@ pub(super) struct Engine {
     pub answers: Arc<Answers>,
 }
 
+/// How many times as large as a query's response a mutation's may be.
+const MUTATION_BYTES: u64 = 4;
+
 /// On whose behalf an operation runs, and under which name.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
@@ -175,7 +178,7 @@ impl Engine {
             let running = self.app.spawn(work.instrument(span.clone()));
             let _stop = (document.kind == OperationType::Query).then(|| StopWhenDropped(budget.clone()));
             match timeout(self.patience(document.kind), running).await {
-                Ok(Ok(response)) => self.within(&budget, document.kind, response),
+                Ok(Ok(response)) => Self::within(&budget, response),
                 Ok(Err(_)) => panicked(id, span),
                 Err(_) if document.kind == OperationType::Query => graphql::error::spent(Spent::Stopped),
                 Err(_) => graphql::error::outcome_unknown(),
@@ -195,7 +198,7 @@ impl Engine {
         response
     }
 
-    /// What an operation may use. A mutation must tell what it did, and is small.
+    /// What an operation may use. A mutation must tell what it did, so it may tell more.
     fn budget(&self, prepared: &Prepared) -> Budget {
         match prepared.document.kind {
             OperationType::Query => {
@@ -203,7 +206,11 @@ impl Engine {
                 let bytes = prepared.caller.transport.payload_max().map_or(most, |payload| payload.min(most));
                 Budget::new(self.documents.cost_limit(), bytes)
             }
-            OperationType::Mutation | OperationType::Subscription => Budget::unlimited(),
+            OperationType::Mutation => {
+                let most = self.app.config.documents.max_response_bytes;
+                Budget::new(u64::MAX, most.saturating_mul(MUTATION_BYTES))
+            }
+            OperationType::Subscription => Budget::unlimited(),
         }
     }
 
@@ -217,15 +224,9 @@ impl Engine {
     }
 
     /// The response, or why it is too large. What was built of it is thrown away before it is written.
-    fn within(&self, budget: &Budget, kind: OperationType, response: Response) -> Response {
-        let spent = budget.check().err();
-        let max = match kind {
-            OperationType::Query => budget.written_max(),
-            OperationType::Mutation | OperationType::Subscription => {
-                self.app.config.documents.max_response_bytes.saturating_mul(4)
-            }
-        };
-        match spent.or_else(|| size::exceeds(&response.data, max).then_some(Spent::Bytes)) {
+    fn within(budget: &Budget, response: Response) -> Response {
+        let is_too_large = || size::exceeds(&response.data, budget.written_max()).then_some(Spent::Bytes);
+        match budget.check().err().or_else(is_too_large) {
             Some(spent) => graphql::error::spent(spent),
             None => response,
         }

@@ -49,7 +49,7 @@ async fn sell(world: &World, stage: &Stage, seats: std::ops::Range<usize>) -> i6
     version(world, &stage.event).await
 }
 
-/// A world on the restored database, of which a client knows a version that it does not have.
+/// Opens the restored database. A client knows a version that it does not have.
 async fn after_restore(url: &str, backend: &'static str, stage: &Stage, (restored, known): (i64, i64)) {
     assert!(known > restored, "sold after the backup");
     let world = World::of(application(url, Clock::manual(start_of_time())).await, backend, url);

@@ -58,11 +58,13 @@ fn availability_is_shared_for_a_second_and_validated_by_its_tag() {
 #[test]
 fn answers_with_tokens_are_not_compressed() {
     run_once(async |world: &World| {
-        let mutation = "mutation { createGuestSession { session { accessToken refreshToken deviceToken } } }";
+        // Long enough to be compressed, if it were not for what it holds.
+        let tokens = (0..8).fold(String::new(), |all, number| format!("{all} a{number}: accessToken"));
+        let mutation = format!("mutation {{ createGuestSession {{ session {{ accessToken {tokens} }} }} }}");
         let headers = [JSON, ("accept-encoding", "gzip, br")];
         let made = world.post(&headers, json!({ "query": mutation }).to_string()).await;
         let token = made.json()["data"]["createGuestSession"]["session"]["accessToken"].clone();
-        assert!(token.is_string(), "{}", made.text);
+        assert!(token.is_string() && made.text.len() > 2_000, "{}", made.text);
         assert!(!made.headers.contains_key("content-encoding"));
         let short = world.post(&headers, json!({ "query": "{ __typename }" }).to_string()).await;
         assert!(!short.headers.contains_key("content-encoding"));

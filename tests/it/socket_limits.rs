@@ -98,3 +98,21 @@ fn a_result_larger_than_the_queue_is_refused_by_the_socket_and_given_by_http() {
         assert!(answer.status == 200 && answer.text.len() > 256 * 1024, "{}", answer.text.len());
     });
 }
+
+/// Forty results of megabytes were built for a socket that could carry none of them.
+#[test]
+fn a_query_over_a_socket_is_ended_when_its_result_grows_beyond_what_a_socket_carries() {
+    run_once(async |world: &World| {
+        world.stage().await;
+        world.coupon(|coupon| coupon.description = "\u{1f3ab}".repeat(10_000)).await;
+        let texts = (0..10).fold(String::new(), |all, number| format!("{all} a{number}: description"));
+        let query = format!("{{ coupons {{ nodes {{ {texts} }} }} }}");
+        let mut socket = ready(world).await;
+        socket.subscribe("1", &query, json!({})).await;
+        let message = socket.message().await.to_string();
+        assert!(message.contains("RESPONSE_TOO_LARGE"), "{message}");
+        assert!(message.contains("ask for less at a time"), "not only when it is written: {message}");
+        let answer = world.ask(&query).await;
+        assert!(answer.status == 200 && answer.text.len() > 400_000, "{}", answer.text.len());
+    });
+}

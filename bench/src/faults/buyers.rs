@@ -78,7 +78,7 @@ const CLAIM: &str = "mutation($coupon: ID!, $key: String!) {
     claimCoupon(input: { couponId: $coupon, idempotencyKey: $key }) { claim { id } errors { code } } }";
 const AVAILABILITY: &str = "query($event: ID!) { event(id: $event) { availability { version available } } }";
 
-/// Purchases that one guest makes.
+/// Actions of one guest.
 const PURCHASES: usize = 15;
 /// Seats that all buyers want, so that they compete.
 const WANTED: usize = 120;
@@ -87,17 +87,24 @@ const PAUSE: Duration = Duration::from_millis(15);
 /// The longest time in which a payment must be decided after its call was answered.
 const DECIDED: Duration = Duration::from_mins(1);
 
+/// Waits until the client can act, as a new guest after every few actions. Returns `false` when the run ends.
+async fn begins(front: &Front, client: &mut Client, (memory, count): (&mut Memory, &mut usize)) -> bool {
+    while !front.is_ending() {
+        if *count % PURCHASES != 0 || client.become_guest().await {
+            *count += 1;
+            return true;
+        }
+        memory.unknown.push("createGuestSession".to_owned());
+    }
+    false
+}
+
 /// Buys until the run ends.
 pub(crate) async fn buy(front: Arc<Front>, scene: Arc<Scene>, number: u32) -> Memory {
     let mut client = Client::new(&front, number);
     let mut memory = Memory::default();
     let mut count = 0;
-    while !front.is_ending() {
-        if count % PURCHASES == 0 && !client.become_guest().await {
-            memory.unknown.push("createGuestSession".to_owned());
-            continue;
-        }
-        count += 1;
+    while begins(&front, &mut client, (&mut memory, &mut count)).await {
         let wanted = WANTED.min(scene.seats.len());
         let seat = &scene.seats[client.random.below(wanted)];
         let input = json!({ "event": scene.event, "seats": [seat], "key": key() });
@@ -163,12 +170,7 @@ pub(crate) async fn claim(front: Arc<Front>, scene: Arc<Scene>, number: u32) -> 
     let mut client = Client::new(&front, number);
     let mut memory = Memory::default();
     let mut count = 0;
-    while !front.is_ending() {
-        if count % PURCHASES == 0 && !client.become_guest().await {
-            memory.unknown.push("createGuestSession".to_owned());
-            continue;
-        }
-        count += 1;
+    while begins(&front, &mut client, (&mut memory, &mut count)).await {
         match client.ask(CLAIM, json!({ "coupon": scene.coupon, "key": key() })).await {
             Answered::Data(data) => {
                 memory.claims.push(Claim { token: client.token(), id: id(&data, "/claim/id") });

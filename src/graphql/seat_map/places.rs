@@ -14,7 +14,7 @@ use crate::{
 
 /// Bytes that a value of a seat takes in a response, its key included.
 const VALUE_BYTES: u64 = 24;
-/// Microseconds for a seat without its fields, of which each takes one.
+/// Microseconds for a seat; each of its fields takes one more.
 const SEAT: usize = 3;
 
 /// A part of the house: stalls, circle, north stand.

@@ -154,27 +154,25 @@ impl Estimate<'_> {
         )
     }
 
-    /// How many items the field's page has: as many as are asked for, and the most if that is no number.
+    /// How many items the field's page has at most: as many as are asked for, and the most if that is no number.
     fn page_of(&self, field: &Field) -> u64 {
-        match page_argument(field) {
-            Length::Usual => LIST,
-            Length::Said(length) => length,
+        let lengths = page_arguments(field).map(|length| match length {
+            Length::Usual => None,
+            Length::Said(length) => Some(length),
             Length::Variable(name) => match self.variables.get(&name) {
                 None => self.default_of(&name),
-                Some(Json::Null) => LIST,
-                Some(given) => given.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX),
+                Some(Json::Null) => None,
+                Some(given) => Some(given.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX)),
             },
-        }
+        });
+        lengths.into_iter().flatten().max().unwrap_or(LIST)
     }
 
-    /// How many items the variable stands for if it is not given.
-    fn default_of(&self, variable: &str) -> u64 {
+    /// How many items the variable stands for if it is not given; `None` if nothing is said.
+    fn default_of(&self, variable: &str) -> Option<u64> {
         let is_it = |definition: &&Positioned<VariableDefinition>| definition.node.name.node == *variable;
         let definition = self.operation.variable_definitions.iter().find(is_it);
-        match definition.and_then(|definition| definition.node.default_value.as_ref()) {
-            None => LIST,
-            Some(value) => length_of(&value.node),
-        }
+        length_of(&definition?.node.default_value.as_ref()?.node)
     }
 }
 
@@ -204,12 +202,15 @@ enum Length {
     Variable(String),
 }
 
-fn page_argument(field: &Field) -> Length {
-    let Some(argument) = field.get_argument("first").or_else(|| field.get_argument("last")) else {
-        return Length::Usual;
-    };
+/// The lengths that a field's arguments ask for: of `first` and `last`, either may be null and the other count.
+fn page_arguments(field: &Field) -> [Length; 2] {
+    ["first", "last"].map(|name| page_argument(field, name))
+}
+
+fn page_argument(field: &Field, name: &str) -> Length {
+    let Some(argument) = field.get_argument(name) else { return Length::Usual };
     match argument.node.clone().into_const() {
-        Some(value) => Length::Said(length_of(&value)),
+        Some(value) => length_of(&value).map_or(Length::Usual, Length::Said),
         // It is a variable, or holds one where no number can be.
         None => match argument.node.to_string().strip_prefix('$') {
             Some(name) => Length::Variable(name.to_owned()),
@@ -218,16 +219,16 @@ fn page_argument(field: &Field) -> Length {
     }
 }
 
-fn length_of(value: &Value) -> u64 {
+fn length_of(value: &Value) -> Option<u64> {
     match value {
-        Value::Null => LIST,
-        Value::Number(number) => number.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX),
+        Value::Null => None,
+        Value::Number(number) => Some(number.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX)),
         Value::String(_)
         | Value::Boolean(_)
         | Value::Binary(_)
         | Value::Enum(_)
         | Value::List(_)
-        | Value::Object(_) => PAGE_MAX,
+        | Value::Object(_) => Some(PAGE_MAX),
     }
 }
 
@@ -242,7 +243,7 @@ pub(super) fn asks_variables(document: &ExecutableDocument, name: Option<&str>) 
 fn has_variable_page(set: &SelectionSet) -> bool {
     set.items.iter().any(|selection| match &selection.node {
         Selection::Field(field) => {
-            matches!(page_argument(&field.node), Length::Variable(_))
+            page_arguments(&field.node).iter().any(|length| matches!(length, Length::Variable(_)))
                 || has_variable_page(&field.node.selection_set.node)
         }
         Selection::InlineFragment(fragment) => has_variable_page(&fragment.node.selection_set.node),
@@ -317,6 +318,11 @@ mod tests {
         for longest in [json!(100), json!(-1), json!("10"), json!([1]), json!(1e9)] {
             assert_eq!(work("$n: Int", json!({ "n": longest })), None, "{longest} is refused");
         }
+        let last =
+            |arguments: &str| cost(&format!("{{ events({arguments}) {fields} }}")).map(|cost| cost.work).ok();
+        assert_eq!(last("first: null, last: 10"), ten);
+        assert_eq!(last("first: 10, last: null"), ten);
+        assert_eq!(last("first: null, last: 100"), None, "a null beside it hides nothing");
         let asks = |query: &str| asks_variables(&parse_query(query).expect("a good document"), None);
         assert!(asks(&events("$n: Int")));
         assert!(asks("query($n: Int) { ...f } fragment f on Query { shops(last: $n) { nodes { id } } }"));

@@ -145,9 +145,8 @@ impl Carrier for Postgres {
                 Fault::Unavailable
             })?;
             let heard = stream::unfold(listener, |mut listener| async move {
-                // None: the connection broke, and hints were lost with it.
-                let notification = listener.try_recv().await.ok()??;
-                let heard = read(notification.payload()).map_or(Heard::Missed, Heard::Hint);
+                // None: the connection is lost, and hints with it.
+                let heard = read(&listener.next().await?).map_or(Heard::Missed, Heard::Hint);
                 Some((heard, listener))
             });
             // Nothing more is said at a server that is no longer the primary.

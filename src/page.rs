@@ -1,12 +1,14 @@
 //! Pages of lists: what the caller may ask for, and what a page is.
 
 use sea_orm::{
-    DatabaseConnection, EntityTrait, FromQueryResult, IdenStatic, IntoIdentity, Iterable, QuerySelect,
-    Select,
+    EntityTrait, FromQueryResult, IdenStatic, IntoIdentity, Iterable, QuerySelect, Select,
     sea_query::{Expr, IntoValueTuple},
 };
 
-use crate::error::{Check, Fault, Faulty};
+use crate::{
+    error::{Check, Fault, Faulty},
+    store::Connections,
+};
 
 /// The most that one page may have.
 pub const PAGE_MAX: u64 = 100;
@@ -89,7 +91,7 @@ pub fn without<E: EntityTrait>(select: Select<E>, texts: &[E::Column]) -> Select
 ///
 /// The last of the columns must be unique, so that no item is between two pages or on both.
 pub async fn read<E, C, K>(
-    db: &DatabaseConnection,
+    db: &Connections,
     select: Select<E>,
     columns: C,
     descending: bool,

@@ -20,7 +20,6 @@ use futures_util::{
     future::{BoxFuture, FutureExt, pending},
     stream::FuturesOrdered,
 };
-use sea_orm::ConnectOptions;
 use sqlx::{ConnectOptions as _, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::{Notify, watch},
@@ -122,35 +121,21 @@ impl Hosts {
         self.servers.len() > 1 || self.needs_writer
     }
 
-    /// Has a pool's connections follow the primary.
-    pub(super) fn guard(self: &Arc<Self>, options: &mut ConnectOptions) {
-        if !self.is_followed() {
-            return;
-        }
-        let hosts = self.clone();
-        options.map_sqlx_postgres_before_acquire(move |_, meta| {
-            let is_current = hosts.is_current(meta.age);
-            Box::pin(async move { Ok(is_current) })
-        });
-        let hosts = self.clone();
-        options.map_sqlx_postgres_pool_opts(move |pool| {
-            let hosts = hosts.clone();
-            pool.after_connect(move |connection, _| {
-                let hosts = hosts.clone();
-                Box::pin(async move { hosts.admit(connection).await })
-            })
-        });
+    /// The port of the server in use; `None` if it is reached by a socket of this machine.
+    pub(super) fn port(&self) -> Option<u16> {
+        let options = &self.in_use().options;
+        options.get_socket().is_none().then(|| options.get_port())
     }
 
     /// Whether a connection of this age was opened after the last move.
-    fn is_current(&self, age: Duration) -> bool {
+    pub(super) fn is_current(&self, age: Duration) -> bool {
         let moved_at = self.moved_at.lock().unwrap_or_else(PoisonError::into_inner);
         moved_at.is_none_or(|moved_at| age < moved_at.elapsed())
     }
 
     /// Refuses a new connection to a server that takes no writes, after a move if there is one soon: the pool then tries
     /// again, at the new server.
-    async fn admit(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn admit(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let mut moves = self.moves.subscribe();
         if !self.needs_writer || takes_writes(connection).await? {
             return Ok(());
@@ -252,7 +237,9 @@ impl Store {
         }
         let server = &hosts.servers[index];
         for pool in [&self.write, &self.desk, &self.read] {
-            pool.get_postgres_connection_pool().set_connect_options(server.options.clone());
+            if let Some((pool, _)) = pool.as_postgres() {
+                pool.set_connect_options(server.options.clone());
+            }
         }
         *hosts.moved_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         hosts.moves.send_replace(index);

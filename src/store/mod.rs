@@ -8,12 +8,15 @@
 mod address;
 mod backup;
 mod cause;
+mod connections;
+mod driver;
 pub mod files;
 mod health;
 mod hosts;
 mod lock;
 mod open;
 mod pool;
+mod postgres;
 mod rows;
 mod schema;
 mod script;
@@ -22,30 +25,27 @@ mod tx;
 
 use std::{
     borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use entity::Versioned;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, RuntimeErr, SqlErr,
-    Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
+    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, RuntimeErr, SqlErr, Statement, Value, sea_query::FromValueTuple,
 };
 use sqlx::{
-    postgres::{PgConnectOptions, PgListener},
+    postgres::PgConnectOptions,
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::time::timeout;
 
 use self::hosts::Hosts;
-pub(crate) use self::script::{Guard, Guarded, Script};
 pub use self::{
     address::{AddressError, check as check_address},
     backup::{BackupError, backup},
+    connections::Connections,
     lock::{FileLock, LockError},
     open::ConnectError,
     pool::PoolFigures,
@@ -55,7 +55,12 @@ pub use self::{
 };
 use self::{
     health::Health,
+    postgres::PostgresTx,
     sqlite::{Meaning, Signals},
+};
+pub(crate) use self::{
+    postgres::Listener,
+    script::{Guard, Guarded, Script},
 };
 use crate::error::{Error, Fault, Faulty, Invalid};
 
@@ -63,14 +68,16 @@ use crate::error::{Error, Fault, Faulty, Invalid};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that was idle for less is not tested before use: the test costs as much as a read.
 const TEST_IDLE_FOR: Duration = Duration::from_secs(30);
+/// How long closing waits for what still runs on the connections.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// The database's connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    write: DatabaseConnection,
+    write: Connections,
     /// Of the desks alone, so that its connections belong to their threads; on SQLite the one writer.
-    desk: DatabaseConnection,
-    read: DatabaseConnection,
+    desk: Connections,
+    read: Connections,
     /// Connections that were not to be had in time.
     starved: Arc<AtomicU64>,
     /// What the last writes said.
@@ -105,12 +112,10 @@ impl Store {
         self.begin_on(&self.desk).await
     }
 
-    async fn begin_on(&self, connection: &DatabaseConnection) -> Result<Tx, DbErr> {
-        let begun = if self.backend() == DbBackend::Sqlite {
-            let writer = connection.get_sqlite_connection_pool();
-            sqlite::begin(writer, &self.signals).await.map(Tx::sqlite)
-        } else {
-            begin(connection).await.map(Tx::postgres)
+    async fn begin_on(&self, connections: &Connections) -> Result<Tx, DbErr> {
+        let begun = match connections.as_postgres() {
+            Some((pool, supervisor)) => PostgresTx::begin(pool, supervisor).await.map(Tx::postgres),
+            None => sqlite::begin(connections.as_sqlite(), &self.signals).await.map(Tx::sqlite),
         };
         begun.inspect_err(|error| self.note_starved(error))
     }
@@ -142,28 +147,21 @@ impl Store {
     /// Begins a transaction that reads one state of the database, whatever is committed meanwhile, and writes nothing.
     /// It never becomes a writer, so it may begin deferred.
     pub async fn snapshot(&self) -> Result<Tx, DbErr> {
-        let begun = if self.backend() == DbBackend::Sqlite {
-            sqlite::begin_read(self.read.get_sqlite_connection_pool()).await.map(Tx::sqlite)
-        } else {
-            let isolation = Some(IsolationLevel::RepeatableRead);
-            self.read.begin_with_config(isolation, None).await.map(Tx::postgres)
+        let begun = match self.read.as_postgres() {
+            Some((pool, supervisor)) => PostgresTx::begin_read(pool, supervisor).await.map(Tx::postgres),
+            None => sqlite::begin_read(self.read.as_sqlite()).await.map(Tx::sqlite),
         };
         begun.inspect_err(|error| self.note_starved(error))
     }
 
     /// For reads that decide nothing by themselves.
-    pub fn read(&self) -> &DatabaseConnection {
+    pub fn read(&self) -> &Connections {
         &self.read
     }
 
     /// Counts the statements that readers send from now on: for tests, which say how many a list may take.
     pub fn count_reads(&mut self) -> Arc<AtomicU64> {
-        let count = Arc::<AtomicU64>::default();
-        let counter = count.clone();
-        self.read.set_metric_callback(move |_| {
-            counter.fetch_add(1, Relaxed);
-        });
-        count
+        self.read.count()
     }
 
     /// Which of the two databases this is.
@@ -187,10 +185,9 @@ impl Store {
     }
 
     /// Hears `PostgreSQL`'s notifications on the channel, on a connection of its own.
-    pub(crate) async fn listen(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
-        let mut listener = PgListener::connect_with(self.read.get_postgres_connection_pool()).await?;
-        listener.listen(channel).await?;
-        Ok(listener)
+    pub(crate) async fn listen(&self, channel: &str) -> Result<Listener, sqlx::Error> {
+        let (pool, _) = self.read.as_postgres().ok_or(sqlx::Error::PoolClosed)?;
+        Listener::open(pool, channel).await
     }
 
     /// Whether the database answers.
@@ -198,14 +195,16 @@ impl Store {
         self.read.ping().await.inspect_err(|error| self.note_starved(error))
     }
 
-    /// Closes all connections, after what runs on them has ended.
+    /// Closes all connections, after what runs on them has ended, but does not wait for ever: what has not ended
+    /// within [`CLOSE_TIMEOUT`] is cut off.
     pub async fn close(self) -> Result<(), DbErr> {
-        self.read.close().await?;
-        self.desk.close().await?;
-        let closed = self.write.close().await;
+        let Self { read, desk, write, .. } = self;
+        let close = async { tokio::try_join!(read.close(), desk.close(), write.close()) };
+        let closed = timeout(CLOSE_TIMEOUT, close).await;
         // Not before: another server may begin now.
         drop(self.lock);
-        closed
+        closed.map_err(|_| DbErr::Conn(RuntimeErr::Internal("connections were cut off".to_owned())))??;
+        Ok(())
     }
 }
 
@@ -237,11 +236,6 @@ pub(crate) async fn savepoint(tx: &Tx) -> Result<Tx, DbErr> {
     tx.savepoint().await
 }
 
-/// Begins a transaction on PostgreSQL.
-async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    connection.begin_with_options(TransactionOptions::default()).await
-}
-
 fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
@@ -251,7 +245,6 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire_if_idle_for(TEST_IDLE_FOR)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
         .map_sqlx_sqlite_opts(|sqlite| {
@@ -272,6 +265,10 @@ fn session(postgres: PgConnectOptions) -> PgConnectOptions {
         ("lock_timeout", "3s"),
         ("statement_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "10s"),
+        // The server, too, gives up a connection whose other end is gone, and with it what the connection locks.
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_keepalives_interval", "3"),
+        ("tcp_keepalives_count", "3"),
     ])
 }
 

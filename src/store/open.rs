@@ -2,16 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::{ConnectOptions, Database, DbErr};
+use sea_orm::{Database, DbErr};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Store, TEST_IDLE_FOR,
+    Connections, Store, TEST_IDLE_FOR,
     address::AddressError,
     files,
     health::Health,
     hosts::{Hosts, HostsError},
     is_sqlite, options,
+    postgres::Supervisor,
     sqlite::{self, Signals},
 };
 
@@ -135,20 +136,22 @@ impl Store {
         for pool in [write.get_sqlite_connection_pool(), read.get_sqlite_connection_pool()] {
             pool.set_connect_options((*pool.connect_options()).clone().create_if_missing(false));
         }
+        let (write, read) = (Connections::sqlite(write), Connections::sqlite(read));
         let (desk, starved) = (write.clone(), Arc::default());
         Ok(Self { write, desk, read, starved, health, signals, hosts: None, lock: None })
     }
 
     async fn open_postgres(hosts: &Arc<Hosts>, connections: u32) -> Result<Self, DbErr> {
-        let options = |is_lazy| -> ConnectOptions {
+        let supervisor = Supervisor::new(hosts.clone());
+        let connect = async |is_lazy| {
             let mut options = options(hosts.url(), connections);
-            hosts.guard(&mut options);
+            supervisor.attend(&mut options);
             options.connect_lazy(is_lazy);
-            options
+            Ok::<_, DbErr>(Connections::postgres(Database::connect(options).await?, supervisor.clone()))
         };
-        let write = Database::connect(options(false)).await?;
-        let read = Database::connect(options(false)).await?;
-        let desk = Database::connect(options(true)).await?;
+        let write = connect(false).await?;
+        let read = connect(false).await?;
+        let desk = connect(true).await?;
         let health = Arc::new(Health::new());
         let signals = Signals::new(health.clone());
         let (starved, hosts) = (Arc::default(), Some(hosts.clone()));

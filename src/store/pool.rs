@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::Store;
+use super::{Connections, Store};
 
 /// A connection pool at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +58,14 @@ impl Store {
     }
 }
 
-async fn query(db: &DatabaseConnection, sql: &str) -> Result<Option<sea_orm::QueryResult>, DbErr> {
+async fn query(db: &Connections, sql: &str) -> Result<Option<sea_orm::QueryResult>, DbErr> {
     db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await
 }
 
-fn figures(name: &'static str, pool: &DatabaseConnection) -> PoolFigures {
-    let (size, idle) = if pool.get_database_backend() == DbBackend::Postgres {
-        let pool = pool.get_postgres_connection_pool();
-        (pool.size(), pool.num_idle())
-    } else {
-        let pool = pool.get_sqlite_connection_pool();
-        (pool.size(), pool.num_idle())
+fn figures(name: &'static str, pool: &Connections) -> PoolFigures {
+    let (size, idle) = match pool.as_postgres() {
+        Some((pool, _)) => (pool.size(), pool.num_idle()),
+        None => (pool.as_sqlite().size(), pool.as_sqlite().num_idle()),
     };
     PoolFigures { name, size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
 }

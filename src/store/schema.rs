@@ -5,9 +5,11 @@
 //! first adds what is new (*expand*), and takes away what is old only when no program needs it any more (*contract*).
 
 use migration::{Migrator, MigratorTrait, SchemaManager};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionOptions, TransactionTrait,
+};
 
-use super::{Store, begin};
+use super::Store;
 
 /// What one server's steps wait for while another applies them.
 const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7391650422)";
@@ -97,15 +99,14 @@ impl Store {
         if self.backend() == DbBackend::Sqlite {
             // Steps begin and end transactions of their own there. The lock of the file keeps other servers out.
             if needs_up(&self.schema().await?)? {
-                Migrator::up(&self.write, None).await?;
+                Migrator::up(self.write.unbounded(), None).await?;
             }
             return Ok(());
         }
         if !needs_up(&self.schema().await?)? {
             return Ok(());
         }
-        let tx = begin(&self.write).await?;
-        tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+        let tx = self.begin_unbounded().await?;
         tx.execute_unprepared(ADVISORY_LOCK).await?;
         // Another instance may have been first, of a newer version even.
         if needs_up(&read(&SchemaManager::new(&tx)).await?)? {
@@ -118,11 +119,10 @@ impl Store {
     pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, SchemaError> {
         if self.backend() == DbBackend::Sqlite {
             let steps = last(&self.schema().await?, steps)?;
-            Migrator::down(&self.write, u32::try_from(steps.len()).ok()).await?;
+            Migrator::down(self.write.unbounded(), u32::try_from(steps.len()).ok()).await?;
             return Ok(steps);
         }
-        let tx = begin(&self.write).await?;
-        tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+        let tx = self.begin_unbounded().await?;
         tx.execute_unprepared(ADVISORY_LOCK).await?;
         let steps = last(&read(&SchemaManager::new(&tx)).await?, steps)?;
         Migrator::down(&tx, u32::try_from(steps.len()).ok()).await?;
@@ -130,9 +130,16 @@ impl Store {
         Ok(steps)
     }
 
+    /// Begins a transaction on PostgreSQL whose statements may take as long as they need.
+    async fn begin_unbounded(&self) -> Result<DatabaseTransaction, DbErr> {
+        let tx = self.write.unbounded().begin_with_options(TransactionOptions::default()).await?;
+        tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+        Ok(tx)
+    }
+
     /// Compares the schema with this version. Changes nothing, and needs no rights but to read.
     pub async fn schema(&self) -> Result<SchemaStatus, DbErr> {
-        read(&SchemaManager::new(&self.write)).await
+        read(&SchemaManager::new(self.write.unbounded())).await
     }
 
     /// Refuses a schema that lacks steps of this version, or is too new for it.

@@ -1,11 +1,8 @@
 //! A transaction in progress, on either database.
 
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
-use super::sqlite::SqliteTx;
+use super::{postgres::PostgresTx, sqlite::SqliteTx};
 
 /// A transaction in progress, or a part of one that can be rolled back by itself. Dropping it rolls it back.
 #[derive(Debug)]
@@ -13,12 +10,12 @@ pub struct Tx(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Postgres(DatabaseTransaction),
+    Postgres(PostgresTx),
     Sqlite(SqliteTx),
 }
 
 impl Tx {
-    pub(super) fn postgres(tx: DatabaseTransaction) -> Self {
+    pub(super) fn postgres(tx: PostgresTx) -> Self {
         Self(Kind::Postgres(tx))
     }
 
@@ -43,13 +40,9 @@ impl Tx {
     }
 
     /// Begins a part of the transaction that can be rolled back by itself.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "inside a transaction this is a savepoint, which is deferred nowhere"
-    )]
     pub(super) async fn savepoint(&self) -> Result<Self, DbErr> {
         match &self.0 {
-            Kind::Postgres(tx) => tx.begin().await.map(Self::postgres),
+            Kind::Postgres(tx) => tx.savepoint().await.map(Self::postgres),
             Kind::Sqlite(tx) => tx.savepoint().await.map(Self::sqlite),
         }
     }
@@ -66,7 +59,7 @@ impl ConnectionTrait for Tx {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match &self.0 {
-            Kind::Postgres(tx) => tx.execute_raw(statement).await,
+            Kind::Postgres(tx) => tx.execute(statement).await,
             Kind::Sqlite(tx) => tx.execute(statement).await,
         }
     }
@@ -80,14 +73,14 @@ impl ConnectionTrait for Tx {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match &self.0 {
-            Kind::Postgres(tx) => tx.query_one_raw(statement).await,
+            Kind::Postgres(tx) => tx.query_one(statement).await,
             Kind::Sqlite(tx) => tx.query_one(statement).await,
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match &self.0 {
-            Kind::Postgres(tx) => tx.query_all_raw(statement).await,
+            Kind::Postgres(tx) => tx.query_all(statement).await,
             Kind::Sqlite(tx) => tx.query_all(statement).await,
         }
     }

@@ -14,19 +14,14 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
 };
 
-use sea_orm::{ConnAcquireErr, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, sea_query::Values};
-use sea_query_sqlx::SqlxValues;
+use sea_orm::{DbErr, ExecResult, QueryResult, Statement};
 use sqlx::{
-    AssertSqlSafe, Database, Executor, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool,
-    pool::PoolConnection, query::Query,
+    AssertSqlSafe, Database, Executor, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, pool::PoolConnection,
 };
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::Mutex;
@@ -35,6 +30,7 @@ pub(super) use self::{
     errors::{Meaning, meaning_of},
     signals::{Signals, guard},
 };
+use super::driver::{acquire_error, exec_error, lost, query, query_error};
 
 type Manager = <Sqlite as Database>::TransactionManager;
 
@@ -281,33 +277,6 @@ fn note_failure(signals: Option<&Arc<Signals>>, error: &sqlx::Error) {
         && errors::breaks_connection(error)
     {
         signals.note_failure(error);
-    }
-}
-
-fn query(statement: Statement) -> Query<'static, Sqlite, SqlxValues> {
-    let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
-    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
-}
-
-fn lost(why: &'static str) -> sqlx::Error {
-    sqlx::Error::Io(io::Error::other(why))
-}
-
-fn exec_error(error: sqlx::Error) -> DbErr {
-    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
-}
-
-fn query_error(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(error.into()))
-}
-
-fn acquire_error(error: sqlx::Error) -> DbErr {
-    if matches!(error, sqlx::Error::PoolTimedOut) {
-        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
-    } else if matches!(error, sqlx::Error::PoolClosed) {
-        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
-    } else {
-        DbErr::Conn(RuntimeErr::SqlxError(error.into()))
     }
 }
 

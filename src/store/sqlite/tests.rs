@@ -133,7 +133,7 @@ async fn a_transaction_ended_behind_the_drivers_back_is_not_committed() {
 async fn a_connection_left_in_a_transaction_is_replaced() {
     let (store, _dir) = store().await;
     for statement in ["BEGIN", "ROLLBACK"] {
-        let mut connection = store.write.get_sqlite_connection_pool().acquire().await.unwrap();
+        let mut connection = store.write.as_sqlite().acquire().await.unwrap();
         Manager::begin(&mut connection, None).await.unwrap();
         if statement == "ROLLBACK" {
             // SQLite has ended it; the driver counts on.
@@ -151,7 +151,7 @@ async fn a_connection_left_in_a_transaction_is_replaced() {
 #[tokio::test]
 async fn a_transaction_that_the_driver_does_not_count_is_replaced() {
     let (store, _dir) = store().await;
-    let mut connection = store.write.get_sqlite_connection_pool().acquire().await.unwrap();
+    let mut connection = store.write.as_sqlite().acquire().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.unwrap();
     assert_eq!(depth(&connection), 0);
     drop(connection);

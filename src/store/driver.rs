@@ -1,0 +1,43 @@
+//! Between sea-orm and the driver: statements, and errors in sea-orm's words.
+
+use std::io;
+
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, Statement, sea_query::Values};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{AssertSqlSafe, Database, IntoArguments, query::Query};
+
+/// Returns the statement as the driver takes it.
+pub(super) fn query<DB>(statement: Statement) -> Query<'static, DB, SqlxValues>
+where
+    DB: Database,
+    SqlxValues: IntoArguments<DB>,
+{
+    let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
+}
+
+/// A connection that cannot be used any more, for a reason that the driver does not know.
+pub(super) fn lost(why: &'static str) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::other(why))
+}
+
+/// The error of a statement that returns no rows.
+pub(super) fn exec_error(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
+/// The error of a statement that returns rows.
+pub(super) fn query_error(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+}
+
+/// The error of a pool that has no connection to give.
+pub(super) fn acquire_error(error: sqlx::Error) -> DbErr {
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+    } else if matches!(error, sqlx::Error::PoolClosed) {
+        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
+    } else {
+        DbErr::Conn(RuntimeErr::SqlxError(error.into()))
+    }
+}

@@ -1,0 +1,123 @@
+//! A pool's connection for as long as it is used.
+
+use std::sync::Arc;
+
+use sea_orm::{DbErr, ExecResult, QueryResult, Statement};
+use sqlx::{
+    AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, pool::PoolConnection,
+    postgres::PgTransactionManager,
+};
+use sqlx_core::transaction::TransactionManager;
+use tokio::{runtime::Handle, time::timeout};
+
+use super::{STATEMENT, Supervisor};
+use crate::store::driver::{acquire_error, exec_error, query, query_error};
+
+/// A connection out of a pool. Dropping it returns it, or closes it if it must not be used again.
+#[derive(Debug)]
+pub(in crate::store) struct Lease {
+    /// `None` only while it is dropped.
+    connection: Option<PoolConnection<Postgres>>,
+    supervisor: Arc<Supervisor>,
+    /// Whether it must not be used again.
+    is_broken: bool,
+}
+
+impl Lease {
+    /// Takes a connection out of the pool, or opens one.
+    pub(in crate::store) async fn take(pool: &PgPool, supervisor: &Arc<Supervisor>) -> Result<Self, DbErr> {
+        let connection = pool.acquire().await.map_err(acquire_error)?;
+        Ok(Self { connection: Some(connection), supervisor: supervisor.clone(), is_broken: false })
+    }
+
+    pub(in crate::store) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let result = self.run(async |connection| query(statement).execute(connection).await).await;
+        result.map(Into::into).map_err(exec_error)
+    }
+
+    pub(in crate::store) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let result = self.run(async |connection| connection.execute(sql).await).await;
+        result.map(Into::into).map_err(exec_error)
+    }
+
+    pub(in crate::store) async fn query_one(
+        &mut self,
+        statement: Statement,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        let result = self.run(async |connection| query(statement).fetch_optional(connection).await).await;
+        result.map(|row| row.map(Into::into)).map_err(query_error)
+    }
+
+    pub(in crate::store) async fn query_all(
+        &mut self,
+        statement: Statement,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        let result = self.run(async |connection| query(statement).fetch_all(connection).await).await;
+        Ok(result.map_err(query_error)?.into_iter().map(Into::into).collect())
+    }
+
+    /// Begins a transaction. Do not drop this while it runs: the driver would forget the transaction.
+    pub(super) async fn begin(&mut self, statement: &'static str) -> Result<(), DbErr> {
+        let begin = Some(statement.into_sql_str());
+        self.run(async |connection| PgTransactionManager::begin(connection, begin).await)
+            .await
+            .map_err(exec_error)
+    }
+
+    /// Commits the transaction. If this fails, it may have been committed all the same.
+    pub(super) async fn commit(&mut self) -> Result<(), DbErr> {
+        self.run(PgTransactionManager::commit).await.map_err(exec_error)
+    }
+
+    /// Rolls the transaction back.
+    pub(super) async fn roll_back(&mut self) -> Result<(), DbErr> {
+        self.run(PgTransactionManager::rollback).await.map_err(exec_error)
+    }
+
+    /// Has the transaction rolled back before the connection is used again.
+    pub(super) fn start_rollback(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            PgTransactionManager::start_rollback(connection);
+        }
+    }
+
+    /// Runs a statement within its time, and notes what its error says about the connection.
+    async fn run<T>(
+        &mut self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        let result = self.supervisor.bound(statement(connection)).await;
+        self.is_broken |= result.as_ref().is_err_and(breaks_connection);
+        result
+    }
+}
+
+/// Whether an error leaves a connection that must not be used again.
+fn breaks_connection(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed
+    )
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let Ok(runtime) = Handle::try_current() else {
+            drop(connection.detach());
+            return;
+        };
+        if self.is_broken {
+            connection.close_on_drop();
+        } else {
+            // The driver tests the connection and would wait for its answer for ever, and with it the room for another.
+            runtime.spawn(timeout(STATEMENT, connection.return_to_pool()));
+        }
+    }
+}

@@ -10,8 +10,7 @@
 //! - The connection that hears notifications is tested when nothing is heard ([`Listener`]).
 //!
 //! Transactions begin and end in tasks of their own ([`PostgresTx`]): the driver forgets a transaction that it was
-//! beginning when its future is dropped, and returns the connection to the pool with the transaction open
-//! (<https://github.com/launchbadge/sqlx/issues/4385>).
+//! beginning when its future is dropped, and returns the connection to the pool with the transaction open (transact-rs/sqlx#4385).
 
 mod keepalive;
 mod lease;

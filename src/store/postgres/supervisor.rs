@@ -24,11 +24,17 @@ pub(in crate::store) struct Supervisor {
     hosts: Arc<Hosts>,
     /// When a connection last gave no answer.
     suspected_at: Mutex<Option<Instant>>,
+    /// How long a statement may take.
+    patience: Duration,
 }
 
 impl Supervisor {
     pub(in crate::store) fn new(hosts: Arc<Hosts>) -> Arc<Self> {
-        Arc::new(Self { hosts, suspected_at: Mutex::default() })
+        Self::with_patience(hosts, STATEMENT)
+    }
+
+    fn with_patience(hosts: Arc<Hosts>, patience: Duration) -> Arc<Self> {
+        Arc::new(Self { hosts, suspected_at: Mutex::default(), patience })
     }
 
     /// Has a pool's connections attended to: new ones get what they need, and idle ones are tested where that is called
@@ -38,7 +44,7 @@ impl Supervisor {
         let supervisor = self.clone();
         options.map_sqlx_postgres_before_acquire(move |connection, meta| {
             let is_current = supervisor.hosts.is_current(meta.age);
-            let must_test = supervisor.must_test(meta.idle_for);
+            let must_test = must_test(meta.idle_for, supervisor.suspected_for());
             Box::pin(async move {
                 if !is_current {
                     return Ok(false);
@@ -65,7 +71,7 @@ impl Supervisor {
         &self,
         statement: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        timeout(STATEMENT, statement).await.unwrap_or_else(|_| {
+        timeout(self.patience, statement).await.unwrap_or_else(|_| {
             self.suspect();
             Err(io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time").into())
         })
@@ -76,11 +82,17 @@ impl Supervisor {
         *self.suspected_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether a connection that was idle for so long must be tested. The test costs as much as a read.
-    fn must_test(&self, idle_for: Duration) -> bool {
+    /// How long ago a connection last gave no answer.
+    fn suspected_for(&self) -> Option<Duration> {
         let suspected_at = *self.suspected_at.lock().unwrap_or_else(PoisonError::into_inner);
-        idle_for >= TEST_IDLE_FOR || suspected_at.is_some_and(|at| at.elapsed() <= idle_for)
+        suspected_at.map(|at| at.elapsed())
     }
+}
+
+/// Whether a connection that was idle for so long must be tested: it was idle for long, or since before another gave no
+/// answer. The test costs as much as a read.
+fn must_test(idle_for: Duration, suspected_for: Option<Duration>) -> bool {
+    idle_for >= TEST_IDLE_FOR || suspected_for.is_some_and(|suspected_for| suspected_for <= idle_for)
 }
 
 /// Whether the connection answers.
@@ -92,26 +104,23 @@ async fn answers(connection: &mut PgConnection) -> bool {
 mod tests {
     use super::*;
 
-    fn supervisor() -> Arc<Supervisor> {
-        Supervisor::new(Hosts::parse("postgres://localhost/tessera").unwrap())
+    #[test]
+    fn connections_that_were_not_used_since_one_gave_no_answer_are_tested() {
+        let seconds = Duration::from_secs;
+        assert!(!must_test(seconds(29), None));
+        assert!(must_test(seconds(30), None), "idle for long");
+        assert!(must_test(seconds(2), Some(seconds(2))), "idle since before");
+        assert!(!must_test(seconds(1), Some(seconds(2))), "used since");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn connections_that_were_not_used_since_one_gave_no_answer_are_tested() {
-        let supervisor = supervisor();
-        assert!(!supervisor.must_test(Duration::from_secs(29)));
-        assert!(supervisor.must_test(Duration::from_secs(30)), "idle for long");
-        supervisor.suspect();
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(supervisor.must_test(Duration::from_secs(2)), "idle since before");
-        assert!(!supervisor.must_test(Duration::from_secs(1)), "used since");
-    }
-
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_statement_without_an_answer_ends_and_raises_suspicion() {
-        let supervisor = supervisor();
+        let hosts = Hosts::parse("postgres://localhost/tessera").unwrap();
+        let supervisor = Supervisor::with_patience(hosts, Duration::from_millis(1));
+        assert!(supervisor.bound(async { Ok(1) }).await.is_ok());
+        assert!(supervisor.suspected_for().is_none());
         let result = supervisor.bound(std::future::pending::<Result<(), _>>()).await;
         assert!(matches!(result, Err(sqlx::Error::Io(error)) if error.kind() == io::ErrorKind::TimedOut));
-        assert!(supervisor.must_test(Duration::from_millis(1)));
+        assert!(supervisor.suspected_for().is_some());
     }
 }

@@ -151,6 +151,10 @@ impl Drop for Held {
 }
 
 /// Runs what must come to its end, whether or not anybody still waits for it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "shutdown waits for it: the pool is closed when it has its connections back"
+)]
 async fn in_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
 ) -> Result<T, DbErr> {

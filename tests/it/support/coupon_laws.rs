@@ -8,10 +8,11 @@ use entity::{
     coupon::{self, CodeSource, code},
     inventory::{area, buyer},
 };
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use tessera::store::Connections;
 
 /// Panics at the first law that is broken.
-pub(super) async fn hold(db: &DatabaseConnection) {
+pub(super) async fn hold(db: &Connections) {
     for coupon in coupon::Entity::find().all(db).await.expect("coupons") {
         claims_are_what_was_sold(db, &coupon).await;
         uploaded_codes_belong_to_claims(db, &coupon).await;
@@ -23,11 +24,11 @@ pub(super) async fn hold(db: &DatabaseConnection) {
 }
 
 /// Who claimed the copies of the coupon that are taken: given back or taken back, they are not.
-pub(super) async fn buyers_of(db: &DatabaseConnection, coupon: CouponId) -> Vec<AccountId> {
+pub(super) async fn buyers_of(db: &Connections, coupon: CouponId) -> Vec<AccountId> {
     taken(db, coupon).await.into_iter().map(|claim| claim.buyer_id).collect()
 }
 
-async fn taken(db: &DatabaseConnection, coupon: CouponId) -> Vec<claim::Model> {
+async fn taken(db: &Connections, coupon: CouponId) -> Vec<claim::Model> {
     claim::Entity::find()
         .filter(claim::Column::CouponId.eq(coupon))
         .filter(claim::Column::State.is_not_in([ClaimState::Released, ClaimState::Revoked]))
@@ -36,7 +37,7 @@ async fn taken(db: &DatabaseConnection, coupon: CouponId) -> Vec<claim::Model> {
         .expect("claims")
 }
 
-async fn claims_are_what_was_sold(db: &DatabaseConnection, coupon: &coupon::Model) {
+async fn claims_are_what_was_sold(db: &Connections, coupon: &coupon::Model) {
     let claims = taken(db, coupon.id).await.len();
     let id = (InventoryId::from(coupon.id), 0);
     let Some(area) = area::Entity::find_by_id(id).one(db).await.expect("an area") else {
@@ -50,7 +51,7 @@ async fn claims_are_what_was_sold(db: &DatabaseConnection, coupon: &coupon::Mode
     }
 }
 
-async fn uploaded_codes_belong_to_claims(db: &DatabaseConnection, coupon: &coupon::Model) {
+async fn uploaded_codes_belong_to_claims(db: &Connections, coupon: &coupon::Model) {
     let codes = code::Entity::find().filter(code::Column::CouponId.eq(coupon.id));
     let codes = codes.all(db).await.expect("codes");
     if coupon.codes == CodeSource::Generated {
@@ -66,7 +67,7 @@ async fn uploaded_codes_belong_to_claims(db: &DatabaseConnection, coupon: &coupo
     assert_eq!(given, claims, "each claim has one of the uploaded codes, and each code at most one claim");
 }
 
-async fn nobody_is_above_the_limit(db: &DatabaseConnection, id: CouponId) {
+async fn nobody_is_above_the_limit(db: &Connections, id: CouponId) {
     let rows = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(InventoryId::from(id)));
     for row in rows.all(db).await.expect("buyers") {
         assert!(row.taken <= row.allowed, "{} of {} taken", row.taken, row.allowed);
@@ -74,7 +75,7 @@ async fn nobody_is_above_the_limit(db: &DatabaseConnection, id: CouponId) {
 }
 
 /// What was used is not given back as well.
-async fn nothing_is_both_used_and_given_back(db: &DatabaseConnection, claim: &claim::Model) {
+async fn nothing_is_both_used_and_given_back(db: &Connections, claim: &claim::Model) {
     let uses = redemption::Entity::find()
         .filter(redemption::Column::ClaimId.eq(claim.id))
         .filter(redemption::Column::ReversedAt.is_null())

@@ -8,7 +8,7 @@ use entity::{
     order::{self, OrderState, discount, line},
     shop,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 use tessera::{
     auth,
@@ -16,6 +16,7 @@ use tessera::{
         code::Code,
         terms::{Terms, Worth},
     },
+    store::Connections,
 };
 use type_safe_id::{DynamicType, TypeSafeId};
 
@@ -209,7 +210,7 @@ const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $codes: [S
         errors { code message path retryable retryAfterSeconds missing { amount currency } validFrom } } }";
 
 /// The laws of spending: what was promised was given once, and every cent of it is accounted for.
-pub(crate) async fn hold(db: &DatabaseConnection) {
+pub(crate) async fn hold(db: &Connections) {
     let orders = order::Entity::find().all(db).await.expect("orders");
     let discounts = discount::Entity::find().all(db).await.expect("discounts");
     for order in &orders {
@@ -275,7 +276,7 @@ pub(crate) async fn hold(db: &DatabaseConnection) {
 }
 
 /// A paid order has a claim for each copy of a coupon; a refunded one's are revoked, and no other has any.
-async fn copies_are_what_was_bought(db: &DatabaseConnection, order: &order::Model, lines: &[line::Model]) {
+async fn copies_are_what_was_bought(db: &Connections, order: &order::Model, lines: &[line::Model]) {
     let copies: Vec<_> = lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let issued = claim::Entity::find().filter(claim::Column::OrderLineId.is_in(copies.iter().copied()));
     let issued = issued.all(db).await.expect("claims");

@@ -10,12 +10,13 @@ use entity::{
     reservation::{self, ReservationState},
     ticket::{self, TicketState},
 };
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
 use tessera::{
     app::App,
     inventory::{Change, Idle, Item, Place, Told},
     payment::sandbox,
+    store::Connections,
 };
 
 use super::{coupon_laws, coupons};
@@ -50,7 +51,7 @@ pub(crate) async fn hold_once_settled(url: &str) {
     tessera::server::close(app, std::time::Duration::from_secs(10)).await;
 }
 
-async fn counts_add_up(db: &DatabaseConnection, row: &inventory::Model) {
+async fn counts_add_up(db: &Connections, row: &inventory::Model) {
     let seats = seats_of(db, row).await;
     let areas = areas_of(db, row).await;
     let count = |wanted: &[SeatStatus]| {
@@ -69,7 +70,7 @@ async fn counts_add_up(db: &DatabaseConnection, row: &inventory::Model) {
     assert_eq!(row.available + row.reserved + row.sold + row.blocked, row.capacity, "all add up");
 }
 
-async fn places_belong_to_reservations(db: &DatabaseConnection, row: &inventory::Model) {
+async fn places_belong_to_reservations(db: &Connections, row: &inventory::Model) {
     let mut held: HashMap<i32, (SeatStatus, i32, entity::ReservationId)> = HashMap::new();
     let mut reserved: BTreeMap<i32, i32> = BTreeMap::new();
     for reservation in live_of(db, row).await {
@@ -112,7 +113,7 @@ async fn places_belong_to_reservations(db: &DatabaseConnection, row: &inventory:
     }
 }
 
-async fn buyers_have_what_they_took(db: &DatabaseConnection, row: &inventory::Model) {
+async fn buyers_have_what_they_took(db: &Connections, row: &inventory::Model) {
     let mut taken: HashMap<entity::AccountId, i32> = HashMap::new();
     for reservation in live_of(db, row).await {
         *taken.entry(reservation.account_id).or_default() += reservation.quantity;
@@ -136,7 +137,7 @@ async fn buyers_have_what_they_took(db: &DatabaseConnection, row: &inventory::Mo
 
 /// The stopwatch of idle time runs while its buyer has reservations, if the event counts it; and nobody cools down
 /// meanwhile.
-async fn idle_time_is_counted(db: &DatabaseConnection, row: &inventory::Model) {
+async fn idle_time_is_counted(db: &Connections, row: &inventory::Model) {
     let event = event::Entity::find_by_id(entity::EventId::from(row.id)).one(db).await.expect("events");
     let counts = event.is_some_and(|event| event.hold_budget_seconds.is_some());
     let live: HashSet<_> = live_of(db, row).await.into_iter().map(|live| live.account_id).collect();
@@ -151,7 +152,7 @@ async fn idle_time_is_counted(db: &DatabaseConnection, row: &inventory::Model) {
 
 /// The log, replayed from its beginning, leads to what the tables say: versions without a gap, nothing untold. What was
 /// pruned cannot be replayed; then the rest must still reach the version without a gap.
-async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) {
+async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
     let changes = change::Entity::find()
         .filter(change::Column::InventoryId.eq(row.id))
         .order_by_asc(change::Column::Version)
@@ -203,7 +204,7 @@ async fn every_change_was_told(db: &DatabaseConnection, row: &inventory::Model) 
     assert!(buyers.is_empty(), "told, but not written: {buyers:?}");
 }
 
-async fn tickets_are_what_was_sold(db: &DatabaseConnection) {
+async fn tickets_are_what_was_sold(db: &Connections) {
     let tickets = ticket::Entity::find().all(db).await.expect("tickets");
     let mut by_seat: HashMap<(entity::EventId, i32), usize> = HashMap::new();
     let mut standing: HashMap<entity::EventId, i32> = HashMap::new();
@@ -252,7 +253,7 @@ async fn tickets_are_what_was_sold(db: &DatabaseConnection) {
 }
 
 /// Postings sum to zero; captured less refunded is what the provider's account holds; and the provider agrees.
-async fn books_balance(app: &App, db: &DatabaseConnection) {
+async fn books_balance(app: &App, db: &Connections) {
     let entries = ledger::Entity::find().all(db).await.expect("the ledger");
     let mut postings: HashMap<uuid::Uuid, i64> = HashMap::new();
     for entry in &entries {
@@ -320,15 +321,15 @@ async fn books_balance(app: &App, db: &DatabaseConnection) {
     }
 }
 
-async fn seats_of(db: &DatabaseConnection, row: &inventory::Model) -> Vec<seat::Model> {
+async fn seats_of(db: &Connections, row: &inventory::Model) -> Vec<seat::Model> {
     seat::Entity::find().filter(seat::Column::InventoryId.eq(row.id)).all(db).await.expect("seats")
 }
 
-async fn areas_of(db: &DatabaseConnection, row: &inventory::Model) -> Vec<area::Model> {
+async fn areas_of(db: &Connections, row: &inventory::Model) -> Vec<area::Model> {
     area::Entity::find().filter(area::Column::InventoryId.eq(row.id)).all(db).await.expect("areas")
 }
 
-async fn live_of(db: &DatabaseConnection, row: &inventory::Model) -> Vec<reservation::Model> {
+async fn live_of(db: &Connections, row: &inventory::Model) -> Vec<reservation::Model> {
     reservation::Entity::find()
         .filter(reservation::Column::InventoryId.eq(row.id))
         .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))

@@ -6,8 +6,9 @@ use entity::{
     reservation,
     ticket::{self, TicketState},
 };
-use sea_orm::{DatabaseConnection, EntityTrait};
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
+use tessera::store::Connections;
 use type_safe_id::{DynamicType, TypeSafeId};
 use uuid::Uuid;
 
@@ -103,7 +104,7 @@ async fn ask(
 
 impl Fact {
     /// Returns whether the database knows it.
-    pub(crate) async fn is_in(&self, db: &DatabaseConnection) -> bool {
+    pub(crate) async fn is_in(&self, db: &Connections) -> bool {
         match self {
             Self::Guest(id) => {
                 let account = entity::account::Entity::find_by_id(*id).one(db).await.expect("a read");

@@ -9,6 +9,7 @@ use std::{env, fs, io, thread};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 
 use crate::support::blocking::block_on;
+use crate::support::link::{Link, New};
 use crate::support::postgres::{self, Cluster, Durability};
 use crate::support::sqlite;
 
@@ -166,6 +167,47 @@ fn a_killed_test_process_leaves_no_server_and_no_directory() {
 
     eventually("the directory is gone", || !dir.exists());
     assert!(!is_running(&server), "the server went before the directory");
+}
+
+async fn one(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar("SELECT 1").fetch_one(connection).await
+}
+
+#[test]
+fn link_delays_stalls_and_cuts_connections() {
+    let database = postgres::shared(Durability::Fast).empty();
+    let link = Link::to(&database);
+    block_on(async || {
+        let soon = Duration::from_millis(300);
+        let connect = async || PgConnection::connect(&link.url).await;
+        let mut first = connect().await.expect("a connection");
+        assert_eq!(one(&mut first).await.expect("an answer"), 1);
+        link.delay(Duration::from_millis(50));
+        let start = Instant::now();
+        one(&mut first).await.expect("an answer");
+        assert!(start.elapsed() >= Duration::from_millis(100), "a round trip has two delays");
+        link.delay(Duration::ZERO);
+        // Old connections hang and new ones work.
+        link.stall(New::Pass);
+        let mut second = connect().await.expect("a connection");
+        one(&mut second).await.expect("an answer");
+        {
+            let hanging = one(&mut first);
+            let mut hanging = std::pin::pin!(hanging);
+            assert!(tokio::time::timeout(soon, &mut hanging).await.is_err(), "the connection hangs");
+            link.stall(New::Stall);
+            assert!(tokio::time::timeout(soon, connect()).await.is_err(), "a new one hangs");
+            link.resume();
+            assert_eq!(hanging.await.expect("an answer"), 1, "what was sent meanwhile arrives");
+        }
+        one(&mut second).await.expect("an answer");
+        link.cut(New::Refuse);
+        assert_eq!(link.open(), 0);
+        assert!(one(&mut first).await.is_err() && one(&mut second).await.is_err(), "both are reset");
+        assert!(connect().await.is_err(), "a new one is refused");
+        link.heal();
+        one(&mut connect().await.expect("a connection")).await.expect("an answer");
+    });
 }
 
 /// The process id of the server that lives in a directory.

@@ -3,7 +3,9 @@
 use std::{
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -11,6 +13,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+/// How often an external process is asked whether it ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A running server. It is killed with this value.
 #[derive(Debug)]
@@ -72,6 +77,20 @@ impl Server {
         assert!(self.child.wait().expect("it ends").success());
     }
 
+    /// Asks it to stop, and returns how it ended, or `None` if it still runs after this time.
+    pub(crate) fn stop_within(&mut self, bound: Duration) -> Option<ExitStatus> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+        let begun = Instant::now();
+        while begun.elapsed() < bound {
+            if let Some(status) = self.child.try_wait().expect("its status") {
+                return Some(status);
+            }
+            thread::sleep(POLL);
+        }
+        None
+    }
+
     /// `kill -9`. Killed before, it stays so.
     pub(crate) fn kill(&mut self) {
         drop(self.child.kill());
@@ -101,19 +120,20 @@ pub(crate) enum Came {
 pub(crate) async fn request(address: &str, token: Option<&str>, document: &str, variables: &Value) -> Came {
     match TcpStream::connect(address).await {
         Ok(stream) => {
-            exchange(stream, address, token, document, variables).await.map_or(Came::Lost, Came::Answered)
+            let came = exchange(stream, address, token, (document, variables)).await;
+            came.map_or(Came::Lost, |(_, body)| Came::Answered(body))
         }
         Err(_) => Came::NotSent,
     }
 }
 
-async fn exchange(
+/// Sends a request, and returns the status and the body of its answer; `None` if the connection broke.
+pub(crate) async fn exchange(
     mut stream: TcpStream,
     address: &str,
     token: Option<&str>,
-    document: &str,
-    variables: &Value,
-) -> Option<Value> {
+    (document, variables): (&str, &Value),
+) -> Option<(u16, Value)> {
     let body = json!({ "query": document, "variables": variables }).to_string();
     let authorization = token.map_or(String::new(), |token| format!("authorization: Bearer {token}\r\n"));
     let head = format!(
@@ -125,7 +145,8 @@ async fn exchange(
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.ok()?;
     let text = String::from_utf8(answer).ok()?;
-    let (_, body) = text.split_once("\r\n\r\n")?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
     // An answer that was cut off is none.
-    serde_json::from_str(body.trim()).ok()
+    Some((status, serde_json::from_str(body.trim()).ok()?))
 }

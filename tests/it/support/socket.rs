@@ -75,6 +75,22 @@ impl Socket {
         Some(serde_json::from_str(&text).expect("JSON"))
     }
 
+    /// The next message of the protocol, or the code with which the server closed, or `Err(None)` when the connection
+    /// broke. Returns `None` if nothing comes in this time.
+    pub(crate) async fn within(&mut self, time: Duration) -> Option<Result<Value, Option<u16>>> {
+        let next = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
+                    Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code.into())),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Err(None),
+                }
+            }
+        };
+        timeout(time, next).await.ok()
+    }
+
     /// The data of the next result.
     pub(crate) async fn next(&mut self) -> Value {
         let message = self.message().await;

@@ -1,0 +1,203 @@
+//! The store when PostgreSQL is slow, hangs, or is out of reach: no transaction is left behind, and nothing waits for ever.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, DbErr};
+use tessera::store::{Store, Tx};
+use tokio::time::{Instant, timeout};
+
+use crate::support::{
+    blocking::block_on,
+    link::{Link, New},
+    postgres::{self, Database},
+    random::Random,
+    scene::{DEADLINE, RECOVERY, eventually},
+    world::migrate,
+};
+
+/// One way: a round trip takes twice as long.
+const DELAY: Duration = Duration::from_millis(50);
+/// Transactions that are dropped while they begin.
+const DROPPED: usize = 100;
+/// Tasks that drop them side by side; fewer than there are connections.
+const LANES: usize = 4;
+const READS: usize = 500;
+const CONNECTIONS: u32 = 8;
+
+/// Fails inside a transaction: a block may not end one that it did not begin.
+const OUTSIDE: &str = "DO $$ BEGIN COMMIT; END $$";
+const IDLE: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND application_name = 'tessera' AND state LIKE 'idle in transaction%'
+    AND clock_timestamp() - state_change > interval '0.2 seconds'";
+
+fn scene() -> (Database, Link) {
+    let database = postgres::database("migrated", migrate);
+    let link = Link::to(&database);
+    (database, link)
+}
+
+/// A store whose connections are all open.
+async fn warm(link: &Link) -> Store {
+    let store = Store::connect(&link.url, CONNECTIONS).await.expect("a database");
+    let read = || async { store.read().execute_unprepared("SELECT pg_sleep(0.1)").await.expect("a read") };
+    let write = || async {
+        let tx = store.begin().await.expect("a transaction");
+        tx.execute_unprepared("SELECT pg_sleep(0.1)").await.expect("a statement");
+        tx.commit().await.expect("a commit");
+    };
+    let all = 0..CONNECTIONS;
+    tokio::join!(join_all(all.clone().map(|_| read())), join_all(all.map(|_| write())));
+    store
+}
+
+/// Waits until no transaction is left open. PostgreSQL itself would end one after 10 seconds.
+async fn no_transaction_is_left(database: &Database) {
+    eventually(Duration::from_secs(3), "no transaction is left open", async || {
+        match database.cluster().count(database.name(), IDLE) {
+            0 => Ok(()),
+            count => Err(count),
+        }
+    })
+    .await;
+}
+
+/// Drops 100 transactions while they begin, after a time of the range in milliseconds, and then uses every connection.
+fn drop_transactions(begin: impl AsyncFn(&Store) -> Result<Tx, DbErr> + Sync, millis: std::ops::Range<u64>) {
+    let (database, link) = scene();
+    block_on(async || {
+        let store = warm(&link).await;
+        link.delay(DELAY);
+        let lane = async |seed: u64| {
+            let mut random = Random::new(seed);
+            let span = usize::try_from(millis.end - millis.start).expect("few");
+            for _ in 0..DROPPED / LANES {
+                let wait = millis.start + random.below(span) as u64;
+                // Dropped in the middle, or right after it has begun.
+                drop(timeout(Duration::from_millis(wait), begin(&store)).await);
+            }
+        };
+        join_all((0..LANES as u64).map(&lane)).await;
+        no_transaction_is_left(&database).await;
+        link.delay(Duration::ZERO);
+        let mut wrong = Vec::new();
+        for _ in 0..READS / LANES {
+            let reads = (0..LANES).map(|_| store.read().execute_unprepared(OUTSIDE));
+            wrong.extend(join_all(reads).await.into_iter().filter_map(Result::err));
+        }
+        assert!(wrong.is_empty(), "{} of {READS} reads failed, first {:?}", wrong.len(), wrong[0]);
+        for _ in 0..READS / LANES {
+            let writes = (0..LANES).map(async |_| {
+                let tx = store.begin().await.expect("a transaction");
+                tx.execute_unprepared("SELECT 1").await.expect("a statement");
+                tx.commit().await.expect("a commit");
+            });
+            join_all(writes).await;
+        }
+        no_transaction_is_left(&database).await;
+        store.close().await.expect("closed");
+    });
+}
+
+#[test]
+fn snapshots_dropped_while_they_begin_leave_no_transaction_behind() {
+    // A snapshot takes two round trips: the beginning and its isolation level.
+    drop_transactions(async |store| store.snapshot().await, 110..201);
+}
+
+#[test]
+fn snapshots_dropped_at_any_moment_leave_no_transaction_behind() {
+    drop_transactions(async |store| store.snapshot().await, 0..201);
+}
+
+#[test]
+fn transactions_dropped_while_they_begin_leave_no_transaction_behind() {
+    drop_transactions(async |store| store.begin().await, 0..201);
+}
+
+/// The result of a statement on a connection that hangs.
+async fn given_up<T>(what: &str, work: impl Future<Output = Result<T, DbErr>>) -> Option<DbErr> {
+    let ended = timeout(DEADLINE, work).await;
+    ended.unwrap_or_else(|_| panic!("after {DEADLINE:?} still waits: {what}")).err()
+}
+
+#[test]
+fn statements_on_stalled_connections_are_given_up() {
+    let (_database, link) = scene();
+    block_on(async || {
+        let store = warm(&link).await;
+        let (tx, held) = (store.begin().await.expect("a transaction"), store.begin().await);
+        let held = held.expect("a transaction");
+        link.stall(New::Pass);
+        let begun = Instant::now();
+        let reads = join_all(
+            (0..CONNECTIONS)
+                .map(|_| async { given_up("a read", store.read().execute_unprepared("SELECT 1")).await }),
+        );
+        let snapshots = join_all((0..CONNECTIONS).map(|_| async {
+            given_up("a snapshot", async { store.snapshot().await?.rollback().await }).await
+        }));
+        let writes = join_all((0..CONNECTIONS).map(|_| async {
+            given_up("a transaction", async { store.begin().await?.commit().await }).await
+        }));
+        let statement = given_up("a statement in a transaction", tx.execute_unprepared("SELECT 1"));
+        let commit = given_up("a commit", held.commit());
+        let (_, _, _, statement, commit) = tokio::join!(reads, snapshots, writes, statement, commit);
+        assert!(statement.is_some() && commit.is_some(), "nothing was answered: {statement:?}, {commit:?}");
+        drop(tx);
+        // What was given up does not come back.
+        let left = RECOVERY.saturating_sub(begun.elapsed());
+        let works = async || {
+            let read = async || timeout(DEADLINE, store.read().execute_unprepared("SELECT 1")).await;
+            let results = join_all((0..3 * CONNECTIONS).map(|_| read())).await;
+            for result in results {
+                result.map_err(|_| "a read hangs".to_owned())?.map_err(|error| error.to_string())?;
+            }
+            let write = timeout(DEADLINE, async { store.begin().await?.commit().await }).await;
+            write.map_err(|_| "a transaction hangs".to_owned())?.map_err(|error| error.to_string())
+        };
+        eventually(left, "the store works again", works).await;
+        store.close().await.expect("closed");
+    });
+}
+
+#[test]
+fn store_closes_while_all_its_connections_hang() {
+    let (_database, link) = scene();
+    block_on(async || {
+        let store = warm(&link).await;
+        let tx = store.begin().await.expect("a transaction");
+        link.stall(New::Stall);
+        let hanging = async { store.read().execute_unprepared("SELECT 1").await };
+        drop(timeout(Duration::from_millis(200), hanging).await);
+        drop(tx);
+        let closed = timeout(DEADLINE, store.close()).await;
+        assert!(closed.is_ok(), "after {DEADLINE:?} still open");
+    });
+}
+
+#[test]
+fn store_works_again_soon_after_a_cut() {
+    let (_database, link) = scene();
+    block_on(async || {
+        let store = warm(&link).await;
+        link.cut(New::Refuse);
+        assert_eq!(link.open(), 0, "all connections are reset");
+        let lost = given_up("a read", store.read().execute_unprepared("SELECT 1")).await;
+        assert!(lost.is_some(), "the database is away");
+        let lost = given_up("a transaction", async { store.begin().await?.commit().await }).await;
+        assert!(lost.is_some(), "the database is away");
+        link.heal();
+        let works = async || {
+            store.read().execute_unprepared("SELECT 1").await?;
+            store.snapshot().await?.rollback().await?;
+            store.begin().await?.commit().await
+        };
+        eventually(RECOVERY, "the store works again", works).await;
+        // Not one of the connections is left from before.
+        for _ in 0..3 * CONNECTIONS {
+            store.read().execute_unprepared(OUTSIDE).await.expect("a read");
+        }
+        store.close().await.expect("closed");
+    });
+}

@@ -1,0 +1,327 @@
+//! What clients and operators are told during faults of the database: one code with a time to come back at, a few log lines,
+//! and an answer in time also where a row is locked.
+
+use std::{fs, fs::File, path::Path, sync::Arc, time::Duration};
+
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    blocking::block_on,
+    crowd::Crowd,
+    given, laws,
+    link::New,
+    postgres::{self, Cluster, Durability},
+    process::Server,
+    scene::{
+        DEADLINE, Goods, RECOVERY, Scene, Seen, ask, browse, eventually, guest, put_on_sale, reserve,
+        watching,
+    },
+    sqlite,
+    world::migrate,
+};
+
+/// How long readers of an event may wait while its row is locked.
+const READING: Duration = Duration::from_secs(2);
+const BUYERS: usize = 4;
+/// The most lines of level WARN and ERROR that one outage may leave in the log.
+const LINES: usize = 6;
+const OUTAGES: usize = 3;
+
+/// Another session's lock, as a connection of either database that has it.
+enum Lock {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl Lock {
+    /// Locks the one inventory row; on SQLite, which knows no other lock, the database against writers.
+    async fn take(url: &str) -> Self {
+        if url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(url).await.expect("a connection");
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.expect("the lock");
+            return Self::Sqlite(connection);
+        }
+        let mut connection = PgConnection::connect(url).await.expect("a connection");
+        let lock = "BEGIN; SELECT 1 FROM inventory FOR UPDATE";
+        sqlx::raw_sql(lock).execute(&mut connection).await.expect("the lock");
+        Self::Postgres(connection)
+    }
+
+    async fn release(self) {
+        match self {
+            Self::Postgres(mut connection) => {
+                sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.expect("released");
+                connection.close().await.expect("closed");
+            }
+            Self::Sqlite(mut connection) => {
+                sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.expect("released");
+                connection.close().await.expect("closed");
+            }
+        }
+    }
+}
+
+/// Reads the availability and subscribes to it again and again until `ended`. Panics if that is not answered in time.
+async fn read_availability(address: &str, event: &str, ended: &CancellationToken) {
+    let mut number = 0;
+    while !ended.is_cancelled() || number == 0 {
+        number += 1;
+        // Another text each time: answers to the same text are kept for a moment.
+        let query = format!(
+            "query Q{number}($event: ID!) {{ event(id: $event) {{ availability {{ version available }} }} }}"
+        );
+        let seen = ask(address, None, (&query, json!({ "event": event })), READING).await;
+        let available = seen.data("/event/availability/available");
+        assert!(seen.is_answer() && available.is_number(), "a query waits for a locked row: {seen:?}");
+        let subscribed = timeout(READING, watching(address, None, event)).await;
+        assert!(subscribed.is_ok(), "a subscription waits longer than {READING:?} for a locked row");
+        drop(timeout(Duration::from_millis(100), ended.cancelled()).await);
+    }
+}
+
+/// Reserves while another session has the lock, which must be answered within `bound`, and again after that. `is_warm`: the
+/// server has the stock in memory.
+async fn reserve_behind_a_lock(url: &str, seconds: Option<u64>, bound: Duration, is_warm: bool) {
+    let Goods { events, seats } = put_on_sale(url, 1).await;
+    let (data, event) = (tempfile::tempdir().expect("a directory"), &*events[0]);
+    let server = Server::start_with(url, data.path(), |command| {
+        command
+            .env("RUST_LOG", "off")
+            .envs(seconds.map(|seconds| ("TESSERA_MUTATION_SECONDS", seconds.to_string())))
+    });
+    let token = guest(&server.address).await;
+    if is_warm {
+        let seen = browse(&server.address, &token, event, DEADLINE).await;
+        assert_eq!(seen.data("/event/availability/reserved"), 0, "{seen:?}");
+    }
+    let lock = Lock::take(url).await;
+    let answered = CancellationToken::new();
+    let (begun, patience) = (Instant::now(), Duration::from_mins(1));
+    let reserving = async {
+        let seen = reserve(&server.address, &token, (event, &seats[0], "key"), patience).await;
+        answered.cancel();
+        (seen, begun.elapsed())
+    };
+    let ((seen, took), ()) = tokio::join!(reserving, read_availability(&server.address, event, &answered));
+    assert!(took < bound, "answered after {took:?}: {seen:?}");
+    seen.is_unavailable();
+    lock.release().await;
+    let reserved = async || {
+        let seen = reserve(&server.address, &token, (event, &seats[0], "key"), DEADLINE).await;
+        let id = seen.data("/reserveSeats/reservation/id");
+        id.as_str().map(str::to_owned).ok_or(seen)
+    };
+    let first = eventually(RECOVERY, "the same key reserves", reserved).await;
+    assert_eq!(reserved().await.ok(), Some(first), "the same key, the same reservation");
+    let seen = browse(&server.address, &token, event, DEADLINE).await;
+    assert_eq!(seen.data("/event/availability/reserved"), 1, "reserved once: {seen:?}");
+    assert_eq!(seen.data("/viewer/reservations/1"), serde_json::Value::Null, "reserved once: {seen:?}");
+    server.stop();
+    laws::hold_once_settled(url).await;
+}
+
+/// The default deadline is 10 seconds.
+#[test]
+fn reservation_behind_a_locked_row_is_answered_within_the_default_deadline() {
+    let database = postgres::database("migrated", migrate);
+    block_on(async || reserve_behind_a_lock(&database.url, None, DEADLINE, true).await);
+}
+
+#[test]
+fn reservation_behind_a_locked_row_is_answered_within_its_deadline() {
+    let database = postgres::database("migrated", migrate);
+    block_on(async || reserve_behind_a_lock(&database.url, Some(5), Duration::from_secs(9), false).await);
+}
+
+#[test]
+fn reservation_behind_a_locked_file_is_answered_within_its_deadline() {
+    let database = sqlite::database("migrated", migrate);
+    block_on(async || reserve_behind_a_lock(&database.url, Some(5), Duration::from_secs(9), true).await);
+}
+
+/// Waits for the end of a fault, as far as clients see it.
+async fn recovers(crowd: &Crowd<'_>, fault: &str, problems: &mut Vec<String>) {
+    if !crowd.all_are_served(RECOVERY).await {
+        problems.push(format!("{RECOVERY:?} after {fault}, not all clients are served again"));
+    }
+}
+
+#[test]
+fn clients_see_only_passing_errors_during_cuts_and_stalls() {
+    block_on(async || {
+        let scene = Scene::on(postgres::database("migrated", migrate), 1).await;
+        let server = scene.server();
+        let crowd = Crowd::new(&scene, &server.address, BUYERS);
+        let mut problems = Vec::new();
+        crowd
+            .during(async {
+                recovers(&crowd, "the start", &mut problems).await;
+                assert_eq!(
+                    (problems.len(), crowd.failures()),
+                    (0, 0),
+                    "nothing failed yet: {:?}",
+                    crowd.all()
+                );
+                for _ in 0..2 {
+                    scene.link.cut(New::Refuse);
+                    if !crowd.all_suffer(2 * DEADLINE).await {
+                        problems.push("a request hangs during a cut".to_owned());
+                    }
+                    scene.link.heal();
+                    recovers(&crowd, "a cut", &mut problems).await;
+                    scene.link.cut(New::Pass);
+                    recovers(&crowd, "a reset of all connections", &mut problems).await;
+                }
+                scene.link.stall(New::Pass);
+                recovers(&crowd, "a stall", &mut problems).await;
+                scene.link.stall(New::Stall);
+                if !crowd.all_suffer(3 * DEADLINE).await {
+                    problems.push("a request hangs during a blackout".to_owned());
+                }
+                scene.link.heal();
+                recovers(&crowd, "a blackout", &mut problems).await;
+            })
+            .await;
+        problems.extend(crowd.violations());
+        server.stop();
+        scene.laws_hold().await;
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    });
+}
+
+/// Reserves at a database that takes no writes, or again takes some.
+async fn try_reserve(scene: &Scene, address: &str, token: &str) -> Seen {
+    reserve(address, token, (scene.event(), &scene.goods.seats[1], "read-only"), DEADLINE).await
+}
+
+#[test]
+fn database_that_takes_no_writes_is_unavailable_and_can_be_read() {
+    block_on(async || {
+        let scene = Scene::on(postgres::database("migrated", migrate), 1).await;
+        let server = scene.server();
+        let token = guest(&server.address).await;
+        let seat = (scene.event(), &*scene.goods.seats[0], "before");
+        let seen = reserve(&server.address, &token, seat, DEADLINE).await;
+        assert!(seen.data("/reserveSeats/reservation/id").is_string(), "{seen:?}");
+        // Sessions take the setting when they begin.
+        let make_read_only = |value: &str| {
+            let name = scene.database.name();
+            scene.database.cluster().execute([
+                format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}"),
+                format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
+            ]);
+        };
+        make_read_only("on");
+        for _ in 0..20 {
+            try_reserve(&scene, &server.address, &token).await.is_unavailable();
+            let created = ask(&server.address, None, (given::GUEST, json!({})), DEADLINE).await;
+            created.is_unavailable();
+        }
+        let browses = async || {
+            let seen = browse(&server.address, &token, scene.event(), DEADLINE).await;
+            if seen.data("/event/version").is_number() { Ok(()) } else { Err(seen) }
+        };
+        eventually(RECOVERY, "the database can be read", browses).await;
+        for _ in 0..20 {
+            browses().await.expect("the database can be read");
+        }
+        make_read_only("off");
+        let reserves = async || {
+            let seen = try_reserve(&scene, &server.address, &token).await;
+            if seen.data("/reserveSeats/reservation/id").is_string() {
+                return Ok(());
+            }
+            seen.is_unavailable();
+            Err(seen)
+        };
+        eventually(RECOVERY, "the database takes writes again", reserves).await;
+        server.stop();
+        scene.laws_hold().await;
+    });
+}
+
+/// The log of a server, line by line.
+fn log(file: &Path) -> Vec<String> {
+    fs::read_to_string(file).expect("the log").lines().map(str::to_owned).collect()
+}
+
+fn is_of_level(line: &str, levels: &[&str]) -> bool {
+    line.split_whitespace().nth(1).is_some_and(|level| levels.contains(&level))
+}
+
+/// Says that the database went away.
+fn says_away(line: &str) -> bool {
+    is_of_level(line, &["WARN", "ERROR"]) && line.contains("the database") && line.contains("away")
+}
+
+/// Says that it returned.
+fn says_back(line: &str) -> bool {
+    is_of_level(line, &["INFO", "WARN"]) && line.contains("the database") && line.contains(" back")
+}
+
+/// Waits until the log has this number of lines of a kind. Too few are reported at the end, with the log.
+async fn is_logged(file: &Path, says: fn(&str) -> bool, count: usize) {
+    let begun = Instant::now();
+    while begun.elapsed() < RECOVERY && log(file).iter().filter(|line| says(line)).count() < count {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn of(cluster: &Arc<Cluster>, work: fn(&Cluster)) {
+    let cluster = cluster.clone();
+    spawn_blocking(move || work(&cluster)).await.expect("done");
+}
+
+#[test]
+fn outages_are_logged_once_each() {
+    let cluster = Cluster::start(Durability::Fast);
+    block_on(async || {
+        let scene = Scene::on(cluster.database("migrated", migrate), 1).await;
+        let file = scene.data.path().join("log");
+        let server = scene.server_with(|command| {
+            let log = File::create(&file).expect("a log");
+            command.env("RUST_LOG", "warn,tessera=info").env("NO_COLOR", "1").stderr(log)
+        });
+        let crowd = Crowd::new(&scene, &server.address, BUYERS);
+        crowd
+            .during(async {
+                assert!(crowd.all_are_served(RECOVERY).await, "all are served");
+                for outage in 1..=OUTAGES {
+                    of(&cluster, Cluster::stop_server).await;
+                    crowd.all_suffer(2 * DEADLINE).await;
+                    is_logged(&file, says_away, outage).await;
+                    of(&cluster, Cluster::start_server).await;
+                    crowd.all_are_served(RECOVERY).await;
+                    is_logged(&file, says_back, outage).await;
+                }
+            })
+            .await;
+        server.stop();
+        let lines = log(&file);
+        let count = |says: &dyn Fn(&str) -> bool| lines.iter().filter(|line| says(line)).count();
+        let loud = count(&|line| is_of_level(line, &["WARN", "ERROR"]));
+        let (away, back) = (count(&says_away), count(&says_back));
+        let excerpt = || {
+            let loud = lines.iter().filter(|line| is_of_level(line, &["WARN", "ERROR"]) || says_back(line));
+            loud.take(40).map(String::as_str).collect::<Vec<_>>().join("\n")
+        };
+        assert!(
+            loud <= LINES * OUTAGES && (away, back) == (OUTAGES, OUTAGES),
+            "{OUTAGES} outages: {away} lines when the database went away, {back} when it was back, {loud} of WARN and ERROR:\n{}",
+            excerpt()
+        );
+        for line in lines.iter().filter(|line| says_back(line)) {
+            let has_duration = ["seconds=", "duration=", "lasted="].iter().any(|field| line.contains(field));
+            let has_count =
+                ["failures=", "failed=", "errors=", "count="].iter().any(|field| line.contains(field));
+            assert!(has_duration && has_count, "a duration and a count: {line}");
+        }
+        scene.laws_hold().await;
+    });
+}

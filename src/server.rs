@@ -3,7 +3,7 @@
 //! The end: no new requests, the sockets closed, requests in progress finished, what the desks have committed, then the
 //! database closed. Whatever takes longer than it may is cut off, which loses answers but never facts.
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use sea_orm::DbErr;
 
@@ -26,6 +26,9 @@ pub enum StartError {
     /// Production would be unsafe.
     #[error(transparent)]
     Unsafe(#[from] Problems),
+    /// A command that makes no database found none.
+    #[error("there is no database file {}", .0.display())]
+    NoDatabase(PathBuf),
     /// The database is not there, or not ours.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -124,9 +127,14 @@ pub async fn open_for(purpose: Purpose, config: Config, clock: Clock) -> Result<
     Ok(App::new(config, store, clock, keys)?)
 }
 
-/// Opens the database for commands that are about nothing but its schema.
+/// Opens the database, which must exist, for commands that are about nothing but its schema.
 pub async fn open_store(purpose: Purpose, config: &Config) -> Result<Store, StartError> {
     config.validate()?;
+    if let Some(file) = files::database_file(&config.database_url())
+        && !file.exists()
+    {
+        return Err(StartError::NoDatabase(file));
+    }
     Ok(locked(purpose, config, config.lifecycle.database_wait()).await?.0)
 }
 

@@ -97,6 +97,9 @@ fn command_line_migrates_up_down_and_says_where_it_is() {
     on_both(|url| {
         let data = tempfile::tempdir().expect("a directory");
         let run = |args: &[&str]| tessera(url, data.path(), &[&["migrate"], args].concat());
+        if let Some(file) = url.strip_prefix("sqlite://") {
+            std::fs::write(file.split('?').next().unwrap_or(file), "").expect("an empty database");
+        }
         let empty = run(&["status"]);
         assert_eq!(empty.status.code(), Some(1));
         assert!(empty.log.contains("run `tessera migrate up`"), "{}", empty.log);
@@ -219,4 +222,17 @@ async fn execute(url: &str, statement: &str) {
     let db = sea_orm::Database::connect(url).await.expect("a database");
     db.execute_unprepared(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     db.close().await.expect("closed");
+}
+
+#[test]
+fn commands_about_the_schema_make_no_database() {
+    let data = tempfile::tempdir().expect("a directory");
+    let file = data.path().join("tessera.db");
+    let url = format!("sqlite://{}", file.display());
+    for action in [["migrate", "status"].as_slice(), &["migrate", "down"]] {
+        let ended = tessera(&url, data.path(), action);
+        assert!(!ended.status.success(), "{action:?}");
+        assert!(ended.log.contains("there is no database file"), "{}", ended.log);
+        assert!(!file.exists(), "{action:?}");
+    }
 }

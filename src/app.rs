@@ -200,7 +200,7 @@ impl App {
 
     /// A random number from `least` to `most`, so that many do not come back at once.
     pub fn jitter(&self, least: u64, most: u64) -> u64 {
-        least + u64::from_le_bytes(self.random()) % (most.saturating_sub(least) + 1)
+        jitter(least, most)
     }
 
     /// Whether requests can be served: the database answers, and takes writes.

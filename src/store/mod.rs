@@ -8,20 +8,22 @@
 mod address;
 mod backup;
 mod cause;
+mod fault;
 pub mod files;
 mod health;
 mod hosts;
 mod lock;
 mod open;
+pub(crate) mod outage;
 mod pool;
 mod rows;
 mod schema;
 mod script;
 mod sqlite;
+mod sqlstate;
 mod tx;
 
 use std::{
-    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -33,7 +35,7 @@ use chrono::{DateTime, Utc};
 use entity::Versioned;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, RuntimeErr, SqlErr,
+    DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, SqlErr,
     Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
 };
 use sqlx::{
@@ -42,7 +44,10 @@ use sqlx::{
 };
 
 use self::hosts::Hosts;
-pub(crate) use self::script::{Guard, Guarded, Script};
+pub(crate) use self::{
+    fault::Unwritten,
+    script::{Guard, Guarded, Script},
+};
 pub use self::{
     address::{AddressError, check as check_address},
     backup::{BackupError, backup},
@@ -55,9 +60,12 @@ pub use self::{
 };
 use self::{
     health::Health,
-    sqlite::{Meaning, Signals},
+    sqlite::Signals,
 };
-use crate::error::{Error, Fault, Faulty, Invalid};
+use crate::{
+    call,
+    error::{Fault, Faulty},
+};
 
 /// How long a statement may wait for a connection before the caller is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -106,6 +114,7 @@ impl Store {
     }
 
     async fn begin_on(&self, connection: &DatabaseConnection) -> Result<Tx, DbErr> {
+        call::check()?;
         let begun = if self.backend() == DbBackend::Sqlite {
             let writer = connection.get_sqlite_connection_pool();
             sqlite::begin(writer, &self.signals).await.map(Tx::sqlite)
@@ -118,7 +127,9 @@ impl Store {
     /// PostgreSQL only: a desk's writes behind their guard, as one statement and one transaction.
     pub(crate) async fn write_at_desk(&self, script: Script, guard: Guard) -> Result<Guarded, Unwritten> {
         let guarded = script.run_behind(guard, &self.desk).await;
-        guarded.inspect_err(|error| self.note_starved(error)).map_err(Unwritten::of)
+        let guarded = guarded.inspect_err(|error| self.note_starved(error)).map_err(Unwritten::of)?;
+        outage::note_commit();
+        Ok(guarded)
     }
 
     /// PostgreSQL only: the same in a transaction that holds locks already, and its end.
@@ -134,7 +145,7 @@ impl Store {
             known @ (Unwritten::Repeated | Unwritten::No(_)) => known,
         })?;
         if guarded.held {
-            tx.commit().await.map_err(Unwritten::Unknown)?;
+            tx.commit().await.map_err(Unwritten::of_commit)?;
         }
         Ok(guarded)
     }
@@ -206,29 +217,6 @@ impl Store {
         // Not before: another server may begin now.
         drop(self.lock);
         closed
-    }
-}
-
-/// Why a statement that commits by itself was not answered.
-#[derive(Debug)]
-pub(crate) enum Unwritten {
-    /// A row with this unique key is there already; nothing was written.
-    Repeated,
-    /// The database said no, or was never asked; nothing was written.
-    No(DbErr),
-    /// Nobody knows whether it was written.
-    Unknown(DbErr),
-}
-
-impl Unwritten {
-    fn of(error: DbErr) -> Self {
-        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-            Self::Repeated
-        } else if code(&error).is_some() || matches!(error, DbErr::ConnectionAcquire(_)) {
-            Self::No(error)
-        } else {
-            Self::Unknown(error)
-        }
     }
 }
 
@@ -321,62 +309,4 @@ pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
 pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
     let Fault::Internal(source) = fault else { return false };
     source.downcast_ref::<DbErr>().is_some_and(|error| violates(error, name, column))
-}
-
-/// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file, a
-/// full disk.
-pub fn is_transient(error: &DbErr) -> bool {
-    let code = code(error);
-    let gave_up = matches!(
-        code.as_deref(),
-        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "53300")
-    );
-    gave_up
-        || is_out_of_reach(error)
-        || matches!(sqlite::meaning_of(error), Some(Meaning::Busy | Meaning::Broken))
-}
-
-/// Whether the database could not be reached, or the connection broke.
-fn is_out_of_reach(error: &DbErr) -> bool {
-    use sqlx::Error::{BeginFailed, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
-    if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
-        && let RuntimeErr::SqlxError(error) = source
-    {
-        matches!(**error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed)
-    } else {
-        false
-    }
-}
-
-/// The database's own code.
-fn code(error: &DbErr) -> Option<String> {
-    if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
-        && let RuntimeErr::SqlxError(error) = source
-    {
-        error.as_database_error().and_then(|error| error.code().map(Cow::into_owned))
-    } else {
-        None
-    }
-}
-
-impl From<DbErr> for Fault {
-    fn from(error: DbErr) -> Self {
-        if matches!(error, DbErr::ConnectionAcquire(_)) {
-            Self::Unavailable
-        } else if is_transient(&error) {
-            tracing::warn!(%error, "the database gave up for now");
-            Self::Unavailable
-        } else if code(&error).as_deref() == Some("22021") {
-            // PostgreSQL's text holds every character but U+0000, which only a caller can have brought.
-            Self::Invalid(vec![Invalid { path: Vec::new(), why: "must not contain U+0000".to_owned() }])
-        } else {
-            Self::internal(error)
-        }
-    }
-}
-
-impl<R> From<DbErr> for Error<R> {
-    fn from(error: DbErr) -> Self {
-        Self::Fault(error.into())
-    }
 }

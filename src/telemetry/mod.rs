@@ -22,6 +22,20 @@ pub use self::{
 };
 use crate::config::TelemetrySettings;
 
+/// Logs a fault of the server's own work as a warning, or for debugging only if the database is away, of which there is a
+/// line already (`store/outage.rs`).
+macro_rules! log_fault {
+    ($fault:expr, $($rest:tt)+) => {{
+        let fault: &$crate::error::Fault = $fault;
+        if fault.is_passing() && $crate::store::outage::is_on() {
+            tracing::debug!(?fault, $($rest)+);
+        } else {
+            tracing::warn!(?fault, $($rest)+);
+        }
+    }};
+}
+pub(crate) use log_fault;
+
 /// What the process has done since its start.
 #[derive(Debug, Default)]
 pub struct Figures {

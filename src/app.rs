@@ -18,6 +18,7 @@ use crate::{
     coupon::{promise::Promise, stages::Boards, turns::Turns},
     human::{HumanCheck, Proofs, altcha::Altcha},
     inventory::{desk::Desks, origin::Origins},
+    jitter::jitter,
     keys::{KeyFault, SigningKeys},
     limits::Limits,
     outbox::Outbox,

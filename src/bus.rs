@@ -140,9 +140,11 @@ impl Carrier for Postgres {
     fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>> {
         Box::pin(async {
             let moved = self.0.moved();
-            let listener = self.0.listen(CHANNEL).await.map_err(|error| {
-                Fault::from(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
-            })?;
+            let listener = self
+                .0
+                .listen(CHANNEL)
+                .await
+                .map_err(|error| Fault::from(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))?;
             let heard = stream::unfold(listener, |mut listener| async move {
                 // None: the connection broke, and hints were lost with it.
                 let notification = listener.try_recv().await.ok()??;

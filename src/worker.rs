@@ -10,11 +10,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use crate::{
-    account,
-    app::App,
-    coupon,
-    error::Faulty,
-    idempotency, inventory, order, outbox, payment,
+    account, app::App, coupon, error::Faulty, idempotency, inventory, order, outbox, payment,
     telemetry::log_fault,
 };
 
@@ -59,6 +55,7 @@ pub async fn settle(app: &App) -> Faulty<()> {
 /// Learns what other instances committed, and what time it is.
 pub async fn follow(app: &App) -> Faulty<()> {
     app.security.summarise(app.clock.now());
+    app.limits.summarise();
     app.store.settle_outage().await;
     let asked = app.clock.ask();
     if let Some(now) = app.store.database_time().await? {

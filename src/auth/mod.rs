@@ -17,11 +17,11 @@ use chrono::{DateTime, Utc};
 use entity::{AccountId, SessionId, account, account::AccountKind, session};
 use sea_orm::EntityTrait;
 
+pub(crate) use self::request::RequestTag;
 pub use self::{
     network::Network,
     standing::{Doubt, Standing, Verdict, standing},
 };
-pub(crate) use self::request::RequestTag;
 use crate::{
     app::App,
     error::{Fault, Faulty},

@@ -31,16 +31,16 @@ pub async fn standing(app: &App, viewer: &Viewer) -> Standing {
     if until <= app.clock.now() {
         return Standing::Ended;
     }
-    Standing::of(identity, current(app, identity.session).await)
+    Standing::of(identity, &current(app, identity.session).await)
 }
 
 impl Standing {
     /// The standing of a session that was opened as `identity`, and of which this was found.
-    fn of<E>(identity: Identity, found: Result<Option<Identity>, E>) -> Self {
+    fn of<E>(identity: Identity, found: &Result<Option<Identity>, E>) -> Self {
         // A verified e-mail address gives a right, so it ends nothing.
         let email_verified = identity.email_verified;
         match found {
-            Ok(Some(found)) if Identity { email_verified, ..found } == identity => Self::Current,
+            Ok(Some(found)) if Identity { email_verified, ..*found } == identity => Self::Current,
             Ok(_) => Self::Ended,
             Err(_) => Self::Unknown,
         }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn failed_lookup_is_no_sign_out() {
-        let of = |found: Result<Option<Identity>, ()>| Standing::of(identity(), found);
+        let of = |found: Result<Option<Identity>, ()>| Standing::of(identity(), &found);
         assert_eq!(of(Ok(Some(identity()))), Standing::Current);
         assert_eq!(of(Ok(Some(Identity { email_verified: true, ..identity() }))), Standing::Current);
         assert_eq!(of(Ok(Some(Identity { is_operator: false, ..identity() }))), Standing::Ended);

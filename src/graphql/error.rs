@@ -260,11 +260,8 @@ pub fn spent(spent: super::budget::Spent) -> Response {
 pub fn outcome_unknown() -> Response {
     let message =
         "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
-    let error = ApiError {
-        code: "UNAVAILABLE",
-        message: message.to_owned(),
-        retry_after_ms: Some(retry_after_ms()),
-    };
+    let error =
+        ApiError { code: "UNAVAILABLE", message: message.to_owned(), retry_after_ms: Some(retry_after_ms()) };
     let error = async_graphql::Error::from(error).extend_with(|_, extensions| {
         extensions.set("outcomeUnknown", true);
     });

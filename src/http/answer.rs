@@ -288,7 +288,10 @@ mod tests {
     fn what_is_unavailable_says_when_to_come_back() {
         let refusal = Refusal { retry_after_ms: Some(1_200), ..Refusal::new("UNAVAILABLE", "Later.") };
         let errors = errors(&refusal);
-        assert_eq!(errors[0]["extensions"], json!({ "code": "UNAVAILABLE", "retryable": true, "retryAfterMs": 1_200 }));
+        assert_eq!(
+            errors[0]["extensions"],
+            json!({ "code": "UNAVAILABLE", "retryable": true, "retryAfterMs": 1_200 })
+        );
         let answer = Failure::Http(StatusCode::SERVICE_UNAVAILABLE, refusal).answer(Json);
         assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
     }

@@ -150,10 +150,9 @@ fn refused(fault: &Fault) -> Response {
             let refusal = guard::Refusal::new("BAD_REQUEST", why.join("; "));
             Failure::Http(StatusCode::BAD_REQUEST, refusal).answer(MediaType::Json)
         }
-        Fault::Unavailable { .. }
-        | Fault::TimedOut { .. }
-        | Fault::Overloaded { .. }
-        | Fault::Stale(_) => answer::unavailable("Not possible right now; try again."),
+        Fault::Unavailable { .. } | Fault::TimedOut { .. } | Fault::Overloaded { .. } | Fault::Stale(_) => {
+            answer::unavailable("Not possible right now; try again.")
+        }
         Fault::RateLimited { .. } => {
             let message = "Too many calls about this shop; wait.";
             answer::refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)

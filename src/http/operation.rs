@@ -187,7 +187,9 @@ impl Engine {
             let ended = if document.kind == OperationType::Query {
                 let _stop = StopWhenDropped(budget.clone());
                 let patience = Duration::from_secs(self.app.config.documents.query_seconds);
-                timeout(patience, self.app.spawn(work)).await.map_err(|_| graphql::error::spent(Spent::Stopped))
+                timeout(patience, self.app.spawn(work))
+                    .await
+                    .map_err(|_| graphql::error::spent(Spent::Stopped))
             } else {
                 let patience = self.app.config.documents.mutation_time();
                 let call = Call::new(id.as_str(), patience);
@@ -302,7 +304,11 @@ impl Engine {
 
 /// Waits for a mutation. At its deadline it is given up if it has not begun to commit. Otherwise it gets a little longer:
 /// its outcome is worth waiting for.
-async fn in_time<T>(call: &Call, patience: Duration, mut running: JoinHandle<T>) -> Result<Result<T, JoinError>, Response> {
+async fn in_time<T>(
+    call: &Call,
+    patience: Duration,
+    mut running: JoinHandle<T>,
+) -> Result<Result<T, JoinError>, Response> {
     if let Ok(ended) = timeout(patience, &mut running).await {
         return Ok(ended);
     }

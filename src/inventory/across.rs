@@ -45,9 +45,8 @@ pub(super) async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDea
         }
         match attempt_across(app, &deal, &desks, &mut memories).await {
             Ok(Attempt::Committed(held)) => return Ok(held),
-            Ok(Attempt::Unknown) => break,
             Ok(Attempt::Lost) if lost < ATTEMPTS => lost += 1,
-            Ok(Attempt::Lost) => break,
+            Ok(Attempt::Lost | Attempt::Unknown) => break,
             Err(NoDeal::Fault(Fault::Unavailable { .. })) => expected = begun.elapsed(),
             Err(no_deal) => return Err(no_deal),
         }

@@ -215,7 +215,7 @@ impl Desk {
     /// Decides and commits the batch, and answers every job in it.
     async fn work(&self, app: &App, batch: Vec<Job>) {
         let mut batches = VecDeque::from([batch]);
-        let (mut tries, mut lost) = (0, 0);
+        let (mut rounds, mut lost) = (0, 0);
         while let Some(batch) = batches.pop_front() {
             let batch = self.in_time(batch);
             if batch.is_empty() {
@@ -224,7 +224,7 @@ impl Desk {
             let begun = Instant::now();
             let tried = {
                 let mut memory = self.stock.lock().await;
-                let tried = self.observed(app, &mut memory, batch, tries == 0).await;
+                let tried = self.observed(app, &mut memory, batch, rounds == 0).await;
                 if tried.is_err() {
                     // Whatever the memory says now, the database knows better.
                     *memory = None;
@@ -262,10 +262,10 @@ impl Desk {
             app.metrics.desk_retries.inc();
             batches.push_front(again);
             // Not while holding the stock: others may read it meanwhile.
-            if tries > 0 {
-                tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << tries.min(7)))).await;
+            if rounds > 0 {
+                tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << rounds.min(7)))).await;
             }
-            tries += 1;
+            rounds += 1;
         }
     }
 

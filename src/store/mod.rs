@@ -35,8 +35,8 @@ use chrono::{DateTime, Utc};
 use entity::Versioned;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, SqlErr,
-    Statement, TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
+    DbBackend, DbErr, EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, SqlErr, Statement,
+    TransactionOptions, TransactionTrait, Value, sea_query::FromValueTuple,
 };
 use sqlx::{
     postgres::{PgConnectOptions, PgListener},
@@ -44,10 +44,6 @@ use sqlx::{
 };
 
 use self::hosts::Hosts;
-pub(crate) use self::{
-    fault::Unwritten,
-    script::{Guard, Guarded, Script},
-};
 pub use self::{
     address::{AddressError, check as check_address},
     backup::{BackupError, backup},
@@ -58,10 +54,11 @@ pub use self::{
     schema::{SchemaError, SchemaStatus},
     tx::Tx,
 };
-use self::{
-    health::Health,
-    sqlite::Signals,
+pub(crate) use self::{
+    fault::Unwritten,
+    script::{Guard, Guarded, Script},
 };
+use self::{health::Health, sqlite::Signals};
 use crate::{
     call,
     error::{Fault, Faulty},

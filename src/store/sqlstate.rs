@@ -122,17 +122,22 @@ pub(super) fn meaning(error: &DbErr) -> Meaning {
 }
 
 /// Returns what the driver's error means, if it is not of SQLite itself.
-pub(super) fn meaning_of_driver(error: &sqlx::Error) -> Meaning {
-    use sqlx::Error as E;
-    match error {
-        E::Database(error) => error.code().map_or(Meaning::Bug, |code| meaning_of_code(&code)),
-        // A message that ends in the middle, or does not belong to the statement: the connection broke off.
-        E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::BeginFailed => {
-            Meaning::Away
-        }
-        E::AnyDriverError(source) if source.is::<PastDeadline>() => Meaning::TooLate,
-        _ => Meaning::Bug,
+fn meaning_of_driver(error: &sqlx::Error) -> Meaning {
+    use sqlx::Error::{
+        AnyDriverError, BeginFailed, Database, Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed,
+    };
+    if let Database(error) = error {
+        return error.code().map_or(Meaning::Bug, |code| meaning_of_code(&code));
     }
+    if matches!(error, AnyDriverError(source) if source.is::<PastDeadline>()) {
+        return Meaning::TooLate;
+    }
+    // A message that ends in the middle, or does not belong to the statement: the connection broke off.
+    let is_away = matches!(
+        error,
+        Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed
+    );
+    if is_away { Meaning::Away } else { Meaning::Bug }
 }
 
 /// Returns whether a commit that failed with this error may have happened all the same.
@@ -295,7 +300,8 @@ mod tests {
         for code in unknown {
             assert!(may_have_committed(&reported(code)), "{code}");
         }
-        let refused = ["40001", "40P01", "23505", "25006", "53100", "53300", "55P03", "57014", "57P03", "42P01"];
+        let refused =
+            ["40001", "40P01", "23505", "25006", "53100", "53300", "55P03", "57014", "57P03", "42P01"];
         for code in refused {
             assert!(!may_have_committed(&reported(code)), "{code}");
         }

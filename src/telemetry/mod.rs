@@ -6,6 +6,7 @@
 //! Never logged, and in no label: tokens, codes, e-mail addresses, bodies.
 
 pub mod metrics;
+mod minute;
 mod process;
 mod sample;
 pub mod security;
@@ -15,6 +16,7 @@ use std::{io::IsTerminal, sync::atomic::AtomicU64};
 
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub(crate) use self::minute::{Line, Minute};
 pub use self::{
     metrics::{Counted, Metrics},
     sample::sample,

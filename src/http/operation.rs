@@ -184,8 +184,8 @@ impl Engine {
                 response
             };
             let work = work.instrument(span.clone());
+            let _stop = (document.kind == OperationType::Query).then(|| StopWhenDropped(budget.clone()));
             let ended = if document.kind == OperationType::Query {
-                let _stop = StopWhenDropped(budget.clone());
                 let patience = Duration::from_secs(self.app.config.documents.query_seconds);
                 timeout(patience, self.app.spawn(work))
                     .await

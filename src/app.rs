@@ -18,6 +18,7 @@ use crate::{
     coupon::{promise::Promise, stages::Boards, turns::Turns},
     human::{HumanCheck, Proofs, altcha::Altcha},
     inventory::{desk::Desks, origin::Origins},
+    jitter::jitter,
     keys::{KeyFault, SigningKeys},
     limits::Limits,
     outbox::Outbox,
@@ -200,7 +201,7 @@ impl App {
 
     /// A random number from `least` to `most`, so that many do not come back at once.
     pub fn jitter(&self, least: u64, most: u64) -> u64 {
-        least + u64::from_le_bytes(self.random()) % (most.saturating_sub(least) + 1)
+        jitter(least, most)
     }
 
     /// Whether requests can be served: the database answers, and takes writes.

@@ -12,7 +12,7 @@ use std::{
 
 use entity::InventoryId;
 use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
-use sea_orm::DbBackend;
+use sea_orm::{DbBackend, DbErr, RuntimeErr};
 use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
@@ -140,10 +140,11 @@ impl Carrier for Postgres {
     fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>> {
         Box::pin(async {
             let moved = self.0.moved();
-            let listener = self.0.listen(CHANNEL).await.map_err(|error| {
-                tracing::warn!(%error, "hints cannot be heard now");
-                Fault::Unavailable
-            })?;
+            let listener = self
+                .0
+                .listen(CHANNEL)
+                .await
+                .map_err(|error| Fault::from(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))?;
             let heard = stream::unfold(listener, |mut listener| async move {
                 // None: the connection is lost, and hints with it.
                 let heard = read(&listener.next().await?).map_or(Heard::Missed, Heard::Hint);

@@ -7,6 +7,8 @@
 
 use std::error::Error as StdError;
 
+use crate::jitter::jitter;
+
 /// An operation's failure: its own refusal, or a fault that can happen anywhere.
 #[derive(Debug)]
 pub enum Error<R> {
@@ -46,10 +48,23 @@ pub enum Fault {
         /// After how many milliseconds to try again.
         retry_after_ms: u64,
     },
-    /// A dependency did not answer in time; trying again may help.
-    Unavailable,
+    /// A dependency did not answer in time, or says that it cannot now; trying again may help.
+    Unavailable {
+        /// After how many milliseconds to try again.
+        retry_after_ms: u64,
+    },
+    /// The call was not done at its deadline and was given up; nothing was done, and trying again may help.
+    TimedOut {
+        /// After how many milliseconds to try again.
+        retry_after_ms: u64,
+    },
     /// Our bug, or the database's trouble: logged once at the boundary, shown to nobody.
     Internal(Box<dyn StdError + Send + Sync>),
+}
+
+/// After how many milliseconds to come back to what is not available.
+pub(crate) fn retry_after_ms() -> u64 {
+    jitter(500, 2_000)
 }
 
 /// One malformed part of an input.
@@ -75,6 +90,21 @@ impl Fault {
     /// One malformed part of the input.
     pub fn invalid(path: &str, why: impl Into<String>) -> Self {
         Self::Invalid(vec![Invalid { path: path.split('.').map(str::to_owned).collect(), why: why.into() }])
+    }
+
+    /// Trying again may help, in a moment.
+    pub fn unavailable() -> Self {
+        Self::Unavailable { retry_after_ms: retry_after_ms() }
+    }
+
+    /// There was no time left to do it.
+    pub fn timed_out() -> Self {
+        Self::TimedOut { retry_after_ms: retry_after_ms() }
+    }
+
+    /// Returns whether the fault passes by itself or by the operator's doing, and so is no bug.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::TimedOut { .. } | Self::Overloaded { .. })
     }
 
     /// A fault of ours, with its source for the log.

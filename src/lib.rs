@@ -52,7 +52,8 @@
 //! - Nobody is charged without a seat: an amount is collected only after the commit that sold the seats.
 //! - A deadline is compared with the [`clock`], which follows the database's; no sweeper is needed for correctness.
 //! - Database text never reaches a client: resolvers return [`graphql::error::ApiError`], which has no `Display`.
-//! - What is absent on purpose: repository and service traits, global statics, unbounded channels, `derive` of API types
+//! - What is absent on purpose: repository and service traits, global statics (but the count of
+//!   an outage, `store/outage.rs`, because an error knows no store), unbounded channels, `derive` of API types
 //!   on rows.
 //!
 //! # Lock order
@@ -74,7 +75,7 @@
 //!
 //! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
-//! The plumbing: [`app`], [`audit`], [`auth`], `bus`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], [`keys`], [`limits`],
+//! The plumbing: [`app`], [`audit`], [`auth`], `bus`, `call`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`],
 //! [`money`], [`outbox`],
 //! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`worker`]. [`demo`] fills an empty database.
 //! `tests/it/layers.rs` keeps the arrows between them.
@@ -84,6 +85,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 mod bus;
+mod call;
 pub mod category;
 pub mod clock;
 pub mod config;
@@ -96,6 +98,7 @@ pub mod http;
 pub mod human;
 pub mod idempotency;
 pub mod inventory;
+mod jitter;
 pub mod keys;
 pub mod limits;
 pub mod money;

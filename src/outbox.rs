@@ -25,6 +25,7 @@ use crate::{
     app::App,
     error::Faulty,
     store::{Rows, Tx},
+    telemetry::log_fault,
 };
 
 /// Facts read at once.
@@ -183,7 +184,7 @@ pub async fn tail(app: App) {
                     continue;
                 }
             }
-            Err(fault) => tracing::warn!(?fault, "the outbox could not be read"),
+            Err(fault) => log_fault!(&fault, "the outbox could not be read"),
         }
         tokio::select! {
             () = woken => {}

@@ -10,11 +10,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use crate::{
-    account,
-    app::App,
-    coupon,
-    error::{Fault, Faulty},
-    idempotency, inventory, order, outbox, payment,
+    account, app::App, coupon, error::Faulty, idempotency, inventory, order, outbox, payment,
+    telemetry::log_fault,
 };
 
 /// How often overdue reservations are written down: the map shows a lapsed seat within this.
@@ -58,6 +55,8 @@ pub async fn settle(app: &App) -> Faulty<()> {
 /// Learns what other instances committed, and what time it is.
 pub async fn follow(app: &App) -> Faulty<()> {
     app.security.summarise(app.clock.now());
+    app.limits.summarise();
+    app.store.settle_outage().await;
     let asked = app.clock.ask();
     if let Some(now) = app.store.database_time().await? {
         app.clock.observe(asked, now);
@@ -109,9 +108,7 @@ fn every(
             of.metrics.worker_round(name, round.is_err(), begun.elapsed());
             match round {
                 Ok(()) => {}
-                Err(Fault::Unavailable | Fault::Overloaded { .. }) => {
-                    tracing::warn!(worker = name, "the database is busy; trying again");
-                }
+                Err(fault) if fault.is_passing() => log_fault!(&fault, worker = name, "trying again"),
                 Err(fault) => tracing::error!(worker = name, ?fault, "a round failed; trying again"),
             }
             tokio::select! {
@@ -133,7 +130,7 @@ fn always(
         loop {
             if let Err(fault) = task(&of).await {
                 of.metrics.worker_round(name, true, Duration::ZERO);
-                tracing::warn!(worker = name, ?fault, "failed; trying again");
+                log_fault!(&fault, worker = name, "failed; trying again");
                 tokio::time::sleep(RETRY).await;
             }
         }

@@ -8,6 +8,7 @@ mod fair_queue;
 mod network;
 pub mod password;
 mod request;
+mod standing;
 pub mod token;
 
 use std::sync::Arc;
@@ -16,8 +17,11 @@ use chrono::{DateTime, Utc};
 use entity::{AccountId, SessionId, account, account::AccountKind, session};
 use sea_orm::EntityTrait;
 
-pub use self::network::Network;
-use self::request::RequestTag;
+pub(crate) use self::request::RequestTag;
+pub use self::{
+    network::Network,
+    standing::{Doubt, Standing, Verdict, standing},
+};
 use crate::{
     app::App,
     error::{Fault, Faulty},
@@ -143,17 +147,6 @@ pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Reje
         .filter(|identity| identity.account.0 == claims.subject.id)
         .ok_or(Rejected::Token)?;
     Ok(Viewer::signed_in(identity, claims.expires_at))
-}
-
-/// Whether the viewer's session still goes on; asked again and again by what lives longer than a request.
-pub async fn is_current(app: &App, viewer: &Viewer) -> bool {
-    let Some((identity, until)) = viewer.account else { return true };
-    until > app.clock.now()
-        // A verified e-mail address gives a right, so it ends nothing.
-        && current(app, identity.session).await.is_ok_and(|found| {
-            let email_verified = identity.email_verified;
-            found.map(|found| Identity { email_verified, ..found }) == Some(identity)
-        })
 }
 
 /// Returns whether the viewer's token is still valid, within the leeway in which it was accepted.

@@ -2,7 +2,7 @@
 
 /// A request id of at most 64 characters, which is what `http` lets through.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct RequestTag {
+pub(crate) struct RequestTag {
     length: u8,
     bytes: [u8; Self::MAX],
 }
@@ -11,7 +11,7 @@ impl RequestTag {
     const MAX: usize = 64;
 
     /// Keeps an id; `None` if it is too long or not ASCII.
-    pub(super) fn of(id: &str) -> Option<Self> {
+    pub(crate) fn of(id: &str) -> Option<Self> {
         let length = u8::try_from(id.len()).ok().filter(|_| id.len() <= Self::MAX && id.is_ascii())?;
         let mut bytes = [0; Self::MAX];
         bytes[..id.len()].copy_from_slice(id.as_bytes());
@@ -19,7 +19,7 @@ impl RequestTag {
     }
 
     /// Returns the id.
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.length.into()]).unwrap_or_default()
     }
 }

@@ -1,5 +1,7 @@
 //! Settings of GraphQL documents: which are accepted, and what one operation may cost.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::{ConfigError, Manifest};
@@ -22,8 +24,9 @@ pub struct DocumentSettings {
     /// Seconds that a query may take; then it is stopped.
     #[arg(long, global = true, env = "TESSERA_QUERY_SECONDS", default_value_t = 10)]
     pub query_seconds: u64,
-    /// Seconds that a client waits for a mutation; it goes on, and repeating it with its key tells the outcome.
-    #[arg(long, global = true, env = "TESSERA_MUTATION_SECONDS", default_value_t = 60)]
+    /// Seconds that a mutation may take; then it is given up and nothing was done. One that has begun to commit goes on,
+    /// and repeating it with its key tells the outcome.
+    #[arg(long, global = true, env = "TESSERA_MUTATION_SECONDS", default_value_t = 10)]
     pub mutation_seconds: u64,
     /// MiB of parsed documents kept in memory.
     #[arg(long, global = true, env = "TESSERA_DOCUMENT_CACHE_MIB", default_value_t = 64)]
@@ -75,8 +78,8 @@ impl DocumentSettings {
             ),
             ("TESSERA_QUERY_SECONDS must be between 1 and 3600", (1..=3_600).contains(&self.query_seconds)),
             (
-                "TESSERA_MUTATION_SECONDS must be between 5 and 3600",
-                (5..=3_600).contains(&self.mutation_seconds),
+                "TESSERA_MUTATION_SECONDS must be between 1 and 3600",
+                (1..=3_600).contains(&self.mutation_seconds),
             ),
             (
                 "TESSERA_DOCUMENT_CACHE_MIB must be between 1 and 4096",
@@ -87,6 +90,11 @@ impl DocumentSettings {
             Some((why, _)) => Err(ConfigError::Documents(why)),
             None => Ok(()),
         }
+    }
+
+    /// How long a mutation may take.
+    pub fn mutation_time(&self) -> Duration {
+        Duration::from_secs(self.mutation_seconds)
     }
 
     /// The sum of the costs of all running operations.

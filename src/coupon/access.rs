@@ -60,7 +60,7 @@ pub async fn reserve(
         // Given away, given back or refunded at the same moment: say which.
         Err(Error::Fault(Fault::Stale(_))) => {
             opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
-            Err(Fault::Unavailable.into())
+            Err(Fault::unavailable().into())
         }
         reserved => reserved.map_err(|error| error.map_refusal(Refusal::Places)),
     }

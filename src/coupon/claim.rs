@@ -31,6 +31,7 @@ use crate::{
     outbox,
     page::{self, Page, Window},
     store::{Tx, save_versioned},
+    telemetry::log_fault,
 };
 
 /// How often a claim is made out anew because the coupon was changed meanwhile.
@@ -97,7 +98,7 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
             }
         }
     }
-    Err(Fault::Unavailable.into())
+    Err(Fault::unavailable().into())
 }
 
 /// What was claimed under the key before. Given away since, it is the other's business what becomes of it.
@@ -145,8 +146,8 @@ pub(super) async fn grant(
         }
         Err(NoDeal::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
         Err(NoDeal::KeyUsed) => {
-            let key = wish.key.ok_or(Fault::Unavailable)?;
-            let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
+            let key = wish.key.ok_or_else(Fault::unavailable)?;
+            let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
             replayed(app, wish.buyer, subject).await.map(Some)
         }
         Err(NoDeal::Fault(fault)) => Err(fault.into()),
@@ -180,12 +181,12 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
             Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => promise::forget(app, input.coupon),
             Err(NoDeal::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
             Err(NoDeal::KeyUsed) => {
-                return reserved(app, &key).await?.ok_or(Fault::Unavailable.into());
+                return reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into());
             }
             Err(NoDeal::Fault(fault)) => return Err(fault.into()),
         }
     }
-    Err(Fault::Unavailable.into())
+    Err(Fault::unavailable().into())
 }
 
 /// What was reserved under the key before.
@@ -238,10 +239,10 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
             match (claim.state, usable(&claim, app.clock.now())) {
                 (ClaimState::Released, _) => Ok(claim),
                 (_, Err(refusal)) => Err(Error::Refused(refusal)),
-                (_, Ok(())) => Err(Fault::Unavailable.into()),
+                (_, Ok(())) => Err(Fault::unavailable().into()),
             }
         }
-        Err(NoDeal::KeyUsed) => Err(Fault::Unavailable.into()),
+        Err(NoDeal::KeyUsed) => Err(Fault::unavailable().into()),
         Err(NoDeal::Fault(fault)) => Err(fault.into()),
     }
 }
@@ -332,7 +333,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
             // Another instance was first.
             Err(Fault::Stale(_)) => {}
             // One claim in trouble is no reason to leave the others.
-            Err(fault) => tracing::warn!(claim = %claim.id.0, ?fault, "a claim could not be ended"),
+            Err(fault) => log_fault!(&fault, claim = %claim.id.0, "a claim could not be ended"),
         }
     }
     if !due.is_empty() {

@@ -44,6 +44,7 @@ use crate::{
     app::App,
     error::{Fault, Faulty},
     inventory, page,
+    telemetry::log_fault,
 };
 
 /// The coupon, whoever may see it.
@@ -85,6 +86,6 @@ pub async fn scopes_of(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<scope::Model
 /// open inventories; the change itself is a fact, and must not be told as a failure.
 async fn follow(app: &App, id: CouponId) {
     if let Err(fault) = inventory::catch_up(app, id).await {
-        tracing::warn!(?fault, coupon.id = %id.0, "an inventory could not follow its coupon yet");
+        log_fault!(&fault, coupon.id = %id.0, "an inventory could not follow its coupon yet");
     }
 }

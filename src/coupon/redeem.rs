@@ -65,7 +65,7 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
             // Another counter was first: look again.
             Err(Error::Fault(Fault::Stale(_))) => {}
             Ok(None) => {
-                let subject = key.subject(app.store.read()).await?.ok_or(Fault::Unavailable)?;
+                let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
                 return redeemed(app, RedemptionId(subject)).await;
             }
             Ok(Some(done)) => {
@@ -82,7 +82,7 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
             Err(error) => return Err(error),
         }
     }
-    Err(Fault::Unavailable.into())
+    Err(Fault::unavailable().into())
 }
 
 /// The claim with the code, if it is of a shop whose scanner the viewer is.
@@ -233,6 +233,6 @@ fn left(claim: &claim::Model, terms: &Terms, amount: Option<&(i64, String)>) -> 
 
 async fn redeemed(app: &App, id: RedemptionId) -> Result<Redeemed, Refusal> {
     let redemption = redemption::Entity::find_by_id(id).one(app.store.read()).await?;
-    let redemption = redemption.ok_or(Fault::Unavailable)?;
+    let redemption = redemption.ok_or_else(Fault::unavailable)?;
     Ok(Redeemed { claim: by_id(app, redemption.claim_id).await?, redemption })
 }

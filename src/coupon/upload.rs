@@ -151,7 +151,7 @@ async fn add(app: &App, coupon: &coupon::Model, batch: Batch) -> Result<Added, R
             Written::Taken | Written::KeyUsed => {}
         }
     }
-    Err(Fault::Unavailable.into())
+    Err(Fault::unavailable().into())
 }
 
 /// Those of the lines whose codes the shop has already.

@@ -18,6 +18,7 @@ use crate::{
     inventory, page,
     shop::rules::Power,
     store::Tx,
+    telemetry::log_fault,
     venue,
 };
 
@@ -90,6 +91,6 @@ async fn scopes_in_tx(tx: &Tx, id: EventId) -> Faulty<Vec<scope::Model>> {
 /// open inventories; the change itself is a fact, and must not be told as a failure.
 async fn follow(app: &App, id: EventId) {
     if let Err(fault) = inventory::catch_up(app, id).await {
-        tracing::warn!(?fault, event.id = %id.0, "an inventory could not follow its event yet");
+        log_fault!(&fault, event.id = %id.0, "an inventory could not follow its event yet");
     }
 }

@@ -11,7 +11,7 @@ use async_graphql::{ErrorExtensions, Interface, Pos, Response};
 
 use crate::{
     app::App,
-    error::{Error, Fault, Invalid},
+    error::{Error, Fault, Invalid, retry_after_ms},
 };
 
 /// A top-level error.
@@ -174,7 +174,8 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
         | Fault::Overloaded { .. }
         | Fault::TooManyGuesses { .. }
         | Fault::RateLimited { .. }
-        | Fault::Unavailable
+        | Fault::Unavailable { .. }
+        | Fault::TimedOut { .. }
         | Fault::Internal(_)) => Err(fault.into()),
     }
 }
@@ -219,7 +220,16 @@ impl From<Fault> for ApiError {
                 message: "too many calls; nothing was done, wait".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
-            Fault::Unavailable => plain("UNAVAILABLE", "not possible right now; try again with the same key"),
+            Fault::Unavailable { retry_after_ms } => Self {
+                code: "UNAVAILABLE",
+                message: "not possible right now; try again with the same key".to_owned(),
+                retry_after_ms: Some(retry_after_ms),
+            },
+            Fault::TimedOut { retry_after_ms } => Self {
+                code: "UNAVAILABLE",
+                message: "this took too long and was given up; nothing was done, try again".to_owned(),
+                retry_after_ms: Some(retry_after_ms),
+            },
             Fault::Internal(source) => {
                 tracing::error!(error = %source, debug = ?source, "an operation failed");
                 plain("INTERNAL", "internal error")
@@ -245,11 +255,22 @@ pub fn spent(spent: super::budget::Spent) -> Response {
     ApiError::from(spent).into_response()
 }
 
-/// The answer to a mutation that takes too long. It goes on, and the same key tells its outcome later.
+/// The answer to a mutation that takes too long and has begun to commit. It goes on, and the same key tells its outcome
+/// later.
 pub fn outcome_unknown() -> Response {
     let message =
         "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
-    ApiError::new("UNAVAILABLE", message).into_response()
+    let error =
+        ApiError { code: "UNAVAILABLE", message: message.to_owned(), retry_after_ms: Some(retry_after_ms()) };
+    let error = async_graphql::Error::from(error).extend_with(|_, extensions| {
+        extensions.set("outcomeUnknown", true);
+    });
+    Response::from_errors(vec![error.into_server_error(Pos::default())])
+}
+
+/// The answer to a mutation that was given up at its deadline: nothing was done.
+pub fn given_up() -> Response {
+    ApiError::from(Fault::timed_out()).into_response()
 }
 
 /// The answer to an operation that is one too many: nothing was done.

@@ -169,7 +169,7 @@ impl Loaders {
         K: Send + Sync + Hash + Eq + Clone + 'static,
         Batch: Loader<K, Error = Shared>,
     {
-        self.budget.check().map_err(|_| Fault::Unavailable)?;
+        self.budget.check().map_err(|_| Fault::unavailable())?;
         self.batch.load_one(key).await.map_err(|fault| unshare(&fault))
     }
 }
@@ -181,7 +181,7 @@ impl Loaders {
         K: Send + Sync + Hash + Eq + Clone + 'static,
         Batch: Loader<K, Error = Shared>,
     {
-        self.budget.check().map_err(|_| Fault::Unavailable)?;
+        self.budget.check().map_err(|_| Fault::unavailable())?;
         self.batch.load_many(keys).await.map_err(|fault| unshare(&fault))
     }
 }
@@ -198,7 +198,7 @@ pub(crate) type Shared = Arc<Fault>;
 /// Gives the shared failure to one of them.
 pub(crate) fn unshare(fault: &Shared) -> Fault {
     match &**fault {
-        Fault::Unavailable => Fault::Unavailable,
+        Fault::Unavailable { retry_after_ms } => Fault::Unavailable { retry_after_ms: *retry_after_ms },
         Fault::Unauthenticated => Fault::Unauthenticated,
         Fault::RateLimited { retry_after_ms } => Fault::RateLimited { retry_after_ms: *retry_after_ms },
         fault @ (Fault::Invalid(_)
@@ -208,6 +208,7 @@ pub(crate) fn unshare(fault: &Shared) -> Fault {
         | Fault::Forbidden(_)
         | Fault::Overloaded { .. }
         | Fault::TooManyGuesses { .. }
+        | Fault::TimedOut { .. }
         | Fault::Internal(_)) => Fault::internal(format!("a batch read failed: {fault:?}")),
     }
 }

@@ -56,12 +56,12 @@ impl Loader<LongText> for Batch {
         let mut known = self.texts.0.lock().await;
         let missing: Vec<LongText> = keys.iter().copied().filter(|key| !known.contains_key(key)).collect();
         for keys in missing.chunks(PART) {
-            self.budget.check().map_err(|_| Fault::Unavailable)?;
+            self.budget.check().map_err(|_| Fault::unavailable())?;
             let texts = self.part(keys).await?;
             let bytes = texts.iter().map(|(_, text)| text.len()).sum::<usize>();
             known.extend(texts.into_iter().map(|(key, text)| (key, text.into())));
             let charged = self.budget.charge_read(u64::try_from(bytes).unwrap_or(u64::MAX));
-            charged.map_err(|_| Fault::Unavailable)?;
+            charged.map_err(|_| Fault::unavailable())?;
         }
         Ok(keys.iter().filter_map(|key| Some((*key, known.get(key)?.clone()))).collect())
     }

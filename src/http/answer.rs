@@ -94,11 +94,13 @@ fn thousandths(text: &str) -> Option<u16> {
 
 /// The answer of an operation that was handed to the executor. Whoever is to come back later finds when in a header as
 /// well, whatever the status is: an operation that ran is a 200, also when it could do nothing. One that was not even
-/// let in is a 503, for the sake of proxies, which know nothing of GraphQL.
+/// let in, or was given up, is a 503, for the sake of proxies, which know nothing of GraphQL. One whose outcome is not
+/// known is not: a proxy might send it again.
 pub(super) fn executed(media: MediaType, response: &GraphqlResponse) -> Response {
     let later = retry_after(response);
     let mut answer = if was_refused(response) {
-        let status = later.map_or(media.refused_status(), |_| StatusCode::SERVICE_UNAVAILABLE);
+        let is_undone = later.is_some() && !is_unknown(response);
+        let status = if is_undone { StatusCode::SERVICE_UNAVAILABLE } else { media.refused_status() };
         reply(media, status, json!({ "errors": response.errors }).to_string())
     } else {
         match serde_json::to_string(response) {
@@ -120,6 +122,12 @@ fn retry_after(response: &GraphqlResponse) -> Option<u64> {
         _ => None,
     });
     after.max().map(|after| after.div_ceil(1_000))
+}
+
+/// Whether an operation may have done something although it was not answered.
+fn is_unknown(response: &GraphqlResponse) -> bool {
+    let mut extensions = response.errors.iter().filter_map(|error| error.extensions.as_ref());
+    extensions.any(|extensions| extensions.get("outcomeUnknown") == Some(&Value::Boolean(true)))
 }
 
 /// The answer of an operation in which nothing failed; the body is its response.
@@ -164,6 +172,9 @@ impl Failure {
             Self::Limited(exceeded) => return limit::answer(media, &exceeded),
         };
         let mut response = reply(media, status, json!({ "errors": errors(&refusal) }).to_string());
+        if let Some(after) = refusal.retry_after_ms {
+            response.headers_mut().insert(header::RETRY_AFTER, after.div_ceil(1_000).into());
+        }
         if let Some((name, value)) = header {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
@@ -172,6 +183,11 @@ impl Failure {
 }
 
 impl Failure {
+    /// Not possible right now, but in a moment.
+    pub(super) fn unavailable(message: &'static str) -> Self {
+        Self::Http(StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable(message))
+    }
+
     /// The refusal alone, for transports without a status.
     pub(super) fn into_refusal(self) -> Refusal {
         match self {
@@ -195,6 +211,11 @@ pub(super) fn refused(status: StatusCode, code: &'static str, message: &'static 
     Failure::Http(status, Refusal::new(code, message)).answer(MediaType::Json)
 }
 
+/// The same for what is not possible right now, but in a moment.
+pub(super) fn unavailable(message: &'static str) -> Response {
+    Failure::unavailable(message).answer(MediaType::Json)
+}
+
 /// Our own fault.
 pub(super) fn internal() -> Refusal {
     Refusal::new("INTERNAL", "An internal error occurred.")
@@ -202,7 +223,12 @@ pub(super) fn internal() -> Refusal {
 
 /// A refusal as GraphQL errors.
 pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
-    json!([{ "message": refusal.message, "extensions": { "code": refusal.code } }])
+    let mut extensions = json!({ "code": refusal.code });
+    if let Some(after) = refusal.retry_after_ms {
+        extensions["retryable"] = true.into();
+        extensions["retryAfterMs"] = after.into();
+    }
+    json!([{ "message": refusal.message, "extensions": extensions }])
 }
 
 pub(super) fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>) -> Response {
@@ -246,6 +272,28 @@ mod tests {
             assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
         }
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_no_service_unavailable() {
+        let response = crate::graphql::error::outcome_unknown();
+        assert_eq!(executed(Json, &response).status(), StatusCode::OK);
+        assert!(executed(Json, &response).headers().contains_key(header::RETRY_AFTER));
+        let given_up = executed(GraphqlResponse, &crate::graphql::error::given_up());
+        assert_eq!(given_up.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(given_up.headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[test]
+    fn what_is_unavailable_says_when_to_come_back() {
+        let refusal = Refusal { retry_after_ms: Some(1_200), ..Refusal::new("UNAVAILABLE", "Later.") };
+        let errors = errors(&refusal);
+        assert_eq!(
+            errors[0]["extensions"],
+            json!({ "code": "UNAVAILABLE", "retryable": true, "retryAfterMs": 1_200 })
+        );
+        let answer = Failure::Http(StatusCode::SERVICE_UNAVAILABLE, refusal).answer(Json);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "2");
     }
 
     #[test]

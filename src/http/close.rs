@@ -18,7 +18,7 @@ impl Close {
     pub(super) const TOO_BIG: Self = Self { code: 1009, reason: "Message too big" };
     /// The server is going down; another one, or the same one soon, will answer.
     pub(super) const RESTART: Self = Self { code: 1012, reason: "Service restart" };
-    /// We could not find out in time who is calling.
+    /// We could not find out in time who is calling, or whether the session still goes on.
     pub(super) const BUSY: Self = Self { code: 1013, reason: "Try again later" };
     /// Something other than `connection_init` came first.
     pub(super) const UNAUTHORIZED: Self = Self { code: 4401, reason: "Unauthorized" };

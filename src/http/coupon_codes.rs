@@ -150,9 +150,8 @@ fn refused(fault: &Fault) -> Response {
             let refusal = guard::Refusal::new("BAD_REQUEST", why.join("; "));
             Failure::Http(StatusCode::BAD_REQUEST, refusal).answer(MediaType::Json)
         }
-        Fault::Unavailable | Fault::Overloaded { .. } | Fault::Stale(_) => {
-            let message = "Not possible right now; try again.";
-            answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+        Fault::Unavailable { .. } | Fault::TimedOut { .. } | Fault::Overloaded { .. } | Fault::Stale(_) => {
+            answer::unavailable("Not possible right now; try again.")
         }
         Fault::RateLimited { .. } => {
             let message = "Too many calls about this shop; wait.";

@@ -22,6 +22,7 @@ use crate::{
         export::Export,
         turns::{NoTurn, Turn},
     },
+    telemetry::log_fault,
 };
 
 /// After how many seconds to come back.
@@ -77,7 +78,7 @@ pub(super) fn give_out(app: &App, mut export: Export, turn: Turn) -> Body {
                 Ok(Some(bytes)) => Part::Bytes(bytes),
                 Ok(None) => break,
                 Err(fault) => {
-                    tracing::error!(?fault, "codes could not be given out to their end");
+                    log_fault!(&fault, "codes could not be given out to their end");
                     return;
                 }
             };

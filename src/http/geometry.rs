@@ -193,9 +193,8 @@ fn not_found() -> Response {
 fn refused(fault: &Fault) -> Response {
     match fault {
         Fault::NotFound(_) => not_found(),
-        Fault::Unavailable | Fault::Overloaded { .. } => {
-            let message = "Not possible right now; try again.";
-            answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+        Fault::Unavailable { .. } | Fault::TimedOut { .. } | Fault::Overloaded { .. } => {
+            answer::unavailable("Not possible right now; try again.")
         }
         Fault::Invalid(_)
         | Fault::Stale(_)

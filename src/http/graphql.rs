@@ -204,10 +204,9 @@ pub(super) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result
     auth::authenticate(&engine.app, token).await.map_err(|rejected| match rejected {
         Rejected::Token => token_refused(),
         // The token may be good: a client that took this for a refusal would throw its session away.
-        Rejected::Unavailable => Failure::Http(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::new("UNAVAILABLE", "Your session cannot be looked up right now: try again shortly."),
-        ),
+        Rejected::Unavailable => {
+            Failure::unavailable("Your session cannot be looked up right now: try again shortly.")
+        }
     })
 }
 

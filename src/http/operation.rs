@@ -2,7 +2,8 @@
 //!
 //! A query ends at its deadline, and when nobody waits for it any more: its client went away, or completed it. It runs in
 //! a task of its own, and is not dropped with its client, because a statement may be under way on a pooled connection.
-//! Its [`Budget`] stops it between two fields instead. A mutation is never stopped.
+//! Its [`Budget`] stops it between two fields instead. A mutation is given up at its deadline unless it has begun to
+//! [commit](Call); then it goes on, whoever waits for it.
 
 use super::{
     admission::{Admission, Class, Load},
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
+    call::Call,
     graphql::{
         self, Batches, Run, Schema,
         budget::{Budget, Spent},
@@ -35,7 +37,11 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, future::ready, stream, stream::BoxStream};
 use serde_json::{Map, json};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 use tracing::{Instrument, Span};
 
 /// What every handler needs to run operations.
@@ -61,6 +67,8 @@ pub(super) struct Engine {
     pub answers: Arc<Answers>,
 }
 
+/// How much longer a mutation may take that has begun to commit: about as long as one statement may.
+const COMMIT_GRACE: Duration = Duration::from_secs(5);
 /// How many times as large as a query's response a mutation's may be.
 const MUTATION_BYTES: u64 = 4;
 
@@ -175,13 +183,22 @@ impl Engine {
                 drop(permit);
                 response
             };
-            let running = self.app.spawn(work.instrument(span.clone()));
+            let work = work.instrument(span.clone());
             let _stop = (document.kind == OperationType::Query).then(|| StopWhenDropped(budget.clone()));
-            match timeout(self.patience(document.kind), running).await {
+            let ended = if document.kind == OperationType::Query {
+                let patience = Duration::from_secs(self.app.config.documents.query_seconds);
+                timeout(patience, self.app.spawn(work))
+                    .await
+                    .map_err(|_| graphql::error::spent(Spent::Stopped))
+            } else {
+                let patience = self.app.config.documents.mutation_time();
+                let call = Call::new(id.as_str(), patience);
+                in_time(&call, patience, self.app.spawn(call.clone().scope(work))).await
+            };
+            match ended {
                 Ok(Ok(response)) => Self::within(&budget, response),
                 Ok(Err(_)) => panicked(id, span),
-                Err(_) if document.kind == OperationType::Query => graphql::error::spent(Spent::Stopped),
-                Err(_) => graphql::error::outcome_unknown(),
+                Err(response) => response,
             }
         } else {
             Response::from_errors(document.faults.clone())
@@ -212,15 +229,6 @@ impl Engine {
             }
             OperationType::Subscription => Budget::unlimited(),
         }
-    }
-
-    /// How long a caller waits.
-    fn patience(&self, kind: OperationType) -> Duration {
-        let settings = &self.app.config.documents;
-        Duration::from_secs(match kind {
-            OperationType::Query => settings.query_seconds,
-            OperationType::Mutation | OperationType::Subscription => settings.mutation_seconds,
-        })
     }
 
     /// The response, or why it is too large. What was built of it is thrown away before it is written.
@@ -292,6 +300,22 @@ impl Engine {
             })
             .boxed()
     }
+}
+
+/// Waits for a mutation. At its deadline it is given up if it has not begun to commit. Otherwise it gets a little longer:
+/// its outcome is worth waiting for.
+async fn in_time<T>(
+    call: &Call,
+    patience: Duration,
+    mut running: JoinHandle<T>,
+) -> Result<Result<T, JoinError>, Response> {
+    if let Ok(ended) = timeout(patience, &mut running).await {
+        return Ok(ended);
+    }
+    if call.give_up() {
+        return Err(graphql::error::given_up());
+    }
+    timeout(COMMIT_GRACE, running).await.map_err(|_| graphql::error::outcome_unknown())
 }
 
 /// Stops a query when nobody waits for it any more.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{self, Rejected, Viewer},
+    auth::{self, Doubt, Rejected, Verdict, Viewer},
     telemetry::{Counted, Event},
 };
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
@@ -43,6 +43,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
         heard: Instant::now(),
         expires: None,
         asked_again: Instant::now() + ASK_AGAIN,
+        doubt: Doubt::default(),
         caller: None,
         engine,
         patience,
@@ -85,6 +86,8 @@ struct Reader {
     expires: Option<Instant>,
     /// When it is asked again whether the caller's session still goes on.
     asked_again: Instant,
+    /// Since when it is not known whether it does.
+    doubt: Doubt,
     /// When anything came last.
     heard: Instant,
     /// Cancelled by the writer when it gives up, and by us at the end.
@@ -105,10 +108,11 @@ impl Reader {
                 () = self.engine.app.shutdown.cancelled() => return Some(Close::RESTART),
                 () = self.stop.cancelled() => return None,
                 () = sleep_until(self.asked_again), if self.expires.is_some() => {
-                    if self.was_signed_out().await {
-                        return Some(Close::FORBIDDEN);
+                    match self.judge().await {
+                        Verdict::Stay => continue,
+                        Verdict::End => return Some(Close::FORBIDDEN),
+                        Verdict::GiveUp => return Some(Close::BUSY),
                     }
-                    continue;
                 }
                 message = timeout_at(deadline, self.stream.next()) => message,
             };
@@ -136,13 +140,12 @@ impl Reader {
         }
     }
 
-    /// Whether the caller signed out, or lost the account's rights, since the socket was opened.
-    async fn was_signed_out(&mut self) -> bool {
+    /// Whether the socket ends because the caller signed out, or lost the account's rights, since it was opened.
+    async fn judge(&mut self) -> Verdict {
+        let Some(caller) = &self.caller else { return Verdict::Stay };
+        let standing = auth::standing(&self.engine.app, &caller.viewer).await;
         self.asked_again = Instant::now() + ASK_AGAIN;
-        match &self.caller {
-            Some(caller) => !auth::is_current(&self.engine.app, &caller.viewer).await,
-            None => false,
-        }
+        self.doubt.judge(standing, Instant::now())
     }
 
     /// The next moment at which silence ends the socket, and what it is told then.

@@ -110,7 +110,7 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
         );
     }
     if app.shutdown.is_cancelled() {
-        return answer::refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The server is going down.");
+        return answer::unavailable("The server is going down.");
     }
     let upgrade = upgrade.protocols([message::PROTOCOL]);
     if upgrade.selected_protocol().is_none() {

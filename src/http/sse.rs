@@ -42,7 +42,10 @@ use super::{
     socket::{Patience, StreamPlaces},
     subscriber,
 };
-use crate::{auth, telemetry::Event};
+use crate::{
+    auth::{self, Doubt, Verdict},
+    telemetry::Event,
+};
 
 /// The header in which a client sends the `id` of the last event that it has.
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -73,7 +76,7 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
         return refused(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message);
     }
     if engine.app.shutdown.is_cancelled() {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The server is going down.");
+        return Err(Failure::unavailable("The server is going down."));
     }
     let (caller, params) = graphql::read(engine, id, parts, body).await?;
     let caller = Caller { transport: Transport::Events, ..caller };
@@ -185,7 +188,7 @@ impl Stream {
     async fn watch(&self) -> Ending {
         let Caller { viewer, .. } = &self.caller;
         let expires = reader::expires(&self.engine.app, viewer);
-        let mut ask_again = Instant::now() + reader::ASK_AGAIN;
+        let (mut ask_again, mut doubt) = (Instant::now() + reader::ASK_AGAIN, Doubt::default());
         loop {
             let expiry = async {
                 match expires {
@@ -200,10 +203,13 @@ impl Stream {
                 () = expiry => return Ending::Refused(signed_out("The token has expired: sign in again.")),
                 () = sleep_until(ask_again), if expires.is_some() => {}
             }
-            if !auth::is_current(&self.engine.app, viewer).await {
-                return Ending::Refused(signed_out("The session has ended: sign in again."));
-            }
+            let standing = auth::standing(&self.engine.app, viewer).await;
             ask_again = Instant::now() + reader::ASK_AGAIN;
+            match doubt.judge(standing, Instant::now()) {
+                Verdict::Stay => {}
+                Verdict::End => return Ending::Refused(signed_out("The session has ended: sign in again.")),
+                Verdict::GiveUp => return Ending::Broken,
+            }
         }
     }
 

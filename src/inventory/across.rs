@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::MutexGuard;
+use tokio::{sync::MutexGuard, time::Instant};
 
 use super::{
     change::Version,
@@ -15,7 +15,7 @@ use super::{
     state::{Held, Stock},
     write::{self, Guard},
 };
-use crate::{app::App, error::Fault};
+use crate::{app::App, call::Call, error::Fault, store::Unwritten};
 
 /// Makes a deal over several inventories in one transaction, holding their stocks meanwhile.
 pub(super) async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
@@ -33,22 +33,28 @@ pub(super) async fn across(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDea
     for desk in &desks {
         memories.push(desk.stock.lock().await);
     }
-    for attempt in 0..ATTEMPTS {
+    let call = Call::part(app.config.documents.mutation_time());
+    let (mut lost, mut expected) = (0, Duration::ZERO);
+    for attempt in 0_u32.. {
         if attempt > 0 {
             tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << attempt.min(7)))).await;
         }
+        let begun = Instant::now();
+        if !call.has_time_for(expected, begun) {
+            return Err(NoDeal::Fault(call.too_late()));
+        }
         match attempt_across(app, &deal, &desks, &mut memories).await {
             Ok(Attempt::Committed(held)) => return Ok(held),
-            Ok(Attempt::Unknown) => break,
-            Ok(Attempt::Lost) | Err(NoDeal::Fault(Fault::Unavailable)) => {
-                for (desk, memory) in desks.iter().zip(&mut memories) {
-                    desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
-                }
-            }
+            Ok(Attempt::Lost) if lost < ATTEMPTS => lost += 1,
+            Ok(Attempt::Lost | Attempt::Unknown) => break,
+            Err(NoDeal::Fault(Fault::Unavailable { .. })) => expected = begun.elapsed(),
             Err(no_deal) => return Err(no_deal),
         }
+        for (desk, memory) in desks.iter().zip(&mut memories) {
+            desk.follow(app, memory).await.map_err(NoDeal::Fault)?;
+        }
     }
-    Err(NoDeal::Fault(Fault::Unavailable))
+    Err(NoDeal::Fault(Fault::unavailable()))
 }
 
 /// What came of a try.
@@ -92,12 +98,22 @@ async fn attempt_across(
     if let Some(no_deal) = accompany(&tx, deal.key.as_ref(), deal.companion.as_ref(), &all_held, now).await {
         return Err(no_deal);
     }
-    if let Err(error) = tx.commit().await {
-        for memory in memories {
-            **memory = None;
+    match tx.commit().await.map_err(Unwritten::of_commit) {
+        Ok(()) => {}
+        Err(Unwritten::Unknown(error)) => {
+            for memory in memories {
+                **memory = None;
+            }
+            let call = Call::current();
+            let request = call.as_ref().and_then(Call::request);
+            tracing::error!(
+                request.id = request, %error,
+                "nobody knows whether a deal over several inventories was committed"
+            );
+            return Ok(Attempt::Unknown);
         }
-        tracing::error!(%error, "nobody knows whether a deal over several inventories was committed");
-        return Ok(Attempt::Unknown);
+        Err(Unwritten::No(error)) => return Err(NoDeal::Fault(error.into())),
+        Err(Unwritten::Repeated) => return Ok(Attempt::Lost),
     }
     for ((desk, memory), (mut stock, change, _)) in desks.iter().zip(memories).zip(drafts) {
         stock.version += 1;

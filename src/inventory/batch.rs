@@ -13,7 +13,7 @@ use super::{
     state::{Held, Stock},
 };
 use crate::{
-    error::Fault,
+    call::{Call, PastDeadline},
     idempotency::{Key, Name},
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) commands: Vec<Command>,
     pub(super) companion: Option<Companion>,
     pub(super) key: Option<Claim>,
+    /// On whose behalf, and until when.
+    pub(super) call: Call,
     pub(super) reply: oneshot::Sender<Result<Vec<Held>, NoDeal>>,
 }
 
@@ -127,6 +129,22 @@ impl Decided {
         keys.map(|(key, subject)| (key, *subject)).collect()
     }
 
+    /// Announces the commit to the calls of the good jobs. If one of them was given up, fails and announces nothing.
+    pub(super) fn begin_commit(&self) -> Result<(), PastDeadline> {
+        for (index, good) in self.good.iter().enumerate() {
+            if let Err(past) = good.job.call.begin_commit() {
+                self.good[..index].iter().for_each(|good| good.job.call.withdraw_commit());
+                return Err(past);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the calls that the announced commit certainly did not happen.
+    pub(super) fn withdraw_commit(&self) {
+        self.good.iter().for_each(|good| good.job.call.withdraw_commit());
+    }
+
     /// Whether several jobs would be committed together.
     pub(super) fn is_shared(&self) -> bool {
         self.good.len() > 1
@@ -196,25 +214,5 @@ impl Job {
     /// Answers whoever asked. They may be gone; the fact stays.
     pub(super) fn answer(self, answer: Result<Vec<Held>, NoDeal>) {
         let _ = self.reply.send(answer);
-    }
-}
-
-/// Tells everybody that it could not be done now.
-pub(super) fn give_up(jobs: Vec<Job>, fault: &Fault) {
-    for job in jobs {
-        let told = match fault {
-            Fault::NotFound(what) => Fault::NotFound(what),
-            Fault::Invalid(_)
-            | Fault::Stale(_)
-            | Fault::IdempotencyMismatch
-            | Fault::Unauthenticated
-            | Fault::Forbidden(_)
-            | Fault::Overloaded { .. }
-            | Fault::TooManyGuesses { .. }
-            | Fault::RateLimited { .. }
-            | Fault::Unavailable
-            | Fault::Internal(_) => Fault::Unavailable,
-        };
-        job.answer(Err(NoDeal::Fault(told)));
     }
 }

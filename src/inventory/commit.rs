@@ -8,7 +8,7 @@
 //! Where that one does not hold, for whatever reason, the next try goes step by step.
 
 use chrono::TimeDelta;
-use sea_orm::DbBackend;
+use sea_orm::{DbBackend, DbErr};
 
 use super::{
     batch::{Decided, Job},
@@ -16,15 +16,17 @@ use super::{
     codes, coupon,
     deal::accompany_all,
     desk::Desk,
+    failure::{self, Failure},
     read,
     state::Stock,
     write::{self, Guard},
 };
 use crate::{
     app::App,
+    call::PastDeadline,
     error::{Fault, Faulty},
     idempotency,
-    store::{self, Tx},
+    store::{self, Guarded, Tx},
 };
 
 /// By how much this instance's time may have been wrong when it decided about deadlines.
@@ -53,8 +55,25 @@ enum Unwritten {
     Nothing,
     /// The database said no, and everything was rolled back.
     Fault(Fault),
-    /// Nobody knows whether it was committed.
-    Unknown(Fault),
+    /// Nobody knows whether it was committed. It is not tried again, and the memory is read anew.
+    Unknown(DbErr),
+}
+
+impl From<store::Unwritten> for Unwritten {
+    fn from(unwritten: store::Unwritten) -> Self {
+        match unwritten {
+            store::Unwritten::Repeated => Self::Again,
+            store::Unwritten::No(error) => Self::Fault(error.into()),
+            store::Unwritten::Unknown(error) => Self::Unknown(error),
+        }
+    }
+}
+
+impl From<PastDeadline> for Unwritten {
+    /// The job whose call was given up is sorted out before the others are decided again.
+    fn from(_: PastDeadline) -> Self {
+        Self::Again
+    }
 }
 
 impl From<Fault> for Unwritten {
@@ -71,21 +90,21 @@ impl Desk {
         memory: &mut Option<Stock>,
         batch: Vec<Job>,
         first: bool,
-    ) -> Result<Tried, (Vec<Job>, Fault)> {
+    ) -> Result<Tried, (Vec<Job>, Failure)> {
         let tx = match self.prepare(app, memory).await {
             Ok(tx) => tx,
-            Err(fault) => return Err((batch, fault)),
+            Err(fault) => return Err((batch, fault.into())),
         };
         let stock = match self.loaded(app, memory).await {
             Ok(stock) => stock,
-            Err(fault) => return Err((batch, fault)),
+            Err(fault) => return Err((batch, fault.into())),
         };
         let mut decided = Decided::all(stock, batch, app.clock.now());
         if decided.is_idle() {
             return match self.is_current(app, tx.as_ref(), stock, &mut decided).await {
                 Ok(true) => Ok(Tried::Answered(decided.answer())),
                 Ok(false) => self.again(app, memory, decided).await,
-                Err(fault) => Err((decided.jobs(), fault)),
+                Err(fault) => Err((decided.jobs(), fault.into())),
             };
         }
         let at_once = first && app.store.backend() == DbBackend::Postgres && decided.is_plain();
@@ -106,11 +125,13 @@ impl Desk {
             Err(Unwritten::Apart(jobs)) => Ok(Tried::Apart(jobs)),
             Err(Unwritten::Fault(Fault::Internal(source))) if decided.is_shared() => {
                 // One of them may be what the database does not take. It must not take its neighbours with it.
-                tracing::error!(inventory = %self.id.0, error = %source, "a batch could not be written");
                 *memory = None;
-                Ok(Tried::Apart(decided.jobs()))
+                let jobs = decided.jobs();
+                failure::log_apart(self.id, &jobs, &source);
+                Ok(Tried::Apart(jobs))
             }
-            Err(Unwritten::Fault(fault) | Unwritten::Unknown(fault)) => Err((decided.jobs(), fault)),
+            Err(Unwritten::Fault(fault)) => Err((decided.jobs(), fault.into())),
+            Err(Unwritten::Unknown(error)) => Err((decided.jobs(), Failure::Unknown(error))),
         }
     }
 
@@ -162,26 +183,23 @@ impl Desk {
         let script = coupon::with_claims(script, &claims, codes::made(&claims));
         let script = idempotency::claim_all(script, decided.claims());
         let guard = write::guard(stock, &good);
+        decided.begin_commit()?;
         let guarded = match tx {
             Some(tx) => app.store.write_and_commit(tx, script, guard).await,
             None => app.store.write_at_desk(script, guard).await,
         };
-        match guarded {
-            Ok(guarded) => {
-                app.clock.observe(asked, guarded.asked_at);
-                if guarded.held {
-                    return Ok(Version { number: stock.version + 1, change });
-                }
-                if good.contains(&guarded.asked_at) {
-                    self.note_others();
-                }
-                Err(Unwritten::Again)
-            }
-            Err(store::Unwritten::Repeated) => Err(Unwritten::Again),
-            Err(store::Unwritten::No(error)) => Err(Unwritten::Fault(error.into())),
-            // It may have happened: it is not tried again, and the memory is read anew.
-            Err(store::Unwritten::Unknown(error)) => Err(Unwritten::Unknown(Fault::internal(error))),
+        if !matches!(guarded, Ok(Guarded { held: true, .. }) | Err(store::Unwritten::Unknown(_))) {
+            decided.withdraw_commit();
         }
+        let guarded = guarded?;
+        app.clock.observe(asked, guarded.asked_at);
+        if guarded.held {
+            return Ok(Version { number: stock.version + 1, change });
+        }
+        if good.contains(&guarded.asked_at) {
+            self.note_others();
+        }
+        Err(Unwritten::Again)
     }
 
     /// Writes and commits what was decided; jobs that cannot be written are left out.
@@ -220,8 +238,14 @@ impl Desk {
         coupon::write_claims_in_tx(&tx, self.id, decided.decisions(), now).await?;
         let used = idempotency::used(&tx, decided.refused_keys()).await?;
         decided.mark_used(&used);
-        // A commit that fails may have happened: it is not tried again, and the memory is read anew.
-        tx.commit().await.map_err(|error| Unwritten::Unknown(Fault::internal(error)))?;
+        decided.begin_commit()?;
+        if let Err(error) = tx.commit().await {
+            let unwritten = store::Unwritten::of_commit(error);
+            if !matches!(unwritten, store::Unwritten::Unknown(_)) {
+                decided.withdraw_commit();
+            }
+            return Err(unwritten.into());
+        }
         Ok(Version { number: stock.version + 1, change })
     }
 
@@ -231,14 +255,14 @@ impl Desk {
         app: &App,
         memory: &mut Option<Stock>,
         decided: Decided,
-    ) -> Result<Tried, (Vec<Job>, Fault)> {
+    ) -> Result<Tried, (Vec<Job>, Failure)> {
         if let Some(stock) = memory.as_mut() {
             decided.undo(stock);
         }
         let jobs = decided.jobs();
         match self.follow(app, memory).await {
             Ok(()) => Ok(Tried::Again(jobs)),
-            Err(fault) => Err((jobs, fault)),
+            Err(fault) => Err((jobs, fault.into())),
         }
     }
 }

@@ -103,7 +103,7 @@ pub(super) async fn accompany_all(
         } else if let Some(companion) = &job.companion {
             match under_savepoint(tx, companion, held).await {
                 Ok(()) => {}
-                Err(Fault::Unavailable) => return Err(Fault::Unavailable),
+                Err(fault @ (Fault::Unavailable { .. } | Fault::TimedOut { .. })) => return Err(fault),
                 Err(fault) => {
                     failures.push((index, NoDeal::Fault(fault)));
                     unused.extend(job.key.as_ref().map(|(key, _)| key));
@@ -119,7 +119,7 @@ pub(super) async fn accompany_all(
 async fn under_savepoint(tx: &Tx, companion: &Companion, held: &[Held]) -> Faulty<()> {
     let savepoint = store::savepoint(tx).await?;
     match companion(&savepoint, held).await {
-        Ok(()) => Ok(savepoint.commit().await?),
+        Ok(()) => Ok(savepoint.release().await?),
         Err(fault) => {
             savepoint.rollback().await?;
             Err(fault)

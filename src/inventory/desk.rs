@@ -18,28 +18,31 @@ use entity::InventoryId;
 use futures_util::FutureExt;
 use tokio::{
     sync::{broadcast, oneshot},
-    time::Instant,
+    time::{Instant, timeout},
 };
-
 use tracing::Instrument;
 
 use super::{
-    batch::{Job, give_up},
+    aside::{self, Aside},
+    batch::Job,
     change::Version,
     command::Command,
     commit::Tried,
     deal::{Claim, Companion, NoDeal},
+    failure::{self, Failure},
+    pace::Pace,
     queue::{self, Asking, NoRoom, Waiting},
     read,
     state::{Held, Stock},
 };
 use crate::{
     app::App,
+    call::Call,
     error::{Fault, Faulty},
     threads::Threads,
 };
 
-/// How often a batch is decided again because another instance was first, or a lock was not to be had.
+/// How often a batch is decided again because another instance was first.
 pub(super) const ATTEMPTS: u32 = 12;
 /// Versions that a slow subscriber may lag before it is sent back to the log.
 const FEED: usize = 512;
@@ -67,6 +70,9 @@ impl Default for Desks {
 pub(crate) struct Desk {
     pub(super) id: InventoryId,
     pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
+    /// For readers, while the stock is held for long.
+    aside: Aside,
+    pace: Pace,
     /// The last version that was told here.
     told: AtomicI64,
     /// Until when another instance is believed to write too.
@@ -87,6 +93,8 @@ impl Desks {
                 let desk = Arc::new(Desk {
                     id,
                     stock: tokio::sync::Mutex::default(),
+                    aside: Aside::default(),
+                    pace: Pace::default(),
                     told: AtomicI64::new(0),
                     contended: Mutex::default(),
                     queue,
@@ -122,7 +130,7 @@ impl Desks {
 }
 
 impl Desk {
-    /// Queues the commands, and answers after their commit.
+    /// Queues the commands, and answers after their commit, or when there is no time left for it.
     pub(super) async fn ask(
         &self,
         app: &App,
@@ -131,11 +139,12 @@ impl Desk {
         key: Option<Claim>,
     ) -> Result<Vec<Held>, NoDeal> {
         let (reply, answer) = oneshot::channel();
-        self.queue.put(Job { commands, companion, key, reply }).map_err(|error| match error {
+        let call = Call::part(app.config.documents.mutation_time());
+        self.queue.put(Job { commands, companion, key, call, reply }).map_err(|error| match error {
             NoRoom::Full => NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) }),
-            NoRoom::Closed => NoDeal::Fault(Fault::Unavailable),
+            NoRoom::Closed => NoDeal::Fault(Fault::unavailable()),
         })?;
-        answer.await.unwrap_or(Err(NoDeal::Fault(Fault::Unavailable)))
+        answer.await.unwrap_or_else(|_| Err(NoDeal::Fault(Fault::unavailable())))
     }
 
     /// Listens to the versions committed from now on.
@@ -143,15 +152,26 @@ impl Desk {
         self.feed.subscribe()
     }
 
-    /// Looks at the current stock, loading it if need be.
-    pub(crate) async fn read<T>(&self, app: &App, look: impl FnOnce(&Stock) -> T) -> Faulty<T> {
-        let mut stock = self.stock.lock().await;
+    /// Looks at the current stock, loading it if need be. `known` is a version that the reader knows of, so that nobody is
+    /// sent into the past; if the log does not know it either, the current stock it is.
+    ///
+    /// If the desk holds the stock for long, looks at what is committed without it.
+    pub(crate) async fn read<T>(&self, app: &App, known: i64, look: impl FnOnce(&Stock) -> T) -> Faulty<T> {
+        let Ok(mut stock) = timeout(aside::PATIENCE, self.stock.lock()).await else {
+            let stock = self.aside.read(app, self.id, known.max(self.told())).await?;
+            return Ok(look(&stock));
+        };
+        self.aside.forget();
+        if stock.as_ref().is_some_and(|stock| stock.version < known) {
+            self.follow(app, &mut stock).await?;
+        }
         Ok(look(self.loaded(app, &mut stock).await?))
     }
 
-    /// Follows what other instances committed, at least to `version`.
+    /// Follows what other instances committed, at least to `version`. If the desk is in the middle of an attempt, leaves
+    /// that to the next look at what others wrote: one inventory must not hold up the others.
     pub(crate) async fn catch_up(&self, app: &App, version: i64) -> Faulty<()> {
-        let mut stock = self.stock.lock().await;
+        let Ok(mut stock) = timeout(aside::PATIENCE, self.stock.lock()).await else { return Ok(()) };
         if stock.as_ref().is_some_and(|stock| stock.version >= version) {
             return Ok(());
         }
@@ -195,14 +215,16 @@ impl Desk {
     /// Decides and commits the batch, and answers every job in it.
     async fn work(&self, app: &App, batch: Vec<Job>) {
         let mut batches = VecDeque::from([batch]);
-        let mut lost = 0;
+        let (mut rounds, mut lost) = (0, 0);
         while let Some(batch) = batches.pop_front() {
+            let batch = self.in_time(batch);
             if batch.is_empty() {
                 continue;
             }
+            let begun = Instant::now();
             let tried = {
                 let mut memory = self.stock.lock().await;
-                let tried = self.observed(app, &mut memory, batch, lost == 0).await;
+                let tried = self.observed(app, &mut memory, batch, rounds == 0).await;
                 if tried.is_err() {
                     // Whatever the memory says now, the database knows better.
                     *memory = None;
@@ -211,6 +233,7 @@ impl Desk {
             };
             let again = match tried {
                 Ok(Tried::Answered(left)) => {
+                    self.pace.succeed();
                     batches.push_back(left);
                     continue;
                 }
@@ -218,27 +241,45 @@ impl Desk {
                     batches.extend(jobs.into_iter().map(|job| vec![job]));
                     continue;
                 }
-                Ok(Tried::Again(again)) | Err((again, Fault::Unavailable)) if lost < ATTEMPTS => again,
+                Ok(Tried::Again(again)) if lost < ATTEMPTS => {
+                    lost += 1;
+                    again
+                }
                 Ok(Tried::Again(jobs)) => {
-                    give_up(jobs, &Fault::Unavailable);
+                    failure::give_up_lost(self.id, jobs);
                     continue;
                 }
-                Err((jobs, fault)) => {
-                    if let Fault::Internal(source) = &fault {
-                        tracing::error!(inventory = %self.id.0, error = %source, "a batch failed");
-                    }
-                    give_up(jobs, &fault);
+                // As long as there is time. When the server stops, there is none.
+                Err((again, Failure::Fault(Fault::Unavailable { .. }))) if !app.drained.is_cancelled() => {
+                    self.pace.fail(begun, Instant::now());
+                    again
+                }
+                Err((jobs, failure)) => {
+                    failure::give_up_failed(self.id, jobs, &failure);
                     continue;
                 }
             };
             app.metrics.desk_retries.inc();
             batches.push_front(again);
             // Not while holding the stock: others may read it meanwhile.
-            if lost > 0 {
-                tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << lost.min(7)))).await;
+            if rounds > 0 {
+                tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << rounds.min(7)))).await;
             }
-            lost += 1;
+            rounds += 1;
         }
+    }
+
+    /// The jobs for which there is time for another attempt. The others are answered.
+    fn in_time(&self, batch: Vec<Job>) -> Vec<Job> {
+        let now = Instant::now();
+        let expected = self.pace.expected(now);
+        let is_in_time = |job: &Job| job.call.has_time_for(expected, now) && job.call.check().is_ok();
+        if batch.iter().all(is_in_time) {
+            return batch;
+        }
+        let (batch, late) = batch.into_iter().partition(is_in_time);
+        failure::give_up_late(self.id, late);
+        batch
     }
 
     /// One try, which metrics and traces see.
@@ -249,7 +290,7 @@ impl Desk {
         memory: &mut Option<Stock>,
         batch: Vec<Job>,
         first: bool,
-    ) -> Result<Tried, (Vec<Job>, Fault)> {
+    ) -> Result<Tried, (Vec<Job>, Failure)> {
         let (jobs, begun) = (batch.len(), Instant::now());
         let span = tracing::info_span!(parent: None, "desk commit", inventory = %self.id.0, jobs);
         let tried = self.attempt(app, memory, batch, first).instrument(span).await;

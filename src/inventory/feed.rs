@@ -73,7 +73,7 @@ pub async fn availability(app: &App, id: InventoryId) -> Faulty<Availability> {
 /// The same, for somebody to whom these hidden tiers were opened.
 pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) -> Faulty<Availability> {
     let desk = app.desks.get(app, id);
-    desk.read(app, |stock| look(stock, opened)).await
+    desk.read(app, 0, |stock| look(stock, opened)).await
 }
 
 /// The last version that this process knows of, if it follows the inventory now. Told before anybody is answered whose
@@ -105,8 +105,8 @@ pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faul
     match whole {
         Some(whole) if whole.version == until => Ok(Message::Delta(whole)),
         Some(_) | None => {
-            reach(app, &desk, after).await?;
-            Ok(Message::Snapshot(desk.read(app, |stock| look(stock, &[])).await?))
+            let known = after.max(until);
+            Ok(Message::Snapshot(desk.read(app, known, |stock| look(stock, &[])).await?))
         }
     }
 }
@@ -199,9 +199,11 @@ impl Reader {
 
     /// Reads the log, or everything; nothing when the reader is up to date.
     async fn refill(&mut self) -> Faulty<Option<Message>> {
-        let current = reach(&self.app, &self.desk, self.last.unwrap_or_default()).await?;
+        // One who comes back may have a later version, from another instance: they must not be sent into the past.
+        let known = self.last.unwrap_or_default();
+        let current = self.desk.read(&self.app, known, |stock| stock.version).await?;
         let Some(last) = self.last.filter(|last| (current - RESUME_MAX..=current).contains(last)) else {
-            return self.snapshot().await.map(Some);
+            return self.snapshot(known.max(current)).await.map(Some);
         };
         if last == current {
             self.behind = false;
@@ -212,31 +214,21 @@ impl Reader {
                 self.last = Some(delta.version);
                 self.shortest(delta).await.map(Some)
             }
-            None => self.snapshot().await.map(Some),
+            None => self.snapshot(current).await.map(Some),
         }
     }
 
     async fn shortest(&mut self, delta: Delta) -> Faulty<Message> {
-        if delta.len() > PLACES_MAX { self.snapshot().await } else { Ok(Message::Delta(delta)) }
+        if delta.len() > PLACES_MAX { self.snapshot(delta.version).await } else { Ok(Message::Delta(delta)) }
     }
 
-    async fn snapshot(&mut self) -> Faulty<Message> {
-        let availability = self.desk.read(&self.app, |stock| look(stock, &[])).await?;
+    /// Everything, of a version that is not older than `known`.
+    async fn snapshot(&mut self, known: i64) -> Faulty<Message> {
+        let availability = self.desk.read(&self.app, known, |stock| look(stock, &[])).await?;
         self.last = Some(availability.version);
         self.behind = false;
         Ok(Message::Snapshot(availability))
     }
-}
-
-/// The desk's version, once it has followed the log if the reader has a later one: from another instance, or from the
-/// log. Whoever comes back must not be sent into the past.
-async fn reach(app: &App, desk: &Desk, last: i64) -> Faulty<i64> {
-    let current = desk.read(app, |stock| stock.version).await?;
-    if last <= current {
-        return Ok(current);
-    }
-    desk.catch_up(app, last).await?;
-    desk.read(app, |stock| stock.version).await
 }
 
 /// Up to `limit` versions after `after` as one delta. None where the log does not reach, or says that there are new

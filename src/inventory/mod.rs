@@ -4,6 +4,7 @@
 //! pure function, one commit behind the version guard, a row in the change log, and a word to everybody who watches.
 
 mod across;
+mod aside;
 mod batch;
 mod change;
 mod codes;
@@ -15,10 +16,12 @@ mod decide;
 mod delta;
 pub(crate) mod desk;
 mod draft;
+mod failure;
 mod fairness;
 pub mod feed;
 pub(crate) mod hoarding;
 pub(crate) mod origin;
+mod pace;
 mod pick;
 pub mod proof;
 mod prune;
@@ -70,6 +73,7 @@ use crate::{
     bus::Heard,
     error::{Error, Fault, Faulty, Result},
     store::Tx,
+    telemetry::log_fault,
     venue,
 };
 
@@ -189,12 +193,12 @@ pub async fn follow_hints(app: &App) -> Faulty<()> {
                 if let Some(desk) = app.desks.find(hint.inventory).filter(|desk| desk.told() < hint.version)
                     && let Err(fault) = desk.catch_up(app, hint.version).await
                 {
-                    tracing::warn!(inventory = %desk.id().0, ?fault, "a hint could not be followed");
+                    log_fault!(&fault, inventory = %desk.id().0, "a hint could not be followed");
                 }
             }
         }
     }
-    Err(Fault::Unavailable)
+    Err(Fault::unavailable())
 }
 
 /// Writes down the reservations whose time is up; says how many inventories were visited.
@@ -215,7 +219,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         let deal = Deal { legs: vec![(*id, vec![Command::Expire])], companion: None, key: None };
         // One inventory in trouble is no reason to leave the others.
         if let Err(NoDeal::Fault(fault)) = transact(app, deal).await {
-            tracing::warn!(inventory = %id.0, ?fault, "overdue reservations could not be written down");
+            log_fault!(&fault, inventory = %id.0, "overdue reservations could not be written down");
         }
     }
     Ok(due.len())
@@ -237,7 +241,7 @@ pub async fn follow_others(app: &App) -> Faulty<()> {
         if let Some(version) = current.filter(|version| desk.told() < *version)
             && let Err(fault) = desk.catch_up(app, version).await
         {
-            tracing::warn!(inventory = %desk.id().0, ?fault, "what others wrote could not be followed");
+            log_fault!(&fault, inventory = %desk.id().0, "what others wrote could not be followed");
         }
     }
     Ok(())
@@ -255,7 +259,7 @@ async fn one(
     (companion, key): (Option<Companion>, Option<Claim>),
 ) -> std::result::Result<Reservation, NoDeal> {
     let deal = Deal { legs: vec![(inventory, vec![command])], companion, key };
-    let held = transact(app, deal).await?.pop().ok_or(NoDeal::Fault(Fault::Unavailable))?;
+    let held = transact(app, deal).await?.pop().ok_or_else(|| NoDeal::Fault(Fault::unavailable()))?;
     Ok(Reservation { inventory, held })
 }
 
@@ -270,7 +274,7 @@ impl From<NoDeal> for Error<Refusal> {
         match no_deal {
             NoDeal::Refused(refusal) => Self::Refused(refusal),
             // Only deals with a key are answered so, and their callers look for it before they come here.
-            NoDeal::KeyUsed => Self::Fault(Fault::Unavailable),
+            NoDeal::KeyUsed => Self::Fault(Fault::unavailable()),
             NoDeal::Fault(fault) => Self::Fault(fault),
         }
     }

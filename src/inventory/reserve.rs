@@ -72,7 +72,7 @@ pub(crate) async fn reserve_with(
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
     let command = Command::Reserve { id, caller, pick: input.pick, opened, promised: None };
     match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
-        Err(NoDeal::KeyUsed) => reserved(app, &key).await?.ok_or(Fault::Unavailable.into()),
+        Err(NoDeal::KeyUsed) => reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into()),
         Err(NoDeal::Refused(refusal)) => {
             // Nothing was reserved, so the proof is still good for another pick.
             if let Some(proof) = proof {

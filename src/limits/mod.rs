@@ -39,6 +39,7 @@ pub struct Limits {
     listener: NetworkSettings,
     store: Arc<dyn LimitStore>,
     refusals: Refusals,
+    clock: Clock,
 }
 
 /// A call that is over a limit. Nothing was done.
@@ -62,16 +63,23 @@ pub struct Attempt {
 impl Limits {
     /// Returns the settings' limits, with their state in memory.
     pub fn new(settings: &LimitSettings, listener: &NetworkSettings, clock: &Clock) -> Self {
-        Self::with_store(settings, listener, Arc::new(MemoryStore::new(settings, clock)))
+        Self::with_store(settings, listener, clock, Arc::new(MemoryStore::new(settings, clock)))
     }
 
     /// Returns the settings' limits, with their state in `store`.
     pub fn with_store(
         settings: &LimitSettings,
         listener: &NetworkSettings,
+        clock: &Clock,
         store: Arc<dyn LimitStore>,
     ) -> Self {
-        Self { settings: settings.clone(), listener: listener.clone(), store, refusals: Refusals::default() }
+        Self {
+            settings: settings.clone(),
+            listener: listener.clone(),
+            store,
+            refusals: Refusals::default(),
+            clock: clock.clone(),
+        }
     }
 
     /// Returns the network as limits count it: `None` if the call did not come over one, or if it is not limited.
@@ -156,7 +164,7 @@ impl Limits {
             (None, Ok(account)) => Subject::Id(account.0),
             (None, Err(_)) => return,
         };
-        self.refusals.log(event, event, subject);
+        self.refusals.log(event, event, subject, self.clock.now());
     }
 
     /// Returns the number of refusals so far by the rule's name, for metrics.
@@ -167,11 +175,15 @@ impl Limits {
     /// Forgets what has no effect any more.
     pub fn prune(&self) {
         self.store.prune();
-        self.refusals.prune();
+    }
+
+    /// Logs the numbers of refusals that were counted and not logged. Called by the worker.
+    pub fn summarise(&self) {
+        self.refusals.summarise(self.clock.now());
     }
 
     fn exceeded(&self, bucket: Bucket, Full { retry_after }: Full) -> Exceeded {
-        self.refusals.note(bucket);
+        self.refusals.note(bucket, self.clock.now());
         let limit = match bucket.rule.bound(&self.settings) {
             Bound::Rate(rate) => rate.burst,
             Bound::Window(window) => window.most,

@@ -119,12 +119,12 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
                 (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
                 (None, NoDeal::Fault(Fault::Stale(bound::STALE))) => {}
                 (None, NoDeal::Refused(refusal)) => return Err(refused(&refusal)),
-                (None, NoDeal::KeyUsed) => return Err(Fault::Unavailable.into()),
+                (None, NoDeal::KeyUsed) => return Err(Fault::unavailable().into()),
                 (None, NoDeal::Fault(fault)) => return Err(fault.into()),
             },
         }
     }
-    Err(Fault::Unavailable.into())
+    Err(Fault::unavailable().into())
 }
 
 async fn attempt(

@@ -17,6 +17,7 @@ use crate::{
     app::App,
     error::{Fault, Faulty},
     store::save_versioned,
+    telemetry::log_fault,
 };
 
 /// Orders that are read at once of those whose time is up.
@@ -47,7 +48,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         for id in &ids {
             // One order in trouble is no reason to leave the others, nor are a hundred.
             if let Err(fault) = expire_or_prolong(app, *id).await {
-                tracing::warn!(order = %id.0, ?fault, "an order could not be ended");
+                log_fault!(&fault, order = %id.0, "an order could not be ended");
             }
         }
         count += ids.len();

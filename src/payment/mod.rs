@@ -132,7 +132,7 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
             NoDeal::Fault(Fault::Stale(_)) => {
                 now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid))
             }
-            NoDeal::KeyUsed => Fault::Unavailable.into(),
+            NoDeal::KeyUsed => Fault::unavailable().into(),
             NoDeal::Fault(fault) => fault.into(),
         });
     }

@@ -31,6 +31,7 @@ use crate::{
     order as orders, outbox,
     shop::{self, rules::Power},
     store::save_versioned,
+    telemetry::log_fault,
     ticket,
 };
 
@@ -104,7 +105,7 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
                     Err(refusal) => refusal,
                 }
             }
-            NoDeal::KeyUsed => Fault::Unavailable.into(),
+            NoDeal::KeyUsed => Fault::unavailable().into(),
             NoDeal::Fault(fault) => fault.into(),
         });
     }
@@ -136,7 +137,7 @@ pub async fn recover_refunds(app: &App) -> Faulty<usize> {
         .await?;
     for id in &due {
         if let Err(fault) = send(app, *id).await {
-            tracing::warn!(refund = %id.0, ?fault, "a refund could not be sent; it is tried again");
+            log_fault!(&fault, refund = %id.0, "a refund could not be sent; it is tried again");
         }
     }
     Ok(due.len())
@@ -303,7 +304,7 @@ async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
         }
         match payments.iter().find(|payment| payment.state == PaymentState::Capturing) {
             Some(payment) if collect => settle(app, payment.id).await?,
-            Some(_) => return Err(Fault::Unavailable),
+            Some(_) => return Err(Fault::unavailable()),
             None => return Ok(None),
         }
     }

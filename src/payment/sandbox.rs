@@ -19,7 +19,7 @@ use super::provider::{
     Intent, IntentStatus, NewIntent, NewRefund, PaymentProvider, ProviderError, ProviderRefund,
     ProviderResult, RefundStatus,
 };
-use crate::{clock::Clock, store::Store};
+use crate::{clock::Clock, error::Fault, store::Store, telemetry::log_fault};
 
 const REQUIRES_METHOD: &str = "requires_payment_method";
 const REQUIRES_ACTION: &str = "requires_action";
@@ -224,7 +224,7 @@ fn reference(prefix: &str, key: &str) -> String {
 
 impl From<DbErr> for ProviderError {
     fn from(error: DbErr) -> Self {
-        tracing::warn!(%error, "the sandbox could not reach its books");
+        log_fault!(&Fault::from(error), "the sandbox could not reach its books");
         Self::Unknown
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     },
     order as orders, outbox,
     store::save_versioned,
+    telemetry::log_fault,
 };
 
 /// Steps that one settlement takes at the most; a payment has fewer states.
@@ -52,7 +53,7 @@ pub async fn recover(app: &App) -> Faulty<usize> {
         .await?;
     for id in &due {
         if let Err(fault) = settle(app, *id).await {
-            tracing::warn!(payment = %id.0, ?fault, "a payment could not be settled; it is tried again");
+            log_fault!(&fault, payment = %id.0, "a payment could not be settled; it is tried again");
             // Later, so that it does not stand in the way of others.
             if let Ok(payment) = by_id(app, *id).await {
                 drop(postpone(app, &payment).await);

@@ -11,7 +11,7 @@ use std::{
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::time::{Instant, timeout};
 
-use super::Store;
+use super::{Store, outage};
 
 /// For so long the result of a write is believed.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -31,8 +31,8 @@ pub(super) struct Health {
 #[derive(Clone, Copy, Debug)]
 struct State {
     succeeded: Instant,
-    /// Since when writes fail, and how many have.
-    failing: Option<(Instant, u64)>,
+    /// Whether the last write failed.
+    is_failing: bool,
 }
 
 /// What came of a probe.
@@ -46,30 +46,22 @@ enum Probed {
 
 impl Health {
     pub(super) fn new() -> Self {
-        let state = State { succeeded: Instant::now(), failing: None };
+        let state = State { succeeded: Instant::now(), is_failing: false };
         Self { state: Mutex::new(state), probe: tokio::sync::Mutex::new(None) }
     }
 
-    /// Notes a commit, and logs the end of a failure.
+    /// Notes a commit.
     pub(super) fn note_success(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.succeeded = Instant::now();
-        if let Some((since, failures)) = state.failing.take() {
-            let seconds = since.elapsed().as_secs_f64();
-            tracing::warn!(seconds, failures, "the database can be written again");
-        }
+        state.is_failing = false;
+        outage::note_commit();
     }
 
-    /// Notes a failed write, and logs the first.
+    /// Notes a failed write.
     pub(super) fn note_failure(&self, error: &dyn Display) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut state.failing {
-            Some((_, failures)) => *failures += 1,
-            none => {
-                tracing::error!(%error, "the database cannot be written");
-                *none = Some((Instant::now(), 1));
-            }
-        }
+        outage::note_failure(error);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_failing = true;
     }
 
     fn state(&self) -> State {
@@ -80,7 +72,7 @@ impl Health {
 impl State {
     /// Returns whether a write succeeded a moment ago and none has failed since.
     fn is_fresh(self, now: Instant) -> bool {
-        self.failing.is_none() && now.duration_since(self.succeeded) < BELIEVED
+        !self.is_failing && now.duration_since(self.succeeded) < BELIEVED
     }
 
     /// Returns whether the database can be written, after a probe.
@@ -88,7 +80,7 @@ impl State {
         match probed {
             Probed::Written => true,
             Probed::Failed => false,
-            Probed::Waited => self.failing.is_none() && now.duration_since(self.succeeded) < STUCK,
+            Probed::Waited => !self.is_failing && now.duration_since(self.succeeded) < STUCK,
         }
     }
 }
@@ -97,6 +89,14 @@ impl Store {
     /// Returns whether the database can be read and written. Takes about a second at most.
     pub async fn is_ready(&self) -> bool {
         matches!(timeout(PATIENCE, self.ping()).await, Ok(Ok(()))) && self.can_write().await
+    }
+
+    /// Finds out whether an outage is over. To be called again and again.
+    pub(crate) async fn settle_outage(&self) {
+        if outage::is_on() {
+            self.can_write().await;
+            outage::settle();
+        }
     }
 
     async fn can_write(&self) -> bool {
@@ -152,8 +152,8 @@ mod tests {
     #[tokio::test]
     async fn a_busy_writer_is_ready_until_it_is_stuck_or_fails() {
         let start = Instant::now();
-        let good = State { succeeded: start, failing: None };
-        let bad = State { succeeded: start, failing: Some((start, 1)) };
+        let good = State { succeeded: start, is_failing: false };
+        let bad = State { succeeded: start, is_failing: true };
         let (soon, late) = (start + Duration::from_secs(29), start + Duration::from_secs(30));
         assert!(good.can_write(soon, Probed::Waited), "busy");
         assert!(!good.can_write(late, Probed::Waited), "stuck");

@@ -10,21 +10,23 @@ mod backup;
 mod cause;
 mod connections;
 mod driver;
+mod fault;
 pub mod files;
 mod health;
 mod hosts;
 mod lock;
 mod open;
+pub(crate) mod outage;
 mod pool;
 mod postgres;
 mod rows;
 mod schema;
 mod script;
 mod sqlite;
+mod sqlstate;
 mod tx;
 
 use std::{
-    borrow::Cow,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -53,16 +55,16 @@ pub use self::{
     schema::{SchemaError, SchemaStatus},
     tx::Tx,
 };
-use self::{
-    health::Health,
-    postgres::PostgresTx,
-    sqlite::{Meaning, Signals},
-};
 pub(crate) use self::{
+    fault::Unwritten,
     postgres::Listener,
     script::{Guard, Guarded, Script},
 };
-use crate::error::{Error, Fault, Faulty, Invalid};
+use self::{health::Health, postgres::PostgresTx, sqlite::Signals};
+use crate::{
+    call,
+    error::{Fault, Faulty},
+};
 
 /// How long a statement may wait for a connection before the caller is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -113,6 +115,7 @@ impl Store {
     }
 
     async fn begin_on(&self, connections: &Connections) -> Result<Tx, DbErr> {
+        call::check()?;
         let begun = match connections.as_postgres() {
             Some((pool, supervisor)) => PostgresTx::begin(pool, supervisor).await.map(Tx::postgres),
             None => sqlite::begin(connections.as_sqlite(), &self.signals).await.map(Tx::sqlite),
@@ -123,7 +126,9 @@ impl Store {
     /// PostgreSQL only: a desk's writes behind their guard, as one statement and one transaction.
     pub(crate) async fn write_at_desk(&self, script: Script, guard: Guard) -> Result<Guarded, Unwritten> {
         let guarded = script.run_behind(guard, &self.desk).await;
-        guarded.inspect_err(|error| self.note_starved(error)).map_err(Unwritten::of)
+        let guarded = guarded.inspect_err(|error| self.note_starved(error)).map_err(Unwritten::of)?;
+        outage::note_commit();
+        Ok(guarded)
     }
 
     /// PostgreSQL only: the same in a transaction that holds locks already, and its end.
@@ -139,7 +144,7 @@ impl Store {
             known @ (Unwritten::Repeated | Unwritten::No(_)) => known,
         })?;
         if guarded.held {
-            tx.commit().await.map_err(Unwritten::Unknown)?;
+            tx.commit().await.map_err(Unwritten::of_commit)?;
         }
         Ok(guarded)
     }
@@ -205,29 +210,6 @@ impl Store {
         drop(self.lock);
         closed.map_err(|_| DbErr::Conn(RuntimeErr::Internal("connections were cut off".to_owned())))??;
         Ok(())
-    }
-}
-
-/// Why a statement that commits by itself was not answered.
-#[derive(Debug)]
-pub(crate) enum Unwritten {
-    /// A row with this unique key is there already; nothing was written.
-    Repeated,
-    /// The database said no, or was never asked; nothing was written.
-    No(DbErr),
-    /// Nobody knows whether it was written.
-    Unknown(DbErr),
-}
-
-impl Unwritten {
-    fn of(error: DbErr) -> Self {
-        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-            Self::Repeated
-        } else if code(&error).is_some() || matches!(error, DbErr::ConnectionAcquire(_)) {
-            Self::No(error)
-        } else {
-            Self::Unknown(error)
-        }
     }
 }
 
@@ -318,62 +300,4 @@ pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
 pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
     let Fault::Internal(source) = fault else { return false };
     source.downcast_ref::<DbErr>().is_some_and(|error| violates(error, name, column))
-}
-
-/// Whether the database gave up for a reason that goes away: a deadlock, a lock or serialisation failure, a busy file, a
-/// full disk.
-pub fn is_transient(error: &DbErr) -> bool {
-    let code = code(error);
-    let gave_up = matches!(
-        code.as_deref(),
-        Some("40001" | "40P01" | "55P03" | "57014" | "57P01" | "57P02" | "57P03" | "53300")
-    );
-    gave_up
-        || is_out_of_reach(error)
-        || matches!(sqlite::meaning_of(error), Some(Meaning::Busy | Meaning::Broken))
-}
-
-/// Whether the database could not be reached, or the connection broke.
-fn is_out_of_reach(error: &DbErr) -> bool {
-    use sqlx::Error::{BeginFailed, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
-    if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
-        && let RuntimeErr::SqlxError(error) = source
-    {
-        matches!(**error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed)
-    } else {
-        false
-    }
-}
-
-/// The database's own code.
-fn code(error: &DbErr) -> Option<String> {
-    if let DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source) = error
-        && let RuntimeErr::SqlxError(error) = source
-    {
-        error.as_database_error().and_then(|error| error.code().map(Cow::into_owned))
-    } else {
-        None
-    }
-}
-
-impl From<DbErr> for Fault {
-    fn from(error: DbErr) -> Self {
-        if matches!(error, DbErr::ConnectionAcquire(_)) {
-            Self::Unavailable
-        } else if is_transient(&error) {
-            tracing::warn!(%error, "the database gave up for now");
-            Self::Unavailable
-        } else if code(&error).as_deref() == Some("22021") {
-            // PostgreSQL's text holds every character but U+0000, which only a caller can have brought.
-            Self::Invalid(vec![Invalid { path: Vec::new(), why: "must not contain U+0000".to_owned() }])
-        } else {
-            Self::internal(error)
-        }
-    }
-}
-
-impl<R> From<DbErr> for Error<R> {
-    fn from(error: DbErr) -> Self {
-        Self::Fault(error.into())
-    }
 }

@@ -2,7 +2,8 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
-use super::{postgres::PostgresTx, sqlite::SqliteTx};
+use super::{outage, postgres::PostgresTx, sqlite::SqliteTx, sqlstate};
+use crate::call::{self, Call};
 
 /// A transaction in progress, or a part of one that can be rolled back by itself. Dropping it rolls it back.
 #[derive(Debug)]
@@ -23,8 +24,24 @@ impl Tx {
         Self(Kind::Sqlite(tx))
     }
 
-    /// Commits. If this fails, the transaction may have been committed all the same.
+    /// Commits, unless the current call was given up. If this fails, the transaction may have been committed all the same.
     pub async fn commit(self) -> Result<(), DbErr> {
+        let call = Call::current();
+        call.as_ref().map_or(Ok(()), Call::begin_commit)?;
+        let committed = self.release().await;
+        match &committed {
+            Ok(()) => outage::note_commit(),
+            Err(error) => {
+                if let Some(call) = call.filter(|_| !sqlstate::may_have_committed(error)) {
+                    call.withdraw_commit();
+                }
+            }
+        }
+        committed
+    }
+
+    /// Commits what is a part of a transaction, or the transaction whatever became of the call.
+    pub(crate) async fn release(self) -> Result<(), DbErr> {
         match self.0 {
             Kind::Postgres(tx) => tx.commit().await,
             Kind::Sqlite(tx) => tx.commit().await,
@@ -58,6 +75,7 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        call::check()?;
         match &self.0 {
             Kind::Postgres(tx) => tx.execute(statement).await,
             Kind::Sqlite(tx) => tx.execute(statement).await,
@@ -65,6 +83,7 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        call::check()?;
         match &self.0 {
             Kind::Postgres(tx) => tx.execute_unprepared(sql).await,
             Kind::Sqlite(tx) => tx.execute_unprepared(sql).await,
@@ -72,6 +91,7 @@ impl ConnectionTrait for Tx {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        call::check()?;
         match &self.0 {
             Kind::Postgres(tx) => tx.query_one(statement).await,
             Kind::Sqlite(tx) => tx.query_one(statement).await,
@@ -79,6 +99,7 @@ impl ConnectionTrait for Tx {
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        call::check()?;
         match &self.0 {
             Kind::Postgres(tx) => tx.query_all(statement).await,
             Kind::Sqlite(tx) => tx.query_all(statement).await,

@@ -6,6 +6,7 @@
 //! Never logged, and in no label: tokens, codes, e-mail addresses, bodies.
 
 pub mod metrics;
+mod minute;
 mod process;
 mod sample;
 pub mod security;
@@ -15,12 +16,27 @@ use std::{io::IsTerminal, sync::atomic::AtomicU64};
 
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub(crate) use self::minute::{Line, Minute};
 pub use self::{
     metrics::{Counted, Metrics},
     sample::sample,
     security::{Event, Security, Sighting},
 };
 use crate::config::TelemetrySettings;
+
+/// Logs a fault of the server's own work as a warning, or for debugging only if the database is away, of which there is a
+/// line already (`store/outage.rs`).
+macro_rules! log_fault {
+    ($fault:expr, $($rest:tt)+) => {{
+        let fault: &$crate::error::Fault = $fault;
+        if fault.is_passing() && $crate::store::outage::is_on() {
+            tracing::debug!(?fault, $($rest)+);
+        } else {
+            tracing::warn!(?fault, $($rest)+);
+        }
+    }};
+}
+pub(crate) use log_fault;
 
 /// What the process has done since its start.
 #[derive(Debug, Default)]

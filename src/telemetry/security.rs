@@ -1,21 +1,14 @@
 //! Security events: one log line each, without secrets, and never so many that an attack fills the disk.
 //!
-//! The first event of a kind from a network is logged at once. Those that follow within a minute are counted, and one
-//! line tells their number when the minute is over. At most [`WINDOWS_MAX`] pairs of event and network are remembered;
-//! beyond that, events of one kind are counted together.
+//! Of one kind of event from one network there are two lines [per minute](super::minute). At most [`WINDOWS_MAX`] pairs of
+//! event and network are remembered; beyond that, events of one kind are counted together.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use entity::AccountId;
 
+use super::minute::{Line, Minute};
 use crate::auth::{Network, Viewer};
 
-/// How long events of one kind from one network are counted before a line tells their number.
-const WINDOW: TimeDelta = TimeDelta::minutes(1);
 /// Pairs of event and network that are remembered.
 const WINDOWS_MAX: usize = 10_000;
 
@@ -107,34 +100,23 @@ impl<'a> Sighting<'a> {
     }
 }
 
-/// Events of one kind from one network.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    since: DateTime<Utc>,
-    /// Events after the first, which was logged.
-    more: u64,
-}
-
-type Key = (Event, Option<Network>);
+type Kind = (Event, Option<Network>);
 
 /// What was logged lately.
-#[derive(Debug, Default)]
-pub struct Security(Mutex<HashMap<Key, Window>>);
+#[derive(Debug)]
+pub struct Security(Minute<Kind>);
 
-/// What is to be logged of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    /// Nothing: it was counted.
-    Nothing,
-    /// The event itself, after the number of those that were only counted.
-    Event { counted_before: u64 },
+impl Default for Security {
+    fn default() -> Self {
+        Self(Minute::new(WINDOWS_MAX))
+    }
 }
 
 impl Security {
     /// Logs the event, or counts it if the same happened a moment ago.
     pub fn report(&self, sighting: &Sighting<'_>, now: DateTime<Utc>) {
         let Sighting { event, rule, request, network, account } = *sighting;
-        if let Line::Event { counted_before } = self.admit((event, network), now) {
+        if let Line::Event { counted_before } = self.0.admit((event, network), (event, None), now) {
             tracing::warn!(
                 target: "security",
                 event = event.name(),
@@ -150,7 +132,7 @@ impl Security {
 
     /// Tells the numbers of windows that are over, and forgets them. Called by the worker.
     pub fn summarise(&self, now: DateTime<Utc>) {
-        for ((event, network), more) in self.take_over(now) {
+        for ((event, network), more) in self.0.take_over(now) {
             tracing::warn!(
                 target: "security",
                 event = event.name(),
@@ -159,44 +141,6 @@ impl Security {
                 "security events of the last minute"
             );
         }
-    }
-
-    fn admit(&self, key: Key, now: DateTime<Utc>) -> Line {
-        let mut windows = self.lock();
-        let is_full = windows.len() >= WINDOWS_MAX && !windows.contains_key(&key);
-        let key = if is_full { (key.0, None) } else { key };
-        match windows.get_mut(&key) {
-            Some(window) if now - window.since < WINDOW => {
-                window.more += 1;
-                Line::Nothing
-            }
-            Some(window) => {
-                let counted_before = window.more;
-                *window = Window { since: now, more: 0 };
-                Line::Event { counted_before }
-            }
-            None => {
-                windows.insert(key, Window { since: now, more: 0 });
-                Line::Event { counted_before: 0 }
-            }
-        }
-    }
-
-    fn take_over(&self, now: DateTime<Utc>) -> Vec<(Key, u64)> {
-        let mut windows = self.lock();
-        let over: Vec<(Key, u64)> = windows
-            .iter()
-            .filter(|(_, window)| now - window.since >= WINDOW)
-            .map(|(key, window)| (*key, window.more))
-            .collect();
-        for (key, _) in &over {
-            windows.remove(key);
-        }
-        over.into_iter().filter(|(_, more)| *more > 0).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Window>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -208,55 +152,7 @@ fn text(network: Network) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
     use super::*;
-
-    fn network(number: u32) -> Network {
-        Network::of(IpAddr::V4(Ipv4Addr::from(number)))
-    }
-
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
-    }
-
-    #[test]
-    fn the_first_event_is_logged_and_the_rest_of_the_minute_is_one_number() {
-        let security = Security::default();
-        let key = (Event::SignInFailed, Some(network(1)));
-        assert_eq!(security.admit(key, at(0)), Line::Event { counted_before: 0 });
-        for second in 1..60 {
-            assert_eq!(security.admit(key, at(second)), Line::Nothing);
-        }
-        assert_eq!(
-            security.admit((Event::Forbidden, Some(network(1))), at(5)),
-            Line::Event { counted_before: 0 }
-        );
-        assert_eq!(security.admit((key.0, Some(network(2))), at(5)), Line::Event { counted_before: 0 });
-        assert_eq!(security.take_over(at(59)), []);
-        assert_eq!(security.take_over(at(60)), [(key, 59)]);
-        assert_eq!(security.take_over(at(70)), [], "single events need no summary");
-        assert!(security.lock().is_empty());
-    }
-
-    #[test]
-    fn an_event_after_the_minute_tells_what_was_counted() {
-        let security = Security::default();
-        let key = (Event::Throttled, None);
-        security.admit(key, at(0));
-        security.admit(key, at(1));
-        assert_eq!(security.admit(key, at(61)), Line::Event { counted_before: 1 });
-    }
-
-    #[test]
-    fn many_networks_do_not_fill_the_memory() {
-        let security = Security::default();
-        let logged = (0..50_000).filter(|number| {
-            security.admit((Event::RateLimited, Some(network(*number))), at(0)) != Line::Nothing
-        });
-        assert_eq!(logged.count(), WINDOWS_MAX + 1);
-        assert_eq!(security.lock().len(), WINDOWS_MAX + 1);
-    }
 
     #[test]
     fn a_network_is_written_with_its_length() {

@@ -112,7 +112,7 @@ async fn scan(
             Err(fault) => return Err(fault.into()),
         }
     }
-    Err(Fault::Unavailable.into())
+    Err(Fault::unavailable().into())
 }
 
 fn refusal(ticket: &ticket::Model, claims: Claims, gate: Option<EventId>) -> Option<Refusal> {

@@ -6,7 +6,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -93,11 +93,7 @@ async fn live() -> Response {
 }
 
 async fn unavailable() -> Response {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response =
-        answer::refused(status, "UNAVAILABLE", "The server is starting. Try again in a few seconds.");
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-    closing(response)
+    closing(answer::unavailable("The server is starting. Try again in a few seconds."))
 }
 
 /// One request for each connection: the next may be answered by the server itself.

@@ -30,6 +30,8 @@ use async_graphql::parser::{
 use serde_json::Map;
 use std::borrow::Cow;
 
+use crate::error::retry_after_ms;
+
 /// Bytes of one document.
 pub const MAX_BYTES: usize = 32 * 1024;
 /// Lexical tokens of one document.
@@ -60,12 +62,19 @@ pub struct Refusal {
     pub code: &'static str,
     /// The sentence for people.
     pub message: Cow<'static, str>,
+    /// After how many milliseconds to try again, if that may help.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal with the given code and sentence.
     pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), retry_after_ms: None }
+    }
+
+    /// Not possible right now, but in a moment.
+    pub fn unavailable(message: &'static str) -> Self {
+        Self { retry_after_ms: Some(retry_after_ms()), ..Self::new("UNAVAILABLE", message) }
     }
 }
 

@@ -44,7 +44,7 @@ async fn after_a_full_disk_the_next_transactions_are_stored() {
     for round in 1..=3 {
         let tx = store.begin().await.unwrap();
         let error = fill(&tx).await;
-        assert!(matches!(Fault::from(error), Fault::Unavailable));
+        assert!(matches!(Fault::from(error), Fault::Unavailable { .. }));
         drop(tx);
         let tx = store.begin().await.unwrap();
         insert(&tx, 100_000).await.unwrap();
@@ -59,8 +59,8 @@ async fn a_transaction_that_sqlite_ended_takes_no_more_statements() {
     let tx = store.begin().await.unwrap();
     insert(&tx, 1).await.unwrap();
     fill(&tx).await;
-    assert!(matches!(Fault::from(insert(&tx, 1).await.unwrap_err()), Fault::Unavailable));
-    assert!(matches!(Fault::from(tx.commit().await.unwrap_err()), Fault::Unavailable));
+    assert!(matches!(Fault::from(insert(&tx, 1).await.unwrap_err()), Fault::Unavailable { .. }));
+    assert!(matches!(Fault::from(tx.commit().await.unwrap_err()), Fault::Unavailable { .. }));
     assert_eq!(stored(&store).await, 0);
 }
 
@@ -187,7 +187,7 @@ async fn a_removed_file_is_not_made_again() {
         std::fs::remove_file(dir.path().join(file)).unwrap();
     }
     let error = store.begin().await.unwrap_err();
-    assert!(matches!(Fault::from(error), Fault::Unavailable));
+    assert!(matches!(Fault::from(error), Fault::Unavailable { .. }));
     assert!(!dir.path().join("tessera.db").exists());
     assert!(!store.is_ready().await);
 }

@@ -1,0 +1,126 @@
+//! What becomes of jobs that could not be done: their answers, and the log line that names their requests.
+
+use std::fmt::{self, Display};
+
+use entity::InventoryId;
+use sea_orm::DbErr;
+
+use super::{batch::Job, deal::NoDeal};
+use crate::error::Fault;
+
+/// Requests that a log line names.
+const NAMED_MAX: usize = 20;
+
+/// Why a batch was not committed.
+pub(super) enum Failure {
+    /// Nothing was written.
+    Fault(Fault),
+    /// Nobody knows whether it was committed.
+    Unknown(DbErr),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// The requests of some jobs: the first of them by their ids, and the number of the others.
+struct Requests<'a> {
+    named: Vec<&'a str>,
+    more: usize,
+}
+
+impl<'a> Requests<'a> {
+    /// Jobs of the server itself belong to no request.
+    fn of(requests: impl Iterator<Item = Option<&'a str>>) -> Self {
+        let mut all = Self { named: Vec::new(), more: 0 };
+        for request in requests.flatten() {
+            if all.named.len() < NAMED_MAX {
+                all.named.push(request);
+            } else {
+                all.more += 1;
+            }
+        }
+        all
+    }
+
+    fn of_jobs(jobs: &'a [Job]) -> Self {
+        Self::of(jobs.iter().map(|job| job.call.request()))
+    }
+}
+
+impl Display for Requests<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named.join(" "))?;
+        if self.more > 0 { write!(f, " and {} more", self.more) } else { Ok(()) }
+    }
+}
+
+/// Answers jobs for which no time is left.
+pub(super) fn give_up_late(id: InventoryId, jobs: Vec<Job>) {
+    let requests = Requests::of_jobs(&jobs);
+    tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch was given up at its deadline; nothing was done");
+    for job in jobs {
+        let fault = job.call.too_late();
+        job.answer(Err(NoDeal::Fault(fault)));
+    }
+}
+
+/// Answers jobs that were decided again too often.
+pub(super) fn give_up_lost(id: InventoryId, jobs: Vec<Job>) {
+    let requests = Requests::of_jobs(&jobs);
+    tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch was given up: other instances were always first");
+    for job in jobs {
+        job.answer(Err(NoDeal::Fault(Fault::unavailable())));
+    }
+}
+
+/// Logs a batch whose jobs are decided one by one now.
+pub(super) fn log_apart(id: InventoryId, jobs: &[Job], error: &dyn Display) {
+    let requests = Requests::of_jobs(jobs);
+    tracing::error!(inventory = %id.0, jobs = jobs.len(), %requests, %error, "a batch could not be written");
+}
+
+/// Answers jobs that failed.
+pub(super) fn give_up_failed(id: InventoryId, jobs: Vec<Job>, failure: &Failure) {
+    let (count, requests) = (jobs.len(), Requests::of_jobs(&jobs));
+    match failure {
+        Failure::Unknown(error) => {
+            tracing::error!(
+                inventory = %id.0, jobs = count, %requests, %error,
+                "a batch failed at its commit: nobody knows whether it was committed"
+            );
+        }
+        Failure::Fault(Fault::Internal(error)) => {
+            tracing::error!(inventory = %id.0, jobs = count, %requests, %error, "a batch failed");
+        }
+        // What is not there is no failure of ours.
+        Failure::Fault(Fault::NotFound(_)) => {}
+        Failure::Fault(fault) => {
+            tracing::warn!(inventory = %id.0, jobs = count, %requests, ?fault, "a batch failed");
+        }
+    }
+    for job in jobs {
+        let told = match failure {
+            Failure::Fault(Fault::NotFound(what)) => Fault::NotFound(what),
+            Failure::Fault(_) | Failure::Unknown(_) => Fault::unavailable(),
+        };
+        job.answer(Err(NoDeal::Fault(told)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_names_twenty_requests_and_counts_the_others() {
+        let text = |requests: &[Option<&str>]| Requests::of(requests.iter().copied()).to_string();
+        assert_eq!(text(&[]), "");
+        assert_eq!(text(&[Some("a"), None, Some("b")]), "a b");
+        let many = text(&[Some("x"); 512]);
+        assert_eq!(many.matches('x').count(), 20);
+        assert!(many.ends_with("x and 492 more"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What a failed statement is to the business: a fault, or nothing written.
+
+use sea_orm::{DbErr, SqlErr};
+
+use super::{
+    outage,
+    sqlstate::{self, Meaning},
+};
+use crate::{
+    call::PastDeadline,
+    error::{Error, Fault, Invalid},
+};
+
+/// Why a statement that commits by itself, or a commit, was not answered.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// A row with this unique key is there already; nothing was written.
+    Repeated,
+    /// The database said no, or was never asked; nothing was written.
+    No(DbErr),
+    /// Nobody knows whether it was written.
+    Unknown(DbErr),
+}
+
+impl Unwritten {
+    /// Of a statement outside of any transaction, which commits by itself.
+    pub(super) fn of(error: DbErr) -> Self {
+        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            Self::Repeated
+        } else if matches!(error, DbErr::Conn(_)) {
+            // No connection was opened.
+            Self::No(error)
+        } else {
+            Self::of_commit(error)
+        }
+    }
+
+    /// Of a commit.
+    pub(crate) fn of_commit(error: DbErr) -> Self {
+        if sqlstate::may_have_committed(&error) { Self::Unknown(error) } else { Self::No(error) }
+    }
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        match sqlstate::meaning(&error) {
+            Meaning::Busy => {
+                tracing::debug!(%error, "another transaction was in the way");
+                Self::unavailable()
+            }
+            Meaning::Away => {
+                outage::note_failure(&error);
+                Self::unavailable()
+            }
+            Meaning::TooLate => PastDeadline.into(),
+            Meaning::Text => {
+                Self::Invalid(vec![Invalid { path: Vec::new(), why: "must not contain U+0000".to_owned() }])
+            }
+            Meaning::Constraint | Meaning::Bug => Self::internal(error),
+        }
+    }
+}
+
+impl<R> From<DbErr> for Error<R> {
+    fn from(error: DbErr) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<PastDeadline> for Fault {
+    fn from(_: PastDeadline) -> Self {
+        Self::timed_out()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use sea_orm::{ConnAcquireErr, RuntimeErr};
+
+    use super::*;
+
+    fn broken() -> RuntimeErr {
+        RuntimeErr::SqlxError(sqlx::Error::Io(io::Error::other("reset")).into())
+    }
+
+    #[test]
+    fn broken_connection_leaves_a_statement_unknown_and_one_that_was_never_opened_does_not() {
+        assert!(matches!(Unwritten::of(DbErr::Query(broken())), Unwritten::Unknown(_)));
+        assert!(matches!(Unwritten::of(DbErr::Conn(broken())), Unwritten::No(_)));
+        let starved = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+        assert!(matches!(Unwritten::of(starved), Unwritten::No(_)));
+        assert!(matches!(Unwritten::of(PastDeadline.into()), Unwritten::No(_)));
+        assert!(matches!(Unwritten::of_commit(DbErr::Conn(broken())), Unwritten::Unknown(_)));
+    }
+
+    #[test]
+    fn temporary_states_are_unavailable_and_bugs_are_internal() {
+        assert!(matches!(Fault::from(DbErr::Query(broken())), Fault::Unavailable { .. }));
+        assert!(matches!(Fault::from(DbErr::from(PastDeadline)), Fault::TimedOut { .. }));
+        assert!(matches!(Fault::from(DbErr::Custom("no".to_owned())), Fault::Internal(_)));
+    }
+}

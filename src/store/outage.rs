@@ -1,0 +1,179 @@
+//! The times when the database is away: two log lines for each, however many statements fail.
+//!
+//! An outage begins with the first error that says that the database is away, and is logged then. Further errors are
+//! counted. It ends with a commit after which there was no such error for [`QUIET`]: after a restart the connections that
+//! were open before fail one by one while new ones work already.
+//!
+//! An error knows no store, so the count is the process's.
+
+use std::{
+    fmt::{self, Display},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// For so long there must have been no error before an outage is over.
+const QUIET: Duration = Duration::from_secs(2);
+
+static OUTAGE: Outage = Outage::new();
+
+/// The outage of now, if there is one.
+struct Outage {
+    /// Whether there is one, for those who only have good news.
+    is_on: AtomicBool,
+    current: Mutex<Option<Current>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Current {
+    since: Instant,
+    failures: u64,
+    last_failure: Instant,
+    /// The first commit after the last failure.
+    committed: Option<Instant>,
+}
+
+/// An outage that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ended {
+    lasted: Duration,
+    failures: u64,
+}
+
+impl Outage {
+    const fn new() -> Self {
+        Self { is_on: AtomicBool::new(false), current: Mutex::new(None) }
+    }
+
+    /// Counts a failure. Returns whether it is the first one.
+    fn fail(&self, now: Instant) -> bool {
+        let mut current = self.lock();
+        match &mut *current {
+            Some(current) => {
+                current.failures += 1;
+                current.last_failure = now;
+                current.committed = None;
+                false
+            }
+            none => {
+                *none = Some(Current { since: now, failures: 1, last_failure: now, committed: None });
+                self.is_on.store(true, Relaxed);
+                true
+            }
+        }
+    }
+
+    /// Notes a commit.
+    fn commit(&self, now: Instant) {
+        if let Some(current) = &mut *self.lock() {
+            current.committed.get_or_insert(now);
+        }
+    }
+
+    /// Ends the outage if there was a commit and no failure for long enough.
+    fn settle(&self, now: Instant) -> Option<Ended> {
+        let mut current = self.lock();
+        let Current { since, failures, last_failure, committed } = (*current)?;
+        let committed = committed.filter(|_| now.duration_since(last_failure) >= QUIET)?;
+        *current = None;
+        self.is_on.store(false, Relaxed);
+        Some(Ended { lasted: committed.duration_since(since), failures })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts an error that says that the database is away, and logs the first one of an outage.
+pub(super) fn note_failure(error: &dyn Display) {
+    if OUTAGE.fail(Instant::now()) {
+        tracing::error!(error = %OneLine(error), "the database is away");
+    } else {
+        tracing::debug!(error = %OneLine(error), "the database is still away");
+    }
+}
+
+/// Notes that something was committed.
+pub(super) fn note_commit() {
+    if OUTAGE.is_on.load(Relaxed) {
+        OUTAGE.commit(Instant::now());
+        settle();
+    }
+}
+
+/// Returns whether the database is away, or was a moment ago.
+pub(crate) fn is_on() -> bool {
+    OUTAGE.is_on.load(Relaxed)
+}
+
+/// Logs the end of an outage that is over.
+pub(super) fn settle() {
+    if let Some(Ended { lasted, failures }) = OUTAGE.settle(Instant::now()) {
+        tracing::warn!(seconds = lasted.as_secs_f64(), failures, "the database is back");
+    }
+}
+
+/// An error's text without line breaks.
+struct OneLine<'a>(&'a dyn Display);
+
+impl Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_string().replace(['\n', '\r'], " "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, millis: u64) -> Instant {
+        start + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn many_failures_are_one_outage() {
+        let (outage, start) = (Outage::new(), Instant::now());
+        assert!(outage.fail(start), "the first is logged");
+        for millis in 1..100 {
+            assert!(!outage.fail(after(start, millis)));
+        }
+        assert_eq!(outage.settle(after(start, 60_000)), None, "nothing was committed");
+        outage.commit(after(start, 60_000));
+        let ended = Ended { lasted: Duration::from_mins(1), failures: 100 };
+        assert_eq!(outage.settle(after(start, 60_000)), Some(ended));
+        assert_eq!(outage.settle(after(start, 60_001)), None, "told once");
+        assert!(outage.fail(after(start, 60_002)), "another outage");
+    }
+
+    #[test]
+    fn connections_that_fail_later_prolong_the_outage() {
+        let (outage, start) = (Outage::new(), Instant::now());
+        outage.fail(start);
+        outage.commit(after(start, 400));
+        assert_eq!(outage.settle(after(start, 1_999)), None, "too soon");
+        outage.fail(after(start, 1_999));
+        assert_eq!(outage.settle(after(start, 4_500)), None, "nothing was committed since");
+        outage.commit(after(start, 4_500));
+        let ended = Ended { lasted: Duration::from_millis(4_500), failures: 2 };
+        assert_eq!(outage.settle(after(start, 4_600)), Some(ended));
+    }
+
+    #[test]
+    fn commits_alone_are_no_outage() {
+        let (outage, start) = (Outage::new(), Instant::now());
+        outage.commit(start);
+        assert_eq!(outage.settle(after(start, 5_000)), None);
+        assert!(!outage.is_on.load(Relaxed));
+    }
+
+    #[test]
+    fn an_error_of_many_lines_is_logged_in_one() {
+        assert_eq!(OneLine(&"a\nb\r\nc").to_string(), "a b  c");
+    }
+}

@@ -21,8 +21,10 @@ const DELAY: Duration = Duration::from_millis(50);
 /// Events whose stock no server has loaded, and subscriptions that are dropped.
 const EVENTS: usize = 100;
 const QUERIES: usize = 500;
-/// Clients that ask side by side.
-const LANES: usize = 5;
+/// Clients that ask side by side, as many as a server has connections for readers.
+const LANES: usize = 8;
+/// Events that are watched before.
+const WARM: usize = 24;
 /// An attempt of a client that tries again.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// Longer than a session is believed (3 seconds) and two checks of a socket's session after that (2 seconds each).
@@ -35,11 +37,11 @@ async fn scene(events: usize) -> Scene {
     Scene::on(postgres::database("migrated", migrate), events).await
 }
 
-/// Does the work for each number below `count`, in several lanes side by side, and returns all results.
-async fn in_lanes<T>(count: usize, work: impl AsyncFn(usize) -> T) -> Vec<T> {
+/// Does the work for each of the numbers, in several lanes side by side, and returns all results.
+async fn in_lanes<T>(numbers: std::ops::Range<usize>, work: impl AsyncFn(usize) -> T) -> Vec<T> {
     let lane = async |lane: usize| {
         let mut results = Vec::new();
-        for number in (lane..count).step_by(LANES) {
+        for number in numbers.clone().skip(lane).step_by(LANES) {
             results.push(work(number).await);
         }
         results
@@ -47,37 +49,49 @@ async fn in_lanes<T>(count: usize, work: impl AsyncFn(usize) -> T) -> Vec<T> {
     join_all((0..LANES).map(&lane)).await.into_iter().flatten().collect()
 }
 
+/// Subscribes to the event, and leaves after this many milliseconds, whatever comes until then.
+async fn subscribe_and_leave(address: &str, event: &str, millis: usize) {
+    let mut socket = Socket::open(address, None).await;
+    socket.subscribe("map", WATCH, json!({ "event": event })).await;
+    let until = Duration::from_millis(millis as u64);
+    drop(timeout(until, async { while socket.heard().await.is_some() {} }).await);
+}
+
 #[test]
 fn dropped_subscriptions_leave_no_transaction_behind() {
     block_on(async || {
-        let scene = scene(EVENTS).await;
+        let scene = scene(WARM + EVENTS).await;
         let server = scene.server();
+        let event = |number: usize| &*scene.goods.events[number];
         scene.link.delay(DELAY);
-        let event = |number: usize| &*scene.goods.events[number % EVENTS];
-        in_lanes(EVENTS, async |number| {
-            let mut socket = Socket::open(&server.address, None).await;
-            socket.subscribe("map", WATCH, json!({ "event": event(number) })).await;
-            let wait = 110 + Random::new(number as u64).below(91) as u64;
-            // Whatever comes in this time, the client leaves after it.
-            let _ =
-                timeout(Duration::from_millis(wait), async { while socket.heard().await.is_some() {} }).await;
-        })
-        .await;
-        scene.no_transaction_is_left().await;
-        let answers = in_lanes(QUERIES, async |number| {
+        let is_served = async |number: usize| {
+            timeout(DEADLINE, watching(&server.address, None, event(number))).await.is_ok()
+        };
+        // From now on every connection knows the statements, and each of them takes one round trip.
+        in_lanes(0..WARM, is_served).await;
+        for first in (WARM..WARM + EVENTS).step_by(LANES) {
+            let last = (first + LANES).min(WARM + EVENTS);
+            in_lanes(first..last, async |number| {
+                let millis = 110 + Random::new(number as u64).below(91);
+                subscribe_and_leave(&server.address, event(number), millis).await;
+            })
+            .await;
+            // What follows on a connection could end what was left behind.
+            scene.no_transaction_is_left().await;
+        }
+        let answers = in_lanes(0..QUERIES, async |number| {
             // Another text each time: answers to the same text are kept for a moment.
-            let query = format!("query Q{number}($event: ID!) {{ event(id: $event) {{ version availability {{ available }} }} }}");
-            ask(&server.address, None, (&query, json!({ "event": event(number) })), DEADLINE).await
+            let query = format!(
+                "query Q{number}($event: ID!) {{ event(id: $event) {{ version availability {{ available }} }} }}"
+            );
+            let event = event(WARM + number % EVENTS);
+            ask(&server.address, None, (&query, json!({ "event": event })), DEADLINE).await
         })
         .await;
         let failed: Vec<_> = answers.iter().filter(|seen| !seen.is_answer()).collect();
         assert!(failed.is_empty(), "{} of {QUERIES} failed: {:?}", failed.len(), failed[0]);
-        let first = in_lanes(EVENTS, async |number| {
-            let watching = watching(&server.address, None, event(number));
-            timeout(DEADLINE, watching).await.is_ok()
-        })
-        .await;
-        assert_eq!(first.iter().filter(|works| **works).count(), EVENTS, "subscriptions that work");
+        let results = in_lanes(WARM..WARM + EVENTS, is_served).await;
+        assert_eq!(results.iter().filter(|is_good| **is_good).count(), EVENTS, "subscriptions that work");
         scene.no_transaction_is_left().await;
         scene.link.delay(Duration::ZERO);
         server.stop();

@@ -17,6 +17,9 @@ use tokio::{
 /// How often an external process is asked whether it ended.
 const POLL: Duration = Duration::from_millis(20);
 
+/// Longer than an orderly stop takes.
+const STOP: Duration = Duration::from_mins(1);
+
 /// A running server. It is killed with this value.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -72,9 +75,8 @@ impl Server {
 
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
-        assert!(self.child.wait().expect("it ends").success());
+        let status = self.stop_within(STOP);
+        assert!(status.is_some_and(|status| status.success()), "{STOP:?} after SIGTERM: {status:?}");
     }
 
     /// Asks it to stop, and returns how it ended, or `None` if it still runs after this time.

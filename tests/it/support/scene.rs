@@ -168,10 +168,16 @@ impl Seen {
         matches!(self, Self::Answered { status: 200, .. }) && self.errors().is_empty()
     }
 
-    /// Asserts that the client is told that the database is away, and when to come back.
+    /// Asserts that the client is told that this is not possible now.
     #[track_caller]
     pub(crate) fn is_unavailable(&self) {
         assert_eq!(self.code(), "UNAVAILABLE", "{self:?}");
+    }
+
+    /// Asserts the same, and that the client is told when to come back.
+    #[track_caller]
+    pub(crate) fn is_unavailable_for_now(&self) {
+        self.is_unavailable();
         let after = self.errors()[0]["extensions"]["retryAfterMs"].as_u64();
         assert!(after.is_some_and(|after| after > 0), "retryAfterMs is missing: {self:?}");
     }
@@ -209,7 +215,8 @@ pub(crate) async fn reserve(
     (event, seat, key): (&str, &str, &str),
     patience: Duration,
 ) -> Seen {
-    let input = json!({ "event": event, "seats": [seat], "key": key });
+    // A key has at least eight characters.
+    let input = json!({ "event": event, "seats": [seat], "key": format!("outage-{key}") });
     ask(address, Some(token), (given::RESERVE, input), patience).await
 }
 

@@ -53,7 +53,10 @@ pub struct Figures {
 /// runtime that sends the traces.
 pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporter> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,opentelemetry=warn")
+        EnvFilter::new(
+            "info,sqlx=warn,sqlx::postgres::notice=error,sqlx_core::pool=error,sea_orm=warn,sea_orm_migration=warn,\
+             opentelemetry=warn",
+        )
     });
     let logs = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())

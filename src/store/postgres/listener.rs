@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    Executor, PgPool,
+    AssertSqlSafe, Executor, PgPool,
     postgres::{PgListener, PgPoolOptions},
 };
 use tokio::time::{sleep, timeout};
@@ -17,7 +17,11 @@ const TEST: Duration = Duration::from_secs(2);
 
 /// Hears the notifications of a channel, on a connection of its own.
 #[derive(Debug)]
-pub(crate) struct Listener(PgListener);
+pub(crate) struct Listener {
+    connection: PgListener,
+    /// Listens once more, which changes nothing: the test of the connection.
+    test: String,
+}
 
 impl Listener {
     /// Opens a connection as `pool` would, and listens on it.
@@ -25,22 +29,24 @@ impl Listener {
         // A pool of its own: a listener that is dropped keeps its place until its server has answered.
         let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
         let own = own.connect_lazy_with((*pool.connect_options()).clone());
-        let mut listener = PgListener::connect_with(&own).await?;
-        timeout(ACQUIRE_TIMEOUT, listener.listen(channel)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-        Ok(Self(listener))
+        let mut connection = PgListener::connect_with(&own).await?;
+        timeout(ACQUIRE_TIMEOUT, connection.listen(channel))
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)??;
+        Ok(Self { connection, test: format!("LISTEN {channel}") })
     }
 
     /// Waits for the next notification. Returns `None` when the connection is lost, and notifications with it.
     pub(crate) async fn next(&mut self) -> Option<String> {
         loop {
             tokio::select! {
-                heard = self.0.try_recv() => return heard.ok()?.map(|heard| heard.payload().to_owned()),
+                heard = self.connection.try_recv() => return heard.ok()?.map(|heard| heard.payload().to_owned()),
                 () = sleep(SILENCE) => {}
             }
             // What is heard during the test is kept for the next turn.
-            match timeout(TEST, self.0.execute("SELECT 1")).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) | Err(_) => return None,
+            let tested = self.connection.execute(AssertSqlSafe(self.test.clone()));
+            if !matches!(timeout(TEST, tested).await, Ok(Ok(_))) {
+                return None;
             }
         }
     }

@@ -50,7 +50,9 @@
 //! - Versioned rows are written by [`store::save_versioned`] or behind the inventory's guard, nowhere else.
 //! - No provider is called inside a database transaction, and no desk waits for one.
 //! - Nobody is charged without a seat: an amount is collected only after the commit that sold the seats.
-//! - A deadline is compared with the [`clock`], which follows the database's; no sweeper is needed for correctness.
+//! - A mutation is given up at its deadline unless it has begun to commit (`call.rs`). Then it goes on.
+//! - A stored deadline, such as a reservation's, is compared with the [`clock`], which follows the database's; no sweeper is
+//!   needed for correctness.
 //! - Database text never reaches a client: resolvers return [`graphql::error::ApiError`], which has no `Display`.
 //! - What is absent on purpose: repository and service traits, global statics (but the count of
 //!   an outage, `store/outage.rs`, because an error knows no store), unbounded channels, `derive` of API types

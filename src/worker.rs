@@ -130,7 +130,12 @@ fn always(
         loop {
             if let Err(fault) = task(&of).await {
                 of.metrics.worker_round(name, true, Duration::ZERO);
-                log_fault!(&fault, worker = name, "failed; trying again");
+                if fault.is_passing() {
+                    // A connection broke off. Why, the next attempt tells, if it is not by chance.
+                    tracing::debug!(worker = name, ?fault, "trying again");
+                } else {
+                    tracing::warn!(worker = name, ?fault, "failed; trying again");
+                }
                 tokio::time::sleep(RETRY).await;
             }
         }

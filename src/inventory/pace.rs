@@ -7,6 +7,10 @@ use std::{
 
 use tokio::time::Instant;
 
+/// How long an attempt is expected to take at the most: as long as one lock is waited for. One that takes longer because
+/// others wait for the same lock is worth a try, since it may be given up until it commits.
+const EXPECTED_MAX: Duration = Duration::from_secs(3);
+
 /// The last attempt, if it failed because the database gave up.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Mutex<Option<Failed>>);
@@ -32,7 +36,8 @@ impl Pace {
     /// the reason may have passed, so a job with little time gets its try.
     pub(super) fn expected(&self, now: Instant) -> Duration {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.filter(|last| now.duration_since(last.at) <= last.took).map_or(Duration::ZERO, |last| last.took)
+        let last = last.filter(|last| now.duration_since(last.at) <= last.took);
+        last.map_or(Duration::ZERO, |last| last.took.min(EXPECTED_MAX))
     }
 
     fn set(&self, last: Option<Failed>) {
@@ -56,8 +61,18 @@ mod tests {
         assert_eq!(pace.expected(start + 6 * SECOND), 3 * SECOND);
         assert_eq!(pace.expected(start + 7 * SECOND), Duration::ZERO, "it may have passed");
         pace.fail(start, start + 3 * SECOND);
+        assert_eq!(pace.expected(start + 3 * SECOND), 3 * SECOND);
         pace.succeed();
         assert_eq!(pace.expected(start + 3 * SECOND), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn attempt_that_took_half_of_the_time_is_tried_again() {
+        let (pace, call) = (Pace::default(), Call::new("abc", 10 * SECOND));
+        let start = Instant::now();
+        let now = start + 5 * SECOND + Duration::from_millis(20);
+        pace.fail(start, now);
+        assert!(call.has_time_for(pace.expected(now), now));
     }
 
     /// With a lock that is never free, each attempt takes three seconds.

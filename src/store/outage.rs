@@ -93,7 +93,7 @@ impl Outage {
 /// Counts an error that says that the database is away, and logs the first one of an outage.
 pub(super) fn note_failure(error: &dyn Display) {
     if OUTAGE.fail(Instant::now()) {
-        tracing::error!(error = %OneLine(error), "the database is away");
+        tracing::error!(parent: None, error = %OneLine(error), "the database is away");
     } else {
         tracing::debug!(error = %OneLine(error), "the database is still away");
     }
@@ -115,7 +115,7 @@ pub(crate) fn is_on() -> bool {
 /// Logs the end of an outage that is over.
 pub(super) fn settle() {
     if let Some(Ended { lasted, failures }) = OUTAGE.settle(Instant::now()) {
-        tracing::warn!(seconds = lasted.as_secs_f64(), failures, "the database is back");
+        tracing::warn!(parent: None, seconds = lasted.as_secs_f64(), failures, "the database is back");
     }
 }
 

@@ -58,6 +58,7 @@ pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporte
              opentelemetry=warn",
         )
     });
+    let filter = without_dead_connections(filter);
     let logs = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
@@ -66,4 +67,28 @@ pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporte
     // A second start, in a test, changes nothing.
     drop(tracing_subscriber::registry().with(spans).with(logs.with_filter(filter)).try_init());
     exporter
+}
+
+/// Leaves out what the driver says of each connection that it finds dead when it is put back: the error was returned to
+/// those who used it, and an outage is logged in two lines. A filter that names the driver stays as it is.
+fn without_dead_connections(filter: EnvFilter) -> EnvFilter {
+    if filter.to_string().contains("sqlx_core") {
+        return filter;
+    }
+    match "sqlx_core::pool::connection=off".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_connections_are_not_logged_unless_the_driver_is_named() {
+        let filtered = |text: &str| without_dead_connections(EnvFilter::new(text)).to_string();
+        assert!(filtered("info").contains("sqlx_core::pool::connection=off"));
+        assert!(!filtered("info,sqlx_core=debug").contains("connection=off"));
+    }
 }

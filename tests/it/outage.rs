@@ -12,7 +12,7 @@ use crate::support::{
     link::{Link, New},
     postgres::{self, Database},
     random::Random,
-    scene::{DEADLINE, RECOVERY, eventually},
+    scene::{DEADLINE, RECOVERY, eventually, no_transaction_is_left},
     world::migrate,
 };
 
@@ -27,9 +27,6 @@ const CONNECTIONS: u32 = 8;
 
 /// Fails inside a transaction: a block may not end one that it did not begin.
 const OUTSIDE: &str = "DO $$ BEGIN COMMIT; END $$";
-const IDLE: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-    AND application_name = 'tessera' AND state LIKE 'idle in transaction%'
-    AND clock_timestamp() - state_change > interval '0.2 seconds'";
 
 fn scene() -> (Database, Link) {
     let database = postgres::database("migrated", migrate);
@@ -49,17 +46,6 @@ async fn warm(link: &Link) -> Store {
     let all = 0..CONNECTIONS;
     tokio::join!(join_all(all.clone().map(|_| read())), join_all(all.map(|_| write())));
     store
-}
-
-/// Waits until no transaction is left open. PostgreSQL itself would end one after 10 seconds.
-async fn no_transaction_is_left(database: &Database) {
-    eventually(Duration::from_secs(3), "no transaction is left open", async || {
-        match database.cluster().count(database.name(), IDLE) {
-            0 => Ok(()),
-            count => Err(count),
-        }
-    })
-    .await;
 }
 
 /// Drops 100 transactions at a random moment within the first 200 milliseconds, in which a snapshot makes two round trips,

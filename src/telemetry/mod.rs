@@ -53,12 +53,9 @@ pub struct Figures {
 /// runtime that sends the traces.
 pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporter> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(
-            "info,sqlx=warn,sqlx::postgres::notice=error,sqlx_core::pool=error,sea_orm=warn,sea_orm_migration=warn,\
-             opentelemetry=warn",
-        )
+        EnvFilter::new("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,opentelemetry=warn")
     });
-    let filter = without_dead_connections(filter);
+    let filter = without_driver(filter);
     let logs = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
@@ -69,16 +66,17 @@ pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporte
     exporter
 }
 
-/// Leaves out what the driver says of each connection that it finds dead when it is put back: the error was returned to
-/// those who used it, and an outage is logged in two lines. A filter that names the driver stays as it is.
-fn without_dead_connections(filter: EnvFilter) -> EnvFilter {
-    if filter.to_string().contains("sqlx_core") {
-        return filter;
-    }
-    match "sqlx_core::pool::connection=off".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    }
+/// Leaves out what the driver says of each connection that the server closes, or that it finds dead when it is put back:
+/// the error was returned to those who used it, and an outage is logged in two lines. A target that the filter names
+/// stays as it is.
+fn without_driver(filter: EnvFilter) -> EnvFilter {
+    const LEFT_OUT: [(&str, &str); 2] = [
+        ("sqlx_core", "sqlx_core::pool::connection=off"),
+        ("sqlx::postgres", "sqlx::postgres::notice=error"),
+    ];
+    let named = filter.to_string();
+    let left_out = LEFT_OUT.iter().filter(|(target, _)| !named.contains(target));
+    left_out.filter_map(|(_, directive)| directive.parse().ok()).fold(filter, EnvFilter::add_directive)
 }
 
 #[cfg(test)]
@@ -86,9 +84,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dead_connections_are_not_logged_unless_the_driver_is_named() {
-        let filtered = |text: &str| without_dead_connections(EnvFilter::new(text)).to_string();
+    fn driver_is_not_logged_unless_the_filter_names_it() {
+        let filtered = |text: &str| without_driver(EnvFilter::new(text)).to_string();
         assert!(filtered("info").contains("sqlx_core::pool::connection=off"));
+        assert!(filtered("info,sqlx=warn").contains("sqlx::postgres::notice=error"));
         assert!(!filtered("info,sqlx_core=debug").contains("connection=off"));
     }
 }

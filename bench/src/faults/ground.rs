@@ -135,6 +135,12 @@ impl Mount {
     }
 }
 
+/// Returns whether file systems can be mounted here: as root, and not in every container.
+pub(super) fn can_mount(scratch: &Path) -> bool {
+    let path = scratch.join("mount");
+    fs::create_dir_all(&path).is_ok() && Mount::new(&path, 1).is_ok()
+}
+
 impl Drop for Mount {
     fn drop(&mut self) {
         let unmounted = Command::new("umount").arg("-l").arg(&self.path).stderr(Stdio::null()).status();

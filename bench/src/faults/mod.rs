@@ -127,6 +127,11 @@ pub(crate) fn run(options: Options) -> Outcome<bool> {
         };
         let mut shared = None;
         for fault in Fault::value_variants().iter().filter(selected).copied() {
+            if options.quick && fault.file_system(database).is_some() && !ground::can_mount(&options.scratch)
+            {
+                println!("| {database:?} | {fault:?} | – | – | – | – | – | – | – | skipped: cannot mount |");
+                continue;
+            }
             let begun = Instant::now();
             let name = format!("{database:?}-{fault:?}").to_lowercase();
             progress(&format!("{name} …"));

@@ -16,14 +16,14 @@ pub struct Weight {
 
 /// An object type, its field, microseconds and bytes.
 pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
-    // Long texts. They may have 40 KB; most have far less, and what they really have is charged while they are read.
-    ("ClaimTerms", "description", 2, 2_000),
-    ("ClaimTerms", "smallPrint", 2, 2_000),
-    ("Coupon", "description", 2, 2_000),
-    ("Coupon", "terms", 2, 2_000),
-    ("Event", "description", 2, 2_000),
-    ("Product", "description", 2, 2_000),
-    ("Shop", "description", 2, 2_000),
+    // Long texts of 40 KB, which is the most. What they really have is charged as well, while they are read.
+    ("ClaimTerms", "description", 90, 2_000),
+    ("ClaimTerms", "smallPrint", 90, 2_000),
+    ("Coupon", "description", 90, 2_000),
+    ("Coupon", "terms", 90, 2_000),
+    ("Event", "description", 90, 2_000),
+    ("Product", "description", 90, 2_000),
+    ("Shop", "description", 90, 2_000),
     // Pictures.
     ("Claim", "barcodePng", 300, 2_000),
     ("Claim", "barcodeSvg", PICTURE_BARS, 6_000),

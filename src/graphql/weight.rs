@@ -42,6 +42,8 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("SeatMap", "zones", 20, 0),
     ("SeatMap", "areas", 20, 0),
     ("SeatMap", "categories", 20, 0),
+    // The snapshot of a house with many rows is built whole.
+    ("AvailabilitySnapshot", "rows", 2_500, 0),
     ("RowAvailability", "statuses", 2, 60),
     // Stock: read by the desk, or in a batch for the whole list.
     ("Event", "availability", 1_200, 0),

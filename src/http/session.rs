@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// Maximum number of operations that one socket may have open.
 pub(super) const MAX_OPERATIONS: usize = 50;
 /// Maximum number of queries and mutations of one socket that execute at the same time. The others wait.
-const MAX_EXECUTING: usize = 4;
+const MAX_EXECUTING: usize = 3;
 
 /// What a message leads to.
 #[derive(Debug)]

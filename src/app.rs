@@ -6,7 +6,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use chrono::TimeDelta;
 use entity::{CouponId, EventId, SeatMapId, SessionId};
 use moka::{future::Cache, sync};
-use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
+use tokio::{runtime::Handle, sync::Semaphore, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -108,6 +108,9 @@ pub struct Parts {
     pub(crate) turns: Turns,
     pub(crate) boards: Boards,
     pub(crate) desks: Desks,
+    /// Permits to load a whole inventory: three quarters of the reading connections. Loads beyond that wait here in
+    /// order, and leave connections to short reads.
+    pub(crate) loads: Semaphore,
     pub(crate) origins: Origins,
     pub(crate) proofs: Proofs,
     /// Where sockets are served and watched streams are handed out: thousands of small tasks at a time.
@@ -152,7 +155,6 @@ impl App {
             security: Security::default(),
             started: Instant::now(),
             pseudonyms: Pseudonyms::new(&keys)?,
-            config,
             clock,
             keys,
             tasks: TaskTracker::new(),
@@ -162,9 +164,11 @@ impl App {
             turns: Turns::default(),
             boards: Boards::default(),
             desks: Desks::default(),
+            loads: Semaphore::new(loads_at_once(config.database_connections)),
             crowd: Threads::crowd("tessera-crowd"),
             home: Handle::current(),
             bus: Bus::new(&store),
+            config,
             store,
             random: SystemRandom::new(),
         })))
@@ -222,4 +226,9 @@ impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App").finish_non_exhaustive()
     }
+}
+/// Returns how many inventories may be loaded at the same time with this number of reading connections.
+fn loads_at_once(connections: u32) -> usize {
+    let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+    (connections - connections / 4).max(1)
 }

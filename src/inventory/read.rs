@@ -31,6 +31,8 @@ use crate::{
 
 /// Reads the whole stock at one version.
 pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
+    // After a restart every event is loaded at once. The semaphore is never closed.
+    let _permit = app.loads.acquire().await;
     let snapshot = app.store.snapshot().await?;
     let rows = Rows::read(&snapshot, id).await?;
     snapshot.rollback().await?;

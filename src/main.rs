@@ -229,7 +229,7 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     welcome(&app).await?;
     worker::start(&app);
     let stop = CancellationToken::new();
-    let told_twice = async {
+    let stopped_twice = async {
         signals.next().await;
         stop.cancel();
         signals.next().await;
@@ -241,9 +241,9 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     };
     tokio::select! {
         () = Box::pin(serving) => Ok(()),
-        () = told_twice => {
+        () = stopped_twice => {
             // Nothing that was committed is lost; answers are.
-            say_error("told twice to stop: ending at once");
+            say_error("second stop signal: exiting at once");
             process::exit(CUT_SHORT)
         }
     }

@@ -70,7 +70,7 @@ pub struct Listener {
 /// How far the tail has read: on PostgreSQL the writing transaction's number comes first, because positions are not
 /// given in the order of commits.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
-struct Mark {
+struct Cursor {
     transaction: i64,
     position: i64,
 }
@@ -105,7 +105,7 @@ impl Routes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, subjects: &[Uuid]) {
+    fn notify(&self, subjects: &[Uuid]) {
         let routes = self.open();
         for listeners in subjects.iter().filter_map(|subject| routes.get(subject)) {
             listeners.send_replace(());
@@ -171,15 +171,15 @@ pub(crate) async fn record_all_in_tx(
 
 /// Tells the facts committed from now on, until shutdown.
 pub async fn tail(app: App) {
-    let mut mark: Option<Mark> = None;
+    let mut cursor: Option<Cursor> = None;
     loop {
         // Registered before reading, so that no wake-up between the two is lost.
         let woken = app.outbox.wake.notified();
-        match read(&app, mark).await {
+        match read(&app, cursor).await {
             Ok((next, subjects)) => {
                 let full = subjects.len() as u64 == BATCH;
-                mark = Some(next);
-                app.outbox.routes.tell(&subjects);
+                cursor = Some(next);
+                app.outbox.routes.notify(&subjects);
                 if full {
                     continue;
                 }
@@ -200,22 +200,22 @@ pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
     Ok(Entity::delete_many().filter(Column::At.lt(before)).exec(tx).await?.rows_affected)
 }
 
-/// What the facts after the mark are about, and the new mark. Without a mark, the end of what is there.
-async fn read(app: &App, mark: Option<Mark>) -> Faulty<(Mark, Vec<Uuid>)> {
-    let rows = match (mark, app.store.backend()) {
+/// What the facts after the cursor are about, and the new cursor. Without a cursor, the end of what is there.
+async fn read(app: &App, cursor: Option<Cursor>) -> Faulty<(Cursor, Vec<Uuid>)> {
+    let rows = match (cursor, app.store.backend()) {
         (None, backend) => return Ok((end(app, backend).await?, Vec::new())),
-        (Some(mark), DbBackend::Postgres) => read_postgres(app, mark).await?,
-        (Some(mark), _) => read_sqlite(app, mark).await?,
+        (Some(cursor), DbBackend::Postgres) => read_postgres(app, cursor).await?,
+        (Some(cursor), _) => read_sqlite(app, cursor).await?,
     };
     let next = rows
         .last()
-        .map(|row| Mark { transaction: row.transaction, position: row.position })
-        .or(mark)
+        .map(|row| Cursor { transaction: row.transaction, position: row.position })
+        .or(cursor)
         .unwrap_or_default();
     Ok((next, rows.iter().map(|row| row.subject).collect()))
 }
 
-async fn end(app: &App, backend: DbBackend) -> Faulty<Mark> {
+async fn end(app: &App, backend: DbBackend) -> Faulty<Cursor> {
     let sql = if backend == DbBackend::Postgres {
         // Everything older than the oldest transaction still in progress is told already or never will be.
         "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction, \
@@ -223,25 +223,25 @@ async fn end(app: &App, backend: DbBackend) -> Faulty<Mark> {
     } else {
         "SELECT 0 AS \"transaction\", coalesce(max(position), 0) AS position FROM outbox"
     };
-    let mark = Mark::find_by_statement(Statement::from_string(backend, sql)).one(app.store.read()).await?;
-    Ok(mark.unwrap_or_default())
+    let cursor = Cursor::find_by_statement(Statement::from_string(backend, sql)).one(app.store.read()).await?;
+    Ok(cursor.unwrap_or_default())
 }
 
 /// Rows of transactions that are older than any still in progress: no row can appear before them any more.
-async fn read_postgres(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
+async fn read_postgres(app: &App, cursor: Cursor) -> Faulty<Vec<Row>> {
     let sql = "SELECT transaction::text::bigint AS transaction, position, subject FROM outbox \
                WHERE (transaction, position) > ($1::text::xid8, $2) \
                AND transaction < pg_snapshot_xmin(pg_current_snapshot()) \
                ORDER BY transaction, position LIMIT $3";
-    let values = [mark.transaction.to_string().into(), mark.position.into(), BATCH.into()];
+    let values = [cursor.transaction.to_string().into(), cursor.position.into(), BATCH.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     Ok(Row::find_by_statement(statement).all(app.store.read()).await?)
 }
 
 /// SQLite has one writer: positions are given in the order of commits.
-async fn read_sqlite(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
+async fn read_sqlite(app: &App, cursor: Cursor) -> Faulty<Vec<Row>> {
     let rows: Vec<Model> = Entity::find()
-        .filter(Column::Position.gt(mark.position))
+        .filter(Column::Position.gt(cursor.position))
         .order_by_asc(Column::Position)
         .limit(BATCH)
         .all(app.store.read())
@@ -260,12 +260,12 @@ mod tests {
         let [one, other] = [1, 2].map(Uuid::from_u128);
         let (mut first, mut second, mut third) =
             (outbox.listen(one), outbox.listen(one), outbox.listen(other));
-        outbox.routes.tell(&[one, Uuid::from_u128(3), one, one]);
+        outbox.routes.notify(&[one, Uuid::from_u128(3), one, one]);
         assert!(first.changed().await && second.changed().await);
         for quiet in [&mut first, &mut third] {
             assert!(
                 futures_util::FutureExt::now_or_never(quiet.changed()).is_none(),
-                "told once, and no other"
+                "one notification, for this subject only"
             );
         }
         assert_eq!(outbox.listened(), 2);

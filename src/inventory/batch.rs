@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{
     change::Decision,
     command::{Command, GrantedCode, Refusal},
-    deal::{Claim, Companion, NoDeal, decide_all},
-    state::{Held, Stock},
+    transaction::{IdempotencyClaim, Companion, TransactionError, decide_all},
+    state::{ReservationSnapshot, Stock},
 };
 use crate::{
     call::{Call, PastDeadline},
@@ -21,40 +21,40 @@ use crate::{
 pub(super) struct Job {
     pub(super) commands: Vec<Command>,
     pub(super) companion: Option<Companion>,
-    pub(super) key: Option<Claim>,
+    pub(super) key: Option<IdempotencyClaim>,
     /// On whose behalf, and until when.
     pub(super) call: Call,
-    pub(super) reply: oneshot::Sender<Result<Vec<Held>, NoDeal>>,
+    pub(super) reply: oneshot::Sender<Result<Vec<ReservationSnapshot>, TransactionError>>,
 }
 
 /// A job that was decided and applied to the stock, but is not committed yet.
-pub(super) struct Good {
+pub(super) struct AcceptedJob {
     pub(super) job: Job,
     pub(super) decisions: Vec<Decision>,
-    pub(super) held: Vec<Held>,
+    pub(super) reservations: Vec<ReservationSnapshot>,
 }
 
 /// The jobs of a batch after they were decided.
 #[derive(Default)]
-pub(super) struct Decided {
+pub(super) struct DecidedBatch {
     /// When they were decided.
     pub(super) at: DateTime<Utc>,
     /// To be committed.
-    pub(super) good: Vec<Good>,
+    pub(super) accepted: Vec<AcceptedJob>,
     /// The business says no.
     refused: Vec<(Job, Refusal)>,
     /// Under a key that was used before this batch.
     used: Vec<Job>,
     /// What they are committed with could not be written.
-    failed: Vec<(Job, NoDeal)>,
+    failed: Vec<(Job, TransactionError)>,
     /// Under the key of a good job of this batch: only one of them may have its effect.
     repeated: Vec<Job>,
     /// To be decided once more after the commit: refused, maybe because of a job that then failed.
     later: Vec<Job>,
 }
 
-impl Decided {
-    /// Decides the jobs one upon the other, and applies what is good to the stock.
+impl DecidedBatch {
+    /// Decides the jobs one upon the other, and applies what is accepted to the stock.
     pub(super) fn all(stock: &mut Stock, jobs: Vec<Job>, now: DateTime<Utc>) -> Self {
         let mut decided = Self { at: now, ..Self::default() };
         let mut keys = HashSet::new();
@@ -65,9 +65,9 @@ impl Decided {
                 continue;
             }
             match decide_all(stock, &job.commands, now) {
-                Ok((decisions, held)) => {
+                Ok((decisions, reservations)) => {
                     keys.extend(name);
-                    decided.good.push(Good { job, decisions, held });
+                    decided.accepted.push(AcceptedJob { job, decisions, reservations });
                 }
                 Err(refusal) => decided.refused.push((job, refusal)),
             }
@@ -81,22 +81,22 @@ impl Decided {
     pub(super) fn without(
         mut self,
         stock: &mut Stock,
-        failures: Vec<(usize, NoDeal)>,
+        failures: Vec<(usize, TransactionError)>,
     ) -> Result<Self, Vec<Job>> {
         self.undo(stock);
-        let mut failures: HashMap<usize, NoDeal> = failures.into_iter().collect();
+        let mut failures: HashMap<usize, TransactionError> = failures.into_iter().collect();
         let (mut kept, mut sound) = (Vec::new(), true);
-        for (index, good) in self.good.into_iter().enumerate() {
-            if let Some(no_deal) = failures.remove(&index) {
-                self.failed.push((good.job, no_deal));
+        for (index, accepted) in self.accepted.into_iter().enumerate() {
+            if let Some(error) = failures.remove(&index) {
+                self.failed.push((accepted.job, error));
                 continue;
             }
-            let again = decide_all(stock, &good.job.commands, self.at);
-            sound &= again.as_ref().is_ok_and(|(_, held)| good.job.companion.is_none() || *held == good.held);
-            let (decisions, held) = again.unwrap_or_default();
-            kept.push(Good { decisions, held, ..good });
+            let again = decide_all(stock, &accepted.job.commands, self.at);
+            sound &= again.as_ref().is_ok_and(|(_, reservations)| accepted.job.companion.is_none() || *reservations == accepted.reservations);
+            let (decisions, reservations) = again.unwrap_or_default();
+            kept.push(AcceptedJob { decisions, reservations, ..accepted });
         }
-        self.good = kept;
+        self.accepted = kept;
         // They may have been refused only because of a job that is gone.
         self.later.extend(self.refused.drain(..).map(|(job, _)| job));
         if sound {
@@ -108,15 +108,15 @@ impl Decided {
 
     /// Whether there is nothing to write.
     pub(super) fn is_idle(&self) -> bool {
-        self.good
+        self.accepted
             .iter()
-            .all(|good| good.job.companion.is_none() && good.decisions.iter().all(Decision::is_empty))
+            .all(|accepted| accepted.job.companion.is_none() && accepted.decisions.iter().all(Decision::is_empty))
     }
 
     /// Whether nothing is written with the good jobs but what is known of them already: nothing of their companions',
     /// and no codes of a list.
     pub(super) fn is_plain(&self) -> bool {
-        self.good.iter().all(|good| good.job.companion.is_none())
+        self.accepted.iter().all(|accepted| accepted.job.companion.is_none())
             && self
                 .decisions()
                 .flat_map(|decision| &decision.claims)
@@ -125,15 +125,15 @@ impl Decided {
 
     /// The keys that are used up by the good jobs, and for what.
     pub(super) fn claims(&self) -> Vec<(&Key, Uuid)> {
-        let keys = self.good.iter().filter_map(|good| good.job.key.as_ref());
+        let keys = self.accepted.iter().filter_map(|accepted| accepted.job.key.as_ref());
         keys.map(|(key, subject)| (key, *subject)).collect()
     }
 
     /// Announces the commit to the calls of the good jobs. If one of them was given up, fails and announces nothing.
     pub(super) fn begin_commit(&self) -> Result<(), PastDeadline> {
-        for (index, good) in self.good.iter().enumerate() {
-            if let Err(past) = good.job.call.begin_commit() {
-                self.good[..index].iter().for_each(|good| good.job.call.withdraw_commit());
+        for (index, accepted) in self.accepted.iter().enumerate() {
+            if let Err(past) = accepted.job.call.begin_commit() {
+                self.accepted[..index].iter().for_each(|accepted| accepted.job.call.withdraw_commit());
                 return Err(past);
             }
         }
@@ -142,22 +142,22 @@ impl Decided {
 
     /// Tells the calls that the announced commit certainly did not happen.
     pub(super) fn withdraw_commit(&self) {
-        self.good.iter().for_each(|good| good.job.call.withdraw_commit());
+        self.accepted.iter().for_each(|accepted| accepted.job.call.withdraw_commit());
     }
 
     /// Whether several jobs would be committed together.
     pub(super) fn is_shared(&self) -> bool {
-        self.good.len() > 1
+        self.accepted.len() > 1
     }
 
     /// All decisions, in order.
     pub(super) fn decisions(&self) -> impl Iterator<Item = &Decision> + Clone {
-        self.good.iter().flat_map(|good| &good.decisions)
+        self.accepted.iter().flat_map(|accepted| &accepted.decisions)
     }
 
     /// Takes back from the stock what was applied.
     pub(super) fn undo(&self, stock: &mut Stock) {
-        for decision in self.good.iter().rev().flat_map(|good| good.decisions.iter().rev()) {
+        for decision in self.accepted.iter().rev().flat_map(|accepted| accepted.decisions.iter().rev()) {
             stock.undo(decision);
         }
     }
@@ -177,34 +177,34 @@ impl Decided {
 
     /// The jobs, to be decided again.
     pub(super) fn jobs(self) -> Vec<Job> {
-        let good = self.good.into_iter().map(|good| good.job);
+        let accepted = self.accepted.into_iter().map(|accepted| accepted.job);
         let refused = self.refused.into_iter().map(|(job, _)| job);
         let failed = self.failed.into_iter().map(|(job, _)| job);
-        good.chain(refused).chain(failed).chain(self.used).chain(self.repeated).chain(self.later).collect()
+        accepted.chain(refused).chain(failed).chain(self.used).chain(self.repeated).chain(self.later).collect()
     }
 
     /// Answers, after the commit. Gives back what is still to be decided.
     pub(super) fn answer(mut self) -> Vec<Job> {
         let mut claimed = HashSet::new();
-        for Good { job, held, .. } in self.good {
+        for AcceptedJob { job, reservations, .. } in self.accepted {
             claimed.extend(job.key.as_ref().map(|(key, _)| key.name()));
-            job.answer(Ok(held));
+            job.answer(Ok(reservations));
         }
         for job in self.repeated {
             if job.key.as_ref().is_some_and(|(key, _)| claimed.contains(&key.name())) {
-                job.answer(Err(NoDeal::KeyUsed));
+                job.answer(Err(TransactionError::KeyUsed));
             } else {
                 self.later.push(job);
             }
         }
         for (job, refusal) in self.refused {
-            job.answer(Err(NoDeal::Refused(refusal)));
+            job.answer(Err(TransactionError::Refused(refusal)));
         }
         for job in self.used {
-            job.answer(Err(NoDeal::KeyUsed));
+            job.answer(Err(TransactionError::KeyUsed));
         }
-        for (job, no_deal) in self.failed {
-            job.answer(Err(no_deal));
+        for (job, error) in self.failed {
+            job.answer(Err(error));
         }
         self.later
     }
@@ -212,7 +212,7 @@ impl Decided {
 
 impl Job {
     /// Answers whoever asked. They may be gone; the fact stays.
-    pub(super) fn answer(self, answer: Result<Vec<Held>, NoDeal>) {
+    pub(super) fn answer(self, answer: Result<Vec<ReservationSnapshot>, TransactionError>) {
         let _ = self.reply.send(answer);
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     command::Granted,
     fairness::Idle,
-    state::{Area, Held, Seat, Stock, Tally},
+    state::{Area, ReservationSnapshot, Seat, Stock, Tally},
 };
 
 /// A value before and after.
@@ -32,7 +32,7 @@ pub struct Decision {
     /// Areas.
     pub areas: Vec<Write<u32, Area>>,
     /// Reservations; none before means that it is new.
-    pub reservations: Vec<Write<ReservationId, Option<Held>>>,
+    pub reservations: Vec<Write<ReservationId, Option<ReservationSnapshot>>>,
     /// What is counted of buyers.
     pub buyers: Vec<Write<AccountId, Tally>>,
     /// Claims, which are written down and not remembered: copies are counted, not told apart.
@@ -54,10 +54,10 @@ pub struct Change {
     pub areas: Vec<(u32, u32, u32, u32)>,
     /// Whole reservations; those no longer live leave the stock.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reservations: Vec<Held>,
+    pub reservations: Vec<ReservationSnapshot>,
     /// What is counted of buyers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub buyers: Vec<Told>,
+    pub buyers: Vec<BuyerTally>,
     /// Those of the seats, by ordinal and ascending, that were not for sale to everybody then: nobody is told of them.
     /// Written down here because terms change: what is told of a version later must be what was told of it then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -69,7 +69,7 @@ pub struct Change {
 
 /// Buyer, places taken, and idle time if there is any. (Short, because there is one in almost every change.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told(pub AccountId, pub u32, #[serde(default, skip_serializing_if = "Idle::is_nothing")] pub Idle);
+pub struct BuyerTally(pub AccountId, pub u32, #[serde(default, skip_serializing_if = "Idle::is_nothing")] pub Idle);
 
 /// A committed version, as subscribers get it.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Version {
 
     /// Whether the reservation was, or may have been, written in it.
     pub(crate) fn is_about(&self, reservation: ReservationId) -> bool {
-        self.change.terms || self.change.reservations.iter().any(|held| held.id == reservation)
+        self.change.terms || self.change.reservations.iter().any(|snapshot| snapshot.id == reservation)
     }
 }
 
@@ -110,7 +110,7 @@ impl Stock {
         let areas: BTreeSet<u32> = all().flat_map(|d| d.areas.iter().map(|w| w.key)).collect();
         let buyers: BTreeSet<AccountId> = all().flat_map(|d| d.buyers.iter().map(|w| w.key)).collect();
         // The last write of a reservation in the batch holds, whether it is still live or not.
-        let mut reservations: Vec<&Held> = Vec::new();
+        let mut reservations: Vec<&ReservationSnapshot> = Vec::new();
         let mut seen = BTreeSet::new();
         let written: Vec<_> = all().flat_map(|d| &d.reservations).collect();
         for write in written.into_iter().rev() {
@@ -145,7 +145,7 @@ impl Stock {
                 .into_iter()
                 .map(|buyer| {
                     let Tally { taken, idle } = self.tally(buyer);
-                    Told(buyer, taken, idle)
+                    BuyerTally(buyer, taken, idle)
                 })
                 .collect(),
         }

@@ -7,7 +7,7 @@ use entity::{ClaimId, CouponId, InventoryId, ShopId, coupon::code};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
-    batch::Good,
+    batch::AcceptedJob,
     command::{Granted, GrantedCode},
 };
 use crate::{
@@ -25,13 +25,13 @@ pub(super) fn made(claims: &[&Granted]) -> Vec<String> {
 }
 
 /// Which of the jobs want a code that somebody has, or that another before them in the batch gets.
-pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, good: &[Good]) -> Faulty<HashSet<usize>> {
+pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob]) -> Faulty<HashSet<usize>> {
     const SELECT: &str = "SELECT c.code AS code FROM {rows} AS r \
         JOIN coupon_code AS c ON c.shop_id = r.shop_id AND c.code = r.code \
         WHERE c.coupon_id = $1 AND c.claim_id IS NULL";
     let mut wanted: Vec<(usize, ShopId, &str)> = Vec::new();
-    for (index, good) in good.iter().enumerate() {
-        for claim in good.decisions.iter().flat_map(|decision| &decision.claims) {
+    for (index, job) in accepted.iter().enumerate() {
+        for claim in job.decisions.iter().flat_map(|decision| &decision.claims) {
             if let GrantedCode::Listed(code) = &claim.code {
                 wanted.push((index, claim.shop, code));
             }

@@ -28,11 +28,11 @@ use crate::{
 };
 
 /// How long a copy that has to be paid is reserved, in seconds.
-const HOLD_SECONDS: i64 = 600;
+const RESERVATION_SECONDS: i64 = 600;
 /// How long with all extensions, in seconds.
-const HOLD_SECONDS_MAX: i64 = 1_200;
+const RESERVATION_SECONDS_MAX: i64 = 1_200;
 /// How long one buyer may have copies reserved that come to nothing.
-const HOLD_BUDGET: TimeDelta = TimeDelta::minutes(45);
+const IDLE_BUDGET: TimeDelta = TimeDelta::minutes(45);
 /// How long a buyer who spent that must wait.
 const COOL_DOWN: TimeDelta = TimeDelta::minutes(5);
 /// The ordinal of the one area.
@@ -52,12 +52,12 @@ pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
         open: coupon.state == CouponState::Published,
         sales_start: coupon.publish_from.unwrap_or(DateTime::UNIX_EPOCH),
         sales_end: end.unwrap_or(DateTime::<Utc>::MAX_UTC),
-        hold_seconds: HOLD_SECONDS,
-        hold_seconds_max: HOLD_SECONDS_MAX,
+        reservation_seconds: RESERVATION_SECONDS,
+        reservation_seconds_max: RESERVATION_SECONDS_MAX,
         // What is over when it is paid is of no use to anybody either.
-        hold_until: coupon.valid_until.unwrap_or(DateTime::<Utc>::MAX_UTC),
+        reservations_end: coupon.valid_until.unwrap_or(DateTime::<Utc>::MAX_UTC),
         limit_per_buyer: unsigned(coupon.limit_per_buyer),
-        fairness: Some(Fairness { budget: HOLD_BUDGET, cool_down: COOL_DOWN }),
+        fairness: Some(Fairness { budget: IDLE_BUDGET, cool_down: COOL_DOWN }),
         hoarding: origin::shares(app).limits(
             coupon.stock.map(unsigned).unwrap_or_default(),
             unsigned(coupon.limit_per_buyer),
@@ -161,7 +161,7 @@ pub(super) fn with_claims(script: Script, claims: &[&Granted], codes: Vec<String
         face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
         SELECT id, $1, shop_id, account_id, account_id, 'claimed', code, 1, terms, NULLIF(face, 0), NULLIF(face, 0), \
         valid_from, valid_until, claimed_at, 1, claimed_at FROM {rows} AS r";
-    const TELL: &str =
+    const INSERT_FACTS: &str =
         "INSERT INTO outbox (kind, subject, at) SELECT kind, coalesce(subject, $1), $2 FROM {rows} AS r";
     if claims.is_empty() {
         return script;
@@ -177,11 +177,11 @@ pub(super) fn with_claims(script: Script, claims: &[&Granted], codes: Vec<String
         .optional_time("valid_until", claims.iter().map(|claim| claim.valid_until))
         .time("claimed_at", claims.iter().map(|claim| claim.at));
     let (bag, coupon) = (outbox::Kind::BagChanged.name(), outbox::Kind::CouponChanged.name());
-    let told = claims.iter().map(|claim| (bag, Some(claim.buyer.0))).chain([(coupon, None)]);
-    let told = Rows::default()
-        .text("kind", told.clone().map(|(kind, _)| kind.to_owned()))
-        .optional_uuid("subject", told.map(|(_, subject)| subject));
-    script.with("claim", INSERT, rows).with("outbox", TELL, told)
+    let facts = claims.iter().map(|claim| (bag, Some(claim.buyer.0))).chain([(coupon, None)]);
+    let facts = Rows::default()
+        .text("kind", facts.clone().map(|(kind, _)| kind.to_owned()))
+        .optional_uuid("subject", facts.map(|(_, subject)| subject));
+    script.with("claim", INSERT, rows).with("outbox", INSERT_FACTS, facts)
 }
 
 /// Writes the claims of the decisions step by step.

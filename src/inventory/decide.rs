@@ -19,7 +19,7 @@ use super::{
     draft::Draft,
     hoarding::Caller,
     pick,
-    state::{Held, Item, Place, Seat, Stock, Tally, TierTerms},
+    state::{ReservationSnapshot, Item, Place, Seat, Stock, Tally, TierTerms},
 };
 
 /// The one area of a coupon's stock, whose places are its copies.
@@ -30,9 +30,9 @@ pub fn decide(
     stock: &Stock,
     command: &Command,
     now: DateTime<Utc>,
-) -> Result<(Decision, Option<Held>), Refusal> {
+) -> Result<(Decision, Option<ReservationSnapshot>), Refusal> {
     let mut draft = Draft::new(stock, now);
-    let held = match command {
+    let reservation = match command {
         Command::Reserve { id, caller, pick, opened, promised } => {
             Some(draft.reserve((*id, caller), pick, opened, promised.as_deref())?)
         }
@@ -55,7 +55,7 @@ pub fn decide(
             None
         }
     };
-    Ok((draft.finish(), held))
+    Ok((draft.finish(), reservation))
 }
 
 impl Draft<'_> {
@@ -65,7 +65,7 @@ impl Draft<'_> {
         pick: &Pick,
         opened: &[TierId],
         promised: Option<&Promised>,
-    ) -> Result<Held, Refusal> {
+    ) -> Result<ReservationSnapshot, Refusal> {
         let terms = &self.stock.terms;
         self.on_sale()?;
         if promised.is_some_and(|promised| promised.revision != terms.revision) {
@@ -75,7 +75,7 @@ impl Draft<'_> {
         let buyer = caller.buyer;
         // What the buyer let lapse must not count against the limit.
         self.lapse_of(buyer);
-        let until = self.grant(id, buyer)?.min(terms.hold_until);
+        let until = self.grant(id, buyer)?.min(terms.reservations_end);
         // Before any place is looked at: a search for the best seats is the dearest part.
         self.limit_source(caller.source, pick.quantity())?;
         let mut items = match pick {
@@ -100,21 +100,21 @@ impl Draft<'_> {
         self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
         let after =
             |seconds| until.min(self.now + Duration::seconds(terms.hoarding.seconds(seconds, caller.wasted)));
-        let held = Held {
+        let reservation = ReservationSnapshot {
             id,
             buyer,
             state: ReservationState::Active,
             items,
             currency: terms.currency.clone(),
-            deadline: after(terms.hold_seconds),
-            deadline_max: after(terms.hold_seconds_max),
+            deadline: after(terms.reservation_seconds),
+            deadline_max: after(terms.reservation_seconds_max),
             order: None,
             source: caller.source,
             created_at: self.now,
             version: 1,
         };
-        self.reservations.insert(id, held.clone());
-        Ok(held)
+        self.reservations.insert(id, reservation.clone());
+        Ok(reservation)
     }
 
     /// Whether new places are given to anybody now.
@@ -198,7 +198,7 @@ impl Draft<'_> {
             return Err(Refusal::NotForSale { seats: Vec::new() });
         };
         if self.area(ordinal).available() < quantity {
-            self.lapse_where(|held| held.quantity_in(ordinal) > 0);
+            self.lapse_where(|reservation| reservation.quantity_in(ordinal) > 0);
         }
         let mut area = self.area(ordinal);
         if area.available() < quantity {
@@ -210,17 +210,17 @@ impl Draft<'_> {
         Ok(item(Place::Area { ordinal, quantity }, tier))
     }
 
-    fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
-        let mut held = self.active_of(id, buyer)?;
+    fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.active_of(id, buyer)?;
         self.still_open()?;
         self.lapse_of(buyer);
-        let wanted = self.now + Duration::seconds(self.stock.terms.hold_seconds);
-        let deadline = wanted.min(self.limit(&held));
-        if deadline <= held.deadline {
+        let wanted = self.now + Duration::seconds(self.stock.terms.reservation_seconds);
+        let deadline = wanted.min(self.limit(&reservation));
+        if deadline <= reservation.deadline {
             return Err(Refusal::NoMoreTime);
         }
-        held.deadline = deadline;
-        Ok(self.save(held))
+        reservation.deadline = deadline;
+        Ok(self.save(reservation))
     }
 
     fn release(
@@ -228,62 +228,62 @@ impl Draft<'_> {
         id: ReservationId,
         buyer: AccountId,
         order: Option<OrderId>,
-    ) -> Result<Held, Refusal> {
-        let held = self.active_of(id, buyer)?;
-        if held.order != order {
+    ) -> Result<ReservationSnapshot, Refusal> {
+        let reservation = self.active_of(id, buyer)?;
+        if reservation.order != order {
             return Err(Refusal::AlreadyOrdered);
         }
         self.lapse_of(buyer);
-        Ok(self.give_up(&held, ReservationState::Released, self.now))
+        Ok(self.give_up(&reservation, ReservationState::Released, self.now))
     }
 
-    fn attach(&mut self, id: ReservationId, buyer: AccountId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.active_of(id, buyer)?;
+    fn attach(&mut self, id: ReservationId, buyer: AccountId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.active_of(id, buyer)?;
         self.still_open()?;
-        if held.order.is_some() {
+        if reservation.order.is_some() {
             return Err(Refusal::AlreadyOrdered);
         }
-        held.order = Some(order);
-        Ok(self.save(held))
+        reservation.order = Some(order);
+        Ok(self.save(reservation))
     }
 
-    fn begin_payment(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.of_order(id, order)?;
-        if held.state == ReservationState::Paying {
+    fn begin_payment(&mut self, id: ReservationId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.of_order(id, order)?;
+        if reservation.state == ReservationState::Paying {
             return Err(Refusal::BeingPaid);
         }
-        if held.is_overdue(self.now) {
+        if reservation.is_overdue(self.now) {
             return Err(Refusal::ReservationEnded);
         }
         self.still_open()?;
-        held.state = ReservationState::Paying;
-        self.mark_seats(&held, SeatStatus::Paying);
-        Ok(self.save(held))
+        reservation.state = ReservationState::Paying;
+        self.mark_seats(&reservation, SeatStatus::Paying);
+        Ok(self.save(reservation))
     }
 
-    fn end_payment(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.of_order(id, order)?;
-        if held.state != ReservationState::Paying {
+    fn end_payment(&mut self, id: ReservationId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.of_order(id, order)?;
+        if reservation.state != ReservationState::Paying {
             return Err(Refusal::ReservationEnded);
         }
-        held.state = ReservationState::Active;
-        if held.is_overdue(self.now) {
-            self.lapse_of(held.buyer);
-            return Ok(self.give_up(&held, ReservationState::Expired, self.now));
+        reservation.state = ReservationState::Active;
+        if reservation.is_overdue(self.now) {
+            self.lapse_of(reservation.buyer);
+            return Ok(self.give_up(&reservation, ReservationState::Expired, self.now));
         }
-        self.mark_seats(&held, SeatStatus::Reserved);
-        Ok(self.save(held))
+        self.mark_seats(&reservation, SeatStatus::Reserved);
+        Ok(self.save(reservation))
     }
 
-    fn sell(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.of_order(id, order)?;
-        if held.state != ReservationState::Paying {
+    fn sell(&mut self, id: ReservationId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.of_order(id, order)?;
+        if reservation.state != ReservationState::Paying {
             return Err(Refusal::ReservationEnded);
         }
-        self.lapse_of(held.buyer);
-        self.count_sale(&held);
-        self.mark_seats(&held, SeatStatus::Sold);
-        for item in &held.items {
+        self.lapse_of(reservation.buyer);
+        self.count_sale(&reservation);
+        self.mark_seats(&reservation, SeatStatus::Sold);
+        for item in &reservation.items {
             if let Place::Area { ordinal, quantity } = item.place {
                 let mut area = self.area(ordinal);
                 area.reserved -= quantity;
@@ -291,8 +291,8 @@ impl Draft<'_> {
                 self.areas.insert(ordinal, area);
             }
         }
-        held.state = ReservationState::Converted;
-        Ok(self.save(held))
+        reservation.state = ReservationState::Converted;
+        Ok(self.save(reservation))
     }
 
     fn take_back(&mut self, buyer: AccountId, places: &[Place]) -> Result<(), Refusal> {

@@ -23,23 +23,23 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    aside::{self, Aside},
+    fallback_read::{self, FallbackReader},
     batch::Job,
     change::Version,
     command::Command,
-    commit::Tried,
-    deal::{Claim, Companion, NoDeal},
+    commit::AttemptOutcome,
+    transaction::{IdempotencyClaim, Companion, TransactionError},
     failure::{self, Failure},
     pace::Pace,
-    queue::{self, Asking, NoRoom, Waiting},
+    queue::{self, JobSender, SendError, JobReceiver},
     read,
-    state::{Held, Stock},
+    state::{ReservationSnapshot, Stock},
 };
 use crate::{
     app::App,
     call::Call,
     error::{Fault, Faulty},
-    threads::Threads,
+    threads::DedicatedRuntime,
 };
 
 /// How often a batch is decided again because another instance was first.
@@ -57,12 +57,12 @@ const FOLLOW: u64 = 1_000;
 /// queue behind a thousand requests after each of them.
 pub(crate) struct Desks {
     open: Mutex<HashMap<InventoryId, Arc<Desk>>>,
-    threads: Threads,
+    runtime: DedicatedRuntime,
 }
 
 impl Default for Desks {
     fn default() -> Self {
-        Self { open: Mutex::default(), threads: Threads::few("tessera-desk") }
+        Self { open: Mutex::default(), runtime: DedicatedRuntime::small("tessera-desk") }
     }
 }
 
@@ -71,13 +71,13 @@ pub(crate) struct Desk {
     pub(super) id: InventoryId,
     pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
     /// For readers, while the stock is held for long.
-    aside: Aside,
+    fallback: FallbackReader,
     pace: Pace,
     /// The last version that was told here.
-    told: AtomicI64,
+    published: AtomicI64,
     /// Until when another instance is believed to write too.
     contended: Mutex<Option<Instant>>,
-    queue: Asking,
+    queue: JobSender,
     pub(super) feed: broadcast::Sender<Arc<Version>>,
 }
 
@@ -93,14 +93,14 @@ impl Desks {
                 let desk = Arc::new(Desk {
                     id,
                     stock: tokio::sync::Mutex::default(),
-                    aside: Aside::default(),
+                    fallback: FallbackReader::default(),
                     pace: Pace::default(),
-                    told: AtomicI64::new(0),
+                    published: AtomicI64::new(0),
                     contended: Mutex::default(),
                     queue,
                     feed,
                 });
-                self.threads.spawn(&app.tasks, desk.clone().run(app.clone(), jobs));
+                self.runtime.spawn(&app.tasks, desk.clone().run(app.clone(), jobs));
                 entry.insert(desk).clone()
             }
         }
@@ -136,15 +136,15 @@ impl Desk {
         app: &App,
         commands: Vec<Command>,
         companion: Option<Companion>,
-        key: Option<Claim>,
-    ) -> Result<Vec<Held>, NoDeal> {
+        key: Option<IdempotencyClaim>,
+    ) -> Result<Vec<ReservationSnapshot>, TransactionError> {
         let (reply, answer) = oneshot::channel();
         let call = Call::part(app.config.documents.mutation_time());
-        self.queue.put(Job { commands, companion, key, call, reply }).map_err(|error| match error {
-            NoRoom::Full => NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) }),
-            NoRoom::Closed => NoDeal::Fault(Fault::unavailable()),
+        self.queue.send(Job { commands, companion, key, call, reply }).map_err(|error| match error {
+            SendError::Full => TransactionError::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) }),
+            SendError::Closed => TransactionError::Fault(Fault::unavailable()),
         })?;
-        answer.await.unwrap_or_else(|_| Err(NoDeal::Fault(Fault::unavailable())))
+        answer.await.unwrap_or_else(|_| Err(TransactionError::Fault(Fault::unavailable())))
     }
 
     /// Listens to the versions committed from now on.
@@ -157,11 +157,11 @@ impl Desk {
     ///
     /// If the desk holds the stock for long, looks at what is committed without it.
     pub(crate) async fn read<T>(&self, app: &App, known: i64, look: impl FnOnce(&Stock) -> T) -> Faulty<T> {
-        let Ok(mut stock) = timeout(aside::PATIENCE, self.stock.lock()).await else {
-            let stock = self.aside.read(app, self.id, known.max(self.told())).await?;
+        let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else {
+            let stock = self.fallback.read(app, self.id, known.max(self.published_version())).await?;
             return Ok(look(&stock));
         };
-        self.aside.forget();
+        self.fallback.forget();
         if stock.as_ref().is_some_and(|stock| stock.version < known) {
             self.follow(app, &mut stock).await?;
         }
@@ -171,7 +171,7 @@ impl Desk {
     /// Follows what other instances committed, at least to `version`. If the desk is in the middle of an attempt, leaves
     /// that to the next look at what others wrote: one inventory must not hold up the others.
     pub(crate) async fn catch_up(&self, app: &App, version: i64) -> Faulty<()> {
-        let Ok(mut stock) = timeout(aside::PATIENCE, self.stock.lock()).await else { return Ok(()) };
+        let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else { return Ok(()) };
         if stock.as_ref().is_some_and(|stock| stock.version >= version) {
             return Ok(());
         }
@@ -189,7 +189,7 @@ impl Desk {
         self.id
     }
 
-    async fn run(self: Arc<Self>, app: App, mut jobs: Waiting) {
+    async fn run(self: Arc<Self>, app: App, mut jobs: JobReceiver) {
         loop {
             let batch = tokio::select! {
                 batch = jobs.batch() => batch,
@@ -222,30 +222,30 @@ impl Desk {
                 continue;
             }
             let begun = Instant::now();
-            let tried = {
+            let outcome = {
                 let mut memory = self.stock.lock().await;
-                let tried = self.observed(app, &mut memory, batch, rounds == 0).await;
-                if tried.is_err() {
+                let outcome = self.observed(app, &mut memory, batch, rounds == 0).await;
+                if outcome.is_err() {
                     // Whatever the memory says now, the database knows better.
                     *memory = None;
                 }
-                tried
+                outcome
             };
-            let again = match tried {
-                Ok(Tried::Answered(left)) => {
+            let again = match outcome {
+                Ok(AttemptOutcome::Answered(left)) => {
                     self.pace.succeed();
                     batches.push_back(left);
                     continue;
                 }
-                Ok(Tried::Apart(jobs)) => {
+                Ok(AttemptOutcome::Split(jobs)) => {
                     batches.extend(jobs.into_iter().map(|job| vec![job]));
                     continue;
                 }
-                Ok(Tried::Again(again)) if lost < ATTEMPTS => {
+                Ok(AttemptOutcome::Retry(again)) if lost < ATTEMPTS => {
                     lost += 1;
                     again
                 }
-                Ok(Tried::Again(jobs)) => {
+                Ok(AttemptOutcome::Retry(jobs)) => {
                     failure::give_up_lost(self.id, jobs);
                     continue;
                 }
@@ -290,17 +290,17 @@ impl Desk {
         memory: &mut Option<Stock>,
         batch: Vec<Job>,
         first: bool,
-    ) -> Result<Tried, (Vec<Job>, Failure)> {
+    ) -> Result<AttemptOutcome, (Vec<Job>, Failure)> {
         let (jobs, begun) = (batch.len(), Instant::now());
         let span = tracing::info_span!(parent: None, "desk commit", inventory = %self.id.0, jobs);
-        let tried = self.attempt(app, memory, batch, first).instrument(span).await;
+        let outcome = self.attempt(app, memory, batch, first).instrument(span).await;
         app.metrics.desk_batch.observe(jobs as f64);
         app.metrics.desk_commit.observe(begun.elapsed().as_secs_f64());
-        tried
+        outcome
     }
 
     /// Another instance writes to this inventory too.
-    pub(super) fn note_others(&self) {
+    pub(super) fn note_contention(&self) {
         let mut until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
         *until = Some(Instant::now() + CONTENDED);
     }
@@ -312,16 +312,16 @@ impl Desk {
     }
 
     /// Tells everybody who watches here.
-    pub(super) fn tell(&self, app: &App, version: Version) {
+    pub(super) fn publish(&self, app: &App, version: Version) {
         app.origins.learn(&version.change, app.clock.now());
-        self.told.store(version.number, Relaxed);
+        self.published.store(version.number, Relaxed);
         // No receiver is no fault: nobody is watching.
         let _ = self.feed.send(Arc::new(version));
     }
 
     /// The last version that was told here.
-    pub(crate) fn told(&self) -> i64 {
-        self.told.load(Relaxed)
+    pub(crate) fn published_version(&self) -> i64 {
+        self.published.load(Relaxed)
     }
 
     pub(super) async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
@@ -329,10 +329,10 @@ impl Desk {
             return Ok(memory.insert(stock));
         }
         let stock = read::load(app, self.id).await?;
-        let told = self.told.swap(stock.version, Relaxed);
-        if told != 0 && told < stock.version {
+        let published = self.published.swap(stock.version, Relaxed);
+        if published != 0 && published < stock.version {
             // What happened in between was not told here: everybody looks anew.
-            self.tell(app, Version::of_everything(stock.version));
+            self.publish(app, Version::of_everything(stock.version));
         }
         Ok(memory.insert(stock))
     }
@@ -347,7 +347,7 @@ impl Desk {
             return Ok(());
         }
         if !changes.is_empty() {
-            self.note_others();
+            self.note_contention();
         }
         for (number, change) in changes {
             stock.follow(number, &change);
@@ -355,7 +355,7 @@ impl Desk {
                 // Newer than this version at worst, and then a later change says so again.
                 stock.terms = read::terms(app, self.id).await?;
             }
-            self.tell(app, Version { number, change });
+            self.publish(app, Version { number, change });
         }
         *memory = Some(stock);
         Ok(())

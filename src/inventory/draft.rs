@@ -14,7 +14,7 @@ use super::{
     change::{Decision, Write},
     command::{Granted, Refusal},
     fairness::{Fairness, Idle, Life},
-    state::{Area, Held, Place, Seat, Stock, Tally, TierTerms},
+    state::{Area, ReservationSnapshot, Place, Seat, Stock, Tally, TierTerms},
 };
 
 /// The stock with a decision in the making laid over it.
@@ -23,7 +23,7 @@ pub(super) struct Draft<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) seats: BTreeMap<u32, Seat>,
     pub(super) areas: BTreeMap<u32, Area>,
-    pub(super) reservations: BTreeMap<ReservationId, Held>,
+    pub(super) reservations: BTreeMap<ReservationId, ReservationSnapshot>,
     pub(super) buyers: BTreeMap<AccountId, Tally>,
     pub(super) claims: Vec<Arc<Granted>>,
 }
@@ -73,22 +73,22 @@ impl<'a> Draft<'a> {
     fn running(&self, buyer: AccountId, id: ReservationId) -> Option<DateTime<Utc>> {
         let others = self.stock.buyers.get(&buyer)?.reservations.iter().filter(|&&other| other != id);
         let now = |id| self.reservations.get(id).or_else(|| self.stock.reservations.get(id));
-        others.filter_map(now).filter(|held| held.is_live()).map(|held| held.deadline).max()
+        others.filter_map(now).filter(|reservation| reservation.is_live()).map(|reservation| reservation.deadline).max()
     }
 
     /// The reservation, if it is the buyer's and still has time.
-    pub(super) fn active_of(&self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
-        let held = self.stock.reservations.get(&id).ok_or(Refusal::ReservationEnded)?;
-        if held.buyer != buyer {
+    pub(super) fn active_of(&self, id: ReservationId, buyer: AccountId) -> Result<ReservationSnapshot, Refusal> {
+        let reservation = self.stock.reservations.get(&id).ok_or(Refusal::ReservationEnded)?;
+        if reservation.buyer != buyer {
             return Err(Refusal::ReservationNotFound);
         }
-        if held.state == ReservationState::Paying {
+        if reservation.state == ReservationState::Paying {
             return Err(Refusal::BeingPaid);
         }
-        if held.is_overdue(self.now) {
+        if reservation.is_overdue(self.now) {
             return Err(Refusal::ReservationEnded);
         }
-        Ok(held.clone())
+        Ok(reservation.clone())
     }
 
     /// A reservation made before the event was called off leads nowhere any more.
@@ -97,24 +97,24 @@ impl<'a> Draft<'a> {
     }
 
     /// The reservation, if it is the order's.
-    pub(super) fn of_order(&self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
-        let held = self.stock.reservations.get(&id).ok_or(Refusal::ReservationEnded)?;
-        if held.order != Some(order) {
+    pub(super) fn of_order(&self, id: ReservationId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let reservation = self.stock.reservations.get(&id).ok_or(Refusal::ReservationEnded)?;
+        if reservation.order != Some(order) {
             return Err(Refusal::ReservationNotFound);
         }
-        Ok(held.clone())
+        Ok(reservation.clone())
     }
 
-    pub(super) fn save(&mut self, mut held: Held) -> Held {
-        held.version += 1;
-        self.reservations.insert(held.id, held.clone());
-        held
+    pub(super) fn save(&mut self, mut reservation: ReservationSnapshot) -> ReservationSnapshot {
+        reservation.version += 1;
+        self.reservations.insert(reservation.id, reservation.clone());
+        reservation
     }
 
-    pub(super) fn mark_seats(&mut self, held: &Held, status: SeatStatus) {
-        for item in &held.items {
+    pub(super) fn mark_seats(&mut self, reservation: &ReservationSnapshot, status: SeatStatus) {
+        for item in &reservation.items {
             if let Place::Seat { ordinal, epoch } = item.place {
-                self.seats.insert(ordinal, Seat { status, epoch, reservation: Some(held.id) });
+                self.seats.insert(ordinal, Seat { status, epoch, reservation: Some(reservation.id) });
             }
         }
     }
@@ -137,42 +137,42 @@ impl<'a> Draft<'a> {
     }
 
     /// The moment beyond which the reservation cannot be extended.
-    pub(super) fn limit(&self, held: &Held) -> DateTime<Utc> {
-        let Some(fairness) = self.stock.terms.fairness else { return held.deadline_max };
+    pub(super) fn limit(&self, reservation: &ReservationSnapshot) -> DateTime<Utc> {
+        let Some(fairness) = self.stock.terms.fairness else { return reservation.deadline_max };
         let running =
-            self.running(held.buyer, held.id).map_or(held.deadline, |other| other.max(held.deadline));
-        fairness.limit(self.tally(held.buyer).idle, self.now, running).min(held.deadline_max)
+            self.running(reservation.buyer, reservation.id).map_or(reservation.deadline, |other| other.max(reservation.deadline));
+        fairness.limit(self.tally(reservation.buyer).idle, self.now, running).min(reservation.deadline_max)
     }
 
     /// The reservation comes to nothing: its places are free, and its time was idle.
-    pub(super) fn give_up(&mut self, held: &Held, state: ReservationState, ended_at: DateTime<Utc>) -> Held {
-        self.free(held);
-        let mut tally = self.tally(held.buyer);
-        tally.taken -= held.quantity();
-        let life = Life { created_at: held.created_at, deadline: held.deadline, ended_at };
-        let running = self.running(held.buyer, held.id);
+    pub(super) fn give_up(&mut self, reservation: &ReservationSnapshot, state: ReservationState, ended_at: DateTime<Utc>) -> ReservationSnapshot {
+        self.free(reservation);
+        let mut tally = self.tally(reservation.buyer);
+        tally.taken -= reservation.quantity();
+        let life = Life { created_at: reservation.created_at, deadline: reservation.deadline, ended_at };
+        let running = self.running(reservation.buyer, reservation.id);
         let fairness = self.stock.terms.fairness;
         tally.idle = fairness.map(|fairness| fairness.end(tally.idle, life, running)).unwrap_or_default();
-        self.buyers.insert(held.buyer, tally);
-        self.save(Held { state, ..held.clone() })
+        self.buyers.insert(reservation.buyer, tally);
+        self.save(ReservationSnapshot { state, ..reservation.clone() })
     }
 
     /// The reservation is sold: whoever pays was not idle.
-    pub(super) fn count_sale(&mut self, held: &Held) {
-        let mut tally = self.tally(held.buyer);
-        let running = self.running(held.buyer, held.id);
-        let life = Life { created_at: held.created_at, deadline: held.deadline, ended_at: self.now };
+    pub(super) fn count_sale(&mut self, reservation: &ReservationSnapshot) {
+        let mut tally = self.tally(reservation.buyer);
+        let running = self.running(reservation.buyer, reservation.id);
+        let life = Life { created_at: reservation.created_at, deadline: reservation.deadline, ended_at: self.now };
         tally.idle = match self.stock.terms.fairness {
-            Some(_) if held.total() > 0 => Fairness::sold(self.now, running),
+            Some(_) if reservation.total() > 0 => Fairness::sold(self.now, running),
             Some(fairness) => fairness.given(tally.idle, life, running),
             None => Idle::default(),
         };
-        self.buyers.insert(held.buyer, tally);
+        self.buyers.insert(reservation.buyer, tally);
     }
 
     /// Gives all places of a live reservation back.
-    fn free(&mut self, held: &Held) {
-        for item in &held.items {
+    fn free(&mut self, reservation: &ReservationSnapshot) {
+        for item in &reservation.items {
             match item.place {
                 Place::Seat { ordinal, epoch } => {
                     self.seats
@@ -187,10 +187,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn lapse_where(&mut self, wanted: impl Fn(&Held) -> bool) {
+    pub(super) fn lapse_where(&mut self, wanted: impl Fn(&ReservationSnapshot) -> bool) {
         let stock = self.stock;
-        let overdue = stock.reservations.values().filter(|held| held.is_overdue(self.now) && wanted(held));
-        let buyers: BTreeSet<AccountId> = overdue.map(|held| held.buyer).collect();
+        let overdue = stock.reservations.values().filter(|reservation| reservation.is_overdue(self.now) && wanted(reservation));
+        let buyers: BTreeSet<AccountId> = overdue.map(|reservation| reservation.buyer).collect();
         for buyer in buyers {
             self.lapse_of(buyer);
         }
@@ -202,22 +202,22 @@ impl<'a> Draft<'a> {
         let stock = self.stock;
         let Some(buyer) = stock.buyers.get(&buyer) else { return };
         let all = buyer.reservations.iter().filter_map(|id| stock.reservations.get(id));
-        let mut overdue: Vec<&Held> = all
-            .filter(|held| held.is_overdue(self.now) && !self.reservations.contains_key(&held.id))
+        let mut overdue: Vec<&ReservationSnapshot> = all
+            .filter(|reservation| reservation.is_overdue(self.now) && !self.reservations.contains_key(&reservation.id))
             .collect();
-        overdue.sort_by_key(|held| (held.deadline, held.id));
-        for held in overdue {
-            self.give_up(held, ReservationState::Expired, held.deadline);
+        overdue.sort_by_key(|reservation| (reservation.deadline, reservation.id));
+        for reservation in overdue {
+            self.give_up(reservation, ReservationState::Expired, reservation.deadline);
         }
     }
 
     pub(super) fn lapse_holder_of(&mut self, ordinal: u32) {
         let stock = self.stock;
-        if let Some(held) =
+        if let Some(reservation) =
             stock.seats[ordinal as usize].reservation.and_then(|id| stock.reservations.get(&id))
-            && held.is_overdue(self.now)
+            && reservation.is_overdue(self.now)
         {
-            self.lapse_of(held.buyer);
+            self.lapse_of(reservation.buyer);
         }
     }
 
@@ -225,7 +225,7 @@ impl<'a> Draft<'a> {
     pub(super) fn seats_back_at(&self, lost: &[u32]) -> Option<DateTime<Utc>> {
         let ends = lost.iter().map(|&ordinal| {
             let holder = self.seat(ordinal).reservation.and_then(|id| self.stock.reservations.get(&id));
-            holder.filter(|held| held.state == ReservationState::Active).map(|held| held.deadline)
+            holder.filter(|reservation| reservation.state == ReservationState::Active).map(|reservation| reservation.deadline)
         });
         ends.collect::<Option<Vec<_>>>()?.into_iter().max().map(coarse)
     }
@@ -233,8 +233,8 @@ impl<'a> Draft<'a> {
     /// When so many places of the area are free unless they are bought.
     pub(super) fn places_back_at(&self, area: u32, wanted: u32) -> Option<DateTime<Utc>> {
         let live = self.stock.reservations.values();
-        let active = live.filter(|held| held.state == ReservationState::Active && !held.is_overdue(self.now));
-        let mut ends: Vec<_> = active.map(|held| (held.deadline, held.quantity_in(area))).collect();
+        let active = live.filter(|reservation| reservation.state == ReservationState::Active && !reservation.is_overdue(self.now));
+        let mut ends: Vec<_> = active.map(|reservation| (reservation.deadline, reservation.quantity_in(area))).collect();
         ends.sort_unstable();
         let mut free = self.area(area).available();
         ends.into_iter()

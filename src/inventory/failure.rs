@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use entity::InventoryId;
 use sea_orm::DbErr;
 
-use super::{batch::Job, deal::NoDeal};
+use super::{batch::Job, transaction::TransactionError};
 use crate::error::Fault;
 
 /// Requests that a log line names.
@@ -63,7 +63,7 @@ pub(super) fn give_up_late(id: InventoryId, jobs: Vec<Job>) {
     tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch was given up at its deadline; nothing was done");
     for job in jobs {
         let fault = job.call.too_late();
-        job.answer(Err(NoDeal::Fault(fault)));
+        job.answer(Err(TransactionError::Fault(fault)));
     }
 }
 
@@ -72,12 +72,12 @@ pub(super) fn give_up_lost(id: InventoryId, jobs: Vec<Job>) {
     let requests = Requests::of_jobs(&jobs);
     tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch was given up: other instances were always first");
     for job in jobs {
-        job.answer(Err(NoDeal::Fault(Fault::unavailable())));
+        job.answer(Err(TransactionError::Fault(Fault::unavailable())));
     }
 }
 
 /// Logs a batch whose jobs are decided one by one now.
-pub(super) fn log_apart(id: InventoryId, jobs: &[Job], error: &dyn Display) {
+pub(super) fn log_split(id: InventoryId, jobs: &[Job], error: &dyn Display) {
     let requests = Requests::of_jobs(jobs);
     tracing::error!(inventory = %id.0, jobs = jobs.len(), %requests, %error, "a batch could not be written");
 }
@@ -102,11 +102,11 @@ pub(super) fn give_up_failed(id: InventoryId, jobs: Vec<Job>, failure: &Failure)
         }
     }
     for job in jobs {
-        let told = match failure {
+        let fault_for_caller = match failure {
             Failure::Fault(Fault::NotFound(what)) => Fault::NotFound(what),
             Failure::Fault(_) | Failure::Unknown(_) => Fault::unavailable(),
         };
-        job.answer(Err(NoDeal::Fault(told)));
+        job.answer(Err(TransactionError::Fault(fault_for_caller)));
     }
 }
 

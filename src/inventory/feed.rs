@@ -78,8 +78,8 @@ pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) 
 
 /// The last version that this process knows of, if it follows the inventory now. Told before anybody is answered whose
 /// command made it.
-pub fn told(app: &App, id: InventoryId) -> Option<i64> {
-    app.desks.find(id).map(|desk| desk.told()).filter(|told| *told != 0)
+pub fn published_version(app: &App, id: InventoryId) -> Option<i64> {
+    app.desks.find(id).map(|desk| desk.published_version()).filter(|version| *version != 0)
 }
 
 /// What changed after one version up to another that was told here before, as one message: a delta over exactly these,

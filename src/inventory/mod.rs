@@ -1,17 +1,17 @@
 //! Inventories: the countable, version-guarded stock of one event or one coupon, and the reservations of it.
 //!
-//! Everything that takes or gives back a place goes through a [`deal`](deal::transact): commands in, decisions by a
+//! Everything that takes or gives back a place goes through a [`deal`](transaction::transact): commands in, decisions by a
 //! pure function, one commit behind the version guard, a row in the change log, and a word to everybody who watches.
 
-mod across;
-mod aside;
+mod multi_inventory;
+mod fallback_read;
 mod batch;
 mod change;
 mod codes;
 mod command;
 mod commit;
 mod coupon;
-pub(crate) mod deal;
+pub(crate) mod transaction;
 mod decide;
 mod delta;
 pub(crate) mod desk;
@@ -46,9 +46,9 @@ use entity::{
 use futures_util::StreamExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use self::deal::{Claim, Companion, Deal, NoDeal, transact};
+use self::transaction::{IdempotencyClaim, Companion, InventoryTransaction, TransactionError, transact};
 pub use self::{
-    change::{Change, Decision, Told},
+    change::{Change, Decision, BuyerTally},
     command::{Accessible, BestAvailable, Command, Granted, GrantedCode, Pick, Promised, Refusal},
     decide::decide,
     fairness::{Fairness, Idle},
@@ -57,20 +57,20 @@ pub use self::{
     prune::{KEPT, KEPT_MAX, prune},
     reserve::{Reserve, reserve},
     restored::leap_versions,
-    state::{Area, Counts, Held, Item, Place, Seat, Stock, Tally, Terms, TierTerms},
+    state::{Area, Counts, ReservationSnapshot, Item, Place, Seat, Stock, Tally, Terms, TierTerms},
     unpaid::Unpaid,
     watch::watch,
 };
 pub(crate) use self::{
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
-    reserve::{Beside, reserve_with},
+    reserve::{ReserveOptions, reserve_with},
     watch::Changes,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    bus::Heard,
+    bus::BusEvent,
     error::{Error, Fault, Faulty, Result},
     store::Tx,
     telemetry::log_fault,
@@ -88,14 +88,14 @@ pub struct Reservation {
     /// Of which stock.
     pub inventory: InventoryId,
     /// Everything else.
-    pub held: Held,
+    pub snapshot: ReservationSnapshot,
 }
 
 /// Gives an active reservation of the viewer's back. Released before, it stays released.
 pub async fn release(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     let reservation = owned(app, viewer, id).await?;
-    if reservation.held.state == ReservationState::Released {
+    if reservation.snapshot.state == ReservationState::Released {
         return Ok(reservation);
     }
     Ok(one(app, reservation.inventory, Command::Release { id, buyer, order: None }, (None, None)).await?)
@@ -112,7 +112,7 @@ pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Res
 pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Reservation> {
     let buyer = viewer.account()?;
     let reservation = by_id(app, id).await?;
-    if reservation.held.buyer == buyer { Ok(reservation) } else { Err(Fault::NotFound("reservation")) }
+    if reservation.snapshot.buyer == buyer { Ok(reservation) } else { Err(Fault::NotFound("reservation")) }
 }
 
 /// The reservation, whoever's it is.
@@ -185,12 +185,12 @@ pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> Faulty<()
 
 /// Follows what the bus announces, until its connection breaks.
 pub async fn follow_hints(app: &App) -> Faulty<()> {
-    let mut heard = app.bus.listen().await?;
-    while let Some(heard) = heard.next().await {
-        match heard {
-            Heard::Missed => follow_others(app).await?,
-            Heard::Hint(hint) => {
-                if let Some(desk) = app.desks.find(hint.inventory).filter(|desk| desk.told() < hint.version)
+    let mut events = app.bus.listen().await?;
+    while let Some(event) = events.next().await {
+        match event {
+            BusEvent::Missed => follow_others(app).await?,
+            BusEvent::Hint(hint) => {
+                if let Some(desk) = app.desks.find(hint.inventory).filter(|desk| desk.published_version() < hint.version)
                     && let Err(fault) = desk.catch_up(app, hint.version).await
                 {
                     log_fault!(&fault, inventory = %desk.id().0, "a hint could not be followed");
@@ -216,9 +216,9 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         .all(app.store.read())
         .await?;
     for id in &due {
-        let deal = Deal { legs: vec![(*id, vec![Command::Expire])], companion: None, key: None };
+        let transaction = InventoryTransaction { parts: vec![(*id, vec![Command::Expire])], companion: None, key: None };
         // One inventory in trouble is no reason to leave the others.
-        if let Err(NoDeal::Fault(fault)) = transact(app, deal).await {
+        if let Err(TransactionError::Fault(fault)) = transact(app, transaction).await {
             log_fault!(&fault, inventory = %id.0, "overdue reservations could not be written down");
         }
     }
@@ -238,7 +238,7 @@ pub async fn follow_others(app: &App) -> Faulty<()> {
         .await?;
     for desk in desks {
         let current = versions.iter().find(|(id, _)| *id == desk.id()).map(|(_, version)| *version);
-        if let Some(version) = current.filter(|version| desk.told() < *version)
+        if let Some(version) = current.filter(|version| desk.published_version() < *version)
             && let Err(fault) = desk.catch_up(app, version).await
         {
             log_fault!(&fault, inventory = %desk.id().0, "what others wrote could not be followed");
@@ -256,26 +256,26 @@ async fn one(
     app: &App,
     inventory: InventoryId,
     command: Command,
-    (companion, key): (Option<Companion>, Option<Claim>),
-) -> std::result::Result<Reservation, NoDeal> {
-    let deal = Deal { legs: vec![(inventory, vec![command])], companion, key };
-    let held = transact(app, deal).await?.pop().ok_or_else(|| NoDeal::Fault(Fault::unavailable()))?;
-    Ok(Reservation { inventory, held })
+    (companion, key): (Option<Companion>, Option<IdempotencyClaim>),
+) -> std::result::Result<Reservation, TransactionError> {
+    let transaction = InventoryTransaction { parts: vec![(inventory, vec![command])], companion, key };
+    let snapshot = transact(app, transaction).await?.pop().ok_or_else(|| TransactionError::Fault(Fault::unavailable()))?;
+    Ok(Reservation { inventory, snapshot })
 }
 
 impl Reservation {
     fn of(row: reservation::Model) -> Faulty<Self> {
-        Ok(Self { inventory: row.inventory_id, held: read::held(row)? })
+        Ok(Self { inventory: row.inventory_id, snapshot: read::snapshot_of(row)? })
     }
 }
 
-impl From<NoDeal> for Error<Refusal> {
-    fn from(no_deal: NoDeal) -> Self {
-        match no_deal {
-            NoDeal::Refused(refusal) => Self::Refused(refusal),
+impl From<TransactionError> for Error<Refusal> {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Refused(refusal) => Self::Refused(refusal),
             // Only deals with a key are answered so, and their callers look for it before they come here.
-            NoDeal::KeyUsed => Self::Fault(Fault::unavailable()),
-            NoDeal::Fault(fault) => Self::Fault(fault),
+            TransactionError::KeyUsed => Self::Fault(Fault::unavailable()),
+            TransactionError::Fault(fault) => Self::Fault(fault),
         }
     }
 }

@@ -58,14 +58,14 @@ impl Origins {
 
     /// Remembers what became of reservations: a purchase clears what its source wasted.
     pub(super) fn learn(&self, change: &Change, now: DateTime<Utc>) {
-        for held in &change.reservations {
-            let Some(source) = held.source else { continue };
-            match held.state {
+        for reservation in &change.reservations {
+            let Some(source) = reservation.source else { continue };
+            match reservation.state {
                 ReservationState::Converted => self.wasted.invalidate(&source),
                 ReservationState::Released | ReservationState::Expired => {
                     self.wasted.entry(source).and_compute_with(|entry| {
                         let before = entry.map_or(Wasted::nothing(now), moka::Entry::into_value);
-                        Op::Put(before.more(held.quantity(), now))
+                        Op::Put(before.more(reservation.quantity(), now))
                     });
                 }
                 ReservationState::Active | ReservationState::Paying => {}

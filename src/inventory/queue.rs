@@ -12,19 +12,19 @@ const BATCH: usize = 512;
 const COMPANIONS: usize = 48;
 
 /// The end at which jobs are put in.
-pub(super) struct Asking {
-    first: mpsc::Sender<Job>,
-    crowd: mpsc::Sender<Job>,
+pub(super) struct JobSender {
+    urgent: mpsc::Sender<Job>,
+    ordinary: mpsc::Sender<Job>,
 }
 
 /// The end from which the desk takes them.
-pub(super) struct Waiting {
-    first: mpsc::Receiver<Job>,
-    crowd: mpsc::Receiver<Job>,
+pub(super) struct JobReceiver {
+    urgent: mpsc::Receiver<Job>,
+    ordinary: mpsc::Receiver<Job>,
 }
 
 /// Why a job was not taken.
-pub(super) enum NoRoom {
+pub(super) enum SendError {
     /// As many wait as may.
     Full,
     /// The desk is gone.
@@ -32,30 +32,30 @@ pub(super) enum NoRoom {
 }
 
 /// Makes the two ends.
-pub(super) fn queue() -> (Asking, Waiting) {
-    let (first, urgent) = mpsc::channel(WAITING);
-    let (crowd, others) = mpsc::channel(WAITING);
-    (Asking { first, crowd }, Waiting { first: urgent, crowd: others })
+pub(super) fn queue() -> (JobSender, JobReceiver) {
+    let (urgent, urgent_receiver) = mpsc::channel(WAITING);
+    let (ordinary, ordinary_receiver) = mpsc::channel(WAITING);
+    (JobSender { urgent, ordinary }, JobReceiver { urgent: urgent_receiver, ordinary: ordinary_receiver })
 }
 
 /// Who takes new places is the crowd; everybody else has some already, or gives some back.
-fn is_of_the_crowd(job: &Job) -> bool {
+fn takes_new_places(job: &Job) -> bool {
     job.commands.iter().all(|command| matches!(command, Command::Reserve { .. } | Command::Claim(_)))
 }
 
-impl Asking {
+impl JobSender {
     /// Puts a job in, if there is room; never waits for it.
-    pub(super) fn put(&self, job: Job) -> Result<(), NoRoom> {
-        let queue = if is_of_the_crowd(&job) { &self.crowd } else { &self.first };
+    pub(super) fn send(&self, job: Job) -> Result<(), SendError> {
+        let queue = if takes_new_places(&job) { &self.ordinary } else { &self.urgent };
         queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => NoRoom::Full,
-            TrySendError::Closed(_) => NoRoom::Closed,
+            TrySendError::Full(_) => SendError::Full,
+            TrySendError::Closed(_) => SendError::Closed,
         })
     }
 
     /// How many jobs wait.
     pub(super) fn len(&self) -> usize {
-        [&self.first, &self.crowd].iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
+        [&self.urgent, &self.ordinary].iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
     }
 
     /// Whether nothing waits.
@@ -64,13 +64,13 @@ impl Asking {
     }
 }
 
-impl Waiting {
+impl JobReceiver {
     /// Waits for a job, and takes as many more as are there and one transaction can commit.
     pub(super) async fn batch(&mut self) -> Vec<Job> {
         let job = tokio::select! {
             biased;
-            job = self.first.recv() => job,
-            job = self.crowd.recv() => job,
+            job = self.urgent.recv() => job,
+            job = self.ordinary.recv() => job,
         };
         let mut batch: Vec<Job> = job.into_iter().collect();
         self.fill(&mut batch);
@@ -96,6 +96,6 @@ impl Waiting {
     }
 
     fn next(&mut self) -> Result<Job, TryRecvError> {
-        self.first.try_recv().or_else(|_| self.crowd.try_recv())
+        self.urgent.try_recv().or_else(|_| self.ordinary.try_recv())
     }
 }

@@ -19,7 +19,7 @@ use super::{
     fairness::{Fairness, Idle},
     hoarding::Source,
     origin,
-    state::{Area, Buyer, Counts, Held, Seat, Stock, Tally, Terms, TierTerms},
+    state::{Area, Buyer, Counts, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
 };
 use crate::{
     app::App,
@@ -102,15 +102,15 @@ impl Rows {
             terms,
             seats: self.seats.into_iter().map(seat).collect(),
             areas: self.areas.into_iter().map(area).collect(),
-            reservations: self.live.into_iter().map(|row| Ok((row.id, held(row)?))).collect::<Faulty<_>>()?,
+            reservations: self.live.into_iter().map(|row| Ok((row.id, snapshot_of(row)?))).collect::<Faulty<_>>()?,
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
         };
         stock.counts = stock.recount();
-        for held in stock.reservations.values().cloned().collect::<Vec<_>>() {
-            stock.buyers.entry(held.buyer).or_default().reservations.insert(held.id);
-            stock.count_source(&held);
+        for reservation in stock.reservations.values().cloned().collect::<Vec<_>>() {
+            stock.buyers.entry(reservation.buyer).or_default().reservations.insert(reservation.id);
+            stock.count_source(&reservation);
         }
         Ok(stock)
     }
@@ -152,9 +152,9 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         open: event.status == EventStatus::Published,
         sales_start: event.sales_start,
         sales_end: event.sales_end,
-        hold_seconds: event.hold_seconds.into(),
-        hold_seconds_max: event.hold_seconds_max.into(),
-        hold_until: DateTime::<Utc>::MAX_UTC,
+        reservation_seconds: event.hold_seconds.into(),
+        reservation_seconds_max: event.hold_seconds_max.into(),
+        reservations_end: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: unsigned(event.limit_per_buyer),
         fairness: event.hold_budget_seconds.map(|budget| Fairness {
             budget: Duration::seconds(budget.into()),
@@ -229,8 +229,8 @@ pub(super) async fn changes_after(
     Ok(Some(changes))
 }
 
-pub(super) fn held(row: reservation::Model) -> Faulty<Held> {
-    Ok(Held {
+pub(super) fn snapshot_of(row: reservation::Model) -> Faulty<ReservationSnapshot> {
+    Ok(ReservationSnapshot {
         id: row.id,
         buyer: row.account_id,
         state: row.state,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     PLACES_MAX, Reservation, by_id,
     command::{Accessible, BestAvailable, Command, Pick, Refusal},
-    deal::{Companion, NoDeal},
+    transaction::{Companion, TransactionError},
     one,
     origin::caller,
     proof,
@@ -33,7 +33,7 @@ pub struct Reserve {
 
 /// What a caller brings besides the wish.
 #[derive(Default)]
-pub(crate) struct Beside {
+pub(crate) struct ReserveOptions {
     /// Hidden price levels that are open to the caller.
     pub(crate) opened: Vec<TierId>,
     /// What is written beside the reservation.
@@ -44,7 +44,7 @@ pub(crate) struct Beside {
 
 /// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
-    reserve_with(app, viewer, input, Beside::default()).await
+    reserve_with(app, viewer, input, ReserveOptions::default()).await
 }
 
 /// Reserves places with what the caller brings besides the wish.
@@ -52,7 +52,7 @@ pub(crate) async fn reserve_with(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    Beside { opened, companion, proof }: Beside,
+    ReserveOptions { opened, companion, proof }: ReserveOptions,
 ) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
@@ -72,8 +72,8 @@ pub(crate) async fn reserve_with(
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
     let command = Command::Reserve { id, caller, pick: input.pick, opened, promised: None };
     match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
-        Err(NoDeal::KeyUsed) => reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into()),
-        Err(NoDeal::Refused(refusal)) => {
+        Err(TransactionError::KeyUsed) => reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into()),
+        Err(TransactionError::Refused(refusal)) => {
             // Nothing was reserved, so the proof is still good for another pick.
             if let Some(proof) = proof {
                 app.proofs.give_back(&proof);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::terms::{Terms, TierTerms};
 use super::{
-    change::{Change, Decision, Told},
+    change::{Change, Decision, BuyerTally},
     fairness::Idle,
     hoarding::Source,
     unpaid::Unpaid,
@@ -79,7 +79,7 @@ pub enum Place {
     Seat {
         /// Index in map order.
         ordinal: u32,
-        /// The seat's epoch while it is held.
+        /// The seat's epoch while it is reservation.
         epoch: u32,
     },
     /// Places of an area.
@@ -103,7 +103,7 @@ impl Place {
 
 /// A reservation, as the desk knows it and as the log tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct ReservationSnapshot {
     /// Which reservation.
     pub id: ReservationId,
     /// Whose.
@@ -129,7 +129,7 @@ pub struct Held {
     pub version: i64,
 }
 
-impl Held {
+impl ReservationSnapshot {
     /// How many places it holds.
     pub fn quantity(&self) -> u32 {
         self.items.iter().map(|item| item.place.quantity()).sum()
@@ -174,7 +174,7 @@ pub struct Buyer {
 pub struct Tally {
     /// Places reserved, being paid or sold.
     pub taken: u32,
-    /// The time for which they held places and bought none.
+    /// The time for which they reservation places and bought none.
     pub idle: Idle,
 }
 
@@ -203,7 +203,7 @@ pub struct Stock {
     /// By ordinal.
     pub areas: Vec<Area>,
     /// The live reservations.
-    pub reservations: HashMap<ReservationId, Held>,
+    pub reservations: HashMap<ReservationId, ReservationSnapshot>,
     /// Everybody who has something, or of whom idle time is to be remembered.
     pub buyers: HashMap<AccountId, Buyer>,
     /// Every source that has unpaid places.
@@ -255,10 +255,10 @@ impl Stock {
         for &(ordinal, available, reserved, sold) in &change.areas {
             self.set_area(ordinal, Area { capacity: available + reserved + sold, reserved, sold });
         }
-        for held in &change.reservations {
-            self.set_reservation(held.id, Some(held));
+        for reservation in &change.reservations {
+            self.set_reservation(reservation.id, Some(reservation));
         }
-        for &Told(buyer, taken, idle) in &change.buyers {
+        for &BuyerTally(buyer, taken, idle) in &change.buyers {
             self.set_tally(buyer, Tally { taken, idle });
         }
         self.version = version;
@@ -303,27 +303,27 @@ impl Stock {
         *area = after;
     }
 
-    fn set_reservation(&mut self, id: ReservationId, after: Option<&Held>) {
+    fn set_reservation(&mut self, id: ReservationId, after: Option<&ReservationSnapshot>) {
         match after {
-            Some(held) if held.is_live() => {
-                self.buyers.entry(held.buyer).or_default().reservations.insert(id);
-                self.count_source(held);
-                self.reservations.insert(id, held.clone());
+            Some(reservation) if reservation.is_live() => {
+                self.buyers.entry(reservation.buyer).or_default().reservations.insert(id);
+                self.count_source(reservation);
+                self.reservations.insert(id, reservation.clone());
             }
             ended => self.forget_reservation(id, ended),
         }
     }
 
-    fn forget_reservation(&mut self, id: ReservationId, held: Option<&Held>) {
+    fn forget_reservation(&mut self, id: ReservationId, reservation: Option<&ReservationSnapshot>) {
         self.reservations.remove(&id);
-        if let Some(held) = held {
-            self.discount_source(held);
+        if let Some(reservation) = reservation {
+            self.discount_source(reservation);
         }
-        if let Some(held) = held
-            && let Some(buyer) = self.buyers.get_mut(&held.buyer)
+        if let Some(reservation) = reservation
+            && let Some(buyer) = self.buyers.get_mut(&reservation.buyer)
         {
             buyer.reservations.remove(&id);
-            self.forget_if_nobody(held.buyer);
+            self.forget_if_nobody(reservation.buyer);
         }
     }
 

@@ -22,11 +22,11 @@ pub struct Terms {
     /// … until here.
     pub sales_end: DateTime<Utc>,
     /// How long a reservation lasts, in seconds.
-    pub hold_seconds: i64,
+    pub reservation_seconds: i64,
     /// How long it may last with all extensions, in seconds.
-    pub hold_seconds_max: i64,
+    pub reservation_seconds_max: i64,
     /// No reservation lasts beyond this.
-    pub hold_until: DateTime<Utc>,
+    pub reservations_end: DateTime<Utc>,
     /// How many places one buyer may have.
     pub limit_per_buyer: u32,
     /// How long one buyer may have reservations that come to nothing; none: as long as they like.

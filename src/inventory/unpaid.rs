@@ -11,7 +11,7 @@ use super::{
     command::Refusal,
     draft::{Draft, coarse},
     hoarding::{Excess, Source},
-    state::{Held, Stock},
+    state::{ReservationSnapshot, Stock},
 };
 
 /// What one source has reserved and not paid.
@@ -25,20 +25,20 @@ pub struct Unpaid {
 
 impl Stock {
     /// Counts a live reservation, once.
-    pub(super) fn count_source(&mut self, held: &Held) {
-        let Some(source) = held.source else { return };
+    pub(super) fn count_source(&mut self, reservation: &ReservationSnapshot) {
+        let Some(source) = reservation.source else { return };
         let unpaid = self.sources.entry(source).or_default();
-        if unpaid.reservations.insert(held.id) {
-            unpaid.places += held.quantity();
+        if unpaid.reservations.insert(reservation.id) {
+            unpaid.places += reservation.quantity();
         }
     }
 
     /// Counts a reservation no longer.
-    pub(super) fn discount_source(&mut self, held: &Held) {
-        let Some(source) = held.source else { return };
+    pub(super) fn discount_source(&mut self, reservation: &ReservationSnapshot) {
+        let Some(source) = reservation.source else { return };
         let Some(unpaid) = self.sources.get_mut(&source) else { return };
-        if unpaid.reservations.remove(&held.id) {
-            unpaid.places -= held.quantity();
+        if unpaid.reservations.remove(&reservation.id) {
+            unpaid.places -= reservation.quantity();
         }
         if unpaid.reservations.is_empty() {
             self.sources.remove(&source);
@@ -59,7 +59,7 @@ impl Draft<'_> {
             self.lapse_where(|_| true);
         }
         let Some(excess) = self.excess(source, wanted) else { return Ok(()) };
-        let free = self.stock.counts.available + self.ended().map(Held::quantity).sum::<u32>();
+        let free = self.stock.counts.available + self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
         if excess == Excess::Crowded && free < wanted {
             // Not the crowd is what is in the way: the pick will be refused, and told why.
             return Ok(());
@@ -77,19 +77,19 @@ impl Draft<'_> {
     }
 
     fn excess(&self, source: Source, wanted: u32) -> Option<Excess> {
-        let all = self.stock.counts.reserved - self.ended().map(Held::quantity).sum::<u32>();
+        let all = self.stock.counts.reserved - self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
         self.stock.terms.hoarding.excess(self.unpaid_of(source), all, wanted)
     }
 
     fn unpaid_of(&self, source: Source) -> u32 {
         let places = self.stock.sources.get(&source).map(|unpaid| unpaid.places).unwrap_or_default();
-        let ended = self.ended().filter(|held| held.source == Some(source));
-        places - ended.map(Held::quantity).sum::<u32>()
+        let ended = self.ended().filter(|reservation| reservation.source == Some(source));
+        places - ended.map(ReservationSnapshot::quantity).sum::<u32>()
     }
 
     /// The reservations that this decision ends.
-    fn ended(&self) -> impl Iterator<Item = &Held> {
-        self.reservations.values().filter(|held| !held.is_live())
+    fn ended(&self) -> impl Iterator<Item = &ReservationSnapshot> {
+        self.reservations.values().filter(|reservation| !reservation.is_live())
     }
 
     /// When the source's reservations run out that are not being paid.
@@ -97,16 +97,16 @@ impl Draft<'_> {
         let unpaid = self.stock.sources.get(&source);
         let ids = unpaid.into_iter().flat_map(|unpaid| &unpaid.reservations);
         let live = ids.filter_map(|id| self.stock.reservations.get(id));
-        let active = live.filter(|held| held.state == ReservationState::Active && !held.is_overdue(self.now));
-        active.map(|held| held.deadline)
+        let active = live.filter(|reservation| reservation.state == ReservationState::Active && !reservation.is_overdue(self.now));
+        active.map(|reservation| reservation.deadline)
     }
 
     fn lapse_source(&mut self, source: Source) {
         let stock = self.stock;
         let Some(unpaid) = stock.sources.get(&source) else { return };
-        for held in unpaid.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
-            if held.is_overdue(self.now) {
-                self.lapse_of(held.buyer);
+        for reservation in unpaid.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
+            if reservation.is_overdue(self.now) {
+                self.lapse_of(reservation.buyer);
             }
         }
     }

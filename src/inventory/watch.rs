@@ -30,7 +30,7 @@ pub async fn watch(
         }
         match by_id(&app, id).await {
             Ok(reservation) => {
-                let next = reservation.held.is_live().then_some((app, desk, live, false));
+                let next = reservation.snapshot.is_live().then_some((app, desk, live, false));
                 Some((Ok(reservation), next))
             }
             Err(fault) => Some((Err(fault), None)),

@@ -27,9 +27,9 @@ use crate::{
 const ROWS_PER_STATEMENT: usize = 10_000;
 
 /// What the version guard said.
-pub(super) enum Guard {
+pub(super) enum GuardOutcome {
     /// The version is ours now; and what time the database has, if it has a clock of its own.
-    Held(Option<DateTime<Utc>>),
+    Passed(Option<DateTime<Utc>>),
     /// Another instance was first: the transaction must be rolled back.
     Lost,
 }
@@ -56,21 +56,21 @@ pub(super) async fn guard_in_tx(
     id: InventoryId,
     stock: &Stock,
     now: DateTime<Utc>,
-) -> Faulty<Guard> {
+) -> Faulty<GuardOutcome> {
     let backend = tx.get_database_backend();
     let clock = if backend == DbBackend::Postgres { "clock_timestamp()" } else { "NULL" };
     let sql = format!("{RAISE} RETURNING {clock} AS now");
     let values = [id.0.into(), now.into()].into_iter().chain(raised(stock));
     match tx.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await? {
-        Some(row) => Ok(Guard::Held(row.try_get("", "now")?)),
-        None => Ok(Guard::Lost),
+        Some(row) => Ok(GuardOutcome::Passed(row.try_get("", "now")?)),
+        None => Ok(GuardOutcome::Lost),
     }
 }
 
 /// The version guard as a part of one statement. It does not hold either when the database's time is not one of `good`.
-pub(super) fn guard(stock: &Stock, good: &RangeInclusive<DateTime<Utc>>) -> store::Guard {
+pub(super) fn guard(stock: &Stock, valid_times: &RangeInclusive<DateTime<Utc>>) -> store::Guard {
     let mut values = raised(stock);
-    values.extend([(*good.start()).into(), (*good.end()).into()]);
+    values.extend([(*valid_times.start()).into(), (*valid_times.end()).into()]);
     store::Guard { sql: format!("{RAISE} AND clock_timestamp() BETWEEN $8 AND $9"), values }
 }
 
@@ -219,25 +219,25 @@ const UPSERT_RESERVATIONS: &str = "INSERT INTO reservation (id, inventory_id, ac
     order_id = excluded.order_id, version = excluded.version, updated_at = excluded.updated_at";
 
 fn reservations(change: &Change) -> Faulty<Rows> {
-    let held = &change.reservations;
-    let items = held
+    let reservations = &change.reservations;
+    let items = reservations
         .iter()
-        .map(|held| serde_json::to_string(&held.items).map_err(Fault::internal))
+        .map(|row| serde_json::to_string(&row.items).map_err(Fault::internal))
         .collect::<Faulty<Vec<_>>>()?;
     Ok(Rows::default()
-        .uuid("id", held.iter().map(|held| held.id.0))
-        .uuid("account_id", held.iter().map(|held| held.buyer.0))
-        .text("state", held.iter().map(|held| held.state.to_value()))
+        .uuid("id", reservations.iter().map(|row| row.id.0))
+        .uuid("account_id", reservations.iter().map(|row| row.buyer.0))
+        .text("state", reservations.iter().map(|row| row.state.to_value()))
         .text("items", items)
-        .int("quantity", held.iter().map(super::state::Held::quantity))
-        .long("total_minor", held.iter().map(super::state::Held::total))
-        .text("currency", held.iter().map(|held| held.currency.clone()))
-        .time("deadline", held.iter().map(|held| held.deadline))
-        .time("deadline_max", held.iter().map(|held| held.deadline_max))
-        .optional_uuid("order_id", held.iter().map(|held| held.order.map(|id| id.0)))
-        .long("source", held.iter().map(|held| held.source.map_or(0, |source| source.0)))
-        .long("version", held.iter().map(|held| held.version))
-        .time("created_at", held.iter().map(|held| held.created_at)))
+        .int("quantity", reservations.iter().map(super::state::ReservationSnapshot::quantity))
+        .long("total_minor", reservations.iter().map(super::state::ReservationSnapshot::total))
+        .text("currency", reservations.iter().map(|row| row.currency.clone()))
+        .time("deadline", reservations.iter().map(|row| row.deadline))
+        .time("deadline_max", reservations.iter().map(|row| row.deadline_max))
+        .optional_uuid("order_id", reservations.iter().map(|row| row.order.map(|id| id.0)))
+        .long("source", reservations.iter().map(|row| row.source.map_or(0, |source| source.0)))
+        .long("version", reservations.iter().map(|row| row.version))
+        .time("created_at", reservations.iter().map(|row| row.created_at)))
 }
 
 const UPSERT_BUYERS: &str = "INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed, held_ms, \

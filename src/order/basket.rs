@@ -26,7 +26,7 @@ use crate::{
     },
     error::{Error, Fault, Faulty, Result},
     event as events,
-    inventory::{self, Held, Item, Place, Reservation},
+    inventory::{self, ReservationSnapshot, Item, Place, Reservation},
     money::{self, Money},
     venue::{self, SeatMap},
 };
@@ -104,17 +104,17 @@ impl Basket {
             return Err(Error::Refused(Refusal::SeveralShops));
         }
         let currency = currency.to_owned();
-        let inventory_of = reservations.iter().map(|of| (of.held.id, of.inventory)).collect();
+        let inventory_of = reservations.iter().map(|of| (of.snapshot.id, of.inventory)).collect();
         Ok(Self { shop, currency, sales, inventory_of })
     }
 
     /// One line per place or copy, before discounts.
-    pub(super) fn lines<'a>(&self, held: impl IntoIterator<Item = &'a Held>) -> Faulty<Vec<Line>> {
+    pub(super) fn lines<'a>(&self, reservations: impl IntoIterator<Item = &'a ReservationSnapshot>) -> Faulty<Vec<Line>> {
         let mut lines = Vec::new();
-        for held in held {
-            let sale = self.sale_of(held.id)?;
-            for item in &held.items {
-                sale.add_lines(held.id, item, &mut lines);
+        for reservation in reservations {
+            let sale = self.sale_of(reservation.id)?;
+            for item in &reservation.items {
+                sale.add_lines(reservation.id, item, &mut lines);
             }
         }
         Ok(lines)

@@ -17,7 +17,7 @@ use super::{
     Refusal, access,
     basket::{Basket, Line},
     by_id,
-    spending::{Worth, worth},
+    discounts::{DiscountedLines, discounted_lines},
 };
 use crate::{
     app::App,
@@ -26,8 +26,8 @@ use crate::{
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
-        self, Command, Held, Reservation,
-        deal::{Companion, Deal, NoDeal, transact},
+        self, Command, ReservationSnapshot, Reservation,
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     outbox,
     store::Tx,
@@ -74,7 +74,7 @@ struct Draft {
     contact: Contact,
     access_digest: Vec<u8>,
     basket: Arc<Basket>,
-    worth: Worth,
+    discounted: DiscountedLines,
     now: DateTime<Utc>,
 }
 
@@ -88,16 +88,16 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
         return Ok(by_id(app, OrderId(subject)).await?);
     }
     // In the order in which the desks will tell them.
-    let mut legs: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
+    let mut by_inventory: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
     for id in &input.reservations {
         let reservation = inventory::owned(app, viewer, *id).await?;
-        legs.entry(reservation.inventory).or_default().push(reservation);
+        by_inventory.entry(reservation.inventory).or_default().push(reservation);
     }
-    let reservations: Vec<Reservation> = legs.into_values().flatten().collect();
+    let reservations: Vec<Reservation> = by_inventory.into_values().flatten().collect();
     let basket = Arc::new(Basket::of(app, &reservations).await?);
     for _ in 0..ATTEMPTS {
         let claims = (input.claims.as_slice(), input.codes.as_slice());
-        let worth = match worth(app, viewer, claims, (&basket, &reservations)).await {
+        let discounted = match discounted_lines(app, viewer, claims, (&basket, &reservations)).await {
             // Race: the same call at the same time may have bound the claims.
             Err(Error::Refused(refusal)) => {
                 return match key.subject(app.store.read()).await? {
@@ -105,9 +105,9 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
                     None => Err(Error::Refused(refusal)),
                 };
             }
-            worth => worth?,
+            discounted => discounted?,
         };
-        let draft = draft(app, account, &contact, (&basket, worth))?;
+        let draft = draft(app, account, &contact, (&basket, discounted))?;
         let id = draft.id;
         match attempt(app, draft, &reservations, key.clone()).await {
             Ok(()) => {
@@ -115,12 +115,12 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
                 return Ok(by_id(app, id).await?);
             }
             // Race: the same call at the same time may have been first.
-            Err(no_deal) => match (key.subject(app.store.read()).await?, no_deal) {
+            Err(error) => match (key.subject(app.store.read()).await?, error) {
                 (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
-                (None, NoDeal::Fault(Fault::Stale(bound::STALE))) => {}
-                (None, NoDeal::Refused(refusal)) => return Err(refused(&refusal)),
-                (None, NoDeal::KeyUsed) => return Err(Fault::unavailable().into()),
-                (None, NoDeal::Fault(fault)) => return Err(fault.into()),
+                (None, TransactionError::Fault(Fault::Stale(bound::STALE))) => {}
+                (None, TransactionError::Refused(refusal)) => return Err(refused(&refusal)),
+                (None, TransactionError::KeyUsed) => return Err(Fault::unavailable().into()),
+                (None, TransactionError::Fault(fault)) => return Err(fault.into()),
             },
         }
     }
@@ -132,21 +132,21 @@ async fn attempt(
     draft: Draft,
     reservations: &[Reservation],
     key: Key,
-) -> std::result::Result<(), NoDeal> {
+) -> std::result::Result<(), TransactionError> {
     let (id, account) = (draft.id, draft.account);
-    let legs = reservations
+    let parts = reservations
         .chunk_by(|a, b| a.inventory == b.inventory)
         .map(|of_one| {
-            let attach = |of: &Reservation| Command::Attach { id: of.held.id, buyer: account, order: id };
+            let attach = |of: &Reservation| Command::Attach { id: of.snapshot.id, buyer: account, order: id };
             (of_one[0].inventory, of_one.iter().map(attach).collect())
         })
         .collect();
     let draft = Arc::new(draft);
-    let companion: Companion = Box::new(move |tx, held| {
+    let companion: Companion = Box::new(move |tx, reservations| {
         let draft = draft.clone();
-        Box::pin(async move { draft.insert_in_tx(tx, held).await })
+        Box::pin(async move { draft.insert_in_tx(tx, reservations).await })
     });
-    transact(app, Deal { legs, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
 }
 
 fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
@@ -214,7 +214,7 @@ fn draft(
     app: &App,
     account: AccountId,
     contact: &Contact,
-    (basket, worth): (&Arc<Basket>, Worth),
+    (basket, discounted): (&Arc<Basket>, DiscountedLines),
 ) -> Faulty<Draft> {
     let id = OrderId(app.clock.new_uuid());
     let letters: [u8; 10] = app.random();
@@ -227,20 +227,20 @@ fn draft(
         contact: contact.clone(),
         access_digest: access::digest_of(&access::token(app, id)?),
         basket: basket.clone(),
-        worth,
+        discounted,
         now: app.clock.now(),
     })
 }
 
 impl Draft {
-    async fn insert_in_tx(&self, tx: &Tx, held: &[Held]) -> Faulty<()> {
-        let mut lines = self.basket.lines(held)?;
-        if lines != self.worth.lines {
+    async fn insert_in_tx(&self, tx: &Tx, reservations: &[ReservationSnapshot]) -> Faulty<()> {
+        let mut lines = self.basket.lines(reservations)?;
+        if lines != self.discounted.lines {
             return Err(Fault::Stale(bound::STALE));
         }
-        self.basket.discount(&mut lines, &self.worth.spent)?;
+        self.basket.discount(&mut lines, &self.discounted.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
-        let expires_at = held.iter().map(|held| held.deadline).min().unwrap_or(self.now);
+        let expires_at = reservations.iter().map(|reservation| reservation.deadline).min().unwrap_or(self.now);
         let row = order::ActiveModel {
             id: Set(self.id),
             number: Set(self.number.clone()),
@@ -265,7 +265,7 @@ impl Draft {
         order::Entity::insert(row).exec_without_returning(tx).await?;
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
-        bound::reserve_in_tx(tx, self.id, &self.worth.spent, self.now).await?;
+        bound::reserve_in_tx(tx, self.id, &self.discounted.spent, self.now).await?;
         outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await
     }
 }

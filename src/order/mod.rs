@@ -8,7 +8,7 @@ mod basket;
 mod checkout;
 mod expiry;
 pub mod lists;
-mod spending;
+mod discounts;
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ use uuid::Uuid;
 pub use self::{
     checkout::{Checkout, Contact, checkout},
     expiry::expire_due,
-    spending::{Applicable, applicable, applicable_to_order},
+    discounts::{ApplicableClaim, applicable, applicable_to_order},
 };
 use crate::{
     app::App,
@@ -37,7 +37,7 @@ use crate::{
     error::{Error, Fault, Faulty, Result},
     inventory::{
         self, Command, Reservation,
-        deal::{Deal, NoDeal, transact},
+        transaction::{InventoryTransaction, TransactionError, transact},
     },
     limits::Rule,
     outbox,
@@ -172,7 +172,7 @@ pub async fn extend_reservation(
     id: ReservationId,
 ) -> Result<Reservation, inventory::Refusal> {
     let reservation = inventory::extend(app, viewer, id).await?;
-    if let Some(order) = reservation.held.order {
+    if let Some(order) = reservation.snapshot.order {
         expiry::expire_or_prolong(app, order).await?;
     }
     Ok(reservation)
@@ -295,7 +295,7 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
             Err(fault) => Err(fault),
         };
     }
-    let legs = live
+    let parts = live
         .into_iter()
         .map(|(inventory, ids)| {
             let release = |id| Command::Release { id, buyer, order: Some(ended) };
@@ -304,14 +304,14 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
             (inventory, std::iter::once(Command::Expire).chain(in_time).collect())
         })
         .collect();
-    let companion: inventory::deal::Companion = Box::new(move |tx, _| {
+    let companion: inventory::transaction::Companion = Box::new(move |tx, _| {
         let order = order.clone();
         Box::pin(async move { end_in_tx(tx, &order, to, now).await })
     });
-    match transact(app, Deal { legs, companion: Some(companion), key: None }).await {
+    match transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await {
         // Overdue, being paid, or gone meanwhile: the next round sees what became of it.
-        Ok(_) | Err(NoDeal::Refused(_) | NoDeal::KeyUsed | NoDeal::Fault(Fault::Stale(_))) => Ok(()),
-        Err(NoDeal::Fault(fault)) => Err(fault),
+        Ok(_) | Err(TransactionError::Refused(_) | TransactionError::KeyUsed | TransactionError::Fault(Fault::Stale(_))) => Ok(()),
+        Err(TransactionError::Fault(fault)) => Err(fault),
     }
 }
 

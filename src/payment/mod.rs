@@ -39,7 +39,7 @@ use crate::{
     idempotency::Key,
     inventory::{
         self, Command,
-        deal::{Companion, Deal, NoDeal, transact},
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     order as orders,
     store::{Tx, save_versioned},
@@ -93,7 +93,7 @@ pub struct Pay {
 
 /// How paying went: the order as it is then, and the payment, which there is none of for nothing to pay.
 #[derive(Clone, Debug)]
-pub struct Paid {
+pub struct PaymentResult {
     /// The order.
     pub order: order::Model,
     /// The payment, paid, failed, or waiting for the buyer's other step.
@@ -101,7 +101,7 @@ pub struct Paid {
 }
 
 /// Pays an order: it comes back paid, declined, or with another step for the buyer to take.
-pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal> {
+pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult, Refusal> {
     Check::default().text(&input.method, "method", 1, 255).done()?;
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
@@ -118,22 +118,22 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
     } else {
         begin(app, &order, &input, (key.clone(), id)).await
     };
-    if let Err(no_deal) = begun {
+    if let Err(error) = begun {
         // Race: the same call at the same time may have been first.
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(paid(app, order.id, PaymentId(subject)).await?);
         }
-        return Err(match no_deal {
-            NoDeal::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
+        return Err(match error {
+            TransactionError::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
             // Somebody else paid or ended the order meanwhile: say which.
-            NoDeal::Refused(_) => {
+            TransactionError::Refused(_) => {
                 now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::OrderEnded))
             }
-            NoDeal::Fault(Fault::Stale(_)) => {
+            TransactionError::Fault(Fault::Stale(_)) => {
                 now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid))
             }
-            NoDeal::KeyUsed => Fault::unavailable().into(),
-            NoDeal::Fault(fault) => fault.into(),
+            TransactionError::KeyUsed => Fault::unavailable().into(),
+            TransactionError::Fault(fault) => fault.into(),
         });
     }
     app.outbox.wake();
@@ -158,7 +158,7 @@ pub async fn confirm(
     viewer: &Viewer,
     token: Option<&str>,
     id: PaymentId,
-) -> Result<Paid, Refusal> {
+) -> Result<PaymentResult, Refusal> {
     let order = order_of(app, viewer, token, id).await?;
     let had_ended = state::has_ended(by_id(app, id).await?.state);
     settle(app, id).await?;
@@ -170,7 +170,7 @@ pub async fn confirm(
 }
 
 /// Gives up a payment that is not decided, at the provider first; if that collected it meanwhile, the order is paid.
-pub async fn cancel(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> Result<Paid, Refusal> {
+pub async fn cancel(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> Result<PaymentResult, Refusal> {
     let order = order_of(app, viewer, token, id).await?;
     settlement::give_up(app, id).await?;
     Ok(paid(app, order, id).await?)
@@ -191,9 +191,9 @@ async fn begin(
     order: &order::Model,
     input: &Pay,
     (key, id): (Key, PaymentId),
-) -> std::result::Result<(), NoDeal> {
+) -> std::result::Result<(), TransactionError> {
     let now = app.clock.now();
-    let hard_maximum = orders::hard_maximum(app, order.id).await.map_err(NoDeal::Fault)?;
+    let hard_maximum = orders::hard_maximum(app, order.id).await.map_err(TransactionError::Fault)?;
     let patience = Patience {
         payment: Duration::seconds(app.config.payment_seconds.into()),
         grace: Duration::seconds(app.config.hoarding.payment_grace_seconds.into()),
@@ -217,7 +217,7 @@ async fn begin(
         updated_at: Set(now),
     };
     let order = order.clone();
-    let legs = all_legs(app, &order, |id| vec![Command::BeginPayment { id, order: order.id }]).await?;
+    let parts = all_parts(app, &order, |id| vec![Command::BeginPayment { id, order: order.id }]).await?;
     let companion: Companion = Box::new(move |tx, _| {
         let (row, order) = (row.clone(), order.clone());
         Box::pin(async move {
@@ -227,11 +227,11 @@ async fn begin(
             Ok(())
         })
     });
-    transact(app, Deal { legs, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
 }
 
 /// A leg for each inventory of which the order has live reservations.
-fn legs(
+fn parts(
     live: BTreeMap<InventoryId, Vec<ReservationId>>,
     commands: impl Fn(ReservationId) -> Vec<Command>,
 ) -> Vec<(InventoryId, Vec<Command>)> {
@@ -241,18 +241,18 @@ fn legs(
 }
 
 /// Legs for all of the order's reservations, every one of which must still be live.
-async fn all_legs(
+async fn all_parts(
     app: &App,
     order: &order::Model,
     commands: impl Fn(ReservationId) -> Vec<Command>,
-) -> std::result::Result<Vec<(InventoryId, Vec<Command>)>, NoDeal> {
-    let lines = orders::lines_of(app, order.id).await.map_err(NoDeal::Fault)?;
+) -> std::result::Result<Vec<(InventoryId, Vec<Command>)>, TransactionError> {
+    let lines = orders::lines_of(app, order.id).await.map_err(TransactionError::Fault)?;
     let wanted: BTreeSet<ReservationId> = lines.iter().map(|line| line.reservation_id).collect();
-    let live = orders::live_reservations(app, order.id).await.map_err(NoDeal::Fault)?;
+    let live = orders::live_reservations(app, order.id).await.map_err(TransactionError::Fault)?;
     if live.values().map(Vec::len).sum::<usize>() != wanted.len() {
-        return Err(NoDeal::Refused(inventory::Refusal::ReservationEnded));
+        return Err(TransactionError::Refused(inventory::Refusal::ReservationEnded));
     }
-    Ok(legs(live, commands))
+    Ok(parts(live, commands))
 }
 
 /// Why the order, as it is now, cannot be paid; none if it can.
@@ -272,9 +272,9 @@ fn payable(order: &order::Model) -> Result<(), Refusal> {
     }
 }
 
-async fn paid(app: &App, order: OrderId, id: PaymentId) -> Faulty<Paid> {
+async fn paid(app: &App, order: OrderId, id: PaymentId) -> Faulty<PaymentResult> {
     let payment = payment::Entity::find_by_id(id).one(app.store.read()).await?;
-    Ok(Paid { order: orders::by_id(app, order).await?, payment })
+    Ok(PaymentResult { order: orders::by_id(app, order).await?, payment })
 }
 
 async fn order_of(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> Faulty<OrderId> {

@@ -92,9 +92,9 @@ pub(super) async fn call<T>(
     answer
 }
 
-/// A refund that is asked for.
+/// A requested refund.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct RefundRequest {
     /// The refund's id, also where no money moves.
     pub(super) refund: Uuid,
     /// In minor units.
@@ -108,9 +108,9 @@ pub(super) async fn record_request_in_tx(
     tx: &Tx,
     app: &App,
     viewer: &Viewer,
-    (order, asked): (&Order, Asked),
+    (order, request): (&Order, RefundRequest),
 ) -> Faulty<()> {
-    let Asked { refund, amount, whole } = asked;
+    let RefundRequest { refund, amount, whole } = request;
     let details =
         json!({ "order": order.id.0, "amount": amount, "currency": order.currency, "whole": whole });
     let entry = Entry::new(Action::RefundRequested, RefundId(refund), details).of_shop(order.shop_id);

@@ -26,7 +26,7 @@ use crate::{
     idempotency::Key,
     inventory::{
         Command, Place,
-        deal::{Claim, Companion, Deal, NoDeal, transact},
+        transaction::{IdempotencyClaim, Companion, InventoryTransaction, TransactionError, transact},
     },
     order as orders, outbox,
     shop::{self, rules::Power},
@@ -66,7 +66,7 @@ pub struct Refund {
 }
 
 /// What of an order is given back.
-struct Part {
+struct RefundPart {
     lines: Vec<line::Model>,
     /// Everything.
     whole: bool,
@@ -90,23 +90,23 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     let id = RefundId(app.clock.new_uuid());
     let requested_by = viewer.account().unwrap_or(order.account_id);
     let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
-    if let Err(no_deal) = take_back(app, viewer, (&order, &part, row), (key.clone(), id.0)).await {
+    if let Err(error) = take_back(app, viewer, (&order, &part, row), (key.clone(), id.0)).await {
         // Race: the same call at the same time may have been first.
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
         }
-        let is_coupon = matches!(no_deal, NoDeal::Fault(Fault::Stale(bound::STALE)));
-        return Err(match no_deal {
+        let is_coupon = matches!(error, TransactionError::Fault(Fault::Stale(bound::STALE)));
+        return Err(match error {
             // A ticket or coupon used or the order refunded meanwhile: say which.
-            NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_)) => {
+            TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_)) => {
                 match refundable(&orders::by_id(app, order.id).await?) {
                     Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed),
                     Ok(()) => Error::Refused(Refusal::TicketUsed),
                     Err(refusal) => refusal,
                 }
             }
-            NoDeal::KeyUsed => Fault::unavailable().into(),
-            NoDeal::Fault(fault) => fault.into(),
+            TransactionError::KeyUsed => Fault::unavailable().into(),
+            TransactionError::Fault(fault) => fault.into(),
         });
     }
     app.outbox.wake();
@@ -213,30 +213,30 @@ async fn write(
 async fn take_back(
     app: &App,
     viewer: &Viewer,
-    (order, part, refund): (&order::Model, &Part, Option<refund::ActiveModel>),
-    key: Claim,
-) -> std::result::Result<(), NoDeal> {
-    let mut legs: Vec<(InventoryId, Vec<Command>)> = Vec::new();
+    (order, part, refund): (&order::Model, &RefundPart, Option<refund::ActiveModel>),
+    key: IdempotencyClaim,
+) -> std::result::Result<(), TransactionError> {
+    let mut parts: Vec<(InventoryId, Vec<Command>)> = Vec::new();
     let lines = &part.lines;
     let mut sorted: Vec<&line::Model> = lines.iter().collect();
     sorted.sort_by_key(|line| inventory_of(line));
     for lines in sorted.chunk_by(|a, b| inventory_of(a) == inventory_of(b)) {
         let places = lines.iter().filter_map(|line| place(line)).collect();
         let Some(inventory) = inventory_of(lines[0]) else { continue };
-        legs.push((inventory, vec![Command::TakeBack { buyer: order.account_id, places }]));
+        parts.push((inventory, vec![Command::TakeBack { buyer: order.account_id, places }]));
     }
     let (order, now) = (order.clone(), app.clock.now());
     let tickets = lines.iter().filter(|line| line.event_id.is_some()).count() as u64;
     let copies: Vec<OrderLineId> =
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let (of, fee, by) = (app.clone(), part.fee(), *viewer);
-    let asked = observed::Asked { refund: key.1, amount: part.total(), whole: part.whole };
+    let request = observed::RefundRequest { refund: key.1, amount: part.total(), whole: part.whole };
     let to = if part.whole { OrderState::Refunded } else { OrderState::PartiallyRefunded };
     let companion: Companion = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, to, now).await?;
-            observed::record_request_in_tx(tx, &app, &by, (&order, asked)).await?;
+            observed::record_request_in_tx(tx, &app, &by, (&order, request)).await?;
             if !ticket::void_in_tx(tx, &order, tickets, now).await? {
                 return Err(Fault::Stale("ticket"));
             }
@@ -250,7 +250,7 @@ async fn take_back(
             bound::give_back_in_tx(tx, order.id, now).await
         })
     });
-    transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) }).await.map(|_| ())
 }
 
 /// The stock that a line is of.
@@ -271,7 +271,7 @@ fn place(line: &line::Model) -> Option<Place> {
 fn new_row(
     app: &App,
     id: RefundId,
-    (payment, part): (&payment::Model, &Part),
+    (payment, part): (&payment::Model, &RefundPart),
     reason: &str,
     requested_by: entity::AccountId,
 ) -> refund::ActiveModel {
@@ -311,7 +311,7 @@ async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
     Ok(None)
 }
 
-impl Part {
+impl RefundPart {
     /// What was paid for it.
     fn total(&self) -> i64 {
         self.lines.iter().map(|line| line.price_minor + line.fee_minor - line.discount_minor).sum()
@@ -324,7 +324,7 @@ impl Part {
 }
 
 /// What is given back of the order, if the viewer may have that given back.
-async fn part(app: &App, viewer: &Viewer, order: &order::Model, leave_used: bool) -> Result<Part, Refusal> {
+async fn part(app: &App, viewer: &Viewer, order: &order::Model, leave_used: bool) -> Result<RefundPart, Refusal> {
     let lines = orders::lines_of(app, order.id).await?;
     let are_coupons_closed = match shop::has_power(app, viewer, order.shop_id, Power::Sell).await {
         Ok(true) => false,
@@ -341,7 +341,7 @@ async fn part(app: &App, viewer: &Viewer, order: &order::Model, leave_used: bool
         return if is_closed {
             Err(Error::Refused(Refusal::RefundClosed))
         } else {
-            Ok(Part { lines, whole: true })
+            Ok(RefundPart { lines, whole: true })
         };
     }
     let used =
@@ -352,7 +352,7 @@ async fn part(app: &App, viewer: &Viewer, order: &order::Model, leave_used: bool
     if lines.is_empty() || left.iter().any(|line| line.discount_minor > 0) {
         return Err(Error::Refused(Refusal::CouponUsed));
     }
-    Ok(Part { lines, whole: left.is_empty() })
+    Ok(RefundPart { lines, whole: left.is_empty() })
 }
 
 /// Whether the buyer may still give the places back.

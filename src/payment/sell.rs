@@ -9,42 +9,42 @@ use entity::{
     payment::{self, PaymentState},
 };
 
-use super::{all_legs, ledger, move_in_tx};
+use super::{all_parts, ledger, move_in_tx};
 use crate::{
     app::App,
     coupon::{bound, issue},
     error::Fault,
     inventory::{
         Command,
-        deal::{Claim, Companion, Deal, NoDeal, transact},
+        transaction::{IdempotencyClaim, Companion, InventoryTransaction, TransactionError, transact},
     },
     order as orders, ticket,
 };
 
 /// Sells the seats of an authorised payment; it is collected next.
-pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), NoDeal> {
-    let order = orders::by_id(app, payment.order_id).await.map_err(NoDeal::Fault)?;
+pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), TransactionError> {
+    let order = orders::by_id(app, payment.order_id).await.map_err(TransactionError::Fault)?;
     match order.state {
         OrderState::AwaitingPayment => {}
         // Given up meanwhile: the payment is given up too.
         OrderState::Expired | OrderState::Cancelled | OrderState::RefundDue | OrderState::Stuck => {
-            return Err(NoDeal::Refused(crate::inventory::Refusal::ReservationEnded));
+            return Err(TransactionError::Refused(crate::inventory::Refusal::ReservationEnded));
         }
         OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            return Err(NoDeal::Fault(Fault::Stale("order")));
+            return Err(TransactionError::Fault(Fault::Stale("order")));
         }
     }
     let id = order.id;
-    let legs =
-        all_legs(app, &order, |reservation| vec![Command::Sell { id: reservation, order: id }]).await?;
+    let parts =
+        all_parts(app, &order, |reservation| vec![Command::Sell { id: reservation, order: id }]).await?;
     let companion = paid(app, order, Some(payment.clone())).await?;
-    transact(app, Deal { legs, companion: Some(companion), key: None }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await.map(|_| ())
 }
 
 /// An order of which nothing is to pay becomes paid at once.
-pub(super) async fn give_away(app: &App, order: &order::Model, key: Claim) -> Result<(), NoDeal> {
+pub(super) async fn give_away(app: &App, order: &order::Model, key: IdempotencyClaim) -> Result<(), TransactionError> {
     let id = order.id;
-    let legs = all_legs(app, order, |reservation| {
+    let parts = all_parts(app, order, |reservation| {
         vec![
             Command::BeginPayment { id: reservation, order: id },
             Command::Sell { id: reservation, order: id },
@@ -52,16 +52,16 @@ pub(super) async fn give_away(app: &App, order: &order::Model, key: Claim) -> Re
     })
     .await?;
     let companion = paid(app, order.clone(), None).await?;
-    transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) }).await.map(|_| ())
 }
 
 /// What is written beside the sold seats.
-async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -> Result<Companion, NoDeal> {
+async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -> Result<Companion, TransactionError> {
     let now = app.clock.now();
-    let lines = orders::lines_of(app, order.id).await.map_err(NoDeal::Fault)?;
-    let discounts = bound::discounts_of(app, order.id).await.map_err(NoDeal::Fault)?;
+    let lines = orders::lines_of(app, order.id).await.map_err(TransactionError::Fault)?;
+    let discounts = bound::discounts_of(app, order.id).await.map_err(TransactionError::Fault)?;
     let discounts = Arc::new(discounts);
-    let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(NoDeal::Fault)?);
+    let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(TransactionError::Fault)?);
     let lines: Arc<Vec<_>> =
         Arc::new(lines.into_iter().map(|line| (TicketId(app.clock.new_uuid()), line)).collect());
     let app = app.clone();

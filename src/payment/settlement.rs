@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use super::{
-    CHECK_SECONDS, RECOVER_BATCH, by_id, ledger, legs, observed,
+    CHECK_SECONDS, RECOVER_BATCH, by_id, ledger, parts, observed,
     provider::{Intent, NewIntent, ProviderError},
     sell, state,
 };
@@ -23,7 +23,7 @@ use crate::{
     error::{Fault, Faulty},
     inventory::{
         Command,
-        deal::{Companion, Deal, NoDeal, transact},
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     order as orders, outbox,
     store::save_versioned,
@@ -113,10 +113,10 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
         (PaymentState::Authorised, Some(_)) => {
             return match sell::sell(app, payment).await {
                 Ok(()) => Ok(()),
-                Err(NoDeal::Fault(fault)) => Err(fault),
+                Err(TransactionError::Fault(fault)) => Err(fault),
                 // The seats are gone: the authorisation is given up next, and nobody is charged. Race: whoever settles it
                 // at the same time may have sold them, and then the fence does not hold.
-                Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => fence(app, payment).await.map(|_| ()),
+                Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => fence(app, payment).await.map(|_| ()),
             };
         }
         (PaymentState::Capturing, Some(reference)) => {
@@ -185,8 +185,8 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
         // Collected although we only ever authorise: the seats first, then the books.
         return match sell::sell(app, payment).await {
             Ok(()) => Ok(()),
-            Err(NoDeal::Fault(fault)) => Err(fault),
-            Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {
+            Err(TransactionError::Fault(fault)) => Err(fault),
+            Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => {
                 unchanged(app, payment).await?;
                 stuck(app, payment, "collected, but the seats are gone").await
             }
@@ -239,23 +239,23 @@ async fn end(
             outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await
         })
     });
-    let legs =
-        legs(orders::live_reservations(app, order).await?, |id| vec![Command::EndPayment { id, order }]);
-    if legs.is_empty() {
+    let parts =
+        parts(orders::live_reservations(app, order).await?, |id| vec![Command::EndPayment { id, order }]);
+    if parts.is_empty() {
         let tx = app.store.begin().await?;
         write(&tx, &[]).await?;
         tx.commit().await?;
         app.metrics.payment(observed::outcome(to));
         return Ok(());
     }
-    match transact(app, Deal { legs, companion: Some(write), key: None }).await {
+    match transact(app, InventoryTransaction { parts, companion: Some(write), key: None }).await {
         Ok(_) => {
             app.metrics.payment(observed::outcome(to));
             Ok(())
         }
         // The reservations changed meanwhile; the next step sees how.
-        Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => Err(Fault::Stale("reservation")),
-        Err(NoDeal::Fault(fault)) => Err(fault),
+        Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => Err(Fault::Stale("reservation")),
+        Err(TransactionError::Fault(fault)) => Err(fault),
     }
 }
 

@@ -13,23 +13,23 @@ use crate::{
 
 /// Why a statement that commits by itself, or a commit, was not answered.
 #[derive(Debug)]
-pub(crate) enum Unwritten {
+pub(crate) enum WriteError {
     /// A row with this unique key is there already; nothing was written.
-    Repeated,
+    DuplicateKey,
     /// The database said no, or was never asked; nothing was written.
-    No(DbErr),
+    NotWritten(DbErr),
     /// Nobody knows whether it was written.
     Unknown(DbErr),
 }
 
-impl Unwritten {
+impl WriteError {
     /// Of a statement outside of any transaction, which commits by itself.
     pub(super) fn of(error: DbErr) -> Self {
         if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-            Self::Repeated
+            Self::DuplicateKey
         } else if matches!(error, DbErr::Conn(_)) {
             // No connection was opened.
-            Self::No(error)
+            Self::NotWritten(error)
         } else {
             Self::of_commit(error)
         }
@@ -37,7 +37,7 @@ impl Unwritten {
 
     /// Of a commit.
     pub(crate) fn of_commit(error: DbErr) -> Self {
-        if sqlstate::may_have_committed(&error) { Self::Unknown(error) } else { Self::No(error) }
+        if sqlstate::may_have_committed(&error) { Self::Unknown(error) } else { Self::NotWritten(error) }
     }
 }
 
@@ -87,12 +87,12 @@ mod tests {
 
     #[test]
     fn broken_connection_leaves_a_statement_unknown_and_one_that_was_never_opened_does_not() {
-        assert!(matches!(Unwritten::of(DbErr::Query(broken())), Unwritten::Unknown(_)));
-        assert!(matches!(Unwritten::of(DbErr::Conn(broken())), Unwritten::No(_)));
+        assert!(matches!(WriteError::of(DbErr::Query(broken())), WriteError::Unknown(_)));
+        assert!(matches!(WriteError::of(DbErr::Conn(broken())), WriteError::NotWritten(_)));
         let starved = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        assert!(matches!(Unwritten::of(starved), Unwritten::No(_)));
-        assert!(matches!(Unwritten::of(PastDeadline.into()), Unwritten::No(_)));
-        assert!(matches!(Unwritten::of_commit(DbErr::Conn(broken())), Unwritten::Unknown(_)));
+        assert!(matches!(WriteError::of(starved), WriteError::NotWritten(_)));
+        assert!(matches!(WriteError::of(PastDeadline.into()), WriteError::NotWritten(_)));
+        assert!(matches!(WriteError::of_commit(DbErr::Conn(broken())), WriteError::Unknown(_)));
     }
 
     #[test]

@@ -37,11 +37,11 @@ struct State {
 
 /// What came of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Probed {
+enum ProbeResult {
     Written,
     Failed,
     /// The writer was not free in time.
-    Waited,
+    Busy,
 }
 
 impl Health {
@@ -76,11 +76,11 @@ impl State {
     }
 
     /// Returns whether the database can be written, after a probe.
-    fn can_write(self, now: Instant, probed: Probed) -> bool {
-        match probed {
-            Probed::Written => true,
-            Probed::Failed => false,
-            Probed::Waited => !self.is_failing && now.duration_since(self.succeeded) < STUCK,
+    fn can_write(self, now: Instant, result: ProbeResult) -> bool {
+        match result {
+            ProbeResult::Written => true,
+            ProbeResult::Failed => false,
+            ProbeResult::Busy => !self.is_failing && now.duration_since(self.succeeded) < STUCK,
         }
     }
 }
@@ -109,18 +109,18 @@ impl Store {
         {
             return good;
         }
-        let probed = match timeout(PATIENCE, self.write_probe()).await {
+        let result = match timeout(PATIENCE, self.write_probe()).await {
             Ok(Ok(())) => {
                 self.health.note_success();
-                Probed::Written
+                ProbeResult::Written
             }
-            Ok(Err(DbErr::ConnectionAcquire(_))) | Err(_) => Probed::Waited,
+            Ok(Err(DbErr::ConnectionAcquire(_))) | Err(_) => ProbeResult::Busy,
             Ok(Err(error)) => {
                 self.health.note_failure(&error);
-                Probed::Failed
+                ProbeResult::Failed
             }
         };
-        let good = self.health.state().can_write(Instant::now(), probed);
+        let good = self.health.state().can_write(Instant::now(), result);
         *last = Some((Instant::now(), good));
         good
     }
@@ -155,11 +155,11 @@ mod tests {
         let good = State { succeeded: start, is_failing: false };
         let bad = State { succeeded: start, is_failing: true };
         let (soon, late) = (start + Duration::from_secs(29), start + Duration::from_secs(30));
-        assert!(good.can_write(soon, Probed::Waited), "busy");
-        assert!(!good.can_write(late, Probed::Waited), "stuck");
-        assert!(!bad.can_write(start, Probed::Waited), "failing");
-        assert!(bad.can_write(late, Probed::Written), "a probe decides");
-        assert!(!good.can_write(start, Probed::Failed), "a probe decides");
+        assert!(good.can_write(soon, ProbeResult::Busy), "busy");
+        assert!(!good.can_write(late, ProbeResult::Busy), "stuck");
+        assert!(!bad.can_write(start, ProbeResult::Busy), "failing");
+        assert!(bad.can_write(late, ProbeResult::Written), "a probe decides");
+        assert!(!good.can_write(start, ProbeResult::Failed), "a probe decides");
     }
 
     #[tokio::test]

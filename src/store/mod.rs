@@ -50,15 +50,15 @@ pub use self::{
     connections::Connections,
     lock::{FileLock, LockError},
     open::ConnectError,
-    pool::PoolFigures,
+    pool::PoolStatus,
     rows::Rows,
     schema::{SchemaError, SchemaStatus},
     tx::Tx,
 };
 pub(crate) use self::{
-    fault::Unwritten,
+    fault::WriteError,
     postgres::Listener,
-    script::{Guard, Guarded, Script},
+    script::{Guard, GuardedWrite, Script},
 };
 use self::{health::Health, postgres::PostgresTx, sqlite::Signals};
 use crate::{
@@ -124,9 +124,9 @@ impl Store {
     }
 
     /// PostgreSQL only: a desk's writes behind their guard, as one statement and one transaction.
-    pub(crate) async fn write_at_desk(&self, script: Script, guard: Guard) -> Result<Guarded, Unwritten> {
+    pub(crate) async fn write_at_desk(&self, script: Script, guard: Guard) -> Result<GuardedWrite, WriteError> {
         let guarded = script.run_behind(guard, &self.desk).await;
-        let guarded = guarded.inspect_err(|error| self.note_starved(error)).map_err(Unwritten::of)?;
+        let guarded = guarded.inspect_err(|error| self.note_starved(error)).map_err(WriteError::of)?;
         outage::note_commit();
         Ok(guarded)
     }
@@ -137,14 +137,14 @@ impl Store {
         tx: Tx,
         script: Script,
         guard: Guard,
-    ) -> Result<Guarded, Unwritten> {
-        let guarded = script.run_behind(guard, &tx).await.map_err(|error| match Unwritten::of(error) {
+    ) -> Result<GuardedWrite, WriteError> {
+        let guarded = script.run_behind(guard, &tx).await.map_err(|error| match WriteError::of(error) {
             // A transaction that broke off was not committed.
-            Unwritten::Unknown(error) => Unwritten::No(error),
-            known @ (Unwritten::Repeated | Unwritten::No(_)) => known,
+            WriteError::Unknown(error) => WriteError::NotWritten(error),
+            known @ (WriteError::DuplicateKey | WriteError::NotWritten(_)) => known,
         })?;
-        if guarded.held {
-            tx.commit().await.map_err(Unwritten::of_commit)?;
+        if guarded.applied {
+            tx.commit().await.map_err(WriteError::of_commit)?;
         }
         Ok(guarded)
     }

@@ -26,11 +26,11 @@ static OUTAGE: Outage = Outage::new();
 struct Outage {
     /// Whether there is one, for those who only have good news.
     is_on: AtomicBool,
-    current: Mutex<Option<Current>>,
+    current: Mutex<Option<CurrentOutage>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Current {
+struct CurrentOutage {
     since: Instant,
     failures: u64,
     last_failure: Instant,
@@ -40,7 +40,7 @@ struct Current {
 
 /// An outage that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ended {
+struct EndedOutage {
     lasted: Duration,
     failures: u64,
 }
@@ -61,7 +61,7 @@ impl Outage {
                 false
             }
             none => {
-                *none = Some(Current { since: now, failures: 1, last_failure: now, committed: None });
+                *none = Some(CurrentOutage { since: now, failures: 1, last_failure: now, committed: None });
                 self.is_on.store(true, Relaxed);
                 true
             }
@@ -76,16 +76,16 @@ impl Outage {
     }
 
     /// Ends the outage if there was a commit and no failure for long enough.
-    fn settle(&self, now: Instant) -> Option<Ended> {
+    fn settle(&self, now: Instant) -> Option<EndedOutage> {
         let mut current = self.lock();
-        let Current { since, failures, last_failure, committed } = (*current)?;
+        let CurrentOutage { since, failures, last_failure, committed } = (*current)?;
         let committed = committed.filter(|_| now.duration_since(last_failure) >= QUIET)?;
         *current = None;
         self.is_on.store(false, Relaxed);
-        Some(Ended { lasted: committed.duration_since(since), failures })
+        Some(EndedOutage { lasted: committed.duration_since(since), failures })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
+    fn lock(&self) -> MutexGuard<'_, Option<CurrentOutage>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -114,7 +114,7 @@ pub(crate) fn is_on() -> bool {
 
 /// Logs the end of an outage that is over.
 pub(super) fn settle() {
-    if let Some(Ended { lasted, failures }) = OUTAGE.settle(Instant::now()) {
+    if let Some(EndedOutage { lasted, failures }) = OUTAGE.settle(Instant::now()) {
         tracing::warn!(parent: None, seconds = lasted.as_secs_f64(), failures, "the database is back");
     }
 }
@@ -145,9 +145,9 @@ mod tests {
         }
         assert_eq!(outage.settle(after(start, 60_000)), None, "nothing was committed");
         outage.commit(after(start, 60_000));
-        let ended = Ended { lasted: Duration::from_mins(1), failures: 100 };
+        let ended = EndedOutage { lasted: Duration::from_mins(1), failures: 100 };
         assert_eq!(outage.settle(after(start, 60_000)), Some(ended));
-        assert_eq!(outage.settle(after(start, 60_001)), None, "told once");
+        assert_eq!(outage.settle(after(start, 60_001)), None, "reported once");
         assert!(outage.fail(after(start, 60_002)), "another outage");
     }
 
@@ -160,7 +160,7 @@ mod tests {
         outage.fail(after(start, 1_999));
         assert_eq!(outage.settle(after(start, 4_500)), None, "nothing was committed since");
         outage.commit(after(start, 4_500));
-        let ended = Ended { lasted: Duration::from_millis(4_500), failures: 2 };
+        let ended = EndedOutage { lasted: Duration::from_millis(4_500), failures: 2 };
         assert_eq!(outage.settle(after(start, 4_600)), Some(ended));
     }
 

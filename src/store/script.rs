@@ -32,11 +32,11 @@ pub(crate) struct Guard {
 
 /// What became of a script behind a guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Guarded {
+pub(crate) struct GuardedWrite {
     /// Whether the guard's row was written, and with it everything else; otherwise nothing was.
-    pub(crate) held: bool,
+    pub(crate) applied: bool,
     /// The database's time when it got the statement.
-    pub(crate) asked_at: DateTime<Utc>,
+    pub(crate) statement_time: DateTime<Utc>,
 }
 
 impl Script {
@@ -74,18 +74,18 @@ impl Script {
         mut self,
         guard: Guard,
         connection: &impl ConnectionTrait,
-    ) -> Result<Guarded, DbErr> {
+    ) -> Result<GuardedWrite, DbErr> {
         self.shared.extend(guard.values);
         // Reading the guard's result makes it run first.
         let (with, values) = self.together(" WHERE EXISTS (SELECT FROM guard)");
         let sql = format!(
             "WITH guard AS ({} RETURNING true), {with} \
-             SELECT EXISTS (SELECT FROM guard) AS held, statement_timestamp() AS asked_at",
+             SELECT EXISTS (SELECT FROM guard) AS applied, statement_timestamp() AS statement_time",
             guard.sql
         );
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
         let row = connection.query_one_raw(statement).await?.ok_or(DbErr::RecordNotInserted)?;
-        Ok(Guarded { held: row.try_get("", "held")?, asked_at: row.try_get("", "asked_at")? })
+        Ok(GuardedWrite { applied: row.try_get("", "applied")?, statement_time: row.try_get("", "statement_time")? })
     }
 
     /// The parts as a `WITH` list, and all values.

@@ -58,27 +58,27 @@ pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<tick
     let guess = app.limits.attempt([own].into_iter().chain(network)).await.map_err(Fault::from)?;
     let outcome = scan(app, viewer, scanner, &input).await;
     match &outcome {
-        Err(Scanned::Foreign(_)) => {}
-        Ok(_) | Err(Scanned::Known(_)) => guess.forgive().await,
+        Err(ScanError::Foreign(_)) => {}
+        Ok(_) | Err(ScanError::Known(_)) => guess.forgive().await,
     }
-    outcome.map_err(|(Scanned::Foreign(error) | Scanned::Known(error))| error)
+    outcome.map_err(|(ScanError::Foreign(error) | ScanError::Known(error))| error)
 }
 
 /// Why a scanned code admits nobody.
-enum Scanned {
+enum ScanError {
     /// The code is none of the scanner's shops', and counts as a guess.
     Foreign(Error<Refusal>),
     /// Any other reason.
     Known(Error<Refusal>),
 }
 
-impl From<Fault> for Scanned {
+impl From<Fault> for ScanError {
     fn from(fault: Fault) -> Self {
         Self::Known(fault.into())
     }
 }
 
-impl From<Error<Refusal>> for Scanned {
+impl From<Error<Refusal>> for ScanError {
     fn from(error: Error<Refusal>) -> Self {
         Self::Known(error)
     }
@@ -89,8 +89,8 @@ async fn scan(
     viewer: &Viewer,
     scanner: AccountId,
     input: &CheckIn,
-) -> std::result::Result<ticket::Model, Scanned> {
-    let foreign = |refusal| Scanned::Foreign(Error::Refused(refusal));
+) -> std::result::Result<ticket::Model, ScanError> {
+    let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal));
     let claims = code::verify(&app.ticket_verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))

@@ -44,7 +44,7 @@ fn server_that_drains_is_not_ready_but_serves() {
     server.signal("-TERM");
     let ended = server.end();
     assert_eq!(ended.status.code(), Some(130), "{}", ended.log);
-    assert!(ended.log.contains("told twice to stop"), "{}", ended.log);
+    assert!(ended.log.contains("second stop signal"), "{}", ended.log);
 }
 
 /// A connection that has carried one request.

@@ -6,13 +6,13 @@ use entity::EventId;
 use super::{
     Reservation, map_of,
     pick::PickInput,
-    refusal::{ReservationError, Told},
+    refusal::{ReservationError, ReserveRefusal},
 };
 use crate::{
     coupon::access,
     error::Error,
     graphql::{context::ContextExt, id::decode},
-    inventory::{self, Beside, Reserve},
+    inventory::{self, ReserveOptions, Reserve},
 };
 
 /// What to reserve.
@@ -37,7 +37,7 @@ pub struct ReserveSeatsInput {
 
 impl ReserveSeatsInput {
     /// Reserves what is named.
-    pub(super) async fn reserve(self, ctx: &Context<'_>) -> Result<inventory::Reservation, Error<Told>> {
+    pub(super) async fn reserve(self, ctx: &Context<'_>) -> Result<inventory::Reservation, Error<ReserveRefusal>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
         let map = map_of(ctx, event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
@@ -45,12 +45,12 @@ impl ReserveSeatsInput {
         if let Some(code) = self.access_code {
             return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
                 .await
-                .map_err(|error| error.map_refusal(|refusal| Told::with_code(refusal, map)));
+                .map_err(|error| error.map_refusal(|refusal| ReserveRefusal::with_code(refusal, map)));
         }
-        let beside = Beside { proof: self.proof, ..Beside::default() };
-        inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, beside)
+        let options = ReserveOptions { proof: self.proof, ..ReserveOptions::default() };
+        inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, options)
             .await
-            .map_err(|error| error.map_refusal(|refusal| Told::Places(refusal, Some(map))))
+            .map_err(|error| error.map_refusal(|refusal| ReserveRefusal::Places(refusal, Some(map))))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     graphql::progress::{Progress, Window},
     http::{
         answer,
-        operation::{Engine, Told},
+        operation::{Engine, StreamItem},
         subscriber::too_large,
     },
 };
@@ -35,7 +35,7 @@ const REST_MAX: Duration = Duration::from_millis(250);
 /// Starts a topic's driver: it tells everything after this version, as long as somebody watches.
 pub(super) fn start(engine: &Engine, topic: &Arc<Topic>, version: i64) {
     let span = topic.prepared.span.clone();
-    engine.app.spawn_in_crowd(drive(engine.clone(), topic.clone(), version).instrument(span));
+    engine.app.spawn_low_priority(drive(engine.clone(), topic.clone(), version).instrument(span));
 }
 
 async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
@@ -50,7 +50,7 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
     });
     engine.hub.remove(&topic);
     for (count, member) in topic.end(ending.clone()).into_iter().enumerate() {
-        engine.app.spawn_in_crowd(member::dismiss(member, ending.clone()));
+        engine.app.spawn_low_priority(member::dismiss(member, ending.clone()));
         if count % 64 == 63 {
             yield_now().await;
         }
@@ -68,14 +68,14 @@ async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
         let free = Instant::now();
         let payload = match responses.next().await {
             None => return Ending::Complete,
-            Some(told) => match payload(engine, told, &progress) {
+            Some(item) => match payload(engine, item, &progress) {
                 Ok(payload) => payload,
                 Err(ending) => return ending,
             },
         };
-        if !topic.tell(payload) {
+        if !topic.publish(payload) {
             // A gap: a bug of ours. Those who watch come back with the version that they have.
-            tracing::error!("a shared stream told of a version that does not follow");
+            tracing::error!("a shared stream produced a version that does not follow the last one");
             return Ending::Refused(internal());
         }
         let busy = free.elapsed() < SOON;
@@ -97,7 +97,7 @@ async fn hand_out(engine: &Engine, topic: &Arc<Topic>) {
         let (next, behind) = topic.serve(first);
         for member in behind {
             let work = member::bring_up(engine.clone(), topic.clone(), member);
-            engine.app.spawn_in_crowd(work.in_current_span());
+            engine.app.spawn_low_priority(work.in_current_span());
         }
         from = next;
         if from.is_some() {
@@ -124,8 +124,8 @@ async fn make(engine: &Engine, topic: &Topic, want: Want) -> Result<Payload, Utf
         Want::Between(after, until) => Window::Between(after, until),
     });
     let mut responses = engine.stream(&topic.prepared, progress.clone());
-    let Some(told) = responses.next().await else { return Err(internal()) };
-    match payload(engine, told, &progress) {
+    let Some(item) = responses.next().await else { return Err(internal()) };
+    match payload(engine, item, &progress) {
         Ok(payload) => Ok(payload),
         Err(Ending::Refused(errors)) => Err(errors),
         Err(Ending::Failed(_) | Ending::Complete) => Err(internal()),
@@ -133,12 +133,12 @@ async fn make(engine: &Engine, topic: &Topic, want: Want) -> Result<Payload, Utf
 }
 
 /// A response with the versions that it covers.
-fn payload(engine: &Engine, told: Told, progress: &Progress) -> Result<Payload, Ending> {
+fn payload(engine: &Engine, item: StreamItem, progress: &Progress) -> Result<Payload, Ending> {
     engine.app.figures.shared_executions.fetch_add(1, Relaxed);
-    let text = match told {
-        Told::Data(text) => text,
-        Told::Failed(text) => return Err(Ending::Failed(text)),
-        Told::Refused(errors) => return Err(Ending::Refused(errors)),
+    let text = match item {
+        StreamItem::Data(text) => text,
+        StreamItem::Failed(text) => return Err(Ending::Failed(text)),
+        StreamItem::Refused(errors) => return Err(Ending::Refused(errors)),
     };
     if let Some(refusal) = too_large(&text) {
         return Err(Ending::Refused(answer::errors(&refusal).to_string().into()));

@@ -17,7 +17,7 @@ use crate::{
     inventory::{
         command::BestAvailable,
         hoarding::Hoarding,
-        state::{Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
+        state::{Counts, ReservationSnapshot, Item, Place, Seat, Stock, Terms, TierTerms},
     },
     venue::{
         hall::Hall,
@@ -104,7 +104,7 @@ impl House {
         };
         self.stock.seats[ordinal as usize] = Seat { status, epoch: 1, reservation: minutes.map(|_| id) };
         if let Some(minutes) = minutes {
-            self.stock.reservations.insert(id, held(id, ordinal, now() + Duration::minutes(minutes)));
+            self.stock.reservations.insert(id, reservation(id, ordinal, now() + Duration::minutes(minutes)));
         }
     }
 
@@ -191,7 +191,7 @@ impl House {
     }
 }
 
-fn held(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> Held {
+fn reservation(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> ReservationSnapshot {
     let item = Item {
         place: Place::Seat { ordinal, epoch: 1 },
         tier: tier(0),
@@ -200,7 +200,7 @@ fn held(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> Held {
         tax: 0,
         promised: None,
     };
-    Held {
+    ReservationSnapshot {
         id,
         buyer: AccountId(Uuid::nil()),
         state: ReservationState::Active,
@@ -221,9 +221,9 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         open: true,
         sales_start: DateTime::UNIX_EPOCH,
         sales_end: now() + Duration::days(1),
-        hold_seconds: 600,
-        hold_seconds_max: 1_200,
-        hold_until: DateTime::<Utc>::MAX_UTC,
+        reservation_seconds: 600,
+        reservation_seconds_max: 1_200,
+        reservations_end: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: 100,
         fairness: None,
         hoarding: Hoarding::default(),

@@ -39,7 +39,7 @@ impl<'a> View<'a> {
             SeatStatus::Reserved => seat
                 .reservation
                 .and_then(|id| self.stock.reservations.get(&id))
-                .is_some_and(|held| held.is_overdue(self.now)),
+                .is_some_and(|reservation| reservation.is_overdue(self.now)),
             SeatStatus::Paying | SeatStatus::Sold | SeatStatus::Blocked => false,
         };
         free.then_some(tier)

@@ -16,8 +16,8 @@ use super::{
     state::{Area, Counts},
 };
 
-const HOLD: i64 = 600;
-const HOLD_MAX: i64 = 1_200;
+const RESERVATION_SECONDS: i64 = 600;
+const RESERVATION_SECONDS_MAX: i64 = 1_200;
 const SEATS: u32 = 10;
 /// What claims must be made out upon.
 const REVISION: i64 = 3;
@@ -86,9 +86,9 @@ fn stock(limit: u32) -> Stock {
         open: true,
         sales_start: start(),
         sales_end: start() + Duration::days(2),
-        hold_seconds: HOLD,
-        hold_seconds_max: HOLD_MAX,
-        hold_until: start() + Duration::days(3),
+        reservation_seconds: RESERVATION_SECONDS,
+        reservation_seconds_max: RESERVATION_SECONDS_MAX,
+        reservations_end: start() + Duration::days(3),
         limit_per_buyer: limit,
         // Counted, but never spent: idle time has a model of its own, in `tests/it/fairness_rule.rs`.
         fairness: Some(Fairness { budget: Duration::days(30), cool_down: Duration::seconds(60) }),
@@ -141,7 +141,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (which(), right()).prop_map(|(of, right)| Step::TakeBack(of, right)),
         2 => (0..5_u8, prop::bool::weighted(0.9)).prop_map(|(buyer, right)| Step::Claim(buyer, right)),
         1 => Just(Step::Expire),
-        4 => prop_oneof![3 => 1..HOLD / 2, 1 => Just(HOLD), 1 => Just(HOLD - 1)].prop_map(Step::Wait),
+        4 => prop_oneof![3 => 1..RESERVATION_SECONDS / 2, 1 => Just(RESERVATION_SECONDS), 1 => Just(RESERVATION_SECONDS - 1)].prop_map(Step::Wait),
         1 => prop::bool::weighted(0.7).prop_map(Step::Open),
         3 => Just(Step::Commit),
         1 => Just(Step::RollBack),
@@ -276,11 +276,11 @@ impl Trial {
         let decided = decide(&self.stock, command, self.now);
         assert_eq!(self.stock, before, "deciding changes nothing");
         match (decided, self.model.step(command, self.now)) {
-            (Ok((decision, held)), Ok(())) => {
+            (Ok((decision, reservation)), Ok(())) => {
                 self.stock.apply(&decision);
                 self.round_trips(&before, &decision);
-                if let Some(held) = held {
-                    self.model.is_as_told(&held);
+                if let Some(reservation) = reservation {
+                    self.model.agrees_with(&reservation);
                 }
                 self.pending.push(decision);
             }

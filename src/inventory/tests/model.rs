@@ -8,8 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
 use proptest::sample::Index;
 
-use super::{AREAS, HOLD, HOLD_MAX, REVISION, SEATS, start};
-use crate::inventory::{Command, Granted, Held, Pick, Place, Refusal, Stock};
+use super::{AREAS, RESERVATION_SECONDS, RESERVATION_SECONDS_MAX, REVISION, SEATS, start};
+use crate::inventory::{Command, Granted, ReservationSnapshot, Pick, Place, Refusal, Stock};
 
 /// What has been reserved and sold.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl Model {
             Command::Extend { id, buyer } => {
                 let open = self.open;
                 let reserved = self.active(*id, *buyer)?;
-                let later = (now + Duration::seconds(HOLD)).min(reserved.deadline_max);
+                let later = (now + Duration::seconds(RESERVATION_SECONDS)).min(reserved.deadline_max);
                 match (open, later > reserved.deadline) {
                     (false, _) => Err(vec![Refusal::NotOpen]),
                     (true, false) => Err(vec![Refusal::NoMoreTime]),
@@ -161,8 +161,8 @@ impl Model {
             buyer,
             places,
             state: ReservationState::Active,
-            deadline: now + Duration::seconds(HOLD),
-            deadline_max: now + Duration::seconds(HOLD_MAX),
+            deadline: now + Duration::seconds(RESERVATION_SECONDS),
+            deadline_max: now + Duration::seconds(RESERVATION_SECONDS_MAX),
             order: None,
         };
         self.reservations.insert(id, reserved);
@@ -230,12 +230,12 @@ impl Model {
     }
 
     /// The reservation's state and numbers, as they were told to whoever asked.
-    pub(super) fn is_as_told(&self, held: &Held) {
-        let reserved = &self.reservations[&held.id];
-        assert_eq!(held.state, reserved.state);
-        assert_eq!((held.buyer, held.order), (reserved.buyer, reserved.order));
-        assert_eq!((held.deadline, held.deadline_max), (reserved.deadline, reserved.deadline_max));
-        let places: Vec<Place> = held.items.iter().map(|item| item.place).collect();
+    pub(super) fn agrees_with(&self, reservation: &ReservationSnapshot) {
+        let reserved = &self.reservations[&reservation.id];
+        assert_eq!(reservation.state, reserved.state);
+        assert_eq!((reservation.buyer, reservation.order), (reserved.buyer, reserved.order));
+        assert_eq!((reservation.deadline, reservation.deadline_max), (reserved.deadline, reserved.deadline_max));
+        let places: Vec<Place> = reservation.items.iter().map(|item| item.place).collect();
         assert_eq!(places, reserved.places);
     }
 
@@ -256,7 +256,7 @@ impl Model {
         let mut live: Vec<_> = stock.reservations.keys().copied().collect();
         live.sort_unstable();
         assert_eq!(live, self.live().map(|(id, _)| id).collect::<Vec<_>>(), "the live reservations");
-        stock.reservations.values().for_each(|held| self.is_as_told(held));
+        stock.reservations.values().for_each(|reservation| self.agrees_with(reservation));
         for number in 0..10 {
             let buyer = super::account(number);
             assert_eq!(stock.taken(buyer), self.taken(buyer), "what buyer {number} has");
@@ -373,9 +373,9 @@ impl Model {
 
     fn taken(&self, buyer: AccountId) -> u32 {
         let live = self.live().filter(|(_, reserved)| reserved.buyer == buyer);
-        let held: u32 = live.flat_map(|(_, reserved)| &reserved.places).map(Place::quantity).sum();
+        let reserved_places: u32 = live.flat_map(|(_, reserved)| &reserved.places).map(Place::quantity).sum();
         let sold = self.sales.iter().filter(|sale| sale.0 == buyer);
-        held + sold.map(|(_, place)| place.quantity()).sum::<u32>()
+        reserved_places + sold.map(|(_, place)| place.quantity()).sum::<u32>()
     }
 }
 

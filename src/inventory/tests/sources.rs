@@ -29,11 +29,11 @@ pub(super) fn source_of(buyer: AccountId) -> Option<Source> {
 /// The tally of the stock is what its live reservations say, overdue or not.
 pub(super) fn agrees(stock: &Stock) {
     let mut expected: HashMap<Source, Unpaid> = HashMap::new();
-    for held in stock.reservations.values() {
-        if let Some(source) = held.source {
+    for reservation in stock.reservations.values() {
+        if let Some(source) = reservation.source {
             let unpaid = expected.entry(source).or_default();
-            unpaid.places += held.quantity();
-            unpaid.reservations.insert(held.id);
+            unpaid.places += reservation.quantity();
+            unpaid.reservations.insert(reservation.id);
         }
     }
     assert_eq!(stock.sources, expected, "unpaid places by source");

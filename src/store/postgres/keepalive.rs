@@ -45,7 +45,7 @@ mod platform {
                 && let Ok(number) = number
                 // A second handle of the same socket.
                 && let Ok(socket) = pidfd_getfd(&process, number, PidfdGetfdFlags::empty())
-                && leads_to(&socket, port)
+                && is_connected_to(&socket, port)
                 && let Err(error) = keep_alive(&socket)
             {
                 tracing::debug!(%error, "no keepalive");
@@ -53,7 +53,7 @@ mod platform {
         }
     }
 
-    fn leads_to(socket: &OwnedFd, port: u16) -> bool {
+    fn is_connected_to(socket: &OwnedFd, port: u16) -> bool {
         let peer = getpeername(socket).ok().flatten();
         peer.and_then(|peer| SocketAddr::try_from(peer).ok()).is_some_and(|peer| peer.port() == port)
     }

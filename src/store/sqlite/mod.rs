@@ -37,7 +37,7 @@ type Manager = <Sqlite as Database>::TransactionManager;
 /// A transaction, or a savepoint in one.
 #[derive(Debug)]
 pub(super) struct SqliteTx {
-    held: Arc<Held>,
+    transaction: Arc<OpenTransaction>,
     /// The savepoint's number; `None` for the transaction itself.
     savepoint: Option<u32>,
     open: bool,
@@ -45,7 +45,7 @@ pub(super) struct SqliteTx {
 
 /// A connection with a transaction. Dropping it rolls back, or closes the connection.
 #[derive(Debug)]
-struct Held {
+struct OpenTransaction {
     connection: Mutex<PoolConnection<Sqlite>>,
     /// Whether the transaction is still to be rolled back.
     open: AtomicBool,
@@ -79,14 +79,14 @@ async fn begin_with(
             note_failure(signals, &error);
             acquire_error(error)
         })?;
-        let held = Held::new(connection, signals.cloned());
-        match held.begin(statement).await {
-            Ok(()) => return Ok(SqliteTx { held: Arc::new(held), savepoint: None, open: true }),
+        let transaction = OpenTransaction::new(connection, signals.cloned());
+        match transaction.begin(statement).await {
+            Ok(()) => return Ok(SqliteTx { transaction: Arc::new(transaction), savepoint: None, open: true }),
             Err(error) => {
                 let is_busy = errors::meaning_of_driver(&error) == Some(Meaning::Busy);
                 if !is_busy {
                     note_failure(signals, &error);
-                    held.close();
+                    transaction.close();
                 }
                 // The connection was to blame: one more try with a fresh one.
                 if is_busy || is_last {
@@ -100,45 +100,45 @@ async fn begin_with(
 
 impl SqliteTx {
     pub(super) async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = query(statement).execute(&mut **connection).await;
-        result.map(Into::into).map_err(|error| exec_error(self.held.note(error)))
+        result.map(Into::into).map_err(|error| exec_error(self.transaction.note(error)))
     }
 
     pub(super) async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = connection.execute(AssertSqlSafe(sql.to_owned())).await;
-        result.map(Into::into).map_err(|error| exec_error(self.held.note(error)))
+        result.map(Into::into).map_err(|error| exec_error(self.transaction.note(error)))
     }
 
     pub(super) async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = query(statement).fetch_optional(&mut **connection).await;
-        result.map(|row| row.map(Into::into)).map_err(|error| query_error(self.held.note(error)))
+        result.map(|row| row.map(Into::into)).map_err(|error| query_error(self.transaction.note(error)))
     }
 
     pub(super) async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = query(statement).fetch_all(&mut **connection).await;
-        let rows = result.map_err(|error| query_error(self.held.note(error)))?;
+        let rows = result.map_err(|error| query_error(self.transaction.note(error)))?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
     pub(super) async fn savepoint(&self) -> Result<Self, DbErr> {
-        let number = self.held.savepoints.fetch_add(1, SeqCst);
+        let number = self.transaction.savepoints.fetch_add(1, SeqCst);
         self.execute_unprepared(&format!("SAVEPOINT part_{number}")).await?;
-        Ok(Self { held: self.held.clone(), savepoint: Some(number), open: true })
+        Ok(Self { transaction: self.transaction.clone(), savepoint: Some(number), open: true })
     }
 
     pub(super) async fn commit(mut self) -> Result<(), DbErr> {
         if let Some(number) = self.savepoint {
             self.execute_unprepared(&format!("RELEASE part_{number}")).await?;
         } else {
-            self.held.commit().await?;
+            self.transaction.commit().await?;
         }
         self.open = false;
         Ok(())
@@ -149,7 +149,7 @@ impl SqliteTx {
             let back = format!("ROLLBACK TO part_{number}; RELEASE part_{number}");
             self.execute_unprepared(&back).await?;
         } else {
-            self.held.rollback().await?;
+            self.transaction.rollback().await?;
         }
         self.open = false;
         Ok(())
@@ -160,12 +160,12 @@ impl Drop for SqliteTx {
     /// A savepoint that was neither released nor rolled back takes the transaction with it.
     fn drop(&mut self) {
         if self.open && self.savepoint.is_some() {
-            self.held.broken.store(true, SeqCst);
+            self.transaction.broken.store(true, SeqCst);
         }
     }
 }
 
-impl Held {
+impl OpenTransaction {
     fn new(connection: PoolConnection<Sqlite>, signals: Option<Arc<Signals>>) -> Self {
         Self {
             connection: Mutex::new(connection),
@@ -259,7 +259,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenTransaction {
     fn drop(&mut self) {
         let connection = self.connection.get_mut();
         if *self.broken.get_mut() {

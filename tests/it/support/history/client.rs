@@ -137,10 +137,10 @@ impl Client {
         match came {
             Came::Answered(made) => {
                 // Repeated under its key, the answer tells the reservation as it is by then, which is as it was made.
-                let until = Some(micros(made.held.deadline));
+                let until = Some(micros(made.snapshot.deadline));
                 shared.record.answered(first, &seats, Act::Take { by: token, until });
-                shared.record.told(token, made.held.id);
-                self.mine.push(Mine { token, id: made.held.id, seats, order: None, is_paid: false });
+                shared.record.acknowledge(token, made.snapshot.id);
+                self.mine.push(Mine { token, id: made.snapshot.id, seats, order: None, is_paid: false });
             }
             Came::Refused { refusal, asked, is_first } => {
                 if !is_first {
@@ -153,7 +153,7 @@ impl Client {
             }
             Came::Unknown => {
                 shared.record.unknown(first, &seats, unknown);
-                shared.record.untold();
+                shared.record.abandon();
             }
         }
     }
@@ -328,7 +328,7 @@ async fn extend(shared: &Shared, app: &App, viewer: &Viewer, mine: &Mine) -> boo
     let by = mine.token;
     let asked = shared.record.ask();
     let (act, goes_on) = match order::extend_reservation(app, viewer, mine.id).await {
-        Ok(more) => (Act::Extend { by, until: Some(micros(more.held.deadline)) }, true),
+        Ok(more) => (Act::Extend { by, until: Some(micros(more.snapshot.deadline)) }, true),
         Err(Error::Refused(inventory::Refusal::NoMoreTime)) => (Act::NoMoreTime { by }, true),
         Err(Error::Refused(inventory::Refusal::BeingPaid)) => (Act::At { by, stage: Stage::Paying }, true),
         Err(Error::Refused(inventory::Refusal::ReservationEnded)) => (Act::Gone { by }, false),

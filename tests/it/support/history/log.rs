@@ -9,7 +9,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tessera::{
     app::App,
-    inventory::{Change, Held, Place, feed::Visible},
+    inventory::{Change, ReservationSnapshot, Place, feed::Visible},
 };
 
 /// What was true at each version, from the first on.
@@ -31,7 +31,7 @@ pub(crate) struct Moment {
 struct Replay {
     seats: Vec<(SeatStatus, u32, Option<ReservationId>)>,
     areas: Vec<(u32, u32, u32)>,
-    live: HashMap<ReservationId, Held>,
+    live: HashMap<ReservationId, ReservationSnapshot>,
 }
 
 impl Log {
@@ -98,11 +98,11 @@ impl Replay {
             assert_eq!(available + reserved + sold, capacity, "version {version}: area {ordinal} adds up");
             self.areas[ordinal as usize] = (capacity, reserved, sold);
         }
-        for held in &change.reservations {
-            if held.is_live() {
-                self.live.insert(held.id, held.clone());
+        for reservation in &change.reservations {
+            if reservation.is_live() {
+                self.live.insert(reservation.id, reservation.clone());
             } else {
-                self.live.remove(&held.id);
+                self.live.remove(&reservation.id);
             }
         }
     }

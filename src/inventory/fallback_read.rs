@@ -23,7 +23,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The copy of one inventory.
 #[derive(Default)]
-pub(super) struct Aside {
+pub(super) struct FallbackReader {
     copy: Mutex<Option<Copy>>,
     /// Whether there may be a copy, for those who do not need it.
     is_kept: AtomicBool,
@@ -48,7 +48,7 @@ impl Confirmed {
     }
 }
 
-impl Aside {
+impl FallbackReader {
     /// Returns the state as it is committed now or later. `known` is a version that the reader knows of.
     pub(super) async fn read(&self, app: &App, id: InventoryId, known: i64) -> Faulty<Arc<Stock>> {
         let asked = Instant::now();

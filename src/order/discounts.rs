@@ -30,7 +30,7 @@ const CLAIMS_SHOWN_MAX: u64 = 100;
 
 /// What reservations and claims come to.
 #[derive(Debug)]
-pub(super) struct Worth {
+pub(super) struct DiscountedLines {
     /// The lines, before discounts.
     pub(super) lines: Vec<Line>,
     /// The claims, and what they take off.
@@ -39,7 +39,7 @@ pub(super) struct Worth {
 
 /// What one of the viewer's claims would take off, alone.
 #[derive(Clone, Debug)]
-pub struct Applicable {
+pub struct ApplicableClaim {
     /// The claim.
     pub claim: claim::Model,
     /// ISO 4217 code of the amount.
@@ -49,15 +49,15 @@ pub struct Applicable {
 }
 
 /// What the named claims take off the reservations.
-pub(super) async fn worth(
+pub(super) async fn discounted_lines(
     app: &App,
     viewer: &Viewer,
     (claims, codes): (&[ClaimId], &[String]),
     (basket, reservations): (&Basket, &[Reservation]),
-) -> Result<Worth, Refusal> {
-    let lines = basket.lines(reservations.iter().map(|reservation| &reservation.held))?;
+) -> Result<DiscountedLines, Refusal> {
+    let lines = basket.lines(reservations.iter().map(|reservation| &reservation.snapshot))?;
     if claims.is_empty() && codes.is_empty() {
-        return Ok(Worth { lines, spent: Vec::new() });
+        return Ok(DiscountedLines { lines, spent: Vec::new() });
     }
     let found = free(app, viewer, (claims, codes), basket).await?;
     let offers = spend::offers(app, found.iter().map(|found| &found.claim)).await?;
@@ -77,7 +77,7 @@ pub(super) async fn worth(
         .filter_map(|discount| seen(discount.claim).map(|found| (discount, found.claim.version)))
         .map(|(discount, seen)| Spent { discount, seen })
         .collect();
-    Ok(Worth { lines, spent })
+    Ok(DiscountedLines { lines, spent })
 }
 
 /// The named claims, all of which are free. An order whose time is up keeps none of them.
@@ -114,7 +114,7 @@ fn claims_refused(basket: &Basket, refused: Vec<Refused>) -> Error<Refusal> {
 
 /// What each of the viewer's unused claims would take off an unpaid order of theirs if that were made anew, those that it
 /// spends now among them.
-pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Faulty<Vec<Applicable>> {
+pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Faulty<Vec<ApplicableClaim>> {
     let account = viewer.account()?;
     let order = by_id(app, id).await?;
     if order.account_id != account {
@@ -128,7 +128,7 @@ pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Fau
     if reservations.is_empty() {
         return Err(Fault::invalid("orderId", "the order's time is up"));
     }
-    worth_each(app, viewer, &reservations, Some(id)).await
+    applicable_claims(app, viewer, &reservations, Some(id)).await
 }
 
 /// What each of the viewer's unused claims would take off the reservations, alone; those that would take off most first.
@@ -136,37 +136,37 @@ pub async fn applicable(
     app: &App,
     viewer: &Viewer,
     reservations: &[ReservationId],
-) -> Faulty<Vec<Applicable>> {
+) -> Faulty<Vec<ApplicableClaim>> {
     Check::default()
         .that(!reservations.is_empty(), "reservationIds", "name at least one reservation")
         .that(reservations.len() <= RESERVATIONS_MAX, "reservationIds", "at most 20 reservations")
         .done()?;
-    worth_each(app, viewer, reservations, None).await
+    applicable_claims(app, viewer, reservations, None).await
 }
 
-async fn worth_each(
+async fn applicable_claims(
     app: &App,
     viewer: &Viewer,
     reservations: &[ReservationId],
     order: Option<OrderId>,
-) -> Faulty<Vec<Applicable>> {
+) -> Faulty<Vec<ApplicableClaim>> {
     let account = viewer.account()?;
-    let mut held = Vec::with_capacity(reservations.len());
+    let mut owned = Vec::with_capacity(reservations.len());
     for id in reservations {
-        held.push(inventory::owned(app, viewer, *id).await?);
+        owned.push(inventory::owned(app, viewer, *id).await?);
     }
-    let basket = match Basket::of(app, &held).await {
+    let basket = match Basket::of(app, &owned).await {
         Ok(basket) => basket,
         Err(Error::Fault(fault)) => return Err(fault),
         Err(Error::Refused(_)) => {
             return Err(Fault::invalid("reservationIds", "are of several shops or currencies"));
         }
     };
-    let lines = basket.discountable(&basket.lines(held.iter().map(|reservation| &reservation.held))?)?;
+    let lines = basket.discountable(&basket.lines(owned.iter().map(|reservation| &reservation.snapshot))?)?;
     let claims = unused_of(app, account, order).await?;
     let offers = spend::offers(app, claims.iter()).await?;
     let all = discount::Basket { lines: &lines, currency: &basket.currency, now: app.clock.now() };
-    let mut applicable: Vec<Applicable> = claims
+    let mut applicable: Vec<ApplicableClaim> = claims
         .into_iter()
         .zip(&offers)
         .map(|(claim, offer)| {
@@ -174,7 +174,7 @@ async fn worth_each(
                 Ok(discounts) => Ok(discounts.iter().map(discount::Discount::total).sum()),
                 Err(refused) => Err(refused.first().map_or(Reason::NothingLeft, |(_, reason)| *reason)),
             };
-            Applicable { claim, currency: basket.currency.clone(), saves }
+            ApplicableClaim { claim, currency: basket.currency.clone(), saves }
         })
         .collect();
     applicable.sort_by_key(|one| std::cmp::Reverse(one.saves.unwrap_or(-1)));

@@ -9,13 +9,13 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    across,
-    batch::{Decided, Good},
+    multi_inventory,
+    batch::{DecidedBatch, AcceptedJob},
     change::Decision,
     codes,
     command::{Command, Refusal},
     decide::decide,
-    state::{Held, Stock},
+    state::{ReservationSnapshot, Stock},
 };
 use crate::{
     app::App,
@@ -26,23 +26,23 @@ use crate::{
 
 /// Writes that are committed with the commands or not at all. May run several times, each time in a new transaction.
 pub(crate) type Companion =
-    Box<dyn for<'a> Fn(&'a Tx, &'a [Held]) -> BoxFuture<'a, Faulty<()>> + Send + Sync>;
+    Box<dyn for<'a> Fn(&'a Tx, &'a [ReservationSnapshot]) -> BoxFuture<'a, Faulty<()>> + Send + Sync>;
 
 /// An idempotency key, and the object that it stands for from now on.
-pub(crate) type Claim = (Key, Uuid);
+pub(crate) type IdempotencyClaim = (Key, Uuid);
 
 /// What the desks are asked to do, all or nothing.
-pub(crate) struct Deal {
+pub(crate) struct InventoryTransaction {
     /// The commands by inventory; those of one inventory are decided in order.
-    pub(crate) legs: Vec<(InventoryId, Vec<Command>)>,
+    pub(crate) parts: Vec<(InventoryId, Vec<Command>)>,
     /// Written in the same transaction.
     pub(crate) companion: Option<Companion>,
     /// Claimed in the same transaction, for this subject.
-    pub(crate) key: Option<Claim>,
+    pub(crate) key: Option<IdempotencyClaim>,
 }
 
 /// Why a deal was not made.
-pub(crate) enum NoDeal {
+pub(crate) enum TransactionError {
     /// The business says no.
     Refused(Refusal),
     /// The idempotency key was used meanwhile: the caller reads its answer.
@@ -52,31 +52,31 @@ pub(crate) enum NoDeal {
 }
 
 /// Makes the deal, and tells the reservations as they are then, in the order of the commands.
-pub(crate) async fn transact(app: &App, mut deal: Deal) -> Result<Vec<Held>, NoDeal> {
-    if deal.legs.len() != 1 {
-        return across::across(app, deal).await;
+pub(crate) async fn transact(app: &App, mut transaction: InventoryTransaction) -> Result<Vec<ReservationSnapshot>, TransactionError> {
+    if transaction.parts.len() != 1 {
+        return multi_inventory::transact_many(app, transaction).await;
     }
-    let Some((id, commands)) = deal.legs.pop() else { return Ok(Vec::new()) };
-    app.desks.get(app, id).ask(app, commands, deal.companion, deal.key).await
+    let Some((id, commands)) = transaction.parts.pop() else { return Ok(Vec::new()) };
+    app.desks.get(app, id).ask(app, commands, transaction.companion, transaction.key).await
 }
 
 /// Claims the key and writes the companion's rows; says why if that cannot be.
-pub(super) async fn accompany(
+pub(super) async fn write_companion(
     tx: &Tx,
-    key: Option<&Claim>,
+    key: Option<&IdempotencyClaim>,
     companion: Option<&Companion>,
-    held: &[Held],
+    reservations: &[ReservationSnapshot],
     now: DateTime<Utc>,
-) -> Option<NoDeal> {
+) -> Option<TransactionError> {
     if let Some((key, subject)) = key {
         match key.claim_in_tx(tx, *subject, now).await {
             Ok(true) => {}
-            Ok(false) => return Some(NoDeal::KeyUsed),
-            Err(fault) => return Some(NoDeal::Fault(fault)),
+            Ok(false) => return Some(TransactionError::KeyUsed),
+            Err(fault) => return Some(TransactionError::Fault(fault)),
         }
     }
     match companion {
-        Some(companion) => companion(tx, held).await.err().map(NoDeal::Fault),
+        Some(companion) => companion(tx, reservations).await.err().map(TransactionError::Fault),
         None => None,
     }
 }
@@ -84,28 +84,28 @@ pub(super) async fn accompany(
 /// Claims the keys of all jobs, looks whether the codes that they want are free, and writes their companions' rows, each
 /// companion under a savepoint of its own. Tells which jobs have to be left out, and why; a fault says that nothing can be
 /// committed now.
-pub(super) async fn accompany_all(
+pub(super) async fn write_companions(
     tx: &Tx,
     id: InventoryId,
-    decided: &Decided,
+    decided: &DecidedBatch,
     now: DateTime<Utc>,
-) -> Faulty<Vec<(usize, NoDeal)>> {
+) -> Faulty<Vec<(usize, TransactionError)>> {
     let claimed = claim_all_in_tx(tx, decided.claims(), now).await?;
-    let lost = codes::lost_in_tx(tx, id, &decided.good).await?;
+    let lost = codes::lost_in_tx(tx, id, &decided.accepted).await?;
     let mut failures = Vec::new();
     let mut unused = Vec::new();
-    for (index, Good { job, held, .. }) in decided.good.iter().enumerate() {
+    for (index, AcceptedJob { job, reservations, .. }) in decided.accepted.iter().enumerate() {
         if job.key.as_ref().is_some_and(|(key, _)| !claimed.contains(&key.name())) {
-            failures.push((index, NoDeal::KeyUsed));
+            failures.push((index, TransactionError::KeyUsed));
         } else if lost.contains(&index) {
-            failures.push((index, NoDeal::Refused(Refusal::CodeTaken)));
+            failures.push((index, TransactionError::Refused(Refusal::CodeTaken)));
             unused.extend(job.key.as_ref().map(|(key, _)| key));
         } else if let Some(companion) = &job.companion {
-            match under_savepoint(tx, companion, held).await {
+            match under_savepoint(tx, companion, reservations).await {
                 Ok(()) => {}
                 Err(fault @ (Fault::Unavailable { .. } | Fault::TimedOut { .. })) => return Err(fault),
                 Err(fault) => {
-                    failures.push((index, NoDeal::Fault(fault)));
+                    failures.push((index, TransactionError::Fault(fault)));
                     unused.extend(job.key.as_ref().map(|(key, _)| key));
                 }
             }
@@ -116,9 +116,9 @@ pub(super) async fn accompany_all(
     Ok(failures)
 }
 
-async fn under_savepoint(tx: &Tx, companion: &Companion, held: &[Held]) -> Faulty<()> {
+async fn under_savepoint(tx: &Tx, companion: &Companion, reservations: &[ReservationSnapshot]) -> Faulty<()> {
     let savepoint = store::savepoint(tx).await?;
-    match companion(&savepoint, held).await {
+    match companion(&savepoint, reservations).await {
         Ok(()) => Ok(savepoint.release().await?),
         Err(fault) => {
             savepoint.rollback().await?;
@@ -132,15 +132,15 @@ pub(super) fn decide_all(
     stock: &mut Stock,
     commands: &[Command],
     now: DateTime<Utc>,
-) -> Result<(Vec<Decision>, Vec<Held>), Refusal> {
+) -> Result<(Vec<Decision>, Vec<ReservationSnapshot>), Refusal> {
     let mut decisions: Vec<Decision> = Vec::with_capacity(commands.len());
-    let mut all_held = Vec::with_capacity(commands.len());
+    let mut reservations = Vec::with_capacity(commands.len());
     for command in commands {
         match decide(stock, command, now) {
-            Ok((decision, held)) => {
+            Ok((decision, reservation)) => {
                 stock.apply(&decision);
                 decisions.push(decision);
-                all_held.extend(held);
+                reservations.extend(reservation);
             }
             Err(refusal) => {
                 decisions.iter().rev().for_each(|decision| stock.undo(decision));
@@ -148,5 +148,5 @@ pub(super) fn decide_all(
             }
         }
     }
-    Ok((decisions, all_held))
+    Ok((decisions, reservations))
 }

@@ -171,8 +171,8 @@ pub fn coupon_csv(data: &[u8]) {
             assert!(again.iter().map(|(_, code)| code).eq(codes.iter().map(|(_, code)| code)));
         }
         Err(faults) => {
-            assert!(faults.count >= faults.listed.len() && !faults.listed.is_empty());
-            assert!(faults.listed.len() <= csv::FAULTS_LISTED);
+            assert!(faults.count >= faults.told.len() && !faults.told.is_empty());
+            assert!(faults.told.len() <= csv::FAULTS_TOLD);
         }
     }
     if let Some(code) = str::from_utf8(data).ok().and_then(Code::parse) {

@@ -18,7 +18,7 @@ use crate::error::{Fault, Faulty};
 /// Codes that one upload may hold.
 pub const CODES_MAX: usize = 100_000;
 /// Faults that are told of one upload; the rest is counted.
-pub const FAULTS_LISTED: usize = 100;
+pub const FAULTS_TOLD: usize = 100;
 /// What the column that holds the codes may be called; of several the first of these is it. A first line with one of these
 /// words is never a code.
 const COLUMNS: [&[u8]; 12] = [
@@ -41,7 +41,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// The first of them, in the order of lines.
-    pub listed: Vec<LineFault>,
+    pub told: Vec<LineFault>,
     /// How many there are.
     pub count: usize,
 }
@@ -85,8 +85,8 @@ impl Faults {
     /// Notes one more.
     pub(super) fn add(&mut self, line: u64, why: Why) {
         self.count += 1;
-        if self.listed.len() < FAULTS_LISTED {
-            self.listed.push(LineFault { line, why });
+        if self.told.len() < FAULTS_TOLD {
+            self.told.push(LineFault { line, why });
         }
     }
 }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn bad(bytes: &[u8]) -> Vec<(u64, Why)> {
-        import(bytes).unwrap_err().listed.into_iter().map(|fault| (fault.line, fault.why)).collect()
+        import(bytes).unwrap_err().told.into_iter().map(|fault| (fault.line, fault.why)).collect()
     }
 
     #[test]
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn the_faults_told_are_bounded_and_the_others_counted() {
         let faults = import("A\n".repeat(50_000).as_bytes()).unwrap_err();
-        assert_eq!((faults.listed.len(), faults.count), (FAULTS_LISTED, 50_000));
+        assert_eq!((faults.told.len(), faults.count), (FAULTS_TOLD, 50_000));
     }
 
     #[test]

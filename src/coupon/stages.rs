@@ -122,7 +122,7 @@ pub async fn watch(
         board: app.boards.of(id),
         facts,
         stock,
-        sent: None,
+        told: None,
         heard: Some(Instant::now()),
     };
     Ok(stream::unfold(Some(watcher), |watcher| async move {
@@ -148,7 +148,7 @@ struct Watcher {
     facts: Listener,
     stock: inventory::Changes,
     /// What was told last.
-    sent: Option<Stages>,
+    told: Option<Stages>,
     /// When it was heard of a change that is not told yet.
     heard: Option<Instant>,
 }
@@ -159,14 +159,14 @@ impl Watcher {
         loop {
             let Some(heard) = self.heard else {
                 tokio::select! {
-                    changed = self.facts.changed() => if !changed { return Ok(None) },
+                    told = self.facts.changed() => if !told { return Ok(None) },
                     changed = self.stock.next() => if !changed { return Ok(None) },
                 }
                 self.heard = Some(Instant::now());
                 continue;
             };
             // Who comes is told at once what others were told a moment ago, and then what is new.
-            let known = if self.sent.is_none() { self.board.fresh().await } else { None };
+            let known = if self.told.is_none() { self.board.fresh().await } else { None };
             let stages = if let Some(stages) = known {
                 stages
             } else {
@@ -174,7 +174,7 @@ impl Watcher {
                 self.heard = None;
                 stages
             };
-            if self.sent.replace(stages) != Some(stages) {
+            if self.told.replace(stages) != Some(stages) {
                 // Who no longer works for the shop is told no more.
                 may(&self.app, &self.viewer, self.id).await?;
                 return Ok(Some(stages));

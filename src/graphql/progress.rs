@@ -78,7 +78,7 @@ impl Progress {
     }
 
     /// The next payload covers this.
-    pub fn report(&self, span: Span) {
+    pub fn tell(&self, span: Span) {
         self.inner().span = Some(span);
     }
 

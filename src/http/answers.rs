@@ -152,8 +152,8 @@ impl Answers {
 
 impl Kept {
     /// The body, if it is young enough and of no older version than was told.
-    fn good(&self, published: Option<i64>) -> Option<Bytes> {
-        let good = published.is_some_and(|published| self.version >= published) && self.made.elapsed() < FRESH;
+    fn good(&self, told: Option<i64>) -> Option<Bytes> {
+        let good = told.is_some_and(|told| self.version >= told) && self.made.elapsed() < FRESH;
         good.then(|| self.body.clone())
     }
 }

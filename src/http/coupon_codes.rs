@@ -79,7 +79,7 @@ fn uploaded(outcome: Outcome<Added, Refusal>) -> Response {
         Ok(added) => Json(json!({ "imported": added.count, "stock": added.coupon.stock })).into_response(),
         Err(Error::Refused(Refusal::Lines(faults))) => {
             let lines: Vec<_> = faults
-                .listed
+                .told
                 .iter()
                 .map(|fault| json!({ "line": fault.line, "why": fault.why.to_string() }))
                 .collect();

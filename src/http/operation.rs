@@ -105,7 +105,7 @@ pub(super) struct Prepared {
 pub(super) type Payloads = BoxStream<'static, Result<Utf8Bytes, Utf8Bytes>>;
 
 /// One response of a stream.
-pub(super) enum StreamItem {
+pub(super) enum Told {
     /// What it tells.
     Data(Utf8Bytes),
     /// It tells of an error, and nothing that could be relied upon.
@@ -209,8 +209,8 @@ impl Engine {
         observed.end(&response);
         if params.wants_cost {
             let (cost, limit) = (prepared.cost, self.documents.cost_limit());
-            let extension = value!({ "estimated": cost.work, "estimatedBytes": cost.bytes, "limit": limit });
-            response.extensions.insert("cost".to_owned(), extension);
+            let told = value!({ "estimated": cost.work, "estimatedBytes": cost.bytes, "limit": limit });
+            response.extensions.insert("cost".to_owned(), told);
         }
         response
     }
@@ -261,21 +261,21 @@ impl Engine {
             }
             OperationType::Subscription => self
                 .stream(&prepared, Progress::default())
-                .map(|item| match item {
-                    StreamItem::Data(payload) | StreamItem::Failed(payload) => Ok(payload),
-                    StreamItem::Refused(errors) => Err(errors),
+                .map(|told| match told {
+                    Told::Data(payload) | Told::Failed(payload) => Ok(payload),
+                    Told::Refused(errors) => Err(errors),
                 })
                 .boxed(),
         }
     }
 
     /// Runs a subscription.
-    pub(super) fn stream(&self, prepared: &Prepared, progress: Progress) -> BoxStream<'static, StreamItem> {
+    pub(super) fn stream(&self, prepared: &Prepared, progress: Progress) -> BoxStream<'static, Told> {
         let (id, span, detail) = (prepared.caller.id.clone(), prepared.span.clone(), self.detail());
         if !prepared.document.faults.is_empty() {
             let mut response = Response::from_errors(prepared.document.faults.clone());
             span.in_scope(|| mask(&mut response, id.as_str(), detail));
-            return stream::once(ready(StreamItem::Refused(errors(&response)))).boxed();
+            return stream::once(ready(Told::Refused(errors(&response)))).boxed();
         }
         let run = Run { progress, budget: self.budget(prepared) };
         let (request, batches) = prepared.request(&self.app, run);
@@ -291,11 +291,11 @@ impl Engine {
                 let first = !std::mem::replace(&mut begun, true);
                 // A first answer without data means that the stream was refused at its start.
                 if response.errors.is_empty() {
-                    StreamItem::Data(serialise(&response))
+                    Told::Data(serialise(&response))
                 } else if first && response.data == Value::Null {
-                    StreamItem::Refused(errors(&response))
+                    Told::Refused(errors(&response))
                 } else {
-                    StreamItem::Failed(serialise(&response))
+                    Told::Failed(serialise(&response))
                 }
             })
             .boxed()

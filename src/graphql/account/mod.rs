@@ -53,7 +53,7 @@ user_error! {
 
 impl From<Refusal> for AccountError {
     fn from(refusal: Refusal) -> Self {
-        let error = |code, message: &str, path: &[&str]| Self {
+        let told = |code, message: &str, path: &[&str]| Self {
             code,
             message: message.to_owned(),
             path: path.iter().map(|&field| field.to_owned()).collect(),
@@ -62,12 +62,12 @@ impl From<Refusal> for AccountError {
         };
         match refusal {
             Refusal::EmailTaken => {
-                error(AccountErrorCode::EmailTaken, "another account has this e-mail address", &["email"])
+                told(AccountErrorCode::EmailTaken, "another account has this e-mail address", &["email"])
             }
             Refusal::AlreadySignedUp => {
-                error(AccountErrorCode::AlreadySignedUp, "you are signed up already", &[])
+                told(AccountErrorCode::AlreadySignedUp, "you are signed up already", &[])
             }
-            Refusal::WrongCredentials => error(
+            Refusal::WrongCredentials => told(
                 AccountErrorCode::WrongCredentials,
                 "no account has this e-mail address and password",
                 &[],
@@ -75,10 +75,10 @@ impl From<Refusal> for AccountError {
             Refusal::TooManyAttempts { retry_after_seconds } => Self {
                 retryable: true,
                 retry_after_seconds: Some(retry_after_seconds),
-                ..error(AccountErrorCode::TooManyAttempts, "too many wrong passwords were tried", &[])
+                ..told(AccountErrorCode::TooManyAttempts, "too many wrong passwords were tried", &[])
             },
             Refusal::SessionEnded => {
-                error(AccountErrorCode::SessionEnded, "the session has ended; sign in again", &[])
+                told(AccountErrorCode::SessionEnded, "the session has ended; sign in again", &[])
             }
         }
     }

@@ -261,8 +261,8 @@ impl AvailabilitySubscription {
             let (app, event, progress) = (app.clone(), event.clone(), progress.clone());
             async move {
                 let message = message?;
-                progress.report(Span::of(&message));
-                to_api(&app, &event, message).await.map_err(ApiError::from)
+                progress.tell(Span::of(&message));
+                told(&app, &event, message).await.map_err(ApiError::from)
             }
         }))
     }
@@ -280,7 +280,7 @@ pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<
     }
 }
 
-async fn to_api(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
+async fn told(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
     match message {
         Message::Snapshot(availability) => {
             Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability).await?))

@@ -134,7 +134,7 @@ impl CodeMutation {
         let imported = imported.await;
         let (faults, fault_count) = match &imported {
             Err(Error::Refused(Refusal::Lines(faults))) => {
-                (faults.listed.iter().map(CodeFault::of).collect(), faults.count)
+                (faults.told.iter().map(CodeFault::of).collect(), faults.count)
             }
             Ok(_) | Err(Error::Refused(Refusal::Coupon(_)) | Error::Fault(_)) => (Vec::new(), 0),
         };

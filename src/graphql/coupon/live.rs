@@ -94,8 +94,8 @@ impl CouponSubscription {
             let (app, progress) = (app.clone(), progress.clone());
             async move {
                 let message = message?;
-                progress.report(Span::of(&message));
-                to_api(&app, id, message).await.map_err(ApiError::from)
+                progress.tell(Span::of(&message));
+                told(&app, id, message).await.map_err(ApiError::from)
             }
         }))
     }
@@ -113,7 +113,7 @@ impl CouponSubscription {
     }
 }
 
-async fn to_api(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
+async fn told(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
     let left = |available: Option<u32>| available.and_then(rules::left);
     match message {
         Message::Snapshot(all) => Ok(CouponAvailability {

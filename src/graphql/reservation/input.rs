@@ -6,13 +6,13 @@ use entity::EventId;
 use super::{
     Reservation, map_of,
     pick::PickInput,
-    refusal::{ReservationError, ReserveRefusal},
+    refusal::{ReservationError, Told},
 };
 use crate::{
     coupon::access,
     error::Error,
     graphql::{context::ContextExt, id::decode},
-    inventory::{self, ReserveOptions, Reserve},
+    inventory::{self, Reserve, ReserveOptions},
 };
 
 /// What to reserve.
@@ -37,7 +37,7 @@ pub struct ReserveSeatsInput {
 
 impl ReserveSeatsInput {
     /// Reserves what is named.
-    pub(super) async fn reserve(self, ctx: &Context<'_>) -> Result<inventory::Reservation, Error<ReserveRefusal>> {
+    pub(super) async fn reserve(self, ctx: &Context<'_>) -> Result<inventory::Reservation, Error<Told>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
         let map = map_of(ctx, event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
@@ -45,12 +45,12 @@ impl ReserveSeatsInput {
         if let Some(code) = self.access_code {
             return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
                 .await
-                .map_err(|error| error.map_refusal(|refusal| ReserveRefusal::with_code(refusal, map)));
+                .map_err(|error| error.map_refusal(|refusal| Told::with_code(refusal, map)));
         }
         let options = ReserveOptions { proof: self.proof, ..ReserveOptions::default() };
         inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, options)
             .await
-            .map_err(|error| error.map_refusal(|refusal| ReserveRefusal::Places(refusal, Some(map))))
+            .map_err(|error| error.map_refusal(|refusal| Told::Places(refusal, Some(map))))
     }
 }
 

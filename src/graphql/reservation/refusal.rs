@@ -92,14 +92,14 @@ user_error! {
 }
 
 /// What is to be told.
-pub(super) enum ReserveRefusal {
+pub(super) enum Told {
     /// A refusal with the seat map by which its seats are named.
     Places(Refusal, Option<Arc<SeatMap>>),
     /// An access code that opens nothing.
     Code(Why),
 }
 
-impl ReserveRefusal {
+impl Told {
     /// A refusal of who gave an access code.
     pub(super) fn with_code(refusal: access::Refusal, map: Arc<SeatMap>) -> Self {
         match refusal {
@@ -110,15 +110,15 @@ impl ReserveRefusal {
 }
 
 /// A refusal that is not about seats.
-pub(super) fn plain(error: Error<Refusal>) -> Error<ReserveRefusal> {
-    error.map_refusal(|refusal| ReserveRefusal::Places(refusal, None))
+pub(super) fn plain(error: Error<Refusal>) -> Error<Told> {
+    error.map_refusal(|refusal| Told::Places(refusal, None))
 }
 
-impl From<ReserveRefusal> for ReservationError {
-    fn from(refusal: ReserveRefusal) -> Self {
-        match refusal {
-            ReserveRefusal::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
-            ReserveRefusal::Code(why) => Self::of_code(why),
+impl From<Told> for ReservationError {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
+            Told::Code(why) => Self::of_code(why),
         }
     }
 }

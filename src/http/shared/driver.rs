@@ -19,7 +19,7 @@ use crate::{
     graphql::progress::{Progress, Window},
     http::{
         answer,
-        operation::{Engine, StreamItem},
+        operation::{Engine, Told},
         subscriber::too_large,
     },
 };
@@ -68,14 +68,14 @@ async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
         let free = Instant::now();
         let payload = match responses.next().await {
             None => return Ending::Complete,
-            Some(item) => match payload(engine, item, &progress) {
+            Some(told) => match payload(engine, told, &progress) {
                 Ok(payload) => payload,
                 Err(ending) => return ending,
             },
         };
-        if !topic.publish(payload) {
+        if !topic.tell(payload) {
             // A gap: a bug of ours. Those who watch come back with the version that they have.
-            tracing::error!("a shared stream produced a version that does not follow the last one");
+            tracing::error!("a shared stream told of a version that does not follow");
             return Ending::Refused(internal());
         }
         let busy = free.elapsed() < SOON;
@@ -124,8 +124,8 @@ async fn make(engine: &Engine, topic: &Topic, want: Want) -> Result<Payload, Utf
         Want::Between(after, until) => Window::Between(after, until),
     });
     let mut responses = engine.stream(&topic.prepared, progress.clone());
-    let Some(item) = responses.next().await else { return Err(internal()) };
-    match payload(engine, item, &progress) {
+    let Some(told) = responses.next().await else { return Err(internal()) };
+    match payload(engine, told, &progress) {
         Ok(payload) => Ok(payload),
         Err(Ending::Refused(errors)) => Err(errors),
         Err(Ending::Failed(_) | Ending::Complete) => Err(internal()),
@@ -133,12 +133,12 @@ async fn make(engine: &Engine, topic: &Topic, want: Want) -> Result<Payload, Utf
 }
 
 /// A response with the versions that it covers.
-fn payload(engine: &Engine, item: StreamItem, progress: &Progress) -> Result<Payload, Ending> {
+fn payload(engine: &Engine, told: Told, progress: &Progress) -> Result<Payload, Ending> {
     engine.app.figures.shared_executions.fetch_add(1, Relaxed);
-    let text = match item {
-        StreamItem::Data(text) => text,
-        StreamItem::Failed(text) => return Err(Ending::Failed(text)),
-        StreamItem::Refused(errors) => return Err(Ending::Refused(errors)),
+    let text = match told {
+        Told::Data(text) => text,
+        Told::Failed(text) => return Err(Ending::Failed(text)),
+        Told::Refused(errors) => return Err(Ending::Refused(errors)),
     };
     if let Some(refusal) = too_large(&text) {
         return Err(Ending::Refused(answer::errors(&refusal).to_string().into()));

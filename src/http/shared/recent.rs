@@ -63,7 +63,7 @@ pub(super) enum Follow<'a> {
 pub(super) struct Recent {
     /// The last version that was told; none before the stream began.
     head: Option<i64>,
-    payloads: VecDeque<Payload>,
+    told: VecDeque<Payload>,
     bytes: usize,
     /// The last snapshot made for somebody who came, and when.
     snapshot: Option<(Payload, Instant)>,
@@ -82,15 +82,15 @@ impl Recent {
         }
         if payload.after.is_none() {
             // Instead of all that came before.
-            self.payloads.clear();
+            self.told.clear();
             self.bytes = 0;
             self.keep(payload.clone(), now);
         }
         self.head = Some(payload.version);
         self.bytes += payload.text.len();
-        self.payloads.push_back(payload);
-        while self.payloads.len() > KEPT || (self.bytes > KEPT_BYTES && self.payloads.len() > 1) {
-            let oldest = self.payloads.pop_front();
+        self.told.push_back(payload);
+        while self.told.len() > KEPT || (self.bytes > KEPT_BYTES && self.told.len() > 1) {
+            let oldest = self.told.pop_front();
             self.bytes -= oldest.map_or(0, |payload| payload.text.len());
         }
         true
@@ -128,8 +128,8 @@ impl Recent {
         if version >= head {
             return Follow::Here;
         }
-        let next = self.payloads.partition_point(|payload| payload.version <= version);
-        match self.payloads.get(next) {
+        let next = self.told.partition_point(|payload| payload.version <= version);
+        match self.told.get(next) {
             Some(payload) if payload.after.is_none_or(|after| after == version) => Follow::Next(payload),
             Some(_) | None => Follow::Behind(Want::Between(version, head)),
         }
@@ -225,9 +225,9 @@ mod tests {
         for version in 1..=1_000 {
             let text = if version > 900 { large.clone() } else { "small".into() };
             assert!(recent.push(Payload { after: Some(version - 1), version, text }, now));
-            assert!(recent.payloads.len() <= KEPT && recent.bytes <= KEPT_BYTES);
+            assert!(recent.told.len() <= KEPT && recent.bytes <= KEPT_BYTES);
         }
-        assert_eq!(recent.payloads.len(), 2);
+        assert_eq!(recent.told.len(), 2);
         let huge: Utf8Bytes = "x".repeat(2 * KEPT_BYTES).into();
         assert!(recent.push(Payload { after: Some(1_000), version: 1_001, text: huge }, now));
         assert!(matches!(recent.follow(Have::Version(1_000), now), Next(_)));

@@ -119,7 +119,7 @@ impl Topic {
     }
 
     /// Keeps a payload that the stream told. False when it does not follow what was told before.
-    pub(super) fn publish(&self, payload: Payload) -> bool {
+    pub(super) fn tell(&self, payload: Payload) -> bool {
         self.state().recent.push(payload, Instant::now())
     }
 

@@ -1,8 +1,8 @@
-//! Hints between instances: that an inventory has a new version. The change log is the truth; a hint only says when to
-//! look, so it may be lost, come twice, or come late.
+//! Hints between instances that an inventory has a new version. The change log is the truth. A hint only says when to
+//! read it, so hints may be lost, duplicated or late.
 //!
-//! Hints are gathered and sent after the commit, outside its transaction: `NOTIFY` inside it would make all commits of
-//! the database wait for one lock.
+//! Hints are collected and sent after the commit, outside its transaction. A `NOTIFY` inside the transaction would make
+//! all commits of the database wait for one lock.
 
 use std::{
     collections::HashMap,
@@ -21,40 +21,40 @@ use crate::{
     store::{Rows, Store},
 };
 
-/// Between two rounds of sending: what is committed meanwhile is one hint per inventory.
+/// Pause between two rounds of sending. Versions committed meanwhile become one hint per inventory.
 const PACE: Duration = Duration::from_millis(10);
-/// Hints that a listener within the process may lag behind before it is told to look at everything.
+/// Hints that an in-process listener may lag behind before it receives [`BusEvent::Missed`].
 const LAG: usize = 1_024;
-/// `PostgreSQL`'s channel.
+/// PostgreSQL's notification channel.
 const CHANNEL: &str = "tessera_inventory";
 
-/// An inventory has this version, or a later one.
+/// A hint: the inventory has at least this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
-    /// Which inventory.
+    /// The inventory.
     pub(crate) inventory: InventoryId,
     /// The version.
     pub(crate) version: i64,
 }
 
-/// What a listener hears.
+/// An event that a listener receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BusEvent {
-    /// A hint.
+    /// An inventory has a new version.
     Hint(Hint),
-    /// Hints may have been missed: look at everything.
+    /// Hints may have been lost: read the versions of all inventories.
     Missed,
 }
 
-/// What hints travel by. A stream ends when the connection does; listening anew begins with [`BusEvent::Missed`].
+/// A transport of hints. A stream ends when its connection breaks. Each new stream begins with [`BusEvent::Missed`].
 pub(crate) trait Transport: Send + Sync {
-    /// Sends the hints to all instances, this one included.
+    /// Sends the hints to all instances, including this one.
     fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>>;
-    /// Hears hints from now on.
+    /// Returns a stream of the hints from now on.
     fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, BusEvent>>>;
 }
 
-/// Gathers hints and sends them.
+/// Collects hints and sends them.
 pub(crate) struct Bus {
     transport: Box<dyn Transport>,
     gathered: Mutex<HashMap<InventoryId, i64>>,
@@ -62,7 +62,7 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// The bus that suits the database: `PostgreSQL` carries hints itself, and on SQLite nobody else is there.
+    /// Creates the bus for the database. PostgreSQL transports hints itself. On SQLite there is only one process.
     pub(crate) fn new(store: &Store) -> Self {
         if store.backend() == DbBackend::Postgres {
             Self::with_transport(Box::new(Postgres(store.clone())))
@@ -75,7 +75,7 @@ impl Bus {
         Self { transport, gathered: Mutex::default(), pending: Notify::new() }
     }
 
-    /// Tells the other instances soon. Never waits.
+    /// Queues a hint for all instances. Never waits.
     pub(crate) fn announce(&self, inventory: InventoryId, version: i64) {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let known = gathered.entry(inventory).or_insert(version);
@@ -84,7 +84,7 @@ impl Bus {
         self.pending.notify_one();
     }
 
-    /// Waits for hints and sends what was gathered. Hints that cannot be sent are dropped: the log is looked at anyway.
+    /// Waits for hints and sends those collected. Drops hints that cannot be sent: instances also poll the versions.
     pub(crate) async fn send(&self) -> Faulty<()> {
         self.pending.notified().await;
         let hints: Vec<Hint> = {
@@ -96,19 +96,19 @@ impl Bus {
         sent
     }
 
-    /// Hears what all instances announce from now on.
+    /// Returns a stream of the announcements of all instances from now on.
     pub(crate) async fn listen(&self) -> Faulty<BoxStream<'static, BusEvent>> {
         self.transport.listen().await
     }
 }
 
-/// Within one process.
+/// The transport within one process.
 struct InProcess(broadcast::Sender<Hint>);
 
 impl Transport for InProcess {
     fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>> {
         for hint in hints {
-            // Nobody listening is no fault.
+            // An error means that nobody listens.
             let _ = self.0.send(hint);
         }
         Box::pin(async { Ok(()) })
@@ -127,7 +127,7 @@ impl Transport for InProcess {
     }
 }
 
-/// By `LISTEN` and `NOTIFY`.
+/// The transport by `LISTEN` and `NOTIFY`.
 struct Postgres(Store);
 
 impl Transport for Postgres {
@@ -146,17 +146,17 @@ impl Transport for Postgres {
                 .await
                 .map_err(|error| Fault::from(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))?;
             let events = stream::unfold(listener, |mut listener| async move {
-                // None: the connection is lost, and hints with it.
+                // `None`: the connection is lost, and hints with it.
                 let event = read(&listener.next().await?).map_or(BusEvent::Missed, BusEvent::Hint);
                 Some((event, listener))
             });
-            // Nothing more is said at a server that is no longer the primary.
+            // Stop listening to a server that is no longer the primary.
             Ok(starting_with_missed(events.take_until(moved)))
         })
     }
 }
 
-/// Whoever begins to listen does not know what was said before.
+/// Prepends [`BusEvent::Missed`]: a new listener does not know the earlier hints.
 fn starting_with_missed(
     events: impl futures_util::Stream<Item = BusEvent> + Send + 'static,
 ) -> BoxStream<'static, BusEvent> {
@@ -189,10 +189,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_latest_version_of_each_inventory_is_told_once() {
+    async fn latest_version_of_each_inventory_is_sent_once() {
         let bus = Bus::with_transport(Box::new(InProcess(broadcast::Sender::new(LAG))));
         let mut events = bus.listen().await.expect("listening");
-        assert_eq!(events.next().await, Some(BusEvent::Missed), "nobody knows what was before");
+        assert_eq!(
+            events.next().await,
+            Some(BusEvent::Missed),
+            "a new listener has missed the earlier hints"
+        );
         bus.announce(hint(1, 0).inventory, 5);
         bus.announce(hint(2, 0).inventory, 1);
         bus.announce(hint(1, 0).inventory, 4);
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listener_that_lags_is_told_to_look_at_everything() {
+    async fn lagging_listener_receives_missed() {
         let bus = Bus::with_transport(Box::new(InProcess(broadcast::Sender::new(1))));
         let mut events = bus.listen().await.expect("listening");
         events.next().await;

@@ -1,4 +1,4 @@
-//! Threads apart from those that serve requests, for work that must not wait behind them, or they behind it.
+//! Runtimes with their own threads, for work that must not delay requests or be delayed by them.
 
 use std::future::Future;
 
@@ -8,31 +8,31 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-/// How far the threads of a crowd stand back: a third of the processor's time where others want it too.
+/// Niceness of low-priority threads: under load they get about a third of the processor time.
 const LOW_PRIORITY_NICENESS: i32 = 5;
 
-/// Threads of their own, or those of the caller where none can be had.
+/// A runtime with its own threads. If it cannot be created, its tasks run on the caller's runtime.
 #[derive(Debug)]
 pub(crate) struct DedicatedRuntime(Option<Runtime>);
 
 impl DedicatedRuntime {
-    /// Threads for few tasks that are waited for.
+    /// Creates a runtime for a few tasks that other tasks wait for.
     pub(crate) fn small(name: &'static str) -> Self {
         Self::build(Builder::new_multi_thread().worker_threads(cores().div_ceil(4)), name)
     }
 
-    /// Threads for many tasks that can wait: where the processor is wanted by others, these get less of it. (Only on
-    /// Linux, where a thread has a niceness of its own.)
+    /// Creates a runtime for many tasks that can wait. Under load its threads get less processor time than others.
+    /// (Only on Linux, where each thread has its own niceness.)
     pub(crate) fn low_priority(name: &'static str) -> Self {
         Self::build(Builder::new_multi_thread().worker_threads(cores()).on_thread_start(lower_priority), name)
     }
 
     fn build(builder: &mut Builder, name: &'static str) -> Self {
         let runtime = builder.thread_name(name).enable_all().build();
-        Self(runtime.inspect_err(|error| tracing::warn!(%error, name, "no threads of their own")).ok())
+        Self(runtime.inspect_err(|error| tracing::warn!(%error, name, "cannot create a runtime; its tasks run with the requests")).ok())
     }
 
-    /// Spawns a task on them that the tracker waits for.
+    /// Spawns a task that the tracker waits for.
     pub(crate) fn spawn<F>(&self, tasks: &TaskTracker, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -48,7 +48,7 @@ impl DedicatedRuntime {
 impl Drop for DedicatedRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // Their tasks have ended, or shutdown has cut them off; waiting is not possible here.
+            // Its tasks have ended, or shutdown has aborted them. Blocking is not possible here.
             runtime.shutdown_background();
         }
     }
@@ -61,7 +61,7 @@ fn cores() -> usize {
 #[cfg(target_os = "linux")]
 fn lower_priority() {
     if let Err(error) = rustix::process::nice(LOW_PRIORITY_NICENESS) {
-        tracing::warn!(%error, "a thread cannot stand back");
+        tracing::warn!(%error, "cannot lower a thread's priority");
     }
 }
 

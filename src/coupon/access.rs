@@ -25,7 +25,7 @@ use crate::{
     category,
     error::{Error, Fault, Faulty, Result},
     event,
-    inventory::{self, ReserveOptions, Reservation, Reserve, transaction::Companion},
+    inventory::{self, Reservation, Reserve, ReserveOptions, transaction::Companion},
 };
 
 /// Why places were not reserved with an access code.
@@ -85,7 +85,10 @@ pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -
 fn trace(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion {
     let (id, epoch) = (claim.id, claim.epoch);
     Box::new(move |tx, reservations| {
-        let is_needed = reservations.iter().flat_map(|reservation| &reservation.items).any(|item| opened.contains(&item.tier));
+        let is_needed = reservations
+            .iter()
+            .flat_map(|reservation| &reservation.items)
+            .any(|item| opened.contains(&item.tier));
         Box::pin(async move {
             if !is_needed {
                 return Ok(());

@@ -176,9 +176,13 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
         let command = Command::Reserve { id, caller, pick, opened: Vec::new(), promised };
         let parts = vec![(input.coupon.into(), vec![command])];
-        match transact(app, InventoryTransaction { parts, companion: None, key: Some((key.clone(), id.0)) }).await {
+        match transact(app, InventoryTransaction { parts, companion: None, key: Some((key.clone(), id.0)) })
+            .await
+        {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),
-            Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => promise::forget(app, input.coupon),
+            Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
+                promise::forget(app, input.coupon)
+            }
             Err(TransactionError::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
             Err(TransactionError::KeyUsed) => {
                 return reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into());
@@ -227,7 +231,11 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
             change_in_tx(tx, &claim, now, change).await.map(drop)
         })
     });
-    let transaction = InventoryTransaction { parts: vec![(coupon.id.into(), vec![command])], companion: Some(companion), key: None };
+    let transaction = InventoryTransaction {
+        parts: vec![(coupon.id.into(), vec![command])],
+        companion: Some(companion),
+        key: None,
+    };
     match transact(app, transaction).await {
         Ok(_) => {
             app.outbox.wake();

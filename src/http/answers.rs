@@ -110,11 +110,13 @@ impl Answers {
     /// Answers a public query, with one execution for all who ask it meanwhile.
     pub(super) async fn answer(&self, engine: &Engine, key: Arc<str>, prepared: &Prepared) -> Answered {
         // What had been told when the request came is in whatever is read from now on, by whomever.
-        let before = self.kept.get(&key).and_then(|kept| feed::published_version(&engine.app, kept.inventory));
+        let before =
+            self.kept.get(&key).and_then(|kept| feed::published_version(&engine.app, kept.inventory));
         let waiting = Waiting { answers: self, turn: self.turn(&key), key };
         let turn = waiting.turn.making.lock().await;
         if let Some(kept) = self.kept.get(&waiting.key)
-            && let Some(body) = kept.good(before.or_else(|| feed::published_version(&engine.app, kept.inventory)))
+            && let Some(body) =
+                kept.good(before.or_else(|| feed::published_version(&engine.app, kept.inventory)))
         {
             engine.app.figures.answers_from_memory.fetch_add(1, Relaxed);
             return Answered::Kept(body);

@@ -1,5 +1,5 @@
-//! The codes of claims: made for them, or of a list that the coupon has. Whoever holds the inventory's version guard is
-//! the only one who gives codes of its list out.
+//! Codes of claims: new ones, or codes of the coupon's list. Only the holder of the inventory's version guard assigns
+//! codes of its list.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::{
     store::{Rows, Tx},
 };
 
-/// The codes of claims that bring theirs along.
+/// Returns the new codes of the claims.
 pub(super) fn made(claims: &[&Granted]) -> Vec<String> {
     let made = |claim: &&Granted| match &claim.code {
         GrantedCode::Made(code) => Some(code.clone()),
@@ -24,7 +24,7 @@ pub(super) fn made(claims: &[&Granted]) -> Vec<String> {
     claims.iter().filter_map(made).collect()
 }
 
-/// Which of the jobs want a code that somebody has, or that another before them in the batch gets.
+/// Returns the jobs that want a code that is taken, or that an earlier job of the batch gets.
 pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob]) -> Faulty<HashSet<usize>> {
     const SELECT: &str = "SELECT c.code AS code FROM {rows} AS r \
         JOIN coupon_code AS c ON c.shop_id = r.shop_id AND c.code = r.code \
@@ -52,7 +52,7 @@ pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob
     Ok(lost.map(|(index, _, _)| index).collect())
 }
 
-/// The codes of the claims, in their order.
+/// Returns the codes of the claims, in order.
 pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&Granted]) -> Faulty<Vec<String>> {
     let listed: HashSet<&str> = claims.iter().copied().filter_map(wanted).collect();
     let nexts = claims.iter().filter(|claim| claim.code == GrantedCode::Next).count();
@@ -72,7 +72,7 @@ fn wanted(claim: &Granted) -> Option<&str> {
     }
 }
 
-/// The next codes of the list that nobody has, in their order.
+/// Returns the next free codes of the list, in order.
 async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String>> {
     Ok(code::Entity::find()
         .select_only()
@@ -86,7 +86,7 @@ async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String
         .await?)
 }
 
-/// Notes whose the codes of the list are from now on. The claims must be there.
+/// Assigns codes of the list to claims. The claims must exist.
 pub(super) async fn take_in_tx(tx: &Tx, taken: Vec<(ShopId, String, ClaimId)>) -> Faulty<()> {
     const UPDATE: &str = "UPDATE coupon_code SET claim_id = r.claim_id FROM {rows} AS r \
         WHERE coupon_code.shop_id = r.shop_id AND coupon_code.code = r.code AND coupon_code.claim_id IS NULL";
@@ -97,5 +97,5 @@ pub(super) async fn take_in_tx(tx: &Tx, taken: Vec<(ShopId, String, ClaimId)>) -
         .uuid("claim_id", taken.iter().map(|(_, _, claim)| claim.0))
         .execute(tx, UPDATE, Vec::new())
         .await?;
-    if changed == count { Ok(()) } else { Err(Fault::internal("a code of the list was given out twice")) }
+    if changed == count { Ok(()) } else { Err(Fault::internal("a code of the list was assigned twice")) }
 }

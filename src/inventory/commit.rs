@@ -1,11 +1,11 @@
-//! One try at committing a batch: decide, take the version, write, commit, tell, answer.
+//! One attempt to commit a batch: decide, raise the version, write, commit, publish, answer.
 //!
-//! Most tries are optimistic: the batch is decided upon the memory, and the version guard says whether that was the
-//! current version. Where another instance sells the same inventory that would be lost again and again, so for a while
-//! the desk takes the inventory's row first, follows the log, and decides then.
+//! Most attempts are optimistic: the batch is decided on the in-memory stock, and the version guard checks that this
+//! was the current version. If another instance sells the same inventory, optimistic attempts would often be lost. So
+//! for a while the desk locks the inventory's row first, follows the log, and then decides.
 //!
-//! On PostgreSQL a batch without companions is one statement: the guard, the keys, and everything that the guard allows.
-//! Where that one does not hold, for whatever reason, the next try goes step by step.
+//! On PostgreSQL a batch without companions is one statement: the guard, the keys, and all writes that depend on the
+//! guard. If it fails, the next attempt uses separate statements.
 
 use chrono::TimeDelta;
 use sea_orm::{DbBackend, DbErr};
@@ -14,11 +14,11 @@ use super::{
     batch::{DecidedBatch, Job},
     change::Version,
     codes, coupon,
-    transaction::write_companions,
     desk::Desk,
     failure::{self, Failure},
     read,
     state::Stock,
+    transaction::write_companions,
     write::{self, GuardOutcome},
 };
 use crate::{
@@ -29,33 +29,33 @@ use crate::{
     store::{self, GuardedWrite, Tx},
 };
 
-/// By how much this instance's time may have been wrong when it decided about deadlines.
+/// Maximum error of this instance's clock in decisions about deadlines.
 const TOLERANCE: TimeDelta = TimeDelta::milliseconds(100);
-/// How long after the decision one statement may reach the database. Nobody is harmed by what was decided upon a time
-/// that is past, since nothing was written in between; but a clock may be as far behind.
+/// Maximum delay between the decision and the arrival of a single statement. A late decision is harmless, because
+/// nothing was written in between. But another instance's clock may be behind by as much.
 const LATE: TimeDelta = TimeDelta::seconds(1);
 
-/// What came of a try.
+/// The result of an attempt.
 pub(super) enum AttemptOutcome {
-    /// All jobs were answered but these.
+    /// Finished. These jobs are still to be decided.
     Answered(Vec<Job>),
-    /// Another instance was first, or the time was wrong: all are decided again.
+    /// Another instance was first, or the clock was wrong: all jobs are decided again.
     Retry(Vec<Job>),
-    /// What one of them could not write changes what is decided about others: each is decided alone.
+    /// A job that could not be written affects the decisions about others: each job is decided alone.
     Split(Vec<Job>),
 }
 
-/// Why nothing was written.
+/// Reasons why a batch was not committed.
 enum CommitFailure {
-    /// The version was not the memory's, or the time was wrong.
+    /// The version was not the stock's, or the clock was wrong.
     Retry,
-    /// The batch has to be taken apart.
+    /// The batch must be split.
     Split(Vec<Job>),
-    /// Nothing is left that could be written.
+    /// Nothing remains to be written.
     Empty,
-    /// The database said no, and everything was rolled back.
+    /// The database refused, and everything was rolled back.
     Fault(Fault),
-    /// Nobody knows whether it was committed. It is not tried again, and the memory is read anew.
+    /// The result of the commit is unknown. It is not tried again, and the stock is read anew.
     Unknown(DbErr),
 }
 
@@ -70,7 +70,7 @@ impl From<store::WriteError> for CommitFailure {
 }
 
 impl From<PastDeadline> for CommitFailure {
-    /// The job whose call was given up is sorted out before the others are decided again.
+    /// The next round answers the abandoned job before the others are decided again.
     fn from(_: PastDeadline) -> Self {
         Self::Retry
     }
@@ -83,7 +83,7 @@ impl From<Fault> for CommitFailure {
 }
 
 impl Desk {
-    /// One try. After a fault the memory may be wrong.
+    /// Runs one attempt. After a fault the in-memory stock may be wrong.
     pub(super) async fn attempt(
         &self,
         app: &App,
@@ -124,7 +124,7 @@ impl Desk {
             Err(CommitFailure::Retry) => self.retry(app, memory, decided).await,
             Err(CommitFailure::Split(jobs)) => Ok(AttemptOutcome::Split(jobs)),
             Err(CommitFailure::Fault(Fault::Internal(source))) if decided.is_shared() => {
-                // One of them may be what the database does not take. It must not take its neighbours with it.
+                // One of them may be what the database rejects. It must not fail the others.
                 *memory = None;
                 let jobs = decided.jobs();
                 failure::log_split(self.id, &jobs, &source);
@@ -135,7 +135,7 @@ impl Desk {
         }
     }
 
-    /// Where another instance writes too: takes the inventory's row and follows what was written.
+    /// If another instance writes too, locks the inventory's row and follows its commits.
     async fn prepare(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<Option<Tx>> {
         if !self.is_contended() {
             return Ok(None);
@@ -148,7 +148,7 @@ impl Desk {
         Ok(Some(tx))
     }
 
-    /// There is nothing to write; but were the refusals decided upon the current version?
+    /// Returns whether refusals without any write were decided on the current version.
     async fn is_current(
         &self,
         app: &App,
@@ -165,7 +165,7 @@ impl Desk {
         Ok(true)
     }
 
-    /// Writes and commits what was decided in one statement, or nothing.
+    /// Writes and commits the accepted jobs in one statement, or nothing.
     async fn write_at_once(
         &self,
         app: &App,
@@ -202,7 +202,7 @@ impl Desk {
         Err(CommitFailure::Retry)
     }
 
-    /// Writes and commits what was decided; jobs that cannot be written are left out.
+    /// Writes and commits the accepted jobs. Leaves out jobs that cannot be written.
     async fn write(
         &self,
         app: &App,
@@ -249,7 +249,7 @@ impl Desk {
         Ok(Version { number: stock.version + 1, change })
     }
 
-    /// Takes everything back, follows the log, and returns all jobs to be decided again.
+    /// Reverts everything, follows the log, and returns all jobs to be decided again.
     async fn retry(
         &self,
         app: &App,

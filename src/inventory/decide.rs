@@ -1,8 +1,7 @@
-//! What a command does to a stock: the rules of reserving, as a pure function.
+//! The effect of a command on a stock: the rules of reserving, as a pure function.
 //!
-//! [`decide`] never changes anything. It says what would change, or why nothing does; the desk applies and commits.
-//! An overdue reservation is no obstacle: whoever wants its places takes them, and the decision writes down that it
-//! expired. So no sweeper is needed for correctness.
+//! [`decide`] changes nothing. It returns what would change, or a refusal; the desk applies and commits. An overdue
+//! reservation blocks nobody: a decision that takes its places also expires it. So correctness needs no sweeper.
 //!
 //! Invariant: pure and synchronous; the time is an argument.
 
@@ -19,13 +18,13 @@ use super::{
     draft::Draft,
     hoarding::Caller,
     pick,
-    state::{ReservationSnapshot, Item, Place, Seat, Stock, Tally, TierTerms},
+    state::{Item, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
 };
 
-/// The one area of a coupon's stock, whose places are its copies.
+/// The single area of a coupon's stock. Its places are the copies.
 const COPIES: u32 = 0;
 
-/// What `command` does to `stock` at `now`, and the reservation it is about as it will be.
+/// Returns the effect of `command` on `stock` at `now`, and the new state of its reservation, if it has one.
 pub fn decide(
     stock: &Stock,
     command: &Command,
@@ -73,10 +72,10 @@ impl Draft<'_> {
         }
         caller.meets(terms.requirement)?;
         let buyer = caller.buyer;
-        // What the buyer let lapse must not count against the limit.
+        // Expired reservations of the buyer must not count against the limit.
         self.lapse_of(buyer);
         let until = self.grant(id, buyer)?.min(terms.reservations_end);
-        // Before any place is looked at: a search for the best seats is the dearest part.
+        // Checked before any place, because a search for the best seats is expensive.
         self.limit_source(caller.source, pick.quantity())?;
         let mut items = match pick {
             Pick::Seats(ordinals) => {
@@ -117,7 +116,7 @@ impl Draft<'_> {
         Ok(reservation)
     }
 
-    /// Whether new places are given to anybody now.
+    /// Refuses if new places are not on sale now.
     fn on_sale(&self) -> Result<(), Refusal> {
         let terms = &self.stock.terms;
         if !terms.open {
@@ -132,7 +131,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// A copy of a free coupon is the buyer's at once.
+    /// Gives the buyer a copy of a free coupon at once.
     fn claim(&mut self, granted: &Arc<Granted>) -> Result<(), Refusal> {
         self.on_sale()?;
         if granted.revision != self.stock.terms.revision {
@@ -237,7 +236,12 @@ impl Draft<'_> {
         Ok(self.give_up(&reservation, ReservationState::Released, self.now))
     }
 
-    fn attach(&mut self, id: ReservationId, buyer: AccountId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+    fn attach(
+        &mut self,
+        id: ReservationId,
+        buyer: AccountId,
+        order: OrderId,
+    ) -> Result<ReservationSnapshot, Refusal> {
         let mut reservation = self.active_of(id, buyer)?;
         self.still_open()?;
         if reservation.order.is_some() {
@@ -301,7 +305,7 @@ impl Draft<'_> {
             match *place {
                 Place::Seat { ordinal, epoch } => {
                     let seat = self.stock.seats.get(ordinal as usize).ok_or(Refusal::UnknownPlaces)?;
-                    // The epoch is the fence: a seat that was sold anew since is somebody else's.
+                    // The epoch is the fence: a seat that was sold again since then belongs to another buyer.
                     if seat.status != SeatStatus::Sold || seat.epoch != epoch {
                         return Err(Refusal::PlacesChanged);
                     }

@@ -1,8 +1,8 @@
-//! The desk: one task per inventory that is being sold in this process.
+//! The desk: one task per inventory that is sold in this process.
 //!
-//! While one commit is in flight, the next jobs pile up; the desk then decides them all against its memory and commits
-//! them in one transaction behind the version guard. Nobody is answered before the commit. When another instance was
-//! first, the guard fails: the desk follows the log and decides again.
+//! While a commit is running, the next jobs queue up. The desk then decides all of them against its in-memory stock and
+//! commits them in one transaction behind the version guard. Callers are answered after the commit. If another instance
+//! was first, the guard fails, and the desk follows the log and decides again.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -23,17 +23,17 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    fallback_read::{self, FallbackReader},
     batch::Job,
     change::Version,
     command::Command,
     commit::AttemptOutcome,
-    transaction::{IdempotencyClaim, Companion, TransactionError},
     failure::{self, Failure},
+    fallback_read::{self, FallbackReader},
     pace::Pace,
-    queue::{self, JobSender, SendError, JobReceiver},
+    queue::{self, JobReceiver, JobSender, SendError},
     read,
     state::{ReservationSnapshot, Stock},
+    transaction::{Companion, IdempotencyClaim, TransactionError},
 };
 use crate::{
     app::App,
@@ -44,17 +44,17 @@ use crate::{
 
 /// How often a batch is decided again because another instance was first.
 pub(super) const ATTEMPTS: u32 = 12;
-/// Versions that a slow subscriber may lag before it is sent back to the log.
+/// Versions that a slow subscriber may lag behind before it must read the log.
 const FEED: usize = 512;
-/// For how long after another instance's write the desk takes the inventory's row before it decides.
+/// How long after another instance's write the desk locks the inventory's row before it decides.
 const CONTENDED: Duration = Duration::from_secs(5);
-/// A desk without jobs or subscribers ends after this.
+/// Time after which a desk without jobs and subscribers ends.
 const IDLE: Duration = Duration::from_mins(2);
-/// Log rows followed at once; a desk that is further behind reads the whole stock.
+/// Maximum number of log rows to follow. If there are more, the desk reads the whole stock.
 const FOLLOW: u64 = 1_000;
 
-/// The desks of this process, on threads of their own: a commit is a chain of round trips to the database, and must not
-/// queue behind a thousand requests after each of them.
+/// The desks of this process, on a runtime of their own: a commit is a chain of round trips to the database, and must
+/// not wait behind a thousand requests after each of them.
 pub(crate) struct Desks {
     open: Mutex<HashMap<InventoryId, Arc<Desk>>>,
     runtime: DedicatedRuntime,
@@ -66,23 +66,23 @@ impl Default for Desks {
     }
 }
 
-/// One inventory's desk.
+/// The desk of one inventory.
 pub(crate) struct Desk {
     pub(super) id: InventoryId,
     pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
-    /// For readers, while the stock is held for long.
+    /// For readers, if the stock is locked for long.
     fallback: FallbackReader,
     pace: Pace,
-    /// The last version that was told here.
+    /// The last version published here; 0 before the first.
     published: AtomicI64,
-    /// Until when another instance is believed to write too.
+    /// Until when another instance is assumed to write, too.
     contended: Mutex<Option<Instant>>,
     queue: JobSender,
     pub(super) feed: broadcast::Sender<Arc<Version>>,
 }
 
 impl Desks {
-    /// The inventory's desk, started if there is none.
+    /// Returns the inventory's desk, and starts it if necessary.
     pub(crate) fn get(&self, app: &App, id: InventoryId) -> Arc<Desk> {
         let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match desks.entry(id) {
@@ -106,21 +106,21 @@ impl Desks {
         }
     }
 
-    /// The inventory's desk, if it is open.
+    /// Returns the inventory's desk, if it is open.
     pub(crate) fn find(&self, id: InventoryId) -> Option<Arc<Desk>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// The desks that are open now.
+    /// Returns the open desks.
     pub(crate) fn open(&self) -> Vec<Arc<Desk>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Closes the desk if nobody but its task and this map knows it.
+    /// Closes the desk if only its task and this map have a handle.
     fn close_if_unused(&self, desk: &Arc<Desk>) -> bool {
         let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock nobody can get another handle: two are the map's and the task's own. Whoever queued a job and
-        // let go of its handle meanwhile is still waiting for the answer.
+        // No new handle can appear under the lock: two belong to the map and to the task. A caller that queued a job
+        // and dropped its handle is still waiting for the answer.
         let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0 && desk.queue.is_empty();
         if unused {
             desks.remove(&desk.id);
@@ -130,7 +130,7 @@ impl Desks {
 }
 
 impl Desk {
-    /// Queues the commands, and answers after their commit, or when there is no time left for it.
+    /// Queues the commands. Returns after their commit, or when they run out of time.
     pub(super) async fn ask(
         &self,
         app: &App,
@@ -141,21 +141,23 @@ impl Desk {
         let (reply, answer) = oneshot::channel();
         let call = Call::part(app.config.documents.mutation_time());
         self.queue.send(Job { commands, companion, key, call, reply }).map_err(|error| match error {
-            SendError::Full => TransactionError::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) }),
+            SendError::Full => {
+                TransactionError::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) })
+            }
             SendError::Closed => TransactionError::Fault(Fault::unavailable()),
         })?;
         answer.await.unwrap_or_else(|_| Err(TransactionError::Fault(Fault::unavailable())))
     }
 
-    /// Listens to the versions committed from now on.
+    /// Subscribes to the versions committed from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Version>> {
         self.feed.subscribe()
     }
 
-    /// Looks at the current stock, loading it if need be. `known` is a version that the reader knows of, so that nobody is
-    /// sent into the past; if the log does not know it either, the current stock it is.
+    /// Applies `look` to the current stock, and loads it if necessary. The stock has at least version `known`, so that
+    /// no reader goes back in time, unless the log does not know that version either.
     ///
-    /// If the desk holds the stock for long, looks at what is committed without it.
+    /// If the desk keeps the stock locked for long, uses the last committed state instead.
     pub(crate) async fn read<T>(&self, app: &App, known: i64, look: impl FnOnce(&Stock) -> T) -> Faulty<T> {
         let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else {
             let stock = self.fallback.read(app, self.id, known.max(self.published_version())).await?;
@@ -168,8 +170,8 @@ impl Desk {
         Ok(look(self.loaded(app, &mut stock).await?))
     }
 
-    /// Follows what other instances committed, at least to `version`. If the desk is in the middle of an attempt, leaves
-    /// that to the next look at what others wrote: one inventory must not hold up the others.
+    /// Follows the commits of other instances, at least to `version`. If the desk is in the middle of an attempt, skips
+    /// this until the next poll: one inventory must not delay the others.
     pub(crate) async fn catch_up(&self, app: &App, version: i64) -> Faulty<()> {
         let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else { return Ok(()) };
         if stock.as_ref().is_some_and(|stock| stock.version >= version) {
@@ -179,12 +181,12 @@ impl Desk {
         self.loaded(app, &mut stock).await.map(|_| ())
     }
 
-    /// How many jobs wait for the next batch.
+    /// Returns the number of queued jobs.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// Which inventory's desk this is.
+    /// Returns the desk's inventory.
     pub(crate) fn id(&self) -> InventoryId {
         self.id
     }
@@ -205,14 +207,14 @@ impl Desk {
                 break;
             }
             if AssertUnwindSafe(self.work(&app, batch)).catch_unwind().await.is_err() {
-                // A bug of ours: those who asked are told to come back, and the database knows what is.
+                // A bug: the callers get an error, and the stock is read again from the database.
                 tracing::error!(inventory = %self.id.0, "a desk panicked");
                 *self.stock.lock().await = None;
             }
         }
     }
 
-    /// Decides and commits the batch, and answers every job in it.
+    /// Decides and commits the batch, and answers all its jobs.
     async fn work(&self, app: &App, batch: Vec<Job>) {
         let mut batches = VecDeque::from([batch]);
         let (mut rounds, mut lost) = (0, 0);
@@ -226,7 +228,7 @@ impl Desk {
                 let mut memory = self.stock.lock().await;
                 let outcome = self.observed(app, &mut memory, batch, rounds == 0).await;
                 if outcome.is_err() {
-                    // Whatever the memory says now, the database knows better.
+                    // Drop the cached stock: it may no longer match the database.
                     *memory = None;
                 }
                 outcome
@@ -249,7 +251,7 @@ impl Desk {
                     failure::give_up_lost(self.id, jobs);
                     continue;
                 }
-                // As long as there is time. When the server stops, there is none.
+                // Retry while there is time. During shutdown there is none.
                 Err((again, Failure::Fault(Fault::Unavailable { .. }))) if !app.drained.is_cancelled() => {
                     self.pace.fail(begun, Instant::now());
                     again
@@ -261,7 +263,7 @@ impl Desk {
             };
             app.metrics.desk_retries.inc();
             batches.push_front(again);
-            // Not while holding the stock: others may read it meanwhile.
+            // Sleep without the lock on the stock, so that others can read it.
             if rounds > 0 {
                 tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << rounds.min(7)))).await;
             }
@@ -269,7 +271,7 @@ impl Desk {
         }
     }
 
-    /// The jobs for which there is time for another attempt. The others are answered.
+    /// Returns the jobs that have time for another attempt, and answers the others.
     fn in_time(&self, batch: Vec<Job>) -> Vec<Job> {
         let now = Instant::now();
         let expected = self.pace.expected(now);
@@ -282,7 +284,7 @@ impl Desk {
         batch
     }
 
-    /// One try, which metrics and traces see.
+    /// Runs one attempt with metrics and a trace span.
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 512 jobs")]
     async fn observed(
         &self,
@@ -299,27 +301,27 @@ impl Desk {
         outcome
     }
 
-    /// Another instance writes to this inventory too.
+    /// Notes that another instance writes to this inventory, too.
     pub(super) fn note_contention(&self) {
         let mut until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
         *until = Some(Instant::now() + CONTENDED);
     }
 
-    /// Whether another instance wrote to this inventory a moment ago.
+    /// Returns whether another instance wrote to this inventory recently.
     pub(super) fn is_contended(&self) -> bool {
         let until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Tells everybody who watches here.
+    /// Publishes the version to the subscribers of this process.
     pub(super) fn publish(&self, app: &App, version: Version) {
         app.origins.learn(&version.change, app.clock.now());
         self.published.store(version.number, Relaxed);
-        // No receiver is no fault: nobody is watching.
+        // An error means that there are no subscribers.
         let _ = self.feed.send(Arc::new(version));
     }
 
-    /// The last version that was told here.
+    /// Returns the last version published here; 0 if there is none.
     pub(crate) fn published_version(&self) -> i64 {
         self.published.load(Relaxed)
     }
@@ -331,13 +333,13 @@ impl Desk {
         let stock = read::load(app, self.id).await?;
         let published = self.published.swap(stock.version, Relaxed);
         if published != 0 && published < stock.version {
-            // What happened in between was not told here: everybody looks anew.
+            // The versions in between were not published here: subscribers must read everything again.
             self.publish(app, Version::of_everything(stock.version));
         }
         Ok(memory.insert(stock))
     }
 
-    /// Brings the memory to the current version by the log, or, where that is not possible, forgets it.
+    /// Updates the in-memory stock from the log. If that is impossible, drops the stock.
     pub(super) async fn follow(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<()> {
         let Some(mut stock) = memory.take() else { return Ok(()) };
         let Some(changes) = read::changes_after(app, self.id, stock.version, FOLLOW).await? else {
@@ -352,7 +354,7 @@ impl Desk {
         for (number, change) in changes {
             stock.follow(number, &change);
             if change.terms {
-                // Newer than this version at worst, and then a later change says so again.
+                // The terms may be newer than this version. Then a later change makes them be read again.
                 stock.terms = read::terms(app, self.id).await?;
             }
             self.publish(app, Version { number, change });

@@ -1,7 +1,7 @@
-//! A deal over several inventories: an order with seats of two events, say.
+//! Transactions over several inventories, such as an order with seats of two events.
 //!
-//! Their desks' stocks are locked in ascending order of ids, so that two such deals never wait for each other, and one
-//! transaction holds all the version guards.
+//! The desks' stocks are locked in ascending order of their ids, so that two such transactions never deadlock. One
+//! database transaction holds all version guards.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,17 +10,20 @@ use tokio::{sync::MutexGuard, time::Instant};
 use super::{
     change::Version,
     coupon,
-    transaction::{InventoryTransaction, TransactionError, write_companion, decide_all},
     desk::{ATTEMPTS, Desk},
     state::{ReservationSnapshot, Stock},
+    transaction::{InventoryTransaction, TransactionError, decide_all, write_companion},
     write::{self, GuardOutcome},
 };
 use crate::{app::App, call::Call, error::Fault, store::WriteError};
 
-/// Makes a deal over several inventories in one transaction, holding their stocks meanwhile.
-pub(super) async fn transact_many(app: &App, mut transaction: InventoryTransaction) -> Result<Vec<ReservationSnapshot>, TransactionError> {
+/// Executes a transaction over several inventories, and keeps their stocks locked meanwhile.
+pub(super) async fn transact_many(
+    app: &App,
+    mut transaction: InventoryTransaction,
+) -> Result<Vec<ReservationSnapshot>, TransactionError> {
     transaction.parts.sort_by_key(|(id, _)| *id);
-    // A stock is locked once, however many parts name it.
+    // Merge the parts of the same inventory: its stock can be locked only once.
     transaction.parts.dedup_by(|later, first| {
         let same = later.0 == first.0;
         if same {
@@ -57,17 +60,17 @@ pub(super) async fn transact_many(app: &App, mut transaction: InventoryTransacti
     Err(TransactionError::Fault(Fault::unavailable()))
 }
 
-/// What came of a try.
+/// The result of one attempt.
 enum AttemptOutcome {
-    /// The reservations as they are now.
+    /// Committed, with the reservations in their new state.
     Committed(Vec<ReservationSnapshot>),
     /// Another instance was first.
     Lost,
-    /// The commit failed, but may have happened: it is not tried again.
+    /// The commit failed but may have happened, so there is no further attempt.
     Unknown,
 }
 
-/// One try.
+/// Runs one attempt.
 async fn attempt(
     app: &App,
     transaction: &InventoryTransaction,
@@ -78,10 +81,11 @@ async fn attempt(
     let mut drafts = Vec::with_capacity(desks.len());
     let mut reservations = Vec::new();
     for ((desk, memory), (_, commands)) in desks.iter().zip(memories.iter_mut()).zip(&transaction.parts) {
-        // A refusal must rest upon the current version.
+        // Refusals must be based on the current version.
         desk.follow(app, memory).await.map_err(TransactionError::Fault)?;
         let mut stock = desk.loaded(app, memory).await.map_err(TransactionError::Fault)?.clone();
-        let (decisions, decided) = decide_all(&mut stock, commands, now).map_err(TransactionError::Refused)?;
+        let (decisions, decided) =
+            decide_all(&mut stock, commands, now).map_err(TransactionError::Refused)?;
         let change = stock.change_of(&decisions.iter());
         reservations.extend(decided);
         drafts.push((stock, change, decisions));
@@ -93,9 +97,14 @@ async fn attempt(
             return Ok(AttemptOutcome::Lost);
         }
         write::write_in_tx(&tx, desk.id, stock, change, now).await.map_err(TransactionError::Fault)?;
-        coupon::write_claims_in_tx(&tx, desk.id, decisions.iter(), now).await.map_err(TransactionError::Fault)?;
+        coupon::write_claims_in_tx(&tx, desk.id, decisions.iter(), now)
+            .await
+            .map_err(TransactionError::Fault)?;
     }
-    if let Some(error) = write_companion(&tx, transaction.key.as_ref(), transaction.companion.as_ref(), &reservations, now).await {
+    if let Some(error) =
+        write_companion(&tx, transaction.key.as_ref(), transaction.companion.as_ref(), &reservations, now)
+            .await
+    {
         return Err(error);
     }
     match tx.commit().await.map_err(WriteError::of_commit) {
@@ -108,7 +117,7 @@ async fn attempt(
             let request = call.as_ref().and_then(Call::request);
             tracing::error!(
                 request.id = request, %error,
-                "nobody knows whether a deal over several inventories was committed"
+                "the result of a commit over several inventories is unknown"
             );
             return Ok(AttemptOutcome::Unknown);
         }

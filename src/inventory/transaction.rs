@@ -1,7 +1,7 @@
-//! A deal: commands for one or several inventories, and what is committed with them or not at all.
+//! Inventory transactions: commands for one or several inventories, and the writes that commit together with them.
 //!
-//! One inventory's deal waits its turn at the desk, which commits it with others; a deal over several locks their stocks
-//! in ascending order of ids.
+//! A transaction on one inventory is queued at its desk, which commits it together with others. A transaction on
+//! several locks their stocks in ascending order of ids.
 
 use chrono::{DateTime, Utc};
 use entity::InventoryId;
@@ -9,12 +9,12 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    multi_inventory,
-    batch::{DecidedBatch, AcceptedJob},
+    batch::{AcceptedJob, DecidedBatch},
     change::Decision,
     codes,
     command::{Command, Refusal},
     decide::decide,
+    multi_inventory,
     state::{ReservationSnapshot, Stock},
 };
 use crate::{
@@ -24,35 +24,38 @@ use crate::{
     store::{self, Tx},
 };
 
-/// Writes that are committed with the commands or not at all. May run several times, each time in a new transaction.
+/// Writes that commit together with the commands. May run several times, each time in a new database transaction.
 pub(crate) type Companion =
     Box<dyn for<'a> Fn(&'a Tx, &'a [ReservationSnapshot]) -> BoxFuture<'a, Faulty<()>> + Send + Sync>;
 
-/// An idempotency key, and the object that it stands for from now on.
+/// An idempotency key, and the id of the object that it stands for.
 pub(crate) type IdempotencyClaim = (Key, Uuid);
 
-/// What the desks are asked to do, all or nothing.
+/// Commands that commit all or nothing.
 pub(crate) struct InventoryTransaction {
-    /// The commands by inventory; those of one inventory are decided in order.
+    /// The commands by inventory. Those of one inventory are decided in order.
     pub(crate) parts: Vec<(InventoryId, Vec<Command>)>,
-    /// Written in the same transaction.
+    /// Writes in the same database transaction.
     pub(crate) companion: Option<Companion>,
-    /// Claimed in the same transaction, for this subject.
+    /// An idempotency key to claim in the same database transaction.
     pub(crate) key: Option<IdempotencyClaim>,
 }
 
-/// Why a deal was not made.
+/// Reasons why a transaction did not commit.
 pub(crate) enum TransactionError {
-    /// The business says no.
+    /// The business refuses.
     Refused(Refusal),
-    /// The idempotency key was used meanwhile: the caller reads its answer.
+    /// The idempotency key is already used: the caller reads its result.
     KeyUsed,
-    /// Something went wrong.
+    /// A technical error.
     Fault(Fault),
 }
 
-/// Makes the deal, and tells the reservations as they are then, in the order of the commands.
-pub(crate) async fn transact(app: &App, mut transaction: InventoryTransaction) -> Result<Vec<ReservationSnapshot>, TransactionError> {
+/// Executes the transaction. Returns the reservations in their new state, in the order of the commands.
+pub(crate) async fn transact(
+    app: &App,
+    mut transaction: InventoryTransaction,
+) -> Result<Vec<ReservationSnapshot>, TransactionError> {
     if transaction.parts.len() != 1 {
         return multi_inventory::transact_many(app, transaction).await;
     }
@@ -60,7 +63,7 @@ pub(crate) async fn transact(app: &App, mut transaction: InventoryTransaction) -
     app.desks.get(app, id).ask(app, commands, transaction.companion, transaction.key).await
 }
 
-/// Claims the key and writes the companion's rows; says why if that cannot be.
+/// Claims the key and runs the companion. Returns the error if that fails.
 pub(super) async fn write_companion(
     tx: &Tx,
     key: Option<&IdempotencyClaim>,
@@ -81,8 +84,8 @@ pub(super) async fn write_companion(
     }
 }
 
-/// Claims the keys of all jobs, looks whether the codes that they want are free, and writes their companions' rows, each
-/// companion under a savepoint of its own. Tells which jobs have to be left out, and why; a fault says that nothing can be
+/// Claims the keys of all jobs, checks that the codes they want are free, and runs their companions, each in a
+/// savepoint of its own. Returns the jobs that must be left out, with the reasons. A fault means that nothing can be
 /// committed now.
 pub(super) async fn write_companions(
     tx: &Tx,
@@ -111,7 +114,7 @@ pub(super) async fn write_companions(
             }
         }
     }
-    // A key that stands for what was not made would be answered with nothing.
+    // Otherwise the keys of failed jobs would stand for objects that do not exist.
     disclaim_in_tx(tx, unused).await?;
     Ok(failures)
 }
@@ -127,7 +130,7 @@ async fn under_savepoint(tx: &Tx, companion: &Companion, reservations: &[Reserva
     }
 }
 
-/// Decides the commands one upon the other and applies them, or, if one is refused, none.
+/// Decides the commands one after the other and applies them. If one is refused, applies none.
 pub(super) fn decide_all(
     stock: &mut Stock,
     commands: &[Command],

@@ -1,6 +1,6 @@
-//! Unpaid places by source: a tally of the stock, and the rules of `hoarding.rs` applied to a reservation in the making.
+//! Unpaid places by source: the stock's counts, and the rules of `hoarding.rs` for a new reservation.
 //!
-//! Invariant: pure and synchronous. The tally always equals what the live reservations say.
+//! Invariant: pure and synchronous. The counts always equal the sums over the live reservations.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,17 @@ use super::{
     state::{ReservationSnapshot, Stock},
 };
 
-/// What one source has reserved and not paid.
+/// The unpaid places of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unpaid {
-    /// Places.
+    /// Number of places.
     pub places: u32,
-    /// The live reservations.
+    /// Its live reservations.
     pub reservations: BTreeSet<ReservationId>,
 }
 
 impl Stock {
-    /// Counts a live reservation, once.
+    /// Counts a live reservation once.
     pub(super) fn count_source(&mut self, reservation: &ReservationSnapshot) {
         let Some(source) = reservation.source else { return };
         let unpaid = self.sources.entry(source).or_default();
@@ -33,7 +33,7 @@ impl Stock {
         }
     }
 
-    /// Counts a reservation no longer.
+    /// Stops counting a reservation.
     pub(super) fn discount_source(&mut self, reservation: &ReservationSnapshot) {
         let Some(source) = reservation.source else { return };
         let Some(unpaid) = self.sources.get_mut(&source) else { return };
@@ -47,8 +47,8 @@ impl Stock {
 }
 
 impl Draft<'_> {
-    /// Refuses `wanted` more places to a source that would exceed a limit. What ran out does not count, whether somebody
-    /// wrote it down or not.
+    /// Refuses `wanted` more places to a source that would exceed a limit. Overdue reservations do not count, even if
+    /// they have not been expired yet.
     pub(super) fn limit_source(&mut self, source: Option<Source>, wanted: u32) -> Result<(), Refusal> {
         let Some(source) = source else { return Ok(()) };
         if self.excess(source, wanted).is_none() {
@@ -61,7 +61,7 @@ impl Draft<'_> {
         let Some(excess) = self.excess(source, wanted) else { return Ok(()) };
         let free = self.stock.counts.available + self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
         if excess == Excess::Crowded && free < wanted {
-            // Not the crowd is what is in the way: the pick will be refused, and told why.
+            // The limit is not the problem: the pick will be refused, with the actual reason.
             return Ok(());
         }
         let mut ends: Vec<_> = self.deadlines(source).collect();
@@ -87,17 +87,19 @@ impl Draft<'_> {
         places - ended.map(ReservationSnapshot::quantity).sum::<u32>()
     }
 
-    /// The reservations that this decision ends.
+    /// Returns the reservations that this decision ends.
     fn ended(&self) -> impl Iterator<Item = &ReservationSnapshot> {
         self.reservations.values().filter(|reservation| !reservation.is_live())
     }
 
-    /// When the source's reservations run out that are not being paid.
+    /// Returns the deadlines of the source's active reservations.
     fn deadlines(&self, source: Source) -> impl Iterator<Item = DateTime<Utc>> {
         let unpaid = self.stock.sources.get(&source);
         let ids = unpaid.into_iter().flat_map(|unpaid| &unpaid.reservations);
         let live = ids.filter_map(|id| self.stock.reservations.get(id));
-        let active = live.filter(|reservation| reservation.state == ReservationState::Active && !reservation.is_overdue(self.now));
+        let active = live.filter(|reservation| {
+            reservation.state == ReservationState::Active && !reservation.is_overdue(self.now)
+        });
         active.map(|reservation| reservation.deadline)
     }
 

@@ -1,7 +1,7 @@
-//! The checkout: an order made of reservations, of claims that make it cheaper, and a contact.
+//! The checkout: creates an order from reservations, coupon claims and a contact.
 //!
-//! What the claims take off is worked out before the transaction, and holds only if the claims, their coupons' budgets
-//! and the places are then what they were: otherwise it is worked out again.
+//! The discounts are computed before the transaction. They are valid only if the claims, their coupons' budgets and the
+//! places have not changed when it commits. Otherwise they are computed again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,47 +26,47 @@ use crate::{
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
-        self, Command, ReservationSnapshot, Reservation,
+        self, Command, Reservation, ReservationSnapshot,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     outbox,
     store::Tx,
 };
 
-/// Reservations that one order may hold.
+/// Maximum number of reservations in one order.
 pub(super) const RESERVATIONS_MAX: usize = 20;
-/// How often discounts are worked out before a buyer is told to come back.
+/// How often discounts are computed before the checkout fails as unavailable.
 const ATTEMPTS: usize = 8;
-/// Letters and digits without those that look alike.
+/// Letters and digits without look-alikes.
 const NUMBER_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-/// Whom the order is for.
+/// The person that the order is for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contact {
-    /// Whom to address.
+    /// Name to address the person by.
     pub name: String,
-    /// Where the tickets go.
+    /// E-mail address for the tickets.
     pub email: String,
-    /// As given.
+    /// Phone number as entered.
     pub phone: Option<String>,
 }
 
-/// What to check out.
+/// The input of a checkout.
 #[derive(Clone, Debug)]
 pub struct Checkout {
     /// The reservations, all of one shop.
     pub reservations: Vec<ReservationId>,
-    /// Claims of the viewer's to spend.
+    /// The viewer's claims to spend.
     pub claims: Vec<ClaimId>,
     /// Codes of claims to spend.
     pub codes: Vec<String>,
-    /// Whom the order is for.
+    /// The person that the order is for.
     pub contact: Contact,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// An order in the making: everything but what the desk decides.
+/// A prepared order: everything except what the desks decide.
 struct Draft {
     id: OrderId,
     number: String,
@@ -78,7 +78,8 @@ struct Draft {
     now: DateTime<Utc>,
 }
 
-/// Makes an order of the viewer's reservations, which keep their deadlines, and of what claims take off it.
+/// Creates an order from the viewer's reservations, with the discounts of the claims. The reservations keep their
+/// deadlines.
 pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<order::Model, Refusal> {
     let account = viewer.account()?;
     let contact = validate(&input)?;
@@ -87,7 +88,7 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     if let Some(subject) = key.subject(app.store.read()).await? {
         return Ok(by_id(app, OrderId(subject)).await?);
     }
-    // In the order in which the desks will tell them.
+    // Sorted like the reservations that the desks return.
     let mut by_inventory: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
     for id in &input.reservations {
         let reservation = inventory::owned(app, viewer, *id).await?;
@@ -98,7 +99,7 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     for _ in 0..ATTEMPTS {
         let claims = (input.claims.as_slice(), input.codes.as_slice());
         let discounted = match discounted_lines(app, viewer, claims, (&basket, &reservations)).await {
-            // Race: the same call at the same time may have bound the claims.
+            // Race: a concurrent call with the same key may have taken the claims.
             Err(Error::Refused(refusal)) => {
                 return match key.subject(app.store.read()).await? {
                     Some(subject) => Ok(by_id(app, OrderId(subject)).await?),
@@ -114,7 +115,7 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
                 app.outbox.wake();
                 return Ok(by_id(app, id).await?);
             }
-            // Race: the same call at the same time may have been first.
+            // Race: a concurrent call with the same key may have been first.
             Err(error) => match (key.subject(app.store.read()).await?, error) {
                 (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
                 (None, TransactionError::Fault(Fault::Stale(bound::STALE))) => {}
@@ -146,7 +147,9 @@ async fn attempt(
         let draft = draft.clone();
         Box::pin(async move { draft.insert_in_tx(tx, reservations).await })
     });
-    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some((key, id.0)) })
+        .await
+        .map(|_| ())
 }
 
 fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
@@ -240,7 +243,8 @@ impl Draft {
         }
         self.basket.discount(&mut lines, &self.discounted.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
-        let expires_at = reservations.iter().map(|reservation| reservation.deadline).min().unwrap_or(self.now);
+        let expires_at =
+            reservations.iter().map(|reservation| reservation.deadline).min().unwrap_or(self.now);
         let row = order::ActiveModel {
             id: Set(self.id),
             number: Set(self.number.clone()),

@@ -1,4 +1,4 @@
-//! Claims and reservations together: what the claims take off, for the checkout and for whoever asks beforehand.
+//! Discounts of claims on reservations, for the checkout and for previews.
 
 use entity::{AccountId, ClaimId, OrderId, ReservationId, claim, claim::ClaimState, order::OrderState};
 use sea_orm::{
@@ -25,30 +25,30 @@ use crate::{
     inventory::{self, Reservation},
 };
 
-/// Claims that are looked at for one basket, the newest first.
+/// Maximum number of claims examined for one preview, newest first.
 const CLAIMS_SHOWN_MAX: u64 = 100;
 
-/// What reservations and claims come to.
+/// Order lines and the discounts on them.
 #[derive(Debug)]
 pub(super) struct DiscountedLines {
     /// The lines, before discounts.
     pub(super) lines: Vec<Line>,
-    /// The claims, and what they take off.
+    /// The claims and their discounts.
     pub(super) spent: Vec<Spent>,
 }
 
-/// What one of the viewer's claims would take off, alone.
+/// The discount of one of the viewer's claims, if it were spent alone.
 #[derive(Clone, Debug)]
 pub struct ApplicableClaim {
     /// The claim.
     pub claim: claim::Model,
     /// ISO 4217 code of the amount.
     pub currency: String,
-    /// How much in minor units, or why nothing.
+    /// The discount in minor units, or the reason why there is none.
     pub saves: std::result::Result<i64, Reason>,
 }
 
-/// What the named claims take off the reservations.
+/// Returns the reservations' lines with the discounts of the named claims.
 pub(super) async fn discounted_lines(
     app: &App,
     viewer: &Viewer,
@@ -80,7 +80,7 @@ pub(super) async fn discounted_lines(
     Ok(DiscountedLines { lines, spent })
 }
 
-/// The named claims, all of which are free. An order whose time is up keeps none of them.
+/// Returns the named claims. Fails unless all of them are free. Claims of overdue orders are released first.
 async fn free(
     app: &App,
     viewer: &Viewer,
@@ -112,8 +112,8 @@ fn claims_refused(basket: &Basket, refused: Vec<Refused>) -> Error<Refusal> {
     Error::Refused(Refusal::Claims { currency: basket.currency.clone(), refused })
 }
 
-/// What each of the viewer's unused claims would take off an unpaid order of theirs if that were made anew, those that it
-/// spends now among them.
+/// Returns what each of the viewer's unused claims would take off an unpaid order if it were made again. Claims that
+/// the order spends now count as unused.
 pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Faulty<Vec<ApplicableClaim>> {
     let account = viewer.account()?;
     let order = by_id(app, id).await?;
@@ -131,7 +131,7 @@ pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Fau
     applicable_claims(app, viewer, &reservations, Some(id)).await
 }
 
-/// What each of the viewer's unused claims would take off the reservations, alone; those that would take off most first.
+/// Returns the discount of each of the viewer's unused claims on the reservations, largest first.
 pub async fn applicable(
     app: &App,
     viewer: &Viewer,
@@ -181,7 +181,7 @@ async fn applicable_claims(
     Ok(applicable)
 }
 
-/// The account's claims that are in its hands, or in this order's.
+/// Returns the account's claims that are unused, or reserved by this order.
 async fn unused_of(app: &App, account: AccountId, order: Option<OrderId>) -> Faulty<Vec<claim::Model>> {
     let in_hand = claim::Column::State.eq(ClaimState::Claimed);
     let in_order =

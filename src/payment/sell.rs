@@ -1,5 +1,4 @@
-//! The moment an order becomes paid: seats sold, tickets and coupons issued, claims used up, payment
-//! moved on, all in one commit.
+//! The sale: one commit sells the seats, issues tickets and coupons, redeems claims, and advances the payment.
 
 use std::sync::Arc;
 
@@ -16,17 +15,17 @@ use crate::{
     error::Fault,
     inventory::{
         Command,
-        transaction::{IdempotencyClaim, Companion, InventoryTransaction, TransactionError, transact},
+        transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
     order as orders, ticket,
 };
 
-/// Sells the seats of an authorised payment; it is collected next.
+/// Sells the seats of an authorised payment. The payment is captured next.
 pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), TransactionError> {
     let order = orders::by_id(app, payment.order_id).await.map_err(TransactionError::Fault)?;
     match order.state {
         OrderState::AwaitingPayment => {}
-        // Given up meanwhile: the payment is given up too.
+        // The order ended meanwhile, so the payment is cancelled.
         OrderState::Expired | OrderState::Cancelled | OrderState::RefundDue | OrderState::Stuck => {
             return Err(TransactionError::Refused(crate::inventory::Refusal::ReservationEnded));
         }
@@ -41,8 +40,12 @@ pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), Tran
     transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await.map(|_| ())
 }
 
-/// An order of which nothing is to pay becomes paid at once.
-pub(super) async fn give_away(app: &App, order: &order::Model, key: IdempotencyClaim) -> Result<(), TransactionError> {
+/// Marks an order with a total of zero as paid at once.
+pub(super) async fn give_away(
+    app: &App,
+    order: &order::Model,
+    key: IdempotencyClaim,
+) -> Result<(), TransactionError> {
     let id = order.id;
     let parts = all_parts(app, order, |reservation| {
         vec![
@@ -52,11 +55,17 @@ pub(super) async fn give_away(app: &App, order: &order::Model, key: IdempotencyC
     })
     .await?;
     let companion = paid(app, order.clone(), None).await?;
-    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) })
+        .await
+        .map(|_| ())
 }
 
-/// What is written beside the sold seats.
-async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -> Result<Companion, TransactionError> {
+/// Returns the writes that accompany the sale.
+async fn paid(
+    app: &App,
+    order: order::Model,
+    payment: Option<payment::Model>,
+) -> Result<Companion, TransactionError> {
     let now = app.clock.now();
     let lines = orders::lines_of(app, order.id).await.map_err(TransactionError::Fault)?;
     let discounts = bound::discounts_of(app, order.id).await.map_err(TransactionError::Fault)?;

@@ -1,4 +1,4 @@
-//! Figures of the connection pools, and how durable a commit is.
+//! Metrics of the connection pools, and how durable a commit is.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -6,19 +6,19 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{Connections, Store};
 
-/// A connection pool at one moment.
+/// The state of a connection pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolMetrics {
     /// `write`, `read` or `desk`.
     pub name: &'static str,
     /// Open connections.
     pub size: u32,
-    /// Open connections that nobody uses.
+    /// Open connections that are not in use.
     pub idle: u32,
 }
 
 impl Store {
-    /// Returns the figures of each pool. SQLite's desks use the writer.
+    /// Returns the metrics of each pool. SQLite's desks use the writer.
     pub fn pools(&self) -> Vec<PoolMetrics> {
         let mut pools = vec![metrics("write", &self.write), metrics("read", &self.read)];
         if self.backend() == DbBackend::Postgres {
@@ -32,14 +32,14 @@ impl Store {
         self.starved.load(Relaxed)
     }
 
-    /// Counts an error that says that no connection was to be had.
+    /// Counts an error that says that no connection was available.
     pub(super) fn note_starved(&self, error: &DbErr) {
         if matches!(error, DbErr::ConnectionAcquire(_)) {
             self.starved.fetch_add(1, Relaxed);
         }
     }
 
-    /// Returns why an acknowledged commit may be lost; `None` if it may not.
+    /// Returns the reason why an acknowledged commit may be lost; `None` if commits are durable.
     pub async fn not_durable(&self) -> Result<Option<String>, DbErr> {
         if self.backend() == DbBackend::Sqlite {
             let row = query(&self.write, "PRAGMA synchronous").await?;

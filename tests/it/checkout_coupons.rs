@@ -331,7 +331,8 @@ fn what_does_not_apply_is_refused_as_a_whole_with_every_reason() {
         let broke = world.coupon(|coupon| coupon.budget_minor = Some(0)).await;
         let good = world.given_claim(&good, &buyer).await;
         let (early, dear) = (world.given_claim(&early, &buyer).await, world.given_claim(&dear, &buyer).await);
-        let (alone, broke) = (world.given_claim(&alone, &buyer).await, world.given_claim(&broke, &buyer).await);
+        let (alone, broke) =
+            (world.given_claim(&alone, &buyer).await, world.given_claim(&broke, &buyer).await);
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let all = [&good, &early, &dear, &alone];
         let answer = world.spend(&buyer, &[&reservation], &all, "too-much").await;

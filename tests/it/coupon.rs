@@ -128,7 +128,8 @@ fn what_does_not_make_sense_is_told_by_field() {
         for (with, path) in wrong {
             let answer = world.try_coupon(&stage.vendor, five_off(&stage, &with)).await;
             let reported = answer.data("createCoupon.errors.0.path");
-            let reported: Vec<&str> = reported.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let reported: Vec<&str> =
+                reported.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             assert_eq!(reported.join("."), path, "{}", answer.body);
         }
         // What belongs to another shop is not to be named.

@@ -102,7 +102,7 @@ fn a_full_queue_refuses_at_once_and_payers_come_first() {
                 other => panic!("{other:?}"),
             }
         }
-        assert!((1_000..6_000).contains(&overloaded), "{overloaded} were told to come back");
+        assert!((1_000..6_000).contains(&overloaded), "{overloaded} were refused as overloaded");
     });
 }
 

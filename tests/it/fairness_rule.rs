@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{AccountId, OrderId, ReservationId, TierId, event::BuyerRequirement, inventory::SeatStatus};
 use proptest::prelude::*;
 use tessera::inventory::{
-    Caller, Change, Command, Counts, Fairness, ReservationSnapshot, Hoarding, Pick, Refusal, Seat, Stock, Terms, TierTerms,
-    decide,
+    Caller, Change, Command, Counts, Fairness, Hoarding, Pick, Refusal, ReservationSnapshot, Seat, Stock,
+    Terms, TierTerms, decide,
 };
 use uuid::Uuid;
 
@@ -269,7 +269,11 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
     );
     match (expected, made) {
         (Ok((deadline, latest)), Ok(Some(reservation))) => {
-            assert_eq!((reservation.deadline, reservation.deadline_max), (at(deadline), at(latest)), "how long it lasts");
+            assert_eq!(
+                (reservation.deadline, reservation.deadline_max),
+                (at(deadline), at(latest)),
+                "how long it lasts"
+            );
             assert!(reservation.deadline >= at(model.now + 60), "long enough to be of use");
             let made = model.now;
             let price = reservation.total();

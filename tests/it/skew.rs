@@ -55,7 +55,8 @@ fn deadlines_follow_the_databases_clock_whatever_the_machines_say() {
             let after = now(app).await;
             last = last.max(made.snapshot.deadline);
             assert!(
-                (before + RESERVATION_TIME - TOLERANCE..=after + RESERVATION_TIME + TOLERANCE).contains(&made.snapshot.deadline),
+                (before + RESERVATION_TIME - TOLERANCE..=after + RESERVATION_TIME + TOLERANCE)
+                    .contains(&made.snapshot.deadline),
                 "the deadline {} is not between {before} and {after} and {RESERVATION_TIME}",
                 made.snapshot.deadline
             );
@@ -98,7 +99,10 @@ async fn reserve(
 async fn last_seconds(world: &World, id: EventId) {
     let tx = world.app.store.begin().await.expect("a transaction");
     event::Entity::update_many()
-        .col_expr(event::Column::HoldSeconds, Expr::value(i32::try_from(RESERVATION_TIME.num_seconds()).expect("few")))
+        .col_expr(
+            event::Column::HoldSeconds,
+            Expr::value(i32::try_from(RESERVATION_TIME.num_seconds()).expect("few")),
+        )
         .filter(event::Column::Id.eq(id))
         .exec(&tx)
         .await

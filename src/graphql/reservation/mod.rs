@@ -33,7 +33,7 @@ use crate::{
         scalar::{Long, Money},
         seat_map::seat_id,
     },
-    inventory::{self, ReservationSnapshot, Item, Place},
+    inventory::{self, Item, Place, ReservationSnapshot},
     order as orders,
     venue::SeatMap,
 };

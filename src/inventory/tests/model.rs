@@ -1,6 +1,6 @@
-//! The slow model: a list of reservations and a list of sales, from which everything else is found by looking.
+//! The slow model: a list of reservations and a list of sales. Everything else is computed from them.
 //!
-//! A reservation whose time is up ends at once, by itself: the model knows no sweeper and no one who writes it down.
+//! An overdue reservation ends at once: the model has no sweeper, and nothing needs to expire it.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 use proptest::sample::Index;
 
 use super::{AREAS, RESERVATION_SECONDS, RESERVATION_SECONDS_MAX, REVISION, SEATS, start};
-use crate::inventory::{Command, Granted, ReservationSnapshot, Pick, Place, Refusal, Stock};
+use crate::inventory::{Command, Granted, Pick, Place, Refusal, ReservationSnapshot, Stock};
 
-/// What has been reserved and sold.
+/// The reservations and sales.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) open: bool,
     limit: u32,
     reservations: BTreeMap<ReservationId, Reserved>,
     sales: Vec<(AccountId, Place)>,
-    /// How often each seat was taken.
+    /// How often each seat was reserved.
     epochs: BTreeMap<u32, u32>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    /// The minute by whose end its time is up; none while it is being paid.
+    /// The minute after which it is overdue; `None` while it is being paid.
     pub(super) fn comes_back(&self) -> Option<DateTime<Utc>> {
         let minute = |at: DateTime<Utc>| at.timestamp().div_euclid(60) + i64::from(at.timestamp() % 60 > 0);
         let active = self.state == ReservationState::Active;
@@ -41,7 +41,7 @@ impl Reserved {
     }
 }
 
-/// The refusals of which any may be given: which one depends on whether somebody wrote down that time was up.
+/// The acceptable refusals. Which one is given depends on whether overdue reservations were already expired.
 pub(super) type Refusals = Vec<Refusal>;
 
 impl Model {
@@ -229,22 +229,28 @@ impl Model {
         Ok(Place::Area { ordinal, quantity })
     }
 
-    /// The reservation's state and numbers, as they were told to whoever asked.
+    /// Checks the reservation's state and numbers as returned to the caller.
     pub(super) fn agrees_with(&self, reservation: &ReservationSnapshot) {
         let reserved = &self.reservations[&reservation.id];
         assert_eq!(reservation.state, reserved.state);
         assert_eq!((reservation.buyer, reservation.order), (reserved.buyer, reserved.order));
-        assert_eq!((reservation.deadline, reservation.deadline_max), (reserved.deadline, reserved.deadline_max));
+        assert_eq!(
+            (reservation.deadline, reservation.deadline_max),
+            (reserved.deadline, reserved.deadline_max)
+        );
         let places: Vec<Place> = reservation.items.iter().map(|item| item.place).collect();
         assert_eq!(places, reserved.places);
     }
 
-    /// The stock, in which nothing is overdue any more, says the same.
+    /// Checks a stock without overdue reservations.
     pub(super) fn agrees(mut self, stock: &Stock, now: DateTime<Utc>) {
         self.expire(now);
         for (ordinal, seat) in (0..).zip(&stock.seats) {
             assert_eq!(seat.status, self.status(ordinal), "seat {ordinal}");
-            assert_eq!(seat.epoch, self.epochs[&ordinal], "the epoch of seat {ordinal} counts its takes");
+            assert_eq!(
+                seat.epoch, self.epochs[&ordinal],
+                "the epoch of seat {ordinal} counts its reservations"
+            );
             if seat.status != SeatStatus::Sold {
                 assert_eq!(seat.reservation, self.holder(ordinal).map(|(id, _)| id), "seat {ordinal}");
             }
@@ -271,19 +277,19 @@ impl Model {
         assert_eq!(counts.available + counts.reserved + counts.sold + counts.blocked, capacity);
     }
 
-    /// Who asked for the reservation; nobody if it was refused.
+    /// Returns the buyer of the reservation; `None` if it was refused.
     pub(super) fn buyer_of(&self, id: ReservationId) -> AccountId {
         self.reservations.get(&id).map_or(super::account(8), |reserved| reserved.buyer)
     }
 
-    /// The reservations that are still there.
+    /// Returns the live reservations.
     pub(super) fn live_ids(&self, now: DateTime<Utc>) -> Vec<ReservationId> {
         let mut model = self.clone();
         model.expire(now);
         model.live().map(|(id, _)| id).collect()
     }
 
-    /// One of the sales; none if there are none.
+    /// Returns one of the sales; `None` if there are none.
     pub(super) fn some_sale(&self, which: Index) -> Option<(AccountId, Place)> {
         (!self.sales.is_empty()).then(|| *which.get(&self.sales))
     }
@@ -318,7 +324,7 @@ impl Model {
         }
     }
 
-    /// The reservation, active or being paid, if it is the order's.
+    /// Returns the reservation, active or being paid, if it belongs to the order.
     fn of_order(&mut self, id: ReservationId, order: OrderId) -> Result<&mut Reserved, Refusals> {
         let reserved = self.reservations.get_mut(&id).ok_or(vec![Refusal::ReservationEnded])?;
         match reserved.state {

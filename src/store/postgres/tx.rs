@@ -24,24 +24,24 @@ pub(in crate::store) struct PostgresTx {
     open: bool,
 }
 
-/// A connection with a transaction. Dropping it rolls back.
+/// A connection with an open transaction. Dropping it rolls back.
 #[derive(Debug)]
 struct OpenTransaction {
     lease: Mutex<Lease>,
-    /// Whether the transaction is still to be rolled back.
+    /// Whether the transaction must still be rolled back.
     open: AtomicBool,
-    /// Whether a savepoint was neither released nor rolled back: the transaction takes no more statements.
+    /// Whether a savepoint was dropped without release or rollback. The transaction accepts no more statements.
     abandoned: AtomicBool,
     savepoints: AtomicU32,
 }
 
 impl PostgresTx {
-    /// Begins a transaction that writes.
+    /// Begins a writing transaction.
     pub(in crate::store) async fn begin(pool: &PgPool, supervisor: &Arc<Supervisor>) -> Result<Self, DbErr> {
         Self::begin_with(pool, supervisor, "BEGIN").await
     }
 
-    /// Begins a transaction that reads one state of the database, and writes nothing.
+    /// Begins a read-only transaction that sees one state of the database.
     pub(in crate::store) async fn begin_read(
         pool: &PgPool,
         supervisor: &Arc<Supervisor>,
@@ -90,7 +90,7 @@ impl PostgresTx {
     async fn lease(&self) -> Result<MutexGuard<'_, Lease>, DbErr> {
         let lease = self.transaction.lease.lock().await;
         if self.transaction.abandoned.load(SeqCst) {
-            return Err(exec_error(lost("a part of the transaction was given up")));
+            return Err(exec_error(lost("a savepoint of the transaction was dropped")));
         }
         Ok(lease)
     }
@@ -101,7 +101,7 @@ impl PostgresTx {
         Ok(Self { transaction: self.transaction.clone(), savepoint: Some(number), open: true })
     }
 
-    /// Commits. If this fails, the transaction may have been committed all the same.
+    /// Commits. If this fails, the commit may still have happened.
     pub(in crate::store) async fn commit(mut self) -> Result<(), DbErr> {
         if let Some(number) = self.savepoint {
             self.execute_unprepared(&format!("RELEASE SAVEPOINT part_{number}")).await?;
@@ -134,7 +134,7 @@ impl PostgresTx {
 }
 
 impl Drop for PostgresTx {
-    /// A savepoint that was neither released nor rolled back takes the transaction with it.
+    /// A savepoint that was neither released nor rolled back invalidates its transaction.
     fn drop(&mut self) {
         if self.open && self.savepoint.is_some() {
             self.transaction.abandoned.store(true, SeqCst);
@@ -150,10 +150,10 @@ impl Drop for OpenTransaction {
     }
 }
 
-/// Runs what must come to its end, whether or not anybody still waits for it.
+/// Runs `work` to its end, even if the caller is dropped.
 #[expect(
     clippy::disallowed_methods,
-    reason = "shutdown waits for it: the pool is closed when it has its connections back"
+    reason = "shutdown waits for it: the pool closes only when it has its connections back"
 )]
 async fn in_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, DbErr>> + Send + 'static,

@@ -51,7 +51,11 @@ impl Names {
             Entry::Vacant(unknown) => {
                 faults.add(
                     path,
-                    format!("`{}` is no category of this plan; {}", unknown.key(), list_categories(&self.known)),
+                    format!(
+                        "`{}` is no category of this plan; {}",
+                        unknown.key(),
+                        list_categories(&self.known)
+                    ),
                 );
                 *unknown.insert(0)
             }

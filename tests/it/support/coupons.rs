@@ -106,7 +106,12 @@ impl World {
     }
 
     /// The same, for what is named only.
-    pub(crate) async fn given_claim_of(&self, coupon: &coupon::Model, scopes: &[scope::Model], token: &str) -> ClaimHandle {
+    pub(crate) async fn given_claim_of(
+        &self,
+        coupon: &coupon::Model,
+        scopes: &[scope::Model],
+        token: &str,
+    ) -> ClaimHandle {
         let viewer = auth::authenticate(&self.app, Some(token)).await.expect("a viewer");
         let account = viewer.account().expect("an account");
         let now = self.app.clock.now();

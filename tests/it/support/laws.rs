@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
 use tessera::{
     app::App,
-    inventory::{Change, Idle, Item, Place, BuyerTally},
+    inventory::{BuyerTally, Change, Idle, Item, Place},
     payment::sandbox,
     store::Connections,
 };
@@ -175,7 +175,8 @@ async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
             areas.insert(number(&area[0]), (number(&area[2]), number(&area[3])));
         }
         let payload: Change = serde_json::from_value(payload).expect("a change");
-        buyers.extend(payload.buyers.into_iter().map(|BuyerTally(buyer, taken, idle)| (buyer, (taken, idle))));
+        buyers
+            .extend(payload.buyers.into_iter().map(|BuyerTally(buyer, taken, idle)| (buyer, (taken, idle))));
     }
     assert_eq!(changes.last().map(|change| change.version), Some(row.version), "the log reaches the version");
     if first > 1 {
@@ -193,7 +194,12 @@ async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
     }
     for area in areas_of(db, row).await {
         let logged = areas.remove(&i64::from(area.ordinal)).unwrap_or_default();
-        assert_eq!((i64::from(area.reserved), i64::from(area.sold)), logged, "area {} in the log", area.ordinal);
+        assert_eq!(
+            (i64::from(area.reserved), i64::from(area.sold)),
+            logged,
+            "area {} in the log",
+            area.ordinal
+        );
     }
     let rows = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for row in rows.all(db).await.expect("buyers") {

@@ -9,7 +9,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tessera::{
     app::App,
-    inventory::{Change, ReservationSnapshot, Place, feed::Visible},
+    inventory::{Change, Place, ReservationSnapshot, feed::Visible},
 };
 
 /// What was true at each version, from the first on.

@@ -31,7 +31,7 @@ struct Inner {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    is_given_up: bool,
+    is_abandoned: bool,
     /// Commits that are running, have happened, or may have happened.
     commits: u32,
 }
@@ -92,10 +92,10 @@ impl Call {
     }
 
     /// Abandons the call, unless it has committed something or is about to. Returns whether it is abandoned.
-    pub(crate) fn give_up(&self) -> bool {
+    pub(crate) fn abandon(&self) -> bool {
         let mut state = self.state();
-        state.is_given_up |= state.commits == 0;
-        state.is_given_up
+        state.is_abandoned |= state.commits == 0;
+        state.is_abandoned
     }
 
     /// Fails if the call is abandoned or past its deadline.
@@ -129,8 +129,8 @@ impl Call {
 
 impl State {
     fn check(&mut self, ends: Instant, now: Instant) -> Result<(), PastDeadline> {
-        self.is_given_up |= self.commits == 0 && now >= ends;
-        if self.is_given_up { Err(PastDeadline) } else { Ok(()) }
+        self.is_abandoned |= self.commits == 0 && now >= ends;
+        if self.is_abandoned { Err(PastDeadline) } else { Ok(()) }
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
     async fn call_without_commits_can_be_abandoned_and_commits_nothing_then() {
         let call = Call::new("abc", LONG);
         assert_eq!(call.check(), Ok(()));
-        assert!(call.give_up());
+        assert!(call.abandon());
         assert_eq!(call.check(), Err(PastDeadline));
         assert_eq!(call.begin_commit(), Err(PastDeadline));
         assert!(matches!(call.too_late(), Fault::TimedOut { .. }));
@@ -161,10 +161,10 @@ mod tests {
         assert_eq!(call.begin_commit(), Err(PastDeadline), "past its deadline");
         let call = Call::new("abc", LONG);
         assert_eq!(call.begin_commit(), Ok(()));
-        assert!(!call.give_up());
+        assert!(!call.abandon());
         assert_eq!(call.check(), Ok(()));
         call.withdraw_commit();
-        assert!(call.give_up(), "the commit was refused");
+        assert!(call.abandon(), "the commit was refused");
     }
 
     #[tokio::test]
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(state.check(now, now + LONG), Ok(()));
         let mut state = State::default();
         assert_eq!(state.check(now, now), Err(PastDeadline));
-        assert!(state.is_given_up, "permanently");
+        assert!(state.is_abandoned, "permanently");
         let call = Call::new("abc", LONG);
         call.begin_commit().expect("in time");
         assert!(matches!(call.too_late(), Fault::Unavailable { .. }), "something may have been done");

@@ -25,7 +25,7 @@ use crate::{
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
-        self, Command, GrantedCode, Pick, Place, Reservation,
+        self, Command, NewClaimCode, Pick, Place, Reservation,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     outbox,
@@ -126,12 +126,12 @@ pub(super) async fn grant(
     let id = ClaimId(app.clock.new_uuid());
     let row = promise.made_out(app, id, wish.buyer);
     let code = match (wish.code, promise.coupon.codes) {
-        (Some(code), _) => GrantedCode::Listed(code.into_string()),
-        (None, CodeSource::Generated) => GrantedCode::Made(row.code.clone()),
-        (None, CodeSource::Uploaded) => GrantedCode::Next,
+        (Some(code), _) => NewClaimCode::Listed(code.into_string()),
+        (None, CodeSource::Generated) => NewClaimCode::Made(row.code.clone()),
+        (None, CodeSource::Uploaded) => NewClaimCode::Next,
     };
     // Which one of the list it became was decided in the commit.
-    let is_known = matches!(code, GrantedCode::Made(_));
+    let is_known = matches!(code, NewClaimCode::Made(_));
     let command = Command::Claim(Arc::new(promise.granted(&row, code)));
     let key_claim = wish.key.clone().map(|key| (key, id.0));
     let parts = vec![(promise.coupon.id.into(), vec![command])];
@@ -172,9 +172,9 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
             return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::Free));
         }
         let pick = Pick::Admission { area: 0, quantity: input.quantity };
-        let promised = Some(Arc::new(promise.promised()?));
+        let coupon_terms = Some(Arc::new(promise.promised()?));
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
-        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), promised };
+        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms };
         let parts = vec![(input.coupon.into(), vec![command])];
         match transact(app, InventoryTransaction { parts, companion: None, key: Some((key.clone(), id.0)) })
             .await
@@ -222,7 +222,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
         return Err(Error::Refused(Refusal::Used));
     }
     let places = vec![Place::Area { ordinal: 0, quantity: 1 }];
-    let command = Command::TakeBack { buyer: claim.buyer_id, places };
+    let command = Command::ReturnPlaces { buyer: claim.buyer_id, places };
     let now = app.clock.now();
     let companion: Companion = Box::new(move |tx, _| {
         let claim = claim.clone();

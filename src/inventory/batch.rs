@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     change::Decision,
-    command::{Command, GrantedCode, Refusal},
+    command::{Command, NewClaimCode, Refusal},
     state::{ReservationSnapshot, Stock},
     transaction::{Companion, IdempotencyClaim, TransactionError, decide_all},
 };
@@ -121,7 +121,7 @@ impl DecidedBatch {
             && self
                 .decisions()
                 .flat_map(|decision| &decision.claims)
-                .all(|claim| matches!(claim.code, GrantedCode::Made(_)))
+                .all(|claim| matches!(claim.code, NewClaimCode::Made(_)))
     }
 
     /// Returns the keys of the accepted jobs with their subjects.

@@ -8,8 +8,8 @@ use entity::{AccountId, ReservationId, inventory::SeatStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    command::Granted,
-    fairness::Idle,
+    command::NewClaim,
+    fairness::IdleTime,
     state::{Area, ReservationSnapshot, Seat, Stock, Tally},
 };
 
@@ -36,7 +36,7 @@ pub struct Decision {
     /// The buyers' tallies.
     pub buyers: Vec<Write<AccountId, Tally>>,
     /// New claims. The stock counts copies and does not store claims.
-    pub claims: Vec<Arc<Granted>>,
+    pub claims: Vec<Arc<NewClaim>>,
 }
 
 /// The new values of one version. The log stores it and other instances apply it.
@@ -72,7 +72,7 @@ pub struct Change {
 pub struct BuyerTally(
     pub AccountId,
     pub u32,
-    #[serde(default, skip_serializing_if = "Idle::is_nothing")] pub Idle,
+    #[serde(default, skip_serializing_if = "IdleTime::is_nothing")] pub IdleTime,
 );
 
 /// A committed version, as subscribers receive it.

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::{
     batch::AcceptedJob,
-    command::{Granted, GrantedCode},
+    command::{NewClaim, NewClaimCode},
 };
 use crate::{
     error::{Fault, Faulty},
@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Returns the new codes of the claims.
-pub(super) fn made(claims: &[&Granted]) -> Vec<String> {
-    let made = |claim: &&Granted| match &claim.code {
-        GrantedCode::Made(code) => Some(code.clone()),
-        GrantedCode::Next | GrantedCode::Listed(_) => None,
+pub(super) fn made(claims: &[&NewClaim]) -> Vec<String> {
+    let made = |claim: &&NewClaim| match &claim.code {
+        NewClaimCode::Made(code) => Some(code.clone()),
+        NewClaimCode::Next | NewClaimCode::Listed(_) => None,
     };
     claims.iter().filter_map(made).collect()
 }
@@ -32,7 +32,7 @@ pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob
     let mut wanted: Vec<(usize, ShopId, &str)> = Vec::new();
     for (index, job) in accepted.iter().enumerate() {
         for claim in job.decisions.iter().flat_map(|decision| &decision.claims) {
-            if let GrantedCode::Listed(code) = &claim.code {
+            if let NewClaimCode::Listed(code) = &claim.code {
                 wanted.push((index, claim.shop, code));
             }
         }
@@ -53,22 +53,22 @@ pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob
 }
 
 /// Returns the codes of the claims, in order.
-pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&Granted]) -> Faulty<Vec<String>> {
+pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&NewClaim]) -> Faulty<Vec<String>> {
     let listed: HashSet<&str> = claims.iter().copied().filter_map(wanted).collect();
-    let nexts = claims.iter().filter(|claim| claim.code == GrantedCode::Next).count();
+    let nexts = claims.iter().filter(|claim| claim.code == NewClaimCode::Next).count();
     let free = if nexts == 0 { Vec::new() } else { free_in_tx(tx, id, nexts + listed.len()).await? };
     let mut free = free.into_iter().filter(|code| !listed.contains(code.as_str()));
-    let code = |claim: &&Granted| match &claim.code {
-        GrantedCode::Made(code) | GrantedCode::Listed(code) => Ok(code.clone()),
-        GrantedCode::Next => free.next().ok_or_else(|| Fault::internal("more copies than codes")),
+    let code = |claim: &&NewClaim| match &claim.code {
+        NewClaimCode::Made(code) | NewClaimCode::Listed(code) => Ok(code.clone()),
+        NewClaimCode::Next => free.next().ok_or_else(|| Fault::internal("more copies than codes")),
     };
     claims.iter().map(code).collect()
 }
 
-fn wanted(claim: &Granted) -> Option<&str> {
+fn wanted(claim: &NewClaim) -> Option<&str> {
     match &claim.code {
-        GrantedCode::Listed(code) => Some(code),
-        GrantedCode::Made(_) | GrantedCode::Next => None,
+        NewClaimCode::Listed(code) => Some(code),
+        NewClaimCode::Made(_) | NewClaimCode::Next => None,
     }
 }
 

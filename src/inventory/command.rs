@@ -24,7 +24,7 @@ pub enum Command {
         /// Hidden tiers that the buyer has unlocked.
         opened: Vec<TierId>,
         /// The terms of a coupon's copies; `None` for places of an event.
-        promised: Option<Arc<Promised>>,
+        coupon_terms: Option<Arc<CouponTerms>>,
     },
     /// Extends an active reservation.
     Extend {
@@ -73,21 +73,21 @@ pub enum Command {
         order: OrderId,
     },
     /// Returns sold places whose tickets are void.
-    TakeBack {
+    ReturnPlaces {
         /// The buyer.
         buyer: AccountId,
         /// The seats, with the epoch of their sale, and the areas.
         places: Vec<Place>,
     },
     /// Gives a buyer a copy of a free coupon.
-    Claim(Arc<Granted>),
+    Claim(Arc<NewClaim>),
     /// Expires all overdue reservations.
     Expire,
 }
 
 /// A new coupon claim, valid only if the coupon has not changed since it was prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
+pub struct NewClaim {
     /// The claim's id.
     pub id: ClaimId,
     /// The coupon's shop.
@@ -95,7 +95,7 @@ pub struct Granted {
     /// The buyer.
     pub buyer: AccountId,
     /// The source of its code.
-    pub code: GrantedCode,
+    pub code: NewClaimCode,
     /// The version of the coupon's row that the terms come from.
     pub revision: i64,
     /// The terms, as JSON that the coupon slice reads.
@@ -112,7 +112,7 @@ pub struct Granted {
 
 /// The terms of a coupon's copies, valid only if the coupon has not changed since they were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Promised {
+pub struct CouponTerms {
     /// The version of the coupon's row that the terms come from.
     pub revision: i64,
     /// The terms, as JSON that the coupon slice reads.
@@ -121,7 +121,7 @@ pub struct Promised {
 
 /// The source of a claim's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GrantedCode {
+pub enum NewClaimCode {
     /// A new code.
     Made(String),
     /// The next free code of the coupon's list.
@@ -167,7 +167,7 @@ pub struct BestAvailable {
     /// Acceptable zones, as indices into the plan's zones. Empty: any zone.
     pub zones: Vec<u32>,
     /// Wheelchair users in the party.
-    pub accessible: Option<Accessible>,
+    pub accessible: Option<AccessibleParty>,
     /// Whether the party accepts several groups of seats if it cannot sit together.
     pub split: bool,
     /// Hidden tiers that the party has unlocked.
@@ -177,7 +177,7 @@ pub struct BestAvailable {
 
 /// Wheelchair users and their companions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Accessible {
+pub struct AccessibleParty {
     /// Number of wheelchair places, at least one.
     pub wheelchair_places: u32,
     /// Number of companions.

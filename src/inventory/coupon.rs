@@ -12,7 +12,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query
 use super::{
     change::{Change, Decision},
     codes,
-    command::{Granted, GrantedCode},
+    command::{NewClaim, NewClaimCode},
     fairness::Fairness,
     origin,
     read::unsigned,
@@ -151,12 +151,12 @@ pub(crate) async fn resize_stock_in_tx(
 }
 
 /// Returns the claims of the decisions.
-pub(super) fn claims<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Vec<&'a Granted> {
+pub(super) fn claims<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Vec<&'a NewClaim> {
     decisions.flat_map(|decision| &decision.claims).map(AsRef::as_ref).collect()
 }
 
 /// Adds to a script of the inventory the claims with their codes, and the facts for their holders and the vendor.
-pub(super) fn with_claims(script: Script, claims: &[&Granted], codes: Vec<String>) -> Script {
+pub(super) fn with_claims(script: Script, claims: &[&NewClaim], codes: Vec<String>) -> Script {
     const INSERT: &str = "INSERT INTO claim (id, coupon_id, shop_id, account_id, buyer_id, state, code, epoch, terms, \
         face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
         SELECT id, $1, shop_id, account_id, account_id, 'claimed', code, 1, terms, NULLIF(face, 0), NULLIF(face, 0), \
@@ -196,7 +196,7 @@ pub(super) async fn write_claims_in_tx<'a>(
         return Ok(());
     }
     let codes = codes::chosen_in_tx(tx, id, &claims).await?;
-    let is_of_list = |(claim, _): &(&&Granted, &String)| !matches!(claim.code, GrantedCode::Made(_));
+    let is_of_list = |(claim, _): &(&&NewClaim, &String)| !matches!(claim.code, NewClaimCode::Made(_));
     let taken = claims.iter().zip(&codes).filter(is_of_list);
     let taken = taken.map(|(claim, code)| (claim.shop, code.clone(), claim.id)).collect();
     let script = Script::new(vec![id.0.into(), now.into()]);

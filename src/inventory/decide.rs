@@ -14,7 +14,7 @@ use entity::{
 
 use super::{
     change::Decision,
-    command::{Command, Granted, Pick, Promised, Refusal},
+    command::{Command, CouponTerms, NewClaim, Pick, Refusal},
     draft::Draft,
     hoarding::Caller,
     pick,
@@ -32,8 +32,8 @@ pub fn decide(
 ) -> Result<(Decision, Option<ReservationSnapshot>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let reservation = match command {
-        Command::Reserve { id, caller, pick, opened, promised } => {
-            Some(draft.reserve((*id, caller), pick, opened, promised.as_deref())?)
+        Command::Reserve { id, caller, pick, opened, coupon_terms } => {
+            Some(draft.reserve((*id, caller), pick, opened, coupon_terms.as_deref())?)
         }
         Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
         Command::Release { id, buyer, order } => Some(draft.release(*id, *buyer, *order)?),
@@ -41,16 +41,16 @@ pub fn decide(
         Command::BeginPayment { id, order } => Some(draft.begin_payment(*id, *order)?),
         Command::EndPayment { id, order } => Some(draft.end_payment(*id, *order)?),
         Command::Sell { id, order } => Some(draft.sell(*id, *order)?),
-        Command::TakeBack { buyer, places } => {
-            draft.take_back(*buyer, places)?;
+        Command::ReturnPlaces { buyer, places } => {
+            draft.return_places(*buyer, places)?;
             None
         }
-        Command::Claim(granted) => {
-            draft.claim(granted)?;
+        Command::Claim(new_claim) => {
+            draft.claim(new_claim)?;
             None
         }
         Command::Expire => {
-            draft.lapse_where(|_| true);
+            draft.expire_where(|_| true);
             None
         }
     };
@@ -63,17 +63,17 @@ impl Draft<'_> {
         (id, caller): (ReservationId, &Caller),
         pick: &Pick,
         opened: &[TierId],
-        promised: Option<&Promised>,
+        coupon_terms: Option<&CouponTerms>,
     ) -> Result<ReservationSnapshot, Refusal> {
         let terms = &self.stock.terms;
         self.on_sale()?;
-        if promised.is_some_and(|promised| promised.revision != terms.revision) {
+        if coupon_terms.is_some_and(|coupon_terms| coupon_terms.revision != terms.revision) {
             return Err(Refusal::TermsChanged);
         }
         caller.meets(terms.requirement)?;
         let buyer = caller.buyer;
         // Expired reservations of the buyer must not count against the limit.
-        self.lapse_of(buyer);
+        self.expire_all_of(buyer);
         let until = self.grant(id, buyer)?.min(terms.reservations_end);
         // Checked before any place, because a search for the best seats is expensive.
         self.limit_source(caller.source, pick.quantity())?;
@@ -89,7 +89,7 @@ impl Draft<'_> {
             Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity, opened)?],
         };
         for item in &mut items {
-            item.promised = promised.map(|promised| promised.text.clone());
+            item.coupon_terms = coupon_terms.map(|coupon_terms| coupon_terms.text.clone());
         }
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
         let Tally { taken, idle } = self.tally(buyer);
@@ -132,24 +132,24 @@ impl Draft<'_> {
     }
 
     /// Gives the buyer a copy of a free coupon at once.
-    fn claim(&mut self, granted: &Arc<Granted>) -> Result<(), Refusal> {
+    fn claim(&mut self, new_claim: &Arc<NewClaim>) -> Result<(), Refusal> {
         self.on_sale()?;
-        if granted.revision != self.stock.terms.revision {
+        if new_claim.revision != self.stock.terms.revision {
             return Err(Refusal::TermsChanged);
         }
-        self.lapse_of(granted.buyer);
+        self.expire_all_of(new_claim.buyer);
         self.take_admission(COPIES, 1, &[])?;
         let mut area = self.area(COPIES);
         area.reserved -= 1;
         area.sold += 1;
         self.areas.insert(COPIES, area);
         let limit = self.stock.terms.limit_per_buyer;
-        let Tally { taken, idle } = self.tally(granted.buyer);
+        let Tally { taken, idle } = self.tally(new_claim.buyer);
         if taken >= limit {
             return Err(Refusal::LimitExceeded { limit, taken });
         }
-        self.buyers.insert(granted.buyer, Tally { taken: taken + 1, idle });
-        self.claims.push(granted.clone());
+        self.buyers.insert(new_claim.buyer, Tally { taken: taken + 1, idle });
+        self.claims.push(new_claim.clone());
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl Draft<'_> {
             return Err(Refusal::NotForSale { seats: without_price });
         }
         for &ordinal in ordinals {
-            self.lapse_holder_of(ordinal);
+            self.expire_holder_of(ordinal);
         }
         let lost: Vec<u32> = ordinals
             .iter()
@@ -197,7 +197,7 @@ impl Draft<'_> {
             return Err(Refusal::NotForSale { seats: Vec::new() });
         };
         if self.area(ordinal).available() < quantity {
-            self.lapse_where(|reservation| reservation.quantity_in(ordinal) > 0);
+            self.expire_where(|reservation| reservation.quantity_in(ordinal) > 0);
         }
         let mut area = self.area(ordinal);
         if area.available() < quantity {
@@ -212,7 +212,7 @@ impl Draft<'_> {
     fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<ReservationSnapshot, Refusal> {
         let mut reservation = self.active_of(id, buyer)?;
         self.still_open()?;
-        self.lapse_of(buyer);
+        self.expire_all_of(buyer);
         let wanted = self.now + Duration::seconds(self.stock.terms.reservation_seconds);
         let deadline = wanted.min(self.limit(&reservation));
         if deadline <= reservation.deadline {
@@ -232,8 +232,8 @@ impl Draft<'_> {
         if reservation.order != order {
             return Err(Refusal::AlreadyOrdered);
         }
-        self.lapse_of(buyer);
-        Ok(self.give_up(&reservation, ReservationState::Released, self.now))
+        self.expire_all_of(buyer);
+        Ok(self.end_unsold(&reservation, ReservationState::Released, self.now))
     }
 
     fn attach(
@@ -272,8 +272,8 @@ impl Draft<'_> {
         }
         reservation.state = ReservationState::Active;
         if reservation.is_overdue(self.now) {
-            self.lapse_of(reservation.buyer);
-            return Ok(self.give_up(&reservation, ReservationState::Expired, self.now));
+            self.expire_all_of(reservation.buyer);
+            return Ok(self.end_unsold(&reservation, ReservationState::Expired, self.now));
         }
         self.mark_seats(&reservation, SeatStatus::Reserved);
         Ok(self.save(reservation))
@@ -284,7 +284,7 @@ impl Draft<'_> {
         if reservation.state != ReservationState::Paying {
             return Err(Refusal::ReservationEnded);
         }
-        self.lapse_of(reservation.buyer);
+        self.expire_all_of(reservation.buyer);
         self.count_sale(&reservation);
         self.mark_seats(&reservation, SeatStatus::Sold);
         for item in &reservation.items {
@@ -299,7 +299,7 @@ impl Draft<'_> {
         Ok(self.save(reservation))
     }
 
-    fn take_back(&mut self, buyer: AccountId, places: &[Place]) -> Result<(), Refusal> {
+    fn return_places(&mut self, buyer: AccountId, places: &[Place]) -> Result<(), Refusal> {
         let mut returned = 0;
         for place in places {
             match *place {
@@ -331,5 +331,5 @@ impl Draft<'_> {
 }
 
 fn item(place: Place, tier: &TierTerms) -> Item {
-    Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax, promised: None }
+    Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax, coupon_terms: None }
 }

@@ -20,14 +20,14 @@ pub struct Delta {
     /// The version that the delta leads to.
     pub version: i64,
     /// Changed seats by ordinal, with their final status.
-    pub seats: BTreeMap<u32, Visible>,
+    pub seats: BTreeMap<u32, PublicStatus>,
     /// Changed areas by ordinal, with their final number of available places.
     pub areas: BTreeMap<u32, u32>,
 }
 
 /// A seat's public status. Whether a seat is being paid is private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Visible {
+pub enum PublicStatus {
     /// Free to reserve.
     Available,
     /// Reserved or being paid.
@@ -38,7 +38,7 @@ pub enum Visible {
     Blocked,
 }
 
-impl Visible {
+impl PublicStatus {
     /// Returns the public status of a seat that is for sale to the reader.
     pub(super) fn of(status: SeatStatus) -> Self {
         match status {
@@ -62,7 +62,7 @@ impl Delta {
                 .seats
                 .iter()
                 .filter(|seat| shown(&change.hidden_seats, seat.0))
-                .map(|&(ordinal, status, ..)| (ordinal, Visible::of(status)))
+                .map(|&(ordinal, status, ..)| (ordinal, PublicStatus::of(status)))
                 .collect(),
             areas: change
                 .areas
@@ -108,7 +108,7 @@ mod tests {
     #[derive(Clone, Debug, PartialEq)]
     struct Map {
         version: i64,
-        seats: Vec<Visible>,
+        seats: Vec<PublicStatus>,
         areas: Vec<u32>,
     }
 
@@ -166,10 +166,10 @@ mod tests {
 
     /// Returns the maps at every version, by applying each change of a visible place.
     fn maps(changes: &[Change]) -> Vec<Map> {
-        let mut map = Map { version: 7, seats: vec![Visible::Available; SEATS], areas: vec![50; AREAS] };
+        let mut map = Map { version: 7, seats: vec![PublicStatus::Available; SEATS], areas: vec![50; AREAS] };
         for (ordinal, seat) in (0..).zip(&mut map.seats) {
             if is_hidden(ordinal) {
-                *seat = Visible::Blocked;
+                *seat = PublicStatus::Blocked;
             }
         }
         for (ordinal, area) in (0..).zip(&mut map.areas) {
@@ -181,7 +181,7 @@ mod tests {
         for change in changes {
             map.version += 1;
             for &(seat, status, ..) in change.seats.iter().filter(|seat| !is_hidden(seat.0)) {
-                map.seats[seat as usize] = Visible::of(status);
+                map.seats[seat as usize] = PublicStatus::of(status);
             }
             for &(area, available, ..) in change.areas.iter().filter(|area| !is_hidden(area.0)) {
                 map.areas[area as usize] = available;

@@ -248,7 +248,7 @@ impl Desk {
                     again
                 }
                 Ok(AttemptOutcome::Retry(jobs)) => {
-                    failure::give_up_lost(self.id, jobs);
+                    failure::answer_lost(self.id, jobs);
                     continue;
                 }
                 // Retry while there is time. During shutdown there is none.
@@ -257,7 +257,7 @@ impl Desk {
                     again
                 }
                 Err((jobs, failure)) => {
-                    failure::give_up_failed(self.id, jobs, &failure);
+                    failure::answer_failed(self.id, jobs, &failure);
                     continue;
                 }
             };
@@ -280,7 +280,7 @@ impl Desk {
             return batch;
         }
         let (batch, late) = batch.into_iter().partition(is_in_time);
-        failure::give_up_late(self.id, late);
+        failure::answer_late(self.id, late);
         batch
     }
 

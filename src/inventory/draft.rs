@@ -12,8 +12,8 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 
 use super::{
     change::{Decision, Write},
-    command::{Granted, Refusal},
-    fairness::{Fairness, Idle, Life},
+    command::{NewClaim, Refusal},
+    fairness::{Fairness, IdleTime, Life},
     state::{Area, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Draft<'a> {
     pub(super) areas: BTreeMap<u32, Area>,
     pub(super) reservations: BTreeMap<ReservationId, ReservationSnapshot>,
     pub(super) buyers: BTreeMap<AccountId, Tally>,
-    pub(super) claims: Vec<Arc<Granted>>,
+    pub(super) claims: Vec<Arc<NewClaim>>,
 }
 
 impl<'a> Draft<'a> {
@@ -138,7 +138,7 @@ impl<'a> Draft<'a> {
                 until = end;
                 idle
             }
-            None => Idle::default(),
+            None => IdleTime::default(),
         };
         self.buyers.insert(buyer, tally);
         Ok(until)
@@ -154,7 +154,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Ends a reservation without a purchase: frees its places and counts its idle time.
-    pub(super) fn give_up(
+    pub(super) fn end_unsold(
         &mut self,
         reservation: &ReservationSnapshot,
         state: ReservationState,
@@ -180,7 +180,7 @@ impl<'a> Draft<'a> {
         tally.idle = match self.stock.terms.fairness {
             Some(_) if reservation.total() > 0 => Fairness::sold(self.now, running),
             Some(fairness) => fairness.given(tally.idle, life, running),
-            None => Idle::default(),
+            None => IdleTime::default(),
         };
         self.buyers.insert(reservation.buyer, tally);
     }
@@ -202,7 +202,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn lapse_where(&mut self, wanted: impl Fn(&ReservationSnapshot) -> bool) {
+    pub(super) fn expire_where(&mut self, wanted: impl Fn(&ReservationSnapshot) -> bool) {
         let stock = self.stock;
         let overdue = stock
             .reservations
@@ -210,13 +210,13 @@ impl<'a> Draft<'a> {
             .filter(|reservation| reservation.is_overdue(self.now) && wanted(reservation));
         let buyers: BTreeSet<AccountId> = overdue.map(|reservation| reservation.buyer).collect();
         for buyer in buyers {
-            self.lapse_of(buyer);
+            self.expire_all_of(buyer);
         }
     }
 
     /// Expires all overdue reservations of the buyer, in the order of their deadlines. So the result does not depend on
     /// who expires them, and when.
-    pub(super) fn lapse_of(&mut self, buyer: AccountId) {
+    pub(super) fn expire_all_of(&mut self, buyer: AccountId) {
         let stock = self.stock;
         let Some(buyer) = stock.buyers.get(&buyer) else { return };
         let all = buyer.reservations.iter().filter_map(|id| stock.reservations.get(id));
@@ -227,17 +227,17 @@ impl<'a> Draft<'a> {
             .collect();
         overdue.sort_by_key(|reservation| (reservation.deadline, reservation.id));
         for reservation in overdue {
-            self.give_up(reservation, ReservationState::Expired, reservation.deadline);
+            self.end_unsold(reservation, ReservationState::Expired, reservation.deadline);
         }
     }
 
-    pub(super) fn lapse_holder_of(&mut self, ordinal: u32) {
+    pub(super) fn expire_holder_of(&mut self, ordinal: u32) {
         let stock = self.stock;
         if let Some(reservation) =
             stock.seats[ordinal as usize].reservation.and_then(|id| stock.reservations.get(&id))
             && reservation.is_overdue(self.now)
         {
-            self.lapse_of(reservation.buyer);
+            self.expire_all_of(reservation.buyer);
         }
     }
 

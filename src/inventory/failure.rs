@@ -58,7 +58,7 @@ impl Display for Requests<'_> {
 }
 
 /// Answers jobs that ran out of time.
-pub(super) fn give_up_late(id: InventoryId, jobs: Vec<Job>) {
+pub(super) fn answer_late(id: InventoryId, jobs: Vec<Job>) {
     let requests = Requests::of_jobs(&jobs);
     tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch reached its deadline; nothing was done");
     for job in jobs {
@@ -68,7 +68,7 @@ pub(super) fn give_up_late(id: InventoryId, jobs: Vec<Job>) {
 }
 
 /// Answers jobs that lost too often against other instances.
-pub(super) fn give_up_lost(id: InventoryId, jobs: Vec<Job>) {
+pub(super) fn answer_lost(id: InventoryId, jobs: Vec<Job>) {
     let requests = Requests::of_jobs(&jobs);
     tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch failed: other instances were first at every attempt");
     for job in jobs {
@@ -83,7 +83,7 @@ pub(super) fn log_split(id: InventoryId, jobs: &[Job], error: &dyn Display) {
 }
 
 /// Answers jobs that failed.
-pub(super) fn give_up_failed(id: InventoryId, jobs: Vec<Job>, failure: &Failure) {
+pub(super) fn answer_failed(id: InventoryId, jobs: Vec<Job>, failure: &Failure) {
     let (count, requests) = (jobs.len(), Requests::of_jobs(&jobs));
     match failure {
         Failure::Unknown(error) => {

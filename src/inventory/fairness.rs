@@ -36,10 +36,10 @@ pub struct Fairness {
 /// A buyer's account of idle time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Idle {
+pub struct IdleTime {
     /// Milliseconds counted up to `since`, or in total if no reservation is running.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub held_ms: i64,
+    #[serde(rename = "held_ms", skip_serializing_if = "is_zero")]
+    pub counted_ms: i64,
     /// Start of the time not counted yet, while the buyer has reservations.
     #[serde(with = "chrono::serde::ts_microseconds_option", skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime<Utc>>,
@@ -64,7 +64,7 @@ fn is_zero(value: &i64) -> bool {
     *value == 0
 }
 
-impl Idle {
+impl IdleTime {
     /// Returns whether the account is empty.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -74,7 +74,7 @@ impl Idle {
     fn wind(&mut self, now: DateTime<Utc>, until: DateTime<Utc>) {
         let Some(since) = self.since else { return };
         let counted = (now.min(until) - since).num_milliseconds().max(0);
-        self.held_ms += counted;
+        self.counted_ms += counted;
         // The rest below a millisecond is counted next time.
         self.since = Some(if now > until { since.max(now) } else { since + Duration::milliseconds(counted) });
     }
@@ -85,13 +85,13 @@ impl Fairness {
     /// come back. `running` is the latest deadline of the buyer's other reservations.
     pub fn grant(
         &self,
-        mut idle: Idle,
+        mut idle: IdleTime,
         now: DateTime<Utc>,
         running: Option<DateTime<Utc>>,
-    ) -> Result<(Idle, DateTime<Utc>), DateTime<Utc>> {
+    ) -> Result<(IdleTime, DateTime<Utc>), DateTime<Utc>> {
         match idle.cools_until {
             Some(until) if now < until => return Err(until),
-            Some(_) => idle = Idle::default(),
+            Some(_) => idle = IdleTime::default(),
             None => {}
         }
         if let Some(until) = running {
@@ -99,7 +99,7 @@ impl Fairness {
         } else {
             // Used up, but nothing is running or cooling down: the event's budget was larger before.
             if self.is_spent(&idle) {
-                idle = Idle::default();
+                idle = IdleTime::default();
             }
             idle.since = None;
         }
@@ -112,38 +112,38 @@ impl Fairness {
     }
 
     /// Returns the latest deadline that the buyer's reservations can be extended to.
-    pub fn limit(&self, mut idle: Idle, now: DateTime<Utc>, running: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn limit(&self, mut idle: IdleTime, now: DateTime<Utc>, running: DateTime<Utc>) -> DateTime<Utc> {
         idle.wind(now, running);
         self.spent_at(&idle, now)
     }
 
     /// Ends a reservation without a purchase. Returns the new account.
-    pub fn end(&self, mut idle: Idle, life: Life, running: Option<DateTime<Utc>>) -> Idle {
+    pub fn end(&self, mut idle: IdleTime, life: Life, running: Option<DateTime<Utc>>) -> IdleTime {
         let Life { created_at, deadline, ended_at } = life;
         let lasted = ended_at.min(deadline) - created_at;
         if idle.since.is_some() {
             idle.wind(ended_at, running.map_or(deadline, |running| running.max(deadline)));
         } else {
             // The reservation was made while the event had no budget.
-            idle.held_ms += lasted.num_milliseconds().max(0);
+            idle.counted_ms += lasted.num_milliseconds().max(0);
         }
-        idle.held_ms += (DROP_COST - lasted).num_milliseconds().max(0);
+        idle.counted_ms += (DROP_COST - lasted).num_milliseconds().max(0);
         self.stop(idle, ended_at, running)
     }
 
     /// Returns the new account after a paid sale.
-    pub fn sold(now: DateTime<Utc>, running: Option<DateTime<Utc>>) -> Idle {
-        Idle { since: running.map(|_| now), ..Idle::default() }
+    pub fn sold(now: DateTime<Utc>, running: Option<DateTime<Utc>>) -> IdleTime {
+        IdleTime { since: running.map(|_| now), ..IdleTime::default() }
     }
 
     /// Returns the new account after a free sale.
-    pub fn given(&self, mut idle: Idle, life: Life, running: Option<DateTime<Utc>>) -> Idle {
+    pub fn given(&self, mut idle: IdleTime, life: Life, running: Option<DateTime<Utc>>) -> IdleTime {
         idle.wind(life.ended_at, running.map_or(life.deadline, |running| running.max(life.deadline)));
         self.stop(idle, life.ended_at, running)
     }
 
     /// Stops the stopwatch if no reservation is running, and starts the cool-down if the budget is used up.
-    fn stop(&self, mut idle: Idle, now: DateTime<Utc>, running: Option<DateTime<Utc>>) -> Idle {
+    fn stop(&self, mut idle: IdleTime, now: DateTime<Utc>, running: Option<DateTime<Utc>>) -> IdleTime {
         if running.is_some() {
             idle.since.get_or_insert(now);
         } else {
@@ -153,15 +153,15 @@ impl Fairness {
         idle
     }
 
-    fn left(&self, idle: &Idle) -> Duration {
-        self.budget - Duration::milliseconds(idle.held_ms)
+    fn left(&self, idle: &IdleTime) -> Duration {
+        self.budget - Duration::milliseconds(idle.counted_ms)
     }
 
-    fn is_spent(&self, idle: &Idle) -> bool {
+    fn is_spent(&self, idle: &IdleTime) -> bool {
         self.left(idle) < LEAST
     }
 
-    fn spent_at(&self, idle: &Idle, now: DateTime<Utc>) -> DateTime<Utc> {
+    fn spent_at(&self, idle: &IdleTime, now: DateTime<Utc>) -> DateTime<Utc> {
         idle.since.unwrap_or(now) + self.left(idle)
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::broadcast::{
     error::{RecvError, TryRecvError},
 };
 
-pub use super::delta::{Delta, Visible};
+pub use super::delta::{Delta, PublicStatus};
 use super::{
     change::Version,
     desk::Desk,
@@ -51,7 +51,7 @@ pub struct Availability {
     /// The version.
     pub version: i64,
     /// By seat ordinal.
-    pub seats: Vec<Visible>,
+    pub seats: Vec<PublicStatus>,
     /// By area ordinal; zero places if it is not for sale.
     pub areas: Vec<Area>,
     /// Totals. Places that are not for sale count as blocked.
@@ -271,12 +271,12 @@ fn look(stock: &Stock, opened: &[TierId]) -> Availability {
     for (seat, tier) in stock.seats.iter().zip(&seat_tiers) {
         let Some(tier) = tier else {
             counts.blocked += 1;
-            seats.push(Visible::Blocked);
+            seats.push(PublicStatus::Blocked);
             continue;
         };
         *counts.of(seat.status) += 1;
         tiers[usize::from(*tier)].1 += u32::from(seat.status == SeatStatus::Available);
-        seats.push(Visible::of(seat.status));
+        seats.push(PublicStatus::of(seat.status));
     }
     let mut areas = Vec::with_capacity(stock.areas.len());
     for (area, tier) in stock.areas.iter().zip(&area_tiers) {

@@ -153,12 +153,12 @@ impl Hoarding {
 
 /// The places that a source reserved and did not buy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wasted {
+pub(super) struct WastedPlaces {
     places: u32,
     since: DateTime<Utc>,
 }
 
-impl Wasted {
+impl WastedPlaces {
     /// Returns a count of zero.
     pub(super) fn nothing(now: DateTime<Utc>) -> Self {
         Self { places: 0, since: now }
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn wasted_places_decay() {
         let start = DateTime::UNIX_EPOCH;
-        let wasted = Wasted::nothing(start).more(40, start);
+        let wasted = WastedPlaces::nothing(start).more(40, start);
         let after = |minutes| wasted.at(start + Duration::minutes(minutes));
         assert_eq!([0, 29, 30, 60, 180, 1_000_000].map(after), [40, 40, 20, 10, 0, 0]);
         let more = wasted.more(8, start + Duration::minutes(30));

@@ -49,16 +49,16 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use self::transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact};
 pub use self::{
     change::{BuyerTally, Change, Decision},
-    command::{Accessible, BestAvailable, Command, Granted, GrantedCode, Pick, Promised, Refusal},
+    command::{AccessibleParty, BestAvailable, Command, CouponTerms, NewClaim, NewClaimCode, Pick, Refusal},
     decide::decide,
-    fairness::{Fairness, Idle},
+    fairness::{Fairness, IdleTime},
     hoarding::{Caller, Excess, Hoarding, Shares, Source},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
     reserve::{Reserve, reserve},
     restored::leap_versions,
     state::{Area, Counts, Item, Place, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
-    unpaid::Unpaid,
+    unpaid::UnpaidPlaces,
     watch::watch,
 };
 pub(crate) use self::{

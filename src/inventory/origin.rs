@@ -13,7 +13,7 @@ use moka::{ops::compute::Op, sync::Cache};
 
 use super::{
     change::Change,
-    hoarding::{Caller, Shares, Source, Wasted},
+    hoarding::{Caller, Shares, Source, WastedPlaces},
 };
 use crate::{
     app::App,
@@ -30,7 +30,7 @@ const REMEMBERED: Duration = Duration::from_hours(3);
 /// The sources known to this instance.
 pub(crate) struct Origins {
     key: Key,
-    wasted: Cache<Source, Wasted>,
+    wasted: Cache<Source, WastedPlaces>,
 }
 
 impl Origins {
@@ -64,7 +64,7 @@ impl Origins {
                 ReservationState::Converted => self.wasted.invalidate(&source),
                 ReservationState::Released | ReservationState::Expired => {
                     self.wasted.entry(source).and_compute_with(|entry| {
-                        let before = entry.map_or(Wasted::nothing(now), moka::Entry::into_value);
+                        let before = entry.map_or(WastedPlaces::nothing(now), moka::Entry::into_value);
                         Op::Put(before.more(reservation.quantity(), now))
                     });
                 }

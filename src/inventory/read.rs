@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use super::{
     change::Change,
     coupon,
-    fairness::{Fairness, Idle},
+    fairness::{Fairness, IdleTime},
     hoarding::Source,
     origin,
     state::{Area, Buyer, Counts, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
@@ -250,7 +250,7 @@ pub(super) fn snapshot_of(row: reservation::Model) -> Faulty<ReservationSnapshot
 }
 
 fn tally(row: &buyer::Model) -> Tally {
-    let idle = Idle { held_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+    let idle = IdleTime { counted_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
     Tally { taken: unsigned(row.taken), idle }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     PLACES_MAX, Reservation, by_id,
-    command::{Accessible, BestAvailable, Command, Pick, Refusal},
+    command::{AccessibleParty, BestAvailable, Command, Pick, Refusal},
     one,
     origin::caller,
     proof,
@@ -70,7 +70,7 @@ pub(crate) async fn reserve_with(
         wish.opened.clone_from(&opened);
     }
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
-    let command = Command::Reserve { id, caller, pick: input.pick, opened, promised: None };
+    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
     match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
         Err(TransactionError::KeyUsed) => {
             reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into())
@@ -124,7 +124,7 @@ fn validate_wish(wish: &BestAvailable, check: &mut Check) {
     );
     let distinct: BTreeSet<_> = wish.tiers.iter().collect();
     check.that(distinct.len() == wish.tiers.len(), "pick.bestAvailable.tierIds", "names a tier twice");
-    if let Some(Accessible { wheelchair_places, companions }) = wish.accessible {
+    if let Some(AccessibleParty { wheelchair_places, companions }) = wish.accessible {
         let places = "pick.bestAvailable.accessible.wheelchairPlaces";
         let all = "pick.bestAvailable.accessible";
         check.that(wheelchair_places > 0, places, "must be at least 1").that(

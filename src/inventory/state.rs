@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use super::terms::{Terms, TierTerms};
 use super::{
     change::{BuyerTally, Change, Decision},
-    fairness::Idle,
+    fairness::IdleTime,
     hoarding::Source,
-    unpaid::Unpaid,
+    unpaid::UnpaidPlaces,
 };
 
 /// A seat.
@@ -67,8 +67,8 @@ pub struct Item {
     /// Tax contained in price and fee, per place.
     pub tax: i64,
     /// The terms of a coupon's copy, as JSON that the coupon slice reads; `None` for places of an event.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub promised: Option<String>,
+    #[serde(rename = "promised", default, skip_serializing_if = "Option::is_none")]
+    pub coupon_terms: Option<String>,
 }
 
 /// A seat or some places of an area.
@@ -175,7 +175,7 @@ pub struct Tally {
     /// Number of places reserved, being paid or sold.
     pub taken: u32,
     /// The time in which the buyer had reservations without buying.
-    pub idle: Idle,
+    pub idle: IdleTime,
 }
 
 /// Numbers of places by status. They always add up to the capacity.
@@ -207,7 +207,7 @@ pub struct Stock {
     /// Buyers that have places or idle time.
     pub buyers: HashMap<AccountId, Buyer>,
     /// Sources that have unpaid places.
-    pub sources: HashMap<Source, Unpaid>,
+    pub sources: HashMap<Source, UnpaidPlaces>,
     /// Totals over seats and areas.
     pub counts: Counts,
 }
@@ -317,23 +317,23 @@ impl Stock {
     fn forget_reservation(&mut self, id: ReservationId, reservation: Option<&ReservationSnapshot>) {
         self.reservations.remove(&id);
         if let Some(reservation) = reservation {
-            self.discount_source(reservation);
+            self.uncount_source(reservation);
         }
         if let Some(reservation) = reservation
             && let Some(buyer) = self.buyers.get_mut(&reservation.buyer)
         {
             buyer.reservations.remove(&id);
-            self.forget_if_nobody(reservation.buyer);
+            self.remove_if_empty(reservation.buyer);
         }
     }
 
     fn set_tally(&mut self, buyer: AccountId, tally: Tally) {
         self.buyers.entry(buyer).or_default().tally = tally;
-        self.forget_if_nobody(buyer);
+        self.remove_if_empty(buyer);
     }
 
     /// Removes a buyer without any data.
-    fn forget_if_nobody(&mut self, id: AccountId) {
+    fn remove_if_empty(&mut self, id: AccountId) {
         if self.buyers.get(&id).is_some_and(|buyer| *buyer == Buyer::default()) {
             self.buyers.remove(&id);
         }

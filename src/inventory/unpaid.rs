@@ -16,7 +16,7 @@ use super::{
 
 /// The unpaid places of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unpaid {
+pub struct UnpaidPlaces {
     /// Number of places.
     pub places: u32,
     /// Its live reservations.
@@ -34,7 +34,7 @@ impl Stock {
     }
 
     /// Stops counting a reservation.
-    pub(super) fn discount_source(&mut self, reservation: &ReservationSnapshot) {
+    pub(super) fn uncount_source(&mut self, reservation: &ReservationSnapshot) {
         let Some(source) = reservation.source else { return };
         let Some(unpaid) = self.sources.get_mut(&source) else { return };
         if unpaid.reservations.remove(&reservation.id) {
@@ -54,9 +54,9 @@ impl Draft<'_> {
         if self.excess(source, wanted).is_none() {
             return Ok(());
         }
-        self.lapse_source(source);
+        self.expire_source(source);
         if self.excess(source, wanted) == Some(Excess::Crowded) {
-            self.lapse_where(|_| true);
+            self.expire_where(|_| true);
         }
         let Some(excess) = self.excess(source, wanted) else { return Ok(()) };
         let free = self.stock.counts.available + self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
@@ -103,12 +103,12 @@ impl Draft<'_> {
         active.map(|reservation| reservation.deadline)
     }
 
-    fn lapse_source(&mut self, source: Source) {
+    fn expire_source(&mut self, source: Source) {
         let stock = self.stock;
         let Some(unpaid) = stock.sources.get(&source) else { return };
         for reservation in unpaid.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
             if reservation.is_overdue(self.now) {
-                self.lapse_of(reservation.buyer);
+                self.expire_all_of(reservation.buyer);
             }
         }
     }

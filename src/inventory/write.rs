@@ -253,7 +253,7 @@ fn buyers(stock: &Stock, change: &Change) -> Rows {
         .uuid("account_id", change.buyers.iter().map(|buyer| buyer.0.0))
         .int("taken", change.buyers.iter().map(|buyer| buyer.1))
         .int("allowed", change.buyers.iter().map(|buyer| allowed(buyer.1)))
-        .long("held_ms", change.buyers.iter().map(|buyer| buyer.2.held_ms))
+        .long("held_ms", change.buyers.iter().map(|buyer| buyer.2.counted_ms))
         .optional_time("held_since", change.buyers.iter().map(|buyer| buyer.2.since))
         .optional_time("cools_until", change.buyers.iter().map(|buyer| buyer.2.cools_until))
 }

@@ -13,7 +13,7 @@ use crate::{app::App, error::Faulty, store::Tx};
 const FEES: &str = "platform:fees";
 
 /// Books a captured payment: the provider holds the money and owes it to the shop and the platform.
-pub(super) async fn captured_in_tx(
+pub(super) async fn book_capture_in_tx(
     tx: &Tx,
     app: &App,
     order: &order::Model,
@@ -23,7 +23,7 @@ pub(super) async fn captured_in_tx(
 }
 
 /// Books a refund: the reverse of a capture or a part of it.
-pub(super) async fn refunded_in_tx(
+pub(super) async fn book_refund_in_tx(
     tx: &Tx,
     app: &App,
     order: &order::Model,
@@ -33,12 +33,12 @@ pub(super) async fn refunded_in_tx(
 }
 
 /// Books an order fully paid by claims: no money moves, and the shop owes the platform its fee.
-pub(super) async fn given_away_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
+pub(super) async fn book_free_order_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
     post_in_tx(tx, app, order, Cause::Claims { fee: order.fee_minor }).await
 }
 
 /// Books the return of an order, or a part of it, without money, including `fee` of the order's fee.
-pub(super) async fn taken_back_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
+pub(super) async fn book_free_return_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
     let booked = ledger::Entity::find()
         .filter(ledger::Column::OrderId.eq(order.id))
         .filter(ledger::Column::Account.eq(FEES));

@@ -114,7 +114,7 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
     }
     let id = PaymentId(app.clock.new_uuid());
     let begun = if order.total_minor == 0 {
-        sell::give_away(app, &order, (key.clone(), id.0)).await
+        sell::sell_free(app, &order, (key.clone(), id.0)).await
     } else {
         begin(app, &order, &input, (key.clone(), id)).await
     };
@@ -177,7 +177,7 @@ pub async fn cancel(
     id: PaymentId,
 ) -> Result<PaymentResult, Refusal> {
     let order = order_of(app, viewer, token, id).await?;
-    settlement::give_up(app, id).await?;
+    settlement::cancel(app, id).await?;
     Ok(paid(app, order, id).await?)
 }
 

@@ -198,7 +198,7 @@ async fn write(
     }
     save_versioned::<refund::Entity>(&tx, row, refund.version, "refund").await?;
     if state == RefundState::Succeeded {
-        ledger::refunded_in_tx(&tx, app, &order, refund).await?;
+        ledger::book_refund_in_tx(&tx, app, &order, refund).await?;
         observed::record_refund_in_tx(&tx, app, &order, refund).await?;
     }
     outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
@@ -223,7 +223,7 @@ async fn take_back(
     for lines in sorted.chunk_by(|a, b| inventory_of(a) == inventory_of(b)) {
         let places = lines.iter().filter_map(|line| place(line)).collect();
         let Some(inventory) = inventory_of(lines[0]) else { continue };
-        parts.push((inventory, vec![Command::TakeBack { buyer: order.account_id, places }]));
+        parts.push((inventory, vec![Command::ReturnPlaces { buyer: order.account_id, places }]));
     }
     let (order, now) = (order.clone(), app.clock.now());
     let tickets = lines.iter().filter(|line| line.event_id.is_some()).count() as u64;
@@ -245,7 +245,7 @@ async fn take_back(
             }
             match refund {
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
-                None => ledger::taken_back_in_tx(tx, &app, &order, fee).await?,
+                None => ledger::book_free_return_in_tx(tx, &app, &order, fee).await?,
             }
             bound::give_back_in_tx(tx, order.id, now).await
         })

@@ -41,7 +41,7 @@ pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), Tran
 }
 
 /// Marks an order with a total of zero as paid at once.
-pub(super) async fn give_away(
+pub(super) async fn sell_free(
     app: &App,
     order: &order::Model,
     key: IdempotencyClaim,
@@ -81,7 +81,7 @@ async fn paid(
             orders::move_in_tx(tx, &order, OrderState::Paid, now).await?;
             match payment {
                 Some(payment) => move_in_tx(tx, &payment, PaymentState::Capturing, now).await.map(drop)?,
-                None => ledger::given_away_in_tx(tx, &app, &order).await?,
+                None => ledger::book_free_order_in_tx(tx, &app, &order).await?,
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
             issue::issue_in_tx(tx, &claims, now).await?;

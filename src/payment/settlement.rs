@@ -69,15 +69,15 @@ pub async fn settle(app: &App, id: PaymentId) -> Faulty<()> {
 }
 
 /// Settles the payment, and cancels it at the provider if it is undecided there.
-pub(super) async fn give_up(app: &App, id: PaymentId) -> Faulty<()> {
+pub(super) async fn cancel(app: &App, id: PaymentId) -> Faulty<()> {
     settle_or_cancel(app, id, true).await
 }
 
-async fn settle_or_cancel(app: &App, id: PaymentId, give_up: bool) -> Faulty<()> {
+async fn settle_or_cancel(app: &App, id: PaymentId, cancel: bool) -> Faulty<()> {
     for _ in 0..STEPS_MAX {
         let payment = by_id(app, id).await?;
         let before = (payment.state, payment.version);
-        match step(app, &payment, give_up).await {
+        match step(app, &payment, cancel).await {
             // Stale: a concurrent call advanced it; read it again.
             Ok(()) | Err(Fault::Stale(_)) => {}
             Err(fault) => return Err(fault),
@@ -92,11 +92,11 @@ async fn settle_or_cancel(app: &App, id: PaymentId, give_up: bool) -> Faulty<()>
 }
 
 /// Asks the provider one question and commits its answer.
-async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> {
+async fn step(app: &App, payment: &payment::Model, cancel: bool) -> Faulty<()> {
     let provider = &*app.provider;
-    let overdue = give_up || payment.deadline <= app.clock.now();
+    let overdue = cancel || payment.deadline <= app.clock.now();
     let fenced;
-    let payment = if overdue && state::can_be_given_up(payment.state) && payment.provider_ref.is_some() {
+    let payment = if overdue && state::is_cancellable(payment.state) && payment.provider_ref.is_some() {
         fenced = fence(app, payment).await?;
         &fenced
     } else {
@@ -205,7 +205,7 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
     if next == PaymentState::Captured {
         let order = orders::by_id(app, payment.order_id).await?;
-        ledger::captured_in_tx(&tx, app, &order, payment).await?;
+        ledger::book_capture_in_tx(&tx, app, &order, payment).await?;
         observed::record_capture_in_tx(&tx, app, &order, payment).await?;
     }
     outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, payment.order_id.0, now).await?;

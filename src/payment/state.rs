@@ -48,7 +48,7 @@ pub fn has_ended(state: PaymentState) -> bool {
 }
 
 /// Returns whether the payment can be cancelled at the provider: it has an intent and nothing is captured.
-pub fn can_be_given_up(state: PaymentState) -> bool {
+pub fn is_cancellable(state: PaymentState) -> bool {
     matches!(state, PaymentState::Submitted | PaymentState::RequiresAction | PaymentState::Authorised)
 }
 

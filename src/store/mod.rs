@@ -80,7 +80,7 @@ pub struct Store {
     desk: Connections,
     read: Connections,
     /// Counts failures to get a connection in time.
-    starved: Arc<AtomicU64>,
+    acquire_failures: Arc<AtomicU64>,
     /// The results of the last writes.
     health: Arc<Health>,
     /// SQLite's reports about the writer.
@@ -120,7 +120,7 @@ impl Store {
             Some((pool, supervisor)) => PostgresTx::begin(pool, supervisor).await.map(Tx::postgres),
             None => sqlite::begin(connections.as_sqlite(), &self.signals).await.map(Tx::sqlite),
         };
-        begun.inspect_err(|error| self.note_starved(error))
+        begun.inspect_err(|error| self.note_acquire_failure(error))
     }
 
     /// PostgreSQL only: runs a desk's writes and their guard as one statement, which is one transaction.
@@ -130,7 +130,8 @@ impl Store {
         guard: Guard,
     ) -> Result<GuardedWrite, WriteError> {
         let guarded = script.run_behind(guard, &self.desk).await;
-        let guarded = guarded.inspect_err(|error| self.note_starved(error)).map_err(WriteError::of)?;
+        let guarded =
+            guarded.inspect_err(|error| self.note_acquire_failure(error)).map_err(WriteError::of)?;
         outage::note_commit();
         Ok(guarded)
     }
@@ -160,7 +161,7 @@ impl Store {
             Some((pool, supervisor)) => PostgresTx::begin_read(pool, supervisor).await.map(Tx::postgres),
             None => sqlite::begin_read(self.read.as_sqlite()).await.map(Tx::sqlite),
         };
-        begun.inspect_err(|error| self.note_starved(error))
+        begun.inspect_err(|error| self.note_acquire_failure(error))
     }
 
     /// Returns the connections for reads outside of a transaction. No decision may depend on such reads alone.
@@ -184,7 +185,8 @@ impl Store {
             return Ok(None);
         }
         let statement = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
-        let row = self.read.query_one_raw(statement).await.inspect_err(|error| self.note_starved(error))?;
+        let row =
+            self.read.query_one_raw(statement).await.inspect_err(|error| self.note_acquire_failure(error))?;
         row.map(|row| row.try_get("", "now")).transpose()
     }
 
@@ -201,7 +203,7 @@ impl Store {
 
     /// Checks that the database answers.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.read.ping().await.inspect_err(|error| self.note_starved(error))
+        self.read.ping().await.inspect_err(|error| self.note_acquire_failure(error))
     }
 
     /// Closes all connections after running statements have ended. Aborts statements that have not ended within

@@ -137,8 +137,8 @@ impl Store {
             pool.set_connect_options((*pool.connect_options()).clone().create_if_missing(false));
         }
         let (write, read) = (Connections::sqlite(write), Connections::sqlite(read));
-        let (desk, starved) = (write.clone(), Arc::default());
-        Ok(Self { write, desk, read, starved, health, signals, hosts: None, lock: None })
+        let (desk, acquire_failures) = (write.clone(), Arc::default());
+        Ok(Self { write, desk, read, acquire_failures, health, signals, hosts: None, lock: None })
     }
 
     async fn open_postgres(hosts: &Arc<Hosts>, connections: u32) -> Result<Self, DbErr> {
@@ -154,7 +154,7 @@ impl Store {
         let desk = connect(true).await?;
         let health = Arc::new(Health::new());
         let signals = Signals::new(health.clone());
-        let (starved, hosts) = (Arc::default(), Some(hosts.clone()));
-        Ok(Self { write, desk, read, starved, health, signals, hosts, lock: None })
+        let (acquire_failures, hosts) = (Arc::default(), Some(hosts.clone()));
+        Ok(Self { write, desk, read, acquire_failures, health, signals, hosts, lock: None })
     }
 }

@@ -28,14 +28,14 @@ impl Store {
     }
 
     /// Returns how often a transaction or probe got no connection in time.
-    pub fn starved(&self) -> u64 {
-        self.starved.load(Relaxed)
+    pub fn acquire_failures(&self) -> u64 {
+        self.acquire_failures.load(Relaxed)
     }
 
     /// Counts an error that says that no connection was available.
-    pub(super) fn note_starved(&self, error: &DbErr) {
+    pub(super) fn note_acquire_failure(&self, error: &DbErr) {
         if matches!(error, DbErr::ConnectionAcquire(_)) {
-            self.starved.fetch_add(1, Relaxed);
+            self.acquire_failures.fetch_add(1, Relaxed);
         }
     }
 

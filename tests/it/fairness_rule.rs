@@ -263,7 +263,7 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
             caller: Caller::of(BUYER),
             pick: Pick::Seats(vec![seat]),
             opened: vec![],
-            promised: None,
+            coupon_terms: None,
         },
         model.now,
     );
@@ -313,7 +313,7 @@ fn compare(pair: &mut Pair, model: &Model) {
     let latest = model.live.values().map(|known| at(known.deadline)).max();
     let running =
         idle.since.zip(latest).map(|(since, latest)| (at(model.now).min(latest) - since).num_seconds());
-    assert_eq!(idle.held_ms / 1_000 + running.unwrap_or(0).max(0), model.spent, "time spent");
+    assert_eq!(idle.counted_ms / 1_000 + running.unwrap_or(0).max(0), model.spent, "time spent");
     assert!(model.lasted <= BUDGET, "{} seconds without buying", model.lasted);
 }
 
@@ -335,7 +335,7 @@ fn a_budget_that_is_made_smaller_locks_nobody_out() {
         caller: Caller::of(BUYER),
         pick: Pick::Seats(vec![0]),
         opened: Vec::new(),
-        promised: None,
+        coupon_terms: None,
     };
     pair.act(&reserve(1), 0).expect("reserved");
     pair.act(&Command::Expire, RESERVATION_SECONDS).expect("written down");

@@ -23,7 +23,7 @@ const WATCH: &str =
 #[derive(Debug, Default)]
 struct Map {
     version: i64,
-    seats: Vec<feed::Visible>,
+    seats: Vec<feed::PublicStatus>,
     areas: HashMap<u32, u32>,
     snapshots: usize,
 }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all};
 use serde_json::{Value, json};
 use tessera::inventory::{
     self,
-    feed::{self, Availability, Message, Visible},
+    feed::{self, Availability, Message, PublicStatus},
 };
 
 use crate::{
@@ -192,7 +192,7 @@ fn those_who_watch_are_told_nothing_of_hidden_places_until_they_are_shown() {
 #[derive(Clone, Debug, PartialEq)]
 struct Map {
     version: i64,
-    seats: Vec<Visible>,
+    seats: Vec<PublicStatus>,
     areas: Vec<u32>,
 }
 

@@ -144,7 +144,7 @@ impl Sale {
             caller: Caller { source: Some(Self::source(buyer)), ..Caller::of(account) },
             pick: Pick::Admission { area: 0, quantity },
             opened: Vec::new(),
-            promised: None,
+            coupon_terms: None,
         };
         match self.decide(&command, second) {
             Ok(()) => self.plan(id, buyer, second),

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::{count, ordinary, together::Search};
 use crate::{
-    inventory::command::{Accessible, BestAvailable, Refusal},
+    inventory::command::{AccessibleParty, BestAvailable, Refusal},
     venue::hall::{Point, WheelchairPlace, distance},
 };
 
@@ -31,7 +31,7 @@ struct Core {
 pub(super) fn seats(
     search: &Search<'_>,
     wish: &BestAvailable,
-    party: Accessible,
+    party: AccessibleParty,
 ) -> Result<Vec<usize>, Refusal> {
     let wheelchairs = (party.wheelchair_places as usize).max(1);
     let others = (wish.quantity as usize).saturating_sub(wheelchairs + party.companions as usize);

@@ -8,7 +8,7 @@ use super::{
     model::{House, RowOf, SeatOf, State, now, tier},
 };
 use crate::{
-    inventory::command::{Accessible, BestAvailable, Refusal},
+    inventory::command::{AccessibleParty, BestAvailable, Refusal},
     venue::plan::Access,
 };
 
@@ -96,7 +96,7 @@ fn party_is_split_into_few_groups_near_each_other() {
 fn accessible_party_sits_side_by_side() {
     let wish = |wheelchair_places, companions, quantity, split| BestAvailable {
         quantity,
-        accessible: Some(Accessible { wheelchair_places, companions }),
+        accessible: Some(AccessibleParty { wheelchair_places, companions }),
         split,
         ..BestAvailable::default()
     };

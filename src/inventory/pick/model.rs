@@ -198,7 +198,7 @@ fn reservation(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> Rese
         price: 1,
         fee: 0,
         tax: 0,
-        promised: None,
+        coupon_terms: None,
     };
     ReservationSnapshot {
         id,

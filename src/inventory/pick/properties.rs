@@ -9,7 +9,7 @@ use super::{
     model::{House, houses, now, wishes},
 };
 use crate::{
-    inventory::command::{Accessible, BestAvailable, Refusal},
+    inventory::command::{AccessibleParty, BestAvailable, Refusal},
     venue::plan::Access,
 };
 
@@ -145,7 +145,7 @@ proptest! {
         (places, companions) in (1_u32..3, 0_u32..3),
         split in any::<bool>(),
     ) {
-        let party = Accessible { wheelchair_places: places, companions };
+        let party = AccessibleParty { wheelchair_places: places, companions };
         let quantity = wish.quantity.max(places + companions);
         let wish = BestAvailable { quantity, accessible: Some(party), split, ..wish };
         let wanted = |seat: u32| house.is_open(seat) && house.rank(&wish, seat).is_some();

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use self::{model::Model, sources::source_of};
 use super::{
-    Caller, Change, Command, Decision, Fairness, Granted, GrantedCode, Pick, Place, Refusal, Seat, Stock,
+    Caller, Change, Command, Decision, Fairness, NewClaim, NewClaimCode, Pick, Place, Refusal, Seat, Stock,
     Terms, TierTerms, decide,
     state::{Area, Counts},
 };
@@ -34,7 +34,7 @@ enum Step {
     Begin(Index, bool),
     End(Index, bool),
     Sell(Index, bool),
-    TakeBack(Index, bool),
+    ReturnPlaces(Index, bool),
     Claim(u8, bool),
     Expire,
     Wait(i64),
@@ -57,12 +57,12 @@ fn order_of(reservation: ReservationId) -> OrderId {
     OrderId(Uuid::from_u128(reservation.0.as_u128() + 1_000_000))
 }
 
-fn granted(buyer: AccountId, revision: i64) -> Granted {
-    Granted {
+fn new_claim(buyer: AccountId, revision: i64) -> NewClaim {
+    NewClaim {
         id: entity::ClaimId(Uuid::nil()),
         shop: entity::ShopId(Uuid::nil()),
         buyer,
-        code: GrantedCode::Next,
+        code: NewClaimCode::Next,
         revision,
         terms: "".into(),
         face: None,
@@ -138,7 +138,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (which(), right()).prop_map(|(of, right)| Step::Begin(of, right)),
         2 => (which(), right()).prop_map(|(of, right)| Step::End(of, right)),
         4 => (which(), right()).prop_map(|(of, right)| Step::Sell(of, right)),
-        2 => (which(), right()).prop_map(|(of, right)| Step::TakeBack(of, right)),
+        2 => (which(), right()).prop_map(|(of, right)| Step::ReturnPlaces(of, right)),
         2 => (0..5_u8, prop::bool::weighted(0.9)).prop_map(|(buyer, right)| Step::Claim(buyer, right)),
         1 => Just(Step::Expire),
         4 => prop_oneof![3 => 1..RESERVATION_SECONDS / 2, 1 => Just(RESERVATION_SECONDS), 1 => Just(RESERVATION_SECONDS - 1)].prop_map(Step::Wait),
@@ -194,7 +194,7 @@ impl Trial {
             | Step::Begin(..)
             | Step::End(..)
             | Step::Sell(..)
-            | Step::TakeBack(..)
+            | Step::ReturnPlaces(..)
             | Step::Claim(..)
             | Step::Expire => {
                 if let Some(command) = self.command(step) {
@@ -224,7 +224,7 @@ impl Trial {
                     caller: Caller { source: source_of(buyer), ..Caller::of(buyer) },
                     pick: pick.clone(),
                     opened: Vec::new(),
-                    promised: None,
+                    coupon_terms: None,
                 }
             }
             Step::Extend(of, right) => {
@@ -252,16 +252,16 @@ impl Trial {
                 let id = which(of)?;
                 Command::Sell { id, order: order(id, right) }
             }
-            Step::TakeBack(of, right) => {
+            Step::ReturnPlaces(of, right) => {
                 let (buyer, mut place) = self.model.some_sale(*of)?;
                 if !right && let Place::Seat { epoch, .. } = &mut place {
                     *epoch -= 1;
                 }
-                Command::TakeBack { buyer, places: vec![place] }
+                Command::ReturnPlaces { buyer, places: vec![place] }
             }
             Step::Claim(buyer, right) => {
                 let revision = if *right { REVISION } else { REVISION - 1 };
-                Command::Claim(std::sync::Arc::new(granted(account(*buyer), revision)))
+                Command::Claim(std::sync::Arc::new(new_claim(account(*buyer), revision)))
             }
             Step::Expire => Command::Expire,
             Step::Wait(_) | Step::Open(_) | Step::Commit | Step::RollBack => return None,
@@ -366,7 +366,7 @@ fn random_sequences_reach_the_interesting_cases() {
             let command = trial.command(step);
             match command.as_ref().map(|command| decide(&trial.stock, command, trial.now)) {
                 Some(Ok(_)) if matches!(command, Some(Command::Sell { .. })) => sold += 1,
-                Some(Ok(_)) if matches!(command, Some(Command::TakeBack { .. })) => returned += 1,
+                Some(Ok(_)) if matches!(command, Some(Command::ReturnPlaces { .. })) => returned += 1,
                 Some(Err(refusal)) => _ = refused.insert(name(&refusal)),
                 Some(Ok(_)) | None => {}
             }

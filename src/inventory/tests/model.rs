@@ -9,7 +9,7 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 use proptest::sample::Index;
 
 use super::{AREAS, RESERVATION_SECONDS, RESERVATION_SECONDS_MAX, REVISION, SEATS, start};
-use crate::inventory::{Command, Granted, Pick, Place, Refusal, ReservationSnapshot, Stock};
+use crate::inventory::{Command, NewClaim, Pick, Place, Refusal, ReservationSnapshot, Stock};
 
 /// The reservations and sales.
 #[derive(Clone, Debug)]
@@ -116,14 +116,14 @@ impl Model {
                 self.sales.extend(sold);
                 Ok(())
             }
-            Command::TakeBack { buyer, places } => {
+            Command::ReturnPlaces { buyer, places } => {
                 for place in places {
                     let sale = self.sales.iter().position(|sale| sale == &(*buyer, *place));
                     self.sales.remove(sale.ok_or(vec![Refusal::PlacesChanged])?);
                 }
                 Ok(())
             }
-            Command::Claim(granted) => self.claim(granted, now),
+            Command::Claim(new_claim) => self.claim(new_claim, now),
             Command::Expire => Ok(()),
         }
     }
@@ -170,22 +170,22 @@ impl Model {
     }
 
     /// Like a reservation of one place of the first area that is sold at once.
-    fn claim(&mut self, granted: &Granted, now: DateTime<Utc>) -> Result<(), Refusals> {
+    fn claim(&mut self, new_claim: &NewClaim, now: DateTime<Utc>) -> Result<(), Refusals> {
         if !self.open {
             return Err(vec![Refusal::NotOpen]);
         }
         if now >= start() + Duration::days(2) {
             return Err(vec![Refusal::SalesEnded]);
         }
-        if granted.revision != REVISION {
+        if new_claim.revision != REVISION {
             return Err(vec![Refusal::TermsChanged]);
         }
         let place = self.free_admission(0, 1)?;
-        let taken = self.taken(granted.buyer);
+        let taken = self.taken(new_claim.buyer);
         if taken >= self.limit {
             return Err(vec![Refusal::LimitExceeded { limit: self.limit, taken }]);
         }
-        self.sales.push((granted.buyer, place));
+        self.sales.push((new_claim.buyer, place));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::{
     AREAS, SEATS,
     model::{Model, Refusals, Reserved},
 };
-use crate::inventory::{Hoarding, Pick, Place, Refusal, Source, Stock, Unpaid};
+use crate::inventory::{Hoarding, Pick, Place, Refusal, Source, Stock, UnpaidPlaces};
 
 /// Low enough to be reached often: the hall has 22 places for sale.
 const PER_SOURCE: u32 = 8;
@@ -28,7 +28,7 @@ pub(super) fn source_of(buyer: AccountId) -> Option<Source> {
 
 /// The stock's counts per source equal those of its live reservations, overdue or not.
 pub(super) fn agrees(stock: &Stock) {
-    let mut expected: HashMap<Source, Unpaid> = HashMap::new();
+    let mut expected: HashMap<Source, UnpaidPlaces> = HashMap::new();
     for reservation in stock.reservations.values() {
         if let Some(source) = reservation.source {
             let unpaid = expected.entry(source).or_default();

@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
 use tessera::{
     app::App,
-    inventory::{BuyerTally, Change, Idle, Item, Place},
+    inventory::{BuyerTally, Change, IdleTime, Item, Place},
     payment::sandbox,
     store::Connections,
 };
@@ -161,7 +161,7 @@ async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
         .expect("changes");
     let mut seats: HashMap<i64, (String, i64)> = HashMap::new();
     let mut areas: HashMap<i64, (i64, i64)> = HashMap::new();
-    let mut buyers: HashMap<entity::AccountId, (u32, Idle)> = HashMap::new();
+    let mut buyers: HashMap<entity::AccountId, (u32, IdleTime)> = HashMap::new();
     let number = |value: &Value| value.as_i64().expect("a number");
     let first = changes.first().map_or(1, |change| change.version);
     for (expected, change) in (first..).zip(&changes) {
@@ -203,7 +203,7 @@ async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
     }
     let rows = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for row in rows.all(db).await.expect("buyers") {
-        let idle = Idle { held_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+        let idle = IdleTime { counted_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
         let taken = u32::try_from(row.taken).expect("not negative");
         assert_eq!(buyers.remove(&row.account_id), Some((taken, idle)), "the buyer's tally in the log");
     }

@@ -10,7 +10,7 @@ use tessera::{
     error::{Error, Result},
     inventory::{
         self, Pick, Reserve,
-        feed::{self, Visible},
+        feed::{self, PublicStatus},
     },
     order::{self, Checkout, Contact},
     payment::{self, Pay, RefundOrder},
@@ -313,9 +313,9 @@ async fn look(shared: &Shared) {
     let asked = shared.record.ask();
     if let Ok(all) = feed::availability(&shared.apps[0], shared.event.into()).await {
         let sight = |visible| match visible {
-            Visible::Available | Visible::Blocked => Sight::Free,
-            Visible::Reserved => Sight::Held(None),
-            Visible::Sold => Sight::Sold(None),
+            PublicStatus::Available | PublicStatus::Blocked => Sight::Free,
+            PublicStatus::Reserved => Sight::Held(None),
+            PublicStatus::Sold => Sight::Sold(None),
         };
         let seen =
             (0..).zip(&all.seats[..shared.seats]).map(|(seat, visible)| (seat, Act::Seen(sight(*visible))));

@@ -9,7 +9,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tessera::{
     app::App,
-    inventory::{Change, Place, ReservationSnapshot, feed::Visible},
+    inventory::{Change, Place, ReservationSnapshot, feed::PublicStatus},
 };
 
 /// What was true at each version, from the first on.
@@ -22,7 +22,7 @@ pub(crate) struct Log {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// By ordinal.
-    pub(crate) seats: Vec<Visible>,
+    pub(crate) seats: Vec<PublicStatus>,
     /// Places available by ordinal.
     pub(crate) areas: Vec<u32>,
 }
@@ -140,10 +140,10 @@ impl Replay {
 
     fn moment(&self) -> Moment {
         let visible = |status| match status {
-            SeatStatus::Available => Visible::Available,
-            SeatStatus::Reserved | SeatStatus::Paying => Visible::Reserved,
-            SeatStatus::Sold => Visible::Sold,
-            SeatStatus::Blocked => Visible::Blocked,
+            SeatStatus::Available => PublicStatus::Available,
+            SeatStatus::Reserved | SeatStatus::Paying => PublicStatus::Reserved,
+            SeatStatus::Sold => PublicStatus::Sold,
+            SeatStatus::Blocked => PublicStatus::Blocked,
         };
         Moment {
             seats: self.seats.iter().map(|seat| visible(seat.0)).collect(),

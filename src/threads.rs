@@ -29,7 +29,11 @@ impl DedicatedRuntime {
 
     fn build(builder: &mut Builder, name: &'static str) -> Self {
         let runtime = builder.thread_name(name).enable_all().build();
-        Self(runtime.inspect_err(|error| tracing::warn!(%error, name, "cannot create a runtime; its tasks run with the requests")).ok())
+        Self(
+            runtime
+                .inspect_err(|error| tracing::warn!(%error, name, "cannot create a dedicated runtime"))
+                .ok(),
+        )
     }
 
     /// Spawns a task that the tracker waits for.

@@ -226,7 +226,7 @@ impl Desk {
             let begun = Instant::now();
             let outcome = {
                 let mut memory = self.stock.lock().await;
-                let outcome = self.observed(app, &mut memory, batch, rounds == 0).await;
+                let outcome = self.measured_attempt(app, &mut memory, batch, rounds == 0).await;
                 if outcome.is_err() {
                     // Drop the cached stock: it may no longer match the database.
                     *memory = None;
@@ -286,7 +286,7 @@ impl Desk {
 
     /// Runs one attempt with metrics and a trace span.
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 512 jobs")]
-    async fn observed(
+    async fn measured_attempt(
         &self,
         app: &App,
         memory: &mut Option<Stock>,

@@ -46,7 +46,7 @@ pub(super) async fn transact_many(
         if !call.has_time_for(expected, begun) {
             return Err(TransactionError::Fault(call.too_late()));
         }
-        match attempt(app, &transaction, &desks, &mut memories).await {
+        match attempt_once(app, &transaction, &desks, &mut memories).await {
             Ok(AttemptOutcome::Committed(reservations)) => return Ok(reservations),
             Ok(AttemptOutcome::Lost) if lost < ATTEMPTS => lost += 1,
             Ok(AttemptOutcome::Lost | AttemptOutcome::Unknown) => break,
@@ -71,7 +71,7 @@ enum AttemptOutcome {
 }
 
 /// Runs one attempt.
-async fn attempt(
+async fn attempt_once(
     app: &App,
     transaction: &InventoryTransaction,
     desks: &[Arc<Desk>],

@@ -45,7 +45,7 @@ pub enum Message {
 }
 
 /// The availability of an inventory at one version, as a reader sees it. Places that are not for sale to the reader
-/// appear as blocked, whatever their status.
+/// appear as blocked, regardless of their status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// The version.

@@ -46,7 +46,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Creates a caller of which only the account is known.
+    /// Creates a caller with default data except the account.
     pub fn of(buyer: AccountId) -> Self {
         Self { buyer, registered: false, verified_email: false, proven: false, source: None, wasted: 0 }
     }

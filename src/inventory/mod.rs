@@ -77,7 +77,7 @@ use crate::{
     venue,
 };
 
-/// Maximum number of places in one reservation, whatever the event allows.
+/// Maximum number of places in one reservation, regardless of the event's limit.
 pub const PLACES_MAX: usize = 100;
 /// Inventories with overdue reservations that one round of the worker visits.
 const EXPIRE_BATCH: u64 = 200;

@@ -25,7 +25,7 @@ impl<'a> View<'a> {
         self.stock
     }
 
-    /// Returns the tier if the seat can be reserved now, of whatever kind it is.
+    /// Returns the tier if the seat can be reserved now, by an ordinary party or not.
     pub(super) fn open(&self, slot: usize) -> Option<u16> {
         let ordinal = self.hall.ordinal(slot) as usize;
         let tier = self.stock.terms.seat_tiers.get(ordinal).copied().flatten()?;

@@ -43,7 +43,8 @@ impl<'a> Search<'a> {
         self.view.hall
     }
 
-    /// Returns the rank of a seat, 0 for the most wanted, if it is wanted and can be reserved, of whatever kind it is.
+    /// Returns the rank of a seat, 0 for the most wanted, if it is wanted and can be reserved. Wheelchair places and
+    /// companions' seats count, too.
     pub(super) fn rank(&self, slot: usize) -> Option<u64> {
         let is_there = self.is_zone_wanted(self.hall().run_of(slot).zone);
         if is_there { self.wanted_tier(self.view.open(slot)?) } else { None }

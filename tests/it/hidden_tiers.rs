@@ -62,7 +62,7 @@ fn the_public_sees_neither_a_hidden_tier_nor_its_places() {
         let buyer = world.guest().await;
         let held = opener(world, &tier, &buyer).await;
         // Whatever becomes of the places of the hidden row, nobody sees anything of it.
-        let expected = json!({ "capacity": 80, "available": 70, "reserved": 0, "sold": 0, "blocked": 10 });
+        let counts = json!({ "capacity": 80, "available": 70, "reserved": 0, "sold": 0, "blocked": 10 });
         for step in 0..2 {
             let stranger = world.guest().await;
             for token in [None, Some(stranger.as_str()), Some(buyer.as_str()), Some(stage.vendor.as_str())] {
@@ -74,7 +74,7 @@ fn the_public_sees_neither_a_hidden_tier_nor_its_places() {
                 assert_eq!(names(&event["tiers"]), expected, "step {step}");
                 assert_eq!(names(&all["tiers"]), ["Back", "Floor"]);
                 assert_eq!(event["seatsLeft"], 70);
-                for (name, value) in expected.as_object().expect("fields") {
+                for (name, value) in counts.as_object().expect("fields") {
                     assert_eq!(&all[name], value, "{name}");
                 }
                 assert_eq!(all["rows"][0]["statuses"], "XXXXXXXXXX");

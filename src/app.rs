@@ -25,7 +25,7 @@ use crate::{
     payment::{provider::PaymentProvider, sandbox::Sandbox},
     store::Store,
     telemetry::{Figures, Metrics, Security},
-    threads::Threads,
+    threads::DedicatedRuntime,
     ticket::code::{TicketKeys, TicketVerifier},
     venue::SeatMap,
 };
@@ -114,7 +114,7 @@ pub struct Parts {
     pub(crate) origins: Origins,
     pub(crate) proofs: Proofs,
     /// Where sockets are served and watched streams are handed out: thousands of small tasks at a time.
-    crowd: Threads,
+    low_priority: DedicatedRuntime,
     /// Where requests are served.
     home: Handle,
     pub(crate) bus: Bus,
@@ -165,7 +165,7 @@ impl App {
             boards: Boards::default(),
             desks: Desks::default(),
             loads: Semaphore::new(loads_at_once(config.database_connections)),
-            crowd: Threads::crowd("tessera-crowd"),
+            low_priority: DedicatedRuntime::low_priority("tessera-low"),
             home: Handle::current(),
             bus: Bus::new(&store),
             config,
@@ -184,12 +184,12 @@ impl App {
     }
 
     /// Spawns one of many tasks that are not to hold up requests; shutdown waits for it too.
-    pub fn spawn_in_crowd<F>(&self, future: F) -> JoinHandle<F::Output>
+    pub fn spawn_low_priority<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.crowd.spawn(&self.tasks, future)
+        self.low_priority.spawn(&self.tasks, future)
     }
 
     /// Random bytes, fit for secrets.

@@ -1,8 +1,8 @@
-//! Hints between instances: that an inventory has a new version. The change log is the truth; a hint only says when to
-//! look, so it may be lost, come twice, or come late.
+//! Hints between instances that an inventory has a new version. The change log is the truth. A hint only says when to
+//! read it, so hints may be lost, duplicated or late.
 //!
-//! Hints are gathered and sent after the commit, outside its transaction: `NOTIFY` inside it would make all commits of
-//! the database wait for one lock.
+//! Hints are collected and sent after the commit, outside its transaction. A `NOTIFY` inside the transaction would make
+//! all commits of the database wait for one lock.
 
 use std::{
     collections::HashMap,
@@ -21,123 +21,123 @@ use crate::{
     store::{Rows, Store},
 };
 
-/// Between two rounds of sending: what is committed meanwhile is one hint per inventory.
+/// Pause between two rounds of sending. Versions committed meanwhile become one hint per inventory.
 const PACE: Duration = Duration::from_millis(10);
-/// Hints that a listener within the process may lag behind before it is told to look at everything.
+/// Hints that an in-process listener may lag behind before it receives [`BusEvent::Missed`].
 const LAG: usize = 1_024;
-/// `PostgreSQL`'s channel.
+/// PostgreSQL's notification channel.
 const CHANNEL: &str = "tessera_inventory";
 
-/// An inventory has this version, or a later one.
+/// A hint: the inventory has at least this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
-    /// Which inventory.
+    /// The inventory.
     pub(crate) inventory: InventoryId,
     /// The version.
     pub(crate) version: i64,
 }
 
-/// What a listener hears.
+/// An event that a listener receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// A hint.
+pub(crate) enum BusEvent {
+    /// An inventory has a new version.
     Hint(Hint),
-    /// Hints may have been missed: look at everything.
+    /// Hints may have been lost: read the versions of all inventories.
     Missed,
 }
 
-/// What hints travel by. A stream ends when the connection does; listening anew begins with [`Heard::Missed`].
-pub(crate) trait Carrier: Send + Sync {
-    /// Sends the hints to all instances, this one included.
+/// A transport of hints. A stream ends when its connection breaks. Each new stream begins with [`BusEvent::Missed`].
+pub(crate) trait Transport: Send + Sync {
+    /// Sends the hints to all instances, including this one.
     fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>>;
-    /// Hears hints from now on.
-    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>>;
+    /// Returns a stream of the hints from now on.
+    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, BusEvent>>>;
 }
 
-/// Gathers hints and sends them.
+/// Collects hints and sends them.
 pub(crate) struct Bus {
-    carrier: Box<dyn Carrier>,
+    transport: Box<dyn Transport>,
     gathered: Mutex<HashMap<InventoryId, i64>>,
-    some: Notify,
+    pending: Notify,
 }
 
 impl Bus {
-    /// The bus that suits the database: `PostgreSQL` carries hints itself, and on SQLite nobody else is there.
+    /// Creates the bus for the database. PostgreSQL transports hints itself. On SQLite there is only one process.
     pub(crate) fn new(store: &Store) -> Self {
         if store.backend() == DbBackend::Postgres {
-            Self::by(Box::new(Postgres(store.clone())))
+            Self::with_transport(Box::new(Postgres(store.clone())))
         } else {
-            Self::by(Box::new(InProcess(broadcast::Sender::new(LAG))))
+            Self::with_transport(Box::new(InProcess(broadcast::Sender::new(LAG))))
         }
     }
 
-    fn by(carrier: Box<dyn Carrier>) -> Self {
-        Self { carrier, gathered: Mutex::default(), some: Notify::new() }
+    fn with_transport(transport: Box<dyn Transport>) -> Self {
+        Self { transport, gathered: Mutex::default(), pending: Notify::new() }
     }
 
-    /// Tells the other instances soon. Never waits.
+    /// Queues a hint for all instances. Never waits.
     pub(crate) fn announce(&self, inventory: InventoryId, version: i64) {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let known = gathered.entry(inventory).or_insert(version);
         *known = version.max(*known);
         drop(gathered);
-        self.some.notify_one();
+        self.pending.notify_one();
     }
 
-    /// Waits for hints and sends what was gathered. Hints that cannot be sent are dropped: the log is looked at anyway.
+    /// Waits for hints and sends those collected. Drops hints that cannot be sent: instances also poll the versions.
     pub(crate) async fn send(&self) -> Faulty<()> {
-        self.some.notified().await;
+        self.pending.notified().await;
         let hints: Vec<Hint> = {
             let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
             gathered.drain().map(|(inventory, version)| Hint { inventory, version }).collect()
         };
-        let sent = if hints.is_empty() { Ok(()) } else { self.carrier.send(hints).await };
+        let sent = if hints.is_empty() { Ok(()) } else { self.transport.send(hints).await };
         tokio::time::sleep(PACE).await;
         sent
     }
 
-    /// Hears what all instances announce from now on.
-    pub(crate) async fn listen(&self) -> Faulty<BoxStream<'static, Heard>> {
-        self.carrier.listen().await
+    /// Returns a stream of the announcements of all instances from now on.
+    pub(crate) async fn listen(&self) -> Faulty<BoxStream<'static, BusEvent>> {
+        self.transport.listen().await
     }
 }
 
-/// Within one process.
+/// The transport within one process.
 struct InProcess(broadcast::Sender<Hint>);
 
-impl Carrier for InProcess {
+impl Transport for InProcess {
     fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>> {
         for hint in hints {
-            // Nobody listening is no fault.
+            // An error means that nobody listens.
             let _ = self.0.send(hint);
         }
         Box::pin(async { Ok(()) })
     }
 
-    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>> {
+    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, BusEvent>>> {
         let hints = self.0.subscribe();
-        let heard = stream::unfold(hints, |mut hints| async move {
+        let events = stream::unfold(hints, |mut hints| async move {
             match hints.recv().await {
-                Ok(hint) => Some((Heard::Hint(hint), hints)),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some((Heard::Missed, hints)),
+                Ok(hint) => Some((BusEvent::Hint(hint), hints)),
+                Err(broadcast::error::RecvError::Lagged(_)) => Some((BusEvent::Missed, hints)),
                 Err(broadcast::error::RecvError::Closed) => None,
             }
         });
-        Box::pin(async move { Ok(from_a_look_at_everything(heard)) })
+        Box::pin(async move { Ok(starting_with_missed(events)) })
     }
 }
 
-/// By `LISTEN` and `NOTIFY`.
+/// The transport by `LISTEN` and `NOTIFY`.
 struct Postgres(Store);
 
-impl Carrier for Postgres {
+impl Transport for Postgres {
     fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>> {
         const NOTIFY: &str = "SELECT pg_notify($1, r.hint) FROM {rows} AS r";
         let rows = Rows::default().text("hint", hints.iter().map(write));
         Box::pin(async move { Ok(self.0.ask(rows, NOTIFY, vec![CHANNEL.into()]).await?) })
     }
 
-    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, Heard>>> {
+    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, BusEvent>>> {
         Box::pin(async {
             let moved = self.0.moved();
             let listener = self
@@ -145,22 +145,22 @@ impl Carrier for Postgres {
                 .listen(CHANNEL)
                 .await
                 .map_err(|error| Fault::from(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))?;
-            let heard = stream::unfold(listener, |mut listener| async move {
-                // None: the connection is lost, and hints with it.
-                let heard = read(&listener.next().await?).map_or(Heard::Missed, Heard::Hint);
-                Some((heard, listener))
+            let events = stream::unfold(listener, |mut listener| async move {
+                // `None`: the connection is lost, and hints with it.
+                let event = read(&listener.next().await?).map_or(BusEvent::Missed, BusEvent::Hint);
+                Some((event, listener))
             });
-            // Nothing more is said at a server that is no longer the primary.
-            Ok(from_a_look_at_everything(heard.take_until(moved)))
+            // Stop listening to a server that is no longer the primary.
+            Ok(starting_with_missed(events.take_until(moved)))
         })
     }
 }
 
-/// Whoever begins to listen does not know what was said before.
-fn from_a_look_at_everything(
-    heard: impl futures_util::Stream<Item = Heard> + Send + 'static,
-) -> BoxStream<'static, Heard> {
-    stream::once(async { Heard::Missed }).chain(heard).boxed()
+/// Prepends [`BusEvent::Missed`]: a new listener does not know the earlier hints.
+fn starting_with_missed(
+    events: impl futures_util::Stream<Item = BusEvent> + Send + 'static,
+) -> BoxStream<'static, BusEvent> {
+    stream::once(async { BusEvent::Missed }).chain(events).boxed()
 }
 
 fn write(hint: &Hint) -> String {
@@ -189,30 +189,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_latest_version_of_each_inventory_is_told_once() {
-        let bus = Bus::by(Box::new(InProcess(broadcast::Sender::new(LAG))));
-        let mut heard = bus.listen().await.expect("listening");
-        assert_eq!(heard.next().await, Some(Heard::Missed), "nobody knows what was before");
+    async fn latest_version_of_each_inventory_is_sent_once() {
+        let bus = Bus::with_transport(Box::new(InProcess(broadcast::Sender::new(LAG))));
+        let mut events = bus.listen().await.expect("listening");
+        assert_eq!(
+            events.next().await,
+            Some(BusEvent::Missed),
+            "a new listener has missed the earlier hints"
+        );
         bus.announce(hint(1, 0).inventory, 5);
         bus.announce(hint(2, 0).inventory, 1);
         bus.announce(hint(1, 0).inventory, 4);
         bus.send().await.expect("sent");
-        let mut told = [heard.next().await, heard.next().await];
-        told.sort_by_key(|heard| match heard {
-            Some(Heard::Hint(hint)) => hint.inventory.0.as_u128(),
+        let mut events = [events.next().await, events.next().await];
+        events.sort_by_key(|event| match event {
+            Some(BusEvent::Hint(hint)) => hint.inventory.0.as_u128(),
             _ => 0,
         });
-        assert_eq!(told, [Some(Heard::Hint(hint(1, 5))), Some(Heard::Hint(hint(2, 1)))]);
+        assert_eq!(events, [Some(BusEvent::Hint(hint(1, 5))), Some(BusEvent::Hint(hint(2, 1)))]);
     }
 
     #[tokio::test]
-    async fn a_listener_that_lags_is_told_to_look_at_everything() {
-        let bus = Bus::by(Box::new(InProcess(broadcast::Sender::new(1))));
-        let mut heard = bus.listen().await.expect("listening");
-        heard.next().await;
+    async fn lagging_listener_receives_missed() {
+        let bus = Bus::with_transport(Box::new(InProcess(broadcast::Sender::new(1))));
+        let mut events = bus.listen().await.expect("listening");
+        events.next().await;
         bus.announce(hint(1, 0).inventory, 1);
         bus.announce(hint(2, 0).inventory, 1);
         bus.send().await.expect("sent");
-        assert_eq!(heard.next().await, Some(Heard::Missed));
+        assert_eq!(events.next().await, Some(BusEvent::Missed));
     }
 }

@@ -75,8 +75,8 @@ impl Clock {
     pub fn observe(&self, asked: Asked, database: DateTime<Utc>) -> TimeDelta {
         match &*self.0 {
             Source::Database { skew, offset } => {
-                let told = database.timestamp_micros();
-                let (least, most) = (told - machine_micros() - skew, told - asked.0);
+                let reported = database.timestamp_micros();
+                let (least, most) = (reported - machine_micros() - skew, reported - asked.0);
                 let old = offset.load(Relaxed);
                 let new = old.clamp(least.min(most), most);
                 offset.store(new, Relaxed);

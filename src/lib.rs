@@ -60,7 +60,7 @@
 //!
 //! # Lock order
 //!
-//! Stocks of several inventories are locked in ascending order of ids (`inventory/across.rs`); in a transaction the
+//! Stocks of several inventories are locked in ascending order of ids (`inventory/multi_inventory.rs`); in a transaction the
 //! inventories' rows come first, then the order, then the payment or the tickets.
 //!
 //! # Words

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The exit code of a server that was told twice to stop.
+/// Exit code after a second stop signal.
 const CUT_SHORT: i32 = 130;
 
 /// Sells coupons and event tickets in real time through GraphQL.
@@ -213,7 +213,7 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     if let Some(metrics) = &metrics {
         config.telemetry.metrics_listen = Some(metrics.local_addr()?);
     }
-    // Handlers stand before anybody is told that the server is ready, or waits for its database.
+    // Install the handlers before the server reports that it is ready or waits for its database.
     let mut signals = Signals::new()?;
     let opening = http::serve_while_starting(&listener, &config, server::open(config.clone()));
     let app = tokio::select! {
@@ -229,7 +229,7 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     welcome(&app).await?;
     worker::start(&app);
     let stop = CancellationToken::new();
-    let told_twice = async {
+    let stopped_twice = async {
         signals.next().await;
         stop.cancel();
         signals.next().await;
@@ -241,9 +241,9 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     };
     tokio::select! {
         () = Box::pin(serving) => Ok(()),
-        () = told_twice => {
+        () = stopped_twice => {
             // Nothing that was committed is lost; answers are.
-            say_error("told twice to stop: ending at once");
+            say_error("second stop signal: exiting at once");
             process::exit(CUT_SHORT)
         }
     }

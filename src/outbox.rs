@@ -1,10 +1,10 @@
-//! Committed facts, written in the transaction that made them true, and read in the order of their commits.
+//! The outbox: committed facts, written in the transaction that made them true, and read in commit order.
 //!
-//! A fact is a kind and an id, never a copy: whoever is interested reads the object as it is then. Every instance tails
-//! the outbox and tells its own listeners, so a fact reaches those who watch on any instance.
+//! A fact is a kind and an id, never a copy. Its readers read the current state of the object. Every instance tails the
+//! outbox and notifies its own listeners, so a fact reaches the clients of all instances.
 //!
-//! A fact is told to those who listen to its subject, and to nobody else: with ten thousand bags watched, a change of one
-//! wakes one. What a listener is told while it is busy is one, so nobody lags.
+//! A fact wakes only the listeners of its subject: with ten thousand watched bags, a change of one wakes one.
+//! Notifications that arrive while a listener is busy are merged into one, so no listener lags.
 
 use std::{
     collections::HashMap,
@@ -28,38 +28,38 @@ use crate::{
     telemetry::log_fault,
 };
 
-/// Facts read at once.
+/// Facts read per query.
 const BATCH: u64 = 500;
-/// How long facts are kept, in days.
+/// Retention of facts in days.
 const KEPT_DAYS: i64 = 7;
-/// How often the tail looks, when nobody wakes it.
+/// Poll interval of the tail if no commit wakes it.
 const POLL: Duration = Duration::from_millis(500);
 
-/// What happened.
+/// The kind of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// An order changed its state, or a payment or refund of it did.
+    /// An order changed its state, or one of its payments or refunds did.
     OrderChanged,
-    /// A ticket was issued, used, or made void.
+    /// A ticket was issued, used or voided.
     TicketChanged,
-    /// What an account has in its bag changed: a claim, or a ticket.
+    /// An account's bag changed: a claim or a ticket.
     BagChanged,
-    /// A claim of a coupon was made, or changed its state.
+    /// A claim of a coupon was created or changed its state.
     CouponChanged,
 }
 
-/// Where listeners wait.
+/// The listeners of this instance.
 #[derive(Debug, Default)]
 pub struct Outbox {
     routes: Routes,
     wake: Notify,
 }
 
-/// Who listens, by subject.
+/// Channels to the listeners, by subject.
 #[derive(Clone, Debug, Default)]
 struct Routes(Arc<Mutex<HashMap<Uuid, watch::Sender<()>>>>);
 
-/// Hears that something happened to one object.
+/// Receives notifications about one object.
 #[derive(Debug)]
 pub struct Listener {
     subject: Uuid,
@@ -67,10 +67,10 @@ pub struct Listener {
     routes: Routes,
 }
 
-/// How far the tail has read: on PostgreSQL the writing transaction's number comes first, because positions are not
-/// given in the order of commits.
+/// The read position of the tail. On PostgreSQL the writing transaction's number comes first, because positions are not
+/// assigned in commit order.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
-struct Mark {
+struct Cursor {
     transaction: i64,
     position: i64,
 }
@@ -83,18 +83,18 @@ struct Row {
 }
 
 impl Outbox {
-    /// Listens to what is told of the object from now on.
+    /// Listens to facts about the object from now on.
     pub fn listen(&self, subject: Uuid) -> Listener {
         let live = self.routes.open().entry(subject).or_default().subscribe();
         Listener { subject, live, routes: self.routes.clone() }
     }
 
-    /// How many objects are listened to.
+    /// Returns the number of objects with listeners.
     pub fn listened(&self) -> usize {
         self.routes.open().len()
     }
 
-    /// Makes the tail look at once, after a commit that wrote facts.
+    /// Makes the tail read at once, after a commit that wrote facts.
     pub fn wake(&self) {
         self.wake.notify_one();
     }
@@ -105,7 +105,7 @@ impl Routes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, subjects: &[Uuid]) {
+    fn notify(&self, subjects: &[Uuid]) {
         let routes = self.open();
         for listeners in subjects.iter().filter_map(|subject| routes.get(subject)) {
             listeners.send_replace(());
@@ -114,7 +114,7 @@ impl Routes {
 }
 
 impl Listener {
-    /// Waits until the object may have changed and has to be read again. `false`: nothing more is told.
+    /// Waits until the object may have changed and must be read again. Returns `false` if no more notifications follow.
     pub async fn changed(&mut self) -> bool {
         self.live.changed().await.is_ok()
     }
@@ -123,7 +123,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let mut routes = self.routes.open();
-        // This one's own receiver is still there; whoever wants another takes it under the same lock.
+        // This listener's own receiver still counts. New listeners subscribe under the same lock.
         if routes.get(&self.subject).is_some_and(|listeners| listeners.receiver_count() <= 1) {
             routes.remove(&self.subject);
         }
@@ -131,7 +131,7 @@ impl Drop for Listener {
 }
 
 impl Kind {
-    /// As it is written down.
+    /// Returns the kind's name in the database.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OrderChanged => "order_changed",
@@ -142,7 +142,7 @@ impl Kind {
     }
 }
 
-/// Writes a fact beside what makes it true.
+/// Writes a fact in the transaction that makes it true.
 pub async fn record_in_tx(tx: &Tx, kind: Kind, subject: Uuid, now: DateTime<Utc>) -> Faulty<()> {
     let row = ActiveModel {
         position: NotSet,
@@ -154,7 +154,7 @@ pub async fn record_in_tx(tx: &Tx, kind: Kind, subject: Uuid, now: DateTime<Utc>
     Ok(())
 }
 
-/// Writes a fact about each of the subjects beside what makes them true.
+/// Writes a fact about each of the subjects in the transaction that makes them true.
 pub(crate) async fn record_all_in_tx(
     tx: &Tx,
     kind: Kind,
@@ -169,17 +169,17 @@ pub(crate) async fn record_all_in_tx(
     Ok(())
 }
 
-/// Tells the facts committed from now on, until shutdown.
+/// Notifies listeners of the facts committed from now on, until shutdown.
 pub async fn tail(app: App) {
-    let mut mark: Option<Mark> = None;
+    let mut cursor: Option<Cursor> = None;
     loop {
         // Registered before reading, so that no wake-up between the two is lost.
         let woken = app.outbox.wake.notified();
-        match read(&app, mark).await {
+        match read(&app, cursor).await {
             Ok((next, subjects)) => {
                 let full = subjects.len() as u64 == BATCH;
-                mark = Some(next);
-                app.outbox.routes.tell(&subjects);
+                cursor = Some(next);
+                app.outbox.routes.notify(&subjects);
                 if full {
                     continue;
                 }
@@ -194,54 +194,55 @@ pub async fn tail(app: App) {
     }
 }
 
-/// Forgets old facts; says how many.
+/// Deletes old facts. Returns their number.
 pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
     let before = now - chrono::Duration::days(KEPT_DAYS);
     Ok(Entity::delete_many().filter(Column::At.lt(before)).exec(tx).await?.rows_affected)
 }
 
-/// What the facts after the mark are about, and the new mark. Without a mark, the end of what is there.
-async fn read(app: &App, mark: Option<Mark>) -> Faulty<(Mark, Vec<Uuid>)> {
-    let rows = match (mark, app.store.backend()) {
+/// Returns the new cursor and the subjects of the facts after `cursor`. Without a cursor, returns the current end.
+async fn read(app: &App, cursor: Option<Cursor>) -> Faulty<(Cursor, Vec<Uuid>)> {
+    let rows = match (cursor, app.store.backend()) {
         (None, backend) => return Ok((end(app, backend).await?, Vec::new())),
-        (Some(mark), DbBackend::Postgres) => read_postgres(app, mark).await?,
-        (Some(mark), _) => read_sqlite(app, mark).await?,
+        (Some(cursor), DbBackend::Postgres) => read_postgres(app, cursor).await?,
+        (Some(cursor), _) => read_sqlite(app, cursor).await?,
     };
     let next = rows
         .last()
-        .map(|row| Mark { transaction: row.transaction, position: row.position })
-        .or(mark)
+        .map(|row| Cursor { transaction: row.transaction, position: row.position })
+        .or(cursor)
         .unwrap_or_default();
     Ok((next, rows.iter().map(|row| row.subject).collect()))
 }
 
-async fn end(app: &App, backend: DbBackend) -> Faulty<Mark> {
+async fn end(app: &App, backend: DbBackend) -> Faulty<Cursor> {
     let sql = if backend == DbBackend::Postgres {
-        // Everything older than the oldest transaction still in progress is told already or never will be.
+        // Facts of transactions older than the oldest running one are either read already or never will be.
         "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction, \
          9223372036854775807 AS position"
     } else {
         "SELECT 0 AS \"transaction\", coalesce(max(position), 0) AS position FROM outbox"
     };
-    let mark = Mark::find_by_statement(Statement::from_string(backend, sql)).one(app.store.read()).await?;
-    Ok(mark.unwrap_or_default())
+    let cursor =
+        Cursor::find_by_statement(Statement::from_string(backend, sql)).one(app.store.read()).await?;
+    Ok(cursor.unwrap_or_default())
 }
 
-/// Rows of transactions that are older than any still in progress: no row can appear before them any more.
-async fn read_postgres(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
+/// Reads facts of transactions that are older than all running ones. No fact can still appear before them.
+async fn read_postgres(app: &App, cursor: Cursor) -> Faulty<Vec<Row>> {
     let sql = "SELECT transaction::text::bigint AS transaction, position, subject FROM outbox \
                WHERE (transaction, position) > ($1::text::xid8, $2) \
                AND transaction < pg_snapshot_xmin(pg_current_snapshot()) \
                ORDER BY transaction, position LIMIT $3";
-    let values = [mark.transaction.to_string().into(), mark.position.into(), BATCH.into()];
+    let values = [cursor.transaction.to_string().into(), cursor.position.into(), BATCH.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     Ok(Row::find_by_statement(statement).all(app.store.read()).await?)
 }
 
-/// SQLite has one writer: positions are given in the order of commits.
-async fn read_sqlite(app: &App, mark: Mark) -> Faulty<Vec<Row>> {
+/// Reads the facts after the cursor. SQLite has one writer, so positions follow commit order.
+async fn read_sqlite(app: &App, cursor: Cursor) -> Faulty<Vec<Row>> {
     let rows: Vec<Model> = Entity::find()
-        .filter(Column::Position.gt(mark.position))
+        .filter(Column::Position.gt(cursor.position))
         .order_by_asc(Column::Position)
         .limit(BATCH)
         .all(app.store.read())
@@ -255,23 +256,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_fact_wakes_those_who_listen_to_its_subject_and_is_told_once() {
+    async fn fact_wakes_the_listeners_of_its_subject_once() {
         let outbox = Outbox::default();
         let [one, other] = [1, 2].map(Uuid::from_u128);
         let (mut first, mut second, mut third) =
             (outbox.listen(one), outbox.listen(one), outbox.listen(other));
-        outbox.routes.tell(&[one, Uuid::from_u128(3), one, one]);
+        outbox.routes.notify(&[one, Uuid::from_u128(3), one, one]);
         assert!(first.changed().await && second.changed().await);
         for quiet in [&mut first, &mut third] {
             assert!(
                 futures_util::FutureExt::now_or_never(quiet.changed()).is_none(),
-                "told once, and no other"
+                "one notification, for this subject only"
             );
         }
         assert_eq!(outbox.listened(), 2);
         drop(first);
-        assert_eq!(outbox.listened(), 2, "somebody else listens to the same");
+        assert_eq!(outbox.listened(), 2, "another listener of the same subject");
         drop((second, third));
-        assert_eq!(outbox.listened(), 0, "nothing is kept for nobody");
+        assert_eq!(outbox.listened(), 0, "no route is left");
     }
 }

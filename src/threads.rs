@@ -1,4 +1,4 @@
-//! Threads apart from those that serve requests, for work that must not wait behind them, or they behind it.
+//! Runtimes with their own threads, for work that must not delay requests or be delayed by them.
 
 use std::future::Future;
 
@@ -8,48 +8,52 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-/// How far the threads of a crowd stand back: a third of the processor's time where others want it too.
-const CROWD_NICENESS: i32 = 5;
+/// Niceness of low-priority threads: under load they get about a third of the processor time.
+const LOW_PRIORITY_NICENESS: i32 = 5;
 
-/// Threads of their own, or those of the caller where none can be had.
+/// A runtime with its own threads. If it cannot be created, its tasks run on the caller's runtime.
 #[derive(Debug)]
-pub(crate) struct Threads(Option<Runtime>);
+pub(crate) struct DedicatedRuntime(Option<Runtime>);
 
-impl Threads {
-    /// Threads for few tasks that are waited for.
-    pub(crate) fn few(name: &'static str) -> Self {
+impl DedicatedRuntime {
+    /// Creates a runtime for a few tasks that other tasks wait for.
+    pub(crate) fn small(name: &'static str) -> Self {
         Self::build(Builder::new_multi_thread().worker_threads(cores().div_ceil(4)), name)
     }
 
-    /// Threads for many tasks that can wait: where the processor is wanted by others, these get less of it. (Only on
-    /// Linux, where a thread has a niceness of its own.)
-    pub(crate) fn crowd(name: &'static str) -> Self {
-        Self::build(Builder::new_multi_thread().worker_threads(cores()).on_thread_start(stand_back), name)
+    /// Creates a runtime for many tasks that can wait. Under load its threads get less processor time than others.
+    /// (Only on Linux, where each thread has its own niceness.)
+    pub(crate) fn low_priority(name: &'static str) -> Self {
+        Self::build(Builder::new_multi_thread().worker_threads(cores()).on_thread_start(lower_priority), name)
     }
 
     fn build(builder: &mut Builder, name: &'static str) -> Self {
-        let threads = builder.thread_name(name).enable_all().build();
-        Self(threads.inspect_err(|error| tracing::warn!(%error, name, "no threads of their own")).ok())
+        let runtime = builder.thread_name(name).enable_all().build();
+        Self(
+            runtime
+                .inspect_err(|error| tracing::warn!(%error, name, "cannot create a dedicated runtime"))
+                .ok(),
+        )
     }
 
-    /// Spawns a task on them that the tracker waits for.
+    /// Spawns a task that the tracker waits for.
     pub(crate) fn spawn<F>(&self, tasks: &TaskTracker, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match &self.0 {
-            Some(threads) => tasks.spawn_on(future, threads.handle()),
+            Some(runtime) => tasks.spawn_on(future, runtime.handle()),
             None => tasks.spawn(future),
         }
     }
 }
 
-impl Drop for Threads {
+impl Drop for DedicatedRuntime {
     fn drop(&mut self) {
-        if let Some(threads) = self.0.take() {
-            // Their tasks have ended, or shutdown has cut them off; waiting is not possible here.
-            threads.shutdown_background();
+        if let Some(runtime) = self.0.take() {
+            // Its tasks have ended, or shutdown has aborted them. Blocking is not possible here.
+            runtime.shutdown_background();
         }
     }
 }
@@ -59,11 +63,11 @@ fn cores() -> usize {
 }
 
 #[cfg(target_os = "linux")]
-fn stand_back() {
-    if let Err(error) = rustix::process::nice(CROWD_NICENESS) {
-        tracing::warn!(%error, "a thread cannot stand back");
+fn lower_priority() {
+    if let Err(error) = rustix::process::nice(LOW_PRIORITY_NICENESS) {
+        tracing::warn!(%error, "cannot lower a thread's priority");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn stand_back() {}
+fn lower_priority() {}

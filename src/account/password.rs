@@ -78,7 +78,7 @@ pub(super) fn try_new(text: String, email: &str, path: &str) -> Faulty<NewPasswo
 /// The hash to store.
 pub(super) async fn hash(app: &App, viewer: &Viewer, password: NewPassword) -> Faulty<String> {
     let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
-    passwords.hash(password, app.random()).await.map_err(|fault| told(app, fault))
+    passwords.hash(password, app.random()).await.map_err(|fault| to_fault(app, fault))
 }
 
 /// The account, if the password is its own. No account takes as long as a wrong password.
@@ -90,11 +90,11 @@ pub(super) async fn matches(
 ) -> Faulty<Option<account::Model>> {
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
-    let good = passwords.verify(password, stored).await.map_err(|fault| told(app, fault))?;
+    let good = passwords.verify(password, stored).await.map_err(|fault| to_fault(app, fault))?;
     Ok(account.filter(|_| good))
 }
 
-fn told(app: &App, fault: PasswordFault) -> Fault {
+fn to_fault(app: &App, fault: PasswordFault) -> Fault {
     match fault {
         PasswordFault::Busy => Fault::Overloaded { retry_after_ms: app.jitter(BUSY_MS.0, BUSY_MS.1) },
         broken @ PasswordFault::Broken(_) => Fault::internal(broken),

@@ -25,7 +25,7 @@ use crate::{
     category,
     error::{Error, Fault, Faulty, Result},
     event,
-    inventory::{self, Beside, Reservation, Reserve, deal::Companion},
+    inventory::{self, Reservation, Reserve, ReserveOptions, transaction::Companion},
 };
 
 /// Why places were not reserved with an access code.
@@ -55,8 +55,8 @@ pub async fn reserve(
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
     let Opened { claim, tiers } = opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
     let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
-    let beside = Beside { opened: tiers, companion: trace, proof };
-    match inventory::reserve_with(app, viewer, input, beside).await {
+    let options = ReserveOptions { opened: tiers, companion: trace, proof };
+    match inventory::reserve_with(app, viewer, input, options).await {
         // Given away, given back or refunded at the same moment: say which.
         Err(Error::Fault(Fault::Stale(_))) => {
             opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
@@ -84,8 +84,11 @@ pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -
 /// was looked at.
 fn trace(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion {
     let (id, epoch) = (claim.id, claim.epoch);
-    Box::new(move |tx, held| {
-        let is_needed = held.iter().flat_map(|held| &held.items).any(|item| opened.contains(&item.tier));
+    Box::new(move |tx, reservations| {
+        let is_needed = reservations
+            .iter()
+            .flat_map(|reservation| &reservation.items)
+            .any(|item| opened.contains(&item.tier));
         Box::pin(async move {
             if !is_needed {
                 return Ok(());

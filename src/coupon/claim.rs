@@ -25,8 +25,8 @@ use crate::{
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
-        self, Command, GrantedCode, Pick, Place, Reservation,
-        deal::{Companion, Deal, NoDeal, transact},
+        self, Command, NewClaimCode, Pick, Place, Reservation,
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     outbox,
     page::{self, Page, Window},
@@ -126,31 +126,31 @@ pub(super) async fn grant(
     let id = ClaimId(app.clock.new_uuid());
     let row = promise.made_out(app, id, wish.buyer);
     let code = match (wish.code, promise.coupon.codes) {
-        (Some(code), _) => GrantedCode::Listed(code.into_string()),
-        (None, CodeSource::Generated) => GrantedCode::Made(row.code.clone()),
-        (None, CodeSource::Uploaded) => GrantedCode::Next,
+        (Some(code), _) => NewClaimCode::Listed(code.into_string()),
+        (None, CodeSource::Generated) => NewClaimCode::Made(row.code.clone()),
+        (None, CodeSource::Uploaded) => NewClaimCode::Next,
     };
     // Which one of the list it became was decided in the commit.
-    let is_known = matches!(code, GrantedCode::Made(_));
+    let is_known = matches!(code, NewClaimCode::Made(_));
     let command = Command::Claim(Arc::new(promise.granted(&row, code)));
     let key_claim = wish.key.clone().map(|key| (key, id.0));
-    let legs = vec![(promise.coupon.id.into(), vec![command])];
-    match transact(app, Deal { legs, companion: None, key: key_claim }).await {
+    let parts = vec![(promise.coupon.id.into(), vec![command])];
+    match transact(app, InventoryTransaction { parts, companion: None, key: key_claim }).await {
         Ok(_) => {
             app.outbox.wake();
             Ok(Some(if is_known { row } else { by_id(app, id).await? }))
         }
-        Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => {
+        Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
             promise::forget(app, promise.coupon.id);
             Ok(None)
         }
-        Err(NoDeal::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
-        Err(NoDeal::KeyUsed) => {
+        Err(TransactionError::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
+        Err(TransactionError::KeyUsed) => {
             let key = wish.key.ok_or_else(Fault::unavailable)?;
             let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
             replayed(app, wish.buyer, subject).await.map(Some)
         }
-        Err(NoDeal::Fault(fault)) => Err(fault.into()),
+        Err(TransactionError::Fault(fault)) => Err(fault.into()),
     }
 }
 
@@ -172,18 +172,22 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
             return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::Free));
         }
         let pick = Pick::Admission { area: 0, quantity: input.quantity };
-        let promised = Some(Arc::new(promise.promised()?));
+        let coupon_terms = Some(Arc::new(promise.promised()?));
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
-        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), promised };
-        let legs = vec![(input.coupon.into(), vec![command])];
-        match transact(app, Deal { legs, companion: None, key: Some((key.clone(), id.0)) }).await {
+        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms };
+        let parts = vec![(input.coupon.into(), vec![command])];
+        match transact(app, InventoryTransaction { parts, companion: None, key: Some((key.clone(), id.0)) })
+            .await
+        {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),
-            Err(NoDeal::Refused(inventory::Refusal::TermsChanged)) => promise::forget(app, input.coupon),
-            Err(NoDeal::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
-            Err(NoDeal::KeyUsed) => {
+            Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
+                promise::forget(app, input.coupon);
+            }
+            Err(TransactionError::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
+            Err(TransactionError::KeyUsed) => {
                 return reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into());
             }
-            Err(NoDeal::Fault(fault)) => return Err(fault.into()),
+            Err(TransactionError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::unavailable().into())
@@ -218,7 +222,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
         return Err(Error::Refused(Refusal::Used));
     }
     let places = vec![Place::Area { ordinal: 0, quantity: 1 }];
-    let command = Command::TakeBack { buyer: claim.buyer_id, places };
+    let command = Command::ReturnPlaces { buyer: claim.buyer_id, places };
     let now = app.clock.now();
     let companion: Companion = Box::new(move |tx, _| {
         let claim = claim.clone();
@@ -227,14 +231,18 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
             change_in_tx(tx, &claim, now, change).await.map(drop)
         })
     });
-    let deal = Deal { legs: vec![(coupon.id.into(), vec![command])], companion: Some(companion), key: None };
-    match transact(app, deal).await {
+    let transaction = InventoryTransaction {
+        parts: vec![(coupon.id.into(), vec![command])],
+        companion: Some(companion),
+        key: None,
+    };
+    match transact(app, transaction).await {
         Ok(_) => {
             app.outbox.wake();
             Ok(by_id(app, id).await?)
         }
         // Used, shared or given back meanwhile: say which.
-        Err(NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_))) => {
+        Err(TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_))) => {
             let claim = owned(app, viewer, id).await?;
             match (claim.state, usable(&claim, app.clock.now())) {
                 (ClaimState::Released, _) => Ok(claim),
@@ -242,8 +250,8 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
                 (_, Ok(())) => Err(Fault::unavailable().into()),
             }
         }
-        Err(NoDeal::KeyUsed) => Err(Fault::unavailable().into()),
-        Err(NoDeal::Fault(fault)) => Err(fault.into()),
+        Err(TransactionError::KeyUsed) => Err(Fault::unavailable().into()),
+        Err(TransactionError::Fault(fault)) => Err(fault.into()),
     }
 }
 

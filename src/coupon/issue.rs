@@ -47,7 +47,7 @@ pub(crate) async fn made_out(
 
 async fn kept(app: &App, id: ReservationId, coupon: CouponId) -> Faulty<Lasting> {
     let reservation = inventory::by_id(app, id).await?;
-    match reservation.held.items.first().and_then(|item| item.promised.as_deref()) {
+    match reservation.snapshot.items.first().and_then(|item| item.coupon_terms.as_deref()) {
         Some(text) => Lasting::from_json(text),
         // Reserved by a server of the version before, which did not keep it.
         None => Ok(promise::current(app, coupon, |_| true).await?.lasting.clone()),

@@ -17,7 +17,7 @@ use super::{by_id, code::Code, scopes_of, terms::Terms};
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    inventory::{Granted, GrantedCode, Promised},
+    inventory::{CouponTerms, NewClaim, NewClaimCode},
 };
 
 /// What a coupon promises at one version of it.
@@ -86,8 +86,8 @@ impl Promise {
     }
 
     /// The claim as the desk writes it down.
-    pub(super) fn granted(&self, row: &claim::Model, code: GrantedCode) -> Granted {
-        Granted {
+    pub(super) fn granted(&self, row: &claim::Model, code: NewClaimCode) -> NewClaim {
+        NewClaim {
             id: row.id,
             shop: row.shop_id,
             buyer: row.buyer_id,
@@ -102,9 +102,9 @@ impl Promise {
     }
 
     /// What a reservation of copies keeps of it.
-    pub(super) fn promised(&self) -> Faulty<Promised> {
+    pub(super) fn promised(&self) -> Faulty<CouponTerms> {
         let text = serde_json::to_string(&self.lasting).map_err(Fault::internal)?;
-        Ok(Promised { revision: self.coupon.version, text })
+        Ok(CouponTerms { revision: self.coupon.version, text })
     }
 }
 

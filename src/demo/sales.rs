@@ -83,7 +83,7 @@ async fn buy(
     let reservation = made(inventory::reserve(app, buyer, reserve).await)?;
     let contact = Contact { name: name.to_owned(), email: email.to_owned(), phone: None };
     let input = Checkout {
-        reservations: vec![reservation.held.id],
+        reservations: vec![reservation.snapshot.id],
         claims: Vec::new(),
         codes: Vec::new(),
         contact,

@@ -11,7 +11,7 @@ use super::{
     order::Order,
     scalar::Money,
 };
-use crate::payment::{self as payments, Paid, Pay, RefundOrder, Refusal};
+use crate::payment::{self as payments, Pay, PaymentResult, RefundOrder, Refusal};
 
 user_error! {
     /// Why a payment or refund was not made.
@@ -357,7 +357,7 @@ impl PaymentMutation {
     }
 }
 
-fn shown(paid: Option<Paid>, token: Option<&str>) -> (Option<Order>, Option<Payment>) {
+fn shown(paid: Option<PaymentResult>, token: Option<&str>) -> (Option<Order>, Option<Payment>) {
     let (order, payment) = paid.map(|paid| (paid.order, paid.payment)).unzip();
     (order.map(|row| Order::opened(row, token)), payment.flatten().map(Payment::from))
 }

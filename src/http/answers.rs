@@ -102,7 +102,7 @@ impl Answers {
     /// The answer, if it is kept and still good.
     pub(super) fn get(&self, app: &App, key: &Arc<str>) -> Option<Bytes> {
         let kept = self.kept.get(key)?;
-        let body = kept.good(feed::told(app, kept.inventory))?;
+        let body = kept.good(feed::published_version(app, kept.inventory))?;
         app.figures.answers_from_memory.fetch_add(1, Relaxed);
         Some(body)
     }
@@ -110,11 +110,13 @@ impl Answers {
     /// Answers a public query, with one execution for all who ask it meanwhile.
     pub(super) async fn answer(&self, engine: &Engine, key: Arc<str>, prepared: &Prepared) -> Answered {
         // What had been told when the request came is in whatever is read from now on, by whomever.
-        let before = self.kept.get(&key).and_then(|kept| feed::told(&engine.app, kept.inventory));
+        let before =
+            self.kept.get(&key).and_then(|kept| feed::published_version(&engine.app, kept.inventory));
         let waiting = Waiting { answers: self, turn: self.turn(&key), key };
         let turn = waiting.turn.making.lock().await;
         if let Some(kept) = self.kept.get(&waiting.key)
-            && let Some(body) = kept.good(before.or_else(|| feed::told(&engine.app, kept.inventory)))
+            && let Some(body) =
+                kept.good(before.or_else(|| feed::published_version(&engine.app, kept.inventory)))
         {
             engine.app.figures.answers_from_memory.fetch_add(1, Relaxed);
             return Answered::Kept(body);

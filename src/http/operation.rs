@@ -312,7 +312,7 @@ async fn in_time<T>(
     if let Ok(ended) = timeout(patience, &mut running).await {
         return Ok(ended);
     }
-    if call.give_up() {
+    if call.abandon() {
         return Err(graphql::error::given_up());
     }
     timeout(COMMIT_GRACE, running).await.map_err(|_| graphql::error::outcome_unknown())

@@ -36,7 +36,8 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
     let _counted = Counted::one(&engine.app.metrics.sockets);
     let (sender, receiver) = queue::queue(&engine.app.metrics.buffered);
     let (farewell, closing) = oneshot::channel();
-    let writer = engine.app.spawn_in_crowd(writer::write(sink, receiver, closing, patience, stop.clone()));
+    let writer =
+        engine.app.spawn_low_priority(writer::write(sink, receiver, closing, patience, stop.clone()));
     let session = Session::new(stop.clone());
     let mut reader = Reader {
         init_by: Instant::now() + patience.init,

@@ -130,7 +130,7 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
         .max_frame_size(MAX_MESSAGE_BYTES)
         .on_upgrade(async move |socket| {
             let app = engine.app.clone();
-            app.spawn_in_crowd(reader::serve(engine, patience, client, socket).instrument(span));
+            app.spawn_low_priority(reader::serve(engine, patience, client, socket).instrument(span));
             drop(tracked);
         })
 }

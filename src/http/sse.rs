@@ -113,7 +113,7 @@ fn start(
     engine.app.spawn(work.instrument(span.clone()));
     let (chunks, written) = mpsc::channel(1);
     let stream = Stream { engine: engine.clone(), patience, caller, chunks };
-    engine.app.spawn_in_crowd(stream.serve(session, waiting, place).instrument(span));
+    engine.app.spawn_low_priority(stream.serve(session, waiting, place).instrument(span));
     events(body(written))
 }
 

@@ -1,4 +1,4 @@
-//! A batch: the jobs that a desk decides together, and what becomes of each.
+//! A batch: the jobs that a desk decides together, and the result of each.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,53 +8,53 @@ use uuid::Uuid;
 
 use super::{
     change::Decision,
-    command::{Command, GrantedCode, Refusal},
-    deal::{Claim, Companion, NoDeal, decide_all},
-    state::{Held, Stock},
+    command::{Command, NewClaimCode, Refusal},
+    state::{ReservationSnapshot, Stock},
+    transaction::{Companion, IdempotencyClaim, TransactionError, decide_all},
 };
 use crate::{
     call::{Call, PastDeadline},
     idempotency::{Key, Name},
 };
 
-/// What somebody asked of a desk.
+/// A unit of work for a desk.
 pub(super) struct Job {
     pub(super) commands: Vec<Command>,
     pub(super) companion: Option<Companion>,
-    pub(super) key: Option<Claim>,
-    /// On whose behalf, and until when.
+    pub(super) key: Option<IdempotencyClaim>,
+    /// The calling request and its deadline.
     pub(super) call: Call,
-    pub(super) reply: oneshot::Sender<Result<Vec<Held>, NoDeal>>,
+    pub(super) reply: oneshot::Sender<Result<Vec<ReservationSnapshot>, TransactionError>>,
 }
 
 /// A job that was decided and applied to the stock, but is not committed yet.
-pub(super) struct Good {
+pub(super) struct AcceptedJob {
     pub(super) job: Job,
     pub(super) decisions: Vec<Decision>,
-    pub(super) held: Vec<Held>,
+    pub(super) reservations: Vec<ReservationSnapshot>,
 }
 
-/// The jobs of a batch after they were decided.
+/// The jobs of a batch after the decision.
 #[derive(Default)]
-pub(super) struct Decided {
-    /// When they were decided.
+pub(super) struct DecidedBatch {
+    /// Time of the decision.
     pub(super) at: DateTime<Utc>,
-    /// To be committed.
-    pub(super) good: Vec<Good>,
-    /// The business says no.
+    /// Jobs to commit.
+    pub(super) accepted: Vec<AcceptedJob>,
+    /// Jobs that the business refuses.
     refused: Vec<(Job, Refusal)>,
-    /// Under a key that was used before this batch.
+    /// Jobs whose key was used before this batch.
     used: Vec<Job>,
-    /// What they are committed with could not be written.
-    failed: Vec<(Job, NoDeal)>,
-    /// Under the key of a good job of this batch: only one of them may have its effect.
+    /// Jobs that could not be written.
+    failed: Vec<(Job, TransactionError)>,
+    /// Jobs with the key of an accepted job of this batch. Only one of them may take effect.
     repeated: Vec<Job>,
-    /// To be decided once more after the commit: refused, maybe because of a job that then failed.
+    /// Jobs to decide again after the commit: their refusal may depend on a job that failed.
     later: Vec<Job>,
 }
 
-impl Decided {
-    /// Decides the jobs one upon the other, and applies what is good to the stock.
+impl DecidedBatch {
+    /// Decides the jobs one after the other, and applies the accepted ones to the stock.
     pub(super) fn all(stock: &mut Stock, jobs: Vec<Job>, now: DateTime<Utc>) -> Self {
         let mut decided = Self { at: now, ..Self::default() };
         let mut keys = HashSet::new();
@@ -65,9 +65,9 @@ impl Decided {
                 continue;
             }
             match decide_all(stock, &job.commands, now) {
-                Ok((decisions, held)) => {
+                Ok((decisions, reservations)) => {
                     keys.extend(name);
-                    decided.good.push(Good { job, decisions, held });
+                    decided.accepted.push(AcceptedJob { job, decisions, reservations });
                 }
                 Err(refusal) => decided.refused.push((job, refusal)),
             }
@@ -75,29 +75,31 @@ impl Decided {
         decided
     }
 
-    /// Leaves out the jobs that cannot be committed, and decides the others again as if those had never been. If one of
-    /// them is refused now, or its companion wrote of another reservation than is decided now, the batch is of no use:
-    /// the jobs are given back, and the stock is as it was before.
+    /// Removes the jobs that cannot be committed, and decides the others again without them. If one of these is now
+    /// refused, or its companion wrote about a different reservation, the batch is unusable: returns its jobs and
+    /// restores the stock.
     pub(super) fn without(
         mut self,
         stock: &mut Stock,
-        failures: Vec<(usize, NoDeal)>,
+        failures: Vec<(usize, TransactionError)>,
     ) -> Result<Self, Vec<Job>> {
         self.undo(stock);
-        let mut failures: HashMap<usize, NoDeal> = failures.into_iter().collect();
+        let mut failures: HashMap<usize, TransactionError> = failures.into_iter().collect();
         let (mut kept, mut sound) = (Vec::new(), true);
-        for (index, good) in self.good.into_iter().enumerate() {
-            if let Some(no_deal) = failures.remove(&index) {
-                self.failed.push((good.job, no_deal));
+        for (index, accepted) in self.accepted.into_iter().enumerate() {
+            if let Some(error) = failures.remove(&index) {
+                self.failed.push((accepted.job, error));
                 continue;
             }
-            let again = decide_all(stock, &good.job.commands, self.at);
-            sound &= again.as_ref().is_ok_and(|(_, held)| good.job.companion.is_none() || *held == good.held);
-            let (decisions, held) = again.unwrap_or_default();
-            kept.push(Good { decisions, held, ..good });
+            let again = decide_all(stock, &accepted.job.commands, self.at);
+            sound &= again.as_ref().is_ok_and(|(_, reservations)| {
+                accepted.job.companion.is_none() || *reservations == accepted.reservations
+            });
+            let (decisions, reservations) = again.unwrap_or_default();
+            kept.push(AcceptedJob { decisions, reservations, ..accepted });
         }
-        self.good = kept;
-        // They may have been refused only because of a job that is gone.
+        self.accepted = kept;
+        // Their refusal may depend on a removed job.
         self.later.extend(self.refused.drain(..).map(|(job, _)| job));
         if sound {
             return Ok(self);
@@ -106,68 +108,69 @@ impl Decided {
         Err(self.jobs())
     }
 
-    /// Whether there is nothing to write.
+    /// Returns whether there is nothing to write.
     pub(super) fn is_idle(&self) -> bool {
-        self.good
-            .iter()
-            .all(|good| good.job.companion.is_none() && good.decisions.iter().all(Decision::is_empty))
+        self.accepted.iter().all(|accepted| {
+            accepted.job.companion.is_none() && accepted.decisions.iter().all(Decision::is_empty)
+        })
     }
 
-    /// Whether nothing is written with the good jobs but what is known of them already: nothing of their companions',
-    /// and no codes of a list.
+    /// Returns whether everything to write is known in advance: there are no companions and no codes from a list.
     pub(super) fn is_plain(&self) -> bool {
-        self.good.iter().all(|good| good.job.companion.is_none())
+        self.accepted.iter().all(|accepted| accepted.job.companion.is_none())
             && self
                 .decisions()
                 .flat_map(|decision| &decision.claims)
-                .all(|claim| matches!(claim.code, GrantedCode::Made(_)))
+                .all(|claim| matches!(claim.code, NewClaimCode::Made(_)))
     }
 
-    /// The keys that are used up by the good jobs, and for what.
+    /// Returns the keys of the accepted jobs with their subjects.
     pub(super) fn claims(&self) -> Vec<(&Key, Uuid)> {
-        let keys = self.good.iter().filter_map(|good| good.job.key.as_ref());
+        let keys = self.accepted.iter().filter_map(|accepted| accepted.job.key.as_ref());
         keys.map(|(key, subject)| (key, *subject)).collect()
     }
 
-    /// Announces the commit to the calls of the good jobs. If one of them was given up, fails and announces nothing.
+    /// Announces the commit to the calls of the accepted jobs. If one of them was abandoned, fails and announces
+    /// nothing.
     pub(super) fn begin_commit(&self) -> Result<(), PastDeadline> {
-        for (index, good) in self.good.iter().enumerate() {
-            if let Err(past) = good.job.call.begin_commit() {
-                self.good[..index].iter().for_each(|good| good.job.call.withdraw_commit());
+        for (index, accepted) in self.accepted.iter().enumerate() {
+            if let Err(past) = accepted.job.call.begin_commit() {
+                self.accepted[..index].iter().for_each(|accepted| accepted.job.call.withdraw_commit());
                 return Err(past);
             }
         }
         Ok(())
     }
 
-    /// Tells the calls that the announced commit certainly did not happen.
+    /// Notes on the calls that the announced commit certainly did not happen.
     pub(super) fn withdraw_commit(&self) {
-        self.good.iter().for_each(|good| good.job.call.withdraw_commit());
+        self.accepted.iter().for_each(|accepted| accepted.job.call.withdraw_commit());
     }
 
-    /// Whether several jobs would be committed together.
+    /// Returns whether several jobs would commit together.
     pub(super) fn is_shared(&self) -> bool {
-        self.good.len() > 1
+        self.accepted.len() > 1
     }
 
-    /// All decisions, in order.
+    /// Returns all decisions, in order.
     pub(super) fn decisions(&self) -> impl Iterator<Item = &Decision> + Clone {
-        self.good.iter().flat_map(|good| &good.decisions)
+        self.accepted.iter().flat_map(|accepted| &accepted.decisions)
     }
 
-    /// Takes back from the stock what was applied.
+    /// Reverts the applied decisions on the stock.
     pub(super) fn undo(&self, stock: &mut Stock) {
-        for decision in self.good.iter().rev().flat_map(|good| good.decisions.iter().rev()) {
+        for decision in self.accepted.iter().rev().flat_map(|accepted| accepted.decisions.iter().rev()) {
             stock.undo(decision);
         }
     }
 
-    /// The keys of refused jobs: whoever repeats a call is refused what the first call took, and must hear its answer.
+    /// Returns the keys of refused jobs. A repeated call conflicts with what the first call took, but must get the
+    /// first result.
     pub(super) fn refused_keys(&self) -> Vec<&Key> {
         self.refused.iter().filter_map(|(job, _)| job.key.as_ref()).map(|(key, _)| key).collect()
     }
 
-    /// Those of the refused whose keys were used before are no longer refused.
+    /// Moves refused jobs whose key was used before to the jobs with a used key.
     pub(super) fn mark_used(&mut self, used: &HashSet<Name>) {
         let is_used = |job: &Job| job.key.as_ref().is_some_and(|(key, _)| used.contains(&key.name()));
         let (repeated, refused) = self.refused.drain(..).partition(|(job, _)| is_used(job));
@@ -175,44 +178,50 @@ impl Decided {
         self.used.extend(Vec::into_iter(repeated).map(|(job, _)| job));
     }
 
-    /// The jobs, to be decided again.
+    /// Returns all jobs, to be decided again.
     pub(super) fn jobs(self) -> Vec<Job> {
-        let good = self.good.into_iter().map(|good| good.job);
+        let accepted = self.accepted.into_iter().map(|accepted| accepted.job);
         let refused = self.refused.into_iter().map(|(job, _)| job);
         let failed = self.failed.into_iter().map(|(job, _)| job);
-        good.chain(refused).chain(failed).chain(self.used).chain(self.repeated).chain(self.later).collect()
+        accepted
+            .chain(refused)
+            .chain(failed)
+            .chain(self.used)
+            .chain(self.repeated)
+            .chain(self.later)
+            .collect()
     }
 
-    /// Answers, after the commit. Gives back what is still to be decided.
+    /// Answers the jobs after the commit. Returns those that must be decided again.
     pub(super) fn answer(mut self) -> Vec<Job> {
         let mut claimed = HashSet::new();
-        for Good { job, held, .. } in self.good {
+        for AcceptedJob { job, reservations, .. } in self.accepted {
             claimed.extend(job.key.as_ref().map(|(key, _)| key.name()));
-            job.answer(Ok(held));
+            job.answer(Ok(reservations));
         }
         for job in self.repeated {
             if job.key.as_ref().is_some_and(|(key, _)| claimed.contains(&key.name())) {
-                job.answer(Err(NoDeal::KeyUsed));
+                job.answer(Err(TransactionError::KeyUsed));
             } else {
                 self.later.push(job);
             }
         }
         for (job, refusal) in self.refused {
-            job.answer(Err(NoDeal::Refused(refusal)));
+            job.answer(Err(TransactionError::Refused(refusal)));
         }
         for job in self.used {
-            job.answer(Err(NoDeal::KeyUsed));
+            job.answer(Err(TransactionError::KeyUsed));
         }
-        for (job, no_deal) in self.failed {
-            job.answer(Err(no_deal));
+        for (job, error) in self.failed {
+            job.answer(Err(error));
         }
         self.later
     }
 }
 
 impl Job {
-    /// Answers whoever asked. They may be gone; the fact stays.
-    pub(super) fn answer(self, answer: Result<Vec<Held>, NoDeal>) {
+    /// Answers the caller. If the caller is gone, the committed result stays.
+    pub(super) fn answer(self, answer: Result<Vec<ReservationSnapshot>, TransactionError>) {
         let _ = self.reply.send(answer);
     }
 }

@@ -1,4 +1,4 @@
-//! What changes a stock: decisions, which can be undone, and the changes that the log keeps.
+//! Changes of a stock: decisions, which can be undone, and changes, which the log keeps.
 //!
 //! Invariant: pure and synchronous.
 
@@ -8,70 +8,74 @@ use entity::{AccountId, ReservationId, inventory::SeatStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    command::Granted,
-    fairness::Idle,
-    state::{Area, Held, Seat, Stock, Tally},
+    command::NewClaim,
+    fairness::IdleTime,
+    state::{Area, ReservationSnapshot, Seat, Stock, Tally},
 };
 
-/// A value before and after.
+/// A value before and after a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write<K, V> {
-    /// Which one.
+    /// The key of the value.
     pub key: K,
-    /// The value decided upon.
+    /// The value that the decision is based on.
     pub before: V,
     /// The new value.
     pub after: V,
 }
 
-/// What a command does to the stock, ready to be applied, undone, and written down.
+/// The effect of a command on the stock, ready to be applied, undone and written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// Seats.
     pub seats: Vec<Write<u32, Seat>>,
     /// Areas.
     pub areas: Vec<Write<u32, Area>>,
-    /// Reservations; none before means that it is new.
-    pub reservations: Vec<Write<ReservationId, Option<Held>>>,
-    /// What is counted of buyers.
+    /// Reservations; no value before means a new one.
+    pub reservations: Vec<Write<ReservationId, Option<ReservationSnapshot>>>,
+    /// The buyers' tallies.
     pub buyers: Vec<Write<AccountId, Tally>>,
-    /// Claims, which are written down and not remembered: copies are counted, not told apart.
-    pub claims: Vec<Arc<Granted>>,
+    /// New claims. The stock counts copies and does not store claims.
+    pub claims: Vec<Arc<NewClaim>>,
 }
 
-/// What a version changed: the new values. This is what the log keeps, and what other instances apply.
+/// The new values of one version. The log stores it and other instances apply it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Change {
-    /// The event's terms changed: reload them.
+    /// The event's terms changed and must be reloaded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub terms: bool,
-    /// Ordinal, status, epoch, reservation.
+    /// Ordinal, status, epoch and reservation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub seats: Vec<(u32, SeatStatus, u32, Option<ReservationId>)>,
-    /// Ordinal, available, reserved, sold.
+    /// Ordinal and numbers of available, reserved and sold places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub areas: Vec<(u32, u32, u32, u32)>,
-    /// Whole reservations; those no longer live leave the stock.
+    /// Whole reservations. Those that are no longer live leave the stock.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reservations: Vec<Held>,
-    /// What is counted of buyers.
+    pub reservations: Vec<ReservationSnapshot>,
+    /// The buyers' tallies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub buyers: Vec<Told>,
-    /// Those of the seats, by ordinal and ascending, that were not for sale to everybody then: nobody is told of them.
-    /// Written down here because terms change: what is told of a version later must be what was told of it then.
+    pub buyers: Vec<BuyerTally>,
+    /// The changed seats, ascending by ordinal, that were hidden at that time. The feed omits them. Stored here because
+    /// terms change: a version must look the same to later readers as to earlier ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden_seats: Vec<u32>,
-    /// Those of the areas, likewise.
+    /// The changed areas that were hidden at that time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden_areas: Vec<u32>,
 }
 
-/// Buyer, places taken, and idle time if there is any. (Short, because there is one in almost every change.)
+/// Buyer, number of places, and idle time if there is any. (Short, because almost every change contains one.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told(pub AccountId, pub u32, #[serde(default, skip_serializing_if = "Idle::is_nothing")] pub Idle);
+pub struct BuyerTally(
+    pub AccountId,
+    pub u32,
+    #[serde(default, skip_serializing_if = "IdleTime::is_nothing")] pub IdleTime,
+);
 
-/// A committed version, as subscribers get it.
+/// A committed version, as subscribers receive it.
 #[derive(Debug)]
 pub(crate) struct Version {
     /// Its number.
@@ -81,19 +85,19 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    /// Stands for all that was not told one by one: whoever gets it looks anew.
+    /// Returns a version that stands for all missed ones: receivers read everything again.
     pub(super) fn of_everything(number: i64) -> Self {
         Self { number, change: Change { terms: true, ..Change::default() } }
     }
 
-    /// Whether the reservation was, or may have been, written in it.
+    /// Returns whether the version wrote, or may have written, the reservation.
     pub(crate) fn is_about(&self, reservation: ReservationId) -> bool {
-        self.change.terms || self.change.reservations.iter().any(|held| held.id == reservation)
+        self.change.terms || self.change.reservations.iter().any(|snapshot| snapshot.id == reservation)
     }
 }
 
 impl Decision {
-    /// Whether nothing would change.
+    /// Returns whether nothing would change.
     pub fn is_empty(&self) -> bool {
         self.seats.is_empty()
             && self.areas.is_empty()
@@ -103,14 +107,14 @@ impl Decision {
 }
 
 impl Stock {
-    /// What the decisions, all applied, changed together.
+    /// Returns the combined change of the applied decisions.
     pub fn change_of<'a>(&self, decisions: &(impl Iterator<Item = &'a Decision> + Clone)) -> Change {
         let all = || decisions.clone();
         let seats: BTreeSet<u32> = all().flat_map(|d| d.seats.iter().map(|w| w.key)).collect();
         let areas: BTreeSet<u32> = all().flat_map(|d| d.areas.iter().map(|w| w.key)).collect();
         let buyers: BTreeSet<AccountId> = all().flat_map(|d| d.buyers.iter().map(|w| w.key)).collect();
-        // The last write of a reservation in the batch holds, whether it is still live or not.
-        let mut reservations: Vec<&Held> = Vec::new();
+        // The last write of a reservation in the batch counts, live or not.
+        let mut reservations: Vec<&ReservationSnapshot> = Vec::new();
         let mut seen = BTreeSet::new();
         let written: Vec<_> = all().flat_map(|d| &d.reservations).collect();
         for write in written.into_iter().rev() {
@@ -145,7 +149,7 @@ impl Stock {
                 .into_iter()
                 .map(|buyer| {
                     let Tally { taken, idle } = self.tally(buyer);
-                    Told(buyer, taken, idle)
+                    BuyerTally(buyer, taken, idle)
                 })
                 .collect(),
         }

@@ -1,5 +1,5 @@
-//! The codes of claims: made for them, or of a list that the coupon has. Whoever holds the inventory's version guard is
-//! the only one who gives codes of its list out.
+//! Codes of claims: new ones, or codes of the coupon's list. Only the holder of the inventory's version guard assigns
+//! codes of its list.
 
 use std::collections::HashSet;
 
@@ -7,32 +7,32 @@ use entity::{ClaimId, CouponId, InventoryId, ShopId, coupon::code};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
-    batch::Good,
-    command::{Granted, GrantedCode},
+    batch::AcceptedJob,
+    command::{NewClaim, NewClaimCode},
 };
 use crate::{
     error::{Fault, Faulty},
     store::{Rows, Tx},
 };
 
-/// The codes of claims that bring theirs along.
-pub(super) fn made(claims: &[&Granted]) -> Vec<String> {
-    let made = |claim: &&Granted| match &claim.code {
-        GrantedCode::Made(code) => Some(code.clone()),
-        GrantedCode::Next | GrantedCode::Listed(_) => None,
+/// Returns the new codes of the claims.
+pub(super) fn made(claims: &[&NewClaim]) -> Vec<String> {
+    let made = |claim: &&NewClaim| match &claim.code {
+        NewClaimCode::Made(code) => Some(code.clone()),
+        NewClaimCode::Next | NewClaimCode::Listed(_) => None,
     };
     claims.iter().filter_map(made).collect()
 }
 
-/// Which of the jobs want a code that somebody has, or that another before them in the batch gets.
-pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, good: &[Good]) -> Faulty<HashSet<usize>> {
+/// Returns the jobs that want a code that is taken, or that an earlier job of the batch gets.
+pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob]) -> Faulty<HashSet<usize>> {
     const SELECT: &str = "SELECT c.code AS code FROM {rows} AS r \
         JOIN coupon_code AS c ON c.shop_id = r.shop_id AND c.code = r.code \
         WHERE c.coupon_id = $1 AND c.claim_id IS NULL";
     let mut wanted: Vec<(usize, ShopId, &str)> = Vec::new();
-    for (index, good) in good.iter().enumerate() {
-        for claim in good.decisions.iter().flat_map(|decision| &decision.claims) {
-            if let GrantedCode::Listed(code) = &claim.code {
+    for (index, job) in accepted.iter().enumerate() {
+        for claim in job.decisions.iter().flat_map(|decision| &decision.claims) {
+            if let NewClaimCode::Listed(code) = &claim.code {
                 wanted.push((index, claim.shop, code));
             }
         }
@@ -52,27 +52,27 @@ pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, good: &[Good]) -> Fault
     Ok(lost.map(|(index, _, _)| index).collect())
 }
 
-/// The codes of the claims, in their order.
-pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&Granted]) -> Faulty<Vec<String>> {
+/// Returns the codes of the claims, in order.
+pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&NewClaim]) -> Faulty<Vec<String>> {
     let listed: HashSet<&str> = claims.iter().copied().filter_map(wanted).collect();
-    let nexts = claims.iter().filter(|claim| claim.code == GrantedCode::Next).count();
+    let nexts = claims.iter().filter(|claim| claim.code == NewClaimCode::Next).count();
     let free = if nexts == 0 { Vec::new() } else { free_in_tx(tx, id, nexts + listed.len()).await? };
     let mut free = free.into_iter().filter(|code| !listed.contains(code.as_str()));
-    let code = |claim: &&Granted| match &claim.code {
-        GrantedCode::Made(code) | GrantedCode::Listed(code) => Ok(code.clone()),
-        GrantedCode::Next => free.next().ok_or_else(|| Fault::internal("more copies than codes")),
+    let code = |claim: &&NewClaim| match &claim.code {
+        NewClaimCode::Made(code) | NewClaimCode::Listed(code) => Ok(code.clone()),
+        NewClaimCode::Next => free.next().ok_or_else(|| Fault::internal("more copies than codes")),
     };
     claims.iter().map(code).collect()
 }
 
-fn wanted(claim: &Granted) -> Option<&str> {
+fn wanted(claim: &NewClaim) -> Option<&str> {
     match &claim.code {
-        GrantedCode::Listed(code) => Some(code),
-        GrantedCode::Made(_) | GrantedCode::Next => None,
+        NewClaimCode::Listed(code) => Some(code),
+        NewClaimCode::Made(_) | NewClaimCode::Next => None,
     }
 }
 
-/// The next codes of the list that nobody has, in their order.
+/// Returns the next free codes of the list, in order.
 async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String>> {
     Ok(code::Entity::find()
         .select_only()
@@ -86,7 +86,7 @@ async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String
         .await?)
 }
 
-/// Notes whose the codes of the list are from now on. The claims must be there.
+/// Assigns codes of the list to claims. The claims must exist.
 pub(super) async fn take_in_tx(tx: &Tx, taken: Vec<(ShopId, String, ClaimId)>) -> Faulty<()> {
     const UPDATE: &str = "UPDATE coupon_code SET claim_id = r.claim_id FROM {rows} AS r \
         WHERE coupon_code.shop_id = r.shop_id AND coupon_code.code = r.code AND coupon_code.claim_id IS NULL";
@@ -97,5 +97,5 @@ pub(super) async fn take_in_tx(tx: &Tx, taken: Vec<(ShopId, String, ClaimId)>) -
         .uuid("claim_id", taken.iter().map(|(_, _, claim)| claim.0))
         .execute(tx, UPDATE, Vec::new())
         .await?;
-    if changed == count { Ok(()) } else { Err(Fault::internal("a code of the list was given out twice")) }
+    if changed == count { Ok(()) } else { Err(Fault::internal("a code of the list was assigned twice")) }
 }

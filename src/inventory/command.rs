@@ -1,4 +1,4 @@
-//! What a desk is asked to do, which places are wanted, and why the business says no.
+//! Commands to desks, the places to reserve, and the reasons for refusals.
 //!
 //! Invariant: pure and synchronous.
 
@@ -10,144 +10,144 @@ use serde::Serialize;
 
 use super::{hoarding::Caller, state::Place};
 
-/// What the desk is asked to do.
+/// A command to a desk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Take places for a buyer, all or nothing.
+    /// Reserves places for a buyer, all or nothing.
     Reserve {
-        /// The id that the reservation gets.
+        /// The id of the new reservation.
         id: ReservationId,
-        /// For whom.
+        /// The buyer.
         caller: Caller,
-        /// Which places.
+        /// The places.
         pick: Pick,
-        /// Hidden price levels that are open to the buyer.
+        /// Hidden tiers that the buyer has unlocked.
         opened: Vec<TierId>,
-        /// What copies of a coupon promise; none of places.
-        promised: Option<Arc<Promised>>,
+        /// The terms of a coupon's copies; `None` for places of an event.
+        coupon_terms: Option<Arc<CouponTerms>>,
     },
-    /// Give an active reservation more time.
+    /// Extends an active reservation.
     Extend {
-        /// Which.
+        /// The reservation.
         id: ReservationId,
-        /// Whose it must be.
+        /// The buyer; must own the reservation.
         buyer: AccountId,
     },
-    /// Give an active reservation back.
+    /// Releases an active reservation.
     Release {
-        /// Which.
+        /// The reservation.
         id: ReservationId,
-        /// Whose it must be.
+        /// The buyer; must own the reservation.
         buyer: AccountId,
-        /// The order that it must belong to: only with its order does an ordered reservation end.
+        /// The order that the reservation must belong to. An ordered reservation ends only with its order.
         order: Option<OrderId>,
     },
-    /// Bind an active reservation to an order, at the checkout.
+    /// Binds an active reservation to an order, at the checkout.
     Attach {
-        /// Which.
+        /// The reservation.
         id: ReservationId,
-        /// Whose it must be.
+        /// The buyer; must own the reservation.
         buyer: AccountId,
-        /// To which order.
+        /// The order.
         order: OrderId,
     },
-    /// A payment begins: from now on the reservation does not run out by itself.
+    /// Starts a payment. From then on the reservation does not expire by itself.
     BeginPayment {
-        /// Which.
+        /// The reservation.
         id: ReservationId,
-        /// The order it must belong to.
+        /// The order that it must belong to.
         order: OrderId,
     },
-    /// The payment came to nothing: active again, or expired if its time is up.
+    /// Ends a failed payment. The reservation becomes active again, or expired if it is overdue.
     EndPayment {
-        /// Which.
+        /// The reservation.
         id: ReservationId,
-        /// The order it must belong to.
+        /// The order that it must belong to.
         order: OrderId,
     },
-    /// The payment is good: the places are sold.
+    /// Sells the places of a paid reservation.
     Sell {
-        /// Which.
+        /// The reservation.
         id: ReservationId,
-        /// The order it must belong to.
+        /// The order that it must belong to.
         order: OrderId,
     },
-    /// Sold places come back, because their tickets are void.
-    TakeBack {
-        /// Who has them.
+    /// Returns sold places whose tickets are void.
+    ReturnPlaces {
+        /// The buyer.
         buyer: AccountId,
-        /// The seats, with the epoch at which they were sold, and the areas.
+        /// The seats, with the epoch of their sale, and the areas.
         places: Vec<Place>,
     },
-    /// Give a buyer a copy of a free coupon.
-    Claim(Arc<Granted>),
-    /// Write down every reservation whose time is up.
+    /// Gives a buyer a copy of a free coupon.
+    Claim(Arc<NewClaim>),
+    /// Expires all overdue reservations.
     Expire,
 }
 
-/// A claim as it will be written down, if the coupon is still what it was when this was made.
+/// A new coupon claim, valid only if the coupon has not changed since it was prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
-    /// The claim.
+pub struct NewClaim {
+    /// The claim's id.
     pub id: ClaimId,
     /// The coupon's shop.
     pub shop: ShopId,
-    /// For whom.
+    /// The buyer.
     pub buyer: AccountId,
-    /// Which code it gets.
-    pub code: GrantedCode,
-    /// The version of the coupon's row that the promise is of.
+    /// The source of its code.
+    pub code: NewClaimCode,
+    /// The version of the coupon's row that the terms come from.
     pub revision: i64,
-    /// What is promised, as JSON that the coupon slice reads.
+    /// The terms, as JSON that the coupon slice reads.
     pub terms: Arc<str>,
-    /// What a gift card is worth, in minor units.
+    /// The value of a gift card, in minor units.
     pub face: Option<i64>,
-    /// Valid from here …
+    /// Start of its validity.
     pub valid_from: DateTime<Utc>,
-    /// … until here.
+    /// End of its validity.
     pub valid_until: Option<DateTime<Utc>>,
-    /// When it was asked for.
+    /// Time of the request.
     pub at: DateTime<Utc>,
 }
 
-/// What a copy of a coupon promises to whoever reserves it, if the coupon is still what it was when this was made.
+/// The terms of a coupon's copies, valid only if the coupon has not changed since they were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Promised {
-    /// The version of the coupon's row that the promise is of.
+pub struct CouponTerms {
+    /// The version of the coupon's row that the terms come from.
     pub revision: i64,
-    /// What is promised, as JSON that the coupon slice reads.
+    /// The terms, as JSON that the coupon slice reads.
     pub text: String,
 }
 
-/// The code that a claim gets.
+/// The source of a claim's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GrantedCode {
-    /// One that was made for it.
+pub enum NewClaimCode {
+    /// A new code.
     Made(String),
-    /// The next of the coupon's list that nobody has.
+    /// The next free code of the coupon's list.
     Next,
-    /// This one of the coupon's list, if nobody has it.
+    /// This code of the coupon's list, if it is free.
     Listed(String),
 }
 
-/// Which places are wanted.
+/// The places to reserve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
-    /// These seats, by ordinal, each once.
+    /// These seats, by ordinal, without duplicates.
     Seats(Vec<u32>),
-    /// Some places of an area.
+    /// Places of an area.
     Admission {
         /// The area's ordinal.
         area: u32,
-        /// How many, at least one.
+        /// Number of places, at least one.
         quantity: u32,
     },
-    /// The best seats that are free.
+    /// The best free seats.
     BestAvailable(BestAvailable),
 }
 
 impl Pick {
-    /// Returns how many places are wanted.
+    /// Returns the number of places.
     pub fn quantity(&self) -> u32 {
         match self {
             Self::Seats(ordinals) => u32::try_from(ordinals.len()).unwrap_or(u32::MAX),
@@ -157,132 +157,132 @@ impl Pick {
     }
 }
 
-/// A party that takes the best seats together.
+/// A party that wants the best seats together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BestAvailable {
-    /// How many seats, all in all, at least one.
+    /// Number of seats in all, at least one.
     pub quantity: u32,
-    /// Only at these price levels, the first the dearest to the party; empty: at any.
+    /// Acceptable tiers, most wanted first. Empty: any tier.
     pub tiers: Vec<TierId>,
-    /// Only in these zones, as indices into the plan's; empty: in any.
+    /// Acceptable zones, as indices into the plan's zones. Empty: any zone.
     pub zones: Vec<u32>,
-    /// Who of the party needs a wheelchair place.
-    pub accessible: Option<Accessible>,
-    /// Whether the party may be parted if it cannot sit together.
+    /// Wheelchair users in the party.
+    pub accessible: Option<AccessibleParty>,
+    /// Whether the party accepts several groups of seats if it cannot sit together.
     pub split: bool,
-    /// Hidden price levels that are open to the party.
+    /// Hidden tiers that the party has unlocked.
     #[serde(skip)]
     pub opened: Vec<TierId>,
 }
 
-/// Wheelchair users and who comes along.
+/// Wheelchair users and their companions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Accessible {
-    /// Wheelchair places, at least one.
+pub struct AccessibleParty {
+    /// Number of wheelchair places, at least one.
     pub wheelchair_places: u32,
-    /// Companions.
+    /// Number of companions.
     pub companions: u32,
 }
 
-/// Why the business says no.
+/// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The event is not published, or was cancelled.
     NotOpen,
-    /// Sales begin later.
+    /// Sales have not started.
     SalesNotStarted {
-        /// When.
+        /// Start of the sales.
         at: DateTime<Utc>,
     },
-    /// Sales are over.
+    /// Sales have ended.
     SalesEnded,
-    /// There are no such places on the map.
+    /// The map has no such places.
     UnknownPlaces,
-    /// These seats or this area have no price.
+    /// These seats, or this area, have no price.
     NotForSale {
         /// The seats by ordinal; empty for an area.
         seats: Vec<u32>,
     },
-    /// Somebody was first; nothing was reserved.
+    /// Some seats are not free. Nothing was reserved.
     SeatsTaken {
-        /// Those of the wanted seats that are not free, by ordinal.
+        /// The wanted seats that are not free, by ordinal.
         seats: Vec<u32>,
-        /// When all of them come back unless they are bought; none if one of them is sold or being paid.
+        /// When all of them become free unless they are bought; `None` if one is sold or being paid.
         at: Option<DateTime<Utc>>,
     },
-    /// The pick would leave single seats between taken ones, where another of as many seats need not; nothing was
+    /// The pick would leave single free seats between taken ones, and another choice would leave fewer. Nothing was
     /// reserved.
     LeavesOrphans {
-        /// These, by ordinal.
+        /// The single seats, by ordinal.
         seats: Vec<u32>,
     },
-    /// Not as many seats of the wanted kind are free together; nothing was reserved.
+    /// There are not enough suitable seats together. Nothing was reserved.
     NotEnoughTogether {
-        /// The most that are.
+        /// The largest number of seats together.
         available: u32,
-        /// Whether there are enough for a party that may be parted.
+        /// Whether there are enough seats for a party in several groups.
         if_split: bool,
     },
-    /// Not as many seats of the wanted kind are free at all; nothing was reserved.
+    /// There are not enough suitable free seats. Nothing was reserved.
     NotEnoughLeft {
-        /// As many are.
+        /// Number of suitable free seats.
         available: u32,
     },
-    /// The area has not as many places left; nothing was reserved.
+    /// The area does not have enough free places. Nothing was reserved.
     AreaFull {
-        /// Places left.
+        /// Number of free places.
         available: u32,
-        /// When enough come back unless they are bought; none if that cannot be.
+        /// When enough places become free unless they are bought; `None` if that is impossible.
         at: Option<DateTime<Utc>>,
     },
-    /// The buyer would have more places than the event allows.
+    /// The buyer would exceed the event's limit of places.
     LimitExceeded {
         /// The limit.
         limit: u32,
-        /// What the buyer has already.
+        /// Number of places that the buyer already has.
         taken: u32,
     },
-    /// The buyer kept places too long without buying any.
+    /// The buyer has reserved for too long without buying.
     CoolingDown {
-        /// When they may reserve again.
+        /// When the buyer may reserve again.
         at: DateTime<Utc>,
     },
-    /// The caller's network would have more unpaid places than it may.
+    /// The caller's network would exceed its limit of unpaid places.
     TooManyUnpaid {
         /// The limit.
         limit: u32,
-        /// What the network has already.
+        /// Number of unpaid places that the network already has.
         unpaid: u32,
-        /// When the first of them come back unless they are bought; `None` if all are being paid.
+        /// When the first of them become free unless they are bought; `None` if all are being paid.
         at: Option<DateTime<Utc>>,
     },
-    /// Most places are reserved and unpaid, so each network may have as many of them as two buyers.
+    /// Most places are reserved and unpaid, so each network may have only as many of them as two buyers.
     Crowded {
         /// When the network's reservations end unless they are bought; `None` if all are being paid.
         at: Option<DateTime<Utc>>,
     },
-    /// The event is sold to signed-up users only.
+    /// Only signed-up users may buy.
     RegistrationRequired,
-    /// The event is sold to users with a verified e-mail address only.
+    /// Only users with a verified e-mail address may buy.
     VerifiedEmailRequired,
-    /// The event asks for a solved challenge.
+    /// The event requires the solution of a challenge.
     ProofRequired,
-    /// The solution is not of a challenge for this event and account, or it is wrong, too old, or used.
+    /// The solution belongs to another event or account, or it is wrong, expired or used.
     ProofInvalid,
-    /// No such reservation, or not the buyer's.
+    /// The reservation does not exist, or belongs to another buyer.
     ReservationNotFound,
-    /// The reservation's time is up, or it was given back.
+    /// The reservation has expired or was released.
     ReservationEnded,
-    /// The reservation belongs to an order already.
+    /// The reservation already belongs to an order.
     AlreadyOrdered,
     /// The reservation is being paid.
     BeingPaid,
-    /// The reservation has all the time that the event allows.
+    /// The reservation cannot be extended further.
     NoMoreTime,
-    /// The places are no longer the buyer's.
+    /// The buyer no longer has the places.
     PlacesChanged,
-    /// The coupon is not what it was when the claim was made out: make it out again.
+    /// The coupon has changed since the claim was prepared: prepare it again.
     TermsChanged,
-    /// Somebody has the wanted code.
+    /// The wanted code is taken.
     CodeTaken,
 }

@@ -1,96 +1,96 @@
-//! One try at committing a batch: decide, take the version, write, commit, tell, answer.
+//! One attempt to commit a batch: decide, raise the version, write, commit, publish, answer.
 //!
-//! Most tries are optimistic: the batch is decided upon the memory, and the version guard says whether that was the
-//! current version. Where another instance sells the same inventory that would be lost again and again, so for a while
-//! the desk takes the inventory's row first, follows the log, and decides then.
+//! Most attempts are optimistic: the batch is decided on the in-memory stock, and the version guard checks that this
+//! was the current version. If another instance sells the same inventory, optimistic attempts would often be lost. So
+//! for a while the desk locks the inventory's row first, follows the log, and then decides.
 //!
-//! On PostgreSQL a batch without companions is one statement: the guard, the keys, and everything that the guard allows.
-//! Where that one does not hold, for whatever reason, the next try goes step by step.
+//! On PostgreSQL a batch without companions is one statement: the guard, the keys, and all writes that depend on the
+//! guard. If it fails, the next attempt uses separate statements.
 
 use chrono::TimeDelta;
 use sea_orm::{DbBackend, DbErr};
 
 use super::{
-    batch::{Decided, Job},
+    batch::{DecidedBatch, Job},
     change::Version,
     codes, coupon,
-    deal::accompany_all,
     desk::Desk,
     failure::{self, Failure},
     read,
     state::Stock,
-    write::{self, Guard},
+    transaction::write_companions,
+    write::{self, GuardOutcome},
 };
 use crate::{
     app::App,
     call::PastDeadline,
     error::{Fault, Faulty},
     idempotency,
-    store::{self, Guarded, Tx},
+    store::{self, GuardedWrite, Tx},
 };
 
-/// By how much this instance's time may have been wrong when it decided about deadlines.
+/// Maximum error of this instance's clock in decisions about deadlines.
 const TOLERANCE: TimeDelta = TimeDelta::milliseconds(100);
-/// How long after the decision one statement may reach the database. Nobody is harmed by what was decided upon a time
-/// that is past, since nothing was written in between; but a clock may be as far behind.
+/// Maximum delay between the decision and the arrival of a single statement. A late decision is harmless, because
+/// nothing was written in between. But another instance's clock may be behind by as much.
 const LATE: TimeDelta = TimeDelta::seconds(1);
 
-/// What came of a try.
-pub(super) enum Tried {
-    /// All jobs were answered but these.
+/// The result of an attempt.
+pub(super) enum AttemptOutcome {
+    /// Finished. These jobs are still to be decided.
     Answered(Vec<Job>),
-    /// Another instance was first, or the time was wrong: all are decided again.
-    Again(Vec<Job>),
-    /// What one of them could not write changes what is decided about others: each is decided alone.
-    Apart(Vec<Job>),
+    /// Another instance was first, or the clock was wrong: all jobs are decided again.
+    Retry(Vec<Job>),
+    /// A job that could not be written affects the decisions about others: each job is decided alone.
+    Split(Vec<Job>),
 }
 
-/// Why nothing was written.
-enum Unwritten {
-    /// The version was not the memory's, or the time was wrong.
-    Again,
-    /// The batch has to be taken apart.
-    Apart(Vec<Job>),
-    /// Nothing is left that could be written.
-    Nothing,
-    /// The database said no, and everything was rolled back.
+/// Reasons why a batch was not committed.
+enum CommitFailure {
+    /// The version was not the stock's, or the clock was wrong.
+    Retry,
+    /// The batch must be split.
+    Split(Vec<Job>),
+    /// Nothing remains to be written.
+    Empty,
+    /// The database refused, and everything was rolled back.
     Fault(Fault),
-    /// Nobody knows whether it was committed. It is not tried again, and the memory is read anew.
+    /// The result of the commit is unknown. It is not tried again, and the stock is read anew.
     Unknown(DbErr),
 }
 
-impl From<store::Unwritten> for Unwritten {
-    fn from(unwritten: store::Unwritten) -> Self {
-        match unwritten {
-            store::Unwritten::Repeated => Self::Again,
-            store::Unwritten::No(error) => Self::Fault(error.into()),
-            store::Unwritten::Unknown(error) => Self::Unknown(error),
+impl From<store::WriteError> for CommitFailure {
+    fn from(error: store::WriteError) -> Self {
+        match error {
+            store::WriteError::DuplicateKey => Self::Retry,
+            store::WriteError::NotWritten(error) => Self::Fault(error.into()),
+            store::WriteError::Unknown(error) => Self::Unknown(error),
         }
     }
 }
 
-impl From<PastDeadline> for Unwritten {
-    /// The job whose call was given up is sorted out before the others are decided again.
+impl From<PastDeadline> for CommitFailure {
+    /// The next round answers the abandoned job before the others are decided again.
     fn from(_: PastDeadline) -> Self {
-        Self::Again
+        Self::Retry
     }
 }
 
-impl From<Fault> for Unwritten {
+impl From<Fault> for CommitFailure {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
 impl Desk {
-    /// One try. After a fault the memory may be wrong.
+    /// Runs one attempt. After a fault the in-memory stock may be wrong.
     pub(super) async fn attempt(
         &self,
         app: &App,
         memory: &mut Option<Stock>,
         batch: Vec<Job>,
         first: bool,
-    ) -> Result<Tried, (Vec<Job>, Failure)> {
+    ) -> Result<AttemptOutcome, (Vec<Job>, Failure)> {
         let tx = match self.prepare(app, memory).await {
             Ok(tx) => tx,
             Err(fault) => return Err((batch, fault.into())),
@@ -99,11 +99,11 @@ impl Desk {
             Ok(stock) => stock,
             Err(fault) => return Err((batch, fault.into())),
         };
-        let mut decided = Decided::all(stock, batch, app.clock.now());
+        let mut decided = DecidedBatch::all(stock, batch, app.clock.now());
         if decided.is_idle() {
             return match self.is_current(app, tx.as_ref(), stock, &mut decided).await {
-                Ok(true) => Ok(Tried::Answered(decided.answer())),
-                Ok(false) => self.again(app, memory, decided).await,
+                Ok(true) => Ok(AttemptOutcome::Answered(decided.answer())),
+                Ok(false) => self.retry(app, memory, decided).await,
                 Err(fault) => Err((decided.jobs(), fault.into())),
             };
         }
@@ -117,25 +117,25 @@ impl Desk {
             Ok(version) => {
                 stock.version = version.number;
                 app.bus.announce(self.id, version.number);
-                self.tell(app, version);
-                Ok(Tried::Answered(decided.answer()))
+                self.publish(app, version);
+                Ok(AttemptOutcome::Answered(decided.answer()))
             }
-            Err(Unwritten::Nothing) => Ok(Tried::Answered(decided.answer())),
-            Err(Unwritten::Again) => self.again(app, memory, decided).await,
-            Err(Unwritten::Apart(jobs)) => Ok(Tried::Apart(jobs)),
-            Err(Unwritten::Fault(Fault::Internal(source))) if decided.is_shared() => {
-                // One of them may be what the database does not take. It must not take its neighbours with it.
+            Err(CommitFailure::Empty) => Ok(AttemptOutcome::Answered(decided.answer())),
+            Err(CommitFailure::Retry) => self.retry(app, memory, decided).await,
+            Err(CommitFailure::Split(jobs)) => Ok(AttemptOutcome::Split(jobs)),
+            Err(CommitFailure::Fault(Fault::Internal(source))) if decided.is_shared() => {
+                // One of them may be what the database rejects. It must not fail the others.
                 *memory = None;
                 let jobs = decided.jobs();
-                failure::log_apart(self.id, &jobs, &source);
-                Ok(Tried::Apart(jobs))
+                failure::log_split(self.id, &jobs, &source);
+                Ok(AttemptOutcome::Split(jobs))
             }
-            Err(Unwritten::Fault(fault)) => Err((decided.jobs(), fault.into())),
-            Err(Unwritten::Unknown(error)) => Err((decided.jobs(), Failure::Unknown(error))),
+            Err(CommitFailure::Fault(fault)) => Err((decided.jobs(), fault.into())),
+            Err(CommitFailure::Unknown(error)) => Err((decided.jobs(), Failure::Unknown(error))),
         }
     }
 
-    /// Where another instance writes too: takes the inventory's row and follows what was written.
+    /// If another instance writes too, locks the inventory's row and follows its commits.
     async fn prepare(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<Option<Tx>> {
         if !self.is_contended() {
             return Ok(None);
@@ -148,13 +148,13 @@ impl Desk {
         Ok(Some(tx))
     }
 
-    /// There is nothing to write; but were the refusals decided upon the current version?
+    /// Returns whether refusals without any write were decided on the current version.
     async fn is_current(
         &self,
         app: &App,
         tx: Option<&Tx>,
         stock: &Stock,
-        decided: &mut Decided,
+        decided: &mut DecidedBatch,
     ) -> Faulty<bool> {
         let db = app.store.read();
         if tx.is_none() && read::version(app, self.id).await? != stock.version {
@@ -165,71 +165,71 @@ impl Desk {
         Ok(true)
     }
 
-    /// Writes and commits what was decided in one statement, or nothing.
+    /// Writes and commits the accepted jobs in one statement, or nothing.
     async fn write_at_once(
         &self,
         app: &App,
         stock: &Stock,
-        decided: &mut Decided,
+        decided: &mut DecidedBatch,
         tx: Option<Tx>,
-    ) -> Result<Version, Unwritten> {
+    ) -> Result<Version, CommitFailure> {
         let used = idempotency::used(app.store.read(), decided.refused_keys()).await?;
         decided.mark_used(&used);
         let (now, asked) = (decided.at, app.clock.ask());
-        let good = app.clock.good_for(now, TOLERANCE, LATE);
+        let valid_times = app.clock.good_for(now, TOLERANCE, LATE);
         let change = stock.change_of(&decided.decisions());
         let script = write::script(self.id, stock, &change, now)?;
         let claims = coupon::claims(decided.decisions());
         let script = coupon::with_claims(script, &claims, codes::made(&claims));
         let script = idempotency::claim_all(script, decided.claims());
-        let guard = write::guard(stock, &good);
+        let guard = write::guard(stock, &valid_times);
         decided.begin_commit()?;
         let guarded = match tx {
             Some(tx) => app.store.write_and_commit(tx, script, guard).await,
             None => app.store.write_at_desk(script, guard).await,
         };
-        if !matches!(guarded, Ok(Guarded { held: true, .. }) | Err(store::Unwritten::Unknown(_))) {
+        if !matches!(guarded, Ok(GuardedWrite { applied: true, .. }) | Err(store::WriteError::Unknown(_))) {
             decided.withdraw_commit();
         }
         let guarded = guarded?;
-        app.clock.observe(asked, guarded.asked_at);
-        if guarded.held {
+        app.clock.observe(asked, guarded.statement_time);
+        if guarded.applied {
             return Ok(Version { number: stock.version + 1, change });
         }
-        if good.contains(&guarded.asked_at) {
-            self.note_others();
+        if valid_times.contains(&guarded.statement_time) {
+            self.note_contention();
         }
-        Err(Unwritten::Again)
+        Err(CommitFailure::Retry)
     }
 
-    /// Writes and commits what was decided; jobs that cannot be written are left out.
+    /// Writes and commits the accepted jobs. Leaves out jobs that cannot be written.
     async fn write(
         &self,
         app: &App,
         stock: &mut Stock,
-        decided: &mut Decided,
+        decided: &mut DecidedBatch,
         tx: Option<Tx>,
-    ) -> Result<Version, Unwritten> {
+    ) -> Result<Version, CommitFailure> {
         let tx = match tx {
             Some(tx) => tx,
             None => app.store.begin_at_desk().await.map_err(Fault::from)?,
         };
         let (now, asked) = (decided.at, app.clock.ask());
         match write::guard_in_tx(&tx, self.id, stock, now).await? {
-            Guard::Lost => {
-                self.note_others();
-                return Err(Unwritten::Again);
+            GuardOutcome::Lost => {
+                self.note_contention();
+                return Err(CommitFailure::Retry);
             }
-            Guard::Held(Some(database)) if app.clock.observe(asked, database).abs() > TOLERANCE => {
-                return Err(Unwritten::Again);
+            GuardOutcome::Passed(Some(database)) if app.clock.observe(asked, database).abs() > TOLERANCE => {
+                return Err(CommitFailure::Retry);
             }
-            Guard::Held(_) => {}
+            GuardOutcome::Passed(_) => {}
         }
-        let failures = accompany_all(&tx, self.id, decided, now).await?;
+        let failures = write_companions(&tx, self.id, decided, now).await?;
         if !failures.is_empty() {
-            *decided = std::mem::take(decided).without(stock, failures).map_err(Unwritten::Apart)?;
+            *decided = std::mem::take(decided).without(stock, failures).map_err(CommitFailure::Split)?;
             if decided.is_idle() {
-                return Err(Unwritten::Nothing);
+                return Err(CommitFailure::Empty);
             }
             write::recount_in_tx(&tx, self.id, stock).await?;
         }
@@ -240,28 +240,28 @@ impl Desk {
         decided.mark_used(&used);
         decided.begin_commit()?;
         if let Err(error) = tx.commit().await {
-            let unwritten = store::Unwritten::of_commit(error);
-            if !matches!(unwritten, store::Unwritten::Unknown(_)) {
+            let error = store::WriteError::of_commit(error);
+            if !matches!(error, store::WriteError::Unknown(_)) {
                 decided.withdraw_commit();
             }
-            return Err(unwritten.into());
+            return Err(error.into());
         }
         Ok(Version { number: stock.version + 1, change })
     }
 
-    /// Takes everything back, follows the log, and returns all jobs to be decided again.
-    async fn again(
+    /// Reverts everything, follows the log, and returns all jobs to be decided again.
+    async fn retry(
         &self,
         app: &App,
         memory: &mut Option<Stock>,
-        decided: Decided,
-    ) -> Result<Tried, (Vec<Job>, Failure)> {
+        decided: DecidedBatch,
+    ) -> Result<AttemptOutcome, (Vec<Job>, Failure)> {
         if let Some(stock) = memory.as_mut() {
             decided.undo(stock);
         }
         let jobs = decided.jobs();
         match self.follow(app, memory).await {
-            Ok(()) => Ok(Tried::Again(jobs)),
+            Ok(()) => Ok(AttemptOutcome::Retry(jobs)),
             Err(fault) => Err((jobs, fault.into())),
         }
     }

@@ -1,4 +1,4 @@
-//! The stock of coupons: one area whose places are copies, and the claims that are written with the copies they are.
+//! The stock of coupons: one area whose places are copies, and the claims that are written with them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{
@@ -12,7 +12,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query
 use super::{
     change::{Change, Decision},
     codes,
-    command::{Granted, GrantedCode},
+    command::{NewClaim, NewClaimCode},
     fairness::Fairness,
     origin,
     read::unsigned,
@@ -27,41 +27,41 @@ use crate::{
     store::{Rows, Script, Tx},
 };
 
-/// How long a copy that has to be paid is reserved, in seconds.
-const HOLD_SECONDS: i64 = 600;
-/// How long with all extensions, in seconds.
-const HOLD_SECONDS_MAX: i64 = 1_200;
-/// How long one buyer may have copies reserved that come to nothing.
-const HOLD_BUDGET: TimeDelta = TimeDelta::minutes(45);
-/// How long a buyer who spent that must wait.
+/// How long an unpaid copy is reserved, in seconds.
+const RESERVATION_SECONDS: i64 = 600;
+/// How long it may be reserved with all extensions, in seconds.
+const RESERVATION_SECONDS_MAX: i64 = 1_200;
+/// How long one buyer may have reservations that do not end in a purchase.
+const IDLE_BUDGET: TimeDelta = TimeDelta::minutes(45);
+/// How long a buyer who has used that up must wait.
 const COOL_DOWN: TimeDelta = TimeDelta::minutes(5);
-/// The ordinal of the one area.
+/// The ordinal of the single area.
 const COPIES: i32 = 0;
 
-/// What the coupon says about its claims and its sale.
+/// Returns the coupon's terms of claim and sale.
 pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
     let coupon = coupon::Entity::find_by_id(id).one(app.store.read()).await?;
     let coupon = coupon.ok_or(Fault::NotFound("event"))?;
     let currency = money::currency(&coupon.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
     let price = Money::new(coupon.price_minor, currency);
     let tax = price.included_tax(unsigned(coupon.tax_basis_points)).map_err(Fault::internal)?;
-    // A claim that would be over at once is of no use to anybody.
+    // A claim that would expire at once is useless.
     let end = [coupon.publish_until, coupon.valid_until].into_iter().flatten().min();
     Ok(Terms {
         revision: coupon.version,
         open: coupon.state == CouponState::Published,
         sales_start: coupon.publish_from.unwrap_or(DateTime::UNIX_EPOCH),
         sales_end: end.unwrap_or(DateTime::<Utc>::MAX_UTC),
-        hold_seconds: HOLD_SECONDS,
-        hold_seconds_max: HOLD_SECONDS_MAX,
-        // What is over when it is paid is of no use to anybody either.
-        hold_until: coupon.valid_until.unwrap_or(DateTime::<Utc>::MAX_UTC),
+        reservation_seconds: RESERVATION_SECONDS,
+        reservation_seconds_max: RESERVATION_SECONDS_MAX,
+        // A claim that has expired when it is paid is useless, too.
+        reservations_end: coupon.valid_until.unwrap_or(DateTime::<Utc>::MAX_UTC),
         limit_per_buyer: unsigned(coupon.limit_per_buyer),
-        fairness: Some(Fairness { budget: HOLD_BUDGET, cool_down: COOL_DOWN }),
+        fairness: Some(Fairness { budget: IDLE_BUDGET, cool_down: COOL_DOWN }),
         hoarding: origin::shares(app).limits(
             coupon.stock.map(unsigned).unwrap_or_default(),
             unsigned(coupon.limit_per_buyer),
-            // Without a known stock, no share of it.
+            // Without a known stock there is no share of it.
             (None, coupon.stock.is_none().then_some(100)),
         ),
         requirement: BuyerRequirement::None,
@@ -80,7 +80,7 @@ pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
     })
 }
 
-/// Makes the stock of a coupon that is being published: all copies free, at version 1.
+/// Creates the stock of a coupon that is being published: all copies free, at version 1.
 pub(crate) async fn create_stock_in_tx(
     tx: &Tx,
     coupon: CouponId,
@@ -113,8 +113,8 @@ pub(crate) async fn create_stock_in_tx(
     write::append_in_tx(tx, id, 1, &change, now).await
 }
 
-/// Makes the stock of a coupon as large as said, and tells every desk that its terms changed. Refused, with the number
-/// of copies that are taken, where these are more. Does nothing for a coupon that was never published.
+/// Changes the size of a coupon's stock, and makes every desk reload its terms. If more copies are taken, returns their
+/// number as the error. Does nothing for an unpublished coupon.
 pub(crate) async fn resize_stock_in_tx(
     tx: &Tx,
     coupon: CouponId,
@@ -122,7 +122,7 @@ pub(crate) async fn resize_stock_in_tx(
     now: DateTime<Utc>,
 ) -> Faulty<Result<(), u32>> {
     let id = InventoryId::from(coupon);
-    // The guard's row first: whoever claims meanwhile is either before this or after it.
+    // Lock the guard's row first, so that concurrent claims are either before or after this change.
     write::touch_in_tx(tx, id, now).await?;
     let Some(row) = inventory::Entity::find_by_id(id).one(tx).await? else { return Ok(Ok(())) };
     let capacity = i32::try_from(copies).map_err(Fault::internal)?;
@@ -150,18 +150,18 @@ pub(crate) async fn resize_stock_in_tx(
     Ok(Ok(()))
 }
 
-/// The claims of the decisions.
-pub(super) fn claims<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Vec<&'a Granted> {
+/// Returns the claims of the decisions.
+pub(super) fn claims<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Vec<&'a NewClaim> {
     decisions.flat_map(|decision| &decision.claims).map(AsRef::as_ref).collect()
 }
 
-/// Adds to a script of the inventory the claims with their codes, and that their holders and the vendor are told.
-pub(super) fn with_claims(script: Script, claims: &[&Granted], codes: Vec<String>) -> Script {
+/// Adds to a script of the inventory the claims with their codes, and the facts for their holders and the vendor.
+pub(super) fn with_claims(script: Script, claims: &[&NewClaim], codes: Vec<String>) -> Script {
     const INSERT: &str = "INSERT INTO claim (id, coupon_id, shop_id, account_id, buyer_id, state, code, epoch, terms, \
         face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
         SELECT id, $1, shop_id, account_id, account_id, 'claimed', code, 1, terms, NULLIF(face, 0), NULLIF(face, 0), \
         valid_from, valid_until, claimed_at, 1, claimed_at FROM {rows} AS r";
-    const TELL: &str =
+    const INSERT_FACTS: &str =
         "INSERT INTO outbox (kind, subject, at) SELECT kind, coalesce(subject, $1), $2 FROM {rows} AS r";
     if claims.is_empty() {
         return script;
@@ -177,14 +177,14 @@ pub(super) fn with_claims(script: Script, claims: &[&Granted], codes: Vec<String
         .optional_time("valid_until", claims.iter().map(|claim| claim.valid_until))
         .time("claimed_at", claims.iter().map(|claim| claim.at));
     let (bag, coupon) = (outbox::Kind::BagChanged.name(), outbox::Kind::CouponChanged.name());
-    let told = claims.iter().map(|claim| (bag, Some(claim.buyer.0))).chain([(coupon, None)]);
-    let told = Rows::default()
-        .text("kind", told.clone().map(|(kind, _)| kind.to_owned()))
-        .optional_uuid("subject", told.map(|(_, subject)| subject));
-    script.with("claim", INSERT, rows).with("outbox", TELL, told)
+    let facts = claims.iter().map(|claim| (bag, Some(claim.buyer.0))).chain([(coupon, None)]);
+    let facts = Rows::default()
+        .text("kind", facts.clone().map(|(kind, _)| kind.to_owned()))
+        .optional_uuid("subject", facts.map(|(_, subject)| subject));
+    script.with("claim", INSERT, rows).with("outbox", INSERT_FACTS, facts)
 }
 
-/// Writes the claims of the decisions step by step.
+/// Writes the claims of the decisions in separate statements.
 pub(super) async fn write_claims_in_tx<'a>(
     tx: &Tx,
     id: InventoryId,
@@ -196,7 +196,7 @@ pub(super) async fn write_claims_in_tx<'a>(
         return Ok(());
     }
     let codes = codes::chosen_in_tx(tx, id, &claims).await?;
-    let is_of_list = |(claim, _): &(&&Granted, &String)| !matches!(claim.code, GrantedCode::Made(_));
+    let is_of_list = |(claim, _): &(&&NewClaim, &String)| !matches!(claim.code, NewClaimCode::Made(_));
     let taken = claims.iter().zip(&codes).filter(is_of_list);
     let taken = taken.map(|(claim, code)| (claim.shop, code.clone(), claim.id)).collect();
     let script = Script::new(vec![id.0.into(), now.into()]);

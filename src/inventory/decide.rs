@@ -1,8 +1,7 @@
-//! What a command does to a stock: the rules of reserving, as a pure function.
+//! The effect of a command on a stock: the rules of reserving, as a pure function.
 //!
-//! [`decide`] never changes anything. It says what would change, or why nothing does; the desk applies and commits.
-//! An overdue reservation is no obstacle: whoever wants its places takes them, and the decision writes down that it
-//! expired. So no sweeper is needed for correctness.
+//! [`decide`] changes nothing. It returns what would change, or a refusal; the desk applies and commits. An overdue
+//! reservation blocks nobody: a decision that takes its places also expires it. So correctness needs no sweeper.
 //!
 //! Invariant: pure and synchronous; the time is an argument.
 
@@ -15,26 +14,26 @@ use entity::{
 
 use super::{
     change::Decision,
-    command::{Command, Granted, Pick, Promised, Refusal},
+    command::{Command, CouponTerms, NewClaim, Pick, Refusal},
     draft::Draft,
     hoarding::Caller,
     pick,
-    state::{Held, Item, Place, Seat, Stock, Tally, TierTerms},
+    state::{Item, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
 };
 
-/// The one area of a coupon's stock, whose places are its copies.
+/// The single area of a coupon's stock. Its places are the copies.
 const COPIES: u32 = 0;
 
-/// What `command` does to `stock` at `now`, and the reservation it is about as it will be.
+/// Returns the effect of `command` on `stock` at `now`, and the new state of its reservation, if it has one.
 pub fn decide(
     stock: &Stock,
     command: &Command,
     now: DateTime<Utc>,
-) -> Result<(Decision, Option<Held>), Refusal> {
+) -> Result<(Decision, Option<ReservationSnapshot>), Refusal> {
     let mut draft = Draft::new(stock, now);
-    let held = match command {
-        Command::Reserve { id, caller, pick, opened, promised } => {
-            Some(draft.reserve((*id, caller), pick, opened, promised.as_deref())?)
+    let reservation = match command {
+        Command::Reserve { id, caller, pick, opened, coupon_terms } => {
+            Some(draft.reserve((*id, caller), pick, opened, coupon_terms.as_deref())?)
         }
         Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
         Command::Release { id, buyer, order } => Some(draft.release(*id, *buyer, *order)?),
@@ -42,20 +41,20 @@ pub fn decide(
         Command::BeginPayment { id, order } => Some(draft.begin_payment(*id, *order)?),
         Command::EndPayment { id, order } => Some(draft.end_payment(*id, *order)?),
         Command::Sell { id, order } => Some(draft.sell(*id, *order)?),
-        Command::TakeBack { buyer, places } => {
-            draft.take_back(*buyer, places)?;
+        Command::ReturnPlaces { buyer, places } => {
+            draft.return_places(*buyer, places)?;
             None
         }
-        Command::Claim(granted) => {
-            draft.claim(granted)?;
+        Command::Claim(new_claim) => {
+            draft.claim(new_claim)?;
             None
         }
         Command::Expire => {
-            draft.lapse_where(|_| true);
+            draft.expire_where(|_| true);
             None
         }
     };
-    Ok((draft.finish(), held))
+    Ok((draft.finish(), reservation))
 }
 
 impl Draft<'_> {
@@ -64,19 +63,19 @@ impl Draft<'_> {
         (id, caller): (ReservationId, &Caller),
         pick: &Pick,
         opened: &[TierId],
-        promised: Option<&Promised>,
-    ) -> Result<Held, Refusal> {
+        coupon_terms: Option<&CouponTerms>,
+    ) -> Result<ReservationSnapshot, Refusal> {
         let terms = &self.stock.terms;
         self.on_sale()?;
-        if promised.is_some_and(|promised| promised.revision != terms.revision) {
+        if coupon_terms.is_some_and(|coupon_terms| coupon_terms.revision != terms.revision) {
             return Err(Refusal::TermsChanged);
         }
         caller.meets(terms.requirement)?;
         let buyer = caller.buyer;
-        // What the buyer let lapse must not count against the limit.
-        self.lapse_of(buyer);
-        let until = self.grant(id, buyer)?.min(terms.hold_until);
-        // Before any place is looked at: a search for the best seats is the dearest part.
+        // Expired reservations of the buyer must not count against the limit.
+        self.expire_all_of(buyer);
+        let until = self.grant(id, buyer)?.min(terms.reservations_end);
+        // Checked before any place, because a search for the best seats is expensive.
         self.limit_source(caller.source, pick.quantity())?;
         let mut items = match pick {
             Pick::Seats(ordinals) => {
@@ -90,7 +89,7 @@ impl Draft<'_> {
             Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity, opened)?],
         };
         for item in &mut items {
-            item.promised = promised.map(|promised| promised.text.clone());
+            item.coupon_terms = coupon_terms.map(|coupon_terms| coupon_terms.text.clone());
         }
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
         let Tally { taken, idle } = self.tally(buyer);
@@ -100,24 +99,24 @@ impl Draft<'_> {
         self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
         let after =
             |seconds| until.min(self.now + Duration::seconds(terms.hoarding.seconds(seconds, caller.wasted)));
-        let held = Held {
+        let reservation = ReservationSnapshot {
             id,
             buyer,
             state: ReservationState::Active,
             items,
             currency: terms.currency.clone(),
-            deadline: after(terms.hold_seconds),
-            deadline_max: after(terms.hold_seconds_max),
+            deadline: after(terms.reservation_seconds),
+            deadline_max: after(terms.reservation_seconds_max),
             order: None,
             source: caller.source,
             created_at: self.now,
             version: 1,
         };
-        self.reservations.insert(id, held.clone());
-        Ok(held)
+        self.reservations.insert(id, reservation.clone());
+        Ok(reservation)
     }
 
-    /// Whether new places are given to anybody now.
+    /// Refuses if new places are not on sale now.
     fn on_sale(&self) -> Result<(), Refusal> {
         let terms = &self.stock.terms;
         if !terms.open {
@@ -132,25 +131,25 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// A copy of a free coupon is the buyer's at once.
-    fn claim(&mut self, granted: &Arc<Granted>) -> Result<(), Refusal> {
+    /// Gives the buyer a copy of a free coupon at once.
+    fn claim(&mut self, new_claim: &Arc<NewClaim>) -> Result<(), Refusal> {
         self.on_sale()?;
-        if granted.revision != self.stock.terms.revision {
+        if new_claim.revision != self.stock.terms.revision {
             return Err(Refusal::TermsChanged);
         }
-        self.lapse_of(granted.buyer);
+        self.expire_all_of(new_claim.buyer);
         self.take_admission(COPIES, 1, &[])?;
         let mut area = self.area(COPIES);
         area.reserved -= 1;
         area.sold += 1;
         self.areas.insert(COPIES, area);
         let limit = self.stock.terms.limit_per_buyer;
-        let Tally { taken, idle } = self.tally(granted.buyer);
+        let Tally { taken, idle } = self.tally(new_claim.buyer);
         if taken >= limit {
             return Err(Refusal::LimitExceeded { limit, taken });
         }
-        self.buyers.insert(granted.buyer, Tally { taken: taken + 1, idle });
-        self.claims.push(granted.clone());
+        self.buyers.insert(new_claim.buyer, Tally { taken: taken + 1, idle });
+        self.claims.push(new_claim.clone());
         Ok(())
     }
 
@@ -169,7 +168,7 @@ impl Draft<'_> {
             return Err(Refusal::NotForSale { seats: without_price });
         }
         for &ordinal in ordinals {
-            self.lapse_holder_of(ordinal);
+            self.expire_holder_of(ordinal);
         }
         let lost: Vec<u32> = ordinals
             .iter()
@@ -198,7 +197,7 @@ impl Draft<'_> {
             return Err(Refusal::NotForSale { seats: Vec::new() });
         };
         if self.area(ordinal).available() < quantity {
-            self.lapse_where(|held| held.quantity_in(ordinal) > 0);
+            self.expire_where(|reservation| reservation.quantity_in(ordinal) > 0);
         }
         let mut area = self.area(ordinal);
         if area.available() < quantity {
@@ -210,17 +209,17 @@ impl Draft<'_> {
         Ok(item(Place::Area { ordinal, quantity }, tier))
     }
 
-    fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<Held, Refusal> {
-        let mut held = self.active_of(id, buyer)?;
+    fn extend(&mut self, id: ReservationId, buyer: AccountId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.active_of(id, buyer)?;
         self.still_open()?;
-        self.lapse_of(buyer);
-        let wanted = self.now + Duration::seconds(self.stock.terms.hold_seconds);
-        let deadline = wanted.min(self.limit(&held));
-        if deadline <= held.deadline {
+        self.expire_all_of(buyer);
+        let wanted = self.now + Duration::seconds(self.stock.terms.reservation_seconds);
+        let deadline = wanted.min(self.limit(&reservation));
+        if deadline <= reservation.deadline {
             return Err(Refusal::NoMoreTime);
         }
-        held.deadline = deadline;
-        Ok(self.save(held))
+        reservation.deadline = deadline;
+        Ok(self.save(reservation))
     }
 
     fn release(
@@ -228,62 +227,67 @@ impl Draft<'_> {
         id: ReservationId,
         buyer: AccountId,
         order: Option<OrderId>,
-    ) -> Result<Held, Refusal> {
-        let held = self.active_of(id, buyer)?;
-        if held.order != order {
+    ) -> Result<ReservationSnapshot, Refusal> {
+        let reservation = self.active_of(id, buyer)?;
+        if reservation.order != order {
             return Err(Refusal::AlreadyOrdered);
         }
-        self.lapse_of(buyer);
-        Ok(self.give_up(&held, ReservationState::Released, self.now))
+        self.expire_all_of(buyer);
+        Ok(self.end_unsold(&reservation, ReservationState::Released, self.now))
     }
 
-    fn attach(&mut self, id: ReservationId, buyer: AccountId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.active_of(id, buyer)?;
+    fn attach(
+        &mut self,
+        id: ReservationId,
+        buyer: AccountId,
+        order: OrderId,
+    ) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.active_of(id, buyer)?;
         self.still_open()?;
-        if held.order.is_some() {
+        if reservation.order.is_some() {
             return Err(Refusal::AlreadyOrdered);
         }
-        held.order = Some(order);
-        Ok(self.save(held))
+        reservation.order = Some(order);
+        Ok(self.save(reservation))
     }
 
-    fn begin_payment(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.of_order(id, order)?;
-        if held.state == ReservationState::Paying {
+    fn begin_payment(&mut self, id: ReservationId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.of_order(id, order)?;
+        if reservation.state == ReservationState::Paying {
             return Err(Refusal::BeingPaid);
         }
-        if held.is_overdue(self.now) {
+        if reservation.is_overdue(self.now) {
             return Err(Refusal::ReservationEnded);
         }
         self.still_open()?;
-        held.state = ReservationState::Paying;
-        self.mark_seats(&held, SeatStatus::Paying);
-        Ok(self.save(held))
+        reservation.state = ReservationState::Paying;
+        self.mark_seats(&reservation, SeatStatus::Paying);
+        Ok(self.save(reservation))
     }
 
-    fn end_payment(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.of_order(id, order)?;
-        if held.state != ReservationState::Paying {
+    fn end_payment(&mut self, id: ReservationId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.of_order(id, order)?;
+        if reservation.state != ReservationState::Paying {
             return Err(Refusal::ReservationEnded);
         }
-        held.state = ReservationState::Active;
-        if held.is_overdue(self.now) {
-            self.lapse_of(held.buyer);
-            return Ok(self.give_up(&held, ReservationState::Expired, self.now));
+        reservation.state = ReservationState::Active;
+        if reservation.is_overdue(self.now) {
+            self.expire_all_of(reservation.buyer);
+            return Ok(self.end_unsold(&reservation, ReservationState::Expired, self.now));
         }
-        self.mark_seats(&held, SeatStatus::Reserved);
-        Ok(self.save(held))
+        self.mark_seats(&reservation, SeatStatus::Reserved);
+        Ok(self.save(reservation))
     }
 
-    fn sell(&mut self, id: ReservationId, order: OrderId) -> Result<Held, Refusal> {
-        let mut held = self.of_order(id, order)?;
-        if held.state != ReservationState::Paying {
+    fn sell(&mut self, id: ReservationId, order: OrderId) -> Result<ReservationSnapshot, Refusal> {
+        let mut reservation = self.of_order(id, order)?;
+        if reservation.state != ReservationState::Paying {
             return Err(Refusal::ReservationEnded);
         }
-        self.lapse_of(held.buyer);
-        self.count_sale(&held);
-        self.mark_seats(&held, SeatStatus::Sold);
-        for item in &held.items {
+        self.expire_all_of(reservation.buyer);
+        self.count_sale(&reservation);
+        self.mark_seats(&reservation, SeatStatus::Sold);
+        for item in &reservation.items {
             if let Place::Area { ordinal, quantity } = item.place {
                 let mut area = self.area(ordinal);
                 area.reserved -= quantity;
@@ -291,17 +295,17 @@ impl Draft<'_> {
                 self.areas.insert(ordinal, area);
             }
         }
-        held.state = ReservationState::Converted;
-        Ok(self.save(held))
+        reservation.state = ReservationState::Converted;
+        Ok(self.save(reservation))
     }
 
-    fn take_back(&mut self, buyer: AccountId, places: &[Place]) -> Result<(), Refusal> {
+    fn return_places(&mut self, buyer: AccountId, places: &[Place]) -> Result<(), Refusal> {
         let mut returned = 0;
         for place in places {
             match *place {
                 Place::Seat { ordinal, epoch } => {
                     let seat = self.stock.seats.get(ordinal as usize).ok_or(Refusal::UnknownPlaces)?;
-                    // The epoch is the fence: a seat that was sold anew since is somebody else's.
+                    // The epoch is the fence: a seat that was sold again since then belongs to another buyer.
                     if seat.status != SeatStatus::Sold || seat.epoch != epoch {
                         return Err(Refusal::PlacesChanged);
                     }
@@ -327,5 +331,5 @@ impl Draft<'_> {
 }
 
 fn item(place: Place, tier: &TierTerms) -> Item {
-    Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax, promised: None }
+    Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax, coupon_terms: None }
 }

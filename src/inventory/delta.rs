@@ -1,8 +1,8 @@
-//! What changed between two versions, as everybody may see it.
+//! Changes between two versions, as the public sees them.
 //!
-//! A delta covers one version or many: of a place that changed more than once, only where it stands in the end counts,
-//! because statuses are told as they are, not as steps. So deltas that follow one another can be merged into one, and
-//! whoever has the version before the first has the version of the last after it.
+//! A delta covers one or several versions. It contains the final state of each changed place, not the steps. So
+//! consecutive deltas can be merged into one, and applying it to the version before the first gives the version of the
+//! last.
 //!
 //! Invariant: pure and synchronous.
 
@@ -12,34 +12,34 @@ use entity::inventory::SeatStatus;
 
 use super::change::Change;
 
-/// What changed after one version, up to another.
+/// The changes from one version to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delta {
-    /// The version that this follows.
+    /// The version that the delta is based on.
     pub after: i64,
-    /// The version that this leads to.
+    /// The version that the delta leads to.
     pub version: i64,
-    /// Seats by ordinal, with their status at the end.
-    pub seats: BTreeMap<u32, Visible>,
-    /// Areas by ordinal, with the places available at the end.
+    /// Changed seats by ordinal, with their final status.
+    pub seats: BTreeMap<u32, PublicStatus>,
+    /// Changed areas by ordinal, with their final number of available places.
     pub areas: BTreeMap<u32, u32>,
 }
 
-/// A seat's status as everybody may see it: who pays is nobody's business.
+/// A seat's public status. Whether a seat is being paid is private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Visible {
+pub enum PublicStatus {
     /// Free to reserve.
     Available,
-    /// Somebody's for now.
+    /// Reserved or being paid.
     Reserved,
     /// Sold.
     Sold,
-    /// Withheld, without a price, or sold to those only to whom it was opened.
+    /// Withheld, without a price, or hidden from the reader.
     Blocked,
 }
 
-impl Visible {
-    /// Of a seat that is for sale to whoever looks.
+impl PublicStatus {
+    /// Returns the public status of a seat that is for sale to the reader.
     pub(super) fn of(status: SeatStatus) -> Self {
         match status {
             SeatStatus::Available => Self::Available,
@@ -51,8 +51,8 @@ impl Visible {
 }
 
 impl Delta {
-    /// What one version changed, as everybody may see it. What is hidden does not change for them: it is not for sale
-    /// in the snapshot before, and stays so until new terms make a new snapshot.
+    /// Returns the public part of one version's changes. Hidden places do not change for the public: the snapshot shows
+    /// them as not for sale until new terms cause a new snapshot.
     pub fn of(version: i64, change: &Change) -> Self {
         let shown = |hidden: &[u32], ordinal: u32| hidden.binary_search(&ordinal).is_err();
         Self {
@@ -62,7 +62,7 @@ impl Delta {
                 .seats
                 .iter()
                 .filter(|seat| shown(&change.hidden_seats, seat.0))
-                .map(|&(ordinal, status, ..)| (ordinal, Visible::of(status)))
+                .map(|&(ordinal, status, ..)| (ordinal, PublicStatus::of(status)))
                 .collect(),
             areas: change
                 .areas
@@ -73,7 +73,7 @@ impl Delta {
         }
     }
 
-    /// Takes in the delta that follows this one. One that does not follow it is given back.
+    /// Merges the next delta into this one. Returns it as an error if it does not follow.
     pub fn merge(&mut self, next: Self) -> Result<(), Self> {
         if next.after != self.version {
             return Err(next);
@@ -84,12 +84,12 @@ impl Delta {
         Ok(())
     }
 
-    /// How many places changed.
+    /// Returns the number of changed places.
     pub fn len(&self) -> usize {
         self.seats.len() + self.areas.len()
     }
 
-    /// Whether no place changed: only something that nobody sees did.
+    /// Returns whether no public place changed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -104,11 +104,11 @@ mod tests {
     const SEATS: usize = 12;
     const AREAS: usize = 3;
 
-    /// A map as a client has it.
+    /// A client's copy of the availability.
     #[derive(Clone, Debug, PartialEq)]
     struct Map {
         version: i64,
-        seats: Vec<Visible>,
+        seats: Vec<PublicStatus>,
         areas: Vec<u32>,
     }
 
@@ -145,10 +145,10 @@ mod tests {
             areas in proptest::collection::vec((0..AREAS, 0..50_u32), 0..3),
         ) -> Change {
             let ordinal = |index: usize| u32::try_from(index).expect("few");
-            // In no particular order, and at most once each, as a change tells them.
+            // In no particular order, and without duplicates, like the places of a change.
             let seats: std::collections::HashMap<_, _> = seats.into_iter().collect();
             let areas: std::collections::HashMap<_, _> = areas.into_iter().collect();
-            // Of which some are hidden, always the same.
+            // Some are hidden, always the same ones.
             let hidden = |ordinals: Vec<u32>| -> Vec<u32> {
                 let hidden: std::collections::BTreeSet<u32> =
                     ordinals.into_iter().filter(|&ordinal| is_hidden(ordinal)).collect();
@@ -164,12 +164,12 @@ mod tests {
         }
     }
 
-    /// The maps at every version, by setting each place that is not hidden to what the change says.
+    /// Returns the maps at every version, by applying each change of a visible place.
     fn maps(changes: &[Change]) -> Vec<Map> {
-        let mut map = Map { version: 7, seats: vec![Visible::Available; SEATS], areas: vec![50; AREAS] };
+        let mut map = Map { version: 7, seats: vec![PublicStatus::Available; SEATS], areas: vec![50; AREAS] };
         for (ordinal, seat) in (0..).zip(&mut map.seats) {
             if is_hidden(ordinal) {
-                *seat = Visible::Blocked;
+                *seat = PublicStatus::Blocked;
             }
         }
         for (ordinal, area) in (0..).zip(&mut map.areas) {
@@ -181,7 +181,7 @@ mod tests {
         for change in changes {
             map.version += 1;
             for &(seat, status, ..) in change.seats.iter().filter(|seat| !is_hidden(seat.0)) {
-                map.seats[seat as usize] = Visible::of(status);
+                map.seats[seat as usize] = PublicStatus::of(status);
             }
             for &(area, available, ..) in change.areas.iter().filter(|area| !is_hidden(area.0)) {
                 map.areas[area as usize] = available;
@@ -192,9 +192,9 @@ mod tests {
     }
 
     proptest! {
-        /// However a history is cut into deltas, whoever takes them one by one has the map of every cut.
+        /// A history can be cut into deltas anywhere: a client that applies them has the right map at every cut.
         #[test]
-        fn merged_deltas_lead_where_the_single_ones_do(
+        fn merged_deltas_lead_to_the_same_map_as_single_ones(
             changes in proptest::collection::vec(change(), 1..30),
             cuts in proptest::collection::vec(any::<bool>(), 30),
         ) {
@@ -216,7 +216,7 @@ mod tests {
             }
         }
 
-        /// It makes no difference in which order neighbours are merged.
+        /// Merging is associative.
         #[test]
         fn merging_is_associative(changes in proptest::collection::vec(change(), 3)) {
             let [a, b, c] = [0, 1, 2].map(|index: usize| Delta::of(8 + i64::try_from(index).expect("few"), &changes[index]));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_follow_is_given_back() {
+    fn delta_that_does_not_follow_is_returned() {
         let delta = |version| Delta::of(version, &Change::default());
         let mut third = delta(3);
         for other in [2, 3, 5] {

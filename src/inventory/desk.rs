@@ -1,8 +1,8 @@
-//! The desk: one task per inventory that is being sold in this process.
+//! The desk: one task per inventory that is sold in this process.
 //!
-//! While one commit is in flight, the next jobs pile up; the desk then decides them all against its memory and commits
-//! them in one transaction behind the version guard. Nobody is answered before the commit. When another instance was
-//! first, the guard fails: the desk follows the log and decides again.
+//! While a commit is running, the next jobs queue up. The desk then decides all of them against its in-memory stock and
+//! commits them in one transaction behind the version guard. Callers are answered after the commit. If another instance
+//! was first, the guard fails, and the desk follows the log and decides again.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -23,66 +23,66 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    aside::{self, Aside},
     batch::Job,
     change::Version,
     command::Command,
-    commit::Tried,
-    deal::{Claim, Companion, NoDeal},
+    commit::AttemptOutcome,
     failure::{self, Failure},
+    fallback_read::{self, FallbackReader},
     pace::Pace,
-    queue::{self, Asking, NoRoom, Waiting},
+    queue::{self, JobReceiver, JobSender, SendError},
     read,
-    state::{Held, Stock},
+    state::{ReservationSnapshot, Stock},
+    transaction::{Companion, IdempotencyClaim, TransactionError},
 };
 use crate::{
     app::App,
     call::Call,
     error::{Fault, Faulty},
-    threads::Threads,
+    threads::DedicatedRuntime,
 };
 
 /// How often a batch is decided again because another instance was first.
 pub(super) const ATTEMPTS: u32 = 12;
-/// Versions that a slow subscriber may lag before it is sent back to the log.
+/// Versions that a slow subscriber may lag behind before it must read the log.
 const FEED: usize = 512;
-/// For how long after another instance's write the desk takes the inventory's row before it decides.
+/// How long after another instance's write the desk locks the inventory's row before it decides.
 const CONTENDED: Duration = Duration::from_secs(5);
-/// A desk without jobs or subscribers ends after this.
+/// Time after which a desk without jobs and subscribers ends.
 const IDLE: Duration = Duration::from_mins(2);
-/// Log rows followed at once; a desk that is further behind reads the whole stock.
+/// Maximum number of log rows to follow. If there are more, the desk reads the whole stock.
 const FOLLOW: u64 = 1_000;
 
-/// The desks of this process, on threads of their own: a commit is a chain of round trips to the database, and must not
-/// queue behind a thousand requests after each of them.
+/// The desks of this process, on a runtime of their own: a commit is a chain of round trips to the database, and must
+/// not wait behind a thousand requests after each of them.
 pub(crate) struct Desks {
     open: Mutex<HashMap<InventoryId, Arc<Desk>>>,
-    threads: Threads,
+    runtime: DedicatedRuntime,
 }
 
 impl Default for Desks {
     fn default() -> Self {
-        Self { open: Mutex::default(), threads: Threads::few("tessera-desk") }
+        Self { open: Mutex::default(), runtime: DedicatedRuntime::small("tessera-desk") }
     }
 }
 
-/// One inventory's desk.
+/// The desk of one inventory.
 pub(crate) struct Desk {
     pub(super) id: InventoryId,
     pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
-    /// For readers, while the stock is held for long.
-    aside: Aside,
+    /// For readers, if the stock is locked for long.
+    fallback: FallbackReader,
     pace: Pace,
-    /// The last version that was told here.
-    told: AtomicI64,
-    /// Until when another instance is believed to write too.
+    /// The last version published here; 0 before the first.
+    published: AtomicI64,
+    /// Until when another instance is assumed to write, too.
     contended: Mutex<Option<Instant>>,
-    queue: Asking,
+    queue: JobSender,
     pub(super) feed: broadcast::Sender<Arc<Version>>,
 }
 
 impl Desks {
-    /// The inventory's desk, started if there is none.
+    /// Returns the inventory's desk, and starts it if necessary.
     pub(crate) fn get(&self, app: &App, id: InventoryId) -> Arc<Desk> {
         let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match desks.entry(id) {
@@ -93,34 +93,34 @@ impl Desks {
                 let desk = Arc::new(Desk {
                     id,
                     stock: tokio::sync::Mutex::default(),
-                    aside: Aside::default(),
+                    fallback: FallbackReader::default(),
                     pace: Pace::default(),
-                    told: AtomicI64::new(0),
+                    published: AtomicI64::new(0),
                     contended: Mutex::default(),
                     queue,
                     feed,
                 });
-                self.threads.spawn(&app.tasks, desk.clone().run(app.clone(), jobs));
+                self.runtime.spawn(&app.tasks, desk.clone().run(app.clone(), jobs));
                 entry.insert(desk).clone()
             }
         }
     }
 
-    /// The inventory's desk, if it is open.
+    /// Returns the inventory's desk, if it is open.
     pub(crate) fn find(&self, id: InventoryId) -> Option<Arc<Desk>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// The desks that are open now.
+    /// Returns the open desks.
     pub(crate) fn open(&self) -> Vec<Arc<Desk>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Closes the desk if nobody but its task and this map knows it.
+    /// Closes the desk if only its task and this map have a handle.
     fn close_if_unused(&self, desk: &Arc<Desk>) -> bool {
         let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock nobody can get another handle: two are the map's and the task's own. Whoever queued a job and
-        // let go of its handle meanwhile is still waiting for the answer.
+        // No new handle can appear under the lock: two belong to the map and to the task. A caller that queued a job
+        // and dropped its handle is still waiting for the answer.
         let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0 && desk.queue.is_empty();
         if unused {
             desks.remove(&desk.id);
@@ -130,48 +130,50 @@ impl Desks {
 }
 
 impl Desk {
-    /// Queues the commands, and answers after their commit, or when there is no time left for it.
+    /// Queues the commands. Returns after their commit, or when they run out of time.
     pub(super) async fn ask(
         &self,
         app: &App,
         commands: Vec<Command>,
         companion: Option<Companion>,
-        key: Option<Claim>,
-    ) -> Result<Vec<Held>, NoDeal> {
+        key: Option<IdempotencyClaim>,
+    ) -> Result<Vec<ReservationSnapshot>, TransactionError> {
         let (reply, answer) = oneshot::channel();
         let call = Call::part(app.config.documents.mutation_time());
-        self.queue.put(Job { commands, companion, key, call, reply }).map_err(|error| match error {
-            NoRoom::Full => NoDeal::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) }),
-            NoRoom::Closed => NoDeal::Fault(Fault::unavailable()),
+        self.queue.send(Job { commands, companion, key, call, reply }).map_err(|error| match error {
+            SendError::Full => {
+                TransactionError::Fault(Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) })
+            }
+            SendError::Closed => TransactionError::Fault(Fault::unavailable()),
         })?;
-        answer.await.unwrap_or_else(|_| Err(NoDeal::Fault(Fault::unavailable())))
+        answer.await.unwrap_or_else(|_| Err(TransactionError::Fault(Fault::unavailable())))
     }
 
-    /// Listens to the versions committed from now on.
+    /// Subscribes to the versions committed from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Version>> {
         self.feed.subscribe()
     }
 
-    /// Looks at the current stock, loading it if need be. `known` is a version that the reader knows of, so that nobody is
-    /// sent into the past; if the log does not know it either, the current stock it is.
+    /// Applies `look` to the current stock, and loads it if necessary. The stock has at least version `known`, so that
+    /// no reader goes back in time, unless the log does not know that version either.
     ///
-    /// If the desk holds the stock for long, looks at what is committed without it.
+    /// If the desk keeps the stock locked for long, uses the last committed state instead.
     pub(crate) async fn read<T>(&self, app: &App, known: i64, look: impl FnOnce(&Stock) -> T) -> Faulty<T> {
-        let Ok(mut stock) = timeout(aside::PATIENCE, self.stock.lock()).await else {
-            let stock = self.aside.read(app, self.id, known.max(self.told())).await?;
+        let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else {
+            let stock = self.fallback.read(app, self.id, known.max(self.published_version())).await?;
             return Ok(look(&stock));
         };
-        self.aside.forget();
+        self.fallback.forget();
         if stock.as_ref().is_some_and(|stock| stock.version < known) {
             self.follow(app, &mut stock).await?;
         }
         Ok(look(self.loaded(app, &mut stock).await?))
     }
 
-    /// Follows what other instances committed, at least to `version`. If the desk is in the middle of an attempt, leaves
-    /// that to the next look at what others wrote: one inventory must not hold up the others.
+    /// Follows the commits of other instances, at least to `version`. If the desk is in the middle of an attempt, skips
+    /// this until the next poll: one inventory must not delay the others.
     pub(crate) async fn catch_up(&self, app: &App, version: i64) -> Faulty<()> {
-        let Ok(mut stock) = timeout(aside::PATIENCE, self.stock.lock()).await else { return Ok(()) };
+        let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else { return Ok(()) };
         if stock.as_ref().is_some_and(|stock| stock.version >= version) {
             return Ok(());
         }
@@ -179,17 +181,17 @@ impl Desk {
         self.loaded(app, &mut stock).await.map(|_| ())
     }
 
-    /// How many jobs wait for the next batch.
+    /// Returns the number of queued jobs.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// Which inventory's desk this is.
+    /// Returns the desk's inventory.
     pub(crate) fn id(&self) -> InventoryId {
         self.id
     }
 
-    async fn run(self: Arc<Self>, app: App, mut jobs: Waiting) {
+    async fn run(self: Arc<Self>, app: App, mut jobs: JobReceiver) {
         loop {
             let batch = tokio::select! {
                 batch = jobs.batch() => batch,
@@ -205,14 +207,14 @@ impl Desk {
                 break;
             }
             if AssertUnwindSafe(self.work(&app, batch)).catch_unwind().await.is_err() {
-                // A bug of ours: those who asked are told to come back, and the database knows what is.
+                // A bug: the callers get an error, and the stock is read again from the database.
                 tracing::error!(inventory = %self.id.0, "a desk panicked");
                 *self.stock.lock().await = None;
             }
         }
     }
 
-    /// Decides and commits the batch, and answers every job in it.
+    /// Decides and commits the batch, and answers all its jobs.
     async fn work(&self, app: &App, batch: Vec<Job>) {
         let mut batches = VecDeque::from([batch]);
         let (mut rounds, mut lost) = (0, 0);
@@ -222,46 +224,46 @@ impl Desk {
                 continue;
             }
             let begun = Instant::now();
-            let tried = {
+            let outcome = {
                 let mut memory = self.stock.lock().await;
-                let tried = self.observed(app, &mut memory, batch, rounds == 0).await;
-                if tried.is_err() {
-                    // Whatever the memory says now, the database knows better.
+                let outcome = self.measured_attempt(app, &mut memory, batch, rounds == 0).await;
+                if outcome.is_err() {
+                    // Drop the cached stock: it may no longer match the database.
                     *memory = None;
                 }
-                tried
+                outcome
             };
-            let again = match tried {
-                Ok(Tried::Answered(left)) => {
+            let again = match outcome {
+                Ok(AttemptOutcome::Answered(left)) => {
                     self.pace.succeed();
                     batches.push_back(left);
                     continue;
                 }
-                Ok(Tried::Apart(jobs)) => {
+                Ok(AttemptOutcome::Split(jobs)) => {
                     batches.extend(jobs.into_iter().map(|job| vec![job]));
                     continue;
                 }
-                Ok(Tried::Again(again)) if lost < ATTEMPTS => {
+                Ok(AttemptOutcome::Retry(again)) if lost < ATTEMPTS => {
                     lost += 1;
                     again
                 }
-                Ok(Tried::Again(jobs)) => {
-                    failure::give_up_lost(self.id, jobs);
+                Ok(AttemptOutcome::Retry(jobs)) => {
+                    failure::answer_lost(self.id, jobs);
                     continue;
                 }
-                // As long as there is time. When the server stops, there is none.
+                // Retry while there is time. During shutdown there is none.
                 Err((again, Failure::Fault(Fault::Unavailable { .. }))) if !app.drained.is_cancelled() => {
                     self.pace.fail(begun, Instant::now());
                     again
                 }
                 Err((jobs, failure)) => {
-                    failure::give_up_failed(self.id, jobs, &failure);
+                    failure::answer_failed(self.id, jobs, &failure);
                     continue;
                 }
             };
             app.metrics.desk_retries.inc();
             batches.push_front(again);
-            // Not while holding the stock: others may read it meanwhile.
+            // Sleep without the lock on the stock, so that others can read it.
             if rounds > 0 {
                 tokio::time::sleep(Duration::from_millis(app.jitter(0, 2 << rounds.min(7)))).await;
             }
@@ -269,7 +271,7 @@ impl Desk {
         }
     }
 
-    /// The jobs for which there is time for another attempt. The others are answered.
+    /// Returns the jobs that have time for another attempt, and answers the others.
     fn in_time(&self, batch: Vec<Job>) -> Vec<Job> {
         let now = Instant::now();
         let expected = self.pace.expected(now);
@@ -278,50 +280,50 @@ impl Desk {
             return batch;
         }
         let (batch, late) = batch.into_iter().partition(is_in_time);
-        failure::give_up_late(self.id, late);
+        failure::answer_late(self.id, late);
         batch
     }
 
-    /// One try, which metrics and traces see.
+    /// Runs one attempt with metrics and a trace span.
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 512 jobs")]
-    async fn observed(
+    async fn measured_attempt(
         &self,
         app: &App,
         memory: &mut Option<Stock>,
         batch: Vec<Job>,
         first: bool,
-    ) -> Result<Tried, (Vec<Job>, Failure)> {
+    ) -> Result<AttemptOutcome, (Vec<Job>, Failure)> {
         let (jobs, begun) = (batch.len(), Instant::now());
         let span = tracing::info_span!(parent: None, "desk commit", inventory = %self.id.0, jobs);
-        let tried = self.attempt(app, memory, batch, first).instrument(span).await;
+        let outcome = self.attempt(app, memory, batch, first).instrument(span).await;
         app.metrics.desk_batch.observe(jobs as f64);
         app.metrics.desk_commit.observe(begun.elapsed().as_secs_f64());
-        tried
+        outcome
     }
 
-    /// Another instance writes to this inventory too.
-    pub(super) fn note_others(&self) {
+    /// Notes that another instance writes to this inventory, too.
+    pub(super) fn note_contention(&self) {
         let mut until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
         *until = Some(Instant::now() + CONTENDED);
     }
 
-    /// Whether another instance wrote to this inventory a moment ago.
+    /// Returns whether another instance wrote to this inventory recently.
     pub(super) fn is_contended(&self) -> bool {
         let until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Tells everybody who watches here.
-    pub(super) fn tell(&self, app: &App, version: Version) {
+    /// Publishes the version to the subscribers of this process.
+    pub(super) fn publish(&self, app: &App, version: Version) {
         app.origins.learn(&version.change, app.clock.now());
-        self.told.store(version.number, Relaxed);
-        // No receiver is no fault: nobody is watching.
+        self.published.store(version.number, Relaxed);
+        // An error means that there are no subscribers.
         let _ = self.feed.send(Arc::new(version));
     }
 
-    /// The last version that was told here.
-    pub(crate) fn told(&self) -> i64 {
-        self.told.load(Relaxed)
+    /// Returns the last version published here; 0 if there is none.
+    pub(crate) fn published_version(&self) -> i64 {
+        self.published.load(Relaxed)
     }
 
     pub(super) async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
@@ -329,15 +331,15 @@ impl Desk {
             return Ok(memory.insert(stock));
         }
         let stock = read::load(app, self.id).await?;
-        let told = self.told.swap(stock.version, Relaxed);
-        if told != 0 && told < stock.version {
-            // What happened in between was not told here: everybody looks anew.
-            self.tell(app, Version::of_everything(stock.version));
+        let published = self.published.swap(stock.version, Relaxed);
+        if published != 0 && published < stock.version {
+            // The versions in between were not published here: subscribers must read everything again.
+            self.publish(app, Version::of_everything(stock.version));
         }
         Ok(memory.insert(stock))
     }
 
-    /// Brings the memory to the current version by the log, or, where that is not possible, forgets it.
+    /// Updates the in-memory stock from the log. If that is impossible, drops the stock.
     pub(super) async fn follow(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<()> {
         let Some(mut stock) = memory.take() else { return Ok(()) };
         let Some(changes) = read::changes_after(app, self.id, stock.version, FOLLOW).await? else {
@@ -347,15 +349,15 @@ impl Desk {
             return Ok(());
         }
         if !changes.is_empty() {
-            self.note_others();
+            self.note_contention();
         }
         for (number, change) in changes {
             stock.follow(number, &change);
             if change.terms {
-                // Newer than this version at worst, and then a later change says so again.
+                // The terms may be newer than this version. Then a later change makes them be read again.
                 stock.terms = read::terms(app, self.id).await?;
             }
-            self.tell(app, Version { number, change });
+            self.publish(app, Version { number, change });
         }
         *memory = Some(stock);
         Ok(())

@@ -1,21 +1,21 @@
-//! What becomes of jobs that could not be done: their answers, and the log line that names their requests.
+//! Jobs that could not be done: their answers, and log lines with their requests.
 
 use std::fmt::{self, Display};
 
 use entity::InventoryId;
 use sea_orm::DbErr;
 
-use super::{batch::Job, deal::NoDeal};
+use super::{batch::Job, transaction::TransactionError};
 use crate::error::Fault;
 
-/// Requests that a log line names.
+/// Maximum number of requests in a log line.
 const NAMED_MAX: usize = 20;
 
-/// Why a batch was not committed.
+/// Reasons why a batch was not committed.
 pub(super) enum Failure {
     /// Nothing was written.
     Fault(Fault),
-    /// Nobody knows whether it was committed.
+    /// The result of the commit is unknown.
     Unknown(DbErr),
 }
 
@@ -25,14 +25,14 @@ impl From<Fault> for Failure {
     }
 }
 
-/// The requests of some jobs: the first of them by their ids, and the number of the others.
+/// The requests of some jobs: the ids of the first, and the number of the others.
 struct Requests<'a> {
     named: Vec<&'a str>,
     more: usize,
 }
 
 impl<'a> Requests<'a> {
-    /// Jobs of the server itself belong to no request.
+    /// Collects the requests. Jobs of the server itself have none.
     fn of(requests: impl Iterator<Item = Option<&'a str>>) -> Self {
         let mut all = Self { named: Vec::new(), more: 0 };
         for request in requests.flatten() {
@@ -57,56 +57,56 @@ impl Display for Requests<'_> {
     }
 }
 
-/// Answers jobs for which no time is left.
-pub(super) fn give_up_late(id: InventoryId, jobs: Vec<Job>) {
+/// Answers jobs that ran out of time.
+pub(super) fn answer_late(id: InventoryId, jobs: Vec<Job>) {
     let requests = Requests::of_jobs(&jobs);
-    tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch was given up at its deadline; nothing was done");
+    tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch reached its deadline; nothing was done");
     for job in jobs {
         let fault = job.call.too_late();
-        job.answer(Err(NoDeal::Fault(fault)));
+        job.answer(Err(TransactionError::Fault(fault)));
     }
 }
 
-/// Answers jobs that were decided again too often.
-pub(super) fn give_up_lost(id: InventoryId, jobs: Vec<Job>) {
+/// Answers jobs that lost too often against other instances.
+pub(super) fn answer_lost(id: InventoryId, jobs: Vec<Job>) {
     let requests = Requests::of_jobs(&jobs);
-    tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch was given up: other instances were always first");
+    tracing::warn!(inventory = %id.0, jobs = jobs.len(), %requests, "a batch failed: other instances were first at every attempt");
     for job in jobs {
-        job.answer(Err(NoDeal::Fault(Fault::unavailable())));
+        job.answer(Err(TransactionError::Fault(Fault::unavailable())));
     }
 }
 
-/// Logs a batch whose jobs are decided one by one now.
-pub(super) fn log_apart(id: InventoryId, jobs: &[Job], error: &dyn Display) {
+/// Logs a batch whose jobs are now decided one by one.
+pub(super) fn log_split(id: InventoryId, jobs: &[Job], error: &dyn Display) {
     let requests = Requests::of_jobs(jobs);
-    tracing::error!(inventory = %id.0, jobs = jobs.len(), %requests, %error, "a batch could not be written");
+    tracing::error!(inventory = %id.0, jobs = jobs.len(), %requests, %error, "cannot write a batch; its jobs are tried one by one");
 }
 
 /// Answers jobs that failed.
-pub(super) fn give_up_failed(id: InventoryId, jobs: Vec<Job>, failure: &Failure) {
+pub(super) fn answer_failed(id: InventoryId, jobs: Vec<Job>, failure: &Failure) {
     let (count, requests) = (jobs.len(), Requests::of_jobs(&jobs));
     match failure {
         Failure::Unknown(error) => {
             tracing::error!(
                 inventory = %id.0, jobs = count, %requests, %error,
-                "a batch failed at its commit: nobody knows whether it was committed"
+                "a batch failed at its commit; the result is unknown"
             );
         }
         Failure::Fault(Fault::Internal(error)) => {
             tracing::error!(inventory = %id.0, jobs = count, %requests, %error, "a batch failed");
         }
-        // What is not there is no failure of ours.
+        // A missing object is not an internal error.
         Failure::Fault(Fault::NotFound(_)) => {}
         Failure::Fault(fault) => {
             tracing::warn!(inventory = %id.0, jobs = count, %requests, ?fault, "a batch failed");
         }
     }
     for job in jobs {
-        let told = match failure {
+        let fault_for_caller = match failure {
             Failure::Fault(Fault::NotFound(what)) => Fault::NotFound(what),
             Failure::Fault(_) | Failure::Unknown(_) => Fault::unavailable(),
         };
-        job.answer(Err(NoDeal::Fault(told)));
+        job.answer(Err(TransactionError::Fault(fault_for_caller)));
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_line_names_twenty_requests_and_counts_the_others() {
+    fn log_line_names_twenty_requests_and_counts_the_rest() {
         let text = |requests: &[Option<&str>]| Requests::of(requests.iter().copied()).to_string();
         assert_eq!(text(&[]), "");
         assert_eq!(text(&[Some("a"), None, Some("b")]), "a b");

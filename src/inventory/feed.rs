@@ -1,13 +1,12 @@
-//! The availability feed: a snapshot or a resume, then every version, in order and without a gap.
+//! The availability feed: a snapshot or a resume, then every version in order and without gaps.
 //!
-//! A reader subscribes to the desk *before* it looks at the stock or the log, so nothing falls between the two; what
-//! comes twice is dropped by its version. Versions that were committed while the reader was busy reach it as one
-//! [`Delta`]: the slower it reads, the more a message covers. A reader that lags behind the live channel goes back to the
-//! log, and where the log no longer reaches, to a fresh snapshot. So a slow reader costs bounded memory and still misses
-//! nothing.
+//! A reader subscribes to the desk *before* it reads the stock or the log, so no version is lost in between. Duplicates
+//! are dropped by their version. Versions committed while the reader is busy reach it as one [`Delta`], so slow readers
+//! get larger messages. A reader that lags behind the live channel reads the log or, if the log does not reach back far
+//! enough, a new snapshot. So a slow reader needs bounded memory and misses nothing.
 //!
-//! The feed is everybody's: places at hidden tiers are told as not for sale, and no delta is about them. A tier that is
-//! hidden or shown is a change of terms, after which every reader gets a snapshot.
+//! The feed is public: places at hidden tiers appear as not for sale, and no delta contains them. Hiding or showing a
+//! tier changes the terms, after which every reader gets a snapshot.
 
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use tokio::sync::broadcast::{
     error::{RecvError, TryRecvError},
 };
 
-pub use super::delta::{Delta, Visible};
+pub use super::delta::{Delta, PublicStatus};
 use super::{
     change::Version,
     desk::Desk,
@@ -27,63 +26,63 @@ use super::{
 };
 use crate::{app::App, error::Faulty};
 
-/// Versions read from the log at once when a reader resumes.
+/// Versions read from the log per query when a reader resumes.
 const RESUME: u64 = 500;
-/// A reader that is further behind than this gets a snapshot, which is smaller.
+/// A reader that is further behind gets a snapshot, which is smaller.
 const RESUME_MAX: i64 = 5_000;
-/// A message that changes this many places takes in no further version.
+/// A message with this many changed places takes no further version.
 const ENOUGH: usize = 1_000;
-/// Where a delta has more places than this, a snapshot is shorter. A delta of so many fits into one message to a socket.
+/// If a delta has more places than this, a snapshot is sent instead. A delta of this size fits into one socket message.
 const PLACES_MAX: usize = 3_000;
 
-/// What a reader of the feed gets.
+/// A message of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// The whole availability at one version.
     Snapshot(Availability),
-    /// What changed since the message before, whose version it follows.
+    /// The changes since the previous message, whose version it follows.
     Delta(Delta),
 }
 
-/// The availability of an inventory at one version, as somebody may see it: what is not for sale to them is told as such,
-/// whatever became of it.
+/// The availability of an inventory at one version, as a reader sees it. Places that are not for sale to the reader
+/// appear as blocked, regardless of their status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// The version.
     pub version: i64,
     /// By seat ordinal.
-    pub seats: Vec<Visible>,
-    /// By area ordinal; nothing where it is not for sale.
+    pub seats: Vec<PublicStatus>,
+    /// By area ordinal; zero places if it is not for sale.
     pub areas: Vec<Area>,
-    /// Sums; what is not for sale counts as blocked.
+    /// Totals. Places that are not for sale count as blocked.
     pub counts: Counts,
-    /// The tiers that there are for the reader, with their places available.
+    /// The tiers that the reader sees, with their available places.
     pub tiers: Vec<(TierId, u32)>,
-    /// By seat ordinal: index into `tiers`, or none where the seat is not for sale.
+    /// By seat ordinal: index into `tiers`, or `None` if the seat is not for sale.
     pub seat_tiers: Vec<Option<u16>>,
-    /// By area ordinal, likewise.
+    /// By area ordinal: index into `tiers`, or `None` if the area is not for sale.
     pub area_tiers: Vec<Option<u16>>,
 }
 
-/// The availability as it is now, for everybody.
+/// Returns the current public availability.
 pub async fn availability(app: &App, id: InventoryId) -> Faulty<Availability> {
     opened_availability(app, id, &[]).await
 }
 
-/// The same, for somebody to whom these hidden tiers were opened.
+/// Returns the current availability for a reader who has unlocked these hidden tiers.
 pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) -> Faulty<Availability> {
     let desk = app.desks.get(app, id);
     desk.read(app, 0, |stock| look(stock, opened)).await
 }
 
-/// The last version that this process knows of, if it follows the inventory now. Told before anybody is answered whose
-/// command made it.
-pub fn told(app: &App, id: InventoryId) -> Option<i64> {
-    app.desks.find(id).map(|desk| desk.told()).filter(|told| *told != 0)
+/// Returns the last version that this process has published, or `None` if it does not follow the inventory now. A
+/// version is published before the callers of its commands are answered.
+pub fn published_version(app: &App, id: InventoryId) -> Option<i64> {
+    app.desks.find(id).map(|desk| desk.published_version()).filter(|version| *version != 0)
 }
 
-/// What changed after one version up to another that was told here before, as one message: a delta over exactly these,
-/// or a snapshot of `until` or later where the log does not reach or would be longer.
+/// Returns the changes from version `after` to `until`, which must have been published here, as one message. The
+/// message is a delta or, if the log does not reach back or a delta would be longer, a snapshot of `until` or later.
 pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faulty<Message> {
     let desk = app.desks.get(app, id);
     let mut whole: Option<Delta> = None;
@@ -111,7 +110,7 @@ pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faul
     }
 }
 
-/// The feed from a snapshot on, or, if `after` is given and the log still reaches, from the version after it.
+/// Streams the feed: from a snapshot or, if `after` is given and still in the log, from the version after it.
 pub fn subscribe(
     app: &App,
     id: InventoryId,
@@ -124,7 +123,7 @@ pub fn subscribe(
         match reader.next().await {
             Ok(Some(message)) => Some((Ok(message), Some(reader))),
             Ok(None) => None,
-            // The reader is told and comes back with the version that it has.
+            // The reader reports the error, and the client resumes with the version that it has.
             Err(fault) => Some((Err(fault), None)),
         }
     })
@@ -134,9 +133,9 @@ struct Reader {
     app: App,
     desk: Arc<Desk>,
     live: broadcast::Receiver<Arc<Version>>,
-    /// The version that the reader has.
+    /// The last version that the reader has.
     last: Option<i64>,
-    /// Whether there may be more in the log than in the live channel.
+    /// Whether the log may contain versions that are not in the live channel.
     behind: bool,
 }
 
@@ -162,7 +161,7 @@ impl Reader {
         }
     }
 
-    /// Takes a live version: one that the reader has is dropped, a gap sends the reader to the log.
+    /// Takes a live version. Drops it if the reader has it; a gap makes the reader use the log.
     fn take(&mut self, version: &Version) -> Option<Delta> {
         match self.last {
             Some(last) if version.number <= last => None,
@@ -170,7 +169,7 @@ impl Reader {
                 self.last = Some(version.number);
                 Some(Delta::of(version.number, &version.change))
             }
-            // New terms may have changed what is for sale: only a snapshot tells that.
+            // New terms may change what is for sale, so they need a snapshot.
             Some(_) | None => {
                 self.behind = true;
                 None
@@ -178,7 +177,7 @@ impl Reader {
         }
     }
 
-    /// Takes in what was committed meanwhile.
+    /// Merges the versions that were committed meanwhile.
     fn gather(&mut self, mut whole: Delta) -> Delta {
         while whole.len() < ENOUGH && !self.behind {
             match self.live.try_recv() {
@@ -197,9 +196,9 @@ impl Reader {
         whole
     }
 
-    /// Reads the log, or everything; nothing when the reader is up to date.
+    /// Reads the log or a snapshot. Returns `None` if the reader is up to date.
     async fn refill(&mut self) -> Faulty<Option<Message>> {
-        // One who comes back may have a later version, from another instance: they must not be sent into the past.
+        // A resuming client may have a later version from another instance; it must not go back in time.
         let known = self.last.unwrap_or_default();
         let current = self.desk.read(&self.app, known, |stock| stock.version).await?;
         let Some(last) = self.last.filter(|last| (current - RESUME_MAX..=current).contains(last)) else {
@@ -222,7 +221,7 @@ impl Reader {
         if delta.len() > PLACES_MAX { self.snapshot(delta.version).await } else { Ok(Message::Delta(delta)) }
     }
 
-    /// Everything, of a version that is not older than `known`.
+    /// Returns a snapshot at version `known` or later.
     async fn snapshot(&mut self, known: i64) -> Faulty<Message> {
         let availability = self.desk.read(&self.app, known, |stock| look(stock, &[])).await?;
         self.last = Some(availability.version);
@@ -231,8 +230,8 @@ impl Reader {
     }
 }
 
-/// Up to `limit` versions after `after` as one delta. None where the log does not reach, or says that there are new
-/// terms: these may have changed what is for sale, which only a snapshot tells.
+/// Returns up to `limit` versions after `after` as one delta. Returns `None` if the log does not reach back, or if the
+/// terms changed: new terms may change what is for sale, so they need a snapshot.
 async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> Faulty<Option<Delta>> {
     let Some(changes) = read::changes_after(app, id, after, limit).await? else { return Ok(None) };
     if changes.iter().any(|(_, change)| change.terms) {
@@ -251,13 +250,13 @@ async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> Faulty<Op
     Ok(Some(whole))
 }
 
-/// The stock as somebody sees it to whom these hidden tiers were opened: any other is, for them, no tier.
+/// Returns the stock as seen by a reader who has unlocked the tiers `opened`. Other hidden tiers are omitted.
 fn look(stock: &Stock, opened: &[TierId]) -> Availability {
     let terms = &stock.terms;
     let mut tiers = Vec::with_capacity(terms.tiers.len());
     let mut shown = Vec::with_capacity(terms.tiers.len());
     for tier in &terms.tiers {
-        // There are at most a hundred of them.
+        // There are at most a hundred tiers.
         let index = u16::try_from(tiers.len()).ok();
         shown.push(index.filter(|_| tier.is_open_to(opened)));
         if tier.is_open_to(opened) {
@@ -272,12 +271,12 @@ fn look(stock: &Stock, opened: &[TierId]) -> Availability {
     for (seat, tier) in stock.seats.iter().zip(&seat_tiers) {
         let Some(tier) = tier else {
             counts.blocked += 1;
-            seats.push(Visible::Blocked);
+            seats.push(PublicStatus::Blocked);
             continue;
         };
         *counts.of(seat.status) += 1;
         tiers[usize::from(*tier)].1 += u32::from(seat.status == SeatStatus::Available);
-        seats.push(Visible::of(seat.status));
+        seats.push(PublicStatus::of(seat.status));
     }
     let mut areas = Vec::with_capacity(stock.areas.len());
     for (area, tier) in stock.areas.iter().zip(&area_tiers) {

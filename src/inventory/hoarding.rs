@@ -1,14 +1,14 @@
-//! Limits of unpaid places: what keeps one client with many accounts from reserving a whole event.
+//! Limits of unpaid places. They keep one client with many accounts from reserving a whole event.
 //!
-//! Guests are free, so a limit per buyer limits nobody who makes guests. Two rules count by *source*, the network that a
-//! reservation was made from:
+//! Guest accounts are free, so a limit per buyer does not stop a client with many of them. Two rules count by *source*,
+//! the network that a reservation was made from:
 //!
-//! - A source may have so many places of an inventory reserved and unpaid. A purchase makes room at once, so a school
-//!   class behind one address can buy one after the other.
-//! - When most of an inventory is reserved and unpaid, each source may have as many unpaid places as two buyers. An honest
-//!   crowd has one or two buyers per network; a hoarder has many.
+//! - A source has a maximum number of reserved and unpaid places per inventory. A purchase makes room at once, so a
+//!   school class behind one address can buy one after the other.
+//! - If most of an inventory is reserved and unpaid, each source may have only as many unpaid places as two buyers.
+//!   Honest networks have one or two buyers in such a rush; a hoarder has many.
 //!
-//! A third rule shortens the reservations of a source that reserved much and bought nothing.
+//! A third rule shortens the reservations of a source that has reserved much and bought nothing.
 //!
 //! Invariant: pure and synchronous; the time is an argument.
 
@@ -18,40 +18,40 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Refusal;
 
-/// Half of what a source wasted is forgotten after so long.
+/// Half-life of wasted places.
 const HALF_LIFE: Duration = Duration::minutes(30);
-/// The most halvings of a reservation's time, and of what was wasted.
+/// Maximum number of halvings of a reservation's time and of wasted places.
 const HALVINGS_MAX: u32 = 16;
 
-/// The network that a reservation was made from, as one inventory counts it: a keyed hash, so that no address is stored.
+/// The network that a reservation was made from, per inventory. It is a keyed hash, so no address is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Source(pub i64);
 
-/// What is known of the caller who reserves.
+/// The data about a caller who reserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
     pub buyer: AccountId,
-    /// Whether the account is a signed-up user's.
+    /// Whether the account belongs to a signed-up user.
     pub registered: bool,
     /// Whether its e-mail address is verified.
     pub verified_email: bool,
-    /// Whether the call brought a valid solution of a challenge.
+    /// Whether the call included a valid solution of a challenge.
     pub proven: bool,
-    /// Where the call came from; `None` if that does not count.
+    /// The source of the call; `None` if it is not limited.
     pub source: Option<Source>,
-    /// Places that the source reserved lately and did not buy, while it bought none.
+    /// Places that the source reserved recently without buying any.
     pub wasted: u32,
 }
 
 impl Caller {
-    /// An account of which nothing else is known.
+    /// Creates a caller with default data except the account.
     pub fn of(buyer: AccountId) -> Self {
         Self { buyer, registered: false, verified_email: false, proven: false, source: None, wasted: 0 }
     }
 
-    /// Checks what an event asks of its buyers.
+    /// Checks the event's requirement for buyers.
     pub(super) fn meets(&self, requirement: BuyerRequirement) -> Result<(), Refusal> {
         match requirement {
             BuyerRequirement::Registered if !self.registered => Err(Refusal::RegistrationRequired),
@@ -65,41 +65,41 @@ impl Caller {
     }
 }
 
-/// The limits of one inventory. The default limits nothing.
+/// The limits of one inventory. The default has no limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hoarding {
-    /// The most unpaid places of one source.
+    /// Maximum unpaid places per source.
     pub per_source: Option<u32>,
-    /// With so many unpaid places in all, a source may have `in_crowd` of them.
+    /// Total of unpaid places from which `in_crowd` applies.
     pub crowded: Option<u32>,
-    /// The most unpaid places of one source in a crowd. One that has none always gets a reservation.
+    /// Maximum unpaid places per source while `crowded` is reached. A source without any always gets a reservation.
     pub in_crowd: u32,
-    /// A source's reservations get half the time for each so many wasted places; 0: never.
+    /// Each multiple of this many wasted places halves the source's reservation time; 0 disables the rule.
     pub wasted: u32,
-    /// Seconds that they last at least.
+    /// Minimum duration of its reservations in seconds.
     pub shortest: i64,
 }
 
-/// Which limit a reservation would exceed.
+/// A limit that a reservation would exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
-    /// The source's.
+    /// The limit of the source.
     Source {
-        /// The most places that it may have.
+        /// Maximum number of places.
         limit: u32,
     },
-    /// Most places are unpaid, and the source has some of them.
+    /// Most places are unpaid, and the source already has some.
     Crowded,
 }
 
-/// The server's settings, from which an inventory's limits are made.
+/// The server's settings, from which the limits of an inventory are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
-    /// Unpaid places that one source may always have.
+    /// Minimum of the limit per source, in places.
     pub places: u32,
-    /// Percentage of the capacity that it may have, if that is more.
+    /// Limit per source as a percentage of the capacity, if that is more.
     pub percent_per_source: u32,
-    /// Percentage of the capacity that is crowded; 100: never.
+    /// Percentage of unpaid places that counts as crowded; 100 disables the rule.
     pub percent_in_all: u32,
     /// See [`Hoarding::wasted`].
     pub wasted: u32,
@@ -108,8 +108,9 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Returns the limits of an inventory with `capacity` places to sell. One buyer may always have `limit_per_buyer` places. A
-    /// vendor's own values come first: `places`, where 0 is no limit, and `percent`, where 100 is none.
+    /// Returns the limits of an inventory with `capacity` places to sell. One buyer may always have `limit_per_buyer`
+    /// places. The vendor's own values take precedence: `places`, where 0 means no limit, and `percent`, where 100
+    /// does.
     pub fn limits(
         &self,
         capacity: u32,
@@ -143,33 +144,33 @@ impl Hoarding {
         (is_crowded && is_more).then_some(Excess::Crowded)
     }
 
-    /// Returns how many of `seconds` a reservation gets whose source wasted so many places.
+    /// Returns the seconds, out of `seconds`, that a reservation of a source with `wasted` places gets.
     pub fn seconds(&self, seconds: i64, wasted: u32) -> i64 {
         let halvings = wasted.checked_div(self.wasted).unwrap_or_default().min(HALVINGS_MAX);
         if halvings == 0 { seconds } else { (seconds >> halvings).max(self.shortest.min(seconds)) }
     }
 }
 
-/// What one source reserved and did not buy.
+/// The places that a source reserved and did not buy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wasted {
+pub(super) struct WastedPlaces {
     places: u32,
     since: DateTime<Utc>,
 }
 
-impl Wasted {
-    /// Nothing.
+impl WastedPlaces {
+    /// Returns a count of zero.
     pub(super) fn nothing(now: DateTime<Utc>) -> Self {
         Self { places: 0, since: now }
     }
 
-    /// Returns the places that count at `now`: half of them after each half-life.
+    /// Returns the count at `now`: it halves with each half-life.
     pub(super) fn at(&self, now: DateTime<Utc>) -> u32 {
         let halvings = (now - self.since).num_seconds().max(0) / HALF_LIFE.num_seconds();
         self.places >> u32::try_from(halvings).unwrap_or(HALVINGS_MAX).min(HALVINGS_MAX)
     }
 
-    /// Counts `places` more.
+    /// Adds `places`.
     #[must_use]
     pub(super) fn more(&self, places: u32, now: DateTime<Utc>) -> Self {
         Self { places: self.at(now).saturating_add(places), since: now }
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_gets_its_limit_and_two_buyers_share_when_crowded() {
+    fn source_gets_its_limit_and_only_two_buyers_share_when_crowded() {
         let limits = SHARES.limits(941, 8, (None, None));
         let limit = Some(Excess::Source { limit: 40 });
         let cases = [
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn time_halves_with_what_was_wasted() {
+    fn wasted_places_halve_the_reservation_time() {
         let limits = SHARES.limits(941, 8, (None, None));
         let cases = [(0, 600), (15, 600), (16, 300), (31, 300), (32, 150), (48, 120), (u32::MAX, 120)];
         for (wasted, seconds) in cases {
@@ -237,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_wasted_is_forgotten_by_and_by() {
+    fn wasted_places_decay() {
         let start = DateTime::UNIX_EPOCH;
-        let wasted = Wasted::nothing(start).more(40, start);
+        let wasted = WastedPlaces::nothing(start).more(40, start);
         let after = |minutes| wasted.at(start + Duration::minutes(minutes));
         assert_eq!([0, 29, 30, 60, 180, 1_000_000].map(after), [40, 40, 20, 10, 0, 0]);
         let more = wasted.more(8, start + Duration::minutes(30));
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn requirements_are_met_by_what_is_known_of_the_caller() {
+    fn requirements_are_checked_against_the_caller() {
         let nobody = Caller::of(AccountId(uuid::Uuid::nil()));
         let registered = Caller { registered: true, ..nobody };
         let verified = Caller { verified_email: true, ..registered };

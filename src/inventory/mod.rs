@@ -1,25 +1,24 @@
-//! Inventories: the countable, version-guarded stock of one event or one coupon, and the reservations of it.
+//! Inventories: the countable, version-guarded stock of one event or one coupon, and its reservations.
 //!
-//! Everything that takes or gives back a place goes through a [`deal`](deal::transact): commands in, decisions by a
-//! pure function, one commit behind the version guard, a row in the change log, and a word to everybody who watches.
+//! All changes of places are [inventory transactions](transaction::transact): commands, decisions by a pure function,
+//! one commit behind the version guard, a row in the change log, and a notification of all subscribers.
 
-mod across;
-mod aside;
 mod batch;
 mod change;
 mod codes;
 mod command;
 mod commit;
 mod coupon;
-pub(crate) mod deal;
 mod decide;
 mod delta;
 pub(crate) mod desk;
 mod draft;
 mod failure;
 mod fairness;
+mod fallback_read;
 pub mod feed;
 pub(crate) mod hoarding;
+mod multi_inventory;
 pub(crate) mod origin;
 mod pace;
 mod pick;
@@ -33,6 +32,7 @@ mod state;
 mod terms;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transaction;
 mod unpaid;
 mod watch;
 mod write;
@@ -46,38 +46,38 @@ use entity::{
 use futures_util::StreamExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use self::deal::{Claim, Companion, Deal, NoDeal, transact};
+use self::transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact};
 pub use self::{
-    change::{Change, Decision, Told},
-    command::{Accessible, BestAvailable, Command, Granted, GrantedCode, Pick, Promised, Refusal},
+    change::{BuyerTally, Change, Decision},
+    command::{AccessibleParty, BestAvailable, Command, CouponTerms, NewClaim, NewClaimCode, Pick, Refusal},
     decide::decide,
-    fairness::{Fairness, Idle},
+    fairness::{Fairness, IdleTime},
     hoarding::{Caller, Excess, Hoarding, Shares, Source},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
     reserve::{Reserve, reserve},
     restored::leap_versions,
-    state::{Area, Counts, Held, Item, Place, Seat, Stock, Tally, Terms, TierTerms},
-    unpaid::Unpaid,
+    state::{Area, Counts, Item, Place, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
+    unpaid::UnpaidPlaces,
     watch::watch,
 };
 pub(crate) use self::{
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
-    reserve::{Beside, reserve_with},
+    reserve::{ReserveOptions, reserve_with},
     watch::Changes,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    bus::Heard,
+    bus::BusEvent,
     error::{Error, Fault, Faulty, Result},
     store::Tx,
     telemetry::log_fault,
     venue,
 };
 
-/// Places that one reservation may hold at the most, whatever the event allows.
+/// Maximum number of places in one reservation, regardless of the event's limit.
 pub const PLACES_MAX: usize = 100;
 /// Inventories with overdue reservations that one round of the worker visits.
 const EXPIRE_BATCH: u64 = 200;
@@ -85,37 +85,37 @@ const EXPIRE_BATCH: u64 = 200;
 /// A buyer's temporary hold on places of one inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
-    /// Of which stock.
+    /// The inventory.
     pub inventory: InventoryId,
-    /// Everything else.
-    pub held: Held,
+    /// The state of the reservation.
+    pub snapshot: ReservationSnapshot,
 }
 
-/// Gives an active reservation of the viewer's back. Released before, it stays released.
+/// Releases an active reservation of the viewer. Releasing again has no effect.
 pub async fn release(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     let reservation = owned(app, viewer, id).await?;
-    if reservation.held.state == ReservationState::Released {
+    if reservation.snapshot.state == ReservationState::Released {
         return Ok(reservation);
     }
     Ok(one(app, reservation.inventory, Command::Release { id, buyer, order: None }, (None, None)).await?)
 }
 
-/// Gives an active reservation of the viewer's more time, never beyond the event's maximum.
+/// Extends an active reservation of the viewer, at most to the event's maximum.
 pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     let reservation = owned(app, viewer, id).await?;
     Ok(one(app, reservation.inventory, Command::Extend { id, buyer }, (None, None)).await?)
 }
 
-/// The viewer's reservation. Somebody else's is not found, as one that does not exist.
+/// Returns the viewer's reservation. For reservations of others, returns [`Fault::NotFound`].
 pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Reservation> {
     let buyer = viewer.account()?;
     let reservation = by_id(app, id).await?;
-    if reservation.held.buyer == buyer { Ok(reservation) } else { Err(Fault::NotFound("reservation")) }
+    if reservation.snapshot.buyer == buyer { Ok(reservation) } else { Err(Fault::NotFound("reservation")) }
 }
 
-/// The reservation, whoever's it is.
+/// Returns the reservation without any access check.
 pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
     let row = reservation::Entity::find_by_id(id)
         .one(app.store.read())
@@ -124,7 +124,7 @@ pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
     Reservation::of(row)
 }
 
-/// The viewer's reservations that are active or being paid, oldest first.
+/// Returns the viewer's reservations that are active or being paid, oldest first.
 pub async fn live_of(app: &App, viewer: &Viewer) -> Faulty<Vec<Reservation>> {
     let rows = reservation::Entity::find()
         .filter(reservation::Column::AccountId.eq(viewer.account()?))
@@ -136,12 +136,12 @@ pub async fn live_of(app: &App, viewer: &Viewer) -> Faulty<Vec<Reservation>> {
     rows.into_iter().map(Reservation::of).collect()
 }
 
-/// The counts of the inventories, for lists.
+/// Returns the inventories' rows with their counts, for lists.
 pub async fn counts_of(app: &App, ids: Vec<InventoryId>) -> Faulty<Vec<inventory::Model>> {
     Ok(inventory::Entity::find().filter(inventory::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// How many places of each of the inventories the viewer has, reserved or bought; none where there are none.
+/// Returns how many places of each inventory the viewer has, reserved or bought. May omit inventories without any.
 pub async fn taken_of(app: &App, viewer: &Viewer, ids: Vec<InventoryId>) -> Faulty<Vec<(InventoryId, u32)>> {
     let Ok(account) = viewer.account() else { return Ok(Vec::new()) };
     let rows = buyer::Entity::find()
@@ -152,7 +152,7 @@ pub async fn taken_of(app: &App, viewer: &Viewer, ids: Vec<InventoryId>) -> Faul
     Ok(rows.into_iter().map(|row| (row.inventory_id, row.taken.unsigned_abs())).collect())
 }
 
-/// Makes the inventory of an event that is being published.
+/// Creates the inventory of an event that is being published.
 pub(crate) async fn create_in_tx(
     tx: &Tx,
     event: EventId,
@@ -163,12 +163,12 @@ pub(crate) async fn create_in_tx(
     write::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
 }
 
-/// Tells every desk that the terms of the event or coupon changed. Does nothing for one that was never published.
+/// Makes every desk reload the terms of the event or coupon. Does nothing if it was never published.
 pub(crate) async fn touch_in_tx(tx: &Tx, id: impl Into<InventoryId>, now: DateTime<Utc>) -> Faulty<()> {
     write::touch_in_tx(tx, id.into(), now).await
 }
 
-/// Tells all desks of the inventory, here and in other instances, to follow the log, after it was written to past them.
+/// Makes all desks of the inventory, in all instances, follow the log, after a write without the desk.
 pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> Faulty<()> {
     let id = id.into();
     let version = match read::version(app, id).await {
@@ -183,17 +183,18 @@ pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> Faulty<()
     }
 }
 
-/// Follows what the bus announces, until its connection breaks.
+/// Follows the hints of the bus until its connection breaks.
 pub async fn follow_hints(app: &App) -> Faulty<()> {
-    let mut heard = app.bus.listen().await?;
-    while let Some(heard) = heard.next().await {
-        match heard {
-            Heard::Missed => follow_others(app).await?,
-            Heard::Hint(hint) => {
-                if let Some(desk) = app.desks.find(hint.inventory).filter(|desk| desk.told() < hint.version)
+    let mut events = app.bus.listen().await?;
+    while let Some(event) = events.next().await {
+        match event {
+            BusEvent::Missed => follow_others(app).await?,
+            BusEvent::Hint(hint) => {
+                if let Some(desk) =
+                    app.desks.find(hint.inventory).filter(|desk| desk.published_version() < hint.version)
                     && let Err(fault) = desk.catch_up(app, hint.version).await
                 {
-                    log_fault!(&fault, inventory = %desk.id().0, "a hint could not be followed");
+                    log_fault!(&fault, inventory = %desk.id().0, "cannot follow a hint");
                 }
             }
         }
@@ -201,9 +202,10 @@ pub async fn follow_hints(app: &App) -> Faulty<()> {
     Err(Fault::unavailable())
 }
 
-/// Writes down the reservations whose time is up; says how many inventories were visited.
+/// Expires the overdue reservations. Returns the number of inventories visited.
 ///
-/// Correctness does not wait for this: an overdue reservation can be taken from at once. It tells those who watch.
+/// Correctness does not depend on this: the places of an overdue reservation can be reserved at once. It informs
+/// subscribers.
 pub async fn expire_due(app: &App) -> Faulty<usize> {
     let due: Vec<InventoryId> = reservation::Entity::find()
         .select_only()
@@ -216,16 +218,18 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         .all(app.store.read())
         .await?;
     for id in &due {
-        let deal = Deal { legs: vec![(*id, vec![Command::Expire])], companion: None, key: None };
-        // One inventory in trouble is no reason to leave the others.
-        if let Err(NoDeal::Fault(fault)) = transact(app, deal).await {
-            log_fault!(&fault, inventory = %id.0, "overdue reservations could not be written down");
+        let transaction =
+            InventoryTransaction { parts: vec![(*id, vec![Command::Expire])], companion: None, key: None };
+        // A failure of one inventory must not block the others.
+        if let Err(TransactionError::Fault(fault)) = transact(app, transaction).await {
+            log_fault!(&fault, inventory = %id.0, "cannot expire overdue reservations");
         }
     }
     Ok(due.len())
 }
 
-/// Asks the database whether other instances wrote to the inventories that are open here, and follows them.
+/// Asks the database for the versions of the inventories that are open here, and follows the commits of other
+/// instances.
 pub async fn follow_others(app: &App) -> Faulty<()> {
     let desks = app.desks.open();
     let ids = desks.iter().map(|desk| desk.id());
@@ -238,16 +242,16 @@ pub async fn follow_others(app: &App) -> Faulty<()> {
         .await?;
     for desk in desks {
         let current = versions.iter().find(|(id, _)| *id == desk.id()).map(|(_, version)| *version);
-        if let Some(version) = current.filter(|version| desk.told() < *version)
+        if let Some(version) = current.filter(|version| desk.published_version() < *version)
             && let Err(fault) = desk.catch_up(app, version).await
         {
-            log_fault!(&fault, inventory = %desk.id().0, "what others wrote could not be followed");
+            log_fault!(&fault, inventory = %desk.id().0, "cannot follow the commits of other instances");
         }
     }
     Ok(())
 }
 
-/// What the reservation's row says it holds.
+/// Returns the items of the reservation's row.
 pub(crate) fn items(row: &reservation::Model) -> Faulty<Vec<Item>> {
     serde_json::from_str(&row.items).map_err(Fault::internal)
 }
@@ -256,26 +260,29 @@ async fn one(
     app: &App,
     inventory: InventoryId,
     command: Command,
-    (companion, key): (Option<Companion>, Option<Claim>),
-) -> std::result::Result<Reservation, NoDeal> {
-    let deal = Deal { legs: vec![(inventory, vec![command])], companion, key };
-    let held = transact(app, deal).await?.pop().ok_or_else(|| NoDeal::Fault(Fault::unavailable()))?;
-    Ok(Reservation { inventory, held })
+    (companion, key): (Option<Companion>, Option<IdempotencyClaim>),
+) -> std::result::Result<Reservation, TransactionError> {
+    let transaction = InventoryTransaction { parts: vec![(inventory, vec![command])], companion, key };
+    let snapshot = transact(app, transaction)
+        .await?
+        .pop()
+        .ok_or_else(|| TransactionError::Fault(Fault::unavailable()))?;
+    Ok(Reservation { inventory, snapshot })
 }
 
 impl Reservation {
     fn of(row: reservation::Model) -> Faulty<Self> {
-        Ok(Self { inventory: row.inventory_id, held: read::held(row)? })
+        Ok(Self { inventory: row.inventory_id, snapshot: read::snapshot_of(row)? })
     }
 }
 
-impl From<NoDeal> for Error<Refusal> {
-    fn from(no_deal: NoDeal) -> Self {
-        match no_deal {
-            NoDeal::Refused(refusal) => Self::Refused(refusal),
-            // Only deals with a key are answered so, and their callers look for it before they come here.
-            NoDeal::KeyUsed => Self::Fault(Fault::unavailable()),
-            NoDeal::Fault(fault) => Self::Fault(fault),
+impl From<TransactionError> for Error<Refusal> {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Refused(refusal) => Self::Refused(refusal),
+            // Only transactions with a key fail like this, and their callers handle it first.
+            TransactionError::KeyUsed => Self::Fault(Fault::unavailable()),
+            TransactionError::Fault(fault) => Self::Fault(fault),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Where calls come from: the source that a reservation counts for, and what is remembered of sources.
+//! Sources of reservations: how calls are attributed to a network, and the wasted places of sources.
 //!
 //! A source is a keyed hash of the inventory and the network. All instances have the same key, so they count alike, and
-//! the database holds no addresses. What a source wasted is kept in memory, per instance: each learns it from the changes
-//! that it commits or follows. Losing it costs an attacker nothing but shorter deadlines.
+//! the database contains no addresses. The wasted places are kept in memory, per instance: each learns them from the
+//! changes that it commits or follows. If they are lost, an attacker gains nothing but longer deadlines.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use moka::{ops::compute::Op, sync::Cache};
 
 use super::{
     change::Change,
-    hoarding::{Caller, Shares, Source, Wasted},
+    hoarding::{Caller, Shares, Source, WastedPlaces},
 };
 use crate::{
     app::App,
@@ -22,19 +22,19 @@ use crate::{
     keys::SigningKeys,
 };
 
-/// Sources of which something is remembered at a time.
+/// Maximum number of sources in memory.
 const SOURCES_MAX: u64 = 100_000;
-/// What was wasted is nearly forgotten after so long.
+/// After this time wasted places have nearly decayed.
 const REMEMBERED: Duration = Duration::from_hours(3);
 
-/// The sources of this instance.
+/// The sources known to this instance.
 pub(crate) struct Origins {
     key: Key,
-    wasted: Cache<Source, Wasted>,
+    wasted: Cache<Source, WastedPlaces>,
 }
 
 impl Origins {
-    /// Remembers nothing yet.
+    /// Creates an empty memory of sources.
     pub(crate) fn new(keys: &SigningKeys) -> Self {
         Self {
             key: Key::new(HMAC_SHA256, &keys.session.signing.derive("source")),
@@ -42,30 +42,30 @@ impl Origins {
         }
     }
 
-    /// Returns the network as the inventory counts it.
+    /// Returns the inventory's source for the network.
     fn source(&self, inventory: InventoryId, network: Network) -> Source {
         let tag = sign(&self.key, format!("{}/{}", inventory.0, network.address()).as_bytes());
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&tag.as_ref()[..8]);
-        // Zero stands for no source where rows are written.
+        // Zero means no source in rows.
         Source(i64::from_be_bytes(bytes) | 1)
     }
 
-    /// Returns the places that the source wasted lately.
+    /// Returns the recently wasted places of the source.
     pub(super) fn wasted(&self, source: Source, now: DateTime<Utc>) -> u32 {
         self.wasted.get(&source).map(|wasted| wasted.at(now)).unwrap_or_default()
     }
 
-    /// Remembers what became of reservations: a purchase clears what its source wasted.
+    /// Counts ended reservations. A purchase clears the wasted places of its source.
     pub(super) fn learn(&self, change: &Change, now: DateTime<Utc>) {
-        for held in &change.reservations {
-            let Some(source) = held.source else { continue };
-            match held.state {
+        for reservation in &change.reservations {
+            let Some(source) = reservation.source else { continue };
+            match reservation.state {
                 ReservationState::Converted => self.wasted.invalidate(&source),
                 ReservationState::Released | ReservationState::Expired => {
                     self.wasted.entry(source).and_compute_with(|entry| {
-                        let before = entry.map_or(Wasted::nothing(now), moka::Entry::into_value);
-                        Op::Put(before.more(held.quantity(), now))
+                        let before = entry.map_or(WastedPlaces::nothing(now), moka::Entry::into_value);
+                        Op::Put(before.more(reservation.quantity(), now))
                     });
                 }
                 ReservationState::Active | ReservationState::Paying => {}
@@ -74,7 +74,7 @@ impl Origins {
     }
 }
 
-/// Returns what is known of a viewer who reserves of the inventory.
+/// Returns the caller data of a viewer who reserves from the inventory.
 pub(crate) fn caller(app: &App, viewer: &Viewer, inventory: InventoryId, proven: bool) -> Faulty<Caller> {
     let identity = viewer.identity()?;
     let source = counted(app, viewer).map(|network| app.origins.source(inventory, network));
@@ -88,13 +88,13 @@ pub(crate) fn caller(app: &App, viewer: &Viewer, inventory: InventoryId, proven:
     })
 }
 
-/// Returns the viewer's network, unless its unpaid places are not limited: calls that come over no network, and those of
+/// Returns the viewer's network. Returns `None` if its unpaid places are not limited: calls without a network, and
 /// allowed networks.
 fn counted(app: &App, viewer: &Viewer) -> Option<Network> {
     app.limits.network(viewer)
 }
 
-/// The server's settings.
+/// Returns the server's settings.
 pub(super) fn shares(app: &App) -> Shares {
     let settings = &app.config.hoarding;
     Shares {

@@ -1,4 +1,4 @@
-//! How long an attempt of a desk is expected to take, so that none is begun that cannot end in time.
+//! The expected duration of a desk's attempts. It prevents attempts that cannot end in time.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,11 +7,11 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How long an attempt is expected to take at the most: as long as one lock is waited for. One that takes longer because
-/// others wait for the same lock is worth a try, since it may be given up until it commits.
+/// Maximum expected duration: the time that one lock is waited for. A longer attempt, slowed down by other waiters for
+/// the same lock, is worth repeating, because it can be abandoned until it commits.
 const EXPECTED_MAX: Duration = Duration::from_secs(3);
 
-/// The last attempt, if it failed because the database gave up.
+/// The last attempt, if the database made it fail.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Mutex<Option<Failed>>);
 
@@ -22,18 +22,18 @@ struct Failed {
 }
 
 impl Pace {
-    /// Notes an attempt that failed.
+    /// Records a failed attempt.
     pub(super) fn fail(&self, begun: Instant, at: Instant) {
         self.set(Some(Failed { at, took: at.duration_since(begun) }));
     }
 
-    /// Notes an attempt that succeeded.
+    /// Records a successful attempt.
     pub(super) fn succeed(&self) {
         self.set(None);
     }
 
-    /// Returns how long the next attempt is expected to take: as long as the last one, if that failed a moment ago. Later
-    /// the reason may have passed, so a job with little time gets its try.
+    /// Returns the expected duration of the next attempt: that of the last one, if it failed recently. Later the cause
+    /// may have passed, so that a job with little time left still gets an attempt.
     pub(super) fn expected(&self, now: Instant) -> Duration {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let last = last.filter(|last| now.duration_since(last.at) <= last.took);
@@ -53,7 +53,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
-    async fn attempt_is_expected_to_take_as_long_as_one_that_failed_a_moment_ago() {
+    async fn attempt_is_expected_to_take_as_long_as_a_recent_failed_one() {
         let (pace, start) = (Pace::default(), Instant::now());
         assert_eq!(pace.expected(start), Duration::ZERO);
         pace.fail(start, start + 3 * SECOND);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn attempt_that_took_half_of_the_time_is_tried_again() {
+    async fn attempt_that_took_half_of_the_time_is_repeated() {
         let (pace, call) = (Pace::default(), Call::new("abc", 10 * SECOND));
         let start = Instant::now();
         let now = start + 5 * SECOND + Duration::from_millis(20);
@@ -75,9 +75,9 @@ mod tests {
         assert!(call.has_time_for(pace.expected(now), now));
     }
 
-    /// With a lock that is never free, each attempt takes three seconds.
+    /// If a lock is never free, each attempt takes three seconds.
     #[tokio::test]
-    async fn job_of_ten_seconds_is_answered_after_three_attempts() {
+    async fn job_with_ten_seconds_is_answered_after_three_attempts() {
         let (pace, call) = (Pace::default(), Call::new("abc", 10 * SECOND));
         let (mut now, mut attempts) = (Instant::now(), 0);
         while call.has_time_for(pace.expected(now), now) {

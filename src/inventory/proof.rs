@@ -1,4 +1,4 @@
-//! Proofs that a caller is human, or worked for it: challenges for events that ask for them, and their solutions.
+//! Proofs of work: challenges for events that require them, and their solutions.
 
 use entity::{
     AccountId, EventId,
@@ -15,8 +15,8 @@ use crate::{
     human::{Challenge, Pressure, Proof, Subject, Verdict},
 };
 
-/// Makes a challenge for the viewer to reserve places of the event; `None` if the event is not published or asks for no
-/// proof.
+/// Creates a challenge for the viewer to reserve places of the event. Returns `None` if the event is not published or
+/// requires no proof.
 pub async fn challenge(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Option<Challenge>> {
     let caller = origin::caller(app, viewer, id.into(), false)?;
     let event = event::Entity::find_by_id(id).one(app.store.read()).await?;
@@ -35,8 +35,8 @@ pub async fn challenge(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Option
     app.human.challenge(subject(caller.buyer, id), pressure).await.map(Some)
 }
 
-/// Begins to use a proof under an idempotency key. `None` if it is not good, or used under another key. Never called
-/// inside a transaction: a verifier may ask another server.
+/// Starts to use a proof with an idempotency key. Returns `None` if the proof is invalid, or used with another key.
+/// Never called inside a transaction, because a verifier may ask another server.
 pub(super) async fn begin(
     app: &App,
     (account, event): (AccountId, EventId),

@@ -1,4 +1,5 @@
-//! Forgetting old changes. Whoever resumes from before what is kept gets a snapshot, which is smaller anyway.
+//! Pruning of the change log. Clients that resume from before the retained changes get a snapshot, which is smaller
+//! anyway.
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{InventoryId, inventory, inventory::change};
@@ -6,15 +7,15 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelec
 
 use crate::{app::App, error::Faulty};
 
-/// For how long changes are kept: longer than any connection is away that wants to resume.
+/// Retention time of changes: longer than the absence of any connection that wants to resume.
 pub const KEPT: Duration = Duration::hours(1);
-/// How many changes of one inventory are kept, however young they are.
+/// Maximum number of changes retained per inventory, regardless of age.
 pub const KEPT_MAX: i64 = 10_000;
-/// Changes deleted in one transaction, so that no other waits for long.
+/// Changes deleted per transaction, so that other transactions do not wait long.
 const AT_ONCE: u64 = 5_000;
 
-/// Deletes the changes that are older than [`KEPT`] or more than [`KEPT_MAX`] versions back; says how many. The newest
-/// change of an inventory stays.
+/// Deletes the changes that are older than [`KEPT`] or more than [`KEPT_MAX`] versions back. Returns their number. The
+/// newest change of each inventory stays.
 pub async fn prune(app: &App) -> Faulty<u64> {
     let before = app.clock.now() - KEPT;
     let mut deleted = 0;
@@ -25,7 +26,7 @@ pub async fn prune(app: &App) -> Faulty<u64> {
             break;
         }
     }
-    // Those that have not been written to since have no changes left but their newest.
+    // Other inventories have only their newest change left.
     let busy: Vec<(InventoryId, i64)> = inventory::Entity::find()
         .select_only()
         .columns([inventory::Column::Id, inventory::Column::Version])

@@ -1,83 +1,83 @@
-//! What waits at a desk: bounded, and whoever is already paying comes first.
+//! The desk's queue: bounded, with priority for buyers who already have places.
 
 use tokio::sync::mpsc::{self, error::TryRecvError, error::TrySendError};
 
 use super::{batch::Job, command::Command};
 
-/// Jobs of each kind that may wait before callers are told to come back.
+/// Maximum number of queued jobs of each kind. Further callers are refused as overloaded.
 const WAITING: usize = 4_096;
-/// Jobs that one transaction commits at the most.
+/// Maximum number of jobs in one transaction.
 const BATCH: usize = 512;
-/// Jobs with companions in one transaction at the most: each is a savepoint, and `PostgreSQL` keeps 64 of them at hand.
+/// Maximum number of jobs with companions in one transaction. Each needs a savepoint, and PostgreSQL caches 64 of them.
 const COMPANIONS: usize = 48;
 
-/// The end at which jobs are put in.
-pub(super) struct Asking {
-    first: mpsc::Sender<Job>,
-    crowd: mpsc::Sender<Job>,
+/// The sending end of a desk's queue.
+pub(super) struct JobSender {
+    urgent: mpsc::Sender<Job>,
+    ordinary: mpsc::Sender<Job>,
 }
 
-/// The end from which the desk takes them.
-pub(super) struct Waiting {
-    first: mpsc::Receiver<Job>,
-    crowd: mpsc::Receiver<Job>,
+/// The receiving end of a desk's queue.
+pub(super) struct JobReceiver {
+    urgent: mpsc::Receiver<Job>,
+    ordinary: mpsc::Receiver<Job>,
 }
 
-/// Why a job was not taken.
-pub(super) enum NoRoom {
-    /// As many wait as may.
+/// Reasons why a job was not queued.
+pub(super) enum SendError {
+    /// The queue is full.
     Full,
-    /// The desk is gone.
+    /// The desk has ended.
     Closed,
 }
 
-/// Makes the two ends.
-pub(super) fn queue() -> (Asking, Waiting) {
-    let (first, urgent) = mpsc::channel(WAITING);
-    let (crowd, others) = mpsc::channel(WAITING);
-    (Asking { first, crowd }, Waiting { first: urgent, crowd: others })
+/// Creates a queue.
+pub(super) fn queue() -> (JobSender, JobReceiver) {
+    let (urgent, urgent_receiver) = mpsc::channel(WAITING);
+    let (ordinary, ordinary_receiver) = mpsc::channel(WAITING);
+    (JobSender { urgent, ordinary }, JobReceiver { urgent: urgent_receiver, ordinary: ordinary_receiver })
 }
 
-/// Who takes new places is the crowd; everybody else has some already, or gives some back.
-fn is_of_the_crowd(job: &Job) -> bool {
+/// Returns whether the job only takes new places. Other jobs concern places that a buyer already has, and are urgent.
+fn takes_new_places(job: &Job) -> bool {
     job.commands.iter().all(|command| matches!(command, Command::Reserve { .. } | Command::Claim(_)))
 }
 
-impl Asking {
-    /// Puts a job in, if there is room; never waits for it.
-    pub(super) fn put(&self, job: Job) -> Result<(), NoRoom> {
-        let queue = if is_of_the_crowd(&job) { &self.crowd } else { &self.first };
+impl JobSender {
+    /// Queues a job if there is room. Never waits.
+    pub(super) fn send(&self, job: Job) -> Result<(), SendError> {
+        let queue = if takes_new_places(&job) { &self.ordinary } else { &self.urgent };
         queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => NoRoom::Full,
-            TrySendError::Closed(_) => NoRoom::Closed,
+            TrySendError::Full(_) => SendError::Full,
+            TrySendError::Closed(_) => SendError::Closed,
         })
     }
 
-    /// How many jobs wait.
+    /// Returns the number of queued jobs.
     pub(super) fn len(&self) -> usize {
-        [&self.first, &self.crowd].iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
+        [&self.urgent, &self.ordinary].iter().map(|queue| queue.max_capacity() - queue.capacity()).sum()
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no job is queued.
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-impl Waiting {
-    /// Waits for a job, and takes as many more as are there and one transaction can commit.
+impl JobReceiver {
+    /// Waits for a job, and takes as many others as are queued and fit into one transaction.
     pub(super) async fn batch(&mut self) -> Vec<Job> {
         let job = tokio::select! {
             biased;
-            job = self.first.recv() => job,
-            job = self.crowd.recv() => job,
+            job = self.urgent.recv() => job,
+            job = self.ordinary.recv() => job,
         };
         let mut batch: Vec<Job> = job.into_iter().collect();
         self.fill(&mut batch);
         batch
     }
 
-    /// Takes what is there.
+    /// Takes the queued jobs without waiting.
     pub(super) fn rest(&mut self) -> Vec<Job> {
         let mut batch = Vec::new();
         self.fill(&mut batch);
@@ -96,6 +96,6 @@ impl Waiting {
     }
 
     fn next(&mut self) -> Result<Job, TryRecvError> {
-        self.first.try_recv().or_else(|_| self.crowd.try_recv())
+        self.urgent.try_recv().or_else(|_| self.ordinary.try_recv())
     }
 }

@@ -1,4 +1,4 @@
-//! Reading an inventory: the whole stock at one version, or what the log says came after one.
+//! Reading an inventory: the whole stock at one version, or the log after a version.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,10 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use super::{
     change::Change,
     coupon,
-    fairness::{Fairness, Idle},
+    fairness::{Fairness, IdleTime},
     hoarding::Source,
     origin,
-    state::{Area, Buyer, Counts, Held, Seat, Stock, Tally, Terms, TierTerms},
+    state::{Area, Buyer, Counts, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
 };
 use crate::{
     app::App,
@@ -36,11 +36,11 @@ pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
     let snapshot = app.store.snapshot().await?;
     let rows = Rows::read(&snapshot, id).await?;
     snapshot.rollback().await?;
-    // Read after the rows, the terms may be newer than them, and then a change that is not in the rows says so again.
+    // Terms read after the rows may be newer. Then a later change makes them be read again.
     rows.into_stock(terms(app, id).await?)
 }
 
-/// The current version in the database.
+/// Returns the current version in the database.
 pub(super) async fn version(app: &App, id: InventoryId) -> Faulty<i64> {
     inventory::Entity::find_by_id(id)
         .select_only()
@@ -51,7 +51,7 @@ pub(super) async fn version(app: &App, id: InventoryId) -> Faulty<i64> {
         .ok_or(Fault::NotFound("event"))
 }
 
-/// The rows of one inventory, all of one version.
+/// The rows of one inventory at one version.
 struct Rows {
     version: i64,
     seats: Vec<(SeatStatus, i32, Option<entity::ReservationId>)>,
@@ -75,7 +75,7 @@ impl Rows {
             .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]));
         let buyers = buyer::Entity::find()
             .filter(buyer::Column::InventoryId.eq(id))
-            // All of whom there is something to remember.
+            // Only buyers with places or idle time.
             .filter(
                 Condition::any()
                     .add(buyer::Column::Taken.gt(0))
@@ -104,21 +104,25 @@ impl Rows {
             terms,
             seats: self.seats.into_iter().map(seat).collect(),
             areas: self.areas.into_iter().map(area).collect(),
-            reservations: self.live.into_iter().map(|row| Ok((row.id, held(row)?))).collect::<Faulty<_>>()?,
+            reservations: self
+                .live
+                .into_iter()
+                .map(|row| Ok((row.id, snapshot_of(row)?)))
+                .collect::<Faulty<_>>()?,
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
         };
         stock.counts = stock.recount();
-        for held in stock.reservations.values().cloned().collect::<Vec<_>>() {
-            stock.buyers.entry(held.buyer).or_default().reservations.insert(held.id);
-            stock.count_source(&held);
+        for reservation in stock.reservations.values().cloned().collect::<Vec<_>>() {
+            stock.buyers.entry(reservation.buyer).or_default().reservations.insert(reservation.id);
+            stock.count_source(&reservation);
         }
         Ok(stock)
     }
 }
 
-/// What the event or coupon says about its sale.
+/// Returns the terms of sale of the event or coupon.
 pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
     let Some(event) = event_of(app, id).await? else { return coupon::terms(app, id.into()).await };
     let map = venue::seat_map(app, event.seat_map_id).await?;
@@ -154,9 +158,9 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         open: event.status == EventStatus::Published,
         sales_start: event.sales_start,
         sales_end: event.sales_end,
-        hold_seconds: event.hold_seconds.into(),
-        hold_seconds_max: event.hold_seconds_max.into(),
-        hold_until: DateTime::<Utc>::MAX_UTC,
+        reservation_seconds: event.hold_seconds.into(),
+        reservation_seconds_max: event.hold_seconds_max.into(),
+        reservations_end: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: unsigned(event.limit_per_buyer),
         fairness: event.hold_budget_seconds.map(|budget| Fairness {
             budget: Duration::seconds(budget.into()),
@@ -203,8 +207,8 @@ fn tier_terms(tier: &tier::Model, currency: Currency) -> Faulty<TierTerms> {
     })
 }
 
-/// The versions after `after`, in order and without a gap, at most `limit` of them. Empty when there are none; `None`
-/// when the log no longer reaches back that far.
+/// Returns up to `limit` versions after `after`, in order and without gaps. Empty if there are none; `None` if the log
+/// no longer reaches back to `after`.
 pub(super) async fn changes_after(
     app: &App,
     id: InventoryId,
@@ -231,8 +235,8 @@ pub(super) async fn changes_after(
     Ok(Some(changes))
 }
 
-pub(super) fn held(row: reservation::Model) -> Faulty<Held> {
-    Ok(Held {
+pub(super) fn snapshot_of(row: reservation::Model) -> Faulty<ReservationSnapshot> {
+    Ok(ReservationSnapshot {
         id: row.id,
         buyer: row.account_id,
         state: row.state,
@@ -248,11 +252,11 @@ pub(super) fn held(row: reservation::Model) -> Faulty<Held> {
 }
 
 fn tally(row: &buyer::Model) -> Tally {
-    let idle = Idle { held_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+    let idle = IdleTime { counted_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
     Tally { taken: unsigned(row.taken), idle }
 }
 
-/// The database's integers are signed; CHECKs keep these from being negative.
+/// Converts one of the database's signed integers. CHECK constraints keep them from being negative.
 pub(super) fn unsigned(value: i32) -> u32 {
     u32::try_from(value).unwrap_or_default()
 }

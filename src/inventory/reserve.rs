@@ -1,4 +1,4 @@
-//! Reserving places: what the caller wants, what it brings, and one command to the desk.
+//! Reserving places: input validation, options, and one command to the desk.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{
     PLACES_MAX, Reservation, by_id,
-    command::{Accessible, BestAvailable, Command, Pick, Refusal},
-    deal::{Companion, NoDeal},
+    command::{AccessibleParty, BestAvailable, Command, Pick, Refusal},
     one,
     origin::caller,
     proof,
+    transaction::{Companion, TransactionError},
 };
 use crate::{
     app::App,
@@ -20,39 +20,39 @@ use crate::{
     idempotency::Key,
 };
 
-/// What to reserve.
+/// The input of a reservation.
 #[derive(Clone, Debug)]
 pub struct Reserve {
-    /// Of which event.
+    /// The event.
     pub event: EventId,
-    /// Which places.
+    /// The places.
     pub pick: Pick,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// What a caller brings besides the wish.
+/// Optional extras of a reservation.
 #[derive(Default)]
-pub(crate) struct Beside {
-    /// Hidden price levels that are open to the caller.
+pub(crate) struct ReserveOptions {
+    /// Hidden tiers that the caller has unlocked.
     pub(crate) opened: Vec<TierId>,
-    /// What is written beside the reservation.
+    /// Writes that commit together with the reservation.
     pub(crate) companion: Option<Companion>,
-    /// The solution of a challenge, as the client sent it.
+    /// The solution of a challenge, as sent by the client.
     pub(crate) proof: Option<String>,
 }
 
-/// Reserves places for the viewer, all or nothing, at prices that stay as they are now.
+/// Reserves places for the viewer, all or nothing, at fixed prices.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
-    reserve_with(app, viewer, input, Beside::default()).await
+    reserve_with(app, viewer, input, ReserveOptions::default()).await
 }
 
-/// Reserves places with what the caller brings besides the wish.
+/// Reserves places with optional extras.
 pub(crate) async fn reserve_with(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    Beside { opened, companion, proof }: Beside,
+    ReserveOptions { opened, companion, proof }: ReserveOptions,
 ) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
@@ -60,7 +60,7 @@ pub(crate) async fn reserve_with(
     let proof = match proof {
         Some(text) => Some(match proof::begin(app, (buyer, input.event), &text, &input.key).await? {
             Some(proof) => proof,
-            // Reserved before, with a proof that is too old by now.
+            // The key was used before, and the proof has expired since.
             None => return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::ProofInvalid)),
         }),
         None => None,
@@ -70,11 +70,13 @@ pub(crate) async fn reserve_with(
         wish.opened.clone_from(&opened);
     }
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
-    let command = Command::Reserve { id, caller, pick: input.pick, opened, promised: None };
+    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
     match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
-        Err(NoDeal::KeyUsed) => reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into()),
-        Err(NoDeal::Refused(refusal)) => {
-            // Nothing was reserved, so the proof is still good for another pick.
+        Err(TransactionError::KeyUsed) => {
+            reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into())
+        }
+        Err(TransactionError::Refused(refusal)) => {
+            // Nothing was reserved, so the proof can be used for another pick.
             if let Some(proof) = proof {
                 app.proofs.give_back(&proof);
             }
@@ -84,7 +86,7 @@ pub(crate) async fn reserve_with(
     }
 }
 
-/// The reservation that was made under the key before.
+/// Returns the reservation that was made under the key before.
 async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
     match key.subject(app.store.read()).await? {
         Some(subject) => by_id(app, ReservationId(subject)).await.map(Some),
@@ -122,7 +124,7 @@ fn validate_wish(wish: &BestAvailable, check: &mut Check) {
     );
     let distinct: BTreeSet<_> = wish.tiers.iter().collect();
     check.that(distinct.len() == wish.tiers.len(), "pick.bestAvailable.tierIds", "names a tier twice");
-    if let Some(Accessible { wheelchair_places, companions }) = wish.accessible {
+    if let Some(AccessibleParty { wheelchair_places, companions }) = wish.accessible {
         let places = "pick.bestAvailable.accessible.wheelchairPlaces";
         let all = "pick.bestAvailable.accessible";
         check.that(wheelchair_places > 0, places, "must be at least 1").that(
@@ -133,7 +135,7 @@ fn validate_wish(wish: &BestAvailable, check: &mut Check) {
     }
 }
 
-/// The pick as it is bound to a key.
+/// The part of a pick that an idempotency key is bound to.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum PickDigest<'a> {

@@ -1,7 +1,8 @@
-//! After a restore: the versions that clients have may name a history that this database does not have.
+//! Version numbers after a restore from a backup. Clients may have versions of a history that the restored database
+//! does not contain.
 //!
-//! A client that resumes after version 150 of a database that was set back to 100 gets a snapshot, as long as the database
-//! has no version 150. Later it has one, which is another. So all versions leap to where no client has ever been.
+//! Suppose that a database at version 150 is set back to 100. A client that resumes after 150 gets a snapshot only
+//! until the database reaches another version 150. So a restore moves all versions to numbers that no client has seen.
 
 use entity::{InventoryId, Versioned, inventory, inventory::change};
 use sea_orm::{
@@ -12,10 +13,10 @@ use sea_orm::{
 use super::write;
 use crate::{app::App, error::Faulty};
 
-/// More versions than an inventory has between a backup and its restore.
+/// More than the versions of any inventory between a backup and its restore.
 const LEAP: i64 = 1_000_000;
 
-/// Raises the versions of all inventories by a million, and empties the log of their changes, so that every client gets a
+/// Raises the versions of all inventories by a million and deletes their change logs, so that every client gets a
 /// snapshot. Returns the number of inventories. No server may be running.
 pub async fn leap_versions(app: &App) -> Faulty<usize> {
     let now = app.clock.now();

@@ -1,9 +1,9 @@
-//! What is known of one inventory at one version: seats, areas, live reservations, and what each buyer has.
+//! The state of one inventory at one version: seats, areas, live reservations and buyers.
 //!
-//! [`Stock`] is the desk's memory. It changes only by a [`Decision`] of `decide.rs` (which can be undone while its
-//! commit may still fail) or by a [`Change`] read from the log, and both lead to the same state.
+//! [`Stock`] is the desk's in-memory copy. It changes only by a [`Decision`] (which can be undone while its commit may
+//! still fail) or by a [`Change`] from the log. Both lead to the same state.
 //!
-//! Invariant: pure and synchronous. The counts always equal what the seats and areas say.
+//! Invariant: pure and synchronous. The counts always equal the sums over seats and areas.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,60 +15,60 @@ use serde::{Deserialize, Serialize};
 
 pub use super::terms::{Terms, TierTerms};
 use super::{
-    change::{Change, Decision, Told},
-    fairness::Idle,
+    change::{BuyerTally, Change, Decision},
+    fairness::IdleTime,
     hoarding::Source,
-    unpaid::Unpaid,
+    unpaid::UnpaidPlaces,
 };
 
-/// One seat.
+/// A seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat {
-    /// Where it stands.
+    /// Its status.
     pub status: SeatStatus,
-    /// Raised by every take.
+    /// Incremented by every reservation of the seat.
     pub epoch: u32,
-    /// Who has it.
+    /// The reservation that has the seat.
     pub reservation: Option<ReservationId>,
 }
 
-/// One general-admission area.
+/// A general-admission area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
-    /// All places.
+    /// Number of places.
     pub capacity: u32,
-    /// Reserved or being paid.
+    /// Number of places reserved or being paid.
     pub reserved: u32,
-    /// Sold.
+    /// Number of places sold.
     pub sold: u32,
 }
 
 impl Area {
-    /// One of which there is nothing to be had.
+    /// An area without places.
     pub(super) const NOTHING: Self = Self { capacity: 0, reserved: 0, sold: 0 };
 
-    /// Places free to reserve.
+    /// Returns the number of free places.
     pub fn available(&self) -> u32 {
         self.capacity - self.reserved - self.sold
     }
 }
 
-/// What a reservation holds: one seat, or some places of an area, at a frozen price per place.
+/// An item of a reservation: one seat, or places of an area, at a fixed price per place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// What it is.
+    /// The seat or places.
     pub place: Place,
-    /// The price level.
+    /// The tier.
     pub tier: TierId,
-    /// Price per place in minor units, tax included.
+    /// Price per place in minor units, including tax.
     pub price: i64,
-    /// Fee per place in minor units, tax included.
+    /// Fee per place in minor units, including tax.
     pub fee: i64,
-    /// Tax contained in both, per place.
+    /// Tax contained in price and fee, per place.
     pub tax: i64,
-    /// What a copy of a coupon promises, as JSON that the coupon slice reads; none of a place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub promised: Option<String>,
+    /// The terms of a coupon's copy, as JSON that the coupon slice reads; `None` for places of an event.
+    #[serde(rename = "promised", default, skip_serializing_if = "Option::is_none")]
+    pub coupon_terms: Option<String>,
 }
 
 /// A seat or some places of an area.
@@ -79,20 +79,20 @@ pub enum Place {
     Seat {
         /// Index in map order.
         ordinal: u32,
-        /// The seat's epoch while it is held.
+        /// The seat's epoch while it is reserved.
         epoch: u32,
     },
     /// Places of an area.
     Area {
         /// Index in map order.
         ordinal: u32,
-        /// How many.
+        /// Number of places.
         quantity: u32,
     },
 }
 
 impl Place {
-    /// How many places it is.
+    /// Returns the number of places.
     pub fn quantity(&self) -> u32 {
         match self {
             Self::Seat { .. } => 1,
@@ -101,41 +101,41 @@ impl Place {
     }
 }
 
-/// A reservation, as the desk knows it and as the log tells it.
+/// The state of a reservation, in the desk's stock and in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// Which reservation.
+pub struct ReservationSnapshot {
+    /// The reservation's id.
     pub id: ReservationId,
-    /// Whose.
+    /// Its buyer.
     pub buyer: AccountId,
-    /// Where it stands; only active and paying ones are in the stock.
+    /// Its state. The stock contains only active and paying reservations.
     pub state: ReservationState,
-    /// What it holds.
+    /// Its items.
     pub items: Vec<Item>,
     /// ISO 4217 code of its prices.
     pub currency: String,
-    /// When it runs out, while active.
+    /// When it expires, while active.
     pub deadline: DateTime<Utc>,
-    /// Beyond this it cannot be extended.
+    /// The latest deadline that it can be extended to.
     pub deadline_max: DateTime<Utc>,
-    /// The order it belongs to, from the checkout on.
+    /// Its order, after the checkout.
     pub order: Option<OrderId>,
-    /// Where it was made from; `None` if that does not count.
+    /// The network that it was made from; `None` if networks are not counted for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// When it was made.
+    /// Time of its creation.
     pub created_at: DateTime<Utc>,
     /// The row's version.
     pub version: i64,
 }
 
-impl Held {
-    /// How many places it holds.
+impl ReservationSnapshot {
+    /// Returns the number of places.
     pub fn quantity(&self) -> u32 {
         self.items.iter().map(|item| item.place.quantity()).sum()
     }
 
-    /// How many places of the area it holds.
+    /// Returns the number of places in the area.
     pub fn quantity_in(&self, area: u32) -> u32 {
         let of = |item: &Item| match item.place {
             Place::Area { ordinal, quantity } if ordinal == area => quantity,
@@ -144,41 +144,41 @@ impl Held {
         self.items.iter().map(of).sum()
     }
 
-    /// Its frozen total in minor units, fees and tax included.
+    /// Returns the fixed total in minor units, including fees and tax.
     pub fn total(&self) -> i64 {
         self.items.iter().map(|item| i64::from(item.place.quantity()) * (item.price + item.fee)).sum()
     }
 
-    /// Whether it is in the way of others.
+    /// Returns whether it occupies its places.
     pub fn is_live(&self) -> bool {
         matches!(self.state, ReservationState::Active | ReservationState::Paying)
     }
 
-    /// Whether its time is up: it may be taken from at once, written down or not.
+    /// Returns whether it has expired. Its places can then be reserved at once, even if its row still says active.
     pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
         self.state == ReservationState::Active && self.deadline <= now
     }
 }
 
-/// What one buyer has.
+/// A buyer's data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buyer {
-    /// What is counted of them.
+    /// The buyer's counters.
     pub tally: Tally,
     /// The buyer's live reservations.
     pub reservations: BTreeSet<ReservationId>,
 }
 
-/// What is counted of one buyer.
+/// A buyer's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Places reserved, being paid or sold.
+    /// Number of places reserved, being paid or sold.
     pub taken: u32,
-    /// The time for which they held places and bought none.
-    pub idle: Idle,
+    /// The time in which the buyer had reservations without buying.
+    pub idle: IdleTime,
 }
 
-/// How many places stand where; they always add up to the capacity.
+/// Numbers of places by status. They always add up to the capacity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Free to reserve.
@@ -187,33 +187,33 @@ pub struct Counts {
     pub reserved: u32,
     /// Sold.
     pub sold: u32,
-    /// Withheld.
+    /// Withheld from sale.
     pub blocked: u32,
 }
 
-/// One inventory at one version.
+/// An inventory at one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stock {
-    /// The version that this is the state of.
+    /// The version of this state.
     pub version: i64,
-    /// What may be sold and how.
+    /// The terms of sale.
     pub terms: Terms,
     /// By ordinal.
     pub seats: Vec<Seat>,
     /// By ordinal.
     pub areas: Vec<Area>,
     /// The live reservations.
-    pub reservations: HashMap<ReservationId, Held>,
-    /// Everybody who has something, or of whom idle time is to be remembered.
+    pub reservations: HashMap<ReservationId, ReservationSnapshot>,
+    /// Buyers that have places or idle time.
     pub buyers: HashMap<AccountId, Buyer>,
-    /// Every source that has unpaid places.
-    pub sources: HashMap<Source, Unpaid>,
-    /// Sums over seats and areas.
+    /// Sources that have unpaid places.
+    pub sources: HashMap<Source, UnpaidPlaces>,
+    /// Totals over seats and areas.
     pub counts: Counts,
 }
 
 impl Stock {
-    /// Makes the decision's values the current ones.
+    /// Applies a decision.
     pub fn apply(&mut self, decision: &Decision) {
         for write in &decision.seats {
             self.set_seat(write.key, write.after);
@@ -229,7 +229,7 @@ impl Stock {
         }
     }
 
-    /// Takes the decision back; decisions are undone in the reverse order of their application.
+    /// Reverts a decision. Decisions are reverted in the reverse order of their application.
     pub fn undo(&mut self, decision: &Decision) {
         for write in &decision.seats {
             self.set_seat(write.key, write.before);
@@ -246,7 +246,7 @@ impl Stock {
         }
     }
 
-    /// Applies the next version of the log. The version must be the one after the stock's.
+    /// Applies the next version of the log. It must follow the stock's version.
     pub fn follow(&mut self, version: i64, change: &Change) {
         debug_assert_eq!(version, self.version + 1, "versions are applied without a gap");
         for &(ordinal, status, epoch, reservation) in &change.seats {
@@ -255,26 +255,26 @@ impl Stock {
         for &(ordinal, available, reserved, sold) in &change.areas {
             self.set_area(ordinal, Area { capacity: available + reserved + sold, reserved, sold });
         }
-        for held in &change.reservations {
-            self.set_reservation(held.id, Some(held));
+        for reservation in &change.reservations {
+            self.set_reservation(reservation.id, Some(reservation));
         }
-        for &Told(buyer, taken, idle) in &change.buyers {
+        for &BuyerTally(buyer, taken, idle) in &change.buyers {
             self.set_tally(buyer, Tally { taken, idle });
         }
         self.version = version;
     }
 
-    /// How many places the buyer has.
+    /// Returns the buyer's number of places.
     pub fn taken(&self, buyer: AccountId) -> u32 {
         self.tally(buyer).taken
     }
 
-    /// What is counted of the buyer.
+    /// Returns the buyer's counters.
     pub fn tally(&self, buyer: AccountId) -> Tally {
         self.buyers.get(&buyer).map(|buyer| buyer.tally).unwrap_or_default()
     }
 
-    /// The counts, summed anew from seats and areas.
+    /// Returns the counts, computed again from seats and areas.
     pub fn recount(&self) -> Counts {
         let mut counts = Counts::default();
         for seat in &self.seats {
@@ -303,37 +303,37 @@ impl Stock {
         *area = after;
     }
 
-    fn set_reservation(&mut self, id: ReservationId, after: Option<&Held>) {
+    fn set_reservation(&mut self, id: ReservationId, after: Option<&ReservationSnapshot>) {
         match after {
-            Some(held) if held.is_live() => {
-                self.buyers.entry(held.buyer).or_default().reservations.insert(id);
-                self.count_source(held);
-                self.reservations.insert(id, held.clone());
+            Some(reservation) if reservation.is_live() => {
+                self.buyers.entry(reservation.buyer).or_default().reservations.insert(id);
+                self.count_source(reservation);
+                self.reservations.insert(id, reservation.clone());
             }
             ended => self.forget_reservation(id, ended),
         }
     }
 
-    fn forget_reservation(&mut self, id: ReservationId, held: Option<&Held>) {
+    fn forget_reservation(&mut self, id: ReservationId, reservation: Option<&ReservationSnapshot>) {
         self.reservations.remove(&id);
-        if let Some(held) = held {
-            self.discount_source(held);
+        if let Some(reservation) = reservation {
+            self.uncount_source(reservation);
         }
-        if let Some(held) = held
-            && let Some(buyer) = self.buyers.get_mut(&held.buyer)
+        if let Some(reservation) = reservation
+            && let Some(buyer) = self.buyers.get_mut(&reservation.buyer)
         {
             buyer.reservations.remove(&id);
-            self.forget_if_nobody(held.buyer);
+            self.remove_if_empty(reservation.buyer);
         }
     }
 
     fn set_tally(&mut self, buyer: AccountId, tally: Tally) {
         self.buyers.entry(buyer).or_default().tally = tally;
-        self.forget_if_nobody(buyer);
+        self.remove_if_empty(buyer);
     }
 
-    /// A buyer who has nothing and of whom nothing is counted is as one who never came.
-    fn forget_if_nobody(&mut self, id: AccountId) {
+    /// Removes a buyer without any data.
+    fn remove_if_empty(&mut self, id: AccountId) {
         if self.buyers.get(&id).is_some_and(|buyer| *buyer == Buyer::default()) {
             self.buyers.remove(&id);
         }
@@ -341,7 +341,7 @@ impl Stock {
 }
 
 impl Counts {
-    /// The count that a seat of this status belongs to.
+    /// Returns the counter for seats of this status.
     pub fn of(&mut self, status: SeatStatus) -> &mut u32 {
         match status {
             SeatStatus::Available => &mut self.available,

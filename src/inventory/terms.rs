@@ -1,4 +1,4 @@
-//! What may be sold of an inventory, how, and to whom.
+//! The terms of sale of an inventory.
 //!
 //! Invariant: pure and synchronous.
 
@@ -10,62 +10,63 @@ use entity::{TierId, event::BuyerRequirement};
 use super::{fairness::Fairness, hoarding::Hoarding};
 use crate::venue::hall::Hall;
 
-/// What may be sold and how, as the event says. Reloaded whenever a change says that it changed.
+/// The terms of sale, as the event or coupon defines them. Reloaded after a change of terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The version of the coupon's row; nothing for events.
+    /// The version of the coupon's row; 0 for events.
     pub revision: i64,
-    /// Published and not cancelled.
+    /// Whether it is published and not cancelled.
     pub open: bool,
-    /// Reservations are taken from here …
+    /// Start of the sales.
     pub sales_start: DateTime<Utc>,
-    /// … until here.
+    /// End of the sales.
     pub sales_end: DateTime<Utc>,
-    /// How long a reservation lasts, in seconds.
-    pub hold_seconds: i64,
-    /// How long it may last with all extensions, in seconds.
-    pub hold_seconds_max: i64,
-    /// No reservation lasts beyond this.
-    pub hold_until: DateTime<Utc>,
-    /// How many places one buyer may have.
+    /// Duration of a reservation in seconds.
+    pub reservation_seconds: i64,
+    /// Maximum duration of a reservation with all extensions, in seconds.
+    pub reservation_seconds_max: i64,
+    /// When all reservations end at the latest.
+    pub reservations_end: DateTime<Utc>,
+    /// Maximum number of places per buyer.
     pub limit_per_buyer: u32,
-    /// How long one buyer may have reservations that come to nothing; none: as long as they like.
+    /// Limit of reservations that do not end in a purchase; `None` for no limit.
     pub fairness: Option<Fairness>,
-    /// How many places may be reserved and unpaid.
+    /// Limits of reserved and unpaid places.
     pub hoarding: Hoarding,
-    /// What a buyer must be, or do, to reserve.
+    /// Requirement that a buyer must meet to reserve.
     pub requirement: BuyerRequirement,
     /// ISO 4217 code of the prices.
     pub currency: String,
-    /// The price levels.
+    /// The tiers.
     pub tiers: Vec<TierTerms>,
-    /// By seat ordinal: index into `tiers`, or none when the seat is not for sale.
+    /// By seat ordinal: index into `tiers`, or `None` if the seat is not for sale.
     pub seat_tiers: Vec<Option<u16>>,
-    /// By area ordinal, likewise.
+    /// By area ordinal: index into `tiers`, or `None` if the area is not for sale.
     pub area_tiers: Vec<Option<u16>>,
-    /// Whether picks that would leave single seats behind are refused.
+    /// Whether picks that leave single seats are refused.
     pub orphan_rule: bool,
-    /// Who sits beside whom: the seat map's geometry, which never changes.
+    /// The geometry of the seat map, which never changes.
     pub hall: Arc<Hall>,
 }
 
-/// One price level, in minor units.
+/// The terms of one tier, in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierTerms {
-    /// Which tier.
+    /// The tier's id.
     pub id: TierId,
-    /// Price of a place, tax included.
+    /// Price of a place, including tax.
     pub price: i64,
-    /// Fee of a place, tax included.
+    /// Fee of a place, including tax.
     pub fee: i64,
-    /// Tax contained in both.
+    /// Tax contained in price and fee.
     pub tax: i64,
-    /// Sold to those only to whom it was opened.
+    /// Whether only buyers who have unlocked the tier may buy from it.
     pub hidden: bool,
 }
 
 impl Terms {
-    /// Whether somebody may buy at the tier of this index to whom these were opened. Nobody may where there is none.
+    /// Returns whether a buyer who has unlocked the tiers `opened` may buy from tier `index`. No one may buy without a
+    /// tier.
     pub fn is_open_to(&self, tier: Option<u16>, opened: &[TierId]) -> bool {
         let tier = tier.and_then(|tier| self.tiers.get(usize::from(tier)));
         tier.is_some_and(|tier| tier.is_open_to(opened))
@@ -73,7 +74,7 @@ impl Terms {
 }
 
 impl TierTerms {
-    /// Whether somebody may buy at it to whom these were opened.
+    /// Returns whether a buyer who has unlocked the tiers `opened` may buy from it.
     pub fn is_open_to(&self, opened: &[TierId]) -> bool {
         !self.hidden || opened.contains(&self.id)
     }

@@ -1,6 +1,6 @@
-//! Unpaid places by source: a tally of the stock, and the rules of `hoarding.rs` applied to a reservation in the making.
+//! Unpaid places by source: the stock's counts, and the rules of `hoarding.rs` for a new reservation.
 //!
-//! Invariant: pure and synchronous. The tally always equals what the live reservations say.
+//! Invariant: pure and synchronous. The counts always equal the sums over the live reservations.
 
 use std::collections::BTreeSet;
 
@@ -11,34 +11,34 @@ use super::{
     command::Refusal,
     draft::{Draft, coarse},
     hoarding::{Excess, Source},
-    state::{Held, Stock},
+    state::{ReservationSnapshot, Stock},
 };
 
-/// What one source has reserved and not paid.
+/// The unpaid places of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unpaid {
-    /// Places.
+pub struct UnpaidPlaces {
+    /// Number of places.
     pub places: u32,
-    /// The live reservations.
+    /// Its live reservations.
     pub reservations: BTreeSet<ReservationId>,
 }
 
 impl Stock {
-    /// Counts a live reservation, once.
-    pub(super) fn count_source(&mut self, held: &Held) {
-        let Some(source) = held.source else { return };
+    /// Counts a live reservation once.
+    pub(super) fn count_source(&mut self, reservation: &ReservationSnapshot) {
+        let Some(source) = reservation.source else { return };
         let unpaid = self.sources.entry(source).or_default();
-        if unpaid.reservations.insert(held.id) {
-            unpaid.places += held.quantity();
+        if unpaid.reservations.insert(reservation.id) {
+            unpaid.places += reservation.quantity();
         }
     }
 
-    /// Counts a reservation no longer.
-    pub(super) fn discount_source(&mut self, held: &Held) {
-        let Some(source) = held.source else { return };
+    /// Stops counting a reservation.
+    pub(super) fn uncount_source(&mut self, reservation: &ReservationSnapshot) {
+        let Some(source) = reservation.source else { return };
         let Some(unpaid) = self.sources.get_mut(&source) else { return };
-        if unpaid.reservations.remove(&held.id) {
-            unpaid.places -= held.quantity();
+        if unpaid.reservations.remove(&reservation.id) {
+            unpaid.places -= reservation.quantity();
         }
         if unpaid.reservations.is_empty() {
             self.sources.remove(&source);
@@ -47,21 +47,21 @@ impl Stock {
 }
 
 impl Draft<'_> {
-    /// Refuses `wanted` more places to a source that would exceed a limit. What ran out does not count, whether somebody
-    /// wrote it down or not.
+    /// Refuses `wanted` more places to a source that would exceed a limit. Overdue reservations do not count, even if
+    /// they have not been expired yet.
     pub(super) fn limit_source(&mut self, source: Option<Source>, wanted: u32) -> Result<(), Refusal> {
         let Some(source) = source else { return Ok(()) };
         if self.excess(source, wanted).is_none() {
             return Ok(());
         }
-        self.lapse_source(source);
+        self.expire_source(source);
         if self.excess(source, wanted) == Some(Excess::Crowded) {
-            self.lapse_where(|_| true);
+            self.expire_where(|_| true);
         }
         let Some(excess) = self.excess(source, wanted) else { return Ok(()) };
-        let free = self.stock.counts.available + self.ended().map(Held::quantity).sum::<u32>();
+        let free = self.stock.counts.available + self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
         if excess == Excess::Crowded && free < wanted {
-            // Not the crowd is what is in the way: the pick will be refused, and told why.
+            // The limit is not the problem: the pick will be refused, with the actual reason.
             return Ok(());
         }
         let mut ends: Vec<_> = self.deadlines(source).collect();
@@ -77,36 +77,38 @@ impl Draft<'_> {
     }
 
     fn excess(&self, source: Source, wanted: u32) -> Option<Excess> {
-        let all = self.stock.counts.reserved - self.ended().map(Held::quantity).sum::<u32>();
+        let all = self.stock.counts.reserved - self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
         self.stock.terms.hoarding.excess(self.unpaid_of(source), all, wanted)
     }
 
     fn unpaid_of(&self, source: Source) -> u32 {
         let places = self.stock.sources.get(&source).map(|unpaid| unpaid.places).unwrap_or_default();
-        let ended = self.ended().filter(|held| held.source == Some(source));
-        places - ended.map(Held::quantity).sum::<u32>()
+        let ended = self.ended().filter(|reservation| reservation.source == Some(source));
+        places - ended.map(ReservationSnapshot::quantity).sum::<u32>()
     }
 
-    /// The reservations that this decision ends.
-    fn ended(&self) -> impl Iterator<Item = &Held> {
-        self.reservations.values().filter(|held| !held.is_live())
+    /// Returns the reservations that this decision ends.
+    fn ended(&self) -> impl Iterator<Item = &ReservationSnapshot> {
+        self.reservations.values().filter(|reservation| !reservation.is_live())
     }
 
-    /// When the source's reservations run out that are not being paid.
+    /// Returns the deadlines of the source's active reservations.
     fn deadlines(&self, source: Source) -> impl Iterator<Item = DateTime<Utc>> {
         let unpaid = self.stock.sources.get(&source);
         let ids = unpaid.into_iter().flat_map(|unpaid| &unpaid.reservations);
         let live = ids.filter_map(|id| self.stock.reservations.get(id));
-        let active = live.filter(|held| held.state == ReservationState::Active && !held.is_overdue(self.now));
-        active.map(|held| held.deadline)
+        let active = live.filter(|reservation| {
+            reservation.state == ReservationState::Active && !reservation.is_overdue(self.now)
+        });
+        active.map(|reservation| reservation.deadline)
     }
 
-    fn lapse_source(&mut self, source: Source) {
+    fn expire_source(&mut self, source: Source) {
         let stock = self.stock;
         let Some(unpaid) = stock.sources.get(&source) else { return };
-        for held in unpaid.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
-            if held.is_overdue(self.now) {
-                self.lapse_of(held.buyer);
+        for reservation in unpaid.reservations.iter().filter_map(|id| stock.reservations.get(id)) {
+            if reservation.is_overdue(self.now) {
+                self.expire_all_of(reservation.buyer);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Waiting for what becomes of an inventory, or of one reservation.
+//! Waiting for changes of an inventory or a reservation.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::sync::broadcast::{
 use super::{Reservation, by_id, change::Version, desk::Desk, owned};
 use crate::{app::App, auth::Viewer, error::Faulty};
 
-/// The viewer's reservation as it is, and then as it becomes, until it has ended.
+/// Streams the viewer's reservation: its current state, and its state after every change until it ends.
 pub async fn watch(
     app: &App,
     viewer: &Viewer,
@@ -20,7 +20,7 @@ pub async fn watch(
 ) -> Faulty<impl Stream<Item = Faulty<Reservation>> + use<>> {
     let inventory = owned(app, viewer, id).await?.inventory;
     let desk = app.desks.get(app, inventory);
-    // Listening begins before the first look: the other order would lose a change in between.
+    // Subscribe before the first read: the other order would lose a change in between.
     let live = desk.subscribe();
     let state = Some((app.clone(), desk, live, true));
     Ok(stream::unfold(state, move |state| async move {
@@ -30,7 +30,7 @@ pub async fn watch(
         }
         match by_id(&app, id).await {
             Ok(reservation) => {
-                let next = reservation.held.is_live().then_some((app, desk, live, false));
+                let next = reservation.snapshot.is_live().then_some((app, desk, live, false));
                 Some((Ok(reservation), next))
             }
             Err(fault) => Some((Err(fault), None)),
@@ -38,21 +38,21 @@ pub async fn watch(
     }))
 }
 
-/// That something changed, without saying what: for those who look anew.
+/// Notifications of changes without their content, for callers that read everything again.
 pub(crate) struct Changes {
     live: Receiver<Arc<Version>>,
-    /// The desk ends when nobody has it.
+    /// Keeps the desk open.
     _desk: Arc<Desk>,
 }
 
 impl Changes {
-    /// Of this inventory, from now on.
+    /// Subscribes to changes of the inventory from now on.
     pub(crate) fn of(app: &App, id: InventoryId) -> Self {
         let desk = app.desks.get(app, id);
         Self { live: desk.subscribe(), _desk: desk }
     }
 
-    /// Waits for a change, and takes in those that were told meanwhile. `false`: the desk is closed.
+    /// Waits for a change, and skips all others that are already published. Returns `false` if the desk is closed.
     pub(crate) async fn next(&mut self) -> bool {
         if matches!(self.live.recv().await, Err(RecvError::Closed)) {
             return false;
@@ -62,13 +62,13 @@ impl Changes {
     }
 }
 
-/// Waits until the reservation may have changed and has to be read again. `false`: the desk is closed.
+/// Waits until the reservation may have changed and must be read again. Returns `false` if the desk is closed.
 async fn changed(live: &mut Receiver<Arc<Version>>, id: ReservationId) -> bool {
     loop {
         match live.recv().await {
             Ok(version) if version.is_about(id) => return true,
             Ok(_) => {}
-            // What was missed is in the row.
+            // The row contains the missed changes.
             Err(RecvError::Lagged(_)) => return true,
             Err(RecvError::Closed) => return false,
         }

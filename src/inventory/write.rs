@@ -1,4 +1,4 @@
-//! Writing an inventory: everything that a batch changed, in set-based statements behind the version guard.
+//! Writing an inventory: all changes of a batch in set-based statements behind the version guard.
 
 use std::ops::RangeInclusive;
 
@@ -26,16 +26,16 @@ use crate::{
 /// New seats per statement, so that no statement takes long.
 const ROWS_PER_STATEMENT: usize = 10_000;
 
-/// What the version guard said.
-pub(super) enum Guard {
-    /// The version is ours now; and what time the database has, if it has a clock of its own.
-    Held(Option<DateTime<Utc>>),
+/// The result of the version guard.
+pub(super) enum GuardOutcome {
+    /// The version was raised. Contains the database's time, if it has a clock of its own.
+    Passed(Option<DateTime<Utc>>),
     /// Another instance was first: the transaction must be rolled back.
     Lost,
 }
 
-/// Raises the version from the stock's to the next, with the stock's counts, if nobody was first. The id and the time
-/// are `$1` and `$2`; what follows is [`raised`].
+/// Raises the stock's version by one and writes its counts, unless another writer was first. The id and the time are
+/// `$1` and `$2`; the other parameters come from [`raised`].
 const RAISE: &str = "UPDATE inventory SET version = version + 1, available = $4, reserved = $5, sold = $6, \
     blocked = $7, updated_at = $2 WHERE id = $1 AND version = $3";
 
@@ -50,31 +50,31 @@ fn raised(stock: &Stock) -> Vec<Value> {
     ]
 }
 
-/// The version guard by itself.
+/// Runs the version guard as a statement of its own.
 pub(super) async fn guard_in_tx(
     tx: &Tx,
     id: InventoryId,
     stock: &Stock,
     now: DateTime<Utc>,
-) -> Faulty<Guard> {
+) -> Faulty<GuardOutcome> {
     let backend = tx.get_database_backend();
     let clock = if backend == DbBackend::Postgres { "clock_timestamp()" } else { "NULL" };
     let sql = format!("{RAISE} RETURNING {clock} AS now");
     let values = [id.0.into(), now.into()].into_iter().chain(raised(stock));
     match tx.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await? {
-        Some(row) => Ok(Guard::Held(row.try_get("", "now")?)),
-        None => Ok(Guard::Lost),
+        Some(row) => Ok(GuardOutcome::Passed(row.try_get("", "now")?)),
+        None => Ok(GuardOutcome::Lost),
     }
 }
 
-/// The version guard as a part of one statement. It does not hold either when the database's time is not one of `good`.
-pub(super) fn guard(stock: &Stock, good: &RangeInclusive<DateTime<Utc>>) -> store::Guard {
+/// Returns the version guard as a part of one statement. It also fails if the database's time is not in `valid_times`.
+pub(super) fn guard(stock: &Stock, valid_times: &RangeInclusive<DateTime<Utc>>) -> store::Guard {
     let mut values = raised(stock);
-    values.extend([(*good.start()).into(), (*good.end()).into()]);
+    values.extend([(*valid_times.start()).into(), (*valid_times.end()).into()]);
     store::Guard { sql: format!("{RAISE} AND clock_timestamp() BETWEEN $8 AND $9"), values }
 }
 
-/// Writes the stock's counts again, because they are no longer what the guard wrote in this transaction.
+/// Writes the stock's counts again, because they changed after the guard in this transaction.
 pub(super) async fn recount_in_tx(tx: &Tx, id: InventoryId, stock: &Stock) -> Faulty<()> {
     let counts = stock.counts;
     inventory::Entity::update_many()
@@ -88,17 +88,17 @@ pub(super) async fn recount_in_tx(tx: &Tx, id: InventoryId, stock: &Stock) -> Fa
     Ok(())
 }
 
-/// Takes the inventory's row before anything is decided, so that no other instance can be first; its version.
+/// Locks the inventory's row before the decision, so that no other instance can be first. Returns its version.
 pub(super) async fn lock_in_tx(tx: &Tx, id: InventoryId) -> Faulty<i64> {
     let backend = tx.get_database_backend();
-    // SQLite's transaction has the one write lock from its beginning.
+    // A SQLite transaction has the single write lock from its start.
     let lock = if backend == DbBackend::Postgres { " FOR UPDATE" } else { "" };
     let sql = format!("SELECT version FROM inventory WHERE id = $1{lock}");
     let row = tx.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.0.into()])).await?;
     Ok(row.ok_or(Fault::NotFound("event"))?.try_get("", "version")?)
 }
 
-/// Writes what the decisions, applied to `stock`, changed, as the version after the stock's, which the guard holds.
+/// Writes the change of the applied decisions as the version after the stock's. The guard must have passed.
 pub(super) async fn write_in_tx(
     tx: &Tx,
     id: InventoryId,
@@ -109,7 +109,7 @@ pub(super) async fn write_in_tx(
     Ok(script(id, stock, change, now)?.run_in_tx(tx).await?)
 }
 
-/// Raises the version of an inventory whose event's terms changed, so that every desk reloads them.
+/// Raises the version of an inventory whose terms changed, so that every desk reloads them.
 pub(super) async fn touch_in_tx(tx: &Tx, id: InventoryId, now: DateTime<Utc>) -> Faulty<()> {
     let touched = inventory::Entity::update_many()
         .col_expr(inventory::Entity::VERSION, Expr::col(inventory::Column::Version).add(1))
@@ -117,13 +117,13 @@ pub(super) async fn touch_in_tx(tx: &Tx, id: InventoryId, now: DateTime<Utc>) ->
         .exec(tx)
         .await?;
     if touched.rows_affected == 0 {
-        return Ok(()); // Not published yet: nothing is sold of it.
+        return Ok(()); // Not published yet: nothing is on sale.
     }
     let row = inventory::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound("event"))?;
     append_in_tx(tx, id, row.version, &Change { terms: true, ..Change::default() }, now).await
 }
 
-/// Makes the inventory of an event that is being published: all places available, at version 1.
+/// Creates the inventory of an event that is being published: all places available, at version 1.
 pub(super) async fn create_in_tx(
     tx: &Tx,
     id: InventoryId,
@@ -162,7 +162,7 @@ pub(super) async fn create_in_tx(
     append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
 }
 
-/// Appends the change that made the version to the log.
+/// Appends the change of a version to the log.
 pub(super) async fn append_in_tx(
     tx: &Tx,
     id: InventoryId,
@@ -174,7 +174,7 @@ pub(super) async fn append_in_tx(
     Ok(())
 }
 
-/// Everything that the change writes. Shared by all are the inventory's id and the time.
+/// Returns all writes of the change. They share the inventory's id and the time.
 pub(super) fn script(id: InventoryId, stock: &Stock, change: &Change, now: DateTime<Utc>) -> Faulty<Script> {
     Ok(Script::new(vec![id.0.into(), now.into()])
         .with("inventory_seat", UPSERT_SEATS, seats(change))
@@ -184,8 +184,8 @@ pub(super) fn script(id: InventoryId, stock: &Stock, change: &Change, now: DateT
         .with("inventory_change", APPEND, appended(stock.version + 1, change)?))
 }
 
-// Seats and areas exist, so these are updates. They are written as upserts because those have one plan, by the primary
-// key: a joined `UPDATE` makes SQLite compare every seat of the hall with every row.
+// Seats and areas exist, so these are updates. They are written as upserts because an upsert has one plan, by the
+// primary key. A joined `UPDATE` makes SQLite compare every seat of the hall with every row.
 const UPSERT_SEATS: &str = "INSERT INTO inventory_seat (inventory_id, ordinal, status, epoch, reservation_id) \
     SELECT $1, ordinal, status, epoch, reservation_id FROM {rows} AS r WHERE true \
     ON CONFLICT (inventory_id, ordinal) DO UPDATE SET status = excluded.status, epoch = excluded.epoch, \
@@ -219,25 +219,25 @@ const UPSERT_RESERVATIONS: &str = "INSERT INTO reservation (id, inventory_id, ac
     order_id = excluded.order_id, version = excluded.version, updated_at = excluded.updated_at";
 
 fn reservations(change: &Change) -> Faulty<Rows> {
-    let held = &change.reservations;
-    let items = held
+    let reservations = &change.reservations;
+    let items = reservations
         .iter()
-        .map(|held| serde_json::to_string(&held.items).map_err(Fault::internal))
+        .map(|row| serde_json::to_string(&row.items).map_err(Fault::internal))
         .collect::<Faulty<Vec<_>>>()?;
     Ok(Rows::default()
-        .uuid("id", held.iter().map(|held| held.id.0))
-        .uuid("account_id", held.iter().map(|held| held.buyer.0))
-        .text("state", held.iter().map(|held| held.state.to_value()))
+        .uuid("id", reservations.iter().map(|row| row.id.0))
+        .uuid("account_id", reservations.iter().map(|row| row.buyer.0))
+        .text("state", reservations.iter().map(|row| row.state.to_value()))
         .text("items", items)
-        .int("quantity", held.iter().map(super::state::Held::quantity))
-        .long("total_minor", held.iter().map(super::state::Held::total))
-        .text("currency", held.iter().map(|held| held.currency.clone()))
-        .time("deadline", held.iter().map(|held| held.deadline))
-        .time("deadline_max", held.iter().map(|held| held.deadline_max))
-        .optional_uuid("order_id", held.iter().map(|held| held.order.map(|id| id.0)))
-        .long("source", held.iter().map(|held| held.source.map_or(0, |source| source.0)))
-        .long("version", held.iter().map(|held| held.version))
-        .time("created_at", held.iter().map(|held| held.created_at)))
+        .int("quantity", reservations.iter().map(super::state::ReservationSnapshot::quantity))
+        .long("total_minor", reservations.iter().map(super::state::ReservationSnapshot::total))
+        .text("currency", reservations.iter().map(|row| row.currency.clone()))
+        .time("deadline", reservations.iter().map(|row| row.deadline))
+        .time("deadline_max", reservations.iter().map(|row| row.deadline_max))
+        .optional_uuid("order_id", reservations.iter().map(|row| row.order.map(|id| id.0)))
+        .long("source", reservations.iter().map(|row| row.source.map_or(0, |source| source.0)))
+        .long("version", reservations.iter().map(|row| row.version))
+        .time("created_at", reservations.iter().map(|row| row.created_at)))
 }
 
 const UPSERT_BUYERS: &str = "INSERT INTO inventory_buyer (inventory_id, account_id, taken, allowed, held_ms, \
@@ -247,13 +247,13 @@ const UPSERT_BUYERS: &str = "INSERT INTO inventory_buyer (inventory_id, account_
     held_ms = excluded.held_ms, held_since = excluded.held_since, cools_until = excluded.cools_until";
 
 fn buyers(stock: &Stock, change: &Change) -> Rows {
-    // A limit lowered since must not make what the buyer already has unwritable.
+    // A limit that was lowered later must not make the buyer's existing places unwritable.
     let allowed = |taken: u32| Ord::max(taken, stock.terms.limit_per_buyer);
     Rows::default()
         .uuid("account_id", change.buyers.iter().map(|buyer| buyer.0.0))
         .int("taken", change.buyers.iter().map(|buyer| buyer.1))
         .int("allowed", change.buyers.iter().map(|buyer| allowed(buyer.1)))
-        .long("held_ms", change.buyers.iter().map(|buyer| buyer.2.held_ms))
+        .long("held_ms", change.buyers.iter().map(|buyer| buyer.2.counted_ms))
         .optional_time("held_since", change.buyers.iter().map(|buyer| buyer.2.since))
         .optional_time("cools_until", change.buyers.iter().map(|buyer| buyer.2.cools_until))
 }

@@ -1,8 +1,7 @@
-//! The token with which somebody without the buyer's session reads one order: a guest in another browser, a link in a
-//! mail.
+//! Access tokens of orders, for readers without the buyer's session: a guest in another browser, or a link in a mail.
 //!
-//! The token is derived from the order's id with a key of the server's, so that it can be shown again to the buyer;
-//! the order keeps its digest, so that it stays good when the key is replaced.
+//! A token is derived from the order's id with a server key, so that it can be shown to the buyer again. The order
+//! stores its digest, so that it stays valid when the key is replaced.
 
 use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
@@ -19,7 +18,7 @@ use crate::{
 
 const PREFIX: &str = "oa_";
 
-/// The order's token.
+/// Returns the order's access token.
 pub fn token(app: &App, id: OrderId) -> Faulty<String> {
     let secret = app.keys.session.signing.to_pkcs8().map_err(Fault::internal)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
@@ -28,12 +27,12 @@ pub fn token(app: &App, id: OrderId) -> Faulty<String> {
     Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, &message).as_ref())))
 }
 
-/// What the order keeps of its token.
+/// Returns the digest that the order stores.
 pub(super) fn digest_of(token: &str) -> Vec<u8> {
     digest(&SHA256, token.as_bytes()).as_ref().to_vec()
 }
 
-/// Whether the token is the order's.
+/// Returns whether the token belongs to the order.
 pub(crate) fn opens(token: &str, order: &order::Model) -> bool {
     verify_slices_are_equal(&digest_of(token), &order.access_digest).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What an order is made of: reservations with what they are of, as lines for the order and for the discounts.
+//! The reservations of an order and what they reserve, converted to lines for the order and for the discounts.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -26,20 +26,20 @@ use crate::{
     },
     error::{Error, Fault, Faulty, Result},
     event as events,
-    inventory::{self, Held, Item, Place, Reservation},
+    inventory::{self, Item, Place, Reservation, ReservationSnapshot},
     money::{self, Money},
     venue::{self, SeatMap},
 };
 
-/// What lines need of what they are of.
+/// The data that lines need about one inventory.
 #[derive(Debug)]
 struct Sale {
     of: Subject,
-    /// Its category and those above.
+    /// Its category and all ancestors.
     categories: Vec<CategoryId>,
 }
 
-/// What is sold.
+/// What an inventory sells.
 #[derive(Debug)]
 enum Subject {
     /// Places of an event.
@@ -48,7 +48,7 @@ enum Subject {
     Coupon(coupon::Model),
 }
 
-/// Reservations of one shop in one currency, and what they are of.
+/// Reservations of one shop in one currency, with their sales data.
 #[derive(Debug)]
 pub(super) struct Basket {
     /// The seller.
@@ -59,7 +59,7 @@ pub(super) struct Basket {
     inventory_of: BTreeMap<ReservationId, InventoryId>,
 }
 
-/// One place or copy, as it is bought.
+/// One place or coupon copy of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     event: Option<EventId>,
@@ -74,16 +74,16 @@ pub(super) struct Line {
     pub(super) price: i64,
     /// Fee in minor units.
     pub(super) fee: i64,
-    /// Tax contained in what is left of both.
+    /// Tax contained in price and fee after discounts, in minor units.
     pub(super) tax: i64,
-    /// What is taken off both.
+    /// Discount on price and fee, in minor units.
     pub(super) discount: i64,
     tax_basis_points: u32,
     epoch: u32,
 }
 
 impl Basket {
-    /// The basket of the reservations.
+    /// Creates the basket of the reservations.
     pub(super) async fn of(app: &App, reservations: &[Reservation]) -> Result<Self, Refusal> {
         let ids = reservations.iter().map(|reservation| reservation.inventory).collect();
         let kinds: BTreeMap<InventoryId, InventoryKind> =
@@ -104,23 +104,26 @@ impl Basket {
             return Err(Error::Refused(Refusal::SeveralShops));
         }
         let currency = currency.to_owned();
-        let inventory_of = reservations.iter().map(|of| (of.held.id, of.inventory)).collect();
+        let inventory_of = reservations.iter().map(|of| (of.snapshot.id, of.inventory)).collect();
         Ok(Self { shop, currency, sales, inventory_of })
     }
 
-    /// One line per place or copy, before discounts.
-    pub(super) fn lines<'a>(&self, held: impl IntoIterator<Item = &'a Held>) -> Faulty<Vec<Line>> {
+    /// Returns one line per place or copy, before discounts.
+    pub(super) fn lines<'a>(
+        &self,
+        reservations: impl IntoIterator<Item = &'a ReservationSnapshot>,
+    ) -> Faulty<Vec<Line>> {
         let mut lines = Vec::new();
-        for held in held {
-            let sale = self.sale_of(held.id)?;
-            for item in &held.items {
-                sale.add_lines(held.id, item, &mut lines);
+        for reservation in reservations {
+            let sale = self.sale_of(reservation.id)?;
+            for item in &reservation.items {
+                sale.add_lines(reservation.id, item, &mut lines);
             }
         }
         Ok(lines)
     }
 
-    /// The lines as the discounts want them.
+    /// Converts the lines to the discount rules' input.
     pub(super) fn discountable(&self, lines: &[Line]) -> Faulty<Vec<discount::Line>> {
         let line = |line: &Line| {
             let sale = self.sale_of(line.reservation)?;
@@ -142,7 +145,7 @@ impl Basket {
         lines.iter().map(line).collect()
     }
 
-    /// Takes what the discounts take off the lines; those that make cheaper also change the tax.
+    /// Applies the discounts to the lines. Price reductions also reduce the tax; payments by gift card do not.
     pub(super) fn discount(&self, lines: &mut [Line], spent: &[Spent]) -> Faulty<()> {
         let currency = money::currency(&self.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
         for (index, line) in lines.iter_mut().enumerate() {
@@ -183,7 +186,7 @@ async fn lineage(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
 }
 
 impl Subject {
-    /// Who sells it, in which currency.
+    /// Returns the shop and the currency of the sale.
     fn seller(&self) -> (ShopId, &str) {
         match self {
             Self::Event { event, .. } => (event.shop_id, &event.currency),
@@ -248,7 +251,7 @@ impl Sale {
 }
 
 impl Line {
-    /// As it is stored.
+    /// Converts the line to a row.
     pub(super) fn row(self, order: OrderId, position: i32) -> line::ActiveModel {
         line::ActiveModel {
             id: Set(line_id(order, position)),
@@ -271,7 +274,7 @@ impl Line {
     }
 }
 
-/// A line's id follows from its order's and its position: an order has at most a few hundred lines.
+/// Derives a line's id from its order's id and its position. An order has at most a few hundred lines.
 fn line_id(order: OrderId, position: i32) -> OrderLineId {
     let mut bytes = order.0.into_bytes();
     let [high, low] = u16::try_from(position).unwrap_or(u16::MAX).to_be_bytes();

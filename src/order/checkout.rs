@@ -1,7 +1,7 @@
-//! The checkout: an order made of reservations, of claims that make it cheaper, and a contact.
+//! The checkout: creates an order from reservations, coupon claims and a contact.
 //!
-//! What the claims take off is worked out before the transaction, and holds only if the claims, their coupons' budgets
-//! and the places are then what they were: otherwise it is worked out again.
+//! The discounts are computed before the transaction. They are valid only if the claims, their coupons' budgets and the
+//! places have not changed when it commits. Otherwise they are computed again.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use super::{
     Refusal, access,
     basket::{Basket, Line},
     by_id,
-    spending::{Worth, worth},
+    discounts::{DiscountedLines, discounted_lines},
 };
 use crate::{
     app::App,
@@ -26,47 +26,47 @@ use crate::{
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
-        self, Command, Held, Reservation,
-        deal::{Companion, Deal, NoDeal, transact},
+        self, Command, Reservation, ReservationSnapshot,
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     outbox,
     store::Tx,
 };
 
-/// Reservations that one order may hold.
+/// Maximum number of reservations in one order.
 pub(super) const RESERVATIONS_MAX: usize = 20;
-/// How often discounts are worked out before a buyer is told to come back.
+/// How often discounts are computed before the checkout fails as unavailable.
 const ATTEMPTS: usize = 8;
-/// Letters and digits without those that look alike.
+/// Letters and digits without look-alikes.
 const NUMBER_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-/// Whom the order is for.
+/// The person that the order is for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contact {
-    /// Whom to address.
+    /// Name to address the person by.
     pub name: String,
-    /// Where the tickets go.
+    /// E-mail address for the tickets.
     pub email: String,
-    /// As given.
+    /// Phone number as entered.
     pub phone: Option<String>,
 }
 
-/// What to check out.
+/// The input of a checkout.
 #[derive(Clone, Debug)]
 pub struct Checkout {
     /// The reservations, all of one shop.
     pub reservations: Vec<ReservationId>,
-    /// Claims of the viewer's to spend.
+    /// The viewer's claims to spend.
     pub claims: Vec<ClaimId>,
     /// Codes of claims to spend.
     pub codes: Vec<String>,
-    /// Whom the order is for.
+    /// The person that the order is for.
     pub contact: Contact,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// An order in the making: everything but what the desk decides.
+/// A prepared order: everything except what the desks decide.
 struct Draft {
     id: OrderId,
     number: String,
@@ -74,11 +74,12 @@ struct Draft {
     contact: Contact,
     access_digest: Vec<u8>,
     basket: Arc<Basket>,
-    worth: Worth,
+    discounted: DiscountedLines,
     now: DateTime<Utc>,
 }
 
-/// Makes an order of the viewer's reservations, which keep their deadlines, and of what claims take off it.
+/// Creates an order from the viewer's reservations, with the discounts of the claims. The reservations keep their
+/// deadlines.
 pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<order::Model, Refusal> {
     let account = viewer.account()?;
     let contact = validate(&input)?;
@@ -87,40 +88,40 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     if let Some(subject) = key.subject(app.store.read()).await? {
         return Ok(by_id(app, OrderId(subject)).await?);
     }
-    // In the order in which the desks will tell them.
-    let mut legs: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
+    // Sorted like the reservations that the desks return.
+    let mut by_inventory: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
     for id in &input.reservations {
         let reservation = inventory::owned(app, viewer, *id).await?;
-        legs.entry(reservation.inventory).or_default().push(reservation);
+        by_inventory.entry(reservation.inventory).or_default().push(reservation);
     }
-    let reservations: Vec<Reservation> = legs.into_values().flatten().collect();
+    let reservations: Vec<Reservation> = by_inventory.into_values().flatten().collect();
     let basket = Arc::new(Basket::of(app, &reservations).await?);
     for _ in 0..ATTEMPTS {
         let claims = (input.claims.as_slice(), input.codes.as_slice());
-        let worth = match worth(app, viewer, claims, (&basket, &reservations)).await {
-            // Race: the same call at the same time may have bound the claims.
+        let discounted = match discounted_lines(app, viewer, claims, (&basket, &reservations)).await {
+            // Race: a concurrent call with the same key may have taken the claims.
             Err(Error::Refused(refusal)) => {
                 return match key.subject(app.store.read()).await? {
                     Some(subject) => Ok(by_id(app, OrderId(subject)).await?),
                     None => Err(Error::Refused(refusal)),
                 };
             }
-            worth => worth?,
+            discounted => discounted?,
         };
-        let draft = draft(app, account, &contact, (&basket, worth))?;
+        let draft = draft(app, account, &contact, (&basket, discounted))?;
         let id = draft.id;
         match attempt(app, draft, &reservations, key.clone()).await {
             Ok(()) => {
                 app.outbox.wake();
                 return Ok(by_id(app, id).await?);
             }
-            // Race: the same call at the same time may have been first.
-            Err(no_deal) => match (key.subject(app.store.read()).await?, no_deal) {
+            // Race: a concurrent call with the same key may have been first.
+            Err(error) => match (key.subject(app.store.read()).await?, error) {
                 (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
-                (None, NoDeal::Fault(Fault::Stale(bound::STALE))) => {}
-                (None, NoDeal::Refused(refusal)) => return Err(refused(&refusal)),
-                (None, NoDeal::KeyUsed) => return Err(Fault::unavailable().into()),
-                (None, NoDeal::Fault(fault)) => return Err(fault.into()),
+                (None, TransactionError::Fault(Fault::Stale(bound::STALE))) => {}
+                (None, TransactionError::Refused(refusal)) => return Err(refused(&refusal)),
+                (None, TransactionError::KeyUsed) => return Err(Fault::unavailable().into()),
+                (None, TransactionError::Fault(fault)) => return Err(fault.into()),
             },
         }
     }
@@ -132,21 +133,23 @@ async fn attempt(
     draft: Draft,
     reservations: &[Reservation],
     key: Key,
-) -> std::result::Result<(), NoDeal> {
+) -> std::result::Result<(), TransactionError> {
     let (id, account) = (draft.id, draft.account);
-    let legs = reservations
+    let parts = reservations
         .chunk_by(|a, b| a.inventory == b.inventory)
         .map(|of_one| {
-            let attach = |of: &Reservation| Command::Attach { id: of.held.id, buyer: account, order: id };
+            let attach = |of: &Reservation| Command::Attach { id: of.snapshot.id, buyer: account, order: id };
             (of_one[0].inventory, of_one.iter().map(attach).collect())
         })
         .collect();
     let draft = Arc::new(draft);
-    let companion: Companion = Box::new(move |tx, held| {
+    let companion: Companion = Box::new(move |tx, reservations| {
         let draft = draft.clone();
-        Box::pin(async move { draft.insert_in_tx(tx, held).await })
+        Box::pin(async move { draft.insert_in_tx(tx, reservations).await })
     });
-    transact(app, Deal { legs, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some((key, id.0)) })
+        .await
+        .map(|_| ())
 }
 
 fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
@@ -214,7 +217,7 @@ fn draft(
     app: &App,
     account: AccountId,
     contact: &Contact,
-    (basket, worth): (&Arc<Basket>, Worth),
+    (basket, discounted): (&Arc<Basket>, DiscountedLines),
 ) -> Faulty<Draft> {
     let id = OrderId(app.clock.new_uuid());
     let letters: [u8; 10] = app.random();
@@ -227,20 +230,21 @@ fn draft(
         contact: contact.clone(),
         access_digest: access::digest_of(&access::token(app, id)?),
         basket: basket.clone(),
-        worth,
+        discounted,
         now: app.clock.now(),
     })
 }
 
 impl Draft {
-    async fn insert_in_tx(&self, tx: &Tx, held: &[Held]) -> Faulty<()> {
-        let mut lines = self.basket.lines(held)?;
-        if lines != self.worth.lines {
+    async fn insert_in_tx(&self, tx: &Tx, reservations: &[ReservationSnapshot]) -> Faulty<()> {
+        let mut lines = self.basket.lines(reservations)?;
+        if lines != self.discounted.lines {
             return Err(Fault::Stale(bound::STALE));
         }
-        self.basket.discount(&mut lines, &self.worth.spent)?;
+        self.basket.discount(&mut lines, &self.discounted.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
-        let expires_at = held.iter().map(|held| held.deadline).min().unwrap_or(self.now);
+        let expires_at =
+            reservations.iter().map(|reservation| reservation.deadline).min().unwrap_or(self.now);
         let row = order::ActiveModel {
             id: Set(self.id),
             number: Set(self.number.clone()),
@@ -265,7 +269,7 @@ impl Draft {
         order::Entity::insert(row).exec_without_returning(tx).await?;
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
-        bound::reserve_in_tx(tx, self.id, &self.worth.spent, self.now).await?;
+        bound::reserve_in_tx(tx, self.id, &self.discounted.spent, self.now).await?;
         outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await
     }
 }

@@ -1,4 +1,4 @@
-//! The end of unpaid orders: each ends with the first of its reservations.
+//! Expiry of unpaid orders: an order ends with the first of its reservations.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -20,12 +20,12 @@ use crate::{
     telemetry::log_fault,
 };
 
-/// Orders that are read at once of those whose time is up.
+/// Overdue orders read per query.
 const EXPIRE_BATCH: u64 = 100;
 
-/// Ends the unpaid orders whose time is up; returns the number of orders that it looked at.
+/// Ends the unpaid orders that are overdue. Returns the number of orders examined.
 ///
-/// Correctness does not wait for this: the reservations of such an order can be taken from at once.
+/// Correctness does not depend on this: the places of an overdue order can be reserved at once.
 pub async fn expire_due(app: &App) -> Faulty<usize> {
     let being_paid = Query::select()
         .column(payment::Column::OrderId)
@@ -46,9 +46,9 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         let ids: Vec<OrderId> =
             due.clone().filter(Condition::all().add_option(after)).into_tuple().all(app.store.read()).await?;
         for id in &ids {
-            // One order in trouble is no reason to leave the others, nor are a hundred.
+            // A failure of one order, or of many, must not block the others.
             if let Err(fault) = expire_or_prolong(app, *id).await {
-                log_fault!(&fault, order = %id.0, "an order could not be ended");
+                log_fault!(&fault, order = %id.0, "cannot end an overdue order; will retry");
             }
         }
         count += ids.len();
@@ -59,12 +59,12 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
     }
 }
 
-/// Sets the order's end to that of its reservations, or ends it when one of them has ended.
+/// Sets the order's end to the first deadline of its reservations, or ends it if one of them has ended.
 pub(super) async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
     let order = by_id(app, id).await?;
-    // Asked before the reservations are looked at: one that begins afterwards moves the order, and what is decided here
-    // is stale then. The other way round, one that ended in between would have left its reservations looking as if
-    // they were being paid.
+    // Checked before the reservations are read. A payment that begins afterwards changes the order's version, and this
+    // decision fails as stale. In the other order, a payment that ended in between would leave the reservations looking
+    // as if they were being paid.
     if order.state != OrderState::AwaitingPayment || has_live_payment(app, id).await? {
         return Ok(());
     }
@@ -91,7 +91,7 @@ async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty
     row.updated_at = Set(app.clock.now());
     match save_versioned::<order::Entity>(&tx, row, version, "order").await {
         Ok(_) => Ok(tx.commit().await?),
-        // Whoever changed it meanwhile, paid or cancelled it: nothing to prolong.
+        // Paid or cancelled meanwhile: nothing to prolong.
         Err(Fault::Stale(_)) => Ok(()),
         Err(fault) => Err(fault),
     }

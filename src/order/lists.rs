@@ -1,4 +1,4 @@
-//! What lists of orders need, read for all of them at once.
+//! Data for lists of orders, read for all of them at once.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Those of the orders that the viewer may see: as their buyer, or as a seller of their shops.
+/// Returns the orders that the viewer may see, as their buyer or as a seller of their shops.
 pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
     let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
     let (mut seen, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| is_buyer(order, viewer));
@@ -34,7 +34,7 @@ pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Ve
     Ok(seen)
 }
 
-/// The lines of the orders, each order's in their order.
+/// Returns the lines of the orders, sorted by order and position.
 pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
     Ok(line::Entity::find()
         .filter(line::Column::OrderId.is_in(ids))
@@ -44,7 +44,7 @@ pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
         .await?)
 }
 
-/// What was taken off the orders, each order's in the order of application.
+/// Returns the discounts of the orders, sorted by order and position of application.
 pub async fn discounts(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<discount::Model>> {
     Ok(discount::Entity::find()
         .filter(discount::Column::OrderId.is_in(ids))

@@ -1,14 +1,14 @@
-//! Orders: what is bought, from the checkout to its end.
+//! Orders: what a buyer buys, from the checkout to its end.
 //!
-//! An order holds one or several reservations of one shop, and spends claims of coupons. Everything about it is frozen at
-//! the checkout: places, names of price levels, prices, fees, discounts and tax.
+//! An order contains one or several reservations of one shop, and spends coupon claims. Everything about it is fixed at
+//! the checkout: places, tier names, prices, fees, discounts and tax.
 
 pub mod access;
 mod basket;
 mod checkout;
+mod discounts;
 mod expiry;
 pub mod lists;
-mod spending;
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ use uuid::Uuid;
 
 pub use self::{
     checkout::{Checkout, Contact, checkout},
+    discounts::{ApplicableClaim, applicable, applicable_to_order},
     expiry::expire_due,
-    spending::{Applicable, applicable, applicable_to_order},
 };
 use crate::{
     app::App,
@@ -37,7 +37,7 @@ use crate::{
     error::{Error, Fault, Faulty, Result},
     inventory::{
         self, Command, Reservation,
-        deal::{Deal, NoDeal, transact},
+        transaction::{InventoryTransaction, TransactionError, transact},
     },
     limits::Rule,
     outbox,
@@ -46,32 +46,32 @@ use crate::{
     store::{Tx, save_versioned},
 };
 
-/// Why the business says no.
+/// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A reservation's time is up, or it was given back.
+    /// A reservation has expired or was released.
     ReservationEnded,
-    /// A reservation belongs to an order already.
+    /// A reservation already belongs to an order.
     AlreadyOrdered,
-    /// A payment of it is under way.
+    /// A payment of the order is running.
     BeingPaid,
-    /// The reservations are of several shops or currencies.
+    /// The reservations belong to several shops or currencies.
     SeveralShops,
-    /// The order is paid already.
+    /// The order is already paid.
     AlreadyPaid,
-    /// The order's time is up, or it was cancelled.
+    /// The order has expired or was cancelled.
     OrderEnded,
-    /// Claims are not spent in it.
+    /// Some claims cannot be spent in the order.
     Claims {
         /// ISO 4217 code of the order's amounts.
         currency: String,
-        /// Which, and why.
+        /// The refused claims with their reasons.
         refused: Vec<spend::Refused>,
     },
 }
 
-/// The order, if the viewer may see it: its buyer, whoever has its access token, or the shop's sellers. For everybody
-/// else there is none.
+/// Returns the order if the viewer may see it: its buyer, a holder of its access token, or a seller of the shop. For
+/// others, returns [`Fault::NotFound`].
 pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
     if opens(app, viewer, token, &order).await? {
@@ -84,13 +84,14 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
     }
 }
 
-/// The order, if the viewer may pay it or give it up: its buyer, or whoever has its access token.
+/// Returns the order if the viewer may pay or cancel it: its buyer, or a holder of its access token.
 pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
     if opens(app, viewer, token, &order).await? { Ok(order) } else { Err(Fault::NotFound("order")) }
 }
 
-/// Returns whether the viewer is the order's buyer or has its access token. Wrong tokens count for the viewer's network.
+/// Returns whether the viewer is the order's buyer or has its access token. Wrong tokens count for the viewer's
+/// network.
 async fn opens(app: &App, viewer: &Viewer, token: Option<&str>, order: &order::Model) -> Faulty<bool> {
     if is_buyer(order, viewer) {
         return Ok(true);
@@ -110,12 +111,12 @@ fn is_buyer(order: &order::Model, viewer: &Viewer) -> bool {
     viewer.account().is_ok_and(|account| account == order.account_id)
 }
 
-/// The order, whoever may see it.
+/// Returns the order without any access check.
 pub(crate) async fn by_id(app: &App, id: OrderId) -> Faulty<order::Model> {
     order::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("order"))
 }
 
-/// The order's lines, in their order.
+/// Returns the order's lines by position.
 pub async fn lines_of(app: &App, id: OrderId) -> Faulty<Vec<line::Model>> {
     Ok(line::Entity::find()
         .filter(line::Column::OrderId.eq(id))
@@ -124,13 +125,13 @@ pub async fn lines_of(app: &App, id: OrderId) -> Faulty<Vec<line::Model>> {
         .await?)
 }
 
-/// The account's orders, newest first.
+/// Returns the account's orders, newest first.
 pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<order::Model>> {
     let select = order::Entity::find().filter(order::Column::AccountId.eq(account));
     page::read(app.store.read(), select, order::Column::Id, true, window).await
 }
 
-/// The shop's orders, newest first, for its sellers.
+/// Returns the shop's orders, newest first, to its sellers.
 pub async fn of_shop(
     app: &App,
     viewer: &Viewer,
@@ -142,7 +143,7 @@ pub async fn of_shop(
     page::read(app.store.read(), select, order::Column::Id, true, window).await
 }
 
-/// The order as it is, and then after every change, for whoever may see it.
+/// Streams the order: its current state, and its state after every change. The viewer must be allowed to see it.
 pub async fn watch(
     app: &App,
     viewer: &Viewer,
@@ -150,7 +151,7 @@ pub async fn watch(
     id: OrderId,
 ) -> Faulty<impl Stream<Item = Faulty<order::Model>> + use<>> {
     visible(app, viewer, token.as_deref(), id).await?;
-    // Listening begins before the first look: the other order would lose a change in between.
+    // Subscribe before the first read: the other order would lose a change in between.
     let live = app.outbox.listen(id.0);
     let state = (app.clone(), *viewer, live, true);
     Ok(stream::unfold(state, move |(app, viewer, mut live, first)| {
@@ -165,20 +166,20 @@ pub async fn watch(
     }))
 }
 
-/// Gives a reservation more time, and its order with it.
+/// Extends a reservation, and its order with it.
 pub async fn extend_reservation(
     app: &App,
     viewer: &Viewer,
     id: ReservationId,
 ) -> Result<Reservation, inventory::Refusal> {
     let reservation = inventory::extend(app, viewer, id).await?;
-    if let Some(order) = reservation.held.order {
+    if let Some(order) = reservation.snapshot.order {
         expiry::expire_or_prolong(app, order).await?;
     }
     Ok(reservation)
 }
 
-/// Gives up an unpaid order: its reservations are released. Given up before, it stays so.
+/// Cancels an unpaid order and releases its reservations. Cancelling again has no effect.
 pub async fn cancel(
     app: &App,
     viewer: &Viewer,
@@ -203,7 +204,7 @@ pub async fn cancel(
         OrderState::AwaitingPayment if has_live_payment(app, id).await? => {
             Err(Error::Refused(Refusal::BeingPaid))
         }
-        // A reservation's time was up: the worker says so in a moment.
+        // A reservation has just expired; the worker will update the order.
         OrderState::AwaitingPayment | OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
             Err(Error::Refused(Refusal::OrderEnded))
         }
@@ -213,7 +214,7 @@ pub async fn cancel(
     }
 }
 
-/// The order's reservations that are active or being paid, by inventory.
+/// Returns the order's reservations that are active or being paid, by inventory.
 pub(crate) async fn live_reservations(
     app: &App,
     id: OrderId,
@@ -222,7 +223,7 @@ pub(crate) async fn live_reservations(
     Ok(live.map(|(inventory, live)| (inventory, live.into_iter().map(|(id, _)| id).collect())).collect())
 }
 
-/// The same, with their deadlines.
+/// Returns the same reservations with their deadlines.
 async fn live_until(
     app: &App,
     id: OrderId,
@@ -240,7 +241,7 @@ async fn live_until(
     Ok(by_inventory)
 }
 
-/// When the first of the order's live reservations reaches its hard maximum; `None` if none is live.
+/// Returns the earliest hard maximum of the order's live reservations; `None` if none is live.
 pub(crate) async fn hard_maximum(app: &App, id: OrderId) -> Faulty<Option<DateTime<Utc>>> {
     let ends: Vec<DateTime<Utc>> = reservation::Entity::find()
         .select_only()
@@ -253,7 +254,7 @@ pub(crate) async fn hard_maximum(app: &App, id: OrderId) -> Faulty<Option<DateTi
     Ok(ends.into_iter().min())
 }
 
-/// Moves the order from where it was read to another state, and tells it.
+/// Moves the order from the state that was read to another one, and records the change.
 pub(crate) async fn move_in_tx(
     tx: &Tx,
     order: &order::Model,
@@ -271,8 +272,8 @@ pub(crate) async fn move_in_tx(
     Ok(moved)
 }
 
-/// Whether it is worth to ask again, because the claim was bound to an order whose time was up, and is no more: nobody
-/// waits for a sweeper.
+/// Returns whether the caller should try again: the claim was bound to an order that is overdue, and this call has
+/// released it. Callers need not wait for a sweeper.
 pub async fn has_freed<T>(app: &App, answer: &Result<T, claim::Refusal>) -> Faulty<bool> {
     let Err(Error::Refused(claim::Refusal::InOrder { order: Some(order) })) = answer else {
         return Ok(false);
@@ -281,7 +282,7 @@ pub async fn has_freed<T>(app: &App, answer: &Result<T, claim::Refusal>) -> Faul
     Ok(by_id(app, *order).await?.state != OrderState::AwaitingPayment)
 }
 
-/// Ends an unpaid order, and releases what reservations it still has, in one transaction.
+/// Ends an unpaid order and releases its remaining reservations, in one transaction.
 async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
     let (buyer, ended) = (order.account_id, order.id);
     let now = app.clock.now();
@@ -290,32 +291,37 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
         let tx = app.store.begin().await?;
         return match end_in_tx(&tx, &order, to, now).await {
             Ok(()) => Ok(tx.commit().await?),
-            // Somebody else moved it meanwhile; the next round sees where to.
+            // Changed meanwhile; the next round reads the new state.
             Err(Fault::Stale(_)) => Ok(()),
             Err(fault) => Err(fault),
         };
     }
-    let legs = live
+    let parts = live
         .into_iter()
         .map(|(inventory, ids)| {
             let release = |id| Command::Release { id, buyer, order: Some(ended) };
             let in_time = ids.into_iter().filter(|(_, deadline)| *deadline > now).map(|(id, _)| release(id));
-            // What is overdue is written down as expired; a release of it would be refused.
+            // Overdue reservations expire; the desk would refuse to release them.
             (inventory, std::iter::once(Command::Expire).chain(in_time).collect())
         })
         .collect();
-    let companion: inventory::deal::Companion = Box::new(move |tx, _| {
+    let companion: inventory::transaction::Companion = Box::new(move |tx, _| {
         let order = order.clone();
         Box::pin(async move { end_in_tx(tx, &order, to, now).await })
     });
-    match transact(app, Deal { legs, companion: Some(companion), key: None }).await {
-        // Overdue, being paid, or gone meanwhile: the next round sees what became of it.
-        Ok(_) | Err(NoDeal::Refused(_) | NoDeal::KeyUsed | NoDeal::Fault(Fault::Stale(_))) => Ok(()),
-        Err(NoDeal::Fault(fault)) => Err(fault),
+    match transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await {
+        // Overdue, being paid, or gone meanwhile: the next round reads the new state.
+        Ok(_)
+        | Err(
+            TransactionError::Refused(_)
+            | TransactionError::KeyUsed
+            | TransactionError::Fault(Fault::Stale(_)),
+        ) => Ok(()),
+        Err(TransactionError::Fault(fault)) => Err(fault),
     }
 }
 
-/// Ends an unpaid order; the claims that it would have spent are their holders' again.
+/// Ends an unpaid order and returns its claims to their holders.
 async fn end_in_tx(tx: &Tx, order: &order::Model, to: OrderState, now: DateTime<Utc>) -> Faulty<()> {
     move_in_tx(tx, order, to, now).await?;
     bound::release_in_tx(tx, order.id, now).await

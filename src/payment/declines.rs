@@ -1,7 +1,7 @@
-//! How many declined payments are allowed: per order and per account, as the database has them, and per network.
+//! Limits on declined payments: per order and per account, counted in the database, and per network.
 //!
-//! A successful payment takes one of its network's declines back, and an account that has paid before does not count for
-//! its network. So a class of pupils behind one address can pay while a list of stolen cards cannot be tried.
+//! A successful payment takes back one of its network's declines, and an account that has paid before does not count
+//! for its network. So a school class behind one address can pay, but a list of stolen cards cannot be tried.
 
 use chrono::TimeDelta;
 use entity::{
@@ -28,7 +28,7 @@ pub(super) async fn check(app: &App, viewer: &Viewer, order: &order::Model) -> R
     }
 }
 
-/// Counts what became of a payment that was not decided before.
+/// Counts the result of a payment that was open before.
 pub(super) async fn note(app: &App, viewer: &Viewer, payment: &payment::Model) {
     let Some(network) = app.limits.network_subject(viewer) else { return };
     match payment.state {
@@ -43,8 +43,8 @@ pub(super) async fn note(app: &App, viewer: &Viewer, payment: &payment::Model) {
     }
 }
 
-/// Refuses if as many payments of the account's orders were declined within the window as are allowed. Those of this order
-/// are among them.
+/// Refuses if the account's orders have reached the allowed number of declined payments in the window. This includes
+/// the declines of this order.
 async fn check_stored(app: &App, order: &order::Model) -> Result<(), Refusal> {
     let window = app.config.limits.declines;
     let (now, length) = (app.clock.now(), TimeDelta::minutes(window.minutes.into()));
@@ -61,7 +61,7 @@ async fn check_stored(app: &App, order: &order::Model) -> Result<(), Refusal> {
         .limit(u64::from(window.most))
         .all(app.store.read())
         .await?;
-    // One more is allowed when the first of the last so many is forgotten.
+    // Another payment is allowed when the oldest of the last `most` declines leaves the window.
     let most = usize::try_from(window.most).unwrap_or(usize::MAX);
     let Some(first) = failed.get(most.saturating_sub(1)) else { return Ok(()) };
     let bucket = if failed.iter().all(|failed| failed.order_id == order.id) {

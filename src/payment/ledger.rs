@@ -1,5 +1,5 @@
-//! The books: append-only, double entry. The entries of a posting sum to zero, and what the provider's account holds is
-//! what was captured less what was refunded.
+//! The ledger: append-only, double entry. The entries of a posting sum to zero. The provider's balance is the captured
+//! amounts less the refunded ones.
 
 use entity::{
     order,
@@ -9,11 +9,11 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::{app::App, error::Faulty, store::Tx};
 
-/// The platform's own book, for fees.
+/// The platform's own account, for fees.
 const FEES: &str = "platform:fees";
 
-/// Books a captured payment: the provider has the money; the shop and the platform are owed it.
-pub(super) async fn captured_in_tx(
+/// Books a captured payment: the provider holds the money and owes it to the shop and the platform.
+pub(super) async fn book_capture_in_tx(
     tx: &Tx,
     app: &App,
     order: &order::Model,
@@ -22,8 +22,8 @@ pub(super) async fn captured_in_tx(
     post_in_tx(tx, app, order, Cause::Payment(payment)).await
 }
 
-/// Books a refund: a capture, or a part of it, turned around.
-pub(super) async fn refunded_in_tx(
+/// Books a refund: the reverse of a capture or a part of it.
+pub(super) async fn book_refund_in_tx(
     tx: &Tx,
     app: &App,
     order: &order::Model,
@@ -32,18 +32,18 @@ pub(super) async fn refunded_in_tx(
     post_in_tx(tx, app, order, Cause::Refund(refund)).await
 }
 
-/// Books an order that claims paid for wholly: no money moves, and the shop owes the platform its fee.
-pub(super) async fn given_away_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
+/// Books an order fully paid by claims: no money moves, and the shop owes the platform its fee.
+pub(super) async fn book_free_order_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
     post_in_tx(tx, app, order, Cause::Claims { fee: order.fee_minor }).await
 }
 
-/// Books that an order, or a part of one, is taken back for which no money moves, with so much of the order's fee.
-pub(super) async fn taken_back_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
+/// Books the return of an order, or a part of it, without money, including `fee` of the order's fee.
+pub(super) async fn book_free_return_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
     let booked = ledger::Entity::find()
         .filter(ledger::Column::OrderId.eq(order.id))
         .filter(ledger::Column::Account.eq(FEES));
-    // The fee was booked with the order's payment, if it had one, or without. The version before did not book the latter,
-    // and so there is nothing to turn around.
+    // Fees were booked with the order's payment or, for free orders, alone. The previous version did not book the
+    // latter, so there may be nothing to reverse.
     match booked.one(tx).await? {
         Some(_) => post_in_tx(tx, app, order, Cause::Claims { fee: -fee }).await,
         None => Ok(()),

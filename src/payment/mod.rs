@@ -1,10 +1,10 @@
-//! Payments: how an order becomes paid, or not, whatever happens on the way.
+//! Payments: how an order becomes paid, or not.
 //!
-//! An intent is written down before the provider is called, in the transaction that keeps the seats from running out.
-//! From then on everybody who wants to know how it stands calls [`settle`]: the buyer's call, the browser's return, the
-//! worker after a crash. It asks the provider, and moves the payment on by one commit at a time, so that it can stop
-//! anywhere and be called again. A card is authorised, then the seats are sold, then the amount is collected: nobody is
-//! charged without a seat.
+//! An intent is stored before the provider is called, in the transaction that stops the reservations from expiring.
+//! From then on everyone who needs the result calls [`settle`]: the buyer's call, the browser's return, and the worker
+//! after a crash. It asks the provider and advances the payment by one commit at a time. So it can stop anywhere and be
+//! called again. A card is first authorised, then the seats are sold, then the amount is captured: nobody is charged
+//! without a seat.
 
 mod declines;
 mod ledger;
@@ -39,51 +39,51 @@ use crate::{
     idempotency::Key,
     inventory::{
         self, Command,
-        deal::{Companion, Deal, NoDeal, transact},
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     order as orders,
     store::{Tx, save_versioned},
 };
 
-/// An undecided payment is looked at again after so many seconds.
+/// Seconds until an undecided payment is checked again.
 const CHECK_SECONDS: i64 = 5;
-/// Payments that one round of the worker looks at.
+/// Payments that one round of the worker checks.
 const RECOVER_BATCH: u64 = 100;
 
-/// Why the business says no.
+/// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The order is paid already.
+    /// The order is already paid.
     AlreadyPaid,
-    /// The order's time is up, or it was cancelled.
+    /// The order has expired or was cancelled.
     OrderEnded,
-    /// Another payment of it is under way.
+    /// Another payment of the order is running.
     BeingPaid,
-    /// The provider has no such method of payment.
+    /// The provider does not know the payment method.
     UnknownMethod,
-    /// The order is not paid, so there is nothing to refund.
+    /// The order is not paid, so nothing can be refunded.
     NotPaid,
-    /// The order was refunded before.
+    /// The order was already refunded.
     AlreadyRefunded,
-    /// A ticket of it was used.
+    /// A ticket of the order was used.
     TicketUsed,
-    /// A coupon that was bought in it was used, or given away.
+    /// A coupon bought in the order was used or given away.
     CouponUsed,
-    /// The buyer's time for refunds is over; the shop may still refund.
+    /// The buyer's refund period is over. The shop can still refund.
     RefundClosed,
-    /// Too many payments were declined lately, of the order, of its buyer's or from the caller's network.
+    /// Too many payments were declined recently, of the order, of its buyer, or from the caller's network.
     TooManyDeclines {
-        /// When one more is tried.
+        /// When another payment is allowed.
         available_at: DateTime<Utc>,
     },
 }
 
-/// What to pay, and how.
+/// The input of a payment.
 #[derive(Clone, Debug)]
 pub struct Pay {
     /// The order.
     pub order: OrderId,
-    /// Its access token, for those without the buyer's session.
+    /// The order's access token, for callers without the buyer's session.
     pub access_token: Option<String>,
     /// The provider's id of a payment method.
     pub method: String,
@@ -91,17 +91,17 @@ pub struct Pay {
     pub key: String,
 }
 
-/// How paying went: the order as it is then, and the payment, which there is none of for nothing to pay.
+/// The result of a payment call.
 #[derive(Clone, Debug)]
-pub struct Paid {
-    /// The order.
+pub struct PaymentResult {
+    /// The order in its new state.
     pub order: order::Model,
-    /// The payment, paid, failed, or waiting for the buyer's other step.
+    /// The payment: paid, failed, or waiting for an action of the buyer. `None` if the order total is zero.
     pub payment: Option<payment::Model>,
 }
 
-/// Pays an order: it comes back paid, declined, or with another step for the buyer to take.
-pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal> {
+/// Pays an order. The result is paid, declined, or waiting for an action of the buyer.
+pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult, Refusal> {
     Check::default().text(&input.method, "method", 1, 255).done()?;
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
@@ -114,26 +114,26 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
     }
     let id = PaymentId(app.clock.new_uuid());
     let begun = if order.total_minor == 0 {
-        sell::give_away(app, &order, (key.clone(), id.0)).await
+        sell::sell_free(app, &order, (key.clone(), id.0)).await
     } else {
         begin(app, &order, &input, (key.clone(), id)).await
     };
-    if let Err(no_deal) = begun {
-        // Race: the same call at the same time may have been first.
+    if let Err(error) = begun {
+        // Race: a concurrent call with the same key may have been first.
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(paid(app, order.id, PaymentId(subject)).await?);
         }
-        return Err(match no_deal {
-            NoDeal::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
-            // Somebody else paid or ended the order meanwhile: say which.
-            NoDeal::Refused(_) => {
+        return Err(match error {
+            TransactionError::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
+            // The order was paid or ended meanwhile: report which.
+            TransactionError::Refused(_) => {
                 now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::OrderEnded))
             }
-            NoDeal::Fault(Fault::Stale(_)) => {
+            TransactionError::Fault(Fault::Stale(_)) => {
                 now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid))
             }
-            NoDeal::KeyUsed => Fault::unavailable().into(),
-            NoDeal::Fault(fault) => fault.into(),
+            TransactionError::KeyUsed => Fault::unavailable().into(),
+            TransactionError::Fault(fault) => fault.into(),
         });
     }
     app.outbox.wake();
@@ -152,13 +152,13 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<Paid, Refusal
     }
 }
 
-/// Asks the provider how the payment stands, after the buyer took another step.
+/// Asks the provider for the payment's state after the buyer's action.
 pub async fn confirm(
     app: &App,
     viewer: &Viewer,
     token: Option<&str>,
     id: PaymentId,
-) -> Result<Paid, Refusal> {
+) -> Result<PaymentResult, Refusal> {
     let order = order_of(app, viewer, token, id).await?;
     let had_ended = state::has_ended(by_id(app, id).await?.state);
     settle(app, id).await?;
@@ -169,14 +169,19 @@ pub async fn confirm(
     Ok(paid)
 }
 
-/// Gives up a payment that is not decided, at the provider first; if that collected it meanwhile, the order is paid.
-pub async fn cancel(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> Result<Paid, Refusal> {
+/// Cancels an undecided payment at the provider. If the provider has captured it meanwhile, the order becomes paid.
+pub async fn cancel(
+    app: &App,
+    viewer: &Viewer,
+    token: Option<&str>,
+    id: PaymentId,
+) -> Result<PaymentResult, Refusal> {
     let order = order_of(app, viewer, token, id).await?;
-    settlement::give_up(app, id).await?;
+    settlement::cancel(app, id).await?;
     Ok(paid(app, order, id).await?)
 }
 
-/// The order's payments, oldest first.
+/// Returns the order's payments, oldest first.
 pub async fn payments_of(app: &App, order: OrderId) -> Faulty<Vec<payment::Model>> {
     Ok(payment::Entity::find()
         .filter(payment::Column::OrderId.eq(order))
@@ -185,15 +190,15 @@ pub async fn payments_of(app: &App, order: OrderId) -> Faulty<Vec<payment::Model
         .await?)
 }
 
-/// Writes the intent down and keeps the reservations from running out, in one transaction.
+/// Stores the intent and stops the reservations from expiring, in one transaction.
 async fn begin(
     app: &App,
     order: &order::Model,
     input: &Pay,
     (key, id): (Key, PaymentId),
-) -> std::result::Result<(), NoDeal> {
+) -> std::result::Result<(), TransactionError> {
     let now = app.clock.now();
-    let hard_maximum = orders::hard_maximum(app, order.id).await.map_err(NoDeal::Fault)?;
+    let hard_maximum = orders::hard_maximum(app, order.id).await.map_err(TransactionError::Fault)?;
     let patience = Patience {
         payment: Duration::seconds(app.config.payment_seconds.into()),
         grace: Duration::seconds(app.config.hoarding.payment_grace_seconds.into()),
@@ -217,21 +222,23 @@ async fn begin(
         updated_at: Set(now),
     };
     let order = order.clone();
-    let legs = all_legs(app, &order, |id| vec![Command::BeginPayment { id, order: order.id }]).await?;
+    let parts = all_parts(app, &order, |id| vec![Command::BeginPayment { id, order: order.id }]).await?;
     let companion: Companion = Box::new(move |tx, _| {
         let (row, order) = (row.clone(), order.clone());
         Box::pin(async move {
-            // Writing the order, unchanged but for its version, fences off whoever ends it at the same time.
+            // Incrementing the order's version fences off a concurrent end of the order.
             orders::move_in_tx(tx, &order, OrderState::AwaitingPayment, now).await?;
             payment::Entity::insert(row).exec_without_returning(tx).await?;
             Ok(())
         })
     });
-    transact(app, Deal { legs, companion: Some(companion), key: Some((key, id.0)) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some((key, id.0)) })
+        .await
+        .map(|_| ())
 }
 
-/// A leg for each inventory of which the order has live reservations.
-fn legs(
+/// Returns the commands for each inventory with live reservations of the order.
+fn parts(
     live: BTreeMap<InventoryId, Vec<ReservationId>>,
     commands: impl Fn(ReservationId) -> Vec<Command>,
 ) -> Vec<(InventoryId, Vec<Command>)> {
@@ -240,22 +247,22 @@ fn legs(
         .collect()
 }
 
-/// Legs for all of the order's reservations, every one of which must still be live.
-async fn all_legs(
+/// Returns the commands for all of the order's reservations. Fails unless every one is still live.
+async fn all_parts(
     app: &App,
     order: &order::Model,
     commands: impl Fn(ReservationId) -> Vec<Command>,
-) -> std::result::Result<Vec<(InventoryId, Vec<Command>)>, NoDeal> {
-    let lines = orders::lines_of(app, order.id).await.map_err(NoDeal::Fault)?;
+) -> std::result::Result<Vec<(InventoryId, Vec<Command>)>, TransactionError> {
+    let lines = orders::lines_of(app, order.id).await.map_err(TransactionError::Fault)?;
     let wanted: BTreeSet<ReservationId> = lines.iter().map(|line| line.reservation_id).collect();
-    let live = orders::live_reservations(app, order.id).await.map_err(NoDeal::Fault)?;
+    let live = orders::live_reservations(app, order.id).await.map_err(TransactionError::Fault)?;
     if live.values().map(Vec::len).sum::<usize>() != wanted.len() {
-        return Err(NoDeal::Refused(inventory::Refusal::ReservationEnded));
+        return Err(TransactionError::Refused(inventory::Refusal::ReservationEnded));
     }
-    Ok(legs(live, commands))
+    Ok(parts(live, commands))
 }
 
-/// Why the order, as it is now, cannot be paid; none if it can.
+/// Returns why the order, as stored now, cannot be paid; `None` if it can.
 async fn now_payable(app: &App, id: OrderId) -> Faulty<Option<Error<Refusal>>> {
     Ok(payable(&orders::by_id(app, id).await?).err())
 }
@@ -272,9 +279,9 @@ fn payable(order: &order::Model) -> Result<(), Refusal> {
     }
 }
 
-async fn paid(app: &App, order: OrderId, id: PaymentId) -> Faulty<Paid> {
+async fn paid(app: &App, order: OrderId, id: PaymentId) -> Faulty<PaymentResult> {
     let payment = payment::Entity::find_by_id(id).one(app.store.read()).await?;
-    Ok(Paid { order: orders::by_id(app, order).await?, payment })
+    Ok(PaymentResult { order: orders::by_id(app, order).await?, payment })
 }
 
 async fn order_of(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> Faulty<OrderId> {
@@ -290,7 +297,7 @@ async fn by_id(app: &App, id: PaymentId) -> Faulty<payment::Model> {
     payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("payment"))
 }
 
-/// Writes the payment's next state in the caller's transaction.
+/// Moves the payment to another state in the caller's transaction.
 async fn move_in_tx(
     tx: &Tx,
     payment: &payment::Model,

@@ -1,4 +1,4 @@
-//! What metrics, traces and the audit log learn of payments.
+//! Metrics, traces and audit records of payments.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::{
     store::Tx,
 };
 
-/// The states of payments that are not decided.
+/// The states of undecided payments.
 const OPEN: [PaymentState; 5] = [
     PaymentState::Created,
     PaymentState::Submitted,
@@ -31,7 +31,7 @@ const OPEN: [PaymentState; 5] = [
     PaymentState::Capturing,
 ];
 
-/// Counts the payments that are not decided, by state. Reads a partial index that has no others.
+/// Returns the number of undecided payments by state. Reads a partial index that contains only these.
 pub async fn open_by_state(app: &App) -> Faulty<BTreeMap<&'static str, i64>> {
     let rows: Vec<(PaymentState, i64)> = payment::Entity::find()
         .select_only()
@@ -51,7 +51,7 @@ pub async fn open_by_state(app: &App) -> Faulty<BTreeMap<&'static str, i64>> {
     Ok(counts)
 }
 
-/// A payment's state as metrics name it.
+/// Returns the name of a payment state in metrics.
 pub(super) fn outcome(state: PaymentState) -> &'static str {
     match state {
         PaymentState::Created => "created",
@@ -65,7 +65,7 @@ pub(super) fn outcome(state: PaymentState) -> &'static str {
     }
 }
 
-/// How a refund came out; `None` while it is under way.
+/// Returns the name of a refund's final state in metrics; `None` while it is pending.
 pub(super) fn refund_outcome(state: RefundState) -> Option<&'static str> {
     match state {
         RefundState::Succeeded => Some("succeeded"),
@@ -75,7 +75,7 @@ pub(super) fn refund_outcome(state: RefundState) -> Option<&'static str> {
     }
 }
 
-/// Runs a call to the provider, with a span and a duration of its own.
+/// Runs a call to the provider with a trace span and a duration metric.
 pub(super) async fn call<T>(
     app: &App,
     name: &'static str,
@@ -92,32 +92,32 @@ pub(super) async fn call<T>(
     answer
 }
 
-/// A refund that is asked for.
+/// A requested refund.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    /// The refund's id, also where no money moves.
+pub(super) struct RefundRequest {
+    /// The refund's id, also if no money moves.
     pub(super) refund: Uuid,
-    /// In minor units.
+    /// Amount in minor units.
     pub(super) amount: i64,
-    /// Whether it is the whole order.
+    /// Whether the whole order is refunded.
     pub(super) whole: bool,
 }
 
-/// Records that an order, or a part of it, is given back.
+/// Records the request to refund an order or a part of it.
 pub(super) async fn record_request_in_tx(
     tx: &Tx,
     app: &App,
     viewer: &Viewer,
-    (order, asked): (&Order, Asked),
+    (order, request): (&Order, RefundRequest),
 ) -> Faulty<()> {
-    let Asked { refund, amount, whole } = asked;
+    let RefundRequest { refund, amount, whole } = request;
     let details =
         json!({ "order": order.id.0, "amount": amount, "currency": order.currency, "whole": whole });
     let entry = Entry::new(Action::RefundRequested, RefundId(refund), details).of_shop(order.shop_id);
     audit::record_in_tx(tx, app, By::Viewer(*viewer), entry).await
 }
 
-/// Records that a payment was collected.
+/// Records that a payment was captured.
 pub(super) async fn record_capture_in_tx(
     tx: &Tx,
     app: &App,
@@ -130,7 +130,7 @@ pub(super) async fn record_capture_in_tx(
     audit::record_in_tx(tx, app, By::Server, entry).await
 }
 
-/// Records that the provider gave money back.
+/// Records that the provider refunded the money.
 pub(super) async fn record_refund_in_tx(
     tx: &Tx,
     app: &App,

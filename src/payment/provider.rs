@@ -1,122 +1,122 @@
-//! What Tessera needs of a payment provider, in the words of Stripe's `PaymentIntents` with manual capture.
+//! The interface to a payment provider, in the terms of Stripe's `PaymentIntents` with manual capture.
 //!
 //! See <https://docs.stripe.com/payments/paymentintents/lifecycle>. A provider is never called inside a database
-//! transaction, and every call that moves money carries a key of ours, so that it can be repeated.
+//! transaction. Every call that moves money carries an idempotency key of ours, so that it can be repeated.
 
 use entity::{OrderId, PaymentId, RefundId};
 use futures_util::future::BoxFuture;
 
 /// A payment provider.
 pub trait PaymentProvider: Send + Sync {
-    /// Its name in our books.
+    /// Returns the provider's name in the ledger.
     fn name(&self) -> &'static str;
 
-    /// Makes and confirms an intent; a repeated call with the same key finds the one made before.
+    /// Creates and confirms an intent. A repeated call with the same key returns the existing one.
     fn create<'a>(&'a self, new: &'a NewIntent) -> BoxFuture<'a, ProviderResult<Intent>>;
 
-    /// The intent as it is now.
+    /// Returns the intent's current state.
     fn find<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, ProviderResult<Intent>>;
 
-    /// Collects the whole authorised amount; collected before, it stays collected.
+    /// Captures the whole authorised amount. Repeating the call has no effect.
     fn capture<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, ProviderResult<Intent>>;
 
-    /// Gives up an intent that is not collected. One that is, stays so: the answer tells.
+    /// Cancels an intent that is not captured. A captured one is unchanged, as the result shows.
     fn cancel<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, ProviderResult<Intent>>;
 
-    /// Gives money back; a repeated call with the same key finds the refund made before.
+    /// Refunds money. A repeated call with the same key returns the existing refund.
     fn refund<'a>(&'a self, new: &'a NewRefund) -> BoxFuture<'a, ProviderResult<ProviderRefund>>;
 }
 
-/// What a provider answers.
+/// The result of a provider call.
 pub type ProviderResult<T> = Result<T, ProviderError>;
 
-/// Why there is no good answer.
+/// Errors of a provider call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// The call was refused and had no effect; the provider's code says why.
+    /// The call was refused and had no effect. Contains the provider's code.
     #[error("the provider refused: {0}")]
     Refused(String),
-    /// Nobody knows whether the call had an effect: ask again.
+    /// The result is unknown; ask again.
     #[error("the provider did not answer")]
     Unknown,
 }
 
-/// An intent to be made.
+/// The input for a new intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewIntent {
-    /// Our payment, and the idempotency key.
+    /// Our payment id, which is also the idempotency key.
     pub payment: PaymentId,
-    /// The order it pays.
+    /// The order to pay.
     pub order: OrderId,
-    /// Minor units.
+    /// Amount in minor units.
     pub amount: i64,
-    /// ISO 4217 code.
+    /// ISO 4217 currency code.
     pub currency: String,
     /// The provider's id of a payment method.
     pub method: String,
 }
 
-/// An intent as the provider has it.
+/// An intent at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The provider's id.
     pub reference: String,
-    /// Where it stands.
+    /// Its status.
     pub status: IntentStatus,
-    /// Minor units.
+    /// Amount in minor units.
     pub amount: i64,
-    /// ISO 4217 code.
+    /// ISO 4217 currency code.
     pub currency: String,
     /// Why it failed.
     pub failure_code: Option<String>,
-    /// Where the buyer takes another step.
+    /// Where the buyer must act.
     pub next_action_url: Option<String>,
 }
 
-/// Where an intent stands.
+/// The status of an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntentStatus {
     /// The method was declined.
     RequiresPaymentMethod,
-    /// The buyer has to take another step.
+    /// The buyer must act.
     RequiresAction,
     /// Not decided yet.
     Processing,
-    /// Authorised, not collected.
+    /// Authorised, not captured.
     RequiresCapture,
-    /// Collected.
+    /// Captured.
     Succeeded,
-    /// Given up.
+    /// Cancelled.
     Canceled,
 }
 
-/// A refund to be made.
+/// The input for a new refund.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRefund {
-    /// Our refund, and the idempotency key.
+    /// Our refund id, which is also the idempotency key.
     pub refund: RefundId,
-    /// The intent it gives back.
+    /// The intent to refund.
     pub reference: String,
-    /// Minor units.
+    /// Amount in minor units.
     pub amount: i64,
 }
 
-/// A refund as the provider has it.
+/// A refund at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderRefund {
     /// The provider's id.
     pub reference: String,
-    /// Where it stands.
+    /// Its status.
     pub status: RefundStatus,
 }
 
-/// Where a refund stands.
+/// The status of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundStatus {
-    /// On its way.
+    /// Pending.
     Pending,
     /// Done.
     Succeeded,
-    /// It came to nothing.
+    /// Failed.
     Failed,
 }

@@ -1,5 +1,5 @@
-//! Refunds: a paid order given back whole. Tickets void, seats free and claims given back in one commit, then the
-//! money.
+//! Refunds of paid orders. One commit voids the tickets, frees the seats and returns the claims; then the provider
+//! refunds the money.
 
 use chrono::Duration;
 use entity::{
@@ -26,7 +26,7 @@ use crate::{
     idempotency::Key,
     inventory::{
         Command, Place,
-        deal::{Claim, Companion, Deal, NoDeal, transact},
+        transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
     order as orders, outbox,
     shop::{self, rules::Power},
@@ -35,50 +35,50 @@ use crate::{
     ticket,
 };
 
-/// After so many refused calls an operator has to look.
+/// Refused calls after which an operator must act.
 const ATTEMPTS_MAX: i32 = 20;
 
-/// For so many days from the payment a buyer may give unused coupons back.
+/// Days after the payment in which a buyer may return unused coupons.
 const WITHDRAWAL_DAYS: i64 = 14;
 
-/// What to give back.
+/// The input of a refund.
 #[derive(Clone, Debug)]
 pub struct RefundOrder {
     /// The order.
     pub order: OrderId,
-    /// Its access token, for those without the buyer's session.
+    /// The order's access token, for callers without the buyer's session.
     pub access_token: Option<String>,
-    /// Why, in the requester's words.
+    /// The reason, in the requester's words.
     pub reason: String,
-    /// Whether coupons of it that cannot be taken back stay with their holders, and the rest is given back.
+    /// Whether to refund only the rest if some coupons of the order cannot be returned. Those stay with their holders.
     pub leave_used: bool,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// How refunding went.
+/// The result of a refund call.
 #[derive(Clone, Debug)]
 pub struct Refund {
     /// The order, refunded.
     pub order: order::Model,
-    /// The money on its way back; none when nothing was paid.
+    /// The pending refund of money; `None` if nothing was paid.
     pub refund: Option<refund::Model>,
 }
 
-/// What of an order is given back.
-struct Part {
+/// The part of an order that is refunded.
+struct RefundPart {
     lines: Vec<line::Model>,
-    /// Everything.
+    /// Whether it is the whole order.
     whole: bool,
 }
 
-/// Gives a paid order back: by the shop at any time, by the buyer within the events' time for refunds. Whole, unless it is
-/// said that what cannot be taken back shall stay.
+/// Refunds a paid order: by the shop at any time, by the buyer within the events' refund period. Refunds the whole
+/// order, unless `leave_used` is set.
 pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Result<Refund, Refusal> {
     Check::default().text(&input.reason, "reason", 0, 500).done()?;
     let token = input.access_token.as_deref();
     let order = orders::visible(app, viewer, token, input.order).await?;
-    // The key belongs to the order's buyer: the shop and the buyer must not both refund under one key of theirs.
+    // The key belongs to the order's buyer, so that shop and buyer cannot both refund with the same key.
     let key =
         Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason, input.leave_used))?;
     if let Some(subject) = key.subject(app.store.read()).await? {
@@ -90,23 +90,23 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     let id = RefundId(app.clock.new_uuid());
     let requested_by = viewer.account().unwrap_or(order.account_id);
     let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
-    if let Err(no_deal) = take_back(app, viewer, (&order, &part, row), (key.clone(), id.0)).await {
-        // Race: the same call at the same time may have been first.
+    if let Err(error) = take_back(app, viewer, (&order, &part, row), (key.clone(), id.0)).await {
+        // Race: a concurrent call with the same key may have been first.
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
         }
-        let is_coupon = matches!(no_deal, NoDeal::Fault(Fault::Stale(bound::STALE)));
-        return Err(match no_deal {
-            // A ticket or coupon used or the order refunded meanwhile: say which.
-            NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_)) => {
+        let is_coupon = matches!(error, TransactionError::Fault(Fault::Stale(bound::STALE)));
+        return Err(match error {
+            // A ticket or coupon was used, or the order refunded, meanwhile: report which.
+            TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_)) => {
                 match refundable(&orders::by_id(app, order.id).await?) {
                     Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed),
                     Ok(()) => Error::Refused(Refusal::TicketUsed),
                     Err(refusal) => refusal,
                 }
             }
-            NoDeal::KeyUsed => Fault::unavailable().into(),
-            NoDeal::Fault(fault) => fault.into(),
+            TransactionError::KeyUsed => Fault::unavailable().into(),
+            TransactionError::Fault(fault) => fault.into(),
         });
     }
     app.outbox.wake();
@@ -114,7 +114,7 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     Ok(refunded(app, order.id, id).await?)
 }
 
-/// The order's refunds, oldest first.
+/// Returns the order's refunds, oldest first.
 pub async fn refunds_of(app: &App, order: OrderId) -> Faulty<Vec<refund::Model>> {
     Ok(refund::Entity::find()
         .filter(refund::Column::OrderId.eq(order))
@@ -123,7 +123,7 @@ pub async fn refunds_of(app: &App, order: OrderId) -> Faulty<Vec<refund::Model>>
         .await?)
 }
 
-/// Sends every refund that is not decided again, under its own key; says how many.
+/// Sends all due undecided refunds again, each with its own key. Returns their number.
 pub async fn recover_refunds(app: &App) -> Faulty<usize> {
     let due: Vec<RefundId> = refund::Entity::find()
         .select_only()
@@ -137,13 +137,13 @@ pub async fn recover_refunds(app: &App) -> Faulty<usize> {
         .await?;
     for id in &due {
         if let Err(fault) = send(app, *id).await {
-            log_fault!(&fault, refund = %id.0, "a refund could not be sent; it is tried again");
+            log_fault!(&fault, refund = %id.0, "cannot send a refund; will retry");
         }
     }
     Ok(due.len())
 }
 
-/// Asks the provider to give the money back, and writes the answer down.
+/// Asks the provider to refund the money, and stores the result.
 async fn send(app: &App, id: RefundId) -> Faulty<()> {
     let Some(row) = refund::Entity::find_by_id(id).one(app.store.read()).await? else { return Ok(()) };
     if matches!(row.state, RefundState::Succeeded | RefundState::Manual) {
@@ -165,15 +165,15 @@ async fn send(app: &App, id: RefundId) -> Faulty<()> {
         Err(ProviderError::Refused(code)) => (failed(id, &code, attempts), None),
     };
     match write(app, &row, state, provider_ref, attempts).await {
-        // Somebody else sent it at the same time, under the same key.
+        // A concurrent call sent it with the same key.
         Err(Fault::Stale(_)) => Ok(()),
         other => other,
     }
 }
 
-/// A refund that came to nothing: tried again, and in the end an operator's.
+/// Handles a failed refund. Returns the state for a retry or, after too many attempts, for an operator.
 fn failed(id: RefundId, code: &str, attempts: i32) -> RefundState {
-    tracing::error!(refund = %id.0, code, attempts, "the provider did not give the money back");
+    tracing::error!(refund = %id.0, code, attempts, "the provider did not refund the money");
     if attempts >= ATTEMPTS_MAX { RefundState::Manual } else { RefundState::Failed }
 }
 
@@ -190,7 +190,7 @@ async fn write(
     let mut row = refund.clone().into_active_model();
     row.state = Set(state);
     row.attempts = Set(attempts);
-    // Later and later, up to an hour.
+    // Exponential backoff, up to 43 minutes.
     row.check_at = Set(now + Duration::seconds(CHECK_SECONDS << attempts.clamp(0, 9)));
     row.updated_at = Set(now);
     if provider_ref.is_some() {
@@ -198,7 +198,7 @@ async fn write(
     }
     save_versioned::<refund::Entity>(&tx, row, refund.version, "refund").await?;
     if state == RefundState::Succeeded {
-        ledger::refunded_in_tx(&tx, app, &order, refund).await?;
+        ledger::book_refund_in_tx(&tx, app, &order, refund).await?;
         observed::record_refund_in_tx(&tx, app, &order, refund).await?;
     }
     outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
@@ -209,34 +209,34 @@ async fn write(
     Ok(())
 }
 
-/// Seats free, tickets void, order refunded, refund written down: one commit.
+/// Frees the seats, voids the tickets, marks the order as refunded and stores the refund in one commit.
 async fn take_back(
     app: &App,
     viewer: &Viewer,
-    (order, part, refund): (&order::Model, &Part, Option<refund::ActiveModel>),
-    key: Claim,
-) -> std::result::Result<(), NoDeal> {
-    let mut legs: Vec<(InventoryId, Vec<Command>)> = Vec::new();
+    (order, part, refund): (&order::Model, &RefundPart, Option<refund::ActiveModel>),
+    key: IdempotencyClaim,
+) -> std::result::Result<(), TransactionError> {
+    let mut parts: Vec<(InventoryId, Vec<Command>)> = Vec::new();
     let lines = &part.lines;
     let mut sorted: Vec<&line::Model> = lines.iter().collect();
     sorted.sort_by_key(|line| inventory_of(line));
     for lines in sorted.chunk_by(|a, b| inventory_of(a) == inventory_of(b)) {
         let places = lines.iter().filter_map(|line| place(line)).collect();
         let Some(inventory) = inventory_of(lines[0]) else { continue };
-        legs.push((inventory, vec![Command::TakeBack { buyer: order.account_id, places }]));
+        parts.push((inventory, vec![Command::ReturnPlaces { buyer: order.account_id, places }]));
     }
     let (order, now) = (order.clone(), app.clock.now());
     let tickets = lines.iter().filter(|line| line.event_id.is_some()).count() as u64;
     let copies: Vec<OrderLineId> =
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let (of, fee, by) = (app.clone(), part.fee(), *viewer);
-    let asked = observed::Asked { refund: key.1, amount: part.total(), whole: part.whole };
+    let request = observed::RefundRequest { refund: key.1, amount: part.total(), whole: part.whole };
     let to = if part.whole { OrderState::Refunded } else { OrderState::PartiallyRefunded };
     let companion: Companion = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, to, now).await?;
-            observed::record_request_in_tx(tx, &app, &by, (&order, asked)).await?;
+            observed::record_request_in_tx(tx, &app, &by, (&order, request)).await?;
             if !ticket::void_in_tx(tx, &order, tickets, now).await? {
                 return Err(Fault::Stale("ticket"));
             }
@@ -245,15 +245,17 @@ async fn take_back(
             }
             match refund {
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
-                None => ledger::taken_back_in_tx(tx, &app, &order, fee).await?,
+                None => ledger::book_free_return_in_tx(tx, &app, &order, fee).await?,
             }
             bound::give_back_in_tx(tx, order.id, now).await
         })
     });
-    transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) })
+        .await
+        .map(|_| ())
 }
 
-/// The stock that a line is of.
+/// Returns the inventory of a line.
 fn inventory_of(line: &line::Model) -> Option<InventoryId> {
     line.event_id.map(InventoryId::from).or(line.coupon_id.map(InventoryId::from))
 }
@@ -271,7 +273,7 @@ fn place(line: &line::Model) -> Option<Place> {
 fn new_row(
     app: &App,
     id: RefundId,
-    (payment, part): (&payment::Model, &Part),
+    (payment, part): (&payment::Model, &RefundPart),
     reason: &str,
     requested_by: entity::AccountId,
 ) -> refund::ActiveModel {
@@ -295,7 +297,7 @@ fn new_row(
     }
 }
 
-/// The payment that is to be given back, collected if it was not yet. None: nothing was paid.
+/// Returns the payment to refund, and captures it first if necessary. Returns `None` if nothing was paid.
 async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
     for collect in [true, false] {
         let payments = super::payments_of(app, order).await?;
@@ -311,20 +313,25 @@ async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
     Ok(None)
 }
 
-impl Part {
-    /// What was paid for it.
+impl RefundPart {
+    /// Returns what was paid for it, in minor units.
     fn total(&self) -> i64 {
         self.lines.iter().map(|line| line.price_minor + line.fee_minor - line.discount_minor).sum()
     }
 
-    /// The fees in that, or which claims paid.
+    /// Returns the fees in it, including those that claims paid.
     fn fee(&self) -> i64 {
         self.lines.iter().map(|line| line.fee_minor).sum()
     }
 }
 
-/// What is given back of the order, if the viewer may have that given back.
-async fn part(app: &App, viewer: &Viewer, order: &order::Model, leave_used: bool) -> Result<Part, Refusal> {
+/// Returns the part of the order to refund. Refuses if the viewer may not have it refunded.
+async fn part(
+    app: &App,
+    viewer: &Viewer,
+    order: &order::Model,
+    leave_used: bool,
+) -> Result<RefundPart, Refusal> {
     let lines = orders::lines_of(app, order.id).await?;
     let are_coupons_closed = match shop::has_power(app, viewer, order.shop_id, Power::Sell).await {
         Ok(true) => false,
@@ -341,26 +348,26 @@ async fn part(app: &App, viewer: &Viewer, order: &order::Model, leave_used: bool
         return if is_closed {
             Err(Error::Refused(Refusal::RefundClosed))
         } else {
-            Ok(Part { lines, whole: true })
+            Ok(RefundPart { lines, whole: true })
         };
     }
     let used =
         issue::used_of(app, order, lines.iter().filter(|line| is_copy(line)).map(|line| line.id)).await?;
     let stays = |line: &line::Model| is_copy(line) && are_coupons_closed || used.contains(&line.id);
     let (left, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(stays);
-    // What claims took off an order is given back with all that they took it off, or not at all.
+    // A discounted order can only be refunded with all lines that the discount applies to.
     if lines.is_empty() || left.iter().any(|line| line.discount_minor > 0) {
         return Err(Error::Refused(Refusal::CouponUsed));
     }
-    Ok(Part { lines, whole: left.is_empty() })
+    Ok(RefundPart { lines, whole: left.is_empty() })
 }
 
-/// Whether the buyer may still give the places back.
+/// Refuses if the buyer's refund period for the places is over.
 async fn in_time(app: &App, lines: &[line::Model]) -> Result<(), Refusal> {
     let now = app.clock.now();
     for id in lines.iter().filter_map(|line| line.event_id) {
         let event = event::by_id(app, id).await?;
-        // What was called off is given back at any time.
+        // A cancelled event is refunded at any time.
         let called_off = event.status == EventStatus::Cancelled;
         if !called_off && event.refund_until.is_none_or(|until| until <= now) {
             return Err(Error::Refused(Refusal::RefundClosed));

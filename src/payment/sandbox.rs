@@ -1,8 +1,8 @@
 //! The sandbox: a payment provider that moves no money, for development, demonstrations and tests.
 //!
-//! It speaks the subset of Stripe's API that [`PaymentProvider`] needs, with Stripe's test methods
-//! (<https://docs.stripe.com/testing>), and keeps its own books, as a real provider would: they outlive our crashes, and
-//! tests compare them with ours. Faults can be injected.
+//! It implements the subset of Stripe's API that [`PaymentProvider`] needs, with Stripe's test methods
+//! (<https://docs.stripe.com/testing>). Like a real provider it keeps books of its own. They survive our crashes, and
+//! tests compare them with our ledger. Faults can be injected.
 
 use std::{
     collections::VecDeque,
@@ -27,12 +27,12 @@ const REQUIRES_CAPTURE: &str = "requires_capture";
 const SUCCEEDED: &str = "succeeded";
 const CANCELED: &str = "canceled";
 
-/// Something that goes wrong with the next call.
+/// A fault of the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The call has its effect, but the answer is lost.
+    /// The call takes effect, but its answer is lost.
     LoseAnswer,
-    /// The call never arrives.
+    /// The call does not arrive.
     LoseCall,
 }
 
@@ -46,17 +46,17 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox whose books are in `store`; buyers take another step at `public_url`.
+    /// Creates a sandbox with books in `store`. Buyers act at `public_url`.
     pub fn new(store: Store, clock: Clock, public_url: String) -> Self {
         Self { store, clock, public_url, troubles: Mutex::default() }
     }
 
-    /// Makes the next calls go wrong, one each.
+    /// Injects one fault into each of the next calls.
     pub fn trouble(&self, next: impl IntoIterator<Item = Trouble>) {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner).extend(next);
     }
 
-    /// The buyer took the other step: the bank said yes or no. None when there is no such step to take.
+    /// Records the bank's answer to the buyer's action. Returns `None` if no action is pending.
     pub async fn authenticate(&self, reference: &str, yes: bool) -> ProviderResult<Option<Intent>> {
         let (status, failure) =
             if yes { (REQUIRES_CAPTURE, None) } else { (REQUIRES_METHOD, Some("authentication_failed")) };
@@ -102,7 +102,7 @@ impl Sandbox {
         }
     }
 
-    /// Moves an intent that is in one of the states `from`; says whether it did.
+    /// Moves an intent from one of the states `from` to `to`. Returns whether it moved.
     async fn advance(
         &self,
         reference: &str,
@@ -204,7 +204,7 @@ impl PaymentProvider for Sandbox {
     }
 }
 
-/// What becomes of a payment with one of Stripe's test methods.
+/// Returns the status and failure code for one of Stripe's test methods.
 fn outcome_of(method: &str) -> Option<(&'static str, Option<&'static str>)> {
     match method {
         "pm_card_visa" | "pm_card_mastercard" | "pm_card_amex" => Some((REQUIRES_CAPTURE, None)),
@@ -216,7 +216,7 @@ fn outcome_of(method: &str) -> Option<(&'static str, Option<&'static str>)> {
     }
 }
 
-/// An id made of the caller's key, so that the same key always has the same one.
+/// Derives an id from the caller's key, so that a key always gets the same id.
 fn reference(prefix: &str, key: &str) -> String {
     let hash = digest(&SHA256, format!("{prefix}{key}").as_bytes());
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]))
@@ -224,12 +224,12 @@ fn reference(prefix: &str, key: &str) -> String {
 
 impl From<DbErr> for ProviderError {
     fn from(error: DbErr) -> Self {
-        log_fault!(&Fault::from(error), "the sandbox could not reach its books");
+        log_fault!(&Fault::from(error), "the sandbox cannot read or write its books");
         Self::Unknown
     }
 }
 
-/// All intents, for tests that compare the sandbox's books with ours.
+/// Returns all intents with their refunds. Tests compare them with the ledger.
 pub async fn books(store: &Store) -> Result<Vec<(sandbox::Model, Vec<refund::Model>)>, DbErr> {
     let mut books = Vec::new();
     for intent in Entity::find().all(store.read()).await? {

@@ -1,5 +1,4 @@
-//! The moment an order becomes paid: seats sold, tickets and coupons issued, claims used up, payment
-//! moved on, all in one commit.
+//! The sale: one commit sells the seats, issues tickets and coupons, redeems claims, and advances the payment.
 
 use std::sync::Arc;
 
@@ -9,42 +8,46 @@ use entity::{
     payment::{self, PaymentState},
 };
 
-use super::{all_legs, ledger, move_in_tx};
+use super::{all_parts, ledger, move_in_tx};
 use crate::{
     app::App,
     coupon::{bound, issue},
     error::Fault,
     inventory::{
         Command,
-        deal::{Claim, Companion, Deal, NoDeal, transact},
+        transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
     order as orders, ticket,
 };
 
-/// Sells the seats of an authorised payment; it is collected next.
-pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), NoDeal> {
-    let order = orders::by_id(app, payment.order_id).await.map_err(NoDeal::Fault)?;
+/// Sells the seats of an authorised payment. The payment is captured next.
+pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), TransactionError> {
+    let order = orders::by_id(app, payment.order_id).await.map_err(TransactionError::Fault)?;
     match order.state {
         OrderState::AwaitingPayment => {}
-        // Given up meanwhile: the payment is given up too.
+        // The order ended meanwhile, so the payment is cancelled.
         OrderState::Expired | OrderState::Cancelled | OrderState::RefundDue | OrderState::Stuck => {
-            return Err(NoDeal::Refused(crate::inventory::Refusal::ReservationEnded));
+            return Err(TransactionError::Refused(crate::inventory::Refusal::ReservationEnded));
         }
         OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            return Err(NoDeal::Fault(Fault::Stale("order")));
+            return Err(TransactionError::Fault(Fault::Stale("order")));
         }
     }
     let id = order.id;
-    let legs =
-        all_legs(app, &order, |reservation| vec![Command::Sell { id: reservation, order: id }]).await?;
+    let parts =
+        all_parts(app, &order, |reservation| vec![Command::Sell { id: reservation, order: id }]).await?;
     let companion = paid(app, order, Some(payment.clone())).await?;
-    transact(app, Deal { legs, companion: Some(companion), key: None }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await.map(|_| ())
 }
 
-/// An order of which nothing is to pay becomes paid at once.
-pub(super) async fn give_away(app: &App, order: &order::Model, key: Claim) -> Result<(), NoDeal> {
+/// Marks an order with a total of zero as paid at once.
+pub(super) async fn sell_free(
+    app: &App,
+    order: &order::Model,
+    key: IdempotencyClaim,
+) -> Result<(), TransactionError> {
     let id = order.id;
-    let legs = all_legs(app, order, |reservation| {
+    let parts = all_parts(app, order, |reservation| {
         vec![
             Command::BeginPayment { id: reservation, order: id },
             Command::Sell { id: reservation, order: id },
@@ -52,16 +55,22 @@ pub(super) async fn give_away(app: &App, order: &order::Model, key: Claim) -> Re
     })
     .await?;
     let companion = paid(app, order.clone(), None).await?;
-    transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())
+    transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) })
+        .await
+        .map(|_| ())
 }
 
-/// What is written beside the sold seats.
-async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -> Result<Companion, NoDeal> {
+/// Returns the writes that accompany the sale.
+async fn paid(
+    app: &App,
+    order: order::Model,
+    payment: Option<payment::Model>,
+) -> Result<Companion, TransactionError> {
     let now = app.clock.now();
-    let lines = orders::lines_of(app, order.id).await.map_err(NoDeal::Fault)?;
-    let discounts = bound::discounts_of(app, order.id).await.map_err(NoDeal::Fault)?;
+    let lines = orders::lines_of(app, order.id).await.map_err(TransactionError::Fault)?;
+    let discounts = bound::discounts_of(app, order.id).await.map_err(TransactionError::Fault)?;
     let discounts = Arc::new(discounts);
-    let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(NoDeal::Fault)?);
+    let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(TransactionError::Fault)?);
     let lines: Arc<Vec<_>> =
         Arc::new(lines.into_iter().map(|line| (TicketId(app.clock.new_uuid()), line)).collect());
     let app = app.clone();
@@ -72,7 +81,7 @@ async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -
             orders::move_in_tx(tx, &order, OrderState::Paid, now).await?;
             match payment {
                 Some(payment) => move_in_tx(tx, &payment, PaymentState::Capturing, now).await.map(drop)?,
-                None => ledger::given_away_in_tx(tx, &app, &order).await?,
+                None => ledger::book_free_order_in_tx(tx, &app, &order).await?,
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
             issue::issue_in_tx(tx, &claims, now).await?;

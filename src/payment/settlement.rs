@@ -1,6 +1,6 @@
-//! Settling a payment: one question to the provider and one commit of its answer at a time, until it is decided.
+//! Settlement of a payment: one question to the provider and one commit of its answer at a time, until it is decided.
 //!
-//! Invariant: every step can be the last before a crash, and can be taken by several at once.
+//! Invariant: every step can be the last before a crash, and several processes can run the same step.
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use super::{
-    CHECK_SECONDS, RECOVER_BATCH, by_id, ledger, legs, observed,
+    CHECK_SECONDS, RECOVER_BATCH, by_id, ledger, observed, parts,
     provider::{Intent, NewIntent, ProviderError},
     sell, state,
 };
@@ -23,19 +23,19 @@ use crate::{
     error::{Fault, Faulty},
     inventory::{
         Command,
-        deal::{Companion, Deal, NoDeal, transact},
+        transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     order as orders, outbox,
     store::save_versioned,
     telemetry::log_fault,
 };
 
-/// Steps that one settlement takes at the most; a payment has fewer states.
+/// Maximum steps of one settlement. A payment has fewer states.
 const STEPS_MAX: usize = 12;
 /// The failure code of a payment whose method the provider does not know.
 pub(super) const UNKNOWN_METHOD: &str = "unknown_method";
 
-/// Takes up every payment that is not decided and not being looked at; says how many. This is how a crash is mended.
+/// Settles all undecided payments whose `check_at` has passed, for example after a crash. Returns their number.
 pub async fn recover(app: &App) -> Faulty<usize> {
     let due: Vec<PaymentId> = payment::Entity::find()
         .select_only()
@@ -53,8 +53,8 @@ pub async fn recover(app: &App) -> Faulty<usize> {
         .await?;
     for id in &due {
         if let Err(fault) = settle(app, *id).await {
-            log_fault!(&fault, payment = %id.0, "a payment could not be settled; it is tried again");
-            // Later, so that it does not stand in the way of others.
+            log_fault!(&fault, payment = %id.0, "cannot settle a payment; will retry");
+            // Postponed, so that it does not block others.
             if let Ok(payment) = by_id(app, *id).await {
                 drop(postpone(app, &payment).await);
             }
@@ -63,22 +63,22 @@ pub async fn recover(app: &App) -> Faulty<usize> {
     Ok(due.len())
 }
 
-/// Moves the payment on as far as the provider's answers reach. Idempotent; concurrent calls are harmless.
+/// Advances the payment as far as the provider's answers allow. Idempotent; concurrent calls are safe.
 pub async fn settle(app: &App, id: PaymentId) -> Faulty<()> {
     settle_or_cancel(app, id, false).await
 }
 
-/// Settles the payment, and cancels it at the provider if that has not decided it.
-pub(super) async fn give_up(app: &App, id: PaymentId) -> Faulty<()> {
+/// Settles the payment, and cancels it at the provider if it is undecided there.
+pub(super) async fn cancel(app: &App, id: PaymentId) -> Faulty<()> {
     settle_or_cancel(app, id, true).await
 }
 
-async fn settle_or_cancel(app: &App, id: PaymentId, give_up: bool) -> Faulty<()> {
+async fn settle_or_cancel(app: &App, id: PaymentId, cancel: bool) -> Faulty<()> {
     for _ in 0..STEPS_MAX {
         let payment = by_id(app, id).await?;
         let before = (payment.state, payment.version);
-        match step(app, &payment, give_up).await {
-            // Stale: somebody else moved it on; look again.
+        match step(app, &payment, cancel).await {
+            // Stale: a concurrent call advanced it; read it again.
             Ok(()) | Err(Fault::Stale(_)) => {}
             Err(fault) => return Err(fault),
         }
@@ -91,12 +91,12 @@ async fn settle_or_cancel(app: &App, id: PaymentId, give_up: bool) -> Faulty<()>
     Ok(())
 }
 
-/// One question to the provider, and one commit of its answer.
-async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> {
+/// Asks the provider one question and commits its answer.
+async fn step(app: &App, payment: &payment::Model, cancel: bool) -> Faulty<()> {
     let provider = &*app.provider;
-    let overdue = give_up || payment.deadline <= app.clock.now();
+    let overdue = cancel || payment.deadline <= app.clock.now();
     let fenced;
-    let payment = if overdue && state::can_be_given_up(payment.state) && payment.provider_ref.is_some() {
+    let payment = if overdue && state::is_cancellable(payment.state) && payment.provider_ref.is_some() {
         fenced = fence(app, payment).await?;
         &fenced
     } else {
@@ -105,7 +105,7 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
     let reference = payment.provider_ref.as_deref();
     let answer = match (payment.state, reference) {
         (PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled, _) => return Ok(()),
-        // Given up, or too late: whoever comes back after that must not be charged.
+        // Cancelled or overdue: a buyer who returns later must not be charged.
         (
             PaymentState::Authorised | PaymentState::RequiresAction | PaymentState::Submitted,
             Some(reference),
@@ -113,17 +113,19 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
         (PaymentState::Authorised, Some(_)) => {
             return match sell::sell(app, payment).await {
                 Ok(()) => Ok(()),
-                Err(NoDeal::Fault(fault)) => Err(fault),
-                // The seats are gone: the authorisation is given up next, and nobody is charged. Race: whoever settles it
-                // at the same time may have sold them, and then the fence does not hold.
-                Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => fence(app, payment).await.map(|_| ()),
+                Err(TransactionError::Fault(fault)) => Err(fault),
+                // The seats are gone: the authorisation is cancelled next, and nobody is charged. Race: a concurrent
+                // settlement may have sold them; then the fence fails as stale.
+                Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => {
+                    fence(app, payment).await.map(|_| ())
+                }
             };
         }
         (PaymentState::Capturing, Some(reference)) => {
             observed::call(app, "capture", provider.capture(reference)).await
         }
         (_, Some(reference)) => observed::call(app, "find", provider.find(reference)).await,
-        // Never answered: the same key finds what was made, or makes it now.
+        // There is no answer yet: the same key finds the existing intent or creates it.
         (_, None) => observed::call(app, "create", provider.create(&new_intent(payment))).await,
     };
     match answer {
@@ -140,11 +142,11 @@ async fn step(app: &App, payment: &payment::Model, give_up: bool) -> Faulty<()> 
     }
 }
 
-/// Writes down that the payment is given up, before the provider is told: from here on nobody sells for it. Whoever is
-/// selling for it right now was first, and then it is stale; or comes later, and then the sale is.
+/// Stores that the payment is cancelled, before the provider is told. From then on no call sells seats for it. A
+/// concurrent sale was either first, and this fails as stale, or comes later and fails itself.
 async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
     if payment.updated_at >= payment.deadline {
-        // Written after its time: whoever read it as it is knows that it is over.
+        // Already stored after its deadline: every reader knows that it is over.
         return Ok(payment.clone());
     }
     let now = app.clock.now();
@@ -157,17 +159,17 @@ async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
     Ok(fenced)
 }
 
-/// Whether the payment is still as it was read. Race: whoever settles it at the same time may have sold its seats, and
-/// that is why they cannot be sold now; the sale moved the payment on in the same commit.
+/// Fails as stale if the payment has changed since it was read. Race: a concurrent settlement may have sold its seats,
+/// which is why they cannot be sold now. That sale advanced the payment in the same commit.
 async fn unchanged(app: &App, payment: &payment::Model) -> Faulty<()> {
     let now = by_id(app, payment.id).await?;
     if now.version == payment.version { Ok(()) } else { Err(Fault::Stale("payment")) }
 }
 
-/// Writes down what the provider says, if it is news.
+/// Stores the provider's answer if it advances the payment.
 async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty<()> {
     if intent.amount != payment.amount_minor || intent.currency != payment.currency {
-        return stuck(app, payment, "the provider has another amount").await;
+        return stuck(app, payment, "the provider reports another amount").await;
     }
     let observed = state::state_of(intent.status);
     if payment.state == PaymentState::Capturing
@@ -182,13 +184,13 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
         return end(app, payment, next, Some(intent), intent.failure_code.as_deref()).await;
     }
     if next == PaymentState::Captured && payment.state != PaymentState::Capturing {
-        // Collected although we only ever authorise: the seats first, then the books.
+        // Captured although we only authorise: sell the seats first, then book.
         return match sell::sell(app, payment).await {
             Ok(()) => Ok(()),
-            Err(NoDeal::Fault(fault)) => Err(fault),
-            Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => {
+            Err(TransactionError::Fault(fault)) => Err(fault),
+            Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => {
                 unchanged(app, payment).await?;
-                stuck(app, payment, "collected, but the seats are gone").await
+                stuck(app, payment, "captured, but the seats are gone").await
             }
         };
     }
@@ -203,7 +205,7 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
     if next == PaymentState::Captured {
         let order = orders::by_id(app, payment.order_id).await?;
-        ledger::captured_in_tx(&tx, app, &order, payment).await?;
+        ledger::book_capture_in_tx(&tx, app, &order, payment).await?;
         observed::record_capture_in_tx(&tx, app, &order, payment).await?;
     }
     outbox::record_in_tx(&tx, outbox::Kind::OrderChanged, payment.order_id.0, now).await?;
@@ -214,7 +216,7 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     Ok(())
 }
 
-/// Ends a payment that came to nothing, and lets its reservations run again, in one transaction.
+/// Ends a failed or cancelled payment and lets its reservations expire again, in one transaction.
 async fn end(
     app: &App,
     payment: &payment::Model,
@@ -239,33 +241,33 @@ async fn end(
             outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await
         })
     });
-    let legs =
-        legs(orders::live_reservations(app, order).await?, |id| vec![Command::EndPayment { id, order }]);
-    if legs.is_empty() {
+    let parts =
+        parts(orders::live_reservations(app, order).await?, |id| vec![Command::EndPayment { id, order }]);
+    if parts.is_empty() {
         let tx = app.store.begin().await?;
         write(&tx, &[]).await?;
         tx.commit().await?;
         app.metrics.payment(observed::outcome(to));
         return Ok(());
     }
-    match transact(app, Deal { legs, companion: Some(write), key: None }).await {
+    match transact(app, InventoryTransaction { parts, companion: Some(write), key: None }).await {
         Ok(_) => {
             app.metrics.payment(observed::outcome(to));
             Ok(())
         }
-        // The reservations changed meanwhile; the next step sees how.
-        Err(NoDeal::Refused(_) | NoDeal::KeyUsed) => Err(Fault::Stale("reservation")),
-        Err(NoDeal::Fault(fault)) => Err(fault),
+        // The reservations changed meanwhile; the next step reads them again.
+        Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => Err(Fault::Stale("reservation")),
+        Err(TransactionError::Fault(fault)) => Err(fault),
     }
 }
 
-/// When the payment is looked at again: at its deadline at the latest, so that its places are free then.
+/// Returns when the payment is checked next: at its deadline at the latest, so that its places become free then.
 fn next_check(payment: &payment::Model, now: DateTime<Utc>) -> DateTime<Utc> {
     let next = now + Duration::seconds(CHECK_SECONDS);
     if payment.deadline > now { next.min(payment.deadline) } else { next }
 }
 
-/// Looks at the payment later.
+/// Schedules the next check of the payment.
 async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
     let check_at = next_check(payment, app.clock.now());
     let tx = app.store.begin().await?;
@@ -278,7 +280,7 @@ async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
     Ok(tx.commit().await?)
 }
 
-/// What no rule decides is shown and alarmed, and waits for an operator.
+/// Marks the order of an undecidable payment as stuck, and alerts the operators.
 async fn stuck(app: &App, payment: &payment::Model, why: &str) -> Faulty<()> {
     tracing::error!(payment = %payment.id.0, order = %payment.order_id.0, why, "a payment is stuck");
     app.metrics.payment("stuck");

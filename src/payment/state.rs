@@ -1,7 +1,7 @@
-//! Where payments may go from where they are.
+//! The state machine of payments.
 //!
-//! Answers of a provider come late, twice and out of order. Each state has a rank, and a lower rank never overwrites a
-//! higher one; what has ended stays as it ended.
+//! A provider's answers arrive late, twice and out of order. Each state has a rank, and a lower rank never replaces a
+//! higher one. Final states never change.
 //!
 //! Invariant: pure and synchronous.
 
@@ -13,14 +13,14 @@ use super::provider::IntentStatus;
 /// How long a payment may stay undecided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// From its beginning.
+    /// Time from its start.
     pub payment: Duration,
-    /// Beyond the hard maximum of the reservations that it pays.
+    /// Time beyond the hard maximum of its reservations.
     pub grace: Duration,
 }
 
-/// Returns when a payment that begins now is cancelled unless it is decided. However often an order is paid, its places
-/// are free at `hard_maximum` plus the grace: the earliest of the hard maxima of its reservations.
+/// Returns when a payment that begins now is cancelled if undecided. `hard_maximum` is the earliest hard maximum of the
+/// order's reservations. However often an order is paid, its places are free at `hard_maximum` plus the grace.
 pub fn deadline(
     now: DateTime<Utc>,
     hard_maximum: Option<DateTime<Utc>>,
@@ -30,7 +30,7 @@ pub fn deadline(
     hard_maximum.map_or(wanted, |end| wanted.min(end + patience.grace))
 }
 
-/// What an intent's status means for the payment.
+/// Returns the payment state for an intent's status.
 pub fn state_of(status: IntentStatus) -> PaymentState {
     match status {
         IntentStatus::RequiresPaymentMethod => PaymentState::Failed,
@@ -42,19 +42,19 @@ pub fn state_of(status: IntentStatus) -> PaymentState {
     }
 }
 
-/// Whether nothing more can come.
+/// Returns whether the state is final.
 pub fn has_ended(state: PaymentState) -> bool {
     matches!(state, PaymentState::Captured | PaymentState::Failed | PaymentState::Cancelled)
 }
 
-/// Whether the payment can be cancelled at the provider, which has an intent and has collected nothing.
-pub fn can_be_given_up(state: PaymentState) -> bool {
+/// Returns whether the payment can be cancelled at the provider: it has an intent and nothing is captured.
+pub fn is_cancellable(state: PaymentState) -> bool {
     matches!(state, PaymentState::Submitted | PaymentState::RequiresAction | PaymentState::Authorised)
 }
 
-/// The state after `observed` was seen at the provider, if it is another one.
+/// Returns the state after `observed` was seen at the provider, or `None` if it does not change.
 pub fn advance(current: PaymentState, observed: PaymentState) -> Option<PaymentState> {
-    // Once the seats are sold, the only way is to be collected: a decline seen late is old news.
+    // Once the seats are sold, the payment can only be captured; a late decline is outdated.
     let fails_too_late = current == PaymentState::Capturing && observed != PaymentState::Captured;
     let moves = !has_ended(current) && !fails_too_late && rank(observed) > rank(current);
     moves.then_some(observed)
@@ -88,7 +88,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_has_ended_stays_as_it_ended() {
+    fn final_states_never_change() {
         for ended in [PaymentState::Captured, PaymentState::Failed, PaymentState::Cancelled] {
             for observed in ALL {
                 assert_eq!(advance(ended, observed), None, "{ended:?} must not become {observed:?}");
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_ends_with_the_grace_of_its_reservations() {
+    fn payment_ends_with_the_grace_of_its_reservations() {
         let at = |seconds| DateTime::UNIX_EPOCH + Duration::seconds(seconds);
         let patience = Patience { payment: Duration::seconds(900), grace: Duration::seconds(120) };
         let cases = [
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_rank_never_overwrites_a_higher_one() {
+    fn lower_rank_never_replaces_a_higher_one() {
         for current in ALL {
             for observed in ALL {
                 if let Some(next) = advance(current, observed) {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn out_of_order_failed_after_succeeded() {
+    fn failure_after_success_is_ignored() {
         let after_success = advance(PaymentState::Capturing, PaymentState::Captured);
         assert_eq!(after_success, Some(PaymentState::Captured));
         assert_eq!(advance(PaymentState::Capturing, PaymentState::Failed), None);

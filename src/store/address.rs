@@ -1,51 +1,51 @@
-//! The database's address: one PostgreSQL server or several, in libpq's syntax.
+//! The database's address: one or several PostgreSQL servers, in libpq's syntax.
 //!
-//! sqlx knows one host per address, so an address with several becomes one address for each host.
+//! sqlx accepts one host per address, so an address with several hosts becomes one address per host.
 
 use std::fmt::Write as _;
 
-/// A fault in the address.
+/// An error in the address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Neither one port for all hosts nor one for each.
+    /// The number of ports is neither one nor the number of hosts.
     #[error(
         "DATABASE_URL names {hosts} hosts and {ports} ports: give one port for all hosts or one for each"
     )]
     Ports {
-        /// The hosts.
+        /// Number of hosts.
         hosts: usize,
-        /// The ports.
+        /// Number of ports.
         ports: usize,
     },
-    /// A port that is no number.
-    #[error("DATABASE_URL: `{0}` is no port")]
+    /// A port that is not a number from 0 to 65535.
+    #[error("DATABASE_URL: `{0}` is not a port")]
     Port(String),
-    /// A comma without a host beside it.
+    /// A comma without a host next to it.
     #[error("DATABASE_URL names an empty host")]
     Host,
-    /// Tessera writes, so it cannot do with a server that does not.
+    /// A `target_session_attrs` that admits servers without writes.
     #[error("DATABASE_URL: target_session_attrs must be read-write, primary or any, not `{0}`")]
     Session(String),
 }
 
-/// What a PostgreSQL address says.
+/// A parsed PostgreSQL address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
-    /// One address for each host, in order.
+    /// One address per host, in order.
     pub urls: Vec<String>,
-    /// Only a server that takes writes will do.
+    /// Whether only a server that accepts writes is used.
     pub needs_writer: bool,
 }
 
-/// Checks an address. SQLite's are left to SQLite.
+/// Checks an address. SQLite addresses are checked by SQLite.
 pub fn check(url: &str) -> Result<(), AddressError> {
     if url.starts_with("sqlite:") { Ok(()) } else { Address::parse(url).map(|_| ()) }
 }
 
 impl Address {
     /// Parses `postgres://user:password@host1:port1,host2:port2/database?…`. Hosts and ports may also be given as
-    /// `host=…&port=…`, where sockets can be named by their directories. With several hosts the server must take writes,
-    /// unless `target_session_attrs=any` says otherwise.
+    /// `host=…&port=…`, where a host that begins with `/` is the directory of a socket. If there are several hosts, the
+    /// server must accept writes unless `target_session_attrs=any` is given.
     pub(super) fn parse(url: &str) -> Result<Self, AddressError> {
         let Some((_, rest)) = url.split_once("://") else {
             return Ok(Self { urls: vec![url.to_owned()], needs_writer: false });
@@ -77,7 +77,7 @@ impl Address {
 /// One server.
 struct Host {
     name: String,
-    /// The directory of its socket, as it stood in the address.
+    /// The directory of its socket, as written in the address.
     socket: Option<String>,
     port: Option<u16>,
 }
@@ -88,7 +88,7 @@ impl Host {
     }
 }
 
-/// The parameters, apart from those that only libpq knows.
+/// The parameters. Those that only libpq knows are parsed, the others are kept as text.
 #[derive(Default)]
 struct Query {
     hosts: Option<Vec<String>>,
@@ -123,7 +123,7 @@ fn list(value: &str) -> Vec<String> {
     value.replace("%2C", ",").replace("%2c", ",").split(',').map(str::to_owned).collect()
 }
 
-/// The servers: from the parameters, which go first as they do for libpq, or from the authority.
+/// Returns the servers named in the parameters, or else in the authority. Parameters take precedence, as in libpq.
 fn hosts(named: &str, query: &Query) -> Result<Vec<Host>, AddressError> {
     let mut hosts = Vec::new();
     for text in query.hosts.clone().unwrap_or_else(|| named.split(',').map(str::to_owned).collect()) {
@@ -135,7 +135,7 @@ fn hosts(named: &str, query: &Query) -> Result<Vec<Host>, AddressError> {
             hosts.push(host(&text)?);
         }
     }
-    // `postgres:///database` names no host and means the default one.
+    // `postgres:///database` names no host and means the default host.
     if hosts.len() > 1 && hosts.iter().any(|host| host.name.is_empty()) {
         return Err(AddressError::Host);
     }
@@ -160,7 +160,7 @@ fn hosts(named: &str, query: &Query) -> Result<Vec<Host>, AddressError> {
     Ok(hosts)
 }
 
-/// `name`, `name:port`, `[address]` or `[address]:port`.
+/// Parses `name`, `name:port`, `[address]` or `[address]:port`.
 fn host(text: &str) -> Result<Host, AddressError> {
     let end = text.find(']').map_or(0, |end| end + 1);
     let (name, number) = match text[end..].split_once(':') {
@@ -170,7 +170,7 @@ fn host(text: &str) -> Result<Host, AddressError> {
     Ok(Host { name, socket: None, port: number })
 }
 
-/// A port; nothing means the default.
+/// Parses a port. An empty text is the default port.
 fn port(text: &str) -> Result<Option<u16>, AddressError> {
     if text.is_empty() {
         return Ok(None);
@@ -182,7 +182,7 @@ fn port(text: &str) -> Result<Option<u16>, AddressError> {
 mod tests {
     use super::*;
 
-    /// An address, what it becomes, and whether the server must take writes.
+    /// Address, addresses per host, and whether the server must accept writes.
     const GOOD: &[(&str, &[&str], bool)] = &[
         ("postgres://localhost/tessera", &["postgres://localhost/tessera"], false),
         ("postgresql://u:p@h:6432/db", &["postgres://u:p@h:6432/db"], false),
@@ -227,8 +227,8 @@ mod tests {
     ];
 
     const BAD: &[(&str, &str)] = &[
-        ("postgres://h1:x,h2/db", "`x` is no port"),
-        ("postgres://h1:70000/db", "`70000` is no port"),
+        ("postgres://h1:x,h2/db", "`x` is not a port"),
+        ("postgres://h1:70000/db", "`70000` is not a port"),
         ("postgres://h1,/db", "an empty host"),
         ("postgres://h1,h2,h3/db?port=1,2", "3 hosts and 2 ports"),
         ("postgres://h1/db?target_session_attrs=standby", "not `standby`"),
@@ -236,7 +236,7 @@ mod tests {
     ];
 
     #[test]
-    fn an_address_becomes_one_for_each_host() {
+    fn address_becomes_one_per_host() {
         for (url, urls, needs_writer) in GOOD {
             let address = Address::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
             assert_eq!(address.urls, *urls, "{url}");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_faulty_address_is_refused_with_the_reason() {
+    fn invalid_address_is_refused_with_the_reason() {
         for (url, why) in BAD {
             let error = Address::parse(url).expect_err(url).to_string();
             assert!(error.contains(why), "{url}: {error}");

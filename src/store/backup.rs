@@ -1,7 +1,7 @@
-//! A copy of a SQLite database while it is in use.
+//! Online backup of a SQLite database.
 //!
-//! `VACUUM INTO` writes one consistent state, that of the moment it begins, and keeps no writer waiting. The copy has
-//! another name until it is checked and on the disk, so what has the wanted name is always whole.
+//! `VACUUM INTO` writes the state at its start and does not block writers. The copy has a temporary name until it is
+//! checked and synced, so a file with the final name is always complete.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,25 +16,25 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection, sqlite::SqliteConnect
 
 use super::files;
 
-/// For how long the copy waits for a lock of the database.
+/// How long the copy waits for a lock of the database.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why there is no backup.
+/// Reasons why no backup was made.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Only files are copied here.
+    /// The address is not a SQLite file.
     #[error(
         "`tessera backup` copies SQLite files: for PostgreSQL use pg_dump or continuous archiving, \
          see docs/operations.md, \"Backup and restore\""
     )]
     NoFile,
-    /// There is nothing to copy.
+    /// The database file does not exist.
     #[error("there is no database at {}", .0.display())]
     Missing(PathBuf),
-    /// Nothing is overwritten.
+    /// The target exists. Backups never overwrite a file.
     #[error("{} exists already: a backup overwrites nothing", .0.display())]
     Exists(PathBuf),
-    /// The copy is not sound.
+    /// The copy fails SQLite's integrity check.
     #[error("the copy is damaged, and so perhaps is the database: {0}")]
     Damaged(String),
     /// The database failed.
@@ -45,7 +45,8 @@ pub enum BackupError {
     Io(#[from] io::Error),
 }
 
-/// Copies the SQLite database of the address into a new file, readable by its owner alone. Returns the bytes of the copy.
+/// Copies the SQLite database at the address into a new file that only its owner can read. Returns the copy's size in
+/// bytes.
 pub async fn backup(url: &str, to: &Path) -> Result<u64, BackupError> {
     let Some(from) = files::database_file(url) else { return Err(BackupError::NoFile) };
     if to.symlink_metadata().is_ok() {
@@ -77,7 +78,7 @@ async fn copy(url: &str, from: &Path, partial: &Path, to: &Path) -> Result<u64, 
     check(partial).await?;
     let file = File::open(partial)?;
     file.sync_all()?;
-    // Fails if somebody was faster, which a rename would not.
+    // Fails if another process created the file first. A rename would overwrite it.
     if let Err(error) = fs::hard_link(partial, to) {
         if error.kind() == io::ErrorKind::AlreadyExists {
             return Err(BackupError::Exists(to.to_path_buf()));
@@ -91,7 +92,7 @@ async fn copy(url: &str, from: &Path, partial: &Path, to: &Path) -> Result<u64, 
     Ok(file.metadata()?.len())
 }
 
-/// Reads the whole copy.
+/// Reads the whole copy and checks its integrity.
 async fn check(path: &Path) -> Result<(), BackupError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
     let mut copy = options.disable_statement_logging().connect().await?;

@@ -1,18 +1,18 @@
-//! Why a database cannot be reached, in words for its operator, and whether that is likely to pass.
+//! Why a database cannot be reached, in words for its operator, and whether that is temporary.
 
 use std::io::{self, ErrorKind};
 
 /// A reason why a connection was not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cause {
-    /// The reason.
+    /// The reason as text.
     pub text: String,
-    /// It may pass by itself: the server is starting, full or out of reach. Otherwise a setting is wrong.
+    /// Whether it may pass by itself: the server is starting, full or out of reach. Otherwise a setting is wrong.
     pub is_passing: bool,
 }
 
 impl Cause {
-    /// A reason that may pass.
+    /// A temporary reason.
     pub(super) fn passing(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_passing: true }
     }
@@ -36,7 +36,7 @@ impl Cause {
     }
 }
 
-/// Whether what PostgreSQL says may pass: no room for a connection, starting or stopping, a lost connection.
+/// Returns whether a PostgreSQL error is temporary: no free connection, starting, stopping, or a lost connection.
 fn is_passing(code: &str) -> bool {
     ["53", "57P", "08", "58"].iter().any(|class| code.starts_with(class))
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_pass_is_told_from_wrong_settings() {
+    fn temporary_causes_are_distinguished_from_wrong_settings() {
         let cases = [
             ("53300", true),
             ("57P03", true),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_have_the_words_that_operators_search_for() {
+    fn causes_contain_the_words_that_operators_search_for() {
         let io = |kind| Cause::of(&sqlx::Error::Io(io::Error::from(kind)));
         assert_eq!(io(ErrorKind::ConnectionRefused), Cause::passing("connection refused"));
         assert!(io(ErrorKind::NotFound).text.contains("no such socket"));

@@ -1,4 +1,4 @@
-//! A pool of connections, to either database.
+//! A pool of connections to either database.
 
 use std::sync::{
     Arc,
@@ -10,49 +10,49 @@ use sqlx::{PgPool, SqlitePool};
 
 use super::postgres::{Lease, Supervisor};
 
-/// A pool of connections. Each statement takes one, and returns it.
+/// A pool of connections. Each statement takes a connection and returns it.
 #[derive(Clone, Debug)]
 pub struct Connections {
     pool: DatabaseConnection,
-    /// Of PostgreSQL's connections; `None` on SQLite.
+    /// The supervisor of PostgreSQL's connections; `None` on SQLite.
     supervisor: Option<Arc<Supervisor>>,
-    /// Counts the statements, if somebody wants to know.
+    /// Counts statements, if enabled.
     count: Option<Arc<AtomicU64>>,
 }
 
 impl Connections {
-    /// A pool of SQLite's.
+    /// Wraps a SQLite pool.
     pub(super) fn sqlite(pool: DatabaseConnection) -> Self {
         Self { pool, supervisor: None, count: None }
     }
 
-    /// A pool of PostgreSQL's, which the supervisor attends to.
+    /// Wraps a PostgreSQL pool with its supervisor.
     pub(super) fn postgres(pool: DatabaseConnection, supervisor: Arc<Supervisor>) -> Self {
         Self { pool, supervisor: Some(supervisor), count: None }
     }
 
-    /// The pool without a deadline for its statements, for changes of the schema.
+    /// Returns the pool without statement deadlines, for schema changes.
     pub(super) fn unbounded(&self) -> &DatabaseConnection {
         &self.pool
     }
 
-    /// PostgreSQL's pool and its supervisor; `None` on SQLite.
+    /// Returns PostgreSQL's pool and its supervisor; `None` on SQLite.
     pub(super) fn as_postgres(&self) -> Option<(&PgPool, &Arc<Supervisor>)> {
         let supervisor = self.supervisor.as_ref()?;
         Some((self.pool.get_postgres_connection_pool(), supervisor))
     }
 
-    /// SQLite's pool. Panics on PostgreSQL.
+    /// Returns SQLite's pool. Panics on PostgreSQL.
     pub(super) fn as_sqlite(&self) -> &SqlitePool {
         self.pool.get_sqlite_connection_pool()
     }
 
-    /// Counts the statements from now on.
+    /// Enables counting of statements. Returns the counter.
     pub(super) fn count(&mut self) -> Arc<AtomicU64> {
         self.count.get_or_insert_default().clone()
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     pub(super) async fn ping(&self) -> Result<(), DbErr> {
         match self.lease().await? {
             Some(mut lease) => lease.execute_unprepared("SELECT 1").await.map(|_| ()),
@@ -60,12 +60,12 @@ impl Connections {
         }
     }
 
-    /// Closes the pool, after what runs on its connections has ended.
+    /// Closes the pool after the running statements have ended.
     pub(super) async fn close(self) -> Result<(), DbErr> {
         self.pool.close().await
     }
 
-    /// A connection of PostgreSQL's; `None` on SQLite.
+    /// Takes a PostgreSQL connection; `None` on SQLite.
     async fn lease(&self) -> Result<Option<Lease>, DbErr> {
         match self.as_postgres() {
             Some((pool, supervisor)) => Lease::take(pool, supervisor).await.map(Some),

@@ -1,4 +1,4 @@
-//! What a failed statement is to the business: a fault, or nothing written.
+//! What a failed statement means for the callers: a fault, or a write with a known or unknown result.
 
 use sea_orm::{DbErr, SqlErr};
 
@@ -11,33 +11,33 @@ use crate::{
     error::{Error, Fault, Invalid},
 };
 
-/// Why a statement that commits by itself, or a commit, was not answered.
+/// The error of a commit, or of a statement that commits by itself.
 #[derive(Debug)]
-pub(crate) enum Unwritten {
-    /// A row with this unique key is there already; nothing was written.
-    Repeated,
-    /// The database said no, or was never asked; nothing was written.
-    No(DbErr),
-    /// Nobody knows whether it was written.
+pub(crate) enum WriteError {
+    /// A row with this unique key exists. Nothing was written.
+    DuplicateKey,
+    /// The database refused the write, or did not receive it. Nothing was written.
+    NotWritten(DbErr),
+    /// The result is unknown: the write may have been committed.
     Unknown(DbErr),
 }
 
-impl Unwritten {
-    /// Of a statement outside of any transaction, which commits by itself.
+impl WriteError {
+    /// Classifies the error of a statement outside of any transaction. Such a statement commits by itself.
     pub(super) fn of(error: DbErr) -> Self {
         if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-            Self::Repeated
+            Self::DuplicateKey
         } else if matches!(error, DbErr::Conn(_)) {
             // No connection was opened.
-            Self::No(error)
+            Self::NotWritten(error)
         } else {
             Self::of_commit(error)
         }
     }
 
-    /// Of a commit.
+    /// Classifies the error of a commit.
     pub(crate) fn of_commit(error: DbErr) -> Self {
-        if sqlstate::may_have_committed(&error) { Self::Unknown(error) } else { Self::No(error) }
+        if sqlstate::may_have_committed(&error) { Self::Unknown(error) } else { Self::NotWritten(error) }
     }
 }
 
@@ -45,7 +45,7 @@ impl From<DbErr> for Fault {
     fn from(error: DbErr) -> Self {
         match sqlstate::meaning(&error) {
             Meaning::Busy => {
-                tracing::debug!(%error, "another transaction was in the way");
+                tracing::debug!(%error, "conflict with another transaction");
                 Self::unavailable()
             }
             Meaning::Away => {
@@ -86,13 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn broken_connection_leaves_a_statement_unknown_and_one_that_was_never_opened_does_not() {
-        assert!(matches!(Unwritten::of(DbErr::Query(broken())), Unwritten::Unknown(_)));
-        assert!(matches!(Unwritten::of(DbErr::Conn(broken())), Unwritten::No(_)));
+    fn result_is_unknown_after_a_broken_connection_but_not_without_one() {
+        assert!(matches!(WriteError::of(DbErr::Query(broken())), WriteError::Unknown(_)));
+        assert!(matches!(WriteError::of(DbErr::Conn(broken())), WriteError::NotWritten(_)));
         let starved = DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        assert!(matches!(Unwritten::of(starved), Unwritten::No(_)));
-        assert!(matches!(Unwritten::of(PastDeadline.into()), Unwritten::No(_)));
-        assert!(matches!(Unwritten::of_commit(DbErr::Conn(broken())), Unwritten::Unknown(_)));
+        assert!(matches!(WriteError::of(starved), WriteError::NotWritten(_)));
+        assert!(matches!(WriteError::of(PastDeadline.into()), WriteError::NotWritten(_)));
+        assert!(matches!(WriteError::of_commit(DbErr::Conn(broken())), WriteError::Unknown(_)));
     }
 
     #[test]

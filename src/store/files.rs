@@ -1,7 +1,7 @@
-//! The database file and its directory: made for their owner alone, and checked at the start.
+//! The database file and its directory: created for their owner only, and checked at startup.
 //!
-//! SQLite gives its side files (`-wal`, `-shm`) the mode of the database file, so making that file first decides about
-//! all of them. Everything here blocks: call it while starting up.
+//! SQLite gives its side files (`-wal`, `-shm`) the mode of the database file, so creating that file first sets the
+//! mode of all. All functions block: call them during startup.
 
 use std::{
     fs, io,
@@ -11,13 +11,13 @@ use std::{
 
 use sqlx::sqlite::SqliteConnectOptions;
 
-/// Makes a directory that its owner alone may use, with its missing parents. An existing directory stays as it is.
+/// Creates a directory and its missing parents with access for the owner only. An existing directory is unchanged.
 pub fn create_private_dir(dir: &Path) -> io::Result<()> {
     let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
     let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
     let mut builder = fs::DirBuilder::new();
     owner_only_dir(&mut builder).recursive(true).create(dir)?;
-    // The name of a new directory is lost in a power cut, with everything in it, unless its parent is synced.
+    // Unless its parent is synced, a power cut can remove a new directory with its content.
     for parent in missing.iter().filter_map(|dir| dir.parent()) {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         if let Ok(parent) = fs::File::open(parent) {
@@ -27,7 +27,7 @@ pub fn create_private_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the file that a database's address names; `None` for PostgreSQL and for a database in memory.
+/// Returns the file that a database address names; `None` for PostgreSQL and for an in-memory database.
 pub fn database_file(url: &str) -> Option<PathBuf> {
     if !url.starts_with("sqlite:") || url.contains(":memory:") || url.contains("mode=memory") {
         return None;
@@ -36,7 +36,7 @@ pub fn database_file(url: &str) -> Option<PathBuf> {
     Some(options.get_filename().to_path_buf())
 }
 
-/// Makes the database file, readable by its owner alone, unless it exists. SQLite reports what cannot be made.
+/// Creates the database file, readable by its owner only, unless it exists. SQLite reports errors later.
 pub(super) fn create_database_file(url: &str) {
     if url.contains("mode=ro") || url.contains("mode=rw&") || url.ends_with("mode=rw") {
         return;
@@ -47,7 +47,7 @@ pub(super) fn create_database_file(url: &str) {
     }
 }
 
-/// Returns those files that exist of: the database, SQLite's side files, and the lock of a server.
+/// Returns the existing files among the database file, SQLite's side files and the server's lock file.
 pub fn database_files(url: &str) -> Vec<PathBuf> {
     let Some(file) = database_file(url) else { return Vec::new() };
     let beside = |end: &str| {
@@ -61,13 +61,13 @@ pub fn database_files(url: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Returns the permission bits of a file or directory if they give other users of the machine something; `None` if
-/// they do not, or there is no such file.
+/// Returns the permission bits of a file or directory if other users have any access; otherwise `None`. Also `None` if
+/// there is no such file.
 pub fn exposed_mode(path: &Path) -> Option<u32> {
     mode(path).filter(|mode| mode & 0o077 != 0)
 }
 
-/// Takes a file's or directory's permissions from everybody but its owner.
+/// Removes all permissions of a file or directory except the owner's.
 pub fn restrict(path: &Path) -> io::Result<()> {
     set_mode(path, if path.is_dir() { 0o700 } else { 0o600 })
 }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_names_its_file() {
+    fn address_names_its_file() {
         let file = |url| database_file(url).map(|path| path.display().to_string());
         assert_eq!(file("sqlite://data/tessera.db").as_deref(), Some("data/tessera.db"));
         assert_eq!(file("sqlite:///var/lib/t.db?mode=rwc").as_deref(), Some("/var/lib/t.db"));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_database_and_its_side_files_are_their_owners_alone() {
+    async fn new_database_and_its_side_files_are_private() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("a/data");
         create_private_dir(&dir).unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_read_is_found_and_restricted() {
+    fn exposed_files_are_found_and_restricted() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("tessera.db");
         fs::write(&file, "").unwrap();

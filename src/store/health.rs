@@ -1,6 +1,6 @@
-//! Whether the database can be written, for the readiness probe.
+//! Tests whether the database accepts writes, for the readiness probe.
 //!
-//! A server with traffic knows it from its commits. Otherwise a probe commits a small write, at most one per second.
+//! Recent commits are proof enough. Without them a probe commits a small write, at most one per second.
 
 use std::{
     fmt::Display,
@@ -13,18 +13,18 @@ use tokio::time::{Instant, timeout};
 
 use super::{Store, outage};
 
-/// For so long the result of a write is believed.
+/// How long the result of a write stays valid.
 const BELIEVED: Duration = Duration::from_secs(1);
-/// How long a probe may take. It waits behind the transactions of a busy writer.
+/// Deadline of a probe. It waits behind the transactions of a busy writer.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A writer that has committed nothing for so long is not busy but stuck.
+/// After this time without a commit, a busy writer counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
 
-/// What the last writes said about the database.
+/// The results of the last writes.
 #[derive(Debug)]
 pub(super) struct Health {
     state: Mutex<State>,
-    /// Held during a probe: those who ask meanwhile share its result.
+    /// Locked during a probe. Concurrent callers share its result.
     probe: tokio::sync::Mutex<Option<(Instant, bool)>>,
 }
 
@@ -35,13 +35,13 @@ struct State {
     is_failing: bool,
 }
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Probed {
+enum ProbeResult {
     Written,
     Failed,
     /// The writer was not free in time.
-    Waited,
+    Busy,
 }
 
 impl Health {
@@ -50,7 +50,7 @@ impl Health {
         Self { state: Mutex::new(state), probe: tokio::sync::Mutex::new(None) }
     }
 
-    /// Notes a commit.
+    /// Records a commit.
     pub(super) fn note_success(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.succeeded = Instant::now();
@@ -58,7 +58,7 @@ impl Health {
         outage::note_commit();
     }
 
-    /// Notes a failed write.
+    /// Records a failed write.
     pub(super) fn note_failure(&self, error: &dyn Display) {
         outage::note_failure(error);
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_failing = true;
@@ -70,17 +70,17 @@ impl Health {
 }
 
 impl State {
-    /// Returns whether a write succeeded a moment ago and none has failed since.
+    /// Returns whether a write succeeded recently and none has failed since.
     fn is_fresh(self, now: Instant) -> bool {
         !self.is_failing && now.duration_since(self.succeeded) < BELIEVED
     }
 
-    /// Returns whether the database can be written, after a probe.
-    fn can_write(self, now: Instant, probed: Probed) -> bool {
-        match probed {
-            Probed::Written => true,
-            Probed::Failed => false,
-            Probed::Waited => !self.is_failing && now.duration_since(self.succeeded) < STUCK,
+    /// Returns whether the database accepts writes, given the result of a probe.
+    fn can_write(self, now: Instant, result: ProbeResult) -> bool {
+        match result {
+            ProbeResult::Written => true,
+            ProbeResult::Failed => false,
+            ProbeResult::Busy => !self.is_failing && now.duration_since(self.succeeded) < STUCK,
         }
     }
 }
@@ -91,7 +91,7 @@ impl Store {
         matches!(timeout(PATIENCE, self.ping()).await, Ok(Ok(()))) && self.can_write().await
     }
 
-    /// Finds out whether an outage is over. To be called again and again.
+    /// Checks whether an outage is over. Call it periodically.
     pub(crate) async fn settle_outage(&self) {
         if outage::is_on() {
             self.can_write().await;
@@ -109,37 +109,37 @@ impl Store {
         {
             return good;
         }
-        let probed = match timeout(PATIENCE, self.write_probe()).await {
+        let result = match timeout(PATIENCE, self.write_probe()).await {
             Ok(Ok(())) => {
                 self.health.note_success();
-                Probed::Written
+                ProbeResult::Written
             }
-            Ok(Err(DbErr::ConnectionAcquire(_))) | Err(_) => Probed::Waited,
+            Ok(Err(DbErr::ConnectionAcquire(_))) | Err(_) => ProbeResult::Busy,
             Ok(Err(error)) => {
                 self.health.note_failure(&error);
-                Probed::Failed
+                ProbeResult::Failed
             }
         };
-        let good = self.health.state().can_write(Instant::now(), probed);
+        let good = self.health.state().can_write(Instant::now(), result);
         *last = Some((Instant::now(), good));
         good
     }
 
-    /// Commits a small write that means nothing.
+    /// Commits a small write without meaning.
     async fn write_probe(&self) -> Result<(), DbErr> {
         if self.backend() == DbBackend::Sqlite {
-            // A number in the file's header that SQLite leaves to applications, and that this one does not use.
+            // SQLite reserves this number in the file header for applications. Tessera does not use it.
             let tx = self.begin().await?;
             tx.execute_unprepared("PRAGMA user_version = 1").await?;
             return tx.commit().await;
         }
-        // A record in the write-ahead log that nobody decodes: it is flushed as any commit is, and refused on a standby.
+        // A record in the write-ahead log that nobody decodes. It is flushed like any commit, and refused on a standby.
         let sql = "SELECT pg_logical_emit_message(true, 'tessera', 'probe')::text, \
                    current_setting('transaction_read_only') = 'on' AS read_only";
         let row = self.write.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
         let row = row.ok_or(DbErr::RecordNotFound("the write probe".to_owned()))?;
         if row.try_get("", "read_only")? {
-            return Err(DbErr::Custom("the database takes no writes".to_owned()));
+            return Err(DbErr::Custom("the database does not accept writes".to_owned()));
         }
         Ok(())
     }
@@ -150,20 +150,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_busy_writer_is_ready_until_it_is_stuck_or_fails() {
+    async fn busy_writer_is_ready_until_it_is_stuck_or_fails() {
         let start = Instant::now();
         let good = State { succeeded: start, is_failing: false };
         let bad = State { succeeded: start, is_failing: true };
         let (soon, late) = (start + Duration::from_secs(29), start + Duration::from_secs(30));
-        assert!(good.can_write(soon, Probed::Waited), "busy");
-        assert!(!good.can_write(late, Probed::Waited), "stuck");
-        assert!(!bad.can_write(start, Probed::Waited), "failing");
-        assert!(bad.can_write(late, Probed::Written), "a probe decides");
-        assert!(!good.can_write(start, Probed::Failed), "a probe decides");
+        assert!(good.can_write(soon, ProbeResult::Busy), "busy");
+        assert!(!good.can_write(late, ProbeResult::Busy), "stuck");
+        assert!(!bad.can_write(start, ProbeResult::Busy), "failing");
+        assert!(bad.can_write(late, ProbeResult::Written), "a probe decides");
+        assert!(!good.can_write(start, ProbeResult::Failed), "a probe decides");
     }
 
     #[tokio::test]
-    async fn a_commit_is_believed_for_a_second_unless_a_write_fails() {
+    async fn commit_counts_for_a_second_unless_a_write_fails() {
         let health = Health::new();
         let now = Instant::now();
         health.note_success();

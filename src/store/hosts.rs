@@ -1,9 +1,9 @@
-//! PostgreSQL's servers: which of them is the primary now, and connections that follow it.
+//! PostgreSQL servers: which one is the primary, and connections that follow it.
 //!
-//! [`Store::follow_primary`] asks the server in use every second whether it still takes writes. If it does not, or does
-//! not answer, the others are asked, and the pools open their connections at the one that does. A connection that was
-//! opened before such a move is closed instead of being used again; one that is in use fails by itself, since its server
-//! takes no writes any more. A new connection is used only if its server takes writes.
+//! [`Store::follow_primary`] asks the current server every second whether it accepts writes. If it does not, or does
+//! not answer, the other servers are asked, and the pools connect to one that does. Connections opened before such a
+//! move are closed instead of reused. Those in use fail by themselves, because their server accepts no writes any more.
+//! A new connection is used only if its server accepts writes.
 
 use std::{
     fmt, io, mem,
@@ -33,12 +33,12 @@ use super::{
     session,
 };
 
-/// For how long a server may keep us waiting before the next is asked.
+/// How long a server may take to answer before the next one is asked.
 const PROBE: Duration = Duration::from_secs(3);
-/// How often the server in use is asked whether it takes writes.
+/// How often the current server is asked whether it accepts writes.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// A server takes writes, also after this session began.
+/// Whether the server accepts writes, also if it changed after this session began.
 const TAKES_WRITES: &str =
     "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
 
@@ -47,10 +47,10 @@ pub(super) struct Hosts {
     servers: Vec<Server>,
     needs_writer: bool,
     current: AtomicUsize,
-    /// When the last move began.
+    /// Time of the last move.
     moved_at: Mutex<Option<Instant>>,
     moves: watch::Sender<usize>,
-    /// A server was found to take no writes.
+    /// Notified when a server was found to refuse writes.
     suspicion: Notify,
 }
 
@@ -60,7 +60,7 @@ struct Server {
     name: String,
 }
 
-/// Without the addresses, which have passwords in them.
+/// Omits the addresses, which contain passwords.
 impl fmt::Debug for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.servers.iter().map(|server| &server.name)).finish()
@@ -68,7 +68,7 @@ impl fmt::Debug for Hosts {
 }
 
 impl Hosts {
-    /// The servers that the address names.
+    /// Parses the servers of the address.
     pub(super) fn parse(url: &str) -> Result<Arc<Self>, HostsError> {
         let Address { urls, needs_writer } = Address::parse(url)?;
         let servers = urls.into_iter().map(Server::new).collect::<Result<_, _>>()?;
@@ -82,7 +82,7 @@ impl Hosts {
         }))
     }
 
-    /// The address of the server in use.
+    /// Returns the address of the current server.
     pub(super) fn url(&self) -> &str {
         &self.in_use().url
     }
@@ -91,7 +91,7 @@ impl Hosts {
         &self.servers[self.current.load(Relaxed)]
     }
 
-    /// Finds the first server in the address' order that will do, and makes it the one in use. All are asked at once.
+    /// Asks all servers at once. Returns the index of the first suitable one in the address's order.
     pub(super) async fn locate(&self) -> Result<usize, Cause> {
         let mut asked: FuturesOrdered<_> =
             self.servers.iter().map(|server| server.probe(self.needs_writer)).collect();
@@ -111,30 +111,30 @@ impl Hosts {
         Err(Cause { text: texts.join("; "), is_passing: causes.iter().any(|cause| cause.is_passing) })
     }
 
-    /// Uses this server from the start.
+    /// Sets the initial server.
     pub(super) fn begin_at(&self, index: usize) {
         self.current.store(index, Relaxed);
     }
 
-    /// Whether the server in use may become another, or may stop taking writes.
+    /// Returns whether the primary can change.
     fn is_followed(&self) -> bool {
         self.servers.len() > 1 || self.needs_writer
     }
 
-    /// The port of the server in use; `None` if it is reached by a socket of this machine.
+    /// Returns the port of the current server; `None` if it is reached by a local socket.
     pub(super) fn port(&self) -> Option<u16> {
         let options = &self.in_use().options;
         options.get_socket().is_none().then(|| options.get_port())
     }
 
-    /// Whether a connection of this age was opened after the last move.
+    /// Returns whether a connection of this age was opened after the last move.
     pub(super) fn is_current(&self, age: Duration) -> bool {
         let moved_at = self.moved_at.lock().unwrap_or_else(PoisonError::into_inner);
         moved_at.is_none_or(|moved_at| age < moved_at.elapsed())
     }
 
-    /// Refuses a new connection to a server that takes no writes, after a move if there is one soon: the pool then tries
-    /// again, at the new server.
+    /// Rejects a new connection to a server that refuses writes. Waits briefly for a move first, so that the pool's
+    /// next try reaches the new server.
     pub(super) async fn admit(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let mut moves = self.moves.subscribe();
         if !self.needs_writer || takes_writes(connection).await? {
@@ -142,10 +142,10 @@ impl Hosts {
         }
         self.suspicion.notify_one();
         let _ = timeout(PROBE, moves.changed()).await;
-        Err(io::Error::other("the server takes no writes").into())
+        Err(io::Error::other("the server does not accept writes").into())
     }
 
-    /// Whether the server in use will still do. Keeps a connection to ask it by.
+    /// Returns whether the current server is still suitable. Keeps a connection for the next check.
     async fn beats(&self, heart: &mut Option<(usize, PgConnection)>) -> bool {
         let current = self.current.load(Relaxed);
         let beat = async {
@@ -154,7 +154,7 @@ impl Hosts {
                 Some(_) | None => self.in_use().options.connect().await?,
             };
             let is_good = !self.needs_writer || takes_writes(&mut connection).await?;
-            // Put back only after the answer: one that was not read to its end must not be used again.
+            // Put back only after the answer: a connection with an unread answer must not be reused.
             *heart = Some((current, connection));
             Ok::<_, sqlx::Error>(is_good)
         };
@@ -174,7 +174,7 @@ impl Server {
         Ok(Self { url, options, name })
     }
 
-    /// Opens a connection, and asks whether it takes writes.
+    /// Opens a connection and checks whether the server accepts writes.
     async fn probe(&self, needs_writer: bool) -> Result<(), Cause> {
         let probe = async {
             let mut connection = self.options.connect().await?;
@@ -184,7 +184,7 @@ impl Server {
         };
         match timeout(PROBE, probe).await {
             Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(Cause::passing("the server takes no writes")),
+            Ok(Ok(false)) => Err(Cause::passing("the server does not accept writes")),
             Ok(Err(error)) => Err(Cause::of(&error)),
             Err(_) => Err(Cause::passing(format!("no answer within {} seconds", PROBE.as_secs()))),
         }
@@ -196,7 +196,7 @@ async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error
 }
 
 impl Store {
-    /// Follows the primary as long as this is polled. Never ends.
+    /// Follows the primary while this is polled. Never ends.
     pub async fn follow_primary(&self) {
         let Some(hosts) = self.hosts.as_ref().filter(|hosts| hosts.is_followed()) else {
             return pending().await;
@@ -214,13 +214,13 @@ impl Store {
                     }
                     Err(cause) => {
                         if !mem::replace(&mut is_lost, true) {
-                            tracing::error!(cause = cause.text, "no server of the database takes writes");
+                            tracing::error!(cause = cause.text, "no database server accepts writes");
                         }
                     }
                 }
             }
             if was_lost && !is_lost {
-                tracing::info!(server = hosts.in_use().name, "a server of the database takes writes again");
+                tracing::info!(server = hosts.in_use().name, "a database server accepts writes again");
             }
             tokio::select! {
                 () = sleep(BEAT) => {}
@@ -229,7 +229,7 @@ impl Store {
         }
     }
 
-    /// Has all pools open their connections at another server from now on.
+    /// Makes all pools open new connections at another server.
     fn move_to(&self, hosts: &Hosts, index: usize) {
         let from = hosts.current.swap(index, Relaxed);
         if from == index {
@@ -246,11 +246,11 @@ impl Store {
         tracing::warn!(
             from = hosts.servers[from].name,
             to = server.name,
-            "the database's primary is another"
+            "the database's primary has changed"
         );
     }
 
-    /// Resolves when the primary becomes another: for what holds a connection of its own.
+    /// Returns a future that resolves when the primary changes, for owners of a dedicated connection.
     pub(crate) fn moved(&self) -> BoxFuture<'static, ()> {
         let Some(hosts) = &self.hosts else { return pending().boxed() };
         let mut moves = hosts.moves.subscribe();
@@ -263,12 +263,12 @@ impl Store {
     }
 }
 
-/// Why the servers are not known.
+/// Errors of the server list.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HostsError {
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// sqlx cannot read the address of a server.
+    /// sqlx cannot parse the address of a server.
     #[error("DATABASE_URL: {0}")]
     Options(String),
 }

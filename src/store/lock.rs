@@ -1,8 +1,8 @@
-//! One server for a SQLite file: a second one would sell from a memory of its own that the first does not follow.
+//! Allows one server per SQLite file. A second server would sell from its own memory, which the first does not follow.
 //!
-//! The lock is the operating system's, on a file beside the database. It ends with the process, whatever ends that, so no
-//! stale lock is ever left. SQLite itself knows nothing of it: `tessera backup` and `sqlite3` are not kept out. It is not on
-//! the database file, because closing any handle of that would give up SQLite's own locks.
+//! The lock is an operating-system lock on a file next to the database. It ends with the process, so stale locks cannot
+//! occur. SQLite does not know it: `tessera backup` and `sqlite3` still work. The database file itself cannot be
+//! locked, because closing any handle of it releases SQLite's own locks.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -13,14 +13,14 @@ use std::{
 
 use super::files;
 
-/// The lock of a SQLite file, held until it is dropped.
+/// The lock of a SQLite file. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct FileLock(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
 
-/// Why a lock was not given.
+/// Reasons why a lock was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
+    /// Another process holds the lock.
     #[error(
         "{} is in use by another Tessera{}: one server per SQLite file; for several, use PostgreSQL", path.display(),
         process.map_or(String::new(), |id| format!(" (process {id})"))
@@ -28,10 +28,10 @@ pub enum LockError {
     InUse {
         /// The database file.
         path: PathBuf,
-        /// Which process, as it wrote down itself.
+        /// The id of that process, read from the lock file.
         process: Option<u32>,
     },
-    /// The file of the lock cannot be made.
+    /// The lock file cannot be created.
     #[error("{} cannot be locked: {error}", path.display())]
     Io {
         /// The file.
@@ -41,11 +41,11 @@ pub enum LockError {
     },
 }
 
-/// Locks the SQLite file that the address names, which is made if it is missing. `None` for a database without a file.
+/// Locks the SQLite file of the address, and creates it if it is missing. Returns `None` for a database without a file.
 pub(super) fn lock(url: &str) -> Result<Option<FileLock>, LockError> {
     files::create_database_file(url);
     let Some(path) = files::database_file(url) else { return Ok(None) };
-    // By whatever link the file is reached, the lock is the same.
+    // Resolve symbolic links, so that all paths of a file share one lock.
     let path = path.canonicalize().unwrap_or(path);
     let mut name = path.clone().into_os_string();
     name.push(".lock");
@@ -64,7 +64,7 @@ pub(super) fn lock(url: &str) -> Result<Option<FileLock>, LockError> {
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    // Only for the message above.
+    // The process id is needed only for the error message above.
     let written = file
         .set_len(0)
         .and_then(|()| file.rewind())
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_locked_once_by_whatever_path() {
+    fn file_is_locked_once_by_any_path() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tessera.db");
         let url = |path: &std::path::Path| format!("sqlite://{}", path.display());
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_locked() {
+    fn database_without_a_file_is_not_locked() {
         for url in ["sqlite::memory:", "postgres://localhost/tessera"] {
             assert!(lock(url).unwrap().is_none(), "{url}");
         }

@@ -1,9 +1,8 @@
-//! The database: connections, transactions, and the one guarded update.
+//! The database: connections, transactions, and the versioned update.
 //!
-//! Writing goes through [`Store::begin`] (and its like for the desks) and nowhere else: on SQLite a plain `BEGIN` is
-//! deferred and fails at once when it has to become a writer, so transactions begin `IMMEDIATE` on the single writing
-//! connection. On PostgreSQL they are `READ COMMITTED` and short, and every decision is held by a version guard, a
-//! condition or a constraint.
+//! All writes use [`Store::begin`] (or its variant for desks). On SQLite a plain `BEGIN` is deferred and fails when it
+//! has to become a writer. So transactions begin `IMMEDIATE` on the single write connection. On PostgreSQL transactions
+//! are `READ COMMITTED` and short. Every decision is protected by a version guard, a condition or a constraint.
 
 mod address;
 mod backup;
@@ -50,15 +49,15 @@ pub use self::{
     connections::Connections,
     lock::{FileLock, LockError},
     open::ConnectError,
-    pool::PoolFigures,
+    pool::PoolMetrics,
     rows::Rows,
     schema::{SchemaError, SchemaStatus},
     tx::Tx,
 };
 pub(crate) use self::{
-    fault::Unwritten,
+    fault::WriteError,
     postgres::Listener,
-    script::{Guard, Guarded, Script},
+    script::{Guard, GuardedWrite, Script},
 };
 use self::{health::Health, postgres::PostgresTx, sqlite::Signals};
 use crate::{
@@ -66,34 +65,35 @@ use crate::{
     error::{Fault, Faulty},
 };
 
-/// How long a statement may wait for a connection before the caller is told to come back.
+/// How long a statement may wait for a connection before the call fails as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A connection that was idle for less is not tested before use: the test costs as much as a read.
+/// A connection that was idle for less than this is not tested before use. The test costs as much as a read.
 const TEST_IDLE_FOR: Duration = Duration::from_secs(30);
-/// How long closing waits for what still runs on the connections.
+/// How long closing waits for running statements.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// The database's connections.
+/// The database's connection pools.
 #[derive(Clone, Debug)]
 pub struct Store {
     write: Connections,
-    /// Of the desks alone, so that its connections belong to their threads; on SQLite the one writer.
+    /// The desks' pool, so that its connections belong to their threads. On SQLite it is the single writer.
     desk: Connections,
     read: Connections,
-    /// Connections that were not to be had in time.
-    starved: Arc<AtomicU64>,
-    /// What the last writes said.
+    /// Counts failures to get a connection in time.
+    acquire_failures: Arc<AtomicU64>,
+    /// The results of the last writes.
     health: Arc<Health>,
-    /// What SQLite reports about the writer.
+    /// SQLite's reports about the writer.
     signals: Arc<Signals>,
     /// PostgreSQL's servers.
     hosts: Option<Arc<Hosts>>,
-    /// Keeps other servers from a SQLite file.
+    /// Keeps other servers away from a SQLite file.
     lock: Option<Arc<FileLock>>,
 }
 
 impl Store {
-    /// Locks the SQLite file of the address for this process; nothing on PostgreSQL. Call it before the file is opened.
+    /// Locks the SQLite file of the address for this process. Does nothing on PostgreSQL. Call it before opening the
+    /// file.
     pub fn lock(url: &str) -> Result<Option<FileLock>, LockError> {
         lock::lock(url)
     }
@@ -109,7 +109,7 @@ impl Store {
         self.begin_on(&self.write).await
     }
 
-    /// Begins a writing transaction on a desk's threads.
+    /// Begins a writing transaction on a desk's connections.
     pub(crate) async fn begin_at_desk(&self) -> Result<Tx, DbErr> {
         self.begin_on(&self.desk).await
     }
@@ -120,100 +120,107 @@ impl Store {
             Some((pool, supervisor)) => PostgresTx::begin(pool, supervisor).await.map(Tx::postgres),
             None => sqlite::begin(connections.as_sqlite(), &self.signals).await.map(Tx::sqlite),
         };
-        begun.inspect_err(|error| self.note_starved(error))
+        begun.inspect_err(|error| self.note_acquire_failure(error))
     }
 
-    /// PostgreSQL only: a desk's writes behind their guard, as one statement and one transaction.
-    pub(crate) async fn write_at_desk(&self, script: Script, guard: Guard) -> Result<Guarded, Unwritten> {
+    /// PostgreSQL only: runs a desk's writes and their guard as one statement, which is one transaction.
+    pub(crate) async fn write_at_desk(
+        &self,
+        script: Script,
+        guard: Guard,
+    ) -> Result<GuardedWrite, WriteError> {
         let guarded = script.run_behind(guard, &self.desk).await;
-        let guarded = guarded.inspect_err(|error| self.note_starved(error)).map_err(Unwritten::of)?;
+        let guarded =
+            guarded.inspect_err(|error| self.note_acquire_failure(error)).map_err(WriteError::of)?;
         outage::note_commit();
         Ok(guarded)
     }
 
-    /// PostgreSQL only: the same in a transaction that holds locks already, and its end.
+    /// PostgreSQL only: runs a desk's writes in a transaction that already holds locks, and commits it.
     pub(crate) async fn write_and_commit(
         &self,
         tx: Tx,
         script: Script,
         guard: Guard,
-    ) -> Result<Guarded, Unwritten> {
-        let guarded = script.run_behind(guard, &tx).await.map_err(|error| match Unwritten::of(error) {
+    ) -> Result<GuardedWrite, WriteError> {
+        let guarded = script.run_behind(guard, &tx).await.map_err(|error| match WriteError::of(error) {
             // A transaction that broke off was not committed.
-            Unwritten::Unknown(error) => Unwritten::No(error),
-            known @ (Unwritten::Repeated | Unwritten::No(_)) => known,
+            WriteError::Unknown(error) => WriteError::NotWritten(error),
+            known @ (WriteError::DuplicateKey | WriteError::NotWritten(_)) => known,
         })?;
-        if guarded.held {
-            tx.commit().await.map_err(Unwritten::of_commit)?;
+        if guarded.applied {
+            tx.commit().await.map_err(WriteError::of_commit)?;
         }
         Ok(guarded)
     }
 
-    /// Begins a transaction that reads one state of the database, whatever is committed meanwhile, and writes nothing.
-    /// It never becomes a writer, so it may begin deferred.
+    /// Begins a read-only transaction that sees one state of the database. It never becomes a writer, so it may begin
+    /// deferred.
     pub async fn snapshot(&self) -> Result<Tx, DbErr> {
         let begun = match self.read.as_postgres() {
             Some((pool, supervisor)) => PostgresTx::begin_read(pool, supervisor).await.map(Tx::postgres),
             None => sqlite::begin_read(self.read.as_sqlite()).await.map(Tx::sqlite),
         };
-        begun.inspect_err(|error| self.note_starved(error))
+        begun.inspect_err(|error| self.note_acquire_failure(error))
     }
 
-    /// For reads that decide nothing by themselves.
+    /// Returns the connections for reads outside of a transaction. No decision may depend on such reads alone.
     pub fn read(&self) -> &Connections {
         &self.read
     }
 
-    /// Counts the statements that readers send from now on: for tests, which say how many a list may take.
+    /// Counts the readers' statements from now on. Tests use it to bound the statements of a list.
     pub fn count_reads(&mut self) -> Arc<AtomicU64> {
         self.read.count()
     }
 
-    /// Which of the two databases this is.
+    /// Returns the kind of database.
     pub fn backend(&self) -> DbBackend {
         self.write.get_database_backend()
     }
 
-    /// The database's own time; none on SQLite, which has this machine's.
+    /// Returns the database's time; `None` on SQLite, which uses this machine's clock.
     pub async fn database_time(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
         if self.backend() == DbBackend::Sqlite {
             return Ok(None);
         }
         let statement = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
-        let row = self.read.query_one_raw(statement).await.inspect_err(|error| self.note_starved(error))?;
+        let row =
+            self.read.query_one_raw(statement).await.inspect_err(|error| self.note_acquire_failure(error))?;
         row.map(|row| row.try_get("", "now")).transpose()
     }
 
-    /// Asks something of the database that writes nothing, for each of the rows.
+    /// Runs a statement that writes nothing, for all rows.
     pub(crate) async fn ask(&self, rows: Rows, sql: &str, values: Vec<Value>) -> Result<(), DbErr> {
         self.read.execute_raw(rows.statement(self.backend(), sql, values)).await.map(|_| ())
     }
 
-    /// Hears `PostgreSQL`'s notifications on the channel, on a connection of its own.
+    /// Listens to PostgreSQL notifications of the channel on a dedicated connection.
     pub(crate) async fn listen(&self, channel: &str) -> Result<Listener, sqlx::Error> {
         let (pool, _) = self.read.as_postgres().ok_or(sqlx::Error::PoolClosed)?;
         Listener::open(pool, channel).await
     }
 
-    /// Whether the database answers.
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.read.ping().await.inspect_err(|error| self.note_starved(error))
+        self.read.ping().await.inspect_err(|error| self.note_acquire_failure(error))
     }
 
-    /// Closes all connections, after what runs on them has ended, but does not wait for ever: what has not ended
-    /// within [`CLOSE_TIMEOUT`] is cut off.
+    /// Closes all connections after running statements have ended. Aborts statements that have not ended within
+    /// [`CLOSE_TIMEOUT`].
     pub async fn close(self) -> Result<(), DbErr> {
         let Self { read, desk, write, .. } = self;
         let close = async { tokio::try_join!(read.close(), desk.close(), write.close()) };
         let closed = timeout(CLOSE_TIMEOUT, close).await;
-        // Not before: another server may begin now.
+        // Released last: another server may start now.
         drop(self.lock);
-        closed.map_err(|_| DbErr::Conn(RuntimeErr::Internal("connections were cut off".to_owned())))??;
+        closed
+            .map_err(|_| DbErr::Conn(RuntimeErr::Internal("running statements were aborted".to_owned())))??;
         Ok(())
     }
 }
 
-/// Begins a part of the transaction that can be rolled back by itself.
+/// Begins a savepoint in the transaction.
 pub(crate) async fn savepoint(tx: &Tx) -> Result<Tx, DbErr> {
     tx.savepoint().await
 }
@@ -241,23 +248,23 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-/// What every session of PostgreSQL has.
+/// Sets the options of every PostgreSQL session.
 fn session(postgres: PgConnectOptions) -> PgConnectOptions {
     postgres.application_name("tessera").options([
         ("lock_timeout", "3s"),
         ("statement_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "10s"),
-        // The server, too, gives up a connection whose other end is gone, and with it what the connection locks.
+        // The server must also close a connection whose client is gone, because its locks remain until then.
         ("tcp_keepalives_idle", "10"),
         ("tcp_keepalives_interval", "3"),
         ("tcp_keepalives_count", "3"),
     ])
 }
 
-/// Writes `row` if its version is still `seen`, and raises the version by one.
+/// Writes `row` if its version is still `seen`, and increments the version.
 ///
-/// This is the only place where a versioned row is updated. Fails with [`Fault::Stale`] when somebody was first, and
-/// with [`Fault::NotFound`] when the row is gone; `what` names the kind of object in both.
+/// This is the only function that updates versioned rows. Returns [`Fault::Stale`] if another writer was first, and
+/// [`Fault::NotFound`] if the row does not exist. `what` names the kind of object in both.
 pub async fn save_versioned<E>(
     tx: &Tx,
     mut row: E::ActiveModel,
@@ -286,7 +293,7 @@ where
     }
 }
 
-/// Whether the write violated the unique constraint `name`, which SQLite reports by its `column` (`table.column`).
+/// Returns whether the write violated the unique constraint `name`. SQLite reports it by its `column` (`table.column`).
 pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(message)) => {
@@ -296,7 +303,7 @@ pub fn violates(error: &DbErr, name: &str, column: &str) -> bool {
     }
 }
 
-/// The same of a write that went through [`save_versioned`].
+/// Returns the same as [`violates`] for the fault of [`save_versioned`].
 pub fn violated(fault: &Fault, name: &str, column: &str) -> bool {
     let Fault::Internal(source) = fault else { return false };
     source.downcast_ref::<DbErr>().is_some_and(|error| violates(error, name, column))

@@ -1,4 +1,4 @@
-//! Opening the database: the pools, and patience with a database that is not there yet.
+//! Opening the database: the pools, and waiting for a database that is not reachable yet.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,12 +16,12 @@ use super::{
     sqlite::{self, Signals},
 };
 
-/// The first pause between two attempts to connect; each following one is twice as long.
+/// The first pause between two attempts to connect. Each following pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Why the database was not opened.
+/// Reasons why the database was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The address is wrong.
@@ -30,18 +30,18 @@ pub enum ConnectError {
     /// The server is starting, full or out of reach.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
-    /// The same for as long as it was waited for.
+    /// The server stayed unreachable for the whole waiting time.
     #[error("the database cannot be reached: {cause} (waited {} seconds: TESSERA_DATABASE_WAIT_SECONDS)", waited.as_secs())]
     WaitedInVain {
         /// The last reason.
         cause: String,
-        /// For how long.
+        /// The time waited.
         waited: Duration,
     },
-    /// A wrong password, name or certificate: it does not pass by itself.
+    /// A wrong password, name or certificate. It does not pass by itself.
     #[error("the database refuses the connection: {0}")]
     Refused(String),
-    /// Anything else.
+    /// Any other error.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] DbErr),
 }
@@ -56,8 +56,8 @@ impl From<HostsError> for ConnectError {
 }
 
 impl Store {
-    /// Connects to `url`, `sqlite://…` or `postgres://…`, with at most `connections` readers, and on PostgreSQL as many
-    /// writers and as many again for the desks; SQLite has one writer.
+    /// Connects to `url` (`sqlite://…` or `postgres://…`) with at most `connections` readers. PostgreSQL also gets as
+    /// many writers and as many connections for the desks. SQLite has one writer.
     pub async fn connect(url: &str, connections: u32) -> Result<Self, ConnectError> {
         if is_sqlite(url) {
             return Ok(Self::open_sqlite(url, connections).await?);
@@ -70,10 +70,10 @@ impl Store {
         }
         match Self::open_postgres(&hosts, connections).await {
             Ok(store) => Ok(store),
-            // The pool does not say why: another attempt does, unless the reason passed.
+            // The pool does not report the reason. Another attempt does, unless the problem has passed.
             Err(error) => match hosts.locate().await {
                 Ok(_) if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => {
-                    Err(ConnectError::Unreachable("no further connection was to be had in time".to_owned()))
+                    Err(ConnectError::Unreachable("no further connection was available in time".to_owned()))
                 }
                 Ok(_) => Err(error.into()),
                 Err(cause) => Err(ConnectError::Unreachable(cause.text)),
@@ -81,8 +81,8 @@ impl Store {
         }
     }
 
-    /// The same, but waits up to `patience` for a database that is starting, full or out of reach. Wrong settings are not
-    /// waited for.
+    /// Connects like [`connect`](Self::connect), but waits up to `patience` for a database that is starting, full or
+    /// out of reach. Wrong settings fail at once.
     pub async fn connect_within(
         url: &str,
         connections: u32,
@@ -95,7 +95,7 @@ impl Store {
                 Err(ConnectError::Unreachable(cause)) => cause,
                 Ok(store) => {
                     if last.is_some() {
-                        tracing::info!(waited = ?begun.elapsed(), "the database is there");
+                        tracing::info!(waited = ?begun.elapsed(), "the database is reachable");
                     }
                     return Ok(store);
                 }
@@ -132,13 +132,13 @@ impl Store {
             sqlite::guard(&mut options, TEST_IDLE_FOR, None);
             Database::connect(options).await?
         };
-        // A connection that replaces another must not make a new database where the file was removed.
+        // A replacement connection must not create a new database if the file was removed.
         for pool in [write.get_sqlite_connection_pool(), read.get_sqlite_connection_pool()] {
             pool.set_connect_options((*pool.connect_options()).clone().create_if_missing(false));
         }
         let (write, read) = (Connections::sqlite(write), Connections::sqlite(read));
-        let (desk, starved) = (write.clone(), Arc::default());
-        Ok(Self { write, desk, read, starved, health, signals, hosts: None, lock: None })
+        let (desk, acquire_failures) = (write.clone(), Arc::default());
+        Ok(Self { write, desk, read, acquire_failures, health, signals, hosts: None, lock: None })
     }
 
     async fn open_postgres(hosts: &Arc<Hosts>, connections: u32) -> Result<Self, DbErr> {
@@ -154,7 +154,7 @@ impl Store {
         let desk = connect(true).await?;
         let health = Arc::new(Health::new());
         let signals = Signals::new(health.clone());
-        let (starved, hosts) = (Arc::default(), Some(hosts.clone()));
-        Ok(Self { write, desk, read, starved, health, signals, hosts, lock: None })
+        let (acquire_failures, hosts) = (Arc::default(), Some(hosts.clone()));
+        Ok(Self { write, desk, read, acquire_failures, health, signals, hosts, lock: None })
     }
 }

@@ -1,10 +1,10 @@
-//! The times when the database is away: two log lines for each, however many statements fail.
+//! Outages of the database: two log lines per outage, however many statements fail.
 //!
 //! An outage begins with the first error that says that the database is away, and is logged then. Further errors are
-//! counted. It ends with a commit after which there was no such error for [`QUIET`]: after a restart the connections that
-//! were open before fail one by one while new ones work already.
+//! counted. It ends with a commit that no such error follows for [`QUIET`]. The delay is needed because after a restart
+//! the old connections fail one by one while new ones already work.
 //!
-//! An error knows no store, so the count is the process's.
+//! An error does not know its store, so the state is global to the process.
 
 use std::{
     fmt::{self, Display},
@@ -17,20 +17,20 @@ use std::{
 
 use tokio::time::Instant;
 
-/// For so long there must have been no error before an outage is over.
+/// Time without errors after which an outage may end.
 const QUIET: Duration = Duration::from_secs(2);
 
 static OUTAGE: Outage = Outage::new();
 
-/// The outage of now, if there is one.
+/// The current outage, if any.
 struct Outage {
-    /// Whether there is one, for those who only have good news.
+    /// Whether there is an outage. A cheap check for successful commits.
     is_on: AtomicBool,
-    current: Mutex<Option<Current>>,
+    current: Mutex<Option<CurrentOutage>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Current {
+struct CurrentOutage {
     since: Instant,
     failures: u64,
     last_failure: Instant,
@@ -38,9 +38,9 @@ struct Current {
     committed: Option<Instant>,
 }
 
-/// An outage that is over.
+/// An outage that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ended {
+struct EndedOutage {
     lasted: Duration,
     failures: u64,
 }
@@ -61,36 +61,36 @@ impl Outage {
                 false
             }
             none => {
-                *none = Some(Current { since: now, failures: 1, last_failure: now, committed: None });
+                *none = Some(CurrentOutage { since: now, failures: 1, last_failure: now, committed: None });
                 self.is_on.store(true, Relaxed);
                 true
             }
         }
     }
 
-    /// Notes a commit.
+    /// Records a commit.
     fn commit(&self, now: Instant) {
         if let Some(current) = &mut *self.lock() {
             current.committed.get_or_insert(now);
         }
     }
 
-    /// Ends the outage if there was a commit and no failure for long enough.
-    fn settle(&self, now: Instant) -> Option<Ended> {
+    /// Ends the outage if there was a commit and then no failure for [`QUIET`].
+    fn settle(&self, now: Instant) -> Option<EndedOutage> {
         let mut current = self.lock();
-        let Current { since, failures, last_failure, committed } = (*current)?;
+        let CurrentOutage { since, failures, last_failure, committed } = (*current)?;
         let committed = committed.filter(|_| now.duration_since(last_failure) >= QUIET)?;
         *current = None;
         self.is_on.store(false, Relaxed);
-        Some(Ended { lasted: committed.duration_since(since), failures })
+        Some(EndedOutage { lasted: committed.duration_since(since), failures })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Current>> {
+    fn lock(&self) -> MutexGuard<'_, Option<CurrentOutage>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts an error that says that the database is away, and logs the first one of an outage.
+/// Counts an error that says that the database is away. Logs the first one of an outage.
 pub(super) fn note_failure(error: &dyn Display) {
     if OUTAGE.fail(Instant::now()) {
         tracing::error!(parent: None, error = %OneLine(error), "the database is away");
@@ -99,7 +99,7 @@ pub(super) fn note_failure(error: &dyn Display) {
     }
 }
 
-/// Notes that something was committed.
+/// Records a commit.
 pub(super) fn note_commit() {
     if OUTAGE.is_on.load(Relaxed) {
         OUTAGE.commit(Instant::now());
@@ -107,14 +107,14 @@ pub(super) fn note_commit() {
     }
 }
 
-/// Returns whether the database is away, or was a moment ago.
+/// Returns whether an outage is going on.
 pub(crate) fn is_on() -> bool {
     OUTAGE.is_on.load(Relaxed)
 }
 
-/// Logs the end of an outage that is over.
+/// Ends and logs an outage that is over.
 pub(super) fn settle() {
-    if let Some(Ended { lasted, failures }) = OUTAGE.settle(Instant::now()) {
+    if let Some(EndedOutage { lasted, failures }) = OUTAGE.settle(Instant::now()) {
         tracing::warn!(parent: None, seconds = lasted.as_secs_f64(), failures, "the database is back");
     }
 }
@@ -145,9 +145,9 @@ mod tests {
         }
         assert_eq!(outage.settle(after(start, 60_000)), None, "nothing was committed");
         outage.commit(after(start, 60_000));
-        let ended = Ended { lasted: Duration::from_mins(1), failures: 100 };
+        let ended = EndedOutage { lasted: Duration::from_mins(1), failures: 100 };
         assert_eq!(outage.settle(after(start, 60_000)), Some(ended));
-        assert_eq!(outage.settle(after(start, 60_001)), None, "told once");
+        assert_eq!(outage.settle(after(start, 60_001)), None, "reported once");
         assert!(outage.fail(after(start, 60_002)), "another outage");
     }
 
@@ -160,12 +160,12 @@ mod tests {
         outage.fail(after(start, 1_999));
         assert_eq!(outage.settle(after(start, 4_500)), None, "nothing was committed since");
         outage.commit(after(start, 4_500));
-        let ended = Ended { lasted: Duration::from_millis(4_500), failures: 2 };
+        let ended = EndedOutage { lasted: Duration::from_millis(4_500), failures: 2 };
         assert_eq!(outage.settle(after(start, 4_600)), Some(ended));
     }
 
     #[test]
-    fn commits_alone_are_no_outage() {
+    fn commits_alone_cause_no_outage() {
         let (outage, start) = (Outage::new(), Instant::now());
         outage.commit(start);
         assert_eq!(outage.settle(after(start, 5_000)), None);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_many_lines_is_logged_in_one() {
+    fn error_with_several_lines_is_logged_in_one() {
         assert_eq!(OneLine(&"a\nb\r\nc").to_string(), "a b  c");
     }
 }

@@ -1,4 +1,4 @@
-//! Figures of the connection pools, and how durable a commit is.
+//! Metrics of the connection pools, and how durable a commit is.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -6,40 +6,40 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{Connections, Store};
 
-/// A connection pool at one moment.
+/// The state of a connection pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolFigures {
+pub struct PoolMetrics {
     /// `write`, `read` or `desk`.
     pub name: &'static str,
     /// Open connections.
     pub size: u32,
-    /// Open connections that nobody uses.
+    /// Open connections that are not in use.
     pub idle: u32,
 }
 
 impl Store {
-    /// Returns the figures of each pool. SQLite's desks use the writer.
-    pub fn pools(&self) -> Vec<PoolFigures> {
-        let mut pools = vec![figures("write", &self.write), figures("read", &self.read)];
+    /// Returns the metrics of each pool. SQLite's desks use the writer.
+    pub fn pools(&self) -> Vec<PoolMetrics> {
+        let mut pools = vec![metrics("write", &self.write), metrics("read", &self.read)];
         if self.backend() == DbBackend::Postgres {
-            pools.push(figures("desk", &self.desk));
+            pools.push(metrics("desk", &self.desk));
         }
         pools
     }
 
     /// Returns how often a transaction or probe got no connection in time.
-    pub fn starved(&self) -> u64 {
-        self.starved.load(Relaxed)
+    pub fn acquire_failures(&self) -> u64 {
+        self.acquire_failures.load(Relaxed)
     }
 
-    /// Counts an error that says that no connection was to be had.
-    pub(super) fn note_starved(&self, error: &DbErr) {
+    /// Counts an error that says that no connection was available.
+    pub(super) fn note_acquire_failure(&self, error: &DbErr) {
         if matches!(error, DbErr::ConnectionAcquire(_)) {
-            self.starved.fetch_add(1, Relaxed);
+            self.acquire_failures.fetch_add(1, Relaxed);
         }
     }
 
-    /// Returns why an acknowledged commit may be lost; `None` if it may not.
+    /// Returns the reason why an acknowledged commit may be lost; `None` if commits are durable.
     pub async fn not_durable(&self) -> Result<Option<String>, DbErr> {
         if self.backend() == DbBackend::Sqlite {
             let row = query(&self.write, "PRAGMA synchronous").await?;
@@ -62,10 +62,10 @@ async fn query(db: &Connections, sql: &str) -> Result<Option<sea_orm::QueryResul
     db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await
 }
 
-fn figures(name: &'static str, pool: &Connections) -> PoolFigures {
+fn metrics(name: &'static str, pool: &Connections) -> PoolMetrics {
     let (size, idle) = match pool.as_postgres() {
         Some((pool, _)) => (pool.size(), pool.num_idle()),
         None => (pool.as_sqlite().size(), pool.as_sqlite().num_idle()),
     };
-    PoolFigures { name, size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
+    PoolMetrics { name, size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
 }

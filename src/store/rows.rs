@@ -1,7 +1,7 @@
-//! Many rows in one statement whose text is always the same, so that the database plans it once.
+//! Many rows in one statement whose text is constant, so that the database plans it once.
 //!
-//! PostgreSQL gets one array per column and `unnest`s them; SQLite gets one JSON text and takes it apart with
-//! `json_each`. The statement around the rows is the same for both.
+//! PostgreSQL gets one array per column and applies `unnest`. SQLite gets one JSON text and applies `json_each`. The
+//! statement around the rows is the same for both.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Tx;
 
-/// Rows for a set-based statement, column by column. All columns have the same length.
+/// Rows for a set-based statement, stored by column. All columns have the same length.
 #[derive(Debug, Default)]
 pub struct Rows {
     columns: Vec<(&'static str, Cells)>,
@@ -22,59 +22,59 @@ enum Cells {
     Text(Vec<String>),
     Bytes(Vec<Vec<u8>>),
     Uuid(Vec<Uuid>),
-    /// The nil UUID stands for none, since arrays of the driver have no gaps; no row of ours has that id.
+    /// The nil UUID stands for null, because the driver's arrays cannot contain nulls. No row has that id.
     OptionalUuid(Vec<Uuid>),
     Time(Vec<DateTime<Utc>>),
-    /// The first instant of 1970 stands for none.
+    /// The Unix epoch stands for null.
     OptionalTime(Vec<DateTime<Utc>>),
 }
 
 impl Rows {
-    /// A column of 32-bit integers. The database's integers are signed; what does not fit is written as the largest.
+    /// Adds a column of 32-bit integers. The database's integers are signed; larger values are stored as the maximum.
     #[must_use]
     pub fn int(self, name: &'static str, cells: impl IntoIterator<Item = u32>) -> Self {
         let cells = cells.into_iter().map(|cell| i32::try_from(cell).unwrap_or(i32::MAX));
         self.with(name, Cells::Int(cells.collect()))
     }
 
-    /// A column of 64-bit integers.
+    /// Adds a column of 64-bit integers.
     #[must_use]
     pub fn long(self, name: &'static str, cells: impl IntoIterator<Item = i64>) -> Self {
         self.with(name, Cells::Long(cells.into_iter().collect()))
     }
 
-    /// A column of text.
+    /// Adds a column of text.
     #[must_use]
     pub fn text(self, name: &'static str, cells: impl IntoIterator<Item = String>) -> Self {
         self.with(name, Cells::Text(cells.into_iter().collect()))
     }
 
-    /// A column of bytes.
+    /// Adds a column of bytes.
     #[must_use]
     pub fn bytes(self, name: &'static str, cells: impl IntoIterator<Item = Vec<u8>>) -> Self {
         self.with(name, Cells::Bytes(cells.into_iter().collect()))
     }
 
-    /// A column of UUIDs.
+    /// Adds a column of UUIDs.
     #[must_use]
     pub fn uuid(self, name: &'static str, cells: impl IntoIterator<Item = Uuid>) -> Self {
         self.with(name, Cells::Uuid(cells.into_iter().collect()))
     }
 
-    /// A column of UUIDs that may be absent.
+    /// Adds a column of optional UUIDs.
     #[must_use]
     pub fn optional_uuid(self, name: &'static str, cells: impl IntoIterator<Item = Option<Uuid>>) -> Self {
         let cells = cells.into_iter().map(Option::unwrap_or_default);
         self.with(name, Cells::OptionalUuid(cells.collect()))
     }
 
-    /// A column of times.
+    /// Adds a column of times.
     #[must_use]
     pub fn time(self, name: &'static str, cells: impl IntoIterator<Item = DateTime<Utc>>) -> Self {
         self.with(name, Cells::Time(cells.into_iter().collect()))
     }
 
-    /// A column of times that may be absent.
+    /// Adds a column of optional times.
     #[must_use]
     pub fn optional_time(
         self,
@@ -91,18 +91,18 @@ impl Rows {
         self
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.columns.first().map_or(0, |(_, cells)| cells.len())
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Runs the statement, in which `{rows}` stands for a table of these rows and `$1`, `$2` … for `values`; says how
-    /// many rows of the database it touched. Without rows nothing is asked of the database.
+    /// Runs the statement. In it, `{rows}` is a table of these rows, and `$1`, `$2` … are `values`. Returns the number
+    /// of affected rows. Without rows, sends nothing to the database.
     pub async fn execute(self, tx: &Tx, sql: &str, values: Vec<Value>) -> Result<u64, DbErr> {
         if self.is_empty() {
             return Ok(0);
@@ -110,7 +110,7 @@ impl Rows {
         Ok(tx.execute_raw(self.statement(tx.get_database_backend(), sql, values)).await?.rows_affected())
     }
 
-    /// The statement, for those who want its rows back.
+    /// Returns the statement, for callers that read its result rows.
     pub fn statement(self, backend: DbBackend, sql: &str, mut values: Vec<Value>) -> Statement {
         let table = if backend == DbBackend::Postgres {
             self.unnested(values.len(), "")
@@ -125,12 +125,13 @@ impl Rows {
         Statement::from_sql_and_values(backend, sql.replace("{rows}", &table), values)
     }
 
-    /// The rows' columns as PostgreSQL's arrays.
+    /// Returns the columns as PostgreSQL arrays.
     pub(super) fn into_arrays(self) -> impl Iterator<Item = Value> {
         self.columns.into_iter().map(|(_, cells)| cells.into_array())
     }
 
-    /// The rows as a table of PostgreSQL's arrays, which follow after `before` other values, under a condition.
+    /// Returns the rows as a table of PostgreSQL arrays, with a condition. The arrays' parameters follow `before` other
+    /// values.
     pub(super) fn unnested(&self, before: usize, condition: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         let select = self.columns.iter().map(|(name, cells)| match cells {
@@ -160,7 +161,7 @@ impl Rows {
         )
     }
 
-    /// Each column as it is taken out of a JSON row.
+    /// Returns the expressions that extract the columns from a JSON row.
     fn extractions(&self) -> String {
         join(self.columns.iter().enumerate().map(|(index, (name, cells))| match cells {
             Cells::Bytes(_) | Cells::Uuid(_) | Cells::OptionalUuid(_) => {
@@ -212,7 +213,7 @@ impl Cells {
         }
     }
 
-    /// A cell as SQLite takes it out again: bytes as hexadecimal digits, times as the driver writes them.
+    /// Returns a cell as JSON for SQLite: bytes as hexadecimal digits, times in the driver's format.
     fn json(&self, index: usize) -> serde_json::Value {
         match self {
             Self::Int(cells) => cells[index].into(),

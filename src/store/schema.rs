@@ -1,8 +1,8 @@
-//! The database's schema: bringing it up to date, taking it back, and whether this version can work with it.
+//! The database schema: migrating it up and down, and checking its compatibility with this version.
 //!
-//! A schema may be newer than the program. It is compatible unless one of its steps says otherwise: a step that takes
-//! something away leaves a row in `schema_requirement`, which names the step that a program must know. So a rolling upgrade
-//! first adds what is new (*expand*), and takes away what is old only when no program needs it any more (*contract*).
+//! A schema may be newer than the program. It is compatible unless one of its steps says otherwise: a step that removes
+//! something adds a row to `schema_requirement`, which names the step that a program must know. So a rolling upgrade
+//! first adds what is new (*expand*), and removes what is old only when no program needs it any more (*contract*).
 
 use migration::{Migrator, MigratorTrait, SchemaManager};
 use sea_orm::{
@@ -11,23 +11,23 @@ use sea_orm::{
 
 use super::Store;
 
-/// What one server's steps wait for while another applies them.
+/// The lock that serialises migrations of several instances.
 const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock(7391650422)";
 
-/// How the database's schema and this version relate.
+/// The relation of the database's schema to this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaStatus {
-    /// The steps in the database, oldest first.
+    /// The applied steps, oldest first.
     pub applied: Vec<String>,
-    /// Steps that this version has and the database has not, oldest first.
+    /// Steps that this version has and the database lacks, oldest first.
     pub pending: Vec<String>,
-    /// Steps that the database has and this version has not.
+    /// Steps that the database has and this version does not know.
     pub newer: Vec<String>,
-    /// What those say that a program must know, and this version does not: the step that says so, and the step.
+    /// Unmet requirements: the step that requires, and the required step that this version does not know.
     pub required: Vec<(String, String)>,
 }
 
-/// Why this version does not work with the database's schema.
+/// Reasons why this version cannot work with the schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// Steps are missing.
@@ -40,18 +40,18 @@ pub enum SchemaError {
     /// The schema is too new.
     #[error(
         "the database's schema is too new for this version: {step} needs a version that knows {needs}; \
-         run that version, or let it go back with `tessera migrate down`"
+         run that version, or run `tessera migrate down` with it"
     )]
     TooNew {
-        /// The step that says so.
+        /// The step that has the requirement.
         step: String,
         /// The step that a program must know.
         needs: String,
     },
-    /// This version and the one that made the schema have no common line.
+    /// The schema was created by a different line of versions.
     #[error(
         "the database's schema has steps that this version does not know ({}), and lacks steps of it ({}): \
-         these are different products of Tessera", newer.join(", "), pending.join(", ")
+         this database belongs to a different version line", newer.join(", "), pending.join(", ")
     )]
     Diverged {
         /// Unknown steps.
@@ -59,11 +59,11 @@ pub enum SchemaError {
         /// Missing steps.
         pending: Vec<String>,
     },
-    /// Only the version that made a step can take it back.
-    #[error("this version does not know {0}: let the version go back that made it")]
+    /// Only the version that added a step can revert it.
+    #[error("this version does not know {0}: revert it with the version that added it")]
     Unknown(String),
     /// The database failed.
-    #[error("the database's schema cannot be worked with: {0}")]
+    #[error("the database's schema cannot be read or changed: {0}")]
     Database(#[from] DbErr),
 }
 
@@ -72,7 +72,7 @@ fn steps(count: usize) -> String {
 }
 
 impl SchemaStatus {
-    /// Compares what this version knows with what the database has.
+    /// Compares the steps of this version with those of the database.
     fn of(known: &[String], applied: Vec<String>, requirements: Vec<(String, String)>) -> Self {
         let pending = known.iter().filter(|step| !applied.contains(step)).cloned().collect();
         let newer: Vec<_> = applied.iter().filter(|step| !known.contains(step)).cloned().collect();
@@ -80,7 +80,7 @@ impl SchemaStatus {
         Self { applied, pending, newer, required }
     }
 
-    /// Refuses a schema that is too new for this version, or of another line.
+    /// Rejects a schema that is too new for this version, or of another version line.
     fn must_be_compatible(&self) -> Result<(), SchemaError> {
         if let Some((step, needs)) = self.required.first() {
             return Err(SchemaError::TooNew { step: step.clone(), needs: needs.clone() });
@@ -93,11 +93,11 @@ impl SchemaStatus {
 }
 
 impl Store {
-    /// Brings the schema up to date. Safe to call from several instances at once: the others wait for the first. A newer
-    /// schema that this version can work with stays as it is.
+    /// Applies the missing steps. Several instances may call it at once: the others wait for the first. A newer
+    /// compatible schema stays unchanged.
     pub async fn migrate(&self) -> Result<(), SchemaError> {
         if self.backend() == DbBackend::Sqlite {
-            // Steps begin and end transactions of their own there. The lock of the file keeps other servers out.
+            // On SQLite, steps use transactions of their own. The file lock keeps other servers out.
             if needs_up(&self.schema().await?)? {
                 Migrator::up(self.write.unbounded(), None).await?;
             }
@@ -108,14 +108,14 @@ impl Store {
         }
         let tx = self.begin_unbounded().await?;
         tx.execute_unprepared(ADVISORY_LOCK).await?;
-        // Another instance may have been first, of a newer version even.
+        // Race: another instance, perhaps of a newer version, may have been first.
         if needs_up(&read(&SchemaManager::new(&tx)).await?)? {
             Migrator::up(&tx, None).await?;
         }
         Ok(tx.commit().await?)
     }
 
-    /// Takes the last `steps` steps back, with the data that only they have room for. Returns their names, last first.
+    /// Reverts the last `steps` steps and deletes the data that only they can store. Returns their names, last first.
     pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, SchemaError> {
         if self.backend() == DbBackend::Sqlite {
             let steps = last(&self.schema().await?, steps)?;
@@ -130,19 +130,19 @@ impl Store {
         Ok(steps)
     }
 
-    /// Begins a transaction on PostgreSQL whose statements may take as long as they need.
+    /// Begins a PostgreSQL transaction without statement deadlines.
     async fn begin_unbounded(&self) -> Result<DatabaseTransaction, DbErr> {
         let tx = self.write.unbounded().begin_with_options(TransactionOptions::default()).await?;
         tx.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
         Ok(tx)
     }
 
-    /// Compares the schema with this version. Changes nothing, and needs no rights but to read.
+    /// Compares the schema with this version. Needs read access only.
     pub async fn schema(&self) -> Result<SchemaStatus, DbErr> {
         read(&SchemaManager::new(self.write.unbounded())).await
     }
 
-    /// Refuses a schema that lacks steps of this version, or is too new for it.
+    /// Rejects a schema that lacks steps of this version, or is too new for it.
     pub async fn check_schema(&self) -> Result<(), SchemaError> {
         let status = self.schema().await?;
         status.must_be_compatible()?;
@@ -150,7 +150,7 @@ impl Store {
     }
 }
 
-/// Whether there is anything to apply; an error if this version must leave the schema alone.
+/// Returns whether steps are pending. Fails if this version must not change the schema.
 fn needs_up(status: &SchemaStatus) -> Result<bool, SchemaError> {
     status.must_be_compatible()?;
     if let Some(step) = status.newer.last() {
@@ -159,7 +159,7 @@ fn needs_up(status: &SchemaStatus) -> Result<bool, SchemaError> {
     Ok(!status.pending.is_empty())
 }
 
-/// The last steps, last first, if this version can take them back.
+/// Returns the last steps, last first. Fails if this version cannot revert them.
 fn last(status: &SchemaStatus, steps: u32) -> Result<Vec<String>, SchemaError> {
     if let Some(step) = status.newer.last() {
         return Err(SchemaError::Unknown(step.clone()));
@@ -169,7 +169,7 @@ fn last(status: &SchemaStatus, steps: u32) -> Result<Vec<String>, SchemaError> {
     Ok(known.into_iter().rev().filter(|step| status.applied.contains(step)).take(steps).collect())
 }
 
-/// The steps of this version, in order.
+/// Returns the steps of this version, in order.
 fn known() -> Vec<String> {
     Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
 }
@@ -206,18 +206,18 @@ mod tests {
         SchemaStatus::of(&names(known), names(applied), requirements.collect())
     }
 
-    /// What the program knows, what is applied, what is required; and what comes of it.
+    /// Known steps, applied steps and requirements.
     type Case = (&'static [&'static str], &'static [&'static str], &'static [(&'static str, &'static str)]);
 
     #[test]
-    fn a_newer_schema_is_compatible_unless_it_says_otherwise() {
+    fn newer_schema_is_compatible_unless_it_says_otherwise() {
         let fits: &[(Case, bool)] = &[
             ((&["1", "2"], &[], &[]), true),
             ((&["1", "2"], &["1"], &[]), true),
             ((&["1", "2"], &["1", "2"], &[]), false),
             // Expanded: 3 only adds.
             ((&["1", "2"], &["1", "2", "3"], &[]), false),
-            // Contracted: 4 took away what programs use that do not know 2.
+            // Contracted: 4 removed what programs need that do not know 2.
             ((&["1", "2"], &["1", "2", "3", "4"], &[("4", "2")]), false),
             ((&["1", "2", "3", "4"], &["1", "2", "3"], &[("3", "3")]), true),
         ];
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_steps_are_taken_back_by_a_version_that_knows_them() {
+    fn last_steps_are_reverted_by_a_version_that_knows_them() {
         let all = known();
         let mut status = SchemaStatus::of(&all, all.clone(), Vec::new());
         let newest = all.last().expect("steps").clone();

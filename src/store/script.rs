@@ -1,13 +1,13 @@
-//! Set-based writes that belong together: one statement on PostgreSQL, so that they cost one round trip, and one after
-//! the other on SQLite, which is in this process.
+//! Set-based writes that belong together. On PostgreSQL they are one statement and one round trip. On SQLite, which
+//! runs in this process, they run one after the other.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 use super::{Rows, Tx};
 
-/// Writes to be done together, all of different tables, since PostgreSQL does them in no particular order. In each
-/// `{rows}` stands for its rows, and `$1`, `$2` … for values that all of them share.
+/// Writes to different tables that run together. PostgreSQL runs them in no particular order. In each, `{rows}` is a
+/// table of its rows, and `$1`, `$2` … are values shared by all.
 #[derive(Debug)]
 pub(crate) struct Script {
     shared: Vec<Value>,
@@ -21,32 +21,32 @@ struct Part {
     rows: Rows,
 }
 
-/// A condition upon which everything else is written: an `UPDATE` of one row that finds it as it should be, or not.
+/// A condition for all other writes: an `UPDATE` of one row that matches only if the row is in the expected state.
 #[derive(Debug)]
 pub(crate) struct Guard {
     /// The statement.
     pub(crate) sql: String,
-    /// Its own values, which are numbered after the script's shared ones.
+    /// Its own values, numbered after the script's shared ones.
     pub(crate) values: Vec<Value>,
 }
 
-/// What became of a script behind a guard.
+/// The result of a script behind a guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Guarded {
-    /// Whether the guard's row was written, and with it everything else; otherwise nothing was.
-    pub(crate) held: bool,
-    /// The database's time when it got the statement.
-    pub(crate) asked_at: DateTime<Utc>,
+pub(crate) struct GuardedWrite {
+    /// Whether the guard matched and everything was written. Otherwise nothing was.
+    pub(crate) applied: bool,
+    /// The database's time when it received the statement.
+    pub(crate) statement_time: DateTime<Utc>,
 }
 
 impl Script {
-    /// A script that writes nothing yet. Every shared value must be used by some part that has rows, or by the guard:
-    /// PostgreSQL wants to know what it is for.
+    /// Creates an empty script. Every shared value must be used by a part with rows or by the guard, because PostgreSQL
+    /// must infer its type.
     pub(crate) fn new(shared: Vec<Value>) -> Self {
         Self { shared, parts: Vec::new() }
     }
 
-    /// Adds a write of the rows to the table; without rows there is nothing to write.
+    /// Adds a write of the rows to the table. Without rows, adds nothing.
     #[must_use]
     pub(crate) fn with(mut self, table: &'static str, sql: &'static str, rows: Rows) -> Self {
         if !rows.is_empty() {
@@ -55,7 +55,7 @@ impl Script {
         self
     }
 
-    /// Writes everything.
+    /// Runs all writes.
     pub(crate) async fn run_in_tx(self, tx: &Tx) -> Result<(), DbErr> {
         if tx.get_database_backend() == DbBackend::Sqlite {
             for Part { sql, rows, .. } in self.parts {
@@ -68,27 +68,30 @@ impl Script {
         tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await.map(|_| ())
     }
 
-    /// PostgreSQL only: writes everything or, if the guard does not hold, nothing, in one statement, which is a
+    /// PostgreSQL only: writes everything, or nothing if the guard does not match, in one statement. The statement is a
     /// transaction of its own unless the connection is in one.
     pub(crate) async fn run_behind(
         mut self,
         guard: Guard,
         connection: &impl ConnectionTrait,
-    ) -> Result<Guarded, DbErr> {
+    ) -> Result<GuardedWrite, DbErr> {
         self.shared.extend(guard.values);
         // Reading the guard's result makes it run first.
         let (with, values) = self.together(" WHERE EXISTS (SELECT FROM guard)");
         let sql = format!(
             "WITH guard AS ({} RETURNING true), {with} \
-             SELECT EXISTS (SELECT FROM guard) AS held, statement_timestamp() AS asked_at",
+             SELECT EXISTS (SELECT FROM guard) AS applied, statement_timestamp() AS statement_time",
             guard.sql
         );
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
         let row = connection.query_one_raw(statement).await?.ok_or(DbErr::RecordNotInserted)?;
-        Ok(Guarded { held: row.try_get("", "held")?, asked_at: row.try_get("", "asked_at")? })
+        Ok(GuardedWrite {
+            applied: row.try_get("", "applied")?,
+            statement_time: row.try_get("", "statement_time")?,
+        })
     }
 
-    /// The parts as a `WITH` list, and all values.
+    /// Returns the parts as a `WITH` list, and all values.
     fn together(self, condition: &str) -> (String, Vec<Value>) {
         let mut values = self.shared;
         let mut with = Vec::with_capacity(self.parts.len());

@@ -1,6 +1,6 @@
-//! What an error of the database means: one table for all classes of PostgreSQL's codes, and for the driver's own errors.
+//! The meaning of database errors: one table for all classes of PostgreSQL's codes, and the driver's own errors.
 //!
-//! The codes are those of PostgreSQL's manual, appendix A. SQLite has a table of its own (`store/sqlite/errors.rs`).
+//! The codes are listed in PostgreSQL's manual, appendix A. SQLite has its own table (`store/sqlite/errors.rs`).
 
 use std::borrow::Cow;
 
@@ -12,18 +12,18 @@ use crate::call::PastDeadline;
 /// What an error means for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Another transaction was in the way. Nothing was written, and the same may be tried again at once.
+    /// A conflict with another transaction. Nothing was written, and the same may be tried again at once.
     Busy,
-    /// The database is starting, stopping, full, too slow or out of reach, or takes no writes. It passes by itself or by
-    /// its operator's doing.
+    /// The database is starting, stopping, full, too slow or out of reach, or refuses writes. It passes by itself or by
+    /// its operator's action.
     Away,
     /// A constraint is violated.
     Constraint,
-    /// A text holds U+0000, which PostgreSQL does not store. Only a caller can have brought it.
+    /// A text contains U+0000, which PostgreSQL cannot store. The text comes from the caller.
     Text,
-    /// The call was given up at its deadline, and the statement was not sent.
+    /// The call was abandoned at its deadline, and the statement was not sent.
     TooLate,
-    /// A bug of ours, or a wrong setting.
+    /// A bug in Tessera, or a wrong setting.
     Bug,
 }
 
@@ -50,7 +50,7 @@ const CLASSES: &[(&str, Meaning, &str)] = &[
     ("25", Meaning::Bug, "invalid transaction state"),
     ("26", Meaning::Bug, "invalid SQL statement name"),
     ("27", Meaning::Bug, "triggered data change violation"),
-    // A running server reconnects with settings that were good before: its operator is changing something.
+    // The settings worked at the start, so the operator is changing something.
     ("28", Meaning::Away, "invalid authorization specification"),
     ("2B", Meaning::Bug, "dependent privilege descriptors still exist"),
     ("2D", Meaning::Bug, "invalid transaction termination"),
@@ -59,7 +59,7 @@ const CLASSES: &[(&str, Meaning, &str)] = &[
     ("38", Meaning::Bug, "external routine exception"),
     ("39", Meaning::Bug, "external routine invocation exception"),
     ("3B", Meaning::Bug, "savepoint exception"),
-    // Likewise: the database is being restored, perhaps.
+    // The same: the database may be being restored.
     ("3D", Meaning::Away, "invalid catalog name"),
     ("3F", Meaning::Bug, "invalid schema name"),
     ("40", Meaning::Busy, "transaction rollback"),
@@ -77,12 +77,12 @@ const CLASSES: &[(&str, Meaning, &str)] = &[
     ("XX", Meaning::Bug, "internal error of PostgreSQL, or corrupted data"),
 ];
 
-/// The codes that mean something else than their class.
+/// Codes whose meaning differs from their class.
 const CODES: &[(&str, Meaning, &str)] = &[
     ("22021", Meaning::Text, "character not in repertoire: U+0000"),
     // During a failover.
     ("25006", Meaning::Away, "read-only SQL transaction"),
-    // This process was stopped in the middle of a transaction, and the server ended the session.
+    // The process was suspended during a transaction, and the server ended the session.
     ("25P03", Meaning::Away, "idle-in-transaction session timeout"),
     ("25P04", Meaning::Away, "transaction timeout"),
     ("40002", Meaning::Constraint, "transaction integrity constraint violation"),
@@ -90,13 +90,13 @@ const CODES: &[(&str, Meaning, &str)] = &[
     ("55P03", Meaning::Busy, "lock not available"),
 ];
 
-/// The codes, or beginnings of codes, after which a commit that was under way may have happened.
+/// Codes, or prefixes of codes, after which a running commit may have happened.
 ///
-/// A server that is told to stop ends a session also between its commit and its answer. With any other code it says that
-/// it rolled back: the cancelled wait for a synchronous standby is a warning, after which the commit is reported done.
+/// A server that is shutting down may end a session between its commit and its answer. With any other code it reports a
+/// rollback. A cancelled wait for a synchronous standby is a warning, after which the commit is reported as done.
 const UNKNOWN: &[&str] = &["08", "40003", "57P01", "57P02", "57P04", "57P05", "58"];
 
-/// Returns what a code means. One that PostgreSQL's manual does not know is a bug.
+/// Returns the meaning of a code. A code that PostgreSQL's manual does not list is a bug.
 fn meaning_of_code(code: &str) -> Meaning {
     let listed = |table: &[(&str, Meaning, &str)], key: &str| {
         table.iter().find(|(listed, ..)| *listed == key).map(|(_, meaning, _)| *meaning)
@@ -105,7 +105,7 @@ fn meaning_of_code(code: &str) -> Meaning {
     listed(CODES, code).or_else(|| listed(CLASSES, class)).unwrap_or(Meaning::Bug)
 }
 
-/// Returns what an error of either database means.
+/// Returns the meaning of an error of either database.
 pub(super) fn meaning(error: &DbErr) -> Meaning {
     if let Some(meaning) = sqlite::meaning_of(error) {
         return match meaning {
@@ -121,7 +121,7 @@ pub(super) fn meaning(error: &DbErr) -> Meaning {
     }
 }
 
-/// Returns what the driver's error means, if it is not of SQLite itself.
+/// Returns the meaning of a driver error that does not come from SQLite itself.
 fn meaning_of_driver(error: &sqlx::Error) -> Meaning {
     use sqlx::Error::{
         AnyDriverError, BeginFailed, Database, Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed,
@@ -132,7 +132,7 @@ fn meaning_of_driver(error: &sqlx::Error) -> Meaning {
     if matches!(error, AnyDriverError(source) if source.is::<PastDeadline>()) {
         return Meaning::TooLate;
     }
-    // A message that ends in the middle, or does not belong to the statement: the connection broke off.
+    // A truncated or unexpected message: the connection broke off.
     let is_away = matches!(
         error,
         Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed | BeginFailed
@@ -140,7 +140,7 @@ fn meaning_of_driver(error: &sqlx::Error) -> Meaning {
     if is_away { Meaning::Away } else { Meaning::Bug }
 }
 
-/// Returns whether a commit that failed with this error may have happened all the same.
+/// Returns whether a commit that failed with this error may still have happened.
 pub(super) fn may_have_committed(error: &DbErr) -> bool {
     if matches!(error, DbErr::ConnectionAcquire(_)) {
         return false;
@@ -183,11 +183,11 @@ mod tests {
 
     use super::*;
 
-    /// All classes of appendix A, of versions 9.6 to 18: `72` went with version 17, `10` came with 18.
+    /// All classes of appendix A in versions 9.6 to 18: `72` was removed in version 17, `10` was added in 18.
     const APPENDIX_A: &str = "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B \
         3D 3F 40 42 44 53 54 55 57 58 72 F0 HV P0 XX";
 
-    /// What a server reports, without the server.
+    /// An error report without a server.
     #[derive(Debug)]
     struct Reported(&'static str);
 

@@ -1,11 +1,11 @@
-//! A transaction in progress, on either database.
+//! A running transaction on either database.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
 use super::{outage, postgres::PostgresTx, sqlite::SqliteTx, sqlstate};
 use crate::call::{self, Call};
 
-/// A transaction in progress, or a part of one that can be rolled back by itself. Dropping it rolls it back.
+/// A running transaction, or a savepoint in one. Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Tx(Kind);
 
@@ -24,7 +24,7 @@ impl Tx {
         Self(Kind::Sqlite(tx))
     }
 
-    /// Commits, unless the current call was given up. If this fails, the transaction may have been committed all the same.
+    /// Commits, unless the current call was abandoned. If this fails, the commit may still have happened.
     pub async fn commit(self) -> Result<(), DbErr> {
         let call = Call::current();
         call.as_ref().map_or(Ok(()), Call::begin_commit)?;
@@ -40,7 +40,7 @@ impl Tx {
         committed
     }
 
-    /// Commits what is a part of a transaction, or the transaction whatever became of the call.
+    /// Releases a savepoint, or commits the transaction regardless of the current call.
     pub(crate) async fn release(self) -> Result<(), DbErr> {
         match self.0 {
             Kind::Postgres(tx) => tx.commit().await,
@@ -56,7 +56,7 @@ impl Tx {
         }
     }
 
-    /// Begins a part of the transaction that can be rolled back by itself.
+    /// Begins a savepoint, which can be rolled back by itself.
     pub(super) async fn savepoint(&self) -> Result<Self, DbErr> {
         match &self.0 {
             Kind::Postgres(tx) => tx.savepoint().await.map(Self::postgres),

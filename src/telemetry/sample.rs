@@ -44,7 +44,7 @@ type Real = Gauge<f64, AtomicU64>;
 #[derive(Debug, Default)]
 pub(super) struct Sampled {
     pools: Family<Pool, Gauge>,
-    starved: Counter,
+    acquire_failures: Counter,
     desks: Gauge,
     desk_queue: Gauge,
     payments: Family<State, Gauge>,
@@ -64,7 +64,7 @@ impl Sampled {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register("tessera_database_connections", "Open database connections", self.pools.clone());
         let help = "Transactions and probes that got no database connection in time";
-        to.register("tessera_database_acquire_failures", help, self.starved.clone());
+        to.register("tessera_database_acquire_failures", help, self.acquire_failures.clone());
         to.register("tessera_desks", "Inventories that are being sold or watched here", self.desks.clone());
         to.register("tessera_desk_queue_jobs", "Jobs that wait at desks", self.desk_queue.clone());
         to.register(
@@ -99,7 +99,7 @@ impl Sampled {
             set("idle", pool.idle);
             set("in_use", pool.size.saturating_sub(pool.idle));
         }
-        raise(&self.starved, app.store.starved());
+        raise(&self.acquire_failures, app.store.acquire_failures());
     }
 
     fn take_process(&self, app: &App) {

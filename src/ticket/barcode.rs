@@ -1,8 +1,8 @@
-//! A text as a QR code: SVG for screens and paper, PNG for mail and wallets.
+//! QR codes of texts: SVG for screens and paper, PNG for mail and wallets.
 //!
-//! Both pictures are black on white with the four modules of quiet zone the standard asks for, and refer to
-//! nothing outside themselves. Level M survives 15 % damage and keeps a ticket code at 45 modules a side
-//! or, where its random part has long runs of digits, fewer.
+//! Both pictures are black on white with the standard's quiet zone of four modules, and reference nothing external.
+//! Error correction level M survives 15 % damage. A ticket code takes at most 45 modules per side, fewer if its random
+//! part contains long runs of digits.
 //!
 //! Invariant: the text is drawn and never written out, so no markup in it can reach the SVG.
 
@@ -10,33 +10,33 @@ use std::fmt::Write;
 
 use qrcode::{Color, EcLevel, QrCode};
 
-/// Ticket codes have 163 characters; more than this would be a picture no gate reads quickly.
+/// Ticket codes have 163 characters. Scanners read larger pictures slowly.
 const LONGEST_TEXT: usize = 512;
 const QUIET_MODULES: usize = 4;
 
-/// Why no picture was drawn.
+/// Reasons why no picture was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BarcodeFault {
-    /// The text is empty or longer than a picture should carry.
+    /// The text is empty or too long.
     #[error("the text does not fit a bar code")]
     Text,
-    /// The picture would be too small or too large.
+    /// The scale is out of range.
     #[error("the scale must be between 1 and 32 pixels a module")]
     Scale,
-    /// The PNG library failed.
+    /// The PNG encoder failed.
     #[error("the picture could not be encoded")]
     Encoding,
 }
 
-/// How many pixels a module is wide and high: 1 to 32.
+/// Width and height of a module in pixels, 1–32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale(usize);
 
 impl Scale {
-    /// 8 pixels: a ticket code becomes 424 pixels a side.
+    /// 8 pixels: a ticket code becomes 424 pixels per side.
     pub const DEFAULT: Self = Self(8);
 
-    /// `pixels` a module.
+    /// Creates a scale of `pixels` per module.
     pub fn try_new(pixels: u8) -> Result<Self, BarcodeFault> {
         if (1..=32).contains(&pixels) { Ok(Self(usize::from(pixels))) } else { Err(BarcodeFault::Scale) }
     }
@@ -50,7 +50,7 @@ pub struct Barcode {
 }
 
 impl Barcode {
-    /// Encodes `text`; capitals, digits and ``$%*+-./: `` alone make the smallest picture.
+    /// Encodes `text`. Texts of capitals, digits and ``$%*+-./: `` give the smallest pictures.
     pub fn try_new(text: &str) -> Result<Self, BarcodeFault> {
         if text.is_empty() || text.len() > LONGEST_TEXT {
             return Err(BarcodeFault::Text);
@@ -60,18 +60,18 @@ impl Barcode {
         Ok(Self { dark: code.into_colors().into_iter().map(|color| color == Color::Dark).collect(), side })
     }
 
-    /// Modules a side, with the quiet zone.
+    /// Returns the modules per side, including the quiet zone.
     fn modules(&self) -> usize {
         self.side + 2 * QUIET_MODULES
     }
 
-    /// Whether the module is dark, counted from the corner of the quiet zone.
+    /// Returns whether the module is dark, counted from the corner of the quiet zone.
     fn is_dark(&self, x: usize, y: usize) -> bool {
         let inside = |at: usize| at.checked_sub(QUIET_MODULES).filter(|at| *at < self.side);
         matches!((inside(x), inside(y)), (Some(x), Some(y)) if self.dark[y * self.side + x])
     }
 
-    /// An SVG document that also stands inside HTML. It is crisp at any size; `scale` sets its natural one.
+    /// Returns an SVG document, also valid inside HTML. It is sharp at any size; `scale` sets its default size.
     pub fn svg(&self, scale: Scale) -> String {
         let modules = self.modules();
         let pixels = modules * scale.0;
@@ -92,7 +92,7 @@ impl Barcode {
         )
     }
 
-    /// A PNG with one grey bit a pixel.
+    /// Returns a PNG with one grey bit per pixel.
     pub fn png(&self, scale: Scale) -> Result<Vec<u8>, BarcodeFault> {
         let modules = self.modules();
         let pixels = modules * scale.0;
@@ -130,7 +130,7 @@ mod tests {
     use crate::keys::SigningKeys;
     use crate::ticket::code::{self, Claims, TicketKeys, TicketVerifier};
 
-    /// Draws the PNG back: pixels a side, and whether each is dark.
+    /// Decodes the PNG: pixels per side, and whether each is dark.
     fn pixels(file: &[u8]) -> (usize, Vec<bool>) {
         let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
         assert_eq!(reader.info().color_type, png::ColorType::Grayscale);
@@ -143,7 +143,7 @@ mod tests {
         (side, (0..side * side).map(dark).collect())
     }
 
-    /// Reads the path back, run by run.
+    /// Decodes the SVG path, run by run.
     fn modules(svg: &str) -> Vec<bool> {
         let side: usize =
             svg.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_ticket_is_read_back_and_verifies() {
+    fn drawn_ticket_is_read_back_and_verifies() {
         let keys = SigningKeys::generate().unwrap();
         let claims = Claims { ticket: Uuid::from_u128(1), event: Uuid::from_u128(2), epoch: 9 };
         let text = code::sign(&TicketKeys::new(&keys), claims);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quiet_zone_is_light_and_the_finders_are_in_its_corners() {
+    fn quiet_zone_is_light_and_finders_are_in_its_corners() {
         let barcode = Barcode::try_new("TSR1:HELLO").unwrap();
         let last = barcode.modules() - 1;
         for at in 0..=last {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_svg_refers_to_nothing_and_holds_none_of_the_text() {
+    fn svg_references_nothing_and_does_not_contain_the_text() {
         let svg = Barcode::try_new("\"/><script>alert(1)</script>&").unwrap().svg(Scale::DEFAULT);
         for word in ["script", "alert", "href", "url(", "style", "&", "<?", "on"] {
             assert!(!svg.replace("crispEdges", "").contains(word), "{word}");

@@ -1,4 +1,4 @@
-//! Check-in: a scanner of the shop lets a ticket's holder in, exactly once.
+//! Check-in: a scanner of the shop admits a ticket's holder, exactly once.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -18,67 +18,67 @@ use crate::{
     store::save_versioned,
 };
 
-/// How often a scan is decided again because another scanner was first.
+/// How often a scan is retried because another scanner was first.
 const ATTEMPTS: usize = 3;
 
-/// What was scanned.
+/// The input of a check-in.
 #[derive(Clone, Debug)]
 pub struct CheckIn {
     /// The ticket's code.
     pub code: String,
-    /// What the gate is for, if it is for one event only.
+    /// The event of the gate, if it admits to one event only.
     pub event: Option<EventId>,
 }
 
-/// Why the holder is not let in.
+/// Reasons why the holder is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not a code of ours, or changed.
+    /// Not a code of this server, or altered.
     Forged,
-    /// A ticket of another event, or of another shop.
+    /// A ticket of another event or shop.
     WrongEvent,
     /// The ticket was refunded or revoked.
     Void,
-    /// The code of an earlier holder; the ticket was passed on.
+    /// The code of an earlier holder; the ticket was transferred.
     Superseded,
-    /// Let in before.
+    /// The ticket was used before.
     Used {
-        /// When.
+        /// Time of the earlier check-in.
         at: DateTime<Utc>,
     },
 }
 
-/// Lets the ticket's holder in, if nobody was let in with it before.
+/// Admits the ticket's holder, if the ticket was not used before.
 pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<ticket::Model, Refusal> {
     let scanner = viewer.user()?;
     Check::default().text(&input.code, "code", 1, 2_000).done()?;
     let own = (Rule::Scans, Subject::Id(scanner.0));
     let network = app.limits.network_subject(viewer).map(|network| (Rule::NetworkScans, network));
-    // A gate scans many tickets quickly, and some twice: only codes that are none of its shop's count.
+    // A gate scans many tickets quickly, and some twice. Only codes of other shops count as attempts.
     let guess = app.limits.attempt([own].into_iter().chain(network)).await.map_err(Fault::from)?;
     let outcome = scan(app, viewer, scanner, &input).await;
     match &outcome {
-        Err(Scanned::Foreign(_)) => {}
-        Ok(_) | Err(Scanned::Known(_)) => guess.forgive().await,
+        Err(ScanError::Foreign(_)) => {}
+        Ok(_) | Err(ScanError::Known(_)) => guess.forgive().await,
     }
-    outcome.map_err(|(Scanned::Foreign(error) | Scanned::Known(error))| error)
+    outcome.map_err(|(ScanError::Foreign(error) | ScanError::Known(error))| error)
 }
 
 /// Why a scanned code admits nobody.
-enum Scanned {
-    /// The code is none of the scanner's shops', and counts as a guess.
+enum ScanError {
+    /// The code does not belong to the scanner's shops, and counts as a guess.
     Foreign(Error<Refusal>),
     /// Any other reason.
     Known(Error<Refusal>),
 }
 
-impl From<Fault> for Scanned {
+impl From<Fault> for ScanError {
     fn from(fault: Fault) -> Self {
         Self::Known(fault.into())
     }
 }
 
-impl From<Error<Refusal>> for Scanned {
+impl From<Error<Refusal>> for ScanError {
     fn from(error: Error<Refusal>) -> Self {
         Self::Known(error)
     }
@@ -89,8 +89,8 @@ async fn scan(
     viewer: &Viewer,
     scanner: AccountId,
     input: &CheckIn,
-) -> std::result::Result<ticket::Model, Scanned> {
-    let foreign = |refusal| Scanned::Foreign(Error::Refused(refusal));
+) -> std::result::Result<ticket::Model, ScanError> {
+    let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal));
     let claims = code::verify(&app.ticket_verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
@@ -100,14 +100,14 @@ async fn scan(
             .ok_or_else(|| foreign(Refusal::Forged))?;
         match shop::authorise(app, viewer, ticket.shop_id, Power::Scan).await {
             Ok(()) => {}
-            // A genuine ticket, but not of this scanner's shop.
+            // A genuine ticket, but of another shop.
             Err(Fault::Forbidden(_)) => return Err(foreign(Refusal::WrongEvent)),
             Err(fault) => return Err(fault.into()),
         }
         let refusal = refusal(&ticket, claims, input.event);
         match record(app, scanner, ticket, refusal.as_ref()).await {
             Ok(ticket) => return refusal.map_or(Ok(ticket), |refusal| Err(Error::Refused(refusal).into())),
-            // Another scanner was first: look again, and find it used.
+            // Another scanner was first: read the ticket again and find it used.
             Err(Fault::Stale(_)) => {}
             Err(fault) => return Err(fault.into()),
         }
@@ -129,7 +129,7 @@ fn refusal(ticket: &ticket::Model, claims: Claims, gate: Option<EventId>) -> Opt
     ticket.checked_in_at.map(|at| Refusal::Used { at })
 }
 
-/// Writes the scan down, and the ticket used if it admits.
+/// Stores the scan, and marks the ticket as used if it admits.
 async fn record(
     app: &App,
     scanner: AccountId,

@@ -1,14 +1,14 @@
-//! The signed code on a ticket: what the gate reads, on paper or on a screen, also without a network.
+//! The signed code on a ticket. Gates can verify it without a network.
 //!
-//! `TSR1:` and then, in base45, `format(1) key(4) ticket(16) event(16) epoch(4) signature(64)`: 163 characters,
-//! all of QR's alphanumeric mode. The signature covers [`DOMAIN`] and everything before itself, so nothing that
-//! is signed for another purpose is ever a ticket, even under the same key. No personal data is in it.
+//! `TSR1:` followed by the base45 encoding of `format(1) key(4) ticket(16) event(16) epoch(4) signature(64)`: 163
+//! characters, all in QR's alphanumeric mode. The signature covers [`DOMAIN`] and everything before itself, so no other
+//! signed data is a valid ticket, even under the same key. It contains no personal data.
 //!
-//! One ticket has one spelling. Scanners and people add white space at the ends and lose capitals, and nothing
-//! else is forgiven: white space *inside* is data, because base45 counts the blank as a digit. (The last
-//! character is a digit from 0 to 5, so cutting blanks off the ends never cuts the code.)
+//! A ticket has exactly one valid code. Scanners and people may add white space at the ends and change capitals;
+//! nothing else is tolerated. White space *inside* is data, because base45 uses the blank as a digit. (The last
+//! character is a digit from 0 to 5, so trimming never cuts the code.)
 //!
-//! Invariant: a verified code proves who made it, not that its bearer may enter: compare the epoch with the ticket's.
+//! Invariant: a verified code proves its origin, not that its bearer may enter. Compare its epoch with the ticket's.
 
 use std::collections::BTreeMap;
 
@@ -16,38 +16,38 @@ use uuid::Uuid;
 
 use crate::keys::{KeyId, PublicKey, SigningKey, SigningKeys};
 
-/// What is signed begins with this. No JWT does: those begin with base64url.
+/// Prefix of the signed data. No JWT starts with it: they start with base64url.
 const DOMAIN: &[u8] = b"tessera ticket code v1\0";
 const PREFIX: &str = "TSR1:";
 const FORMAT: u8 = 1;
 const BODY: usize = 1 + 4 + 16 + 16 + 4;
 const WHOLE: usize = BODY + 64;
-/// The length of every code: two bytes are three characters, a last odd byte is two.
+/// The length of every code: base45 encodes two bytes as three characters, and a last odd byte as two.
 pub const CODE_CHARS: usize = PREFIX.len() + WHOLE / 2 * 3 + 2;
-/// Longer input is not looked at; it leaves room for a scanner's blanks.
+/// Longer input is rejected unread. The margin is for a scanner's blanks.
 const LONGEST_INPUT: usize = CODE_CHARS + 64;
 
-/// What a code says.
+/// The content of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The ticket.
     pub ticket: Uuid,
-    /// The event it admits to.
+    /// The event that the ticket admits to.
     pub event: Uuid,
-    /// Which issue of the ticket this is; a transfer makes a new one and the old code is dead.
+    /// The issue of the ticket. A transfer increments it and invalidates the old code.
     pub epoch: u32,
 }
 
-/// Why a text is no ticket code.
+/// Reasons why a text is not a valid ticket code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodeFault {
-    /// Not a code at all: another QR code, a misreading, or a code of a later format.
+    /// Not a ticket code: another QR code, a misreading, or a code of a later format.
     #[error("not a ticket code")]
     Malformed,
-    /// Signed with a key that is not known here: another installation, or an outdated key list.
+    /// Signed with an unknown key: another installation, or an outdated key list.
     #[error("the code's key is not known")]
     UnknownKey,
-    /// The signature is not ours.
+    /// The signature is invalid.
     #[error("the code is forged")]
     Forged,
 }
@@ -57,24 +57,24 @@ pub enum CodeFault {
 pub struct TicketKeys(SigningKey);
 
 impl TicketKeys {
-    /// The ticket key of this installation.
+    /// Returns the ticket key of this installation.
     pub fn new(keys: &SigningKeys) -> Self {
         Self(keys.ticket.signing.clone())
     }
 }
 
-/// Public keys alone: a gate that holds a verifier cannot make tickets.
+/// Public keys only: a gate with a verifier cannot create tickets.
 #[derive(Clone, Debug)]
 pub struct TicketVerifier(BTreeMap<KeyId, PublicKey>);
 
 impl TicketVerifier {
-    /// Believes these keys, retired ones among them.
+    /// Creates a verifier that accepts these keys. Include retired ones.
     pub fn new(keys: impl IntoIterator<Item = PublicKey>) -> Self {
         Self(keys.into_iter().map(|key| (key.id(), key)).collect())
     }
 }
 
-/// The code of a ticket. The same claims under the same key give the same code.
+/// Returns the code of a ticket. The same claims and key give the same code.
 pub fn sign(keys: &TicketKeys, claims: Claims) -> String {
     let mut bytes = Vec::with_capacity(WHOLE);
     bytes.push(FORMAT);
@@ -87,7 +87,7 @@ pub fn sign(keys: &TicketKeys, claims: Claims) -> String {
     format!("{PREFIX}{}", base45::encode(bytes))
 }
 
-/// What `code` says, if one of the verifier's keys signed exactly that.
+/// Returns the content of `code`. Fails unless one of the verifier's keys signed exactly that.
 pub fn verify(verifier: &TicketVerifier, code: &str) -> Result<Claims, CodeFault> {
     if code.len() > LONGEST_INPUT {
         return Err(CodeFault::Malformed);
@@ -95,7 +95,7 @@ pub fn verify(verifier: &TicketVerifier, code: &str) -> Result<Claims, CodeFault
     let code = code.trim().to_ascii_uppercase();
     let text = code.strip_prefix(PREFIX).ok_or(CodeFault::Malformed)?;
     let bytes = base45::decode(text).map_err(|_| CodeFault::Malformed)?;
-    // The library lets a last pair of characters overflow its byte: only the one canonical spelling may pass.
+    // The library accepts a last pair of characters that overflows its byte: accept only the canonical encoding.
     if bytes.len() != WHOLE || bytes[0] != FORMAT || base45::encode(&bytes) != text {
         return Err(CodeFault::Malformed);
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_short_and_fits_the_alphanumeric_mode() {
+    fn code_is_short_and_fits_the_alphanumeric_mode() {
         let code = sign(&pair().0, claims());
         assert_eq!(code.len(), CODE_CHARS);
         const { assert!(CODE_CHARS <= 180) };
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn capitals_and_blanks_at_the_ends_are_forgiven() {
+    fn lower_case_and_outer_white_space_are_accepted() {
         let (keys, verifier) = pair();
         let code = sign(&keys, claims());
         for text in [code.to_lowercase(), format!("  {code}\r\n"), format!("\t{}\u{a0}", code.to_lowercase())]
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_character_at_every_place_is_refused() {
+    fn every_replaced_character_is_refused() {
         let (keys, verifier) = pair();
         let code = sign(&keys, claims());
         for place in 0..code.len() {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overflowing_last_pair_is_refused() {
+    fn overflowing_last_pair_is_refused() {
         // The library reads the last byte modulo 256, so a second spelling of it exists for the taking.
         let (keys, verifier) = pair();
         let code = sign(&keys, claims());
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_signature_made_from_the_first_is_refused() {
+    fn signature_derived_from_a_valid_one_is_refused() {
         // Ed25519 is malleable unless S < L is enforced: add the group order to S.
         const ORDER: [u8; 32] = [
             0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_random_mutations_are_refused() {
+    fn hundred_thousand_random_mutations_are_refused() {
         let (keys, verifier) = pair();
         let code = sign(&keys, claims());
         let bytes = bytes_of(&code);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_without_the_domain_is_forged() {
+    fn signature_without_the_domain_is_forged() {
         let (keys, verifier) = pair();
         let bytes = bytes_of(&sign(&keys, claims()));
         for signed in [bytes[..BODY].to_vec(), [b"tessera ticket code v2\0", &bytes[..BODY]].concat()] {
@@ -309,7 +309,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_signed_verifies(ticket: u128, event: u128, epoch: u32) {
+        fn signed_claims_verify(ticket: u128, event: u128, epoch: u32) {
             let (keys, verifier) = pair();
             let claims = Claims { ticket: Uuid::from_u128(ticket), event: Uuid::from_u128(event), epoch };
             let code = sign(&keys, claims);

@@ -1,4 +1,4 @@
-//! Tickets: the right to enter, shown as a signed code, used once.
+//! Tickets: the right to enter an event, shown as a signed code, and used once.
 
 pub mod barcode;
 mod check_in;
@@ -29,26 +29,26 @@ use crate::{
     store::Tx,
 };
 
-/// The ticket's signed code.
+/// Returns the ticket's signed code.
 pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
     let epoch = u32::try_from(ticket.epoch).unwrap_or_default();
     code::sign(&app.ticket_keys, code::Claims { ticket: ticket.id.0, event: ticket.event_id.0, epoch })
 }
 
-/// The ticket, if the viewer holds it; for everybody else there is none.
+/// Returns the ticket if the viewer holds it. For others, returns [`Fault::NotFound`].
 pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> Faulty<ticket::Model> {
     let account = viewer.account()?;
     let ticket = ticket::Entity::find_by_id(id).one(app.store.read()).await?;
     ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound("ticket"))
 }
 
-/// The account's tickets, newest first.
+/// Returns the account's tickets, newest first.
 pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<ticket::Model>> {
     let select = ticket::Entity::find().filter(ticket::Column::AccountId.eq(account));
     page::read(app.store.read(), select, ticket::Column::Id, true, window).await
 }
 
-/// The order's tickets, in the order of its lines.
+/// Returns the order's tickets, in the order of its lines.
 pub async fn of_order(app: &App, order: OrderId) -> Faulty<Vec<ticket::Model>> {
     let db = app.store.read();
     let positions: HashMap<OrderLineId, i32> = line::Entity::find()
@@ -96,7 +96,7 @@ pub(crate) async fn issue_in_tx(
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await
 }
 
-/// Makes all of an order's tickets void, if none of them was used. `false`: one was, and nothing may be written.
+/// Voids all tickets of an order. Returns `false` if one of them was used; then the caller must roll back.
 pub(crate) async fn void_in_tx(
     tx: &Tx,
     order: &order::Model,

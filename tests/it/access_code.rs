@@ -7,7 +7,7 @@ use entity::coupon::{CouponKind, scope};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, World, coupons::Held, given::Stage, run};
+use crate::support::{Answer, World, coupons::ClaimHandle, given::Stage, run};
 
 const RESERVE: &str = "mutation($event: ID!, $pick: PickInput!, $code: String, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: $pick, accessCode: $code, idempotencyKey: $key }) {
@@ -43,13 +43,13 @@ pub(crate) async fn hide(world: &World, stage: &Stage, hidden: bool) -> String {
 }
 
 /// A code that opens the tier, in the bag of whoever has the token.
-pub(crate) async fn opener(world: &World, tier: &str, token: &str) -> Held {
+pub(crate) async fn opener(world: &World, tier: &str, token: &str) -> ClaimHandle {
     let opening =
         world.coupon(|coupon| (coupon.kind, coupon.amount_minor) = (CouponKind::AccessCode, None)).await;
     let id: type_safe_id::TypeSafeId<type_safe_id::DynamicType> = tier.parse().expect("an id");
     let only =
         [scope::Model { coupon_id: opening.id, kind: scope::CouponScopeKind::Tier, target: id.uuid() }];
-    world.held_of(&opening, &only, token).await
+    world.given_claim_of(&opening, &only, token).await
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn hidden_tiers_are_sold_to_those_only_who_have_a_code() {
         let id: type_safe_id::TypeSafeId<type_safe_id::DynamicType> = tier.parse().expect("an id");
         let only =
             [scope::Model { coupon_id: opening.id, kind: scope::CouponScopeKind::Tier, target: id.uuid() }];
-        let held = world.held_of(&opening, &only, &buyer).await;
-        let plain = world.held(&world.coupon(|_| {}).await, &buyer).await;
+        let held = world.given_claim_of(&opening, &only, &buyer).await;
+        let plain = world.given_claim(&world.coupon(|_| {}).await, &buyer).await;
         let front = |number: usize| json!({ "seatIds": [stage.seats[number]] });
         let best = json!({ "bestAvailable": { "quantity": 2 } });
         let best_front = json!({ "bestAvailable": { "quantity": 2, "tierIds": [tier] } });

@@ -312,22 +312,22 @@ async fn codes(world: &World, token: Option<&str>, coupon: &str, upload: bool) -
 
 fn verdict(name: &str, policy: Policy, anonymous: &Answer, guest: &Answer) {
     let (anonymous_code, guest_code) = (anonymous.code(), guest.code());
-    let told = |answer: &Answer| format!("{name}: {}", answer.body);
-    assert_ne!(anonymous_code.as_deref(), Some("GRAPHQL_VALIDATION_FAILED"), "{}", told(anonymous));
-    assert_ne!(anonymous_code.as_deref(), Some("INTERNAL"), "{}", told(anonymous));
-    assert_ne!(guest_code.as_deref(), Some("INTERNAL"), "{}", told(guest));
+    let described = |answer: &Answer| format!("{name}: {}", answer.body);
+    assert_ne!(anonymous_code.as_deref(), Some("GRAPHQL_VALIDATION_FAILED"), "{}", described(anonymous));
+    assert_ne!(anonymous_code.as_deref(), Some("INTERNAL"), "{}", described(anonymous));
+    assert_ne!(guest_code.as_deref(), Some("INTERNAL"), "{}", described(guest));
     match policy {
         Public => {
-            assert_ne!(anonymous_code.as_deref(), Some("UNAUTHENTICATED"), "{}", told(anonymous));
-            assert_ne!(anonymous_code.as_deref(), Some("FORBIDDEN"), "{}", told(anonymous));
+            assert_ne!(anonymous_code.as_deref(), Some("UNAUTHENTICATED"), "{}", described(anonymous));
+            assert_ne!(anonymous_code.as_deref(), Some("FORBIDDEN"), "{}", described(anonymous));
         }
         Account => {
-            assert_eq!(anonymous_code.as_deref(), Some("UNAUTHENTICATED"), "{}", told(anonymous));
-            assert_ne!(guest_code.as_deref(), Some("FORBIDDEN"), "{}", told(guest));
+            assert_eq!(anonymous_code.as_deref(), Some("UNAUTHENTICATED"), "{}", described(anonymous));
+            assert_ne!(guest_code.as_deref(), Some("FORBIDDEN"), "{}", described(guest));
         }
         User | Operator => {
-            assert_eq!(anonymous_code.as_deref(), Some("UNAUTHENTICATED"), "{}", told(anonymous));
-            assert_eq!(guest_code.as_deref(), Some("FORBIDDEN"), "{}", told(guest));
+            assert_eq!(anonymous_code.as_deref(), Some("UNAUTHENTICATED"), "{}", described(anonymous));
+            assert_eq!(guest_code.as_deref(), Some("FORBIDDEN"), "{}", described(guest));
         }
     }
 }

@@ -44,7 +44,7 @@ fn a_discount_is_frozen_in_the_order_and_its_claim_is_used_up_with_the_payment()
                 (coupon.amount_minor, coupon.basis_points) = (None, Some(3_333));
             })
             .await;
-        let held = world.held(&third, &buyer).await;
+        let held = world.given_claim(&third, &buyer).await;
         // 20.00 and 10.00, each with a fee of 1.00.
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0], &stage.seats[12]]).await;
         let made = world.spend(&buyer, &[&reservation], &[&held], "third-off").await.good();
@@ -93,7 +93,7 @@ fn an_order_that_ends_unpaid_gives_back_its_claims_and_what_they_took_of_a_budge
                 coupon.valid_until = Some(now + TimeDelta::minutes(25));
             })
             .await;
-        let held = world.held(&coupon, &buyer).await;
+        let held = world.given_claim(&coupon, &buyer).await;
         let seat = |number: usize| [stage.seats[number].as_str()];
         let reservation = world.reserve(&buyer, &stage.event, &seat(0)).await;
         let made = world.spend(&buyer, &[&reservation], &[&held], "to-cancel").await.good();
@@ -144,7 +144,7 @@ fn a_claim_that_was_reserved_in_time_is_good_until_its_order_ends() {
         let buyer = world.guest().await;
         let now = world.app.clock.now();
         let coupon = world.coupon(|coupon| coupon.valid_until = Some(now + TimeDelta::minutes(5))).await;
-        let held = world.held(&coupon, &buyer).await;
+        let held = world.given_claim(&coupon, &buyer).await;
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let made = world.spend(&buyer, &[&reservation], &[&held], "in-time").await.good();
         world.advance(Duration::from_mins(6));
@@ -172,7 +172,7 @@ fn a_gift_card_that_is_over_gets_time_to_spend_what_it_gets_back() {
                     coupon.valid_days = Some(1);
                 })
                 .await;
-            let card = world.held(&coupon, &buyer).await;
+            let card = world.given_claim(&coupon, &buyer).await;
             let seat = usize::try_from(face / 1_000).expect("few");
             let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[seat]]).await;
             let key = format!("card-{face}");
@@ -197,7 +197,7 @@ fn an_overdue_order_keeps_no_claim() {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon = world.coupon(|coupon| coupon.budget_minor = Some(1_000)).await;
-        let held = world.held(&coupon, &buyer).await;
+        let held = world.given_claim(&coupon, &buyer).await;
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         world.spend(&buyer, &[&reservation], &[&held], "abandoned").await.good();
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
@@ -216,7 +216,7 @@ fn gift_cards_pay_prices_and_fees_and_keep_what_is_left() {
         let stage = world.stage().await;
         let (giver, buyer) = (world.guest().await, world.guest().await);
         let coupon = world.gift_card(5_000).await;
-        let card = world.held(&coupon, &giver).await;
+        let card = world.given_claim(&coupon, &giver).await;
         let bought = async |seats: &[&str], key: &str| {
             let reservation = world.reserve(&buyer, &stage.event, seats).await;
             // Whoever has the code of a card that may be given away can spend it.
@@ -264,7 +264,7 @@ fn an_order_that_costs_nothing_is_paid_without_a_provider() {
         let buyer = world.guest().await;
         let free = world.coupon(|coupon| (coupon.kind, coupon.amount_minor) = (CouponKind::FreeItem, None));
         let (free, card) = (free.await, world.gift_card(100).await);
-        let (free, card) = (world.held(&free, &buyer).await, world.held(&card, &buyer).await);
+        let (free, card) = (world.given_claim(&free, &buyer).await, world.given_claim(&card, &buyer).await);
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let made = world.spend(&buyer, &[&reservation], &[&card, &free], "for-nothing").await.good();
         assert_eq!(made.data("checkout.order.total.amount"), "0.00");
@@ -286,9 +286,9 @@ fn unknown_foreign_malformed_and_used_codes_are_answered_alike_and_guessing_is_t
         let stage = world.stage().await;
         let (owner, guesser) = (world.guest().await, world.guest().await);
         let personal = world.coupon(|_| {}).await;
-        let held = world.held(&personal, &owner).await;
+        let held = world.given_claim(&personal, &owner).await;
         let gone = world.gift_card(100).await;
-        let gone = world.held(&gone, &owner).await;
+        let gone = world.given_claim(&gone, &owner).await;
         let reservation = world.reserve(&owner, &stage.event, &[&stage.seats[5]]).await;
         let made = world.spend(&owner, &[&reservation], &[&gone], "use-it").await.good();
         world.pay(&owner, &made.text("checkout.order.id"), "pm_card_visa", "use-it-pay").await.good();
@@ -329,9 +329,10 @@ fn what_does_not_apply_is_refused_as_a_whole_with_every_reason() {
         let dear = world.coupon(|coupon| coupon.minimum_spend_minor = 3_550).await;
         let alone = world.coupon(|coupon| coupon.exclusive = true).await;
         let broke = world.coupon(|coupon| coupon.budget_minor = Some(0)).await;
-        let good = world.held(&good, &buyer).await;
-        let (early, dear) = (world.held(&early, &buyer).await, world.held(&dear, &buyer).await);
-        let (alone, broke) = (world.held(&alone, &buyer).await, world.held(&broke, &buyer).await);
+        let good = world.given_claim(&good, &buyer).await;
+        let (early, dear) = (world.given_claim(&early, &buyer).await, world.given_claim(&dear, &buyer).await);
+        let (alone, broke) =
+            (world.given_claim(&alone, &buyer).await, world.given_claim(&broke, &buyer).await);
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let all = [&good, &early, &dear, &alone];
         let answer = world.spend(&buyer, &[&reservation], &all, "too-much").await;
@@ -370,14 +371,14 @@ fn the_viewer_is_told_what_each_claim_would_save_and_why_others_do_not_apply() {
             })
             .await;
         let dear = world.coupon(|coupon| coupon.minimum_spend_minor = 5_000).await;
-        let ten = world.held(&ten, &buyer).await;
-        let half = world.held(&half, &buyer).await;
-        let dear = world.held(&dear, &buyer).await;
-        world.held(&world.coupon(|_| {}).await, &stranger).await;
+        let ten = world.given_claim(&ten, &buyer).await;
+        let half = world.given_claim(&half, &buyer).await;
+        let dear = world.given_claim(&dear, &buyer).await;
+        world.given_claim(&world.coupon(|_| {}).await, &stranger).await;
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0], &stage.seats[12]]).await;
         let asked = world.gql(Some(&buyer), APPLICABLE, json!({ "ids": [reservation] })).await.good();
         let all = asked.data("applicableCoupons");
-        let told: Vec<_> = all
+        let reported: Vec<_> = all
             .as_array()
             .expect("a list")
             .iter()
@@ -385,7 +386,7 @@ fn the_viewer_is_told_what_each_claim_would_save_and_why_others_do_not_apply() {
             .collect();
         let null = Value::Null;
         assert_eq!(
-            told,
+            reported,
             [
                 (json!(half.text), json!("15.00"), null.clone()),
                 (json!(ten.text), json!("10.00"), null.clone()),
@@ -395,7 +396,7 @@ fn the_viewer_is_told_what_each_claim_would_save_and_why_others_do_not_apply() {
         assert_eq!(asked.data("applicableCoupons.2.missing.amount"), "20.00");
         let foreign = world.gql(Some(&stranger), APPLICABLE, json!({ "ids": [reservation] })).await;
         assert_eq!(foreign.code().as_deref(), Some("NOT_FOUND"));
-        let made = world.spend(&buyer, &[&reservation], &[&half], "as-told").await.good();
+        let made = world.spend(&buyer, &[&reservation], &[&half], "as-reported").await.good();
         assert_eq!(made.data("checkout.order.discount.amount"), "15.00");
         // Of the order the same is told as of its reservation: what it spends now is the buyer's to spend anew.
         let of_order = "query($id: ID!) { applicableCoupons(orderId: $id) {
@@ -405,7 +406,7 @@ fn the_viewer_is_told_what_each_claim_would_save_and_why_others_do_not_apply() {
         assert_eq!(anew.data("applicableCoupons"), all);
         let foreign = world.gql(Some(&stranger), of_order, id.clone()).await;
         assert_eq!(foreign.code().as_deref(), Some("NOT_FOUND"));
-        world.pay(&buyer, &made.text("checkout.order.id"), "pm_card_visa", "as-told-pay").await.good();
+        world.pay(&buyer, &made.text("checkout.order.id"), "pm_card_visa", "as-reported-pay").await.good();
         assert_eq!(world.gql(Some(&buyer), of_order, id).await.code().as_deref(), Some("BAD_USER_INPUT"));
     });
 }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tessera::http::Patience;
 
-use crate::support::{Answer, World, coupons::Held, run};
+use crate::support::{Answer, World, coupons::ClaimHandle, run};
 
 /// The other instance believes the first one's tokens as long.
 const BESIDE: &[&str] = &["--access-seconds", "3600"];
@@ -40,7 +40,7 @@ fn double_complete_same_cart() {
         let coupon = world.coupon(|coupon| coupon.budget_minor = Some(100_000)).await;
         for round in 0..6 {
             let buyer = world.guest().await;
-            let held = world.held(&coupon, &buyer).await;
+            let held = world.given_claim(&coupon, &buyer).await;
             let one = world.reserve(&buyer, &stage.event, &[&stage.seats[2 * round]]).await;
             let two = world.reserve(&buyer, &stage.event, &[&stage.seats[2 * round + 1]]).await;
             let (first, second) = (format!("double-{round}-1"), format!("double-{round}-2"));
@@ -71,11 +71,11 @@ fn double_complete_same_cart() {
 }
 
 /// Buyers with a claim each, all of one coupon.
-async fn holders(world: &World, coupon: &entity::coupon::Model, count: usize) -> Vec<(String, Held)> {
+async fn holders(world: &World, coupon: &entity::coupon::Model, count: usize) -> Vec<(String, ClaimHandle)> {
     let mut holders = Vec::with_capacity(count);
     for _ in 0..count {
         let token = world.guest().await;
-        let held = world.held(coupon, &token).await;
+        let held = world.given_claim(coupon, &token).await;
         holders.push((token, held));
     }
     holders
@@ -163,7 +163,7 @@ fn a_payment_in_two_steps_uses_a_voucher_once() {
         let other = world.beside(BESIDE, Patience::default()).await;
         let buyer = world.guest().await;
         let coupon = world.coupon(|coupon| coupon.budget_minor = Some(1_000)).await;
-        let held = world.held(&coupon, &buyer).await;
+        let held = world.given_claim(&coupon, &buyer).await;
         let sandbox = world.app.sandbox.clone().expect("the sandbox");
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let order = world.spend(&buyer, &[&reservation], &[&held], "two-steps").await.good();
@@ -207,7 +207,7 @@ fn checkout_racing_settlement_does_not_deadlock() {
         let ways = (0..8).map(async |index: usize| {
             let (at, beside) = if index.is_multiple_of(2) { (world, &other) } else { (&other, world) };
             let token = at.guest().await;
-            let (one, two) = (at.held(&low, &token).await, at.held(&high, &token).await);
+            let (one, two) = (at.given_claim(&low, &token).await, at.given_claim(&high, &token).await);
             let claims = if index.is_multiple_of(3) { [&one, &two] } else { [&two, &one] };
             let own = at.reserve(&token, &stage.event, &[&stage.seats[index]]).await;
             let spent = at.spend(&token, &[&own], &claims, &format!("race-{index}")).await.good();

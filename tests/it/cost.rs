@@ -28,9 +28,12 @@ fn cost_is_told_on_request() {
     run_once(async |world: &World| {
         let query = "{ events(first: 10) { nodes { id seatsLeft } } }";
         let reply = costing(world, query).await;
-        let told = &reply.json()["extensions"]["cost"];
-        assert_eq!(told["limit"], 100_000);
-        assert!(cost(&reply) > 100 && told["estimatedBytes"].as_u64().expect("bytes") > 100, "{told}");
+        let extension = &reply.json()["extensions"]["cost"];
+        assert_eq!(extension["limit"], 100_000);
+        assert!(
+            cost(&reply) > 100 && extension["estimatedBytes"].as_u64().expect("bytes") > 100,
+            "{extension}"
+        );
         let longer = costing(world, &query.replace("10", "100")).await;
         assert!(cost(&longer) > 2 * cost(&reply));
         assert!(world.ask(query).await.json()["extensions"].is_null(), "not without a request");

@@ -127,9 +127,10 @@ fn what_does_not_make_sense_is_told_by_field() {
         ];
         for (with, path) in wrong {
             let answer = world.try_coupon(&stage.vendor, five_off(&stage, &with)).await;
-            let told = answer.data("createCoupon.errors.0.path");
-            let told: Vec<&str> = told.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            assert_eq!(told.join("."), path, "{}", answer.body);
+            let reported = answer.data("createCoupon.errors.0.path");
+            let reported: Vec<&str> =
+                reported.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            assert_eq!(reported.join("."), path, "{}", answer.body);
         }
         // What belongs to another shop is not to be named.
         let other = world.user("other").await;

@@ -188,11 +188,11 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
         release(world, &buyer, &claim).await.good();
         assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([]));
         assert_eq!(anybody.next().await["couponAvailability"]["left"], 2);
-        let mut told = vendor.next().await["couponStages"].clone();
-        if told["released"] == 0 {
-            told = vendor.next().await["couponStages"].clone();
+        let mut stages = vendor.next().await["couponStages"].clone();
+        if stages["released"] == 0 {
+            stages = vendor.next().await["couponStages"].clone();
         }
-        assert_eq!(told, json!({ "published": 2, "claimed": 0, "released": 1 }));
+        assert_eq!(stages, json!({ "published": 2, "claimed": 0, "released": 1 }));
         // Whoever comes back hears what they missed.
         let mut again = Socket::open(&address, None).await;
         again.subscribe("l", left, json!({ "id": id, "after": snapshot["version"] })).await;

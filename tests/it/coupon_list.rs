@@ -85,15 +85,15 @@ fn a_hundred_thousand_codes_go_in_and_out_as_files() {
         let stranger = world.user("stranger").await;
         assert_eq!(upload(world, None, &id, &codes).await.0, 401);
         assert_eq!(upload(world, Some(&stranger), &id, &codes).await.0, 404);
-        let (status, told) =
+        let (status, body) =
             upload(world, Some(&stage.vendor), &id, &format!("{codes}CODE-000007\r\nx\r\n")).await;
-        assert_eq!((status, &told["code"]), (422, &json!("INVALID_CODES")), "{told}");
-        assert_eq!(told["faults"][0]["line"], 100_001);
-        let (status, told) = upload(world, Some(&stage.vendor), &id, &codes).await;
-        assert_eq!((status, told), (200, json!({ "imported": 100_000, "stock": 100_000 })));
-        let (status, told) = upload(world, Some(&stage.vendor), &id, "NEW-1\nCODE-099999\n").await;
+        assert_eq!((status, &body["code"]), (422, &json!("INVALID_CODES")), "{body}");
+        assert_eq!(body["faults"][0]["line"], 100_001);
+        let (status, body) = upload(world, Some(&stage.vendor), &id, &codes).await;
+        assert_eq!((status, body), (200, json!({ "imported": 100_000, "stock": 100_000 })));
+        let (status, body) = upload(world, Some(&stage.vendor), &id, "NEW-1\nCODE-099999\n").await;
         assert_eq!(
-            (status, &told["faults"]),
+            (status, &body["faults"]),
             (422, &json!([{ "line": 2, "why": "has a code that is taken" }]))
         );
         world.step_coupon(&stage.vendor, "publishCoupon", &id).await.good();
@@ -130,8 +130,8 @@ fn one_file_of_a_shop_is_on_its_way_at_a_time() {
             (second.status().as_u16(), &second.headers()["retry-after"]),
             (429, &"5".parse().unwrap())
         );
-        let (status, told) = upload(world, Some(&stage.vendor), &id, "LATER-1\n").await;
-        assert_eq!((status, &told["errors"][0]["extensions"]["code"]), (429, &json!("TOO_MANY_REQUESTS")));
+        let (status, body) = upload(world, Some(&stage.vendor), &id, "LATER-1\n").await;
+        assert_eq!((status, &body["errors"][0]["extensions"]["code"]), (429, &json!("TOO_MANY_REQUESTS")));
         // Nor are codes made meanwhile: that is one long write too.
         let generate = "mutation($id: ID!, $key: String!) {
             generateCouponCodes(input: { couponId: $id, count: 5, idempotencyKey: $key }) { generated errors { code } } }";

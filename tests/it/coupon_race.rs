@@ -28,9 +28,9 @@ const STOCK: usize = 50;
 /// What a client sends at once: twice under one key, as from two taps, and once under another, as from two tabs.
 const KEYS: [&str; 3] = ["storm-first", "storm-first", "storm-other"];
 
-/// What the clients were told.
+/// The outcomes of all calls.
 #[derive(Debug, Default)]
-struct Told {
+struct Outcomes {
     claims: BTreeSet<String>,
     sold_out: usize,
     limit_reached: usize,
@@ -83,14 +83,14 @@ async fn storm(url: &str, servers: usize) {
             addresses.extend(processes.last().map(|server| server.address.clone()));
         }
     }
-    let told = ask(&addresses, &clients(&addresses).await, &coupon).await;
-    assert_eq!(told.claims.len(), STOCK, "{told:?}");
+    let outcomes = ask(&addresses, &clients(&addresses).await, &coupon).await;
+    assert_eq!(outcomes.claims.len(), STOCK, "{outcomes:?}");
     // A winner is told of the limit in the other tab, or in both taps, unless all were gone by then; everybody else is told
     // that all are gone.
-    assert!(told.limit_reached <= 2 * STOCK, "{told:?}");
-    let refused = told.limit_reached + told.sold_out;
+    assert!(outcomes.limit_reached <= 2 * STOCK, "{outcomes:?}");
+    let refused = outcomes.limit_reached + outcomes.sold_out;
     let answers = CLIENTS * KEYS.len();
-    assert!((answers - 2 * STOCK..=answers - STOCK).contains(&refused), "{told:?}");
+    assert!((answers - 2 * STOCK..=answers - STOCK).contains(&refused), "{outcomes:?}");
     let written = claim::Entity::find().all(world.app.store.read()).await.expect("claims");
     assert_eq!(written.len(), STOCK, "as many claims are written down");
     let buyers: BTreeSet<_> = written.iter().map(|claim| claim.buyer_id).collect();
@@ -114,8 +114,8 @@ async fn clients(addresses: &[String]) -> Vec<String> {
 }
 
 /// The clients ask, in bursts; each asks several servers where there are several.
-async fn ask(addresses: &[String], clients: &[String], coupon: &str) -> Told {
-    let mut told = Told::default();
+async fn ask(addresses: &[String], clients: &[String], coupon: &str) -> Outcomes {
+    let mut outcomes = Outcomes::default();
     for (burst, clients) in clients.chunks(BURST).enumerate() {
         let start = Arc::new(Barrier::new(clients.len() * KEYS.len()));
         let tries = clients.iter().enumerate().flat_map(|(index, token)| {
@@ -128,10 +128,10 @@ async fn ask(addresses: &[String], clients: &[String], coupon: &str) -> Told {
         });
         let answers = join_all(tries).await;
         for three in answers.chunks(KEYS.len()) {
-            told.note(three);
+            outcomes.note(three);
         }
     }
-    told
+    outcomes
 }
 
 async fn answered(address: &str, token: Option<&str>, document: &str, variables: &Value) -> Value {
@@ -141,7 +141,7 @@ async fn answered(address: &str, token: Option<&str>, document: &str, variables:
     }
 }
 
-impl Told {
+impl Outcomes {
     /// What one client was told: nothing but a claim or one of the two refusals, and never of two claims.
     fn note(&mut self, answers: &[Value]) {
         let mut own = BTreeSet::new();

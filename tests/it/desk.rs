@@ -102,7 +102,7 @@ fn a_full_queue_refuses_at_once_and_payers_come_first() {
                 other => panic!("{other:?}"),
             }
         }
-        assert!((1_000..6_000).contains(&overloaded), "{overloaded} were told to come back");
+        assert!((1_000..6_000).contains(&overloaded), "{overloaded} were refused as overloaded");
     });
 }
 
@@ -119,7 +119,7 @@ fn a_repeated_key_disturbs_no_neighbour() {
             pick: Pick::Admission { area: 0, quantity: 1 },
             key: "the-same-key".to_owned(),
         };
-        let first = inventory::reserve(&world.app, &repeater, again()).await.expect("reserved").held.id;
+        let first = inventory::reserve(&world.app, &repeater, again()).await.expect("reserved").snapshot.id;
         let mut buyers = Vec::new();
         for _ in 0..12 {
             buyers.push(viewer(world).await);
@@ -139,9 +139,9 @@ fn a_repeated_key_disturbs_no_neighbour() {
         jam.rollback().await.expect("rolled back");
         let answers = join_all(asked).await;
         for (index, answer) in answers.into_iter().enumerate() {
-            let held = answer.expect("no panic").expect("reserved").held;
+            let reservation = answer.expect("no panic").expect("reserved").snapshot;
             assert_eq!(
-                held.id == first,
+                reservation.id == first,
                 index % 2 == 1,
                 "the repetitions, and nobody else, hear of the first"
             );

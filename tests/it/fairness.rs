@@ -257,7 +257,7 @@ fn idle_time_is_exact_over_tabs_and_instances() {
                     .await
                     {
                         Ok(made) => {
-                            inventory::release(&app, &viewer, made.held.id).await.expect("released");
+                            inventory::release(&app, &viewer, made.snapshot.id).await.expect("released");
                         }
                         Err(Error::Refused(Refusal::CoolingDown { .. })) => return round,
                         Err(other) => panic!("{other:?}"),
@@ -429,11 +429,11 @@ fn watchers_hear_of_places_that_come_back() {
         let snapshot = watcher.next().await;
         assert_eq!(snapshot["seatAvailability"]["rows"][0]["statuses"], "RRRAAAAAAA");
         world.advance(Duration::from_mins(10));
-        // Nobody wrote it down yet; whoever takes one of two seats takes it at once, and both are told in one change.
+        // Nobody wrote it down yet; whoever takes one of two seats takes it at once, and both are in one change.
         world.reserve(&quick, &stage.event, &[&stage.seats[0]]).await;
-        let told = watcher.next().await["seatAvailability"]["seats"].clone();
+        let changed = watcher.next().await["seatAvailability"]["seats"].clone();
         assert_eq!(
-            told,
+            changed,
             json!([
                 { "id": stage.seats[0], "status": "RESERVED" },
                 { "id": stage.seats[1], "status": "AVAILABLE" },
@@ -444,9 +444,9 @@ fn watchers_hear_of_places_that_come_back() {
         assert_eq!(watcher.next().await["seatAvailability"]["seats"][0]["status"], "RESERVED");
         world.advance(Duration::from_mins(10));
         tessera::worker::expire(&world.app).await.expect("one round");
-        let told = watcher.next().await["seatAvailability"]["seats"].clone();
+        let changed = watcher.next().await["seatAvailability"]["seats"].clone();
         assert_eq!(
-            told,
+            changed,
             json!([
                 { "id": stage.seats[0], "status": "AVAILABLE" },
                 { "id": stage.seats[3], "status": "AVAILABLE" }

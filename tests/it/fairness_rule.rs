@@ -8,15 +8,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{AccountId, OrderId, ReservationId, TierId, event::BuyerRequirement, inventory::SeatStatus};
 use proptest::prelude::*;
 use tessera::inventory::{
-    Caller, Change, Command, Counts, Fairness, Held, Hoarding, Pick, Refusal, Seat, Stock, Terms, TierTerms,
-    decide,
+    Caller, Change, Command, Counts, Fairness, Hoarding, Pick, Refusal, ReservationSnapshot, Seat, Stock,
+    Terms, TierTerms, decide,
 };
 use uuid::Uuid;
 
 const BUDGET: i64 = 1_000;
 const COOL_DOWN: i64 = 120;
-const HOLD: i64 = 300;
-const HOLD_MAX: i64 = 500;
+const RESERVATION_SECONDS: i64 = 300;
+const RESERVATION_SECONDS_MAX: i64 = 500;
 const SEATS: u32 = 6;
 const BUYER: AccountId = AccountId(Uuid::from_u128(1));
 const ORDER: OrderId = OrderId(Uuid::from_u128(2));
@@ -34,9 +34,9 @@ fn stock() -> Stock {
         open: true,
         sales_start: at(0),
         sales_end: at(1_000_000),
-        hold_seconds: HOLD,
-        hold_seconds_max: HOLD_MAX,
-        hold_until: DateTime::<Utc>::MAX_UTC,
+        reservation_seconds: RESERVATION_SECONDS,
+        reservation_seconds_max: RESERVATION_SECONDS_MAX,
+        reservations_end: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: SEATS,
         fairness: Some(Fairness {
             budget: TimeDelta::seconds(BUDGET),
@@ -147,7 +147,7 @@ impl Model {
             let last = self.live.values().map(|known| known.deadline).max().expect("something runs");
             return Err(last.max(self.now) + COOL_DOWN);
         }
-        Ok((self.now + HOLD.min(left), self.now + HOLD_MAX.min(left)))
+        Ok((self.now + RESERVATION_SECONDS.min(left), self.now + RESERVATION_SECONDS_MAX.min(left)))
     }
 
     fn end(&mut self, id: ReservationId) {
@@ -171,19 +171,19 @@ struct Pair {
 }
 
 impl Pair {
-    fn act(&mut self, command: &Command, now: i64) -> Result<Option<Held>, Refusal> {
+    fn act(&mut self, command: &Command, now: i64) -> Result<Option<ReservationSnapshot>, Refusal> {
         let before = self.stock.clone();
-        let (decision, held) = decide(&self.stock, command, at(now))?;
+        let (decision, reservation) = decide(&self.stock, command, at(now))?;
         self.stock.apply(&decision);
         let mut undone = self.stock.clone();
         undone.undo(&decision);
         assert_eq!(undone, before, "what is undone is as if it had not been");
         let change = self.stock.change_of(&std::iter::once(&decision));
-        let told: Change = serde_json::from_str(&serde_json::to_string(&change).unwrap()).unwrap();
+        let logged: Change = serde_json::from_str(&serde_json::to_string(&change).unwrap()).unwrap();
         self.stock.version += 1;
-        self.follower.follow(self.stock.version, &told);
+        self.follower.follow(self.stock.version, &logged);
         assert_eq!(self.follower, self.stock, "whoever follows the log has the same");
-        Ok(held)
+        Ok(reservation)
     }
 }
 
@@ -263,20 +263,24 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
             caller: Caller::of(BUYER),
             pick: Pick::Seats(vec![seat]),
             opened: vec![],
-            promised: None,
+            coupon_terms: None,
         },
         model.now,
     );
     match (expected, made) {
-        (Ok((deadline, latest)), Ok(Some(held))) => {
-            assert_eq!((held.deadline, held.deadline_max), (at(deadline), at(latest)), "how long it lasts");
-            assert!(held.deadline >= at(model.now + 60), "long enough to be of use");
+        (Ok((deadline, latest)), Ok(Some(reservation))) => {
+            assert_eq!(
+                (reservation.deadline, reservation.deadline_max),
+                (at(deadline), at(latest)),
+                "how long it lasts"
+            );
+            assert!(reservation.deadline >= at(model.now + 60), "long enough to be of use");
             let made = model.now;
-            let price = held.total();
+            let price = reservation.total();
             model.live.insert(id, Known { made, deadline, latest, paying: false, price });
         }
-        (Err(until), Err(Refusal::CoolingDown { at: told })) => {
-            assert_eq!(told, at(until), "when to come back");
+        (Err(until), Err(Refusal::CoolingDown { at: reported })) => {
+            assert_eq!(reported, at(until), "when to come back");
             assert!(until > model.now);
         }
         (expected, made) => panic!("{expected:?} was expected, not {made:?}"),
@@ -284,13 +288,13 @@ fn reserve(pair: &mut Pair, model: &mut Model, id: ReservationId, seat: u32) {
 }
 
 fn extend(pair: &mut Pair, model: &mut Model, id: ReservationId, known: Known) {
-    let wanted = (model.now + HOLD).min(known.latest).min(model.now + BUDGET - model.spent);
+    let wanted = (model.now + RESERVATION_SECONDS).min(known.latest).min(model.now + BUDGET - model.spent);
     let extended = pair.act(&Command::Extend { id, buyer: BUYER }, model.now);
     match extended {
         Err(Refusal::BeingPaid) => assert!(known.paying),
         Err(Refusal::NoMoreTime) => assert!(wanted <= known.deadline, "there was time until {wanted}"),
-        Ok(Some(held)) => {
-            assert_eq!(held.deadline, at(wanted));
+        Ok(Some(reservation)) => {
+            assert_eq!(reservation.deadline, at(wanted));
             model.live.get_mut(&id).expect("live").deadline = wanted;
         }
         other => panic!("{other:?}"),
@@ -309,7 +313,7 @@ fn compare(pair: &mut Pair, model: &Model) {
     let latest = model.live.values().map(|known| at(known.deadline)).max();
     let running =
         idle.since.zip(latest).map(|(since, latest)| (at(model.now).min(latest) - since).num_seconds());
-    assert_eq!(idle.held_ms / 1_000 + running.unwrap_or(0).max(0), model.spent, "time spent");
+    assert_eq!(idle.counted_ms / 1_000 + running.unwrap_or(0).max(0), model.spent, "time spent");
     assert!(model.lasted <= BUDGET, "{} seconds without buying", model.lasted);
 }
 
@@ -331,18 +335,18 @@ fn a_budget_that_is_made_smaller_locks_nobody_out() {
         caller: Caller::of(BUYER),
         pick: Pick::Seats(vec![0]),
         opened: Vec::new(),
-        promised: None,
+        coupon_terms: None,
     };
     pair.act(&reserve(1), 0).expect("reserved");
-    pair.act(&Command::Expire, HOLD).expect("written down");
+    pair.act(&Command::Expire, RESERVATION_SECONDS).expect("written down");
     let smaller = Fairness { budget: TimeDelta::seconds(200), cool_down: TimeDelta::seconds(COOL_DOWN) };
     pair.stock.terms.fairness = Some(smaller);
     pair.follower.terms.fairness = Some(smaller);
-    let held = pair.act(&reserve(2), HOLD).expect("reserved").expect("a reservation");
-    assert_eq!(held.deadline, at(HOLD + 200), "within the new budget");
+    let reservation = pair.act(&reserve(2), RESERVATION_SECONDS).expect("reserved").expect("a reservation");
+    assert_eq!(reservation.deadline, at(RESERVATION_SECONDS + 200), "within the new budget");
     // And switched off, nothing is counted any more.
     pair.stock.terms.fairness = None;
     pair.follower.terms.fairness = None;
-    pair.act(&Command::Expire, HOLD + 200).expect("written down");
+    pair.act(&Command::Expire, RESERVATION_SECONDS + 200).expect("written down");
     assert!(pair.stock.buyers.is_empty(), "nothing is remembered");
 }

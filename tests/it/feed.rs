@@ -23,7 +23,7 @@ const WATCH: &str =
 #[derive(Debug, Default)]
 struct Map {
     version: i64,
-    seats: Vec<feed::Visible>,
+    seats: Vec<feed::PublicStatus>,
     areas: HashMap<u32, u32>,
     snapshots: usize,
 }
@@ -118,7 +118,7 @@ pub(crate) async fn act(app: &tessera::app::App, viewer: &Viewer, event: EventId
         Ok(_) | Err(Error::Refused(Refusal::SeatsTaken { .. } | Refusal::AreaFull { .. })) => {}
         Err(Error::Refused(Refusal::LimitExceeded { .. })) => {
             for reservation in inventory::live_of(app, viewer).await.expect("read") {
-                inventory::release(app, viewer, reservation.held.id).await.expect("released");
+                inventory::release(app, viewer, reservation.snapshot.id).await.expect("released");
             }
         }
         Err(other) => panic!("{other:?}"),

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all};
 use serde_json::{Value, json};
 use tessera::inventory::{
     self,
-    feed::{self, Availability, Message, Visible},
+    feed::{self, Availability, Message, PublicStatus},
 };
 
 use crate::{
@@ -62,7 +62,7 @@ fn the_public_sees_neither_a_hidden_tier_nor_its_places() {
         let buyer = world.guest().await;
         let held = opener(world, &tier, &buyer).await;
         // Whatever becomes of the places of the hidden row, nobody sees anything of it.
-        let told = json!({ "capacity": 80, "available": 70, "reserved": 0, "sold": 0, "blocked": 10 });
+        let counts = json!({ "capacity": 80, "available": 70, "reserved": 0, "sold": 0, "blocked": 10 });
         for step in 0..2 {
             let stranger = world.guest().await;
             for token in [None, Some(stranger.as_str()), Some(buyer.as_str()), Some(stage.vendor.as_str())] {
@@ -74,7 +74,7 @@ fn the_public_sees_neither_a_hidden_tier_nor_its_places() {
                 assert_eq!(names(&event["tiers"]), expected, "step {step}");
                 assert_eq!(names(&all["tiers"]), ["Back", "Floor"]);
                 assert_eq!(event["seatsLeft"], 70);
-                for (name, value) in told.as_object().expect("fields") {
+                for (name, value) in counts.as_object().expect("fields") {
                     assert_eq!(&all[name], value, "{name}");
                 }
                 assert_eq!(all["rows"][0]["statuses"], "XXXXXXXXXX");
@@ -100,7 +100,7 @@ fn a_code_opens_its_holder_the_map_and_nobody_learns_which_codes_there_are() {
         let tier = hide(world, &stage, true).await;
         let (buyer, other) = (world.guest().await, world.guest().await);
         let held = opener(world, &tier, &buyer).await;
-        let plain = world.held(&world.coupon(|_| {}).await, &buyer).await;
+        let plain = world.given_claim(&world.coupon(|_| {}).await, &buyer).await;
         let code = held.code.as_str();
         reserved(world, &buyer, &stage, (seats(&stage, &[0]), Some(code))).await.good();
         let answer = opened(world, Some(&buyer), &stage, code).await.good();
@@ -158,23 +158,23 @@ fn those_who_watch_are_told_nothing_of_hidden_places_until_they_are_shown() {
         }
         reserved(world, &buyer, &stage, (seats(&stage, &[3]), code)).await.good();
         reserved(world, &buyer, &stage, (seats(&stage, &[4, 15]), code)).await.good();
-        // Who resumes is told the same.
+        // A client that resumes gets the same messages.
         let mut late = Socket::open(&address, None).await;
         late.subscribe("map", WATCH, json!({ "event": stage.event, "after": version })).await;
         watchers.push(late);
         for watcher in &mut watchers {
             let mut last = version;
-            let mut told = Vec::new();
+            let mut changed = Vec::new();
             while last < version + 2 {
                 let delta = watcher.next().await["seatAvailability"].clone();
                 assert_eq!(
                     (&delta["__typename"], &delta["after"]),
                     (&json!("AvailabilityDelta"), &json!(last))
                 );
-                told.extend(delta["seats"].as_array().expect("seats").iter().cloned());
+                changed.extend(delta["seats"].as_array().expect("seats").iter().cloned());
                 last = delta["version"].as_i64().expect("a version");
             }
-            assert_eq!(told, [json!({ "id": stage.seats[15], "status": "RESERVED" })]);
+            assert_eq!(changed, [json!({ "id": stage.seats[15], "status": "RESERVED" })]);
         }
         // Shown, and hidden again: each time everybody gets a new snapshot.
         for (hidden, row) in [(false, "AAARRAAAAA"), (true, "XXXXXXXXXX")] {
@@ -192,7 +192,7 @@ fn those_who_watch_are_told_nothing_of_hidden_places_until_they_are_shown() {
 #[derive(Clone, Debug, PartialEq)]
 struct Map {
     version: i64,
-    seats: Vec<Visible>,
+    seats: Vec<PublicStatus>,
     areas: Vec<u32>,
 }
 
@@ -246,7 +246,7 @@ fn every_delta_applied_to_a_snapshot_gives_the_next_snapshot() {
             }
             while map.as_ref().is_none_or(|map| map.version < now.version) {
                 let message = tokio::time::timeout(Duration::from_secs(20), live.next()).await;
-                let message = message.expect("told").expect("the feed goes on").expect("no fault");
+                let message = message.expect("a message").expect("the feed goes on").expect("no fault");
                 match (&mut map, message) {
                     (Some(map), message) => map.take(message),
                     (none, Message::Snapshot(all)) => *none = Some(Map::of(&all)),

@@ -34,7 +34,7 @@ const ACTS: usize = 25;
 /// The seats that all of them want.
 const SEATS: usize = 16;
 /// As the events of the harness say.
-const RULES: Rules = Rules { hold: 600_000_000, hold_max: 1_200_000_000 };
+const RULES: Rules = Rules { seconds: 600_000_000, seconds_max: 1_200_000_000 };
 
 /// How many histories: a few, or as many times more as the environment says.
 fn seeds(few: u64) -> std::ops::Range<u64> {
@@ -149,7 +149,7 @@ async fn history(
         assert!(watched.snapshots() <= 2, "{what}: sent back to a snapshot {} times", watched.snapshots());
     }
     let shared = Arc::into_inner(shared).expect("all clients have ended");
-    shared.record.nothing_untold(&world.app, event, &what).await;
+    shared.record.every_reservation_is_acknowledged(&world.app, event, &what).await;
     shared.record.look(&world.app, event).await;
     let unknown = shared.record.unknown_count();
     let operations = shared.record.prove(RULES, start, &what);

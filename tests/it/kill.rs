@@ -39,7 +39,7 @@ const HAMMERED: usize = 24;
 const BUYERS: usize = 8;
 const WATCHERS: u64 = 4;
 /// Longer than this test: no reservation runs out in it.
-const RULES: Rules = Rules { hold: 600_000_000, hold_max: 1_200_000_000 };
+const RULES: Rules = Rules { seconds: 600_000_000, seconds_max: 1_200_000_000 };
 
 #[test]
 fn fifty_kills_of_the_one_server_on_sqlite() {
@@ -95,7 +95,7 @@ async fn survive(url: &str, data: &Path, instances: usize) {
     keeps_promises(&front, &address).await;
     front.record.look(&world.app, event).await;
     drop(servers);
-    front.record.nothing_untold(&world.app, event, url).await;
+    front.record.every_reservation_is_acknowledged(&world.app, event, url).await;
     let unknown = front.record.unknown_count();
     let paid = front.promises.lock().expect("the promises").len();
     let operations = front.record.prove(RULES, 0, url);

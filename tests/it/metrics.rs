@@ -60,7 +60,7 @@ fn read(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
             ["_total", "_bucket", "_count", "_sum", "_info"].iter().find_map(|end| name.strip_suffix(end));
         assert!(types.contains_key(name) || base.is_some_and(|base| types.contains_key(base)), "{line}");
         assert!(value.parse::<f64>().is_ok(), "no number: {line}");
-        assert!(samples.insert(series.to_owned(), value.to_owned()).is_none(), "{series} is told once");
+        assert!(samples.insert(series.to_owned(), value.to_owned()).is_none(), "{series} appears once");
     }
     (types, samples)
 }
@@ -163,9 +163,9 @@ fn documents_alerts_and_dashboard_use_metrics_that_exist() {
             let unknown: Vec<_> = mentioned(text).difference(&names).cloned().collect();
             assert!(unknown.is_empty(), "there are no metrics {unknown:?}; there are {names:?}");
         }
-        let told = mentioned(&documented);
+        let mentioned_names = mentioned(&documented);
         let base = |name: &str| ["_bucket", "_count", "_sum"].iter().any(|end| name.ends_with(end));
-        let silent: Vec<_> = names.difference(&told).filter(|name| !base(name)).collect();
+        let silent: Vec<_> = names.difference(&mentioned_names).filter(|name| !base(name)).collect();
         assert!(silent.is_empty(), "docs/operations.md does not explain {silent:?}");
     });
 }

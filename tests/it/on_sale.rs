@@ -34,9 +34,9 @@ fn stock(capacity: u32) -> Stock {
         open: true,
         sales_start: at(0),
         sales_end: at(1_000_000),
-        hold_seconds: 600,
-        hold_seconds_max: 1_200,
-        hold_until: DateTime::<Utc>::MAX_UTC,
+        reservation_seconds: 600,
+        reservation_seconds_max: 1_200,
+        reservations_end: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: LIMIT_PER_BUYER,
         fairness: Some(Fairness { budget: TimeDelta::seconds(2_700), cool_down: TimeDelta::seconds(300) }),
         hoarding: SHARES.limits(capacity, LIMIT_PER_BUYER, (None, None)),
@@ -144,7 +144,7 @@ impl Sale {
             caller: Caller { source: Some(Self::source(buyer)), ..Caller::of(account) },
             pick: Pick::Admission { area: 0, quantity },
             opened: Vec::new(),
-            promised: None,
+            coupon_terms: None,
         };
         match self.decide(&command, second) {
             Ok(()) => self.plan(id, buyer, second),

@@ -11,19 +11,19 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 
-use crate::support::{World, coupons::Held, given::Stage, run};
+use crate::support::{World, coupons::ClaimHandle, given::Stage, run};
 
 const SHARE: &str = "mutation($id: ID!) { shareClaim(input: { claimId: $id }) { token errors { code } } }";
 const REDEEM: &str = "mutation($shop: ID!, $code: String!) {
     redeemClaim(input: { shopId: $shop, code: $code, idempotencyKey: $code }) {
         claim { state } errors { code } } }";
-const MINUTE_MORE_THAN_A_HOLD: Duration = Duration::from_mins(11);
+const MINUTE_MORE_THAN_A_RESERVATION: Duration = Duration::from_mins(11);
 
 /// A claim in an order that nobody will pay, and the order.
-async fn bound(world: &World, stage: &Stage, seat: usize, key: &str) -> (String, Held, String) {
+async fn bound(world: &World, stage: &Stage, seat: usize, key: &str) -> (String, ClaimHandle, String) {
     let buyer = world.guest().await;
     let coupon = world.coupon(|coupon| coupon.shareable = true).await;
-    let held = world.held(&coupon, &buyer).await;
+    let held = world.given_claim(&coupon, &buyer).await;
     let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[seat]]).await;
     let made = world.spend(&buyer, &[&reservation], &[&held], key).await.good();
     (buyer, held, made.text("checkout.order.id"))
@@ -42,7 +42,7 @@ fn a_claim_is_its_holders_as_soon_as_its_order_is_overdue() {
         let input = json!({ "shop": stage.shop, "code": scanned.code });
         let early = world.gql(Some(&stage.vendor), REDEEM, input.clone()).await;
         assert_eq!(early.refusal("redeemClaim").as_deref(), Some("IN_ORDER"));
-        world.advance(MINUTE_MORE_THAN_A_HOLD);
+        world.advance(MINUTE_MORE_THAN_A_RESERVATION);
         world.gql(Some(&giver), SHARE, json!({ "id": present.text })).await.good();
         let redeemed = world.gql(Some(&stage.vendor), REDEEM, input).await.good();
         assert_eq!(redeemed.data("redeemClaim.claim.state"), "REDEEMED");
@@ -82,7 +82,7 @@ fn orders_that_cannot_be_ended_are_in_nobodys_way() {
                 .expect("a discount");
         }
         tx.commit().await.expect("committed");
-        world.advance(MINUTE_MORE_THAN_A_HOLD);
+        world.advance(MINUTE_MORE_THAN_A_RESERVATION);
         world.work().await;
         let document = "query($id: ID!) { order(id: $id) { state } }";
         let good = world.gql(Some(&stage.vendor), document, json!({ "id": id })).await.good();

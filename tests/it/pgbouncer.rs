@@ -105,7 +105,7 @@ async fn works_behind(mode: &str) {
     futures_util::future::join_all(buyers.iter().zip(&stage.seats).map(|(buyer, seat)| sale(buyer, seat)))
         .await;
     let follows = async {
-        while inventory::feed::told(&second, event.into()).unwrap_or(before) < before + 10 {
+        while inventory::feed::published_version(&second, event.into()).unwrap_or(before) < before + 10 {
             sleep(Duration::from_millis(20)).await;
         }
     };

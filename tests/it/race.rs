@@ -67,7 +67,7 @@ fn of_64_buyers_of_one_seat_exactly_one_wins() {
             }
             assert_eq!(winners.len(), 1, "seed {seed}: exactly one wins");
             let (winner, reservation) = winners.remove(0);
-            inventory::release(&apps[seed % 2], &winner, reservation.held.id).await.expect("released");
+            inventory::release(&apps[seed % 2], &winner, reservation.snapshot.id).await.expect("released");
         }
         tessera::server::close(second, Duration::from_secs(10)).await;
     });
@@ -119,7 +119,7 @@ fn the_same_key_at_once_reserves_once() {
             let ids: Vec<_> = join_all(tries)
                 .await
                 .into_iter()
-                .map(|outcome| outcome.expect("no panic").expect("reserved").held.id)
+                .map(|outcome| outcome.expect("no panic").expect("reserved").snapshot.id)
                 .collect();
             assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "one reservation for one key");
             inventory::release(&world.app, &buyer, ids[0]).await.expect("released");
@@ -233,7 +233,7 @@ fn repeated_keys_do_not_starve_the_neighbours() {
             let pick = Pick::Admission { area: 0, quantity: 1 };
             let reserve = Reserve { event, pick, key: "again-and-again".to_owned() };
             world.app.spawn(async move {
-                inventory::reserve(&app, &viewer, reserve).await.map(|made| made.held.id)
+                inventory::reserve(&app, &viewer, reserve).await.map(|made| made.snapshot.id)
             })
         });
         let honest = others.into_iter().enumerate().map(|(index, viewer)| {
@@ -241,7 +241,7 @@ fn repeated_keys_do_not_starve_the_neighbours() {
             let pick = Pick::Seats(vec![u32::try_from(index).expect("few")]);
             let reserve = Reserve { event, pick, key: format!("honest-buyer-{index}") };
             world.app.spawn(async move {
-                inventory::reserve(&app, &viewer, reserve).await.map(|made| made.held.id)
+                inventory::reserve(&app, &viewer, reserve).await.map(|made| made.snapshot.id)
             })
         });
         // The honest ones first: while the first of them is committed, the others and all repetitions pile up together.

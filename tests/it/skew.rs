@@ -22,7 +22,7 @@ use crate::support::{
 };
 
 /// How long a reservation lasts in this test, which really waits for the end of it.
-const HOLD: TimeDelta = TimeDelta::seconds(4);
+const RESERVATION_TIME: TimeDelta = TimeDelta::seconds(4);
 /// By how much an instance may misjudge the database's time: what a round trip may take.
 const TOLERANCE: TimeDelta = TimeDelta::milliseconds(100);
 
@@ -53,11 +53,12 @@ fn deadlines_follow_the_databases_clock_whatever_the_machines_say() {
             let before = now(app).await;
             let made = reserve(app, &buyers[seat as usize], event, seat, "first").await.expect("reserved");
             let after = now(app).await;
-            last = last.max(made.held.deadline);
+            last = last.max(made.snapshot.deadline);
             assert!(
-                (before + HOLD - TOLERANCE..=after + HOLD + TOLERANCE).contains(&made.held.deadline),
-                "the deadline {} is not between {before} and {after} and {HOLD}",
-                made.held.deadline
+                (before + RESERVATION_TIME - TOLERANCE..=after + RESERVATION_TIME + TOLERANCE)
+                    .contains(&made.snapshot.deadline),
+                "the deadline {} is not between {before} and {after} and {RESERVATION_TIME}",
+                made.snapshot.deadline
             );
         }
         // The other instance, and the same one: too early for both.
@@ -98,7 +99,10 @@ async fn reserve(
 async fn last_seconds(world: &World, id: EventId) {
     let tx = world.app.store.begin().await.expect("a transaction");
     event::Entity::update_many()
-        .col_expr(event::Column::HoldSeconds, Expr::value(i32::try_from(HOLD.num_seconds()).expect("few")))
+        .col_expr(
+            event::Column::HoldSeconds,
+            Expr::value(i32::try_from(RESERVATION_TIME.num_seconds()).expect("few")),
+        )
         .filter(event::Column::Id.eq(id))
         .exec(&tx)
         .await

@@ -262,11 +262,11 @@ fn event_streams_and_sockets_share_one_execution_a_change() {
         let joined = world.app.figures.shared_executions.load(Relaxed);
         for (count, seat) in (1_i64..).zip(&stage.seats[..6]) {
             world.reserve(&buyer, &stage.event, &[seat]).await;
-            let told = socket.next().await;
-            assert_eq!(told["seatAvailability"]["seats"], json!([{ "id": seat, "status": "RESERVED" }]));
+            let message = socket.next().await;
+            assert_eq!(message["seatAvailability"]["seats"], json!([{ "id": seat, "status": "RESERVED" }]));
             for events in &mut streams {
                 let event = events.result().await;
-                assert_eq!(event.data["data"], told, "the same payload");
+                assert_eq!(event.data["data"], message, "the same payload");
                 assert_eq!(event.data["data"]["seatAvailability"]["after"], begin + count - 1);
                 assert_eq!(event.id, Some(begin + count));
             }

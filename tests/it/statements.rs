@@ -49,9 +49,9 @@ fn lists_take_as_many_statements_for_twenty_nodes_as_for_two() {
                 })
                 .await;
             // The newest come first, so that any two nodes have all that twenty have.
-            world.held(&coupon, &holder).await;
+            world.given_claim(&coupon, &holder).await;
             world.advance(Duration::from_millis(1));
-            let spent = world.held(&coupon, &holder).await;
+            let spent = world.given_claim(&coupon, &holder).await;
             let event =
                 world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), &title).await;
             let key = format!("reserve-number-{number}");

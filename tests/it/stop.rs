@@ -1,4 +1,4 @@
-//! Stopping: not ready first, then no new connections; told twice, at once.
+//! Stopping: not ready first, then no new connections; after a second signal, at once.
 
 use serde_json::json;
 
@@ -40,11 +40,11 @@ fn server_that_drains_is_not_ready_but_serves() {
         peer.text().await
     });
     assert!(answer.contains("connection: close"), "{answer}");
-    // Told again, it ends at once.
+    // After a second signal it ends at once.
     server.signal("-TERM");
     let ended = server.end();
     assert_eq!(ended.status.code(), Some(130), "{}", ended.log);
-    assert!(ended.log.contains("told twice to stop"), "{}", ended.log);
+    assert!(ended.log.contains("second stop signal"), "{}", ended.log);
 }
 
 /// A connection that has carried one request.

@@ -154,16 +154,16 @@ pub(crate) async fn calibrate(camp: &Camp, report: &mut Report) -> Outcome<()> {
         let page = if root.is_paged { "(first: 50)" } else { "" };
         let query = format!("{{ {}{page} {{{inner} }} }}", root.name);
         let body = json!({ "query": query, "extensions": { "cost": true } }).to_string();
-        let (mut best, mut told) = (u128::MAX, Value::Null);
+        let (mut best, mut answer) = (u128::MAX, Value::Null);
         for _ in 0..4 {
             let meter = target.meter()?;
-            told = caller.post(body.as_bytes()).await.json();
+            answer = caller.post(body.as_bytes()).await.json();
             best = best.min(meter.read()?.cpu.as_micros());
             if best > EXPENSIVE_MICROS {
                 break;
             }
         }
-        match told["extensions"]["cost"]["estimated"].as_u64() {
+        match answer["extensions"]["cost"]["estimated"].as_u64() {
             Some(estimated) => rows.push((estimated, u64::try_from(best)?, query)),
             None => refused += 1,
         }

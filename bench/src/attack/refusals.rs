@@ -181,13 +181,13 @@ async fn names(camp: &Camp, report: &mut Report) -> Outcome<()> {
         };
         let message = message.join(" ");
         // What the document itself says is no news.
-        let told: Vec<&str> =
+        let leaks: Vec<&str> =
             NAMES.into_iter().filter(|name| message.contains(name) && !document.contains(name)).collect();
         let answer =
-            format!("{} tells {told:?}: {}", answer.status, message.chars().take(110).collect::<String>());
+            format!("{} tells {leaks:?}: {}", answer.status, message.chars().take(110).collect::<String>());
         report.judged(
             &format!("introspection off: {case}"),
-            told.is_empty(),
+            leaks.is_empty(),
             answer,
             "no name of the schema",
         );

@@ -53,10 +53,10 @@ pub(crate) async fn row_13(camp: &Camp, report: &mut Report) -> Outcome<()> {
         ("database pools", &["database_connections"]),
         ("the build", &["build_info"]),
     ] {
-        let told = text
+        let found = text
             .lines()
             .any(|line| line.starts_with("# TYPE ") && words.iter().any(|word| line.contains(word)));
-        report.judged(&format!("metrics tell of {what}"), told, told.to_string(), "a metric");
+        report.judged(&format!("metrics tell of {what}"), found, found.to_string(), "a metric");
     }
     Ok(())
 }

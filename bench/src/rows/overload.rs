@@ -106,7 +106,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     let (mut lines, mut peak, mut at_four) = (Vec::new(), capacity, 0.0);
     for times in [1.0, 2.0, 4.0, 8.0] {
         let counts = pool.offer(capacity * times, time).await;
-        let (line, goodput) = told(times, &counts, seconds);
+        let (line, goodput) = summary(times, &counts, seconds);
         progress(&format!("{}: {}", line.figure, line.ours));
         lines.push(line);
         peak = goodput.max(peak);
@@ -146,7 +146,7 @@ async fn recovery(pool: &Pool, per_second: f64) -> Option<Duration> {
 }
 
 /// The line of a phase, and its goodput.
-fn told(times: f64, counts: &[Count; 3], seconds: u64) -> (Line, f64) {
+fn summary(times: f64, counts: &[Count; 3], seconds: u64) -> (Line, f64) {
     let good = |count: &Count| count.served.iter().filter(|time| **time <= GOOD).count();
     let good = counts.iter().map(good).sum::<usize>();
     let goodput = rate(u32::try_from(good).unwrap_or(u32::MAX), Duration::from_secs(seconds));

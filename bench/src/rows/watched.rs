@@ -46,7 +46,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
             ", not all of which had all changes a minute later"
         }
     };
-    let told = f64::from(watchers.seen.frames()) / f64::from(bench.scale.seconds * 2);
+    let deliveries = f64::from(watchers.seen.frames()) / f64::from(bench.scale.seconds * 2);
     let p99 = |values: &mut Vec<u32>| {
         let (middle, high) = (median(values)?, percentile(values, 990)?);
         progress(&format!("median {}, p99 {}", millis(middle), millis(high)));
@@ -57,7 +57,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     Ok(vec![Line {
         reference_value: millis(alone),
         ours: format!(
-            "{} ({} subscribers{late}, {told:.0} deliveries/s)",
+            "{} ({} subscribers{late}, {deliveries:.0} deliveries/s)",
             millis(watched),
             bench.scale.watchers
         ),

@@ -27,7 +27,7 @@ use crate::{
     app::App,
     error::{Fault, Faulty},
     event::tiers_of,
-    inventory::feed::{self, Availability, Message, Visible},
+    inventory::feed::{self, Availability, Message, PublicStatus},
     venue::{self, SeatMap},
 };
 
@@ -128,7 +128,7 @@ pub struct AreaChange {
 
 /// Where a seat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Visible")]
+#[graphql(remote = "PublicStatus")]
 pub enum SeatStatus {
     /// Free to reserve.
     Available,
@@ -202,7 +202,7 @@ impl AvailabilitySnapshot {
     }
 }
 
-fn rows(map: &SeatMap, seats: &[Visible]) -> Vec<RowAvailability> {
+fn rows(map: &SeatMap, seats: &[PublicStatus]) -> Vec<RowAvailability> {
     let row = |row: &venue::plan::Row| {
         let seats = seats.get(row.seats.clone()).unwrap_or_default();
         let mut statuses = String::with_capacity(seats.len());
@@ -223,12 +223,12 @@ fn areas(map: &Arc<SeatMap>, areas: &[crate::inventory::Area]) -> Vec<AreaAvaila
     (0..).zip(areas).filter_map(area).collect()
 }
 
-fn letter(seat: Visible) -> char {
+fn letter(seat: PublicStatus) -> char {
     match seat {
-        Visible::Available => 'A',
-        Visible::Reserved => 'R',
-        Visible::Sold => 'S',
-        Visible::Blocked => 'X',
+        PublicStatus::Available => 'A',
+        PublicStatus::Reserved => 'R',
+        PublicStatus::Sold => 'S',
+        PublicStatus::Blocked => 'X',
     }
 }
 

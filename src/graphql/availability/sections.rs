@@ -4,7 +4,7 @@ use async_graphql::SimpleObject;
 
 use crate::{
     graphql::{scalar::Money, tier::Tier},
-    inventory::feed::{Availability, Visible},
+    inventory::feed::{Availability, PublicStatus},
     venue::SeatMap,
 };
 
@@ -45,7 +45,7 @@ pub(super) fn of(
             let seats = availability.seats.get(row.seats.clone()).unwrap_or_default();
             let priced = availability.seat_tiers.get(row.seats.clone()).unwrap_or_default();
             for (seat, tier) in seats.iter().zip(priced) {
-                section.add(1, u32::from(*seat == Visible::Available), *tier);
+                section.add(1, u32::from(*seat == PublicStatus::Available), *tier);
             }
         }
         let areas = availability.areas.iter().zip(&availability.area_tiers).zip(&plan.areas);

@@ -18,7 +18,7 @@ use crate::{
         id::decode,
         scalar::Money,
     },
-    order::{self as orders, Applicable},
+    order::{self as orders, ApplicableClaim},
 };
 
 /// Why a claim does not apply to what is bought.
@@ -104,8 +104,8 @@ pub struct ApplicableCoupon {
     pub valid_from: Option<DateTime<Utc>>,
 }
 
-impl From<Applicable> for ApplicableCoupon {
-    fn from(one: Applicable) -> Self {
+impl From<ApplicableClaim> for ApplicableCoupon {
+    fn from(one: ApplicableClaim) -> Self {
         let reason = one.saves.err();
         Self {
             claim: Claim::from(one.claim),

@@ -12,7 +12,7 @@ use crate::{
     coupon::access,
     error::Error,
     graphql::{context::ContextExt, id::decode},
-    inventory::{self, Beside, Reserve},
+    inventory::{self, Reserve, ReserveOptions},
 };
 
 /// What to reserve.
@@ -47,8 +47,8 @@ impl ReserveSeatsInput {
                 .await
                 .map_err(|error| error.map_refusal(|refusal| Told::with_code(refusal, map)));
         }
-        let beside = Beside { proof: self.proof, ..Beside::default() };
-        inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, beside)
+        let options = ReserveOptions { proof: self.proof, ..ReserveOptions::default() };
+        inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, options)
             .await
             .map_err(|error| error.map_refusal(|refusal| Told::Places(refusal, Some(map))))
     }

@@ -33,7 +33,7 @@ use crate::{
         scalar::{Long, Money},
         seat_map::seat_id,
     },
-    inventory::{self, Held, Item, Place},
+    inventory::{self, Item, Place, ReservationSnapshot},
     order as orders,
     venue::SeatMap,
 };
@@ -63,19 +63,19 @@ pub struct Reservation(pub(crate) inventory::Reservation);
 impl Reservation {
     /// The reservation's id.
     pub async fn id(&self) -> ID {
-        encode(self.held().id)
+        encode(self.snapshot().id)
     }
 
     /// Raised by every change.
     async fn version(&self) -> Long {
-        Long(self.held().version)
+        Long(self.snapshot().version)
     }
 
     /// Where it stands.
     async fn state(&self, ctx: &Context<'_>) -> State {
-        match self.held().state {
+        match self.snapshot().state {
             // Overdue is expired, whether somebody wrote it down yet or not.
-            ReservationState::Active if self.held().is_overdue(ctx.app().clock.now()) => State::Expired,
+            ReservationState::Active if self.snapshot().is_overdue(ctx.app().clock.now()) => State::Expired,
             ReservationState::Active => State::Active,
             ReservationState::Paying => State::Paying,
             ReservationState::Converted => State::Converted,
@@ -86,12 +86,12 @@ impl Reservation {
 
     /// When it runs out.
     async fn expires_at(&self) -> DateTime<Utc> {
-        self.held().deadline
+        self.snapshot().deadline
     }
 
     /// Beyond this it cannot be extended.
     async fn expires_at_latest(&self) -> DateTime<Utc> {
-        self.held().deadline_max
+        self.snapshot().deadline_max
     }
 
     /// The server's time, so that a countdown need not trust the client's clock.
@@ -101,7 +101,7 @@ impl Reservation {
 
     /// When it was made.
     async fn created_at(&self) -> DateTime<Utc> {
-        self.held().created_at
+        self.snapshot().created_at
     }
 
     /// The event that the places are of, unless copies of a coupon are reserved.
@@ -117,31 +117,31 @@ impl Reservation {
     /// What it holds, at prices that stay as they were when it was made.
     async fn items(&self, ctx: &Context<'_>) -> ApiResult<Vec<ReservationItem>> {
         if let Some(coupon) = ctx.loaders().one(CouponId::from(self.0.inventory)).await? {
-            let of = |item| ReservationItem::of_coupon(item, &coupon.title, &self.held().currency);
-            return Ok(self.held().items.iter().map(of).collect());
+            let of = |item| ReservationItem::of_coupon(item, &coupon.title, &self.snapshot().currency);
+            return Ok(self.snapshot().items.iter().map(of).collect());
         }
         let map = map_of(ctx, self.event_id()).await?;
         Ok(self
-            .held()
+            .snapshot()
             .items
             .iter()
-            .map(|item| ReservationItem::of(item, &map, &self.held().currency))
+            .map(|item| ReservationItem::of(item, &map, &self.snapshot().currency))
             .collect())
     }
 
     /// How many places it holds.
     async fn quantity(&self) -> u32 {
-        self.held().quantity()
+        self.snapshot().quantity()
     }
 
     /// What the places cost, fees and tax included.
     async fn total(&self) -> Money {
-        Money::of(self.held().total(), &self.held().currency)
+        Money::of(self.snapshot().total(), &self.snapshot().currency)
     }
 
     /// The order that it belongs to, from the checkout on.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
-        match self.held().order {
+        match self.snapshot().order {
             Some(id) => Ok(found(orders::visible(ctx.app(), ctx.viewer(), None, id).await)?.map(Order::from)),
             None => Ok(None),
         }
@@ -149,8 +149,8 @@ impl Reservation {
 }
 
 impl Reservation {
-    fn held(&self) -> &Held {
-        &self.0.held
+    fn snapshot(&self) -> &ReservationSnapshot {
+        &self.0.snapshot
     }
 
     fn event_id(&self) -> EventId {

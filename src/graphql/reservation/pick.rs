@@ -10,7 +10,7 @@ use crate::{
         id::{self, decode},
         tier::TiersOf,
     },
-    inventory::{self, Accessible, BestAvailable, Pick},
+    inventory::{self, AccessibleParty, BestAvailable, Pick},
     venue::SeatMap,
 };
 
@@ -102,7 +102,7 @@ impl PickInput {
 
 impl BestAvailableInput {
     async fn parse(self, ctx: &Context<'_>, event: EventId, map: &SeatMap) -> Faulty<BestAvailable> {
-        let accessible = self.accessible.map(|party| Accessible {
+        let accessible = self.accessible.map(|party| AccessibleParty {
             wheelchair_places: party.wheelchair_places,
             companions: party.companions,
         });

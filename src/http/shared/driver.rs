@@ -35,7 +35,7 @@ const REST_MAX: Duration = Duration::from_millis(250);
 /// Starts a topic's driver: it tells everything after this version, as long as somebody watches.
 pub(super) fn start(engine: &Engine, topic: &Arc<Topic>, version: i64) {
     let span = topic.prepared.span.clone();
-    engine.app.spawn_in_crowd(drive(engine.clone(), topic.clone(), version).instrument(span));
+    engine.app.spawn_low_priority(drive(engine.clone(), topic.clone(), version).instrument(span));
 }
 
 async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
@@ -50,7 +50,7 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
     });
     engine.hub.remove(&topic);
     for (count, member) in topic.end(ending.clone()).into_iter().enumerate() {
-        engine.app.spawn_in_crowd(member::dismiss(member, ending.clone()));
+        engine.app.spawn_low_priority(member::dismiss(member, ending.clone()));
         if count % 64 == 63 {
             yield_now().await;
         }
@@ -97,7 +97,7 @@ async fn hand_out(engine: &Engine, topic: &Arc<Topic>) {
         let (next, behind) = topic.serve(first);
         for member in behind {
             let work = member::bring_up(engine.clone(), topic.clone(), member);
-            engine.app.spawn_in_crowd(work.in_current_span());
+            engine.app.spawn_low_priority(work.in_current_span());
         }
         from = next;
         if from.is_some() {

@@ -1,37 +1,37 @@
 //! Seats for a party with wheelchair users: their places, the companions' seats that belong to these, and the rest of
-//! the party beside them where that is possible.
+//! the party next to them if possible.
 //!
-//! Companions for whom there is no companion's seat, and everybody else, sit on ordinary seats. A party that stays
-//! together has its wheelchair places in one row.
+//! Companions without a companion's seat, and all others, sit on ordinary seats. A party that stays together has its
+//! wheelchair places in one row.
 
 use std::ops::Range;
 
 use super::{count, ordinary, together::Search};
 use crate::{
-    inventory::command::{Accessible, BestAvailable, Refusal},
+    inventory::command::{AccessibleParty, BestAvailable, Refusal},
     venue::hall::{Point, WheelchairPlace, distance},
 };
 
-/// From how many wheelchair places a party that may be parted is tried, at the most.
+/// Maximum number of starting places for a party that accepts a split.
 const ANCHORS: usize = 32;
-/// How many places are looked at for that in all: what bounds the time.
+/// Maximum number of places examined for that. It bounds the time.
 const LOOKS: usize = 40_000;
 
-/// Where the wheelchair users and their companions may sit, and how good that is.
+/// Seats for the wheelchair users and their companions.
 struct Core {
     /// The wheelchair places and the companions' seats, in order.
     slots: Vec<usize>,
-    /// How many companions have to sit on ordinary seats.
+    /// Number of companions on ordinary seats.
     standing_in: usize,
-    /// The seats for the rest of the party directly beside; none when there are not as many.
+    /// The seats for the rest of the party directly next to them; `None` if there are not enough.
     beside: Option<Vec<usize>>,
 }
 
-/// The seats for the party, by slot.
+/// Returns the seats for the party, by slot.
 pub(super) fn seats(
     search: &Search<'_>,
     wish: &BestAvailable,
-    party: Accessible,
+    party: AccessibleParty,
 ) -> Result<Vec<usize>, Refusal> {
     let wheelchairs = (party.wheelchair_places as usize).max(1);
     let others = (wish.quantity as usize).saturating_sub(wheelchairs + party.companions as usize);
@@ -59,7 +59,7 @@ pub(super) fn seats(
     Ok(slots)
 }
 
-/// The rest of the party as near as possible to those who sit already.
+/// Returns seats for the rest of the party, as near as possible to those seated.
 fn rest(search: &Search<'_>, core: &Core, quantity: usize, split: bool) -> Result<Vec<usize>, Refusal> {
     let near = search.near(middle(search, &core.slots), false);
     let seated = count(core.slots.len());
@@ -75,7 +75,7 @@ fn rest(search: &Search<'_>, core: &Core, quantity: usize, split: bool) -> Resul
     }
 }
 
-/// All sets of so many places that follow each other in one row.
+/// Returns all sets of `quantity` consecutive places in one row.
 fn in_one_row<'a>(
     search: &Search<'_>,
     places: &[&'a WheelchairPlace],
@@ -87,7 +87,7 @@ fn in_one_row<'a>(
         .collect()
 }
 
-/// Sets of so many places around some of the best.
+/// Returns sets of `quantity` places around some of the best places.
 fn near_each_other<'a>(
     search: &Search<'_>,
     places: &[&'a WheelchairPlace],
@@ -119,12 +119,12 @@ fn row(search: &Search<'_>, place: &WheelchairPlace) -> usize {
     search.hall().run_of(place.slot).row
 }
 
-/// The companions beside these places, and the rest of the party if it fits beside them too.
+/// Returns these places with their companions' seats, and seats for the rest of the party if it fits next to them.
 fn core(search: &Search<'_>, set: &[&WheelchairPlace], companions: usize, others: usize) -> Core {
     let mut slots: Vec<usize> = set.iter().map(|place| place.slot).collect();
     let free = |slot: &usize| search.rank(*slot).is_some();
     let mut left = companions;
-    // One for each first, and then the second of each.
+    // Give each user one companion first, then the second ones.
     let most = set.iter().map(|place| place.companions.len()).max().unwrap_or_default();
     for round in 0..most {
         for place in set {
@@ -141,7 +141,7 @@ fn core(search: &Search<'_>, set: &[&WheelchairPlace], companions: usize, others
     Core { slots, standing_in: left, beside }
 }
 
-/// So many ordinary seats directly before and after these, if they are in one run.
+/// Returns `quantity` ordinary seats directly before and after the slots, if all are in one run.
 fn beside(search: &Search<'_>, slots: &[usize], quantity: usize) -> Option<Vec<usize>> {
     if quantity == 0 {
         return Some(Vec::new());
@@ -167,8 +167,8 @@ fn beside(search: &Search<'_>, slots: &[usize], quantity: usize) -> Option<Vec<u
     Some(left.chain(right).collect())
 }
 
-/// What makes one core better than another: companions on their own seats, everybody side by side, the wanted price
-/// level, near each other and to the stage.
+/// Returns the sort key of a core: companions on their own seats, all side by side, more wanted tiers, then shorter
+/// distances to each other and to the stage.
 fn key(search: &Search<'_>, core: &Core) -> (usize, bool, u64, u64, usize) {
     let worst = core.slots.iter().filter_map(|&slot| search.rank(slot)).max().unwrap_or_default();
     let middle = middle(search, &core.slots);

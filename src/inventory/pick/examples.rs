@@ -1,18 +1,18 @@
-//! The choices and the rule in houses that can be seen at a glance.
+//! Choices and the orphan rule in small houses.
 //!
 //! A row is written as a word: `.` free, `x` sold, `l` lapsed, `W` a wheelchair place, `C` the companion's seat beside
-//! it, `_` a seat that is not there.
+//! it, `_` a missing seat.
 
 use super::{
     best_available, leaves_no_orphans,
     model::{House, RowOf, SeatOf, State, now, tier},
 };
 use crate::{
-    inventory::command::{Accessible, BestAvailable, Refusal},
+    inventory::command::{AccessibleParty, BestAvailable, Refusal},
     venue::plan::Access,
 };
 
-/// A house with these rows, the first nearest to the stage, in the middle.
+/// Returns a house with these rows, the first nearest to the stage, in the middle.
 fn house(rows: &[&str]) -> House {
     let row = |(index, word): (usize, &&str)| {
         let mut gap = 0;
@@ -45,15 +45,15 @@ fn best(house: &House, quantity: u32) -> Result<Vec<u32>, Refusal> {
 }
 
 #[test]
-fn the_middle_of_the_first_row_comes_first_and_no_orphan_is_left() {
+fn middle_of_the_first_row_comes_first_without_orphans() {
     assert_eq!(best(&house(&["........", "........"]), 2), Ok(vec![3, 4]));
     // The middle two would leave single seats on both sides.
     assert_eq!(best(&house(&["....", "...."]), 2), Ok(vec![0, 1]));
-    // Three of four leave one wherever they sit: the second row has room.
+    // Three of four leave one in any case: the second row has room.
     assert_eq!(best(&house(&["....", "xx.....xx"]), 3), Ok(vec![6, 7, 8]));
-    // No way around it.
+    // Unavoidable.
     assert_eq!(best(&house(&["....", "xxxx"]), 3), Ok(vec![0, 1, 2]));
-    // An aisle and a missing seat part neighbours.
+    // An aisle and a missing seat separate neighbours.
     assert_eq!(
         best(&house(&[".._.._..", "..__.."]), 3),
         Err(Refusal::NotEnoughTogether { available: 2, if_split: true })
@@ -62,7 +62,7 @@ fn the_middle_of_the_first_row_comes_first_and_no_orphan_is_left() {
 }
 
 #[test]
-fn a_lapsed_seat_is_free_and_a_wheelchair_place_is_not_anybodys() {
+fn lapsed_seat_is_free_and_wheelchair_place_is_not_for_ordinary_parties() {
     assert_eq!(best(&house(&["xllx"]), 2), Ok(vec![1, 2]));
     assert_eq!(
         best(&house(&["..WC.."]), 3),
@@ -72,7 +72,7 @@ fn a_lapsed_seat_is_free_and_a_wheelchair_place_is_not_anybodys() {
 }
 
 #[test]
-fn the_tier_wanted_most_is_worth_the_way() {
+fn most_wanted_tier_outweighs_distance() {
     let house = house(&["....", "bbbb"]);
     let wish = |tiers| BestAvailable { quantity: 2, tiers, ..BestAvailable::default() };
     let best = |tiers| best_available(&house.stock, &wish(tiers), now()).unwrap();
@@ -83,20 +83,20 @@ fn the_tier_wanted_most_is_worth_the_way() {
 }
 
 #[test]
-fn a_party_is_parted_into_few_groups_near_each_other() {
+fn party_is_split_into_few_groups_near_each_other() {
     let house = house(&["..x..", "...x.", "xxxxx", "..x.."]);
     let wish = BestAvailable { quantity: 5, split: true, ..BestAvailable::default() };
-    // Three sit together at the most; the other two right before them, and not far behind.
+    // At most three sit together; the other two directly in front of them.
     assert_eq!(best_available(&house.stock, &wish, now()), Ok(vec![0, 1, 5, 6, 7]));
     let wish = BestAvailable { quantity: 13, ..wish };
     assert_eq!(best_available(&house.stock, &wish, now()), Err(Refusal::NotEnoughLeft { available: 12 }));
 }
 
 #[test]
-fn an_accessible_party_sits_side_by_side() {
+fn accessible_party_sits_side_by_side() {
     let wish = |wheelchair_places, companions, quantity, split| BestAvailable {
         quantity,
-        accessible: Some(Accessible { wheelchair_places, companions }),
+        accessible: Some(AccessibleParty { wheelchair_places, companions }),
         split,
         ..BestAvailable::default()
     };
@@ -108,11 +108,11 @@ fn an_accessible_party_sits_side_by_side() {
     assert_eq!(best(&["......", "..WC.."], wish(1, 1, 2, false)), Ok(vec![8, 9]));
     assert_eq!(best(&["......", "..WC.."], wish(1, 1, 4, false)), Ok(vec![6, 7, 8, 9]));
     assert_eq!(best(&["......", "..WC.."], wish(1, 0, 3, false)), Ok(vec![6, 7, 8]));
-    // Without a companion's seat the companion sits beside, and where that leaves no orphan.
+    // Without a companion's seat the companion sits next to the user, where that leaves no orphan.
     assert_eq!(best(&["......", ".xWx..", "..W..."], wish(1, 1, 2, false)), Ok(vec![14, 15]));
-    // The seats beside are taken: the others sit as near as possible.
+    // The adjacent seats are taken: the others sit as near as possible.
     assert_eq!(best(&["......", "......", "xxWCxx"], wish(1, 1, 4, false)), Ok(vec![8, 9, 14, 15]));
-    // Two wheelchair places in one row, or, parted, in two.
+    // Two wheelchair places in one row, or, with a split, in two.
     assert_eq!(best(&["W.....", "WCWC.."], wish(2, 2, 4, false)), Ok(vec![6, 7, 8, 9]));
     assert_eq!(
         best(&["WC....", "..WC.."], wish(2, 2, 4, false)),
@@ -126,7 +126,7 @@ fn an_accessible_party_sits_side_by_side() {
 }
 
 #[test]
-fn the_rule_names_the_seats_and_knows_when_there_is_no_other_way() {
+fn orphan_rule_names_the_seats_and_accepts_unavoidable_orphans() {
     let picked = |row: &str, seats: &[u32]| leaves_no_orphans(&house(&[row]).stock, seats, &[], now());
     let left = |seats: &[u32]| Err(Refusal::LeavesOrphans { seats: seats.to_vec() });
     assert_eq!(picked("......", &[1]), left(&[0]));
@@ -138,7 +138,7 @@ fn the_rule_names_the_seats_and_knows_when_there_is_no_other_way() {
     assert_eq!(picked("x....x", &[1, 2, 3]), Ok(()));
     assert_eq!(picked("x....x", &[1, 2, 4]), Ok(()));
     assert_eq!(picked("x..x", &[1]), Ok(()));
-    // What completes the run, and an orphan that was one before.
+    // A pick that completes the run, and an orphan that was one before.
     assert_eq!(picked("x...x", &[1, 2, 3]), Ok(()));
     assert_eq!(picked("x.x....", &[3, 4]), Ok(()));
     // The end of a row, an aisle, a lapsed seat, a wheelchair place.
@@ -151,9 +151,9 @@ fn the_rule_names_the_seats_and_knows_when_there_is_no_other_way() {
     assert_eq!(leaves_no_orphans(&off.stock, &[1], &[], now()), Ok(()));
 }
 
-/// A refusal that names a hidden seat would tell that it is free.
+/// A refusal that names a hidden seat would reveal that it is free.
 #[test]
-fn a_hidden_seat_is_no_orphan_but_for_those_to_whom_it_was_opened() {
+fn hidden_seat_counts_as_orphan_only_for_buyers_who_unlocked_it() {
     let mut house = house(&["......"]);
     house.stock.terms.tiers[1].hidden = true;
     house.stock.terms.seat_tiers[0] = Some(1);

@@ -1,13 +1,13 @@
-//! Choosing seats: the best that are free for a party, and the rule that a pick leaves no single seats behind.
+//! Choosing seats: the best free seats for a party, and the rule against single seats left over.
 //!
-//! Everybody who chooses looks through a [`view::View`]: a seat is free when nobody has it, or when whoever has it let
-//! the time run out. `together` finds one block for a party, `parted` several, `accessible` seats wheelchair users and
-//! those who come along, and `orphan` judges what buyers picked by hand.
+//! All algorithms use a [`view::View`]: a seat is free if no reservation has it, or if its reservation has expired.
+//! `together` finds one block for a party, `parted` several, `accessible` seats wheelchair users with their companions,
+//! and `orphan` checks seats picked by hand.
 //!
-//! An *orphan* is a free seat without a free neighbour. Wheelchair places and companions' seats are none of it: nobody
-//! sits between them by chance, so to all others they are like the end of the row.
+//! An *orphan* is a free seat without a free neighbour. Wheelchair places and companions' seats never are orphans. They
+//! are not sold to ordinary parties, so for these they count as the end of the row.
 //!
-//! Invariant: pure and synchronous. The same stock at the same time gives the same seats: whatever is equally good, the
+//! Invariant: pure and synchronous. The same stock at the same time gives the same seats: of equally good ones, the
 //! smaller ordinal wins.
 
 mod accessible;
@@ -34,12 +34,11 @@ use super::{
     state::Stock,
 };
 
-/// The best free seats for the party, by ordinal, in their order along the rows.
+/// Returns the best free seats for the party, by ordinal, in their order along the rows.
 ///
-/// Of the blocks of as many neighbours as the party has people, those come first that leave no orphan, then those at
-/// the price level wanted most, then the nearest to the focal point. Only a party that may be parted, and cannot sit
-/// together, gets several blocks: as few as possible, near each other. Ordinary parties never get wheelchair places
-/// or companions' seats.
+/// Blocks of neighbouring seats for the whole party are compared by three criteria, in this order: no orphans, the most
+/// wanted tier, the distance to the focal point. A party that accepts a split and cannot sit together gets several
+/// blocks: as few as possible, near each other. Ordinary parties never get wheelchair places or companions' seats.
 pub fn best_available(stock: &Stock, wish: &BestAvailable, now: DateTime<Utc>) -> Result<Vec<u32>, Refusal> {
     let view = View::new(stock, &wish.opened, now);
     let search = Search::new(&view, wish);
@@ -50,7 +49,7 @@ pub fn best_available(stock: &Stock, wish: &BestAvailable, now: DateTime<Utc>) -
     Ok(slots.into_iter().map(|slot| view.hall.ordinal(slot)).collect())
 }
 
-/// The blocks for an ordinary party: one, or several if it may be parted.
+/// Returns the blocks for an ordinary party: one, or several if it accepts a split.
 fn ordinary(search: &Search<'_>, quantity: usize, split: bool) -> Result<Vec<Range<usize>>, Refusal> {
     if quantity == 0 {
         return Ok(Vec::new());

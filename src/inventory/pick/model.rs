@@ -1,6 +1,6 @@
-//! Small houses in random states, and a slow, plain account of what should be chosen in them.
+//! Random small houses, and a slow, simple model of the best choice in them.
 //!
-//! Nothing here asks the hall: neighbours, orphans and costs are worked out anew from where the seats stand.
+//! The model does not use the hall: it computes neighbours, orphans and costs from the seats' positions.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     inventory::{
         command::BestAvailable,
         hoarding::Hoarding,
-        state::{Counts, Held, Item, Place, Seat, Stock, Terms, TierTerms},
+        state::{Counts, Item, Place, ReservationSnapshot, Seat, Stock, Terms, TierTerms},
     },
     venue::{
         hall::Hall,
@@ -25,25 +25,25 @@ use crate::{
     },
 };
 
-/// Where a seat stands in a random house.
+/// The status of a seat in a random house.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Free,
-    /// Reserved, and the time is up.
+    /// Reserved, but overdue.
     Lapsed,
     Reserved,
     Sold,
     Blocked,
 }
 
-/// One seat of a random house.
+/// A seat of a random house.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SeatOf {
-    /// How many seats' width after the one before.
+    /// Distance to the previous seat in seat widths.
     pub(super) gap: i64,
     pub(super) state: State,
     pub(super) access: Access,
-    /// 0 and 1 have a price, 2 has none.
+    /// Categories 0 and 1 have a price, 2 has none.
     pub(super) category: usize,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct RowOf {
     pub(super) zone: usize,
     pub(super) y: i64,
     pub(super) x: i64,
-    /// Drawn from left to right, or from right to left.
+    /// Whether it is drawn from right to left.
     pub(super) backwards: bool,
     pub(super) seats: Vec<SeatOf>,
 }
@@ -92,7 +92,7 @@ impl House {
         house
     }
 
-    /// Puts a seat into a state, with a reservation of its own where there is one.
+    /// Sets a seat's status, with a reservation of its own if necessary.
     pub(super) fn put(&mut self, ordinal: u32, state: State) {
         let id = ReservationId(Uuid::from_u128(u128::from(ordinal)));
         let (status, minutes) = match state {
@@ -104,11 +104,11 @@ impl House {
         };
         self.stock.seats[ordinal as usize] = Seat { status, epoch: 1, reservation: minutes.map(|_| id) };
         if let Some(minutes) = minutes {
-            self.stock.reservations.insert(id, held(id, ordinal, now() + Duration::minutes(minutes)));
+            self.stock.reservations.insert(id, reservation(id, ordinal, now() + Duration::minutes(minutes)));
         }
     }
 
-    /// Whether the seat can be had now.
+    /// Returns whether the seat can be reserved now.
     pub(super) fn is_open(&self, ordinal: u32) -> bool {
         let seat = self.stock.seats[ordinal as usize];
         let lapsed = seat.reservation.is_some_and(|id| self.stock.reservations[&id].is_overdue(now()));
@@ -116,12 +116,12 @@ impl House {
         priced && (seat.status == SeatStatus::Available || lapsed)
     }
 
-    /// Whether anybody can have it now.
+    /// Returns whether an ordinary party can reserve the seat now.
     pub(super) fn is_free(&self, ordinal: u32) -> bool {
         self.is_open(ordinal) && self.plan.seats[ordinal as usize].access == Access::Standard
     }
 
-    /// The seats on both sides without a gap.
+    /// Returns the adjacent seats without a gap in between.
     pub(super) fn neighbours(&self, ordinal: u32) -> Vec<u32> {
         let row = &self.rows[self.plan.seats[ordinal as usize].row];
         row.windows(2)
@@ -139,20 +139,20 @@ impl House {
         (x(pair[1]) - x(pair[0])).abs() <= 1.75 * gaps[(gaps.len() - 1) / 2]
     }
 
-    /// The free seats without a free neighbour, when these are taken.
+    /// Returns the free seats that have no free neighbour if `taken` are taken.
     pub(super) fn orphans(&self, taken: &[u32]) -> Vec<u32> {
         let free = |ordinal: u32| self.is_free(ordinal) && !taken.contains(&ordinal);
         let all = 0..u32::try_from(self.plan.seats.len()).unwrap();
         all.filter(|&seat| free(seat) && !self.neighbours(seat).into_iter().any(free)).collect()
     }
 
-    /// Those of them that were none before.
+    /// Returns those orphans that are not orphans before.
     pub(super) fn new_orphans(&self, taken: &[u32]) -> Vec<u32> {
         let before = self.orphans(&[]);
         self.orphans(taken).into_iter().filter(|seat| !before.contains(seat)).collect()
     }
 
-    /// How much the seat is wanted, if it is.
+    /// Returns the rank of the seat's tier in the wish, if the seat is wanted.
     pub(super) fn rank(&self, wish: &BestAvailable, ordinal: u32) -> Option<usize> {
         let seat = &self.plan.seats[ordinal as usize];
         let index = self.stock.terms.seat_tiers[ordinal as usize]?;
@@ -163,7 +163,7 @@ impl House {
         rank.filter(|_| zone)
     }
 
-    /// All blocks of so many neighbours that are free and wanted.
+    /// Returns all blocks of `quantity` neighbours that are free and wanted.
     pub(super) fn blocks(&self, wish: &BestAvailable, quantity: usize) -> Vec<Vec<u32>> {
         let good = |seats: &&[u32]| {
             let wanted = |&seat: &u32| self.is_free(seat) && self.rank(wish, seat).is_some();
@@ -173,7 +173,7 @@ impl House {
         self.rows.iter().flat_map(|row| row.windows(quantity).filter(good).map(<[u32]>::to_vec)).collect()
     }
 
-    /// What the best block is the least of.
+    /// Returns the sort key of a block; the best block has the smallest.
     pub(super) fn key(&self, wish: &BestAvailable, block: &[u32]) -> (bool, usize, u64, u32) {
         let rank = block.iter().filter_map(|&seat| self.rank(wish, seat)).max().unwrap();
         (!self.new_orphans(block).is_empty(), rank, self.cost(block), block[0])
@@ -191,16 +191,16 @@ impl House {
     }
 }
 
-fn held(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> Held {
+fn reservation(id: ReservationId, ordinal: u32, deadline: DateTime<Utc>) -> ReservationSnapshot {
     let item = Item {
         place: Place::Seat { ordinal, epoch: 1 },
         tier: tier(0),
         price: 1,
         fee: 0,
         tax: 0,
-        promised: None,
+        coupon_terms: None,
     };
-    Held {
+    ReservationSnapshot {
         id,
         buyer: AccountId(Uuid::nil()),
         state: ReservationState::Active,
@@ -221,9 +221,9 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         open: true,
         sales_start: DateTime::UNIX_EPOCH,
         sales_end: now() + Duration::days(1),
-        hold_seconds: 600,
-        hold_seconds_max: 1_200,
-        hold_until: DateTime::<Utc>::MAX_UTC,
+        reservation_seconds: 600,
+        reservation_seconds_max: 1_200,
+        reservations_end: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: 100,
         fairness: None,
         hoarding: Hoarding::default(),
@@ -254,7 +254,7 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
     }
 }
 
-/// The row's seats as they are drawn, each with its distance from the row's left end in seats' widths.
+/// Returns the row's seats as drawn, with their distance from the row's left end in seat widths.
 fn drawn(row: &RowOf) -> Vec<(i64, SeatOf)> {
     let mut at = 0;
     let mut seats: Vec<(i64, SeatOf)> = Vec::new();
@@ -281,7 +281,7 @@ fn document(rows: &[RowOf]) -> Value {
                     "category": seat.category.to_string(), "wheelchair": seat.access == Access::Wheelchair,
                 });
                 match seat.access {
-                    // Of the wheelchair place that many seats before in the row as it is drawn.
+                    // Belongs to the wheelchair place `back` seats earlier in the drawn row.
                     Access::Companion { of: Some(back) }
                         if number >= back && drawn[number - back].1.access == Access::Wheelchair =>
                     {
@@ -308,7 +308,7 @@ fn document(rows: &[RowOf]) -> Value {
     })
 }
 
-/// Random houses of at most `rows` rows of at most `seats` seats, with wheelchair places if `accessible`.
+/// Generates houses of at most `rows` rows of at most `seats` seats, with wheelchair places if `accessible`.
 pub(super) fn houses(rows: usize, seats: usize, accessible: bool) -> impl Strategy<Value = House> {
     let state = prop_oneof![
         6 => Just(State::Free),
@@ -343,7 +343,7 @@ pub(super) fn houses(rows: usize, seats: usize, accessible: bool) -> impl Strate
     })
 }
 
-/// Random wishes of ordinary parties.
+/// Generates wishes of ordinary parties.
 pub(super) fn wishes() -> impl Strategy<Value = BestAvailable> {
     let tiers = prop_oneof![
         Just(vec![]),

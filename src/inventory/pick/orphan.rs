@@ -1,8 +1,8 @@
-//! The orphan rule: a pick by hand leaves no single seat behind that another pick would not leave.
+//! The orphan rule: a manual pick must not leave a single seat that another pick would not leave.
 //!
-//! Judged are the stretches of free neighbours that the pick takes from. A free seat that loses its last free neighbour
-//! is an orphan. It is nobody's fault where it was one before, or where no choice of as many seats from the same
-//! stretches leaves fewer: three of four neighbours leave one, however they are chosen.
+//! The rule considers the stretches of free neighbours that the pick takes seats from. A free seat that loses its last
+//! free neighbour becomes an orphan. The pick is accepted if the seat was an orphan before. It is also accepted if no
+//! choice of equally many seats from the same stretches leaves fewer: three of four neighbours always leave one.
 
 use std::ops::Range;
 
@@ -12,9 +12,9 @@ use entity::TierId;
 use super::view::View;
 use crate::inventory::{command::Refusal, state::Stock};
 
-/// Refuses the pick of these free seats, if the event has the rule and the pick breaks it.
+/// Refuses the pick of these free seats if the event has the orphan rule and the pick breaks it.
 ///
-/// Nobody is refused because of a hidden seat that was not opened to them, nor told that it is free.
+/// Hidden seats that the buyer has not unlocked are ignored, and never revealed.
 ///
 /// A party with a wheelchair place or a companion's seat has no choice where to sit, and is never refused.
 pub(in crate::inventory) fn leaves_no_orphans(
@@ -42,7 +42,7 @@ pub(in crate::inventory) fn leaves_no_orphans(
     Err(Refusal::LeavesOrphans { seats })
 }
 
-/// The free seats beside these, in order, that are left without a neighbour when these are taken.
+/// Returns the free seats next to `taken`, in order, that would have no free neighbour.
 fn orphans(view: &View<'_>, taken: &[usize]) -> Vec<usize> {
     let mut orphans = Vec::new();
     for &slot in taken {
@@ -63,7 +63,7 @@ fn orphans(view: &View<'_>, taken: &[usize]) -> Vec<usize> {
     orphans
 }
 
-/// The stretches of free neighbours that these seats, in order, are in.
+/// Returns the stretches of free neighbours that contain these slots. The slots must be sorted.
 fn stretches(view: &View<'_>, slots: &[usize]) -> Vec<Range<usize>> {
     let mut stretches: Vec<Range<usize>> = Vec::new();
     for &slot in slots {
@@ -78,10 +78,10 @@ fn stretches(view: &View<'_>, slots: &[usize]) -> Vec<Range<usize>> {
     stretches
 }
 
-/// How many orphans any choice of so many seats from stretches of these lengths leaves at least.
+/// Returns the minimum number of orphans for any choice of `quantity` seats from stretches of these lengths.
 ///
-/// Taken from one end, a stretch is left with an orphan only when all of it but one seat is taken. So what is left is to
-/// share the seats among the stretches without doing that.
+/// A stretch taken from one end leaves an orphan only if exactly one seat remains. So the question is how to distribute
+/// the seats over the stretches without that.
 fn unavoidable(lengths: impl Iterator<Item = usize>, quantity: usize) -> usize {
     let mut least: Vec<Option<usize>> = vec![None; quantity + 1];
     least[0] = Some(0);

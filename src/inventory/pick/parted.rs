@@ -1,19 +1,19 @@
 //! Seats for a party that is too large to sit together: as few blocks as possible, near each other.
 //!
-//! How few is found exactly: as many as the longest stretches need. Which ones is tried from several stretches, the best
-//! first: from each, the party takes the nearest that still lets the rest do with as few.
+//! The number of blocks is minimal: as many as the longest stretches need. The blocks are chosen greedily from several
+//! starting stretches, best first. Each step takes the nearest stretch that still allows the minimal number.
 
 use std::{cmp::Reverse, ops::Range};
 
 use super::together::Search;
 use crate::venue::hall::distance;
 
-/// From how many stretches it is tried, at the most.
+/// Maximum number of starting stretches.
 const ANCHORS: usize = 32;
-/// How many stretches are looked at in all: what bounds the time in a large hall sold in single seats.
+/// Maximum number of stretches examined in total. It bounds the time in a large hall where only single seats are left.
 const LOOKS: usize = 400_000;
 
-/// The blocks for `quantity` people out of stretches that hold as many, none of them all.
+/// Returns the blocks for `quantity` people. The stretches together must hold them, and no single one does.
 pub(super) fn blocks(search: &Search<'_>, stretches: &[Range<usize>], quantity: usize) -> Vec<Range<usize>> {
     let mut longest: Vec<usize> = (0..stretches.len()).collect();
     longest.sort_by_key(|&index| (Reverse(stretches[index].len()), index));
@@ -29,7 +29,7 @@ pub(super) fn blocks(search: &Search<'_>, stretches: &[Range<usize>], quantity: 
     ways.min_by_key(|blocks| party.key(blocks)).unwrap_or_default()
 }
 
-/// How many of the longest stretches hold them all.
+/// Returns how many of the longest stretches hold them all.
 fn groups(longest_first: impl Iterator<Item = usize>, quantity: usize) -> usize {
     let mut left = quantity;
     let full = longest_first.take_while(|length| {
@@ -43,16 +43,16 @@ fn groups(longest_first: impl Iterator<Item = usize>, quantity: usize) -> usize 
 struct Party<'a> {
     search: &'a Search<'a>,
     stretches: &'a [Range<usize>],
-    /// Indices of the stretches, the longest first.
+    /// Indices of the stretches, longest first.
     longest: Vec<usize>,
     groups: usize,
     quantity: usize,
 }
 
 impl Party<'_> {
-    /// The blocks of a party that begins with this stretch; none if it would need more groups than necessary.
+    /// Returns the blocks of a party that starts with this stretch; `None` if it would need more groups than necessary.
     fn from(&self, anchor: usize) -> Option<Vec<Range<usize>>> {
-        // The others can seat no more than the longest that are left.
+        // The other groups can seat at most the longest remaining stretches.
         let others: usize =
             self.longest[..self.groups - 1].iter().map(|&index| self.stretches[index].len()).sum();
         if self.stretches[anchor].len() + others < self.quantity {
@@ -79,7 +79,7 @@ impl Party<'_> {
         Some(self.seated(&used))
     }
 
-    /// All sit in full stretches, but the last group may have seats to spare, and takes those nearest to the first.
+    /// Fills whole stretches. The last group may have seats to spare, and takes those nearest to the first.
     fn seated(&self, used: &[usize]) -> Vec<Range<usize>> {
         let mut left = self.quantity;
         let mut blocks: Vec<Range<usize>> = Vec::with_capacity(used.len());
@@ -99,8 +99,8 @@ impl Party<'_> {
         blocks
     }
 
-    /// What makes one way of sitting better than another: fewer orphans, better wanted price levels, and then less way to
-    /// the stage and to the first group.
+    /// Returns the sort key of a seating: fewer orphans, more wanted tiers, then shorter distances to the stage and to
+    /// the first group.
     fn key(&self, blocks: &[Range<usize>]) -> (usize, u64, u64, u32) {
         let hall = self.search.hall();
         let Some(first) = blocks.first() else { return Default::default() };

@@ -1,4 +1,4 @@
-//! In random houses the choice is what the slow account says.
+//! In random houses the choice agrees with the slow model.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use super::{
     model::{House, houses, now, wishes},
 };
 use crate::{
-    inventory::command::{Accessible, BestAvailable, Refusal},
+    inventory::command::{AccessibleParty, BestAvailable, Refusal},
     venue::plan::Access,
 };
 
-/// Groups of neighbours, in the order in which they were given.
+/// Returns groups of neighbours, in their given order.
 fn groups(house: &House, seats: &[u32]) -> Vec<Vec<u32>> {
     seats.chunk_by(|a, b| house.neighbours(*a).contains(b)).map(<[u32]>::to_vec).collect()
 }
 
-/// The longest stretches of free and wanted seats, the longest first.
+/// Returns the lengths of the stretches of free and wanted seats, longest first.
 fn stretches(house: &House, wish: &BestAvailable) -> Vec<usize> {
     let mut lengths = Vec::new();
     for row in &house.rows {
@@ -30,7 +30,7 @@ fn stretches(house: &House, wish: &BestAvailable) -> Vec<usize> {
     lengths
 }
 
-/// All choices of `quantity` of these seats.
+/// Returns all choices of `quantity` of these seats.
 fn choices(seats: &[u32], quantity: usize) -> Vec<Vec<u32>> {
     match (quantity, seats) {
         (0, _) => vec![Vec::new()],
@@ -46,7 +46,7 @@ fn choices(seats: &[u32], quantity: usize) -> Vec<Vec<u32>> {
     }
 }
 
-/// All free seats that can be reached from these over free neighbours.
+/// Returns all free seats that can be reached from these over free neighbours.
 fn reached(house: &House, from: &[u32]) -> Vec<u32> {
     let (mut seen, mut next) = (BTreeSet::new(), from.to_vec());
     while let Some(seat) = next.pop() {
@@ -61,7 +61,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
-    fn the_best_block_is_the_one_that_looking_at_all_of_them_finds(
+    fn best_block_is_the_one_that_exhaustive_search_finds(
         house in houses(6, 10, false),
         wish in wishes(),
     ) {
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn a_party_that_may_be_parted_is_parted_as_little_as_possible(
+    fn split_party_gets_as_few_groups_as_possible(
         house in houses(6, 10, false),
         wish in wishes(),
         more in 0_u32..12,
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn a_pick_by_hand_is_refused_when_another_from_the_same_stretches_leaves_fewer_orphans(
+    fn manual_pick_is_refused_if_another_from_the_same_stretches_leaves_fewer_orphans(
         house in houses(3, 8, false),
         picks in proptest::collection::vec(any::<prop::sample::Index>(), 1..5),
     ) {
@@ -139,13 +139,13 @@ proptest! {
     }
 
     #[test]
-    fn an_accessible_party_sits_where_it_may_and_together_where_it_can(
+    fn accessible_party_gets_permitted_seats_and_sits_together_if_possible(
         house in houses(5, 10, true),
         wish in wishes(),
         (places, companions) in (1_u32..3, 0_u32..3),
         split in any::<bool>(),
     ) {
-        let party = Accessible { wheelchair_places: places, companions };
+        let party = AccessibleParty { wheelchair_places: places, companions };
         let quantity = wish.quantity.max(places + companions);
         let wish = BestAvailable { quantity, accessible: Some(party), split, ..wish };
         let wanted = |seat: u32| house.is_open(seat) && house.rank(&wish, seat).is_some();
@@ -176,12 +176,12 @@ proptest! {
                         Access::Standard | Access::Wheelchair | Access::Companion { of: None } => prop_assert!(chosen.iter().any(|&chosen| row(chosen) == row(seat))),
                     }
                 }
-                // Nobody goes without a companion's seat of their own where there is one.
+                // A companion gets a companion's seat if there is one.
                 let own = |place: u32| all().any(|seat| access(seat) == Access::Companion { of: Some(place as usize) });
                 if places == 1 && companions == 1 && wheelchairs.iter().any(|&place| own(place)) {
                     prop_assert_eq!(beside.len(), 1);
                 }
-                // One wheelchair user and friends sit side by side wherever that is possible.
+                // One wheelchair user and friends sit side by side if that is possible.
                 let friends = quantity as usize - 1;
                 let fits = |&place: &u32| house.rows[row(place)].windows(quantity as usize).any(|block| {
                     let good = |&seat: &u32| seat == place || (house.is_free(seat) && wanted(seat));
@@ -195,7 +195,7 @@ proptest! {
                 }
             }
             Err(Refusal::NotEnoughLeft { .. }) => {
-                // Companions' seats beside others than the chosen places are nobody's to take.
+                // Companions' seats next to other wheelchair places are not taken.
                 let ordinary: usize = stretches(&house, &wish).iter().sum();
                 let others = (quantity - places) as usize;
                 prop_assert!(wheelchairs.len() < places as usize || ordinary < others);

@@ -8,18 +8,18 @@ use crate::{
     venue::hall::{Hall, Point, distance},
 };
 
-/// What makes one block better than another: the first number that differs says so, and less is better.
+/// The sort key of a block, compared number by number. Smaller is better.
 type Key = [u64; 4];
 
-/// A search for seats of the kind that a party wants.
+/// A search for seats that match a party's wish.
 pub(super) struct Search<'a> {
     pub(super) view: &'a View<'a>,
     zones: &'a [u32],
-    /// By price level: how much it is wanted, 0 the most; none: not at all.
+    /// By tier: its rank in the wish, 0 for the most wanted; `None` if it is not wanted.
     wanted: Vec<Option<u64>>,
-    /// Near whom; none: near the focal point.
+    /// The point to be near; `None` means the focal point.
     near: Option<Point>,
-    /// Whether a block that leaves no orphan comes first wherever it is.
+    /// Whether blocks that leave no orphan come first, regardless of their distance.
     tidy: bool,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Search<'a> {
         Self { view, zones: &wish.zones, wanted, near: None, tidy: true }
     }
 
-    /// The same search, but near a point; `tidy` as ever, or else nearness is worth more than leaving no orphan.
+    /// Returns the same search near a point. If `tidy` is false, distance counts more than leaving no orphan.
     pub(super) fn near(&self, point: Point, tidy: bool) -> Self {
         Self { view: self.view, zones: self.zones, wanted: self.wanted.clone(), near: Some(point), tidy }
     }
@@ -43,13 +43,14 @@ impl<'a> Search<'a> {
         self.view.hall
     }
 
-    /// How much a seat is wanted, 0 the most, if it is at all and can be had, whoever it is meant for.
+    /// Returns the rank of a seat, 0 for the most wanted, if it is wanted and can be reserved. Wheelchair places and
+    /// companions' seats count, too.
     pub(super) fn rank(&self, slot: usize) -> Option<u64> {
         let is_there = self.is_zone_wanted(self.hall().run_of(slot).zone);
         if is_there { self.wanted_tier(self.view.open(slot)?) } else { None }
     }
 
-    /// How much that seat of a block is wanted which is wanted least.
+    /// Returns the rank of the least wanted seat of a block.
     pub(super) fn worst(&self, block: &Range<usize>) -> u64 {
         block.clone().filter_map(|slot| self.rank(slot)).max().unwrap_or_default()
     }
@@ -62,7 +63,7 @@ impl<'a> Search<'a> {
         self.zones.is_empty() || self.zones.iter().any(|&wanted| wanted as usize == zone)
     }
 
-    /// How far a block is from where the party wants to be.
+    /// Returns the distance of a block from the wanted point.
     pub(super) fn cost(&self, block: &Range<usize>) -> u64 {
         match self.near {
             None => self.hall().cost(block),
@@ -70,8 +71,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The best block of `quantity` neighbours, at least one. The runs come with those first that may hold it, so that
-    /// the search ends as soon as none that follows can be better.
+    /// Returns the best block of `quantity` neighbours, at least one. The runs are sorted by their best possible cost,
+    /// so the search stops as soon as no later run can be better.
     pub(super) fn block(&self, quantity: usize) -> Option<Range<usize>> {
         let (mut best, mut ranks) = (None, Vec::new());
         for run in self.hall().runs() {
@@ -86,7 +87,7 @@ impl<'a> Search<'a> {
         best.map(|(_, block)| block)
     }
 
-    /// The best block of `quantity` neighbours, at least one, in a part of a run.
+    /// Returns the best block of `quantity` neighbours, at least one, in a part of a run.
     pub(super) fn block_within(&self, slots: &Range<usize>, quantity: usize) -> Option<Range<usize>> {
         let mut best = None;
         self.best_in(slots, quantity, &mut Vec::new(), &mut best);
@@ -112,7 +113,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Makes the block the best if it is.
+    /// Replaces the best block if this one is better.
     fn better(&self, block: Range<usize>, rank: u64, best: &mut Option<(Key, Range<usize>)>) {
         let orphan = u64::from(self.view.orphans_beside(&block) > 0);
         let ordinal = u64::from(self.hall().ordinal(block.start));
@@ -126,7 +127,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// All stretches of neighbouring seats that are free and wanted, none of which can be made longer.
+    /// Returns all maximal stretches of neighbouring seats that are free and wanted.
     pub(super) fn stretches(&self) -> Vec<Range<usize>> {
         let mut stretches = Vec::new();
         let mut ranks = Vec::new();
@@ -144,7 +145,7 @@ impl<'a> Search<'a> {
         stretches
     }
 
-    /// How much each seat of a run is wanted; none where it is not, or not free.
+    /// Computes the rank of each seat of a run; `None` if it is not wanted or not free.
     fn ranks_in(&self, slots: &Range<usize>, ranks: &mut Vec<Option<u64>>) {
         ranks.clear();
         ranks.extend(slots.clone().map(|slot| self.wanted_tier(self.view.free(slot)?)));

@@ -1,5 +1,5 @@
-//! Long random sequences of commands: a stock that is decided upon, applied, undone, committed and followed is always
-//! what the slow model says.
+//! Long random sequences of commands. A stock that is decided on, applied, undone, committed and followed always agrees
+//! with the slow model.
 
 mod model;
 mod sources;
@@ -11,20 +11,20 @@ use uuid::Uuid;
 
 use self::{model::Model, sources::source_of};
 use super::{
-    Caller, Change, Command, Decision, Fairness, Granted, GrantedCode, Pick, Place, Refusal, Seat, Stock,
+    Caller, Change, Command, Decision, Fairness, NewClaim, NewClaimCode, Pick, Place, Refusal, Seat, Stock,
     Terms, TierTerms, decide,
     state::{Area, Counts},
 };
 
-const HOLD: i64 = 600;
-const HOLD_MAX: i64 = 1_200;
+const RESERVATION_SECONDS: i64 = 600;
+const RESERVATION_SECONDS_MAX: i64 = 1_200;
 const SEATS: u32 = 10;
-/// What claims must be made out upon.
+/// The coupon revision that claims must be based on.
 const REVISION: i64 = 3;
 /// The last seat and the last area have no price.
 const AREAS: [u32; 3] = [4, 9, 5];
 
-/// What happens next. Reservations are named by when they were asked for, whatever became of them.
+/// A step of a sequence. Reservations are named by the order of their requests, even if refused.
 #[derive(Clone, Debug)]
 enum Step {
     Reserve(u8, Pick),
@@ -34,14 +34,14 @@ enum Step {
     Begin(Index, bool),
     End(Index, bool),
     Sell(Index, bool),
-    TakeBack(Index, bool),
+    ReturnPlaces(Index, bool),
     Claim(u8, bool),
     Expire,
     Wait(i64),
     Open(bool),
-    /// What was decided since the last commit is in the log now, and another instance follows it.
+    /// Writes the decisions since the last commit to the log, and another instance follows it.
     Commit,
-    /// What was decided since the last commit never was.
+    /// Undoes the decisions since the last commit.
     RollBack,
 }
 
@@ -57,12 +57,12 @@ fn order_of(reservation: ReservationId) -> OrderId {
     OrderId(Uuid::from_u128(reservation.0.as_u128() + 1_000_000))
 }
 
-fn granted(buyer: AccountId, revision: i64) -> Granted {
-    Granted {
+fn new_claim(buyer: AccountId, revision: i64) -> NewClaim {
+    NewClaim {
         id: entity::ClaimId(Uuid::nil()),
         shop: entity::ShopId(Uuid::nil()),
         buyer,
-        code: GrantedCode::Next,
+        code: NewClaimCode::Next,
         revision,
         terms: "".into(),
         face: None,
@@ -72,7 +72,7 @@ fn granted(buyer: AccountId, revision: i64) -> Granted {
     }
 }
 
-/// An empty hall. The one place that knows all fields.
+/// Returns the terms of an empty hall. The only place that lists all fields.
 fn stock(limit: u32) -> Stock {
     let tier = |number| TierTerms {
         id: TierId(Uuid::from_u128(number)),
@@ -86,11 +86,11 @@ fn stock(limit: u32) -> Stock {
         open: true,
         sales_start: start(),
         sales_end: start() + Duration::days(2),
-        hold_seconds: HOLD,
-        hold_seconds_max: HOLD_MAX,
-        hold_until: start() + Duration::days(3),
+        reservation_seconds: RESERVATION_SECONDS,
+        reservation_seconds_max: RESERVATION_SECONDS_MAX,
+        reservations_end: start() + Duration::days(3),
         limit_per_buyer: limit,
-        // Counted, but never spent: idle time has a model of its own, in `tests/it/fairness_rule.rs`.
+        // Counted, but never used up: idle time has its own model in `tests/it/fairness_rule.rs`.
         fairness: Some(Fairness { budget: Duration::days(30), cool_down: Duration::seconds(60) }),
         hoarding: sources::LIMITS,
         requirement: BuyerRequirement::None,
@@ -98,7 +98,7 @@ fn stock(limit: u32) -> Stock {
         tiers: vec![tier(1), tier(2)],
         seat_tiers: (0..SEATS).map(|seat| (seat + 1 < SEATS).then_some(u16::from(seat % 3 == 0))).collect(),
         area_tiers: vec![Some(0), Some(1), None],
-        // Neighbours have properties of their own, in `pick`.
+        // Neighbours have property tests of their own, in `pick`.
         orphan_rule: false,
         hall: std::sync::Arc::default(),
     };
@@ -128,7 +128,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let admission = (areas, 1..4_u32).prop_map(|(area, quantity)| Pick::Admission { area, quantity });
     let pick = prop_oneof![3 => seats, 1 => admission];
     let which = any::<Index>;
-    // Mostly what makes sense: the right buyer, the right order.
+    // Mostly sensible commands: the right buyer, the right order.
     let right = || prop::bool::weighted(0.9);
     let step = prop_oneof![
         8 => (0..5_u8, pick).prop_map(|(buyer, pick)| Step::Reserve(buyer, pick)),
@@ -138,10 +138,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (which(), right()).prop_map(|(of, right)| Step::Begin(of, right)),
         2 => (which(), right()).prop_map(|(of, right)| Step::End(of, right)),
         4 => (which(), right()).prop_map(|(of, right)| Step::Sell(of, right)),
-        2 => (which(), right()).prop_map(|(of, right)| Step::TakeBack(of, right)),
+        2 => (which(), right()).prop_map(|(of, right)| Step::ReturnPlaces(of, right)),
         2 => (0..5_u8, prop::bool::weighted(0.9)).prop_map(|(buyer, right)| Step::Claim(buyer, right)),
         1 => Just(Step::Expire),
-        4 => prop_oneof![3 => 1..HOLD / 2, 1 => Just(HOLD), 1 => Just(HOLD - 1)].prop_map(Step::Wait),
+        4 => prop_oneof![3 => 1..RESERVATION_SECONDS / 2, 1 => Just(RESERVATION_SECONDS), 1 => Just(RESERVATION_SECONDS - 1)].prop_map(Step::Wait),
         1 => prop::bool::weighted(0.7).prop_map(Step::Open),
         3 => Just(Step::Commit),
         1 => Just(Step::RollBack),
@@ -149,14 +149,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..400)
 }
 
-/// An instance: its memory, what it decided since the last commit, and another instance that only follows the log.
+/// An instance: its stock, its decisions since the last commit, and another instance that only follows the log.
 struct Trial {
     now: DateTime<Utc>,
     stock: Stock,
     model: Model,
     asked: Vec<ReservationId>,
     pending: Vec<Decision>,
-    /// The other instance, and the model, as of the last commit.
+    /// The other instance and the model at the last commit.
     other: Stock,
     committed: Model,
 }
@@ -194,7 +194,7 @@ impl Trial {
             | Step::Begin(..)
             | Step::End(..)
             | Step::Sell(..)
-            | Step::TakeBack(..)
+            | Step::ReturnPlaces(..)
             | Step::Claim(..)
             | Step::Expire => {
                 if let Some(command) = self.command(step) {
@@ -204,9 +204,9 @@ impl Trial {
         }
     }
 
-    /// The command in full; none if there is nothing that it could be about.
+    /// Returns the command in full; `None` if it has no possible subject.
     fn command(&self, step: &Step) -> Option<Command> {
-        // Mostly one that is still there.
+        // Mostly a live one.
         let live = self.model.live_ids(self.now);
         let which = |of: &Index| match (of.index(10), live.is_empty(), self.asked.is_empty()) {
             (1.., false, _) => Some(*of.get(&live)),
@@ -224,7 +224,7 @@ impl Trial {
                     caller: Caller { source: source_of(buyer), ..Caller::of(buyer) },
                     pick: pick.clone(),
                     opened: Vec::new(),
-                    promised: None,
+                    coupon_terms: None,
                 }
             }
             Step::Extend(of, right) => {
@@ -252,16 +252,16 @@ impl Trial {
                 let id = which(of)?;
                 Command::Sell { id, order: order(id, right) }
             }
-            Step::TakeBack(of, right) => {
+            Step::ReturnPlaces(of, right) => {
                 let (buyer, mut place) = self.model.some_sale(*of)?;
                 if !right && let Place::Seat { epoch, .. } = &mut place {
                     *epoch -= 1;
                 }
-                Command::TakeBack { buyer, places: vec![place] }
+                Command::ReturnPlaces { buyer, places: vec![place] }
             }
             Step::Claim(buyer, right) => {
                 let revision = if *right { REVISION } else { REVISION - 1 };
-                Command::Claim(std::sync::Arc::new(granted(account(*buyer), revision)))
+                Command::Claim(std::sync::Arc::new(new_claim(account(*buyer), revision)))
             }
             Step::Expire => Command::Expire,
             Step::Wait(_) | Step::Open(_) | Step::Commit | Step::RollBack => return None,
@@ -276,11 +276,11 @@ impl Trial {
         let decided = decide(&self.stock, command, self.now);
         assert_eq!(self.stock, before, "deciding changes nothing");
         match (decided, self.model.step(command, self.now)) {
-            (Ok((decision, held)), Ok(())) => {
+            (Ok((decision, reservation)), Ok(())) => {
                 self.stock.apply(&decision);
                 self.round_trips(&before, &decision);
-                if let Some(held) = held {
-                    self.model.is_as_told(&held);
+                if let Some(reservation) = reservation {
+                    self.model.agrees_with(&reservation);
                 }
                 self.pending.push(decision);
             }
@@ -292,7 +292,7 @@ impl Trial {
         self.agrees();
     }
 
-    /// Undone, the decision leaves no trace; followed from the log, it leads to the same stock.
+    /// Undoing the decision restores the stock; following it from the log gives the same stock.
     fn round_trips(&self, before: &Stock, decision: &Decision) {
         let mut undone = self.stock.clone();
         undone.undo(decision);
@@ -303,7 +303,7 @@ impl Trial {
         assert_eq!(followed, self.stock, "followed");
     }
 
-    /// The stock, with what is overdue written down, is what the model says, and adds up.
+    /// The stock, with overdue reservations expired, agrees with the model and adds up.
     fn agrees(&self) {
         for (was, is) in self.other.seats.iter().zip(&self.stock.seats) {
             assert!(is.epoch >= was.epoch, "an epoch fell");
@@ -320,7 +320,7 @@ impl Trial {
         let change = self.stock.change_of(&self.pending.iter());
         follow(&mut self.other, &change);
         self.stock.version += 1;
-        assert_eq!(self.other, self.stock, "whoever follows the log has the same stock");
+        assert_eq!(self.other, self.stock, "a follower of the log has the same stock");
         self.pending.clear();
         self.committed = self.model.clone();
     }
@@ -334,7 +334,7 @@ impl Trial {
     }
 }
 
-/// As another instance does, from the text that the log keeps.
+/// Follows the log from its text, as another instance does.
 fn follow(stock: &mut Stock, change: &Change) {
     let text = serde_json::to_string(change).expect("text");
     let read: Change = serde_json::from_str(&text).expect("a change");
@@ -346,7 +346,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_stock_is_always_what_the_slow_model_says(limit in 2..9_u32, steps in steps()) {
+    fn stock_always_agrees_with_the_slow_model(limit in 2..9_u32, steps in steps()) {
         let mut trial = Trial::new(limit);
         for step in &steps {
             trial.step(step);
@@ -354,9 +354,9 @@ proptest! {
     }
 }
 
-/// The sequences reach what they are about.
+/// The sequences reach the interesting cases.
 #[test]
-fn random_sequences_come_far() {
+fn random_sequences_reach_the_interesting_cases() {
     let mut runner = TestRunner::deterministic();
     let (mut sold, mut returned, mut refused) = (0, 0, std::collections::BTreeSet::new());
     for _ in 0..50 {
@@ -366,7 +366,7 @@ fn random_sequences_come_far() {
             let command = trial.command(step);
             match command.as_ref().map(|command| decide(&trial.stock, command, trial.now)) {
                 Some(Ok(_)) if matches!(command, Some(Command::Sell { .. })) => sold += 1,
-                Some(Ok(_)) if matches!(command, Some(Command::TakeBack { .. })) => returned += 1,
+                Some(Ok(_)) if matches!(command, Some(Command::ReturnPlaces { .. })) => returned += 1,
                 Some(Err(refusal)) => _ = refused.insert(name(&refusal)),
                 Some(Ok(_)) | None => {}
             }

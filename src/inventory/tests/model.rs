@@ -1,6 +1,6 @@
-//! The slow model: a list of reservations and a list of sales, from which everything else is found by looking.
+//! The slow model: a list of reservations and a list of sales. Everything else is computed from them.
 //!
-//! A reservation whose time is up ends at once, by itself: the model knows no sweeper and no one who writes it down.
+//! An overdue reservation ends at once: the model has no sweeper, and nothing needs to expire it.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use chrono::{DateTime, Duration, Utc};
 use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservation::ReservationState};
 use proptest::sample::Index;
 
-use super::{AREAS, HOLD, HOLD_MAX, REVISION, SEATS, start};
-use crate::inventory::{Command, Granted, Held, Pick, Place, Refusal, Stock};
+use super::{AREAS, RESERVATION_SECONDS, RESERVATION_SECONDS_MAX, REVISION, SEATS, start};
+use crate::inventory::{Command, NewClaim, Pick, Place, Refusal, ReservationSnapshot, Stock};
 
-/// What has been reserved and sold.
+/// The reservations and sales.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) open: bool,
     limit: u32,
     reservations: BTreeMap<ReservationId, Reserved>,
     sales: Vec<(AccountId, Place)>,
-    /// How often each seat was taken.
+    /// How often each seat was reserved.
     epochs: BTreeMap<u32, u32>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    /// The minute by whose end its time is up; none while it is being paid.
+    /// The minute after which it is overdue; `None` while it is being paid.
     pub(super) fn comes_back(&self) -> Option<DateTime<Utc>> {
         let minute = |at: DateTime<Utc>| at.timestamp().div_euclid(60) + i64::from(at.timestamp() % 60 > 0);
         let active = self.state == ReservationState::Active;
@@ -41,7 +41,7 @@ impl Reserved {
     }
 }
 
-/// The refusals of which any may be given: which one depends on whether somebody wrote down that time was up.
+/// The acceptable refusals. Which one is given depends on whether overdue reservations were already expired.
 pub(super) type Refusals = Vec<Refusal>;
 
 impl Model {
@@ -62,7 +62,7 @@ impl Model {
             Command::Extend { id, buyer } => {
                 let open = self.open;
                 let reserved = self.active(*id, *buyer)?;
-                let later = (now + Duration::seconds(HOLD)).min(reserved.deadline_max);
+                let later = (now + Duration::seconds(RESERVATION_SECONDS)).min(reserved.deadline_max);
                 match (open, later > reserved.deadline) {
                     (false, _) => Err(vec![Refusal::NotOpen]),
                     (true, false) => Err(vec![Refusal::NoMoreTime]),
@@ -116,14 +116,14 @@ impl Model {
                 self.sales.extend(sold);
                 Ok(())
             }
-            Command::TakeBack { buyer, places } => {
+            Command::ReturnPlaces { buyer, places } => {
                 for place in places {
                     let sale = self.sales.iter().position(|sale| sale == &(*buyer, *place));
                     self.sales.remove(sale.ok_or(vec![Refusal::PlacesChanged])?);
                 }
                 Ok(())
             }
-            Command::Claim(granted) => self.claim(granted, now),
+            Command::Claim(new_claim) => self.claim(new_claim, now),
             Command::Expire => Ok(()),
         }
     }
@@ -161,8 +161,8 @@ impl Model {
             buyer,
             places,
             state: ReservationState::Active,
-            deadline: now + Duration::seconds(HOLD),
-            deadline_max: now + Duration::seconds(HOLD_MAX),
+            deadline: now + Duration::seconds(RESERVATION_SECONDS),
+            deadline_max: now + Duration::seconds(RESERVATION_SECONDS_MAX),
             order: None,
         };
         self.reservations.insert(id, reserved);
@@ -170,22 +170,22 @@ impl Model {
     }
 
     /// Like a reservation of one place of the first area that is sold at once.
-    fn claim(&mut self, granted: &Granted, now: DateTime<Utc>) -> Result<(), Refusals> {
+    fn claim(&mut self, new_claim: &NewClaim, now: DateTime<Utc>) -> Result<(), Refusals> {
         if !self.open {
             return Err(vec![Refusal::NotOpen]);
         }
         if now >= start() + Duration::days(2) {
             return Err(vec![Refusal::SalesEnded]);
         }
-        if granted.revision != REVISION {
+        if new_claim.revision != REVISION {
             return Err(vec![Refusal::TermsChanged]);
         }
         let place = self.free_admission(0, 1)?;
-        let taken = self.taken(granted.buyer);
+        let taken = self.taken(new_claim.buyer);
         if taken >= self.limit {
             return Err(vec![Refusal::LimitExceeded { limit: self.limit, taken }]);
         }
-        self.sales.push((granted.buyer, place));
+        self.sales.push((new_claim.buyer, place));
         Ok(())
     }
 
@@ -229,22 +229,28 @@ impl Model {
         Ok(Place::Area { ordinal, quantity })
     }
 
-    /// The reservation's state and numbers, as they were told to whoever asked.
-    pub(super) fn is_as_told(&self, held: &Held) {
-        let reserved = &self.reservations[&held.id];
-        assert_eq!(held.state, reserved.state);
-        assert_eq!((held.buyer, held.order), (reserved.buyer, reserved.order));
-        assert_eq!((held.deadline, held.deadline_max), (reserved.deadline, reserved.deadline_max));
-        let places: Vec<Place> = held.items.iter().map(|item| item.place).collect();
+    /// Checks the reservation's state and numbers as returned to the caller.
+    pub(super) fn agrees_with(&self, reservation: &ReservationSnapshot) {
+        let reserved = &self.reservations[&reservation.id];
+        assert_eq!(reservation.state, reserved.state);
+        assert_eq!((reservation.buyer, reservation.order), (reserved.buyer, reserved.order));
+        assert_eq!(
+            (reservation.deadline, reservation.deadline_max),
+            (reserved.deadline, reserved.deadline_max)
+        );
+        let places: Vec<Place> = reservation.items.iter().map(|item| item.place).collect();
         assert_eq!(places, reserved.places);
     }
 
-    /// The stock, in which nothing is overdue any more, says the same.
+    /// Checks a stock without overdue reservations.
     pub(super) fn agrees(mut self, stock: &Stock, now: DateTime<Utc>) {
         self.expire(now);
         for (ordinal, seat) in (0..).zip(&stock.seats) {
             assert_eq!(seat.status, self.status(ordinal), "seat {ordinal}");
-            assert_eq!(seat.epoch, self.epochs[&ordinal], "the epoch of seat {ordinal} counts its takes");
+            assert_eq!(
+                seat.epoch, self.epochs[&ordinal],
+                "the epoch of seat {ordinal} counts its reservations"
+            );
             if seat.status != SeatStatus::Sold {
                 assert_eq!(seat.reservation, self.holder(ordinal).map(|(id, _)| id), "seat {ordinal}");
             }
@@ -256,7 +262,7 @@ impl Model {
         let mut live: Vec<_> = stock.reservations.keys().copied().collect();
         live.sort_unstable();
         assert_eq!(live, self.live().map(|(id, _)| id).collect::<Vec<_>>(), "the live reservations");
-        stock.reservations.values().for_each(|held| self.is_as_told(held));
+        stock.reservations.values().for_each(|reservation| self.agrees_with(reservation));
         for number in 0..10 {
             let buyer = super::account(number);
             assert_eq!(stock.taken(buyer), self.taken(buyer), "what buyer {number} has");
@@ -271,19 +277,19 @@ impl Model {
         assert_eq!(counts.available + counts.reserved + counts.sold + counts.blocked, capacity);
     }
 
-    /// Who asked for the reservation; nobody if it was refused.
+    /// Returns the buyer of the reservation; `None` if it was refused.
     pub(super) fn buyer_of(&self, id: ReservationId) -> AccountId {
         self.reservations.get(&id).map_or(super::account(8), |reserved| reserved.buyer)
     }
 
-    /// The reservations that are still there.
+    /// Returns the live reservations.
     pub(super) fn live_ids(&self, now: DateTime<Utc>) -> Vec<ReservationId> {
         let mut model = self.clone();
         model.expire(now);
         model.live().map(|(id, _)| id).collect()
     }
 
-    /// One of the sales; none if there are none.
+    /// Returns one of the sales; `None` if there are none.
     pub(super) fn some_sale(&self, which: Index) -> Option<(AccountId, Place)> {
         (!self.sales.is_empty()).then(|| *which.get(&self.sales))
     }
@@ -318,7 +324,7 @@ impl Model {
         }
     }
 
-    /// The reservation, active or being paid, if it is the order's.
+    /// Returns the reservation, active or being paid, if it belongs to the order.
     fn of_order(&mut self, id: ReservationId, order: OrderId) -> Result<&mut Reserved, Refusals> {
         let reserved = self.reservations.get_mut(&id).ok_or(vec![Refusal::ReservationEnded])?;
         match reserved.state {
@@ -373,9 +379,9 @@ impl Model {
 
     fn taken(&self, buyer: AccountId) -> u32 {
         let live = self.live().filter(|(_, reserved)| reserved.buyer == buyer);
-        let held: u32 = live.flat_map(|(_, reserved)| &reserved.places).map(Place::quantity).sum();
+        let reserved_places: u32 = live.flat_map(|(_, reserved)| &reserved.places).map(Place::quantity).sum();
         let sold = self.sales.iter().filter(|sale| sale.0 == buyer);
-        held + sold.map(|(_, place)| place.quantity()).sum::<u32>()
+        reserved_places + sold.map(|(_, place)| place.quantity()).sum::<u32>()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Unpaid places by source in the slow model: counted anew each time from all live reservations.
+//! Unpaid places by source in the slow model: counted anew from all live reservations.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{
     AREAS, SEATS,
     model::{Model, Refusals, Reserved},
 };
-use crate::inventory::{Hoarding, Pick, Place, Refusal, Source, Stock, Unpaid};
+use crate::inventory::{Hoarding, Pick, Place, Refusal, Source, Stock, UnpaidPlaces};
 
 /// Low enough to be reached often: the hall has 22 places for sale.
 const PER_SOURCE: u32 = 8;
@@ -17,7 +17,7 @@ pub(super) const LIMITS: Hoarding =
     Hoarding { per_source: Some(PER_SOURCE), crowded: Some(CROWDED), in_crowd: 0, wasted: 0, shortest: 0 };
 const SOURCES: [Source; 2] = [Source(-7), Source(9)];
 
-/// Where a buyer calls from: two share each network, the others come from nowhere.
+/// The network of a buyer: two buyers share each network, the others have none.
 pub(super) fn source_of(buyer: AccountId) -> Option<Source> {
     match buyer.0.as_u128() {
         0 | 1 => Some(SOURCES[0]),
@@ -26,14 +26,14 @@ pub(super) fn source_of(buyer: AccountId) -> Option<Source> {
     }
 }
 
-/// The tally of the stock is what its live reservations say, overdue or not.
+/// The stock's counts per source equal those of its live reservations, overdue or not.
 pub(super) fn agrees(stock: &Stock) {
-    let mut expected: HashMap<Source, Unpaid> = HashMap::new();
-    for held in stock.reservations.values() {
-        if let Some(source) = held.source {
+    let mut expected: HashMap<Source, UnpaidPlaces> = HashMap::new();
+    for reservation in stock.reservations.values() {
+        if let Some(source) = reservation.source {
             let unpaid = expected.entry(source).or_default();
-            unpaid.places += held.quantity();
-            unpaid.reservations.insert(held.id);
+            unpaid.places += reservation.quantity();
+            unpaid.reservations.insert(reservation.id);
         }
     }
     assert_eq!(stock.sources, expected, "unpaid places by source");
@@ -58,7 +58,7 @@ impl Model {
         Ok(())
     }
 
-    /// The stock, in which nothing is overdue any more, counts the same.
+    /// Checks the counts of a stock without overdue reservations.
     pub(super) fn sources_agree(&self, stock: &Stock) {
         for source in SOURCES {
             let counted = stock.sources.get(&source).map(|unpaid| unpaid.places).unwrap_or_default();

@@ -1,16 +1,16 @@
-//! TCP options of the connections to the database: a peer that is gone is noticed within seconds also while nothing is
-//! asked, and routers do not forget a connection that is idle.
+//! TCP options of the database connections: dead peers are detected within seconds even when idle, and routers keep
+//! idle connections in their tables.
 //!
-//! The driver opens its sockets by itself and shows none of them, so they are looked for among the open files of the
-//! process, by the port that they lead to. Where that is not allowed they stay as they are: the deadlines of statements
-//! and tests find dead connections too, only later.
+//! The driver opens its sockets itself and does not expose them. So this module searches the process's open files for
+//! sockets connected to the database's port. If that is not permitted, the options stay unset: statement deadlines and
+//! tests still find dead connections, only later.
 
-/// Sets the options of all connections that lead to the port. `None`: the database has no port.
+/// Sets the options of all connections to the port. `None` means that the database has no port.
 pub(super) async fn set(port: Option<u16>) {
     let Some(port) = port else { return };
-    // A process with ten thousand sockets takes a while to look through.
+    // Blocking: a process with ten thousand sockets takes a while to scan.
     if let Err(error) = tokio::task::spawn_blocking(move || platform::set(port)).await {
-        tracing::debug!(%error, "no keepalive");
+        tracing::debug!(%error, "cannot set the keepalive options");
     }
 }
 
@@ -25,13 +25,13 @@ mod platform {
         process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open},
     };
 
-    /// An idle connection is tested after this.
+    /// Idle time before the first test of a connection.
     const IDLE: Duration = Duration::from_secs(10);
-    /// Between two tests that are not answered.
+    /// Time between two unanswered tests.
     const INTERVAL: Duration = Duration::from_secs(3);
-    /// After so many the connection is lost.
+    /// Unanswered tests after which the connection is lost.
     const COUNT: u32 = 3;
-    /// For so long sent data may stay without an acknowledgement, in milliseconds.
+    /// How long sent data may stay unacknowledged, in milliseconds.
     const USER_TIMEOUT_MS: u32 = 10_000;
 
     pub(super) fn set(port: u16) {
@@ -45,15 +45,15 @@ mod platform {
                 && let Ok(number) = number
                 // A second handle of the same socket.
                 && let Ok(socket) = pidfd_getfd(&process, number, PidfdGetfdFlags::empty())
-                && leads_to(&socket, port)
+                && is_connected_to(&socket, port)
                 && let Err(error) = keep_alive(&socket)
             {
-                tracing::debug!(%error, "no keepalive");
+                tracing::debug!(%error, "cannot set the keepalive options");
             }
         }
     }
 
-    fn leads_to(socket: &OwnedFd, port: u16) -> bool {
+    fn is_connected_to(socket: &OwnedFd, port: u16) -> bool {
         let peer = getpeername(socket).ok().flatten();
         peer.and_then(|peer| SocketAddr::try_from(peer).ok()).is_some_and(|peer| peer.port() == port)
     }

@@ -1,4 +1,4 @@
-//! A pool's connection for as long as it is used.
+//! A connection taken from a pool.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use tokio::{runtime::Handle, time::timeout};
 use super::{STATEMENT, Supervisor};
 use crate::store::driver::{acquire_error, exec_error, query, query_error};
 
-/// A connection out of a pool. Dropping it returns it, or closes it if it must not be used again.
+/// A connection taken from a pool. Dropping it returns it, or closes it if it must not be used again.
 #[derive(Debug)]
 pub(in crate::store) struct Lease {
     /// `None` only while it is dropped.
     connection: Option<PoolConnection<Postgres>>,
     supervisor: Arc<Supervisor>,
-    /// Whether it must not be used again.
+    /// Whether the connection must not be used again.
     is_broken: bool,
 }
 
 impl Lease {
-    /// Takes a connection out of the pool, or opens one.
+    /// Takes a connection from the pool, or opens one.
     pub(in crate::store) async fn take(pool: &PgPool, supervisor: &Arc<Supervisor>) -> Result<Self, DbErr> {
         let connection = pool.acquire().await.map_err(acquire_error)?;
         Ok(Self { connection: Some(connection), supervisor: supervisor.clone(), is_broken: false })
@@ -57,7 +57,7 @@ impl Lease {
         Ok(result.map_err(query_error)?.into_iter().map(Into::into).collect())
     }
 
-    /// Begins a transaction. Do not drop this while it runs: the driver would forget the transaction.
+    /// Begins a transaction. Do not drop this future: the driver would forget the transaction.
     pub(super) async fn begin(&mut self, statement: &'static str) -> Result<(), DbErr> {
         let begin = Some(statement.into_sql_str());
         self.run(async |connection| PgTransactionManager::begin(connection, begin).await)
@@ -65,7 +65,7 @@ impl Lease {
             .map_err(exec_error)
     }
 
-    /// Commits the transaction. If this fails, it may have been committed all the same.
+    /// Commits the transaction. If this fails, the commit may still have happened.
     pub(super) async fn commit(&mut self) -> Result<(), DbErr> {
         self.run(PgTransactionManager::commit).await.map_err(exec_error)
     }
@@ -75,14 +75,14 @@ impl Lease {
         self.run(PgTransactionManager::rollback).await.map_err(exec_error)
     }
 
-    /// Has the transaction rolled back before the connection is used again.
+    /// Queues a rollback that runs before the next use of the connection.
     pub(super) fn start_rollback(&mut self) {
         if let Some(connection) = &mut self.connection {
             PgTransactionManager::start_rollback(connection);
         }
     }
 
-    /// Runs a statement within its time, and notes what its error says about the connection.
+    /// Runs a statement with a deadline. Marks the connection as broken if the error requires it.
     async fn run<T>(
         &mut self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
@@ -94,7 +94,7 @@ impl Lease {
     }
 }
 
-/// Whether an error leaves a connection that must not be used again.
+/// Returns whether the connection must not be used again after the error.
 fn breaks_connection(error: &sqlx::Error) -> bool {
     matches!(
         error,
@@ -116,7 +116,8 @@ impl Drop for Lease {
         if self.is_broken {
             connection.close_on_drop();
         } else {
-            // The driver tests the connection and would wait for its answer for ever, and with it the room for another.
+            // Before the return, the driver tests the connection without a deadline. It would keep the connection's
+            // slot forever.
             runtime.spawn(timeout(STATEMENT, connection.return_to_pool()));
         }
     }

@@ -1,4 +1,4 @@
-//! A connection that hears notifications.
+//! A connection that listens to notifications.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use tokio::time::{sleep, timeout};
 
 use crate::store::ACQUIRE_TIMEOUT;
 
-/// A connection that has said nothing for so long is tested.
+/// Silence after which the connection is tested.
 const SILENCE: Duration = Duration::from_secs(5);
-/// How long it may take to answer.
+/// Deadline of the test.
 const TEST: Duration = Duration::from_secs(2);
 
-/// Hears the notifications of a channel, on a connection of its own.
+/// Listens to the notifications of a channel on a dedicated connection.
 #[derive(Debug)]
 pub(crate) struct Listener {
     connection: PgListener,
-    /// Listens once more, which changes nothing: the test of the connection.
+    /// The test of the connection: it repeats `LISTEN`, which changes nothing.
     test: String,
 }
 
 impl Listener {
-    /// Opens a connection as `pool` would, and listens on it.
+    /// Opens a connection with the options of `pool` and listens on it.
     pub(in crate::store) async fn open(pool: &PgPool, channel: &str) -> Result<Self, sqlx::Error> {
-        // A pool of its own: a listener that is dropped keeps its place until its server has answered.
+        // A pool of its own: a dropped listener occupies its slot until its server has answered.
         let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
         let own = own.connect_lazy_with((*pool.connect_options()).clone());
         let mut connection = PgListener::connect_with(&own).await?;
@@ -36,14 +36,14 @@ impl Listener {
         Ok(Self { connection, test: format!("LISTEN {channel}") })
     }
 
-    /// Waits for the next notification. Returns `None` when the connection is lost, and notifications with it.
+    /// Waits for the next notification. Returns `None` if the connection, and perhaps notifications, are lost.
     pub(crate) async fn next(&mut self) -> Option<String> {
         loop {
             tokio::select! {
                 heard = self.connection.try_recv() => return heard.ok()?.map(|heard| heard.payload().to_owned()),
                 () = sleep(SILENCE) => {}
             }
-            // What is heard during the test is kept for the next turn.
+            // Notifications that arrive during the test are returned by the next iteration.
             let tested = self.connection.execute(AssertSqlSafe(self.test.clone()));
             if !matches!(timeout(TEST, tested).await, Ok(Ok(_))) {
                 return None;

@@ -1,4 +1,4 @@
-//! Which connections of a pool must be tested before they are used, and what every new one is given.
+//! Decides which connections must be tested before use, and prepares new connections.
 
 use std::{
     fmt::Debug,
@@ -15,16 +15,16 @@ use tokio::time::{Instant, timeout};
 use super::{STATEMENT, keepalive};
 use crate::store::{TEST_IDLE_FOR, hosts::Hosts};
 
-/// How long a connection may take to answer a test.
+/// Deadline of a connection test.
 const TEST: Duration = Duration::from_secs(1);
 
-/// Attends to the connections of all pools of one database.
+/// Supervises the connections of all pools of one database.
 #[derive(Debug)]
 pub(in crate::store) struct Supervisor {
     hosts: Arc<Hosts>,
-    /// When a connection last gave no answer.
+    /// The last time a connection gave no answer.
     suspected_at: Mutex<Option<Instant>>,
-    /// How long a statement may take.
+    /// Deadline of a statement.
     patience: Duration,
 }
 
@@ -37,8 +37,7 @@ impl Supervisor {
         Arc::new(Self { hosts, suspected_at: Mutex::default(), patience })
     }
 
-    /// Has a pool's connections attended to: new ones get what they need, and idle ones are tested where that is called
-    /// for.
+    /// Installs the supervision of a pool: new connections are prepared, and idle ones are tested if necessary.
     pub(in crate::store) fn attend(self: &Arc<Self>, options: &mut ConnectOptions) {
         options.test_before_acquire(false);
         let supervisor = self.clone();
@@ -65,8 +64,8 @@ impl Supervisor {
         });
     }
 
-    /// Waits for a statement. If it is not answered in time, its connection must not be used again, and the others are
-    /// tested before they are.
+    /// Waits for a statement until its deadline. After a timeout, its connection must not be used again, and the other
+    /// connections are tested before their next use.
     pub(super) async fn bound<T>(
         &self,
         statement: impl Future<Output = Result<T, sqlx::Error>>,
@@ -77,25 +76,25 @@ impl Supervisor {
         })
     }
 
-    /// Says that a connection gave no answer. What happened to it may have happened to all.
+    /// Notes that a connection gave no answer. The same may have happened to all others.
     fn suspect(&self) {
         *self.suspected_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// How long ago a connection last gave no answer.
+    /// Returns the time since a connection last gave no answer.
     fn suspected_for(&self) -> Option<Duration> {
         let suspected_at = *self.suspected_at.lock().unwrap_or_else(PoisonError::into_inner);
         suspected_at.map(|at| at.elapsed())
     }
 }
 
-/// Whether a connection that was idle for so long must be tested: it was idle for long, or since before another gave no
-/// answer. The test costs as much as a read.
+/// Returns whether an idle connection must be tested: it was idle for long, or since before another one gave no answer.
+/// The test costs as much as a read.
 fn must_test(idle_for: Duration, suspected_for: Option<Duration>) -> bool {
     idle_for >= TEST_IDLE_FOR || suspected_for.is_some_and(|suspected_for| suspected_for <= idle_for)
 }
 
-/// Whether the connection answers.
+/// Returns whether the connection answers in time.
 async fn answers(connection: &mut PgConnection) -> bool {
     matches!(timeout(TEST, connection.ping()).await, Ok(Ok(())))
 }
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_that_were_not_used_since_one_gave_no_answer_are_tested() {
+    fn connections_unused_since_an_unanswered_statement_are_tested() {
         let seconds = Duration::from_secs;
         assert!(!must_test(seconds(29), None));
         assert!(must_test(seconds(30), None), "idle for long");
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_statement_without_an_answer_ends_and_raises_suspicion() {
+    async fn unanswered_statement_ends_and_raises_suspicion() {
         let hosts = Hosts::parse("postgres://localhost/tessera").unwrap();
         let supervisor = Supervisor::with_patience(hosts, Duration::from_millis(1));
         assert!(supervisor.bound(async { Ok(1) }).await.is_ok());

@@ -18,30 +18,30 @@ use crate::store::driver::{exec_error, lost};
 /// A transaction, or a savepoint in one.
 #[derive(Debug)]
 pub(in crate::store) struct PostgresTx {
-    held: Arc<Held>,
+    transaction: Arc<OpenTransaction>,
     /// The savepoint's number; `None` for the transaction itself.
     savepoint: Option<u32>,
     open: bool,
 }
 
-/// A connection with a transaction. Dropping it rolls back.
+/// A connection with an open transaction. Dropping it rolls back.
 #[derive(Debug)]
-struct Held {
+struct OpenTransaction {
     lease: Mutex<Lease>,
-    /// Whether the transaction is still to be rolled back.
+    /// Whether the transaction must still be rolled back.
     open: AtomicBool,
-    /// Whether a savepoint was neither released nor rolled back: the transaction takes no more statements.
+    /// Whether a savepoint was dropped without release or rollback. The transaction accepts no more statements.
     abandoned: AtomicBool,
     savepoints: AtomicU32,
 }
 
 impl PostgresTx {
-    /// Begins a transaction that writes.
+    /// Begins a writing transaction.
     pub(in crate::store) async fn begin(pool: &PgPool, supervisor: &Arc<Supervisor>) -> Result<Self, DbErr> {
         Self::begin_with(pool, supervisor, "BEGIN").await
     }
 
-    /// Begins a transaction that reads one state of the database, and writes nothing.
+    /// Begins a read-only transaction that sees one state of the database.
     pub(in crate::store) async fn begin_read(
         pool: &PgPool,
         supervisor: &Arc<Supervisor>,
@@ -57,13 +57,13 @@ impl PostgresTx {
         let mut lease = Lease::take(pool, supervisor).await?;
         in_task(async move {
             lease.begin(statement).await?;
-            let held = Held {
+            let transaction = OpenTransaction {
                 lease: Mutex::new(lease),
                 open: AtomicBool::new(true),
                 abandoned: AtomicBool::new(false),
                 savepoints: AtomicU32::new(0),
             };
-            Ok(Self { held: Arc::new(held), savepoint: None, open: true })
+            Ok(Self { transaction: Arc::new(transaction), savepoint: None, open: true })
         })
         .await
     }
@@ -88,20 +88,20 @@ impl PostgresTx {
     }
 
     async fn lease(&self) -> Result<MutexGuard<'_, Lease>, DbErr> {
-        let lease = self.held.lease.lock().await;
-        if self.held.abandoned.load(SeqCst) {
-            return Err(exec_error(lost("a part of the transaction was given up")));
+        let lease = self.transaction.lease.lock().await;
+        if self.transaction.abandoned.load(SeqCst) {
+            return Err(exec_error(lost("a savepoint of the transaction was dropped")));
         }
         Ok(lease)
     }
 
     pub(in crate::store) async fn savepoint(&self) -> Result<Self, DbErr> {
-        let number = self.held.savepoints.fetch_add(1, SeqCst);
+        let number = self.transaction.savepoints.fetch_add(1, SeqCst);
         self.execute_unprepared(&format!("SAVEPOINT part_{number}")).await?;
-        Ok(Self { held: self.held.clone(), savepoint: Some(number), open: true })
+        Ok(Self { transaction: self.transaction.clone(), savepoint: Some(number), open: true })
     }
 
-    /// Commits. If this fails, the transaction may have been committed all the same.
+    /// Commits. If this fails, the commit may still have happened.
     pub(in crate::store) async fn commit(mut self) -> Result<(), DbErr> {
         if let Some(number) = self.savepoint {
             self.execute_unprepared(&format!("RELEASE SAVEPOINT part_{number}")).await?;
@@ -110,7 +110,7 @@ impl PostgresTx {
         }
         in_task(async move {
             self.lease().await?.commit().await?;
-            self.held.open.store(false, SeqCst);
+            self.transaction.open.store(false, SeqCst);
             Ok(())
         })
         .await
@@ -125,8 +125,8 @@ impl PostgresTx {
             return Ok(());
         }
         in_task(async move {
-            self.held.lease.lock().await.roll_back().await?;
-            self.held.open.store(false, SeqCst);
+            self.transaction.lease.lock().await.roll_back().await?;
+            self.transaction.open.store(false, SeqCst);
             Ok(())
         })
         .await
@@ -134,15 +134,15 @@ impl PostgresTx {
 }
 
 impl Drop for PostgresTx {
-    /// A savepoint that was neither released nor rolled back takes the transaction with it.
+    /// A savepoint that was neither released nor rolled back invalidates its transaction.
     fn drop(&mut self) {
         if self.open && self.savepoint.is_some() {
-            self.held.abandoned.store(true, SeqCst);
+            self.transaction.abandoned.store(true, SeqCst);
         }
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenTransaction {
     fn drop(&mut self) {
         if *self.open.get_mut() {
             self.lease.get_mut().start_rollback();
@@ -150,10 +150,10 @@ impl Drop for Held {
     }
 }
 
-/// Runs what must come to its end, whether or not anybody still waits for it.
+/// Runs `work` to its end, even if the caller is dropped.
 #[expect(
     clippy::disallowed_methods,
-    reason = "shutdown waits for it: the pool is closed when it has its connections back"
+    reason = "shutdown waits for it: the pool closes only when it has its connections back"
 )]
 async fn in_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, DbErr>> + Send + 'static,

@@ -1,19 +1,20 @@
-//! What SQLite's result codes mean for a connection and for a caller.
+//! The meaning of SQLite's result codes for a connection and for a caller.
 //!
-//! After some errors SQLite ends the transaction by itself. The driver does not learn that, so the connection must not
-//! be used again: its later transactions would be parts of one that never ends. Codes: <https://sqlite.org/rescode.html>.
+//! After some errors SQLite ends the transaction by itself. The driver does not notice, so the connection must not be
+//! used again: later transactions on it would be parts of one that never ends. Codes:
+//! <https://sqlite.org/rescode.html>.
 
 use sea_orm::{DbErr, RuntimeErr};
 use sqlx::sqlite::SqliteError;
 
-/// What a result code says.
+/// The meaning of a result code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Meaning {
-    /// Another connection holds a lock, or the statement was interrupted. The connection stays.
+    /// Another connection holds a lock, or the statement was interrupted. The connection stays open.
     Busy,
-    /// The disk is full, an I/O call or an allocation failed, or the file cannot be used. The connection is closed.
+    /// The disk is full, an I/O call or an allocation failed, or the file is unusable. The connection is closed.
     Broken,
-    /// A statement that the database does not take: a violated constraint, or a bug. The connection stays.
+    /// The database rejects the statement: a violated constraint, or a bug. The connection stays open.
     Statement,
 }
 
@@ -47,8 +48,8 @@ pub(super) fn meaning_of_driver(error: &sqlx::Error) -> Option<Meaning> {
     error.code()?.parse().ok().map(meaning)
 }
 
-/// Returns whether the driver's error leaves a connection that must not be used again. The driver's own errors do so,
-/// too: its thread ended, or an answer got lost.
+/// Returns whether the connection must not be used again after the error. This includes errors of the driver itself:
+/// its thread ended, or an answer was lost.
 pub(super) fn breaks_connection(error: &sqlx::Error) -> bool {
     match meaning_of_driver(error) {
         Some(meaning) => meaning == Meaning::Broken,

@@ -1,12 +1,12 @@
-//! A transaction on SQLite: the one place where they begin and end.
+//! Transactions on SQLite. They begin and end only here.
 //!
-//! SQLite ends a transaction by itself when the disk is full, an I/O call fails or memory runs out. The driver does not
-//! notice: its `ROLLBACK` fails, it still counts one open transaction, and from then on it takes every `BEGIN` for a
-//! savepoint and every `COMMIT` for the end of one, which stores nothing. Therefore:
+//! SQLite ends a transaction by itself if the disk is full, an I/O call fails or memory runs out. The driver does not
+//! notice: its `ROLLBACK` fails, and it still counts one open transaction. From then on it runs every `BEGIN` as a
+//! savepoint and every `COMMIT` as its release, which stores nothing. Therefore:
 //!
-//! - A transaction begins only on a connection without an open one, and always with a `BEGIN` of its own.
-//! - After an error that may have ended it, a transaction takes no more statements and cannot be committed. Otherwise
-//!   its later statements would each be a transaction of their own. Its connection is closed.
+//! - A transaction begins only on a connection without an open one, and always with an explicit `BEGIN`.
+//! - After an error that may have ended it, a transaction accepts no more statements and cannot be committed. Otherwise
+//!   each later statement would be a transaction of its own. Its connection is closed.
 //! - A commit succeeds only if SQLite itself reports a commit ([`Signals`]) and the driver counts no open transaction.
 
 mod errors;
@@ -37,7 +37,7 @@ type Manager = <Sqlite as Database>::TransactionManager;
 /// A transaction, or a savepoint in one.
 #[derive(Debug)]
 pub(super) struct SqliteTx {
-    held: Arc<Held>,
+    transaction: Arc<OpenTransaction>,
     /// The savepoint's number; `None` for the transaction itself.
     savepoint: Option<u32>,
     open: bool,
@@ -45,25 +45,25 @@ pub(super) struct SqliteTx {
 
 /// A connection with a transaction. Dropping it rolls back, or closes the connection.
 #[derive(Debug)]
-struct Held {
+struct OpenTransaction {
     connection: Mutex<PoolConnection<Sqlite>>,
-    /// Whether the transaction is still to be rolled back.
+    /// Whether the transaction must still be rolled back.
     open: AtomicBool,
     /// Whether an error may have ended the transaction. The connection is not used again.
     broken: AtomicBool,
     savepoints: AtomicU32,
-    /// What SQLite reports about the writer; `None` for a reader.
+    /// SQLite's reports about the writer; `None` for a reader.
     signals: Option<Arc<Signals>>,
-    /// SQLite's count of rollbacks when the transaction began.
+    /// SQLite's count of rollbacks at the start of the transaction.
     rollbacks: u64,
 }
 
-/// Begins a transaction that writes, on the pool of the one writer.
+/// Begins a writing transaction on the writer's pool.
 pub(super) async fn begin(writer: &SqlitePool, signals: &Arc<Signals>) -> Result<SqliteTx, DbErr> {
     begin_with(writer, "BEGIN IMMEDIATE", Some(signals)).await
 }
 
-/// Begins a transaction that reads one state of the database and writes nothing.
+/// Begins a read-only transaction that sees one state of the database.
 pub(super) async fn begin_read(readers: &SqlitePool) -> Result<SqliteTx, DbErr> {
     begin_with(readers, "BEGIN DEFERRED", None).await
 }
@@ -79,16 +79,18 @@ async fn begin_with(
             note_failure(signals, &error);
             acquire_error(error)
         })?;
-        let held = Held::new(connection, signals.cloned());
-        match held.begin(statement).await {
-            Ok(()) => return Ok(SqliteTx { held: Arc::new(held), savepoint: None, open: true }),
+        let transaction = OpenTransaction::new(connection, signals.cloned());
+        match transaction.begin(statement).await {
+            Ok(()) => {
+                return Ok(SqliteTx { transaction: Arc::new(transaction), savepoint: None, open: true });
+            }
             Err(error) => {
                 let is_busy = errors::meaning_of_driver(&error) == Some(Meaning::Busy);
                 if !is_busy {
                     note_failure(signals, &error);
-                    held.close();
+                    transaction.close();
                 }
-                // The connection was to blame: one more try with a fresh one.
+                // The connection was the cause: retry once with a new one.
                 if is_busy || is_last {
                     return Err(exec_error(error));
                 }
@@ -100,45 +102,45 @@ async fn begin_with(
 
 impl SqliteTx {
     pub(super) async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = query(statement).execute(&mut **connection).await;
-        result.map(Into::into).map_err(|error| exec_error(self.held.note(error)))
+        result.map(Into::into).map_err(|error| exec_error(self.transaction.note(error)))
     }
 
     pub(super) async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = connection.execute(AssertSqlSafe(sql.to_owned())).await;
-        result.map(Into::into).map_err(|error| exec_error(self.held.note(error)))
+        result.map(Into::into).map_err(|error| exec_error(self.transaction.note(error)))
     }
 
     pub(super) async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = query(statement).fetch_optional(&mut **connection).await;
-        result.map(|row| row.map(Into::into)).map_err(|error| query_error(self.held.note(error)))
+        result.map(|row| row.map(Into::into)).map_err(|error| query_error(self.transaction.note(error)))
     }
 
     pub(super) async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut connection = self.held.connection.lock().await;
-        self.held.check()?;
+        let mut connection = self.transaction.connection.lock().await;
+        self.transaction.check()?;
         let result = query(statement).fetch_all(&mut **connection).await;
-        let rows = result.map_err(|error| query_error(self.held.note(error)))?;
+        let rows = result.map_err(|error| query_error(self.transaction.note(error)))?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
     pub(super) async fn savepoint(&self) -> Result<Self, DbErr> {
-        let number = self.held.savepoints.fetch_add(1, SeqCst);
+        let number = self.transaction.savepoints.fetch_add(1, SeqCst);
         self.execute_unprepared(&format!("SAVEPOINT part_{number}")).await?;
-        Ok(Self { held: self.held.clone(), savepoint: Some(number), open: true })
+        Ok(Self { transaction: self.transaction.clone(), savepoint: Some(number), open: true })
     }
 
     pub(super) async fn commit(mut self) -> Result<(), DbErr> {
         if let Some(number) = self.savepoint {
             self.execute_unprepared(&format!("RELEASE part_{number}")).await?;
         } else {
-            self.held.commit().await?;
+            self.transaction.commit().await?;
         }
         self.open = false;
         Ok(())
@@ -149,7 +151,7 @@ impl SqliteTx {
             let back = format!("ROLLBACK TO part_{number}; RELEASE part_{number}");
             self.execute_unprepared(&back).await?;
         } else {
-            self.held.rollback().await?;
+            self.transaction.rollback().await?;
         }
         self.open = false;
         Ok(())
@@ -157,15 +159,15 @@ impl SqliteTx {
 }
 
 impl Drop for SqliteTx {
-    /// A savepoint that was neither released nor rolled back takes the transaction with it.
+    /// A savepoint that was neither released nor rolled back invalidates its transaction.
     fn drop(&mut self) {
         if self.open && self.savepoint.is_some() {
-            self.held.broken.store(true, SeqCst);
+            self.transaction.broken.store(true, SeqCst);
         }
     }
 }
 
-impl Held {
+impl OpenTransaction {
     fn new(connection: PoolConnection<Sqlite>, signals: Option<Arc<Signals>>) -> Self {
         Self {
             connection: Mutex::new(connection),
@@ -182,9 +184,9 @@ impl Held {
         if depth(&connection) > 0 {
             return Err(lost("the connection is in a transaction already"));
         }
-        // A caller who goes away now leaves a transaction that must be rolled back.
+        // If the caller is dropped now, the transaction must be rolled back.
         self.open.store(true, SeqCst);
-        // With a statement of ours the driver asks SQLite whether a transaction has begun.
+        // With an explicit statement, the driver asks SQLite whether a transaction has begun.
         Manager::begin(&mut connection, Some(statement.into_sql_str())).await
     }
 
@@ -213,7 +215,7 @@ impl Held {
     async fn rollback(&self) -> Result<(), DbErr> {
         let mut connection = self.connection.lock().await;
         if self.broken.load(SeqCst) {
-            // Closing the connection rolls back whatever SQLite left open.
+            // Closing the connection rolls back anything that SQLite left open.
             return Ok(());
         }
         if let Err(error) = Manager::rollback(&mut connection).await {
@@ -223,12 +225,12 @@ impl Held {
         Ok(())
     }
 
-    /// Closes the connection, so that the next caller gets a fresh one.
+    /// Closes the connection, so that the next caller gets a new one.
     fn close(self) {
         self.broken.store(true, SeqCst);
     }
 
-    /// Refuses to go on in a transaction that SQLite may have ended.
+    /// Fails if SQLite may have ended the transaction.
     fn check(&self) -> Result<(), DbErr> {
         if self.broken.load(SeqCst) || !self.is_whole() {
             self.broken.store(true, SeqCst);
@@ -242,7 +244,7 @@ impl Held {
         self.signals.as_ref().is_none_or(|signals| signals.rollbacks() == self.rollbacks)
     }
 
-    /// Notes what an error says about the connection.
+    /// Marks the connection as broken if the error requires it.
     fn note(&self, error: sqlx::Error) -> sqlx::Error {
         if errors::breaks_connection(&error) || !self.is_whole() {
             self.broken.store(true, SeqCst);
@@ -251,7 +253,7 @@ impl Held {
         error
     }
 
-    /// Gives the transaction and its connection up.
+    /// Marks the connection as broken and records the failure.
     fn fail(&self, error: sqlx::Error) -> DbErr {
         self.broken.store(true, SeqCst);
         note_failure(self.signals.as_ref(), &error);
@@ -259,19 +261,19 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenTransaction {
     fn drop(&mut self) {
         let connection = self.connection.get_mut();
         if *self.broken.get_mut() {
             connection.close_on_drop();
         } else if *self.open.get_mut() {
-            // Queued; if it fails, `before_acquire` finds the connection in a transaction and closes it.
+            // Queued. If it fails, `before_acquire` finds the connection in a transaction and closes it.
             Manager::start_rollback(connection);
         }
     }
 }
 
-/// Says that writing fails, unless the error is a passing one.
+/// Records that writing fails, unless the error is temporary.
 fn note_failure(signals: Option<&Arc<Signals>>, error: &sqlx::Error) {
     if let Some(signals) = signals
         && errors::breaks_connection(error)

@@ -1,4 +1,4 @@
-//! What SQLite itself reports about the writer's transactions, and the rules of SQLite's connection pools.
+//! SQLite's own reports about the writer's transactions, and the settings of SQLite's pools.
 
 use std::{
     sync::{
@@ -14,8 +14,8 @@ use sqlx::{Connection, Sqlite, SqliteConnection, pool::PoolOptions};
 use super::depth;
 use crate::store::health::Health;
 
-/// Commits and rollbacks that SQLite has reported by its hooks. There is one writer at a time, so that what is counted
-/// during a transaction belongs to it.
+/// Counts of commits and rollbacks that SQLite reports by its hooks. There is one writer at a time, so a change of a
+/// count during a transaction belongs to it.
 #[derive(Debug)]
 pub(in crate::store) struct Signals {
     commits: AtomicU64,
@@ -28,22 +28,22 @@ impl Signals {
         Arc::new(Self { commits: AtomicU64::new(0), rollbacks: AtomicU64::new(0), health })
     }
 
-    /// Returns how many transactions were committed.
+    /// Returns the number of committed transactions.
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(SeqCst)
     }
 
-    /// Returns how many transactions were rolled back, by us or by SQLite after an error.
+    /// Returns the number of rollbacks, including those by SQLite after an error.
     pub(super) fn rollbacks(&self) -> u64 {
         self.rollbacks.load(SeqCst)
     }
 
-    /// Notes that a commit was verified.
+    /// Records a verified commit.
     pub(super) fn note_success(&self) {
         self.health.note_success();
     }
 
-    /// Notes that the database cannot be written.
+    /// Records that the database cannot be written.
     pub(super) fn note_failure(&self, error: &sqlx::Error) {
         self.health.note_failure(error);
     }
@@ -62,8 +62,8 @@ impl Signals {
     }
 }
 
-/// Makes the pool close a connection that is still in a transaction, and tests one that was idle for `test_idle_for`.
-/// The connections report to `signals`.
+/// Makes the pool close connections that are still in a transaction, and test those idle for `test_idle_for`. The
+/// connections report to `signals`.
 pub(in crate::store) fn guard(
     options: &mut ConnectOptions,
     test_idle_for: Duration,

@@ -1,4 +1,4 @@
-//! What must not happen after SQLite has ended a transaction by itself.
+//! Tests of transactions that SQLite ended by itself.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use sqlx_core::transaction::TransactionManager;
@@ -10,7 +10,7 @@ use crate::{
     store::{Store, Tx, savepoint},
 };
 
-/// A store with an empty table, and its directory.
+/// Returns a store with an empty table, and its directory.
 async fn store() -> (Store, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", dir.path().join("tessera.db").display());
@@ -26,20 +26,20 @@ async fn insert(tx: &Tx, bytes: usize) -> Result<(), DbErr> {
     tx.execute_unprepared(&sql).await.map(|_| ())
 }
 
-/// Rows that another connection sees.
+/// Returns the number of rows that another connection sees.
 async fn stored(store: &Store) -> i64 {
     let count = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) FROM thing");
     store.read().query_one_raw(count).await.unwrap().unwrap().try_get_by_index(0).unwrap()
 }
 
-/// Begins a transaction in which the database may not grow, and lets it grow too far.
+/// Forbids the database to grow, and inserts more than fits.
 async fn fill(tx: &Tx) -> DbErr {
     tx.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
     insert(tx, 100_000).await.unwrap_err()
 }
 
 #[tokio::test]
-async fn after_a_full_disk_the_next_transactions_are_stored() {
+async fn transactions_after_a_full_disk_are_stored() {
     let (store, _dir) = store().await;
     for round in 1..=3 {
         let tx = store.begin().await.unwrap();
@@ -54,7 +54,7 @@ async fn after_a_full_disk_the_next_transactions_are_stored() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_sqlite_ended_takes_no_more_statements() {
+async fn transaction_ended_by_sqlite_accepts_no_more_statements() {
     let (store, _dir) = store().await;
     let tx = store.begin().await.unwrap();
     insert(&tx, 1).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_transaction_that_sqlite_ended_takes_no_more_statements() {
 }
 
 #[tokio::test]
-async fn a_savepoint_that_fails_for_a_full_disk_takes_the_transaction_with_it() {
+async fn savepoint_that_fails_for_a_full_disk_invalidates_its_transaction() {
     let (store, _dir) = store().await;
     let tx = store.begin().await.unwrap();
     insert(&tx, 1).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_savepoint_that_fails_for_a_full_disk_takes_the_transaction_with_it() 
 }
 
 #[tokio::test]
-async fn a_savepoint_is_rolled_back_by_itself() {
+async fn savepoint_can_be_rolled_back_alone() {
     let (store, _dir) = store().await;
     let tx = store.begin().await.unwrap();
     for keep in [true, false, true] {
@@ -92,7 +92,7 @@ async fn a_savepoint_is_rolled_back_by_itself() {
 }
 
 #[tokio::test]
-async fn a_dropped_savepoint_keeps_its_transaction_from_being_committed() {
+async fn dropped_savepoint_prevents_the_commit_of_its_transaction() {
     let (store, _dir) = store().await;
     let tx = store.begin().await.unwrap();
     insert(&tx, 1).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_dropped_savepoint_keeps_its_transaction_from_being_committed() {
 }
 
 #[tokio::test]
-async fn a_violated_constraint_leaves_the_transaction_open() {
+async fn violated_constraint_leaves_the_transaction_open() {
     let (store, _dir) = store().await;
     let tx = store.begin().await.unwrap();
     insert(&tx, 1).await.unwrap();
@@ -114,13 +114,13 @@ async fn a_violated_constraint_leaves_the_transaction_open() {
 }
 
 #[tokio::test]
-async fn a_transaction_ended_behind_the_drivers_back_is_not_committed() {
+async fn transaction_ended_without_the_driver_is_not_committed() {
     for end in ["ROLLBACK", "COMMIT", "ROLLBACK; BEGIN IMMEDIATE", "COMMIT; BEGIN IMMEDIATE"] {
         let (store, _dir) = store().await;
         let tx = store.begin().await.unwrap();
         tx.execute_unprepared(end).await.unwrap();
         let committed = tx.commit().await;
-        // In the last case SQLite commits once more, truly.
+        // In the last case SQLite really commits the second transaction.
         assert_eq!(committed.is_ok(), end == "COMMIT; BEGIN IMMEDIATE", "{end}");
         let tx = store.begin().await.unwrap();
         insert(&tx, 1).await.unwrap();
@@ -130,13 +130,13 @@ async fn a_transaction_ended_behind_the_drivers_back_is_not_committed() {
 }
 
 #[tokio::test]
-async fn a_connection_left_in_a_transaction_is_replaced() {
+async fn connection_left_in_a_transaction_is_replaced() {
     let (store, _dir) = store().await;
     for statement in ["BEGIN", "ROLLBACK"] {
         let mut connection = store.write.as_sqlite().acquire().await.unwrap();
         Manager::begin(&mut connection, None).await.unwrap();
         if statement == "ROLLBACK" {
-            // SQLite has ended it; the driver counts on.
+            // SQLite has ended it, but the driver still counts it.
             sqlx::query(statement).execute(&mut *connection).await.unwrap();
         }
         assert_eq!(depth(&connection), 1);
@@ -149,7 +149,7 @@ async fn a_connection_left_in_a_transaction_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_the_driver_does_not_count_is_replaced() {
+async fn connection_with_an_uncounted_transaction_is_replaced() {
     let (store, _dir) = store().await;
     let mut connection = store.write.as_sqlite().acquire().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_transaction_that_the_driver_does_not_count_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_dropped_transaction_is_rolled_back_and_its_connection_used_again() {
+async fn dropped_transaction_is_rolled_back_and_its_connection_reused() {
     let (store, _dir) = store().await;
     let marked = "CREATE TEMP TABLE same (id INTEGER)";
     let tx = store.begin().await.unwrap();
@@ -178,7 +178,7 @@ async fn a_dropped_transaction_is_rolled_back_and_its_connection_used_again() {
 }
 
 #[tokio::test]
-async fn a_removed_file_is_not_made_again() {
+async fn removed_file_is_not_created_again() {
     let (store, dir) = store().await;
     let tx = store.begin().await.unwrap();
     fill(&tx).await;

@@ -9,7 +9,7 @@ use super::fault::{Faults, Path};
 use super::{Access, Seat};
 
 /// How many of the known categories are told when an unknown one is named.
-const CATEGORIES_TOLD: usize = 10;
+const CATEGORIES_LISTED: usize = 10;
 
 /// The names read so far.
 #[derive(Default)]
@@ -51,7 +51,11 @@ impl Names {
             Entry::Vacant(unknown) => {
                 faults.add(
                     path,
-                    format!("`{}` is no category of this plan; {}", unknown.key(), told(&self.known)),
+                    format!(
+                        "`{}` is no category of this plan; {}",
+                        unknown.key(),
+                        list_categories(&self.known)
+                    ),
                 );
                 *unknown.insert(0)
             }
@@ -89,11 +93,11 @@ impl Names {
     }
 }
 
-fn told(known: &[String]) -> String {
+fn list_categories(known: &[String]) -> String {
     if known.is_empty() {
         return "it declares none".to_owned();
     }
-    let names: Vec<_> = known.iter().take(CATEGORIES_TOLD).map(|name| format!("`{name}`")).collect();
-    let more = if known.len() > CATEGORIES_TOLD { ", …" } else { "" };
+    let names: Vec<_> = known.iter().take(CATEGORIES_LISTED).map(|name| format!("`{name}`")).collect();
+    let more = if known.len() > CATEGORIES_LISTED { ", …" } else { "" };
     format!("it has {}{more}", names.join(", "))
 }

@@ -24,7 +24,7 @@ use super::{Answer, World};
 
 /// A claim in somebody's bag.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct ClaimHandle {
     /// Its id.
     pub(crate) id: ClaimId,
     /// The same as clients see it.
@@ -101,12 +101,17 @@ impl World {
     }
 
     /// One of it in the bag of whoever has the token.
-    pub(crate) async fn held(&self, coupon: &coupon::Model, token: &str) -> Held {
-        self.held_of(coupon, &[], token).await
+    pub(crate) async fn given_claim(&self, coupon: &coupon::Model, token: &str) -> ClaimHandle {
+        self.given_claim_of(coupon, &[], token).await
     }
 
     /// The same, for what is named only.
-    pub(crate) async fn held_of(&self, coupon: &coupon::Model, scopes: &[scope::Model], token: &str) -> Held {
+    pub(crate) async fn given_claim_of(
+        &self,
+        coupon: &coupon::Model,
+        scopes: &[scope::Model],
+        token: &str,
+    ) -> ClaimHandle {
         let viewer = auth::authenticate(&self.app, Some(token)).await.expect("a viewer");
         let account = viewer.account().expect("an account");
         let now = self.app.clock.now();
@@ -142,11 +147,11 @@ impl World {
         tx.commit().await.expect("committed");
         let kind = DynamicType::new("claim").expect("a prefix");
         let text = TypeSafeId::from_type_and_uuid(kind, id.0).to_string();
-        Held { id, text, code: code.to_string() }
+        ClaimHandle { id, text, code: code.to_string() }
     }
 
     /// The claim as it is written down.
-    pub(crate) async fn claim_row(&self, held: &Held) -> claim::Model {
+    pub(crate) async fn claim_row(&self, held: &ClaimHandle) -> claim::Model {
         let found = claim::Entity::find_by_id(held.id).one(self.app.store.read()).await;
         found.expect("read").expect("a claim")
     }
@@ -179,7 +184,7 @@ impl World {
         &self,
         token: &str,
         reservations: &[&str],
-        claims: &[&Held],
+        claims: &[&ClaimHandle],
         key: &str,
     ) -> Answer {
         let claims: Vec<&str> = claims.iter().map(|held| held.text.as_str()).collect();

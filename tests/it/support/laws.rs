@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::Value;
 use tessera::{
     app::App,
-    inventory::{Change, Idle, Item, Place, Told},
+    inventory::{BuyerTally, Change, IdleTime, Item, Place},
     payment::sandbox,
     store::Connections,
 };
@@ -161,7 +161,7 @@ async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
         .expect("changes");
     let mut seats: HashMap<i64, (String, i64)> = HashMap::new();
     let mut areas: HashMap<i64, (i64, i64)> = HashMap::new();
-    let mut buyers: HashMap<entity::AccountId, (u32, Idle)> = HashMap::new();
+    let mut buyers: HashMap<entity::AccountId, (u32, IdleTime)> = HashMap::new();
     let number = |value: &Value| value.as_i64().expect("a number");
     let first = changes.first().map_or(1, |change| change.version);
     for (expected, change) in (first..).zip(&changes) {
@@ -175,33 +175,39 @@ async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
             areas.insert(number(&area[0]), (number(&area[2]), number(&area[3])));
         }
         let payload: Change = serde_json::from_value(payload).expect("a change");
-        buyers.extend(payload.buyers.into_iter().map(|Told(buyer, taken, idle)| (buyer, (taken, idle))));
+        buyers
+            .extend(payload.buyers.into_iter().map(|BuyerTally(buyer, taken, idle)| (buyer, (taken, idle))));
     }
     assert_eq!(changes.last().map(|change| change.version), Some(row.version), "the log reaches the version");
     if first > 1 {
         return;
     }
     for seat in seats_of(db, row).await {
-        let told = seats.remove(&i64::from(seat.ordinal)).unwrap_or(("available".to_owned(), 0));
+        let logged = seats.remove(&i64::from(seat.ordinal)).unwrap_or(("available".to_owned(), 0));
         let status = serde_json::to_value(seat.status).expect("a status");
         assert_eq!(
             (&status, i64::from(seat.epoch)),
-            (&Value::from(told.0), told.1),
-            "seat {} was told",
+            (&Value::from(logged.0), logged.1),
+            "seat {} in the log",
             seat.ordinal
         );
     }
     for area in areas_of(db, row).await {
-        let told = areas.remove(&i64::from(area.ordinal)).unwrap_or_default();
-        assert_eq!((i64::from(area.reserved), i64::from(area.sold)), told, "area {} was told", area.ordinal);
+        let logged = areas.remove(&i64::from(area.ordinal)).unwrap_or_default();
+        assert_eq!(
+            (i64::from(area.reserved), i64::from(area.sold)),
+            logged,
+            "area {} in the log",
+            area.ordinal
+        );
     }
     let rows = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for row in rows.all(db).await.expect("buyers") {
-        let idle = Idle { held_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+        let idle = IdleTime { counted_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
         let taken = u32::try_from(row.taken).expect("not negative");
-        assert_eq!(buyers.remove(&row.account_id), Some((taken, idle)), "what a buyer has was told");
+        assert_eq!(buyers.remove(&row.account_id), Some((taken, idle)), "the buyer's tally in the log");
     }
-    assert!(buyers.is_empty(), "told, but not written: {buyers:?}");
+    assert!(buyers.is_empty(), "in the log, but not in the tables: {buyers:?}");
 }
 
 async fn tickets_are_what_was_sold(db: &Connections) {

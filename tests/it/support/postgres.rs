@@ -414,9 +414,9 @@ fn binaries() -> Option<PathBuf> {
         .map(|entry| entry.path())
         .collect();
     debian.sort_by_key(|dir| dir.file_name()?.to_str()?.parse::<u32>().ok());
-    let told = printed("pg_config", &["--bindir"]).map(PathBuf::from);
+    let reported = printed("pg_config", &["--bindir"]).map(PathBuf::from);
     env::split_paths(&path)
-        .chain(told)
+        .chain(reported)
         .chain(debian.into_iter().rev().map(|dir| dir.join("bin")))
         // A link to one of the programs stands beside a link to the other, not beside all that they need.
         .filter_map(|dir| Some(dir.join("initdb").canonicalize().ok()?.parent()?.to_owned()))

@@ -10,7 +10,7 @@ use tessera::{
     error::{Error, Result},
     inventory::{
         self, Pick, Reserve,
-        feed::{self, Visible},
+        feed::{self, PublicStatus},
     },
     order::{self, Checkout, Contact},
     payment::{self, Pay, RefundOrder},
@@ -137,10 +137,10 @@ impl Client {
         match came {
             Came::Answered(made) => {
                 // Repeated under its key, the answer tells the reservation as it is by then, which is as it was made.
-                let until = Some(micros(made.held.deadline));
+                let until = Some(micros(made.snapshot.deadline));
                 shared.record.answered(first, &seats, Act::Take { by: token, until });
-                shared.record.told(token, made.held.id);
-                self.mine.push(Mine { token, id: made.held.id, seats, order: None, is_paid: false });
+                shared.record.acknowledge(token, made.snapshot.id);
+                self.mine.push(Mine { token, id: made.snapshot.id, seats, order: None, is_paid: false });
             }
             Came::Refused { refusal, asked, is_first } => {
                 if !is_first {
@@ -153,7 +153,7 @@ impl Client {
             }
             Came::Unknown => {
                 shared.record.unknown(first, &seats, unknown);
-                shared.record.untold();
+                shared.record.abandon();
             }
         }
     }
@@ -313,9 +313,9 @@ async fn look(shared: &Shared) {
     let asked = shared.record.ask();
     if let Ok(all) = feed::availability(&shared.apps[0], shared.event.into()).await {
         let sight = |visible| match visible {
-            Visible::Available | Visible::Blocked => Sight::Free,
-            Visible::Reserved => Sight::Held(None),
-            Visible::Sold => Sight::Sold(None),
+            PublicStatus::Available | PublicStatus::Blocked => Sight::Free,
+            PublicStatus::Reserved => Sight::Held(None),
+            PublicStatus::Sold => Sight::Sold(None),
         };
         let seen =
             (0..).zip(&all.seats[..shared.seats]).map(|(seat, visible)| (seat, Act::Seen(sight(*visible))));
@@ -328,7 +328,7 @@ async fn extend(shared: &Shared, app: &App, viewer: &Viewer, mine: &Mine) -> boo
     let by = mine.token;
     let asked = shared.record.ask();
     let (act, goes_on) = match order::extend_reservation(app, viewer, mine.id).await {
-        Ok(more) => (Act::Extend { by, until: Some(micros(more.held.deadline)) }, true),
+        Ok(more) => (Act::Extend { by, until: Some(micros(more.snapshot.deadline)) }, true),
         Err(Error::Refused(inventory::Refusal::NoMoreTime)) => (Act::NoMoreTime { by }, true),
         Err(Error::Refused(inventory::Refusal::BeingPaid)) => (Act::At { by, stage: Stage::Paying }, true),
         Err(Error::Refused(inventory::Refusal::ReservationEnded)) => (Act::Gone { by }, false),

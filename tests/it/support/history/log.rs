@@ -9,7 +9,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tessera::{
     app::App,
-    inventory::{Change, Held, Place, feed::Visible},
+    inventory::{Change, Place, ReservationSnapshot, feed::PublicStatus},
 };
 
 /// What was true at each version, from the first on.
@@ -22,7 +22,7 @@ pub(crate) struct Log {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// By ordinal.
-    pub(crate) seats: Vec<Visible>,
+    pub(crate) seats: Vec<PublicStatus>,
     /// Places available by ordinal.
     pub(crate) areas: Vec<u32>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Moment {
 struct Replay {
     seats: Vec<(SeatStatus, u32, Option<ReservationId>)>,
     areas: Vec<(u32, u32, u32)>,
-    live: HashMap<ReservationId, Held>,
+    live: HashMap<ReservationId, ReservationSnapshot>,
 }
 
 impl Log {
@@ -98,11 +98,11 @@ impl Replay {
             assert_eq!(available + reserved + sold, capacity, "version {version}: area {ordinal} adds up");
             self.areas[ordinal as usize] = (capacity, reserved, sold);
         }
-        for held in &change.reservations {
-            if held.is_live() {
-                self.live.insert(held.id, held.clone());
+        for reservation in &change.reservations {
+            if reservation.is_live() {
+                self.live.insert(reservation.id, reservation.clone());
             } else {
-                self.live.remove(&held.id);
+                self.live.remove(&reservation.id);
             }
         }
     }
@@ -140,10 +140,10 @@ impl Replay {
 
     fn moment(&self) -> Moment {
         let visible = |status| match status {
-            SeatStatus::Available => Visible::Available,
-            SeatStatus::Reserved | SeatStatus::Paying => Visible::Reserved,
-            SeatStatus::Sold => Visible::Sold,
-            SeatStatus::Blocked => Visible::Blocked,
+            SeatStatus::Available => PublicStatus::Available,
+            SeatStatus::Reserved | SeatStatus::Paying => PublicStatus::Reserved,
+            SeatStatus::Sold => PublicStatus::Sold,
+            SeatStatus::Blocked => PublicStatus::Blocked,
         };
         Moment {
             seats: self.seats.iter().map(|seat| visible(seat.0)).collect(),

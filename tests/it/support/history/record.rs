@@ -27,8 +27,8 @@ pub(crate) struct Recorder {
     ticks: AtomicU64,
     tokens: AtomicU32,
     unknown: AtomicU64,
-    told: Mutex<HashMap<ReservationId, Token>>,
-    untold: AtomicU64,
+    acknowledged: Mutex<HashMap<ReservationId, Token>>,
+    abandoned: AtomicU64,
     /// None for what happens to all seats.
     acts: Mutex<Vec<(Option<u32>, Operation<Act>)>>,
 }
@@ -59,30 +59,30 @@ impl Recorder {
     }
 
     /// Somebody was told of a reservation.
-    pub(crate) fn told(&self, token: Token, id: ReservationId) {
-        self.told.lock().expect("the record").insert(id, token);
+    pub(crate) fn acknowledge(&self, token: Token, id: ReservationId) {
+        self.acknowledged.lock().expect("the record").insert(id, token);
     }
 
     /// Somebody gave up asking what became of a reservation.
-    pub(crate) fn untold(&self) {
-        self.untold.fetch_add(1, SeqCst);
+    pub(crate) fn abandon(&self) {
+        self.abandoned.fetch_add(1, SeqCst);
     }
 
     /// The name of a reservation that somebody was told of.
     pub(crate) fn token_of(&self, id: ReservationId) -> Option<Token> {
-        self.told.lock().expect("the record").get(&id).copied()
+        self.acknowledged.lock().expect("the record").get(&id).copied()
     }
 
     /// Panics if there are reservations that nobody was told of: a repeated call must not reserve twice.
-    pub(crate) async fn nothing_untold(&self, app: &App, event: EventId, what: &str) {
+    pub(crate) async fn every_reservation_is_acknowledged(&self, app: &App, event: EventId, what: &str) {
         let reservations = reservation::Entity::find()
             .filter(reservation::Column::InventoryId.eq(InventoryId::from(event)))
             .all(app.store.read())
             .await
             .expect("reservations");
-        let untold: Vec<_> = reservations.iter().filter(|row| self.token_of(row.id).is_none()).collect();
-        let allowed = usize::try_from(self.untold.load(SeqCst)).expect("few");
-        assert!(untold.len() <= allowed, "{what}: nobody was told of {untold:#?}");
+        let unknown: Vec<_> = reservations.iter().filter(|row| self.token_of(row.id).is_none()).collect();
+        let allowed = usize::try_from(self.abandoned.load(SeqCst)).expect("few");
+        assert!(unknown.len() <= allowed, "{what}: nobody was told of {unknown:#?}");
     }
 
     /// Writes down, as the last thing seen of them, who has the seats.
@@ -140,7 +140,7 @@ impl Recorder {
         for (seat, mut operations) in by_seat {
             operations.extend(of_all.iter().map(|(_, operation)| operation.clone()));
             if let Err(stuck) = linearisable(&rules, Seat::new(start), operations.clone()) {
-                let whole = told(operations);
+                let whole = listing(operations);
                 panic!(
                     "{what}: the history of seat {seat} is not linearisable: {stuck}\nAll of it:\n{whole}"
                 );
@@ -151,7 +151,7 @@ impl Recorder {
 }
 
 /// A history in lines, by the moments at which things were asked.
-fn told(mut operations: Vec<Operation<Act>>) -> String {
+fn listing(mut operations: Vec<Operation<Act>>) -> String {
     operations.sort_by_key(|operation| operation.asked);
     operations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -154,7 +154,7 @@ impl<'a> Remote<'a> {
         let payload = &reserved.body["reserveSeats"];
         if let Some(id) = payload["reservation"]["id"].as_str() {
             record.answered(reserved.first, seats, Act::Take { by, until: None });
-            record.told(by, reservation_id(id));
+            record.acknowledge(by, reservation_id(id));
             return Some((by, id.to_owned()));
         }
         if !reserved.is_first {
@@ -175,7 +175,7 @@ impl<'a> Remote<'a> {
         let input = json!({ "event": self.front.event, "area": self.front.area, "key": self.key() });
         let reserved = self.ask(STAND, &input).await;
         if let Some(id) = reserved.body["reserveSeats"]["reservation"]["id"].as_str() {
-            self.front.record.told(by, reservation_id(id));
+            self.front.record.acknowledge(by, reservation_id(id));
             self.release(id).await;
         }
     }

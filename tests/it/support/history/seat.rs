@@ -99,9 +99,9 @@ pub(crate) enum Sight {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     /// Without extensions, and from each extension on.
-    pub(crate) hold: i64,
+    pub(crate) seconds: i64,
     /// With all extensions.
-    pub(crate) hold_max: i64,
+    pub(crate) seconds_max: i64,
 }
 
 impl Model for Rules {
@@ -112,20 +112,20 @@ impl Model for Rules {
         let now = seat.now;
         let who = match *act {
             Act::Clock(to) => return (to >= now).then(|| Seat { now: to, who: seat.who.clone() }),
-            Act::Take { by, until: told } => {
-                let (until, at_most) = (now + self.hold, now + self.hold_max);
-                let fits = seat.is_free() && told.is_none_or(|told| told == until);
+            Act::Take { by, until: answered } => {
+                let (until, at_most) = (now + self.seconds, now + self.seconds_max);
+                let fits = seat.is_free() && answered.is_none_or(|answered| answered == until);
                 fits.then_some(Who::Held { by, until, at_most, stage: Stage::Reserved })
             }
-            Act::Extend { by, until: told } => {
+            Act::Extend { by, until: answered } => {
                 let (until, at_most, stage) = seat.active(by)?;
-                let later = (now + self.hold).min(at_most);
-                let fits = later > until && told.is_none_or(|told| told == later);
+                let later = (now + self.seconds).min(at_most);
+                let fits = later > until && answered.is_none_or(|answered| answered == later);
                 fits.then_some(Who::Held { by, until: later, at_most, stage })
             }
             Act::NoMoreTime { by } => {
                 let (until, at_most, _) = seat.active(by)?;
-                ((now + self.hold).min(at_most) <= until).then(|| seat.who.clone())
+                ((now + self.seconds).min(at_most) <= until).then(|| seat.who.clone())
             }
             Act::Release { by } => (seat.stage_of(by) == Some(Stage::Reserved)).then_some(Who::Nobody),
             Act::GiveUp { by } => match seat.stage_of(by) {

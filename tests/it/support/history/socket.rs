@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde_json::{Value, json};
-use tessera::inventory::feed::Visible;
+use tessera::inventory::feed::PublicStatus;
 use tokio::sync::watch;
 
 use super::{log::Moment, remote::Front, watch::Watched};
@@ -77,12 +77,12 @@ fn take(watched: &mut Watched, message: &Value, ordinals: &HashMap<&str, u32>) {
     watched.delta(after, version, list("seats").map(seat), areas);
 }
 
-fn visible(status: &str) -> Visible {
+fn visible(status: &str) -> PublicStatus {
     match status {
-        "A" | "AVAILABLE" => Visible::Available,
-        "R" | "RESERVED" => Visible::Reserved,
-        "S" | "SOLD" => Visible::Sold,
-        "X" | "BLOCKED" => Visible::Blocked,
+        "A" | "AVAILABLE" => PublicStatus::Available,
+        "R" | "RESERVED" => PublicStatus::Reserved,
+        "S" | "SOLD" => PublicStatus::Sold,
+        "X" | "BLOCKED" => PublicStatus::Blocked,
         other => panic!("no status: {other}"),
     }
 }

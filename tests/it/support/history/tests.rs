@@ -10,7 +10,7 @@ use super::{
 };
 use crate::support::random::Random;
 
-const RULES: Rules = Rules { hold: 10, hold_max: 20 };
+const RULES: Rules = Rules { seconds: 10, seconds_max: 20 };
 
 fn verdict(history: &[(u64, Option<u64>, Act)]) -> Result<(), Stuck> {
     let operations =

@@ -8,7 +8,7 @@ use tessera::{
     app::App,
     inventory::{
         Area,
-        feed::{self, Availability, Message, Visible},
+        feed::{self, Availability, Message, PublicStatus},
     },
 };
 use tokio::sync::watch;
@@ -102,7 +102,7 @@ impl Watched {
         &mut self,
         after: i64,
         version: i64,
-        seats: impl IntoIterator<Item = (u32, Visible)>,
+        seats: impl IntoIterator<Item = (u32, PublicStatus)>,
         areas: impl IntoIterator<Item = (u32, u32)>,
     ) {
         assert_eq!(after, self.version, "nothing missed, nothing twice");
@@ -133,9 +133,9 @@ impl Watched {
             };
             let areas = |of: fn(&Area) -> u32| all.areas.iter().map(of).sum::<u32>();
             let counts = all.counts;
-            assert_eq!(counts.available, count(feed::Visible::Available) + areas(Area::available));
-            assert_eq!(counts.reserved, count(feed::Visible::Reserved) + areas(|area| area.reserved));
-            assert_eq!(counts.sold, count(feed::Visible::Sold) + areas(|area| area.sold));
+            assert_eq!(counts.available, count(feed::PublicStatus::Available) + areas(Area::available));
+            assert_eq!(counts.reserved, count(feed::PublicStatus::Reserved) + areas(|area| area.reserved));
+            assert_eq!(counts.sold, count(feed::PublicStatus::Sold) + areas(|area| area.sold));
             let capacity = u32::try_from(all.seats.len()).expect("few") + areas(|area| area.capacity);
             assert_eq!(counts.available + counts.reserved + counts.sold + counts.blocked, capacity);
             assert_eq!(all.tiers.iter().map(|(_, available)| available).sum::<u32>(), counts.available);

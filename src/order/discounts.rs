@@ -1,4 +1,4 @@
-//! Claims and reservations together: what the claims take off, for the checkout and for whoever asks beforehand.
+//! Discounts of claims on reservations, for the checkout and for previews.
 
 use entity::{AccountId, ClaimId, OrderId, ReservationId, claim, claim::ClaimState, order::OrderState};
 use sea_orm::{
@@ -25,39 +25,39 @@ use crate::{
     inventory::{self, Reservation},
 };
 
-/// Claims that are looked at for one basket, the newest first.
+/// Maximum number of claims examined for one preview, newest first.
 const CLAIMS_SHOWN_MAX: u64 = 100;
 
-/// What reservations and claims come to.
+/// Order lines and the discounts on them.
 #[derive(Debug)]
-pub(super) struct Worth {
+pub(super) struct DiscountedLines {
     /// The lines, before discounts.
     pub(super) lines: Vec<Line>,
-    /// The claims, and what they take off.
+    /// The claims and their discounts.
     pub(super) spent: Vec<Spent>,
 }
 
-/// What one of the viewer's claims would take off, alone.
+/// The discount of one of the viewer's claims, if it were spent alone.
 #[derive(Clone, Debug)]
-pub struct Applicable {
+pub struct ApplicableClaim {
     /// The claim.
     pub claim: claim::Model,
     /// ISO 4217 code of the amount.
     pub currency: String,
-    /// How much in minor units, or why nothing.
+    /// The discount in minor units, or the reason why there is none.
     pub saves: std::result::Result<i64, Reason>,
 }
 
-/// What the named claims take off the reservations.
-pub(super) async fn worth(
+/// Returns the reservations' lines with the discounts of the named claims.
+pub(super) async fn discounted_lines(
     app: &App,
     viewer: &Viewer,
     (claims, codes): (&[ClaimId], &[String]),
     (basket, reservations): (&Basket, &[Reservation]),
-) -> Result<Worth, Refusal> {
-    let lines = basket.lines(reservations.iter().map(|reservation| &reservation.held))?;
+) -> Result<DiscountedLines, Refusal> {
+    let lines = basket.lines(reservations.iter().map(|reservation| &reservation.snapshot))?;
     if claims.is_empty() && codes.is_empty() {
-        return Ok(Worth { lines, spent: Vec::new() });
+        return Ok(DiscountedLines { lines, spent: Vec::new() });
     }
     let found = free(app, viewer, (claims, codes), basket).await?;
     let offers = spend::offers(app, found.iter().map(|found| &found.claim)).await?;
@@ -77,10 +77,10 @@ pub(super) async fn worth(
         .filter_map(|discount| seen(discount.claim).map(|found| (discount, found.claim.version)))
         .map(|(discount, seen)| Spent { discount, seen })
         .collect();
-    Ok(Worth { lines, spent })
+    Ok(DiscountedLines { lines, spent })
 }
 
-/// The named claims, all of which are free. An order whose time is up keeps none of them.
+/// Returns the named claims. Fails unless all of them are free. Claims of overdue orders are released first.
 async fn free(
     app: &App,
     viewer: &Viewer,
@@ -112,9 +112,9 @@ fn claims_refused(basket: &Basket, refused: Vec<Refused>) -> Error<Refusal> {
     Error::Refused(Refusal::Claims { currency: basket.currency.clone(), refused })
 }
 
-/// What each of the viewer's unused claims would take off an unpaid order of theirs if that were made anew, those that it
-/// spends now among them.
-pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Faulty<Vec<Applicable>> {
+/// Returns what each of the viewer's unused claims would take off an unpaid order if it were made again. Claims that
+/// the order spends now count as unused.
+pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Faulty<Vec<ApplicableClaim>> {
     let account = viewer.account()?;
     let order = by_id(app, id).await?;
     if order.account_id != account {
@@ -128,45 +128,45 @@ pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Fau
     if reservations.is_empty() {
         return Err(Fault::invalid("orderId", "the order's time is up"));
     }
-    worth_each(app, viewer, &reservations, Some(id)).await
+    applicable_claims(app, viewer, &reservations, Some(id)).await
 }
 
-/// What each of the viewer's unused claims would take off the reservations, alone; those that would take off most first.
+/// Returns the discount of each of the viewer's unused claims on the reservations, largest first.
 pub async fn applicable(
     app: &App,
     viewer: &Viewer,
     reservations: &[ReservationId],
-) -> Faulty<Vec<Applicable>> {
+) -> Faulty<Vec<ApplicableClaim>> {
     Check::default()
         .that(!reservations.is_empty(), "reservationIds", "name at least one reservation")
         .that(reservations.len() <= RESERVATIONS_MAX, "reservationIds", "at most 20 reservations")
         .done()?;
-    worth_each(app, viewer, reservations, None).await
+    applicable_claims(app, viewer, reservations, None).await
 }
 
-async fn worth_each(
+async fn applicable_claims(
     app: &App,
     viewer: &Viewer,
     reservations: &[ReservationId],
     order: Option<OrderId>,
-) -> Faulty<Vec<Applicable>> {
+) -> Faulty<Vec<ApplicableClaim>> {
     let account = viewer.account()?;
-    let mut held = Vec::with_capacity(reservations.len());
+    let mut owned = Vec::with_capacity(reservations.len());
     for id in reservations {
-        held.push(inventory::owned(app, viewer, *id).await?);
+        owned.push(inventory::owned(app, viewer, *id).await?);
     }
-    let basket = match Basket::of(app, &held).await {
+    let basket = match Basket::of(app, &owned).await {
         Ok(basket) => basket,
         Err(Error::Fault(fault)) => return Err(fault),
         Err(Error::Refused(_)) => {
             return Err(Fault::invalid("reservationIds", "are of several shops or currencies"));
         }
     };
-    let lines = basket.discountable(&basket.lines(held.iter().map(|reservation| &reservation.held))?)?;
+    let lines = basket.discountable(&basket.lines(owned.iter().map(|reservation| &reservation.snapshot))?)?;
     let claims = unused_of(app, account, order).await?;
     let offers = spend::offers(app, claims.iter()).await?;
     let all = discount::Basket { lines: &lines, currency: &basket.currency, now: app.clock.now() };
-    let mut applicable: Vec<Applicable> = claims
+    let mut applicable: Vec<ApplicableClaim> = claims
         .into_iter()
         .zip(&offers)
         .map(|(claim, offer)| {
@@ -174,14 +174,14 @@ async fn worth_each(
                 Ok(discounts) => Ok(discounts.iter().map(discount::Discount::total).sum()),
                 Err(refused) => Err(refused.first().map_or(Reason::NothingLeft, |(_, reason)| *reason)),
             };
-            Applicable { claim, currency: basket.currency.clone(), saves }
+            ApplicableClaim { claim, currency: basket.currency.clone(), saves }
         })
         .collect();
     applicable.sort_by_key(|one| std::cmp::Reverse(one.saves.unwrap_or(-1)));
     Ok(applicable)
 }
 
-/// The account's claims that are in its hands, or in this order's.
+/// Returns the account's claims that are unused, or reserved by this order.
 async fn unused_of(app: &App, account: AccountId, order: Option<OrderId>) -> Faulty<Vec<claim::Model>> {
     let in_hand = claim::Column::State.eq(ClaimState::Claimed);
     let in_order =

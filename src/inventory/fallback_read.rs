@@ -1,8 +1,8 @@
-//! Reading an inventory past its desk, while the desk is busy.
+//! Reading an inventory without its desk, while the desk is busy.
 //!
-//! A desk holds its stock during a whole attempt, which takes seconds if the inventory's row is locked. Readers who do
-//! not get the stock in time read the last committed state from the database. They share one copy: the first who comes
-//! asks for the version, and reads the rows if that has changed.
+//! A desk locks its stock during a whole attempt, which takes seconds if the inventory's row is locked. Readers that do
+//! not get the stock in time read the last committed state from the database. They share one copy: the first reader
+//! asks for the version, and reads the rows if it has changed.
 
 use std::{
     sync::{
@@ -21,11 +21,11 @@ use crate::{app::App, error::Faulty};
 /// How long a reader waits for a desk's stock.
 pub(super) const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The copy of one inventory.
+/// The shared copy of one inventory.
 #[derive(Default)]
-pub(super) struct Aside {
+pub(super) struct FallbackReader {
     copy: Mutex<Option<Copy>>,
-    /// Whether there may be a copy, for those who do not need it.
+    /// Whether there may be a copy. A cheap check for readers that got the stock.
     is_kept: AtomicBool,
 }
 
@@ -34,7 +34,7 @@ struct Copy {
     confirmed: Confirmed,
 }
 
-/// That at one moment there was no later version in the database.
+/// The version of the database at one moment.
 #[derive(Clone, Copy)]
 struct Confirmed {
     at: Instant,
@@ -42,14 +42,14 @@ struct Confirmed {
 }
 
 impl Confirmed {
-    /// Returns whether this will do for a reader who asked at `asked`, and knows that there is version `known`.
+    /// Returns whether this is recent enough for a reader that asked at `asked` and knows version `known`.
     fn serves(self, asked: Instant, known: i64) -> bool {
         self.at >= asked && self.version >= known
     }
 }
 
-impl Aside {
-    /// Returns the state as it is committed now or later. `known` is a version that the reader knows of.
+impl FallbackReader {
+    /// Returns the state committed at the time of the call or later, at least version `known`.
     pub(super) async fn read(&self, app: &App, id: InventoryId, known: i64) -> Faulty<Arc<Stock>> {
         let asked = Instant::now();
         let mut copy = self.copy.lock().await;
@@ -59,7 +59,7 @@ impl Aside {
         let at = Instant::now();
         let version = read::version(app, id).await?;
         let stock = match copy.take() {
-            // A change of the terms raises the version, too.
+            // Changed terms also increment the version.
             Some(copy) if copy.stock.version == version => copy.stock,
             Some(_) | None => Arc::new(read::load(app, id).await?),
         };
@@ -69,7 +69,7 @@ impl Aside {
         Ok(stock)
     }
 
-    /// Drops the copy: the desk is not busy any more.
+    /// Drops the copy, because the desk is no longer busy.
     pub(super) fn forget(&self) {
         if self.is_kept.load(Relaxed)
             && let Ok(mut copy) = self.copy.try_lock()
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_serves_those_who_asked_before_it_was_confirmed_and_know_no_later_version() {
+    fn copy_serves_readers_that_asked_before_its_confirmation_and_know_no_later_version() {
         let at = Instant::now();
         let confirmed = Confirmed { at, version: 7 };
         let moment = Duration::from_millis(1);

@@ -29,7 +29,7 @@
 //!
 //! Its copies are the stock of one inventory, so `claimCoupon` is a command to a desk as `reserveSeats` is, and the
 //! claims of a batch are rows of its commit. Codes are a shop's own: made at the claim, or of a coupon's list, one of
-//! which becomes the claim of whoever has it ([`coupon::by_code`]). At the checkout the pure rules of
+//! which becomes the claim of whoever has it ([`coupon::claim_code`]). At the checkout the pure rules of
 //! [`coupon::discount`] say what claims take off; the checkout's transaction freezes that in the order, binds the
 //! claims to it by their versions, and takes the discounts from their budgets where these allow it. Paid, the claims
 //! are redeemed; ended unpaid or refunded, they and their budgets come back. A paid coupon is bought as a seat is, and
@@ -86,6 +86,7 @@ pub mod account;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod barcode;
 mod bus;
 mod call;
 pub mod category;
@@ -108,6 +109,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod payment;
+mod search_text;
 pub mod server;
 pub mod shop;
 pub mod slug;
@@ -115,6 +117,6 @@ pub mod store;
 pub mod telemetry;
 mod threads;
 pub mod ticket;
+mod transfer_slots;
 pub mod venue;
-mod words;
 pub mod worker;

@@ -8,7 +8,7 @@ mod fair_queue;
 mod network;
 pub mod password;
 mod request;
-mod standing;
+mod session_status;
 pub mod token;
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use sea_orm::EntityTrait;
 pub(crate) use self::request::RequestTag;
 pub use self::{
     network::Network,
-    standing::{Doubt, Standing, Verdict, standing},
+    session_status::{Doubt, SessionStatus, Verdict, session_status},
 };
 use crate::{
     app::App,

@@ -15,8 +15,8 @@ use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
 use super::{
     claim::change_in_tx,
     discount::{Line, Reason, applies},
-    spend::{Others, Why, by_code},
-    state::standing,
+    spend::{CodePolicy, Why, claim_by_code},
+    state::claim_status,
     terms::{Terms, Worth},
 };
 use crate::{
@@ -53,13 +53,14 @@ pub async fn reserve(
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
-    let Opened { claim, tiers } = opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
+    let Opened { claim, tiers } =
+        opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
     let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
     let beside = Beside { opened: tiers, companion: trace, proof };
     match inventory::reserve_with(app, viewer, input, beside).await {
         // Given away, given back or refunded at the same moment: say which.
         Err(Error::Fault(Fault::Stale(_))) => {
-            opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
+            opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
             Err(Fault::unavailable().into())
         }
         reserved => reserved.map_err(|error| error.map_refusal(Refusal::Places)),
@@ -69,7 +70,7 @@ pub async fn reserve(
 /// The event's hidden price levels that the code opens to the viewer; none where it opens nothing, whatever the reason.
 pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -> Faulty<Vec<TierId>> {
     // Who merely looks claims nothing.
-    match opened(app, viewer, (event, code), Others::Leave).await {
+    match opened(app, viewer, (event, code), CodePolicy::ReadOnly).await {
         Ok(opened) => Ok(opened.tiers),
         Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })) => {
             Err(Fault::TooManyGuesses { retry_after_seconds })
@@ -108,16 +109,16 @@ async fn opened(
     app: &App,
     viewer: &Viewer,
     (event, code): (EventId, &str),
-    others: Others,
+    policy: CodePolicy,
 ) -> Result<Opened, Why> {
     let event = event::by_id(app, event).await?;
-    let claim = by_code(app, viewer, (event.shop_id, code), others).await?;
+    let claim = claim_by_code(app, viewer, (event.shop_id, code), policy).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {
         return Err(Error::Refused(Why::Rule(Reason::OtherItems)));
     }
-    match standing(&claim, now) {
+    match claim_status(&claim, now) {
         ClaimState::Claimed if claim.valid_from > now => {
             return Err(Error::Refused(Why::Rule(Reason::NotYetValid { from: claim.valid_from })));
         }

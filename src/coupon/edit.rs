@@ -21,10 +21,10 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
     inventory,
+    search_text::coupon as search_text,
     shop::{self, rules::Power},
     store::{Tx, save_versioned},
     venue::find::authorise,
-    words::coupon as words,
 };
 
 /// Makes a draft of a coupon, in the shop's currency.
@@ -58,7 +58,7 @@ pub async fn create(
     };
     let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
-    words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     budget::set_in_tx(&tx, &coupon).await?;
     tx.commit().await?;
     Ok(coupon)
@@ -89,7 +89,7 @@ pub async fn update(
     let row = coupon::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let changed = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
-    words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     settle_stock_in_tx(&tx, &changed, now).await?;
     budget::set_in_tx(&tx, &changed).await?;
     worth::record_change_in_tx(&tx, app, viewer, (&before, &changed)).await?;

@@ -11,7 +11,7 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{csv, edit::managed, state::standing};
+use super::{csv, edit::managed, state::claim_status};
 use crate::{app::App, auth::Viewer, error::Faulty};
 
 /// Codes of one page.
@@ -105,7 +105,7 @@ impl Export {
 
 fn row(app: &App, claim: &claim::Model) -> Row {
     let redeemed = claim.redeemed_at.map(|at| at.to_rfc3339()).unwrap_or_default();
-    let state = name(standing(claim, app.clock.now()));
+    let state = name(claim_status(claim, app.clock.now()));
     [claim.code.clone(), state.to_owned(), claim.claimed_at.to_rfc3339(), redeemed]
 }
 

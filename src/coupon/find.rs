@@ -19,8 +19,8 @@ use crate::{
     category,
     error::{Fault, Faulty},
     page::{self, Page, Window},
+    search_text,
     venue::find::shops_seen,
-    words,
 };
 
 /// Greater than every character that a word has: with it a prefix is a range of the index.
@@ -159,7 +159,7 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<co
     if let Some(free) = filter.free {
         select = select.filter(if free { Column::PriceMinor.eq(0) } else { Column::PriceMinor.gt(0) });
     }
-    for word in filter.search.as_deref().map(words::searched).unwrap_or_default() {
+    for word in filter.search.as_deref().map(search_text::query_words).unwrap_or_default() {
         select = select.filter(has_word(word));
     }
     if let Some(claimable) = filter.claimable {

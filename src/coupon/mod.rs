@@ -5,12 +5,11 @@
 
 pub mod access;
 pub mod bag;
-pub mod bars;
-pub mod bound;
 mod budget;
-pub mod by_code;
 pub mod claim;
+pub mod claim_code;
 pub mod code;
+pub mod counts;
 pub mod csv;
 pub mod details;
 pub mod discount;
@@ -18,19 +17,18 @@ pub mod edit;
 pub mod export;
 pub mod find;
 pub mod issue;
+pub mod offer_terms;
+pub mod order_claims;
 pub mod product;
-pub mod promise;
 pub mod redeem;
 mod references;
 mod refusal;
 pub mod rules;
 pub mod share;
 pub mod spend;
-pub mod stages;
 pub mod state;
 pub mod terms;
 mod throttle;
-pub mod turns;
 pub mod upload;
 mod worth;
 

@@ -14,10 +14,10 @@ use crate::{
     category,
     error::{Check, Error, Fault, Faulty, Result},
     page::{self, Page, Window},
+    search_text::coupon as search_text,
     shop::{self, rules::Power},
     store::save_versioned,
     venue::find::authorise,
-    words::coupon as words,
 };
 
 /// A new product.
@@ -136,7 +136,7 @@ pub async fn update(
     };
     let tx = app.store.begin().await?;
     let product = save_versioned::<product::Entity>(&tx, row, seen, "product").await?;
-    words::refresh_in_tx(&tx, words::Of::Product(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Product(id)).await?;
     tx.commit().await?;
     Ok(product)
 }

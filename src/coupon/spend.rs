@@ -11,7 +11,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
-    by_code::{claim_of, held},
+    claim_code::{claim_of, claim_or_find},
     code::Code,
     discount::{Offer, Reason},
     terms::Terms,
@@ -91,7 +91,7 @@ pub async fn named(
     let mut refused = Vec::new();
     for (index, code) in codes.iter().enumerate() {
         let named = Named::Code(index);
-        match by_code(app, viewer, (shop, code), Others::Spend).await {
+        match claim_by_code(app, viewer, (shop, code), CodePolicy::Spend).await {
             Ok(claim) => found.push(Found { named, claim }),
             Err(Error::Refused(why)) => refused.push(Refused { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
@@ -115,30 +115,30 @@ pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> Faulty<Vec<claim::Mo
 
 /// What becomes of a code that the account does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Others {
+pub(super) enum CodePolicy {
     /// Whoever has a shareable one may spend it; and one of a coupon's list that nobody has is claimed for the account, and
     /// stays its own whatever becomes of the order.
     Spend,
     /// One of a coupon's list that nobody has is claimed likewise; every other is its holder's.
     Claim,
     /// It is nobody's concern.
-    Leave,
+    ReadOnly,
 }
 
 /// The claim with this code of the shop, if the account may use it. Every other code is answered alike, so that nobody
 /// learns which codes there are.
-pub(super) async fn by_code(
+pub(super) async fn claim_by_code(
     app: &App,
     viewer: &Viewer,
     (shop, text): (ShopId, &str),
-    others: Others,
+    policy: CodePolicy,
 ) -> Result<claim::Model, Why> {
     let account = viewer.account()?;
     let too_many =
         |exceeded: Exceeded| Why::TooManyCodes { retry_after_seconds: exceeded.retry_after_seconds() };
     let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(too_many))?;
     let found = match Code::parse(text) {
-        Some(code) => usable(app, account, (shop, &code), others).await,
+        Some(code) => usable(app, account, (shop, &code), policy).await,
         None => Err(Error::Refused(Why::UnknownCode)),
     };
     guess.judge(&found).await;
@@ -149,22 +149,24 @@ async fn usable(
     app: &App,
     account: AccountId,
     (shop, code): (ShopId, &Code),
-    others: Others,
+    policy: CodePolicy,
 ) -> Result<claim::Model, Why> {
     if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
-        let is_bearers = others == Others::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
+        let is_bearers = policy == CodePolicy::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
         let is_usable = claim.account_id == account || is_bearers;
         return if is_usable { Ok(claim) } else { Err(Error::Refused(Why::UnknownCode)) };
     }
-    if others == Others::Leave {
+    if policy == CodePolicy::ReadOnly {
         return Err(Error::Refused(Why::UnknownCode));
     }
-    held(app, account, (shop, code), None).await.map_err(|error| error.map_refusal(|_| Why::UnknownCode))
+    claim_or_find(app, account, (shop, code), None)
+        .await
+        .map_err(|error| error.map_refusal(|_| Why::UnknownCode))
 }
 
 /// Why claims are not free to be spent, whatever is bought.
-pub fn bound(found: &[Found]) -> Vec<Refused> {
+pub fn unavailable(found: &[Found]) -> Vec<Refused> {
     let why = |state: ClaimState| match state {
         ClaimState::Claimed => None,
         ClaimState::Reserved => Some(Why::InUse),

@@ -41,7 +41,7 @@ pub fn after(state: CouponState, step: Move) -> Result<CouponState, Refusal> {
 }
 
 /// Where a claim stands: past its time a claimed one is expired, whether or not somebody wrote that down.
-pub fn standing(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
+pub fn claim_status(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
     let is_over = claim.valid_until.is_some_and(|until| until <= now);
     match claim.state {
         ClaimState::Claimed if is_over => ClaimState::Expired,

@@ -22,11 +22,10 @@ use crate::{
     audit,
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
-    inventory,
+    inventory, search_text,
     shop::{authorise, rules::Power},
     store::{save_versioned, violated},
     venue::{self as venues, find},
-    words,
 };
 
 /// A new event.
@@ -123,7 +122,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event
     };
     let event =
         event::Entity::insert(row).exec_with_returning(&tx).await.map_err(|error| refused(error.into()))?;
-    words::refresh_in_tx(&tx, words::Of::Event(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;
     tx.commit().await?;
     Ok(event)
 }
@@ -148,7 +147,7 @@ pub async fn update(
     let details = Details::of(event).with(change).checked()?;
     let row = event::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let event = save_versioned::<event::Entity>(&tx, row, seen, "event").await.map_err(refused)?;
-    words::refresh_in_tx(&tx, words::Of::Event(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;
     inventory::touch_in_tx(&tx, id, now).await?;
     tx.commit().await?;
     follow(app, id).await;

@@ -23,8 +23,8 @@ use crate::{
     auth::Viewer,
     error::{Fault, Faulty},
     page::{self, Page, Window},
+    search_text,
     venue::{self, find::shops_seen},
-    words,
 };
 
 /// Greater than every character that a word or a path has: with it a prefix is a range of the index.
@@ -181,7 +181,7 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<ev
     if let Some(category) = filter.category {
         select = select.filter(below(app, category).await?);
     }
-    for word in filter.search.as_deref().map(words::searched).unwrap_or_default() {
+    for word in filter.search.as_deref().map(search_text::query_words).unwrap_or_default() {
         select = select.filter(has_word(word));
     }
     if let Some(from) = filter.from {

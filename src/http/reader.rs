@@ -143,9 +143,9 @@ impl Reader {
     /// Whether the socket ends because the caller signed out, or lost the account's rights, since it was opened.
     async fn judge(&mut self) -> Verdict {
         let Some(caller) = &self.caller else { return Verdict::Stay };
-        let standing = auth::standing(&self.engine.app, &caller.viewer).await;
+        let status = auth::session_status(&self.engine.app, &caller.viewer).await;
         self.asked_again = Instant::now() + ASK_AGAIN;
-        self.doubt.judge(standing, Instant::now())
+        self.doubt.judge(status, Instant::now())
     }
 
     /// The next moment at which silence ends the socket, and what it is told then.

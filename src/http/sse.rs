@@ -203,9 +203,9 @@ impl Stream {
                 () = expiry => return Ending::Refused(signed_out("The token has expired: sign in again.")),
                 () = sleep_until(ask_again), if expires.is_some() => {}
             }
-            let standing = auth::standing(&self.engine.app, viewer).await;
+            let status = auth::session_status(&self.engine.app, viewer).await;
             ask_again = Instant::now() + reader::ASK_AGAIN;
-            match doubt.judge(standing, Instant::now()) {
+            match doubt.judge(status, Instant::now()) {
                 Verdict::Stay => {}
                 Verdict::End => return Ending::Refused(signed_out("The session has ended: sign in again.")),
                 Verdict::GiveUp => return Ending::Broken,

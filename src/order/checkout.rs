@@ -22,7 +22,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{bound, spend},
+    coupon::{order_claims, spend},
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
@@ -117,7 +117,7 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
             // Race: the same call at the same time may have been first.
             Err(no_deal) => match (key.subject(app.store.read()).await?, no_deal) {
                 (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
-                (None, NoDeal::Fault(Fault::Stale(bound::STALE))) => {}
+                (None, NoDeal::Fault(Fault::Stale(order_claims::STALE))) => {}
                 (None, NoDeal::Refused(refusal)) => return Err(refused(&refusal)),
                 (None, NoDeal::KeyUsed) => return Err(Fault::unavailable().into()),
                 (None, NoDeal::Fault(fault)) => return Err(fault.into()),
@@ -236,7 +236,7 @@ impl Draft {
     async fn insert_in_tx(&self, tx: &Tx, held: &[Held]) -> Faulty<()> {
         let mut lines = self.basket.lines(held)?;
         if lines != self.worth.lines {
-            return Err(Fault::Stale(bound::STALE));
+            return Err(Fault::Stale(order_claims::STALE));
         }
         self.basket.discount(&mut lines, &self.worth.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
@@ -265,7 +265,7 @@ impl Draft {
         order::Entity::insert(row).exec_without_returning(tx).await?;
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
-        bound::reserve_in_tx(tx, self.id, &self.worth.spent, self.now).await?;
+        order_claims::reserve_in_tx(tx, self.id, &self.worth.spent, self.now).await?;
         outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await
     }
 }

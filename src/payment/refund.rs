@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{bound, issue},
+    coupon::{issue, order_claims},
     error::{Check, Error, Fault, Faulty, Result},
     event,
     idempotency::Key,
@@ -95,7 +95,7 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
         }
-        let is_coupon = matches!(no_deal, NoDeal::Fault(Fault::Stale(bound::STALE)));
+        let is_coupon = matches!(no_deal, NoDeal::Fault(Fault::Stale(order_claims::STALE)));
         return Err(match no_deal {
             // A ticket or coupon used or the order refunded meanwhile: say which.
             NoDeal::Refused(_) | NoDeal::Fault(Fault::Stale(_)) => {
@@ -241,13 +241,13 @@ async fn take_back(
                 return Err(Fault::Stale("ticket"));
             }
             if !issue::revoke_in_tx(tx, &order, &copies, now).await? {
-                return Err(Fault::Stale(bound::STALE));
+                return Err(Fault::Stale(order_claims::STALE));
             }
             match refund {
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
                 None => ledger::taken_back_in_tx(tx, &app, &order, fee).await?,
             }
-            bound::give_back_in_tx(tx, order.id, now).await
+            order_claims::give_back_in_tx(tx, order.id, now).await
         })
     });
     transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())

@@ -12,7 +12,7 @@ use entity::{
 use super::{all_legs, ledger, move_in_tx};
 use crate::{
     app::App,
-    coupon::{bound, issue},
+    coupon::{issue, order_claims},
     error::Fault,
     inventory::{
         Command,
@@ -59,9 +59,9 @@ pub(super) async fn give_away(app: &App, order: &order::Model, key: Claim) -> Re
 async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -> Result<Companion, NoDeal> {
     let now = app.clock.now();
     let lines = orders::lines_of(app, order.id).await.map_err(NoDeal::Fault)?;
-    let discounts = bound::discounts_of(app, order.id).await.map_err(NoDeal::Fault)?;
+    let discounts = order_claims::discounts_of(app, order.id).await.map_err(NoDeal::Fault)?;
     let discounts = Arc::new(discounts);
-    let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(NoDeal::Fault)?);
+    let claims = Arc::new(issue::new_claims(app, &order, lines.iter()).await.map_err(NoDeal::Fault)?);
     let lines: Arc<Vec<_>> =
         Arc::new(lines.into_iter().map(|line| (TicketId(app.clock.new_uuid()), line)).collect());
     let app = app.clone();
@@ -76,7 +76,7 @@ async fn paid(app: &App, order: order::Model, payment: Option<payment::Model>) -
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
             issue::issue_in_tx(tx, &claims, now).await?;
-            bound::redeem_in_tx(tx, &order, &discounts, now).await
+            order_claims::redeem_in_tx(tx, &order, &discounts, now).await
         })
     }))
 }

@@ -50,7 +50,7 @@ pub use self::{
     connections::Connections,
     lock::{FileLock, LockError},
     open::ConnectError,
-    pool::PoolFigures,
+    pool::PoolMetrics,
     rows::Rows,
     schema::{SchemaError, SchemaStatus},
     tx::Tx,

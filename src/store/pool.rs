@@ -1,4 +1,4 @@
-//! Figures of the connection pools, and how durable a commit is.
+//! Metrics of the connection pools, and how durable a commit is.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,7 +8,7 @@ use super::{Connections, Store};
 
 /// A connection pool at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolFigures {
+pub struct PoolMetrics {
     /// `write`, `read` or `desk`.
     pub name: &'static str,
     /// Open connections.
@@ -18,11 +18,11 @@ pub struct PoolFigures {
 }
 
 impl Store {
-    /// Returns the figures of each pool. SQLite's desks use the writer.
-    pub fn pools(&self) -> Vec<PoolFigures> {
-        let mut pools = vec![figures("write", &self.write), figures("read", &self.read)];
+    /// Returns the metrics of each pool. SQLite's desks use the writer.
+    pub fn pools(&self) -> Vec<PoolMetrics> {
+        let mut pools = vec![metrics("write", &self.write), metrics("read", &self.read)];
         if self.backend() == DbBackend::Postgres {
-            pools.push(figures("desk", &self.desk));
+            pools.push(metrics("desk", &self.desk));
         }
         pools
     }
@@ -62,10 +62,10 @@ async fn query(db: &Connections, sql: &str) -> Result<Option<sea_orm::QueryResul
     db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await
 }
 
-fn figures(name: &'static str, pool: &Connections) -> PoolFigures {
+fn metrics(name: &'static str, pool: &Connections) -> PoolMetrics {
     let (size, idle) = match pool.as_postgres() {
         Some((pool, _)) => (pool.size(), pool.num_idle()),
         None => (pool.as_sqlite().size(), pool.as_sqlite().num_idle()),
     };
-    PoolFigures { name, size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
+    PoolMetrics { name, size, idle: u32::try_from(idle).unwrap_or(u32::MAX) }
 }

@@ -40,7 +40,7 @@ pub(crate) use log_fault;
 
 /// What the process has done since its start.
 #[derive(Debug, Default)]
-pub struct Figures {
+pub struct Counters {
     /// Responses made once for many subscribers.
     pub shared_executions: AtomicU64,
     /// Answers given from memory, without being executed.

@@ -139,10 +139,10 @@ pub async fn sample(app: &App) {
     for (rule, count) in app.limits.refusals() {
         raise(&sampled.limits.get_or_create(&Limit { rule }), count);
     }
-    let figures = &app.figures;
-    raise(&sampled.shared_executions, figures.shared_executions.load(Relaxed));
-    raise(&sampled.answers_from_memory, figures.answers_from_memory.load(Relaxed));
-    raise(&sampled.coupons_counted, figures.coupons_counted.load(Relaxed));
+    let counters = &app.counters;
+    raise(&sampled.shared_executions, counters.shared_executions.load(Relaxed));
+    raise(&sampled.answers_from_memory, counters.answers_from_memory.load(Relaxed));
+    raise(&sampled.coupons_counted, counters.coupons_counted.load(Relaxed));
     if sampled.is_due() {
         match payment::open_by_state(app).await {
             Ok(counts) => sampled.take_payments(&counts),

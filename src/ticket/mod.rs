@@ -1,6 +1,5 @@
 //! Tickets: the right to enter, shown as a signed code, used once.
 
-pub mod barcode;
 mod check_in;
 pub mod code;
 

@@ -17,7 +17,7 @@ use async_graphql::{Context, Enum, ID, Object, connection::Connection};
 use chrono::{DateTime, Utc};
 use entity::{CouponId, InventoryId, coupon, event::EventStatus};
 
-use self::list::{ClaimsOf, ScopesOf, StagesOf, TakenOf};
+use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
     codes::CodeMutation,
@@ -339,7 +339,7 @@ impl Coupon {
         if !self.is_ours(ctx).await? {
             return Ok(None);
         }
-        Ok(ctx.loaders().one(StagesOf(self.0.id)).await?.map(CouponStages::from))
+        Ok(ctx.loaders().one(CouponCountsOf(self.0.id)).await?.map(CouponStages::from))
     }
 }
 

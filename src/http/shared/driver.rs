@@ -134,7 +134,7 @@ async fn make(engine: &Engine, topic: &Topic, want: Want) -> Result<Payload, Utf
 
 /// A response with the versions that it covers.
 fn payload(engine: &Engine, told: Told, progress: &Progress) -> Result<Payload, Ending> {
-    engine.app.figures.shared_executions.fetch_add(1, Relaxed);
+    engine.app.counters.shared_executions.fetch_add(1, Relaxed);
     let text = match told {
         Told::Data(text) => text,
         Told::Failed(text) => return Err(Ending::Failed(text)),

@@ -33,7 +33,7 @@ const GRACE: TimeDelta = TimeDelta::days(90);
 
 /// What one claim takes off an order, and the version of the claim that this was worked out for.
 #[derive(Clone, Debug)]
-pub struct Spent {
+pub struct AppliedClaim {
     /// What it takes off.
     pub discount: Discount,
     /// The claim's version.
@@ -44,7 +44,7 @@ pub struct Spent {
 pub(crate) async fn reserve_in_tx(
     tx: &Tx,
     order: OrderId,
-    spent: &[Spent],
+    spent: &[AppliedClaim],
     now: DateTime<Utc>,
 ) -> Faulty<()> {
     if spent.is_empty() {
@@ -61,7 +61,7 @@ pub(crate) async fn reserve_in_tx(
     }
     let rows: Vec<discount::Model> = (0..)
         .zip(spent)
-        .map(|(position, Spent { discount, .. })| discount::Model {
+        .map(|(position, AppliedClaim { discount, .. })| discount::Model {
             order_id: order,
             position,
             claim_id: discount.claim,

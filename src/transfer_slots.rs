@@ -1,5 +1,5 @@
-//! Slots for imports and exports of code lists: at most one transfer per shop, and four in total. A transfer without a slot
-//! is refused before it does any work, because 100,000 codes are one long write.
+//! Slots for imports and exports of code lists: at most one transfer per shop, and four in total. A transfer without a
+//! slot is refused before it does any work, because 100,000 codes are one long write.
 
 use std::{
     collections::HashSet,

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::{Identity, Viewer, current};
 use crate::app::App;
 
-/// The time for which a connection is served while the status of its session is unknown. A session that ended just before
-/// the outage is served for as long.
+/// The time for which a connection is served while the status of its session is unknown. A session that ended just
+/// before the outage is served for as long.
 const GRACE: Duration = Duration::from_mins(1);
 
 /// The status of a viewer's session.

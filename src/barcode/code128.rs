@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn symbols_follow_the_standard() {
-        // ISO/IEC 15417: start B, the values of P, J, J, 1, the check symbol of (104 + 48 + 2·42 + 3·42 + 4·17) mod 103,
-        // stop.
+        // ISO/IEC 15417: start B, the values of P, J, J, 1, the check symbol of (104 + 48 + 2·42 + 3·42 + 4·17) mod
+        // 103, stop.
         let check = (104 + 48 + 2 * 42 + 3 * 42 + 4 * 17) % 103;
         assert_eq!(check, 18);
         let expected = ["211214", "313121", "112313", "112313", "123221", "223211", "2331112"];

@@ -1,5 +1,5 @@
-//! Barcodes as pictures: QR codes, and Code 128 for scanners that cannot read QR codes. SVG for screens and paper, PNG for
-//! e-mail and wallets.
+//! Barcodes as pictures: QR codes, and Code 128 for scanners that cannot read QR codes. SVG for screens and paper, PNG
+//! for e-mail and wallets.
 //!
 //! The pictures are black on white, with the quiet zone that the standard requires. They refer to no external resource.
 //!

@@ -1,7 +1,7 @@
 //! QR codes.
 //!
-//! Error correction level M survives 15 % damage. It keeps a ticket code at 45 modules a side, or fewer if its random part
-//! has long runs of digits.
+//! Error correction level M survives 15 % damage. It keeps a ticket code at 45 modules a side, or fewer if its random
+//! part has long runs of digits.
 
 use std::fmt::Write;
 

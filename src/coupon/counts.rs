@@ -1,7 +1,8 @@
 //! A coupon's copies by state, for its vendor: now, and after every change.
 //!
 //! A count reads all claims of the coupon, and a popular coupon has thousands of changes per second. All watchers of a
-//! coupon in this process share one [`SharedCount`]. It counts at most once per second, and always after the last change.
+//! coupon in this process share one [`SharedCount`]. It counts at most once per second, and always after the last
+//! change.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -50,8 +51,8 @@ pub struct CouponCounts {
 /// The count that all watchers of a coupon share.
 #[derive(Debug, Default)]
 struct SharedCount {
-    /// The last count, and when it began: the count includes every change that was announced before. The lock is held while
-    /// counting, so that other watchers wait for the same count.
+    /// The last count, and when it began: the count includes every change that was announced before. The lock is held
+    /// while counting, so that other watchers wait for the same count.
     last: tokio::sync::Mutex<Option<(Instant, CouponCounts)>>,
 }
 
@@ -191,7 +192,8 @@ impl SharedCount {
         last.filter(|(begun, _)| begun.elapsed() < INTERVAL).map(|(_, counts)| counts)
     }
 
-    /// Returns a count that began at or after `changed_at`: that of another watcher, or a new one when [`INTERVAL`] has passed.
+    /// Returns a count that began at or after `changed_at`: that of another watcher, or a new one when [`INTERVAL`] has
+    /// passed.
     async fn since(&self, app: &App, id: CouponId, changed_at: Instant) -> Faulty<CouponCounts> {
         let mut last = self.last.lock().await;
         if let Some((begun, counts)) = *last {

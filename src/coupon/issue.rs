@@ -22,8 +22,8 @@ use crate::{app::App, error::Faulty, inventory, outbox, store::Tx};
 /// SQLite accepts 32,766 values in a statement, and a claim has 18.
 const CLAIMS_PER_STATEMENT: usize = 1_000;
 
-/// Returns a new claim for each line of the order that is a copy of a coupon. The claims have the terms and the price that
-/// were reserved. [`issue_in_tx`] stores them.
+/// Returns a new claim for each line of the order that is a copy of a coupon. The claims have the terms and the price
+/// that were reserved. [`issue_in_tx`] stores them.
 pub(crate) async fn new_claims(
     app: &App,
     order: &order::Model,
@@ -67,8 +67,8 @@ pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<
     outbox::record_all_in_tx(tx, outbox::Kind::CouponChanged, coupons, now).await
 }
 
-/// Revokes the claims that were issued for these lines of the order. Returns `false` if a claim was used or given away; then
-/// the caller must roll back.
+/// Revokes the claims that were issued for these lines of the order. Returns `false` if a claim was used or given away;
+/// then the caller must roll back.
 pub(crate) async fn revoke_in_tx(
     tx: &Tx,
     order: &order::Model,

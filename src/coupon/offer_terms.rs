@@ -1,8 +1,9 @@
-//! The terms of a coupon at one version of its row. A claim keeps them, and so does a reservation of copies that are paid.
+//! The terms of a coupon at one version of its row. A claim keeps them, and so does a reservation of copies that are
+//! paid.
 //!
-//! The snapshot is taken before the desk is called, and names the coupon's version. If the coupon has another version by
-//! then, the desk refuses the command. So a buyer never gets terms that the vendor has withdrawn, and never pays the price
-//! of one version for the terms of another.
+//! The snapshot is taken before the desk is called, and names the coupon's version. If the coupon has another version
+//! by then, the desk refuses the command. So a buyer never gets terms that the vendor has withdrawn, and never pays the
+//! price of one version for the terms of another.
 
 use std::sync::Arc;
 
@@ -49,8 +50,8 @@ struct Validity {
     days: Option<i32>,
 }
 
-/// Returns the coupon's terms from memory if they pass `is_wanted`, and from the database otherwise. So no buyer is refused
-/// because of an earlier version of the coupon.
+/// Returns the coupon's terms from memory if they pass `is_wanted`, and from the database otherwise. So no buyer is
+/// refused because of an earlier version of the coupon.
 pub(super) async fn current(
     app: &App,
     id: CouponId,

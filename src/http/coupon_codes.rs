@@ -79,7 +79,7 @@ fn uploaded(outcome: Outcome<Added, Refusal>) -> Response {
         Ok(added) => Json(json!({ "imported": added.count, "stock": added.coupon.stock })).into_response(),
         Err(Error::Refused(Refusal::Lines(faults))) => {
             let lines: Vec<_> = faults
-                .told
+                .reported
                 .iter()
                 .map(|fault| json!({ "line": fault.line, "why": fault.why.to_string() }))
                 .collect();
@@ -125,7 +125,7 @@ async fn asked(
     let id = named(id).ok_or_else(not_found)?;
     let viewer = authenticate(&door.engine, headers).await;
     let viewer = viewer.map_err(|failure| failure.answer(MediaType::Json))?;
-    let shop = upload::may(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
+    let shop = upload::authorise(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
     Ok((id, shop, viewer))
 }
 

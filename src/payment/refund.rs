@@ -247,7 +247,7 @@ async fn take_back(
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
                 None => ledger::taken_back_in_tx(tx, &app, &order, fee).await?,
             }
-            order_claims::give_back_in_tx(tx, order.id, now).await
+            order_claims::restore_in_tx(tx, order.id, now).await
         })
     });
     transact(app, Deal { legs, companion: Some(companion), key: Some(key) }).await.map(|_| ())

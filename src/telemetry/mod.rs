@@ -24,8 +24,8 @@ pub use self::{
 };
 use crate::config::TelemetrySettings;
 
-/// Logs a fault of the server's own work as a warning, or for debugging only if the database is away, of which there is a
-/// line already (`store/outage.rs`).
+/// Logs a fault of the server's own work as a warning, or for debugging only if the database is away, of which there is
+/// a line already (`store/outage.rs`).
 macro_rules! log_fault {
     ($fault:expr, $($rest:tt)+) => {{
         let fault: &$crate::error::Fault = $fault;
@@ -66,9 +66,9 @@ pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporte
     exporter
 }
 
-/// Leaves out what the driver says of each connection that the server closes, or that it finds dead when it is put back:
-/// the error was returned to those who used it, and an outage is logged in two lines. A target that the filter names
-/// stays as it is.
+/// Leaves out what the driver says of each connection that the server closes, or that it finds dead when it is put
+/// back: the error was returned to those who used it, and an outage is logged in two lines. A target that the filter
+/// names stays as it is.
 fn without_driver(filter: EnvFilter) -> EnvFilter {
     const LEFT_OUT: [(&str, &str); 2] = [
         ("sqlx_core", "sqlx_core::pool::connection=off"),

@@ -134,7 +134,7 @@ impl CodeMutation {
         let imported = imported.await;
         let (faults, fault_count) = match &imported {
             Err(Error::Refused(Refusal::Lines(faults))) => {
-                (faults.told.iter().map(CodeFault::of).collect(), faults.count)
+                (faults.reported.iter().map(CodeFault::of).collect(), faults.count)
             }
             Ok(_) | Err(Error::Refused(Refusal::Coupon(_)) | Error::Fault(_)) => (Vec::new(), 0),
         };
@@ -174,7 +174,7 @@ impl CodeMutation {
 
 /// Reserves a transfer slot for the coupon's shop.
 async fn transfer_permit(ctx: &Context<'_>, coupon: CouponId) -> Faulty<TransferPermit> {
-    let shop = upload::may(ctx.app(), ctx.viewer(), coupon).await?;
+    let shop = upload::authorise(ctx.app(), ctx.viewer(), coupon).await?;
     ctx.app().transfer_slots.acquire(shop).map_err(|_| Fault::Overloaded { retry_after_ms: RETRY_AFTER_MS })
 }
 

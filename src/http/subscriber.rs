@@ -60,9 +60,9 @@ pub(super) async fn perform(
     if is_subscription {
         observe::Observed::begin(&engine.app, &prepared).started();
     }
-    if let Some(common) = shared::common(&mut prepared) {
-        let common = common.resumed(resume);
-        return shared::join(engine, prepared, common, operation, sender).await;
+    if let Some(shared) = shared::shared_subscription(&mut prepared) {
+        let shared = shared.resumed(resume);
+        return shared::join(engine, prepared, shared, operation, sender).await;
     }
     let span = prepared.span.clone();
     let _counted = is_subscription.then(|| Counted::one(&engine.app.metrics.subscriptions));

@@ -1,9 +1,9 @@
 //! Executes one operation, for all transports: first the guard, then the executor, then the error mask.
 //!
-//! A query ends at its deadline, or when its client disconnects or completes it. It runs in a task of its own and is not
-//! dropped with its client, because a statement may be in progress on a pooled connection. Its [`Budget`] stops it between
-//! two fields instead. A mutation is stopped at its deadline unless it has begun to [commit](Call). Then it continues, even
-//! if the client has disconnected.
+//! A query ends at its deadline, or when its client disconnects or completes it. It runs in a task of its own and is
+//! not dropped with its client, because a statement may be in progress on a pooled connection. Its [`Budget`] stops it
+//! between two fields instead. A mutation is stopped at its deadline unless it has begun to [commit](Call). Then it
+//! continues, even if the client has disconnected.
 
 use super::{
     admission::{Admission, Class, Load},
@@ -100,8 +100,8 @@ pub(super) struct Prepared {
     pub(super) caller: Caller,
 }
 
-/// The payloads of one operation, each a serialised GraphQL response. An `Err` has the errors, a JSON list, of an operation
-/// that did not start. It is the last item.
+/// The payloads of one operation, each a serialised GraphQL response. An `Err` has the errors, a JSON list, of an
+/// operation that did not start. It is the last item.
 pub(super) type Payloads = BoxStream<'static, Result<Utf8Bytes, Utf8Bytes>>;
 
 /// One response of a subscription.
@@ -162,8 +162,8 @@ impl Engine {
 
     /// Executes a query or a mutation.
     ///
-    /// It runs in a task of its own, which shutdown waits for. A client that disconnects does not interrupt a mutation, and
-    /// does not drop a transaction in progress.
+    /// It runs in a task of its own, which shutdown waits for. A client that disconnects does not interrupt a mutation,
+    /// and does not drop a transaction in progress.
     pub(super) async fn answer(&self, prepared: &Prepared, progress: Progress) -> Response {
         let Prepared { document, caller, params, span, .. } = prepared;
         let id = &caller.id;

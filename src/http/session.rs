@@ -1,6 +1,6 @@
-//! The protocol of one socket, apart from its I/O: which message is allowed when, and what it leads to.
+//! The protocol of one socket, without I/O: which messages are allowed, and what follows from them.
 //!
-//! Invariant: nothing here waits or sends; [`Session::receive`] decides and the socket obeys.
+//! Invariant: nothing here waits or sends. [`Session::receive`] decides, and the socket acts.
 
 use super::{
     answer,
@@ -20,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 /// Operations of one socket at the same time.
 pub(super) const MAX_OPERATIONS: usize = 50;
 
-/// What a message leads to.
+/// What the socket must do after a message.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Nothing to do.
+    /// Nothing.
     Continue,
-    /// Find out who this is, then call [`Session::acknowledge`] or close.
+    /// Authenticate the token, then call [`Session::acknowledge`] or close.
     Authenticate(Option<String>),
-    /// Run this operation.
+    /// Execute this operation.
     Start(Operation, Params),
     /// Send this frame.
     Send(Utf8Bytes),
@@ -41,39 +41,39 @@ enum Phase {
     Ready,
 }
 
-/// One socket's protocol.
+/// The protocol state of one socket.
 pub(super) struct Session {
     phase: Phase,
     running: Running,
-    /// Ends with the socket, and every operation with it.
+    /// Cancelled at the end of the socket, which stops all its operations.
     stop: CancellationToken,
 }
 
 impl Session {
-    /// A session nobody has opened yet.
+    /// Returns a session before `connection_init`.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self { phase: Phase::Fresh, running: Running::default(), stop }
     }
 
-    /// A session of a transport that carries one operation only, which is running already.
+    /// Returns a session for a transport with one operation, which runs already.
     pub(super) fn of_one(stop: CancellationToken) -> (Self, Operation) {
         let session = Self { phase: Phase::Ready, running: Running::default(), stop };
         let operation = session.begin(&mut session.running.lock(), "".into());
         (session, operation)
     }
 
-    /// Whether `connection_init` is still awaited.
+    /// Returns whether `connection_init` has not arrived yet.
     pub(super) fn awaits_init(&self) -> bool {
         matches!(self.phase, Phase::Fresh)
     }
 
-    /// The caller is known: operations may start.
+    /// Opens the session after authentication. Returns the acknowledgement.
     pub(super) fn acknowledge(&mut self) -> Utf8Bytes {
         self.phase = Phase::Ready;
         message::ack()
     }
 
-    /// Decides about one message.
+    /// Handles one message.
     pub(super) fn receive(&mut self, text: &str) -> Step {
         let message = match ClientMessage::parse(text) {
             Ok(message) => message,
@@ -122,10 +122,10 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// What was watched for this socket is watched no longer.
+    /// Leaves all shared subscriptions of the socket.
     fn drop(&mut self) {
         self.stop.cancel();
-        // Taken out first: leaving takes locks of its own.
+        // Take the memberships out first: dropping them takes other locks.
         let watching = std::mem::take(&mut *self.running.lock());
         drop(watching);
     }
@@ -136,9 +136,9 @@ impl Drop for Session {
 struct Running(Arc<Mutex<HashMap<Arc<str>, Entry>>>);
 
 struct Entry {
-    /// Stops the operation.
+    /// Cancelled to stop the operation.
     stop: CancellationToken,
-    /// Its part in a stream that is run for many; it leaves when this is dropped.
+    /// Its membership of a shared subscription. Dropping it leaves the subscription.
     watching: Option<Membership>,
 }
 
@@ -168,17 +168,17 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// The client's name for it.
+    /// Returns the id that the client chose.
     pub(super) fn id(&self) -> &Arc<str> {
         &self.id
     }
 
-    /// Cancelled when the client completes it or the socket ends.
+    /// Returns the token that is cancelled when the client completes the operation or the socket ends.
     pub(super) fn stop(&self) -> &CancellationToken {
         &self.stop
     }
 
-    /// Keeps the operation's part in a shared stream until the operation ends. If it has ended already, that is now.
+    /// Keeps the membership of a shared subscription until the operation ends. If it has ended already, leaves at once.
     pub(super) fn watch(&self, membership: Membership) {
         let mut membership = Some(membership);
         {
@@ -192,10 +192,10 @@ impl Operation {
         drop(membership);
     }
 
-    /// Frees the id. False when the client has completed the operation already, and wants to hear no more of it.
+    /// Frees the id. Returns `false` if the client has completed the operation already; then nothing more is sent.
     ///
-    /// Race: the client may use the id again as soon as it has completed it, so a stopped operation must not touch
-    /// the entry of its successor. Stopping and asking happen under one lock.
+    /// Race: the client may reuse the id after it completed the operation. So a stopped operation must not remove the
+    /// entry of its successor. Stopping and this check use the same lock.
     pub(super) fn finish(&self) -> bool {
         let finished = {
             let mut running = self.running.lock();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_runs_before_the_acknowledgement() {
+    fn no_operation_starts_before_the_acknowledgement() {
         for text in [subscribe("1"), complete("1")] {
             let mut session = Session::new(CancellationToken::new());
             assert_eq!(close_code(&session.receive(&text)), Some(4401));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_opened_once() {
+    fn session_is_opened_once() {
         assert_eq!(close_code(&ready().receive(INIT)), Some(4429));
         let mut session = Session::new(CancellationToken::new());
         session.receive(INIT);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_free_again_once_its_operation_is_over() {
+    fn id_is_free_after_its_operation_ends() {
         let mut session = ready();
         let Step::Start(first, _) = session.receive(&subscribe("1")) else { panic!() };
         assert_eq!(close_code(&session.receive(&subscribe("1"))), Some(4409));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_carries_a_limited_number_of_operations() {
+    fn number_of_operations_is_limited() {
         let mut session = ready();
         let running: Vec<_> =
             (0..MAX_OPERATIONS).map(|n| session.receive(&subscribe(&n.to_string()))).collect();

@@ -1,8 +1,8 @@
 //! What a connection is doing, and how long it may go on with it.
 //!
-//! The stream reports bytes, the service reports requests, the response bodies report whether they are read. The task of
-//! the connection asks when it is [due](Activity::due) and closes it then. A connection that was upgraded has no such task:
-//! its socket holds an [`Exchange`] and has timeouts of its own.
+//! The stream reports bytes, the service reports requests, the response bodies report whether they are read. The task
+//! of the connection asks when it is [due](Activity::due) and closes it then. A connection that was upgraded has no
+//! such task: its socket holds an [`Exchange`] and has timeouts of its own.
 
 use std::{
     collections::HashMap,

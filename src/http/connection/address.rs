@@ -48,8 +48,8 @@ fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     lines.flat_map(|line| line.to_str().unwrap_or_default().split(',')).map(|hop| node(hop.trim())).collect()
 }
 
-/// The hops of all `Forwarded` lines (RFC 7239). A line with a syntax error is one unknown hop: nobody can tell where in it
-/// a proxy's own words begin.
+/// The hops of all `Forwarded` lines (RFC 7239). A line with a syntax error is one unknown hop: nobody can tell where
+/// in it a proxy's own words begin.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(header::FORWARDED).iter();
     lines

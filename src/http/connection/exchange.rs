@@ -25,8 +25,8 @@ use super::{
     arrival::Arrival,
 };
 
-/// Bytes of a response that HTTP/2 gets at once. It holds what it got until the peer opens its window, so this bounds what
-/// a peer that does not read can make us keep per stream.
+/// Bytes of a response that HTTP/2 gets at once. It holds what it got until the peer opens its window, so this bounds
+/// what a peer that does not read can make us keep per stream.
 const PIECE: usize = 4 * 1024;
 
 /// Serves the requests of one connection.

@@ -159,8 +159,8 @@ struct Server {
 }
 
 impl Server {
-    /// Finds room for a connection; otherwise names the rule that refuses it. The network comes first, so that one that has
-    /// too many takes no room from others.
+    /// Finds room for a connection; otherwise names the rule that refuses it. The network comes first, so that one that
+    /// has too many takes no room from others.
     async fn admit(&self, peer: IpAddr) -> Result<(Arc<Activity>, Slot), &'static str> {
         let place = if self.is_counted(peer) {
             Some(self.slots.place(Network::of(peer)).ok_or("connections_per_network")?)

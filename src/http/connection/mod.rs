@@ -1,9 +1,9 @@
 //! Connections: which are accepted, how long they may take for what, and whose they are.
 //!
-//! A connection passes, in this order: the [limits](slots) of connections, the header of the
-//! [PROXY protocol](proxy_protocol) if a trusted proxy sends one, [TLS](tls), and HTTP/1.1 or HTTP/2
-//! ([`protocol`]). Its [stream] and its [requests](exchange) report to its [activity], which tells when it must be closed.
-//! What the front door makes of it is in [`arrival`].
+//! A connection passes, in this order: the [limits](slots) of connections, the header of the [PROXY
+//! protocol](proxy_protocol) if a trusted proxy sends one, [TLS](tls), and HTTP/1.1 or HTTP/2 ([`protocol`]). Its
+//! [stream] and its [requests](exchange) report to its [activity], which tells when it must be closed. What the front
+//! door makes of it is in [`arrival`].
 
 mod activity;
 pub(super) mod address;

@@ -41,8 +41,8 @@ where
     }
 }
 
-/// Returns what serves connections. The timeout of headers is not here: hyper's would also end idle connections, and none
-/// runs before the protocol is known.
+/// Returns what serves connections. The timeout of headers is not here: hyper's would also end idle connections, and
+/// none runs before the protocol is known.
 pub(super) fn builder(tasks: TaskTracker) -> Builder<Spawner> {
     let mut builder = Builder::new(Spawner(tasks));
     builder

@@ -1,8 +1,8 @@
 //! The header of the PROXY protocol, version 2: the address of the client that a proxy forwards for.
 //!
-//! Version 2 only: it is binary and says how long it is, so not a byte beyond it is read. The parser is our own because the
-//! part that is needed is small: two commands and two address families.
-//! Specification: <https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt>, section 2.2.
+//! Version 2 only: it is binary and says how long it is, so not a byte beyond it is read. The parser is our own because
+//! the part that is needed is small: two commands and two address families. Specification:
+//! <https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt>, section 2.2.
 
 use std::{
     io,

@@ -91,8 +91,8 @@ impl Slots {
         }))
     }
 
-    /// Takes a slot for a new connection, which becomes a reserved one if only those are left. Returns `None` if there is no
-    /// room at all.
+    /// Takes a slot for a new connection, which becomes a reserved one if only those are left. Returns `None` if there
+    /// is no room at all.
     pub(super) async fn take(&self, activity: &Arc<Activity>) -> Option<Slot> {
         if let Some(slot) = self.try_take(activity) {
             return Some(slot);

@@ -61,8 +61,8 @@ impl Tls {
         Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }))
     }
 
-    /// Looks at the files again and again, and takes a new pair into use. A pair that is no good is reported once and changes
-    /// nothing; so is a certificate whose key is written a moment later.
+    /// Looks at the files again and again, and takes a new pair into use. A pair that is no good is reported once and
+    /// changes nothing; so is a certificate whose key is written a moment later.
     pub(super) async fn follow(&self, every: Duration) {
         // What changed since the start is found in the first round.
         let mut seen = None;

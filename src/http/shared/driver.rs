@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::{
     member,
-    recent::{Payload, CatchUp},
+    recent::{CatchUp, Payload},
     topic::{Ending, Flight, Topic},
 };
 use crate::{
@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// The delay before a payload is delivered to more than one batch. It lets the callers that made the change receive their
-/// responses before thousands of messages are sent.
+/// The delay before a payload is delivered to more than one batch. It lets the callers that made the change receive
+/// their responses before thousands of messages are sent.
 const HEAD_START: Duration = Duration::from_millis(2);
 /// If the next payload is ready within this time, changes arrive faster than they are delivered.
 const BACKLOG: Duration = Duration::from_millis(1);
@@ -59,8 +59,8 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
 
 /// Delivers payloads until the stream ends.
 ///
-/// Many watchers must not slow down buyers. If changes arrive faster than they can be delivered, the driver pauses after each
-/// payload for as long as its delivery took. The changes of the pause come as one payload.
+/// Many watchers must not slow down buyers. If changes arrive faster than they can be delivered, the driver pauses
+/// after each payload for as long as its delivery took. The changes of the pause come as one payload.
 async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
     let progress = Progress::of(Window::After(version));
     let mut responses = engine.stream(&topic.prepared, progress.clone());

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use super::{
     driver,
-    recent::{Follow, Position, Payload, Recent, CatchUp},
+    recent::{CatchUp, Follow, Payload, Position, Recent},
     topic::{AdmitOutcome, Ending, Topic},
 };
 use crate::http::{
@@ -91,7 +91,8 @@ impl Member {
     }
 }
 
-/// Sends a member what it misses, at the speed of its socket. Returns when the member is live or its operation has ended.
+/// Sends a member what it misses, at the speed of its socket. Returns when the member is live or its operation has
+/// ended.
 pub(super) async fn catch_up(engine: Engine, topic: Arc<Topic>, member: Member) {
     let (stop, id, sender) =
         (member.operation.stop().clone(), member.operation.id().clone(), member.sender.clone());

@@ -2,16 +2,16 @@
 //!
 //! Subscribers with the same document and variables share a [topic] if the response does not depend on the caller. Each
 //! change is executed and serialised once; only the frame with the operation's id differs by client. While a topic has
-//! members, it has a [driver]. The driver puts each payload directly into the sockets' queues, batch by batch, and yields to
-//! other tasks between the batches. If changes arrive faster than they can be delivered, the driver pauses after each
-//! payload, and the changes of the pause are merged into one delta.
+//! members, it has a [driver]. The driver puts each payload directly into the sockets' queues, batch by batch, and
+//! yields to other tasks between the batches. If changes arrive faster than they can be delivered, the driver pauses
+//! after each payload, and the changes of the pause are merged into one delta.
 //!
-//! Slow readers do not delay others. A member whose queue is full leaves the live members. When the queue has room again, the
-//! member [catches up](member) by one payload over all that it missed. A new subscriber catches up in the same way. A payload
-//! for this purpose is made once for all members that need it.
+//! Slow readers do not delay others. A member whose queue is full leaves the live members. When the queue has room
+//! again, the member [catches up](member) by one payload over all that it missed. A new subscriber catches up in the
+//! same way. A payload for this purpose is made once for all members that need it.
 //!
-//! The module is independent of seats. The resolvers report through a [`Progress`](crate::graphql::progress::Progress) which
-//! versions a payload covers.
+//! The module is independent of seats. The resolvers report through a [`Progress`](crate::graphql::progress::Progress)
+//! which versions a payload covers.
 
 mod driver;
 mod member;
@@ -81,7 +81,8 @@ fn claimed(value: Option<&Value>) -> Option<Position> {
     }
 }
 
-/// Joins a topic. Returns when the operation is a live member, or has ended. A live member stays until its operation ends.
+/// Joins a topic. Returns when the operation is a live member, or has ended. A live member stays until its operation
+/// ends.
 pub(super) async fn join(
     engine: Engine,
     prepared: Prepared,

@@ -30,12 +30,12 @@ pub(super) struct Payload {
 /// The version that a client has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Position {
-    /// None.
-    Nothing,
+    /// The client has nothing.
+    Empty,
     /// The version that the client reports.
     Claimed(i64),
     /// The version that this server sent.
-    Version(i64),
+    Confirmed(i64),
 }
 
 /// A payload that must be made for a member that is behind.
@@ -89,7 +89,9 @@ impl Recent {
         self.head = Some(payload.version);
         self.bytes += payload.text.len();
         self.payloads.push_back(payload);
-        while self.payloads.len() > PAYLOADS_MAX || (self.bytes > PAYLOAD_BYTES_MAX && self.payloads.len() > 1) {
+        while self.payloads.len() > PAYLOADS_MAX
+            || (self.bytes > PAYLOAD_BYTES_MAX && self.payloads.len() > 1)
+        {
             let oldest = self.payloads.pop_front();
             self.bytes -= oldest.map_or(0, |payload| payload.text.len());
         }
@@ -111,7 +113,9 @@ impl Recent {
             (Position::Claimed(_), None) => Follow::Behind(CatchUp::Snapshot),
             // The version is invalid, or from an instance that is ahead.
             (Position::Claimed(version), Some(head)) if version > head => self.first(now),
-            (Position::Claimed(version) | Position::Confirmed(version), Some(head)) => self.after(version, head),
+            (Position::Claimed(version) | Position::Confirmed(version), Some(head)) => {
+                self.after(version, head)
+            }
             (Position::Confirmed(_), None) => Follow::UpToDate,
         }
     }
@@ -193,7 +197,11 @@ mod tests {
             "25 is inside (20, 30]"
         );
         let later = now + SNAPSHOT_MAX_AGE;
-        assert_eq!(recent.follow(Position::Empty, later), Behind(CatchUp::Snapshot), "the snapshot is too old");
+        assert_eq!(
+            recent.follow(Position::Empty, later),
+            Behind(CatchUp::Snapshot),
+            "the snapshot is too old"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One shared subscription: its last payloads, and its live members.
 //!
-//! Invariant: nothing here waits. All live members have the topic's newest payload, except the one that is being delivered.
+//! Invariant: nothing here waits. All live members have the topic's newest payload, except the one that is being
+//! delivered.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     member::{Advance, Member},
-    recent::{Position, Payload, Recent, CatchUp},
+    recent::{CatchUp, Payload, Position, Recent},
 };
 use crate::http::operation::Prepared;
 
@@ -25,7 +26,7 @@ const FLIGHTS: usize = 16;
 
 /// One shared subscription.
 pub(super) struct Topic {
-    /// What its subscribers position in common.
+    /// Identifies the topic.
     pub key: Arc<str>,
     /// The operation.
     pub prepared: Prepared,
@@ -127,8 +128,8 @@ impl Topic {
         self.state().members.len() > BATCH
     }
 
-    /// Serves one batch, starting with the member of this number. Returns the start of the next batch, and the members that
-    /// could not be served and are no longer live.
+    /// Serves one batch, starting with the member of this number. Returns the start of the next batch, and the members
+    /// that could not be served and are no longer live.
     pub(super) fn serve(&self, from: u64) -> (Option<u64>, Vec<Member>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -190,8 +191,8 @@ impl Position {
     /// Returns the version, if any.
     pub(super) fn version(self) -> Option<i64> {
         match self {
-            Self::Nothing => None,
-            Self::Claimed(version) | Self::Version(version) => Some(version),
+            Self::Empty => None,
+            Self::Claimed(version) | Self::Confirmed(version) => Some(version),
         }
     }
 }

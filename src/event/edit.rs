@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::{
     CategoryId, EventId, SeatMapId, ShopId, VenueId, category,
-    event::{self, EventStatus},
+    event::{self, EventState},
     shop, venue,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait};
@@ -113,7 +113,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event
         shop_id: Set(shop.id),
         venue_id: Set(venue),
         seat_map_id: Set(map),
-        status: Set(EventStatus::Draft),
+        state: Set(EventState::Draft),
         currency: Set(shop.currency),
         version: Set(1),
         created_at: Set(now),
@@ -166,7 +166,7 @@ pub async fn publish(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resu
     rules::publish(&event, &map.plan, &scopes, now).map_err(Error::Refused)?;
     let row = event::ActiveModel {
         id: Set(id),
-        status: Set(EventStatus::Published),
+        state: Set(EventState::Published),
         updated_at: Set(now),
         ..Default::default()
     };
@@ -186,7 +186,7 @@ pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resul
     rules::cancel(&event).map_err(Error::Refused)?;
     let row = event::ActiveModel {
         id: Set(id),
-        status: Set(EventStatus::Cancelled),
+        state: Set(EventState::Cancelled),
         updated_at: Set(now),
         ..Default::default()
     };

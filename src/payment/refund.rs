@@ -4,7 +4,7 @@
 use chrono::Duration;
 use entity::{
     InventoryId, OrderId, OrderLineId, RefundId,
-    event::EventStatus,
+    event::EventState,
     order::{self, OrderState, line},
     payment::{self, PaymentState, RefundState, refund},
 };
@@ -361,7 +361,7 @@ async fn in_time(app: &App, lines: &[line::Model]) -> Result<(), Refusal> {
     for id in lines.iter().filter_map(|line| line.event_id) {
         let event = event::by_id(app, id).await?;
         // What was called off is given back at any time.
-        let called_off = event.status == EventStatus::Cancelled;
+        let called_off = event.state == EventState::Cancelled;
         if !called_off && event.refund_until.is_none_or(|until| until <= now) {
             return Err(Error::Refused(Refusal::RefundClosed));
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, connection::Connection};
 use chrono::{DateTime, Utc};
-use entity::{CouponId, InventoryId, coupon, event::EventStatus};
+use entity::{CouponId, InventoryId, coupon, event::EventState};
 
 use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
@@ -293,7 +293,7 @@ impl Coupon {
         let Some(id) = self.0.event_id else { return Ok(None) };
         let Some(event) = ctx.loaders().one(id).await? else { return Ok(None) };
         // An event that is not published yet is its shop's, which is the coupon's.
-        let is_seen = event.status != EventStatus::Draft || self.is_ours(ctx).await?;
+        let is_seen = event.state != EventState::Draft || self.is_ours(ctx).await?;
         Ok(is_seen.then(|| Event::from(event)))
     }
 

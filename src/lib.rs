@@ -28,10 +28,9 @@
 //! # How a coupon travels
 //!
 //! Its copies are the stock of one inventory, so `claimCoupon` is a command to a desk as `reserveSeats` is, and the
-//! claims of a batch are rows of its commit. A code belongs to one shop. It is
-//! generated with the claim, or it is on the coupon's list and becomes the claim of the first account that sends it
-//! ([`coupon::claim_code`]). At the checkout the pure rules of
-//! [`coupon::discount`] say what claims take off; the checkout's transaction freezes that in the order, binds the
+//! claims of a batch are rows of its commit. A code belongs to one shop. It is generated with the claim, or it is on the
+//! coupon's list and becomes the claim of the first account that sends it ([`coupon::claim_code`]). At the checkout the
+//! pure rules of [`coupon::discount`] say what claims take off; the checkout's transaction freezes that in the order, binds the
 //! claims to it by their versions, and takes the discounts from their budgets where these allow it. Paid, the claims
 //! are redeemed; ended unpaid or refunded, they and their budgets come back. A paid coupon is bought as a seat is, and
 //! its claims are issued when it is sold.

@@ -41,7 +41,7 @@ pub(super) const TRIES: usize = 8;
 /// Claims that [`expire_due`] expires at a time.
 const EXPIRE_BATCH: u64 = 500;
 
-/// The input of [`claim`].
+/// The input of [`claim()`].
 #[derive(Clone, Debug)]
 pub struct ClaimCoupon {
     /// The coupon.

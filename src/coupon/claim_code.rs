@@ -17,7 +17,7 @@ use crate::{
     idempotency::Key,
 };
 
-/// The input of [`claim`].
+/// The input of [`claim()`].
 #[derive(Clone, Debug)]
 pub struct ClaimCode {
     /// The shop of the code.

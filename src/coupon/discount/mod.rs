@@ -6,8 +6,7 @@
 //!
 //! - A percentage is rounded down on each line. The cap and the rest of the coupon's budget limit the sum.
 //! - An amount for several lines is split in proportion to their rests. The remaining cents go to the largest
-//!   remainders;
-//!   of equal ones, to the first lines.
+//!   remainders; of equal ones, to the first lines.
 //! - At most one claim of a coupon with an amount or a percentage applies to an order.
 //! - A free item or a fixed price applies to one line: the cheapest one that becomes cheaper.
 //! - The minimum spend is compared with the prices of the claim's lines before discounts.

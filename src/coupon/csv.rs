@@ -51,15 +51,15 @@ pub struct LineFault {
     /// The number of the line, from 1.
     pub line: u64,
     /// The fault.
-    pub why: Why,
+    pub why: LineProblem,
 }
 
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+pub enum LineProblem {
     /// The code is malformed.
     #[error("the code {0}")]
-    Bad(#[from] VendorFault),
+    Malformed(#[from] VendorFault),
     /// The line is not UTF-8.
     #[error("is not UTF-8")]
     Encoding,
@@ -77,12 +77,12 @@ pub enum Why {
     TooMany,
     /// The import has no code.
     #[error("no code in the upload")]
-    Nothing,
+    NoCodes,
 }
 
 impl Faults {
     /// Adds a fault.
-    pub(super) fn add(&mut self, line: u64, why: Why) {
+    pub(super) fn add(&mut self, line: u64, why: LineProblem) {
         self.count += 1;
         if self.reported.len() < FAULTS_REPORTED {
             self.reported.push(LineFault { line, why });
@@ -111,12 +111,12 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
             continue;
         }
         if codes.len() == CODES_MAX {
-            faults.add(line, Why::TooMany);
+            faults.add(line, LineProblem::TooMany);
             break;
         }
         match code(record.get(column)).map(|code| (lines.entry(code.clone()), code)) {
             Err(why) => faults.add(line, why),
-            Ok((Entry::Occupied(first), _)) => faults.add(line, Why::Duplicate(*first.get())),
+            Ok((Entry::Occupied(first), _)) => faults.add(line, LineProblem::Duplicate(*first.get())),
             Ok((Entry::Vacant(entry), code)) => {
                 entry.insert(line);
                 codes.push((line, code));
@@ -124,7 +124,7 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
         }
     }
     if codes.is_empty() && faults.count == 0 {
-        faults.add(1, Why::Nothing);
+        faults.add(1, LineProblem::NoCodes);
     }
     if faults.count == 0 { Ok(codes) } else { Err(faults) }
 }
@@ -163,9 +163,9 @@ fn column_of(first: &ByteRecord) -> Option<usize> {
 }
 
 /// Parses the code of a cell.
-fn code(cell: Option<&[u8]>) -> Result<Code, Why> {
-    let cell = cell.ok_or(Why::Missing)?;
-    let text = std::str::from_utf8(cell).map_err(|_| Why::Encoding)?;
+fn code(cell: Option<&[u8]>) -> Result<Code, LineProblem> {
+    let cell = cell.ok_or(LineProblem::Missing)?;
+    let text = std::str::from_utf8(cell).map_err(|_| LineProblem::Encoding)?;
     Ok(Code::vendor(text)?)
 }
 
@@ -204,7 +204,7 @@ mod tests {
         import(text.as_bytes()).unwrap().into_iter().map(|(_, code)| code.into_string()).collect()
     }
 
-    fn faults_of(bytes: &[u8]) -> Vec<(u64, Why)> {
+    fn faults_of(bytes: &[u8]) -> Vec<(u64, LineProblem)> {
         import(bytes).unwrap_err().reported.into_iter().map(|fault| (fault.line, fault.why)).collect()
     }
 
@@ -234,15 +234,15 @@ mod tests {
     fn all_faults_are_reported_by_line() {
         let upload = b"code\nAAAA\nab\nBBBB\n=1+1\naaaa\n\xff\xfe\xfd\xfc\n\"\"\nAAAA\n";
         let expected = [
-            (3, Why::Bad(VendorFault::Length)),
-            (5, Why::Bad(VendorFault::Character)),
-            (6, Why::Duplicate(2)),
-            (7, Why::Encoding),
-            (8, Why::Bad(VendorFault::Empty)),
-            (9, Why::Duplicate(2)),
+            (3, LineProblem::Malformed(VendorFault::Length)),
+            (5, LineProblem::Malformed(VendorFault::Character)),
+            (6, LineProblem::Duplicate(2)),
+            (7, LineProblem::Encoding),
+            (8, LineProblem::Malformed(VendorFault::Empty)),
+            (9, LineProblem::Duplicate(2)),
         ];
         assert_eq!(faults_of(upload), expected);
-        assert_eq!(faults_of(b"title,code\nTen,AAAA\nTen\n"), [(3, Why::Missing)]);
+        assert_eq!(faults_of(b"title,code\nTen,AAAA\nTen\n"), [(3, LineProblem::Missing)]);
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn import_without_codes_is_refused() {
         for upload in [&b""[..], b"\n\n", b"code\n", b"\xef\xbb\xbf"] {
-            assert_eq!(faults_of(upload), [(1, Why::Nothing)]);
+            assert_eq!(faults_of(upload), [(1, LineProblem::NoCodes)]);
         }
     }
 
@@ -266,7 +266,10 @@ mod tests {
         let lines =
             |count: usize| (0..count).map(|code| format!("CODE{code}\n")).collect::<Vec<_>>().concat();
         assert_eq!(codes_of(&lines(CODES_MAX)).len(), CODES_MAX);
-        assert_eq!(faults_of(lines(CODES_MAX + 1).as_bytes()), [(CODES_MAX as u64 + 1, Why::TooMany)]);
+        assert_eq!(
+            faults_of(lines(CODES_MAX + 1).as_bytes()),
+            [(CODES_MAX as u64 + 1, LineProblem::TooMany)]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait};
 use super::{
     by_id,
     code::Code,
-    csv::{self, Faults, Why},
+    csv::{self, Faults, LineProblem},
     edit::{locked_in_tx, managed, settle_stock_in_tx},
     follow,
     rules::{self, CODES_MAX},
@@ -169,7 +169,7 @@ async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> Faulty<Faults>
         let statement = rows.statement(app.store.backend(), SELECT, vec![shop.0.into()]);
         for row in app.store.read().query_all_raw(statement).await? {
             let line: i64 = row.try_get("", "line")?;
-            faults.add(line.unsigned_abs(), Why::Taken);
+            faults.add(line.unsigned_abs(), LineProblem::Taken);
         }
     }
     Ok(faults)

@@ -41,12 +41,12 @@ const OVERHEAD: usize = 256;
 
 /// The cached responses by request, and the executions in progress.
 pub(super) struct Answers {
-    kept: Cache<Arc<str>, Kept>,
+    kept: Cache<Arc<str>, CachedResponse>,
     executions: Mutex<HashMap<Arc<str>, Arc<Execution>>>,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct CachedResponse {
     inventory: InventoryId,
     version: i64,
     made: Instant,
@@ -62,26 +62,26 @@ struct Execution {
 }
 
 /// The response to a query.
-pub(super) enum Answered {
+pub(super) enum QueryResponse {
     /// The body of a response that is cached.
-    Kept(Bytes),
+    Cached(Bytes),
     /// A response that is not cached.
-    Made(Response),
+    Executed(Response),
 }
 
-impl Answered {
+impl QueryResponse {
     /// Returns whether the operation passed validation and was executed.
     pub(super) fn is_valid(&self) -> bool {
         match self {
-            Self::Kept(_) => true,
-            Self::Made(response) => !answer::was_refused(response),
+            Self::Cached(_) => true,
+            Self::Executed(response) => !answer::was_refused(response),
         }
     }
 }
 
 impl Default for Answers {
     fn default() -> Self {
-        let weigh = |key: &Arc<str>, kept: &Kept| {
+        let weigh = |key: &Arc<str>, kept: &CachedResponse| {
             u32::try_from(key.len() + kept.body.len() + OVERHEAD).unwrap_or(u32::MAX)
         };
         let kept = Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).time_to_live(MAX_AGE).build();
@@ -108,7 +108,7 @@ impl Answers {
     }
 
     /// Answers a public query, with one execution for all equal requests that arrive meanwhile.
-    pub(super) async fn answer(&self, engine: &Engine, key: Arc<str>, prepared: &Prepared) -> Answered {
+    pub(super) async fn answer(&self, engine: &Engine, key: Arc<str>, prepared: &Prepared) -> QueryResponse {
         // Read before waiting: every later execution reads at least this version.
         let before = self.kept.get(&key).and_then(|kept| feed::told(&engine.app, kept.inventory));
         let waiting = Waiting { answers: self, execution: self.execution(&key), key };
@@ -117,7 +117,7 @@ impl Answers {
             && let Some(body) = kept.valid(before.or_else(|| feed::told(&engine.app, kept.inventory)))
         {
             engine.app.counters.answers_from_memory.fetch_add(1, Relaxed);
-            return Answered::Kept(body);
+            return QueryResponse::Cached(body);
         }
         let _running = if waiting.execution.is_private.load(Relaxed) {
             drop(running);
@@ -130,13 +130,13 @@ impl Answers {
         match (progress.source(), serde_json::to_string(&response)) {
             (Source::Inventory(inventory, version), Ok(body)) if response.errors.is_empty() => {
                 let body = Bytes::from(body);
-                let kept = Kept { inventory, version, made, body: body.clone() };
+                let kept = CachedResponse { inventory, version, made, body: body.clone() };
                 self.kept.insert(waiting.key.clone(), kept);
-                Answered::Kept(body)
+                QueryResponse::Cached(body)
             }
             _ => {
                 waiting.execution.is_private.store(true, Relaxed);
-                Answered::Made(response)
+                QueryResponse::Executed(response)
             }
         }
     }
@@ -150,7 +150,7 @@ impl Answers {
     }
 }
 
-impl Kept {
+impl CachedResponse {
     /// Returns the body if it is young enough and not older than the published version.
     fn valid(&self, published: Option<i64>) -> Option<Bytes> {
         let is_valid =

@@ -5,7 +5,7 @@
 use super::{
     Door,
     answer::{self, Failure, Form},
-    answers::{self, Answered},
+    answers::{self, QueryResponse},
     body::{self, Limits},
     caching, compression,
     guard::Refusal,
@@ -46,20 +46,22 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
     };
     let (parts, body) = request.into_parts();
     match run(engine, id.clone(), &parts, body).await {
-        Ok(Run { answered: Answered::Made(response), cacheable: true, .. }) if response.errors.is_empty() => {
+        Ok(Run { response: QueryResponse::Executed(response), cacheable: true, .. })
+            if response.errors.is_empty() =>
+        {
             match serde_json::to_string(&response) {
                 Ok(body) => caching::answer(&parts.headers, media, body.into()),
                 Err(_) => answer::executed(media, &response),
             }
         }
-        Ok(Run { answered: Answered::Made(response), is_mutation, .. }) => {
+        Ok(Run { response: QueryResponse::Executed(response), is_mutation, .. }) => {
             compression::marked(answer::executed(media, &response), is_mutation)
         }
         // Cached responses are public and have no errors.
-        Ok(Run { answered: Answered::Kept(body), cacheable: true, .. }) => {
+        Ok(Run { response: QueryResponse::Cached(body), cacheable: true, .. }) => {
             caching::answer(&parts.headers, media, body)
         }
-        Ok(Run { answered: Answered::Kept(body), .. }) => answer::complete(media, body),
+        Ok(Run { response: QueryResponse::Cached(body), .. }) => answer::complete(media, body),
         Err(failure) => {
             observe::failed(&engine.app, &id, parts.extensions.get().copied(), &failure);
             failure.answer(media)
@@ -69,7 +71,7 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
 
 /// The result of a request.
 struct Run {
-    answered: Answered,
+    response: QueryResponse,
     /// Whether caches may share it.
     cacheable: bool,
     /// Whether it is of a mutation, which may return tokens.
@@ -113,18 +115,18 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
         let charges = Charges::of(Lane::Browse, 1);
         engine.app.limits.operation(&caller.viewer, &charges).await.map_err(Failure::Limited)?;
-        return Ok(Run { answered: Answered::Kept(body), cacheable: is_shared, is_mutation: false });
+        return Ok(Run { response: QueryResponse::Cached(body), cacheable: is_shared, is_mutation: false });
     }
     let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
     let cacheable = is_shared && prepared.document.cacheable;
-    let answered = execute(engine, &parts.method, key, &prepared).await?;
+    let response = execute(engine, &parts.method, key, &prepared).await?;
     if let Some(registration) = registration
-        && answered.is_valid()
+        && response.is_valid()
     {
         engine.persisted.keep(registration);
     }
     let is_mutation = prepared.document.kind == OperationType::Mutation;
-    Ok(Run { answered, cacheable, is_mutation })
+    Ok(Run { response, cacheable, is_mutation })
 }
 
 async fn execute(
@@ -132,7 +134,7 @@ async fn execute(
     method: &Method,
     key: Option<Arc<str>>,
     prepared: &Prepared,
-) -> Result<Answered, Failure> {
+) -> Result<QueryResponse, Failure> {
     match prepared.document.kind {
         OperationType::Mutation if *method == Method::GET => {
             Err(method_refused("POST", "A mutation needs POST."))
@@ -155,7 +157,7 @@ async fn execute(
                 {
                     engine.answers.answer(engine, key, prepared).await
                 }
-                Some(_) | None => Answered::Made(engine.answer(prepared, Progress::default()).await),
+                Some(_) | None => QueryResponse::Executed(engine.answer(prepared, Progress::default()).await),
             })
         }
     }

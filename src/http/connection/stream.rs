@@ -73,7 +73,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         }
         tracing::warn!(
             rule = "connection_flood",
-            "a connection is closed: its peer sends what asks for nothing"
+            "closing a connection: the peer sends too much besides requests"
         );
         Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }

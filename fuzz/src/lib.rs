@@ -171,7 +171,7 @@ pub fn coupon_csv(data: &[u8]) {
             assert!(again.iter().map(|(_, code)| code).eq(codes.iter().map(|(_, code)| code)));
         }
         Err(faults) => {
-            assert!(faults.count >= faults.reported.len() && !faults.told.is_empty());
+            assert!(faults.count >= faults.reported.len() && !faults.reported.is_empty());
             assert!(faults.reported.len() <= csv::FAULTS_REPORTED);
         }
     }

@@ -338,7 +338,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
             Err(Fault::Stale(_)) => {}
             // A fault with one claim must not stop the others.
             Err(fault) => {
-                log_fault!(&fault, claim = %claim.id.0, "cannot expire a claim; the next run tries again")
+                log_fault!(&fault, claim = %claim.id.0, "cannot expire a claim; the next run tries again");
             }
         }
     }

@@ -89,7 +89,7 @@ fn tag(file: &EmbeddedFile) -> String {
     tag
 }
 
-/// Returns the content security policy: the page may load and call its own host only, including WebSockets.
+/// Returns the content security policy: the page may load and call its own host only, including by WebSocket.
 fn policy(host: Option<&str>) -> String {
     let sockets = match host.filter(|host| is_plain(host)) {
         Some(host) => format!(" ws://{host} wss://{host}"),

@@ -15,7 +15,7 @@ use crate::{
     bus::Bus,
     clock::Clock,
     config::Config,
-    coupon::{promise::Promise, stages::Boards, turns::Turns},
+    coupon::{counts::SharedCounts, offer_terms::TermsSnapshot},
     human::{HumanCheck, Proofs, altcha::Altcha},
     inventory::{desk::Desks, origin::Origins},
     jitter::jitter,
@@ -24,9 +24,10 @@ use crate::{
     outbox::Outbox,
     payment::{provider::PaymentProvider, sandbox::Sandbox},
     store::Store,
-    telemetry::{Figures, Metrics, Security},
+    telemetry::{Counters, Metrics, Security},
     threads::DedicatedRuntime,
     ticket::code::{TicketKeys, TicketVerifier},
+    transfer_slots::TransferSlots,
     venue::SeatMap,
 };
 
@@ -38,8 +39,8 @@ const SESSIONS_MAX: u64 = 100_000;
 const SEATS_IN_MEMORY_MAX: u64 = 2_000_000;
 /// Events whose seat map is known without asking the database.
 const EVENTS_KNOWN_MAX: u64 = 100_000;
-/// Coupons whose promise is known without asking the database.
-const PROMISES_MAX: u64 = 10_000;
+/// Coupons whose terms are kept in memory.
+const OFFER_TERMS_MAX: u64 = 10_000;
 /// Sign-ins that may wait for a hashing thread.
 const PASSWORDS_WAITING: usize = 64;
 /// Names the tokens' issuer and audience.
@@ -77,8 +78,8 @@ pub struct Parts {
     pub seat_maps: Cache<SeatMapId, Arc<SeatMap>>,
     /// Which map an event has that everybody may see.
     pub maps_on_sale: sync::Cache<EventId, SeatMapId>,
-    /// What coupons promised when they were last claimed. The desk refuses one that is not of the coupon's version.
-    pub promises: sync::Cache<CouponId, Arc<Promise>>,
+    /// The terms of coupons that were claimed lately. The desk refuses a snapshot of an older version of the coupon.
+    pub offer_terms: sync::Cache<CouponId, Arc<TermsSnapshot>>,
     /// Takes and returns money.
     pub provider: Arc<dyn PaymentProvider>,
     /// The embedded sandbox, when it is the provider: its page for the buyer's other step needs it.
@@ -87,8 +88,8 @@ pub struct Parts {
     pub human: Arc<dyn HumanCheck>,
     /// Committed facts.
     pub outbox: Outbox,
-    /// What was done so far.
-    pub figures: Figures,
+    /// What the process has done since its start.
+    pub counters: Counters,
     /// The metrics.
     pub metrics: Metrics,
     /// The security events of the last minute.
@@ -105,8 +106,8 @@ pub struct Parts {
     pub shutdown: CancellationToken,
     /// Cancelled when no request is in progress any more: the desks end.
     pub drained: CancellationToken,
-    pub(crate) turns: Turns,
-    pub(crate) boards: Boards,
+    pub(crate) transfer_slots: TransferSlots,
+    pub(crate) coupon_counts: SharedCounts,
     pub(crate) desks: Desks,
     /// Permits to load a whole inventory: three quarters of the reading connections. Loads beyond that wait here in
     /// order, and leave connections to short reads.
@@ -143,14 +144,14 @@ impl App {
                 })
                 .build(),
             maps_on_sale: sync::Cache::new(EVENTS_KNOWN_MAX),
-            promises: sync::Cache::new(PROMISES_MAX),
+            offer_terms: sync::Cache::new(OFFER_TERMS_MAX),
             provider: sandbox.clone(),
             sandbox: config.serves_sandbox().then_some(sandbox),
             human: Arc::new(Altcha::new(&keys, clock.clone())),
             origins: Origins::new(&keys),
             proofs: Proofs::default(),
             outbox: Outbox::default(),
-            figures: Figures::default(),
+            counters: Counters::default(),
             metrics: Metrics::default(),
             security: Security::default(),
             started: Instant::now(),
@@ -161,8 +162,8 @@ impl App {
             draining: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             drained: CancellationToken::new(),
-            turns: Turns::default(),
-            boards: Boards::default(),
+            transfer_slots: TransferSlots::default(),
+            coupon_counts: SharedCounts::default(),
             desks: Desks::default(),
             loads: Semaphore::new(loads_at_once(config.database_connections)),
             low_priority: DedicatedRuntime::low_priority("tessera-low"),

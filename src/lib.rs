@@ -28,9 +28,9 @@
 //! # How a coupon travels
 //!
 //! Its copies are the stock of one inventory, so `claimCoupon` is a command to a desk as `reserveSeats` is, and the
-//! claims of a batch are rows of its commit. Codes are a shop's own: made at the claim, or of a coupon's list, one of
-//! which becomes the claim of whoever has it ([`coupon::by_code`]). At the checkout the pure rules of
-//! [`coupon::discount`] say what claims take off; the checkout's transaction freezes that in the order, binds the
+//! claims of a batch are rows of its commit. A code belongs to one shop. It is generated with the claim, or it is on the
+//! coupon's list and becomes the claim of the first account that sends it ([`coupon::claim_code`]). At the checkout the
+//! pure rules of [`coupon::discount`] say what claims take off; the checkout's transaction freezes that in the order, binds the
 //! claims to it by their versions, and takes the discounts from their budgets where these allow it. Paid, the claims
 //! are redeemed; ended unpaid or refunded, they and their budgets come back. A paid coupon is bought as a seat is, and
 //! its claims are issued when it is sold.
@@ -77,15 +77,16 @@
 //!
 //! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
-//! The plumbing: [`app`], [`audit`], [`auth`], `bus`, `call`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`],
+//! The plumbing: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`],
 //! [`money`], [`outbox`],
-//! [`page`], [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`worker`]. [`demo`] fills an empty database.
+//! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`]. [`demo`] fills an empty database.
 //! `tests/it/layers.rs` keeps the arrows between them.
 
 pub mod account;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod barcode;
 mod bus;
 mod call;
 pub mod category;
@@ -108,6 +109,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod payment;
+mod search_text;
 pub mod server;
 pub mod shop;
 pub mod slug;
@@ -115,6 +117,6 @@ pub mod store;
 pub mod telemetry;
 mod threads;
 pub mod ticket;
+pub mod transfer_slots;
 pub mod venue;
-mod words;
 pub mod worker;

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CategoryId, EventId, SeatMapId, ShopId, VenueId};
 
-/// Where an event stands in its life.
+/// The stored state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
-pub enum EventStatus {
+pub enum EventState {
     /// Seen by its shop only.
     #[sea_orm(string_value = "draft")]
     Draft,
@@ -74,8 +74,9 @@ pub struct Model {
     pub sales_end: DateTimeUtc,
     /// Until when buyers may refund by themselves; none: never.
     pub refund_until: Option<DateTimeUtc>,
-    /// Where it stands in its life.
-    pub status: EventStatus,
+    /// Its state.
+    #[sea_orm(column_name = "status")]
+    pub state: EventState,
     /// ISO 4217 code of its prices.
     pub currency: String,
     /// How long a reservation lasts.

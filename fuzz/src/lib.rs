@@ -171,8 +171,8 @@ pub fn coupon_csv(data: &[u8]) {
             assert!(again.iter().map(|(_, code)| code).eq(codes.iter().map(|(_, code)| code)));
         }
         Err(faults) => {
-            assert!(faults.count >= faults.told.len() && !faults.told.is_empty());
-            assert!(faults.told.len() <= csv::FAULTS_TOLD);
+            assert!(faults.count >= faults.reported.len() && !faults.reported.is_empty());
+            assert!(faults.reported.len() <= csv::FAULTS_REPORTED);
         }
     }
     if let Some(code) = str::from_utf8(data).ok().and_then(Code::parse) {

@@ -1,4 +1,4 @@
-//! Deleting guests that own nothing, so that a flood of guests leaves nothing behind.
+//! Deletes guests that own nothing, so that a flood of guests uses no lasting storage.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{
@@ -13,13 +13,13 @@ use sea_orm::{
 
 use crate::{app::App, error::Faulty};
 
-/// Guests that one transaction deletes.
+/// Guests per transaction.
 const BATCH: u64 = 250;
-/// Transactions that one round of the worker makes.
+/// Transactions per run of the worker.
 const BATCHES_MAX: usize = 20;
-/// For how many days after a guest's last possible session it is looked for. Guests that own something are not looked at
+/// Days after a guest's last possible session in which it is considered. So guests that own something are not checked
 /// for ever.
-const LOOKED_FOR_DAYS: i64 = 10;
+const CONSIDERED_DAYS: i64 = 10;
 
 /// Deletes guests that own nothing and whose sessions were not refreshed for as long as the settings say. Returns their
 /// number.
@@ -38,15 +38,15 @@ pub async fn prune_guests(app: &App) -> Faulty<u64> {
 async fn prune_batch(app: &App) -> Faulty<u64> {
     let now = app.clock.now();
     let before = now - TimeDelta::hours(app.config.limits.guest_hours.into());
-    let oldest = now - TimeDelta::days(i64::from(app.config.session_days) + LOOKED_FOR_DAYS);
+    let oldest = now - TimeDelta::days(i64::from(app.config.session_days) + CONSIDERED_DAYS);
     let found = ids(idle(before).filter(account::Column::CreatedAt.gt(oldest)).limit(BATCH));
     let found: Vec<AccountId> = found.into_tuple().all(app.store.read()).await?;
     if found.is_empty() {
         return Ok(0);
     }
     let tx = app.store.begin().await?;
-    // Race: a guest may come back and get something at this moment. Where the database locks rows, whoever refers to a
-    // locked one waits; so what is read after that stays true until the commit.
+    // Race: a guest may return and get something at the same time. PostgreSQL locks the rows: a transaction that refers
+    // to a locked account waits. So the second read stays valid until the commit.
     let locked = account::Entity::find().filter(account::Column::Id.is_in(found.clone()));
     locked.lock(LockType::Update).all(&tx).await?;
     let sessions = session::Entity::find().filter(session::Column::AccountId.is_in(found.clone()));
@@ -63,7 +63,7 @@ fn ids(guests: Select<account::Entity>) -> Select<account::Entity> {
     guests.select_only().column(account::Column::Id).order_by_asc(account::Column::CreatedAt)
 }
 
-/// The guests to whom nothing refers, and that have had no new tokens since.
+/// Selects the guests without references and without new tokens since `before`.
 fn idle(before: DateTime<Utc>) -> Select<account::Entity> {
     let own_sessions = session::Entity::find()
         .select_only()
@@ -86,8 +86,8 @@ fn idle(before: DateTime<Utc>) -> Select<account::Entity> {
     guests
 }
 
-/// Everything but sessions that refers to accounts, each as the condition that it refers to the account in question. A
-/// test compares it with the schema.
+/// Returns all references to accounts except sessions, each as a condition on the selected account. A test compares the
+/// list with the schema.
 fn references() -> Vec<SimpleExpr> {
     vec![
         refers::<reservation::Entity>(reservation::Column::AccountId),

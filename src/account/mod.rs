@@ -1,4 +1,4 @@
-//! Accounts: guests and signed-up users, their profile, their password and their sessions.
+//! Accounts: guests and users, with their profile, password and sessions.
 
 mod guests;
 mod password;
@@ -27,36 +27,36 @@ use crate::{
     store::Tx,
 };
 
-/// What the business refuses about accounts.
+/// Why an operation on an account was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Another account has the e-mail address.
     EmailTaken,
     /// The viewer is a user already.
     AlreadySignedUp,
-    /// No account has this e-mail address and password; which of the two is wrong is not told.
+    /// No account has this e-mail address and password. The caller does not learn which of the two is wrong.
     WrongCredentials,
-    /// Too many wrong passwords were tried for this e-mail address, or from this network.
+    /// Too many wrong passwords were sent for this e-mail address, or from this network.
     TooManyAttempts {
-        /// After how many seconds one more will be looked at.
+        /// Seconds until the next attempt.
         retry_after_seconds: u32,
     },
-    /// The refresh token is unknown, expired or was used before, or its session was ended.
+    /// The refresh token is unknown, expired or already used, or its session has ended.
     SessionEnded,
 }
 
-/// The viewer's own account.
+/// Returns the viewer's account.
 pub async fn of_viewer(app: &App, viewer: &Viewer) -> Faulty<account::Model> {
     let id = viewer.account()?;
     account::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("account"))
 }
 
-/// The accounts, whoever's they are.
+/// Returns the accounts with these ids. Checks no rights.
 pub(crate) async fn by_ids(app: &App, ids: Vec<AccountId>) -> Faulty<Vec<account::Model>> {
     Ok(account::Entity::find().filter(account::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// The user with this e-mail address, however it is spelled.
+/// Returns the user with this e-mail address, in any spelling.
 pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> Faulty<Option<account::Model>> {
     let spellings = spellings(email);
     if spellings.is_empty() {
@@ -68,8 +68,8 @@ pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> Faulty<O
     Ok(found.into_iter().next())
 }
 
-/// The spellings in which an e-mail address may be stored: as it is stored now, and as older versions did. Empty for a
-/// text that is no e-mail address.
+/// Returns the spellings in which an e-mail address may be stored: the current one, and those of older versions. Empty
+/// for a text that is not an e-mail address.
 fn spellings(email: &str) -> Vec<String> {
     let older = email.trim().to_lowercase();
     let older = (older.len() <= rules::EMAIL_MAX && older.contains('@')).then_some(older);
@@ -78,7 +78,7 @@ fn spellings(email: &str) -> Vec<String> {
     spellings
 }
 
-/// The account, locked until the transaction ends where the database locks rows.
+/// Returns the account. On PostgreSQL its row is locked until the end of the transaction.
 async fn locked_in_tx(tx: &Tx, id: AccountId) -> Faulty<account::Model> {
     use sea_orm::{QuerySelect, sea_query::LockType};
     account::Entity::find_by_id(id)

@@ -1,4 +1,4 @@
-//! Checking, hashing and changing passwords.
+//! Checks, hashes and changes passwords.
 
 use chrono::{DateTime, Utc};
 use entity::account;
@@ -18,14 +18,14 @@ use crate::{
     store,
 };
 
-/// Milliseconds after which to come back when too many passwords are being hashed.
+/// The range of milliseconds until a retry if too many passwords are being hashed.
 const BUSY_MS: (u64, u64) = (500, 2_500);
 
 /// A change of the viewer's password.
 pub struct ChangePassword {
-    /// The password until now.
+    /// The current password.
     pub current: String,
-    /// The password from now on.
+    /// The new password.
     pub new: String,
 }
 
@@ -45,7 +45,7 @@ pub async fn change_password(
     let hash = hash(app, viewer, new).await?;
     let now = app.clock.now();
     let tx = app.store.begin().await?;
-    // Race: somebody else who knew the old password may have changed it while this one was hashed.
+    // Race: another call may have changed the password while this one was hashed.
     let locked = locked_in_tx(&tx, account.id).await?;
     if locked.password_hash != account.password_hash {
         return Err(Refusal::WrongCredentials.into());
@@ -70,18 +70,18 @@ fn with_password(account: &account::Model, hash: String, now: DateTime<Utc>) -> 
     }
 }
 
-/// A password that may be set; why it may not is told at `path`.
+/// Checks a new password. A fault has the given path.
 pub(super) fn try_new(text: String, email: &str, path: &str) -> Faulty<NewPassword> {
     NewPassword::try_new(text, email).map_err(|refusal| Fault::invalid(path, refusal.to_string()))
 }
 
-/// The hash to store.
+/// Hashes a password for storage.
 pub(super) async fn hash(app: &App, viewer: &Viewer, password: NewPassword) -> Faulty<String> {
     let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
     passwords.hash(password, app.random()).await.map_err(|fault| to_fault(app, fault))
 }
 
-/// The account, if the password is its own. No account takes as long as a wrong password.
+/// Returns the account if the password is correct. An unknown account takes as long as a wrong password.
 pub(super) async fn matches(
     app: &App,
     viewer: &Viewer,

@@ -1,4 +1,4 @@
-//! What people edit about themselves, and who is an operator.
+//! Profiles, and the rights that the operator of the machine gives.
 
 use entity::account;
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
@@ -14,18 +14,18 @@ use crate::{
     store,
 };
 
-/// A change of the viewer's profile; what is none stays as it is.
+/// A change of the viewer's profile. `None` keeps a value.
 #[derive(Clone, Debug)]
 pub struct UpdateProfile {
     /// The version that the viewer saw.
     pub expected_version: i64,
     /// The new name.
     pub name: Option<String>,
-    /// The new telephone number, or none any more.
+    /// The new telephone number. `Some(None)` removes it.
     pub phone: Option<Option<String>>,
 }
 
-/// Changes the viewer's profile; guests have one too.
+/// Changes the viewer's profile. Guests have a profile too.
 pub async fn update_profile(
     app: &App,
     viewer: &Viewer,
@@ -55,7 +55,7 @@ pub async fn update_profile(
     Ok(account)
 }
 
-/// The telephone number as it is kept; notes it if it cannot be one.
+/// Returns the telephone number as it is stored. Adds a fault to `check` if it is invalid.
 pub(super) fn checked_phone(check: &mut Check, phone: Option<&str>) -> Option<String> {
     let kept = phone.and_then(rules::phone);
     check.that(
@@ -66,9 +66,9 @@ pub(super) fn checked_phone(check: &mut Check, phone: Option<&str>) -> Option<St
     kept
 }
 
-/// Makes the user with this e-mail address one of the platform's operators; one already stays one.
+/// Makes the user with this e-mail address an operator of the platform. Has no effect on an operator.
 ///
-/// Running servers know within seconds. For the operator of the machine only: nobody is asked for a right.
+/// Running servers notice within seconds. Checks no rights: only the operator of the machine may call this.
 pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
     let tx = app.store.begin().await?;
     let account = by_email(&tx, email).await?.ok_or(Fault::NotFound("account"))?;
@@ -86,9 +86,9 @@ pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
     Ok(account)
 }
 
-/// Marks the e-mail address of this user as verified; one verified before stays so.
+/// Marks the e-mail address of this user as verified. Has no effect if it is verified.
 ///
-/// For the operator of the machine only: nobody is asked for a right.
+/// Checks no rights: only the operator of the machine may call this.
 pub async fn verify_email(app: &App, email: &str) -> Faulty<account::Model> {
     let tx = app.store.begin().await?;
     let account = by_email(&tx, email).await?.ok_or(Fault::NotFound("account"))?;

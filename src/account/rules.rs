@@ -1,31 +1,30 @@
-//! What an e-mail address and a telephone number may look like.
+//! The rules for e-mail addresses and telephone numbers.
 //!
 //! Invariant: pure and synchronous.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
-/// The longest e-mail address that can be delivered to.
+/// Bytes of an e-mail address, by RFC 5321.
 pub const EMAIL_MAX: usize = 254;
-/// The longest part before its `@`.
+/// Bytes before the `@`.
 const LOCAL_MAX: usize = 64;
-/// The most characters of a name.
+/// Characters of a name.
 pub const NAME_MAX: usize = 200;
-/// The most characters of a telephone number as it is written.
+/// Characters of a telephone number as it is written.
 const PHONE_MAX: usize = 32;
-/// The fewest digits of a telephone number.
+/// The least number of digits of a telephone number.
 const PHONE_DIGITS_MIN: usize = 3;
 
-/// ASCII characters that may be in an e-mail address before its `@` besides letters and digits (RFC 5322, `atext` and the
-/// dot).
+/// ASCII characters that may be in an e-mail address before its `@` besides letters and digits (RFC 5322, `atext` and
+/// the dot).
 const LOCAL_SIGNS: &str = ".!#$%&'*+-/=?^_`{|}~";
 
-/// Returns the e-mail address in its one spelling, or `None` if no mail can be delivered to it or it is made to look
-/// like another one.
+/// Returns the e-mail address in its normal form, or `None` if it is invalid or imitates another one.
 ///
-/// The spelling is NFKC, in lower case, with the domain's ASCII form. Invisible characters, direction marks and combining
-/// marks on ASCII characters are refused, and so are words that mix scripts, except those that are written together, such as Latin and Han
-/// (Unicode TS 39, "highly restrictive").
+/// The normal form is NFKC, in lower case, with the domain's ASCII form. Invisible characters, direction marks and
+/// combining marks on ASCII characters are refused. Words that mix scripts are refused, except scripts that are written
+/// together, such as Latin and Han (Unicode TS 39, "highly restrictive").
 pub fn email(text: &str) -> Option<String> {
     let text = text.trim();
     if text.len() > EMAIL_MAX * 4 {
@@ -44,9 +43,8 @@ pub fn email(text: &str) -> Option<String> {
 
 /// Returns the form of an e-mail address in which addresses that look alike are equal.
 ///
-/// Letters beyond ASCII are replaced by what they can be mistaken for; ASCII letters stay, so that `modern` and `modem`
-/// are two addresses. Domains are compared as they are: one that looks alike belongs to somebody else, and is shown in
-/// its ASCII form.
+/// Letters beyond ASCII are replaced by those that they resemble. ASCII letters stay, so that `modern` and `modem` are
+/// different. Domains are not changed: a domain that looks alike has another owner, and is shown in its ASCII form.
 pub fn skeleton(email: &str) -> String {
     let (local, domain) = email.split_once('@').unwrap_or((email, ""));
     let mut skeleton = String::new();
@@ -60,8 +58,8 @@ pub fn skeleton(email: &str) -> String {
     format!("{}@{domain}", skeleton.nfc().collect::<String>().to_lowercase())
 }
 
-/// Whether a combining mark follows an ASCII character. After NFKC, accented letters such as `é` are one character, so what
-/// is left are marks that strike letters out or put them into circles.
+/// Returns whether a combining mark follows an ASCII character. After NFKC, accented letters such as `é` are one
+/// character, so only marks that strike letters out or encircle them remain.
 fn has_decorated_ascii(text: &str) -> bool {
     let letters = text.chars();
     letters.clone().zip(letters.skip(1)).any(|(letter, sign)| letter.is_ascii() && is_combining_mark(sign))
@@ -79,7 +77,7 @@ fn is_one_script(text: &str) -> bool {
 
 /// Returns the domain's ASCII form (UTS 46), if it is a host name of at least two labels, each of one script.
 fn ascii_domain(domain: &str) -> Option<String> {
-    // The conversion drops invisible characters, which are refused here as they are before the @.
+    // The conversion removes invisible characters. Refuse them, as before the `@`.
     if !domain.split(['.', '\u{3002}']).all(is_one_script) {
         return None;
     }
@@ -95,7 +93,7 @@ fn ascii_domain(domain: &str) -> Option<String> {
     good.then_some(ascii)
 }
 
-/// The telephone number as it is kept, trimmed; none if it cannot be one.
+/// Returns the trimmed telephone number, or `None` if it is invalid.
 pub fn phone(text: &str) -> Option<String> {
     let phone = text.trim();
     let local = phone.strip_prefix('+').unwrap_or(phone);
@@ -110,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn e_mail_addresses_are_kept_in_one_spelling() {
+    fn e_mail_addresses_are_normalised() {
         for (text, kept) in [
             ("ada@example.org", "ada@example.org"),
             ("  Ada@EXAMPLE.org \n", "ada@example.org"),
@@ -133,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_delivered_to_is_no_e_mail_address() {
+    fn invalid_e_mail_addresses_are_refused() {
         let long = format!("{}@example.org", "x".repeat(65));
         let longest = format!("ada@{}org", "example.".repeat(40));
         for text in [
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_made_to_look_like_others_are_refused() {
+    fn addresses_that_imitate_others_are_refused() {
         for text in [
             "a\u{200b}da@example.org",  // zero-width space
             "a\u{200d}da@example.org",  // zero-width joiner
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_have_one_skeleton_and_other_addresses_their_own() {
+    fn look_alikes_have_the_same_skeleton() {
         let of = |text: &str| skeleton(&email(text).unwrap_or_else(|| panic!("{text} is an address")));
         for (one, other) in [
             ("сосо@example.org", "coco@example.org"), // Cyrillic letters only
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn telephone_numbers_are_digits_and_what_stands_between_them() {
+    fn telephone_numbers_are_checked() {
         for (text, kept) in [
             (" +49 (0)30 123-456 ", Some("+49 (0)30 123-456")),
             ("112", Some("112")),

@@ -1,7 +1,7 @@
-//! Sessions: opening, refreshing and ending them.
+//! Opens, refreshes and ends sessions.
 //!
-//! A session is a family of refresh tokens, of which only the newest is good. Each refresh moves the session's end; one
-//! that is not refreshed for as long as the settings say is over.
+//! A session is a family of refresh tokens, of which only the newest is valid. Each refresh extends the session. A
+//! session that is not refreshed within the configured time expires.
 
 use std::fmt;
 
@@ -30,27 +30,27 @@ use crate::{
     telemetry::{Event, Sighting},
 };
 
-/// For how long an expired session is kept.
+/// How long an expired session is kept.
 const KEPT: TimeDelta = TimeDelta::days(1);
-/// Sessions that one round of the worker deletes.
+/// Sessions that one run of the worker deletes.
 const PRUNE_BATCH: u64 = 500;
 
-/// A session as its owner receives it: the only time that its tokens are readable.
+/// A session as its owner receives it. Its tokens are readable only then.
 #[derive(Clone)]
 pub struct Session {
     /// The session.
     pub id: SessionId,
-    /// Whose it is.
+    /// The account.
     pub account: account::Model,
-    /// For the `Authorization` header.
+    /// The token for the `Authorization` header.
     pub access_token: String,
-    /// When the access token ends.
+    /// When the access token expires.
     pub access_expires_at: DateTime<Utc>,
-    /// Buys the next pair of tokens, once.
+    /// Can be exchanged once for the next pair of tokens.
     pub refresh_token: RefreshToken,
-    /// When the session ends unless it is refreshed before.
+    /// When the session expires unless it is refreshed.
     pub refresh_expires_at: DateTime<Utc>,
-    /// Proves at later sign-ins that this device signed in before; only from a sign-in or a sign-up.
+    /// Proves at later sign-ins that this device signed in before. Only sign-ins and sign-ups return it.
     pub device_token: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Its owner as a viewer.
+    /// Returns its account as a viewer.
     pub fn viewer(&self) -> Viewer {
         let identity = Identity {
             account: self.account.id,
@@ -74,7 +74,7 @@ impl Session {
     }
 }
 
-/// Makes a guest, with a session.
+/// Creates a guest with a session.
 pub async fn create_guest(app: &App, viewer: &Viewer) -> Result<Session, Refusal> {
     if let Some(network) = app.limits.network_subject(viewer) {
         app.limits.take((Rule::Guests, network), 1).await.map_err(Fault::from)?;
@@ -101,13 +101,13 @@ pub async fn create_guest(app: &App, viewer: &Viewer) -> Result<Session, Refusal
     Ok(session)
 }
 
-/// Exchanges a refresh token for a new pair of tokens. A token that was exchanged before is stolen, or its successor
-/// is: whoever shows it, the session ends.
+/// Exchanges a refresh token for a new pair of tokens. If the token was exchanged before, it or its successor was
+/// stolen, and the session ends.
 pub async fn refresh(app: &App, text: &str) -> Result<Session, Refusal> {
     let digest = digest_of(text).ok_or(Refusal::SessionEnded)?.to_vec();
     let now = app.clock.now();
     let tx = app.store.begin().await?;
-    // Race: of all who show one token at once, this statement lets one through. The others end the session.
+    // Race: if several calls send one token, this statement admits one. The others end the session.
     let used = token::Entity::update_many()
         .col_expr(token::Column::UsedAt, Expr::value(now))
         .filter(token::Column::Digest.eq(digest.clone()))
@@ -117,7 +117,7 @@ pub async fn refresh(app: &App, text: &str) -> Result<Session, Refusal> {
     let id = token::Entity::find_by_id(digest).one(&tx).await?.ok_or(Refusal::SessionEnded)?.session_id;
     if used.rows_affected == 0 {
         let ended = end_in_tx(&tx, id, now).await?;
-        // Shown again and again, it is recorded once.
+        // The reuse is recorded only once.
         let account = if ended { Some(account_in_tx(&tx, id).await?.id) } else { None };
         if let Some(account) = account {
             let details = json!({ "reason": "refresh token shown twice", "sessionsEnded": 1 });
@@ -133,7 +133,7 @@ pub async fn refresh(app: &App, text: &str) -> Result<Session, Refusal> {
         return Err(Refusal::SessionEnded.into());
     }
     let expires_at = now + lifetime(app);
-    // Race: a session that is being ended is not revived; on PostgreSQL the condition is checked again after the wait.
+    // Race: a session that is ended at the same time stays ended. PostgreSQL checks the condition again after the wait.
     let alive = session::Entity::update_many()
         .col_expr(session::Column::ExpiresAt, Expr::value(expires_at))
         .filter(session::Column::Id.eq(id))
@@ -147,15 +147,15 @@ pub async fn refresh(app: &App, text: &str) -> Result<Session, Refusal> {
     let account = account_in_tx(&tx, id).await?;
     let session = issue_in_tx(app, &tx, (id, expires_at), account).await?;
     if let Err(error) = tx.commit().await {
-        // It may have happened all the same. Then the client must get the new tokens now: without them it would show the
-        // old one again, which would be taken for stolen.
+        // The commit may have succeeded. Then the client must get the new tokens now. Otherwise it would send the old
+        // token again, which would count as stolen.
         let digest = session.refresh_token.digest().to_vec();
         token::Entity::find_by_id(digest).one(app.store.read()).await?.ok_or(error)?;
     }
     Ok(session)
 }
 
-/// Ends the viewer's session: its tokens are worth nothing from now on, on other instances within seconds.
+/// Ends the viewer's session. Its tokens become invalid, on other instances within seconds.
 pub async fn sign_out(app: &App, viewer: &Viewer) -> Result<account::Model, Refusal> {
     let identity = viewer.identity()?;
     let account = of_viewer(app, viewer).await?;
@@ -166,7 +166,7 @@ pub async fn sign_out(app: &App, viewer: &Viewer) -> Result<account::Model, Refu
     Ok(account)
 }
 
-/// Deletes a batch of sessions that expired more than a day ago, with their refresh tokens; says how many.
+/// Deletes a batch of sessions that expired more than a day ago, with their refresh tokens. Returns their number.
 pub async fn prune_sessions(app: &App) -> Faulty<u64> {
     let before = app.clock.now() - KEPT;
     let ids: Vec<SessionId> = session::Entity::find()
@@ -182,7 +182,7 @@ pub async fn prune_sessions(app: &App) -> Faulty<u64> {
         return Ok(0);
     }
     let tx = app.store.begin().await?;
-    // No race: an expired session is never refreshed, so it is still expired.
+    // No race: an expired session is never refreshed.
     let deleted = session::Entity::delete_many().filter(session::Column::Id.is_in(ids)).exec(&tx).await?;
     tx.commit().await?;
     Ok(deleted.rows_affected)
@@ -208,7 +208,7 @@ pub(super) async fn open_in_tx(
     issue_in_tx(app, tx, (id, expires_at), account).await
 }
 
-/// A new pair of tokens for a session and its end.
+/// Issues a new pair of tokens for a session.
 async fn issue_in_tx(
     app: &App,
     tx: &Tx,
@@ -244,7 +244,7 @@ async fn issue_in_tx(
     })
 }
 
-/// Ends a session, and returns whether it had not ended before.
+/// Ends a session. Returns `false` if it had ended before.
 async fn end_in_tx(tx: &Tx, id: SessionId, now: DateTime<Utc>) -> Faulty<bool> {
     let ended = session::Entity::update_many()
         .col_expr(session::Column::RevokedAt, Expr::value(now))
@@ -255,7 +255,7 @@ async fn end_in_tx(tx: &Tx, id: SessionId, now: DateTime<Utc>) -> Faulty<bool> {
     Ok(ended.rows_affected > 0)
 }
 
-/// Ends all sessions of the account but `spared`; says which ones to [`forget`] after the commit.
+/// Ends all sessions of the account except `spared`. Returns those to [`forget`] after the commit.
 pub(super) async fn end_all_in_tx(
     tx: &Tx,
     account: AccountId,
@@ -272,7 +272,7 @@ pub(super) async fn end_all_in_tx(
     Ok(ended.exec_with_returning(tx).await?.into_iter().map(|session| session.id).collect())
 }
 
-/// Stops believing the sessions here; to be called after the commit, so that nobody reads them back as they were.
+/// Removes the sessions from the cache. Must be called after the commit, so that no call caches the old state again.
 pub(super) async fn forget(app: &App, ids: &[SessionId]) {
     for id in ids {
         app.sessions.invalidate(id).await;

@@ -1,11 +1,11 @@
-//! Signing in.
+//! Sign-in.
 
 use super::{Refusal, Session, by_email, locked_in_tx, password, session, throttle};
 use crate::{app::App, auth::Viewer, error::Result};
 
-/// Who wants to sign in.
+/// The input of [`sign_in`].
 pub struct SignIn {
-    /// The e-mail address, however it is spelled.
+    /// The e-mail address, in any spelling.
     pub email: String,
     /// The password.
     pub password: String,
@@ -13,9 +13,9 @@ pub struct SignIn {
     pub device_token: Option<String>,
 }
 
-/// Opens a session for whoever knows the e-mail address and the password.
+/// Opens a session if the e-mail address and the password are correct.
 ///
-/// An unknown e-mail address, a malformed one and a wrong password get the same answer after the same work.
+/// An unknown or malformed e-mail address and a wrong password get the same answer after the same work.
 pub async fn sign_in(app: &App, viewer: &Viewer, input: SignIn) -> Result<Session, Refusal> {
     let spelling = throttle::spelling(&input.email);
     let device = input.device_token.and_then(|token| app.devices.verify(&token, &spelling, app.clock.now()));
@@ -26,7 +26,7 @@ pub async fn sign_in(app: &App, viewer: &Viewer, input: SignIn) -> Result<Sessio
     };
     let proven = attempt.settle(verdict.await).await?;
     let tx = app.store.begin().await?;
-    // Race: the password may have been changed while it was checked, which ended all sessions. None is opened after.
+    // Race: the password may have changed during the check, which ended all sessions. Then no session is opened.
     let account = locked_in_tx(&tx, proven.id).await?;
     if account.password_hash != proven.password_hash {
         return Err(Refusal::WrongCredentials.into());

@@ -1,4 +1,4 @@
-//! Signing up: from nobody or from a guest to a user.
+//! Sign-up, by anonymous viewers and by guests.
 
 use chrono::{DateTime, Utc};
 use entity::{AccountId, account, account::AccountKind};
@@ -16,19 +16,19 @@ use crate::{
     store::{self, Tx},
 };
 
-/// Who wants to sign up.
+/// The input of [`sign_up`].
 pub struct SignUp {
-    /// The e-mail address, however it is spelled.
+    /// The e-mail address, in any spelling.
     pub email: String,
     /// The password.
     pub password: String,
-    /// The display name; may be empty.
+    /// The display name. May be empty.
     pub name: String,
     /// The telephone number.
     pub phone: Option<String>,
 }
 
-/// An input that was found good.
+/// The checked input.
 struct Checked {
     email: String,
     name: String,
@@ -52,7 +52,7 @@ pub async fn sign_up(app: &App, viewer: &Viewer, input: SignUp) -> Result<Sessio
         None => (create_in_tx(app, &tx, checked, hash).await?, Vec::new()),
         Some(guest) => {
             let account = upgrade_in_tx(&tx, guest, (checked, hash), now).await?;
-            // Whoever else had the guest's tokens must not find himself signed in as the user.
+            // Other clients with the guest's tokens must not become the user.
             let ended = session::end_all_in_tx(&tx, guest, None, now).await?;
             (account, ended)
         }
@@ -101,7 +101,7 @@ async fn create_in_tx(app: &App, tx: &Tx, checked: Checked, hash: String) -> Res
     Ok(account)
 }
 
-/// Inserts an account. Race: of two who sign up with one e-mail address, the constraint lets one through.
+/// Inserts an account. Race: of two sign-ups with one e-mail address, the constraint admits one.
 pub(super) async fn insert_in_tx(tx: &Tx, account: &account::Model) -> Result<(), Refusal> {
     let row = account.clone().into_active_model().reset_all();
     match account::Entity::insert(row).exec_without_returning(tx).await {
@@ -119,13 +119,13 @@ async fn upgrade_in_tx(
     (checked, hash): (Checked, String),
     now: DateTime<Utc>,
 ) -> Result<account::Model, Refusal> {
-    // Race: a guest who signs up twice at once is a user when the second gets here.
+    // Race: if a guest signs up twice at the same time, the second call finds a user.
     let account = locked_in_tx(tx, guest).await?;
     match account.kind {
         AccountKind::Guest => {}
         AccountKind::User => return Err(Refusal::AlreadySignedUp.into()),
     }
-    // What the guest said before stays unless it is said anew.
+    // The guest's profile stays unless the input replaces it.
     let row = account::ActiveModel {
         id: Unchanged(guest),
         kind: Set(AccountKind::User),
@@ -146,6 +146,6 @@ async fn upgrade_in_tx(
     }
 }
 
-/// The constraints that give an e-mail address, and those that look like it, to one account; each with its column.
+/// The unique constraints on an e-mail address and its skeleton, each with its column.
 const EMAIL_KEYS: [(&str, &str); 2] =
     [("account_email_key", "account.email"), ("account_skeleton_key", "account.email_skeleton")];

@@ -1,7 +1,8 @@
-//! How many wrong passwords are allowed: independently per e-mail address and per network, and apart from both per device
-//! that signed in before. So a stranger who fills the first two does not lock the owner out.
+//! Limits on wrong passwords, per e-mail address and per network. A device that signed in before has its own limit, so
+//! an attacker who exhausts the other two does not lock the owner out.
 //!
-//! E-mail addresses without an account are counted alike, so that a refusal tells nothing.
+//! E-mail addresses without an account count in the same way, so that a refusal does not reveal whether an account
+//! exists.
 
 use uuid::Uuid;
 
@@ -13,10 +14,10 @@ use crate::{
     limits::{self, Exceeded, Rule, Subject},
 };
 
-/// A password being tried. It counts as a failure until it is settled otherwise.
+/// An attempt with a password. It counts as a failure unless [`Attempt::settle`] says otherwise.
 pub(super) struct Attempt(limits::Attempt);
 
-/// Begins to try a password for `email`, from a `device` that proved to have signed in before.
+/// Starts an attempt for `email`. `device` is a device that signed in before, if any.
 pub(super) async fn begin(
     app: &App,
     viewer: &Viewer,
@@ -33,13 +34,13 @@ pub(super) async fn begin(
     try_begin(app, windows).await
 }
 
-/// Begins to try the password of an account whose session the viewer has.
+/// Starts an attempt with the password of the viewer's own account.
 pub(super) async fn begin_own(app: &App, viewer: &Viewer) -> Result<Attempt, Refusal> {
     let account = viewer.account()?;
     try_begin(app, vec![(Rule::OwnPasswords, Subject::Id(account.0))]).await
 }
 
-/// The one spelling of an e-mail address. A text that is none has one too, because it is counted as well.
+/// Returns the normal form of an e-mail address. Invalid addresses have one too, because they count as well.
 pub(super) fn spelling(email: &str) -> String {
     spellings(email).into_iter().next().unwrap_or_else(|| email.trim().to_lowercase())
 }
@@ -49,9 +50,9 @@ async fn try_begin(app: &App, windows: Vec<(Rule, Subject)>) -> Result<Attempt, 
 }
 
 impl Attempt {
-    /// Applies the verdict: nothing found is a failure that counts, everything else does not.
+    /// Applies the outcome. Only `None` counts as a failure.
     ///
-    /// Only this attempt is taken back: the owner's success gives an attacker no further guesses.
+    /// A success removes only its own attempt, so it does not give an attacker further guesses.
     pub(super) async fn settle<T>(self, verdict: Faulty<Option<T>>) -> Result<T, Refusal> {
         let forgiven = match verdict {
             Ok(None) => return Err(Refusal::WrongCredentials.into()),

@@ -1,7 +1,7 @@
 //! Device tokens: the proof that a device signed in to an account before.
 //!
-//! A device with a token has wrong passwords counted apart from strangers', so that strangers cannot lock it out. The
-//! token opens nothing: its owner still needs the password.
+//! Wrong passwords from a device with a token have a separate limit, so that attackers cannot lock the owner out. The
+//! token gives no access: the owner still needs the password.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,14 +11,14 @@ use uuid::Uuid;
 use crate::keys::{KeySet, SigningKeys};
 
 const PREFIX: &str = "td_";
-/// What is signed begins with this, so that no other signature of the key is one of a device token.
+/// The prefix of the signed data. It keeps other signatures of the key from being valid for device tokens.
 const DOMAIN: &[u8] = b"tessera-device-v1\0";
-/// The bytes of a token before its signature: device, time of issue.
+/// Bytes of a token before its signature: the device and the time of issue.
 const BODY: usize = 24;
 const SIGNATURE: usize = 64;
 /// How long a token is valid.
 const VALID: TimeDelta = TimeDelta::days(365);
-/// How far the clocks of two instances may differ.
+/// The largest difference between the clocks of two instances.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 /// Issues and verifies device tokens.
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_good_for_its_account_and_for_a_year() {
+    fn token_is_valid_for_its_account_and_for_a_year() {
         let keys = SigningKeys::generate().unwrap();
         let tokens = DeviceTokens::new(&keys);
         let (device, now) = (Uuid::from_u128(7), DateTime::from_timestamp(1_800_000_000, 0).unwrap());

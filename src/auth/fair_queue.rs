@@ -1,4 +1,4 @@
-//! A queue for a few slots in which keys take turns: a key with many waiting callers delays the others by one turn each.
+//! A fair queue for a few slots. Keys take turns, so a key with many waiting callers delays each other key by one turn.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,24 +9,24 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// No more callers may wait, or this one was displaced by a key with fewer waiting callers.
+/// The queue is full, or a key with fewer waiting callers displaced this caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Crowded;
 
-/// Slots, and the callers that wait for one. A permit gives its slot to the next key in turn when it is dropped.
+/// Slots, and the callers that wait for one. Dropping a permit gives its slot to the next key.
 pub(super) struct FairQueue<K: Key>(Arc<Mutex<State<K>>>);
 
-/// What callers are told apart by.
+/// A key of callers.
 pub(super) trait Key: Copy + Eq + Hash + Send + 'static {}
 
 impl<K: Copy + Eq + Hash + Send + 'static> Key for K {}
 
 struct State<K: Key> {
-    /// Free slots. None are free while callers wait.
+    /// Free slots. Zero while callers wait.
     free: usize,
-    /// How many more callers may wait.
+    /// The number of further callers that may wait.
     room: usize,
-    /// How many callers of one key may wait.
+    /// The number of callers per key that may wait.
     each: usize,
     lines: HashMap<K, VecDeque<oneshot::Sender<Permit<K>>>>,
     /// The keys with waiting callers, in the order of their turns.
@@ -37,7 +37,7 @@ struct State<K: Key> {
 pub(super) struct Permit<K: Key>(Arc<Mutex<State<K>>>);
 
 impl<K: Key> FairQueue<K> {
-    /// Returns a queue for `slots` with room for `waiting` callers, at most `each` of them with one key.
+    /// Returns a queue for `slots` and at most `waiting` waiting callers, of which at most `each` have the same key.
     pub(super) fn new(slots: usize, waiting: usize, each: usize) -> Self {
         let (lines, turns) = (HashMap::new(), VecDeque::new());
         Self(Arc::new(Mutex::new(State { free: slots, room: waiting, each, lines, turns })))
@@ -56,7 +56,7 @@ impl<K: Key> FairQueue<K> {
         turn.await.map_err(|_| Crowded)
     }
 
-    /// Returns how many more callers are let in before one is refused: those that get a slot, and those that wait.
+    /// Returns the number of further callers that get a slot or may wait.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         let state = locked(&self.0);
@@ -65,7 +65,8 @@ impl<K: Key> FairQueue<K> {
 }
 
 impl<K: Key> State<K> {
-    /// Queues a caller. If there is no room, the longest line loses its last caller to a line that is shorter by two.
+    /// Queues a caller. If the queue is full, the caller displaces the last caller of the longest line, if its own line
+    /// is shorter by at least two.
     fn join(&mut self, key: K) -> Result<oneshot::Receiver<Permit<K>>, Crowded> {
         self.forget_gone(key);
         let own = self.lines.get(&key).map_or(0, VecDeque::len);
@@ -90,14 +91,14 @@ impl<K: Key> State<K> {
         Ok(receiver)
     }
 
-    /// Removes the last caller of a line with at least two; it learns that the queue is crowded.
+    /// Removes the last caller of a line with at least two, which then gets [`Crowded`].
     fn displace(&mut self, key: K) {
         if self.lines.get_mut(&key).and_then(VecDeque::pop_back).is_some() {
             self.room += 1;
         }
     }
 
-    /// Removes a key's callers that do not wait any more.
+    /// Removes a key's callers that no longer wait.
     fn forget_gone(&mut self, key: K) {
         let Some(line) = self.lines.get_mut(&key) else { return };
         let before = line.len();
@@ -109,7 +110,7 @@ impl<K: Key> State<K> {
         }
     }
 
-    /// Returns the caller whose turn it is.
+    /// Returns the next caller.
     fn next(&mut self) -> Option<oneshot::Sender<Permit<K>>> {
         loop {
             let key = self.turns.pop_front()?;
@@ -141,7 +142,7 @@ impl<K: Key> Drop for Permit<K> {
             next
         };
         if let Some(next) = next {
-            // Race: a caller that goes away now drops the permit, which gives the slot to the next one.
+            // Race: a caller that no longer waits drops the permit, which gives the slot to the next one.
             drop(next.send(Self(self.0.clone())));
         }
     }
@@ -171,7 +172,7 @@ mod tests {
 
     type Waiting<'a> = BoxFuture<'a, Result<Permit<u8>, Crowded>>;
 
-    /// Joins the queue at once, and returns what is to be waited for.
+    /// Joins the queue and returns the future to wait for.
     fn join(queue: &FairQueue<u8>, key: u8) -> Waiting<'_> {
         let mut waiting = queue.acquire(key).boxed();
         match (&mut waiting).now_or_never() {
@@ -180,7 +181,7 @@ mod tests {
         }
     }
 
-    /// Lets one slot go round and returns the keys in the order in which they got it.
+    /// Passes one slot on until the queue is empty. Returns the keys in that order.
     fn order(first: Permit<u8>, mut waiting: Vec<(u8, Waiting<'_>)>) -> Vec<u8> {
         let mut order = Vec::new();
         let mut held = Some(first);
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_take_turns_however_many_callers_one_has() {
+    fn keys_take_turns() {
         let queue = FairQueue::new(1, 64, 16);
         let first = join(&queue, 1).now_or_never().unwrap().unwrap();
         let keys = [[1; 10].as_slice(), &[2, 3, 2]].concat();
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_from_one_key_neither_fills_the_queue_nor_keeps_others_out() {
+    fn flood_of_one_key_does_not_fill_the_queue() {
         let queue = FairQueue::new(1, 64, 16);
         let first = join(&queue, 1).now_or_never().unwrap().unwrap();
         let mut waiting = Vec::new();
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_full_queue_a_shorter_line_displaces_the_longest() {
+    fn shorter_line_displaces_the_longest_in_a_full_queue() {
         let queue = FairQueue::new(1, 4, 4);
         let first = join(&queue, 1).now_or_never().unwrap().unwrap();
         let mut flood: Vec<_> = (0..4).map(|_| join(&queue, 1)).collect();
@@ -248,10 +249,10 @@ mod tests {
             (0..4).map(|_| join(&queue, flood).now_or_never().unwrap().unwrap()).collect();
         let (mut flooding, mut honest, mut served) = (Vec::new(), Vec::new(), 0);
         for round in 0..50_u8 {
-            // All hundred connections try again at once, and one honest caller comes.
+            // All hundred connections try again, and one honest caller arrives.
             flooding.extend((0..100).map(|_| join(&queue, flood)));
             honest.push((round, join(&queue, 1 + round)));
-            // A hash ends on each of the four threads.
+            // A hash is finished on each of the four threads.
             held.clear();
             flooding.retain_mut(|waiting| match waiting.now_or_never() {
                 None => true,

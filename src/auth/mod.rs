@@ -1,14 +1,14 @@
-//! Who asks: from a bearer token to a [`Viewer`], and what a viewer may do.
+//! Authentication: from a bearer token to a [`Viewer`].
 //!
-//! An access token is believed for what it says, but its session is looked up too (and remembered for a moment), so
-//! that signing out, a stolen refresh token or a lost role takes effect everywhere within seconds.
+//! Besides the token's signature, its session is looked up and cached for seconds. So a sign-out, a stolen refresh
+//! token or a lost role takes effect on all instances within seconds.
 
 pub mod device;
 mod fair_queue;
 mod network;
 pub mod password;
 mod request;
-mod standing;
+mod session_status;
 pub mod token;
 
 use std::sync::Arc;
@@ -20,21 +20,21 @@ use sea_orm::EntityTrait;
 pub(crate) use self::request::RequestTag;
 pub use self::{
     network::Network,
-    standing::{Doubt, Standing, Verdict, standing},
+    session_status::{Doubt, SessionStatus, Verdict, session_status},
 };
 use crate::{
     app::App,
     error::{Fault, Faulty},
 };
 
-/// The caller: an account or nobody in particular, and the network that the call comes from.
+/// The caller: its account, if any, and its network.
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer {
-    /// A guest or a user, with the token's end; `None` if anonymous.
+    /// The account with the token's expiry. `None` for an anonymous viewer.
     account: Option<(Identity, DateTime<Utc>)>,
-    /// `None` if the call did not come over the network.
+    /// The network. `None` for a call within the process.
     network: Option<Network>,
-    /// `None` if the call is no request.
+    /// The request. `None` for a call outside a request.
     request: Option<RequestTag>,
 }
 
@@ -47,13 +47,13 @@ pub struct Identity {
     pub session: SessionId,
     /// Guest or user.
     pub kind: AccountKind,
-    /// One of the platform's operators.
+    /// Whether it is an operator of the platform.
     pub is_operator: bool,
     /// Whether the account's e-mail address is verified.
     pub email_verified: bool,
 }
 
-/// A session that was looked up a moment ago.
+/// A session in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     identity: Identity,
@@ -61,57 +61,57 @@ pub struct Known {
     ends: DateTime<Utc>,
 }
 
-/// The token is not good; why is nobody's business.
+/// Why a token was not accepted. The client does not get the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
     /// The token is forged, expired, or its session has ended.
     Token,
-    /// Sessions cannot be looked up right now.
+    /// The session cannot be looked up now.
     Unavailable,
 }
 
 impl Viewer {
-    /// Nobody in particular, from nowhere.
+    /// A viewer without account and network.
     pub const ANONYMOUS: Self = Self { account: None, network: None, request: None };
 
-    /// An account whose token ends at `until`.
+    /// Returns the viewer of an account whose token expires at `until`.
     pub fn signed_in(identity: Identity, until: DateTime<Utc>) -> Self {
         Self { account: Some((identity, until)), ..Self::ANONYMOUS }
     }
 
-    /// The same caller, calling from `network`.
+    /// Returns the viewer with this network.
     #[must_use]
     pub fn from_network(self, network: Option<Network>) -> Self {
         Self { network, ..self }
     }
 
-    /// The same caller, in the request with this id.
+    /// Returns the viewer with this request id.
     #[must_use]
     pub fn of_request(self, id: &str) -> Self {
         Self { request: RequestTag::of(id), ..self }
     }
 
-    /// The id of the request that the viewer calls in; `None` if the call is no request.
+    /// Returns the id of the request, if any.
     pub fn request(&self) -> Option<&str> {
         self.request.as_ref().map(RequestTag::as_str)
     }
 
-    /// The account, guest or user.
+    /// Returns the account of a guest or user.
     pub fn account(&self) -> Faulty<AccountId> {
         self.identity().map(|identity| identity.account)
     }
 
-    /// The account and its session.
+    /// Returns the account and its session.
     pub fn identity(&self) -> Faulty<Identity> {
         self.account.map(|(identity, _)| identity).ok_or(Fault::Unauthenticated)
     }
 
-    /// The network that the call comes from; `None` if it did not come over the network.
+    /// Returns the caller's network, or `None` for a call within the process.
     pub fn network(&self) -> Option<Network> {
         self.network
     }
 
-    /// The account of a signed-up user; guests are asked to sign up.
+    /// Returns the account of a user. Refuses guests.
     pub fn user(&self) -> Faulty<AccountId> {
         let identity = self.identity()?;
         match identity.kind {
@@ -120,7 +120,7 @@ impl Viewer {
         }
     }
 
-    /// The account of one of the platform's operators.
+    /// Returns the account of an operator. Refuses other accounts.
     pub fn operator(&self) -> Faulty<AccountId> {
         let identity = self.identity()?;
         if identity.is_operator {
@@ -130,13 +130,13 @@ impl Viewer {
         }
     }
 
-    /// When the viewer's token ends; none when anonymous.
+    /// Returns when the viewer's token expires, or `None` for an anonymous viewer.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.account.map(|(_, until)| until)
     }
 }
 
-/// Finds out who asks. No token is an anonymous viewer, a bad token is refused.
+/// Returns the viewer for a token. Without a token the viewer is anonymous. A bad token is refused.
 pub async fn authenticate(app: &App, token: Option<&str>) -> Result<Viewer, Rejected> {
     let Some(token) = token else { return Ok(Viewer::ANONYMOUS) };
     let claims = app.tokens.verify(token, app.clock.now()).map_err(|_| Rejected::Token)?;
@@ -158,7 +158,7 @@ pub fn is_in_time(app: &App, viewer: &Viewer) -> bool {
 async fn current(app: &App, id: SessionId) -> Result<Option<Identity>, Arc<Fault>> {
     let read = || app.sessions.try_get_with(id, identity_of(app, id));
     let mut known = read().await?;
-    // A session that was remembered may end while it is. If it was refreshed meanwhile, its end has moved.
+    // A cached session may have expired, unless it was refreshed meanwhile. Look it up again.
     if known.is_some_and(|known| known.ends <= app.clock.now()) {
         app.sessions.invalidate(&id).await;
         known = read().await?;

@@ -1,8 +1,8 @@
-//! The network that a client calls from, as limits count it.
+//! A client's network, as limits count it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IPv4 address, or the /64 network of an IPv6 address: what one subscriber of a provider usually has.
+/// An IPv4 address, or the /64 network of an IPv6 address. One subscriber of a provider usually has one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network(IpAddr);
 

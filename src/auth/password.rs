@@ -1,11 +1,11 @@
-//! Passwords: what may be one, and argon2id hashing that a flood of log-ins cannot turn against the server.
+//! Passwords: the rules for new ones, and argon2id hashing with protection against floods.
 //!
-//! A hash takes 19 MiB and tens of milliseconds by design. So hashing runs on blocking threads, at most two per
-//! core at once; a bounded number waits, and a caller beyond that is refused at once. Networks take turns, so that a
-//! flood from one of them delays the others by one hash each. Rate limits come before.
+//! A hash takes 19 MiB and tens of milliseconds by design. So hashing runs on blocking threads, at most two per core. A
+//! limited number of callers waits, and further ones are refused immediately. Networks take turns, so a flood from one
+//! network delays each of the others by one hash. Rate limits apply before.
 //!
-//! Invariant: refusing costs what accepting costs. An unknown user, and a text that can be no password, are
-//! checked against a hash nobody knows the password of. Salts are given, never taken.
+//! Invariant: a refusal takes the same time as an acceptance. An unknown user, and a text that cannot be a password, are
+//! checked against a hash that no password matches. Salts are arguments.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -19,44 +19,44 @@ use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHasher, PasswordVerifier};
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// The form of a hash with those parameters; its tag is random, so that no password fits.
+/// A hash with these parameters and a random tag, which no password matches.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$OFK/zITBIuV0iZeLzDPKCg$Gjl68z2aU8iBbW6pcj8/H+ghJOqA+/o4cU3g9tcwfbY";
 
 const FEWEST_CHARS: usize = 8;
 const MOST_CHARS: usize = 128;
-/// Says no to a huge text before its characters are counted.
+/// Bytes of a password. Longer texts are refused before their characters are counted.
 const MOST_BYTES: usize = 1_024;
 
-/// Why a text may not become a password.
+/// Why a text is not allowed as a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRefusal {
-    /// Fewer than 8 characters.
+    /// It has fewer than 8 characters.
     #[error("use at least 8 characters")]
     TooShort,
-    /// More than 128 characters.
+    /// It has more than 128 characters.
     #[error("use at most 128 characters")]
     TooLong,
-    /// A control character, such as a line break.
+    /// It has a control character, such as a line break.
     #[error("leave out control characters")]
     ControlCharacter,
-    /// The account's own e-mail address.
+    /// It is the account's e-mail address.
     #[error("do not use the e-mail address")]
     IsEmail,
 }
 
-/// Why there is no verdict.
+/// Why a password could not be checked or hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordFault {
-    /// Too many are waiting already; try again shortly.
+    /// Too many callers wait already. A retry may succeed.
     #[error("too many passwords are being checked")]
     Busy,
-    /// The stored hash is damaged, or the server is shutting down.
+    /// The stored hash is damaged, or the server shuts down.
     #[error("the password could not be checked")]
     Broken(#[source] Option<password_hash::Error>),
 }
 
-/// A password that the rules allow for this account.
+/// A password that follows the rules for its account.
 #[derive(Clone)]
 pub struct NewPassword(String);
 
@@ -67,7 +67,7 @@ impl fmt::Debug for NewPassword {
 }
 
 impl NewPassword {
-    /// Checks the rules: 8 to 128 characters of any kind but control characters, and not the e-mail address.
+    /// Checks the rules: 8–128 characters, no control characters, and not the e-mail address.
     pub fn try_new(text: String, email: &str) -> Result<Self, PasswordRefusal> {
         if text.len() > MOST_BYTES || text.chars().count() > MOST_CHARS {
             return Err(PasswordRefusal::TooLong);
@@ -85,16 +85,17 @@ impl NewPassword {
     }
 }
 
-/// The one place where passwords are hashed.
+/// Hashes and verifies passwords.
 #[derive(Clone, Debug)]
 pub struct Passwords {
     queue: Arc<FairQueue<Option<Network>>>,
-    /// For whom this handle hashes.
+    /// The network that this handle hashes for.
     network: Option<Network>,
 }
 
 impl Passwords {
-    /// Hashes on `cores` × 2 threads and lets at most `waiting` requests wait, at most `each` of them from one network.
+    /// Returns a handle that hashes on `cores` × 2 threads. At most `waiting` callers wait, of which at most `each` are
+    /// from one network.
     pub fn new(cores: NonZeroUsize, waiting: usize, each: usize) -> Self {
         let queue = FairQueue::new(cores.get().saturating_mul(2), waiting, each);
         Self { queue: Arc::new(queue), network: None }
@@ -106,7 +107,7 @@ impl Passwords {
         Self { queue: self.queue.clone(), network }
     }
 
-    /// The PHC string to store. `salt` must be random.
+    /// Hashes a password. Returns the PHC string to store. `salt` must be random.
     pub async fn hash(&self, password: NewPassword, salt: [u8; 16]) -> Result<String, PasswordFault> {
         self.run(move || {
             let hash: phc::PasswordHash = hasher()?.hash_password_with_salt(password.0.as_bytes(), &salt)?;
@@ -115,10 +116,10 @@ impl Passwords {
         .await
     }
 
-    /// Whether `password` is the one whose hash is `stored`; give `None` for an unknown user.
+    /// Returns whether `stored` is the hash of the password. `stored` is `None` for an unknown user.
     pub async fn verify(&self, password: String, stored: Option<String>) -> Result<bool, PasswordFault> {
         self.run(move || {
-            // What the rules would never have let in is not hashed at its full length, but pays all the same.
+            // A text that cannot be a password is not hashed at full length, but takes the same time.
             let possible = password.len() <= MOST_BYTES;
             let text = if possible { password.as_bytes() } else { &[] };
             let known = stored.as_deref().filter(|_| possible);
@@ -136,7 +137,7 @@ impl Passwords {
         work: impl FnOnce() -> password_hash::Result<T> + Send + 'static,
     ) -> Result<T, PasswordFault> {
         let slot = self.queue.acquire(self.network).await.map_err(|_| PasswordFault::Busy)?;
-        // Race: a caller that goes away leaves its hash running, so the thread and not the caller holds the slot.
+        // The slot belongs to the thread: the hash continues if the caller no longer waits.
         let task = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(slot);
@@ -148,7 +149,7 @@ impl Passwords {
     }
 }
 
-/// Whether a stored hash was made with other parameters than today's, and is to be renewed at the next log-in.
+/// Returns whether a stored hash has other parameters than new ones. Such a hash is replaced at the next sign-in.
 pub fn is_outdated(stored: &str) -> bool {
     let params = phc::PasswordHash::new(stored).ok().filter(|hash| hash.algorithm == ARGON2ID_IDENT);
     let params = params.and_then(|hash| Params::try_from(&hash).ok());
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_count_characters_and_not_bytes() {
+    fn rules_count_characters_and_not_bytes() {
         let check = |text: &str| NewPassword::try_new(text.to_owned(), EMAIL).err();
         for good in
             ["12345678", "пароль12", "密密密密密密密密", "        ", &"x".repeat(128), &"🔑".repeat(128)]

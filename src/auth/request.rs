@@ -1,6 +1,6 @@
-//! The name of the request that a viewer calls in, so that what it changes can be traced back.
+//! The id of a viewer's request, for the audit of changes.
 
-/// A request id of at most 64 characters, which is what `http` lets through.
+/// A request id of at most 64 characters, the limit of `http`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestTag {
     length: u8,
@@ -10,7 +10,7 @@ pub(crate) struct RequestTag {
 impl RequestTag {
     const MAX: usize = 64;
 
-    /// Keeps an id; `None` if it is too long or not ASCII.
+    /// Copies an id. Returns `None` if it is too long or not ASCII.
     pub(crate) fn of(id: &str) -> Option<Self> {
         let length = u8::try_from(id.len()).ok().filter(|_| id.len() <= Self::MAX && id.is_ascii())?;
         let mut bytes = [0; Self::MAX];
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_kept_if_it_is_short_and_ascii() {
+    fn short_ascii_id_is_kept() {
         let longest = "x".repeat(64);
         for id in ["", "a", "trace-1.a:b_c", longest.as_str()] {
             assert_eq!(RequestTag::of(id).expect("kept").as_str(), id);

@@ -1,4 +1,4 @@
-//! Settings of GraphQL documents: which are accepted, and what one operation may cost.
+//! Settings of GraphQL documents: the accepted ones, and the limits of operations.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use super::{ConfigError, Manifest};
 /// Settings of documents and operations.
 #[derive(Args, Clone, Debug)]
 pub struct DocumentSettings {
-    /// The most that one operation may cost: about microseconds of one core, if all lists are long.
+    /// The cost limit of one operation: about microseconds of one core, if all lists are long.
     #[arg(long, global = true, env = "TESSERA_MAX_COST", default_value_t = 100_000)]
     pub max_cost: u64,
-    /// The sum of the costs of all running operations; by default 1,000,000 for each core: a second of work.
+    /// The limit of the summed costs of all running operations. Default: 1,000,000 per core, which is a second of work.
     #[arg(long, global = true, env = "TESSERA_MAX_RUNNING_COST")]
     pub max_running_cost: Option<u64>,
-    /// The memory that all running operations are expected to take together, in MiB.
+    /// The limit of the estimated memory of all running operations, in MiB.
     #[arg(long, global = true, env = "TESSERA_MAX_RUNNING_MIB", default_value_t = 256)]
     pub max_running_mib: u64,
-    /// Bytes of one response; one value alone, such as a seat plan, may be larger.
+    /// Bytes of one response. A single value, such as a seat plan, may be larger.
     #[arg(long, global = true, env = "TESSERA_MAX_RESPONSE_BYTES", default_value_t = 2 * 1024 * 1024)]
     pub max_response_bytes: u64,
-    /// Seconds that a query may take; then it is stopped.
+    /// Seconds after which a query is stopped.
     #[arg(long, global = true, env = "TESSERA_QUERY_SECONDS", default_value_t = 10)]
     pub query_seconds: u64,
-    /// Seconds that a mutation may take; then it is given up and nothing was done. One that has begun to commit goes on,
-    /// and repeating it with its key tells the outcome.
+    /// Seconds after which a mutation is stopped without an effect. A mutation that has begun to commit continues.
+    /// Repeating it with its key returns the outcome.
     #[arg(long, global = true, env = "TESSERA_MUTATION_SECONDS", default_value_t = 10)]
     pub mutation_seconds: u64,
     /// MiB of parsed documents kept in memory.
@@ -53,7 +53,7 @@ pub struct DocumentSettings {
 }
 
 impl DocumentSettings {
-    /// Refuses limits under which ordinary operations could not run.
+    /// Refuses limits that are too low for ordinary operations.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         if self.trusted_documents_only && self.trusted_documents.is_none() {
             return Err(ConfigError::TrustedDocuments);
@@ -92,12 +92,12 @@ impl DocumentSettings {
         }
     }
 
-    /// How long a mutation may take.
+    /// Returns the time limit of a mutation.
     pub fn mutation_time(&self) -> Duration {
         Duration::from_secs(self.mutation_seconds)
     }
 
-    /// The sum of the costs of all running operations.
+    /// Returns the limit of the summed costs of all running operations.
     pub fn running_cost(&self, cores: u64) -> u64 {
         const OF_A_CORE: u64 = 1_000_000;
         let default = cores.saturating_mul(OF_A_CORE).max(self.max_cost.saturating_mul(2));

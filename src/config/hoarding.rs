@@ -1,31 +1,31 @@
-//! Settings against hoarding: how many places may be reserved and not paid.
+//! Settings against hoarding: limits of unpaid places.
 
 use clap::Args;
 
 use super::ConfigError;
 
-/// Limits of unpaid places. Calls that come over no network are not limited.
+/// Limits of unpaid places. Calls within the process are not limited.
 #[derive(Args, Clone, Debug)]
 pub struct HoardingSettings {
-    /// Unpaid places of one event that one network (an IPv4 address or an IPv6 /64) may always have, 1 to 1000000.
+    /// Unpaid places of an event that a network (an IPv4 address or an IPv6 /64) may always have, 1 to 1000000.
     #[arg(long, global = true, env = "TESSERA_UNPAID_PLACES_PER_NETWORK", default_value_t = 40)]
     pub unpaid_places_per_network: u32,
-    /// Percentage of an event's places that one network may have unpaid, if that is more, 0 to 100.
+    /// Percentage of an event's places that a network may have unpaid, if that is more, 0 to 100.
     #[arg(long, global = true, env = "TESSERA_UNPAID_PERCENT_PER_NETWORK", default_value_t = 2)]
     pub unpaid_percent_per_network: u32,
-    /// Percentage of an event's places reserved and unpaid, from which on each network may have as many of them as two buyers,
-    /// 1 to 100; 100 is no limit.
+    /// Percentage of unpaid places of an event from which each network may have only as many as two buyers, 1 to 100.
+    /// 100 is no limit.
     #[arg(long, global = true, env = "TESSERA_UNPAID_PERCENT", default_value_t = 85)]
     pub unpaid_percent: u32,
-    /// Places that a network reserved and did not buy, while it bought none, after which its reservations get half the
-    /// time; twice as many, a quarter; and so on. 0: never.
+    /// Places that a network reserved without buying any, after which its reservations last half as long; after twice
+    /// as many, a quarter; and so on. 0 is never.
     #[arg(long, global = true, env = "TESSERA_WASTED_PLACES", default_value_t = 16)]
     pub wasted_places: u32,
-    /// Seconds that such a reservation lasts at least, 60 to 1200.
+    /// Least seconds of such a reservation, 60 to 1200.
     #[arg(long, global = true, env = "TESSERA_SHORTEST_RESERVATION_SECONDS", default_value_t = 120)]
     pub shortest_reservation_seconds: u32,
-    /// Seconds that a payment may keep places beyond the event's `holdSecondsMax`, 0 to 900. Then it is cancelled at the
-    /// provider, and the places are free.
+    /// Seconds that a payment may keep places beyond the event's `holdSecondsMax`, 0 to 900. Then the payment is
+    /// cancelled at the provider, and the places are free.
     #[arg(long, global = true, env = "TESSERA_PAYMENT_GRACE_SECONDS", default_value_t = 120)]
     pub payment_grace_seconds: u32,
 }

@@ -6,29 +6,29 @@ use clap::{Args, ValueEnum};
 
 use super::ConfigError;
 
-/// What a start does about the database's schema.
+/// What a start does with the database's schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Migrate {
-    /// Bring it up to date.
+    /// Migrates it.
     Auto,
-    /// Refuse to start if steps are missing.
+    /// Refuses to start if migrations are missing.
     Check,
-    /// Trust it.
+    /// Does not check it.
     Off,
 }
 
-/// How the server starts and stops.
+/// Settings of start and stop.
 #[derive(Args, Clone, Debug)]
 pub struct LifecycleSettings {
-    /// What a start does about the database's schema: `auto` brings it up to date, `check` refuses to start if steps are
-    /// missing, `off` does not look. Only `auto` needs a database role that may change tables.
+    /// What a start does with the database's schema: `auto` migrates it, `check` refuses to start if migrations are
+    /// missing, `off` does not check it. Only `auto` needs a database role that may change tables.
     #[arg(long, global = true, env = "TESSERA_MIGRATE", value_enum, default_value_t = Migrate::Auto)]
     pub migrate: Migrate,
-    /// Seconds that a start waits for a PostgreSQL that is starting, full or out of reach, 0 to 86400. 0: it fails at once.
+    /// Seconds that a start waits for a PostgreSQL that is starting, full or unreachable, 0 to 86400. 0 does not wait.
     #[arg(long, global = true, env = "TESSERA_DATABASE_WAIT_SECONDS", default_value_t = 60)]
     pub database_wait_seconds: u32,
-    /// Seconds between SIGTERM and the end of new connections, 0 to 600, in which `/health/ready` answers 503 and all else
-    /// is served as before; by default 5 in production and 0 in development.
+    /// Seconds between SIGTERM and the end of new connections, 0 to 600. In this time `/health/ready` answers 503, and
+    /// all other requests are served. Default: 5 in production, 0 in development.
     #[arg(long, global = true, env = "TESSERA_DRAIN_SECONDS")]
     pub drain_seconds: Option<u32>,
 }

@@ -1,7 +1,7 @@
-//! Settings that bound what one client may do: per network, per account, per shop.
+//! Limits per network, account and shop.
 //!
 //! A [`Rate`] is a bucket that refills: `600:1800` allows 600 at once and refills 1,800 per minute. A [`Window`] counts
-//! what happened lately: `10:15` allows 10 within 15 minutes.
+//! recent events: `10:15` allows 10 within 15 minutes.
 
 use std::str::FromStr;
 
@@ -10,34 +10,34 @@ use clap::Args;
 /// A bucket that refills at a constant rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// What may be taken at once, 1–10,000,000.
+    /// The size of the bucket, 1–10,000,000.
     pub burst: u32,
-    /// What is refilled per minute, 1–10,000,000.
+    /// The refill per minute, 1–10,000,000.
     pub per_minute: u32,
 }
 
 /// A count within a sliding window of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// How many are allowed within the window, 1–1,000.
+    /// The events allowed within the window, 1–1,000.
     pub most: u32,
     /// The window in minutes, 1–1,440.
     pub minutes: u32,
 }
 
-/// A limit that cannot be read.
+/// An invalid limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Not two numbers, or one of them is out of range.
+    /// The text is not two numbers, or one is out of range.
     #[error("a rate is BURST:PER_MINUTE, both between 1 and 10000000, such as 600:1800")]
     Rate,
-    /// Not two numbers, or one of them is out of range.
+    /// The text is not two numbers, or one is out of range.
     #[error("a window is COUNT:MINUTES, with 1 to 1000 within 1 to 1440 minutes, such as 10:15")]
     Window,
-    /// A guest that is deleted may still have a valid access token.
+    /// With a lower value a deleted guest might still have a valid access token.
     #[error("TESSERA_GUEST_HOURS must be between 2 and 8760")]
     GuestHours,
-    /// Nobody could sign in.
+    /// With zero, sign-ins would fail.
     #[error("TESSERA_PASSWORDS_WAITING must be between 1 and 64")]
     PasswordsWaiting,
 }
@@ -75,13 +75,13 @@ pub struct LimitSettings {
     /// Vendors' mutations per account, `BURST:PER_MINUTE`.
     #[arg(long, global = true, env = "TESSERA_ACCOUNT_VENDOR", default_value = "1200:3600")]
     pub account_vendor: Rate,
-    /// Calls of all members of one shop about that shop, `BURST:PER_MINUTE`.
+    /// Calls for a shop by all its members, `BURST:PER_MINUTE`.
     #[arg(long, global = true, env = "TESSERA_SHOP_CALLS", default_value = "3000:9000")]
     pub shop_calls: Rate,
     /// New guests per network, `BURST:PER_MINUTE`.
     #[arg(long, global = true, env = "TESSERA_NETWORK_GUESTS", default_value = "60:60")]
     pub network_guests: Rate,
-    /// Wrong passwords per e-mail address and, apart from that, per device that signed in before, `COUNT:MINUTES`.
+    /// Wrong passwords per e-mail address and, separately, per device that signed in before, `COUNT:MINUTES`.
     #[arg(long, global = true, env = "TESSERA_PASSWORD_FAILURES", default_value = "10:15")]
     pub password_failures: Window,
     /// Wrong passwords per network, `COUNT:MINUTES`.
@@ -93,16 +93,16 @@ pub struct LimitSettings {
     /// Wrong coupon codes, access codes and gift-card codes per network, `COUNT:MINUTES`.
     #[arg(long, global = true, env = "TESSERA_NETWORK_CODE_FAILURES", default_value = "100:60")]
     pub network_code_failures: Window,
-    /// Codes unknown to the shop that a scanner shows at a gate or a counter, per account, `COUNT:MINUTES`.
+    /// Unknown codes from a scanner at a gate or a counter per account, `COUNT:MINUTES`.
     #[arg(long, global = true, env = "TESSERA_SCAN_FAILURES", default_value = "30:1")]
     pub scan_failures: Window,
-    /// The same per network, `COUNT:MINUTES`.
+    /// Unknown codes from scanners at gates and counters per network, `COUNT:MINUTES`.
     #[arg(long, global = true, env = "TESSERA_NETWORK_SCAN_FAILURES", default_value = "60:1")]
     pub network_scan_failures: Window,
     /// Wrong access tokens of orders and wrong tokens of shared claims per network, `COUNT:MINUTES`.
     #[arg(long, global = true, env = "TESSERA_NETWORK_TOKEN_FAILURES", default_value = "60:10")]
     pub network_token_failures: Window,
-    /// Declined payments per order and, apart from that, per account, `COUNT:MINUTES`.
+    /// Declined payments per order and, separately, per account, `COUNT:MINUTES`.
     #[arg(long, global = true, env = "TESSERA_DECLINES", default_value = "5:60")]
     pub declines: Window,
     /// Declined payments per network, `COUNT:MINUTES`. A successful payment from the network allows one more.
@@ -150,7 +150,7 @@ impl FromStr for Window {
     }
 }
 
-/// Two numbers from 1 to their maximum, with a colon between them.
+/// Parses two numbers from 1 to their maximum, with a colon between them.
 fn pair(text: &str, first_max: u32, second_max: u32) -> Option<(u32, u32)> {
     let (first, second) = text.split_once(':')?;
     let within = |text: &str, most: u32| text.parse().ok().filter(|number| (1..=most).contains(number));

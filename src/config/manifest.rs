@@ -1,30 +1,31 @@
-//! The manifest of trusted documents: which GraphQL documents the operator's own clients send.
+//! The manifest of trusted documents: the GraphQL documents of the operator's own clients.
 //!
-//! Two formats are read. Apollo's persisted-query manifest is `{"format": "apollo-persisted-query-manifest", "version": 1,
-//! "operations": [{"id", "name", "type", "body"}, …]}`. The map that Relay's compiler writes is `{"<id>": "<document>", …}`.
+//! There are two formats. Apollo's persisted-query manifest is `{"format": "apollo-persisted-query-manifest",
+//! "version": 1, "operations": [{"id", "name", "type", "body"}, …]}`. The map that Relay's compiler writes is `{"<id>":
+//! "<document>", …}`.
 
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The format that Apollo's manifest names.
+/// The `format` of Apollo's manifest.
 const APOLLO: &str = "apollo-persisted-query-manifest";
 /// Bytes of a manifest file.
 const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
-/// Documents of a manifest.
+/// Documents per manifest.
 const DOCUMENTS_MAX: usize = 10_000;
 /// Bytes of a document's id.
 const ID_BYTES_MAX: usize = 256;
 
-/// Documents by their ids. All clones are the same one.
+/// The trusted documents by id. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest(Arc<HashMap<String, TrustedDocument>>);
 
-/// A document that is trusted.
+/// A trusted document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedDocument {
-    /// Its operation, if the manifest names it.
+    /// The name of its operation, if the manifest has it.
     pub operation: Option<String>,
     /// Its text.
     pub text: Arc<str>,
@@ -81,12 +82,12 @@ impl Manifest {
         Ok(Self(Arc::new(by_id)))
     }
 
-    /// The document with this id.
+    /// Returns the document with this id.
     pub fn get(&self, id: &str) -> Option<&TrustedDocument> {
         self.0.get(id)
     }
 
-    /// All documents with their ids, in no order.
+    /// Returns all documents with their ids, in any order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &TrustedDocument)> {
         self.0.iter().map(|(id, document)| (id.as_str(), document))
     }

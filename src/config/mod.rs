@@ -1,4 +1,4 @@
-//! All settings, as flags and environment variables, documented where they stand and checked at the start.
+//! All settings, as flags and environment variables. They are checked at the start.
 
 mod documents;
 mod hoarding;
@@ -26,12 +26,12 @@ pub use self::{
     telemetry::TelemetrySettings,
 };
 
-/// Where the server runs, and so how strict it is.
+/// The environment of the server, which decides how strict it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Environment {
-    /// On a developer's machine: keys are made, GraphiQL and introspection are on, an empty database is filled.
+    /// A developer's machine. Keys are generated, GraphiQL and introspection are on, and an empty database is filled.
     Development,
-    /// For strangers: everything must be given, nothing is made up.
+    /// A server for customers. All settings must be given, and nothing is generated.
     Production,
 }
 
@@ -45,44 +45,44 @@ pub enum Provider {
 /// The settings of a server.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on. Port 0 selects a free port.
     #[arg(long, global = true, env = "TESSERA_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Directory for the database file and, in development, the keys.
     #[arg(long, global = true, env = "TESSERA_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
-    /// `postgres://…` or `sqlite://…`; without it, `tessera.db` in the data directory. PostgreSQL may have several hosts,
-    /// `postgres://user@host1:5432,host2:5432/db`: the one that takes writes is used.
+    /// `postgres://…` or `sqlite://…`. Default: `tessera.db` in the data directory. PostgreSQL may have several hosts,
+    /// `postgres://user@host1:5432,host2:5432/db`; the writable one is used.
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Connections for reading, and on PostgreSQL as many for writing and as many for the desks.
+    /// Connections for reading. On PostgreSQL there are as many for writing and as many for the desks.
     #[arg(long, global = true, env = "TESSERA_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub database_connections: u32,
-    /// Operations that may run at once; what is more is refused with a time to come back at.
+    /// Operations that may run at the same time. Further ones are refused with a time to retry.
     #[arg(long, global = true, env = "TESSERA_MAX_OPERATIONS", default_value_t = 4096)]
     pub max_operations: usize,
     /// `development` or `production`.
     #[arg(long, global = true, env = "TESSERA_ENV", value_enum, default_value_t = Environment::Development)]
     pub env: Environment,
-    /// Fill an empty database with demo data; by default in development only.
+    /// Fill an empty database with demo data. Default: in development only.
     #[arg(long, global = true, env = "TESSERA_DEMO")]
     pub demo: Option<bool>,
-    /// Directory of the signing keys; by default `keys` in the data directory, where development makes them.
+    /// Directory of the signing keys. Default: `keys` in the data directory, where development generates them.
     #[arg(long, global = true, env = "TESSERA_KEYS_DIR")]
     pub keys_dir: Option<PathBuf>,
-    /// The server's address as clients know it, for links; by default the address it listens on.
+    /// The server's address as clients know it, for links. Default: the address it listens on.
     #[arg(long, global = true, env = "TESSERA_PUBLIC_URL")]
     pub public_url: Option<String>,
-    /// Browser origins that may call the API, separated by commas; the server's own always may.
+    /// Browser origins that may call the API, separated by commas. The server's own origin always may.
     #[arg(long, global = true, env = "TESSERA_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
-    /// Serve GraphiQL; by default in development only.
+    /// Serve GraphiQL. Default: in development only.
     #[arg(long, global = true, env = "TESSERA_GRAPHIQL")]
     pub graphiql: Option<bool>,
-    /// Answer introspection; by default in development only.
+    /// Answer introspection. Default: in development only.
     #[arg(long, global = true, env = "TESSERA_INTROSPECTION")]
     pub introspection: Option<bool>,
-    /// The payment provider; production has no default.
+    /// The payment provider. Production has no default.
     #[arg(long, global = true, env = "TESSERA_PAYMENTS", value_enum)]
     pub payments: Option<Provider>,
     /// Seconds for which an access token is valid.
@@ -94,7 +94,7 @@ pub struct Config {
     /// Seconds that a payment may stay undecided before it is cancelled at the provider.
     #[arg(long, global = true, env = "TESSERA_PAYMENT_SECONDS", default_value_t = 900)]
     pub payment_seconds: u32,
-    /// Seconds that requests in progress get to finish when the server is told to stop.
+    /// Seconds that requests in progress have to finish when the server stops.
     #[arg(long, global = true, env = "TESSERA_SHUTDOWN_SECONDS", default_value_t = 10)]
     pub shutdown_seconds: u64,
     /// Start and stop.
@@ -120,25 +120,25 @@ pub struct Config {
     pub production: ProductionSettings,
 }
 
-/// What is wrong with the settings.
+/// A fault in the settings.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// A wildcard would let every site call the API.
     #[error("TESSERA_ALLOWED_ORIGINS names origins such as https://shop.example, not `{0}`")]
     Origin(String),
-    /// Limits of the access token.
+    /// The lifetime of access tokens is out of range.
     #[error("TESSERA_ACCESS_SECONDS must be between 30 and 3600")]
     AccessSeconds,
-    /// Limits of the pool.
+    /// The number of database connections is out of range.
     #[error("TESSERA_DATABASE_CONNECTIONS must be between 1 and 500")]
     Connections,
-    /// Limits of the admission.
+    /// The number of operations is out of range.
     #[error("TESSERA_MAX_OPERATIONS must be between 8 and 1000000")]
     Operations,
-    /// Limits of documents and operations.
+    /// A limit of documents or operations is out of range.
     #[error("{0}")]
     Documents(&'static str),
-    /// Demo accounts have passwords that everybody knows.
+    /// Demo accounts have public passwords.
     #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
     Demo,
     /// Without trusted documents, all would be refused.
@@ -154,28 +154,28 @@ pub enum ConfigError {
         /// The greatest value.
         most: u32,
     },
-    /// Other databases are not spoken.
+    /// The database is neither PostgreSQL nor SQLite.
     #[error("DATABASE_URL must begin with postgres:// or sqlite://")]
     Database,
-    /// The database's hosts.
+    /// The database's hosts are invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The listener's settings.
+    /// The listener's settings are invalid.
     #[error(transparent)]
     Network(#[from] NetworkSettingsError),
     /// A limit is out of range.
     #[error(transparent)]
     Limits(#[from] LimitError),
-    /// The exporter speaks plain HTTP to a collector nearby.
+    /// The exporter supports plain HTTP only.
     #[error("TESSERA_OTLP_ENDPOINT must begin with http://, such as http://127.0.0.1:4318")]
     OtlpEndpoint,
-    /// A share.
+    /// The ratio is out of range.
     #[error("TESSERA_TRACE_RATIO must be between 0 and 1")]
     TraceRatio,
 }
 
 impl Config {
-    /// Refuses nonsense at the start instead of at the first request.
+    /// Refuses invalid settings at the start.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let good = |origin: &&String| {
             (origin.starts_with("https://") || origin.starts_with("http://")) && !origin.contains('*')
@@ -205,45 +205,45 @@ impl Config {
         self.telemetry.validate()
     }
 
-    /// Whether strangers rely on the server.
+    /// Returns whether the environment is production.
     pub fn is_production(&self) -> bool {
         self.env == Environment::Production
     }
 
-    /// Where the database is.
+    /// Returns the database's URL.
     pub fn database_url(&self) -> String {
         self.database_url
             .clone()
             .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("tessera.db").display()))
     }
 
-    /// Returns how long the server goes on after it was told to stop.
+    /// Returns how long the server serves as before after a stop signal.
     pub fn drain(&self) -> Duration {
         let default = if self.is_production() { 5 } else { 0 };
         Duration::from_secs(self.lifecycle.drain_seconds.unwrap_or(default).into())
     }
 
-    /// Where the keys are.
+    /// Returns the directory of the keys.
     pub fn keys_dir(&self) -> PathBuf {
         self.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
     }
 
-    /// Whether an empty database is filled with demo data.
+    /// Returns whether an empty database is filled with demo data.
     pub fn fills_demo(&self) -> bool {
         self.demo.unwrap_or(!self.is_production())
     }
 
-    /// Whether GraphiQL is served.
+    /// Returns whether GraphiQL is served.
     pub fn serves_graphiql(&self) -> bool {
         self.graphiql.unwrap_or(!self.is_production())
     }
 
-    /// Whether introspection is answered.
+    /// Returns whether introspection is answered.
     pub fn answers_introspection(&self) -> bool {
         self.introspection.unwrap_or(!self.is_production())
     }
 
-    /// The server's address as clients know it, without a slash at the end.
+    /// Returns the server's address as clients know it, without a slash at the end.
     pub fn public_url(&self) -> String {
         let scheme = if self.network.uses_tls() { "https" } else { "http" };
         self.public_url

@@ -1,4 +1,4 @@
-//! Settings of the listener: which clients may connect, how, and from where.
+//! Settings of the listener: networks, proxies, hosts, connections and TLS.
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 /// The listener's settings.
 #[derive(Args, Clone, Debug)]
 pub struct NetworkSettings {
-    /// Networks that no limit per network applies to, as CIDR blocks or addresses, separated by commas.
+    /// Networks that are exempt from limits per network, as CIDR blocks or addresses, separated by commas.
     #[arg(long, global = true, env = "TESSERA_ALLOWED_NETWORKS", value_delimiter = ',', value_parser = network)]
     pub allowed_networks: Vec<IpNet>,
     /// Proxies whose `Forwarded` or `X-Forwarded-For` header names the client, as CIDR blocks or addresses.
@@ -46,25 +46,25 @@ pub struct NetworkSettings {
 /// A fault in the listener's settings.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NetworkSettingsError {
-    /// A certificate without a key, or a key without a certificate.
+    /// There is a certificate without a key, or a key without a certificate.
     #[error("TESSERA_TLS_CERT and TESSERA_TLS_KEY must be set together")]
     TlsPair,
-    /// The PROXY protocol without a proxy.
+    /// The PROXY protocol is on, but there is no trusted proxy.
     #[error("TESSERA_PROXY_PROTOCOL needs TESSERA_TRUSTED_PROXIES, the proxies that may speak it")]
     ProxyProtocol,
-    /// A limit of zero.
+    /// A limit is out of range.
     #[error("the limits of connections and sockets must be between 1 and 1000000")]
     Limit,
-    /// An unusual timeout.
+    /// The idle timeout is out of range.
     #[error("TESSERA_IDLE_SECONDS must be between 5 and 3600")]
     Idle,
-    /// An entry that is no host name.
+    /// An entry is not a host name.
     #[error("TESSERA_ALLOWED_HOSTS names hosts such as tickets.example, without scheme, port or path")]
     Host,
 }
 
 impl NetworkSettings {
-    /// Checks what the command line's types do not.
+    /// Checks what the types of the command line do not.
     pub(super) fn validate(&self) -> Result<(), NetworkSettingsError> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err(NetworkSettingsError::TlsPair);
@@ -93,7 +93,7 @@ impl NetworkSettings {
         if self.allowed_hosts.iter().all(is_host) { Ok(()) } else { Err(NetworkSettingsError::Host) }
     }
 
-    /// Returns whether the limits per network leave this address alone.
+    /// Returns whether this address is exempt from limits per network.
     pub fn is_allowed(&self, address: IpAddr) -> bool {
         contains(&self.allowed_networks, address)
     }
@@ -114,7 +114,8 @@ impl NetworkSettings {
     }
 }
 
-/// An IPv4-mapped IPv6 address, as a dual-stack listener sees IPv4 clients, counts as its IPv4 address.
+/// Returns whether a network contains the address. An IPv4-mapped IPv6 address, which a dual-stack listener has for IPv4
+/// clients, counts as its IPv4 address.
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_a_block_or_an_address() {
+    fn network_is_a_block_or_an_address() {
         for (text, inside, outside) in [
             ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
             ("192.0.2.7", "192.0.2.7", "192.0.2.8"),

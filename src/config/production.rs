@@ -1,4 +1,4 @@
-//! What makes a server unfit for production. The check lists every problem at once, so that an operator repairs all of
+//! Problems that keep a server from starting in production. The check lists all of them, so that an operator can repair
 //! them before the next start.
 
 use std::{fmt, net::IpAddr, path::PathBuf};
@@ -23,7 +23,7 @@ pub struct ProductionSettings {
 /// A reason why a server does not start in production.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Keys must be made on purpose.
+    /// The keys' directory is not set.
     #[error(
         "TESSERA_KEYS_DIR is not set: make keys with `tessera keys --keys-dir DIR` and set it to that directory"
     )]
@@ -36,7 +36,7 @@ pub enum Problem {
         "the keys in {0} were made by a development server: make new ones in another directory with `tessera keys`"
     )]
     DevelopmentKeys(PathBuf),
-    /// The provider must be chosen on purpose.
+    /// The payment provider is not set.
     #[error("TESSERA_PAYMENTS is not set: name the payment provider")]
     PaymentsUnset,
     /// The sandbox moves no money.
@@ -44,7 +44,7 @@ pub enum Problem {
         "TESSERA_PAYMENTS=sandbox gives tickets away, because no money moves; for a rehearsal, set TESSERA_ALLOW_SANDBOX=true"
     )]
     Sandbox,
-    /// Demo data were asked for.
+    /// Demo data are requested.
     #[error(
         "TESSERA_DEMO=true makes accounts with public passwords; for a rehearsal, set TESSERA_ALLOW_DEMO=true"
     )]
@@ -54,15 +54,15 @@ pub enum Problem {
         "the database has demo accounts with public passwords: use another database; for a rehearsal, set TESSERA_ALLOW_DEMO=true"
     )]
     DemoData,
-    /// Links and the host check need the public address.
+    /// The public address is not set. Links and the host check need it.
     #[error(
         "TESSERA_PUBLIC_URL is not set: give the address that clients use, such as https://tickets.example"
     )]
     PublicUrlUnset,
-    /// Tokens would travel in the clear.
+    /// The public address is not HTTPS, so tokens would be sent unencrypted.
     #[error("TESSERA_PUBLIC_URL is `{0}`: it must begin with https:// unless its host is this machine")]
     PublicUrlInsecure(String),
-    /// Other users of the machine can reach a file.
+    /// Other users of the machine can access a file.
     #[error("{} has mode {mode:04o}, so other users of this machine can use it: chmod {needed:o} {}", path.display(), path.display())]
     Exposed {
         /// The file or directory.
@@ -91,7 +91,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 impl Config {
-    /// Returns what makes the settings unfit for production. Empty in development.
+    /// Returns the problems of the settings in production. Empty in development.
     pub fn production_problems(&self) -> Vec<Problem> {
         if !self.is_production() {
             return Vec::new();
@@ -120,7 +120,7 @@ impl Config {
     }
 }
 
-/// Whether nobody between client and server can read along: HTTPS, or plain HTTP to this machine.
+/// Returns whether the connection is confidential: HTTPS, or plain HTTP to this machine.
 fn is_confidential(url: &str) -> bool {
     if let Some(rest) = url.strip_prefix("https://") {
         return !rest.is_empty() && !rest.starts_with('/');
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_address_is_https_or_this_machine() {
+    fn public_address_is_https_or_this_machine() {
         let cases = [
             ("https://tickets.example", true),
             ("https://tickets.example:8443/", true),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_names_every_problem() {
+    fn message_names_every_problem() {
         let exposed = Problem::Exposed { path: "/data/tessera.db".into(), mode: 0o644, needed: 0o600 };
         let text = Problems(vec![Problem::Sandbox, exposed]).to_string();
         assert!(text.contains("TESSERA_ALLOW_SANDBOX=true"), "{text}");

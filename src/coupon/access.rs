@@ -1,9 +1,8 @@
-//! Access codes: claims that open hidden price levels to their holders.
+//! Access codes: claims that open hidden tiers to their holders.
 //!
-//! The code is looked at before any place is, so that nobody loses the places that they chose to a code that does not
-//! open them. A code is not used up by it: it is good until its time is up, within the event's limit per buyer. But it
-//! leaves a trace in the transaction of the first reservation that it opened: from then on it is neither given away nor
-//! given back, nor refunded.
+//! The code is checked before any place is reserved. A reservation does not use the code up: it stays valid until its
+//! end, within the event's limit per buyer. The first reservation that needs the code marks the claim as used, in the
+//! same transaction. From then on it cannot be given away, released or refunded.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -15,8 +14,8 @@ use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
 use super::{
     claim::change_in_tx,
     discount::{Line, Reason, applies},
-    spend::{Others, Why, by_code},
-    state::standing,
+    spend::{CodePolicy, Why, claim_by_code},
+    state::claim_status,
     terms::{Terms, Worth},
 };
 use crate::{
@@ -28,23 +27,22 @@ use crate::{
     inventory::{self, Reservation, Reserve, ReserveOptions, transaction::Companion},
 };
 
-/// Why places were not reserved with an access code.
+/// Why no places were reserved with an access code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The code opens nothing here.
+    /// The code opens no tier of the event.
     Code(Why),
-    /// The places cannot be had.
+    /// The places cannot be reserved.
     Places(inventory::Refusal),
 }
 
-/// A code of somebody's, and what it opens.
+/// The claim of a code, and the tiers that it opens.
 struct Opened {
     claim: claim::Model,
     tiers: Vec<TierId>,
 }
 
-/// Reserves places for the viewer, also at the hidden price levels that the code opens.
-/// A solved challenge may come with it.
+/// Reserves places for the viewer, including those of hidden tiers that the code opens. `proof` is a solved challenge.
 pub async fn reserve(
     app: &App,
     viewer: &Viewer,
@@ -53,23 +51,25 @@ pub async fn reserve(
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
     let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
-    let Opened { claim, tiers } = opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
-    let trace = claim.opened_at.is_none().then(|| trace(&claim, tiers.clone(), app.clock.now()));
-    let options = ReserveOptions { opened: tiers, companion: trace, proof };
+    let Opened { claim, tiers } =
+        opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
+    let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
+    let options = ReserveOptions { opened: tiers, companion: mark, proof };
     match inventory::reserve_with(app, viewer, input, options).await {
-        // Given away, given back or refunded at the same moment: say which.
+        // Race: the claim was given away, released or refunded. Find out which.
         Err(Error::Fault(Fault::Stale(_))) => {
-            opened(app, viewer, (event, code), Others::Claim).await.map_err(of_code)?;
+            opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
             Err(Fault::unavailable().into())
         }
         reserved => reserved.map_err(|error| error.map_refusal(Refusal::Places)),
     }
 }
 
-/// The event's hidden price levels that the code opens to the viewer; none where it opens nothing, whatever the reason.
+/// Returns the event's hidden tiers that the code opens to the viewer. Empty if the code is refused for any reason,
+/// except too many wrong codes.
 pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -> Faulty<Vec<TierId>> {
-    // Who merely looks claims nothing.
-    match opened(app, viewer, (event, code), Others::Leave).await {
+    // A query must not claim a code.
+    match opened(app, viewer, (event, code), CodePolicy::ReadOnly).await {
         Ok(opened) => Ok(opened.tiers),
         Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })) => {
             Err(Fault::TooManyGuesses { retry_after_seconds })
@@ -79,10 +79,9 @@ pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -
     }
 }
 
-/// Writes down that the claim opened places, beside the reservation of these; nothing where it is of places that anybody may
-/// have. Stale: it is no longer what it was when it
-/// was looked at.
-fn trace(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion {
+/// Returns a companion that marks the claim as used if the reservation has a place of a hidden tier. It fails with
+/// [`Fault::Stale`] if the claim has changed since it was read.
+fn mark_opened(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion {
     let (id, epoch) = (claim.id, claim.epoch);
     Box::new(move |tx, reservations| {
         let is_needed = reservations
@@ -97,7 +96,7 @@ fn trace(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Compa
             let claim = claim
                 .filter(|claim| claim.epoch == epoch && claim.state == ClaimState::Claimed)
                 .ok_or(Fault::Stale("claim"))?;
-            // Several reservations at once may all be the first.
+            // Race: another reservation may have marked the claim.
             if claim.opened_at.is_none() {
                 change_in_tx(tx, &claim, now, |row| row.opened_at = Set(Some(now))).await?;
             }
@@ -106,21 +105,21 @@ fn trace(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Compa
     })
 }
 
-/// The event's hidden price levels that the code opens, at least one.
+/// Returns the claim of the code and the event's hidden tiers that it opens, at least one.
 async fn opened(
     app: &App,
     viewer: &Viewer,
     (event, code): (EventId, &str),
-    others: Others,
+    policy: CodePolicy,
 ) -> Result<Opened, Why> {
     let event = event::by_id(app, event).await?;
-    let claim = by_code(app, viewer, (event.shop_id, code), others).await?;
+    let claim = claim_by_code(app, viewer, (event.shop_id, code), policy).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {
         return Err(Error::Refused(Why::Rule(Reason::OtherItems)));
     }
-    match standing(&claim, now) {
+    match claim_status(&claim, now) {
         ClaimState::Claimed if claim.valid_from > now => {
             return Err(Error::Refused(Why::Rule(Reason::NotYetValid { from: claim.valid_from })));
         }

@@ -1,10 +1,11 @@
-//! That an account's bag changed, which holds claims and tickets.
+//! Changes of an account's bag, which contains its claims and tickets.
 
 use futures_util::{Stream, stream};
 
 use crate::{app::App, auth::Viewer, error::Faulty};
 
-/// Once now, and again whenever what the viewer holds changed; changes that come faster than they are taken are one.
+/// Streams an item now, and one after every change of the viewer's claims and tickets. Changes are merged while the
+/// reader is busy.
 pub fn watch(app: &App, viewer: &Viewer) -> Faulty<impl Stream<Item = ()> + use<>> {
     let account = viewer.account()?;
     let state = (app.outbox.listen(account.0), true);

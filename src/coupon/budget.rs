@@ -1,8 +1,8 @@
-//! What a campaign may give: the sum of its discounts, kept exactly.
+//! Budgets: the exact sum of a coupon's discounts, and its limit.
 //!
-//! Every coupon has a row. Where it allows a sum, what is spent is at every commit what the coupon's claims take off the
-//! orders that are alive, and what they took off at counters. Where it allows any, nobody counts, so that buyers do not
-//! wait for one another; a budget that is set later begins with the sum of what was given before.
+//! Every coupon has a row. If the row has a limit, `spent` equals at every commit the discounts of the coupon's claims
+//! on live orders plus those at counters. Without a limit nothing is counted, so that buyers do not wait for each
+//! other. A limit that is set later starts with the sum of the earlier discounts.
 //!
 //! Locks: after the claims and the inventory, in ascending order of ids.
 
@@ -26,7 +26,7 @@ use crate::{
     store::Tx,
 };
 
-/// Makes the budget what the coupon says; what is spent stays spent.
+/// Sets the limit to that of the coupon. Refuses a limit below the spent sum.
 pub(super) async fn set_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Refusal> {
     let allowed = coupon.budget_minor;
     let Some(row) = budget::Entity::find_by_id(coupon.id).lock_exclusive().one(tx).await? else {
@@ -37,7 +37,7 @@ pub(super) async fn set_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Ref
     let spent = match (row.allowed, allowed) {
         (_, None) => 0,
         (Some(_), Some(_)) => row.spent,
-        // Whoever spends at this moment waits for the row, or is waited for.
+        // Race: the row lock orders this with transactions that spend at the same time.
         (None, Some(_)) => given_in_tx(tx, coupon.id).await?,
     };
     if allowed.is_some_and(|allowed| spent > allowed) {
@@ -48,7 +48,7 @@ pub(super) async fn set_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Ref
     Ok(())
 }
 
-/// Takes the amounts from the budgets. `false`: one of them has not as much, and everything must be rolled back.
+/// Takes the amounts from the budgets. Returns `false` if a budget is too small; then the caller must roll back.
 pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> Faulty<bool> {
     for (coupon, amount) in amounts {
         let spent = Expr::col(budget::Column::Spent).add(*amount);
@@ -61,7 +61,7 @@ pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> F
         if written.rows_affected == 1 {
             continue;
         }
-        // Shared, and kept until the end: a budget that is set meanwhile counts this in.
+        // A shared lock until the commit: a transaction that sets a limit waits for it, and counts this discount.
         let row = budget::Entity::find_by_id(*coupon).lock(LockType::Share).one(tx).await?;
         if row.is_some_and(|row| row.allowed.is_some()) {
             return Ok(false);
@@ -70,10 +70,10 @@ pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> F
     Ok(true)
 }
 
-/// Gives the amounts back to the budgets that count.
+/// Gives the amounts back to the budgets with a limit.
 pub(super) async fn refill_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> Faulty<()> {
     for (coupon, amount) in amounts {
-        // Waits for a budget that is being set, and sees it: what ends here was counted in.
+        // The lock waits for a transaction that sets a limit. That transaction counted the discount that ends here.
         let row = budget::Entity::find_by_id(*coupon).lock_exclusive().one(tx).await?;
         let Some(spent) = row.filter(|row| row.allowed.is_some()).map(|row| row.spent) else { continue };
         budget::Entity::update_many()
@@ -85,7 +85,7 @@ pub(super) async fn refill_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> 
     Ok(())
 }
 
-/// What discounts take from each coupon's budget.
+/// Returns the sum of the discounts by coupon.
 pub(super) fn amounts(discounts: &[discount::Model]) -> BTreeMap<CouponId, i64> {
     let mut sums = BTreeMap::new();
     for discount in discounts {
@@ -94,9 +94,9 @@ pub(super) fn amounts(discounts: &[discount::Model]) -> BTreeMap<CouponId, i64> 
     sums
 }
 
-/// What the coupon's claims have taken off orders that are alive, and at counters.
+/// Returns the discounts of the coupon's claims on live orders and at counters.
 async fn given_in_tx(tx: &Tx, coupon: CouponId) -> Faulty<i64> {
-    // A part of an order is refunded with all that claims took off it.
+    // A partial refund gives all discounts of the order back.
     let dead =
         [OrderState::Expired, OrderState::Cancelled, OrderState::Refunded, OrderState::PartiallyRefunded];
     let alive = Query::select()

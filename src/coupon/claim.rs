@@ -1,6 +1,6 @@
-//! Claims: a coupon in the hands of its holder, from the claim to its end.
+//! Claims: an account's copies of coupons, from the claim to the end.
 //!
-//! Stock and limit are the desk's; everything that becomes of a claim afterwards is guarded by its own version.
+//! The desk enforces stock and limits. Later changes of a claim are guarded by the claim's version.
 
 use std::sync::Arc;
 
@@ -18,7 +18,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use super::refusal::Refusal;
-use super::{by_id as coupon_by_id, code::Code, find, promise, refusal::refused, state::standing, throttle};
+use super::{
+    by_id as coupon_by_id, code::Code, find, offer_terms, refusal::refused, state::claim_status, throttle,
+};
 use crate::{
     app::App,
     auth::Viewer,
@@ -34,40 +36,41 @@ use crate::{
     telemetry::log_fault,
 };
 
-/// How often a claim is made out anew because the coupon was changed meanwhile.
+/// Attempts to claim or reserve, if the coupon changes at the same time.
 pub(super) const TRIES: usize = 8;
-/// Claims that one round of the worker writes down as expired.
+/// Claims that [`expire_due`] expires at a time.
 const EXPIRE_BATCH: u64 = 500;
 
-/// What to claim.
+/// The input of [`claim()`].
 #[derive(Clone, Debug)]
 pub struct ClaimCoupon {
-    /// Of which coupon.
+    /// The coupon.
     pub coupon: CouponId,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// What to reserve.
+/// The input of [`reserve`].
 #[derive(Clone, Debug)]
 pub struct ReserveCoupon {
-    /// Of which coupon.
+    /// The coupon.
     pub coupon: CouponId,
-    /// How many.
+    /// The number of copies.
     pub quantity: u32,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// Puts one copy of a free coupon into the viewer's bag.
+/// Claims one copy of a free coupon for the viewer.
 pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<claim::Model, Refusal> {
     let buyer = viewer.account()?;
     let key = Key::new(buyer, "claimCoupon", &input.key, &input.coupon)?;
     for _ in 0..TRIES {
-        let promise = promise::current(app, input.coupon, |coupon| is_free(coupon) && coupon.listed).await?;
-        let why = if !find::is_offered(app, viewer, &promise.coupon).await? {
+        let snapshot =
+            offer_terms::current(app, input.coupon, |coupon| is_free(coupon) && coupon.listed).await?;
+        let why = if !find::is_offered(app, viewer, &snapshot.coupon).await? {
             Some(Error::Fault(Fault::NotFound("coupon")))
-        } else if !is_free(&promise.coupon) {
+        } else if !is_free(&snapshot.coupon) {
             Some(Error::Refused(Refusal::NotFree))
         } else {
             None
@@ -87,10 +90,10 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
                 };
             }
         };
-        let wish = Wish { buyer, code: None, key: Some(key.clone()) };
-        match grant(app, &promise, wish).await {
+        let request = ClaimRequest { buyer, code: None, key: Some(key.clone()) };
+        match grant(app, &snapshot, request).await {
             Ok(Some(claim)) => return Ok(claim),
-            // Only what was claimed counts.
+            // Only successful claims count towards the limit.
             Ok(None) => counted.forgive().await,
             Err(error) => {
                 counted.forgive().await;
@@ -101,60 +104,60 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
     Err(Fault::unavailable().into())
 }
 
-/// What was claimed under the key before. Given away since, it is the other's business what becomes of it.
+/// Returns the claim that an earlier call with the same key made. If the buyer has given it away since, refuses.
 pub(super) async fn replayed(app: &App, buyer: AccountId, subject: Uuid) -> Result<claim::Model, Refusal> {
     let claim = by_id(app, ClaimId(subject)).await?;
     if claim.account_id == buyer { Ok(claim) } else { Err(Error::Refused(Refusal::Gone)) }
 }
 
-/// Who wants a copy of a free coupon.
-pub(super) struct Wish {
-    /// For whom.
+/// A request for a copy of a free coupon.
+pub(super) struct ClaimRequest {
+    /// The account that gets the claim.
     pub(super) buyer: AccountId,
-    /// With this code of the coupon's list; none: with whichever comes.
+    /// A code of the coupon's list. `None` for the next one, or a generated one.
     pub(super) code: Option<Code>,
     /// The caller's idempotency key.
     pub(super) key: Option<Key>,
 }
 
-/// One try to give a copy of a free coupon away; none if the coupon is not any more what was promised.
+/// Tries once to claim a copy of a free coupon. Returns `None` if the coupon has changed since the snapshot.
 pub(super) async fn grant(
     app: &App,
-    promise: &promise::Promise,
-    wish: Wish,
+    snapshot: &offer_terms::TermsSnapshot,
+    request: ClaimRequest,
 ) -> Result<Option<claim::Model>, Refusal> {
     let id = ClaimId(app.clock.new_uuid());
-    let row = promise.made_out(app, id, wish.buyer);
-    let code = match (wish.code, promise.coupon.codes) {
+    let row = snapshot.new_claim(app, id, request.buyer);
+    let code = match (request.code, snapshot.coupon.codes) {
         (Some(code), _) => NewClaimCode::Listed(code.into_string()),
         (None, CodeSource::Generated) => NewClaimCode::Made(row.code.clone()),
         (None, CodeSource::Uploaded) => NewClaimCode::Next,
     };
-    // Which one of the list it became was decided in the commit.
+    // A code of the list is assigned in the commit.
     let is_known = matches!(code, NewClaimCode::Made(_));
-    let command = Command::Claim(Arc::new(promise.granted(&row, code)));
-    let key_claim = wish.key.clone().map(|key| (key, id.0));
-    let parts = vec![(promise.coupon.id.into(), vec![command])];
+    let command = Command::Claim(Arc::new(snapshot.granted(&row, code)));
+    let key_claim = request.key.clone().map(|key| (key, id.0));
+    let parts = vec![(snapshot.coupon.id.into(), vec![command])];
     match transact(app, InventoryTransaction { parts, companion: None, key: key_claim }).await {
         Ok(_) => {
             app.outbox.wake();
             Ok(Some(if is_known { row } else { by_id(app, id).await? }))
         }
         Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
-            promise::forget(app, promise.coupon.id);
+            offer_terms::forget(app, snapshot.coupon.id);
             Ok(None)
         }
         Err(TransactionError::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
         Err(TransactionError::KeyUsed) => {
-            let key = wish.key.ok_or_else(Fault::unavailable)?;
+            let key = request.key.ok_or_else(Fault::unavailable)?;
             let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
-            replayed(app, wish.buyer, subject).await.map(Some)
+            replayed(app, request.buyer, subject).await.map(Some)
         }
         Err(TransactionError::Fault(fault)) => Err(fault.into()),
     }
 }
 
-/// Reserves copies of a coupon that costs something, as seats are reserved: to be ordered and paid.
+/// Reserves copies of a coupon that has a price, as seats are reserved. The buyer then orders and pays them.
 pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     let most = u32::try_from(inventory::PLACES_MAX).unwrap_or(u32::MAX);
@@ -164,15 +167,16 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
     let key = Key::new(buyer, "reserveCoupon", &input.key, &(input.coupon, input.quantity))?;
     let id = ReservationId(app.clock.new_uuid());
     for _ in 0..TRIES {
-        let promise = promise::current(app, input.coupon, |coupon| !is_free(coupon) && coupon.listed).await?;
-        if !find::is_offered(app, viewer, &promise.coupon).await? {
+        let snapshot =
+            offer_terms::current(app, input.coupon, |coupon| !is_free(coupon) && coupon.listed).await?;
+        if !find::is_offered(app, viewer, &snapshot.coupon).await? {
             return reserved(app, &key).await?.ok_or(Fault::NotFound("coupon").into());
         }
-        if is_free(&promise.coupon) {
+        if is_free(&snapshot.coupon) {
             return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::Free));
         }
         let pick = Pick::Admission { area: 0, quantity: input.quantity };
-        let coupon_terms = Some(Arc::new(promise.promised()?));
+        let coupon_terms = Some(Arc::new(snapshot.for_reservation()?));
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
         let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms };
         let parts = vec![(input.coupon.into(), vec![command])];
@@ -181,7 +185,7 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
         {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),
             Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
-                promise::forget(app, input.coupon);
+                offer_terms::forget(app, input.coupon)
             }
             Err(TransactionError::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
             Err(TransactionError::KeyUsed) => {
@@ -193,7 +197,7 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
     Err(Fault::unavailable().into())
 }
 
-/// What was reserved under the key before.
+/// Returns the reservation that an earlier call with the same key made.
 async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
     match key.subject(app.store.read()).await? {
         Some(subject) => inventory::by_id(app, ReservationId(subject)).await.map(Some),
@@ -201,12 +205,12 @@ async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
     }
 }
 
-/// Whether the coupon costs nothing.
+/// Returns whether the coupon costs nothing.
 pub(super) fn is_free(coupon: &coupon::Model) -> bool {
     coupon.price_minor == 0
 }
 
-/// Gives an unused free claim of the viewer's back: whoever comes next may have it. Given back before, it stays so.
+/// Releases an unused free claim of the viewer: its copy goes back to the stock. If it is released already, returns it.
 pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::Model, Refusal> {
     let claim = owned(app, viewer, id).await?;
     if claim.state == ClaimState::Released {
@@ -214,7 +218,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
     }
     usable(&claim, app.clock.now()).map_err(Error::Refused)?;
     let coupon = coupon_by_id(app, claim.coupon_id).await?;
-    // A code of the list is known to its holder now, and must not become another's.
+    // The holder knows the code of the list, so no other buyer may get it.
     if claim.order_line_id.is_some() || coupon.codes == CodeSource::Uploaded {
         return Err(Error::Refused(Refusal::NotReleasable));
     }
@@ -241,7 +245,7 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
             app.outbox.wake();
             Ok(by_id(app, id).await?)
         }
-        // Used, shared or given back meanwhile: say which.
+        // Race: the claim was used, given away or released. Find out which.
         Err(TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_))) => {
             let claim = owned(app, viewer, id).await?;
             match (claim.state, usable(&claim, app.clock.now())) {
@@ -255,10 +259,10 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
     }
 }
 
-/// Whether the claim is in its holder's hands, its time is not up, and no use was made of it that is for good. An access
-/// code that opened places goes on opening them, but is its holder's from then on.
+/// Returns why the claim cannot be given away, released or redeemed, if so. An access code that has opened places keeps
+/// working for its holder, but can no longer be given away or released.
 pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(), Refusal> {
-    match standing(claim, now) {
+    match claim_status(claim, now) {
         ClaimState::Claimed if claim.opened_at.is_some() => Err(Refusal::Used),
         ClaimState::Claimed => Ok(()),
         ClaimState::Reserved => Err(Refusal::InOrder { order: claim.order_id }),
@@ -268,19 +272,19 @@ pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(
     }
 }
 
-/// The claim, if the viewer holds it; for everybody else there is none.
+/// Returns the claim if the viewer holds it, and `NotFound` otherwise.
 pub async fn owned(app: &App, viewer: &Viewer, id: ClaimId) -> Faulty<claim::Model> {
     let account = viewer.account()?;
     let claim = by_id(app, id).await?;
     if claim.account_id == account { Ok(claim) } else { Err(Fault::NotFound("claim")) }
 }
 
-/// The claim, whoever holds it.
+/// Returns the claim. Checks no rights.
 pub(crate) async fn by_id(app: &App, id: ClaimId) -> Faulty<claim::Model> {
     claim::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("claim"))
 }
 
-/// The claims that the account holds, newest first; those that it gave back or that were taken from it are not there.
+/// Returns the account's claims, newest first, without released and revoked ones.
 pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<claim::Model>> {
     let select = claim::Entity::find()
         .filter(claim::Column::AccountId.eq(account))
@@ -288,7 +292,7 @@ pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> 
     page::read(app.store.read(), select, claim::Column::Id, true, window).await
 }
 
-/// Of each of these coupons the first so many claims that the account holds and can still use, oldest first.
+/// Returns the account's usable and reserved claims of these coupons, oldest first: at most `first` per coupon.
 pub async fn live_of(
     app: &App,
     account: AccountId,
@@ -321,9 +325,9 @@ pub async fn live_of(
         .await?)
 }
 
-/// Writes down the claims whose time is up, and tells their holders; says how many.
+/// Stores the state `Expired` for claims past their validity, and notifies their holders. Returns their number.
 ///
-/// Correctness does not wait for this: past its time a claim is refused everywhere.
+/// Correctness does not depend on this: an overdue claim is refused everywhere.
 pub async fn expire_due(app: &App) -> Faulty<usize> {
     let now = app.clock.now();
     let due = claim::Entity::find()
@@ -338,10 +342,12 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         let change = |row: &mut claim::ActiveModel| row.state = Set(ClaimState::Expired);
         match change_in_tx(&tx, claim, now, change).await {
             Ok(_) => tx.commit().await?,
-            // Another instance was first.
+            // Race: another instance was first.
             Err(Fault::Stale(_)) => {}
-            // One claim in trouble is no reason to leave the others.
-            Err(fault) => log_fault!(&fault, claim = %claim.id.0, "a claim could not be ended"),
+            // A fault with one claim must not stop the others.
+            Err(fault) => {
+                log_fault!(&fault, claim = %claim.id.0, "cannot expire a claim; the next run tries again");
+            }
         }
     }
     if !due.is_empty() {
@@ -350,7 +356,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
     Ok(due.len())
 }
 
-/// Changes the claim from how it was read, and tells its holder and the vendor.
+/// Changes the claim if its version is still that of `claim`. Notifies the holder, the previous holder and the vendor.
 pub(crate) async fn change_in_tx(
     tx: &Tx,
     claim: &claim::Model,

@@ -1,56 +1,56 @@
-//! The code of a claim: what its holder shows at a counter or types at the checkout.
+//! The code of a claim, which its holder shows at a counter or types at the checkout.
 //!
-//! A code of ours is 16 random characters of 32, which are 80 bits, and a check character; it is shown in groups, and
-//! read with or without them, in capitals or not. The check character is a weighted sum in the field of 32 elements,
-//! with another weight at every place: it catches every single wrong character and every two that changed places.
+//! A generated code has 16 random characters from an alphabet of 32, which are 80 bits, and a check character. It is
+//! shown in groups. Input may omit the groups, and case does not matter. The check character is a weighted sum in
+//! GF(32) with a different weight at every position. It detects every wrong character and every swap of two characters.
 //!
-//! A code that a vendor brought is 4 to 64 letters, digits, hyphens and underscores, compared exactly once it is
-//! trimmed and in capitals. None can be read as a code of ours, so one text is one code.
+//! A vendor's code has 4 to 64 letters, digits, hyphens and underscores. It is trimmed and converted to capitals, and
+//! then compared exactly. No vendor's code has the form of a generated code, so a text has one meaning.
 //!
-//! Invariant: pure; randomness is given.
+//! Invariant: pure. Randomness is an argument.
 
 use std::fmt;
 
-/// Letters and digits without those that look alike.
+/// Letters and digits without `0`, `1`, `I` and `O`, which look alike.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-/// The characters that are drawn.
+/// The random characters of a generated code.
 const DRAWN: usize = 16;
-/// The drawn characters and the check character.
+/// All characters of a generated code: the random ones and the check character.
 const WHOLE: usize = DRAWN + 1;
-/// How many random bytes a code is made of.
+/// The random bytes of a generated code.
 pub const RANDOM_BYTES: usize = DRAWN * 5 / 8;
-/// Characters of a group.
+/// Characters per group.
 const GROUP: usize = 4;
-/// How long a vendor's code may be.
+/// Characters of a vendor's code.
 pub const VENDOR_CHARS: std::ops::RangeInclusive<usize> = 4..=64;
-/// Longer input is not looked at; it leaves room for blanks and hyphens.
+/// Bytes of an input, with room for blanks and hyphens. Longer input is not parsed.
 const LONGEST_INPUT: usize = 200;
 
-/// A well-formed code; whether anybody has it is another question.
+/// A well-formed code. It need not exist.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(String);
 
-/// Why a text is no code of a vendor.
+/// Why a text is not a valid vendor's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VendorFault {
-    /// Nothing there.
+    /// The text is empty.
     #[error("is empty")]
     Empty,
-    /// Too few or too many characters.
+    /// It has too few or too many characters.
     #[error("must have 4 to 64 characters")]
     Length,
-    /// A character that a code cannot have.
+    /// It has an invalid character.
     #[error(
         "must consist of letters A to Z, digits, hyphens and underscores, and begin with a letter or digit"
     )]
     Character,
-    /// It would be read as one of the codes that are made here.
+    /// It has the form of a generated code.
     #[error("has the form of a generated code")]
-    Ours,
+    Generated,
 }
 
 impl Code {
-    /// A code of ours.
+    /// Returns a generated code with these random bytes.
     pub fn generated(random: [u8; RANDOM_BYTES]) -> Self {
         let mut padded = [0; 16];
         padded[16 - RANDOM_BYTES..].copy_from_slice(&random);
@@ -63,7 +63,7 @@ impl Code {
         Self(digits.iter().map(|&digit| char::from(ALPHABET[usize::from(digit)])).collect())
     }
 
-    /// A code that a vendor brought.
+    /// Parses a vendor's code.
     pub fn vendor(text: &str) -> Result<Self, VendorFault> {
         let code = text.trim().to_ascii_uppercase();
         if code.is_empty() {
@@ -76,32 +76,32 @@ impl Code {
         if !VENDOR_CHARS.contains(&code.len()) {
             return Err(VendorFault::Length);
         }
-        if ours(&code).is_some() { Err(VendorFault::Ours) } else { Ok(Self(code)) }
+        if parse_generated(&code).is_some() { Err(VendorFault::Generated) } else { Ok(Self(code)) }
     }
 
-    /// What somebody typed or scanned; none if it cannot be a code.
+    /// Parses typed or scanned input. Returns `None` if it is not a well-formed code.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > LONGEST_INPUT {
             return None;
         }
-        ours(text).or_else(|| Self::vendor(text).ok())
+        parse_generated(text).or_else(|| Self::vendor(text).ok())
     }
 
-    /// The code as it is stored and compared.
+    /// Returns the code as it is stored and compared.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The code as it is stored and compared.
+    /// Returns the code as it is stored and compared.
     pub fn into_string(self) -> String {
         self.0
     }
 }
 
-/// As it is shown to people: a code of ours in groups.
+/// The code as it is shown to people: a generated code in groups.
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if ours(&self.0).is_none() {
+        if parse_generated(&self.0).is_none() {
             return f.write_str(&self.0);
         }
         for (index, character) in self.0.chars().enumerate() {
@@ -114,8 +114,8 @@ impl fmt::Display for Code {
     }
 }
 
-/// The code of ours that the text spells, if its check character is right.
-fn ours(text: &str) -> Option<Code> {
+/// Parses a generated code. Returns `None` if the form or the check character is wrong.
+fn parse_generated(text: &str) -> Option<Code> {
     let mut digits = [0; WHOLE];
     let mut places = digits.iter_mut();
     let mut code = String::with_capacity(WHOLE);
@@ -128,13 +128,13 @@ fn ours(text: &str) -> Option<Code> {
     (places.next().is_none() && sum(&digits) == 0).then_some(Code(code))
 }
 
-/// The sum of the digits, each times its place's weight; the check character makes it zero. The last weight is one,
-/// so the sum of a code whose check character is not there yet is that character.
+/// Returns the weighted sum of the digits, which is zero for a valid code. The last weight is one, so the sum of a code
+/// without its check character is that character.
 fn sum(digits: &[u8; WHOLE]) -> u8 {
     digits.iter().fold(0, |sum, &digit| times_two(sum) ^ digit)
 }
 
-/// Multiplication by the generator of the field of 32 elements, whose powers are all others: x⁵ + x² + 1.
+/// Multiplies by the generator of GF(32), modulo x⁵ + x² + 1. The powers of the generator are all elements except zero.
 fn times_two(element: u8) -> u8 {
     let shifted = element << 1;
     if shifted & 32 == 0 { shifted } else { shifted ^ 0b10_0101 }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_generator_s_powers_are_all_elements() {
+    fn powers_of_the_generator_are_all_elements() {
         let mut seen = std::collections::BTreeSet::new();
         let mut element = 1;
         while seen.insert(element) {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_has_eighty_random_bits_and_no_look_alikes() {
+    fn generated_code_has_eighty_random_bits_and_no_look_alikes() {
         assert_eq!(RANDOM_BYTES * 8, 80);
         for look_alike in [b'0', b'1', b'I', b'O'] {
             assert!(!ALPHABET.contains(&look_alike));
@@ -172,11 +172,11 @@ mod tests {
         for bit in 0..80 {
             seen.insert(Code::generated((1_u128 << bit).to_be_bytes()[6..].try_into().unwrap()));
         }
-        assert_eq!(seen.len(), 80, "every bit tells in the code");
+        assert_eq!(seen.len(), 80, "every bit changes the code");
     }
 
     #[test]
-    fn it_is_shown_in_groups_and_read_as_it_is_typed() {
+    fn generated_code_is_shown_in_groups_and_read_in_any_form() {
         let code = Code::generated(*b"0123456789");
         let shown = code.to_string();
         assert_eq!(shown.split('-').map(str::len).collect::<Vec<_>>(), [4, 4, 4, 4, 1]);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_s_code_is_kept_as_it_is_but_for_case_and_blanks_around() {
+    fn vendor_code_is_trimmed_and_capitalised() {
         let code = Code::vendor(" summer-2026_A ").unwrap();
         assert_eq!((code.as_str(), code.to_string().as_str()), ("SUMMER-2026_A", "SUMMER-2026_A"));
         assert_eq!(Code::parse("Summer-2026_a\n"), Some(code));
@@ -217,54 +217,54 @@ mod tests {
     }
 
     #[test]
-    fn no_vendor_s_code_is_read_as_one_of_ours() {
+    fn vendor_code_cannot_have_the_form_of_a_generated_one() {
         let code = Code::generated(*b"9876543210");
         for spelling in [code.to_string(), code.as_str().to_lowercase(), format!("{code}-")] {
-            assert_eq!(Code::vendor(&spelling), Err(VendorFault::Ours), "{spelling}");
+            assert_eq!(Code::vendor(&spelling), Err(VendorFault::Generated), "{spelling}");
         }
     }
 
     proptest! {
         #[test]
-        fn every_wrong_character_is_caught(random: [u8; RANDOM_BYTES]) {
+        fn every_wrong_character_is_detected(random: [u8; RANDOM_BYTES]) {
             let code = Code::generated(random);
             for place in 0..WHOLE {
                 for &other in ALPHABET.iter().filter(|&&other| other != code.as_str().as_bytes()[place]) {
-                    prop_assert_eq!(ours(&changed(&code, place, other)), None, "{} {}", place, other);
+                    prop_assert_eq!(parse_generated(&changed(&code, place, other)), None, "{} {}", place, other);
                 }
             }
         }
 
         #[test]
-        fn every_two_that_changed_places_are_caught(random: [u8; RANDOM_BYTES]) {
+        fn every_swap_of_two_characters_is_detected(random: [u8; RANDOM_BYTES]) {
             let code = Code::generated(random);
             for a in 0..WHOLE {
                 for b in a + 1..WHOLE {
                     let mut bytes = code.as_str().as_bytes().to_vec();
                     bytes.swap(a, b);
                     let swapped = String::from_utf8(bytes).unwrap();
-                    prop_assert!(swapped == code.as_str() || ours(&swapped).is_none(), "{} {}", a, b);
+                    prop_assert!(swapped == code.as_str() || parse_generated(&swapped).is_none(), "{} {}", a, b);
                 }
             }
         }
 
         #[test]
-        fn a_missing_and_a_doubled_character_are_caught(random: [u8; RANDOM_BYTES], place in 0..WHOLE) {
+        fn missing_and_doubled_characters_are_detected(random: [u8; RANDOM_BYTES], place in 0..WHOLE) {
             let code = Code::generated(random);
             let (before, after) = code.as_str().split_at(place);
-            prop_assert_eq!(ours(&format!("{before}{}", &after[1..])), None);
-            prop_assert_eq!(ours(&format!("{before}{}{after}", &after[..1])), None);
+            prop_assert_eq!(parse_generated(&format!("{before}{}", &after[1..])), None);
+            prop_assert_eq!(parse_generated(&format!("{before}{}{after}", &after[..1])), None);
         }
 
         #[test]
-        fn what_is_made_is_read(random: [u8; RANDOM_BYTES]) {
+        fn generated_code_can_be_parsed(random: [u8; RANDOM_BYTES]) {
             let code = Code::generated(random);
             prop_assert_eq!(Code::parse(&code.to_string()), Some(code.clone()));
             prop_assert_eq!(Code::parse(code.as_str()), Some(code));
         }
 
         #[test]
-        fn no_text_panics_and_what_is_read_is_read_again(text in "\\PC{0,80}|[A-Za-z0-9_ -]{0,70}") {
+        fn no_text_panics_and_parsed_codes_can_be_parsed_again(text in "\\PC{0,80}|[A-Za-z0-9_ -]{0,70}") {
             if let Some(code) = Code::parse(&text) {
                 prop_assert_eq!(Code::parse(code.as_str()), Some(code.clone()));
                 prop_assert_eq!(Code::parse(&code.to_string()), Some(code));

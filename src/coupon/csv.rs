@@ -1,12 +1,12 @@
-//! Codes as CSV: what a vendor uploads, and what is given out.
+//! Lists of codes as CSV: import and export.
 //!
-//! An upload is good or refused as a whole, with everything that is wrong with it by line. It is one code a line; if
-//! the first line names columns, the codes are in the one that is called as codes usually are, so a vendor's own codes that
-//! were given out can be taken in again.
+//! An import is accepted or refused as a whole. A refusal lists the faults by line. Each line has one code. If the
+//! first line is a header, the codes are in the column with the first name of [`COLUMNS`]. So an export can be imported
+//! again.
 //!
-//! A cell that a spreadsheet would take for a formula is given out with an apostrophe in front.
+//! In an export, a cell that a spreadsheet would evaluate as a formula starts with an apostrophe.
 //!
-//! Invariant: pure; the number of lines and of faults told is bounded.
+//! Invariant: pure. The numbers of codes and of reported faults are bounded.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -15,12 +15,11 @@ use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 use super::code::{Code, VendorFault};
 use crate::error::{Fault, Faulty};
 
-/// Codes that one upload may hold.
+/// Codes per import.
 pub const CODES_MAX: usize = 100_000;
-/// Faults that are told of one upload; the rest is counted.
-pub const FAULTS_TOLD: usize = 100;
-/// What the column that holds the codes may be called; of several the first of these is it. A first line with one of these
-/// words is never a code.
+/// Faults that a refusal lists. The others are only counted.
+pub const FAULTS_REPORTED: usize = 100;
+/// The names of the column with the codes, by precedence. A first line that contains one of these words is a header.
 const COLUMNS: [&[u8]; 12] = [
     b"code",
     b"codes",
@@ -37,61 +36,61 @@ const COLUMNS: [&[u8]; 12] = [
 ];
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Everything that is wrong with an upload.
+/// The faults of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// The first of them, in the order of lines.
-    pub told: Vec<LineFault>,
-    /// How many there are.
+    /// The first faults, at most [`FAULTS_REPORTED`], in the order of lines.
+    pub reported: Vec<LineFault>,
+    /// The number of all faults.
     pub count: usize,
 }
 
-/// What is wrong with a line.
+/// A fault of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineFault {
-    /// The line, counted from one.
+    /// The number of the line, from 1.
     pub line: u64,
-    /// What is wrong.
-    pub why: Why,
+    /// The fault.
+    pub why: LineProblem,
 }
 
-/// What can be wrong with a line.
+/// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
-    /// Its code is none.
+pub enum LineProblem {
+    /// The code is malformed.
     #[error("the code {0}")]
-    Bad(#[from] VendorFault),
-    /// It is not text.
+    Malformed(#[from] VendorFault),
+    /// The line is not UTF-8.
     #[error("is not UTF-8")]
     Encoding,
-    /// It has no cell where the codes are.
+    /// The line has no cell in the column with the codes.
     #[error("has no code")]
     Missing,
-    /// Its code was there before.
+    /// An earlier line has the same code.
     #[error("has the code of line {0}")]
     Duplicate(u64),
-    /// A code that the shop has already.
+    /// The shop has this code already.
     #[error("has a code that is taken")]
     Taken,
-    /// There are too many lines.
+    /// The import has too many codes.
     #[error("is beyond the 100000 codes that an upload may hold")]
     TooMany,
-    /// There is no code at all.
+    /// The import has no code.
     #[error("no code in the upload")]
-    Nothing,
+    NoCodes,
 }
 
 impl Faults {
-    /// Notes one more.
-    pub(super) fn add(&mut self, line: u64, why: Why) {
+    /// Adds a fault.
+    pub(super) fn add(&mut self, line: u64, why: LineProblem) {
         self.count += 1;
-        if self.told.len() < FAULTS_TOLD {
-            self.told.push(LineFault { line, why });
+        if self.reported.len() < FAULTS_REPORTED {
+            self.reported.push(LineFault { line, why });
         }
     }
 }
 
-/// The codes of an upload in its order, each with its line, or all that is wrong with it.
+/// Returns the codes with the numbers of their lines, or the faults.
 pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
     let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
@@ -102,7 +101,7 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
     let mut column = 0;
     let mut is_first = true;
     let mut lines_read = Lines { bytes, counted: 0, line: 1 };
-    // Reading bytes from memory fails nowhere, and rows may be of any length.
+    // Reading from memory cannot fail, and the reader accepts rows of any length.
     while reader.read_byte_record(&mut record).is_ok_and(|more| more) {
         let line = lines_read.at(&record);
         if std::mem::take(&mut is_first)
@@ -112,12 +111,12 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
             continue;
         }
         if codes.len() == CODES_MAX {
-            faults.add(line, Why::TooMany);
+            faults.add(line, LineProblem::TooMany);
             break;
         }
         match code(record.get(column)).map(|code| (lines.entry(code.clone()), code)) {
             Err(why) => faults.add(line, why),
-            Ok((Entry::Occupied(first), _)) => faults.add(line, Why::Duplicate(*first.get())),
+            Ok((Entry::Occupied(first), _)) => faults.add(line, LineProblem::Duplicate(*first.get())),
             Ok((Entry::Vacant(entry), code)) => {
                 entry.insert(line);
                 codes.push((line, code));
@@ -125,12 +124,12 @@ pub fn import(bytes: &[u8]) -> Result<Vec<(u64, Code)>, Faults> {
         }
     }
     if codes.is_empty() && faults.count == 0 {
-        faults.add(1, Why::Nothing);
+        faults.add(1, LineProblem::NoCodes);
     }
     if faults.count == 0 { Ok(codes) } else { Err(faults) }
 }
 
-/// Counts lines: the reader's own count takes the end of a line for a part of the next one, and empty lines too.
+/// Counts lines. The reader's own count is not usable: it assigns line ends and empty lines to the next record.
 struct Lines<'a> {
     bytes: &'a [u8],
     counted: usize,
@@ -138,7 +137,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line on which the record begins. Records are asked for in their order.
+    /// Returns the number of the line on which the record starts. Must be called in the order of records.
     fn at(&mut self, record: &ByteRecord) -> u64 {
         let begins = record.position().and_then(|position| usize::try_from(position.byte()).ok());
         let rest = |at: usize| self.bytes.get(at..).unwrap_or_default();
@@ -157,19 +156,20 @@ impl Lines<'_> {
     }
 }
 
-/// Which column of a first line that names columns holds the codes; none if it names none that could.
+/// Returns the column with the codes if the line is a header, and `None` otherwise.
 fn column_of(first: &ByteRecord) -> Option<usize> {
     let called = |name: &[u8]| first.iter().position(|cell| cell.trim_ascii().eq_ignore_ascii_case(name));
     COLUMNS.iter().find_map(|name| called(name))
 }
 
-fn code(cell: Option<&[u8]>) -> Result<Code, Why> {
-    let cell = cell.ok_or(Why::Missing)?;
-    let text = std::str::from_utf8(cell).map_err(|_| Why::Encoding)?;
+/// Parses the code of a cell.
+fn code(cell: Option<&[u8]>) -> Result<Code, LineProblem> {
+    let cell = cell.ok_or(LineProblem::Missing)?;
+    let text = std::str::from_utf8(cell).map_err(|_| LineProblem::Encoding)?;
     Ok(Code::vendor(text)?)
 }
 
-/// Rows as CSV, with CRLF at the end of lines.
+/// Writes rows as CSV, with CRLF as the line end.
 pub fn export<'a, R>(rows: impl IntoIterator<Item = R>) -> Faulty<Vec<u8>>
 where
     R: IntoIterator<Item = &'a str>,
@@ -185,7 +185,8 @@ where
     writer.into_inner().map_err(|error| Fault::internal(error.to_string()))
 }
 
-/// The cell so that no spreadsheet runs it: some look behind blanks, and some take the wide forms too.
+/// Returns the cell in a form that no spreadsheet evaluates. Some spreadsheets skip leading blanks, and some accept
+/// full-width characters.
 fn harmless(cell: &str) -> String {
     let begins = |text: &str| {
         text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '|', '%'])
@@ -199,83 +200,86 @@ mod tests {
 
     use super::*;
 
-    fn good(text: &str) -> Vec<String> {
+    fn codes_of(text: &str) -> Vec<String> {
         import(text.as_bytes()).unwrap().into_iter().map(|(_, code)| code.into_string()).collect()
     }
 
-    fn bad(bytes: &[u8]) -> Vec<(u64, Why)> {
-        import(bytes).unwrap_err().told.into_iter().map(|fault| (fault.line, fault.why)).collect()
+    fn faults_of(bytes: &[u8]) -> Vec<(u64, LineProblem)> {
+        import(bytes).unwrap_err().reported.into_iter().map(|fault| (fault.line, fault.why)).collect()
     }
 
     #[test]
-    fn codes_are_taken_in_the_order_of_lines() {
-        assert_eq!(good("BBBB\naaaa\n"), ["BBBB", "AAAA"]);
-        assert_eq!(good("BBBB\r\n\"AAAA\"\r\n\r\nCCCC"), ["BBBB", "AAAA", "CCCC"]);
-        assert_eq!(good("\u{feff}Code\nAAAA\n"), ["AAAA"]);
-        assert_eq!(good("title,code\n\"Ten, off\",AAAA\nTen,BBBB\n"), ["AAAA", "BBBB"]);
+    fn codes_keep_the_order_of_lines() {
+        assert_eq!(codes_of("BBBB\naaaa\n"), ["BBBB", "AAAA"]);
+        assert_eq!(codes_of("BBBB\r\n\"AAAA\"\r\n\r\nCCCC"), ["BBBB", "AAAA", "CCCC"]);
+        assert_eq!(codes_of("\u{feff}Code\nAAAA\n"), ["AAAA"]);
+        assert_eq!(codes_of("title,code\n\"Ten, off\",AAAA\nTen,BBBB\n"), ["AAAA", "BBBB"]);
     }
 
     #[test]
-    fn a_first_line_that_is_a_usual_heading_is_no_code() {
+    fn header_is_not_a_code() {
         for heading in
             ["Codes", "VOUCHER", " coupon ", "Coupon Code", "title,Voucher_Code", "Promo code,title"]
         {
             let cells = heading.split(',').count();
             let line = if cells == 1 { "AAAA" } else { "AAAA,AAAA" };
-            assert_eq!(good(&format!("{heading}\n{line}\n")), ["AAAA"], "{heading}");
+            assert_eq!(codes_of(&format!("{heading}\n{line}\n")), ["AAAA"], "{heading}");
         }
-        assert_eq!(good("coupon,code\nTen,AAAA\n"), ["AAAA"], "the plainest heading is it");
-        assert_eq!(good("AAAA\nCOUPON\n"), ["AAAA", "COUPON"], "further down it is a code");
-        assert_eq!(good("COUPON-1\nAAAA\n"), ["COUPON-1", "AAAA"]);
+        assert_eq!(codes_of("coupon,code\nTen,AAAA\n"), ["AAAA"], "`code` precedes `coupon`");
+        assert_eq!(codes_of("AAAA\nCOUPON\n"), ["AAAA", "COUPON"], "a later line is a code");
+        assert_eq!(codes_of("COUPON-1\nAAAA\n"), ["COUPON-1", "AAAA"]);
     }
 
     #[test]
-    fn everything_wrong_is_told_by_line_and_nothing_is_taken() {
+    fn all_faults_are_reported_by_line() {
         let upload = b"code\nAAAA\nab\nBBBB\n=1+1\naaaa\n\xff\xfe\xfd\xfc\n\"\"\nAAAA\n";
         let expected = [
-            (3, Why::Bad(VendorFault::Length)),
-            (5, Why::Bad(VendorFault::Character)),
-            (6, Why::Duplicate(2)),
-            (7, Why::Encoding),
-            (8, Why::Bad(VendorFault::Empty)),
-            (9, Why::Duplicate(2)),
+            (3, LineProblem::Malformed(VendorFault::Length)),
+            (5, LineProblem::Malformed(VendorFault::Character)),
+            (6, LineProblem::Duplicate(2)),
+            (7, LineProblem::Encoding),
+            (8, LineProblem::Malformed(VendorFault::Empty)),
+            (9, LineProblem::Duplicate(2)),
         ];
-        assert_eq!(bad(upload), expected);
-        assert_eq!(bad(b"title,code\nTen,AAAA\nTen\n"), [(3, Why::Missing)]);
+        assert_eq!(faults_of(upload), expected);
+        assert_eq!(faults_of(b"title,code\nTen,AAAA\nTen\n"), [(3, LineProblem::Missing)]);
     }
 
     #[test]
-    fn lines_are_counted_as_people_count_them() {
+    fn lines_are_counted_as_in_an_editor() {
         for end in ["\n", "\r\n", "\r"] {
             let upload = ["code", "", "AAAA", "", "", "x", "BBBB", "y"].join(end);
-            let lines: Vec<u64> = bad(upload.as_bytes()).into_iter().map(|(line, _)| line).collect();
+            let lines: Vec<u64> = faults_of(upload.as_bytes()).into_iter().map(|(line, _)| line).collect();
             assert_eq!(lines, [6, 8], "{end:?}");
         }
     }
 
     #[test]
-    fn an_upload_without_codes_is_refused() {
+    fn import_without_codes_is_refused() {
         for upload in [&b""[..], b"\n\n", b"code\n", b"\xef\xbb\xbf"] {
-            assert_eq!(bad(upload), [(1, Why::Nothing)]);
+            assert_eq!(faults_of(upload), [(1, LineProblem::NoCodes)]);
         }
     }
 
     #[test]
-    fn a_hundred_thousand_codes_are_taken_and_one_more_is_not() {
+    fn number_of_codes_is_bounded() {
         let lines =
             |count: usize| (0..count).map(|code| format!("CODE{code}\n")).collect::<Vec<_>>().concat();
-        assert_eq!(good(&lines(CODES_MAX)).len(), CODES_MAX);
-        assert_eq!(bad(lines(CODES_MAX + 1).as_bytes()), [(CODES_MAX as u64 + 1, Why::TooMany)]);
+        assert_eq!(codes_of(&lines(CODES_MAX)).len(), CODES_MAX);
+        assert_eq!(
+            faults_of(lines(CODES_MAX + 1).as_bytes()),
+            [(CODES_MAX as u64 + 1, LineProblem::TooMany)]
+        );
     }
 
     #[test]
-    fn the_faults_told_are_bounded_and_the_others_counted() {
+    fn number_of_reported_faults_is_bounded() {
         let faults = import("A\n".repeat(50_000).as_bytes()).unwrap_err();
-        assert_eq!((faults.told.len(), faults.count), (FAULTS_TOLD, 50_000));
+        assert_eq!((faults.reported.len(), faults.count), (FAULTS_REPORTED, 50_000));
     }
 
     #[test]
-    fn formulas_are_defused() {
+    fn formulas_are_escaped() {
         let cells = [
             "=cmd|' /C calc'!A0",
             "+1",
@@ -305,7 +309,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_cell_begins_as_a_formula_and_all_are_read_again(
+        fn no_exported_cell_is_a_formula_and_all_can_be_read(
             rows in proptest::collection::vec(proptest::collection::vec("\\PC{0,8}|[=+@\t\r\n\",;-]{0,4}", 2), 1..5)
         ) {
             let bytes = export(rows.iter().map(|row| row.iter().map(String::as_str))).unwrap();
@@ -322,7 +326,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_given_out_is_taken_in(codes in proptest::collection::hash_set("[A-Z0-9][A-Z0-9_-]{3,20}", 1..20)) {
+        fn export_can_be_imported(codes in proptest::collection::hash_set("[A-Z0-9][A-Z0-9_-]{3,20}", 1..20)) {
             let header = ["code", "state"];
             let rows = std::iter::once(header).chain(codes.iter().map(|code| [code.as_str(), "-"]));
             let taken: Vec<Code> =
@@ -332,7 +336,7 @@ mod tests {
         }
 
         #[test]
-        fn no_upload_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn no_import_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = import(&bytes);
         }
     }

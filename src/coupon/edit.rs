@@ -1,4 +1,4 @@
-//! Making, changing, publishing, pausing and ending coupons.
+//! Creates, changes, publishes, pauses and ends coupons.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -21,13 +21,13 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
     inventory,
+    search_text::coupon as search_text,
     shop::{self, rules::Power},
     store::{Tx, save_versioned},
     venue::find::authorise,
-    words::coupon as words,
 };
 
-/// Makes a draft of a coupon, in the shop's currency.
+/// Creates a draft of a coupon, in the shop's currency.
 pub async fn create(
     app: &App,
     viewer: &Viewer,
@@ -58,13 +58,13 @@ pub async fn create(
     };
     let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
-    words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     budget::set_in_tx(&tx, &coupon).await?;
     tx.commit().await?;
     Ok(coupon)
 }
 
-/// Changes the coupon, if its version is still `seen`. What was claimed before stays as it was promised.
+/// Changes the coupon if its version is still `seen`. Existing claims and reservations keep their terms.
 pub async fn update(
     app: &App,
     viewer: &Viewer,
@@ -76,10 +76,12 @@ pub async fn update(
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     let coupon = locked_in_tx(&tx, id).await?;
-    at(&coupon, seen)?;
+    check_version(&coupon, seen)?;
     rules::change(&coupon).map_err(Error::Refused)?;
     if coupon.codes == CodeSource::Uploaded && change.stock.is_some() {
-        return Err(Fault::invalid("stock", "is the number of uploaded codes: upload more").into());
+        return Err(
+            Fault::invalid("stock", "is the number of uploaded codes. Upload more codes instead").into()
+        );
     }
     let scopes = scopes_in_tx(&tx, id).await?;
     let before = coupon.clone();
@@ -89,7 +91,7 @@ pub async fn update(
     let row = coupon::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let changed = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
-    words::refresh_in_tx(&tx, words::Of::Coupon(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     settle_stock_in_tx(&tx, &changed, now).await?;
     budget::set_in_tx(&tx, &changed).await?;
     worth::record_change_in_tx(&tx, app, viewer, (&before, &changed)).await?;
@@ -98,7 +100,7 @@ pub async fn update(
     Ok(changed)
 }
 
-/// Moves the coupon through its life, if its version is still `seen`. Published for the first time it gets its stock.
+/// Changes the coupon's state if its version is still `seen`. The first publication creates the stock.
 pub async fn step(
     app: &App,
     viewer: &Viewer,
@@ -110,7 +112,7 @@ pub async fn step(
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     let coupon = locked_in_tx(&tx, id).await?;
-    at(&coupon, seen)?;
+    check_version(&coupon, seen)?;
     let to = state::after(coupon.state, step).map_err(Error::Refused)?;
     if to == CouponState::Published {
         rules::publish(&coupon, now).map_err(Error::Refused)?;
@@ -128,7 +130,7 @@ pub async fn step(
     Ok(moved)
 }
 
-/// The coupon, if the viewer may change it.
+/// Returns the coupon if the viewer may change it.
 pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     viewer.user()?;
     let coupon = by_id(app, id).await?;
@@ -136,13 +138,13 @@ pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<
     Ok(coupon)
 }
 
-/// The coupon as it is until the transaction's end: changes of one coupon wait for one another.
+/// Returns the coupon, locked until the end of the transaction. Changes of one coupon wait for each other.
 pub(super) async fn locked_in_tx(tx: &Tx, id: CouponId) -> Faulty<coupon::Model> {
     let coupon = coupon::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     coupon.ok_or(Fault::NotFound("coupon"))
 }
 
-/// Makes the inventory's capacity what the coupon says, and tells every desk that the terms changed.
+/// Sets the inventory's capacity to the coupon's stock, and notifies all desks that the terms have changed.
 pub(super) async fn settle_stock_in_tx(
     tx: &Tx,
     coupon: &coupon::Model,
@@ -163,7 +165,7 @@ async fn scopes_in_tx(tx: &Tx, id: CouponId) -> Faulty<Vec<Scope>> {
     Ok(rows.into_iter().map(|row| Scope { kind: row.kind, target: row.target }).collect())
 }
 
-/// Makes these the whole of what the coupon applies to.
+/// Replaces what the coupon applies to.
 async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> Faulty<()> {
     scope::Entity::delete_many().filter(scope::Column::CouponId.eq(id)).exec(tx).await?;
     let rows = scopes.iter().map(|scope| scope::ActiveModel {
@@ -175,8 +177,8 @@ async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> Faulty<(
     Ok(())
 }
 
-/// The row must be at the version that the caller saw. The save checks it again; this tells it before any refusal.
-fn at(coupon: &coupon::Model, seen: i64) -> Faulty<()> {
+/// Returns a fault if the caller saw another version. The save checks this again; the check here precedes any refusal.
+fn check_version(coupon: &coupon::Model, seen: i64) -> Faulty<()> {
     if coupon.version == seen { Ok(()) } else { Err(Fault::Stale("coupon")) }
 }
 

@@ -1,6 +1,6 @@
-//! All codes of a coupon, given out as CSV: where each claim stands, and of a list also the codes that nobody has yet.
+//! The export of a coupon's codes as CSV: all claims with their status, and the unclaimed codes of a list.
 //!
-//! Page by page, each as it is when it is asked for, so that as many codes as there may be take little memory.
+//! The export reads page by page, so that any number of codes needs little memory. Pages are not from one snapshot.
 
 use std::collections::BTreeMap;
 
@@ -11,40 +11,40 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{csv, edit::managed, state::standing};
+use super::{csv, edit::managed, state::claim_status};
 use crate::{app::App, auth::Viewer, error::Faulty};
 
-/// Codes of one page.
+/// Codes per page.
 const PAGE: usize = 2_000;
 
-/// A coupon's codes, being given out.
+/// An export in progress.
 #[derive(Debug)]
 pub struct Export {
     coupon: CouponId,
     next: Next,
 }
 
-/// Where it is to be gone on.
+/// What the export writes next.
 #[derive(Debug)]
 enum Next {
     Header(CodeSource),
-    /// Claims after this one.
+    /// The claims after this one.
     Claims(Option<ClaimId>),
-    /// Codes of the list from this position on.
+    /// The codes of the list from this position.
     Codes(i64),
     Nothing,
 }
 
 type Row = [String; 4];
 
-/// Begins to give the coupon's codes out to a viewer who may change it.
+/// Starts an export if the viewer may change the coupon.
 pub async fn export(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<Export> {
     let coupon = managed(app, viewer, id).await?;
     Ok(Export { coupon: id, next: Next::Header(coupon.codes) })
 }
 
 impl Export {
-    /// The next part of the file; none after the last.
+    /// Returns the next part of the file, and `None` after the last one.
     pub async fn part(&mut self, app: &App) -> Faulty<Option<Vec<u8>>> {
         let rows = match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Header(codes) => {
@@ -105,7 +105,7 @@ impl Export {
 
 fn row(app: &App, claim: &claim::Model) -> Row {
     let redeemed = claim.redeemed_at.map(|at| at.to_rfc3339()).unwrap_or_default();
-    let state = name(standing(claim, app.clock.now()));
+    let state = name(claim_status(claim, app.clock.now()));
     [claim.code.clone(), state.to_owned(), claim.claimed_at.to_rfc3339(), redeemed]
 }
 

@@ -1,4 +1,4 @@
-//! Which coupons a viewer sees, and the lists of them.
+//! The coupons that a viewer may see, and lists of them.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -19,59 +19,59 @@ use crate::{
     category,
     error::{Fault, Faulty},
     page::{self, Page, Window},
+    search_text,
     venue::find::shops_seen,
-    words,
 };
 
-/// Greater than every character that a word has: with it a prefix is a range of the index.
+/// Greater than every character of a word. It turns a prefix into a range of the index.
 const LAST: char = '\u{10FFFF}';
 
-/// Which coupons; what is none does not matter.
+/// A filter of coupons. `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Of the shop.
+    /// The shop.
     pub shop: Option<ShopId>,
-    /// Of the category or one below it.
+    /// The category, including those below it.
     pub category: Option<CategoryId>,
-    /// Shown with the product.
+    /// The product that the coupon is shown with.
     pub product: Option<ProductId>,
-    /// Shown with the event.
+    /// The event that the coupon is shown with.
     pub event: Option<EventId>,
-    /// Of one of these kinds; empty: of any.
+    /// The kinds. Empty for all.
     pub kinds: Vec<CouponKind>,
-    /// Whether they cost nothing.
+    /// Whether the coupon is free.
     pub free: Option<bool>,
-    /// Each word begins a word of the title, shop or product.
+    /// A search text. Each of its words must be a prefix of a word of the title, shop or product.
     pub search: Option<String>,
-    /// Whether one can be had now.
+    /// Whether the coupon can be claimed or reserved now.
     pub claimable: Option<bool>,
-    /// Stand at one of these; empty: anywhere.
+    /// The states. Empty for all.
     pub states: Vec<CouponState>,
 }
 
-/// In which order.
+/// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// Last created first.
+    /// By time of creation, newest first.
     #[default]
     Newest,
     /// By title.
     Title,
 }
 
-/// A coupon's place in one of the orders.
+/// The position of a coupon in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Key {
-    /// By title.
+    /// In the order by title.
     #[serde(rename = "n")]
     Title(String, CouponId),
-    /// By age.
+    /// In the order by time of creation.
     #[serde(rename = "i")]
     Id(CouponId),
 }
 
 impl Key {
-    /// The coupon's place in the order.
+    /// Returns the coupon's position in the order.
     pub fn of(coupon: &coupon::Model, order: Order) -> Self {
         match order {
             Order::Title => Self::Title(coupon.title.clone(), coupon.id),
@@ -80,8 +80,8 @@ impl Key {
     }
 }
 
-/// The coupon, if the viewer may see it: one that was published and is listed, or one of a shop that the viewer works
-/// for.
+/// Returns the coupon if the viewer may see it: a listed coupon that was published, or any coupon of a shop of which the
+/// viewer is a member.
 pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     let coupon = by_id(app, id).await?;
     if rules::is_known(&coupon, app.clock.now()) || shops_seen(app, viewer).await?.contains(&coupon.shop_id) {
@@ -91,7 +91,8 @@ pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::
     }
 }
 
-/// Whether the viewer may have one without a code: strangers do not find a draft, nor a coupon that is not listed.
+/// Returns whether the viewer may claim or reserve the coupon without a code. Drafts are offered to no one, and coupons
+/// that are not listed only to members of their shop.
 pub(super) async fn is_offered(app: &App, viewer: &Viewer, coupon: &coupon::Model) -> Faulty<bool> {
     match coupon.state {
         CouponState::Draft => Ok(false),
@@ -101,7 +102,7 @@ pub(super) async fn is_offered(app: &App, viewer: &Viewer, coupon: &coupon::Mode
     }
 }
 
-/// The coupons that the viewer may see, in the order. Their long texts are left empty: see [`super::descriptions`].
+/// Returns the coupons that the viewer may see, in this order. The long texts are empty: see [`super::descriptions`].
 pub async fn coupons(
     app: &App,
     viewer: &Viewer,
@@ -129,7 +130,7 @@ pub async fn coupons(
     }
 }
 
-/// How many coupons the viewer may see.
+/// Returns the number of coupons that the viewer may see.
 pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<u64> {
     Ok(select(app, viewer, filter).await?.count(app.store.read()).await?)
 }
@@ -159,17 +160,17 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<co
     if let Some(free) = filter.free {
         select = select.filter(if free { Column::PriceMinor.eq(0) } else { Column::PriceMinor.gt(0) });
     }
-    for word in filter.search.as_deref().map(words::searched).unwrap_or_default() {
+    for word in filter.search.as_deref().map(search_text::query_words).unwrap_or_default() {
         select = select.filter(has_word(word));
     }
     if let Some(claimable) = filter.claimable {
-        let able = can_be_had(now);
+        let able = is_claimable(now);
         select = select.filter(if claimable { able } else { able.not() });
     }
     Ok(select)
 }
 
-/// What [`rules::is_shown`] says, in SQL.
+/// The SQL form of [`rules::is_shown`].
 fn shown(now: DateTime<Utc>) -> Condition {
     Condition::all()
         .add(Column::Listed.eq(true))
@@ -178,8 +179,8 @@ fn shown(now: DateTime<Utc>) -> Condition {
         .add(Condition::any().add(Column::PublishUntil.is_null()).add(Column::PublishUntil.gt(now)))
 }
 
-/// Published, shown, still worth having, and not out of stock.
-fn can_be_had(now: DateTime<Utc>) -> Condition {
+/// The coupon is published, shown, not past its validity, and in stock.
+fn is_claimable(now: DateTime<Utc>) -> Condition {
     let stock = inventory::Entity::find()
         .select_only()
         .column(inventory::Column::Id)
@@ -191,6 +192,7 @@ fn can_be_had(now: DateTime<Utc>) -> Condition {
         .add(Expr::exists(stock.into_query()))
 }
 
+/// The index has a word with this prefix.
 fn has_word(beginning: String) -> SimpleExpr {
     let end = format!("{beginning}{LAST}");
     let words = word::Entity::find()

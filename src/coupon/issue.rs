@@ -1,5 +1,5 @@
-//! Copies of a coupon that were paid: issued as claims when their order becomes paid, as tickets are, and taken back with
-//! its refund.
+//! Paid copies of a coupon. They are issued as claims when their order becomes paid, as tickets are, and revoked by a
+//! refund.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -15,46 +15,47 @@ use sea_orm::{
 
 use super::{
     claim::change_in_tx,
-    promise::{self, Lasting},
+    offer_terms::{self, ReservedTerms},
 };
 use crate::{app::App, error::Faulty, inventory, outbox, store::Tx};
 
-/// SQLite takes 32,766 values in a statement, and a claim is 18.
+/// SQLite accepts 32,766 values in a statement, and a claim has 18.
 const CLAIMS_PER_STATEMENT: usize = 1_000;
 
-/// A claim for each line of the order that is a copy of a coupon, to be issued when it becomes paid: on what was promised
-/// when it was reserved, at the price that was reserved.
-pub(crate) async fn made_out(
+/// Returns a new claim for each line of the order that is a copy of a coupon. The claims have the terms and the price
+/// that were reserved. [`issue_in_tx`] stores them.
+pub(crate) async fn new_claims(
     app: &App,
     order: &order::Model,
     lines: impl Iterator<Item = &line::Model>,
 ) -> Faulty<Vec<claim::Model>> {
-    let mut promises: BTreeMap<ReservationId, Lasting> = BTreeMap::new();
+    let mut reserved: BTreeMap<ReservationId, ReservedTerms> = BTreeMap::new();
     let mut claims = Vec::new();
     for line in lines {
         let Some(coupon) = line.coupon_id else { continue };
-        let promise = match promises.entry(line.reservation_id) {
-            Entry::Occupied(promise) => promise.into_mut(),
-            Entry::Vacant(entry) => entry.insert(kept(app, line.reservation_id, coupon).await?),
+        let terms = match reserved.entry(line.reservation_id) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(terms_of(app, line.reservation_id, coupon).await?),
         };
         let id = ClaimId(app.clock.new_uuid());
-        let mut claim = promise.made_out(app, (id, coupon, order.shop_id), order.account_id)?;
+        let mut claim = terms.new_claim(app, (id, coupon, order.shop_id), order.account_id)?;
         claim.order_line_id = Some(line.id);
         claims.push(claim);
     }
     Ok(claims)
 }
 
-async fn kept(app: &App, id: ReservationId, coupon: CouponId) -> Faulty<Lasting> {
+/// Returns the terms that the reservation stored.
+async fn terms_of(app: &App, id: ReservationId, coupon: CouponId) -> Faulty<ReservedTerms> {
     let reservation = inventory::by_id(app, id).await?;
     match reservation.snapshot.items.first().and_then(|item| item.coupon_terms.as_deref()) {
-        Some(text) => Lasting::from_json(text),
-        // Reserved by a server of the version before, which did not keep it.
-        None => Ok(promise::current(app, coupon, |_| true).await?.lasting.clone()),
+        Some(text) => ReservedTerms::from_json(text),
+        // The previous version of the server did not store the terms.
+        None => Ok(offer_terms::current(app, coupon, |_| true).await?.reserved.clone()),
     }
 }
 
-/// Puts the claims into their buyer's bag.
+/// Stores the claims of one order, which puts them into the buyer's bag.
 pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<Utc>) -> Faulty<()> {
     let Some(first) = claims.first() else { return Ok(()) };
     for claims in claims.chunks(CLAIMS_PER_STATEMENT) {
@@ -66,8 +67,8 @@ pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<
     outbox::record_all_in_tx(tx, outbox::Kind::CouponChanged, coupons, now).await
 }
 
-/// Takes back what was issued for these lines of the order. `false`: one of the claims was used, or its buyer gave it
-/// away, and everything must be rolled back.
+/// Revokes the claims that were issued for these lines of the order. Returns `false` if a claim was used or given away;
+/// then the caller must roll back.
 pub(crate) async fn revoke_in_tx(
     tx: &Tx,
     order: &order::Model,
@@ -92,7 +93,7 @@ pub(crate) async fn revoke_in_tx(
     Ok(true)
 }
 
-/// Those of the lines whose copies cannot be taken back now: used, given away, or in another order.
+/// Returns the lines whose claims cannot be revoked: they are used, given away or reserved by another order.
 pub(crate) async fn used_of(
     app: &App,
     order: &order::Model,
@@ -110,7 +111,7 @@ fn is_unused(order: &order::Model, claim: &claim::Model) -> bool {
         && claim.balance_minor == claim.face_minor
 }
 
-/// What was issued for the order, oldest first.
+/// Returns the claims that were issued for these order lines, oldest first.
 pub async fn of_order(app: &App, lines: Vec<OrderLineId>) -> Faulty<Vec<claim::Model>> {
     Ok(claim::Entity::find()
         .filter(claim::Column::OrderLineId.is_in(lines))

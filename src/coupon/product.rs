@@ -1,4 +1,4 @@
-//! Products: what a shop sells or gives away, and what coupons are shown with.
+//! Products: what a shop sells or gives away. Coupons can be shown with a product.
 
 use entity::{CategoryId, ProductId, ShopId, product};
 use sea_orm::{
@@ -14,59 +14,59 @@ use crate::{
     category,
     error::{Check, Error, Fault, Faulty, Result},
     page::{self, Page, Window},
+    search_text::coupon as search_text,
     shop::{self, rules::Power},
     store::save_versioned,
     venue::find::authorise,
-    words::coupon as words,
 };
 
 /// A new product.
 #[derive(Clone, Debug)]
 pub struct NewProduct {
-    /// Whose it is.
+    /// The shop that offers it.
     pub shop: ShopId,
-    /// What kind of product it is.
+    /// The category.
     pub category: CategoryId,
-    /// Display name.
+    /// The display name.
     pub name: String,
-    /// May be empty.
+    /// The description. May be empty.
     pub description: String,
-    /// Where its picture is.
+    /// The https URL of a picture.
     pub picture_url: Option<String>,
 }
 
-/// What to change of a product; none stays as it is.
+/// Changes of a product. `None` keeps a value.
 #[derive(Clone, Debug, Default)]
 pub struct ProductChange {
-    /// What kind of product it is.
+    /// The category.
     pub category: Option<CategoryId>,
-    /// Display name.
+    /// The display name.
     pub name: Option<String>,
-    /// Description.
+    /// The description.
     pub description: Option<String>,
-    /// Where its picture is; some none: nowhere.
+    /// The https URL of a picture. `Some(None)` removes it.
     pub picture_url: Option<Option<String>>,
 }
 
-/// The products with these ids; all products are public. Their descriptions are left empty: see [`descriptions`].
+/// Returns the products with these ids. All products are public. The descriptions are empty: see [`descriptions`].
 pub async fn by_ids(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<product::Model>> {
     let select = product::Entity::find().filter(product::Column::Id.is_in(ids));
     Ok(page::without(select, &[product::Column::Description]).all(app.store.read()).await?)
 }
 
-/// The descriptions of the products, each with the product's id.
+/// Returns the products' ids and descriptions.
 pub async fn descriptions(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<(ProductId, String)>> {
     let select = product::Entity::find().filter(product::Column::Id.is_in(ids));
     let columns = [product::Column::Id, product::Column::Description];
     Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
-/// The product.
+/// Returns the product.
 pub async fn by_id(app: &App, id: ProductId) -> Faulty<product::Model> {
     product::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("product"))
 }
 
-/// The shop's products, newest first; archived ones only if they are wanted. Their descriptions are left empty: see
+/// Returns the shop's products, newest first, with archived ones if `archived` is set. The descriptions are empty: see
 /// [`descriptions`].
 pub async fn of_shop(
     app: &App,
@@ -80,7 +80,7 @@ pub async fn of_shop(
     page::read(app.store.read(), select, product::Column::Id, true, window).await
 }
 
-/// Makes a product of the shop.
+/// Creates a product of the shop.
 pub async fn create(app: &App, viewer: &Viewer, input: NewProduct) -> Result<product::Model, Refusal> {
     shop::authorise(app, viewer, input.shop, Power::Manage).await?;
     check(Some(&input.name), Some(&input.description), input.picture_url.as_deref())?;
@@ -104,7 +104,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewProduct) -> Result<pro
     Ok(product)
 }
 
-/// Changes the product, if its version is still `seen`.
+/// Changes the product if its version is still `seen`.
 pub async fn update(
     app: &App,
     viewer: &Viewer,
@@ -136,13 +136,13 @@ pub async fn update(
     };
     let tx = app.store.begin().await?;
     let product = save_versioned::<product::Entity>(&tx, row, seen, "product").await?;
-    words::refresh_in_tx(&tx, words::Of::Product(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Product(id)).await?;
     tx.commit().await?;
     Ok(product)
 }
 
-/// Takes the product out of the shop's list, if its version is still `seen`. Its coupons stay. Archived before, it
-/// stays so.
+/// Removes the product from the shop's list if its version is still `seen`. Its coupons stay. If the product is archived
+/// already, returns it.
 pub async fn archive(
     app: &App,
     viewer: &Viewer,

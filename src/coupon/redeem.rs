@@ -1,4 +1,4 @@
-//! Redeeming a claim at a counter: the vendor's scanner shows its code, once; a gift card's in part.
+//! Redemption at a counter: a scanner of the shop sends the claim's code. Gift cards can be used in part.
 
 use entity::{
     AccountId, RedemptionId, ShopId,
@@ -23,32 +23,32 @@ use crate::{
     store::violates,
 };
 
-/// How often it is tried again because somebody else changed the claim at the same moment.
+/// Attempts, if the claim changes at the same time.
 const TRIES: usize = 5;
 
-/// What is redeemed.
+/// The input of [`redeem`].
 #[derive(Clone, Debug)]
 pub struct Redeem {
-    /// At whose counter; none: at that of any shop whose scanner the viewer is.
+    /// The shop. `None` for any shop where the viewer is a scanner.
     pub shop: Option<ShopId>,
-    /// As it was scanned or typed.
+    /// The code as it was scanned or typed.
     pub code: String,
-    /// How much of a gift card, in minor units, and of which currency; none of anything else.
+    /// The amount to take from a gift card, in minor units, and its currency. `None` for other kinds.
     pub amount: Option<(i64, String)>,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// What became of it.
+/// The result of a redemption.
 #[derive(Clone, Debug)]
 pub struct Redeemed {
-    /// The claim as it is now.
+    /// The claim after the redemption.
     pub claim: claim::Model,
-    /// The use that was made of it.
+    /// The redemption.
     pub redemption: redemption::Model,
 }
 
-/// Uses a claim up, or takes an amount off a gift card. A code of another shop is as unknown as one that nobody has.
+/// Redeems a claim, or takes an amount from a gift card. A code of another shop is refused as unknown.
 pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeemed, Refusal> {
     let scanner = viewer.user()?;
     if let Some(shop) = input.shop {
@@ -59,10 +59,10 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
         return redeemed(app, RedemptionId(subject)).await;
     }
     for _ in 0..TRIES {
-        // By its code each time: given away meanwhile, it has another, and this one is dead.
+        // Race: look up the code in each attempt. If the claim was given away, its code has changed.
         let claim = found(app, viewer, &input).await?;
         match attempt(app, scanner, &claim, &input, &key).await {
-            // Another counter was first: look again.
+            // Race: another counter was first.
             Err(Error::Fault(Fault::Stale(_))) => {}
             Ok(None) => {
                 let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
@@ -72,7 +72,7 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
                 app.outbox.wake();
                 return Ok(done);
             }
-            // The same call twice at once: the later one finds used what the earlier one used.
+            // Race: the same call at the same time may have redeemed the claim.
             Err(Error::Refused(refusal)) => {
                 return match key.subject(app.store.read()).await? {
                     Some(subject) => redeemed(app, RedemptionId(subject)).await,
@@ -85,10 +85,10 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
     Err(Fault::unavailable().into())
 }
 
-/// The claim with the code, if it is of a shop whose scanner the viewer is.
+/// Returns the claim with the code, if the viewer is a scanner of its shop.
 ///
-/// A caller that names a shop is its scanner, and may show many unknown codes; a caller that names none could be
-/// anybody, and is throttled as a buyer is.
+/// A caller that names a shop is its scanner and has the scanners' limits. A caller that names no shop may be any user,
+/// and has the buyers' limits.
 async fn found(app: &App, viewer: &Viewer, input: &Redeem) -> Result<claim::Model, Refusal> {
     let (shops, guess) = if let Some(shop) = input.shop {
         (vec![shop], throttle::begin_scan(app, viewer).await)
@@ -105,20 +105,20 @@ async fn found(app: &App, viewer: &Viewer, input: &Redeem) -> Result<claim::Mode
     }
 }
 
-/// Where a code of the scanner's shops was found.
+/// The result of looking up a code in the scanner's shops.
 enum Located {
-    /// It is a claim's.
+    /// The code of one claim.
     Claim(Box<claim::Model>),
-    /// It is of a list, and nobody has it.
+    /// A code of a list that is not claimed.
     Unclaimed,
-    /// Several shops have it.
+    /// Several shops have this code.
     Several,
 }
 
 async fn locate(app: &App, shops: Vec<ShopId>, text: &str) -> Result<Located, Refusal> {
     let unknown = || Error::Refused(Refusal::UnknownCode);
     let code = Code::parse(text).ok_or_else(unknown)?;
-    // Those that nobody has come first: claimed in between, a code is found as a claim's.
+    // Race: read the lists before the claims. A code that is claimed in between is then found as a claim.
     let mut free = code::Entity::find()
         .filter(code::Column::ShopId.is_in(shops.clone()))
         .filter(code::Column::Code.eq(code.as_str()))
@@ -139,7 +139,7 @@ async fn locate(app: &App, shops: Vec<ShopId>, text: &str) -> Result<Located, Re
     }
 }
 
-/// One try; none when the key was used meanwhile.
+/// Tries once. Returns `None` if another call has used the idempotency key meanwhile.
 async fn attempt(
     app: &App,
     scanner: AccountId,
@@ -187,7 +187,7 @@ async fn attempt(
     let row: redemption::ActiveModel = redemption.clone().into();
     match redemption::Entity::insert(row.reset_all()).exec_without_returning(&tx).await {
         Ok(_) => {}
-        // The claim's version guards this already; the constraint holds it whatever the code says.
+        // The claim's version guards this too; the constraint is the last line of defence.
         Err(error) if violates(&error, "redemption_once", "redemption.claim_id") => {
             return Err(Fault::Stale("claim").into());
         }
@@ -197,8 +197,8 @@ async fn attempt(
     Ok(Some(Redeemed { claim: changed, redemption }))
 }
 
-/// What the claim takes off at the counter, which its coupon's budget counts; none of a gift card, which pays, and where
-/// nobody knows what is bought. A campaign with a budget cannot give what nobody knows.
+/// Returns the discount at the counter, which counts for the coupon's budget. Returns `None` for a gift card, which is a
+/// payment, and for kinds whose discount depends on the purchase. Refuses those kinds if the coupon has a budget.
 async fn given(app: &App, claim: &claim::Model, terms: &Terms) -> Result<Option<i64>, Refusal> {
     match terms.worth {
         Worth::AmountOff { amount } => Ok(Some(amount)),
@@ -212,25 +212,26 @@ async fn given(app: &App, claim: &claim::Model, terms: &Terms) -> Result<Option<
     }
 }
 
-/// What is left of a gift card when the amount is taken off; none for everything else, which is used up.
+/// Returns the gift card's balance after the redemption, and `None` for other kinds.
 fn left(claim: &claim::Model, terms: &Terms, amount: Option<&(i64, String)>) -> Result<Option<i64>, Refusal> {
     match (claim.balance_minor, amount) {
         (Some(_), Some((_, currency))) if *currency != terms.currency => {
-            Err(Fault::invalid("amount.currency", "is not the gift card's").into())
+            Err(Fault::invalid("amount.currency", "is not the currency of the gift card").into())
         }
         (Some(balance), Some((amount, _))) if *amount > balance => {
             Err(Error::Refused(Refusal::BalanceTooLow { balance }))
         }
         (Some(balance), Some((amount, _))) if *amount > 0 => Ok(Some(balance - amount)),
         (Some(_), Some(_) | None) => {
-            Err(Fault::invalid("amount", "say how much of the gift card is taken").into())
+            Err(Fault::invalid("amount", "must be more than zero for a gift card").into())
         }
-        (None, Some(_)) => Err(Fault::invalid("amount", "only gift cards are used in part").into()),
+        (None, Some(_)) => Err(Fault::invalid("amount", "is for gift cards only").into()),
         (None, None) if terms.worth == Worth::AccessCode => Err(Error::Refused(Refusal::NotAtCounter)),
         (None, None) => Ok(None),
     }
 }
 
+/// Returns the result of an earlier redemption.
 async fn redeemed(app: &App, id: RedemptionId) -> Result<Redeemed, Refusal> {
     let redemption = redemption::Entity::find_by_id(id).one(app.store.read()).await?;
     let redemption = redemption.ok_or_else(Fault::unavailable)?;

@@ -1,4 +1,4 @@
-//! What a coupon refers to must be there, and be its shop's.
+//! Checks that the objects that a coupon refers to exist and belong to its shop.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     event as events,
 };
 
-/// Checks everything that the details refer to, and says what kind of offer it is.
+/// Checks all references of the details. Returns the coupon's category: its own, its product's or its event's.
 pub(super) async fn check(app: &App, shop: ShopId, details: &Details) -> Faulty<CategoryId> {
     let mut check = Check::default();
     let (products, events, tiers) = found(app, shop, details).await?;
@@ -54,12 +54,14 @@ pub(super) async fn check(app: &App, shop: ShopId, details: &Details) -> Faulty<
         .category
         .or(product.flatten().map(|product| product.category_id))
         .or(event.flatten().map(|event| event.category_id));
-    category.ok_or_else(|| Fault::invalid("categoryId", "say it, or name a product or an event"))
+    category.ok_or_else(|| {
+        Fault::invalid("categoryId", "is required unless the coupon has a product or an event")
+    })
 }
 
 type Found = (Vec<product::Model>, Vec<event::Model>, Vec<tier::Model>);
 
-/// Those of the products, events and price levels that are there and the shop's.
+/// Returns the products, events and tiers that exist and belong to the shop.
 async fn found(app: &App, shop: ShopId, details: &Details) -> Faulty<Found> {
     let products: BTreeSet<ProductId> =
         targets(details, ScopeKind::Product).map(ProductId).chain(details.product).collect();
@@ -78,6 +80,7 @@ async fn found(app: &App, shop: ShopId, details: &Details) -> Faulty<Found> {
     Ok((products, events, tiers))
 }
 
+/// Returns the targets of this kind.
 fn targets(details: &Details, kind: ScopeKind) -> impl Iterator<Item = Uuid> {
     details.scopes.iter().filter(move |scope| scope.kind == kind).map(|scope| scope.target)
 }

@@ -1,95 +1,95 @@
-//! Why something was not done with a coupon or a claim by whoever holds it, or wants to.
+//! Refusals to buyers, holders and scanners.
 
 use chrono::{DateTime, Utc};
 use entity::OrderId;
 
 use crate::{inventory, limits::Exceeded};
 
-/// Why something was not done with a coupon or a claim by whoever holds it, or wants to.
+/// Why a coupon was not claimed or reserved, or a claim not used, given away or released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The coupon is a draft, paused or ended.
     NotOpen,
-    /// It can be claimed later.
+    /// Claims have not started.
     NotStarted {
-        /// When.
+        /// When they start.
         at: DateTime<Utc>,
     },
-    /// It can be claimed no more.
+    /// Claims have ended.
     Over,
-    /// It costs something: it is reserved and paid.
+    /// The coupon has a price: it must be reserved and paid.
     NotFree,
-    /// It costs nothing: it is claimed.
+    /// The coupon is free: it must be claimed.
     Free,
-    /// None, or not as many, are left.
+    /// Fewer copies are left than requested.
     SoldOut {
-        /// As many are.
+        /// The copies that are left.
         left: u32,
-        /// When some come back unless they are bought.
+        /// When the next reservation expires, which may free copies.
         at: Option<DateTime<Utc>>,
     },
-    /// The buyer would have more than one may have.
+    /// The buyer would exceed the limit per buyer.
     LimitReached {
         /// The limit.
         limit: u32,
-        /// What the buyer has already.
+        /// The copies that the buyer has.
         taken: u32,
     },
-    /// The claim is bound to an order.
+    /// An order reserves the claim.
     InOrder {
-        /// Which.
+        /// The order.
         order: Option<OrderId>,
     },
-    /// The claim is used up, or in part.
+    /// The claim is used, fully or in part.
     Used,
-    /// The claim's time is up.
+    /// The claim is past its validity.
     Expired,
-    /// The claim's time has not come.
+    /// The claim's validity has not started.
     NotYetValid {
-        /// When it comes.
+        /// When it starts.
         from: DateTime<Utc>,
     },
-    /// The claim was taken back or given back.
+    /// The claim is revoked or released.
     Gone,
-    /// What was paid, or has one of the vendor's own codes, is not given back this way.
+    /// The claim was paid or has a code of a list, so its holder cannot release it.
     NotReleasable,
-    /// The claim is its holder's alone.
+    /// The claim cannot be given to another account.
     Personal,
-    /// The offer is unknown, was accepted or withdrawn, or its time is up.
+    /// The offer is unknown, accepted, withdrawn or expired.
     OfferGone,
-    /// The shop has no such code that the viewer may use: there is none, or somebody else has it.
+    /// The shop has no such code, or it belongs to another account.
     UnknownCode,
-    /// The code is one of the shop's list that nobody has claimed.
+    /// The code is on a list and not claimed yet.
     NotClaimed,
     /// Several of the scanner's shops have the code.
     SeveralShops,
-    /// Too many wrong codes were tried.
+    /// The viewer sent too many wrong codes.
     TooManyAttempts {
-        /// After how many seconds to try again.
+        /// Seconds until the next attempt.
         retry_after_seconds: u32,
     },
-    /// The gift card has less than that.
+    /// The gift card's balance is less than the amount.
     BalanceTooLow {
-        /// What it has, in minor units.
+        /// The balance in minor units.
         balance: i64,
     },
-    /// It is worth something in an order, not at a counter.
+    /// The claim can be spent in an order only, not at a counter.
     NotAtCounter,
-    /// The campaign has given all that it may.
+    /// The coupon's budget is spent.
     BudgetSpent,
-    /// The buyer had copies reserved for too long without paying any.
+    /// The buyer has reserved copies for too long without paying.
     CoolingDown {
-        /// When they may come back.
+        /// When the buyer may reserve again.
         at: DateTime<Utc>,
     },
-    /// The buyer's network has too many copies reserved and not paid.
+    /// The buyer's network has too many unpaid reservations.
     TooManyUnpaid {
-        /// When some of them come back unless they are bought.
+        /// When the next of them expires.
         at: Option<DateTime<Utc>>,
     },
 }
 
-/// The desk's refusal in words of coupons.
+/// Translates a refusal of the desk.
 pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
     use inventory::Refusal as Desk;
     match *refusal {
@@ -113,7 +113,7 @@ pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
         | Desk::NoMoreTime
         | Desk::PlacesChanged
         | Desk::TermsChanged
-        // Coupons ask nothing of their buyers.
+        // Coupons have no requirements for buyers.
         | Desk::RegistrationRequired
         | Desk::VerifiedEmailRequired
         | Desk::ProofRequired

@@ -1,47 +1,47 @@
-//! Why something was not done with a coupon or a claim, and what vendors may do with a coupon where it stands.
+//! Rules for vendors: what they may do with a coupon in its state, and when buyers see it.
 //!
 //! Invariant: pure and synchronous.
 
 use chrono::{DateTime, Utc};
 use entity::coupon::{self, CodeSource, CouponState};
 
-/// The most copies of which a vendor may speak.
+/// The largest stock that a vendor may set.
 pub const STOCK_MAX: i32 = 100_000_000;
-/// The most codes that a coupon's list may have.
+/// Codes per list.
 pub const CODES_MAX: i32 = 1_000_000;
-/// What stands for as many as are wanted in an inventory, whose capacity is a number.
+/// The capacity of an inventory whose coupon has unlimited stock.
 pub const UNLIMITED: u32 = 1_000_000_000;
 
-/// Why a product or coupon was not made or changed.
+/// Why a product or coupon was not created or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Only drafts can do this.
+    /// The coupon is not a draft.
     NotDraft,
-    /// Only published coupons can do this.
+    /// The coupon is not published.
     NotPublished,
-    /// Only paused coupons can do this.
+    /// The coupon is not paused.
     NotPaused,
-    /// The coupon was ended.
+    /// The coupon has ended.
     Ended,
-    /// The publication window or the validity is over.
+    /// The publication or the validity has ended.
     Over,
-    /// There are no codes to give out.
+    /// The coupon's list of codes is empty.
     NoCodes,
-    /// More copies than that are taken already.
+    /// The stock would be less than the copies that are taken.
     StockTaken {
-        /// How many.
+        /// The number of copies that are taken.
         taken: i32,
     },
-    /// More of the budget than that is spent already.
+    /// The budget would be less than the amount that is spent.
     BudgetSpent {
-        /// How much, in minor units.
+        /// The amount that is spent, in minor units.
         spent: i64,
     },
-    /// The product was archived.
+    /// The product is archived.
     Archived,
 }
 
-/// Whether the coupon can be changed.
+/// Refuses to change an ended coupon.
 pub fn change(coupon: &coupon::Model) -> Result<(), Refusal> {
     match coupon.state {
         CouponState::Draft | CouponState::Published | CouponState::Paused => Ok(()),
@@ -49,7 +49,7 @@ pub fn change(coupon: &coupon::Model) -> Result<(), Refusal> {
     }
 }
 
-/// Whether the draft has what a published coupon must have.
+/// Refuses to publish a coupon that is past its window, or whose list has no codes.
 pub fn publish(coupon: &coupon::Model, now: DateTime<Utc>) -> Result<(), Refusal> {
     let is_past = |time: Option<DateTime<Utc>>| time.is_some_and(|time| time <= now);
     if is_past(coupon.publish_until) || is_past(coupon.valid_until) {
@@ -61,34 +61,34 @@ pub fn publish(coupon: &coupon::Model, now: DateTime<Utc>) -> Result<(), Refusal
     Ok(())
 }
 
-/// Whether everybody may see the coupon in lists now: it can be claimed, or soon again.
+/// Returns whether all viewers see the coupon in lists: it is listed and running.
 pub fn is_shown(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
     coupon.listed && is_running(coupon, now)
 }
 
-/// Whether the coupon can be claimed, or soon again, by whoever may have it.
+/// Returns whether the coupon is published or paused, within its publication window.
 pub fn is_running(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
     matches!(coupon.state, CouponState::Published | CouponState::Paused)
         && coupon.publish_from.is_none_or(|from| from <= now)
         && coupon.publish_until.is_none_or(|until| now < until)
 }
 
-/// Whether everybody who has its id may know the coupon: it is listed, was published and its time came.
+/// Returns whether all viewers may see the coupon by its id: it is listed, and its publication has started.
 pub fn is_known(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
     coupon.listed && coupon.state != CouponState::Draft && coupon.publish_from.is_none_or(|from| from <= now)
 }
 
-/// The capacity that an inventory of the coupon has.
+/// Returns the capacity of the coupon's inventory.
 pub fn capacity(stock: Option<i32>) -> u32 {
     stock.map_or(UNLIMITED, i32::unsigned_abs)
 }
 
-/// The copies left as people are told: none where there are as many as are wanted.
+/// Returns the copies left, or `None` if the stock is unlimited.
 pub fn left(available: u32) -> Option<u32> {
     (available <= STOCK_MAX.unsigned_abs()).then_some(available)
 }
 
-/// Whether nobody would have anything of claiming it now, because the claim would be over already.
+/// Returns whether a new claim would be past its validity already.
 pub fn is_spent(coupon: &coupon::Model, now: DateTime<Utc>) -> bool {
     coupon.valid_until.is_some_and(|until| until <= now)
 }

@@ -1,5 +1,5 @@
-//! Giving a claim to somebody else: an offer is a token that is good once, and whoever accepts it first has the claim,
-//! with a new code. The old code dies with the epoch.
+//! Transfers of claims between accounts. An offer is a token that can be accepted once. The first account that accepts
+//! it gets the claim, with a new code and epoch; the old code becomes invalid.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -22,24 +22,24 @@ use crate::{
     limits::Rule,
 };
 
-/// How long an offer is good.
-const OFFER: TimeDelta = TimeDelta::days(7);
+/// How long an offer is valid.
+const VALIDITY: TimeDelta = TimeDelta::days(7);
 const PREFIX: &str = "co_";
-/// Longer than any token.
+/// Bytes of a token. Longer input is refused without a look-up.
 const TOKEN_MAX: usize = 100;
 
-/// An offer to take a claim over.
+/// An offer of a claim to another account.
 #[derive(Clone, Debug)]
 pub struct Offer {
     /// The claim.
     pub claim: claim::Model,
-    /// What the other one needs; shown this once.
+    /// The token that the other account sends. It is shown only once.
     pub token: String,
-    /// Until when it can be accepted.
+    /// When the offer expires.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Offers a claim of the viewer's to whoever has the token. Offers made before are void.
+/// Offers a claim of the viewer to the account that sends the token. Earlier offers of the claim become invalid.
 pub async fn share(app: &App, viewer: &Viewer, id: ClaimId) -> Result<Offer, Refusal> {
     let claim = owned(app, viewer, id).await?;
     let now = app.clock.now();
@@ -48,7 +48,7 @@ pub async fn share(app: &App, viewer: &Viewer, id: ClaimId) -> Result<Offer, Ref
         return Err(Error::Refused(Refusal::Personal));
     }
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(app.random::<32>()));
-    let longest = now + OFFER;
+    let longest = now + VALIDITY;
     let expires_at = claim.valid_until.map_or(longest, |until| until.min(longest));
     let tx = app.store.begin().await?;
     share::Entity::delete_many()
@@ -68,7 +68,7 @@ pub async fn share(app: &App, viewer: &Viewer, id: ClaimId) -> Result<Offer, Ref
     Ok(Offer { claim, token, expires_at })
 }
 
-/// Takes a claim over. Accepted by the viewer before, it stays so; accepted by somebody else, it is gone.
+/// Accepts an offer. If the viewer has accepted it already, returns the claim. If another account has, refuses.
 pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Model, Refusal> {
     let account = viewer.account()?;
     let gone = || Error::Refused(Refusal::OfferGone);
@@ -111,15 +111,15 @@ pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Mo
             app.outbox.wake();
             Ok(claim)
         }
-        // Used, given back or given to somebody else at the same moment.
+        // Race: the claim was used, released or given to another account.
         Err(Fault::Stale(_)) => Err(gone()),
         Err(fault) => Err(fault.into()),
     }
 }
 
-/// Forgets the offers that nobody can accept any more.
+/// Deletes expired offers. Returns their number.
 pub async fn forget_old(app: &App) -> Faulty<u64> {
-    let before = app.clock.now() - OFFER;
+    let before = app.clock.now() - VALIDITY;
     let tx = app.store.begin().await?;
     let gone = share::Entity::delete_many().filter(share::Column::ExpiresAt.lt(before)).exec(&tx).await?;
     tx.commit().await?;

@@ -1,4 +1,4 @@
-//! Claims that somebody wants to spend in an order: found by id or code, as the pure rules want them.
+//! The claims that a buyer wants to spend in an order: looked up by id or code, as input of the pure rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
-    by_code::{claim_of, held},
+    claim_code::{claim_of, claim_or_find},
     code::Code,
     discount::{Offer, Reason},
     terms::Terms,
@@ -24,56 +24,57 @@ use crate::{
     limits::Exceeded,
 };
 
-/// Claims that one order may spend.
+/// Claims per order.
 pub const CLAIMS_MAX: usize = 20;
 
-/// Where a claim was named.
+/// Where the input names a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
-    /// By its id, at this place of the input.
+    /// By id, at this index of the ids.
     Id(usize),
-    /// By its code, at this place of the input.
+    /// By code, at this index of the codes.
     Code(usize),
 }
 
-/// Why a claim is not spent.
+/// Why a claim cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// Nobody has such a code; or it is not the viewer's to use, or used.
+    /// The shop has no such code that the viewer may use.
     UnknownCode,
-    /// Too many wrong codes were typed.
+    /// The viewer sent too many wrong codes.
     TooManyCodes {
-        /// After how many seconds to try again.
+        /// Seconds until the next attempt.
         retry_after_seconds: u32,
     },
-    /// It is bound to another order that is not paid.
+    /// Another unpaid order reserves the claim.
     InUse,
-    /// It was used, revoked or given back.
+    /// The claim is redeemed, revoked or released.
     Used,
-    /// The rules say no.
+    /// The rules refuse it.
     Rule(Reason),
 }
 
-/// A claim that is not spent.
+/// A claim that cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Which.
+    /// Where the input names it.
     pub named: Named,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
-/// A claim to be spent.
+/// A claim that the input names.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Where it was named.
+    /// Where the input names it.
     pub named: Named,
-    /// As it was read.
+    /// The claim as it was read.
     pub claim: claim::Model,
 }
 
-/// The claims that an account names: its own, and by the shop's codes also those whose holders may give them away, and
-/// those that nobody had. A claim that is named twice is found once.
+/// Looks up the claims that a viewer names, by ids of own claims and by codes of the shop. A code may also be of a
+/// shareable claim of another account, or of a free coupon's list. Each claim is returned once, even if it is named
+/// twice.
 pub async fn named(
     app: &App,
     viewer: &Viewer,
@@ -91,7 +92,7 @@ pub async fn named(
     let mut refused = Vec::new();
     for (index, code) in codes.iter().enumerate() {
         let named = Named::Code(index);
-        match by_code(app, viewer, (shop, code), Others::Spend).await {
+        match claim_by_code(app, viewer, (shop, code), CodePolicy::Spend).await {
             Ok(claim) => found.push(Found { named, claim }),
             Err(Error::Refused(why)) => refused.push(Refused { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
@@ -105,7 +106,7 @@ pub async fn named(
     Ok(found)
 }
 
-/// The claims with these ids, in no order.
+/// Returns the claims with these ids, in any order.
 pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> Faulty<Vec<claim::Model>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -113,32 +114,32 @@ pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> Faulty<Vec<claim::Mo
     Ok(claim::Entity::find().filter(claim::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// What becomes of a code that the account does not hold.
+/// What a look-up may do with a code that is not of a claim of the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Others {
-    /// Whoever has a shareable one may spend it; and one of a coupon's list that nobody has is claimed for the account, and
-    /// stays its own whatever becomes of the order.
+pub(super) enum CodePolicy {
+    /// The code of a shareable claim may be spent. An unclaimed code of a list is claimed for the account, and remains
+    /// the account's claim whatever happens to the order.
     Spend,
-    /// One of a coupon's list that nobody has is claimed likewise; every other is its holder's.
+    /// An unclaimed code of a list is claimed for the account. Codes of other accounts are refused.
     Claim,
-    /// It is nobody's concern.
-    Leave,
+    /// The code is refused.
+    ReadOnly,
 }
 
-/// The claim with this code of the shop, if the account may use it. Every other code is answered alike, so that nobody
-/// learns which codes there are.
-pub(super) async fn by_code(
+/// Returns the shop's claim with this code if the account may use it. All other codes get the same answer, so that a
+/// client cannot find out which codes exist.
+pub(super) async fn claim_by_code(
     app: &App,
     viewer: &Viewer,
     (shop, text): (ShopId, &str),
-    others: Others,
+    policy: CodePolicy,
 ) -> Result<claim::Model, Why> {
     let account = viewer.account()?;
     let too_many =
         |exceeded: Exceeded| Why::TooManyCodes { retry_after_seconds: exceeded.retry_after_seconds() };
     let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(too_many))?;
     let found = match Code::parse(text) {
-        Some(code) => usable(app, account, (shop, &code), others).await,
+        Some(code) => usable(app, account, (shop, &code), policy).await,
         None => Err(Error::Refused(Why::UnknownCode)),
     };
     guess.judge(&found).await;
@@ -149,22 +150,25 @@ async fn usable(
     app: &App,
     account: AccountId,
     (shop, code): (ShopId, &Code),
-    others: Others,
+    policy: CodePolicy,
 ) -> Result<claim::Model, Why> {
     if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
-        let is_bearers = others == Others::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
-        let is_usable = claim.account_id == account || is_bearers;
+        let is_spendable =
+            policy == CodePolicy::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
+        let is_usable = claim.account_id == account || is_spendable;
         return if is_usable { Ok(claim) } else { Err(Error::Refused(Why::UnknownCode)) };
     }
-    if others == Others::Leave {
+    if policy == CodePolicy::ReadOnly {
         return Err(Error::Refused(Why::UnknownCode));
     }
-    held(app, account, (shop, code), None).await.map_err(|error| error.map_refusal(|_| Why::UnknownCode))
+    claim_or_find(app, account, (shop, code), None)
+        .await
+        .map_err(|error| error.map_refusal(|_| Why::UnknownCode))
 }
 
-/// Why claims are not free to be spent, whatever is bought.
-pub fn bound(found: &[Found]) -> Vec<Refused> {
+/// Returns the claims whose state does not allow spending them, with reasons.
+pub fn unavailable(found: &[Found]) -> Vec<Refused> {
     let why = |state: ClaimState| match state {
         ClaimState::Claimed => None,
         ClaimState::Reserved => Some(Why::InUse),
@@ -177,7 +181,7 @@ pub fn bound(found: &[Found]) -> Vec<Refused> {
         .collect()
 }
 
-/// The claims as the rules want them, with what is left of their coupons' budgets.
+/// Returns the claims as input of the discount rules, with what is left of their coupons' budgets.
 pub async fn offers(app: &App, claims: impl Iterator<Item = &claim::Model> + Clone) -> Faulty<Vec<Offer>> {
     let coupons: BTreeSet<CouponId> = claims.clone().map(|claim| claim.coupon_id).collect();
     let budgets = budget::Entity::find().filter(budget::Column::CouponId.is_in(coupons));
@@ -202,7 +206,7 @@ fn offer(claim: &claim::Model, budget: Option<i64>) -> Faulty<Offer> {
     })
 }
 
-/// Whether the claim's time is up.
+/// Returns whether the claim is past its validity.
 pub(super) fn is_over(claim: &claim::Model, now: DateTime<Utc>) -> bool {
     claim.valid_until.is_some_and(|until| until <= now)
 }

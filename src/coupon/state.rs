@@ -1,6 +1,6 @@
-//! The life of a coupon, DRAFT → PUBLISHED ⇄ PAUSED → ENDED, and where a claim stands at a time.
+//! The states of a coupon, DRAFT → PUBLISHED ⇄ PAUSED → ENDED, and the status of a claim at a given time.
 //!
-//! Invariant: pure and synchronous; the time is an argument.
+//! Invariant: pure and synchronous. The time is an argument.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -10,20 +10,20 @@ use entity::{
 
 use super::rules::Refusal;
 
-/// Something that a vendor does to a coupon.
+/// A change of a coupon's state that its vendor requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Everybody may see and claim it.
+    /// Opens a draft to buyers.
     Publish,
-    /// Nobody claims it for now.
+    /// Stops claims for now.
     Pause,
-    /// It goes on.
+    /// Opens a paused coupon again.
     Resume,
-    /// It is over for ever; what was claimed stays valid.
+    /// Stops claims for ever. Existing claims stay valid.
     End,
 }
 
-/// Where a coupon stands after the move.
+/// Returns the coupon's next state, or why the move is not allowed in this state.
 pub fn after(state: CouponState, step: Move) -> Result<CouponState, Refusal> {
     match (state, step) {
         (CouponState::Draft, Move::Publish) | (CouponState::Paused, Move::Resume) => {
@@ -40,8 +40,8 @@ pub fn after(state: CouponState, step: Move) -> Result<CouponState, Refusal> {
     }
 }
 
-/// Where a claim stands: past its time a claimed one is expired, whether or not somebody wrote that down.
-pub fn standing(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
+/// Returns the claim's status: its stored state, except that a claimed one past its validity is expired.
+pub fn claim_status(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
     let is_over = claim.valid_until.is_some_and(|until| until <= now);
     match claim.state {
         ClaimState::Claimed if is_over => ClaimState::Expired,
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_coupon_lives_as_the_table_says() {
+    fn moves_follow_the_table() {
         use CouponState::{Draft, Ended, Paused, Published};
         use Move::{End, Pause, Publish, Resume};
         let table = [

@@ -1,8 +1,8 @@
-//! What a claim is worth and for what, as it was promised when it was claimed: the JSON in the claim's `terms`.
+//! The terms of a claim: its discount, and what it applies to. They are stored as JSON in the claim's `terms`.
 //!
-//! A shop may edit its coupon; who holds one keeps what was promised.
+//! A claim keeps its terms when the shop changes the coupon.
 //!
-//! Invariant: pure. What was written once is read for ever: fields are added with a default, never renamed.
+//! Invariant: pure. Stored values stay readable. New fields have a default; no field is renamed.
 
 use entity::{
     ShopId,
@@ -15,80 +15,80 @@ pub use entity::coupon::scope::CouponScopeKind as ScopeKind;
 
 use crate::error::{Fault, Faulty};
 
-/// What a claim promises.
+/// The terms of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Whose promise it is; it is worth something there only.
+    /// The shop that issued it, and where alone it can be spent.
     pub shop: ShopId,
-    /// What it is called, on the discount's line of an order.
+    /// The title, which an order shows with the discount.
     pub title: String,
-    /// What it is worth.
+    /// The kind and amount of the discount.
     pub worth: Worth,
-    /// ISO 4217 code of its amounts.
+    /// The ISO 4217 code of its amounts.
     pub currency: String,
-    /// What it applies to; none: whatever the shop sells.
+    /// What it applies to. Empty for everything that the shop sells.
     pub scopes: Vec<Scope>,
-    /// What has to be bought of that, in minor units.
+    /// The least sum of prices that it applies to, in minor units.
     pub minimum_spend: i64,
-    /// Whether it applies alone only.
+    /// Whether it excludes other discounts.
     pub exclusive: bool,
-    /// Of one group at most one applies.
+    /// The group of which at most one claim applies to an order.
     pub stacking_group: Option<String>,
-    /// Order in which several apply.
+    /// The position in the order of application.
     pub position: i32,
-    /// Whether its holder may give it to somebody else, and so whoever has the code may spend it.
+    /// Whether its holder may give it to another account. Then any account that has the code may spend it.
     pub shareable: bool,
-    /// Description; empty for what was claimed before this was kept.
+    /// The description. Empty for claims that are older than this field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// The small print, likewise.
+    /// The small print. Empty for claims that are older than this field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub small_print: String,
 }
 
-/// What a claim is worth, in minor units of its currency.
+/// The kind and amount of a discount, in minor units of the currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Worth {
-    /// So much less, over everything it applies to.
+    /// A fixed amount off the sum of what it applies to.
     AmountOff {
-        /// How much.
+        /// The amount.
         amount: i64,
     },
-    /// A share of the prices less.
+    /// A percentage off the prices.
     PercentOff {
-        /// The share, in hundredths of a percent.
+        /// The percentage, in hundredths of a percent.
         basis_points: i32,
-        /// The most it may come to.
+        /// The largest discount.
         cap: Option<i64>,
     },
-    /// One place or thing for nothing.
+    /// One place or product for free.
     FreeItem,
-    /// One place or thing for so much.
+    /// One place or product at a fixed price.
     FixedPrice {
-        /// How much it costs.
+        /// The price.
         amount: i64,
     },
-    /// Nothing; it opens hidden price levels.
+    /// No discount: it opens hidden tiers.
     AccessCode,
-    /// A balance that pays, prices and fees alike.
+    /// A balance that pays prices and fees.
     GiftCard {
-        /// What the balance was at first.
+        /// The initial balance.
         face: i64,
     },
 }
 
-/// One thing that a claim applies to.
+/// One object that a claim applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
-    /// What kind of thing.
+    /// The kind of object.
     pub kind: ScopeKind,
-    /// Which.
+    /// The id of the object.
     pub target: Uuid,
 }
 
 impl Terms {
-    /// What the coupon promises now.
+    /// Returns the current terms of the coupon.
     pub fn of(coupon: &coupon::Model, scopes: &[scope::Model]) -> Faulty<Self> {
         let mut scopes: Vec<Scope> =
             scopes.iter().map(|scope| Scope { kind: scope.kind, target: scope.target }).collect();
@@ -109,12 +109,12 @@ impl Terms {
         })
     }
 
-    /// As a claim keeps it.
+    /// Returns the terms as a claim stores them.
     pub fn to_json(&self) -> Faulty<String> {
         serde_json::to_string(self).map_err(Fault::internal)
     }
 
-    /// What a claim keeps.
+    /// Reads the terms that a claim stores.
     pub fn from_json(text: &str) -> Faulty<Self> {
         serde_json::from_str(text).map_err(Fault::internal)
     }
@@ -122,7 +122,7 @@ impl Terms {
 
 impl Worth {
     fn of(coupon: &coupon::Model) -> Faulty<Self> {
-        let lacking = || Fault::internal("a coupon without the amounts of its kind");
+        let lacking = || Fault::internal("the coupon lacks an amount that its kind requires");
         let amount = coupon.amount_minor.ok_or_else(lacking);
         Ok(match coupon.kind {
             CouponKind::AmountOff => Self::AmountOff { amount: amount? },
@@ -137,7 +137,7 @@ impl Worth {
         })
     }
 
-    /// The balance that a claim begins with; none unless it is a gift card.
+    /// Returns the initial balance of a gift card, and `None` for other kinds.
     pub fn face(self) -> Option<i64> {
         match self {
             Self::GiftCard { face } => Some(face),
@@ -154,19 +154,19 @@ impl Worth {
 mod tests {
     use super::*;
 
-    /// What was written by the first version that wrote any.
+    /// Terms as the first version of the server stored them.
     const OLD: &str = r#"{"shop":"01940000-0000-7000-8000-000000000000","title":"Ten off",
         "worth":{"amount_off":{"amount":1000}},"currency":"EUR","scopes":[],"minimum_spend":0,"exclusive":false,
         "stacking_group":null,"position":0,"shareable":true}"#;
 
     #[test]
-    fn what_was_promised_before_descriptions_were_kept_is_still_read() {
+    fn terms_without_description_are_still_read() {
         let old = Terms::from_json(OLD).unwrap();
         assert_eq!(
             (old.title.as_str(), old.description.as_str(), old.small_print.as_str()),
             ("Ten off", "", "")
         );
         assert_eq!(Terms::from_json(&old.to_json().unwrap()).unwrap(), old);
-        assert!(!old.to_json().unwrap().contains("description"), "what is empty takes no place");
+        assert!(!old.to_json().unwrap().contains("description"), "empty texts are not stored");
     }
 }

@@ -1,6 +1,6 @@
-//! How many wrong codes are allowed, independently per account and per network: a new guest has no new guesses.
+//! Limits on wrong codes, per account and per network. The limit per network applies to new guests too.
 //!
-//! A code is 80 random bits, so this is against codes that vendors chose, and against noise.
+//! A generated code has 80 random bits. The limits protect the codes that vendors choose, and the server's resources.
 
 use std::net::IpAddr;
 
@@ -13,16 +13,16 @@ use crate::{
     limits::{Attempt, Exceeded, Rule, Subject},
 };
 
-/// A code being tried. It counts as wrong until it is judged otherwise.
+/// An attempt to use a code. It counts as wrong unless [`Guess::judge`] or [`Guess::forgive`] says otherwise.
 #[must_use]
 pub(super) struct Guess(Attempt);
 
-/// Begins to try a buyer's code, or refuses if too many were wrong.
+/// Starts an attempt by a buyer. Refuses if too many codes were wrong.
 pub(super) async fn begin(app: &App, viewer: &Viewer) -> Result<Guess, Error<Exceeded>> {
     begin_by(app, viewer, (Rule::Codes, Rule::NetworkCodes)).await
 }
 
-/// Begins to try a code that a scanner of the shop shows at its counter: wrong ones are more frequent there.
+/// Starts an attempt by a shop's scanner at a counter. The limits are higher, because wrong codes are frequent there.
 pub(super) async fn begin_scan(app: &App, viewer: &Viewer) -> Result<Guess, Error<Exceeded>> {
     begin_by(app, viewer, (Rule::Scans, Rule::NetworkScans)).await
 }
@@ -37,7 +37,7 @@ async fn begin_by(
     app.limits.attempt([own].into_iter().chain(network)).await.map(Guess).map_err(Error::Refused)
 }
 
-/// Begins to claim a free coupon: one network gets only so many of it, however many guests call from there.
+/// Starts a claim of a free coupon. The limit of claims per network and coupon includes all accounts of the network.
 pub(super) async fn begin_claim(app: &App, viewer: &Viewer, coupon: CouponId) -> Faulty<Guess> {
     let network: Option<IpAddr> = app.limits.network(viewer).map(|network| network.address());
     let bucket = network.map(|network| (Rule::NetworkClaims, Subject::Pair(network, coupon.0)));
@@ -45,8 +45,7 @@ pub(super) async fn begin_claim(app: &App, viewer: &Viewer, coupon: CouponId) ->
 }
 
 impl Guess {
-    /// Applies the verdict: a code that was refused goes on counting; one that was right does not, nor one about which
-    /// nothing was found out.
+    /// Applies the outcome: only a refused code counts. An accepted code and a fault do not.
     pub(super) async fn judge<T, R>(self, outcome: &Result<T, Error<R>>) {
         match outcome {
             Err(Error::Refused(_)) => {}
@@ -54,7 +53,7 @@ impl Guess {
         }
     }
 
-    /// Takes this one back.
+    /// Removes the attempt from the count.
     pub(super) async fn forgive(self) {
         self.0.forgive().await;
     }

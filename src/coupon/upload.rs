@@ -1,4 +1,5 @@
-//! Codes that are there before any claim: brought by the vendor, all or none of an upload, or made ahead to be printed.
+//! The list of codes of a coupon: imports by the vendor, and codes that are generated in advance, for example for
+//! printing.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use entity::{
@@ -10,7 +11,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait};
 use super::{
     by_id,
     code::Code,
-    csv::{self, Faults, Why},
+    csv::{self, Faults, LineProblem},
     edit::{locked_in_tx, managed, settle_stock_in_tx},
     follow,
     rules::{self, CODES_MAX},
@@ -25,72 +26,72 @@ use crate::{
 
 /// Codes per statement.
 const CODES_PER_STATEMENT: usize = 5_000;
-/// How often codes are looked at again because somebody else brought some of them at the same moment.
+/// Attempts, if another import adds some of the codes at the same time.
 const TRIES: usize = 3;
 
 /// Why no codes were added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Some of the upload's lines are wrong, or all of it; nothing was stored.
+    /// Some lines of the import have faults. Nothing was stored.
     Lines(Faults),
-    /// The coupon does not want any.
+    /// The coupon's state does not allow it.
     Coupon(rules::Refusal),
 }
 
-/// Codes that a vendor brings.
+/// The input of [`import`].
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// Of which coupon.
+    /// The coupon.
     pub coupon: CouponId,
-    /// As CSV.
+    /// The CSV file.
     pub text: Vec<u8>,
-    /// The caller's idempotency key, if there is one.
+    /// The caller's idempotency key, if any.
     pub key: Option<String>,
 }
 
-/// Codes to be made ahead.
+/// The input of [`generate`].
 #[derive(Clone, Debug)]
 pub struct Generate {
-    /// Of which coupon.
+    /// The coupon.
     pub coupon: CouponId,
-    /// How many.
+    /// The number of codes, 1–100,000.
     pub count: u32,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// What came of it.
+/// The result of adding codes.
 #[derive(Clone, Debug)]
 pub struct Added {
-    /// The coupon, with as many copies more.
+    /// The coupon with its new stock.
     pub coupon: coupon::Model,
-    /// How many.
+    /// The number of codes that were added.
     pub count: usize,
 }
 
-/// Codes that are to be added, each with its line in an upload.
+/// The codes to add, each with its line in the import.
 struct Batch {
     codes: Vec<(u64, Code)>,
     key: Option<Key>,
-    /// Where the input says how many they are.
+    /// The input field for a fault about the number of codes.
     path: &'static str,
 }
 
-/// What came of a try to write.
+/// The result of an attempt to store codes.
 enum Written {
     Coupon(Box<coupon::Model>),
-    /// Somebody else brought one of the codes meanwhile.
+    /// Another import has added one of the codes meanwhile.
     Taken,
-    /// The key was used meanwhile.
+    /// Another call has used the idempotency key meanwhile.
     KeyUsed,
 }
 
-/// Makes sure that the viewer may see and add the coupon's codes; tells whose they are.
-pub async fn may(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<ShopId> {
+/// Returns the coupon's shop if the viewer may see and add the coupon's codes.
+pub async fn authorise(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<ShopId> {
     Ok(managed(app, viewer, id).await?.shop_id)
 }
 
-/// Takes in the codes of a CSV text, each for one claim. All or none.
+/// Imports the codes of a CSV file, each for one claim. If a line has a fault, imports nothing.
 pub async fn import(app: &App, viewer: &Viewer, upload: Upload) -> Result<Added, Refusal> {
     let coupon = listing(app, viewer, upload.coupon).await?;
     let text = upload.text;
@@ -104,7 +105,7 @@ pub async fn import(app: &App, viewer: &Viewer, upload: Upload) -> Result<Added,
     add(app, &coupon, Batch { codes, key, path: "csv" }).await
 }
 
-/// Adds codes that are made here, unguessable, each for one claim.
+/// Generates unguessable codes and adds them to the list, each for one claim.
 pub async fn generate(app: &App, viewer: &Viewer, input: Generate) -> Result<Added, Refusal> {
     let most = u32::try_from(csv::CODES_MAX).unwrap_or(u32::MAX);
     Check::default()
@@ -121,12 +122,14 @@ pub async fn generate(app: &App, viewer: &Viewer, input: Generate) -> Result<Add
     add(app, &coupon, Batch { codes, key: Some(key), path: "count" }).await
 }
 
-/// The coupon, if the viewer may change it and it has a list of codes.
+/// Returns the coupon if it has a list of codes and the viewer may change it.
 async fn listing(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     let coupon = managed(app, viewer, id).await?;
     match coupon.codes {
         CodeSource::Uploaded => Ok(coupon),
-        CodeSource::Generated => Err(Fault::invalid("couponId", "the coupon makes its own codes")),
+        CodeSource::Generated => {
+            Err(Fault::invalid("couponId", "the coupon generates its codes and has no list"))
+        }
     }
 }
 
@@ -138,7 +141,7 @@ async fn add(app: &App, coupon: &coupon::Model, batch: Batch) -> Result<Added, R
         {
             return Ok(Added { coupon: by_id(app, coupon.id).await?, count });
         }
-        // Looked up before anybody is kept from writing; that none is there twice is held by the key of the table.
+        // Checked before the transaction blocks other writers. The primary key of the table guarantees uniqueness.
         let taken = taken(app, coupon.shop_id, &batch.codes).await?;
         if taken.count > 0 {
             return Err(Error::Refused(Refusal::Lines(taken)));
@@ -154,7 +157,7 @@ async fn add(app: &App, coupon: &coupon::Model, batch: Batch) -> Result<Added, R
     Err(Fault::unavailable().into())
 }
 
-/// Those of the lines whose codes the shop has already.
+/// Returns the lines whose codes the shop has already.
 async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> Faulty<Faults> {
     const SELECT: &str = "SELECT r.line AS line FROM {rows} AS r \
         JOIN coupon_code AS c ON c.shop_id = $1 AND c.code = r.code ORDER BY r.line";
@@ -166,7 +169,7 @@ async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> Faulty<Faults>
         let statement = rows.statement(app.store.backend(), SELECT, vec![shop.0.into()]);
         for row in app.store.read().query_all_raw(statement).await? {
             let line: i64 = row.try_get("", "line")?;
-            faults.add(line.unsigned_abs(), Why::Taken);
+            faults.add(line.unsigned_abs(), LineProblem::Taken);
         }
     }
     Ok(faults)
@@ -206,7 +209,7 @@ async fn write(app: &App, id: CouponId, batch: &Batch) -> Result<Written, Refusa
     Ok(Written::Coupon(Box::new(coupon)))
 }
 
-/// Inserts the codes that nobody in the shop has; says how many those were.
+/// Inserts the codes that the shop does not have. Returns their number.
 async fn insert_in_tx(tx: &Tx, coupon: &coupon::Model, first: i64, codes: &[(u64, Code)]) -> Faulty<u64> {
     const INSERT: &str = "INSERT INTO coupon_code (shop_id, code, coupon_id, position) \
         SELECT $1, code, $2, position FROM {rows} AS r WHERE true ON CONFLICT (shop_id, code) DO NOTHING";

@@ -1,4 +1,4 @@
-//! What a coupon gives, as the audit log tells it when it is published or changed.
+//! Audit entries about a coupon's terms and budget.
 
 use entity::coupon;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
     store::Tx,
 };
 
-/// What one claim gives, what it costs, and how many there are.
+/// Returns the audited terms: the discount, the price, the stock and the limits.
 fn terms(coupon: &coupon::Model) -> Value {
     json!({
         "kind": coupon.kind,
@@ -26,7 +26,7 @@ fn terms(coupon: &coupon::Model) -> Value {
     })
 }
 
-/// Records that a coupon gives something away from now on.
+/// Records that a coupon was published.
 pub(super) async fn record_publication_in_tx(
     tx: &Tx,
     app: &App,
@@ -38,7 +38,7 @@ pub(super) async fn record_publication_in_tx(
     audit::record_in_tx(tx, app, By::Viewer(*viewer), entry).await
 }
 
-/// Records what was changed of a coupon's worth, from the first row to the second.
+/// Records changes of a coupon's terms or budget from the first row to the second.
 pub(super) async fn record_change_in_tx(
     tx: &Tx,
     app: &App,

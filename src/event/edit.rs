@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::{
     CategoryId, EventId, SeatMapId, ShopId, VenueId, category,
-    event::{self, EventStatus},
+    event::{self, EventState},
     shop, venue,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait};
@@ -22,11 +22,10 @@ use crate::{
     audit,
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
-    inventory,
+    inventory, search_text,
     shop::{authorise, rules::Power},
     store::{save_versioned, violated},
     venue::{self as venues, find},
-    words,
 };
 
 /// A new event.
@@ -114,7 +113,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event
         shop_id: Set(shop.id),
         venue_id: Set(venue),
         seat_map_id: Set(map),
-        status: Set(EventStatus::Draft),
+        state: Set(EventState::Draft),
         currency: Set(shop.currency),
         version: Set(1),
         created_at: Set(now),
@@ -123,7 +122,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event
     };
     let event =
         event::Entity::insert(row).exec_with_returning(&tx).await.map_err(|error| refused(error.into()))?;
-    words::refresh_in_tx(&tx, words::Of::Event(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;
     tx.commit().await?;
     Ok(event)
 }
@@ -148,7 +147,7 @@ pub async fn update(
     let details = Details::of(event).with(change).checked()?;
     let row = event::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let event = save_versioned::<event::Entity>(&tx, row, seen, "event").await.map_err(refused)?;
-    words::refresh_in_tx(&tx, words::Of::Event(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;
     inventory::touch_in_tx(&tx, id, now).await?;
     tx.commit().await?;
     follow(app, id).await;
@@ -167,7 +166,7 @@ pub async fn publish(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resu
     rules::publish(&event, &map.plan, &scopes, now).map_err(Error::Refused)?;
     let row = event::ActiveModel {
         id: Set(id),
-        status: Set(EventStatus::Published),
+        state: Set(EventState::Published),
         updated_at: Set(now),
         ..Default::default()
     };
@@ -187,7 +186,7 @@ pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resul
     rules::cancel(&event).map_err(Error::Refused)?;
     let row = event::ActiveModel {
         id: Set(id),
-        status: Set(EventStatus::Cancelled),
+        state: Set(EventState::Cancelled),
         updated_at: Set(now),
         ..Default::default()
     };

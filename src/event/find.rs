@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::{
     CategoryId, EventId, ShopId, category,
-    event::{self, Column, EventStatus},
+    event::{self, Column, EventState},
     inventory, shop,
 };
 use sea_orm::{
@@ -16,15 +16,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     details::{comparable, is_slug},
-    rules::Standing,
+    rules::EventStatus,
 };
 use crate::{
     app::App,
     auth::Viewer,
     error::{Fault, Faulty},
     page::{self, Page, Window},
+    search_text,
     venue::{self, find::shops_seen},
-    words,
 };
 
 /// Greater than every character that a word or a path has: with it a prefix is a range of the index.
@@ -43,8 +43,8 @@ pub struct Filter {
     pub from: Option<DateTime<Utc>>,
     /// Start before this time.
     pub until: Option<DateTime<Utc>>,
-    /// Stand at one of these; none: anywhere.
-    pub standing: Vec<Standing>,
+    /// The statuses. Empty for all.
+    pub statuses: Vec<EventStatus>,
 }
 
 /// In which order.
@@ -105,7 +105,7 @@ pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<ven
         return venue::seat_map(app, map).await;
     }
     let event = event(app, viewer, id).await?;
-    if event.status != EventStatus::Draft {
+    if event.state != EventState::Draft {
         // Neither is ever taken back: the map of an event, and that everybody may see it.
         app.maps_on_sale.insert(id, event.seat_map_id);
     }
@@ -114,7 +114,7 @@ pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<ven
 
 async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {
     let event = select.one(app.store.read()).await?.ok_or(Fault::NotFound("event"))?;
-    let seen = event.status != EventStatus::Draft || shops_seen(app, viewer).await?.contains(&event.shop_id);
+    let seen = event.state != EventState::Draft || shops_seen(app, viewer).await?.contains(&event.shop_id);
     if seen { Ok(event) } else { Err(Fault::NotFound("event")) }
 }
 
@@ -172,7 +172,7 @@ pub async fn categories_by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<ca
 async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<event::Entity>> {
     let seen = shops_seen(app, viewer).await?;
     let visible = Condition::any()
-        .add(Column::Status.ne(EventStatus::Draft))
+        .add(Column::State.ne(EventState::Draft))
         .add(Column::ShopId.is_in(seen.iter().copied()));
     let mut select = event::Entity::find().filter(visible);
     if let Some(shop) = filter.shop {
@@ -181,7 +181,7 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<ev
     if let Some(category) = filter.category {
         select = select.filter(below(app, category).await?);
     }
-    for word in filter.search.as_deref().map(words::searched).unwrap_or_default() {
+    for word in filter.search.as_deref().map(search_text::query_words).unwrap_or_default() {
         select = select.filter(has_word(word));
     }
     if let Some(from) = filter.from {
@@ -190,9 +190,9 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<ev
     if let Some(until) = filter.until {
         select = select.filter(Column::StartsAt.lt(comparable(until)));
     }
-    if !filter.standing.is_empty() {
+    if !filter.statuses.is_empty() {
         let now = app.clock.now();
-        let any = filter.standing.iter().map(|standing| stands_at(*standing, now));
+        let any = filter.statuses.iter().map(|status| has_status(*status, now));
         select = select.filter(any.fold(Condition::any(), Condition::add));
     }
     Ok(select)
@@ -221,20 +221,20 @@ fn has_word(beginning: String) -> SimpleExpr {
     Column::Id.in_subquery(found.into_query())
 }
 
-/// What [`standing`](super::rules::standing) says, in SQL.
-fn stands_at(standing: Standing, now: DateTime<Utc>) -> Condition {
-    let is = |status: EventStatus| Condition::all().add(Column::Status.eq(status));
-    let running = || is(EventStatus::Published).add(Column::EndsAt.gt(now));
+/// The SQL form of [`status`](super::rules::status).
+fn has_status(status: EventStatus, now: DateTime<Utc>) -> Condition {
+    let is = |state: EventState| Condition::all().add(Column::State.eq(state));
+    let running = || is(EventState::Published).add(Column::EndsAt.gt(now));
     let begun = || running().add(Column::SalesStart.lte(now));
     let selling = || begun().add(Column::SalesEnd.gt(now));
-    match standing {
-        Standing::Draft => is(EventStatus::Draft),
-        Standing::Cancelled => is(EventStatus::Cancelled),
-        Standing::Past => is(EventStatus::Published).add(Column::EndsAt.lte(now)),
-        Standing::Upcoming => running().add(Column::SalesStart.gt(now)),
-        Standing::SalesEnded => begun().add(Column::SalesEnd.lte(now)),
-        Standing::SoldOut => selling().add(has_places().not()),
-        Standing::OnSale => selling().add(has_places()),
+    match status {
+        EventStatus::Draft => is(EventState::Draft),
+        EventStatus::Cancelled => is(EventState::Cancelled),
+        EventStatus::Past => is(EventState::Published).add(Column::EndsAt.lte(now)),
+        EventStatus::Upcoming => running().add(Column::SalesStart.gt(now)),
+        EventStatus::SalesEnded => begun().add(Column::SalesEnd.lte(now)),
+        EventStatus::SoldOut => selling().add(has_places().not()),
+        EventStatus::OnSale => selling().add(has_places()),
     }
 }
 
@@ -255,28 +255,28 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{event::rules::standing, store::Store};
+    use crate::{event::rules, store::Store};
 
-    const ALL: [Standing; 7] = [
-        Standing::Draft,
-        Standing::Upcoming,
-        Standing::OnSale,
-        Standing::SoldOut,
-        Standing::SalesEnded,
-        Standing::Past,
-        Standing::Cancelled,
+    const ALL: [EventStatus; 7] = [
+        EventStatus::Draft,
+        EventStatus::Upcoming,
+        EventStatus::OnSale,
+        EventStatus::SoldOut,
+        EventStatus::SalesEnded,
+        EventStatus::Past,
+        EventStatus::Cancelled,
     ];
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::minutes(minutes)
     }
 
-    /// Events of every status, with every order of their times, without an inventory, with an empty one, and with one
+    /// Events of every state, with every order of their times, without an inventory, with an empty one, and with one
     /// that has places.
     async fn fill(store: &Store) -> Vec<(event::Model, u32)> {
         let tx = store.begin().await.unwrap();
         let mut all = Vec::new();
-        for status in [EventStatus::Draft, EventStatus::Published, EventStatus::Cancelled] {
+        for state in [EventState::Draft, EventState::Published, EventState::Cancelled] {
             for (sales_start, sales_end, ends_at) in [(10, 20, 30), (10, 30, 30), (20, 30, 30), (5, 10, 10)] {
                 for available in [None, Some(0), Some(3)] {
                     let id = Uuid::from_u128(all.len() as u128 + 1);
@@ -294,7 +294,7 @@ mod tests {
                         sales_start: at(sales_start),
                         sales_end: at(sales_end),
                         refund_until: None,
-                        status,
+                        state,
                         currency: "EUR".to_owned(),
                         hold_seconds: 600,
                         hold_seconds_max: 1_200,
@@ -343,14 +343,14 @@ mod tests {
             let mut found = 0;
             for wanted in ALL {
                 let rows: Vec<event::Model> = event::Entity::find()
-                    .filter(stands_at(wanted, at(minute)))
+                    .filter(has_status(wanted, at(minute)))
                     .all(store.read())
                     .await
                     .unwrap();
                 let ids: std::collections::BTreeSet<EventId> = rows.iter().map(|row| row.id).collect();
                 let expected = events
                     .iter()
-                    .filter(|(event, available)| standing(event, *available, at(minute)) == wanted)
+                    .filter(|(event, available)| rules::status(event, *available, at(minute)) == wanted)
                     .map(|(event, _)| event.id)
                     .collect();
                 assert_eq!(ids, expected, "{wanted:?} at {minute}");

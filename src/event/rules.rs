@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    event::{self, EventStatus},
+    event::{self, EventState},
     tier::{ScopeKind, scope},
 };
 
@@ -35,9 +35,9 @@ pub enum Refusal {
     TooManyTiers,
 }
 
-/// Where an event stands for buyers, at a time.
+/// The status of an event for buyers at a given time. It is computed from the state, the times and the free places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum EventStatus {
     /// Seen by its shop only.
     Draft,
     /// Published, and sales have not begun.
@@ -54,16 +54,16 @@ pub enum Standing {
     Cancelled,
 }
 
-/// Where the event stands. `event::find` says the same in SQL, and a test compares them.
-pub fn standing(event: &event::Model, available: u32, now: DateTime<Utc>) -> Standing {
-    match event.status {
-        EventStatus::Draft => Standing::Draft,
-        EventStatus::Cancelled => Standing::Cancelled,
-        EventStatus::Published if event.ends_at <= now => Standing::Past,
-        EventStatus::Published if event.sales_start > now => Standing::Upcoming,
-        EventStatus::Published if event.sales_end <= now => Standing::SalesEnded,
-        EventStatus::Published if available == 0 => Standing::SoldOut,
-        EventStatus::Published => Standing::OnSale,
+/// Returns the event's status. `event::find` has the same in SQL, and a test compares them.
+pub fn status(event: &event::Model, available: u32, now: DateTime<Utc>) -> EventStatus {
+    match event.state {
+        EventState::Draft => EventStatus::Draft,
+        EventState::Cancelled => EventStatus::Cancelled,
+        EventState::Published if event.ends_at <= now => EventStatus::Past,
+        EventState::Published if event.sales_start > now => EventStatus::Upcoming,
+        EventState::Published if event.sales_end <= now => EventStatus::SalesEnded,
+        EventState::Published if available == 0 => EventStatus::SoldOut,
+        EventState::Published => EventStatus::OnSale,
     }
 }
 
@@ -74,12 +74,12 @@ pub fn publish(
     scopes: &[scope::Model],
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    match event.status {
-        EventStatus::Cancelled => Err(Refusal::Cancelled),
-        EventStatus::Published => Err(Refusal::NotDraft),
-        EventStatus::Draft if event.ends_at <= now => Err(Refusal::Over),
-        EventStatus::Draft if !sells_something(plan, scopes) => Err(Refusal::NothingForSale),
-        EventStatus::Draft => Ok(()),
+    match event.state {
+        EventState::Cancelled => Err(Refusal::Cancelled),
+        EventState::Published => Err(Refusal::NotDraft),
+        EventState::Draft if event.ends_at <= now => Err(Refusal::Over),
+        EventState::Draft if !sells_something(plan, scopes) => Err(Refusal::NothingForSale),
+        EventState::Draft => Ok(()),
     }
 }
 
@@ -99,26 +99,26 @@ fn sells_something(plan: &Plan, scopes: &[scope::Model]) -> bool {
 
 /// Whether the event can be cancelled.
 pub fn cancel(event: &event::Model) -> Result<(), Refusal> {
-    match event.status {
-        EventStatus::Draft => Err(Refusal::NotPublished),
-        EventStatus::Cancelled => Err(Refusal::Cancelled),
-        EventStatus::Published => Ok(()),
+    match event.state {
+        EventState::Draft => Err(Refusal::NotPublished),
+        EventState::Cancelled => Err(Refusal::Cancelled),
+        EventState::Published => Ok(()),
     }
 }
 
 /// Whether the event's terms and price levels can be changed.
 pub fn change(event: &event::Model) -> Result<(), Refusal> {
-    match event.status {
-        EventStatus::Draft | EventStatus::Published => Ok(()),
-        EventStatus::Cancelled => Err(Refusal::Cancelled),
+    match event.state {
+        EventState::Draft | EventState::Published => Ok(()),
+        EventState::Cancelled => Err(Refusal::Cancelled),
     }
 }
 
 /// Whether price levels of the event can be deleted: nobody can have reserved at their prices.
 pub fn delete_tier(event: &event::Model) -> Result<(), Refusal> {
-    match event.status {
-        EventStatus::Draft => Ok(()),
-        EventStatus::Published | EventStatus::Cancelled => Err(Refusal::NotDraft),
+    match event.state {
+        EventState::Draft => Ok(()),
+        EventState::Published | EventState::Cancelled => Err(Refusal::NotDraft),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     /// Sold from minute 10 to 20, held from minute 20 to 30.
-    fn event(status: EventStatus) -> event::Model {
+    fn event(state: EventState) -> event::Model {
         event::Model {
             id: EventId(Uuid::from_u128(1)),
             shop_id: ShopId(Uuid::nil()),
@@ -151,7 +151,7 @@ mod tests {
             sales_start: at(10),
             sales_end: at(20),
             refund_until: None,
-            status,
+            state,
             currency: "EUR".to_owned(),
             hold_seconds: 600,
             hold_seconds_max: 1_200,
@@ -190,19 +190,19 @@ mod tests {
     }
 
     #[test]
-    fn an_event_stands_where_its_times_and_places_say() {
-        let event = event(EventStatus::Published);
+    fn status_follows_from_times_and_places() {
+        let event = event(EventState::Published);
         let table = [
-            (9, 1, Standing::Upcoming),
-            (10, 1, Standing::OnSale),
-            (10, 0, Standing::SoldOut),
-            (19, 0, Standing::SoldOut),
-            (20, 1, Standing::SalesEnded),
-            (29, 0, Standing::SalesEnded),
-            (30, 1, Standing::Past),
+            (9, 1, EventStatus::Upcoming),
+            (10, 1, EventStatus::OnSale),
+            (10, 0, EventStatus::SoldOut),
+            (19, 0, EventStatus::SoldOut),
+            (20, 1, EventStatus::SalesEnded),
+            (29, 0, EventStatus::SalesEnded),
+            (30, 1, EventStatus::Past),
         ];
         for (minute, available, expected) in table {
-            assert_eq!(standing(&event, available, at(minute)), expected, "at {minute}");
+            assert_eq!(super::status(&event, available, at(minute)), expected, "at {minute}");
         }
     }
 
@@ -211,32 +211,27 @@ mod tests {
         let good = [scope(1, ScopeKind::Category, "Front")];
         let area = [scope(1, ScopeKind::Area, "a1")];
         let empty = [scope(1, ScopeKind::Category, "Empty")];
-        let publish = |status, scopes: &[scope::Model], minute| {
-            super::publish(&event(status), &plan(), scopes, at(minute))
+        let publish = |state, scopes: &[scope::Model], minute| {
+            super::publish(&event(state), &plan(), scopes, at(minute))
         };
-        assert_eq!(publish(EventStatus::Draft, &good, 0), Ok(()));
-        assert_eq!(publish(EventStatus::Draft, &area, 0), Ok(()));
-        assert_eq!(publish(EventStatus::Draft, &empty, 0), Err(Refusal::NothingForSale));
-        assert_eq!(publish(EventStatus::Draft, &[], 0), Err(Refusal::NothingForSale));
-        assert_eq!(publish(EventStatus::Draft, &good, 30), Err(Refusal::Over));
-        assert_eq!(publish(EventStatus::Published, &good, 0), Err(Refusal::NotDraft));
-        assert_eq!(publish(EventStatus::Cancelled, &good, 0), Err(Refusal::Cancelled));
+        assert_eq!(publish(EventState::Draft, &good, 0), Ok(()));
+        assert_eq!(publish(EventState::Draft, &area, 0), Ok(()));
+        assert_eq!(publish(EventState::Draft, &empty, 0), Err(Refusal::NothingForSale));
+        assert_eq!(publish(EventState::Draft, &[], 0), Err(Refusal::NothingForSale));
+        assert_eq!(publish(EventState::Draft, &good, 30), Err(Refusal::Over));
+        assert_eq!(publish(EventState::Published, &good, 0), Err(Refusal::NotDraft));
+        assert_eq!(publish(EventState::Cancelled, &good, 0), Err(Refusal::Cancelled));
     }
 
     #[test]
-    fn each_status_allows_its_own_changes() {
+    fn each_state_allows_its_own_changes() {
         let table = [
-            (EventStatus::Draft, Ok(()), Err(Refusal::NotPublished), Ok(())),
-            (EventStatus::Published, Ok(()), Ok(()), Err(Refusal::NotDraft)),
-            (
-                EventStatus::Cancelled,
-                Err(Refusal::Cancelled),
-                Err(Refusal::Cancelled),
-                Err(Refusal::NotDraft),
-            ),
+            (EventState::Draft, Ok(()), Err(Refusal::NotPublished), Ok(())),
+            (EventState::Published, Ok(()), Ok(()), Err(Refusal::NotDraft)),
+            (EventState::Cancelled, Err(Refusal::Cancelled), Err(Refusal::Cancelled), Err(Refusal::NotDraft)),
         ];
-        for (status, changed, cancelled, tier_deleted) in table {
-            let event = event(status);
+        for (state, changed, cancelled, tier_deleted) in table {
+            let event = event(state);
             assert_eq!(change(&event), changed);
             assert_eq!(cancel(&event), cancelled);
             assert_eq!(delete_tier(&event), tier_deleted);

@@ -32,7 +32,7 @@ use crate::{
     error::{Fault, Faulty},
     event::{
         find::{self, Key, Order},
-        rules::{Standing, standing},
+        rules,
     },
     inventory::{counts_of, feed},
 };
@@ -72,12 +72,12 @@ impl Event {
 
     /// Where the event stands now.
     async fn status(&self, ctx: &Context<'_>) -> ApiResult<EventStatus> {
-        let available = match self.0.status {
-            event::EventStatus::Published => self.free(ctx).await?.unwrap_or_default(),
-            event::EventStatus::Draft | event::EventStatus::Cancelled => 0,
+        let available = match self.0.state {
+            event::EventState::Published => self.free(ctx).await?.unwrap_or_default(),
+            event::EventState::Draft | event::EventState::Cancelled => 0,
         };
         let available = u32::try_from(available).unwrap_or_default();
-        Ok(standing(&self.0, available, ctx.app().clock.now()).into())
+        Ok(rules::status(&self.0, available, ctx.app().clock.now()).into())
     }
 
     /// Start.
@@ -235,7 +235,7 @@ impl Event {
             Some(code) => access::opened_to(ctx.app(), ctx.viewer(), self.0.id, &code).await?,
             None => Vec::new(),
         };
-        if self.0.status == event::EventStatus::Draft {
+        if self.0.state == event::EventState::Draft {
             return Ok(None);
         }
         let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
@@ -302,7 +302,7 @@ pub struct PriceRange {
 
 /// Where an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Standing")]
+#[graphql(remote = "rules::EventStatus")]
 pub enum EventStatus {
     /// Not published yet: only its shop's members see it.
     Draft,
@@ -354,7 +354,7 @@ impl EventQuery {
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
         // Who asks decides whether a draft is seen; and what is not there, or is not sold, has no version.
-        if !row.as_ref().is_ok_and(|event| event.status == event::EventStatus::Published) {
+        if !row.as_ref().is_ok_and(|event| event.state == event::EventState::Published) {
             ctx.progress().read_other();
         }
         found(row.map(Event))

@@ -8,7 +8,7 @@ use crate::{
     error::Faulty,
     event::{
         find::{self, Filter, Order},
-        rules::Standing,
+        rules,
     },
 };
 
@@ -52,7 +52,7 @@ impl EventFilter {
             search: self.search,
             from: self.from,
             until: self.until,
-            standing: self.status.unwrap_or_default().into_iter().map(Standing::from).collect(),
+            statuses: self.status.unwrap_or_default().into_iter().map(rules::EventStatus::from).collect(),
         })
     }
 }

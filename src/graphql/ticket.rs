@@ -19,11 +19,9 @@ use super::{
     weight::PICTURE_TICKET,
 };
 use crate::{
+    barcode::{QrCode, qr::Scale},
     error::Fault,
-    ticket::{
-        self as tickets, CheckIn, Refusal,
-        barcode::{Barcode, Scale},
-    },
+    ticket::{self as tickets, CheckIn, Refusal},
 };
 
 /// A page of tickets.
@@ -112,14 +110,14 @@ impl Ticket {
 
     /// The QR code as an SVG document. Null where `code` is.
     async fn qr_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        let Some(barcode) = self.barcode(ctx)? else { return Ok(None) };
-        Ok(Some(ctx.budget().text(barcode.svg(Scale::DEFAULT))?))
+        let Some(qr) = self.qr(ctx)? else { return Ok(None) };
+        Ok(Some(ctx.budget().text(qr.svg(Scale::DEFAULT))?))
     }
 
     /// The QR code as a PNG file, in base 64. Null where `code` is.
     async fn qr_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        let Some(barcode) = self.barcode(ctx)? else { return Ok(None) };
-        let png = barcode.png(Scale::DEFAULT).map_err(Fault::internal)?;
+        let Some(qr) = self.qr(ctx)? else { return Ok(None) };
+        let png = qr.png(Scale::DEFAULT).map_err(Fault::internal)?;
         Ok(Some(ctx.budget().text(STANDARD.encode(png))?))
     }
 
@@ -143,10 +141,10 @@ impl Ticket {
             && self.0.checked_in_by != Some(self.0.account_id)
     }
 
-    fn barcode(&self, ctx: &Context<'_>) -> ApiResult<Option<Barcode>> {
+    fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_TICKET, 0)?;
         let code = self.code_for_holder(ctx);
-        Ok(code.map(|code| Barcode::try_new(&code).map_err(Fault::internal)).transpose()?)
+        Ok(code.map(|code| QrCode::try_new(&code).map_err(Fault::internal)).transpose()?)
     }
 }
 

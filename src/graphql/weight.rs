@@ -26,7 +26,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Shop", "description", 90, 2_000),
     // Pictures.
     ("Claim", "barcodePng", 300, 2_000),
-    ("Claim", "barcodeSvg", PICTURE_BARS, 6_000),
+    ("Claim", "barcodeSvg", PICTURE_BARCODE, 6_000),
     ("Claim", "qrPng", 600, 3_000),
     ("Claim", "qrSvg", PICTURE_CLAIM, 8_000),
     ("Ticket", "qrPng", 2_500, 4_000),
@@ -75,7 +75,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
 ];
 
 /// Microseconds for a bar code.
-pub(super) const PICTURE_BARS: u64 = 150;
+pub(super) const PICTURE_BARCODE: u64 = 150;
 /// Microseconds for a claim's QR code, which holds some 20 characters.
 pub(super) const PICTURE_CLAIM: u64 = 500;
 /// Microseconds for a ticket's QR code, which holds 163 characters.

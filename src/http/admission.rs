@@ -1,11 +1,12 @@
-//! How much may run at once: not only how many operations, but the sum of what they are expected to cost.
+//! Limits the operations that run at the same time, by their number and by the sum of their estimated costs.
 //!
-//! What does not fit is refused before anything is done for it, with a time to come back at: a queue without bounds would
-//! only make all wait for answers that come too late. The bound in time is the promise: with a second of work for each
-//! core admitted, the last one admitted is answered after about a second.
+//! An operation that does not fit is refused before any work, with a time to retry. An unbounded queue would only delay
+//! all responses. With one second of work admitted per core, the last admitted operation is answered after about a
+//! second.
 //!
-//! Each class may fill a part of the whole. So anonymous browsing is refused first, then browsing, then whatever wants
-//! new places, and last of all those who pay for the places that they have. These may even wait for a moment.
+//! Each class may use a share of the capacity. So anonymous queries are refused first, then other queries, then
+//! reservations, and last the operations of buyers who pay for the places that they have. These may also wait for a
+//! moment.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,18 +22,18 @@ use tokio::{
 use super::guard::Cost;
 use crate::auth::Viewer;
 
-/// Urgent operations that wait for room at the same time.
+/// Urgent operations that may wait at the same time.
 const WAITING_MAX: usize = 64;
-/// How long one of them waits.
+/// The longest wait of an urgent operation.
 const WAIT: Duration = Duration::from_millis(500);
-/// Bytes that every operation takes: its document, its task and its loaders.
+/// Bytes of every operation: its document, its task and its loaders.
 const OPERATION_BYTES: u64 = 16 * 1024;
-/// A response is built as a tree before it is written: so many times its bytes.
+/// Memory of a response as a tree, as a multiple of its serialised bytes.
 const TREE: u64 = 3;
-/// Shares are counted in parts of the whole.
+/// The capacity in parts, by which shares are counted.
 const PARTS: u64 = 16;
 
-/// How important an operation is, the least important first.
+/// The priority of an operation, lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     /// A query of a caller without a registered account.
@@ -41,23 +42,23 @@ pub(super) enum Class {
     Browse,
     /// A mutation, for example one that reserves places.
     Reserve,
-    /// A mutation of a buyer who has places already, or gives some back.
+    /// A mutation that pays for, keeps or releases reserved places.
     Urgent,
 }
 
 impl Class {
-    /// The class of an operation.
+    /// Returns the class of an operation.
     pub(super) fn of(kind: OperationType, is_urgent: bool, viewer: &Viewer) -> Self {
         match kind {
             OperationType::Mutation if is_urgent => Self::Urgent,
             OperationType::Mutation => Self::Reserve,
-            // Guest accounts are free for all.
+            // Guest accounts do not count: any client can create them.
             OperationType::Query | OperationType::Subscription if viewer.user().is_ok() => Self::Browse,
             OperationType::Query | OperationType::Subscription => Self::AnonymousBrowse,
         }
     }
 
-    /// How many parts of the whole may be in use, this operation included.
+    /// Returns the parts that may be in use, including this operation.
     fn parts(self) -> u64 {
         match self {
             Self::AnonymousBrowse => 10,
@@ -68,10 +69,10 @@ impl Class {
     }
 }
 
-/// A number of operations with what they are expected to cost.
+/// A number of operations and their estimated costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
-    /// How many they are.
+    /// The number of operations.
     pub(super) operations: u64,
     /// Microseconds of one core.
     pub(super) work: u64,
@@ -80,7 +81,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// The load of one operation.
+    /// Returns the load of one operation.
     pub(super) fn one(cost: Cost) -> Self {
         let bytes = cost.bytes.saturating_mul(TREE).saturating_add(OPERATION_BYTES);
         Self { operations: 1, work: cost.work, bytes }
@@ -110,12 +111,12 @@ impl Load {
     }
 }
 
-/// Whether an operation may run beside those that run. One that is larger than its share may run alone.
+/// Returns whether an operation fits beside those that run. An operation that is larger than its share may run alone.
 fn fits(running: Load, one: Load, whole: Load, class: Class) -> bool {
     running.operations == 0 || running.plus(one).is_within(whole, class.parts())
 }
 
-/// The room for running operations. All clones are the same one.
+/// The capacity for operations. Clones share it.
 #[derive(Clone)]
 pub(super) struct Admission(Arc<Inner>);
 
@@ -127,7 +128,7 @@ struct Inner {
 }
 
 impl Admission {
-    /// Room for `whole`.
+    /// Returns a capacity of `whole`.
     pub(super) fn new(whole: Load) -> Self {
         Self(Arc::new(Inner {
             whole,
@@ -137,7 +138,8 @@ impl Admission {
         }))
     }
 
-    /// Room for one operation, given back when the permit is dropped. Only an urgent operation waits, for a moment.
+    /// Reserves capacity for one operation until the permit is dropped. Only an urgent operation waits, at most
+    /// [`WAIT`].
     pub(super) async fn admit(&self, class: Class, one: Load) -> Option<Permit> {
         if let Some(permit) = self.at_once(class, one) {
             return Some(permit);
@@ -148,7 +150,7 @@ impl Admission {
         let _place = self.0.waiting.try_acquire().ok()?;
         let room = async {
             loop {
-                // Room that was given back since the last look is remembered: nothing is missed.
+                // Race: `notified` remembers capacity that was freed since the last check.
                 self.0.freed.notified().await;
                 if let Some(permit) = self.at_once(class, one) {
                     return permit;
@@ -174,7 +176,7 @@ impl Inner {
     }
 }
 
-/// The room that one operation takes.
+/// The capacity that one operation uses.
 pub(super) struct Permit {
     room: Arc<Inner>,
     one: Load,
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn less_important_classes_leave_room_for_the_others() {
+    fn lower_classes_leave_capacity_for_higher_ones() {
         let admission = Admission::new(Load { operations: 16, work: 1_000, bytes: 1_000 });
         let anonymous = all_of(&admission, AnonymousBrowse, SMALL);
         let counts = [Browse, Reserve, Urgent].map(|class| {
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn heavy_operations_take_the_room_of_many() {
+    fn expensive_operations_use_the_capacity_of_many() {
         let whole = Load { operations: 1_000, work: 1_600, bytes: 16_000 };
         let admission = Admission::new(whole);
         let heavy = Load { operations: 1, work: 400, bytes: 1 };

@@ -1,7 +1,7 @@
-//! What an HTTP answer looks like: its media type, its status and the shape of a refusal.
+//! HTTP responses: media types, status codes, and the form of a refusal.
 //!
-//! The mapping follows the 61 audits of the `graphql-http` suite and stands here alone, because the specification's
-//! draft of 2026 wants other numbers (422, 294).
+//! The mapping follows the 61 audits of the `graphql-http` suite. It is in one place because the specification's draft
+//! of 2026 has other status codes (422, 294).
 
 use super::{guard::Refusal, limit};
 use crate::limits::Exceeded;
@@ -14,26 +14,27 @@ use axum::{
 use bytes::Bytes;
 use serde_json::json;
 
-/// The two media types a GraphQL answer may have.
+/// The media types of a GraphQL response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
-    /// `application/graphql-response+json`: the status tells whether the operation ran.
+    /// `application/graphql-response+json`. The status says whether the operation was executed.
     GraphqlResponse,
-    /// `application/json`: 200 for every well-formed GraphQL request, as old clients expect.
+    /// `application/json`. The status is 200 for every well-formed GraphQL request, as old clients expect.
     Json,
 }
 
-/// The form of an answer that a caller asks for.
+/// The form of response that a client accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// One response.
     Response(MediaType),
-    /// A stream of events.
+    /// An event stream.
     Events,
 }
 
 impl Form {
-    /// What the caller accepts most; `None` when it accepts nothing of ours. Without `Accept` it is JSON.
+    /// Returns the form that the client prefers, or `None` if it accepts none. Without an `Accept` header the form is
+    /// JSON.
     pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let mut best: Option<(u16, Self)> = None;
         let mut asked = false;
@@ -51,7 +52,7 @@ impl Form {
 }
 
 impl MediaType {
-    /// The value of `Content-Type`.
+    /// Returns the value of `Content-Type`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
@@ -59,7 +60,7 @@ impl MediaType {
         }
     }
 
-    /// The status of a well-formed request whose operation was refused before it ran.
+    /// Returns the status for a well-formed request whose operation was refused before execution.
     fn refused_status(self) -> StatusCode {
         match self {
             Self::GraphqlResponse => StatusCode::BAD_REQUEST,
@@ -68,7 +69,7 @@ impl MediaType {
     }
 }
 
-/// One media range with its quality in thousandths.
+/// Parses a media range, with its quality in thousandths.
 fn accepted(range: &str) -> Option<(u16, Form)> {
     let mut parts = range.split(';').map(str::trim);
     let form = match parts.next()?.to_ascii_lowercase().as_str() {
@@ -81,7 +82,7 @@ fn accepted(range: &str) -> Option<(u16, Form)> {
     Some((quality, form))
 }
 
-/// A quality as RFC 9110 writes it: `1`, `0.5`, at most three digits.
+/// Parses a quality by RFC 9110: `1`, `0.5`, with at most three decimals.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let whole: u16 = whole.parse().ok().filter(|&whole| whole <= 1)?;
@@ -92,10 +93,11 @@ fn thousandths(text: &str) -> Option<u16> {
     Some((whole * 1_000 + fraction).min(1_000))
 }
 
-/// The answer of an operation that was handed to the executor. Whoever is to come back later finds when in a header as
-/// well, whatever the status is: an operation that ran is a 200, also when it could do nothing. One that was not even
-/// let in, or was given up, is a 503, for the sake of proxies, which know nothing of GraphQL. One whose outcome is not
-/// known is not: a proxy might send it again.
+/// Returns the response of an operation that was given to the executor.
+///
+/// If the errors have a time to retry, the response has a `Retry-After` header. An operation that was executed has the
+/// status 200, even if all its fields failed. An operation that was not admitted, or was stopped, has the status 503
+/// for proxies. An operation with an unknown outcome does not, because a proxy might send it again.
 pub(super) fn executed(media: MediaType, response: &GraphqlResponse) -> Response {
     let later = retry_after(response);
     let mut answer = if was_refused(response) {
@@ -114,7 +116,7 @@ pub(super) fn executed(media: MediaType, response: &GraphqlResponse) -> Response
     answer
 }
 
-/// After how many seconds, rounded up, everything that was too much may be tried again.
+/// Returns the seconds until a retry, rounded up, that satisfy all errors.
 fn retry_after(response: &GraphqlResponse) -> Option<u64> {
     let extensions = response.errors.iter().filter_map(|error| error.extensions.as_ref());
     let after = extensions.filter_map(|extensions| match extensions.get("retryAfterMs") {
@@ -124,41 +126,41 @@ fn retry_after(response: &GraphqlResponse) -> Option<u64> {
     after.max().map(|after| after.div_ceil(1_000))
 }
 
-/// Whether an operation may have done something although it was not answered.
+/// Returns whether the outcome of the operation is unknown.
 fn is_unknown(response: &GraphqlResponse) -> bool {
     let mut extensions = response.errors.iter().filter_map(|error| error.extensions.as_ref());
     extensions.any(|extensions| extensions.get("outcomeUnknown") == Some(&Value::Boolean(true)))
 }
 
-/// The answer of an operation in which nothing failed; the body is its response.
+/// Returns the response of an operation without errors. `body` is its GraphQL response.
 pub(super) fn complete(media: MediaType, body: Bytes) -> Response {
     reply(media, StatusCode::OK, body)
 }
 
-/// Whether the executor refused the operation before running it: no data, and no error that lies in the data.
+/// Returns whether the executor refused the operation before execution: no data, and no error with a path.
 pub(super) fn was_refused(response: &GraphqlResponse) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
-/// Why a request gets no result, and how HTTP says so.
+/// Why a request has no result, with its form in HTTP.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The HTTP request itself is refused: the status says so in every media type.
+    /// The HTTP request is refused. The status is the same for all media types.
     Http(StatusCode, Refusal),
-    /// The method is; these are allowed.
+    /// The method is not allowed. The string lists the allowed ones.
     Method(&'static str, Refusal),
-    /// The token is.
+    /// The access token is refused.
     Token(Refusal),
     /// The request is well formed, but its document is refused.
     Document(Refusal),
-    /// The caller is over a limit; nothing was done.
+    /// The caller exceeds a limit. Nothing was executed.
     Limited(Exceeded),
 }
 
 impl Failure {
-    /// The answer that tells it.
+    /// Returns the response.
     pub(super) fn answer(self, media: MediaType) -> Response {
         let (status, refusal, header) = match self {
             Self::Http(status, refusal) => (status, refusal, None),
@@ -183,12 +185,12 @@ impl Failure {
 }
 
 impl Failure {
-    /// Not possible right now, but in a moment.
+    /// Returns a temporary failure.
     pub(super) fn unavailable(message: &'static str) -> Self {
         Self::Http(StatusCode::SERVICE_UNAVAILABLE, Refusal::unavailable(message))
     }
 
-    /// The refusal alone, for transports without a status.
+    /// Returns the refusal without a status, for other transports.
     pub(super) fn into_refusal(self) -> Refusal {
         match self {
             Self::Http(_, refusal)
@@ -206,22 +208,22 @@ impl From<(StatusCode, Refusal)> for Failure {
     }
 }
 
-/// A JSON answer outside GraphQL, in the same shape.
+/// Returns a refusal outside GraphQL, in the form of GraphQL errors.
 pub(super) fn refused(status: StatusCode, code: &'static str, message: &'static str) -> Response {
     Failure::Http(status, Refusal::new(code, message)).answer(MediaType::Json)
 }
 
-/// The same for what is not possible right now, but in a moment.
+/// Returns a refusal outside GraphQL for a temporary failure.
 pub(super) fn unavailable(message: &'static str) -> Response {
     Failure::unavailable(message).answer(MediaType::Json)
 }
 
-/// Our own fault.
+/// Returns the refusal for an internal error.
 pub(super) fn internal() -> Refusal {
     Refusal::new("INTERNAL", "An internal error occurred.")
 }
 
-/// A refusal as GraphQL errors.
+/// Returns the refusal as GraphQL errors.
 pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
     let mut extensions = json!({ "code": refusal.code });
     if let Some(after) = refusal.retry_after_ms {
@@ -240,7 +242,7 @@ mod tests {
     use super::{Form::*, MediaType::*, *};
 
     #[test]
-    fn whoever_is_to_come_back_later_finds_when_in_a_header() {
+    fn time_to_retry_is_in_a_header() {
         let overloaded = |after: &[u64]| {
             let errors = after.iter().map(|after| {
                 let mut error = async_graphql::ServerError::new("too many", None);
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_let_in_is_service_unavailable() {
+    fn operation_that_was_not_admitted_is_service_unavailable() {
         let mut error = async_graphql::ServerError::new("too many", None);
         let mut extensions = async_graphql::ErrorExtensionValues::default();
         extensions.set("retryAfterMs", 700_u64);
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_done_is_no_service_unavailable() {
+    fn unknown_outcome_is_not_service_unavailable() {
         let response = crate::graphql::error::outcome_unknown();
         assert_eq!(executed(Json, &response).status(), StatusCode::OK);
         assert!(executed(Json, &response).headers().contains_key(header::RETRY_AFTER));
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unavailable_says_when_to_come_back() {
+    fn temporary_failure_has_a_time_to_retry() {
         let refusal = Refusal { retry_after_ms: Some(1_200), ..Refusal::new("UNAVAILABLE", "Later.") };
         let errors = errors(&refusal);
         assert_eq!(
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_accepted_type_wins_and_the_first_among_equals() {
+    fn preferred_type_wins_and_the_first_of_equals() {
         let cases = [
             ("application/graphql-response+json, application/json;q=0.9", Some(Response(GraphqlResponse))),
             ("application/json, application/graphql-response+json", Some(Response(Json))),

@@ -1,11 +1,11 @@
-//! Answers kept for those who ask the same in the next moment.
+//! A cache of responses to public queries.
 //!
-//! An answer that is [public](crate::graphql::public) and was read from one inventory stays the answer until that
-//! inventory's version rises. Whoever asks for it with the very same text gets its bytes: neither the guard nor the parser
-//! nor the executor runs. What was committed here before a request came is in what it is answered, because the desk tells
-//! a version before it answers those who made it.
+//! A response that is [public](crate::graphql::public) and was read from one inventory stays valid until that
+//! inventory's version rises. A request with the same text gets its bytes: neither the guard nor the parser nor the
+//! executor runs. A response contains every change that this process committed before the request arrived, because the
+//! desk publishes a version before it answers its callers.
 //!
-//! A crowd that asks at once waits for one execution.
+//! Equal requests at the same time wait for one execution.
 
 use std::{
     collections::HashMap,
@@ -32,64 +32,64 @@ use crate::{
     inventory::feed,
 };
 
-/// An answer says when it was read; one that is older than this is not given any more.
-const FRESH: Duration = Duration::from_secs(1);
-/// Bytes of all answers kept.
+/// The longest time for which a response is cached. A response states when it was read.
+const MAX_AGE: Duration = Duration::from_secs(1);
+/// Bytes of all cached responses.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// What an answer costs beyond its bytes.
+/// Bytes of an entry besides its key and its body.
 const OVERHEAD: usize = 256;
 
-/// The answers kept by what was asked, and the turns of those who make one.
+/// The cached responses by request, and the executions in progress.
 pub(super) struct Answers {
-    kept: Cache<Arc<str>, Kept>,
-    turns: Mutex<HashMap<Arc<str>, Arc<Turn>>>,
+    kept: Cache<Arc<str>, CachedResponse>,
+    executions: Mutex<HashMap<Arc<str>, Arc<Execution>>>,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct CachedResponse {
     inventory: InventoryId,
     version: i64,
     made: Instant,
     body: Bytes,
 }
 
-/// Who makes an answer, and that the others wait for it.
+/// The execution of a query, for which equal requests wait.
 #[derive(Default)]
-struct Turn {
-    making: tokio::sync::Mutex<()>,
-    /// The answer is not the same for all: each makes its own.
-    each: AtomicBool,
+struct Execution {
+    running: tokio::sync::Mutex<()>,
+    /// The response is not public: each request executes the query.
+    is_private: AtomicBool,
 }
 
-/// What a query is answered.
-pub(super) enum Answered {
-    /// The body of a complete answer.
-    Kept(Bytes),
-    /// A response.
-    Made(Response),
+/// The response to a query.
+pub(super) enum QueryResponse {
+    /// The body of a response that is cached.
+    Cached(Bytes),
+    /// A response that is not cached.
+    Executed(Response),
 }
 
-impl Answered {
-    /// Whether the operation passed validation and was run.
+impl QueryResponse {
+    /// Returns whether the operation passed validation and was executed.
     pub(super) fn is_valid(&self) -> bool {
         match self {
-            Self::Kept(_) => true,
-            Self::Made(response) => !answer::was_refused(response),
+            Self::Cached(_) => true,
+            Self::Executed(response) => !answer::was_refused(response),
         }
     }
 }
 
 impl Default for Answers {
     fn default() -> Self {
-        let weigh = |key: &Arc<str>, kept: &Kept| {
+        let weigh = |key: &Arc<str>, kept: &CachedResponse| {
             u32::try_from(key.len() + kept.body.len() + OVERHEAD).unwrap_or(u32::MAX)
         };
-        let kept = Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).time_to_live(FRESH).build();
-        Self { kept, turns: Mutex::default() }
+        let kept = Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).time_to_live(MAX_AGE).build();
+        Self { kept, executions: Mutex::default() }
     }
 }
 
-/// What is asked, to the letter; none for what is plainly no query, and for what is answered with its cost.
+/// Returns the key of a request, or `None` if it must not be cached: mutations, and requests for the query's cost.
 pub(super) fn key(params: &Params) -> Option<Arc<str>> {
     if params.wants_cost || params.query.trim_start().starts_with("mutation") {
         return None;
@@ -99,80 +99,81 @@ pub(super) fn key(params: &Params) -> Option<Arc<str>> {
 }
 
 impl Answers {
-    /// The answer, if it is kept and still good.
+    /// Returns the cached response if it is still valid.
     pub(super) fn get(&self, app: &App, key: &Arc<str>) -> Option<Bytes> {
         let kept = self.kept.get(key)?;
-        let body = kept.good(feed::published_version(app, kept.inventory))?;
-        app.figures.answers_from_memory.fetch_add(1, Relaxed);
+        let body = kept.valid(feed::published_version(app, kept.inventory))?;
+        app.counters.answers_from_memory.fetch_add(1, Relaxed);
         Some(body)
     }
 
-    /// Answers a public query, with one execution for all who ask it meanwhile.
-    pub(super) async fn answer(&self, engine: &Engine, key: Arc<str>, prepared: &Prepared) -> Answered {
-        // What had been told when the request came is in whatever is read from now on, by whomever.
+    /// Answers a public query, with one execution for all equal requests that arrive meanwhile.
+    pub(super) async fn answer(&self, engine: &Engine, key: Arc<str>, prepared: &Prepared) -> QueryResponse {
+        // Read before waiting: every later execution reads at least this version.
         let before =
             self.kept.get(&key).and_then(|kept| feed::published_version(&engine.app, kept.inventory));
-        let waiting = Waiting { answers: self, turn: self.turn(&key), key };
-        let turn = waiting.turn.making.lock().await;
+        let waiting = Waiting { answers: self, execution: self.execution(&key), key };
+        let running = waiting.execution.running.lock().await;
         if let Some(kept) = self.kept.get(&waiting.key)
             && let Some(body) =
-                kept.good(before.or_else(|| feed::published_version(&engine.app, kept.inventory)))
+                kept.valid(before.or_else(|| feed::published_version(&engine.app, kept.inventory)))
         {
-            engine.app.figures.answers_from_memory.fetch_add(1, Relaxed);
-            return Answered::Kept(body);
+            engine.app.counters.answers_from_memory.fetch_add(1, Relaxed);
+            return QueryResponse::Cached(body);
         }
-        let _turn = if waiting.turn.each.load(Relaxed) {
-            drop(turn);
+        let _running = if waiting.execution.is_private.load(Relaxed) {
+            drop(running);
             None
         } else {
-            Some(turn)
+            Some(running)
         };
         let (progress, made) = (Progress::default(), Instant::now());
         let response = engine.answer(prepared, progress.clone()).await;
         match (progress.source(), serde_json::to_string(&response)) {
             (Source::Inventory(inventory, version), Ok(body)) if response.errors.is_empty() => {
                 let body = Bytes::from(body);
-                let kept = Kept { inventory, version, made, body: body.clone() };
+                let kept = CachedResponse { inventory, version, made, body: body.clone() };
                 self.kept.insert(waiting.key.clone(), kept);
-                Answered::Kept(body)
+                QueryResponse::Cached(body)
             }
             _ => {
-                waiting.turn.each.store(true, Relaxed);
-                Answered::Made(response)
+                waiting.execution.is_private.store(true, Relaxed);
+                QueryResponse::Executed(response)
             }
         }
     }
 
-    fn turn(&self, key: &Arc<str>) -> Arc<Turn> {
-        self.turns().entry(key.clone()).or_default().clone()
+    fn execution(&self, key: &Arc<str>) -> Arc<Execution> {
+        self.executions().entry(key.clone()).or_default().clone()
     }
 
-    fn turns(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Turn>>> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Kept {
-    /// The body, if it is young enough and of no older version than was told.
-    fn good(&self, told: Option<i64>) -> Option<Bytes> {
-        let good = told.is_some_and(|told| self.version >= told) && self.made.elapsed() < FRESH;
-        good.then(|| self.body.clone())
+    fn executions(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Execution>>> {
+        self.executions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One who waits for a turn, or has it. The last one takes it away.
+impl CachedResponse {
+    /// Returns the body if it is young enough and not older than the published version.
+    fn valid(&self, published: Option<i64>) -> Option<Bytes> {
+        let is_valid =
+            published.is_some_and(|published| self.version >= published) && self.made.elapsed() < MAX_AGE;
+        is_valid.then(|| self.body.clone())
+    }
+}
+
+/// A request that waits for an execution, or runs it. The last one removes the execution from the map.
 struct Waiting<'a> {
     answers: &'a Answers,
-    turn: Arc<Turn>,
+    execution: Arc<Execution>,
     key: Arc<str>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut turns = self.answers.turns();
-        // The map's and this one: whoever else wants it takes it under the same lock.
-        if Arc::strong_count(&self.turn) <= 2 {
-            turns.remove(&self.key);
+        let mut executions = self.answers.executions();
+        // Two references: the map's and this one. Others are taken under the same lock.
+        if Arc::strong_count(&self.execution) <= 2 {
+            executions.remove(&self.key);
         }
     }
 }

@@ -10,29 +10,29 @@ use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// How much may come, and how slowly.
+/// The limits of a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     bytes: usize,
-    /// How long a caller may be silent in the middle of a body.
+    /// The longest pause within a body.
     stall: Duration,
-    /// How long a body may take as a whole.
+    /// The longest time for the whole body.
     total: Duration,
 }
 
 impl Limits {
-    /// For every operation but a few.
+    /// The limits for most operations.
     pub(super) const USUAL: Self =
         Self { bytes: 256 * 1024, stall: Duration::from_secs(10), total: Duration::from_secs(20) };
-    /// For a vendor's codes: 100,000 of 64 characters.
+    /// The limits for a list of codes: 100,000 of 64 characters.
     pub(super) const CODES: Self =
         Self { bytes: 8 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
-    /// For imports by a registered user: a seat plan of 16 MiB travels as a string variable, its quotes escaped.
+    /// The limits for imports by a registered user: a seat plan of 16 MiB as a string variable, with escaped quotes.
     pub(super) const LARGE: Self =
         Self { bytes: 24 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
 }
 
-/// Reads the body. It is refused as soon as it is known to be too large, before the rest of it arrives.
+/// Reads the body. Refuses one that is too large before its rest arrives.
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -45,7 +45,7 @@ pub(super) async fn read(
     if reader.fill(limits.bytes).await? { Ok(reader.read) } else { Err(too_large(limits.bytes)) }
 }
 
-/// Reads a body of the usual size, or a large one if it is `acceptable` by its beginning. Says whether it was large.
+/// Reads a body of the usual size, or a large one if `acceptable` accepts its beginning. Returns whether it was large.
 pub(super) async fn read_large(
     headers: &HeaderMap,
     body: Body,
@@ -59,7 +59,7 @@ pub(super) async fn read_large(
     if announced <= Limits::USUAL.bytes && reader.fill(Limits::USUAL.bytes).await? {
         return Ok((reader.read, false));
     }
-    // Announced as large, it is not read yet: the first piece tells what it is for.
+    // A body that is announced as large is not read yet: its first piece shows the operation.
     if reader.read.is_empty() {
         reader.piece().await?;
     }
@@ -71,12 +71,12 @@ pub(super) async fn read_large(
     }
 }
 
-/// The length that the headers tell. It is only a claim.
+/// Returns the length by the headers, which may be wrong.
 fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
-/// A body, as far as it has come.
+/// A body that is being read.
 struct Reader {
     chunks: BodyDataStream,
     limits: Limits,
@@ -86,12 +86,12 @@ struct Reader {
 
 impl Reader {
     fn new(headers: &HeaderMap, body: Body, limits: Limits) -> Self {
-        // Little is reserved on the word of a header.
+        // A header must not make the server allocate much memory.
         let read = BytesMut::with_capacity(announced(headers).unwrap_or(0).min(64 * 1024));
         Self { chunks: body.into_data_stream(), limits, end: Instant::now() + limits.total, read }
     }
 
-    /// Reads to the end, or until there are more than `max` bytes: then returns false.
+    /// Reads to the end, or until there are more than `max` bytes. Returns `false` in that case.
     async fn fill(&mut self, max: usize) -> Result<bool, (StatusCode, Refusal)> {
         while self.read.len() <= max {
             if !self.piece().await? {
@@ -101,7 +101,7 @@ impl Reader {
         Ok(false)
     }
 
-    /// Reads a piece. False at the end.
+    /// Reads a piece. Returns `false` at the end.
     async fn piece(&mut self) -> Result<bool, (StatusCode, Refusal)> {
         match timeout_at(self.end, timeout(self.limits.stall, self.chunks.next())).await {
             Err(_) | Ok(Err(_)) => {
@@ -120,7 +120,7 @@ impl Reader {
     }
 }
 
-/// The refusal of a body that is larger than this operation may have.
+/// Returns the refusal of a body that is too large for its operation.
 pub(super) fn too_large_here() -> (StatusCode, Refusal) {
     too_large(Limits::USUAL.bytes)
 }

@@ -1,7 +1,7 @@
-//! What caches may do with an answer: `Cache-Control`, `ETag` and `If-None-Match`.
+//! HTTP caching: `Cache-Control`, `ETag` and `If-None-Match`.
 //!
-//! A cacheable answer belongs to a query by GET without an access token, in which nothing depends on the caller
-//! ([`cacheable`](crate::graphql::cacheable)) and nothing failed. Everything else is `no-store`.
+//! A response is cacheable if it is of a query by GET without an access token, does not depend on the caller
+//! ([`cacheable`](crate::graphql::cacheable)), and has no errors. All other responses are `no-store`.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::{
@@ -13,18 +13,18 @@ use bytes::Bytes;
 
 use super::answer::{self, MediaType};
 
-/// Caches share an answer for a second, and for one more second while they fetch the next one. So a crowd costs the server
-/// one execution per second and query, and an `asOf` is at most a few seconds old (docs/caching.md).
+/// Caches may serve a response for one second, and for one more second while they fetch the next. So the server
+/// executes a popular query once per second, and an `asOf` is at most a few seconds old (docs/caching.md).
 const SHARED: &str = "public, max-age=1, stale-while-revalidate=1";
-/// What the answer depends on besides its address. Compression and CORS add theirs.
+/// The headers that the response depends on. Compression and CORS add theirs.
 const VARY: &str = "accept, authorization";
 
-/// The answer with `body`, or 304 if the client has it.
+/// Returns the response with `body`, or 304 if the client has it.
 pub(super) fn answer(request: &HeaderMap, media: MediaType, body: Bytes) -> Response {
     let tag = tag(media, &body);
     let known = items(request, &header::IF_NONE_MATCH).find(|known| is_same(known, &tag));
     let (mut response, tag) = match known {
-        // The client's own form of the tag, which may name an encoding.
+        // The client's form of the tag, which may name an encoding.
         Some(known) => (StatusCode::NOT_MODIFIED.into_response(), if known == "*" { &tag } else { known }),
         None => (answer::complete(media, body), tag.as_str()),
     };
@@ -37,8 +37,7 @@ pub(super) fn answer(request: &HeaderMap, media: MediaType, body: Bytes) -> Resp
     response
 }
 
-/// Gives the answer to a request of GraphQL the rest of its caching headers: `no-store` unless it says otherwise, and a
-/// strong tag of its own to each encoding.
+/// Completes the caching headers of a GraphQL response: `no-store` by default, and a strong tag per encoding.
 pub(super) fn finish(headers: &mut HeaderMap, has_token: bool) {
     let no_store = if has_token { "private, no-store" } else { "no-store" };
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(no_store));
@@ -52,7 +51,7 @@ pub(super) fn finish(headers: &mut HeaderMap, has_token: bool) {
     }
 }
 
-/// Names the content. The media type is part of it: the same address has two.
+/// Returns the tag of the content. It includes the media type, because an address has two.
 fn tag(media: MediaType, body: &[u8]) -> String {
     let mut context = Context::new(&SHA256);
     context.update(media.name().as_bytes());
@@ -60,7 +59,7 @@ fn tag(media: MediaType, body: &[u8]) -> String {
     format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&context.finish().as_ref()[..16]))
 }
 
-/// Whether the client's tag names this content, in whichever encoding.
+/// Returns whether the client's tag is that of this content in any encoding.
 fn is_same(known: &str, tag: &str) -> bool {
     let known = known.strip_prefix("W/").unwrap_or(known);
     let Some(name) = tag.strip_suffix('"') else { return false };
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn encoded_answer_has_a_tag_of_its_own_and_no_store_is_the_default() {
+    fn encoded_response_has_its_own_tag_and_no_store_is_the_default() {
         let headers = |pairs: &[(HeaderName, &'static str)]| {
             let pairs = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
             pairs.collect::<HeaderMap>()

@@ -1,8 +1,8 @@
-//! Which responses are compressed.
+//! Compression of responses.
 //!
-//! The length of a compressed response tells something of its content, which the BREACH attack uses where a page can make a
-//! browser send requests with a session. Tessera knows no cookies, so no foreign page can do that. Still, what hands out
-//! tokens is never compressed, nor is anything so short that little is gained. See <https://breachattack.com>.
+//! The length of a compressed response depends on its content. The BREACH attack uses this if a page can make a browser
+//! send requests with a session. Tessera uses no cookies, so no foreign page can do that. Still, responses with tokens
+//! are never compressed, and neither are short ones. See <https://breachattack.com>.
 
 use axum::{body::HttpBody, http, response::Response};
 use tower_http::compression::{
@@ -10,14 +10,14 @@ use tower_http::compression::{
     predicate::{DefaultPredicate, SizeAbove},
 };
 
-/// Bytes of the shortest response that is compressed: a packet of the network has about 1,400.
+/// The shortest response that is compressed, in bytes. A network packet has about 1,400.
 const SHORTEST: u64 = 1_024;
 
-/// Marks a response that may hold tokens.
+/// Marks a response that may contain tokens.
 #[derive(Clone, Copy, Debug)]
 struct Secret;
 
-/// Marks the response if it may hold tokens.
+/// Marks the response if it may contain tokens.
 pub(super) fn marked(mut response: Response, is_secret: bool) -> Response {
     if is_secret {
         response.extensions_mut().insert(Secret);
@@ -25,12 +25,12 @@ pub(super) fn marked(mut response: Response, is_secret: bool) -> Response {
     response
 }
 
-/// The layer that compresses responses.
+/// Returns the layer that compresses responses.
 pub(super) fn layer() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new().compress_when(DefaultPredicate::new().and(SizeAbove::new(SHORTEST)).and(Public))
 }
 
-/// Responses without tokens.
+/// Accepts responses without tokens.
 #[derive(Clone, Copy, Debug)]
 struct Public;
 

@@ -1,7 +1,7 @@
-//! Codes of coupons as files: up to 100,000 of them are uploaded at once, and all are given out.
+//! Lists of coupon codes as CSV files: an upload of up to 100,000 codes, and a download of all codes.
 //!
-//! Apart from GraphQL, because they are files. Who may is who may edit the coupon; the rules are the same as of the
-//! mutation `importCouponCodes`. A shop has one file on its way at a time.
+//! They are separate from GraphQL because they are files. They require the right to edit the coupon. Uploads follow the
+//! rules of the mutation `importCouponCodes`. A shop has one transfer at a time.
 
 use axum::{
     Json, Router,
@@ -17,7 +17,7 @@ use super::{
     Door,
     answer::{self, Failure, MediaType},
     body::{self, Limits},
-    files::{admit, give_out},
+    files::{admit, stream_export},
     graphql::authenticate,
     guard,
 };
@@ -31,7 +31,7 @@ use crate::{
     graphql::coupon::named,
 };
 
-/// The caller's idempotency key.
+/// The header with the caller's idempotency key.
 pub(super) const KEY: &str = "idempotency-key";
 
 pub(super) fn routes() -> Router<Door> {
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<Door> {
         .route("/coupons/{id}/codes.csv", get(codes))
 }
 
-/// Takes in a CSV file: all of it or nothing.
+/// Imports a CSV file. If a line is wrong, imports nothing.
 async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let (id, shop, viewer) = match asked(&door, id, &parts.headers).await {
@@ -51,9 +51,9 @@ async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request:
         let message = "Send the codes as text/csv.";
         return answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message);
     }
-    // Whoever may not do this now need not send it first.
-    let turn = match admit(&door.engine.app, shop) {
-        Ok(turn) => turn,
+    // Refuse before the body is read.
+    let permit = match admit(&door.engine.app, shop) {
+        Ok(permit) => permit,
         Err(response) => return *response,
     };
     let text = match body::read(&parts.headers, body, Limits::CODES).await {
@@ -62,10 +62,10 @@ async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request:
     };
     let key = parts.headers.get(KEY).map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
     let app = door.engine.app.clone();
-    // To its end, also when the caller goes away.
+    // A task of its own: it finishes even if the client disconnects.
     let work = door.engine.app.spawn(async move {
         let imported = upload::import(&app, &viewer, Upload { coupon: id, text: text.into(), key }).await;
-        drop(turn);
+        drop(permit);
         imported
     });
     match work.await {
@@ -79,7 +79,7 @@ fn uploaded(outcome: Outcome<Added, Refusal>) -> Response {
         Ok(added) => Json(json!({ "imported": added.count, "stock": added.coupon.stock })).into_response(),
         Err(Error::Refused(Refusal::Lines(faults))) => {
             let lines: Vec<_> = faults
-                .told
+                .reported
                 .iter()
                 .map(|fault| json!({ "line": fault.line, "why": fault.why.to_string() }))
                 .collect();
@@ -87,20 +87,20 @@ fn uploaded(outcome: Outcome<Added, Refusal>) -> Response {
             (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
         Err(Error::Refused(Refusal::Coupon(_))) => {
-            answer::refused(StatusCode::CONFLICT, "ENDED", "The coupon was ended.")
+            answer::refused(StatusCode::CONFLICT, "ENDED", "The coupon has ended.")
         }
         Err(Error::Fault(fault)) => refused(&fault),
     }
 }
 
-/// Gives all codes of the coupon out.
+/// Sends all codes of the coupon as a CSV file.
 async fn codes(State(door): State<Door>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let (id, shop, viewer) = match asked(&door, id, &headers).await {
         Ok(asked) => asked,
         Err(response) => return *response,
     };
-    let turn = match admit(&door.engine.app, shop) {
-        Ok(turn) => turn,
+    let permit = match admit(&door.engine.app, shop) {
+        Ok(permit) => permit,
         Err(response) => return *response,
     };
     match export(&door.engine.app, &viewer, id).await {
@@ -110,13 +110,13 @@ async fn codes(State(door): State<Door>, Path(id): Path<String>, headers: Header
                 (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"codes.csv\"")),
                 (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
             ];
-            (about, give_out(&door.engine.app, export, turn)).into_response()
+            (about, stream_export(&door.engine.app, export, permit)).into_response()
         }
         Err(fault) => refused(&fault),
     }
 }
 
-/// Of which coupon, whose it is, and who asks.
+/// Returns the coupon, its shop and the viewer, if the viewer may edit the coupon.
 async fn asked(
     door: &Door,
     id: String,
@@ -125,7 +125,7 @@ async fn asked(
     let id = named(id).ok_or_else(not_found)?;
     let viewer = authenticate(&door.engine, headers).await;
     let viewer = viewer.map_err(|failure| failure.answer(MediaType::Json))?;
-    let shop = upload::may(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
+    let shop = upload::authorise(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
     Ok((id, shop, viewer))
 }
 
@@ -151,10 +151,10 @@ fn refused(fault: &Fault) -> Response {
             Failure::Http(StatusCode::BAD_REQUEST, refusal).answer(MediaType::Json)
         }
         Fault::Unavailable { .. } | Fault::TimedOut { .. } | Fault::Overloaded { .. } | Fault::Stale(_) => {
-            answer::unavailable("Not possible right now; try again.")
+            answer::unavailable("The server cannot do this now. Try again.")
         }
         Fault::RateLimited { .. } => {
-            let message = "Too many calls about this shop; wait.";
+            let message = "Too many calls for this shop. Try again later.";
             answer::refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
         }
         Fault::IdempotencyMismatch => {
@@ -162,7 +162,7 @@ fn refused(fault: &Fault) -> Response {
             answer::refused(StatusCode::CONFLICT, "IDEMPOTENCY_MISMATCH", message)
         }
         Fault::TooManyGuesses { .. } | Fault::Internal(_) => {
-            tracing::error!(?fault, "codes could not be served");
+            tracing::error!(?fault, "cannot serve coupon codes");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Failure::Http(status, answer::internal()).answer(MediaType::Json)
         }

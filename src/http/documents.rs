@@ -1,7 +1,7 @@
-//! Documents that passed the guard. A front end has a few of them and sends them again and again: each is scanned, parsed,
-//! validated, merged and weighed once.
+//! A cache of documents that passed the guard. A front end sends the same few documents again and again. Each is
+//! scanned, parsed, validated, merged and priced once.
 //!
-//! A document that fails validation is answered with what is wrong and not kept, so a flood of them leaves nothing behind.
+//! A document that fails validation is not kept, so many of them use no memory.
 
 use std::{mem::size_of, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::graphql::{
     public::{self, Public},
 };
 
-/// The mutations of those who have places already, or give some back. They come before those who want places.
+/// The mutations that pay for, keep or release reserved places. They have priority over reservations.
 const URGENT: &[&str] = &[
     "cancelOrder",
     "checkIn",
@@ -35,44 +35,44 @@ const URGENT: &[&str] = &[
     "releaseClaim",
     "releaseReservation",
 ];
-/// The mutations whose input may be a large text.
+/// The mutations that accept a large text.
 const LARGE: &[&str] = &["importCouponCodes", "importSeatMap"];
-/// What a kept document takes beside its selections: its key, its place in the cache and its own fields.
+/// Bytes of a kept document besides its selections: its key, its cache entry and its fields.
 const DOCUMENT_BYTES: usize = 1_024;
-/// What a name takes beside its letters.
+/// Bytes of a name besides its text.
 const NAME_BYTES: usize = 32;
-/// What a value of an argument takes beside its text.
+/// Bytes of an argument's value besides its text.
 const VALUE_BYTES: usize = 128;
-/// An operation name that no document can define: running a document by it validates it and nothing more.
+/// An operation name that no document can define. Executing a document with it only validates the document.
 const NO_OPERATION: &str = "\0";
 
-/// A document that passed the guard, and what is known of the operation that is to run.
+/// A document that passed the guard, with the properties of the chosen operation.
 #[derive(Debug)]
 pub(super) struct Document {
-    /// What it takes in memory.
+    /// Its size in memory, in bytes.
     bytes: u32,
-    /// The operation that is to run, with each field once.
+    /// The chosen operation, with each field once.
     pub(super) parsed: ExecutableDocument,
-    /// What validation found wrong. If there is anything, the document is not executed.
+    /// The validation errors. If there are any, the document is not executed.
     pub(super) faults: Vec<ServerError>,
-    /// What the operation is.
+    /// The kind of operation.
     pub(super) kind: OperationType,
-    /// What it is expected to cost, if its variables do not decide that.
+    /// The estimated cost, unless it depends on the variables.
     cost: Option<Cost>,
-    /// Whether its answer is the same for everybody.
+    /// The public form, if the response is the same for all callers.
     pub(super) public: Option<Public>,
-    /// In which order its fields are written.
+    /// The order of the response's fields.
     pub(super) order: FieldOrder,
-    /// Whether caches may share its answer, if it is asked without a token.
+    /// Whether caches may share the response to a request without a token.
     pub(super) cacheable: bool,
-    /// Whether it comes first when more is asked than can be done.
+    /// Whether it has priority under load.
     pub(super) is_urgent: bool,
-    /// Whether its variables may be large.
+    /// Whether it accepts large variables.
     pub(super) takes_large_body: bool,
 }
 
 impl Document {
-    /// The names of the variables that its operation declares.
+    /// Returns the names of the declared variables.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         let operations = self.parsed.operations.iter();
         operations.flat_map(|(_, operation)| {
@@ -81,7 +81,7 @@ impl Document {
     }
 }
 
-/// The documents of a server. All clones are the same one.
+/// The documents of a server. Clones share them.
 #[derive(Clone)]
 pub(super) struct Documents(Arc<Inner>);
 
@@ -93,20 +93,20 @@ struct Inner {
     introspection: Introspection,
 }
 
-/// How documents are judged.
+/// The rules for documents.
 pub(super) struct Rules {
-    /// The schema that they are validated by.
+    /// The schema for validation.
     pub(super) schema: Schema,
-    /// Its objects.
+    /// The schema's objects.
     pub(super) shape: Arc<Shape>,
-    /// What its fields cost.
+    /// The costs of the schema's fields.
     pub(super) costs: Costs,
-    /// Whether the schema may be asked for.
+    /// Whether introspection is allowed.
     pub(super) introspection: Introspection,
 }
 
 impl Documents {
-    /// None yet; at most `bytes` of them are kept.
+    /// Returns an empty cache of at most `bytes` bytes.
     pub(super) fn new(rules: Rules, bytes: u64) -> Self {
         let kept =
             Cache::builder().max_capacity(bytes).weigher(|_, document: &Arc<Document>| document.bytes.max(1));
@@ -114,8 +114,7 @@ impl Documents {
         Self(Arc::new(Inner { kept: kept.build(), schema, costs, shape, introspection }))
     }
 
-    /// The document, if it passes the guard. What is refused or invalid is not kept: its sender may have it looked at
-    /// again.
+    /// Returns the document if it passes the guard. A refused or invalid document is not kept.
     pub(super) fn admit(&self, text: &str, operation_name: Option<&str>) -> Result<Arc<Document>, Refusal> {
         let name = digest(text, operation_name);
         if let Some(document) = self.0.kept.get(&name) {
@@ -124,7 +123,7 @@ impl Documents {
         let admitted = guard::admit(text, operation_name, self.0.introspection, &self.0.costs)?;
         let mut faults = self.validate(admitted.document);
         if faults.is_empty() {
-            // Fields that conflict across fragments are found only when these are gone.
+            // Some conflicts between fragments are found only after merging.
             faults = self.validate(admitted.merged.clone());
         }
         let (parsed, kind) = (admitted.merged, admitted.kind);
@@ -132,7 +131,7 @@ impl Documents {
         let document = Arc::new(Document {
             bytes: u32::try_from(size(&parsed)).unwrap_or(u32::MAX),
             public: if is_valid { public::public(&parsed, operation_name, &self.0.shape) } else { None },
-            // Only a valid document has few fields in one place.
+            // Only valid documents have a bounded number of fields per object.
             order: if is_valid { FieldOrder::of(&parsed) } else { FieldOrder::default() },
             cacheable: is_valid && cacheable(&parsed, operation_name, &self.0.shape),
             is_urgent: has_only(&parsed, kind, URGENT),
@@ -148,7 +147,7 @@ impl Documents {
         Ok(document)
     }
 
-    /// What the operation is expected to cost with these variables. Refuses one that costs too much.
+    /// Returns the estimated cost with these variables. Refuses an operation that is too expensive.
     pub(super) fn price(
         &self,
         document: &Document,
@@ -161,19 +160,19 @@ impl Documents {
         }
     }
 
-    /// What one operation may cost.
+    /// Returns the cost limit of one operation.
     pub(super) fn cost_limit(&self) -> u64 {
         self.0.costs.limit()
     }
 
-    /// What is wrong with the document, whatever its variables are.
+    /// Returns the validation errors that do not depend on variables.
     ///
-    /// The library does not validate but on the way to executing. It validates first and looks for the operation then.
+    /// The library validates only as the first step of an execution. It looks for the operation afterwards.
     fn validate(&self, document: ExecutableDocument) -> Vec<ServerError> {
         let mut request = Request::new(String::new()).operation_name(NO_OPERATION);
         request.set_parsed_query(document);
         let unknown = format!("Unknown operation named \"{NO_OPERATION}\"");
-        // Nothing is executed, so nothing is waited for.
+        // Nothing is executed, so the future is ready at once.
         match self.0.schema.execute(request).now_or_never() {
             Some(response) => response.errors.into_iter().filter(|error| error.message != unknown).collect(),
             None => vec![ServerError::new("The document cannot be validated.", None)],
@@ -181,7 +180,7 @@ impl Documents {
     }
 }
 
-/// Whether the operation is a mutation with these root fields only.
+/// Returns whether the operation is of this kind and has only these root fields.
 fn has_only(document: &ExecutableDocument, kind: OperationType, fields: &[&str]) -> bool {
     let is_one = |selection: &Selection| matches!(selection, Selection::Field(field) if fields.contains(&field.node.name.node.as_str()));
     kind == OperationType::Mutation
@@ -190,7 +189,7 @@ fn has_only(document: &ExecutableDocument, kind: OperationType, fields: &[&str])
         })
 }
 
-/// About how many bytes a merged document takes in memory, rounded up.
+/// Returns an upper estimate of a merged document's size in memory.
 fn size(document: &ExecutableDocument) -> usize {
     document.operations.iter().fold(DOCUMENT_BYTES, |bytes, (_, operation)| {
         let variables = operation.node.variable_definitions.iter().map(|variable| {
@@ -225,7 +224,7 @@ fn selection_size(selection: &Selection) -> usize {
 
 fn field_size(field: &Field) -> usize {
     let arguments = field.arguments.iter().map(|(name, value)| {
-        // A value's nodes are counted by its text: the shortest takes two bytes of it.
+        // A value's nodes are estimated by its text: the shortest node has two bytes.
         name.node.len() + VALUE_BYTES + value.node.to_string().len() * (VALUE_BYTES / 2)
     });
     let names = 2 * NAME_BYTES + field.name.node.len() + field.response_key().node.len();
@@ -234,7 +233,7 @@ fn field_size(field: &Field) -> usize {
 
 fn digest(text: &str, operation_name: Option<&str>) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    // The length says where the one ends and the other begins.
+    // The length separates the text from the operation name.
     context.update(&text.len().to_le_bytes());
     context.update(text.as_bytes());
     context.update(operation_name.map_or("", |name| name).as_bytes());
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_documents_stay_within_the_memory_given() {
+    fn many_small_documents_stay_within_the_limit() {
         let documents = limited(1024 * 1024);
         for number in 0..20_000 {
             documents.admit(&format!("{{a{number}:__typename}}"), None).expect("admitted");
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_looked_at_once_and_a_refused_one_each_time() {
+    fn document_is_checked_once_and_a_refused_one_each_time() {
         let documents = documents();
         let first = documents.admit("{ __typename }", None).expect("admitted");
         assert!(Arc::ptr_eq(&first, &documents.admit("{ __typename }", None).expect("admitted")));
@@ -348,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operation_s_name_tells_documents_apart() {
+    fn operation_name_is_part_of_the_key() {
         let documents = documents();
         let text = "query A { __typename } mutation B { __typename }";
         assert_eq!(documents.admit(text, Some("A")).expect("admitted").kind, OperationType::Query);
@@ -358,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_places_comes_first_and_nobody_smuggles_others_in() {
+    fn urgent_mutations_do_not_count_as_urgent_with_other_fields() {
         let documents = documents();
         let urgent = |text: &str| documents.admit(text, None).expect("admitted").is_urgent;
         assert!(urgent("mutation { payOrder(input: {}) { errors { code } } }"));

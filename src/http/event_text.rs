@@ -1,4 +1,4 @@
-//! The text of an event stream: how results, refusals and the end of an operation look as Server-Sent Events.
+//! The text of an event stream: results, refusals and the end of an operation as Server-Sent Events.
 //!
 //! Invariant: pure. Payloads are JSON without line breaks, so each is one `data` line.
 
@@ -10,12 +10,12 @@ use super::{
     queue::{Frame, Queued},
 };
 
-/// A comment, which clients ignore and which keeps an idle connection alive.
+/// A comment that keeps an idle connection alive. Clients ignore it.
 pub(super) const KEEP_ALIVE_COMMENT: &str = ":\n\n";
-/// The end of an operation. Without an empty `data` line, a browser's `EventSource` would not tell the page of it.
+/// The end of an operation. A browser's `EventSource` delivers only events with a `data` line, so this has an empty one.
 const COMPLETE: &str = "event: complete\ndata:\n\n";
 
-/// Appends the frames that are still wanted. Returns whether the stream is complete with them.
+/// Appends the frames of operations that are not stopped. Returns whether the stream is complete.
 pub(super) fn write(text: &mut String, frames: &[Queued]) -> bool {
     let mut is_last = false;
     for queued in frames.iter().filter(|queued| queued.is_wanted()) {
@@ -24,7 +24,7 @@ pub(super) fn write(text: &mut String, frames: &[Queued]) -> bool {
     is_last
 }
 
-/// The whole stream of an operation that is refused.
+/// Returns the complete stream of an operation that is refused.
 pub(super) fn refused(refusal: &Refusal) -> String {
     let mut text = String::new();
     let errors = answer::errors(refusal).to_string();
@@ -32,12 +32,12 @@ pub(super) fn refused(refusal: &Refusal) -> String {
     text
 }
 
-/// Appends a frame. Returns whether it is the operation's last.
+/// Appends a frame. Returns whether it is the last one of the operation.
 fn append(text: &mut String, frame: &Frame) -> bool {
     let mut next = |version: Option<i64>, parts: [&str; 3]| {
         text.push_str("event: next\n");
         if let Some(version) = version {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "id: {version}");
         }
         text.push_str("data: ");
@@ -58,7 +58,7 @@ fn append(text: &mut String, frame: &Frame) -> bool {
             text.push_str(COMPLETE);
             true
         }
-        // Messages of the WebSocket protocol itself, which no event stream is sent.
+        // Messages of the WebSocket protocol, which event streams do not use.
         Frame::Text(_) => false,
     }
 }

@@ -1,4 +1,4 @@
-//! Files of codes, in and out: whose turn it is, and how a file is given out as fast as it is taken.
+//! Transfers of code lists: admission, and a download at the client's speed.
 
 use std::{io, time::Duration};
 
@@ -18,30 +18,28 @@ use tokio::{
 use super::answer;
 use crate::{
     app::App,
-    coupon::{
-        export::Export,
-        turns::{NoTurn, Turn},
-    },
+    coupon::export::Export,
     telemetry::log_fault,
+    transfer_slots::{Busy, TransferPermit},
 };
 
-/// After how many seconds to come back.
+/// The `Retry-After` header of a refusal, in seconds.
 const RETRY_AFTER: &str = "5";
-/// How long a reader may take for one part of a file.
+/// The longest time that a client may take for one part of a file.
 const STALL: Duration = Duration::from_secs(30);
-/// How long a reader may take for a whole file: a million codes in this time is a slow connection.
+/// The longest time for a whole file. Even a slow connection transfers a million codes in it.
 const TOTAL: Duration = Duration::from_mins(10);
 
-/// The shop's turn, or the answer that tells it to come back.
-pub(super) fn admit(app: &App, shop: ShopId) -> Result<Turn, Box<Response>> {
-    app.turns.begin(shop).map_err(|why| {
-        Box::new(match why {
-            NoTurn::Full => {
-                let message = "Too many files are going in and out; come back later.";
+/// Takes a transfer slot for the shop, or returns the response that refuses the transfer.
+pub(super) fn admit(app: &App, shop: ShopId) -> Result<TransferPermit, Box<Response>> {
+    app.transfer_slots.acquire(shop).map_err(|busy| {
+        Box::new(match busy {
+            Busy::Server => {
+                let message = "The server has too many transfers in progress. Try again later.";
                 later(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message)
             }
-            NoTurn::ShopIsBusy => {
-                let message = "Another file of this shop is on its way; come back when it is through.";
+            Busy::Shop => {
+                let message = "The shop has another transfer in progress. Try again when it is finished.";
                 later(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message)
             }
         })
@@ -54,16 +52,16 @@ fn later(status: StatusCode, code: &'static str, message: &'static str) -> Respo
     response
 }
 
-/// A part of a file on its way out.
+/// A part of a download.
 enum Part {
     Bytes(Vec<u8>),
-    /// All of it was told.
+    /// The file is complete.
     End,
 }
 
-/// Gives a file out as fast as it is taken, part by part. A reader who takes too long for one, and one for whom the rest
-/// cannot be read, see the transfer break off: a file is never shorter than it should be without being seen to be.
-pub(super) fn give_out(app: &App, mut export: Export, turn: Turn) -> Body {
+/// Sends a file part by part, as fast as the client reads. If the client is too slow or the rest cannot be read, the
+/// transfer is aborted: a client never takes an incomplete file for a complete one.
+pub(super) fn stream_export(app: &App, mut export: Export, permit: TransferPermit) -> Body {
     let (sender, receiver) = mpsc::channel(1);
     let reader = app.clone();
     app.spawn(async move {
@@ -78,7 +76,7 @@ pub(super) fn give_out(app: &App, mut export: Export, turn: Turn) -> Body {
                 Ok(Some(bytes)) => Part::Bytes(bytes),
                 Ok(None) => break,
                 Err(fault) => {
-                    log_fault!(&fault, "codes could not be given out to their end");
+                    log_fault!(&fault, "an export of codes was aborted");
                     return;
                 }
             };
@@ -86,7 +84,7 @@ pub(super) fn give_out(app: &App, mut export: Export, turn: Turn) -> Body {
                 return;
             }
         }
-        drop(turn);
+        drop(permit);
         let _ = timeout(STALL, sender.send(Part::End)).await;
     });
     Body::from_stream(stream::unfold(Some(receiver), |receiver| async move {
@@ -94,7 +92,7 @@ pub(super) fn give_out(app: &App, mut export: Export, turn: Turn) -> Body {
         match receiver.recv().await {
             Some(Part::Bytes(bytes)) => Some((Ok(Bytes::from(bytes)), Some(receiver))),
             Some(Part::End) => None,
-            None => Some((Err(io::Error::other("the file broke off")), None)),
+            None => Some((Err(io::Error::other("the export was aborted")), None)),
         }
     }))
 }

@@ -1,12 +1,12 @@
-//! How many frames a client of a WebSocket may send.
+//! Limits on the frames that a WebSocket client sends.
 
 use std::num::NonZeroU32;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-/// Pings and pongs per second, and how many at once.
+/// Pings and pongs per second, and in a burst.
 const CONTROLS: Quota = quota(20, 60);
-/// Messages per second, and how many at once: a page that opens all its subscriptions.
+/// Messages per second, and in a burst, for example when a page opens all its subscriptions.
 const MESSAGES: Quota = quota(100, 300);
 
 const fn quota(per_second: u32, burst: u32) -> Quota {
@@ -14,19 +14,19 @@ const fn quota(per_second: u32, burst: u32) -> Quota {
         .allow_burst(NonZeroU32::MIN.saturating_add(burst - 1))
 }
 
-/// The frames that one client may still send.
+/// The remaining frames of one client.
 pub(super) struct Allowance {
     controls: DefaultDirectRateLimiter,
     messages: DefaultDirectRateLimiter,
 }
 
 impl Allowance {
-    /// Returns whether another ping or pong is acceptable.
+    /// Counts a ping or pong. Returns whether it is within the limit.
     pub(super) fn control(&self) -> bool {
         self.controls.check().is_ok()
     }
 
-    /// Returns whether another message is acceptable.
+    /// Counts a message. Returns whether it is within the limit.
     pub(super) fn message(&self) -> bool {
         self.messages.check().is_ok()
     }

@@ -38,8 +38,8 @@ pub fn proxy_header(bytes: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
     Some((read, rest))
 }
 
-/// The client's address behind proxies in `10.0.0.0/8` and `fd00::/8`, by the lines of a header. `None` if they are no header
-/// lines.
+/// The client's address behind proxies in `10.0.0.0/8` and `fd00::/8`, by the lines of a header. `None` if they are no
+/// header lines.
 pub fn client_address(peer: IpAddr, name: &'static str, lines: &[&[u8]]) -> Option<IpAddr> {
     let is_trusted = |address: IpAddr| match address {
         IpAddr::V4(address) => address.octets()[0] == 10,

@@ -1,9 +1,10 @@
-//! The geometry of seat maps, apart from GraphQL: it never changes, so browsers and the caches in between keep it.
+//! The geometry of seat maps as files. It is separate from GraphQL because it never changes, so browsers and caches
+//! keep it.
 //!
-//! Who may see it is who may see the `SeatMap`: everybody, once an event on it was published; until then those who work
-//! for its shop, with their token. What was public once stays so, which is why it is remembered.
+//! Access is the same as for `SeatMap`: public after an event on the map was published, and until then for members of
+//! the shop. A public geometry stays public, so this fact is cached.
 //!
-//! The bytes are made once, plain and compressed, and kept. Each form has an entity tag of its own.
+//! The bytes are made once, plain and compressed, and cached. Each encoding has its own entity tag.
 
 use std::{
     io::Write,
@@ -40,25 +41,25 @@ use crate::{
     venue::{self, find},
 };
 
-/// Bytes of all geometries kept in memory; that of a stadium of 20,000 has about two million.
+/// Bytes of all cached geometries. That of a stadium with 20,000 seats has about two million.
 const BYTES_MAX: u64 = 128 * 1024 * 1024;
-/// For everybody, for a year, which is as long as caches believe.
+/// The caching of a public geometry: a year, which is the longest time that caches accept.
 const PUBLIC: &str = "public, max-age=31536000, immutable";
-/// The same, but for nobody else.
+/// The caching of a geometry that is not public.
 const PRIVATE: &str = "private, max-age=31536000, immutable";
 
-/// The geometries that were asked for.
+/// The cache of geometries.
 #[derive(Clone)]
 pub(super) struct Geometries(Cache<SeatMapId, Arc<Geometry>>);
 
 struct Geometry {
     plain: Form,
     gzip: Form,
-    /// An event on the map was published.
+    /// Whether an event on the map was published.
     is_public: AtomicBool,
 }
 
-/// The same thing in one encoding.
+/// A geometry in one encoding.
 struct Form {
     bytes: Bytes,
     tag: HeaderValue,
@@ -85,7 +86,7 @@ async fn seat_map(State(door): State<Door>, Path(id): Path<String>, headers: Hea
     }
 }
 
-/// The geometry, if whoever asks may see it, and how long who may keep it.
+/// Returns the geometry with its `Cache-Control` header, if the caller may see it.
 async fn find_for(
     door: &Door,
     id: SeatMapId,
@@ -154,13 +155,13 @@ impl Geometry {
     }
 }
 
-/// Whether the caller has the form with this tag already. Only whether it is the same matters, so a weak one will do.
+/// Returns whether the client has the content with this tag. A weak tag matches too.
 fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     items(headers, &header::IF_NONE_MATCH)
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes())
 }
 
-/// Whether the caller reads gzip: named, or everything, and not with a quality of zero.
+/// Returns whether the client accepts gzip, by name or by `*`, with a quality above zero.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let mut everything = false;
     for item in items(headers, &header::ACCEPT_ENCODING) {
@@ -184,7 +185,7 @@ fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
         .map(str::trim)
 }
 
-/// What is not there may be there later, when the event is published: nobody keeps this answer.
+/// Returns a 404 that must not be cached: the map may become public later.
 fn not_found() -> Response {
     let response = answer::refused(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such seat map.");
     ([(header::CACHE_CONTROL, "no-store")], response).into_response()
@@ -194,7 +195,7 @@ fn refused(fault: &Fault) -> Response {
     match fault {
         Fault::NotFound(_) => not_found(),
         Fault::Unavailable { .. } | Fault::TimedOut { .. } | Fault::Overloaded { .. } => {
-            answer::unavailable("Not possible right now; try again.")
+            answer::unavailable("The server cannot do this now. Try again.")
         }
         Fault::Invalid(_)
         | Fault::Stale(_)
@@ -204,7 +205,7 @@ fn refused(fault: &Fault) -> Response {
         | Fault::TooManyGuesses { .. }
         | Fault::RateLimited { .. }
         | Fault::Internal(_) => {
-            tracing::error!(?fault, "a geometry could not be served");
+            tracing::error!(?fault, "cannot serve a geometry");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Failure::Http(status, answer::internal()).answer(MediaType::Json)
         }
@@ -216,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_for_those_who_read_it() {
+    fn gzip_is_sent_only_if_accepted() {
         let cases = [
             ("gzip", true),
             ("GZIP;q=0.5", true),
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_form_is_recognised_in_any_list() {
+    fn known_tag_is_recognised_in_any_list() {
         let tag = HeaderValue::from_static("\"abc\"");
         for (known, expected) in [
             ("\"abc\"", true),

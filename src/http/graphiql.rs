@@ -1,6 +1,6 @@
-//! `GraphiQL`, built from npm in `web/` and embedded in the binary when it was there at compile time.
+//! `GraphiQL`, built from npm in `web/` and embedded in the binary if it was built before the server.
 //!
-//! Nothing is loaded from elsewhere: the policy below forbids it.
+//! The content security policy below forbids loading anything from other servers.
 
 use super::{Door, not_found, origin};
 use axum::{
@@ -14,7 +14,7 @@ use axum::{
 use rust_embed::{Embed, EmbeddedFile};
 use std::{borrow::Cow, fmt::Write};
 
-/// The built page. A debug build reads it from the disk, so it may be built after the server.
+/// The built page. A debug build of the server reads it from the disk.
 #[derive(Embed)]
 #[folder = "web/dist"]
 #[allow_missing = true]
@@ -43,9 +43,9 @@ async fn index(request: Request) -> Response {
 
 async fn asset(Path(path): Path<String>, request: Request) -> Response {
     match Assets::get(&path) {
-        // The page has one address, so that its policy cannot be walked around.
+        // The page has only one address, so that its policy cannot be bypassed.
         Some(_) if path == INDEX || path.split('/').any(|part| part == "..") => not_found().await,
-        // Workers take their policy from their own file, not from the page.
+        // Workers use the policy of their own file, not that of the page.
         Some(file) => with_policy(serve(&path, file, request.headers()), &request),
         None => not_found().await,
     }
@@ -61,7 +61,7 @@ fn with_policy(mut response: Response, request: &Request) -> Response {
 
 fn serve(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let tag = tag(&file);
-    // Vite puts a hash into the names below `assets/`: another content is another name.
+    // Vite puts a hash of the content into the names below `assets/`.
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers
         .get_all(header::IF_NONE_MATCH)
@@ -79,7 +79,7 @@ fn serve(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     (kept, [(header::CONTENT_TYPE, mime)], body).into_response()
 }
 
-/// Weak, because the same file may travel compressed.
+/// Returns a weak tag, because the same file may be sent compressed.
 fn tag(file: &EmbeddedFile) -> String {
     let mut tag = String::from("W/\"");
     for byte in &file.metadata.sha256_hash()[..16] {
@@ -89,7 +89,7 @@ fn tag(file: &EmbeddedFile) -> String {
     tag
 }
 
-/// What the page may load and whom it may call: itself, and its own host by WebSocket.
+/// Returns the content security policy: the page may load and call its own host only, including by WebSocket.
 fn policy(host: Option<&str>) -> String {
     let sockets = match host.filter(|host| is_plain(host)) {
         Some(host) => format!(" ws://{host} wss://{host}"),
@@ -102,7 +102,7 @@ fn policy(host: Option<&str>) -> String {
     )
 }
 
-/// Whether a host can stand in the policy without saying more than a host.
+/// Returns whether the text is only a host, and adds nothing else to the policy.
 fn is_plain(host: &str) -> bool {
     (1..=255).contains(&host.len())
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_cannot_smuggle_a_source_into_the_policy() {
+    fn host_header_cannot_add_a_source_to_the_policy() {
         assert!(
             policy(Some("localhost:4000"))
                 .contains("connect-src 'self' ws://localhost:4000 wss://localhost:4000;")

@@ -1,11 +1,11 @@
 //! GraphQL over HTTP: one operation per request, queries by GET or POST, mutations by POST.
 //!
-//! The order is the defence: method, media types, who asks, the size of the body, and only then its content.
+//! A request is checked in this order, cheapest first: method, media types, authentication, size of the body, content.
 
 use super::{
     Door,
     answer::{self, Failure, Form},
-    answers::{self, Answered},
+    answers::{self, QueryResponse},
     body::{self, Limits},
     caching, compression,
     guard::Refusal,
@@ -46,20 +46,22 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
     };
     let (parts, body) = request.into_parts();
     match run(engine, id.clone(), &parts, body).await {
-        Ok(Run { answered: Answered::Made(response), cacheable: true, .. }) if response.errors.is_empty() => {
+        Ok(Run { response: QueryResponse::Executed(response), cacheable: true, .. })
+            if response.errors.is_empty() =>
+        {
             match serde_json::to_string(&response) {
                 Ok(body) => caching::answer(&parts.headers, media, body.into()),
                 Err(_) => answer::executed(media, &response),
             }
         }
-        Ok(Run { answered: Answered::Made(response), is_mutation, .. }) => {
+        Ok(Run { response: QueryResponse::Executed(response), is_mutation, .. }) => {
             compression::marked(answer::executed(media, &response), is_mutation)
         }
-        // What is kept is the same for everybody, and nothing failed in it.
-        Ok(Run { answered: Answered::Kept(body), cacheable: true, .. }) => {
+        // Cached responses are public and have no errors.
+        Ok(Run { response: QueryResponse::Cached(body), cacheable: true, .. }) => {
             caching::answer(&parts.headers, media, body)
         }
-        Ok(Run { answered: Answered::Kept(body), .. }) => answer::complete(media, body),
+        Ok(Run { response: QueryResponse::Cached(body), .. }) => answer::complete(media, body),
         Err(failure) => {
             observe::failed(&engine.app, &id, parts.extensions.get().copied(), &failure);
             failure.answer(media)
@@ -69,14 +71,14 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
 
 /// The result of a request.
 struct Run {
-    answered: Answered,
+    response: QueryResponse,
     /// Whether caches may share it.
     cacheable: bool,
-    /// Whether it is of a mutation, and may hold tokens.
+    /// Whether it is of a mutation, which may return tokens.
     is_mutation: bool,
 }
 
-/// Authenticates the caller and reads the request. The order is the defence.
+/// Authenticates the caller and reads the request, in the order of the module's doc.
 pub(super) async fn read(
     engine: &Engine,
     id: RequestId,
@@ -87,7 +89,8 @@ pub(super) async fn read(
     let viewer = match authenticate(engine, &parts.headers).await {
         Ok(viewer) => viewer.from_network(parts.extensions.get().copied()),
         Err(failure) => {
-            // A connection whose request was not read to its end is closed, and the client's next request on it with it.
+            // hyper closes a connection whose request was not read completely. Read on, to save the client's next
+            // request.
             drop(to_bytes(body, DRAINED_MAX).await);
             return Err(failure);
         }
@@ -96,7 +99,7 @@ pub(super) async fn read(
         Method::GET => from_url(&parts.uri)?,
         _ => from_body(engine, &viewer, &parts.headers, body).await?,
     };
-    // Race: a body may take its time, and the token may have ended meanwhile.
+    // Race: the token may have expired while the body was read.
     if !auth::is_in_time(&engine.app, &viewer) {
         return Err(token_refused());
     }
@@ -107,23 +110,23 @@ async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Resul
     let (caller, params) = read(engine, id, parts, body).await?;
     let (params, registration) = engine.persisted.resolve(params)?;
     let is_shared = parts.method == Method::GET && !parts.headers.contains_key(header::AUTHORIZATION);
-    // Only queries are ever kept, and those may be asked by every method.
+    // Only queries are cached, and queries may use every method.
     let key = answers::key(&params);
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
         let charges = Charges::of(Lane::Browse, 1);
         engine.app.limits.operation(&caller.viewer, &charges).await.map_err(Failure::Limited)?;
-        return Ok(Run { answered: Answered::Kept(body), cacheable: is_shared, is_mutation: false });
+        return Ok(Run { response: QueryResponse::Cached(body), cacheable: is_shared, is_mutation: false });
     }
     let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
     let cacheable = is_shared && prepared.document.cacheable;
-    let answered = execute(engine, &parts.method, key, &prepared).await?;
+    let response = execute(engine, &parts.method, key, &prepared).await?;
     if let Some(registration) = registration
-        && answered.is_valid()
+        && response.is_valid()
     {
         engine.persisted.keep(registration);
     }
     let is_mutation = prepared.document.kind == OperationType::Mutation;
-    Ok(Run { answered, cacheable, is_mutation })
+    Ok(Run { response, cacheable, is_mutation })
 }
 
 async fn execute(
@@ -131,7 +134,7 @@ async fn execute(
     method: &Method,
     key: Option<Arc<str>>,
     prepared: &Prepared,
-) -> Result<Answered, Failure> {
+) -> Result<QueryResponse, Failure> {
     match prepared.document.kind {
         OperationType::Mutation if *method == Method::GET => {
             Err(method_refused("POST", "A mutation needs POST."))
@@ -154,17 +157,17 @@ async fn execute(
                 {
                     engine.answers.answer(engine, key, prepared).await
                 }
-                Some(_) | None => Answered::Made(engine.answer(prepared, Progress::default()).await),
+                Some(_) | None => QueryResponse::Executed(engine.answer(prepared, Progress::default()).await),
             })
         }
     }
 }
 
-/// What is read of a body that nobody will look at.
+/// The bytes that are read of a refused body.
 const DRAINED_MAX: usize = 256 * 1024;
 
-/// Refuses wrong methods, and bodies that are not plain JSON in UTF-8: a foreign page could send those without the
-/// browser asking us first.
+/// Refuses wrong methods, and bodies that are not JSON in UTF-8. A foreign page could send those without a CORS
+/// preflight.
 fn acceptable(parts: &Parts) -> Result<(), Failure> {
     match parts.method {
         Method::GET => Ok(()),
@@ -195,7 +198,7 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
     plain && json && utf8
 }
 
-/// Who asks.
+/// Authenticates the caller by the `Authorization` header.
 pub(super) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<Viewer, Failure> {
     let token = match headers.get(header::AUTHORIZATION) {
         None => None,
@@ -203,9 +206,9 @@ pub(super) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result
     };
     auth::authenticate(&engine.app, token).await.map_err(|rejected| match rejected {
         Rejected::Token => token_refused(),
-        // The token may be good: a client that took this for a refusal would throw its session away.
+        // The token may be valid. A client that is told otherwise would discard its session.
         Rejected::Unavailable => {
-            Failure::unavailable("Your session cannot be looked up right now: try again shortly.")
+            Failure::unavailable("Your session cannot be looked up now. Try again in a moment.")
         }
     })
 }
@@ -214,7 +217,7 @@ fn token_refused() -> Failure {
     Failure::Token(Refusal::new("UNAUTHENTICATED", "The token is not valid: sign in again."))
 }
 
-/// The token of an `Authorization` value; `None` when it is of another scheme.
+/// Returns the token of an `Authorization` header, or `None` for another scheme.
 pub(super) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
@@ -240,7 +243,7 @@ async fn from_body(
                 return Err(body::too_large_here());
             }
             let refusal =
-                Refusal::new("OVERLOADED", "Too many large bodies are on their way: try again later.");
+                Refusal::new("OVERLOADED", "Too many large requests are in progress. Try again later.");
             let found = engine.large_bodies.clone().try_acquire_owned();
             place = Some(Arc::new(found.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, refusal))?));
             Ok(())
@@ -265,8 +268,8 @@ async fn from_body(
     Ok(params)
 }
 
-/// Whether a body that begins so may belong to an operation with large variables. The document mostly comes first; if
-/// it does not, it is judged when all has been read.
+/// Returns whether a body with this beginning may belong to an operation with large variables. If the beginning does not
+/// contain the document, it may: the operation is checked after the whole body was read.
 fn may_be_large(engine: &Engine, beginning: &[u8]) -> bool {
     let Some(query) = json::early_member(beginning, "query") else { return true };
     let Ok(query) = serde_json::from_str::<String>(query) else { return false };
@@ -274,7 +277,7 @@ fn may_be_large(engine: &Engine, beginning: &[u8]) -> bool {
         json::early_member(beginning, "operationName").and_then(|name| serde_json::from_str(name).ok());
     match engine.documents.admit(&query, name) {
         Ok(document) => document.takes_large_body,
-        // The name of its operation may still come, and a refusal is told when all has been read.
+        // The operation name may follow later. A refusal is sent after the whole body was read.
         Err(_) => true,
     }
 }

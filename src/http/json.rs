@@ -1,42 +1,41 @@
-//! Looks through JSON without building values: where the members of an object begin and end, how deep it nests and how
-//! many values it holds.
+//! Scans JSON without building values: the members of an object, the depth, and the number of values.
 //!
-//! A value of `[0,0,…]` takes forty times its text when it is built. So a body is scanned first, in one pass, and only
-//! what an operation declares is built. The scan accepts what the JSON parser behind it accepts, and nothing else:
-//! numbers beyond the range of a double, lone surrogates and control characters in strings are refused.
+//! A value such as `[0,0,…]` needs forty times the memory of its text. So a body is scanned first, in one pass, and only
+//! declared variables are parsed. The scan accepts exactly what the JSON parser accepts. Numbers beyond the range of a
+//! double, lone surrogates, and control characters in strings are refused.
 
 use std::borrow::Cow;
 
-/// Levels of objects and lists in a body, the body itself included.
+/// Nested objects and lists of a body, including the body.
 const DEPTH_MAX: usize = 16;
-/// Values in a body: every list, object, string, number and literal. Large inputs are long strings.
+/// Values of a body: lists, objects, strings, numbers and literals. Large inputs are long strings.
 const VALUES_MAX: usize = 10_000;
-/// Digits and signs of one number.
+/// Characters of a number.
 const NUMBER_MAX: usize = 400;
 
 /// A member of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member<'a> {
     pub(super) name: Cow<'a, str>,
-    /// Its value as it was written.
+    /// The text of its value.
     pub(super) value: &'a str,
 }
 
 /// Why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is not JSON. Line and column are counted as the parser behind does.
+    /// It is not JSON. Line and column are counted as the JSON parser does.
     Syntax { line: usize, column: usize },
-    /// It is JSON, but no object.
+    /// It is JSON, but not an object.
     NotAnObject,
     /// It nests too deeply.
     TooDeep,
-    /// It holds too many values.
+    /// It has too many values.
     TooMany,
 }
 
 impl Fault {
-    /// A sentence about `what`.
+    /// Returns a sentence about `what`.
     pub(super) fn describe(self, what: &str) -> String {
         match self {
             Self::Syntax { line, column } => {
@@ -49,20 +48,20 @@ impl Fault {
     }
 }
 
-/// The members of the object that `text` is, in their order. A name may occur more than once: the last one counts.
+/// Returns the members of an object in their order. If a name is repeated, the last member counts.
 pub(super) fn members(text: &str) -> Result<Vec<Member<'_>>, Fault> {
     let mut found = Vec::new();
     Scan::of(text).whole(&mut found).map(|()| found)
 }
 
-/// The member of this name in an object of which only the beginning is known. None if it is not complete there.
+/// Returns the member of this name from the beginning of an object, or `None` if the member is not complete.
 pub(super) fn early_member<'a>(beginning: &'a [u8], name: &str) -> Option<&'a str> {
     let text = match std::str::from_utf8(beginning) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(beginning.get(..error.valid_up_to())?).ok()?,
     };
     let mut found = Vec::new();
-    // The text breaks off, so this fails.
+    // This fails because the text is incomplete.
     let _ = Scan::of(text).whole(&mut found);
     found.into_iter().rev().find(|member| member.name == name).map(|member| member.value)
 }
@@ -163,7 +162,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// The name of a member, whose text began at `from`.
+    /// Returns the name of a member whose text starts at `from`.
     fn name(&self, from: usize) -> Result<Cow<'a, str>, Fault> {
         let text = self.text.get(from + 1..self.at - 1).unwrap_or_default();
         if text.contains('\\') {
@@ -202,7 +201,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Four hexadecimal digits.
+    /// Reads four hexadecimal digits.
     fn unit(&mut self) -> Result<u32, Fault> {
         let mut unit = 0;
         for _ in 0..4 {
@@ -273,12 +272,12 @@ impl<'a> Scan<'a> {
         if self.take(byte) { Ok(()) } else { Err(self.fault()) }
     }
 
-    /// What comes next is wrong.
+    /// Returns a fault at the next byte.
     fn fault(&self) -> Fault {
         self.fault_at(self.at + usize::from(self.at < self.text.len()))
     }
 
-    /// What came last is wrong.
+    /// Returns a fault at the previous byte.
     fn fault_before(&self) -> Fault {
         self.fault_at(self.at)
     }

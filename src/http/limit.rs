@@ -1,4 +1,4 @@
-//! Limits at the front door: what a document costs its caller, and how a refusal is told.
+//! Rate limits of operations: what an operation counts, and the form of a refusal.
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationType, Selection, SelectionSet,
@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 use super::answer::{MediaType, reply};
 use crate::limits::{Charges, Exceeded, Lane};
 
-/// What a query of weight 1 may cost, in microseconds.
+/// The largest cost of a query of weight 1, in microseconds.
 const COST_PER_WEIGHT: u64 = 2_000;
-/// How deep fragments at the root of an operation are followed. The guard refuses cycles.
+/// Levels of fragments at the root of an operation that are followed. The guard refuses cycles.
 const FRAGMENTS_DEEP: usize = 32;
 
-/// What the rule allows: the burst of a bucket, or the count of a window.
+/// The rule's limit: the burst of a bucket, or the count of a window.
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-/// What is left: 0.
+/// The remaining calls: 0.
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-/// After how many seconds one more call is allowed.
+/// Seconds until the next call is allowed.
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-/// The rule's name and what it allows, as `"name";q=limit`.
+/// The rule's name and limit, as `"name";q=limit`.
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The headers that pages of other origins may read.
@@ -34,7 +34,7 @@ pub(super) fn weight_of(cost: u64) -> u32 {
     u32::try_from(cost / COST_PER_WEIGHT).unwrap_or(u32::MAX).max(1)
 }
 
-/// Returns what the operation costs its caller: a query its weight, a mutation 1 for each root field.
+/// Returns what the operation counts: a query its weight, a mutation 1 per root field.
 pub(super) fn charges_of(document: &ExecutableDocument, name: Option<&str>, weight: u32) -> Charges {
     let mut operations = document.operations.iter();
     let chosen = match (&document.operations, name) {

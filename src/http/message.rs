@@ -1,4 +1,4 @@
-//! The messages of `graphql-transport-ws`, as text: what a client sends and the frames it gets.
+//! The messages of `graphql-transport-ws`, in both directions.
 
 use super::{
     json::{self, Member},
@@ -7,12 +7,12 @@ use super::{
 use axum::extract::ws::Utf8Bytes;
 use serde_json::{Map, Value};
 
-/// The sub-protocol spoken here.
+/// The name of the sub-protocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
-/// Bytes of an operation's id, which the client chooses and we keep.
+/// Bytes of an operation's id, which the client chooses and the server stores.
 const MAX_ID_BYTES: usize = 256;
 
-/// What a client says.
+/// A message from a client.
 #[derive(Debug)]
 pub(super) enum ClientMessage {
     /// Opens the session, with a token or without.
@@ -22,25 +22,25 @@ pub(super) enum ClientMessage {
     },
     /// Starts an operation.
     Subscribe {
-        /// The client's name for it.
+        /// The id that the client chose.
         id: String,
-        /// What to run.
+        /// The operation.
         params: Params,
     },
     /// Ends an operation.
     Complete {
-        /// Which.
+        /// The id of the operation.
         id: String,
     },
-    /// Asks for a sign of life.
+    /// Requests a pong.
     Ping,
-    /// Is one.
+    /// Answers a ping.
     Pong,
 }
 
 impl ClientMessage {
-    /// Reads a message. The error is the reason to close the socket with, so it stays below the 123 bytes that a
-    /// close frame can hold.
+    /// Parses a message. The error is the reason for closing the socket. It has at most 123 bytes, the limit of a close
+    /// frame.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let Ok(message) = json::members(text) else {
             return Err("A message must be a small JSON object");
@@ -88,7 +88,7 @@ fn token(payload: Option<&str>) -> Result<Option<String>, &'static str> {
     }
     let nested = payload.get("headers").and_then(Value::as_object);
     let given = authorization(&payload).or_else(|| nested.and_then(authorization));
-    // Another scheme is handed on as it is and refused as a bad token, instead of making its sender anonymous.
+    // Another scheme is refused as a bad token. Otherwise its sender would be anonymous.
     Ok(given.map(|value| super::graphql::bearer(value).unwrap_or(value).to_owned()))
 }
 
@@ -99,32 +99,32 @@ fn authorization(members: &Map<String, Value>) -> Option<&str> {
         .and_then(|(_, value)| value.as_str())
 }
 
-/// The acknowledgement of `connection_init`.
+/// Returns the acknowledgement of `connection_init`.
 pub(super) fn ack() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"type":"connection_ack"}"#)
 }
 
-/// The answer to a ping. Its payload is not sent back: nobody needs it, and it could be large.
+/// Returns the answer to a ping. It does not repeat the payload, which could be large.
 pub(super) fn pong() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"type":"pong"}"#)
 }
 
-/// The end of an operation.
+/// Returns the end of an operation.
 pub(super) fn complete(id: &str) -> Utf8Bytes {
     format!(r#"{{"id":{},"type":"complete"}}"#, quoted(id)).into()
 }
 
-/// One result. The payload is already JSON and may be shared by many subscribers: only the id differs.
+/// Returns a result. `payload` is serialised JSON, which many subscribers may share.
 pub(super) fn next(id: &str, payload: &str) -> Utf8Bytes {
     around(id, "next", payload)
 }
 
-/// About how large the frame around a payload will be.
+/// Returns the approximate size of the frame with a payload.
 pub(super) fn size(id: &str, payload: &str) -> usize {
     payload.len() + id.len() + r#"{"id":"","type":"next","payload":}"#.len()
 }
 
-/// The refusal of an operation, which ends it. `errors` is a JSON list.
+/// Returns the refusal of an operation, which ends it. `errors` is a JSON list.
 pub(super) fn error(id: &str, errors: &str) -> Utf8Bytes {
     around(id, "error", errors)
 }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_is_found_wherever_clients_put_it() {
+    fn token_is_found_in_all_common_places() {
         let cases = [
             (r#"{"type":"connection_init"}"#, Ok(None)),
             (r#"{"type":"connection_init","payload":null}"#, Ok(None)),

@@ -1,4 +1,4 @@
-//! Metrics for Prometheus, on a listener of their own that no client of the API can reach.
+//! The listener for Prometheus. It is separate from the API's listener, so clients cannot reach it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,13 +22,13 @@ use tokio::{
 
 use crate::{app::App, telemetry};
 
-/// Connections at a time; more are closed at once.
+/// Open connections. Further ones are closed immediately.
 const CONNECTIONS_MAX: usize = 16;
-/// Time for a request's header.
+/// The time limit for a request's header.
 const HEADER: Duration = Duration::from_secs(5);
-/// Time for a connection, which carries one request.
+/// The time limit for a connection, which has one request.
 const WHOLE: Duration = Duration::from_secs(15);
-/// Rest after the system refused a connection, such as for want of file descriptors.
+/// The pause after a failed accept, for example without free file descriptors.
 const REST: Duration = Duration::from_millis(100);
 
 /// Serves `/metrics` until shutdown.

@@ -1,6 +1,7 @@
-//! The front door: routes, and what holds for every answer.
+//! The HTTP server: routes, and the headers of all responses.
 //!
-//! Invariant: no business here. A handler finds out who asks, guards, runs the operation and writes the answer.
+//! Invariant: no business logic. A handler authenticates the caller, checks and executes the operation, and writes the
+//! response.
 
 mod admission;
 mod answer;
@@ -90,12 +91,12 @@ use uuid::Uuid;
 /// Bodies of up to 24 MiB that are in memory at the same time.
 const LARGE_BODIES: usize = 4;
 
-/// All routes of the server.
+/// Returns all routes of the server.
 pub fn router(app: App, schema: Schema) -> Router {
     router_with(app, schema, Patience::default())
 }
 
-/// All routes, with sockets as patient as told: tests have none.
+/// Returns all routes, with these timeouts for sockets. Tests use short ones.
 pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
     let shape = Arc::new(Shape::of(&schema.sdl()));
     app.metrics.know_operations(shape.root_fields());
@@ -137,7 +138,7 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .layer(middleware::from_fn_with_state((app, rules), frame))
 }
 
-/// The documents, judged by the schema and the settings.
+/// Returns an empty document cache with the rules of the schema and the settings.
 fn judge(config: &Config, schema: Schema) -> Documents {
     let sdl = schema.sdl();
     let shape = Arc::new(Shape::of(&sdl));
@@ -152,7 +153,7 @@ fn judge(config: &Config, schema: Schema) -> Documents {
     Documents::new(rules, settings.document_cache_mib * 1024 * 1024)
 }
 
-/// The room for running operations.
+/// Returns the capacity for operations.
 fn admission(app: &App) -> Admission {
     let settings = &app.config.documents;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -163,7 +164,7 @@ fn admission(app: &App) -> Admission {
     })
 }
 
-/// What the handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 pub(crate) struct Door {
     engine: Engine,
@@ -172,7 +173,7 @@ pub(crate) struct Door {
     sockets: Sockets,
 }
 
-/// GraphQL by whichever transport the request asks for.
+/// Serves GraphQL over HTTP, server-sent events or WebSocket, as the request asks.
 async fn graphql_endpoint(
     State(door): State<Door>,
     Extension(id): Extension<RequestId>,
@@ -185,23 +186,23 @@ async fn graphql_endpoint(
             socket::upgrade(&door, id, &parts, upgrade)
         }
         Err(_) if wants_socket(request.headers()) => {
-            answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "This is no valid WebSocket handshake.")
+            answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "The WebSocket handshake is not valid.")
         }
         Err(_) => graphql::respond(&door, id, request).await,
     }
 }
 
-/// Other upgrades (`h2c`, which some clients try first) are an offer that may be left alone.
+/// Returns whether the request asks for a WebSocket. Other upgrades, such as `h2c`, may be ignored.
 fn wants_socket(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// The process runs.
+/// Answers that the process runs.
 async fn live() -> Response {
     Json(json!({ "status": "ok" })).into_response()
 }
 
-/// Requests can be served. A balancer sends no more of them once shutdown has begun.
+/// Answers whether requests can be served. From the beginning of a shutdown it says no, for load balancers.
 async fn ready(State(door): State<Door>) -> Response {
     let app = &door.engine.app;
     if app.ready().await {
@@ -215,12 +216,12 @@ async fn not_found() -> Response {
     answer::refused(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address.")
 }
 
-/// A panic is logged by the panic hook with its place; the caller learns nothing of it.
+/// Returns the response after a panic. The panic hook logs the details; the caller does not get them.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     Failure::Http(StatusCode::INTERNAL_SERVER_ERROR, answer::internal()).answer(MediaType::Json)
 }
 
-/// Names the request, and puts the headers on its answer that every answer has.
+/// Assigns the request id, and adds the headers that all responses have.
 async fn frame(
     State((app, rules)): State<(App, Arc<ArrivalRules>)>,
     mut request: Request,
@@ -246,7 +247,7 @@ async fn frame(
     };
     rules.finish(version, arrival.as_ref(), &mut response);
     if app.draining.is_cancelled() && version < Version::HTTP_2 {
-        // The client's next request goes to another server, instead of crossing the end of this connection.
+        // The client sends its next request on a new connection, to another server.
         set_default(response.headers_mut(), header::CONNECTION, "close");
     }
     app.metrics.http_request(route, response.status().as_u16());
@@ -265,7 +266,8 @@ fn set_default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.entry(name).or_insert(HeaderValue::from_static(value));
 }
 
-/// Pages of the listed origins may call. No credentials: identity is a bearer token, never a cookie.
+/// Allows pages of the listed origins to call the API. Credentials are not allowed, because the API uses bearer tokens
+/// and no cookies.
 fn cors(allowed: Vec<String>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| origin::is_listed(origin, &allowed)))

@@ -1,4 +1,4 @@
-//! What metrics and the security log learn of operations and refusals. Handlers call it in one line each.
+//! Reports operations and refusals to the metrics and the security log.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     telemetry::{Event, Sighting},
 };
 
-/// The codes that outcomes are counted by.
+/// The codes that are labels of the metrics.
 const CODES: [&str; 15] = [
     "BAD_USER_INPUT",
     "DEADLINE_EXCEEDED",
@@ -34,7 +34,7 @@ const CODES: [&str; 15] = [
     "UNAUTHENTICATED",
     "UNAVAILABLE",
 ];
-/// The beginnings of addresses, and how requests to them are counted.
+/// Prefixes of paths, and their labels.
 const ROUTES: [(&str, &str); 9] = [
     ("/graphql", "/graphql"),
     ("/graphiql", "/graphiql"),
@@ -46,20 +46,20 @@ const ROUTES: [(&str, &str); 9] = [
     ("/sandbox/", "/sandbox"),
     ("/graphiql/", "/graphiql"),
 ];
-/// Levels of fragments around the first root field that are looked through.
+/// Levels of fragments around the first root field that are followed.
 const FRAGMENTS_MAX: usize = 16;
 
-/// The name by which requests to an address are counted.
+/// Returns the label of a path.
 pub(super) fn route(path: &str) -> &'static str {
     let mut routes = ROUTES.into_iter();
     let known = routes.find(|(begin, name)| path == *begin || (begin != name && path.starts_with(begin)));
     known.map_or("other", |(_, name)| name)
 }
 
-/// How an operation came in.
+/// The transport of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
-    /// One request, one answer.
+    /// A request with one response.
     Http,
     /// A WebSocket.
     Socket,
@@ -68,7 +68,7 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// Bytes of the largest result that it carries, if that is bounded.
+    /// Returns the largest result in bytes, if it is limited.
     pub(super) fn payload_max(self) -> Option<u64> {
         match self {
             Self::Http | Self::Events => None,
@@ -98,7 +98,7 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// Begins to observe an operation.
+    /// Starts observing an operation.
     pub(super) fn begin(app: &App, prepared: &Prepared) -> Self {
         let document = &prepared.document;
         let field = root_field(&document.parsed, prepared.params.operation_name.as_deref());
@@ -114,7 +114,7 @@ impl Observed {
         }
     }
 
-    /// Counts the operation by its response, and reports what concerns security.
+    /// Counts the operation by its response, and reports security events.
     pub(super) fn end(mut self, response: &Response) {
         self.outcome = outcome(response);
         let event = match self.outcome {
@@ -142,7 +142,7 @@ impl Drop for Observed {
     }
 }
 
-/// Reports a request that gets no result.
+/// Reports a request without a result.
 pub(super) fn failed(app: &App, id: &RequestId, network: Option<Network>, failure: &Failure) {
     match failure {
         Failure::Http(StatusCode::PAYLOAD_TOO_LARGE, refusal) => {
@@ -170,7 +170,7 @@ pub(super) fn refused(
     report(app, id, network, (event, refusal.code));
 }
 
-/// The same for a rule without a refusal.
+/// Counts and reports a violation of a rule.
 pub(super) fn report(
     app: &App,
     id: &RequestId,
@@ -189,7 +189,7 @@ fn name_of(kind: OperationType) -> &'static str {
     }
 }
 
-/// The first root field of the operation that runs.
+/// Returns the first root field of the operation.
 fn root_field<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a str> {
     let mut operations = document.operations.iter();
     let (_, operation) = match name {
@@ -209,7 +209,7 @@ fn root_field<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Optio
     None
 }
 
-/// What came of an operation: `ok`, `refused` if a payload tells an error, or the first top-level error's code.
+/// Returns the outcome of an operation: `ok`, `refused` if a payload has a user error, or the code of the first error.
 fn outcome(response: &Response) -> &'static str {
     let Some(error) = response.errors.first() else {
         return if has_refusal(&response.data) { "refused" } else { "ok" };
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_is_named_by_its_first_root_field() {
+    fn label_is_the_first_root_field() {
         let cases = [
             ("{ events { nodes { id } } viewer { id } }", None, Some("events")),
             ("{ evil: shop { id } }", None, Some("shop")),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_is_one_of_a_few_words() {
+    fn outcomes_are_known_labels() {
         let with = |code: &str| {
             let mut error = ServerError::new("no", None);
             let mut extensions = ErrorExtensionValues::default();

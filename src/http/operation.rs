@@ -1,9 +1,9 @@
-//! Runs one operation, whichever transport brought it: the guard first, then the executor, then the mask.
+//! Executes one operation, for all transports: first the guard, then the executor, then the error mask.
 //!
-//! A query ends at its deadline, and when nobody waits for it any more: its client went away, or completed it. It runs in
-//! a task of its own, and is not dropped with its client, because a statement may be under way on a pooled connection.
-//! Its [`Budget`] stops it between two fields instead. A mutation is given up at its deadline unless it has begun to
-//! [commit](Call); then it goes on, whoever waits for it.
+//! A query ends at its deadline, or when its client disconnects or completes it. It runs in a task of its own and is
+//! not dropped with its client, because a statement may be in progress on a pooled connection. Its [`Budget`] stops it
+//! between two fields instead. A mutation is stopped at its deadline unless it has begun to [commit](Call). Then it
+//! continues, even if the client has disconnected.
 
 use super::{
     admission::{Admission, Class, Load},
@@ -44,7 +44,7 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-/// What every handler needs to run operations.
+/// What handlers need to execute operations.
 #[derive(Clone)]
 pub(super) struct Engine {
     /// The application.
@@ -55,78 +55,78 @@ pub(super) struct Engine {
     pub documents: Documents,
     /// The documents that requests may name.
     pub persisted: Persisted,
-    /// How many operations may run at once.
+    /// Limits the operations that run at the same time.
     pub admission: Admission,
-    /// How many large bodies may be in memory at once.
+    /// Limits the large bodies in memory.
     pub large_bodies: Arc<Semaphore>,
-    /// The schema's objects, by which incomplete answers are completed.
+    /// The schema's objects, for completing partial responses.
     pub shape: Arc<Shape>,
-    /// The streams that are run once for all who watch them.
+    /// The shared subscriptions.
     pub hub: Arc<Hub>,
-    /// The answers that are the same for everybody.
+    /// The cache of public responses.
     pub answers: Arc<Answers>,
 }
 
-/// How much longer a mutation may take that has begun to commit: about as long as one statement may.
+/// The additional time for a mutation that has begun to commit: about the time limit of one statement.
 const COMMIT_GRACE: Duration = Duration::from_secs(5);
-/// How many times as large as a query's response a mutation's may be.
+/// The size limit of a mutation's response, as a multiple of a query's.
 const MUTATION_BYTES: u64 = 4;
 
-/// On whose behalf an operation runs, and under which name.
+/// The viewer of an operation, and its request id.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// Who asks.
+    /// The viewer.
     pub viewer: Viewer,
-    /// The name of the request or of the socket.
+    /// The id of the request, or of the request that opened the socket.
     pub id: RequestId,
-    /// How the operation came in.
+    /// The transport of the operation.
     pub transport: Transport,
 }
 
-/// An operation that passed the guard. It can be run more than once.
+/// An operation that passed the guard. It can be executed several times.
 pub(super) struct Prepared {
-    /// What it is.
+    /// The document.
     pub document: Arc<Document>,
-    /// What its log lines belong to.
+    /// The span of its log lines.
     pub span: Span,
-    /// As the caller asked for it; the text of the variables is gone.
+    /// The request's parameters, without the text of the variables.
     pub params: Params,
     /// The variables that the document declares.
     pub variables: Map<String, serde_json::Value>,
-    /// What it is expected to cost.
+    /// The estimated cost.
     pub cost: Cost,
-    /// What it costs its caller.
+    /// What it counts for the caller's limits.
     pub charges: Charges,
     pub(super) caller: Caller,
 }
 
-/// The payloads of one operation, each a serialised GraphQL response. An `Err` holds the errors (a JSON list) of an
-/// operation that never began; nothing after it counts.
+/// The payloads of one operation, each a serialised GraphQL response. An `Err` has the errors, a JSON list, of an
+/// operation that did not start. It is the last item.
 pub(super) type Payloads = BoxStream<'static, Result<Utf8Bytes, Utf8Bytes>>;
 
-/// One response of a stream.
-pub(super) enum Told {
-    /// What it tells.
+/// One response of a subscription.
+pub(super) enum StreamItem {
+    /// A response without errors.
     Data(Utf8Bytes),
-    /// It tells of an error, and nothing that could be relied upon.
+    /// A response with errors.
     Failed(Utf8Bytes),
-    /// The operation never began: the errors, a JSON list.
+    /// The operation did not start. The value is a JSON list of errors.
     Refused(Utf8Bytes),
 }
 
 impl Prepared {
-    /// The same operation on behalf of nobody in particular. Only good for one that is public.
-    pub(super) fn for_everybody(mut self) -> Self {
+    /// Removes the viewer from a public operation.
+    pub(super) fn anonymous(mut self) -> Self {
         self.caller.viewer = Viewer::ANONYMOUS;
         self
     }
 
-    /// The caller that it runs for.
+    /// Returns the viewer.
     pub(super) fn viewer(&self) -> &Viewer {
         &self.caller.viewer
     }
 
-    /// A request that runs it.
+    /// Returns the library's request for this operation.
     fn request(&self, app: &App, run: Run) -> (Request, Batches) {
         let variables = serde_json::Value::Object(self.variables.clone());
         let request = Request::new(String::new())
@@ -141,7 +141,7 @@ impl Prepared {
 }
 
 impl Engine {
-    /// Lets an operation through the guard.
+    /// Checks an operation with the guard.
     pub(super) fn prepare(&self, mut params: Params, caller: &Caller) -> Result<Prepared, Refusal> {
         self.persisted.check_trusted(&params.query)?;
         let name = params.operation_name.as_deref();
@@ -155,15 +155,15 @@ impl Engine {
             operation.kind = %document.kind,
             operation.name = name.unwrap_or_default().get(..64).or(name),
         );
-        // It may be large, and all that is wanted of it is in the values.
+        // The text may be large, and the parsed values replace it.
         params.variables = String::new();
         Ok(Prepared { document, params, variables, cost, charges, caller: caller.clone(), span })
     }
 
-    /// Runs a query or a mutation.
+    /// Executes a query or a mutation.
     ///
-    /// It runs in a task of its own, which shutdown waits for: a caller who goes away does not cut a mutation in
-    /// the middle, nor drop a database transaction that is busy.
+    /// It runs in a task of its own, which shutdown waits for. A client that disconnects does not interrupt a mutation,
+    /// and does not drop a transaction in progress.
     pub(super) async fn answer(&self, prepared: &Prepared, progress: Progress) -> Response {
         let Prepared { document, caller, params, span, .. } = prepared;
         let id = &caller.id;
@@ -209,13 +209,13 @@ impl Engine {
         observed.end(&response);
         if params.wants_cost {
             let (cost, limit) = (prepared.cost, self.documents.cost_limit());
-            let told = value!({ "estimated": cost.work, "estimatedBytes": cost.bytes, "limit": limit });
-            response.extensions.insert("cost".to_owned(), told);
+            let cost = value!({ "estimated": cost.work, "estimatedBytes": cost.bytes, "limit": limit });
+            response.extensions.insert("cost".to_owned(), cost);
         }
         response
     }
 
-    /// What an operation may use. A mutation must tell what it did, so it may tell more.
+    /// Returns the limits of the operation. A mutation must report its result, so its limit is higher.
     fn budget(&self, prepared: &Prepared) -> Budget {
         match prepared.document.kind {
             OperationType::Query => {
@@ -231,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// The response, or why it is too large. What was built of it is thrown away before it is written.
+    /// Returns the response, or a refusal if it is too large.
     fn within(budget: &Budget, response: Response) -> Response {
         let is_too_large = || size::exceeds(&response.data, budget.written_max()).then_some(Spent::Bytes);
         match budget.check().err().or_else(is_too_large) {
@@ -244,7 +244,7 @@ impl Engine {
         if self.app.config.answers_introspection() { Detail::Full } else { Detail::Own }
     }
 
-    /// Runs any operation and gives what is to be sent to its subscriber.
+    /// Executes any operation and returns its payloads.
     pub(super) fn payloads(&self, prepared: Prepared) -> Payloads {
         match prepared.document.kind {
             OperationType::Query | OperationType::Mutation => {
@@ -261,21 +261,21 @@ impl Engine {
             }
             OperationType::Subscription => self
                 .stream(&prepared, Progress::default())
-                .map(|told| match told {
-                    Told::Data(payload) | Told::Failed(payload) => Ok(payload),
-                    Told::Refused(errors) => Err(errors),
+                .map(|item| match item {
+                    StreamItem::Data(payload) | StreamItem::Failed(payload) => Ok(payload),
+                    StreamItem::Refused(errors) => Err(errors),
                 })
                 .boxed(),
         }
     }
 
-    /// Runs a subscription.
-    pub(super) fn stream(&self, prepared: &Prepared, progress: Progress) -> BoxStream<'static, Told> {
+    /// Executes a subscription.
+    pub(super) fn stream(&self, prepared: &Prepared, progress: Progress) -> BoxStream<'static, StreamItem> {
         let (id, span, detail) = (prepared.caller.id.clone(), prepared.span.clone(), self.detail());
         if !prepared.document.faults.is_empty() {
             let mut response = Response::from_errors(prepared.document.faults.clone());
             span.in_scope(|| mask(&mut response, id.as_str(), detail));
-            return stream::once(ready(Told::Refused(errors(&response)))).boxed();
+            return stream::once(ready(StreamItem::Refused(errors(&response)))).boxed();
         }
         let run = Run { progress, budget: self.budget(prepared) };
         let (request, batches) = prepared.request(&self.app, run);
@@ -289,21 +289,21 @@ impl Engine {
                 document.order.restore(&mut response.data);
                 span.in_scope(|| mask(&mut response, id.as_str(), detail));
                 let first = !std::mem::replace(&mut begun, true);
-                // A first answer without data means that the stream was refused at its start.
+                // A first response without data means that the subscription was refused.
                 if response.errors.is_empty() {
-                    Told::Data(serialise(&response))
+                    StreamItem::Data(serialise(&response))
                 } else if first && response.data == Value::Null {
-                    Told::Refused(errors(&response))
+                    StreamItem::Refused(errors(&response))
                 } else {
-                    Told::Failed(serialise(&response))
+                    StreamItem::Failed(serialise(&response))
                 }
             })
             .boxed()
     }
 }
 
-/// Waits for a mutation. At its deadline it is given up if it has not begun to commit. Otherwise it gets a little longer:
-/// its outcome is worth waiting for.
+/// Waits for a mutation until its deadline. A mutation that has begun to commit gets [`COMMIT_GRACE`] more, so that the
+/// client learns the outcome.
 async fn in_time<T>(
     call: &Call,
     patience: Duration,
@@ -318,7 +318,7 @@ async fn in_time<T>(
     timeout(COMMIT_GRACE, running).await.map_err(|_| graphql::error::outcome_unknown())
 }
 
-/// Stops a query when nobody waits for it any more.
+/// Stops a query when its client has disconnected.
 struct StopWhenDropped(Budget);
 
 impl Drop for StopWhenDropped {
@@ -338,7 +338,7 @@ fn errors(response: &Response) -> Utf8Bytes {
     json!(response.errors).to_string().into()
 }
 
-/// The response of an operation that panicked: the mask makes an internal error of it.
+/// Returns the response of an operation that panicked. The mask turns it into an internal error.
 fn panicked(id: &RequestId, span: &Span) -> Response {
     span.in_scope(|| tracing::error!(request.id = %id, "an operation panicked"));
     let mut error = ServerError::new("An internal error occurred.", None);

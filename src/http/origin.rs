@@ -1,16 +1,16 @@
-//! Which pages may call from a browser.
+//! The web pages that may open sockets.
 //!
-//! Nothing here relies on cookies, so a foreign page gains no identity by calling; the list still keeps it from using
-//! its visitors as a crowd, and their network as a way in.
+//! The API uses no cookies, so a foreign page has no session. The check still keeps a foreign page from using its
+//! visitors for load, or to reach servers in their networks.
 
 use crate::config::Config;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
 /// Returns whether a socket may be opened with these headers.
 ///
-/// The pages of the public URL may, those of the host that the request names, and listed ones. The listener accepts only
-/// hosts of this server, so the request cannot name another. Browsers always send `Origin` with an upgrade; a client that
-/// sends none is no browser and proves itself by token.
+/// The pages of the public URL may, those of the host that the request names, and listed ones. The listener accepts
+/// only hosts of this server, so the request cannot name another. Browsers always send `Origin` with an upgrade; a
+/// client that sends none is no browser and proves itself by token.
 pub(super) fn may_open_socket(headers: &HeaderMap, uri: &Uri, config: &Config) -> bool {
     let public = config.public_url();
     may_open(headers, uri, &config.allowed_origins) || has_origin(headers, &public)
@@ -34,14 +34,14 @@ fn may_open(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> bool {
     }
 }
 
-/// Whether the configuration names this origin.
+/// Returns whether the configuration lists this origin.
 pub(super) fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
     origin.to_str().is_ok_and(|origin| {
         allowed.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(origin))
     })
 }
 
-/// The authority the caller believes to talk to: `Host`, or what HTTP/2 has in its place.
+/// Returns the authority of the request: `Host`, or `:authority` of HTTP/2.
 pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let given = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     given.or_else(|| uri.authority().map(axum::http::uri::Authority::as_str))

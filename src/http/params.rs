@@ -1,9 +1,8 @@
 //! The parameters of a GraphQL request, read from a body, a URL or a socket's message.
 //!
-//! Variables stay the text that they came as until the document is known: then those that it declares are parsed, and no
-//! others.
+//! Variables remain text until the document is known. Then only the declared ones are parsed.
 //!
-//! Invariant: a refusal says in one sentence what is wrong; a parser's own words never reach the caller.
+//! Invariant: a refusal is one sentence. A parser's message never reaches the client.
 
 use super::{
     guard::Refusal,
@@ -15,24 +14,24 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// One operation as the caller asks for it. Other members, and most `extensions`, are ignored.
+/// The parameters of one operation. Other members, and most `extensions`, are ignored.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Params {
-    /// The document; empty until it is looked up if the request only names it.
+    /// The document. Empty if the request only names it, until it is looked up.
     pub query: String,
-    /// How the request names the document, if it does.
+    /// The name of the document, if the request has one.
     pub document: Option<Name>,
-    /// Which of its operations, when there are several.
+    /// The operation, if the document has several.
     pub operation_name: Option<String>,
-    /// The values of its variables: the text of a JSON object, or nothing.
+    /// The variables: the text of a JSON object, or empty.
     pub variables: String,
-    /// Whether the response is to tell what the operation was expected to cost.
+    /// Whether the response should contain the estimated cost.
     pub wants_cost: bool,
-    /// The place of a large body, which is free again when all copies are gone.
+    /// The permit of a large body. It is returned when the last copy is dropped.
     pub place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// The same parameters in a URL: variables and extensions are JSON texts.
+/// The parameters in a URL. Variables and extensions are JSON texts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UrlParams {
@@ -46,7 +45,7 @@ pub(super) struct UrlParams {
 impl Params {
     /// Reads a JSON body.
     pub(super) fn from_body(body: &[u8]) -> Result<Self, Refusal> {
-        // A batch is refused before it is parsed: it may be large, and nothing of it will be used.
+        // Refuse a batch before parsing it: it may be large.
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(Refusal::new("BATCH_NOT_ALLOWED", "Send one operation per request, not a list."));
         }
@@ -84,7 +83,7 @@ impl Params {
         })
     }
 
-    /// Reads the members of a JSON object, of a socket's `payload` for example.
+    /// Reads the members of a JSON object, for example of a socket's `payload`.
     pub(super) fn from_members(members: &[Member<'_>]) -> Result<Self, Refusal> {
         let extensions = object(members, "extensions")?;
         let document = Name::read(text(members, "documentId")?, extensions)?;
@@ -98,7 +97,7 @@ impl Params {
         })
     }
 
-    /// Parses the variables that are declared. The others are dropped as they are.
+    /// Parses the declared variables. The others are dropped.
     pub(super) fn declared<'a>(
         &self,
         mut names: impl Iterator<Item = &'a str>,
@@ -118,12 +117,12 @@ impl Params {
     }
 }
 
-/// The last member of this name: the one that counts.
+/// Returns the last member of this name, which is the one that counts.
 pub(super) fn find<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
     members.iter().rev().find(|member| member.name == name).map(|member| member.value)
 }
 
-/// A member that is a string, or nothing.
+/// Returns a string member, if present.
 fn text(members: &[Member<'_>], name: &str) -> Result<Option<String>, Refusal> {
     match find(members, name) {
         None | Some("null") => Ok(None),
@@ -134,7 +133,7 @@ fn text(members: &[Member<'_>], name: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// The text of a member that is an object, or nothing.
+/// Returns the text of an object member, or an empty text.
 fn object<'a>(members: &[Member<'a>], name: &str) -> Result<&'a str, Refusal> {
     match find(members, name) {
         None | Some("null") => Ok(""),
@@ -143,13 +142,13 @@ fn object<'a>(members: &[Member<'a>], name: &str) -> Result<&'a str, Refusal> {
     }
 }
 
-/// Whether the extensions hold `"cost": true`.
+/// Returns whether the extensions have `"cost": true`.
 fn wants_cost(extensions: &str) -> bool {
     !extensions.is_empty()
         && json::members(extensions).is_ok_and(|members| find(&members, "cost") == Some("true"))
 }
 
-/// The document; empty if the request only names it.
+/// Returns the document, which is empty if the request only names it.
 fn query(text: Option<String>, name: Option<&Name>) -> Result<String, Refusal> {
     match text.filter(|text| !text.is_empty()) {
         Some(text) => Ok(text),
@@ -175,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_read_and_unknown_members_are_ignored() {
+    fn body_is_read_and_unknown_members_are_ignored() {
         let body = br#"{"query":"{a}","operationName":"","variables":{"x":1},"extensions":{},"id":7}"#;
         let params = Params::from_body(body).unwrap();
         assert_eq!((params.query.as_str(), params.operation_name.clone()), ("{a}", None));
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_body_is_refused_in_plain_words() {
+    fn invalid_body_is_refused_with_a_sentence() {
         let deep = format!(r#"{{"query":"{{a}}","variables":{{"x":{}}}}}"#, "[".repeat(10_000));
         let cases: [(&[u8], &str, &str); 9] = [
             (b"", "BAD_REQUEST", "The body is not valid JSON (line 1, column 0)."),

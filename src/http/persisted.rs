@@ -1,9 +1,9 @@
-//! Documents that a request names instead of sending them: trusted documents from the operator's manifest, and automatic
-//! persisted queries, which clients register themselves.
+//! Documents that requests name instead of sending them: trusted documents of the operator's manifest, and automatic
+//! persisted queries, which clients register.
 //!
-//! Automatic persisted queries follow Apollo's protocol: a client sends the SHA-256 of a document; if it is unknown, the
-//! client sends it again with the document. A document is kept only after an operation of it passed the guard and
-//! validation, so unknown hashes and invalid documents take no memory.
+//! Automatic persisted queries follow Apollo's protocol. A client sends the SHA-256 of a document. If it is unknown, the
+//! client sends it again with the document. A document is kept only after one of its operations passed the guard and
+//! validation, so unknown hashes and invalid documents use no memory.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,9 +18,9 @@ use super::{
 };
 use crate::config::Manifest;
 
-/// Bytes of all registered documents, with what the cache itself takes for each.
+/// Bytes of all registered documents, including the cache's overhead.
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// About what an entry takes beyond its text.
+/// Approximate bytes of an entry besides its text.
 const OVERHEAD: usize = 256;
 
 /// How a request names its document.
@@ -33,8 +33,8 @@ pub(super) enum Name {
 }
 
 impl Name {
-    /// Reads the name from a request's member `documentId` and the text of its `extensions`; none if the request sends its
-    /// document only.
+    /// Reads the name from a request's member `documentId` and the text of its `extensions`. Returns `None` if the
+    /// request has only a document.
     pub(super) fn read(id: Option<String>, extensions: &str) -> Result<Option<Self>, Refusal> {
         if let Some(id) = id {
             return Ok(Some(Self::Id(id)));
@@ -56,14 +56,14 @@ impl Name {
     }
 }
 
-/// A document that may be kept under its hash, once an operation of it is known to be valid.
+/// A document that may be kept by its hash after validation.
 #[derive(Clone, Debug)]
 pub(super) struct Registration {
     hash: [u8; 32],
     text: Arc<str>,
 }
 
-/// The named documents of a server. All clones are the same ones.
+/// The named documents of a server. Clones share them.
 #[derive(Clone)]
 pub(super) struct Persisted(Arc<Inner>);
 
@@ -76,7 +76,7 @@ struct Inner {
 }
 
 impl Persisted {
-    /// With these trusted documents, and none registered yet. `trusts_only`: all others are refused.
+    /// Returns the trusted documents, without registered ones. If `trusts_only` is set, all others are refused.
     pub(super) fn new(trusted: Option<&Manifest>, trusts_only: bool) -> Self {
         let trusted = trusted.cloned().unwrap_or_default();
         let by_hash = trusted.iter().map(|(_, document)| (sha256(&document.text), document.text.clone()));
@@ -89,8 +89,8 @@ impl Persisted {
         }))
     }
 
-    /// Puts the document that a request names into its parameters. If the request both names and sends it, the result can
-    /// be given to [`Self::keep`].
+    /// Puts the document that a request names into its parameters. If the request both names and sends it, returns a
+    /// registration for [`Self::keep`].
     pub(super) fn resolve(&self, params: Params) -> Result<(Params, Option<Registration>), Failure> {
         let Some(name) = params.document.clone() else { return Ok((params, None)) };
         let (text, registration) = match &name {
@@ -116,7 +116,7 @@ impl Persisted {
         }
     }
 
-    /// Keeps a document, of which an operation was found valid.
+    /// Keeps a document after one of its operations was found valid.
     pub(super) fn keep(&self, Registration { hash, text }: Registration) {
         self.0.registered.insert(hash, text);
     }
@@ -131,7 +131,7 @@ impl Persisted {
         if let Some(document) = self.0.trusted.get(id) {
             return Ok(document.text.clone());
         }
-        // The prefix that GraphQL over HTTP gives to ids that are hashes.
+        // The prefix of ids that are hashes, by the GraphQL-over-HTTP specification.
         let by_hash = id.strip_prefix("sha256:").and_then(|hash| self.0.by_hash.get(&bytes_of(hash)?));
         by_hash.cloned().ok_or_else(|| {
             Failure::Document(if self.0.trusts_only {
@@ -152,14 +152,13 @@ impl Persisted {
             Failure::Document(if self.0.trusts_only {
                 not_trusted()
             } else {
-                // Clients know this message, or the code, and send the document.
+                // Clients recognise this message or the code, and then send the document.
                 Refusal::new("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
             })
         })
     }
 
-    /// Verifies that the hash is the text's. None if there is nothing to keep: the document is known, or too large to be
-    /// accepted.
+    /// Verifies the hash of the text. Returns `None` if the document is known already or too large.
     fn registration(&self, hash: &str, text: &str) -> Result<Option<Registration>, Failure> {
         let is_trusted = self.0.trusted.get(hash).is_some_and(|document| *document.text == *text);
         if is_trusted || text.len() > guard::MAX_BYTES {
@@ -189,7 +188,7 @@ fn sha256(text: &str) -> [u8; 32] {
     bytes
 }
 
-/// The bytes of a SHA-256 in hexadecimal digits; none if it is not one.
+/// Decodes a SHA-256 in hexadecimal digits, or returns `None`.
 fn bytes_of(hash: &str) -> Option<[u8; 32]> {
     let digits = hash.as_bytes();
     if digits.len() != 64 {

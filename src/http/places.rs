@@ -1,4 +1,4 @@
-//! Counts what is open per key, such as the connections of a network or the sockets of an account.
+//! Counts open items per key, such as the connections of a network or the sockets of an account.
 
 use std::{
     collections::HashMap,
@@ -7,11 +7,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The places that are taken, by key. All clones count together.
+/// The taken places by key. Clones share the counts.
 #[derive(Debug)]
 pub(super) struct Places<K>(Arc<Mutex<HashMap<K, usize>>>);
 
-/// A place, given back when it is dropped.
+/// A place. Dropping it frees the place.
 pub(super) struct Place<K: Eq + Hash> {
     places: Places<K>,
     key: K,
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_counted_per_key_and_given_back() {
+    fn places_are_counted_per_key_and_freed() {
         let places = Places::default();
         let first = places.take("a", 2).expect("a place");
         let _second = places.take("a", 2).expect("a place");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_places_takes_no_memory() {
+    fn key_without_places_uses_no_memory() {
         let places = Places::default();
         drop(places.take(1, 1));
         assert!(places.0.lock().expect("places").is_empty());

@@ -1,8 +1,8 @@
-//! The frames that wait for one socket, bounded in number and in bytes.
+//! The queue of frames for one socket, limited in number and in bytes.
 //!
-//! Whoever sends waits for room, so a client that reads slowly slows its own operations down and costs no more than
-//! the queue. A single frame larger than the queue waits until it is empty and then has it for itself. What is sent to
-//! many does not wait: it is offered, and what is not taken is made up for later.
+//! A sender waits for room, so a slow client slows only its own operations, and its memory is limited to the queue. A
+//! frame that is larger than the queue waits until the queue is empty. Shared subscriptions do not wait: they offer a
+//! frame, and a member that cannot take it catches up later.
 
 use super::message;
 use crate::telemetry::Counted;
@@ -15,19 +15,19 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Frames that may wait.
+/// Frames in the queue.
 pub(super) const MAX_FRAMES: usize = 256;
-/// Bytes that may wait.
+/// Bytes in the queue.
 pub(super) const MAX_BYTES: u32 = 256 * 1024;
 
-/// Makes the two ends of a queue, whose bytes `buffered` counts.
+/// Returns the two ends of a queue. `buffered` counts its bytes.
 pub(super) fn queue(buffered: &Gauge) -> (Sender, Receiver) {
     let (frames, waiting) = mpsc::channel(MAX_FRAMES);
     let room = Arc::new(Semaphore::new(MAX_BYTES as usize));
     (Sender { frames, room: room.clone(), buffered: buffered.clone() }, Receiver { waiting, room })
 }
 
-/// The end that operations hold.
+/// The end for operations.
 #[derive(Clone)]
 pub(super) struct Sender {
     frames: mpsc::Sender<Queued>,
@@ -35,45 +35,45 @@ pub(super) struct Sender {
     buffered: Gauge,
 }
 
-/// The end that the writer holds.
+/// The end for the writer.
 pub(super) struct Receiver {
     waiting: mpsc::Receiver<Queued>,
     room: Arc<Semaphore>,
 }
 
 impl Drop for Receiver {
-    /// Nothing will ever be written again: whoever waits for room learns it.
+    /// Wakes the senders that wait for room.
     fn drop(&mut self) {
         self.room.close();
     }
 }
 
-/// What is to be written.
+/// A frame to be written.
 pub(super) enum Frame {
-    /// This text.
+    /// A text.
     Text(Utf8Bytes),
-    /// A result of the operation with this id, and the version that it leads to, if it is one of a versioned stream. The
-    /// payload may wait in many queues; the frame around it is made when it is written.
+    /// A result of the operation with this id, and its version if the stream is versioned. Many queues may share the
+    /// payload; the frame around it is made when it is written.
     Next(Arc<str>, Utf8Bytes, Option<i64>),
-    /// The refusal of the operation with this id, which ends it: the errors, a JSON list.
+    /// The refusal of the operation with this id, which ends it. The text is a JSON list of errors.
     Error(Arc<str>, Utf8Bytes),
     /// The end of the operation with this id.
     Complete(Arc<str>),
 }
 
-/// What became of an offer.
+/// The result of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// It will be written.
+    /// The frame is in the queue.
     Taken,
-    /// There is no room for it now.
+    /// The queue has no room now.
     Full,
     /// The socket is gone.
     Gone,
 }
 
 impl Frame {
-    /// About how many bytes it is.
+    /// Returns the approximate size in bytes.
     fn size(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -83,28 +83,28 @@ impl Frame {
     }
 }
 
-/// A frame with the room it takes, given back when the frame is dropped.
+/// A frame with its room in the queue. Dropping it frees the room.
 pub(super) struct Queued {
-    /// What to write.
+    /// The frame.
     frame: Frame,
-    /// The operation it belongs to; when that has been stopped the frame is no longer wanted.
+    /// Cancelled when the frame's operation is stopped. Then the frame is not written.
     stop: Option<CancellationToken>,
     room: Room,
 }
 
-/// The room of a frame in its queue.
+/// The room of a frame in the queue.
 pub(super) struct Room {
     _bytes: OwnedSemaphorePermit,
     _counted: Counted,
 }
 
 impl Queued {
-    /// Whether the client still wants it.
+    /// Returns whether the frame's operation still runs.
     pub(super) fn is_wanted(&self) -> bool {
         self.stop.as_ref().is_none_or(|stop| !stop.is_cancelled())
     }
 
-    /// The frame as a message of `graphql-transport-ws`, and the room that it takes until it is written.
+    /// Returns the frame as a message of `graphql-transport-ws`, and its room, to be kept until it is written.
     pub(super) fn into_text(self) -> (Utf8Bytes, Room) {
         let text = match self.frame {
             Frame::Text(text) => text,
@@ -115,26 +115,26 @@ impl Queued {
         (text, self.room)
     }
 
-    /// What to write, for transports with another form of messages.
+    /// Returns the frame, for other transports.
     pub(super) fn frame(&self) -> &Frame {
         &self.frame
     }
 }
 
 impl Sender {
-    /// Waits until there is any room. Whoever asks before making its next frame keeps no frame waiting while the
-    /// queue is full.
+    /// Waits until there is any room. A sender that calls this before it makes a frame holds no frame while the queue
+    /// is full.
     pub(super) async fn ready(&self) -> bool {
         self.room.acquire().await.is_ok()
     }
 
-    /// Waits for room and queues a frame. False when the socket is gone.
+    /// Waits for room and queues a text. Returns `false` if the socket is gone.
     pub(super) async fn send(&self, text: Utf8Bytes) -> bool {
         self.push(Frame::Text(text), None).await
     }
 
-    /// Waits for room and queues a frame, which is dropped unwritten if `stop` is cancelled before its turn comes. False
-    /// when the socket is gone.
+    /// Waits for room and queues a frame. If `stop` is cancelled before the frame is written, it is dropped. Returns
+    /// `false` if the socket is gone.
     pub(super) async fn push(&self, frame: Frame, stop: Option<CancellationToken>) -> bool {
         let room = Arc::clone(&self.room).acquire_many_owned(room_for(&frame)).await;
         let (Ok(room), Ok(slot)) = (room, self.frames.reserve().await) else { return false };
@@ -142,7 +142,7 @@ impl Sender {
         true
     }
 
-    /// Queues a frame if there is room for it, without waiting; see [`Self::push`].
+    /// Queues a frame if there is room, without waiting. See [`Self::push`].
     pub(super) fn offer(&self, frame: Frame, stop: &CancellationToken) -> Offer {
         let room = match Arc::clone(&self.room).try_acquire_many_owned(room_for(&frame)) {
             Ok(room) => room,
@@ -161,7 +161,7 @@ impl Sender {
         Queued { frame, stop, room: Room { _bytes: room, _counted: Counted::new(&self.buffered, bytes) } }
     }
 
-    /// Waits until an offer of a frame of this size may be taken. False when the socket is gone.
+    /// Waits until there may be room for a frame of this size. Returns `false` if the socket is gone.
     pub(super) async fn has_room_for(&self, bytes: usize) -> bool {
         let size = u32::try_from(bytes).unwrap_or(MAX_BYTES).min(MAX_BYTES);
         self.room.acquire_many(size).await.is_ok() && self.frames.reserve().await.is_ok()
@@ -173,7 +173,7 @@ fn room_for(frame: &Frame) -> u32 {
 }
 
 impl Receiver {
-    /// Waits for frames and takes all that are there, up to a handful. False when no more will come.
+    /// Waits for frames and takes several. Returns `false` if no more will come.
     pub(super) async fn take(&mut self, frames: &mut Vec<Queued>) -> bool {
         const HANDFUL: usize = 32;
         self.waiting.recv_many(frames, HANDFUL).await > 0

@@ -1,4 +1,4 @@
-//! The reading half of a socket, which obeys the [`Session`] and decides when the socket ends.
+//! The reading half of a socket. It follows the [`Session`] and decides when the socket ends.
 
 use super::{
     close::Close,
@@ -24,9 +24,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// How often an open socket's session is looked up: a sign-out closes it within this and the moment for which a session
-/// is believed.
-pub(super) const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// The time between two look-ups of an open socket's session. After a sign-out the socket is closed within this time
+/// plus the lifetime of cached sessions.
+pub(super) const SESSION_CHECK: Duration = Duration::from_secs(2);
 
 /// Serves a socket to its end.
 pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, socket: WebSocket) {
@@ -43,7 +43,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
         init_by: Instant::now() + patience.init,
         heard: Instant::now(),
         expires: None,
-        asked_again: Instant::now() + ASK_AGAIN,
+        check_at: Instant::now() + SESSION_CHECK,
         doubt: Doubt::default(),
         caller: None,
         engine,
@@ -57,16 +57,16 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
     let close = reader.read().await;
     tracing::debug!(close.code = close.map(|close| close.code), "a socket ends");
     reader.stop.cancel();
-    // What others share with this socket must not wait for its farewell.
+    // Free shared resources before the closing handshake.
     drop(reader.session);
     match close {
-        // The writer may have given up already; then there is nobody left to tell.
+        // The writer may have ended already.
         Some(close) => drop(farewell.send(close)),
         None => drop(farewell),
     }
     let _ = writer.await;
-    // Reading on lets the client's own closing arrive: a socket dropped with unread bytes is reset, and a reset
-    // can overtake the close frame.
+    // Read on until the client closes: a socket that is dropped with unread bytes is reset, and the reset may overtake
+    // the close frame.
     let rest = async { while let Some(Ok(_)) = reader.stream.next().await {} };
     let _ = timeout(patience.farewell, rest).await;
 }
@@ -79,28 +79,28 @@ struct Reader {
     stream: SplitStream<WebSocket>,
     sender: Sender,
     session: Session,
-    /// Known once the session is acknowledged.
+    /// The caller, after the session is acknowledged.
     caller: Option<Caller>,
-    /// Until when `connection_init` must have come.
+    /// The deadline of `connection_init`.
     init_by: Instant,
-    /// When the caller's token ends.
+    /// When the caller's token expires.
     expires: Option<Instant>,
-    /// When it is asked again whether the caller's session still goes on.
-    asked_again: Instant,
-    /// Since when it is not known whether it does.
+    /// When the caller's session is looked up next.
+    check_at: Instant,
+    /// How long the status of the session has been unknown.
     doubt: Doubt,
-    /// When anything came last.
+    /// When the client last sent anything.
     heard: Instant,
-    /// Cancelled by the writer when it gives up, and by us at the end.
+    /// Cancelled by the writer when it ends, and by the reader at its end.
     stop: CancellationToken,
 }
 
 impl Reader {
-    /// Reads until the socket is to end; `None` when there is nobody left to close it for.
+    /// Reads until the socket ends. Returns `None` if the client is gone.
     async fn read(&mut self) -> Option<Close> {
         loop {
             let (deadline, late) = self.deadline();
-            // A client that sends without a pause always has a message ready, which would win over the deadline.
+            // Check the deadline first: a client that sends without pause always has a message ready.
             if deadline <= Instant::now() {
                 return Some(late);
             }
@@ -108,7 +108,7 @@ impl Reader {
                 biased;
                 () = self.engine.app.shutdown.cancelled() => return Some(Close::RESTART),
                 () = self.stop.cancelled() => return None,
-                () = sleep_until(self.asked_again), if self.expires.is_some() => {
+                () = sleep_until(self.check_at), if self.expires.is_some() => {
                     match self.judge().await {
                         Verdict::Stay => continue,
                         Verdict::End => return Some(Close::FORBIDDEN),
@@ -141,15 +141,15 @@ impl Reader {
         }
     }
 
-    /// Whether the socket ends because the caller signed out, or lost the account's rights, since it was opened.
+    /// Looks up the caller's session, and decides whether the socket ends.
     async fn judge(&mut self) -> Verdict {
         let Some(caller) = &self.caller else { return Verdict::Stay };
-        let standing = auth::standing(&self.engine.app, &caller.viewer).await;
-        self.asked_again = Instant::now() + ASK_AGAIN;
-        self.doubt.judge(standing, Instant::now())
+        let status = auth::session_status(&self.engine.app, &caller.viewer).await;
+        self.check_at = Instant::now() + SESSION_CHECK;
+        self.doubt.judge(status, Instant::now())
     }
 
-    /// The next moment at which silence ends the socket, and what it is told then.
+    /// Returns the next deadline of the socket, and the close code for it.
     fn deadline(&self) -> (Instant, Close) {
         let silent = (self.heard + self.patience.ping * 5 / 2, Close::SILENT);
         let init = self.session.awaits_init().then_some((self.init_by, Close::INIT_TIMEOUT));
@@ -188,7 +188,7 @@ impl Reader {
                 Ok(())
             }
             Step::Start(operation, params) => {
-                // The session starts nothing before the caller is known.
+                // The session starts no operation before the caller is known.
                 let Some(caller) = self.caller.clone() else { return Err(Close::UNAUTHORIZED) };
                 let (engine, sender) = (self.engine.clone(), self.sender.clone());
                 self.engine
@@ -199,7 +199,7 @@ impl Reader {
         }
     }
 
-    /// Reports a token that is not good; a database that is away is no fault of the client's.
+    /// Returns the close code for a rejected token, and reports it. An outage of the database is not reported.
     fn refuse(&self, rejected: Rejected) -> Close {
         match rejected {
             Rejected::Token => {
@@ -211,26 +211,26 @@ impl Reader {
         }
     }
 
-    /// A client that floods us without reading waits for its own answers here, but never beyond the socket's end.
+    /// Queues a frame. A client that sends without reading waits here, until the socket ends.
     async fn send(&self, frame: Utf8Bytes) {
         tokio::select! {
             biased;
             () = self.engine.app.shutdown.cancelled() => {}
             () = self.stop.cancelled() => {}
-            // Expired: the next look at the deadline ends the socket.
+            // The token has expired: the next check of the deadline ends the socket.
             () = until(self.expires) => {}
             _ = self.sender.send(frame) => {}
         }
     }
 }
 
-/// When the viewer's token ends; none for an anonymous viewer.
+/// Returns when the viewer's token expires, or `None` for an anonymous viewer.
 pub(super) fn expires(app: &App, viewer: &Viewer) -> Option<Instant> {
     let left = (viewer.expires_at()? - app.clock.now()).to_std().unwrap_or_default();
     Some(Instant::now() + left.min(Duration::from_hours(8760)))
 }
 
-/// Waits until `at`, or forever if there is no such moment.
+/// Waits until `at`, or for ever if it is `None`.
 async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
@@ -238,7 +238,7 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// What a failed read means. The library's error has no kinds to match on, only its text.
+/// Returns the close code for a failed read. The library's error has only a text to match.
 fn unreadable(error: &axum::Error) -> Option<Close> {
     let text = error.to_string();
     tracing::debug!(error = %text, "a socket cannot be read");

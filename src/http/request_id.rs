@@ -1,29 +1,29 @@
-//! The name of one request: in its log lines, in its answer's header and in its masked errors.
+//! The request id: in log lines, in the response's header, and in masked errors.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::{fmt, sync::Arc};
 use uuid::Uuid;
 
-/// The header that carries it, both ways.
+/// The header of requests and responses.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A request's name: at most 64 characters, safe in a header, a log line and a URL.
+/// A request id: at most 64 characters, safe in a header, a log line and a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The caller's own id where it is harmless, otherwise a fresh one.
+    /// Returns the client's id if it is well-formed, and a new one otherwise.
     pub fn from_headers(headers: &HeaderMap, fresh: impl FnOnce() -> Uuid) -> Self {
         let given = headers.get(HEADER).and_then(|value| value.to_str().ok()).filter(|text| is_safe(text));
         Self(given.map_or_else(|| fresh().to_string().into(), Into::into))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The id as a header's value.
+    /// Returns the id as the value of a header.
     pub fn to_header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
@@ -51,12 +51,12 @@ mod tests {
     }
 
     #[test]
-    fn a_harmless_id_is_kept() {
+    fn well_formed_id_is_kept() {
         assert_eq!(id("trace-1.a:b_c").as_str(), "trace-1.a:b_c");
     }
 
     #[test]
-    fn any_other_id_is_replaced() {
+    fn other_id_is_replaced() {
         let long = "0123456789012345678901234567890123456789012345678901234567890123x";
         for given in ["", "a b", "a\"b", "ä", "<x>", long] {
             assert_eq!(id(given).as_str(), Uuid::nil().to_string(), "{given}");

@@ -1,6 +1,7 @@
-//! The page of the sandbox's bank, where a buyer takes the other step that `pm_card_authenticationRequired` asks for.
+//! The authentication page of the sandbox's bank, for payments with `pm_card_authenticationRequired`.
 //!
-//! There only when the sandbox is the provider. Whoever knows the intent's id may answer for the bank: no money moves.
+//! It exists only if the sandbox is the payment provider. It accepts any client that knows the intent's id, because no
+//! money moves.
 
 use axum::{
     Form, Router,

@@ -1,4 +1,4 @@
-//! Serving until told to stop.
+//! Serving until a stop signal.
 
 use std::{convert::Infallible, future, time::Duration};
 
@@ -10,9 +10,9 @@ use crate::{app::App, graphql::Schema};
 
 /// Serves until `stop`, or until the application shuts down by itself.
 ///
-/// After `stop` it drains: it is not ready any more, so that balancers send new clients elsewhere, and goes on for the
-/// configured time, in which they notice. Then it takes nothing new, closes the sockets, and gives requests in progress
-/// the configured time to finish.
+/// After `stop` the server drains: it reports that it is not ready, and serves as before for the configured time, in
+/// which load balancers react. Then it accepts no new requests, closes the sockets, and gives requests in progress the
+/// configured time to finish.
 pub async fn serve(
     app: &App,
     schema: Schema,
@@ -25,7 +25,7 @@ pub async fn serve(
             app.draining.cancel();
             let drain = app.config.drain();
             if !drain.is_zero() {
-                tracing::info!(seconds = drain.as_secs(), "not ready any more; stopping soon");
+                tracing::info!(seconds = drain.as_secs(), "draining: no longer ready");
                 tokio::time::sleep(drain).await;
             }
         };
@@ -33,7 +33,7 @@ pub async fn serve(
             () = drained => {}
             () = app.shutdown.cancelled() => {}
         }
-        tracing::info!("stopping: no new requests are taken");
+        tracing::info!("stopping: no new requests are accepted");
         app.shutdown.cancel();
         future::pending::<Infallible>().await
     };
@@ -44,7 +44,7 @@ pub async fn serve(
     let timeouts = Timeouts { idle: app.config.network.idle(), ..Timeouts::DEFAULT };
     tokio::select! {
         () = connection::serve(app, router(app.clone(), schema), listener, timeouts) => {}
-        () = cut_off => tracing::warn!("requests were cut off"),
+        () = cut_off => tracing::warn!("some requests did not finish in time"),
         never = signal => match never {},
     }
 }

@@ -1,6 +1,6 @@
-//! The protocol of one socket, apart from its I/O: which message is allowed when, and what it leads to.
+//! The protocol of one socket, without I/O: which messages are allowed, and what follows from them.
 //!
-//! Invariant: nothing here waits or sends; [`Session::receive`] decides and the socket obeys.
+//! Invariant: nothing here waits or sends. [`Session::receive`] decides, and the socket acts.
 
 use super::{
     answer,
@@ -23,14 +23,14 @@ pub(super) const MAX_OPERATIONS: usize = 50;
 /// Maximum number of queries and mutations of one socket that execute at the same time. The others wait.
 const MAX_EXECUTING: usize = 3;
 
-/// What a message leads to.
+/// What the socket must do after a message.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Nothing to do.
+    /// Nothing.
     Continue,
-    /// Find out who this is, then call [`Session::acknowledge`] or close.
+    /// Authenticate the token, then call [`Session::acknowledge`] or close.
     Authenticate(Option<String>),
-    /// Run this operation.
+    /// Execute this operation.
     Start(Operation, Params),
     /// Send this frame.
     Send(Utf8Bytes),
@@ -44,23 +44,23 @@ enum Phase {
     Ready,
 }
 
-/// One socket's protocol.
+/// The protocol state of one socket.
 pub(super) struct Session {
     phase: Phase,
     running: Running,
-    /// Ends with the socket, and every operation with it.
+    /// Cancelled at the end of the socket, which stops all its operations.
     stop: CancellationToken,
     /// Permits to execute a query or a mutation.
     executing: Arc<Semaphore>,
 }
 
 impl Session {
-    /// A session nobody has opened yet.
+    /// Returns a session before `connection_init`.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self::in_phase(Phase::Fresh, stop)
     }
 
-    /// A session of a transport that carries one operation only, which is running already.
+    /// Returns a session for a transport with one operation, which runs already.
     pub(super) fn of_one(stop: CancellationToken) -> (Self, Operation) {
         let session = Self::in_phase(Phase::Ready, stop);
         let operation = session.begin(&mut session.running.lock(), "".into());
@@ -71,18 +71,18 @@ impl Session {
         Self { phase, running: Running::default(), stop, executing: Arc::new(Semaphore::new(MAX_EXECUTING)) }
     }
 
-    /// Whether `connection_init` is still awaited.
+    /// Returns whether `connection_init` has not arrived yet.
     pub(super) fn awaits_init(&self) -> bool {
         matches!(self.phase, Phase::Fresh)
     }
 
-    /// The caller is known: operations may start.
+    /// Opens the session after authentication. Returns the acknowledgement.
     pub(super) fn acknowledge(&mut self) -> Utf8Bytes {
         self.phase = Phase::Ready;
         message::ack()
     }
 
-    /// Decides about one message.
+    /// Handles one message.
     pub(super) fn receive(&mut self, text: &str) -> Step {
         let message = match ClientMessage::parse(text) {
             Ok(message) => message,
@@ -136,10 +136,10 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// What was watched for this socket is watched no longer.
+    /// Leaves all shared subscriptions of the socket.
     fn drop(&mut self) {
         self.stop.cancel();
-        // Taken out first: leaving takes locks of its own.
+        // Take the memberships out first: dropping them takes other locks.
         let watching = std::mem::take(&mut *self.running.lock());
         drop(watching);
     }
@@ -150,9 +150,9 @@ impl Drop for Session {
 struct Running(Arc<Mutex<HashMap<Arc<str>, Entry>>>);
 
 struct Entry {
-    /// Stops the operation.
+    /// Cancelled to stop the operation.
     stop: CancellationToken,
-    /// Its part in a stream that is run for many; it leaves when this is dropped.
+    /// Its membership of a shared subscription. Dropping it leaves the subscription.
     watching: Option<Membership>,
 }
 
@@ -183,12 +183,12 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// The client's name for it.
+    /// Returns the id that the client chose.
     pub(super) fn id(&self) -> &Arc<str> {
         &self.id
     }
 
-    /// Cancelled when the client completes it or the socket ends.
+    /// Returns the token that is cancelled when the client completes the operation or the socket ends.
     pub(super) fn stop(&self) -> &CancellationToken {
         &self.stop
     }
@@ -199,7 +199,7 @@ impl Operation {
         self.executing.clone().acquire_owned().await.ok()
     }
 
-    /// Keeps the operation's part in a shared stream until the operation ends. If it has ended already, that is now.
+    /// Keeps the membership of a shared subscription until the operation ends. If it has ended already, leaves at once.
     pub(super) fn watch(&self, membership: Membership) {
         let mut membership = Some(membership);
         {
@@ -213,10 +213,10 @@ impl Operation {
         drop(membership);
     }
 
-    /// Frees the id. False when the client has completed the operation already, and wants to hear no more of it.
+    /// Frees the id. Returns `false` if the client has completed the operation already; then nothing more is sent.
     ///
-    /// Race: the client may use the id again as soon as it has completed it, so a stopped operation must not touch
-    /// the entry of its successor. Stopping and asking happen under one lock.
+    /// Race: the client may reuse the id after it completed the operation. So a stopped operation must not remove the
+    /// entry of its successor. Stopping and this check use the same lock.
     pub(super) fn finish(&self) -> bool {
         let finished = {
             let mut running = self.running.lock();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_runs_before_the_acknowledgement() {
+    fn no_operation_starts_before_the_acknowledgement() {
         for text in [subscribe("1"), complete("1")] {
             let mut session = Session::new(CancellationToken::new());
             assert_eq!(close_code(&session.receive(&text)), Some(4401));
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_opened_once() {
+    fn session_is_opened_once() {
         assert_eq!(close_code(&ready().receive(INIT)), Some(4429));
         let mut session = Session::new(CancellationToken::new());
         session.receive(INIT);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_free_again_once_its_operation_is_over() {
+    fn id_is_free_after_its_operation_ends() {
         let mut session = ready();
         let Step::Start(first, _) = session.receive(&subscribe("1")) else { panic!() };
         assert_eq!(close_code(&session.receive(&subscribe("1"))), Some(4409));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_carries_a_limited_number_of_operations() {
+    fn number_of_operations_is_limited() {
         let mut session = ready();
         let running: Vec<_> =
             (0..MAX_OPERATIONS).map(|n| session.receive(&subscribe(&n.to_string()))).collect();

@@ -1,9 +1,9 @@
 //! Subscriptions (and any other operation) over a WebSocket that speaks `graphql-transport-ws`.
 //!
-//! Each socket has one task that [reads](super::reader), one that [writes](super::writer) what waits in the
-//! [queue](super::queue), and one for each running [operation](super::subscriber). Operations that many have in common
-//! need no task of their own: their [topic](super::shared) puts results straight into the queue. The reader decides when
-//! the socket ends; everything else ends with it.
+//! Each socket has a task that [reads](super::reader), a task that [writes](super::writer) the frames of the
+//! [queue](super::queue), and a task for each running [operation](super::subscriber). Shared subscriptions need no
+//! task: their [topic](super::shared) puts results directly into the queue. The reader decides when the socket ends,
+//! and everything else ends with it.
 
 use super::{
     Door, answer,
@@ -31,22 +31,22 @@ use tracing::Instrument;
 
 /// Bytes of one message from a client: a document of 32 KiB with its variables.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-/// The library's own buffers, which it would otherwise make 32 times as large for every socket.
+/// Bytes of the library's buffers. Its default is 32 times as large for every socket.
 const BUFFER_BYTES: usize = 4 * 1024;
 
 /// Seconds after which a client whose network has too many sockets may try again.
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("10");
 
-/// How patient a socket is.
+/// The timeouts of a socket.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For `connection_init`.
+    /// The time until `connection_init`.
     pub init: Duration,
-    /// Between two pings; a client silent for two and a half of these is gone.
+    /// The time between two pings. A client that is silent for two and a half of these is gone.
     pub ping: Duration,
-    /// For a client that takes nothing of what is written.
+    /// The longest time for a write that the client does not read.
     pub write: Duration,
-    /// For the client's answer to our closing.
+    /// The time for the client's close frame.
     pub farewell: Duration,
 }
 
@@ -57,13 +57,13 @@ pub(super) struct Sockets {
     accounts: Places<AccountId>,
 }
 
-/// The client at the other end of a socket, with what its socket takes up.
+/// The client of a socket, with the resources that the socket uses.
 pub(super) struct Client {
     /// The id of the request that opened the socket.
     pub id: RequestId,
-    /// The network that it calls from, if known.
+    /// The client's network, if known.
     pub network: Option<Network>,
-    /// What it may still send.
+    /// The frames that it may still send.
     pub allowance: Allowance,
     accounts: Places<AccountId>,
     connection: Option<SocketUse>,
@@ -78,7 +78,7 @@ impl Client {
         self.account.is_some()
     }
 
-    /// Records a message, whose bytes are no flood.
+    /// Records a message, whose bytes do not count as overhead.
     pub(super) fn sent(&self, bytes: usize) {
         if let Some(connection) = &self.connection {
             connection.message(bytes);
@@ -97,7 +97,7 @@ impl Default for Patience {
     }
 }
 
-/// Answers an upgrade, and serves the socket if its page and its protocol are acceptable.
+/// Answers an upgrade. Serves the socket if the origin and the protocol are accepted.
 pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
     let (app, patience) = (&door.engine.app, door.patience);
     if !origin::may_open_socket(&parts.headers, &parts.uri, &app.config) {
@@ -110,15 +110,15 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
         );
     }
     if app.shutdown.is_cancelled() {
-        return answer::unavailable("The server is going down.");
+        return answer::unavailable("The server is stopping.");
     }
     let upgrade = upgrade.protocols([message::PROTOCOL]);
     if upgrade.selected_protocol().is_none() {
-        let message = "Ask for the sub-protocol graphql-transport-ws.";
+        let message = "Use the sub-protocol graphql-transport-ws.";
         return answer::refused(StatusCode::BAD_REQUEST, "SUBPROTOCOL_NOT_ACCEPTABLE", message);
     }
     let Some(client) = client(door, id, parts) else { return too_many() };
-    // Taken now, so that shutdown waits for the socket even while its task has not begun.
+    // Taken now, so that shutdown waits for the socket even before its task runs.
     let tracked = app.tasks.token();
     let engine = door.engine.clone();
     let span = tracing::info_span!("socket", request.id = %client.id);
@@ -135,15 +135,15 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
         })
 }
 
-/// The places of an event stream among the sockets.
+/// The places that an event stream takes from the limits of sockets.
 pub(super) struct StreamPlaces {
     _network: Option<Place<Network>>,
     _account: Option<Place<AccountId>>,
 }
 
 impl Sockets {
-    /// Takes the places of an event stream, which counts as a socket. Returns `None` if its network or its account has too
-    /// many.
+    /// Takes the places of an event stream, which counts as a socket. Returns `None` if its network or its account has
+    /// too many.
     pub(super) fn stream(&self, config: &Config, parts: &Parts, viewer: &Viewer) -> Option<StreamPlaces> {
         let (network, settings) = (counted(config, parts), &config.network);
         let take_network = |network| self.networks.take(network, settings.max_sockets_per_network);
@@ -161,14 +161,14 @@ impl Sockets {
     }
 }
 
-/// The network that a request is counted for; none if it is allowed any number, or unknown.
+/// Returns the network that a request counts for, or `None` if the network is exempt or unknown.
 fn counted(config: &Config, parts: &Parts) -> Option<Network> {
     let address = parts.extensions.get::<ClientAddress>();
     let network: Option<Network> = parts.extensions.get().copied();
     network.filter(|_| !address.is_some_and(|address| config.network.is_allowed(address.0)))
 }
 
-/// The client of a new socket, unless its network has too many.
+/// Returns the client of a new socket, or `None` if its network has too many sockets.
 fn client(door: &Door, id: RequestId, parts: &Parts) -> Option<Client> {
     let settings = &door.engine.app.config.network;
     let network: Option<Network> = parts.extensions.get().copied();

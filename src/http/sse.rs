@@ -1,12 +1,12 @@
 //! GraphQL over Server-Sent Events, in the protocol's mode of distinct connections: one operation per response.
 //!
-//! See <https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>. An event stream has the same parts as a WebSocket:
-//! a [bounded queue](super::queue), into which a [shared topic](super::shared) or an operation's own task puts results, and
-//! one task that writes what waits. The same task ends the stream when the client leaves, reads too slowly or signs out,
-//! when its token expires, and when the server stops.
+//! See <https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>. An event stream has the same parts as a
+//! WebSocket: a [bounded queue](super::queue), into which a [shared topic](super::shared) or an operation's own task
+//! puts results, and one task that writes what waits. The same task ends the stream when the client leaves, reads too
+//! slowly or signs out, when its token expires, and when the server stops.
 //!
-//! A stream that breaks off without a `complete` event may be opened again. Results of a shared topic carry their version
-//! as the event's `id`, so a client that sends it back as `Last-Event-ID` misses nothing.
+//! If a stream ends without a `complete` event, the client may reconnect. Results of a shared topic have their version
+//! as the event's `id`. A client that sends it as `Last-Event-ID` misses nothing.
 
 use std::{io, time::Duration};
 
@@ -47,11 +47,11 @@ use crate::{
     telemetry::Event,
 };
 
-/// The header in which a client sends the `id` of the last event that it has.
+/// The header with the `id` of the last event that the client has.
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Tells nginx not to buffer the stream.
+/// Makes nginx send the stream without buffering.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// The longest time between two comments that keep an idle stream alive. Proxies give up after 60 s and more.
+/// The time between two comments on an idle stream. Proxies close idle connections after 60 s or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Answers a request for an event stream.
@@ -59,7 +59,7 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
     let (parts, body) = request.into_parts();
     match open(door, id, &parts, body).await {
         Ok(response) => response,
-        // A browser's EventSource shows the page nothing of a response that is not 200.
+        // A browser's EventSource does not pass on a response other than 200.
         Err(Failure::Document(refusal)) => events(Body::from(event_text::refused(&refusal))),
         Err(failure) => failure.answer(MediaType::Json),
     }
@@ -68,7 +68,7 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
 async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<Response, Failure> {
     let engine = &door.engine;
     let refused = |status, code, message| Err(Failure::Http(status, Refusal::new(code, message)));
-    // As for WebSockets: a foreign page must not use its visitors as a crowd.
+    // As for WebSockets: a foreign page must not open streams in its visitors' browsers.
     if !origin::may_open_socket(&parts.headers, &parts.uri, &engine.app.config) {
         let network = parts.extensions.get().copied();
         observe::report(&engine.app, &id, network, (Event::ForeignOrigin, "ORIGIN_NOT_ALLOWED"));
@@ -76,7 +76,7 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
         return refused(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message);
     }
     if engine.app.shutdown.is_cancelled() {
-        return Err(Failure::unavailable("The server is going down."));
+        return Err(Failure::unavailable("The server is stopping."));
     }
     let (caller, params) = graphql::read(engine, id, parts, body).await?;
     let caller = Caller { transport: Transport::Events, ..caller };
@@ -92,7 +92,7 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
     Ok(start(engine, door.patience, caller, prepared, (last_event(&parts.headers), place)))
 }
 
-/// The version that the client has, if it says so; anything else in the header is no version of ours.
+/// Returns the client's version by the header. Invalid values are ignored.
 fn last_event(headers: &HeaderMap) -> Option<i64> {
     let version = headers.get(LAST_EVENT_ID)?.to_str().ok()?;
     version.parse().ok().filter(|version| *version >= 0)
@@ -117,7 +117,7 @@ fn start(
     events(body(written))
 }
 
-/// The response around a stream of events.
+/// Returns the response with a stream of events.
 fn events(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
@@ -127,16 +127,16 @@ fn events(body: Body) -> Response {
     (headers, body).into_response()
 }
 
-/// Some events, as they are handed to the connection. The frames keep their room in the queue until then.
+/// Some events for the connection. The frames keep their room in the queue until the connection takes them.
 struct Chunk {
     text: Bytes,
-    /// Whether the stream is complete with it.
+    /// Whether the stream is complete after it.
     is_last: bool,
     _frames: Vec<Queued>,
 }
 
-/// The body that the connection takes chunk by chunk, as fast as the client reads. If no last chunk comes, the body fails:
-/// the client must not take the stream for complete.
+/// Returns the body, which the connection takes chunk by chunk at the client's speed. Without a last chunk the body
+/// fails, so that the client does not take the stream for complete.
 fn body(chunks: mpsc::Receiver<Chunk>) -> Body {
     let next = |chunks: Option<mpsc::Receiver<Chunk>>| async move {
         let mut chunks = chunks?;
@@ -151,11 +151,11 @@ fn body(chunks: mpsc::Receiver<Chunk>) -> Body {
 
 /// How a stream ends.
 enum Ending {
-    /// Its last event is written, or nobody is there to read more.
+    /// The last event is written, or the client is gone.
     Done,
-    /// It breaks off: the client may come back.
+    /// The stream is aborted. The client may reconnect.
     Broken,
-    /// It is over for a reason that the client is told.
+    /// The stream ends with this refusal.
     Refused(Refusal),
 }
 
@@ -168,14 +168,14 @@ struct Stream {
 }
 
 impl Stream {
-    /// Writes until the stream ends. With the session, its operation ends.
+    /// Writes until the stream ends. The end of the session stops its operation.
     async fn serve(self, session: Session, mut waiting: Receiver, _place: StreamPlaces) {
         let ending = tokio::select! {
             biased;
             ending = self.watch() => ending,
             ending = self.write(&mut waiting) => ending,
         };
-        // What others share with this stream must not wait for its farewell.
+        // Free shared resources before the last event is sent.
         drop((session, waiting));
         if let Ending::Refused(refusal) = ending {
             let text = event_text::refused(&refusal);
@@ -188,7 +188,7 @@ impl Stream {
     async fn watch(&self) -> Ending {
         let Caller { viewer, .. } = &self.caller;
         let expires = reader::expires(&self.engine.app, viewer);
-        let (mut ask_again, mut doubt) = (Instant::now() + reader::ASK_AGAIN, Doubt::default());
+        let (mut check_at, mut doubt) = (Instant::now() + reader::SESSION_CHECK, Doubt::default());
         loop {
             let expiry = async {
                 match expires {
@@ -200,25 +200,25 @@ impl Stream {
                 biased;
                 () = self.engine.app.shutdown.cancelled() => return Ending::Broken,
                 () = self.chunks.closed() => return Ending::Done,
-                () = expiry => return Ending::Refused(signed_out("The token has expired: sign in again.")),
-                () = sleep_until(ask_again), if expires.is_some() => {}
+                () = expiry => return Ending::Refused(signed_out("The token has expired. Sign in again.")),
+                () = sleep_until(check_at), if expires.is_some() => {}
             }
-            let standing = auth::standing(&self.engine.app, viewer).await;
-            ask_again = Instant::now() + reader::ASK_AGAIN;
-            match doubt.judge(standing, Instant::now()) {
+            let status = auth::session_status(&self.engine.app, viewer).await;
+            check_at = Instant::now() + reader::SESSION_CHECK;
+            match doubt.judge(status, Instant::now()) {
                 Verdict::Stay => {}
-                Verdict::End => return Ending::Refused(signed_out("The session has ended: sign in again.")),
+                Verdict::End => return Ending::Refused(signed_out("The session has ended. Sign in again.")),
                 Verdict::GiveUp => return Ending::Broken,
             }
         }
     }
 
-    /// Writes what waits. A client that takes nothing for too long loses its stream.
+    /// Writes the queued frames. Ends the stream if the client reads nothing for too long.
     async fn write(&self, waiting: &mut Receiver) -> Ending {
         let pause = KEEP_ALIVE.min(self.patience.ping);
         let mut keep_alive = interval_at(Instant::now() + pause, pause);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first comment makes proxies send the headers on.
+        // The first comment makes proxies forward the headers.
         let mut text = KEEP_ALIVE_COMMENT.to_owned();
         let mut frames = Vec::new();
         loop {
@@ -234,7 +234,7 @@ impl Stream {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return Ending::Done,
                     Err(_) => {
-                        tracing::debug!("an event stream ends: its client reads too slowly");
+                        tracing::debug!("an event stream ends because its client reads too slowly");
                         return Ending::Broken;
                     }
                 }

@@ -1,4 +1,4 @@
-//! One operation of a socket: runs it and queues its results.
+//! One operation of a socket: executes it and queues its results.
 
 use super::{
     answer,
@@ -16,11 +16,11 @@ use futures_util::{FutureExt, StreamExt};
 use std::{panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
 
-/// Bytes of one payload to a client. A result beyond it belongs to HTTP. With the frame around it, it fits into the
-/// [queue](super::queue), so a client that does not read holds no more than the queue's bytes.
+/// Bytes of one payload. Larger results must use HTTP. With its frame a payload fits into the [queue](super::queue), so
+/// a client that does not read uses at most the queue's bytes.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 255 * 1024;
 
-/// Runs one operation to its end, or until its client has had enough.
+/// Executes one operation until it ends or the client completes it.
 pub(super) async fn run(
     engine: Engine,
     caller: Caller,
@@ -42,8 +42,8 @@ pub(super) async fn run(
     }
 }
 
-/// Runs an operation that passed the guard. `resume` is the version that the transport says the client has: it counts more
-/// than what the document says.
+/// Executes an operation that passed the guard. `resume` is the client's version as the transport reports it. It takes
+/// precedence over the version in the document.
 pub(super) async fn perform(
     engine: Engine,
     mut prepared: Prepared,
@@ -60,9 +60,9 @@ pub(super) async fn perform(
     if is_subscription {
         observe::Observed::begin(&engine.app, &prepared).started();
     }
-    if let Some(common) = shared::common(&mut prepared) {
-        let common = common.resumed(resume);
-        return shared::join(engine, prepared, common, operation, sender).await;
+    if let Some(shared) = shared::shared_subscription(&mut prepared) {
+        let shared = shared.resumed(resume);
+        return shared::join(engine, prepared, shared, operation, sender).await;
     }
     let span = prepared.span.clone();
     let _counted = is_subscription.then(|| Counted::one(&engine.app.metrics.subscriptions));
@@ -84,9 +84,9 @@ pub(super) async fn perform(
     end(&operation, &sender, last).await;
 }
 
-/// Ends the operation with its last frame, unless the client has completed it already.
+/// Sends the operation's last frame, unless the client has completed it already.
 pub(super) async fn end(operation: &Operation, sender: &Sender, last: Frame) {
-    // First free the id, then say so: the client may use it again at once.
+    // Free the id before the last frame is sent: the client may reuse it immediately.
     if operation.finish() {
         tokio::select! {
             biased;
@@ -96,24 +96,24 @@ pub(super) async fn end(operation: &Operation, sender: &Sender, last: Frame) {
     }
 }
 
-/// The frame that refuses an operation.
+/// Returns the frame that refuses an operation.
 pub(super) fn refused(id: &Arc<str>, refusal: &Refusal) -> Frame {
     Frame::Error(id.clone(), answer::errors(refusal).to_string().into())
 }
 
-/// Why a payload cannot be sent, if it cannot.
+/// Returns a refusal if the payload is too large.
 pub(super) fn too_large(payload: &str) -> Option<Refusal> {
-    let message = "The result is too large for a socket: ask for less, or by HTTP.";
+    let message = "The result is too large for a socket. Request less, or use HTTP.";
     (payload.len() > MAX_PAYLOAD_BYTES).then(|| Refusal::new("RESPONSE_TOO_LARGE", message))
 }
 
-/// Sends an operation's results, and gives the frame that ends it.
+/// Queues an operation's results. Returns the frame that ends it.
 async fn deliver(engine: &Engine, prepared: Prepared, operation: &Operation, sender: &Sender) -> Frame {
     let id = operation.id();
     let span = prepared.span.clone();
     let mut payloads = engine.payloads(prepared);
     loop {
-        // Asking first keeps a slow client's operations from each holding a result that cannot be sent.
+        // Wait before the next result is made: otherwise each operation of a slow client would hold one.
         sender.ready().await;
         let payload = match payloads.next().instrument(span.clone()).await {
             None => return Frame::Complete(id.clone()),
@@ -123,7 +123,7 @@ async fn deliver(engine: &Engine, prepared: Prepared, operation: &Operation, sen
         if let Some(refusal) = too_large(&payload) {
             return refused(id, &refusal);
         }
-        // False when the socket is gone, and then this operation is being stopped as well.
+        // `false` means that the socket is gone. Then this operation is stopped too.
         sender.push(Frame::Next(id.clone(), payload, None), Some(operation.stop().clone())).await;
     }
 }

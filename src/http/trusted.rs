@@ -1,9 +1,9 @@
-//! The check of trusted documents at the start: each must pass the guard and be valid for the schema.
+//! The check of trusted documents at the start. Each must pass the guard and be valid for the schema.
 
 use super::judge;
 use crate::{config::Config, graphql};
 
-/// Refuses a manifest with a document that the server would refuse. The error is a sentence for the operator.
+/// Refuses a manifest if the server would refuse one of its documents. The error is a sentence for the operator.
 pub fn check_trusted(config: &Config) -> Result<(), String> {
     let Some(manifest) = &config.documents.trusted_documents else { return Ok(()) };
     let documents = judge(config, graphql::bare());

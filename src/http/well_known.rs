@@ -1,4 +1,4 @@
-//! The public keys, for whoever verifies tickets without us.
+//! The public keys, for clients that verify tickets offline.
 
 use axum::{
     Json, Router,
@@ -14,7 +14,7 @@ pub(super) fn routes() -> Router<Door> {
     Router::new().route("/.well-known/jwks.json", get(jwks))
 }
 
-/// The keys change when an operator rotates them; a scanner that asks every few minutes is in time.
+/// Returns the public keys. They change when an operator rotates them, so a scanner should fetch them every few minutes.
 async fn jwks(State(door): State<Door>) -> Response {
     let cache = (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     ([cache], Json(door.engine.app.keys.jwks())).into_response()

@@ -1,4 +1,4 @@
-//! The writing half of a socket: it alone writes, so a client that does not read holds up nobody else.
+//! The writing half of a socket. A client that does not read delays only its own writer.
 
 use super::{
     close::Close,
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Writes what waits until the socket is closed, nobody sends any more, or the client has taken nothing for too long.
+/// Writes queued frames until the socket is closed, all senders are gone, or the client reads nothing for too long.
 pub(super) async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     mut waiting: Receiver,
@@ -22,13 +22,13 @@ pub(super) async fn write(
     patience: Patience,
     stop: CancellationToken,
 ) {
-    // Whatever ends the writer, a panic included, ends the socket.
+    // The end of the writer ends the socket, even after a panic.
     let _socket = stop.drop_guard();
     let mut pings = interval_at(Instant::now() + patience.ping, patience.ping);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut frames = Vec::new();
     let close = loop {
-        // A close overtakes whatever still waits.
+        // A close frame is sent before the queued frames.
         let ping = tokio::select! {
             biased;
             close = &mut closing => break close.ok(),
@@ -47,8 +47,8 @@ pub(super) async fn write(
     }
 }
 
-/// Writes a batch with one flush. The frames give their room back when all is written; until then the socket's own buffer
-/// holds one copy of what a client does not read, and nothing else does.
+/// Writes a batch with one flush. The frames keep their room in the queue until all are written, so that the socket's
+/// buffer counts as queued.
 async fn write_batch(
     sink: &mut SplitSink<WebSocket, Message>,
     frames: &mut Vec<Queued>,
@@ -58,7 +58,7 @@ async fn write_batch(
         sink.feed(Message::Ping(Bytes::new())).await?;
     }
     let mut rooms = Vec::with_capacity(frames.len());
-    // An idle socket keeps no buffer.
+    // Release the buffer of an idle socket.
     for frame in std::mem::take(frames).into_iter().filter(Queued::is_wanted) {
         let (text, room) = frame.into_text();
         rooms.push(room);

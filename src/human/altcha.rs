@@ -1,8 +1,8 @@
 //! The proof of work of ALTCHA (protocol version 2, PBKDF2 with SHA-256), by its official crate.
 //!
-//! A challenge is signed with a secret that all instances derive from their keys, so nothing is stored. A forged one costs
-//! the server one HMAC. The crate asks the machine for the time; here the application's clock decides, so the expiry is
-//! checked by us and taken off before the crate looks.
+//! A challenge is signed with a secret that all instances derive from their keys, so nothing is stored. Refusing a
+//! forged one takes one HMAC. The crate uses the machine's time. This module uses the application's clock, so it checks
+//! the expiry itself and removes it before the crate's check.
 
 use altcha::{
     Challenge as Signed, CreateChallengeOptions, HmacAlgorithm, Payload, VerifySolutionOptions,
@@ -24,7 +24,7 @@ use crate::{
     keys::SigningKeys,
 };
 
-/// The longest response that is looked at, in bytes; a good one has about 700.
+/// Bytes of a response. A valid one has about 700.
 const RESPONSE_MAX: usize = 4_096;
 /// The key derivation.
 const ALGORITHM: &str = "PBKDF2/SHA-256";
@@ -39,7 +39,7 @@ pub struct Altcha {
 }
 
 impl Altcha {
-    /// Makes the check of this installation's keys.
+    /// Returns the check with the keys of this installation.
     pub fn new(keys: &SigningKeys, clock: Clock) -> Self {
         Self { secret: STANDARD.encode(keys.session.signing.derive("proof of work")), clock }
     }
@@ -63,13 +63,13 @@ impl Altcha {
         Ok(Challenge { text, expires_at, work: work.hashes() })
     }
 
-    /// Returns the proof if the response solves a challenge of ours for the subject in time.
+    /// Returns the proof if the response solves a challenge that this server made for the subject, in time.
     fn check(&self, subject: Subject, response: &str) -> Option<Proof> {
         let Payload { challenge, solution } = payload(response)?;
         let signed = self.sign(&challenge)?;
         let signature = challenge.signature.as_deref()?;
         verify_slices_are_equal(signed.signature?.as_bytes(), signature.as_bytes()).ok()?;
-        // From here on the parameters are ours.
+        // The signature is valid: the parameters are those of this server.
         let parameters = &challenge.parameters;
         let is_bound = |name, id: uuid::Uuid| {
             let bound = parameters.data.as_ref().and_then(|data| data.get(name));
@@ -107,7 +107,7 @@ impl HumanCheck for Altcha {
     }
 }
 
-/// Reads what the widget sends: JSON in base64.
+/// Reads the widget's response: JSON in base64.
 fn payload(response: &str) -> Option<Payload> {
     if response.len() > RESPONSE_MAX {
         return None;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_solution_is_good_for_its_subject_until_it_is_too_old() {
+    fn solution_is_valid_for_its_subject_until_it_expires() {
         let check = check();
         let response = sent(&solved(&check));
         assert!(check.check(SUBJECT, &response).is_some());
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn all_instances_with_the_same_keys_agree() {
+    fn instances_with_the_same_keys_agree() {
         let keys = SigningKeys::generate().expect("keys");
         let one = Altcha::new(&keys, Clock::manual(DateTime::UNIX_EPOCH));
         let other = Altcha::new(&keys, Clock::manual(DateTime::UNIX_EPOCH));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_is_not_ours() {
+    fn changed_response_is_refused() {
         let check = check();
         let good = solved(&check);
         let changes: [fn(&mut Payload); 8] = [

@@ -1,33 +1,33 @@
-//! How hard a challenge is: a pure function of the pressure.
+//! The difficulty of a challenge: a pure function of the pressure.
 //!
-//! A client tries counters until a derived key begins with a prefix. `cost` is the number of hashes for one try, and for
-//! the one that verifies it; the prefix says how many tries it takes on average. So verifying never takes more than
-//! [`COST_MAX`] hashes, a few milliseconds, however long solving takes.
+//! A client tries counters until a derived key starts with a prefix. `cost` is the number of hashes for one try and for
+//! its verification. The prefix determines the average number of tries. So a verification takes at most [`COST_MAX`]
+//! hashes, which are a few milliseconds, for any difficulty.
 //!
 //! Invariant: pure and synchronous.
 
 use super::Pressure;
 
-/// The most hashes that verifying takes.
+/// Hashes of a verification.
 pub(super) const COST_MAX: u32 = 8_000;
-/// Tries on average for each hexadecimal digit of a prefix.
+/// The factor by which a hexadecimal digit of the prefix raises the average number of tries.
 const TRIES_PER_DIGIT: u64 = 16;
-/// Wasted places that make a challenge twice as hard.
+/// Wasted places that double the difficulty.
 const WASTED: u32 = 16;
-/// The most that wasted places make it harder, as a power of two.
+/// The largest effect of wasted places, as a power of two.
 const WASTED_MAX: u32 = 4;
 
-/// How hard a challenge is.
+/// The difficulty of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Work {
-    /// Hashes for one try.
+    /// Hashes per try.
     pub(super) cost: u32,
-    /// What the derived key begins with, in hexadecimal digits.
+    /// The required prefix of the derived key, in hexadecimal digits.
     pub(super) prefix: &'static str,
 }
 
 impl Work {
-    /// The hashes that a solution takes on average.
+    /// Returns the average number of hashes for a solution.
     pub(super) fn hashes(self) -> u64 {
         let digits = u32::try_from(self.prefix.len()).unwrap_or(u32::MAX);
         u64::from(self.cost) * TRIES_PER_DIGIT.saturating_pow(digits)
@@ -44,7 +44,7 @@ pub(super) fn work(pressure: Pressure) -> Work {
         _ => 4,
     };
     let doublings = by_share + (pressure.wasted / WASTED).min(WASTED_MAX);
-    // Sixteen times the tries are as much as four doublings.
+    // A digit of the prefix equals four doublings.
     if doublings <= 3 {
         Work { cost: 1_000 << doublings, prefix: "00" }
     } else {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn work_never_falls_and_verifying_stays_cheap() {
+    fn work_never_falls_and_verification_stays_cheap() {
         for wasted in (0..100).step_by(4) {
             let all = (0..=100).map(|unpaid_percent| work(Pressure { unpaid_percent, wasted }));
             let hashes: Vec<u64> = all.clone().map(Work::hashes).collect();

@@ -2,7 +2,7 @@
 
 use entity::{
     AccountId, EventId,
-    event::{self, BuyerRequirement, EventStatus},
+    event::{self, BuyerRequirement, EventState},
     inventory,
 };
 use sea_orm::EntityTrait;
@@ -21,7 +21,7 @@ pub async fn challenge(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Option
     let caller = origin::caller(app, viewer, id.into(), false)?;
     let event = event::Entity::find_by_id(id).one(app.store.read()).await?;
     let asks = |event: &event::Model| {
-        event.status == EventStatus::Published && event.buyer_requirement == BuyerRequirement::ProofOfWork
+        event.state == EventState::Published && event.buyer_requirement == BuyerRequirement::ProofOfWork
     };
     if !event.is_some_and(|event| asks(&event)) {
         return Ok(None);

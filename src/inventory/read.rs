@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     EventId, InventoryId, TierId,
-    event::{self, EventStatus},
+    event::{self, EventState},
     inventory::{self, SeatStatus, area, buyer, change, seat},
     reservation::{self, ReservationState},
     tier::{self, ScopeKind, scope},
@@ -155,7 +155,7 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         u32::try_from(seats).map_err(Fault::internal)? + areas.map(|(area, _)| area.capacity).sum::<u32>();
     Ok(Terms {
         revision: 0,
-        open: event.status == EventStatus::Published,
+        open: event.state == EventState::Published,
         sales_start: event.sales_start,
         sales_end: event.sales_end,
         reservation_seconds: event.hold_seconds.into(),

@@ -1,21 +1,21 @@
-//! Lanes: classes of operations with limits of their own, so that a flood in one leaves room in the others.
+//! Lanes: classes of operations with separate limits, so that a flood in one lane does not affect the others.
 
 /// A class of operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Paying, and what follows from a payment.
+    /// Payments and the mutations that follow from them.
     Pay,
-    /// Reserving, claiming and checking out.
+    /// Reservations, claims and checkouts.
     Reserve,
-    /// Signing in and up, guests, sessions and profiles.
+    /// Sign-ins, sign-ups, guests, sessions and profiles.
     SignIn,
     /// Queries and subscriptions.
     Browse,
-    /// Everything that members of a shop and operators change.
+    /// Mutations by members of shops and by operators.
     Vendor,
 }
 
-/// What an operation costs in each lane.
+/// The cost of an operation in each lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Charges([u32; 5]);
 
@@ -23,7 +23,7 @@ impl Lane {
     /// All lanes.
     pub const ALL: [Self; 5] = [Self::Pay, Self::Reserve, Self::SignIn, Self::Browse, Self::Vendor];
 
-    /// Returns the lane's place in [`Lane::ALL`].
+    /// Returns the lane's index in [`Lane::ALL`].
     pub(super) fn index(self) -> usize {
         match self {
             Self::Pay => 0,
@@ -34,7 +34,7 @@ impl Lane {
         }
     }
 
-    /// Returns the lane of a mutation's root field. A field that is not listed is the vendors'.
+    /// Returns the lane of a mutation's root field. Fields that are not listed are in the vendors' lane.
     pub fn of_mutation(field: &str) -> Self {
         match field {
             "cancelOrder" | "cancelPayment" | "confirmPayment" | "payOrder" | "refundOrder" => Self::Pay,

@@ -1,6 +1,7 @@
-//! The limits' state in memory, per instance: `governor` for the buckets, a list of times for each window.
+//! The state of limits in the memory of one instance: `governor` for buckets, and a list of times for each window.
 //!
-//! A restart forgets the state. Several instances behind one balancer allow each client a multiple of the settings.
+//! The state is lost at a restart. Several instances behind a load balancer allow each client a multiple of the
+//! settings.
 
 use std::{
     num::NonZeroU32,
@@ -32,10 +33,10 @@ use crate::{
     config::{LimitSettings, Rate, Window},
 };
 
-/// Subjects with a bucket of their own, per rule. Further ones share 65,536 buckets.
+/// Subjects with their own bucket, per rule. Further subjects share 65,536 buckets.
 const SUBJECTS_MAX: usize = 100_000;
-/// After how many charges a rule's subjects are counted again.
-const LOOK_AFTER: u64 = 1_024;
+/// Charges after which a rule's subjects are counted again.
+const RECOUNT_AFTER: u64 = 1_024;
 
 /// The application's clock, as `governor` reads it.
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ struct Buckets {
     is_full: AtomicBool,
 }
 
-/// The failures of a subject, each with a number of its own.
+/// The failures of a subject, each with a unique number.
 type Failures = Vec<(u64, DateTime<Utc>)>;
 
 struct Windows {
@@ -73,7 +74,7 @@ struct Windows {
     lists: Cache<Subject, Arc<Mutex<Failures>>>,
 }
 
-/// All limits' state in memory.
+/// The state of all limits in memory.
 pub struct MemoryStore {
     clock: Clock,
     states: Vec<State>,
@@ -152,7 +153,7 @@ impl Buckets {
     fn new(rate: Rate, clock: &Clock) -> Self {
         let burst = NonZeroU32::new(rate.burst).unwrap_or(NonZeroU32::MIN);
         let period = Duration::from_mins(1) / rate.per_minute.max(1);
-        // A period of zero cannot be: 10,000,000 per minute is one per 6 µs.
+        // The period is never zero: 10,000,000 per minute is one per 6 µs.
         let quota = Quota::with_period(period).unwrap_or(Quota::per_minute(burst)).allow_burst(burst);
         let store = DefaultKeyedStateStore::default();
         let limiter: RateLimiter<Subject, _, AppClock, NoOpMiddleware<Nanos>> =
@@ -162,7 +163,7 @@ impl Buckets {
     }
 
     fn charge(&self, subject: Subject, cost: u32) -> Result<u32, Full> {
-        if self.charges.fetch_add(1, Relaxed) % LOOK_AFTER == LOOK_AFTER - 1
+        if self.charges.fetch_add(1, Relaxed) % RECOUNT_AFTER == RECOUNT_AFTER - 1
             && self.limiter.len() > SUBJECTS_MAX
         {
             self.prune();
@@ -175,7 +176,7 @@ impl Buckets {
                 let wait = not_until.wait_time_from(self.limiter.clock().now());
                 Err(Full { retry_after: TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX) })
             }
-            // The cost is never above the burst.
+            // Unreachable: the cost is never above the burst.
             Err(_) => Ok(0),
         }
     }
@@ -208,7 +209,7 @@ impl Windows {
     }
 }
 
-/// The bucket that a subject shares with others if there are too many subjects.
+/// Returns the bucket that a subject shares with others if there are too many subjects.
 fn slot(subject: &Subject) -> Subject {
     let hash = digest(&SHA256, format!("{subject:?}").as_bytes());
     let mut bytes = [0; 2];
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_refills_with_the_clock() {
+    fn bucket_refills_with_the_clock() {
         let clock = Clock::manual(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
         let buckets = Buckets::new(Rate { burst: 10, per_minute: 60 }, &clock);
         assert_eq!(buckets.charge(address(1), 4), Ok(6));
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn more_subjects_than_fit_share_buckets_and_are_forgotten_in_time() {
+    fn excess_subjects_share_buckets_and_are_pruned() {
         let clock = Clock::manual(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
         let buckets = Buckets::new(Rate { burst: 1, per_minute: 60 }, &clock);
         for number in 0..300_000 {
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_forgets_and_forgives() {
+    fn window_expires_and_forgives_failures() {
         let windows = Windows::new(Window { most: 2, minutes: 1 });
         let at = |second| DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
         assert!(windows.count(address(1), (1, at(0))).is_ok());

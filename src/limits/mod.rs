@@ -1,9 +1,9 @@
 //! Limits on what one network, account or shop may do.
 //!
-//! Two kinds: a bucket that refills bounds how often operations are called ([`Limits::operation`], [`Limits::take`]); a
-//! window bounds how often something fails ([`Limits::attempt`]). Rules per account and per network are independent: a
-//! stranger who fills one cannot lock the other. Calls that did not come over the network have no network to count for
-//! and are not limited by rate; failures count per account wherever they come from.
+//! There are two kinds. A bucket that refills limits the rate of operations ([`Limits::operation`], [`Limits::take`]).
+//! A window limits failures ([`Limits::attempt`]). Rules per account and per network are independent, so an attacker
+//! who exhausts one does not lock the other. Calls within the process have no network and no rate limits. Failures
+//! always count per account.
 
 pub mod lane;
 pub mod memory;
@@ -42,14 +42,14 @@ pub struct Limits {
     clock: Clock,
 }
 
-/// A call that is over a limit. Nothing was done.
+/// A call that exceeds a limit. Nothing was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
     /// The rule.
     pub rule: Rule,
-    /// What the rule allows: the burst of a bucket, or the count of a window.
+    /// The rule's limit: the burst of a bucket, or the count of a window.
     pub limit: u32,
-    /// After which time one more call is allowed.
+    /// The time until the next call is allowed.
     pub retry_after: TimeDelta,
 }
 
@@ -82,7 +82,7 @@ impl Limits {
         }
     }
 
-    /// Returns the network as limits count it: `None` if the call did not come over one, or if it is not limited.
+    /// Returns the viewer's network, or `None` if the call has none or the network is exempt.
     pub fn network(&self, viewer: &Viewer) -> Option<Network> {
         viewer.network().filter(|network| !self.listener.is_allowed(network.address()))
     }
@@ -105,15 +105,15 @@ impl Limits {
         Ok(())
     }
 
-    /// Takes `cost` from a bucket, and returns what is left.
+    /// Takes `cost` from a bucket. Returns the rest.
     pub async fn take(&self, (rule, subject): (Rule, Subject), cost: u32) -> Result<u32, Exceeded> {
         let bucket = Bucket { rule, subject };
         self.store.charge(bucket, cost).await.map_err(|full| self.exceeded(bucket, full))
     }
 
-    /// Begins what may fail, if none of the windows is full.
+    /// Starts an attempt that may fail, unless one of the windows is full.
     ///
-    /// Race: an attempt counts from here on and not from its verdict, so that many at once are not more than allowed.
+    /// Race: an attempt counts from its start, so that many attempts at the same time cannot exceed the limit.
     pub async fn attempt(
         &self,
         windows: impl IntoIterator<Item = (Rule, Subject)> + Send,
@@ -139,23 +139,23 @@ impl Limits {
         Ok(())
     }
 
-    /// Counts a failure whose verdict is known.
+    /// Counts a failure.
     pub async fn failed(&self, (rule, subject): (Rule, Subject)) {
-        // A window that is full stays full.
+        // A full window stays full.
         let _ = self.store.count(Bucket { rule, subject }).await;
     }
 
-    /// Takes a subject's oldest failure back, because of a success.
+    /// Removes a subject's oldest failure after a success.
     pub async fn relieve(&self, (rule, subject): (Rule, Subject)) {
         self.store.relieve(Bucket { rule, subject }).await;
     }
 
-    /// Counts a refusal that was found without the store, and logs it.
+    /// Counts and logs a refusal that was decided without the store.
     pub fn refused(&self, (rule, subject): (Rule, Subject), retry_after: TimeDelta) -> Exceeded {
         self.exceeded(Bucket { rule, subject }, Full { retry_after })
     }
 
-    /// Logs a security event of the viewer's, once per minute.
+    /// Logs a security event of the viewer, at most once per minute.
     pub fn security(&self, event: &'static str, viewer: &Viewer) {
         let network = viewer.network().map(|network| network.address());
         let subject = match (network, viewer.account()) {
@@ -172,12 +172,12 @@ impl Limits {
         self.refusals.counts()
     }
 
-    /// Forgets what has no effect any more.
+    /// Deletes state that no longer has an effect.
     pub fn prune(&self) {
         self.store.prune();
     }
 
-    /// Logs the numbers of refusals that were counted and not logged. Called by the worker.
+    /// Logs the numbers of refusals that were only counted. The worker calls this.
     pub fn summarise(&self) {
         self.refusals.summarise(self.clock.now());
     }
@@ -199,7 +199,7 @@ impl fmt::Debug for Limits {
 }
 
 impl Attempt {
-    /// Takes the attempt back: it was no failure. Only this one; others' failures go on counting.
+    /// Removes this attempt from the count, because it was not a failure. Other failures still count.
     pub async fn forgive(self) {
         for (bucket, counted) in self.counted {
             self.store.forgive(bucket, counted).await;
@@ -208,7 +208,7 @@ impl Attempt {
 }
 
 impl Subject {
-    /// Returns the subject for a text that is not kept.
+    /// Returns the subject for a text, of which only a digest is kept.
     pub fn digest(text: &str) -> Self {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..16]);

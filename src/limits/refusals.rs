@@ -1,4 +1,4 @@
-//! Counts refusals by rule for metrics, and logs them, two lines per rule, subject and minute at the most.
+//! Counts refusals by rule for metrics, and logs at most two lines per rule, subject and minute.
 
 use std::{
     net::IpAddr,
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::telemetry::{Line, Minute};
 
-/// Subjects that are remembered. An attacker with many accounts fills no disk.
+/// Subjects that are logged separately. The limit keeps an attacker with many accounts from filling the disk.
 const LOGGED_MAX: usize = 1_000;
 
-/// An event, the rule that it is about, and whom it concerns: `None` if these are too many to be told apart.
+/// An event, its rule and its subject. The subject is `None` if there are too many.
 type Kind = (&'static str, &'static str, Option<Subject>);
 
 /// The refusals so far.
@@ -53,7 +53,7 @@ impl Refusals {
         }
     }
 
-    /// Tells the numbers of what was counted and not logged, and forgets it.
+    /// Logs the numbers of events that were only counted, and resets them.
     pub(super) fn summarise(&self, now: DateTime<Utc>) {
         for ((event, rule, subject), count) in self.logged.take_over(now) {
             let (network, id) = subject.map_or((None, None), shown);
@@ -71,7 +71,7 @@ impl Refusals {
     }
 }
 
-/// What a log may tell of a subject. An e-mail address or a secret is not logged, nor its digest.
+/// Returns what a log may contain of a subject. E-mail addresses, secrets and their digests are not logged.
 fn shown(subject: Subject) -> (Option<IpAddr>, Option<Uuid>) {
     match subject {
         Subject::Network(network) => (Some(network), None),
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_is_counted_and_secrets_are_not_shown() {
+    fn every_refusal_is_counted_and_secrets_are_not_logged() {
         let refusals = Refusals::default();
         let bucket = Bucket { rule: Rule::Guests, subject: Subject::Digest([1; 16]) };
         refusals.note(bucket, DateTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! The rules: what is limited, for whom, and the setting that says by how much.
+//! The rules: what is limited, per which subject, and by which setting.
 
 use std::net::IpAddr;
 
@@ -7,14 +7,14 @@ use uuid::Uuid;
 use super::lane::Lane;
 use crate::config::{LimitSettings, Rate, Window};
 
-/// A limit. Its name is in log lines and metrics.
+/// A rule. Its name is in log lines and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// Operations of a lane per network.
     Network(Lane),
     /// Operations of a lane per account.
     Account(Lane),
-    /// Calls of all members of a shop about that shop.
+    /// Calls for a shop by all its members.
     Shop,
     /// New guests per network.
     Guests,
@@ -46,7 +46,7 @@ pub enum Rule {
     NetworkClaims,
 }
 
-/// What a rule allows.
+/// The limit of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// A bucket that refills.
@@ -55,7 +55,7 @@ pub enum Bound {
     Window(Window),
 }
 
-/// Whose bucket it is.
+/// The subject of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A network.
@@ -64,9 +64,9 @@ pub enum Subject {
     Id(Uuid),
     /// A coupon, for one network.
     Pair(IpAddr, Uuid),
-    /// A text that is not kept.
+    /// The digest of a text.
     Digest([u8; 16]),
-    /// Several subjects that share a bucket, because there are too many of them.
+    /// Several subjects that share a bucket, because there are too many.
     Slot(u16),
 }
 
@@ -131,7 +131,7 @@ impl Rule {
         }
     }
 
-    /// Returns the rule's place in [`Rule::ALL`].
+    /// Returns the rule's index in [`Rule::ALL`].
     pub(super) fn index(self) -> usize {
         match self {
             Self::Network(lane) => lane.index(),
@@ -154,7 +154,7 @@ impl Rule {
         }
     }
 
-    /// Returns what the settings allow.
+    /// Returns the limit by the settings.
     pub fn bound(self, settings: &LimitSettings) -> Bound {
         match self {
             Self::Network(Lane::Pay) => Bound::Rate(settings.network_pay),
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rule_has_its_own_place_and_name() {
+    fn each_rule_has_its_own_index_and_name() {
         for (place, rule) in Rule::ALL.iter().enumerate() {
             assert_eq!(rule.index(), place, "{rule:?}");
             assert!(Rule::ALL.iter().all(|other| other == rule || other.name() != rule.name()), "{rule:?}");

@@ -1,4 +1,5 @@
-//! Where the limits' state is kept. In memory by default; a store that several instances share implements the same trait.
+//! The store for the state of limits. The default is in memory. A store that several instances share can implement the
+//! trait.
 
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
@@ -10,18 +11,18 @@ use super::rule::{Rule, Subject};
 pub struct Bucket {
     /// The rule.
     pub rule: Rule,
-    /// Whose state it is.
+    /// The subject.
     pub subject: Subject,
 }
 
 /// A refusal: the bucket is empty, or the window is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
-    /// After which time one more is allowed.
+    /// The time until the next one is allowed.
     pub retry_after: TimeDelta,
 }
 
-/// An attempt that was counted. It can be taken back.
+/// An attempt that was counted, for [`LimitStore::forgive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted(pub u64);
 
@@ -30,19 +31,18 @@ pub struct Counted(pub u64);
 /// A shared store needs two scripts: one for the buckets of [`LimitStore::charge`] (GCRA), one that adds an element to
 /// an ordered set for [`LimitStore::count`].
 pub trait LimitStore: Send + Sync {
-    /// Takes `cost` from a bucket that refills, and returns what is left of its burst. A cost above the burst counts as
-    /// the burst.
+    /// Takes `cost` from a bucket that refills. Returns the rest. A cost above the burst counts as the burst.
     fn charge(&self, bucket: Bucket, cost: u32) -> BoxFuture<'_, Result<u32, Full>>;
 
-    /// Counts one more in a window, unless that is full.
+    /// Counts an attempt in a window, unless the window is full.
     fn count(&self, bucket: Bucket) -> BoxFuture<'_, Result<Counted, Full>>;
 
-    /// Takes an attempt back, so that it does not count any more.
+    /// Removes an attempt from the count.
     fn forgive(&self, bucket: Bucket, counted: Counted) -> BoxFuture<'_, ()>;
 
-    /// Takes the oldest attempt in a window back, if there is one.
+    /// Removes the oldest attempt in a window, if any.
     fn relieve(&self, bucket: Bucket) -> BoxFuture<'_, ()>;
 
-    /// Forgets what has no effect any more.
+    /// Deletes state that no longer has an effect.
     fn prune(&self);
 }

@@ -21,8 +21,8 @@ use crate::{
     category,
     coupon::{
         self as coupons,
-        bound::Spent,
         discount::{self, tax_of_rest},
+        order_claims::AppliedClaim,
     },
     error::{Error, Fault, Faulty, Result},
     event as events,
@@ -146,10 +146,10 @@ impl Basket {
     }
 
     /// Applies the discounts to the lines. Price reductions also reduce the tax; payments by gift card do not.
-    pub(super) fn discount(&self, lines: &mut [Line], spent: &[Spent]) -> Faulty<()> {
+    pub(super) fn discount(&self, lines: &mut [Line], spent: &[AppliedClaim]) -> Faulty<()> {
         let currency = money::currency(&self.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
         for (index, line) in lines.iter_mut().enumerate() {
-            let of = |spent: &Spent| spent.discount.amounts.get(index).copied().unwrap_or_default();
+            let of = |spent: &AppliedClaim| spent.discount.amounts.get(index).copied().unwrap_or_default();
             let cheaper: i64 = spent.iter().filter(|spent| !spent.discount.is_payment).map(of).sum();
             line.discount = spent.iter().map(of).sum();
             if cheaper > 0 {

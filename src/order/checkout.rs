@@ -22,7 +22,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{bound, spend},
+    coupon::{order_claims, spend},
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::Key,
     inventory::{
@@ -118,7 +118,7 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
             // Race: a concurrent call with the same key may have been first.
             Err(error) => match (key.subject(app.store.read()).await?, error) {
                 (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
-                (None, TransactionError::Fault(Fault::Stale(bound::STALE))) => {}
+                (None, TransactionError::Fault(Fault::Stale(order_claims::STALE))) => {}
                 (None, TransactionError::Refused(refusal)) => return Err(refused(&refusal)),
                 (None, TransactionError::KeyUsed) => return Err(Fault::unavailable().into()),
                 (None, TransactionError::Fault(fault)) => return Err(fault.into()),
@@ -239,7 +239,7 @@ impl Draft {
     async fn insert_in_tx(&self, tx: &Tx, reservations: &[ReservationSnapshot]) -> Faulty<()> {
         let mut lines = self.basket.lines(reservations)?;
         if lines != self.discounted.lines {
-            return Err(Fault::Stale(bound::STALE));
+            return Err(Fault::Stale(order_claims::STALE));
         }
         self.basket.discount(&mut lines, &self.discounted.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
@@ -269,7 +269,7 @@ impl Draft {
         order::Entity::insert(row).exec_without_returning(tx).await?;
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
-        bound::reserve_in_tx(tx, self.id, &self.discounted.spent, self.now).await?;
+        order_claims::reserve_in_tx(tx, self.id, &self.discounted.spent, self.now).await?;
         outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await
     }
 }

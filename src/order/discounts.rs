@@ -17,8 +17,8 @@ use crate::{
     app::App,
     auth::Viewer,
     coupon::{
-        bound::Spent,
         discount::{self, Reason},
+        order_claims::AppliedClaim,
         spend::{self, Found, Refused, Why},
     },
     error::{Check, Error, Fault, Faulty, Result},
@@ -34,7 +34,7 @@ pub(super) struct DiscountedLines {
     /// The lines, before discounts.
     pub(super) lines: Vec<Line>,
     /// The claims and their discounts.
-    pub(super) spent: Vec<Spent>,
+    pub(super) spent: Vec<AppliedClaim>,
 }
 
 /// The discount of one of the viewer's claims, if it were spent alone.
@@ -75,7 +75,7 @@ pub(super) async fn discounted_lines(
     let spent = discounts
         .into_iter()
         .filter_map(|discount| seen(discount.claim).map(|found| (discount, found.claim.version)))
-        .map(|(discount, seen)| Spent { discount, seen })
+        .map(|(discount, seen)| AppliedClaim { discount, seen })
         .collect();
     Ok(DiscountedLines { lines, spent })
 }
@@ -104,8 +104,8 @@ async fn free(
         }
         found = find().await?;
     }
-    let bound = spend::bound(&found);
-    if bound.is_empty() { Ok(found) } else { Err(claims_refused(basket, bound)) }
+    let unavailable = spend::unavailable(&found);
+    if unavailable.is_empty() { Ok(found) } else { Err(claims_refused(basket, unavailable)) }
 }
 
 fn claims_refused(basket: &Basket, refused: Vec<Refused>) -> Error<Refusal> {

@@ -33,7 +33,7 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{bound, claim, spend},
+    coupon::{claim, order_claims, spend},
     error::{Error, Fault, Faulty, Result},
     inventory::{
         self, Command, Reservation,
@@ -324,7 +324,7 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
 /// Ends an unpaid order and returns its claims to their holders.
 async fn end_in_tx(tx: &Tx, order: &order::Model, to: OrderState, now: DateTime<Utc>) -> Faulty<()> {
     move_in_tx(tx, order, to, now).await?;
-    bound::release_in_tx(tx, order.id, now).await
+    order_claims::release_in_tx(tx, order.id, now).await
 }
 
 async fn has_live_payment(app: &App, id: OrderId) -> Faulty<bool> {

@@ -4,7 +4,7 @@
 use chrono::Duration;
 use entity::{
     InventoryId, OrderId, OrderLineId, RefundId,
-    event::EventStatus,
+    event::EventState,
     order::{self, OrderState, line},
     payment::{self, PaymentState, RefundState, refund},
 };
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{bound, issue},
+    coupon::{issue, order_claims},
     error::{Check, Error, Fault, Faulty, Result},
     event,
     idempotency::Key,
@@ -95,9 +95,9 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
         if let Some(subject) = key.subject(app.store.read()).await? {
             return Ok(refunded(app, order.id, RefundId(subject)).await?);
         }
-        let is_coupon = matches!(error, TransactionError::Fault(Fault::Stale(bound::STALE)));
+        let is_coupon = matches!(error, TransactionError::Fault(Fault::Stale(order_claims::STALE)));
         return Err(match error {
-            // A ticket or coupon was used, or the order refunded, meanwhile: report which.
+            // A ticket or coupon used or the order refunded meanwhile: say which.
             TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_)) => {
                 match refundable(&orders::by_id(app, order.id).await?) {
                     Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed),
@@ -241,13 +241,13 @@ async fn take_back(
                 return Err(Fault::Stale("ticket"));
             }
             if !issue::revoke_in_tx(tx, &order, &copies, now).await? {
-                return Err(Fault::Stale(bound::STALE));
+                return Err(Fault::Stale(order_claims::STALE));
             }
             match refund {
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
                 None => ledger::book_free_return_in_tx(tx, &app, &order, fee).await?,
             }
-            bound::give_back_in_tx(tx, order.id, now).await
+            order_claims::restore_in_tx(tx, order.id, now).await
         })
     });
     transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) })
@@ -368,7 +368,7 @@ async fn in_time(app: &App, lines: &[line::Model]) -> Result<(), Refusal> {
     for id in lines.iter().filter_map(|line| line.event_id) {
         let event = event::by_id(app, id).await?;
         // A cancelled event is refunded at any time.
-        let called_off = event.status == EventStatus::Cancelled;
+        let called_off = event.state == EventState::Cancelled;
         if !called_off && event.refund_until.is_none_or(|until| until <= now) {
             return Err(Error::Refused(Refusal::RefundClosed));
         }

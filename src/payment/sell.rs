@@ -11,7 +11,7 @@ use entity::{
 use super::{all_parts, ledger, move_in_tx};
 use crate::{
     app::App,
-    coupon::{bound, issue},
+    coupon::{issue, order_claims},
     error::Fault,
     inventory::{
         Command,
@@ -68,9 +68,10 @@ async fn paid(
 ) -> Result<Companion, TransactionError> {
     let now = app.clock.now();
     let lines = orders::lines_of(app, order.id).await.map_err(TransactionError::Fault)?;
-    let discounts = bound::discounts_of(app, order.id).await.map_err(TransactionError::Fault)?;
+    let discounts = order_claims::discounts_of(app, order.id).await.map_err(TransactionError::Fault)?;
     let discounts = Arc::new(discounts);
-    let claims = Arc::new(issue::made_out(app, &order, lines.iter()).await.map_err(TransactionError::Fault)?);
+    let claims =
+        Arc::new(issue::new_claims(app, &order, lines.iter()).await.map_err(TransactionError::Fault)?);
     let lines: Arc<Vec<_>> =
         Arc::new(lines.into_iter().map(|line| (TicketId(app.clock.new_uuid()), line)).collect());
     let app = app.clone();
@@ -85,7 +86,7 @@ async fn paid(
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
             issue::issue_in_tx(tx, &claims, now).await?;
-            bound::redeem_in_tx(tx, &order, &discounts, now).await
+            order_claims::redeem_in_tx(tx, &order, &discounts, now).await
         })
     }))
 }

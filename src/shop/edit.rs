@@ -18,9 +18,9 @@ use crate::{
     auth::Viewer,
     category,
     error::{Check, Error, Fault, Result},
-    money,
+    money, search_text,
     slug::{self, Candidates},
-    store, words,
+    store,
 };
 
 /// The most characters of a name.
@@ -152,7 +152,7 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
     };
     match store::save_versioned::<shop::Entity>(&tx, row, shop.version, "shop").await {
         Ok(shop) => {
-            words::refresh_in_tx(&tx, words::Of::Shop(shop.id)).await?;
+            search_text::refresh_in_tx(&tx, search_text::Source::Shop(shop.id)).await?;
             tx.commit().await?;
             Ok(shop)
         }

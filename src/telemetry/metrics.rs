@@ -1,7 +1,7 @@
 //! The metrics of a server, in a registry of its own. `docs/operations.md` explains each of them.
 //!
-//! Invariant: no label holds a word that a client chose. Operations are named by the schema's root fields, refusals and
-//! errors by codes of ours; everything else is `other`.
+//! Invariant: no label has a value that a client chose. Labels are root fields of the schema, and the server's own
+//! codes. Everything else is `other`.
 
 use std::{collections::HashSet, fmt, sync::Arc, sync::OnceLock, time::Duration};
 
@@ -22,7 +22,7 @@ use super::sample::Sampled;
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The media type of Prometheus' older format.
 pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// What is named so is not in the list of known names.
+/// The label of unknown names.
 const OTHER: &str = "other";
 /// Upper bounds of durations in seconds.
 const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -38,7 +38,7 @@ pub struct OperationLabels {
     outcome: &'static str,
 }
 
-/// How long operations of one kind took.
+/// The labels of durations of operations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TimedLabels {
     operation: Arc<str>,
@@ -93,11 +93,11 @@ pub struct Metrics {
     provider_seconds: Timed<Call>,
     worker_seconds: Timed<Worker>,
     worker_errors: Family<Worker, Counter>,
-    /// Jobs that a desk decides together.
+    /// Jobs per batch of a desk.
     pub desk_batch: Histogram,
     /// Seconds from the decision to the end of a commit.
     pub desk_commit: Histogram,
-    /// Batches that were decided again, because another instance was first or a lock was not to be had.
+    /// Batches that were decided again, because another instance was first or a lock was not available.
     pub desk_retries: Counter,
     watch_lag: Histogram,
     /// Open network connections.
@@ -106,14 +106,14 @@ pub struct Metrics {
     pub sockets: Gauge,
     /// Running subscriptions.
     pub subscriptions: Gauge,
-    /// Shared streams.
+    /// Shared subscriptions.
     pub topics: Gauge,
-    /// Bytes that wait for WebSocket clients.
+    /// Bytes in the queues of WebSocket clients.
     pub buffered: Gauge,
     pub(super) sampled: Sampled,
 }
 
-/// One of something that a gauge counts, until it is dropped.
+/// An item that a gauge counts until it is dropped.
 #[derive(Debug)]
 pub struct Counted {
     gauge: Gauge,
@@ -222,12 +222,12 @@ impl Metrics {
         self.sampled.register(to);
     }
 
-    /// Tells the names that operations may be counted by: the schema's root fields. The first call counts.
+    /// Sets the names of operations: the schema's root fields. Only the first call has an effect.
     pub fn know_operations<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         drop(self.operations_known.set(names.into_iter().map(Into::into).collect()));
     }
 
-    /// Returns `name` if it is a known operation's, or else `other`.
+    /// Returns `name` if it is known, and `other` otherwise.
     pub fn operation_name(&self, name: &str) -> Arc<str> {
         let known = self.operations_known.get().and_then(|known| known.get(name));
         known.unwrap_or(&self.other).clone()
@@ -251,8 +251,8 @@ impl Metrics {
         self.http.get_or_create(&HttpLabels { route, status }).inc();
     }
 
-    /// Counts a message to watchers, which covers more than one version where they cannot keep up. A snapshot follows
-    /// no version.
+    /// Counts the versions that a message to subscribers covers. Slow subscribers get several in one message. `after` is
+    /// `None` for a snapshot.
     #[expect(clippy::cast_precision_loss, reason = "a difference of versions is small")]
     pub fn covers(&self, after: Option<i64>, version: i64) {
         if let Some(after) = after {
@@ -260,7 +260,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a refusal; `rule` is a code of ours.
+    /// Counts a refusal. `rule` is one of the server's codes.
     pub fn refused(&self, rule: &'static str) {
         self.refusals.get_or_create(&Rule { rule }).inc();
     }
@@ -280,7 +280,7 @@ impl Metrics {
         self.provider_seconds.get_or_create(&Call { call, outcome }).observe(took.as_secs_f64());
     }
 
-    /// Counts a round of a worker.
+    /// Counts a run of a worker.
     pub fn worker_round(&self, worker: &'static str, failed: bool, took: Duration) {
         self.worker_seconds.get_or_create(&Worker { worker }).observe(took.as_secs_f64());
         let errors = self.worker_errors.get_or_create(&Worker { worker });
@@ -290,7 +290,7 @@ impl Metrics {
     /// Returns the text of all metrics and its media type.
     ///
     /// # Errors
-    /// If a metric cannot be written, which would be a bug.
+    /// If a metric cannot be written, which is a bug.
     pub fn encode(&self, as_openmetrics: bool) -> Result<(String, &'static str), fmt::Error> {
         let mut out = String::new();
         if as_openmetrics {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gauge_goes_down_when_what_it_counts_ends() {
+    fn gauge_goes_down_when_an_item_is_dropped() {
         let metrics = Metrics::default();
         let (one, many) = (Counted::one(&metrics.sockets), Counted::new(&metrics.buffered, 500));
         assert_eq!((metrics.sockets.get(), metrics.buffered.get()), (1, 500));

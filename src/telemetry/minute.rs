@@ -1,8 +1,7 @@
-//! Log lines about what may come in crowds, so that an attack does not fill the disk.
+//! Limits log lines about frequent events, so that an attack does not fill the disk.
 //!
-//! The first event of a kind is logged at once. Those that follow within a minute are counted, and one line tells their
-//! number when the minute is over. So many kinds are remembered as there is room for; beyond that, events are counted
-//! together, under a kind that the caller says.
+//! The first event of a kind is logged immediately. Further ones within a minute are counted, and then one line has
+//! their number. The number of kinds is limited. Events of further kinds count as one kind, which the caller names.
 
 use std::{
     collections::HashMap,
@@ -12,14 +11,14 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long events of one kind are counted before a line tells their number.
+/// How long events of one kind are counted before their number is logged.
 const WINDOW: TimeDelta = TimeDelta::minutes(1);
 
-/// What was logged within the last minute.
+/// The kinds of events of the last minute.
 #[derive(Debug)]
 pub(crate) struct Minute<K> {
     windows: Mutex<HashMap<K, Window>>,
-    /// Kinds that are remembered.
+    /// The largest number of kinds.
     most: usize,
 }
 
@@ -31,29 +30,30 @@ struct Window {
     more: u64,
 }
 
-/// What is to be logged of an event.
+/// What to log for an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// Nothing: it was counted.
+    /// Nothing. The event was counted.
     Nothing,
-    /// The event itself, after the number of those that were only counted.
+    /// The event, with the number of earlier ones that were only counted.
     Event {
-        /// That number.
+        /// The number of earlier events.
         counted_before: u64,
     },
 }
 
 impl<K: Copy + Eq + Hash> Minute<K> {
-    /// Remembers so many kinds.
+    /// Returns a counter for at most `most` kinds.
     pub(crate) fn new(most: usize) -> Self {
         Self { windows: Mutex::default(), most }
     }
 
-    /// Says what is to be logged of an event of this kind. If there is no room for another kind, it counts as one of `crowd`.
-    pub(crate) fn admit(&self, kind: K, crowd: K, now: DateTime<Utc>) -> Line {
+    /// Counts an event of this kind. Returns what to log. If there are too many kinds, the event counts as one of
+    /// `overflow`.
+    pub(crate) fn admit(&self, kind: K, overflow: K, now: DateTime<Utc>) -> Line {
         let mut windows = self.lock();
         let is_full = windows.len() >= self.most && !windows.contains_key(&kind);
-        let kind = if is_full { crowd } else { kind };
+        let kind = if is_full { overflow } else { kind };
         match windows.get_mut(&kind) {
             Some(window) if now - window.since < WINDOW => {
                 window.more += 1;
@@ -71,7 +71,7 @@ impl<K: Copy + Eq + Hash> Minute<K> {
         }
     }
 
-    /// Forgets the kinds whose minute is over. Returns those of which there was more than was logged, and how much.
+    /// Removes the kinds whose minute is over. Returns those with events that were only counted, and their numbers.
     pub(crate) fn take_over(&self, now: DateTime<Utc>) -> Vec<(K, u64)> {
         let mut windows = self.lock();
         let over: Vec<(K, u64)> = windows
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_event_is_logged_and_the_rest_of_the_minute_is_one_number() {
+    fn first_event_is_logged_and_the_others_are_counted() {
         let minute = Minute::new(10);
         assert_eq!(minute.admit("a", "", at(0)), FIRST);
         for second in 1..60 {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_after_the_minute_tells_what_was_counted() {
+    fn event_after_the_minute_has_the_count() {
         let minute = Minute::new(10);
         minute.admit("a", "", at(0));
         minute.admit("a", "", at(1));
@@ -123,10 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn many_kinds_do_not_fill_the_memory() {
+    fn number_of_kinds_is_limited() {
         let minute = Minute::new(1_000);
         let logged = (1..50_000).filter(|kind| minute.admit(*kind, 0, at(0)) != Line::Nothing);
-        assert_eq!(logged.count(), 1_001, "the last line is of the crowd");
+        assert_eq!(logged.count(), 1_001, "the last line is of the overflow kind");
         assert_eq!(minute.lock().len(), 1_001);
     }
 }

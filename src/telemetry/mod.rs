@@ -1,9 +1,9 @@
-//! What operators see: logs, metrics, traces and security events.
+//! Logs, metrics, traces and security events, for operators.
 //!
-//! Logs go to standard error, human-readable in development, JSON in production, filtered by `RUST_LOG`. Metrics are
+//! Logs go to standard error, as text in development and as JSON in production. `RUST_LOG` filters them. Metrics are
 //! served on a private listener. Traces go to an OTLP collector, if one is configured.
 //!
-//! Never logged, and in no label: tokens, codes, e-mail addresses, bodies.
+//! Logs and labels never contain tokens, codes, e-mail addresses or bodies.
 
 pub mod metrics;
 mod minute;
@@ -24,8 +24,8 @@ pub use self::{
 };
 use crate::config::TelemetrySettings;
 
-/// Logs a fault of the server's own work as a warning, or for debugging only if the database is away, of which there is a
-/// line already (`store/outage.rs`).
+/// Logs a fault of background work as a warning. During an outage of the database, which has its own log line
+/// (`store/outage.rs`), the level is debug.
 macro_rules! log_fault {
     ($fault:expr, $($rest:tt)+) => {{
         let fault: &$crate::error::Fault = $fault;
@@ -38,14 +38,14 @@ macro_rules! log_fault {
 }
 pub(crate) use log_fault;
 
-/// What the process has done since its start.
+/// Counts since the start of the process.
 #[derive(Debug, Default)]
-pub struct Figures {
-    /// Responses made once for many subscribers.
+pub struct Counters {
+    /// Executions of shared subscriptions.
     pub shared_executions: AtomicU64,
-    /// Answers given from memory, without being executed.
+    /// Responses from the cache of public responses.
     pub answers_from_memory: AtomicU64,
-    /// How often the claims of a coupon that is watched were counted.
+    /// Counts of watched coupons.
     pub coupons_counted: AtomicU64,
 }
 
@@ -61,14 +61,13 @@ pub fn start(json: bool, settings: &TelemetrySettings) -> Option<traces::Exporte
         .with_writer(std::io::stderr);
     let logs = if json { logs.json().flatten_event(true).boxed() } else { logs.compact().boxed() };
     let (exporter, spans) = traces::start(settings).unzip();
-    // A second start, in a test, changes nothing.
+    // In tests this is called several times. Only the first call has an effect.
     drop(tracing_subscriber::registry().with(spans).with(logs.with_filter(filter)).try_init());
     exporter
 }
 
-/// Leaves out what the driver says of each connection that the server closes, or that it finds dead when it is put back:
-/// the error was returned to those who used it, and an outage is logged in two lines. A target that the filter names
-/// stays as it is.
+/// Filters the driver's log lines about closed connections. The callers get these errors, and an outage is logged
+/// separately in two lines. A target that the filter names keeps its level.
 fn without_driver(filter: EnvFilter) -> EnvFilter {
     const LEFT_OUT: [(&str, &str); 2] = [
         ("sqlx_core", "sqlx_core::pool::connection=off"),
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn driver_is_not_logged_unless_the_filter_names_it() {
+    fn driver_is_logged_only_if_the_filter_names_it() {
         let filtered = |text: &str| without_driver(EnvFilter::new(text)).to_string();
         assert!(filtered("info").contains("sqlx_core::pool::connection=off"));
         assert!(filtered("info,sqlx=warn").contains("sqlx::postgres::notice=error"));

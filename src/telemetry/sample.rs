@@ -1,4 +1,4 @@
-//! Figures that are read when metrics are asked for: pools, desks, payments, the process.
+//! Metrics that are read when Prometheus requests them: pools, desks, payments, the process.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::process;
 use crate::{app::App, payment};
 
-/// For how long payments are not counted again, however often metrics are asked for.
+/// The shortest time between two counts of payments.
 const PAYMENTS_KEPT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,7 +40,7 @@ struct Limit {
 
 type Real = Gauge<f64, AtomicU64>;
 
-/// Gauges that are set, and counters that are taken over, when metrics are asked for.
+/// The gauges and counters that are updated when Prometheus requests metrics.
 #[derive(Debug, Default)]
 pub(super) struct Sampled {
     pools: Family<Pool, Gauge>,
@@ -67,18 +67,14 @@ impl Sampled {
         to.register("tessera_database_acquire_failures", help, self.acquire_failures.clone());
         to.register("tessera_desks", "Inventories that are being sold or watched here", self.desks.clone());
         to.register("tessera_desk_queue_jobs", "Jobs that wait at desks", self.desk_queue.clone());
-        to.register(
-            "tessera_payments_open",
-            "Payments that are not decided, by state",
-            self.payments.clone(),
-        );
+        to.register("tessera_payments_open", "Undecided payments, by state", self.payments.clone());
         let help = "Calls and attempts refused by a limit per network, account or shop, by rule";
         to.register("tessera_limit_refusals", help, self.limits.clone());
-        let help = "Responses made once for many subscribers";
+        let help = "Executions of shared subscriptions";
         to.register("tessera_shared_executions", help, self.shared_executions.clone());
-        let help = "Answers given from memory, without being executed";
+        let help = "Responses from the cache of public responses";
         to.register("tessera_answers_from_memory", help, self.answers_from_memory.clone());
-        let help = "How often the claims of a watched coupon were counted";
+        let help = "Counts of watched coupons";
         to.register("tessera_coupons_counted", help, self.coupons_counted.clone());
         let help = "Processor time of this process";
         to.register_with_unit("tessera_process_cpu", help, Unit::Seconds, self.cpu.clone());
@@ -111,7 +107,7 @@ impl Sampled {
         self.threads.set(signed(process.threads));
     }
 
-    /// Whether the payments are to be counted now.
+    /// Returns whether payments must be counted now.
     fn is_due(&self) -> bool {
         let mut at = self.payments_at.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = at.is_none_or(|at| at.elapsed() >= PAYMENTS_KEPT);
@@ -128,7 +124,7 @@ impl Sampled {
     }
 }
 
-/// Reads all figures that are not counted as they happen. A database that does not answer leaves the last ones.
+/// Updates all metrics that are not counted immediately. If the database does not answer, its metrics keep their values.
 pub async fn sample(app: &App) {
     let sampled = &app.metrics.sampled;
     sampled.take_pools(app);
@@ -139,20 +135,20 @@ pub async fn sample(app: &App) {
     for (rule, count) in app.limits.refusals() {
         raise(&sampled.limits.get_or_create(&Limit { rule }), count);
     }
-    let figures = &app.figures;
-    raise(&sampled.shared_executions, figures.shared_executions.load(Relaxed));
-    raise(&sampled.answers_from_memory, figures.answers_from_memory.load(Relaxed));
-    raise(&sampled.coupons_counted, figures.coupons_counted.load(Relaxed));
+    let counters = &app.counters;
+    raise(&sampled.shared_executions, counters.shared_executions.load(Relaxed));
+    raise(&sampled.answers_from_memory, counters.answers_from_memory.load(Relaxed));
+    raise(&sampled.coupons_counted, counters.coupons_counted.load(Relaxed));
     if sampled.is_due() {
         match payment::open_by_state(app).await {
             Ok(counts) => sampled.take_payments(&counts),
-            Err(fault) => tracing::debug!(?fault, "payments could not be counted"),
+            Err(fault) => tracing::debug!(?fault, "cannot count payments"),
         }
     }
 }
 
-/// Brings a counter up to a value that something else counts. Race: of two that do so at once, one may count the
-/// difference twice; metrics are asked for by one server, every few seconds.
+/// Raises a counter to a value that is counted elsewhere. Race: two calls at the same time may add the difference
+/// twice. This is acceptable, because one Prometheus server requests metrics every few seconds.
 fn raise(counter: &Counter, to: u64) {
     counter.inc_by(to.saturating_sub(counter.get()));
 }

@@ -1,7 +1,7 @@
-//! Security events: one log line each, without secrets, and never so many that an attack fills the disk.
+//! Security events: log lines without secrets, limited so that an attack does not fill the disk.
 //!
-//! Of one kind of event from one network there are two lines [per minute](super::minute). At most [`WINDOWS_MAX`] pairs of
-//! event and network are remembered; beyond that, events of one kind are counted together.
+//! Each kind of event has at most two lines [per minute](super::minute) and network. At most [`WINDOWS_MAX`] pairs of
+//! event and network are tracked. Further events count together by kind.
 
 use chrono::{DateTime, Utc};
 use entity::AccountId;
@@ -9,25 +9,25 @@ use entity::AccountId;
 use super::minute::{Line, Minute};
 use crate::auth::{Network, Viewer};
 
-/// Pairs of event and network that are remembered.
+/// Pairs of event and network that are tracked.
 const WINDOWS_MAX: usize = 10_000;
 
-/// What happened.
+/// A kind of security event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A sign-in with an unknown e-mail address or a wrong password.
     SignInFailed,
-    /// A sign-in, code or ticket attempt that has to wait after too many failures.
+    /// A sign-in, code or ticket attempt that was refused after too many failures.
     Throttled,
     /// An access or refresh token that is forged, expired or of an ended session.
     TokenRejected,
-    /// A refresh token that was used before: its session is ended.
+    /// A refresh token that was used before. Its session was ended.
     TokenReused,
-    /// An operation that the account may not do.
+    /// An operation that the account has no right to.
     Forbidden,
     /// A socket from a page of a foreign origin.
     ForeignOrigin,
-    /// A request for a host that is not ours.
+    /// A request for a host of another server.
     HostRefused,
     /// A document that the guard refused.
     DocumentRefused,
@@ -37,12 +37,12 @@ pub enum Event {
     ConnectionLimit,
     /// A body or message that is too large.
     Oversized,
-    /// An operation refused because the server is overloaded.
+    /// An operation that was refused because the server is overloaded.
     Overloaded,
 }
 
 impl Event {
-    /// The event's name in logs and labels.
+    /// Returns the event's name in logs and labels.
     pub fn name(self) -> &'static str {
         match self {
             Self::SignInFailed => "sign_in_failed",
@@ -61,28 +61,28 @@ impl Event {
     }
 }
 
-/// One event, and what is known of its cause.
+/// One event, with its known causes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sighting<'a> {
-    /// What happened.
+    /// The kind of event.
     pub event: Event,
     /// The rule that decided, such as a refusal's code.
     pub rule: &'static str,
     /// The id of the request.
     pub request: Option<&'a str>,
-    /// The network that it came from.
+    /// The client's network.
     pub network: Option<Network>,
-    /// The account that asked.
+    /// The caller's account.
     pub account: Option<AccountId>,
 }
 
 impl<'a> Sighting<'a> {
-    /// An event of which nothing else is known.
+    /// Returns an event without a known cause.
     pub fn new(event: Event, rule: &'static str) -> Self {
         Self { event, rule, request: None, network: None, account: None }
     }
 
-    /// The same, caused by the viewer's request.
+    /// Returns the event with the viewer's request, network and account.
     #[must_use]
     pub fn by(self, viewer: &'a Viewer) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl<'a> Sighting<'a> {
         }
     }
 
-    /// The same, in the request with this id from this network.
+    /// Returns the event with this request id and network.
     #[must_use]
     pub fn in_request(self, request: &'a str, network: Option<Network>) -> Self {
         Self { request: Some(request), network, ..self }
@@ -102,7 +102,7 @@ impl<'a> Sighting<'a> {
 
 type Kind = (Event, Option<Network>);
 
-/// What was logged lately.
+/// The recent events.
 #[derive(Debug)]
 pub struct Security(Minute<Kind>);
 
@@ -113,7 +113,7 @@ impl Default for Security {
 }
 
 impl Security {
-    /// Logs the event, or counts it if the same happened a moment ago.
+    /// Logs the event, or only counts it if there was one of the same kind within the last minute.
     pub fn report(&self, sighting: &Sighting<'_>, now: DateTime<Utc>) {
         let Sighting { event, rule, request, network, account } = *sighting;
         if let Line::Event { counted_before } = self.0.admit((event, network), (event, None), now) {
@@ -130,7 +130,7 @@ impl Security {
         }
     }
 
-    /// Tells the numbers of windows that are over, and forgets them. Called by the worker.
+    /// Logs the numbers of events that were only counted, after their minute. The worker calls this.
     pub fn summarise(&self, now: DateTime<Utc>) {
         for ((event, network), more) in self.0.take_over(now) {
             tracing::warn!(
@@ -144,7 +144,7 @@ impl Security {
     }
 }
 
-/// A network as logs name it: `192.0.2.7/32` or `2001:db8:1:2::/64`.
+/// Returns a network as `192.0.2.7/32` or `2001:db8:1:2::/64`.
 fn text(network: Network) -> String {
     let address = network.address();
     format!("{address}/{}", if address.is_ipv4() { 32 } else { 64 })
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_written_with_its_length() {
+    fn network_is_written_with_its_prefix_length() {
         let network = |text: &str| super::text(Network::of(text.parse().expect("an address")));
         assert_eq!(network("192.0.2.7"), "192.0.2.7/32");
         assert_eq!(network("2001:db8:1:2:3::4"), "2001:db8:1:2::/64");

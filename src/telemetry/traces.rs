@@ -1,7 +1,7 @@
 //! Traces: spans of requests, operations, desk commits and provider calls, sent to an OTLP collector over HTTP.
 //!
-//! A request with a W3C `traceparent` continues its caller's trace. Only the trace's ids and its sampling decision are
-//! taken over; baggage and `tracestate` are not. Without `TESSERA_OTLP_ENDPOINT` nothing of this runs.
+//! A request with a W3C `traceparent` continues the client's trace. Only its ids and its sampling decision are used;
+//! baggage and `tracestate` are ignored. Without `TESSERA_OTLP_ENDPOINT` tracing is off.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,13 +22,13 @@ use tracing_subscriber::{Layer, Registry, filter::Targets};
 
 use crate::config::TelemetrySettings;
 
-/// How long the collector may take for one batch.
+/// The time limit for sending one batch.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The layer that turns spans into traces.
 type Spans = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Sends spans in batches, until it is shut down.
+/// Sends spans in batches until it is shut down.
 #[derive(Debug)]
 pub struct Exporter(SdkTracerProvider);
 
@@ -43,7 +43,7 @@ pub(super) fn start(settings: &TelemetrySettings) -> Option<(Exporter, Spans)> {
     let exporter = match built {
         Ok(exporter) => OnRuntime { exporter: Arc::new(exporter), runtime: Handle::current() },
         Err(error) => {
-            tracing::error!(%error, "traces cannot be sent");
+            tracing::error!(%error, "cannot start sending traces");
             return None;
         }
     };
@@ -64,17 +64,17 @@ pub(super) fn start(settings: &TelemetrySettings) -> Option<(Exporter, Spans)> {
 }
 
 impl Exporter {
-    /// Sends what is waiting and ends.
+    /// Sends the remaining spans and ends.
     pub async fn shut_down(self) {
-        // The processor's thread waits for the collector; its calls need this runtime, so the wait is elsewhere.
+        // The processor's thread waits for calls that run on this runtime, so do not block it here.
         let ended = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(TIMEOUT)).await;
         if let Ok(Err(error)) = ended {
-            tracing::warn!(%error, "not all traces were sent");
+            tracing::warn!(%error, "some traces were not sent");
         }
     }
 }
 
-/// Runs an exporter's calls on the server's runtime: the batch processor has a thread without one.
+/// Runs an exporter's calls on the server's runtime, because the thread of the batch processor has none.
 #[derive(Debug)]
 struct OnRuntime<E> {
     exporter: Arc<E>,
@@ -93,10 +93,10 @@ impl<E: SpanExporter + 'static> SpanExporter for OnRuntime<E> {
     }
 }
 
-/// Makes `span` a part of the trace that the caller's `traceparent` names. A malformed header is ignored.
+/// Makes `span` part of the trace of the client's `traceparent`. A malformed header is ignored.
 pub fn join(span: &Span, traceparent: Option<&str>) {
     if let Some(context) = traceparent.and_then(parse) {
-        // Without a layer for traces there is nothing to join.
+        // Fails without a layer for traces, which does not matter.
         let _ = span.set_parent(Context::new().with_remote_span_context(context));
     }
 }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_traceparent_is_read_strictly() {
+    fn traceparent_is_parsed_strictly() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let context = parse(good).expect("valid");
         assert_eq!(context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");

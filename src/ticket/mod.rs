@@ -1,6 +1,5 @@
 //! Tickets: the right to enter an event, shown as a signed code, and used once.
 
-pub mod barcode;
 mod check_in;
 pub mod code;
 

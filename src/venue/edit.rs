@@ -19,9 +19,9 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, Faulty, Invalid, Result},
+    search_text,
     shop::{self, rules::Power},
     store::save_versioned,
-    words,
 };
 
 /// Makes a venue of the shop.
@@ -65,7 +65,7 @@ pub async fn update(
     let tx = app.store.begin().await?;
     let row = venue::ActiveModel { id: Set(id), updated_at: Set(app.clock.now()), ..row_of(details) };
     let venue = save_versioned::<venue::Entity>(&tx, row, seen, "venue").await?;
-    words::refresh_in_tx(&tx, words::Of::Venue(id)).await?;
+    search_text::refresh_in_tx(&tx, search_text::Source::Venue(id)).await?;
     tx.commit().await?;
     Ok(venue)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::{
     SeatMapId, ShopId, VenueId, event,
-    event::EventStatus,
+    event::EventState,
     shop::member,
     venue::{self, seat_map},
 };
@@ -177,5 +177,5 @@ fn public_events() -> sea_orm::Select<event::Entity> {
     event::Entity::find()
         .select_only()
         .column(event::Column::Id)
-        .filter(event::Column::Status.ne(EventStatus::Draft))
+        .filter(event::Column::State.ne(EventState::Draft))
 }

@@ -23,7 +23,7 @@ fn of_tier<'a>(tiers: &'a Value, name: &str) -> &'a Value {
 }
 
 fn from_memory(world: &World) -> u64 {
-    world.app.figures.answers_from_memory.load(Relaxed)
+    world.app.counters.answers_from_memory.load(Relaxed)
 }
 
 #[test]

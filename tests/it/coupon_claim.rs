@@ -267,7 +267,7 @@ fn those_who_watch_a_hot_coupon_share_its_counts() {
         for vendor in &mut vendors {
             while vendor.next().await["couponStages"]["claimed"] != 40 {}
         }
-        let counted = world.app.figures.coupons_counted.load(Relaxed);
+        let counted = world.app.counters.coupons_counted.load(Relaxed);
         let most = begun.elapsed().as_secs() + 1;
         assert!((1..=most).contains(&counted), "counted {counted} times in {:?}", begun.elapsed());
         // One who comes late is told the same.

@@ -259,7 +259,7 @@ fn event_streams_and_sockets_share_one_execution_a_change() {
             let first = events.result().await;
             assert_eq!((version(&first), first.id), (begin, Some(begin)));
         }
-        let joined = world.app.figures.shared_executions.load(Relaxed);
+        let joined = world.app.counters.shared_executions.load(Relaxed);
         for (count, seat) in (1_i64..).zip(&stage.seats[..6]) {
             world.reserve(&buyer, &stage.event, &[seat]).await;
             let message = socket.next().await;
@@ -271,7 +271,7 @@ fn event_streams_and_sockets_share_one_execution_a_change() {
                 assert_eq!(event.id, Some(begin + count));
             }
         }
-        let executions = world.app.figures.shared_executions.load(Relaxed) - joined;
+        let executions = world.app.counters.shared_executions.load(Relaxed) - joined;
         assert_eq!(executions, 6, "one for each change, whatever the transport");
     });
 }
@@ -333,9 +333,9 @@ fn client_that_leaves_ends_its_operation() {
         drop(first);
         // The desk of the event stays.
         ends(world, tasks + 1).await;
-        let before = world.app.figures.shared_executions.load(Relaxed);
+        let before = world.app.counters.shared_executions.load(Relaxed);
         world.reserve(&world.guest().await, &stage.event, &[&stage.seats[0]]).await;
-        assert_eq!(world.app.figures.shared_executions.load(Relaxed), before, "nobody watches");
+        assert_eq!(world.app.counters.shared_executions.load(Relaxed), before, "nobody watches");
     });
 }
 

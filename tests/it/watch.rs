@@ -22,7 +22,7 @@ const WATCH: &str =
     ... on AvailabilityDelta { after version seats { id status } areas { id available } } } }";
 
 fn executions(world: &World) -> u64 {
-    world.app.figures.shared_executions.load(Relaxed)
+    world.app.counters.shared_executions.load(Relaxed)
 }
 
 /// What a client makes of the stream.

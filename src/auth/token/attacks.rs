@@ -1,4 +1,4 @@
-//! Everything that has been thrown at token verifiers, thrown at ours; each must bounce off.
+//! Known attacks on token verifiers. All must fail.
 
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ impl World {
         self.tokens.verify(token, at(NOW + 1))
     }
 
-    /// What these parts get, properly signed.
+    /// Signs these parts and verifies the token.
     fn signed(&self, header: &[u8], claims: &[u8]) -> Result<AccessClaims, TokenFault> {
         self.verify(&token(&self.keys.session.signing, header, claims))
     }
@@ -77,7 +77,7 @@ fn token(key: &SigningKey, header: &[u8], claims: &[u8]) -> String {
 }
 
 #[test]
-fn an_issued_token_verifies() {
+fn issued_token_verifies() {
     let world = world();
     let genuine = world.genuine();
     assert!(genuine.len() < 512);
@@ -89,7 +89,7 @@ fn an_issued_token_verifies() {
 }
 
 #[test]
-fn the_given_time_decides() {
+fn given_time_decides() {
     let world = world();
     let genuine = world.genuine();
     let verdict = |offset: i64| world.tokens.verify(&genuine, at(NOW + offset)).map(|_| ());
@@ -127,7 +127,7 @@ fn other_algorithms_are_refused() {
 }
 
 #[test]
-fn the_public_key_is_no_secret_to_sign_with() {
+fn public_key_as_hmac_secret_is_refused() {
     let world = world();
     let public = world.keys.session.signing.public();
     for alg in ["HS256", "EdDSA"] {
@@ -140,7 +140,7 @@ fn the_public_key_is_no_secret_to_sign_with() {
 }
 
 #[test]
-fn only_the_header_we_write_is_read() {
+fn other_headers_are_refused() {
     let world = world();
     for typ in ["JWT", "jwt", "AT+JWT", "application/at+jwt", "refresh+jwt", ""] {
         assert_eq!(world.with_header("typ", json!(typ)), Err(TokenFault::Header), "{typ}");
@@ -196,7 +196,7 @@ fn every_claim_is_required_and_checked() {
 }
 
 #[test]
-fn times_are_whole_and_near() {
+fn times_are_whole_seconds_within_the_longest_lifetime() {
     let world = world();
     for name in ["iat", "nbf", "exp"] {
         for value in [json!(1.8e9), json!("1800000000"), json!(u64::MAX), json!(1e300)] {
@@ -238,7 +238,7 @@ fn every_flipped_bit_and_every_other_shape_is_refused() {
         assert!(world.verify(&format!("{genuine}{tail}")).is_err(), "{tail}");
         assert!(world.verify(&format!("{tail}{genuine}")).is_err(), "{tail}");
     }
-    // 64 bytes leave four bits over in the last character, which must be zero.
+    // The last character has four unused bits for 64 bytes. They must be zero.
     let (head, last) = genuine.split_at(genuine.len() - 1);
     for other in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".map(char::from) {
         assert_eq!(world.verify(&format!("{head}{other}")).is_ok(), last.starts_with(other));
@@ -248,7 +248,7 @@ fn every_flipped_bit_and_every_other_shape_is_refused() {
 }
 
 #[test]
-fn what_others_sign_is_refused() {
+fn tokens_of_other_signers_are_refused() {
     let (world, other) = (world(), self::world());
     assert_eq!(world.verify(&other.genuine()), Err(TokenFault::UnknownKey));
     let text = claims().to_string();
@@ -267,7 +267,7 @@ fn what_others_sign_is_refused() {
 }
 
 #[test]
-fn a_retired_key_is_believed_until_it_is_removed() {
+fn retired_key_is_accepted_until_it_is_removed() {
     let (old, mut keys) = (world(), SigningKeys::generate().unwrap());
     let tokens =
         |keys: &SigningKeys| AccessTokens::new(keys, "https://tessera", "tessera-api", TEN_MINUTES).unwrap();

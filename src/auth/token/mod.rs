@@ -1,11 +1,10 @@
-//! Access tokens: short-lived JWTs in the manner of RFC 9068, signed with Ed25519 and nothing else.
+//! Access tokens: short-lived JWTs similar to RFC 9068, signed with Ed25519 only.
 //!
-//! The library checks the signature; every claim, and every member of the header, is checked here. A header may
-//! hold `alg`, `typ` and `kid` and nothing more, so `jku`, `jwk`, `x5u`, `crit` and their like are refused unread.
-//! Claims that are not known yet are ignored, so that instances of two versions can stand side by side.
+//! The library checks the signature. All claims and header members are checked here. A header may have only `alg`,
+//! `typ` and `kid`, so `jku`, `jwk`, `x5u` and `crit` are refused. Unknown claims are ignored, so that instances of two
+//! versions can run together.
 //!
-//! Invariant: the time is always given. Faults are for logs and tests: to the client all of them are one
-//! `UNAUTHENTICATED`.
+//! Invariant: the time is an argument. Faults are for logs and tests; the client always gets `UNAUTHENTICATED`.
 
 #[cfg(test)]
 mod attacks;
@@ -25,69 +24,69 @@ use uuid::Uuid;
 
 use crate::keys::{KeyFault, SigningKeys};
 
-/// Longer tokens are not looked at.
+/// Bytes of a token. Longer ones are refused without a check.
 const LONGEST_TOKEN: usize = 4 * 1024;
-/// Verified tokens that are remembered: checking a signature costs more than selling a seat.
+/// Verified tokens in the cache. Checking a signature is more expensive than selling a seat.
 const REMEMBERED_MAX: u64 = 200_000;
-/// How far two machines' clocks may differ.
+/// The largest difference between the clocks of two instances, in seconds.
 const LEEWAY_SECONDS: i64 = 5;
 const TYPE: &str = "at+jwt";
 const ALGORITHM: &str = "EdDSA";
 
-/// What sort of subject a token speaks for.
+/// The kind of a token's subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Somebody with an account.
+    /// A signed-up user.
     User,
-    /// A buyer without one.
+    /// A guest.
     Guest,
 }
 
-/// Whom a token speaks for.
+/// The subject of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The user or guest.
+    /// The account.
     pub id: Uuid,
-    /// The session; when it is revoked the token is worth nothing, which the caller checks.
+    /// The session. The caller must check that it has not ended.
     pub session: Uuid,
     /// User or guest.
     pub kind: Kind,
 }
 
-/// What a verified token says.
+/// The claims of a verified token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessClaims {
-    /// Whom it speaks for.
+    /// The subject.
     pub subject: Subject,
     /// When it was issued.
     pub issued_at: DateTime<Utc>,
-    /// When it ends; a socket must not outlive it.
+    /// When it expires. A socket must be closed by then.
     pub expires_at: DateTime<Utc>,
 }
 
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// Not a token: too long, not three canonical parts, not the JSON it should be.
+    /// It is too long, does not have three canonical parts, or has invalid JSON.
     #[error("the token is malformed")]
     Malformed,
-    /// Another algorithm or type, or a header member that is not allowed.
+    /// The header has another algorithm or type, or a member that is not allowed.
     #[error("the token's header is not allowed")]
     Header,
-    /// Signed with a key that is not known here.
+    /// It is signed with an unknown key.
     #[error("the token's key is not known")]
     UnknownKey,
-    /// The signature is not ours.
+    /// The signature is wrong.
     #[error("the token is forged")]
     Forged,
-    /// Ours, but of another issuer or audience, or with claims we never issue.
-    #[error("the token's claims are not ours")]
+    /// The signature is valid, but the issuer, the audience or another claim is wrong.
+    #[error("the token has wrong claims")]
     Claims,
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
 }
@@ -95,7 +94,7 @@ pub enum TokenFault {
 /// Why no token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueFault {
-    /// The lifetime is not between one second and the longest allowed.
+    /// The lifetime is not between one second and the longest one allowed.
     #[error("the lifetime is not allowed")]
     Lifetime,
     /// The library could not sign.
@@ -111,7 +110,7 @@ struct WireHeader {
     kid: String,
 }
 
-/// Times are whole seconds: a float, a string or a missing one is not read at all.
+/// The claims as JSON. Times are whole seconds; floats, strings and missing times are refused.
 #[derive(Serialize, Deserialize)]
 struct WireClaims {
     iss: String,
@@ -124,7 +123,7 @@ struct WireClaims {
     exp: i64,
 }
 
-/// What a token with a good signature says, whatever the time.
+/// The claims of a token with a valid signature, at any time.
 #[derive(Clone, Copy, Debug)]
 struct Signed {
     claims: AccessClaims,
@@ -142,13 +141,12 @@ pub struct AccessTokens {
     signing: EncodingKey,
     believed: BTreeMap<String, DecodingKey>,
     signature_only: Validation,
-    /// By digest, so that no token lies in memory for longer than its request. The time is checked anew at every use.
+    /// The verified tokens by digest, so that no token stays in memory. The time is checked at every use.
     remembered: Cache<[u8; 32], Signed>,
 }
 
 impl AccessTokens {
-    /// Tokens of `issuer` for `audience`. One that claims to live longer than `longest` is refused, whoever
-    /// signed it.
+    /// Returns the tokens of `issuer` for `audience`. A token with a lifetime above `longest` is refused.
     pub fn new(
         keys: &SigningKeys,
         issuer: &str,
@@ -159,7 +157,7 @@ impl AccessTokens {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(keys.signing.public().id().to_string());
-        // The library would ask the system's clock, and reads times we would not: it checks the signature only.
+        // The library uses the system's clock and accepts other forms of times, so it checks only the signature.
         let mut signature_only = Validation::new(Algorithm::EdDSA);
         signature_only.required_spec_claims.clear();
         signature_only.validate_exp = false;
@@ -182,7 +180,7 @@ impl AccessTokens {
         })
     }
 
-    /// A token for `subject` that is valid from `now` on, for `lifetime` in whole seconds.
+    /// Issues a token for `subject` that is valid from `now`, for `lifetime` in whole seconds.
     pub fn issue(
         &self,
         subject: Subject,
@@ -206,7 +204,7 @@ impl AccessTokens {
         jsonwebtoken::encode(&self.header, &claims, &self.signing).map_err(|_| IssueFault::Signing)
     }
 
-    /// What `token` says, if we issued it and `now` is in its time.
+    /// Returns the claims of a token that this server issued and that is valid at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenFault> {
         let mut name = [0; 32];
         name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
@@ -227,7 +225,7 @@ impl AccessTokens {
         Ok(signed.claims)
     }
 
-    /// What `token` says, if we issued it.
+    /// Returns the claims of a token that this server issued.
     fn check(&self, token: &str) -> Result<Signed, TokenFault> {
         let key = self.key_of(token)?;
         let wire = match jsonwebtoken::decode::<WireClaims>(token, key, &self.signature_only) {
@@ -250,7 +248,7 @@ impl AccessTokens {
         Ok(Signed { claims, not_before: wire.nbf, expires: wire.exp })
     }
 
-    /// The key the header names, once the header holds what ours hold and nothing else.
+    /// Returns the key that the header names, if the header has only the allowed members.
     fn key_of(&self, token: &str) -> Result<&DecodingKey, TokenFault> {
         if token.len() > LONGEST_TOKEN || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
             return Err(TokenFault::Malformed);
@@ -270,7 +268,7 @@ pub fn is_over(until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     until.timestamp().saturating_add(LEEWAY_SECONDS) <= now.timestamp()
 }
 
-/// Only the spelling we write: lower case with hyphens.
+/// Parses a UUID in lower case with hyphens only.
 fn uuid(text: &str) -> Result<Uuid, TokenFault> {
     Uuid::try_parse(text).ok().filter(|id| id.to_string() == text).ok_or(TokenFault::Claims)
 }

@@ -1,9 +1,9 @@
-//! Refresh tokens: 256 random bits that mean nothing by themselves and are kept as a hash only.
+//! Refresh tokens: 256 random bits, of which only a hash is stored.
 //!
-//! `tsr_refresh_` and 43 characters of base64url. The prefix lets scanners of leaked secrets know one, and keeps
-//! it from ever being taken for an access token or a ticket.
+//! The text is `tsr_refresh_` and 43 characters of base64url. Scanners for leaked secrets recognise the prefix, and it
+//! cannot be mistaken for an access token or a ticket.
 //!
-//! Invariant: no table, log or answer but the one that hands it out ever holds the text.
+//! Invariant: the text is in no table and no log, and in no response except the one that issues it.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 const PREFIX: &str = "tsr_refresh_";
 const CHARS: usize = PREFIX.len() + 43;
 
-/// A refresh token in the one moment it is readable.
+/// A refresh token when it is issued, which is the only time its text is readable.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
@@ -25,30 +25,30 @@ impl fmt::Debug for RefreshToken {
 }
 
 impl RefreshToken {
-    /// The token with these bits; they must come from a cryptographic source.
+    /// Returns the token with these bits, which must come from a cryptographic source.
     pub fn generate(random: [u8; 32]) -> Self {
         Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
     }
 
-    /// The text for the client.
+    /// Returns the text for the client.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What is stored in its place.
+    /// Returns the digest that is stored.
     pub fn digest(&self) -> [u8; 32] {
         hash(&self.0)
     }
 }
 
-/// What to look a presented token up by, or `None` if no token of ours looks like this.
+/// Returns the digest of a text, or `None` if it does not have the form of a refresh token.
 ///
-/// 256 random bits need no slow hash, and a look-up by hash tells an attacker's clock nothing of use.
+/// 256 random bits need no slow hash. The timing of a look-up by hash reveals nothing useful.
 pub fn digest_of(text: &str) -> Option<[u8; 32]> {
     if text.len() != CHARS {
         return None;
     }
-    // The strict decoder takes one spelling only, so that one token has one hash.
+    // The strict decoder accepts only the canonical form, so that a token has one hash.
     let bits = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
     (bits.len() == 32).then(|| hash(text))
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_exact_text_has_a_digest() {
+    fn only_the_canonical_text_has_a_digest() {
         let token = RefreshToken::generate([7; 32]);
         let text = token.expose();
         assert_eq!(digest_of(text), Some(token.digest()));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_printed_without_its_secret() {
+    fn debug_output_hides_the_secret() {
         assert_eq!(format!("{:?}", RefreshToken::generate([7; 32])), "RefreshToken(***)");
     }
 

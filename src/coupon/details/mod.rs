@@ -1,4 +1,4 @@
-//! What a coupon says of itself, and what each kind of coupon must and must not say.
+//! The properties of a coupon that its vendor sets, and their checks by kind.
 //!
 //! Invariant: pure and synchronous.
 
@@ -19,79 +19,79 @@ use crate::{
     event::pricing::PRICE_MAX,
 };
 
-/// Things that one coupon may name as what it applies to.
+/// Objects that a coupon may apply to.
 const SCOPES_MAX: usize = 100;
-/// Days for which a claim may be valid.
+/// Days of validity.
 const DAYS_MAX: i32 = 3_650;
-/// Copies that one buyer may have.
+/// The largest limit per buyer.
 const LIMIT_MAX: i32 = 1_000;
 
-/// Everything about a coupon that its vendor says.
+/// The properties of a coupon that its vendor sets. Amounts are in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
     /// The product that it is shown with.
     pub product: Option<ProductId>,
     /// The event that it is shown with.
     pub event: Option<EventId>,
-    /// The event's price level that it is shown with.
+    /// The tier of the event that it is shown with.
     pub tier: Option<TierId>,
-    /// What kind of offer it is; none: what its product or event is.
+    /// The category. `None` for that of its product or event.
     pub category: Option<CategoryId>,
-    /// Display name.
+    /// The display name, 1–200 characters.
     pub title: String,
-    /// May be empty.
+    /// The description, 0–10,000 characters.
     pub description: String,
-    /// The small print; may be empty.
+    /// The small print, 0–10,000 characters.
     pub terms: String,
-    /// Where its picture is.
+    /// The https URL of a picture.
     pub picture_url: Option<String>,
-    /// What it is worth.
+    /// The kind of discount.
     pub kind: CouponKind,
     /// The amount off, the fixed price or the face value.
     pub amount: Option<i64>,
-    /// The share off, in hundredths of a percent.
+    /// The percentage off, in hundredths of a percent, 1–10,000.
     pub basis_points: Option<i32>,
-    /// The most that a share off may come to.
+    /// The largest discount of a percentage.
     pub cap: Option<i64>,
-    /// What one costs.
+    /// The price of a copy. Zero for a free coupon.
     pub price: i64,
-    /// Tax rate contained in the price.
+    /// The tax rate that the price includes, in hundredths of a percent, 0–10,000.
     pub tax_basis_points: i32,
-    /// Where codes come from.
+    /// Whether codes are generated, or taken from a list.
     pub codes: CodeSource,
-    /// Whether strangers find it.
+    /// Whether lists show it to all viewers.
     pub listed: bool,
-    /// How many there are.
+    /// The number of copies. `None` for an unlimited stock.
     pub stock: Option<i32>,
-    /// How many one buyer may claim.
+    /// The copies that a buyer may claim, 1–1,000.
     pub limit_per_buyer: i32,
-    /// Shown and claimed from here …
+    /// The beginning of the publication.
     pub publish_from: Option<DateTime<Utc>>,
-    /// … until here.
+    /// The end of the publication.
     pub publish_until: Option<DateTime<Utc>>,
-    /// Claims are valid from here …
+    /// The beginning of the claims' validity.
     pub valid_from: Option<DateTime<Utc>>,
-    /// … until here, …
+    /// The end of the claims' validity.
     pub valid_until: Option<DateTime<Utc>>,
-    /// … or so many days from the claim.
+    /// The claims' validity in days from the claim, instead of an end.
     pub valid_days: Option<i32>,
-    /// Whether a holder may give it to somebody else.
+    /// Whether a holder may give a claim to another account.
     pub shareable: bool,
-    /// What has to be bought for it to apply.
+    /// The least sum of prices that it applies to.
     pub minimum_spend: i64,
-    /// Whether it applies alone only.
+    /// Whether it excludes other discounts.
     pub exclusive: bool,
-    /// Of one group at most one applies.
+    /// The group of which at most one claim applies to an order, 1–50 characters.
     pub stacking_group: Option<String>,
-    /// Order in which several apply.
+    /// The position in the order of application, 0–10,000.
     pub position: i32,
-    /// What all its discounts may come to.
+    /// The limit of the sum of all its discounts.
     pub budget: Option<i64>,
-    /// What it applies to; empty: everything of its shop.
+    /// What it applies to. Empty for everything that the shop sells.
     pub scopes: Vec<Scope>,
 }
 
-/// What to change of it; none stays as it is, some none takes it away.
+/// Changes of a coupon. `None` keeps a value; `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Category.
@@ -106,48 +106,48 @@ pub struct Change {
     pub picture_url: Option<Option<String>>,
     /// Amount off, fixed price or face value.
     pub amount: Option<i64>,
-    /// Share off.
+    /// Percentage off.
     pub basis_points: Option<i32>,
-    /// The most that a share off may come to.
+    /// Largest discount of a percentage.
     pub cap: Option<Option<i64>>,
-    /// What one costs.
+    /// Price of a copy.
     pub price: Option<i64>,
     /// Tax rate.
     pub tax_basis_points: Option<i32>,
-    /// Whether strangers find it.
+    /// Whether lists show it to all viewers.
     pub listed: Option<bool>,
-    /// How many there are.
+    /// Number of copies.
     pub stock: Option<Option<i32>>,
-    /// How many one buyer may claim.
+    /// Copies per buyer.
     pub limit_per_buyer: Option<i32>,
     /// Beginning of the publication.
     pub publish_from: Option<Option<DateTime<Utc>>>,
-    /// Its end.
+    /// End of the publication.
     pub publish_until: Option<Option<DateTime<Utc>>>,
     /// Beginning of the validity.
     pub valid_from: Option<Option<DateTime<Utc>>>,
-    /// Its end.
+    /// End of the validity.
     pub valid_until: Option<Option<DateTime<Utc>>>,
-    /// Days from the claim.
+    /// Validity in days from the claim.
     pub valid_days: Option<Option<i32>>,
-    /// Whether it may be given away.
+    /// Whether a claim can be given away.
     pub shareable: Option<bool>,
-    /// What has to be bought.
+    /// Minimum spend.
     pub minimum_spend: Option<i64>,
-    /// Whether it applies alone only.
+    /// Whether it excludes other discounts.
     pub exclusive: Option<bool>,
-    /// Its group.
+    /// Stacking group.
     pub stacking_group: Option<Option<String>>,
-    /// Its place in the order.
+    /// Position in the order of application.
     pub position: Option<i32>,
-    /// The campaign's budget.
+    /// Budget.
     pub budget: Option<Option<i64>>,
     /// What it applies to.
     pub scopes: Option<Vec<Scope>>,
 }
 
 impl Details {
-    /// What the rows say.
+    /// Returns the details of a stored coupon.
     pub fn of(row: coupon::Model, scopes: Vec<Scope>) -> Self {
         Self {
             product: row.product_id,
@@ -183,7 +183,7 @@ impl Details {
         }
     }
 
-    /// The details with the changes made.
+    /// Returns the details with the changes applied.
     #[must_use]
     pub fn with(self, change: Change) -> Self {
         Self {
@@ -216,7 +216,7 @@ impl Details {
         }
     }
 
-    /// The details as they are stored, or all that is wrong with them.
+    /// Returns the details as they are stored, or all faults.
     pub fn checked(self) -> Faulty<Self> {
         let kept = |time: Option<DateTime<Utc>>| time.map(|time| time.trunc_subsecs(6));
         let trimmed = |text: Option<String>| text.map(|text| text.trim().to_owned());
@@ -254,7 +254,7 @@ impl Details {
             );
     }
 
-    /// Each kind has the amounts that it needs, and no others.
+    /// Each kind requires some amounts and excludes the others.
     fn check_worth(&self, check: &mut Check) {
         let price = |amount: i64| (1..=PRICE_MAX).contains(&amount);
         let amount = match self.kind {
@@ -268,17 +268,17 @@ impl Details {
             .that(
                 amount,
                 "amount",
-                "is needed for AMOUNT_OFF, FIXED_PRICE and GIFT_CARD, in reason, and no other kind has one",
+                "is required for AMOUNT_OFF, FIXED_PRICE and GIFT_CARD, must not be too large, and is for these kinds only",
             )
             .that(
                 share && is_share == self.basis_points.is_some(),
                 "basisPoints",
-                "is needed for PERCENT_OFF, between 1 and 10000, and no other kind has it",
+                "is required for PERCENT_OFF, must be between 1 and 10000, and is for this kind only",
             )
             .that(
                 self.cap.is_none_or(|cap| is_share && price(cap)),
                 "cap",
-                "only PERCENT_OFF can have one, and it must be more than nothing",
+                "is for PERCENT_OFF only, and must be more than zero",
             )
             .that((0..=PRICE_MAX).contains(&self.price), "price.amount", "is too large")
             .that(
@@ -309,9 +309,9 @@ impl Details {
             .that(
                 !(is_uploaded && self.shareable),
                 "shareable",
-                "uploaded codes cannot be given to somebody else",
+                "claims with uploaded codes cannot be given away",
             )
-            .that(!is_uploaded || self.price == 0, "price", "what has uploaded codes cannot be sold");
+            .that(!is_uploaded || self.price == 0, "price", "must be zero for a coupon with uploaded codes");
     }
 
     fn check_times(&self, check: &mut Check) {
@@ -343,13 +343,13 @@ impl Details {
             );
     }
 
-    /// What it may be combined with, and what it applies to.
+    /// Checks the combination with other claims, the budget, and what the coupon applies to.
     fn check_rules(&self, check: &mut Check) {
         let is_discount = !matches!(self.kind, CouponKind::AccessCode | CouponKind::GiftCard);
         let distinct: BTreeSet<(ScopeKind, uuid::Uuid)> =
             self.scopes.iter().map(|scope| (scope.kind, scope.target)).collect();
         let opens = |scope: &Scope| matches!(scope.kind, ScopeKind::Tier | ScopeKind::Event);
-        let is_key = self.kind == CouponKind::AccessCode;
+        let is_access_code = self.kind == CouponKind::AccessCode;
         check
             .that((0..=PRICE_MAX).contains(&self.minimum_spend), "minimumSpend.amount", "is too large")
             .that((0..=10_000).contains(&self.position), "position", "must be between 0 and 10000")
@@ -371,18 +371,18 @@ impl Details {
                 "stackingGroup",
                 "only discounts have a group",
             )
-            .that(self.scopes.len() <= SCOPES_MAX, "appliesTo", "names more than 100 things")
-            .that(distinct.len() == self.scopes.len(), "appliesTo", "names something twice")
+            .that(self.scopes.len() <= SCOPES_MAX, "appliesTo", "must have at most 100 entries")
+            .that(distinct.len() == self.scopes.len(), "appliesTo", "has a duplicate entry")
             .that(
-                !is_key || (!self.scopes.is_empty() && self.scopes.iter().all(opens)),
+                !is_access_code || (!self.scopes.is_empty() && self.scopes.iter().all(opens)),
                 "appliesTo",
-                "an access code opens tiers, or all of an event's: name at least one, and nothing else",
+                "must have at least one tier or event, and nothing else, for an access code",
             )
-            .that(self.tier.is_none() || self.event.is_some(), "tierId", "name its event too");
+            .that(self.tier.is_none() || self.event.is_some(), "tierId", "requires eventId");
     }
 }
 
-/// Whether it can be the address of a picture that pages may show.
+/// Returns whether the text is an https URL that is safe in an HTML attribute and has at most 2,000 bytes.
 pub(super) fn is_picture(url: &str) -> bool {
     url.len() <= 2_000
         && url.strip_prefix("https://").is_some_and(|rest| {

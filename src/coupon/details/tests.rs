@@ -1,4 +1,4 @@
-//! Each kind, with what it needs, lacks, and must not have.
+//! The checks of each kind of coupon.
 
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ fn wrong(details: Details) -> Vec<String> {
 }
 
 #[test]
-fn each_kind_has_the_amounts_that_it_needs_and_no_others() {
+fn each_kind_requires_its_amounts_and_excludes_others() {
     let amount = |kind, amount| Details { amount: Some(amount), ..details(kind) };
     let share = |kind, points| Details { basis_points: Some(points), ..details(kind) };
     let key = |kind| Details {
@@ -85,7 +85,7 @@ fn each_kind_has_the_amounts_that_it_needs_and_no_others() {
 }
 
 #[test]
-fn windows_stock_and_links_make_sense() {
+fn windows_stock_and_links_are_checked() {
     let at = |minute: i64| DateTime::from_timestamp(1_800_000_000 + 60 * minute, 0);
     let of = |change: Change| wrong(details(CouponKind::FreeItem).with(change));
     let table = [

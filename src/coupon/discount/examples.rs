@@ -1,4 +1,4 @@
-//! The rules one by one, on orders that a person can check.
+//! The rules one by one, on orders that a reader can check.
 
 use chrono::Duration;
 use entity::{ClaimId, CouponId, EventId, ShopId, TierId};
@@ -61,22 +61,22 @@ const TEN_OFF: Worth = Worth::AmountOff { amount: 1_000 };
 const TENTH_OFF: Worth = Worth::PercentOff { basis_points: 1_000, cap: None };
 
 #[test]
-fn an_amount_is_shared_out_to_the_last_cent() {
+fn amount_is_split_to_the_last_cent() {
     let three = [line(3_333, 100), line(3_333, 100), line(3_333, 100)];
     assert_eq!(amounts(&three, &[offer(1, TEN_OFF)]), [[334, 333, 333]]);
     assert_eq!(amounts(&[line(2_000, 0), line(1_000, 0)], &[offer(1, TEN_OFF)]), [[667, 333]]);
-    assert_eq!(amounts(&[line(600, 500)], &[offer(1, TEN_OFF)]), [[600]], "fees are no prices");
+    assert_eq!(amounts(&[line(600, 500)], &[offer(1, TEN_OFF)]), [[600]], "fees get no discount");
 }
 
 #[test]
-fn a_percentage_is_rounded_down_and_capped() {
+fn percentage_is_rounded_down_and_capped() {
     assert_eq!(amounts(&[line(1_999, 0), line(9, 0)], &[offer(1, TENTH_OFF)]), [[199, 0]]);
     let capped = Worth::PercentOff { basis_points: 5_000, cap: Some(1_001) };
     assert_eq!(amounts(&[line(3_000, 0), line(3_000, 0)], &[offer(1, capped)]), [[501, 500]]);
 }
 
 #[test]
-fn one_thing_is_free_or_has_a_fixed_price() {
+fn one_line_is_free_or_has_a_fixed_price() {
     let lines = [line(3_000, 100), line(2_000, 100), line(500, 100)];
     assert_eq!(amounts(&lines, &[offer(1, Worth::FreeItem)]), [[0, 0, 500]]);
     assert_eq!(amounts(&lines, &[offer(1, Worth::FixedPrice { amount: 800 })]), [[0, 1_200, 0]]);
@@ -89,9 +89,17 @@ fn discounts_apply_one_after_the_other_and_gift_cards_pay_the_rest() {
     let tenth = offer(2, TENTH_OFF);
     let lines = [line(4_000, 250)];
     let all = [card.clone(), first.clone(), tenth.clone()];
-    assert_eq!(amounts(&lines, &all), [[400], [1_000], [2_850]], "a share first, then an amount, then cards");
+    assert_eq!(
+        amounts(&lines, &all),
+        [[400], [1_000], [2_850]],
+        "a percentage first, then an amount, then gift cards"
+    );
     first.terms.position = -1;
-    assert_eq!(amounts(&lines, &[card, first, tenth]), [[1_000], [300], [2_950]], "unless the shop says so");
+    assert_eq!(
+        amounts(&lines, &[card, first, tenth]),
+        [[1_000], [300], [2_950]],
+        "unless the shop sets positions"
+    );
 }
 
 #[test]
@@ -104,7 +112,7 @@ fn claims_of_one_coupon_share_its_budget() {
 }
 
 #[test]
-fn what_a_coupon_takes_off_an_order_it_takes_off_once() {
+fn coupon_for_the_order_applies_once() {
     let lines = [line(9_000, 0), line(9_000, 0)];
     let of_one = |number, worth| Offer { coupon: CouponId(id(9)), ..offer(number, worth) };
     for worth in [TEN_OFF, TENTH_OFF] {
@@ -112,11 +120,11 @@ fn what_a_coupon_takes_off_an_order_it_takes_off_once() {
         assert_eq!(reasons(&lines, &twice), [Reason::GroupTwice, Reason::GroupTwice]);
     }
     let drinks = [of_one(1, Worth::FreeItem), of_one(2, Worth::FreeItem)];
-    assert_eq!(amounts(&lines, &drinks).len(), 2, "each is for one thing");
+    assert_eq!(amounts(&lines, &drinks).len(), 2, "each is for one line");
 }
 
 #[test]
-fn who_does_not_apply_is_told_why() {
+fn refusal_has_a_reason() {
     let lines = [line(4_000, 250)];
     let with = |change: fn(&mut Offer)| {
         let mut offer = offer(1, TEN_OFF);
@@ -140,7 +148,7 @@ fn who_does_not_apply_is_told_why() {
 }
 
 #[test]
-fn what_excludes_others_is_refused_beside_them() {
+fn exclusive_claim_and_group_are_refused_in_combination() {
     let lines = [line(4_000, 250)];
     let card = offer(4, Worth::GiftCard { face: 100 });
     let mut alone = offer(1, TEN_OFF);
@@ -156,7 +164,7 @@ fn what_excludes_others_is_refused_beside_them() {
 }
 
 #[test]
-fn a_gift_card_is_sold_at_its_price_and_not_for_another_one() {
+fn gift_card_gets_no_discount_and_is_not_paid_with_a_gift_card() {
     let lines = [Line { is_gift_card: true, ..line(5_000, 0) }];
     for worth in [TEN_OFF, Worth::FreeItem, Worth::GiftCard { face: 5_000 }] {
         assert_eq!(reasons(&lines, &[offer(1, worth)]), [Reason::OtherItems]);

@@ -1,19 +1,19 @@
-//! What claims are worth on an order: one pure function, for the checkout and for whoever asks beforehand.
+//! The discounts of claims on an order: one pure function, for the checkout and for previews.
 //!
-//! Claims apply one after the other, each to what the ones before left of the lines it is for, in an order of their own:
-//! gift cards last, then by position, kind and id. In what order they were typed tells nothing. All of them apply, or
-//! none and it is said why; one that would take nothing off is refused, so that nobody spends it for nothing.
+//! Claims apply one after the other, each to the rest that earlier claims left of its lines. The order is: gift cards
+//! last, then by position, kind and id. The order of the input does not matter. Either all claims apply, or none, with
+//! reasons. A claim that would take nothing off is refused, so that it is not spent without a discount.
 //!
-//! - A percentage is rounded down on each line; the cap and what is left of the coupon's budget bound the sum.
-//! - An amount that is for several lines is shared out in proportion to what is left of them, the cents that are over
-//!   going to the largest remainders, the first lines first.
-//! - Of one coupon that takes off an amount or a percentage one claim applies: it is for the order.
-//! - A free item or a fixed price is for one line: the cheapest that it makes cheaper.
-//! - The minimum is measured on the prices of the lines it is for, before discounts.
-//! - Discounts are on prices. A gift card is a means of payment: it pays fees too, does not change the tax, and has no
-//!   part in what may be combined. What is a gift card itself is sold at its price, and not for another one.
+//! - A percentage is rounded down on each line. The cap and the rest of the coupon's budget limit the sum.
+//! - An amount for several lines is split in proportion to their rests. The remaining cents go to the largest
+//!   remainders; of equal ones, to the first lines.
+//! - At most one claim of a coupon with an amount or a percentage applies to an order.
+//! - A free item or a fixed price applies to one line: the cheapest one that becomes cheaper.
+//! - The minimum spend is compared with the prices of the claim's lines before discounts.
+//! - Discounts reduce prices. A gift card is a means of payment: it pays fees too, does not change the tax, and can be
+//!   combined with all claims. A gift card that is bought gets no discount and cannot be paid with a gift card.
 //!
-//! Invariant: pure and synchronous. No line is ever below nothing.
+//! Invariant: pure and synchronous. No line has a negative rest.
 
 mod share;
 mod stacking;
@@ -34,122 +34,122 @@ use entity::{CategoryId, ClaimId, CouponId, EventId, ProductId, ShopId, TierId};
 pub use self::tax::tax_of_rest;
 use super::terms::{Scope, ScopeKind, Terms, Worth};
 
-/// What is bought: one place, or one coupon.
+/// One place or coupon that is bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Who sells it.
+    /// The shop that sells it.
     pub shop: ShopId,
-    /// The event that it admits to.
+    /// The event of a place.
     pub event: Option<EventId>,
-    /// Its price level.
+    /// The tier of a place.
     pub tier: Option<TierId>,
-    /// The product that it is one of.
+    /// The product of a coupon.
     pub product: Option<ProductId>,
-    /// Its category and those above.
+    /// Its category and the categories above.
     pub categories: Vec<CategoryId>,
-    /// Its price in minor units.
+    /// The price in minor units.
     pub price: i64,
-    /// The fee on top.
+    /// The fee in minor units, in addition to the price.
     pub fee: i64,
-    /// Whether it is a gift card, which nothing makes cheaper.
+    /// Whether it is a gift card, which gets no discount.
     pub is_gift_card: bool,
 }
 
-/// An order in the making.
+/// The input of the rules besides the claims.
 #[derive(Clone, Copy, Debug)]
 pub struct Basket<'a> {
-    /// What is bought.
+    /// The lines of the order.
     pub lines: &'a [Line],
-    /// ISO 4217 code of its amounts.
+    /// The ISO 4217 code of all amounts.
     pub currency: &'a str,
-    /// The time.
+    /// The current time.
     pub now: DateTime<Utc>,
 }
 
-/// A claim that somebody wants to spend.
+/// A claim that the buyer wants to spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// The claim.
     pub claim: ClaimId,
     /// Its coupon.
     pub coupon: CouponId,
-    /// What was promised.
+    /// The terms of the claim.
     pub terms: Terms,
-    /// Valid from here …
+    /// The beginning of its validity.
     pub valid_from: DateTime<Utc>,
-    /// … until here; none: for ever.
+    /// The end of its validity. `None` for no end.
     pub valid_until: Option<DateTime<Utc>>,
-    /// What is left of a gift card.
+    /// The balance of a gift card.
     pub balance: i64,
-    /// What is left of the coupon's budget, if it has one.
+    /// The rest of the coupon's budget, if it has one.
     pub budget: Option<i64>,
 }
 
 /// Why a claim does not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Its time has not come.
+    /// Its validity has not started.
     NotYetValid {
-        /// When it comes.
+        /// When it starts.
         from: DateTime<Utc>,
     },
-    /// Its time is up.
+    /// Its validity has ended.
     Expired,
-    /// It takes nothing off: it opens price levels, when places are reserved.
+    /// It is an access code, which opens tiers when places are reserved.
     NoDiscount,
-    /// It is another shop's.
+    /// It is of another shop.
     OtherShop,
-    /// Its amounts are in another currency.
+    /// It is in another currency.
     OtherCurrency,
-    /// It is for other things than are bought.
+    /// It applies to none of the lines.
     OtherItems,
-    /// Too little is bought of what it is for.
+    /// The minimum spend is not reached.
     MinimumNotMet {
-        /// How much more it takes, in minor units.
+        /// The missing amount in minor units.
         missing: i64,
     },
-    /// It applies alone only.
+    /// It excludes other discounts.
     Exclusive,
-    /// Another one of its group is there; or of its coupon, of which one applies to an order.
+    /// Another claim of its stacking group is in the input, or of a coupon that applies once per order.
     GroupTwice,
-    /// The campaign's budget is used up.
+    /// The coupon's budget is spent.
     BudgetSpent,
-    /// The gift card is empty.
+    /// The gift card's balance is zero.
     Empty,
-    /// There is nothing left that it could take off.
+    /// The rests of its lines are zero, or no line becomes cheaper.
     NothingLeft,
 }
 
-/// What one claim takes off.
+/// The discount of one claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discount {
     /// The claim.
     pub claim: ClaimId,
     /// Its coupon.
     pub coupon: CouponId,
-    /// What it is called.
+    /// The title of the claim.
     pub title: String,
-    /// Whether it pays, rather than making things cheaper.
+    /// Whether it is a payment by gift card.
     pub is_payment: bool,
-    /// How much of each line, in minor units.
+    /// The amount off each line, in minor units.
     pub amounts: Vec<i64>,
 }
 
 impl Discount {
-    /// How much in all.
+    /// Returns the sum over all lines.
     pub fn total(&self) -> i64 {
         self.amounts.iter().sum()
     }
 }
 
-/// What is left of a line.
+/// The rest of a line after earlier claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rest {
     price: i64,
     fee: i64,
 }
 
-/// What the claims take off, in the order in which they apply; or everything that does not apply, and why.
+/// Returns the discounts in the order of application, or all claims that do not apply, with reasons.
 pub fn apply(basket: Basket, offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, Reason)>> {
     let mut offers: Vec<&Offer> = offers.iter().collect();
     offers.sort_by_key(|offer| stacking::place(offer));
@@ -181,7 +181,7 @@ pub fn apply(basket: Basket, offers: &[Offer]) -> Result<Vec<Discount>, Vec<(Cla
     if refused.is_empty() { Ok(discounts) } else { Err(refused) }
 }
 
-/// Whether the claim is for such an order, whatever else is spent on it.
+/// Checks a claim without regard to the others.
 fn check(basket: Basket, offer: &Offer) -> Result<(), Reason> {
     let terms = &offer.terms;
     let applicable = || basket.lines.iter().filter(|line| applies(terms, line));
@@ -205,7 +205,7 @@ fn check(basket: Basket, offer: &Offer) -> Result<(), Reason> {
     }
 }
 
-/// Whether the claim is for such a line.
+/// Returns whether the claim applies to the line.
 pub fn applies(terms: &Terms, line: &Line) -> bool {
     let names = |scope: &Scope| match scope.kind {
         ScopeKind::Shop => line.shop.0 == scope.target,
@@ -219,7 +219,7 @@ pub fn applies(terms: &Terms, line: &Line) -> bool {
         && (terms.scopes.is_empty() || terms.scopes.iter().any(names))
 }
 
-/// Takes off what the claim takes off.
+/// Applies a claim to the rests.
 fn take(lines: &[Line], rests: &mut [Rest], offer: &Offer, budget: Option<i64>) -> Result<Discount, Reason> {
     let is_payment = is_payment(offer.terms.worth);
     let left: Vec<i64> = lines
@@ -251,7 +251,7 @@ fn take(lines: &[Line], rests: &mut [Rest], offer: &Offer, budget: Option<i64>) 
     Ok(Discount { claim, coupon, title, is_payment, amounts })
 }
 
-/// What the claim would take of what is left of the lines, its budget aside.
+/// Returns the claim's amounts without regard to its budget. `left` has the rests of the lines.
 fn wanted(offer: &Offer, left: &[i64]) -> Vec<i64> {
     match offer.terms.worth {
         Worth::AmountOff { amount } => share::bounded(amount, left.to_vec()),
@@ -266,7 +266,7 @@ fn wanted(offer: &Offer, left: &[i64]) -> Vec<i64> {
     }
 }
 
-/// The cheapest line that costs more than the price now costs the price.
+/// Returns the amounts that reduce the cheapest line above `price` to `price`.
 fn one_for(price: i64, left: &[i64]) -> Vec<i64> {
     let dearer = (0..left.len()).filter(|&line| left[line] > price);
     let cheapest = dearer.min_by_key(|&line| left[line]);

@@ -1,7 +1,7 @@
-//! Random baskets and claims, and a slow, plain account of what the claims should take off.
+//! Random baskets and claims, and a slow model of the discounts.
 //!
-//! Nothing here shares code with the real thing: amounts are counted up cent by cent, shares are found by trying out
-//! who gets a cent more, and the order of application by looking for the next one again and again.
+//! The model shares no code with the rules. It counts amounts cent by cent, tries all distributions of the remaining
+//! cents, and searches for the next claim again after each one.
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{CategoryId, ClaimId, CouponId, EventId, ProductId, ShopId, TierId};
@@ -21,8 +21,8 @@ pub(super) fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::days(20_000)
 }
 
-/// What each claim takes of each line, in the order of application; or the claims that do not apply.
-pub(super) fn account(lines: &[Line], offers: &[Offer]) -> Result<Vec<(ClaimId, Vec<i64>)>, Vec<ClaimId>> {
+/// Returns each claim's amounts by line, in the order of application, or the claims that do not apply.
+pub(super) fn expected(lines: &[Line], offers: &[Offer]) -> Result<Vec<(ClaimId, Vec<i64>)>, Vec<ClaimId>> {
     let bad: Vec<ClaimId> = offers
         .iter()
         .filter(|offer| !is_good_alone(lines, offer) || clashes(offer, offers))
@@ -111,7 +111,7 @@ fn clashes(offer: &Offer, offers: &[Offer]) -> bool {
             || offer.terms.stacking_group.is_some() && of_group.count() > 1)
 }
 
-/// Whose turn it is: nobody who waits comes before it.
+/// Returns the index of the claim that no other one precedes.
 fn next_of(waiting: &[&Offer]) -> Option<usize> {
     let rank = |offer: &Offer| match offer.terms.worth {
         Worth::FixedPrice { .. } => 1,
@@ -172,8 +172,8 @@ fn cheapest(price: i64, left: &[i64]) -> Vec<i64> {
     amounts
 }
 
-/// At most `most` dealt out in proportion: everybody's part without its fraction, and then, of all ways to deal out the
-/// cents that are over, the one that goes to the largest fractions, and of those equal the one to the first.
+/// Splits at most `most` in proportion to the wishes. Each part is rounded down. Of all distributions of the remaining
+/// cents, takes the one with the largest fractions; of equal ones, the one with the first lines.
 fn dealt(most: i64, wishes: &[i64]) -> Vec<i64> {
     let all: i64 = wishes.iter().sum();
     if all <= most {
@@ -194,7 +194,7 @@ fn dealt(most: i64, wishes: &[i64]) -> Vec<i64> {
     (0..wishes.len()).map(|line| whole[line] + i64::from(best >> line & 1)).collect()
 }
 
-/// Random baskets of up to five lines. Most are of one shop.
+/// Random baskets of up to five lines, most of them of one shop.
 pub(super) fn baskets() -> impl Strategy<Value = Vec<Line>> {
     let amount = prop_oneof![1 => Just(0_i64), 4 => 0_i64..12, 6 => 0_i64..400];
     let line =
@@ -258,7 +258,7 @@ fn terms() -> impl Strategy<Value = Terms> {
     )
 }
 
-/// Random claims, up to five, of a few coupons, each of which has one budget.
+/// Up to five random claims of three coupons. The claims of a coupon share its budget.
 pub(super) fn offers() -> impl Strategy<Value = Vec<Offer>> {
     let claim = (0_u8..3, terms(), 0_i64..500, 0_u8..30);
     let budgets = proptest::collection::vec(proptest::option::of(0_i64..300), 3);

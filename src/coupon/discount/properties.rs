@@ -1,4 +1,4 @@
-//! What holds of every basket and any claims.
+//! Properties of the discounts for random baskets and claims.
 
 use std::collections::HashSet;
 
@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use super::{
     Basket, Discount, Line, Offer, Reason, Worth, applies, apply,
-    model::{CURRENCY, account, baskets, id, now, offers},
+    model::{CURRENCY, baskets, expected, id, now, offers},
 };
 use crate::coupon::terms::Terms;
 
-fn worked_out(lines: &[Line], offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, Reason)>> {
+fn applied(lines: &[Line], offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, Reason)>> {
     apply(Basket { lines, currency: CURRENCY, now: now() }, offers)
 }
 
@@ -19,7 +19,7 @@ fn of<'a>(offers: &'a [Offer], discount: &Discount) -> &'a Offer {
     offers.iter().find(|offer| offer.claim == discount.claim).unwrap()
 }
 
-/// Without what refuses most random sets as a whole.
+/// Removes the terms that make the rules refuse most random sets.
 fn agreeable(mut offers: Vec<Offer>) -> Vec<Offer> {
     for offer in &mut offers {
         offer.terms = Terms {
@@ -52,8 +52,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn it_is_what_the_slow_account_says(lines in baskets(), offers in mixed()) {
-        let real = worked_out(&lines, &offers)
+    fn discounts_equal_the_model(lines in baskets(), offers in mixed()) {
+        let real = applied(&lines, &offers)
             .map(|discounts| {
                 discounts.into_iter().map(|discount| (discount.claim, discount.amounts)).collect::<Vec<_>>()
             })
@@ -62,20 +62,20 @@ proptest! {
                 claims.sort();
                 claims
             });
-        prop_assert_eq!(real, account(&lines, &offers));
+        prop_assert_eq!(real, expected(&lines, &offers));
     }
 
     #[test]
-    fn the_order_of_typing_tells_nothing(
+    fn order_of_the_input_does_not_matter(
         lines in baskets(),
         (offers, typed) in mixed().prop_flat_map(|offers| (Just(offers.clone()), Just(offers).prop_shuffle())),
     ) {
-        prop_assert_eq!(worked_out(&lines, &offers), worked_out(&lines, &typed));
+        prop_assert_eq!(applied(&lines, &offers), applied(&lines, &typed));
     }
 
     #[test]
-    fn the_lines_add_up_and_none_is_below_nothing(lines in baskets(), offers in mixed()) {
-        let Ok(discounts) = worked_out(&lines, &offers) else { return Ok(()) };
+    fn lines_add_up_and_no_rest_is_negative(lines in baskets(), offers in mixed()) {
+        let Ok(discounts) = applied(&lines, &offers) else { return Ok(()) };
         prop_assert_eq!(discounts.len(), offers.len());
         let mut rest = 0;
         for (index, line) in lines.iter().enumerate() {
@@ -84,7 +84,7 @@ proptest! {
                 kind.map(|discount| discount.amounts[index]).sum()
             };
             let cheaper = taken(false) - taken(true);
-            prop_assert!((0..=line.price).contains(&cheaper), "discounts are on prices");
+            prop_assert!((0..=line.price).contains(&cheaper), "discounts reduce prices only");
             prop_assert!((0..=line.price + line.fee).contains(&taken(false)));
             rest += line.price + line.fee - taken(false);
         }
@@ -96,8 +96,8 @@ proptest! {
     }
 
     #[test]
-    fn no_claim_takes_more_than_it_promises(lines in baskets(), offers in mixed()) {
-        let Ok(discounts) = worked_out(&lines, &offers) else { return Ok(()) };
+    fn no_discount_exceeds_the_terms(lines in baskets(), offers in mixed()) {
+        let Ok(discounts) = applied(&lines, &offers) else { return Ok(()) };
         for discount in &discounts {
             let offer = of(&offers, discount);
             match offer.terms.worth {
@@ -115,7 +115,7 @@ proptest! {
                 Worth::AccessCode => prop_assert!(false, "an access code takes nothing off"),
             }
             for (line, &amount) in lines.iter().zip(&discount.amounts) {
-                prop_assert!(amount == 0 || applies(&offer.terms, line), "it is for other lines");
+                prop_assert!(amount == 0 || applies(&offer.terms, line), "the claim does not apply to the line");
             }
             let applicable = lines.iter().filter(|line| applies(&offer.terms, line));
             prop_assert!(applicable.map(|line| line.price).sum::<i64>() >= offer.terms.minimum_spend);
@@ -126,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn no_amount_is_too_large(
+    fn large_amounts_do_not_overflow(
         price in 0..=1_000_000_000_000_i64,
         lines in 1_usize..500,
         mut offers in offers().prop_map(agreeable),
@@ -140,7 +140,7 @@ proptest! {
             offer.balance = 1_000_000_000_000;
             offer.terms.scopes.clear();
         }
-        if let Ok(discounts) = worked_out(&lines, &offers) {
+        if let Ok(discounts) = applied(&lines, &offers) {
             let taken: i64 = discounts.iter().map(Discount::total).sum();
             prop_assert!(taken <= lines.iter().map(|line| line.price + line.fee).sum());
         }

@@ -1,14 +1,14 @@
-//! Parts of amounts: portions rounded down, and amounts shared out to the last cent.
+//! Percentages and proportional splits of amounts.
 
-/// The part that so many hundredths of a percent are, rounded down.
+/// Returns `basis_points` hundredths of a percent of the amount, rounded down.
 pub(super) fn portion(amount: i64, basis_points: i32) -> i64 {
     let part = i128::from(amount) * i128::from(basis_points) / 10_000;
-    // At most the amount itself: a share off is never more than all of it.
+    // A percentage off is never more than the amount.
     i64::try_from(part).unwrap_or(amount).min(amount)
 }
 
-/// The amounts, or, if they are more than `most` together, `most` shared out in proportion to them: each gets its part
-/// rounded down, and what is over goes cent by cent to the largest remainders, the first ones first.
+/// If the sum of the amounts is at most `most`, returns the amounts. Otherwise splits `most` in proportion to them:
+/// each part is rounded down, and the remaining cents go to the largest remainders; of equal ones, to the first.
 pub(super) fn bounded(most: i64, amounts: Vec<i64>) -> Vec<i64> {
     let sum: i128 = amounts.iter().map(|&amount| i128::from(amount)).sum();
     if sum <= i128::from(most) {

@@ -1,11 +1,11 @@
-//! Which claims may be spent together, and in which order they apply.
+//! Combinations of claims, and their order of application.
 
 use entity::ClaimId;
 
 use super::{Offer, Reason, is_payment};
 use crate::coupon::terms::Worth;
 
-/// Where the claim stands among others: the same, whoever typed it first.
+/// Returns the sort key of a claim, which does not depend on the order of the input.
 pub(super) fn place(offer: &Offer) -> (bool, i32, u8, ClaimId) {
     let rank = match offer.terms.worth {
         Worth::FixedPrice { .. } => 0,
@@ -15,11 +15,11 @@ pub(super) fn place(offer: &Offer) -> (bool, i32, u8, ClaimId) {
         Worth::GiftCard { .. } => 4,
         Worth::AccessCode => 5,
     };
-    // What pays comes after everything that makes cheaper, or it would pay too much.
+    // Gift cards come after all discounts. Otherwise they would pay too much.
     (is_payment(offer.terms.worth), offer.terms.position, rank, offer.claim)
 }
 
-/// Whether the claim may be spent beside the others.
+/// Checks whether the claim can be combined with the others.
 pub(super) fn check(offer: &Offer, all: &[&Offer]) -> Result<(), Reason> {
     if is_payment(offer.terms.worth) {
         return Ok(());
@@ -37,7 +37,7 @@ pub(super) fn check(offer: &Offer, all: &[&Offer]) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Whether a coupon's claim is for the order and not for one thing in it: two of them would be twice the offer.
+/// Returns whether the claim applies to the whole order. Two such claims of a coupon would double its discount.
 fn is_once(offer: &Offer) -> bool {
     match offer.terms.worth {
         Worth::AmountOff { .. } | Worth::PercentOff { .. } => true,

@@ -1,12 +1,12 @@
-//! The tax that is left in a line that was made cheaper.
+//! The tax of a line after discounts.
 
 use crate::{
     error::{Fault, Faulty},
     money::Money,
 };
 
-/// The tax in `rest`, of a line that cost `gross` with `tax` in it: by the rate, if that is what the tax was made of; if
-/// the rate was changed since, in proportion.
+/// Returns the tax in `rest`, for a line that cost `gross` including `tax`. If `tax` matches the rate, the result is
+/// calculated from the rate. If the rate has changed since, the result is proportional.
 pub fn tax_of_rest((gross, tax): (Money, i64), rest: i64, basis_points: u32) -> Faulty<i64> {
     let of = |amount: Money| amount.included_tax(basis_points).map_err(Fault::internal);
     if of(gross)?.minor == tax {
@@ -17,7 +17,7 @@ pub fn tax_of_rest((gross, tax): (Money, i64), rest: i64, basis_points: u32) -> 
 
 fn proportion(gross: i64, tax: i64, rest: i64) -> i64 {
     let (part, whole) = (i128::from(tax) * i128::from(rest), i128::from(gross.max(1)));
-    // Never more than the tax, as the rest is never more than the whole.
+    // Never more than the tax, because the rest is never more than the gross amount.
     i64::try_from((2 * part + whole) / (2 * whole)).unwrap_or(tax)
 }
 
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rest_s_tax_is_what_a_line_of_that_price_would_have() {
+    fn tax_of_the_rest_is_that_of_a_line_with_this_price() {
         let gross = Money::new(11_900, EUR);
         for (rest, expected) in [(11_900, 1_900), (5_950, 950), (100, 16), (0, 0)] {
             assert_eq!(tax_of_rest((gross, 1_900), rest, 1_900).unwrap(), expected);
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_that_was_changed_since_is_not_believed() {
+    fn changed_rate_is_ignored() {
         let gross = Money::new(11_900, EUR);
         for (rest, expected) in [(11_900, 1_900), (5_950, 950), (100, 16), (0, 0)] {
             assert_eq!(tax_of_rest((gross, 1_900), rest, 700).unwrap(), expected);

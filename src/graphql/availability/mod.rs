@@ -251,7 +251,7 @@ impl AvailabilitySubscription {
     ) -> Result<impl Stream<Item = ApiResult<SeatAvailability>> + use<>, ApiError> {
         let id: EventId = decode(&event_id, "eventId")?;
         let event = Event::row(ctx, id).await?;
-        if event.status == event::EventStatus::Draft {
+        if event.state == event::EventState::Draft {
             return Err(Fault::NotFound("event").into());
         }
         let (app, progress) = (ctx.app().clone(), ctx.progress().clone());

@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::{ClaimError, ClaimTerms, Coupon};
 use crate::{
+    barcode::{Code128, QrCode, qr::Scale},
     coupon::{
         bag,
-        bars::Bars,
         claim::{self as claims, ClaimCoupon, Refusal},
         code::Code,
-        state::standing,
+        state::claim_status,
         terms::Terms,
     },
     error::{Fault, Result},
@@ -29,10 +29,9 @@ use crate::{
         page::{Cursor, PageArgs, connection},
         scalar::{Long, Money},
         ticket::{TicketConnection, tickets_of_viewer},
-        weight::{PICTURE_BARS, PICTURE_CLAIM},
+        weight::{PICTURE_BARCODE, PICTURE_CLAIM},
     },
     order as orders,
-    ticket::barcode::{Barcode, Scale},
 };
 
 /// A page of claims.
@@ -85,7 +84,7 @@ impl Claim {
 
     /// Where it stands now.
     async fn state(&self, ctx: &Context<'_>) -> ClaimState {
-        standing(&self.row, ctx.app().clock.now()).into()
+        claim_status(&self.row, ctx.app().clock.now()).into()
     }
 
     /// The coupon as it is now.
@@ -123,14 +122,14 @@ impl Claim {
 
     /// The code as a Code 128 barcode: an SVG document. Null where `code` is.
     async fn barcode_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        let Some(bars) = self.bars(ctx)? else { return Ok(None) };
-        Ok(Some(ctx.budget().text(bars.svg())?))
+        let Some(barcode) = self.code128(ctx)? else { return Ok(None) };
+        Ok(Some(ctx.budget().text(barcode.svg())?))
     }
 
     /// The code as a Code 128 barcode: a PNG file, in base 64. Null where `code` is.
     async fn barcode_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        let Some(bars) = self.bars(ctx)? else { return Ok(None) };
-        Ok(Some(ctx.budget().text(STANDARD.encode(bars.png().map_err(Fault::internal)?))?))
+        let Some(barcode) = self.code128(ctx)? else { return Ok(None) };
+        Ok(Some(ctx.budget().text(STANDARD.encode(barcode.png().map_err(Fault::internal)?))?))
     }
 
     /// Whether you may give it to somebody else.
@@ -190,22 +189,22 @@ impl Claim {
     pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> Option<Code> {
         let is_holder = ctx.viewer().account().is_ok_and(|account| account == self.row.account_id);
         let is_good = matches!(
-            standing(&self.row, ctx.app().clock.now()),
+            claim_status(&self.row, ctx.app().clock.now()),
             row::ClaimState::Claimed | row::ClaimState::Reserved
         );
         if (is_holder || self.opened) && is_good { Code::parse(&self.row.code) } else { None }
     }
 
-    fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<Barcode>> {
+    fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_CLAIM, 0)?;
         let code = self.code_for_holder(ctx);
-        Ok(code.map(|code| Barcode::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
+        Ok(code.map(|code| QrCode::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
-    fn bars(&self, ctx: &Context<'_>) -> ApiResult<Option<Bars>> {
-        ctx.budget().charge(PICTURE_BARS, 0)?;
+    fn code128(&self, ctx: &Context<'_>) -> ApiResult<Option<Code128>> {
+        ctx.budget().charge(PICTURE_BARCODE, 0)?;
         let code = self.code_for_holder(ctx);
-        Ok(code.map(|code| Bars::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
+        Ok(code.map(|code| Code128::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
     fn money(&self, minor: Option<i64>) -> ApiResult<Option<Money>> {

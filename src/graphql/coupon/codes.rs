@@ -6,9 +6,8 @@ use entity::CouponId;
 use super::{Coupon, CouponError, claim::ClaimPayload};
 use crate::{
     coupon::{
-        by_code::{self, ClaimCode},
+        claim_code::{self, ClaimCode},
         csv::LineFault,
-        turns::Turn,
         upload::{self, Generate, Refusal, Upload},
     },
     error::{Error, Fault, Faulty},
@@ -17,6 +16,7 @@ use crate::{
         error::{ApiResult, outcome},
         id::decode,
     },
+    transfer_slots::TransferPermit,
 };
 
 /// When to come back where another list of the shop is on its way.
@@ -112,7 +112,7 @@ impl CodeMutation {
         let claimed = async {
             let shop = decode(&input.shop_id, "shopId")?;
             let input = ClaimCode { shop, code: input.code, key: input.idempotency_key };
-            by_code::claim(ctx.app(), ctx.viewer(), input).await
+            claim_code::claim(ctx.app(), ctx.viewer(), input).await
         };
         ClaimPayload::of(claimed.await)
     }
@@ -128,13 +128,13 @@ impl CodeMutation {
         let imported = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
             let (text, key) = (input.csv.into_bytes(), Some(input.idempotency_key));
-            let _turn = turn(ctx, coupon).await?;
+            let _permit = transfer_permit(ctx, coupon).await?;
             upload::import(ctx.app(), ctx.viewer(), Upload { coupon, text, key }).await
         };
         let imported = imported.await;
         let (faults, fault_count) = match &imported {
             Err(Error::Refused(Refusal::Lines(faults))) => {
-                (faults.told.iter().map(CodeFault::of).collect(), faults.count)
+                (faults.reported.iter().map(CodeFault::of).collect(), faults.count)
             }
             Ok(_) | Err(Error::Refused(Refusal::Coupon(_)) | Error::Fault(_)) => (Vec::new(), 0),
         };
@@ -159,7 +159,7 @@ impl CodeMutation {
         ctx.viewer().user()?;
         let generated = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
-            let _turn = turn(ctx, coupon).await?;
+            let _permit = transfer_permit(ctx, coupon).await?;
             let input = Generate { coupon, count: input.count, key: input.idempotency_key };
             upload::generate(ctx.app(), ctx.viewer(), input).await
         };
@@ -172,10 +172,10 @@ impl CodeMutation {
     }
 }
 
-/// The turn of the coupon's shop, which has one list on its way at a time.
-async fn turn(ctx: &Context<'_>, coupon: CouponId) -> Faulty<Turn> {
-    let shop = upload::may(ctx.app(), ctx.viewer(), coupon).await?;
-    ctx.app().turns.begin(shop).map_err(|_| Fault::Overloaded { retry_after_ms: RETRY_AFTER_MS })
+/// Reserves a transfer slot for the coupon's shop.
+async fn transfer_permit(ctx: &Context<'_>, coupon: CouponId) -> Faulty<TransferPermit> {
+    let shop = upload::authorise(ctx.app(), ctx.viewer(), coupon).await?;
+    ctx.app().transfer_slots.acquire(shop).map_err(|_| Fault::Overloaded { retry_after_ms: RETRY_AFTER_MS })
 }
 
 impl CodeFault {

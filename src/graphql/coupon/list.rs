@@ -9,9 +9,9 @@ use super::{Coupon, CouponConnection, CouponTarget, Kind, State};
 use crate::{
     coupon::{
         self as coupons, claim as claims,
+        counts::{self, CouponCounts},
         find::{self, Filter, Key, Order},
         spend,
-        stages::{self, Stages},
     },
     error::Faulty,
     graphql::{
@@ -117,9 +117,9 @@ pub(crate) struct OwnClaim(pub(crate) ClaimId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ScopesOf(pub(super) CouponId);
 
-/// How many of a coupon stand where.
+/// The key of a coupon's counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct StagesOf(pub(super) CouponId);
+pub(super) struct CouponCountsOf(pub(super) CouponId);
 
 impl Loader<CouponId> for Batch {
     type Value = coupon::Model;
@@ -190,14 +190,14 @@ impl Loader<ScopesOf> for Batch {
     }
 }
 
-impl Loader<StagesOf> for Batch {
-    type Value = Stages;
+impl Loader<CouponCountsOf> for Batch {
+    type Value = CouponCounts;
     type Error = Shared;
 
-    async fn load(&self, keys: &[StagesOf]) -> Result<HashMap<StagesOf, Stages>, Shared> {
+    async fn load(&self, keys: &[CouponCountsOf]) -> Result<HashMap<CouponCountsOf, CouponCounts>, Shared> {
         let ids = keys.iter().map(|key| key.0).collect();
-        let all = stages::of_all(&self.app, ids).await?;
-        Ok(all.into_iter().map(|(id, stages)| (StagesOf(id), stages)).collect())
+        let all = counts::of_all(&self.app, ids).await?;
+        Ok(all.into_iter().map(|(id, counts)| (CouponCountsOf(id), counts)).collect())
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt};
 
 use crate::{
     app::App,
-    coupon::{find, rules, stages},
+    coupon::{counts, find, rules},
     error::{Fault, Faulty},
     graphql::{
         availability::messages,
@@ -52,17 +52,17 @@ pub struct CouponStages {
     released: u32,
 }
 
-impl From<stages::Stages> for CouponStages {
-    fn from(stages: stages::Stages) -> Self {
+impl From<counts::CouponCounts> for CouponStages {
+    fn from(counts: counts::CouponCounts) -> Self {
         Self {
-            created: stages.created,
-            published: stages.published,
-            reserved: stages.reserved,
-            claimed: stages.claimed,
-            redeemed: stages.redeemed,
-            expired: stages.expired,
-            revoked: stages.revoked,
-            released: stages.released,
+            created: counts.created,
+            published: counts.published,
+            reserved: counts.reserved,
+            claimed: counts.claimed,
+            redeemed: counts.redeemed,
+            expired: counts.expired,
+            revoked: counts.revoked,
+            released: counts.released,
         }
     }
 }
@@ -108,7 +108,7 @@ impl CouponSubscription {
         #[graphql(desc = "Of which coupon.")] coupon_id: ID,
     ) -> Result<impl Stream<Item = ApiResult<CouponStages>> + use<>, ApiError> {
         let id: CouponId = decode(&coupon_id, "couponId")?;
-        let stream = stages::watch(ctx.app(), ctx.viewer(), id).await?;
+        let stream = counts::watch(ctx.app(), ctx.viewer(), id).await?;
         Ok(stream.map(|next| next.map(CouponStages::from).map_err(ApiError::from)))
     }
 }

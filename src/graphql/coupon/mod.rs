@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, connection::Connection};
 use chrono::{DateTime, Utc};
-use entity::{CouponId, InventoryId, coupon, event::EventStatus};
+use entity::{CouponId, InventoryId, coupon, event::EventState};
 
-use self::list::{ClaimsOf, ScopesOf, StagesOf, TakenOf};
+use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
     codes::CodeMutation,
@@ -293,7 +293,7 @@ impl Coupon {
         let Some(id) = self.0.event_id else { return Ok(None) };
         let Some(event) = ctx.loaders().one(id).await? else { return Ok(None) };
         // An event that is not published yet is its shop's, which is the coupon's.
-        let is_seen = event.status != EventStatus::Draft || self.is_ours(ctx).await?;
+        let is_seen = event.state != EventState::Draft || self.is_ours(ctx).await?;
         Ok(is_seen.then(|| Event::from(event)))
     }
 
@@ -339,7 +339,7 @@ impl Coupon {
         if !self.is_ours(ctx).await? {
             return Ok(None);
         }
-        Ok(ctx.loaders().one(StagesOf(self.0.id)).await?.map(CouponStages::from))
+        Ok(ctx.loaders().one(CouponCountsOf(self.0.id)).await?.map(CouponStages::from))
     }
 }
 

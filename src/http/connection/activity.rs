@@ -1,8 +1,8 @@
-//! What a connection is doing, and how long it may go on with it.
+//! The activity of a connection, and its deadlines.
 //!
-//! The stream reports bytes, the service reports requests, the response bodies report whether they are read. The task of
-//! the connection asks when it is [due](Activity::due) and closes it then. A connection that was upgraded has no such task:
-//! its socket holds an [`Exchange`] and has timeouts of its own.
+//! The stream reports bytes, the service reports requests, and response bodies report whether they are read. The
+//! connection's task closes the connection when it is [due](Activity::due). An upgraded connection has no such task:
+//! its socket has an [`Exchange`] and its own timeouts.
 
 use std::{
     collections::HashMap,
@@ -18,13 +18,13 @@ use tokio::{
 
 use super::{Timeouts, pace::Overhead};
 
-/// Bytes beyond requests and bodies that a connection may send at once. More than the window of HTTP/2, whose bytes may
-/// wait here before a handler reads them.
+/// The burst of bytes besides requests and bodies. It is larger than the window of HTTP/2, whose bytes may wait here
+/// before a handler reads them.
 const MAX_OVERHEAD: u64 = 2 * 1024 * 1024;
-/// The same for a WebSocket, whose messages have at most 64 KiB.
+/// The burst of bytes besides messages of a WebSocket. Messages have at most 64 KiB.
 const MAX_SOCKET_OVERHEAD: u64 = 256 * 1024;
 
-/// What a connection is doing.
+/// The activity of a connection.
 #[derive(Debug)]
 pub(in crate::http) struct Activity {
     state: Mutex<State>,
@@ -34,17 +34,17 @@ pub(in crate::http) struct Activity {
 
 #[derive(Debug)]
 struct State {
-    /// When the wait for a request began.
+    /// When the wait for a request started.
     since: Instant,
-    /// When the first byte of a further request came. Frames of HTTP/2 are no such bytes.
+    /// When the first byte of a further request arrived. Frames of HTTP/2 do not count.
     header_since: Option<Instant>,
     spoken: Spoken,
-    /// Beyond the limit of connections: only there for a health check.
+    /// Whether it exceeds the limit of connections and may only request the server's health.
     is_reserved: bool,
     is_evicted: bool,
     /// Requests, responses and sockets in progress.
     exchanges: usize,
-    /// Responses over HTTP/2 that the peer does not read, and since when.
+    /// HTTP/2 responses that the peer does not read, and since when.
     unread: HashMap<u64, Instant>,
     next: u64,
     overhead: Overhead,
@@ -53,14 +53,14 @@ struct State {
 /// The protocol of the requests so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spoken {
-    /// None came.
+    /// There was no request.
     Nothing,
     Http1,
     Http2,
 }
 
 impl Activity {
-    /// A connection that was just accepted.
+    /// Returns the activity of a new connection.
     pub(super) fn new(timeouts: Timeouts, now: Instant) -> Arc<Self> {
         let state = State {
             since: now,
@@ -76,27 +76,27 @@ impl Activity {
         Arc::new(Self { state: Mutex::new(state), evicted: Notify::new(), timeouts })
     }
 
-    /// How long it may take for what.
+    /// Returns the timeouts.
     pub(super) fn timeouts(&self) -> Timeouts {
         self.timeouts
     }
 
-    /// Makes it one that may only ask for the server's health.
+    /// Restricts the connection to requests for the server's health.
     pub(super) fn reserve(&self) {
         self.state().is_reserved = true;
     }
 
-    /// Returns whether it may only ask for the server's health.
+    /// Returns whether the connection may only request the server's health.
     pub(super) fn is_reserved(&self) -> bool {
         self.state().is_reserved
     }
 
-    /// Records that the handshake of TLS is over and requests may come.
+    /// Records the end of the TLS handshake.
     pub(super) fn ready(&self, now: Instant) {
         self.state().since = now;
     }
 
-    /// Records bytes of the peer. Returns false if it floods us.
+    /// Records bytes from the peer. Returns `false` if there are too many.
     pub(super) fn received(&self, bytes: usize, now: Instant) -> bool {
         let mut state = self.state();
         if state.exchanges == 0 {
@@ -105,7 +105,7 @@ impl Activity {
         state.overhead.received(bytes, now)
     }
 
-    /// Records that bytes of the peer were part of a body or a message.
+    /// Records that received bytes were part of a body or message.
     pub(in crate::http) fn used(&self, bytes: usize) {
         self.state().overhead.used(bytes);
     }
@@ -144,13 +144,13 @@ impl Activity {
         Exchange { activity: Arc::clone(self), id }
     }
 
-    /// Returns since when it waits for a request, if it does.
+    /// Returns since when the connection waits for a request, if it does.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.exchanges == 0 && !state.is_evicted).then_some(state.since)
     }
 
-    /// Has it closed to make room for another.
+    /// Requests that the connection is closed, to free its slot.
     pub(super) fn evict(&self) {
         self.state().is_evicted = true;
         self.evicted.notify_one();
@@ -166,8 +166,8 @@ impl Activity {
         self.evicted.notified().await;
     }
 
-    /// Returns when it must be closed, if nothing changes until then. While requests are in progress their handlers have
-    /// timeouts of their own, so then it may be only the time to ask again.
+    /// Returns when the connection must be closed if nothing changes. While requests are in progress, their handlers
+    /// have their own timeouts; then this may be only the time of the next check.
     fn due(&self, now: Instant) -> Instant {
         let timeouts = &self.timeouts;
         let state = self.state();
@@ -193,24 +193,24 @@ impl Activity {
 #[derive(Debug)]
 pub(in crate::http) struct Exchange {
     activity: Arc<Activity>,
-    /// Names a response over HTTP/2; otherwise 0.
+    /// The number of an HTTP/2 response, otherwise 0.
     id: u64,
 }
 
 impl Exchange {
-    /// Returns whether it travels over HTTP/2.
+    /// Returns whether it uses HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         self.id != 0
     }
 
-    /// Records that the peer must read before more of the response is made.
+    /// Records that the response waits for the peer to read.
     pub(super) fn is_unread(&self) {
         if self.is_http2() {
             self.activity.state().unread.insert(self.id, Instant::now());
         }
     }
 
-    /// Records that the response is waited for, not the peer.
+    /// Records that the response does not wait for the peer.
     pub(super) fn is_read(&self) {
         if self.is_http2() {
             self.activity.state().unread.remove(&self.id);
@@ -230,8 +230,8 @@ impl Drop for Exchange {
     }
 }
 
-/// Resolves when the connection is due. It is polled by the task that serves the connection, whenever anything happens
-/// there, so it notices a nearer deadline without being told.
+/// Resolves when the connection is due. The task that serves the connection polls it at every event, so it notices an
+/// earlier deadline.
 pub(super) struct Watch {
     activity: Arc<Activity>,
     sleep: Pin<Box<Sleep>>,
@@ -273,7 +273,7 @@ mod tests {
     const T: Timeouts = Timeouts::DEFAULT;
 
     #[test]
-    fn a_first_request_must_come_in_time_whatever_else_comes() {
+    fn first_request_has_a_deadline() {
         let now = Instant::now();
         let activity = Activity::new(T, now);
         assert_eq!(activity.due(now), now + T.header);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_further_request_may_wait_for_the_idle_time_but_not_stop_half_way() {
+    fn further_request_may_start_late_but_not_stop_half_way() {
         let now = Instant::now();
         let activity = Activity::new(T, now);
         drop(activity.begin(false, now));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_that_nobody_reads_is_due() {
+    fn unread_response_is_due() {
         let now = Instant::now();
         let activity = Activity::new(T, now);
         let exchange = activity.begin(true, now);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_connection_ends_after_its_request() {
+    fn reserved_connection_ends_after_its_request() {
         let now = Instant::now();
         let activity = Activity::new(T, now);
         activity.reserve();
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_told_from_a_body_and_from_messages() {
+    fn overhead_is_distinguished_from_bodies_and_messages() {
         let now = Instant::now();
         let activity = Activity::new(T, now);
         let most = usize::try_from(MAX_OVERHEAD).expect("fits");

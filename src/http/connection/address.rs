@@ -1,8 +1,8 @@
-//! The client's address, if proxies stand in between.
+//! The client's address behind proxies.
 //!
-//! Each proxy appends the address that called it, so the list is read from its right end. Only what a trusted proxy
-//! wrote counts: the first address that is no trusted proxy is the client. What stands left of it, anybody may have
-//! written.
+//! Each proxy appends the address of its caller, so the list is read from the right. Only entries of trusted proxies
+//! count: the first address that is not a trusted proxy is the client. The client may have forged all entries to its
+//! left.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,9 +12,8 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Returns the client's address.
 ///
-/// The headers of a peer that is not trusted are ignored. A hop that cannot be read ends the search: the last trusted
-/// proxy before it counts as the client. If a request has both headers and they disagree, one of them comes from the
-/// client and the peer itself counts.
+/// The headers of an untrusted peer are ignored. An invalid hop ends the search: then the last trusted proxy before it
+/// counts as the client. If a request has both headers and they disagree, one of them is forged, and the peer counts.
 pub(in crate::http) fn client(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -42,14 +41,14 @@ pub(in crate::http) fn client(
     }
 }
 
-/// The hops of all `X-Forwarded-For` lines, `None` for each that is no address.
+/// Returns the hops of all `X-Forwarded-For` lines, with `None` for each that is not an address.
 fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(X_FORWARDED_FOR).iter();
     lines.flat_map(|line| line.to_str().unwrap_or_default().split(',')).map(|hop| node(hop.trim())).collect()
 }
 
-/// The hops of all `Forwarded` lines (RFC 7239). A line with a syntax error is one unknown hop: nobody can tell where in it
-/// a proxy's own words begin.
+/// Returns the hops of all `Forwarded` lines (RFC 7239). A line with a syntax error is one unknown hop, because the
+/// part of a proxy cannot be separated from the rest.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(header::FORWARDED).iter();
     lines
@@ -60,7 +59,7 @@ fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         .collect()
 }
 
-/// The `for` of each element of a line; `None` if the line has a syntax error.
+/// Returns the `for` of each element of a line, or `None` if the line has a syntax error.
 fn elements(line: &str) -> Option<Vec<Option<IpAddr>>> {
     split(line, ',')?
         .into_iter()
@@ -79,7 +78,7 @@ fn elements(line: &str) -> Option<Vec<Option<IpAddr>>> {
         .collect()
 }
 
-/// Splits at a separator outside quoted strings; `None` if a quoted string does not end.
+/// Splits at a separator outside quoted strings. Returns `None` if a quoted string does not end.
 fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start) = (Vec::new(), 0);
     let (mut quoted, mut escaped) = (false, false);
@@ -99,7 +98,7 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
-/// A token as it is, or the content of a quoted string.
+/// Returns a token, or the content of a quoted string.
 fn unquote(value: &str) -> Option<String> {
     let Some(inner) = value.strip_prefix('"') else {
         return (!value.is_empty() && !value.contains('"')).then(|| value.to_owned());
@@ -119,8 +118,8 @@ fn unquote(value: &str) -> Option<String> {
     (!escaped).then_some(text)
 }
 
-/// An address with or without a port: `192.0.2.7`, `192.0.2.7:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
-/// Obfuscated identifiers and `unknown` are no addresses.
+/// Parses an address with or without a port: `192.0.2.7`, `192.0.2.7:80`, `2001:db8::1`, `[2001:db8::1]`,
+/// `[2001:db8::1]:80`. Obfuscated identifiers and `unknown` are not addresses.
 fn node(text: &str) -> Option<IpAddr> {
     let bare = text.parse::<IpAddr>().ok();
     let bracketed =
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_untrusted_address_is_the_client() {
+    fn rightmost_untrusted_address_is_the_client() {
         for (peer, line, expected) in [
             ("203.0.113.9", "192.0.2.1", "203.0.113.9"),
             ("10.0.0.1", "", "10.0.0.1"),
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_the_standard_says() {
+    fn forwarded_follows_the_standard() {
         for (line, expected) in [
             ("for=192.0.2.1", "192.0.2.1"),
             ("For=192.0.2.1;proto=https;by=10.0.0.1", "192.0.2.1"),
@@ -191,7 +190,7 @@ mod tests {
             ("for=198.51.100.66, proto=https", "10.0.0.1"),
             ("host=\"a,for=198.51.100.66\", for=192.0.2.1", "192.0.2.1"),
             ("for=\"192\\.0.2.1\"", "192.0.2.1"),
-            // What a client can write in front must not reach into what the proxy appends.
+            // Forged text at the front must not change what the proxy appends.
             ("for=\"198.51.100.66, for=192.0.2.1", "10.0.0.1"),
             ("for=192.0.2.1;for=198.51.100.66", "10.0.0.1"),
             ("192.0.2.1", "10.0.0.1"),
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_disagree_name_nobody() {
+    fn headers_that_disagree_are_ignored() {
         let same = [(X_FORWARDED_FOR, "192.0.2.1"), ("forwarded", "for=192.0.2.1")];
         assert_eq!(found("10.0.0.1", &same), ip("192.0.2.1"));
         let forged = [(X_FORWARDED_FOR, "192.0.2.1"), ("forwarded", "for=198.51.100.66")];

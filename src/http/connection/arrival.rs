@@ -1,5 +1,4 @@
-//! What the front door learns from the connection a request came by: the client's address, and whether the request is
-//! for this server at all.
+//! What a request's connection determines: the client's address, and whether the request is for this server.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -24,10 +23,10 @@ use crate::{
 };
 
 const HEALTH: &str = "/health/";
-/// A year. Subdomains are other servers, which we know nothing of.
+/// One year. Subdomains may be other servers, so they are not included.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// The connection that a request came by.
+/// The connection of a request.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Arrival {
     peer: IpAddr,
@@ -39,17 +38,17 @@ pub(in crate::http) struct Arrival {
 pub struct ClientAddress(pub IpAddr);
 
 impl Arrival {
-    /// A connection from `peer`.
+    /// Returns a connection from `peer`.
     pub(super) fn new(peer: IpAddr, activity: Arc<Activity>) -> Self {
         Self { peer, activity }
     }
 
-    /// What the connection is doing.
+    /// Returns the connection's activity.
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
-    /// Keeps the connection from being idle for as long as a WebSocket uses it.
+    /// Marks the connection as used by a WebSocket until the value is dropped.
     pub(in crate::http) fn begin_socket(&self) -> SocketUse {
         SocketUse { activity: Arc::clone(&self.activity), _exchange: self.activity.begin_socket() }
     }
@@ -63,7 +62,7 @@ pub(in crate::http) struct SocketUse {
 }
 
 impl SocketUse {
-    /// Records a message, whose bytes are no overhead.
+    /// Records a message, whose bytes do not count as overhead.
     pub(in crate::http) fn message(&self, bytes: usize) {
         self.activity.used(bytes);
     }
@@ -78,7 +77,7 @@ pub(in crate::http) struct ArrivalRules {
 }
 
 impl ArrivalRules {
-    /// The rules that the settings make.
+    /// Returns the rules of the settings.
     pub(in crate::http) fn of(config: &Config) -> Self {
         Self {
             hosts: Hosts::of(config),
@@ -87,7 +86,7 @@ impl ArrivalRules {
         }
     }
 
-    /// Tells the request its client's address. Returns the refusal if the request is not for this server.
+    /// Adds the client's address to the request. Returns a refusal if the request is not for this server.
     pub(in crate::http) fn refusal(&self, request: &mut Request) -> Option<Response> {
         let arrival = request.extensions().get::<Arrival>().cloned();
         let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
@@ -99,9 +98,9 @@ impl ArrivalRules {
             request.extensions_mut().insert(Network::of(client));
             request.extensions_mut().insert(ClientAddress(client));
         }
-        // Only what came over a connection has a host: calls within the process have none.
+        // Calls within the process have no connection and no host.
         let arrival = arrival?;
-        // Probes call by address and may have no name for the server.
+        // Health probes use the address and may not know the server's name.
         if request.uri().path().starts_with(HEALTH) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Requests and responses on their way between a connection and the router.
+//! Passes requests and responses between a connection and the router.
 
 use std::{
     convert::Infallible,
@@ -25,8 +25,8 @@ use super::{
     arrival::Arrival,
 };
 
-/// Bytes of a response that HTTP/2 gets at once. It holds what it got until the peer opens its window, so this bounds what
-/// a peer that does not read can make us keep per stream.
+/// Bytes of a response that HTTP/2 gets at a time. It keeps them until the peer opens its window, so this limits the
+/// memory of a stream whose peer does not read.
 const PIECE: usize = 4 * 1024;
 
 /// Serves the requests of one connection.
@@ -36,7 +36,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Serves with a router.
+    /// Returns a service for a router.
     pub(super) fn new(router: Router, arrival: Arrival) -> Self {
         Self { router: TowerToHyperService::new(router), arrival }
     }
@@ -72,9 +72,9 @@ impl Service<Request<Incoming>> for Requests {
 struct Timed {
     body: Incoming,
     activity: Arc<Activity>,
-    /// Until when the whole body must be there.
+    /// The deadline of the whole body.
     end: Instant,
-    /// Until when the next piece must be there.
+    /// The deadline of the next piece.
     stall: Pin<Box<Sleep>>,
     is_waiting: bool,
 }
@@ -128,13 +128,13 @@ impl Body for Timed {
 /// A response's body, which reports whether the peer reads it.
 pub(super) struct Outgoing {
     body: AxumBody,
-    /// What HTTP/2 has not got yet of the last frame.
+    /// The rest of the last frame that HTTP/2 does not have yet.
     rest: Bytes,
     exchange: Exchange,
 }
 
 impl Outgoing {
-    /// Takes the next piece of what is left.
+    /// Takes the next piece of the rest.
     fn piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(self.rest.len().min(PIECE));
         self.exchange.is_unread();

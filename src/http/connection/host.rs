@@ -1,7 +1,7 @@
-//! Which names a client may call the server by.
+//! The host names of this server.
 //!
-//! A foreign name in `Host` is how a page of another site reaches a server inside its visitor's network (DNS
-//! rebinding), and how links and caches are poisoned.
+//! With a foreign name in `Host`, a page of another site could reach a server in its visitor's network (DNS rebinding),
+//! and poison links and caches.
 
 use std::net::IpAddr;
 
@@ -13,21 +13,21 @@ use crate::config::Config;
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
     names: Vec<String>,
-    /// Accepts `localhost` and every IP address: rebinding needs a name.
+    /// Whether `localhost` and all IP addresses are accepted. DNS rebinding needs a name.
     is_development: bool,
 }
 
 /// Why a request's host is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HostFault {
-    /// No host, several, or one that is none.
+    /// The request has no host, several, or an invalid one.
     Malformed,
-    /// Another server's name.
+    /// The host is not a name of this server.
     Foreign,
 }
 
 impl Hosts {
-    /// The host of the public URL, and those that the settings add.
+    /// Returns the host of the public URL and those of the settings.
     pub(super) fn of(config: &Config) -> Self {
         let public = config.public_url();
         let authority = public.split_once("://").map_or(&*public, |(_, rest)| rest);
@@ -37,7 +37,7 @@ impl Hosts {
         Self { names: public.into_iter().chain(listed).collect(), is_development: !config.is_production() }
     }
 
-    /// Checks the host that a request names. The port does not matter.
+    /// Checks the host of a request. The port does not matter.
     pub(super) fn check(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), HostFault> {
         let host = host(version, uri, headers).ok_or(HostFault::Malformed)?;
         if self.names.contains(&host) || self.is_development && is_local(&host) {
@@ -48,7 +48,7 @@ impl Hosts {
     }
 }
 
-/// The host that a request names, if it names exactly one.
+/// Returns the host of a request, if it has exactly one.
 fn host(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let mut given = headers.get_all(header::HOST).iter();
     let header = match (given.next(), given.next()) {
@@ -58,7 +58,7 @@ fn host(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<String> {
     };
     match (header, uri.authority()) {
         (None, None) => None,
-        // HTTP/1.1 demands the header also where the target is a whole URL.
+        // HTTP/1.1 requires the header even if the target is a whole URL.
         (None, Some(_)) if version < Version::HTTP_2 => None,
         (None, Some(target)) => Some(name(&authority(target.as_str())?)),
         (Some(header), None) => Some(name(&header)),
@@ -69,7 +69,7 @@ fn host(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// A host with or without a port, and nothing else.
+/// Parses a host with or without a port.
 fn authority(text: &str) -> Option<Authority> {
     let authority: Authority = text.parse().ok()?;
     let is_host = !authority.host().is_empty() && !text.contains('@');
@@ -80,7 +80,7 @@ fn name(authority: &Authority) -> String {
     plain(authority.host())
 }
 
-/// A host name as it is compared: in small letters, without brackets and without the root's dot.
+/// Returns a host name for comparison: in lower case, without brackets and without the trailing dot.
 fn plain(host: &str) -> String {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_host_of_ours_is_accepted() {
+    fn exactly_one_known_host_is_accepted() {
         use HostFault::{Foreign, Malformed};
         let cases: &[(&[&str], Result<(), HostFault>)] = &[
             (&["tickets.example"], Ok(())),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_with_a_host_must_agree_with_the_header() {
+    fn target_with_a_host_must_agree_with_the_header() {
         let own = "https://tickets.example/graphql";
         assert_eq!(check(false, own, &[], Version::HTTP_2), Ok(()));
         assert_eq!(check(false, own, &["tickets.example"], Version::HTTP_2), Ok(()));

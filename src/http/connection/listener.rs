@@ -1,4 +1,4 @@
-//! Accepts connections and serves each in a task of its own.
+//! Accepts connections and serves each in its own task.
 
 use std::{
     io,
@@ -35,11 +35,11 @@ use crate::{
     telemetry::{Counted, Event, Sighting},
 };
 
-/// Connections that the system keeps until they are accepted.
+/// Connections that wait in the system until they are accepted.
 const BACKLOG: u32 = 1024;
-/// Bytes that the system keeps for a peer that does not read; Linux takes twice as many, for its own bookkeeping.
+/// Bytes in the system's send buffer for a peer that does not read. Linux doubles this for its bookkeeping.
 const SEND_BUFFER: u32 = 128 * 1024;
-/// The pause after a failed accept, in which connections end and give back what was missing.
+/// The pause after a failed accept, in which ending connections free resources.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that is listened on, and the certificate if connections speak TLS.
@@ -49,7 +49,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on the configured address. A certificate that cannot be used is an error.
+    /// Listens on the configured address. An unusable certificate is an error.
     pub async fn bind(config: &Config) -> io::Result<Self> {
         let tls = Tls::load(&config.network).await.map_err(|fault| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("TESSERA_TLS_CERT, TESSERA_TLS_KEY: {fault}"))
@@ -62,13 +62,13 @@ impl Listener {
         Ok(Self { tcp: socket.listen(BACKLOG)?, tls })
     }
 
-    /// Returns the address, with the port that 0 became.
+    /// Returns the address with the actual port.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 }
 
-/// Serves until the application shuts down. Then takes no more connections, and waits for the requests in progress.
+/// Serves until the application shuts down. Then accepts no more connections, and waits for the requests in progress.
 pub async fn serve(app: &App, router: Router, listener: Listener, timeouts: Timeouts) {
     let Listener { tcp, tls } = listener;
     let settings = app.config.network.clone();
@@ -110,7 +110,7 @@ pub async fn serve(app: &App, router: Router, listener: Listener, timeouts: Time
     tasks.wait().await;
 }
 
-/// Accepts until shutdown. No failure ends it.
+/// Accepts connections until shutdown, even after errors.
 async fn accept(server: &Arc<Server>, tcp: &TcpListener, tasks: &TaskTracker) {
     loop {
         let accepted = tokio::select! {
@@ -129,10 +129,10 @@ async fn accept(server: &Arc<Server>, tcp: &TcpListener, tasks: &TaskTracker) {
                 }
                 Err(rule) => server.report(rule, peer.ip()),
             },
-            // The peer gave up before it was accepted.
+            // The peer closed the connection before it was accepted.
             Err(error) if is_of_peer(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted");
+                tracing::warn!(%error, "cannot accept connections");
                 server.slots.evict();
                 sleep(PAUSE).await;
             }
@@ -145,7 +145,7 @@ fn is_of_peer(error: &io::Error) -> bool {
     [ConnectionAborted, ConnectionRefused, ConnectionReset].contains(&error.kind())
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct Server {
     app: App,
     builder: Builder<Spawner>,
@@ -159,8 +159,8 @@ struct Server {
 }
 
 impl Server {
-    /// Finds room for a connection; otherwise names the rule that refuses it. The network comes first, so that one that has
-    /// too many takes no room from others.
+    /// Takes a slot for a connection, or returns the rule that refuses it. The network's limit is checked first, so
+    /// that a network with too many connections does not evict those of others.
     async fn admit(&self, peer: IpAddr) -> Result<(Arc<Activity>, Slot), &'static str> {
         let place = if self.is_counted(peer) {
             Some(self.slots.place(Network::of(peer)).ok_or("connections_per_network")?)
@@ -181,18 +181,18 @@ impl Server {
         self.app.security.report(&refused, self.app.clock.now());
     }
 
-    /// Returns whether connections from this address count for its network. Those of a proxy are its clients'.
+    /// Returns whether connections from this address count for its network. Those of a trusted proxy do not.
     fn is_counted(&self, peer: IpAddr) -> bool {
         !self.settings.is_allowed(peer) && !self.settings.is_trusted_proxy(peer)
     }
 
-    /// Serves a connection to its end.
+    /// Serves a connection until it ends.
     async fn serve(&self, stream: TcpStream, peer: IpAddr, slot: Slot, activity: Arc<Activity>) {
         let served = self.open(stream, peer, slot, Arc::clone(&activity));
         tokio::select! {
             biased;
             served = served => if let Err(error) = served {
-                tracing::debug!(%error, "a connection ends");
+                tracing::debug!(%error, "a connection ended with an error");
             },
             () = activity.evicted() => {}
             () = self.cut.cancelled() => {}
@@ -227,7 +227,7 @@ impl Server {
         Ok(())
     }
 
-    /// Speaks HTTP until the peer ends it, the connection is due, or shutdown finds it idle.
+    /// Serves HTTP until the peer closes the connection, it is due, or it is idle at shutdown.
     async fn http<S>(&self, stream: S, arrival: Arrival)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -243,7 +243,7 @@ impl Server {
                 biased;
                 served = connection.as_mut() => {
                     if let Err(error) = served {
-                        tracing::debug!(%error, "a connection broke");
+                        tracing::debug!(%error, "a connection was aborted");
                     }
                     return;
                 }
@@ -260,7 +260,7 @@ impl Server {
                 }
             }
         }
-        // A peer that does not take leave is left.
+        // Do not wait for a peer that does not close the connection.
         let _ = timeout(self.timeouts.farewell, connection).await;
     }
 }

@@ -1,9 +1,9 @@
-//! Connections: which are accepted, how long they may take for what, and whose they are.
+//! Connections: limits, timeouts, TLS, and the addresses of clients.
 //!
-//! A connection passes, in this order: the [limits](slots) of connections, the header of the
-//! [PROXY protocol](proxy_protocol) if a trusted proxy sends one, [TLS](tls), and HTTP/1.1 or HTTP/2
-//! ([`protocol`]). Its [stream] and its [requests](exchange) report to its [activity], which tells when it must be closed.
-//! What the front door makes of it is in [`arrival`].
+//! A connection passes, in this order: the [limits](slots) of connections, the header of the [PROXY
+//! protocol](proxy_protocol) if a trusted proxy sends one, [TLS](tls), and HTTP/1.1 or HTTP/2 ([`protocol`]). Its
+//! [stream] and its [requests](exchange) report to its [activity], which knows when it must be closed. [`arrival`]
+//! derives the client's address and checks the host.
 
 mod activity;
 pub(super) mod address;
@@ -28,14 +28,14 @@ pub use self::{
 
 use std::time::Duration;
 
-/// How long a connection may take for what.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// For the header of a request, and for the handshake of TLS before it.
+    /// For a request's header, and for the TLS handshake before it.
     pub header: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// For a peer that reads nothing of what is written. One that reads slowly needs 8 KiB per second.
+    /// For a peer that reads nothing. A slow peer must read 8 KiB per second.
     pub write: Duration,
     /// For the next piece of a request's body.
     pub body_stall: Duration,
@@ -43,14 +43,14 @@ pub struct Timeouts {
     pub body: Duration,
     /// For the header of a request on a connection beyond the limit.
     pub reserved: Duration,
-    /// For the end of a connection that was told to end.
+    /// For a connection to close after it was told to.
     pub farewell: Duration,
-    /// Between two looks at the files of the certificate.
+    /// Between two checks of the certificate's files.
     pub certificate: Duration,
 }
 
 impl Timeouts {
-    /// The values for clients on bad networks, which are still people.
+    /// Values that work for clients on slow networks.
     pub const DEFAULT: Self = Self {
         header: Duration::from_secs(10),
         idle: Duration::from_secs(75),

@@ -1,20 +1,20 @@
-//! How fast a peer must read what we write, and how much it may send without asking for anything.
+//! The speed at which a peer must read, and the bytes that it may send besides requests.
 //!
-//! Both are token buckets over values that are passed in, so they are tested without a clock.
+//! Both are token buckets. The time is an argument, so tests need no clock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bytes per second that a peer must read while we wait for it.
+/// Bytes per second that a peer must read while a write waits.
 const LEAST_RATE: u32 = 8 * 1024;
 /// Bytes per second that a peer may send beyond requests and bodies: frames of HTTP/2, TLS records, pings.
 const OVERHEAD_RATE: u64 = 16 * 1024;
 
-/// The time that a peer may still keep us waiting with a write.
+/// The remaining time for which writes may wait for a peer.
 ///
-/// Waiting uses credit up, bytes that the peer reads earn some. A peer that reads a byte now and then runs out of
-/// credit as one that reads nothing does, only later.
+/// Waiting uses credit, and bytes that the peer reads add credit. A peer that reads too slowly runs out of credit,
+/// later than one that reads nothing.
 #[derive(Debug)]
 pub(super) struct Pace {
     credit: Duration,
@@ -23,7 +23,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A peer that may keep us waiting for `most`.
+    /// Returns a credit of `most`.
     pub(super) fn new(most: Duration) -> Self {
         Self { credit: most, most, blocked_since: None }
     }
@@ -35,7 +35,7 @@ impl Pace {
 
     /// Records that bytes were written.
     pub(super) fn wrote(&mut self, bytes: usize, now: Instant) {
-        // Nothing to account for: the usual case.
+        // The usual case: no write waited.
         let Some(since) = self.blocked_since.take() else { return };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(1) * bytes / LEAST_RATE;
@@ -44,9 +44,8 @@ impl Pace {
     }
 }
 
-/// The bytes of a peer that belong to no request, no body and no message.
-///
-/// They are what floods are made of: pings, settings, empty fragments, resets.
+/// The bytes from a peer that are not part of a request, body or message: pings, settings, empty fragments and resets.
+/// Floods consist of them.
 #[derive(Debug)]
 pub(super) struct Overhead {
     bytes: u64,
@@ -55,12 +54,12 @@ pub(super) struct Overhead {
 }
 
 impl Overhead {
-    /// A peer that may send `most` such bytes at once.
+    /// Returns an allowance of `most` bytes at once.
     pub(super) fn new(most: u64, now: Instant) -> Self {
         Self { bytes: 0, most, at: now }
     }
 
-    /// Counts bytes that came. Returns false if they are a flood.
+    /// Counts received bytes. Returns `false` if there are too many.
     pub(super) fn received(&mut self, bytes: usize, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.at);
         let forgiven =
@@ -72,17 +71,17 @@ impl Overhead {
         self.bytes <= self.most
     }
 
-    /// Takes bytes out of the count that turned out to be part of a body or a message.
+    /// Removes bytes from the count that were part of a body or message.
     pub(super) fn used(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes as u64);
     }
 
-    /// Starts again: a request came.
+    /// Resets the count after a request.
     pub(super) fn reset(&mut self) {
         self.bytes = 0;
     }
 
-    /// Changes how many bytes may come at once.
+    /// Changes the bytes that are allowed at once.
     pub(super) fn limit(&mut self, most: u64) {
         self.most = most;
         self.bytes = 0;
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_reads_nothing_runs_out_of_credit() {
+    fn peer_that_reads_nothing_runs_out_of_credit() {
         let now = Instant::now();
         let mut pace = Pace::new(secs(10));
         assert_eq!(pace.blocked(now), now + secs(10));
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drip_runs_out_and_a_slow_reader_does_not() {
+    fn too_slow_reader_runs_out_of_credit() {
         let start = Instant::now();
         for (bytes, every, survives) in [
             (4 * 1024, secs(9), false),
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn fast_reading_earns_no_more_than_the_first_credit() {
+    fn credit_never_exceeds_its_first_value() {
         let now = Instant::now();
         let mut pace = Pace::new(secs(10));
         pace.blocked(now);
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn overhead_is_bounded_and_forgiven_with_time() {
+    fn overhead_is_limited_and_expires() {
         let now = Instant::now();
         let mut overhead = Overhead::new(1_000, now);
         assert!(overhead.received(1_000, now));

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2 with their limits.
+//! HTTP/1.1 and HTTP/2, with their limits.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use hyper::rt::Executor;
 use hyper_util::{rt::TokioTimer, server::conn::auto::Builder};
 use tokio_util::task::TaskTracker;
 
-/// Bytes that HTTP/1.1 buffers in each direction: the largest header, and what of a response is not yet written.
+/// Bytes that HTTP/1.1 buffers per direction: the largest header, and the unwritten part of a response.
 const BUFFER: usize = 64 * 1024;
-/// Fields of a header.
+/// Header fields of a request.
 const MAX_FIELDS: usize = 100;
-/// Bytes of a header over HTTP/2, decoded. A query in a URL has up to 32 KiB, three times that if all of it is escaped.
+/// Bytes of a decoded HTTP/2 header. A query in a URL has up to 32 KiB, before escaping.
 const MAX_HEADER: u32 = 64 * 1024;
-/// Requests at once on one connection.
+/// Requests at the same time per connection.
 const MAX_STREAMS: u32 = 100;
-/// Streams that a client opened and reset before they were served.
+/// Streams that a client may reset before they are served.
 const MAX_RESET_STREAMS: usize = 20;
-/// Errors of a client in its streams before its connection ends.
+/// Stream errors of a client after which its connection is closed.
 const MAX_STREAM_ERRORS: usize = 128;
-/// Bytes of a request's body that a client may send ahead.
+/// Bytes of a request's body that a client may send before they are read.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// The same for all requests of a connection together.
+/// Bytes of all request bodies of a connection that a client may send before they are read.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of a response that may wait in a stream.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How often a peer is asked for a sign of life, and how long it has to answer.
+/// The interval of pings, and the time limit for an answer.
 const PING: Duration = Duration::from_secs(20);
 
-/// Spawns the streams of HTTP/2 where shutdown waits for them.
+/// Spawns the tasks of HTTP/2 streams, so that shutdown waits for them.
 #[derive(Clone, Debug)]
 pub(super) struct Spawner(pub TaskTracker);
 
@@ -41,8 +41,8 @@ where
     }
 }
 
-/// Returns what serves connections. The timeout of headers is not here: hyper's would also end idle connections, and none
-/// runs before the protocol is known.
+/// Returns the builder for connections. It has no timeout for headers: hyper's timeout would also close idle
+/// connections, and does not run before the protocol is known.
 pub(super) fn builder(tasks: TaskTracker) -> Builder<Spawner> {
     let mut builder = Builder::new(Spawner(tasks));
     builder

@@ -1,8 +1,8 @@
-//! The header of the PROXY protocol, version 2: the address of the client that a proxy forwards for.
+//! The header of the PROXY protocol, version 2, with the address of a proxy's client.
 //!
-//! Version 2 only: it is binary and says how long it is, so not a byte beyond it is read. The parser is our own because the
-//! part that is needed is small: two commands and two address families.
-//! Specification: <https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt>, section 2.2.
+//! Only version 2 is supported: it is binary and has a length, so no byte after it is read. The parser is part of the
+//! server because it is small: two commands and two address families. Specification:
+//! <https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt>, section 2.2.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, command, family and length.
 const PREFIX: usize = 16;
-/// Addresses take at most 36 bytes here; a proxy may append notes, such as the name that TLS was asked for.
+/// Bytes after the prefix. Addresses take at most 36; a proxy may append more, such as the server name of TLS.
 const MAX_LENGTH: u16 = 4 * 1024;
 
 /// A fault in the header.
@@ -44,7 +44,7 @@ fn invalid(fault: ProxyFault) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, fault)
 }
 
-/// How many bytes follow the prefix.
+/// Returns the number of bytes after the prefix.
 fn length(prefix: &[u8; PREFIX]) -> Result<u16, ProxyFault> {
     if prefix[..12] != SIGNATURE || prefix[12] >> 4 != 2 {
         return Err(ProxyFault::Signature);
@@ -53,10 +53,10 @@ fn length(prefix: &[u8; PREFIX]) -> Result<u16, ProxyFault> {
     if length > MAX_LENGTH { Err(ProxyFault::Length) } else { Ok(length) }
 }
 
-/// The source address in what follows the prefix.
+/// Returns the source address of the bytes after the prefix.
 fn address(prefix: &[u8; PREFIX], rest: &[u8]) -> Result<Option<IpAddr>, ProxyFault> {
     match prefix[12] & 0x0f {
-        // LOCAL: addresses, if any, are to be ignored.
+        // LOCAL: addresses, if any, are ignored.
         0 => return Ok(None),
         1 => {}
         _ => return Err(ProxyFault::Command),

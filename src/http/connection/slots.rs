@@ -1,7 +1,7 @@
-//! How many connections may be open, in total and per network.
+//! Limits of open connections, in total and per network.
 //!
-//! If all are taken, those that have waited longest for a request are closed to make room: half headers and idle
-//! connections. If all are busy, a few more are accepted that may only ask for the server's health.
+//! If all slots are taken, the connections that have waited longest for a request are closed. If all are busy, a few
+//! more are accepted, which may only request the server's health.
 
 use std::{
     collections::HashMap,
@@ -17,30 +17,30 @@ use super::{
 };
 use crate::auth::Network;
 
-/// Connections in total unless the settings say more: 16 KiB each are 256 MiB.
+/// The default of connections in total. With 16 KiB each they use 256 MiB.
 const MAX_BY_DEFAULT: usize = 16_384;
-/// File descriptors for everything but connections and the database.
+/// File descriptors besides connections and the database.
 const OTHER_DESCRIPTORS: usize = 64;
 /// File descriptors per database connection setting: three pools, or a file with its log and its index.
 const DESCRIPTORS_PER_DATABASE_CONNECTION: usize = 4;
-/// Connections that are evicted together, so that a crowd at the limit is not searched for each newcomer.
+/// Connections that are evicted together, so that the table is not searched for each new connection.
 const EVICTED_AT_ONCE: usize = 32;
-/// How long a newcomer waits for an evicted connection to go.
+/// The longest time that a new connection waits for an evicted one to close.
 const EVICTION: Duration = Duration::from_millis(50);
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Connections that may do anything.
+    /// Connections without restriction.
     pub total: usize,
-    /// Further ones, for health checks.
+    /// Further connections for health checks.
     pub reserve: usize,
     /// Connections of one network.
     pub per_network: usize,
 }
 
 impl Limits {
-    /// The limits that fit into `descriptors` open files. `wanted` is what the settings say.
+    /// Returns the limits that fit into `descriptors` open files. `wanted` is the configured total.
     pub(super) fn fitting(descriptors: usize, database_connections: u32, wanted: Option<usize>) -> Self {
         let database = DESCRIPTORS_PER_DATABASE_CONNECTION
             .saturating_mul(usize::try_from(database_connections).unwrap_or(usize::MAX));
@@ -67,11 +67,11 @@ struct Shared {
 struct Table {
     open: HashMap<u64, Arc<Activity>>,
     next: u64,
-    /// How many of the open ones were evicted and have not gone yet.
+    /// Evicted connections that have not closed yet.
     going: usize,
 }
 
-/// An open connection, given back when it is dropped.
+/// The slot of an open connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Slot {
     shared: Arc<Shared>,
@@ -81,7 +81,7 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    /// No connections yet.
+    /// Returns slots without connections.
     pub(super) fn new(limits: Limits) -> Self {
         Self(Arc::new(Shared {
             limits,
@@ -91,13 +91,13 @@ impl Slots {
         }))
     }
 
-    /// Takes a slot for a new connection, which becomes a reserved one if only those are left. Returns `None` if there is no
-    /// room at all.
+    /// Takes a slot for a new connection. If only reserved slots are left, the connection becomes a reserved one.
+    /// Returns `None` if there is no slot.
     pub(super) async fn take(&self, activity: &Arc<Activity>) -> Option<Slot> {
         if let Some(slot) = self.try_take(activity) {
             return Some(slot);
         }
-        // Those that were evicted go as soon as their tasks run.
+        // Evicted connections close when their tasks run.
         if self.0.table().going > 0 {
             let _ = timeout(EVICTION, self.0.freed.notified()).await;
         }
@@ -128,7 +128,7 @@ impl Slots {
         self.0.networks.take(network, self.0.limits.per_network)
     }
 
-    /// Closes connections that wait for a request, because there is no room for what is needed more urgently.
+    /// Closes connections that wait for a request, to free slots.
     pub(super) fn evict(&self) {
         self.0.table().evict();
     }
@@ -152,7 +152,7 @@ impl Shared {
 }
 
 impl Table {
-    /// Closes those that have waited longest for a request.
+    /// Closes the connections that have waited longest for a request.
     fn evict(&mut self) {
         let mut waiting: Vec<_> =
             self.open.values().filter_map(|activity| Some((activity.waits_since()?, activity))).collect();
@@ -165,12 +165,16 @@ impl Table {
             activity.evict();
         }
         if !waiting.is_empty() {
-            tracing::info!(rule = "connections_total", evicted = waiting.len(), "idle connections make room");
+            tracing::info!(
+                rule = "connections_total",
+                evicted = waiting.len(),
+                "closing idle connections to free slots"
+            );
         }
     }
 }
 
-/// Raises the limit of open files as far as the system permits and returns it.
+/// Raises the limit of open files as far as the system permits. Returns the limit.
 #[cfg(target_os = "linux")]
 pub(super) fn descriptors() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -178,7 +182,7 @@ pub(super) fn descriptors() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(limit).unwrap_or(usize::MAX)
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_fit_into_the_open_files() {
+    fn limits_fit_into_the_open_files() {
         for (descriptors, wanted, total, reserve) in [
             (256, None, 150, 10),
             (1_024, None, 870, 58),
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_its_own_limit() {
+    fn network_has_its_own_limit() {
         let slots = slots();
         let network = |text: &str| Network::of(text.parse().expect("an address"));
         let first = slots.place(network("192.0.2.1"));

@@ -1,6 +1,6 @@
-//! What is answered while the server waits for its database: it is alive, but not ready.
+//! Answers health checks while the server waits for its database: it is alive, but not ready.
 //!
-//! Without this, an orchestrator would take a server that waits for one that hangs, and kill it.
+//! Without this, an orchestrator would kill a server that waits.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -23,11 +23,11 @@ use tokio_util::task::TaskTracker;
 use super::{Listener, protocol, proxy_protocol};
 use crate::{config::Config, http::answer};
 
-/// Connections at a time; more are closed at once.
+/// Open connections. Further ones are closed immediately.
 const CONNECTIONS_MAX: usize = 64;
-/// Time for a connection, which carries one request.
+/// The time limit for a connection, which has one request.
 const WHOLE: Duration = Duration::from_secs(5);
-/// Rest after the system refused a connection.
+/// The pause after a failed accept.
 const REST: Duration = Duration::from_millis(100);
 
 /// Answers that the server is not ready, until `opening` is done.
@@ -45,7 +45,7 @@ pub async fn serve_while_starting<T>(
 async fn answer_all(listener: &Listener, config: &Config) -> Infallible {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let router = Router::new().route("/health/live", get(live)).fallback(unavailable);
-    // A connection may outlive the wait, to finish its answer.
+    // A connection may finish its response after the wait.
     let tasks = TaskTracker::new();
     loop {
         let Ok((stream, peer)) = listener.tcp.accept().await else {
@@ -96,7 +96,7 @@ async fn unavailable() -> Response {
     closing(answer::unavailable("The server is starting. Try again in a few seconds."))
 }
 
-/// One request for each connection: the next may be answered by the server itself.
+/// Makes the connection close after the response, so that the next request reaches the server.
 fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response

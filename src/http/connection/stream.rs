@@ -1,6 +1,6 @@
-//! The stream of a connection, which counts what comes in and gives up on a peer that does not read.
+//! The stream of a connection. It counts received bytes, and fails if the peer does not read.
 //!
-//! It lies below TLS and lives as long as the connection, also when it becomes a WebSocket. So it holds the connection's
+//! It is below TLS and exists as long as the connection, including a WebSocket. So it holds the connection's
 //! [slot](super::slots).
 
 use std::{
@@ -34,7 +34,7 @@ impl<S> Guarded<S> {
         Self { stream, activity, pace, deadline: None, _slot: slot }
     }
 
-    /// Accounts for the result of a write.
+    /// Records the result of a write.
     fn written(
         &mut self,
         context: &mut Context<'_>,
@@ -73,7 +73,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         }
         tracing::warn!(
             rule = "connection_flood",
-            "a connection is closed: its peer sends what asks for nothing"
+            "closing a connection: the peer sends too much besides requests"
         );
         Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }

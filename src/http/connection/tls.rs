@@ -1,4 +1,4 @@
-//! TLS by rustls and aws-lc: versions 1.2 and 1.3, and a certificate that is replaced while connections stay open.
+//! TLS 1.2 and 1.3 by rustls and aws-lc. The certificate can be replaced while connections are open.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::NetworkSettings;
 
-/// What is agreed on in the handshake, best first.
+/// The protocols for the handshake, by preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// A fault in the certificate or its key.
@@ -35,7 +35,7 @@ pub(super) enum TlsFault {
     Unusable(#[from] rustls::Error),
 }
 
-/// What TLS connections are accepted with.
+/// The acceptor of TLS connections, and its certificate.
 #[derive(Clone)]
 pub(super) struct Tls {
     /// Performs the handshake.
@@ -55,16 +55,16 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(certificate.clone());
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        // Sessions are resumed by tickets, whose keys change every six hours and are never written anywhere.
+        // Sessions are resumed by tickets. Their keys change every six hours and are never stored.
         config.ticketer = Ticketer::new()?;
         config.ignore_client_order = true;
         Ok(Some(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }))
     }
 
-    /// Looks at the files again and again, and takes a new pair into use. A pair that is no good is reported once and changes
-    /// nothing; so is a certificate whose key is written a moment later.
+    /// Checks the files periodically and uses a new pair. An invalid pair is reported once and ignored, for example a
+    /// certificate whose key is not written yet.
     pub(super) async fn follow(&self, every: Duration) {
-        // What changed since the start is found in the first round.
+        // The first check finds changes since the start.
         let mut seen = None;
         loop {
             let stamps = self.certificate.files.stamps().await;
@@ -85,7 +85,7 @@ struct Certificate {
 }
 
 impl Certificate {
-    /// Takes the pair in the files into use. Returns false if it is the one in use, or no good.
+    /// Uses the pair of the files. Returns `false` if it is in use already or invalid.
     async fn reload(&self) -> bool {
         let pair = match self.files.load().await {
             Ok(pair) => pair,
@@ -110,14 +110,14 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-/// Where certificate and key are.
+/// The paths of certificate and key.
 #[derive(Debug)]
 struct Files {
     chain: PathBuf,
     key: PathBuf,
 }
 
-/// By which a change of a file is noticed: its time and its size.
+/// A file's time and size, by which a change is noticed.
 type Stamp = Option<(SystemTime, u64)>;
 
 impl Files {

@@ -1,7 +1,7 @@
-//! The gate after the parser: weighs a document as if its fragments were expanded, without expanding them.
+//! The check after the parser: measures a document as if its fragments were expanded, without expanding them.
 //!
-//! Each fragment is weighed once and its weight remembered, so the work is linear in the document although the
-//! expansion may be exponential. All sums saturate, and the first limit passed ends the walk.
+//! Each fragment is measured once, so the work is linear in the document even if the expansion is exponential. All sums
+//! saturate. The first limit that is exceeded ends the check.
 
 use super::{
     Introspection, MAX_ALIASES, MAX_DEPTH, MAX_DIRECTIVES, MAX_FRAGMENTS, MAX_INTROSPECTION_LISTS,
@@ -13,9 +13,9 @@ use async_graphql::{
 };
 use std::collections::HashMap;
 
-/// Refuses a document whose expansion is too big, too deep or otherwise not to be executed.
+/// Refuses a document whose expansion is too large or too deep, or that uses introspection without permission.
 ///
-/// All operations count together, and fragments that nothing uses count too: validation walks them all.
+/// All operations count together. Unused fragments count too, because validation visits them.
 pub fn check(document: &ExecutableDocument, introspection: Introspection) -> Result<(), Refusal> {
     if document.fragments.len() > MAX_FRAGMENTS {
         return Err(too_complex(format!("A document defines at most {MAX_FRAGMENTS} fragments.")));
@@ -26,7 +26,7 @@ pub fn check(document: &ExecutableDocument, introspection: Introspection) -> Res
         total = total.beside(scale.operation(&operation.node)?);
         total.within_limits()?;
     }
-    // In a fixed order: a fragment counts again if it is visited before one that uses it.
+    // A fixed order makes the sum deterministic: a fragment counts again if it is visited before its use.
     let mut names: Vec<&Name> = document.fragments.keys().collect();
     names.sort_unstable();
     for name in names {
@@ -38,23 +38,23 @@ pub fn check(document: &ExecutableDocument, introspection: Introspection) -> Res
     Ok(())
 }
 
-/// What a selection set costs after expansion.
+/// The size of a selection set after expansion.
 #[derive(Clone, Copy, Default)]
 struct Weight {
     selections: u32,
     depth: u32,
     aliases: u32,
     directives: u32,
-    /// Fields at the top of the set, those of its fragments included.
+    /// Top-level fields, including those of fragments.
     roots: u32,
-    /// Introspection lists inside one another.
+    /// Nested introspection lists.
     lists: u32,
-    /// Whether a field at the top of the set begins with `__`.
+    /// Whether a top-level field starts with `__`.
     meta_root: bool,
 }
 
 impl Weight {
-    /// The weight of both, standing side by side.
+    /// Returns the weight of two selections in one set.
     fn beside(self, other: Self) -> Self {
         Self {
             selections: self.selections.saturating_add(other.selections),
@@ -67,7 +67,7 @@ impl Weight {
         }
     }
 
-    /// The weight of a fragment's use: its content stays at the level of the use.
+    /// Returns the weight of the use of a fragment, whose fields are at the level of the use.
     fn spread(self, directives: usize) -> Self {
         Self { selections: self.selections.saturating_add(1), ..self }.with_directives(directives)
     }
@@ -106,7 +106,7 @@ impl Weight {
 struct Scale<'a> {
     document: &'a ExecutableDocument,
     introspection: Introspection,
-    /// Fragments already weighed; `None` while one is being weighed, so that a cycle is noticed.
+    /// The measured fragments. `None` while one is being measured, which detects cycles.
     fragments: HashMap<&'a Name, Option<Weight>>,
 }
 
@@ -135,8 +135,8 @@ impl<'a> Scale<'a> {
         Ok(weight.with_directives(operation.directives.len().saturating_add(on_variables)))
     }
 
-    /// `level` counts the sets entered on the way here: it bounds this recursion, which goes through fragments and
-    /// is therefore not bounded by the brackets of the text.
+    /// Measures a selection set. `level` is the depth of this recursion. It needs a limit of its own, because the
+    /// recursion follows fragments and can be deeper than the brackets of the text.
     fn set(&mut self, set: &'a SelectionSet, level: usize) -> Result<Weight, Refusal> {
         if level > MAX_NESTING {
             return Err(too_deep(format!("Selections nest at most {MAX_NESTING} levels deep.")));
@@ -180,16 +180,16 @@ impl<'a> Scale<'a> {
         match self.introspection {
             Introspection::Refused => Err(Refusal::new(
                 "INTROSPECTION_DISABLED",
-                "Introspection is switched off here: read the published schema instead.",
+                "Introspection is disabled. Read the published schema instead.",
             )),
             Introspection::Allowed if inner.lists > MAX_INTROSPECTION_LISTS => {
-                Err(too_deep("The introspection asks for lists inside lists inside lists.".to_owned()))
+                Err(too_deep("The introspection nests too many lists.".to_owned()))
             }
             Introspection::Allowed => Ok(()),
         }
     }
 
-    /// A fragment that does not exist weighs nothing: validation names it better than we could.
+    /// Measures a fragment. An unknown fragment weighs nothing: validation reports it.
     fn fragment(&mut self, name: &'a Name, level: usize) -> Result<Weight, Refusal> {
         match self.fragments.get(name) {
             Some(Some(weight)) => return Ok(*weight),

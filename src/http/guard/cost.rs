@@ -1,10 +1,10 @@
-//! What a document may cost before it runs: microseconds of one core, and bytes of the response.
+//! The estimated cost of an operation before its execution: microseconds of one core, and bytes of the response.
 //!
-//! Nobody knows beforehand how long lists are, so each counts as long as a generous one is, and a page as long as it is
-//! asked for, be it by a variable. The estimate goes by the [weights](crate::graphql::weight) of the schema's fields. What lists and texts
-//! really hold is charged to the operation's [budget](crate::graphql::budget) while it runs.
+//! The lengths of lists are unknown, so each list counts with a generous length, and a page with the requested one. The
+//! estimate uses the [weights](crate::graphql::weight) of the schema's fields. The actual lists and texts are charged
+//! to the operation's [budget](crate::graphql::budget) during the execution.
 //!
-//! The cure follows the cost analysis that the `GraphQL` Foundation's security notes recommend; the figures are ours.
+//! The method follows the cost analysis that the `GraphQL` Foundation's security notes recommend.
 
 use async_graphql::{
     Positioned, Value,
@@ -21,20 +21,20 @@ use super::{
 };
 use crate::graphql::weight::LIST;
 
-/// The most that one operation may cost by default, in microseconds: a theatre's seat map with all fields of its seats.
+/// The default limit of one operation, in microseconds: a theatre's seat map with all fields of its seats.
 pub const MAX_COST: u64 = 100_000;
 /// The longest page.
 const PAGE_MAX: u64 = 100;
-/// One item of a list: it is read, and its fields are begun.
+/// Microseconds per item of a list.
 const ITEM: u64 = 3;
-/// One row of a connection: it is read from the database.
+/// Microseconds per row of a connection, which is read from the database.
 const ROW: u64 = 25;
-/// Every operation: its request is read, its document is looked up, its answer is written.
+/// The cost of every operation: reading the request, finding the document, writing the response.
 const OPERATION: Cost = Cost { work: 100, bytes: 0 };
-/// The whole schema, told by introspection.
+/// The cost of an introspection of the whole schema.
 const INTROSPECTION: Cost = Cost { work: 20_000, bytes: 500_000 };
 
-/// What an operation is expected to cost.
+/// The estimated cost of an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Microseconds of one core.
@@ -43,11 +43,11 @@ pub struct Cost {
     pub bytes: u64,
 }
 
-/// The schema with the weights of its fields, and the most that an operation may cost.
+/// The schema with the weights of its fields, and the limit of an operation.
 #[derive(Debug)]
 pub struct Costs {
     pub(super) types: Types,
-    /// Microseconds that one operation may cost.
+    /// The limit of one operation in microseconds.
     limit: u64,
 }
 
@@ -58,23 +58,23 @@ impl Default for Costs {
 }
 
 impl Costs {
-    /// Reads the schema. A schema that cannot be read costs nothing, and a test says that ours can.
+    /// Reads the schema. If it is invalid, all costs are zero; a test ensures that it is valid.
     pub fn of(sdl: &str) -> Self {
         Self::limited(sdl, MAX_COST)
     }
 
-    /// The same with another limit, in microseconds.
+    /// Reads the schema, with another limit in microseconds.
     pub fn limited(sdl: &str, limit: u64) -> Self {
         Self { types: Types::of(sdl), limit }
     }
 
-    /// The most that one operation may cost, in microseconds.
+    /// Returns the limit of one operation in microseconds.
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// Estimates the operation with these variables, and refuses one that may cost too much. The document must have
-    /// passed [`super::check()`], which bounds its size with all fragments expanded.
+    /// Estimates the operation with these variables, and refuses one that may exceed the limit. The document must have
+    /// passed [`super::check()`], which limits its expanded size.
     pub fn check(
         &self,
         document: &ExecutableDocument,
@@ -89,14 +89,14 @@ impl Costs {
             return Ok(cost);
         }
         let message = format!(
-            "This may cost {}, and {} is the most: ask for shorter pages, and for fewer lists inside lists.",
+            "The operation may cost {}, and the limit is {}. Request shorter pages and fewer nested lists.",
             cost.work, self.limit
         );
         Err(Refusal::new("DOCUMENT_TOO_COMPLEX", message))
     }
 }
 
-/// What decides the cost of one operation.
+/// The inputs of an estimate.
 struct Estimate<'a> {
     costs: &'a Costs,
     document: &'a ExecutableDocument,
@@ -105,7 +105,7 @@ struct Estimate<'a> {
 }
 
 impl Estimate<'_> {
-    /// What a selection on `parent` costs, where a page of it has `page` items.
+    /// Returns the cost of a selection on `parent`. `page` is the length of its page, if it has one.
     fn of_set(&self, set: &SelectionSet, parent: &str, page: u64) -> Cost {
         let of = |selection: &Selection| match selection {
             Selection::Field(field) => self.of_field(&field.node, parent, page),
@@ -128,7 +128,7 @@ impl Estimate<'_> {
     fn of_field(&self, field: &Field, parent: &str, page: u64) -> Cost {
         let name = field.name.node.as_str();
         let key = u64::try_from(field.response_key().node.len()).unwrap_or(u64::MAX).saturating_add(4);
-        // What is not in the schema is the validation's to refuse.
+        // Validation refuses unknown fields.
         let Some(found) = self.costs.types.field(parent, name) else {
             let own = if matches!(name, "__schema" | "__type") {
                 INTROSPECTION
@@ -154,11 +154,11 @@ impl Estimate<'_> {
         )
     }
 
-    /// How many items the field's page has at most: as many as are asked for, and the most if that is no number.
+    /// Returns the length of the field's page: the requested one, or the maximum if that is not a number.
     fn page_of(&self, field: &Field) -> u64 {
         let lengths = page_arguments(field).map(|length| match length {
             Length::Usual => None,
-            Length::Said(length) => Some(length),
+            Length::Literal(length) => Some(length),
             Length::Variable(name) => match self.variables.get(&name) {
                 None => self.default_of(&name),
                 Some(Json::Null) => None,
@@ -168,7 +168,7 @@ impl Estimate<'_> {
         lengths.into_iter().flatten().max().unwrap_or(LIST)
     }
 
-    /// How many items the variable stands for if it is not given; `None` if nothing is said.
+    /// Returns the page length that the variable's default requests, if it has a default.
     fn default_of(&self, variable: &str) -> Option<u64> {
         let is_it = |definition: &&Positioned<VariableDefinition>| definition.node.name.node == *variable;
         let definition = self.operation.variable_definitions.iter().find(is_it);
@@ -186,23 +186,23 @@ impl Cost {
     }
 }
 
-/// Whether the field says itself how many items it wants.
+/// Returns whether the field's arguments set a page length.
 fn is_paged(field: &Field) -> bool {
     field.get_argument("first").is_some() || field.get_argument("last").is_some()
 }
 
-/// How long a page is wanted to be.
+/// The requested length of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Length {
-    /// Nothing is said.
+    /// No length is requested.
     Usual,
-    /// As many items, or the most if that is no number.
-    Said(u64),
-    /// As many as the variable of this name says.
+    /// This length. The maximum if the argument is not a number.
+    Literal(u64),
+    /// The value of this variable.
     Variable(String),
 }
 
-/// The lengths that a field's arguments ask for: of `first` and `last`, either may be null and the other count.
+/// Returns the lengths that `first` and `last` request. Either may be null.
 fn page_arguments(field: &Field) -> [Length; 2] {
     ["first", "last"].map(|name| page_argument(field, name))
 }
@@ -210,11 +210,11 @@ fn page_arguments(field: &Field) -> [Length; 2] {
 fn page_argument(field: &Field, name: &str) -> Length {
     let Some(argument) = field.get_argument(name) else { return Length::Usual };
     match argument.node.clone().into_const() {
-        Some(value) => length_of(&value).map_or(Length::Usual, Length::Said),
-        // It is a variable, or holds one where no number can be.
+        Some(value) => length_of(&value).map_or(Length::Usual, Length::Literal),
+        // The argument is a variable, or contains one in an invalid place.
         None => match argument.node.to_string().strip_prefix('$') {
             Some(name) => Length::Variable(name.to_owned()),
-            None => Length::Said(PAGE_MAX),
+            None => Length::Literal(PAGE_MAX),
         },
     }
 }
@@ -232,7 +232,7 @@ fn length_of(value: &Value) -> Option<u64> {
     }
 }
 
-/// Whether the length of some page is in a variable.
+/// Returns whether a variable sets the length of a page.
 pub(super) fn asks_variables(document: &ExecutableDocument, name: Option<&str>) -> bool {
     let of_operation = chosen(&document.operations, name)
         .is_some_and(|(_, operation)| has_variable_page(&operation.node.selection_set.node));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_inside_lists_are_refused_before_they_explode() {
+    fn nested_lists_are_refused() {
         let around = |times: usize| {
             format!("{{categories{}{{id}}{}}}", "{children{parent".repeat(times), "}}".repeat(times))
         };
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn page_counts_as_long_as_it_is_asked_for() {
+    fn page_counts_with_the_requested_length() {
         let events = |first: &str| {
             format!(
                 "{{ events{first} {{ nodes {{ category {{ children {{ children {{ id slug name }} }} }} }} }} }}"
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn page_in_a_variable_counts_as_long_as_the_variable_says() {
+    fn page_counts_with_the_length_in_a_variable() {
         use serde_json::json;
 
         let fields = "{ nodes { category { children { children { id slug name } } } } }";
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_count_by_the_time_that_drawing_them_takes() {
+    fn pictures_count_with_their_drawing_time() {
         let bag = |fields: &str| {
             format!("{{ viewer {{ bag {{ claims(first: 100) {{ nodes {{ {fields} }} }} }} }} }}")
         };
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_seat_map_can_be_asked_for() {
+    fn whole_seat_map_is_within_the_limit() {
         let map = "{ event(slug: \"a\") { seatMap { zones { rows { number seats { id guid number x y category } } } } } }";
         assert!(!refused(map));
     }

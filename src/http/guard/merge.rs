@@ -1,10 +1,10 @@
 //! Merges identical fields before a document runs, as `CollectFields` in the specification does.
 //!
-//! The library executes every repetition of a field and merges the results. So `{ a a a }`, `{ ...F ...F }` and
-//! `{ a ... { a } ... on Query { a } }` would do the work of `a` again and again. A merged document names each field
-//! once: fragments are replaced by what they select where they always apply, and fields with the same response key,
-//! name, arguments and directives become one field with the selections of all. What remains is kept apart on purpose:
-//! fragments that apply to some objects only, and fields under different `@skip` and `@include`.
+//! The library executes every repetition of a field and merges the results. So `{ a a a }`, `{ ...F ...F }` and `{ a
+//! ... { a } ... on Query { a } }` would execute `a` several times. A merged document has each field once. Fragments
+//! that always apply are replaced by their selections. Fields with the same response key, name, arguments and
+//! directives become one field with all their selections. Fragments that apply to some objects only, and fields with
+//! different `@skip` and `@include`, are not merged.
 //!
 //! See <https://spec.graphql.org/September2025/#sec-Field-Collection>.
 
@@ -20,10 +20,10 @@ use async_graphql::{
 
 use super::types::Types;
 
-/// The document with its operation `name` alone, each field once and no fragment definitions.
+/// Returns the document with the operation `name` only, each field once, and no fragment definitions.
 ///
-/// The document must have passed [`super::check()`], which bounds its size with all fragments expanded, and therefore the
-/// work done here. If it holds no such operation, returns it as it is.
+/// The document must have passed [`super::check()`], which limits its expanded size and so the work of this function.
+/// If it has no such operation, returns it unchanged.
 pub(super) fn merge(document: &ExecutableDocument, name: Option<&str>, types: &Types) -> ExecutableDocument {
     let Some((found, operation)) = chosen(&document.operations, name) else { return document.clone() };
     let merge = Merge { document, types };
@@ -42,7 +42,7 @@ pub(super) fn merge(document: &ExecutableDocument, name: Option<&str>, types: &T
     ExecutableDocument { operations, fragments: HashMap::new() }
 }
 
-/// The type at the root of an operation.
+/// Returns the root type of an operation.
 pub(super) fn root(kind: OperationType) -> &'static str {
     match kind {
         OperationType::Query => "Query",
@@ -51,7 +51,7 @@ pub(super) fn root(kind: OperationType) -> &'static str {
     }
 }
 
-/// The operation of this name, or the first one.
+/// Returns the operation of this name, or the first one.
 pub(super) fn chosen<'a>(
     operations: &'a DocumentOperations,
     name: Option<&str>,
@@ -68,13 +68,13 @@ struct Merge<'a> {
     types: &'a Types,
 }
 
-/// What becomes one selection.
+/// One selection of the merged set.
 enum Entry<'a> {
     Field { first: &'a Positioned<Field>, sets: Vec<&'a SelectionSet> },
     Fragment { first: Part<'a>, sets: Vec<&'a SelectionSet> },
 }
 
-/// The use of a fragment, inline or by its name.
+/// The use of a fragment, inline or by name.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     pos: Pos,
@@ -83,14 +83,14 @@ struct Part<'a> {
     set: &'a SelectionSet,
 }
 
-/// The selections of one object, as they are collected.
+/// The collected selections of one object.
 #[derive(Default)]
 struct Entries<'a> {
     all: Vec<Entry<'a>>,
-    /// The fields by their response key: there are several where their directives differ.
+    /// The fields by response key. A key has several fields if their directives differ.
     fields: HashMap<&'a str, Vec<usize>>,
     fragments: Vec<usize>,
-    /// The named fragments whose content is in here already.
+    /// The named fragments that are included already.
     used: HashSet<&'a str>,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Merge<'a> {
                     self.fragment(part, of, entries);
                 }
                 Selection::FragmentSpread(spread) => {
-                    // Validation has refused a document that uses a fragment without defining it.
+                    // Validation refuses documents with undefined fragments.
                     let name = &spread.node.fragment_name.node;
                     let Some(fragment) = self.document.fragments.get(name) else { continue };
                     let directives = &spread.node.directives;
@@ -214,7 +214,7 @@ fn same_directives(one: &[Positioned<Directive>], other: &[Positioned<Directive>
     one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
-/// Whether the arguments are the same, in whatever order.
+/// Returns whether the arguments are the same, in any order.
 fn same_arguments<V: PartialEq>(
     one: &[(Positioned<Name>, Positioned<V>)],
     other: &[(Positioned<Name>, Positioned<V>)],

@@ -1,4 +1,4 @@
-//! Merging changes how often fields run, and nothing that a client sees.
+//! Tests of merging: it reduces the executions of fields and does not change the response.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{merge::merge, types::Types};
 
-/// How often a field was executed.
+/// Counts the executions of a field.
 #[derive(Clone, Default)]
 struct Count(Arc<AtomicU64>);
 
@@ -76,7 +76,7 @@ impl Thing {
     }
 }
 
-/// What the document is answered, and how often `number` was executed for it.
+/// Returns the response to the document and the number of executions of `number`.
 fn run(document: ExecutableDocument, name: Option<&str>) -> (Response, u64) {
     let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
     let count = Count::default();
@@ -92,7 +92,7 @@ fn types() -> Types {
     Types::of(&Schema::new(Query, EmptyMutation, EmptySubscription).sdl())
 }
 
-/// How often `number` is executed for the merged document. Its answer must be that of the document itself.
+/// Returns the executions of `number` for the merged document. Asserts that its response is that of the document.
 fn executions(text: &str) -> u64 {
     let document = parse_query(text).expect("a good document");
     let (merged, count) = run(merge(&document, None, &types()), None);
@@ -103,7 +103,7 @@ fn executions(text: &str) -> u64 {
 }
 
 #[test]
-fn repeated_field_runs_once_wherever_it_stands() {
+fn repeated_field_is_executed_once() {
     let numbers = |count: usize| "number ".repeat(count);
     let cases = [
         format!("{{ thing {{ {} }} }}", numbers(2_400)),
@@ -197,10 +197,10 @@ fn selections() -> impl Strategy<Value = String> {
         (proptest::sample::select(&AROUND[..]), proptest::collection::vec(inner, 1..5)).prop_map(
             |(around, inner)| {
                 let inner = inner.join(" ");
-                // An interface has no more than its own fields.
+                // An interface has only its own fields.
                 let inner =
                     if around == "... on Named" { format!("... on Thing {{ {inner} }}") } else { inner };
-                // An object of which everything is skipped is null to the library, and stays so in what it merges.
+                // The library returns null for an object whose fields are all skipped, and keeps it when merging.
                 format!("{around} {{ id {inner} }}")
             },
         )
@@ -222,7 +222,7 @@ proptest! {
             fragment N on Named {{ id ... on Thing {{ n1: number(plus: 1) }} }}
             "
         );
-        // All fragments are used, whatever was drawn.
+        // Use all fragments in every document.
         let text = text.replace("named { id", "named { id ...G");
         let document = parse_query(&text).expect("a good document");
         let (merged, fewer) = run(merge(&document, None, &types()), None);

@@ -1,12 +1,12 @@
-//! The document guard: decides whether a GraphQL document is cheap enough to be looked at any further.
+//! The document guard: refuses GraphQL documents that are too expensive to parse, validate or execute.
 //!
-//! The library's limits do not protect its parser (a 4 KB nested literal overflows the stack and aborts the
-//! process) nor its validator (a 0.9 KB chain of fragments burns seconds). Hence three gates of our own: [`scan()`]
-//! reads the text before the parser does, [`check()`] weighs the parsed document before validation expands it, both
-//! linear in its size; identical fields are merged, which the library would execute one by one; and [`Costs`] estimate
-//! what the merged document costs.
+//! The library's limits do not protect its parser (a nested literal of 4 KB overflows the stack and aborts the process)
+//! or its validator (a chain of fragments of 0.9 KB takes seconds). So the guard has its own checks. [`scan()`] reads
+//! the text before the parser. [`check()`] measures the parsed document before validation expands it. Both are linear
+//! in its size. Then identical fields are merged, which the library would execute one by one, and [`Costs`] estimates
+//! the merged document.
 //!
-//! Invariant: pure. No I/O, no viewer; nothing here panics, whatever the bytes.
+//! Invariant: pure. No I/O and no viewer; no input makes it panic.
 
 mod check;
 mod cost;
@@ -36,7 +36,7 @@ use crate::error::retry_after_ms;
 pub const MAX_BYTES: usize = 32 * 1024;
 /// Lexical tokens of one document.
 pub const MAX_TOKENS: usize = 5_000;
-/// Brackets open at one time, of any kind: the parser recurses once for each.
+/// Nested brackets of all kinds. The parser recurses once for each.
 pub const MAX_NESTING: usize = 48;
 /// Selections after fragments are expanded.
 pub const MAX_SELECTIONS: u32 = 5_000;
@@ -48,37 +48,37 @@ pub const MAX_ALIASES: u32 = 30;
 pub const MAX_DIRECTIVES: u32 = 50;
 /// Fragment definitions of one document.
 pub const MAX_FRAGMENTS: usize = 50;
-/// Root fields of one query. The library runs each of them, the same one as often as it is named.
+/// Root fields of one query.
 pub const MAX_QUERY_FIELDS: u32 = 50;
 /// Root fields of one mutation.
 pub const MAX_MUTATION_FIELDS: u32 = 10;
-/// Lists of types or fields nested in an introspection: each level multiplies the answer by the schema's size.
+/// Nested lists of types or fields in an introspection. Each level multiplies the response by the schema's size.
 pub const MAX_INTROSPECTION_LISTS: u32 = 2;
 
-/// Why a request is refused before it is executed.
+/// Why a request is refused before its execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The stable word for programs.
+    /// The stable code for programs.
     pub code: &'static str,
-    /// The sentence for people.
+    /// The sentence for developers.
     pub message: Cow<'static, str>,
-    /// After how many milliseconds to try again, if that may help.
+    /// Milliseconds until a retry, if a retry may succeed.
     pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
-    /// A refusal with the given code and sentence.
+    /// Returns a refusal with this code and sentence.
     pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), retry_after_ms: None }
     }
 
-    /// Not possible right now, but in a moment.
+    /// Returns the refusal for a temporary failure.
     pub fn unavailable(message: &'static str) -> Self {
         Self { retry_after_ms: Some(retry_after_ms()), ..Self::new("UNAVAILABLE", message) }
     }
 }
 
-/// Whether a caller may ask for the schema itself.
+/// Whether introspection is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Introspection {
     /// `__schema` and `__type` are answered.
@@ -87,20 +87,20 @@ pub enum Introspection {
     Refused,
 }
 
-/// A document that passed all gates, and the kind of the operation that will run.
+/// A document that passed all checks, and the kind of the chosen operation.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The document as it was written: this is what validation is about.
+    /// The document as it was written, for validation.
     pub document: ExecutableDocument,
-    /// The chosen operation alone, with each field once: this is what runs.
+    /// The chosen operation only, with each field once, for execution.
     pub merged: ExecutableDocument,
-    /// What the chosen operation is.
+    /// The kind of the chosen operation.
     pub kind: OperationType,
-    /// What it is expected to cost, if its variables do not decide that.
+    /// The estimated cost, unless it depends on the variables.
     pub cost: Option<Cost>,
 }
 
-/// Scans, parses, checks and merges a document, and finds the operation that is to run.
+/// Scans, parses, checks and merges a document, and chooses the operation.
 pub fn admit(
     text: &str,
     operation_name: Option<&str>,
@@ -121,7 +121,7 @@ pub fn admit(
     Ok(Admitted { document, merged, kind, cost })
 }
 
-/// The kind of the operation that the request names, or of the only one.
+/// Returns the kind of the operation that the request names, or of the only one.
 fn chosen(document: &ExecutableDocument, name: Option<&str>) -> Result<OperationType, Refusal> {
     let mut operations = document.operations.iter();
     let found = match name {
@@ -129,17 +129,17 @@ fn chosen(document: &ExecutableDocument, name: Option<&str>) -> Result<Operation
         None if operations.len() > 1 => {
             return Err(Refusal::new(
                 "OPERATION_NAME_REQUIRED",
-                "The document holds several operations: say which one in `operationName`.",
+                "The document has several operations. Choose one with `operationName`.",
             ));
         }
         None => operations.next(),
     };
     found
         .map(|(_, operation)| operation.node.ty)
-        .ok_or_else(|| Refusal::new("OPERATION_UNKNOWN", "The document holds no operation of that name."))
+        .ok_or_else(|| Refusal::new("OPERATION_UNKNOWN", "The document has no operation of that name."))
 }
 
-/// The parser's complaint in one line. Its own text is a drawing of the document over several lines.
+/// Returns the parser's error in one line. The library's message has several lines and draws the document.
 fn syntax(error: &ParseError) -> Refusal {
     const LONGEST_HINT: usize = 160;
     let text = error.to_string();

@@ -1,15 +1,15 @@
-//! The gate before the parser: counts bytes, tokens and open brackets.
+//! The check before the parser: limits bytes, tokens and nested brackets.
 //!
-//! It must never take for a string or a comment what the parser would read as brackets, so it follows the parser's
-//! grammar for both, and refuses a string that does not end: there the parser would try another reading.
+//! It must not mistake brackets for part of a string or comment. So it follows the parser's grammar for both, and
+//! refuses a string that does not end, which the parser would read differently.
 //!
-//! It also refuses an input object that has a field twice: the parser keeps the last one, and nobody sees the others.
+//! It also refuses an input object with a repeated field: the parser keeps only the last one.
 
 use std::collections::HashSet;
 
 use super::{MAX_BYTES, MAX_NESTING, MAX_TOKENS, Refusal};
 
-/// Refuses a text that is too long, has too many tokens, or nests brackets too deeply.
+/// Refuses a text with too many bytes, tokens or nested brackets.
 pub fn scan(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_BYTES {
         return Err(Refusal::new("DOCUMENT_TOO_LARGE", format!("A document is at most {MAX_BYTES} bytes.")));
@@ -80,15 +80,15 @@ pub fn scan(text: &str) -> Result<(), Refusal> {
 
 /// An open bracket.
 enum Bracket<'a> {
-    /// Of a selection set: these stand in no list and in no arguments.
+    /// A selection set, which is never inside a list or arguments.
     Selections,
-    /// Of an input object, with the fields it has so far.
+    /// An input object, with its fields so far.
     Object(HashSet<&'a str>),
-    /// Of a list or of arguments.
+    /// A list or arguments.
     Other,
 }
 
-/// Names and numbers; `-` so that a negative number is one token.
+/// Returns whether the byte is part of a name or number. `-` is, so that a negative number is one token.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
@@ -97,7 +97,7 @@ fn until_line_end(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len())
 }
 
-/// The length of the string that starts here, quotes included.
+/// Returns the length of the string that starts here, including quotes.
 fn string(bytes: &[u8]) -> Result<usize, Refusal> {
     let length = if bytes.starts_with(b"\"\"\"") { block_string(bytes) } else { plain_string(bytes) };
     length.ok_or_else(|| Refusal::new("GRAPHQL_PARSE_FAILED", "Syntax error: a string does not end."))

@@ -1,8 +1,8 @@
-//! Rules of the specification that the library's validation does not keep.
+//! Rules of the specification that the library's validation does not check.
 //!
-//! It looks up no directive on an operation, on a variable or on a fragment's definition. It forgets the arguments it has
-//! seen as soon as a directive follows. Repeated fields of an input object are found by [`super::scan()`], because the
-//! parser keeps the last one only.
+//! The library does not check directives on operations, variables and fragment definitions. It misses repeated
+//! arguments if a directive follows. [`super::scan()`] finds repeated fields of input objects, because the parser keeps
+//! only the last one.
 
 use std::collections::HashSet;
 
@@ -13,10 +13,10 @@ use async_graphql::{
 
 use super::Refusal;
 
-/// The directives of the schema. They stand on fields and on the uses of fragments.
+/// The directives of the schema. They are allowed on fields and on uses of fragments.
 const KNOWN: [&str; 2] = ["include", "skip"];
 
-/// Refuses unknown, misplaced and repeated directives, and arguments that are given twice.
+/// Refuses unknown, misplaced and repeated directives, and repeated arguments.
 pub(super) fn check(document: &ExecutableDocument) -> Result<(), Refusal> {
     for (_, operation) in document.operations.iter() {
         nowhere(&operation.node.directives)?;
@@ -32,7 +32,7 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The parser has bounded how deep selections nest.
+/// Checks a selection set. The scan limits the depth of this recursion.
 fn set(selections: &SelectionSet) -> Result<(), Refusal> {
     for Positioned { node: selection, .. } in &selections.items {
         directives(selection.directives())?;
@@ -62,7 +62,7 @@ fn directives(all: &[Positioned<Directive>]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// No directive of the schema may stand here.
+/// Refuses all directives in this place.
 fn nowhere(all: &[Positioned<Directive>]) -> Result<(), Refusal> {
     directives(all)?;
     all.first().map_or(Ok(()), |directive| Err(refused("Misplaced directive", directive)))

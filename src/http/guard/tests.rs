@@ -1,11 +1,11 @@
-//! What the guard lets through, and that it never falters whatever the bytes.
+//! Tests of the guard: what it admits and refuses, and that no input makes it panic.
 
 use super::*;
 use async_graphql::parser::parse_query;
 use proptest::prelude::*;
 use std::fmt::Write;
 
-/// What `GraphiQL` 5 asks first (`graphql` 16.15, every option on).
+/// The introspection query of `GraphiQL` 5 (`graphql` 16.15, with all options).
 const INTROSPECTION: &str = include_str!("introspection.graphql");
 
 fn code(text: &str) -> Option<&'static str> {
@@ -16,7 +16,7 @@ fn nested(open: &str, close: &str, levels: usize) -> String {
     format!("{{a(x:{}1{})}}", open.repeat(levels), close.repeat(levels))
 }
 
-/// `levels` fragments, each of which uses the next one `width` times.
+/// Returns a document with `levels` fragments, each of which uses the next one `width` times.
 fn bomb(levels: usize, width: usize) -> String {
     let mut text = String::from("query{a{...F0}}");
     for level in 0..levels {
@@ -58,7 +58,7 @@ fn a_literal_that_would_overflow_the_parsers_stack_is_refused() {
     assert_eq!(code(&nested("[", "]", MAX_NESTING - 2)), None);
 }
 
-/// An opening `"""` without an end is an empty string and a quote to the parser: brackets could hide behind it.
+/// The parser reads an opening `"""` without an end as an empty string and a quote. Brackets could hide behind it.
 #[test]
 fn brackets_cannot_hide_in_a_string_that_does_not_end() {
     let hidden = "[".repeat(4_000);
@@ -89,7 +89,7 @@ fn a_fragment_bomb_is_weighed_without_being_expanded() {
 
 #[test]
 fn a_chain_of_fragments_does_not_overflow_our_own_stack() {
-    // Fifty fragments, each twenty inline fragments deep: a thousand levels that no bracket shows.
+    // Fifty fragments with twenty nested inline fragments each: a thousand levels with few brackets.
     let mut text = String::from("{...F0}");
     for n in 0..49 {
         let (open, close) = ("...{".repeat(20), "}".repeat(20));
@@ -264,7 +264,7 @@ fn a_syntax_error_is_one_short_line() {
     assert_eq!(refusal.message, "Syntax error at 1:4: expected name");
 }
 
-/// Everything that begins, ends or escapes a string or a comment.
+/// Texts that start, end or escape a string or comment.
 fn quotes() -> impl Strategy<Value = String> {
     const PIECES: [&str; 11] = ["\"", "\"\"", "\"\"\"", "\\", "\\\"", "\\\"\"\"", "\n", "#", " ", "a", ","];
     proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..8).prop_map(|pieces| pieces.concat())
@@ -276,7 +276,7 @@ proptest! {
         let _ = admit(&text, name.as_deref(), Introspection::Allowed, &Costs::default());
     }
 
-    /// Texts made of the grammar's own pieces reach deeper than random characters do.
+    /// Texts of the grammar's tokens reach more code than random characters.
     #[test]
     fn it_never_falters_on_pieces_of_grammar(pieces in proptest::collection::vec(proptest::sample::select(vec![
         "{", "}", "[", "]", "(", ")", "\"", "\"\"\"", "\\", "\n", "#", "a", "a:", "x:", "$x", "1", "-1.5e3", "...", "... on T",
@@ -286,7 +286,7 @@ proptest! {
         let _ = admit(&pieces.join(" "), None, Introspection::Allowed, &Costs::default());
     }
 
-    /// What the scan takes for text the parser takes for text: brackets there need no partner.
+    /// The scan and the parser agree on what is a string: brackets in it need no partner.
     #[test]
     fn no_string_hides_brackets_from_the_scan(before in quotes(), after in quotes()) {
         let text = |open: usize, close: usize| {
@@ -297,7 +297,7 @@ proptest! {
         }
     }
 
-    /// The weight is that of the real expansion.
+    /// The weight equals that of the real expansion.
     #[test]
     fn small_bombs_are_weighed_exactly(levels in 0_usize..6, width in 1_usize..5) {
         let expanded = 1 + (0..levels).fold(2_usize, |inner, _| 1 + width * inner);

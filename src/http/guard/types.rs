@@ -1,4 +1,4 @@
-//! The schema as the guard reads it: the type, the length and the weight of every field, and which fragments always apply.
+//! The guard's view of the schema: the type, length and weight of every field, and which fragments always apply.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,9 +16,9 @@ pub(super) struct FieldType {
     pub(super) of: String,
     /// Whether it is a list.
     pub(super) is_list: bool,
-    /// What it costs beside its items and their fields.
+    /// Its cost besides its items and their fields.
     pub(super) weight: Weight,
-    /// How many items its list has, as far as anybody knows beforehand.
+    /// The assumed length of its list.
     pub(super) length: u64,
 }
 
@@ -26,12 +26,12 @@ pub(super) struct FieldType {
 #[derive(Debug, Default)]
 pub(super) struct Types {
     fields: HashMap<String, HashMap<String, FieldType>>,
-    /// By object or interface: the interfaces and unions that each value of the type belongs to.
+    /// The interfaces and unions of each object or interface.
     above: HashMap<String, HashSet<String>>,
 }
 
 impl Types {
-    /// Reads the schema. If it cannot be parsed, no type is known; a test says that ours can.
+    /// Reads the schema. If it is invalid, no type is known; a test ensures that it is valid.
     pub(super) fn of(sdl: &str) -> Self {
         let Ok(document) = parse_schema(sdl) else { return Self::default() };
         let mut types = Self::default();
@@ -57,12 +57,12 @@ impl Types {
         types
     }
 
-    /// A field of a type.
+    /// Returns a field of a type.
     pub(super) fn field(&self, of: &str, name: &str) -> Option<&FieldType> {
         self.fields.get(of)?.get(name)
     }
 
-    /// Whether a fragment with this type condition applies to every value of the type.
+    /// Returns whether a fragment with this type condition applies to every value of the type.
     pub(super) fn always_applies(&self, condition: &str, of: &str) -> bool {
         condition == of || self.above.get(of).is_some_and(|above| above.contains(condition))
     }
@@ -76,7 +76,7 @@ fn field_type(on: &str, field: &FieldDefinition) -> (String, FieldType) {
     (name.to_owned(), field_type)
 }
 
-/// The type inside lists, and whether there are any.
+/// Returns the type without lists, and whether it is a list.
 fn leaf(ty: &Type) -> (String, bool) {
     match &ty.base {
         BaseType::Named(name) => (name.to_string(), false),

@@ -1,4 +1,4 @@
-//! Runs a topic's operation, and hands out what it tells.
+//! Executes a topic's subscription and delivers the payloads.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, sync::atomic::Ordering::Relaxed};
 
@@ -12,27 +12,27 @@ use tracing::Instrument;
 
 use super::{
     member,
-    recent::{Payload, Want},
+    recent::{CatchUp, Payload},
     topic::{Ending, Flight, Topic},
 };
 use crate::{
     graphql::progress::{Progress, Window},
     http::{
         answer,
-        operation::{Engine, Told},
+        operation::{Engine, StreamItem},
         subscriber::too_large,
     },
 };
 
-/// A crowd waits so long for each payload, so that those who made the change have their answer before thousands of
-/// messages are on their way.
+/// The delay before a payload is delivered to more than one batch. It lets the callers that made the change receive
+/// their responses before thousands of messages are sent.
 const HEAD_START: Duration = Duration::from_millis(2);
-/// A payload that comes as soon after the last one was handed out was waiting: there is more to tell than time to do so.
-const SOON: Duration = Duration::from_millis(1);
-/// Nobody waits longer because there is much to tell.
-const REST_MAX: Duration = Duration::from_millis(250);
+/// If the next payload is ready within this time, changes arrive faster than they are delivered.
+const BACKLOG: Duration = Duration::from_millis(1);
+/// The longest pause between two payloads.
+const PAUSE_MAX: Duration = Duration::from_millis(250);
 
-/// Starts a topic's driver: it tells everything after this version, as long as somebody watches.
+/// Starts a topic's driver. It delivers all changes after this version while the topic has members.
 pub(super) fn start(engine: &Engine, topic: &Arc<Topic>, version: i64) {
     let span = topic.prepared.span.clone();
     engine.app.spawn_low_priority(drive(engine.clone(), topic.clone(), version).instrument(span));
@@ -45,7 +45,7 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
         ending = AssertUnwindSafe(run(&engine, &topic, version)).catch_unwind() => ending,
     };
     let ending = ending.unwrap_or_else(|_| {
-        tracing::error!("a shared stream panicked");
+        tracing::error!("a shared subscription panicked");
         Ending::Refused(internal())
     });
     engine.hub.remove(&topic);
@@ -57,10 +57,10 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
     }
 }
 
-/// Tells what happens until the stream ends.
+/// Delivers payloads until the stream ends.
 ///
-/// A crowd that watches must not slow down those who buy. Where changes come faster than they can be handed out, the
-/// driver rests after each round for as long as that took; what is committed meanwhile comes as one payload.
+/// Many watchers must not slow down buyers. If changes arrive faster than they can be delivered, the driver pauses
+/// after each payload for as long as its delivery took. The changes of the pause come as one payload.
 async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
     let progress = Progress::of(Window::After(version));
     let mut responses = engine.stream(&topic.prepared, progress.clone());
@@ -68,35 +68,35 @@ async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
         let free = Instant::now();
         let payload = match responses.next().await {
             None => return Ending::Complete,
-            Some(told) => match payload(engine, told, &progress) {
+            Some(item) => match payload(engine, item, &progress) {
                 Ok(payload) => payload,
                 Err(ending) => return ending,
             },
         };
-        if !topic.tell(payload) {
-            // A gap: a bug of ours. Those who watch come back with the version that they have.
-            tracing::error!("a shared stream told of a version that does not follow");
+        if !topic.publish(payload) {
+            // A gap is a bug. The members subscribe again with the versions that they have.
+            tracing::error!("a shared subscription has a gap between versions");
             return Ending::Refused(internal());
         }
-        let busy = free.elapsed() < SOON;
+        let busy = free.elapsed() < BACKLOG;
         if topic.is_crowded() {
             sleep(HEAD_START).await;
         }
         let begun = Instant::now();
-        hand_out(engine, topic).await;
+        deliver_to_all(engine, topic).await;
         if busy {
-            sleep(begun.elapsed().min(REST_MAX)).await;
+            sleep(begun.elapsed().min(PAUSE_MAX)).await;
         }
     }
 }
 
-/// Serves all ranks, giving way to others in between, so that a crowd that watches does not hold up those who buy.
-async fn hand_out(engine: &Engine, topic: &Arc<Topic>) {
+/// Delivers the payload to all live members, and yields to other tasks between the batches.
+async fn deliver_to_all(engine: &Engine, topic: &Arc<Topic>) {
     let mut from = Some(0);
     while let Some(first) = from {
         let (next, behind) = topic.serve(first);
         for member in behind {
-            let work = member::bring_up(engine.clone(), topic.clone(), member);
+            let work = member::catch_up(engine.clone(), topic.clone(), member);
             engine.app.spawn_low_priority(work.in_current_span());
         }
         from = next;
@@ -106,45 +106,45 @@ async fn hand_out(engine: &Engine, topic: &Arc<Topic>) {
     }
 }
 
-/// What somebody needs who is behind: made by the first who asks, for all who need the same.
+/// Returns the payload that a member needs to catch up. The first caller makes it, for all that need the same.
 pub(super) async fn fetch(
     engine: &Engine,
     topic: &Topic,
-    want: Want,
+    needed: CatchUp,
     flight: &Flight,
 ) -> Result<Payload, Utf8Bytes> {
-    let made = flight.get_or_init(|| make(engine, topic, want)).await.clone();
-    topic.landed(want, flight, &made);
+    let made = flight.get_or_init(|| make(engine, topic, needed)).await.clone();
+    topic.landed(needed, flight, &made);
     made
 }
 
-async fn make(engine: &Engine, topic: &Topic, want: Want) -> Result<Payload, Utf8Bytes> {
-    let progress = Progress::of(match want {
-        Want::Snapshot => Window::Whole,
-        Want::Between(after, until) => Window::Between(after, until),
+async fn make(engine: &Engine, topic: &Topic, needed: CatchUp) -> Result<Payload, Utf8Bytes> {
+    let progress = Progress::of(match needed {
+        CatchUp::Snapshot => Window::Whole,
+        CatchUp::Between(after, until) => Window::Between(after, until),
     });
     let mut responses = engine.stream(&topic.prepared, progress.clone());
-    let Some(told) = responses.next().await else { return Err(internal()) };
-    match payload(engine, told, &progress) {
+    let Some(item) = responses.next().await else { return Err(internal()) };
+    match payload(engine, item, &progress) {
         Ok(payload) => Ok(payload),
         Err(Ending::Refused(errors)) => Err(errors),
         Err(Ending::Failed(_) | Ending::Complete) => Err(internal()),
     }
 }
 
-/// A response with the versions that it covers.
-fn payload(engine: &Engine, told: Told, progress: &Progress) -> Result<Payload, Ending> {
-    engine.app.figures.shared_executions.fetch_add(1, Relaxed);
-    let text = match told {
-        Told::Data(text) => text,
-        Told::Failed(text) => return Err(Ending::Failed(text)),
-        Told::Refused(errors) => return Err(Ending::Refused(errors)),
+/// Converts a stream item into a payload with the versions that it covers.
+fn payload(engine: &Engine, item: StreamItem, progress: &Progress) -> Result<Payload, Ending> {
+    engine.app.counters.shared_executions.fetch_add(1, Relaxed);
+    let text = match item {
+        StreamItem::Data(text) => text,
+        StreamItem::Failed(text) => return Err(Ending::Failed(text)),
+        StreamItem::Refused(errors) => return Err(Ending::Refused(errors)),
     };
     if let Some(refusal) = too_large(&text) {
         return Err(Ending::Refused(answer::errors(&refusal).to_string().into()));
     }
     let Some(span) = progress.take() else {
-        tracing::error!("a stream that is public does not say which versions it tells of");
+        tracing::error!("a public subscription does not report its versions");
         return Err(Ending::Refused(internal()));
     };
     engine.app.metrics.covers(span.after, span.version);

@@ -1,4 +1,4 @@
-//! One operation that takes part in a topic, and how it is brought up to where the topic stands.
+//! One operation in a topic, and how it catches up with the topic.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -6,8 +6,8 @@ use futures_util::FutureExt;
 
 use super::{
     driver,
-    recent::{Follow, Have, Payload, Recent, Want},
-    topic::{Admission, Ending, Topic},
+    recent::{CatchUp, Follow, Payload, Position, Recent},
+    topic::{AdmitOutcome, Ending, Topic},
 };
 use crate::http::{
     answer,
@@ -17,7 +17,7 @@ use crate::http::{
     subscriber,
 };
 
-/// A subscriber of a topic.
+/// A member of a topic.
 pub(super) struct Member {
     /// Unique within the topic.
     pub number: u64,
@@ -25,42 +25,42 @@ pub(super) struct Member {
     pub operation: Operation,
     /// The queue of its socket.
     pub sender: Sender,
-    /// What it was sent.
-    pub have: Have,
+    /// The version that the client has.
+    pub position: Position,
 }
 
-/// How far a member got with what is kept.
+/// How far the kept payloads bring a member.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Advance {
-    /// To the end; it has this version.
-    Here(i64),
-    /// There is no room for the next payload, which has this size.
+    /// To the topic's version, which is this one.
+    UpToDate(i64),
+    /// The queue has no room for the next payload, which has this many bytes.
     Full(usize),
-    /// To a version from which nothing that is kept leads on.
-    Behind(Want),
+    /// To a version that no kept payload follows. The member needs this.
+    Behind(CatchUp),
     /// The socket is gone.
     Gone,
 }
 
 impl Member {
-    /// Offers the member all that follows what it has.
+    /// Queues all kept payloads that follow the member's version.
     pub(super) fn advance(&mut self, recent: &Recent, now: Instant) -> Advance {
         loop {
-            let payload = match recent.follow(self.have, now) {
+            let payload = match recent.follow(self.position, now) {
                 Follow::Next(payload) => payload,
-                Follow::Behind(want) => return Advance::Behind(want),
-                Follow::Here => {
-                    return match self.have.version() {
+                Follow::Behind(needed) => return Advance::Behind(needed),
+                Follow::UpToDate => {
+                    return match self.position.version() {
                         Some(version) => {
-                            self.have = Have::Version(version);
-                            Advance::Here(version)
+                            self.position = Position::Confirmed(version);
+                            Advance::UpToDate(version)
                         }
-                        None => Advance::Behind(Want::Snapshot),
+                        None => Advance::Behind(CatchUp::Snapshot),
                     };
                 }
             };
             match self.sender.offer(self.frame(payload), self.operation.stop()) {
-                Offer::Taken => self.have = Have::Version(payload.version),
+                Offer::Taken => self.position = Position::Confirmed(payload.version),
                 Offer::Full => return Advance::Full(payload.text.len()),
                 Offer::Gone => return Advance::Gone,
             }
@@ -71,12 +71,12 @@ impl Member {
         Frame::Next(self.operation.id().clone(), payload.text.clone(), Some(payload.version))
     }
 
-    /// Waits for room and sends. False when the socket is gone.
+    /// Waits for room and queues a frame. Returns `false` if the socket is gone.
     async fn send(&self, frame: Frame) -> bool {
         self.sender.push(frame, Some(self.operation.stop().clone())).await
     }
 
-    /// Tells the client that it is over.
+    /// Sends the end of the topic to the client.
     async fn end(&self, ending: Ending) {
         let id = self.operation.id().clone();
         let last = match ending {
@@ -91,9 +91,9 @@ impl Member {
     }
 }
 
-/// Brings a member up to where the topic stands, as fast as its socket takes it, until it is in the ranks or its operation
-/// has ended.
-pub(super) async fn bring_up(engine: Engine, topic: Arc<Topic>, member: Member) {
+/// Sends a member what it misses, at the speed of its socket. Returns when the member is live or its operation has
+/// ended.
+pub(super) async fn catch_up(engine: Engine, topic: Arc<Topic>, member: Member) {
     let (stop, id, sender) =
         (member.operation.stop().clone(), member.operation.id().clone(), member.sender.clone());
     let work = AssertUnwindSafe(follow(&engine, &topic, member)).catch_unwind();
@@ -101,13 +101,13 @@ pub(super) async fn bring_up(engine: Engine, topic: Arc<Topic>, member: Member) 
         biased;
         () = stop.cancelled() => {}
         done = work => if done.is_err() {
-            tracing::error!("a shared operation panicked");
+            tracing::error!("an operation panicked while it caught up");
             sender.push(subscriber::refused(&id, &answer::internal()), None).await;
         }
     }
 }
 
-/// Tells a member that its topic is over.
+/// Sends the end of the topic to a member that was live.
 pub(super) async fn dismiss(member: Member, ending: Ending) {
     let stop = member.operation.stop().clone();
     tokio::select! {
@@ -119,40 +119,40 @@ pub(super) async fn dismiss(member: Member, ending: Ending) {
 
 async fn follow(engine: &Engine, topic: &Arc<Topic>, mut member: Member) {
     loop {
-        let (want, flight);
-        (member, want, flight) = match topic.admit(member) {
-            Admission::Live(begin) => {
+        let (needed, flight);
+        (member, needed, flight) = match topic.admit(member) {
+            AdmitOutcome::Live(begin) => {
                 if let Some(version) = begin {
                     driver::start(engine, topic, version);
                 }
                 return;
             }
-            Admission::Gone => return,
-            Admission::Ended(member, ending) => return member.end(ending).await,
-            Admission::Full(back, bytes) => {
+            AdmitOutcome::Gone => return,
+            AdmitOutcome::Ended(member, ending) => return member.end(ending).await,
+            AdmitOutcome::Full(back, bytes) => {
                 if !back.sender.has_room_for(bytes).await {
                     return;
                 }
                 member = back;
                 continue;
             }
-            Admission::Behind(member, want, flight) => (member, want, flight),
+            AdmitOutcome::Behind(member, needed, flight) => (member, needed, flight),
         };
-        // Nothing is made for one who could not take it.
+        // Make no payload for a member without room in its queue.
         if !member.sender.ready().await {
             return;
         }
-        let made = driver::fetch(engine, topic, want, &flight).await;
-        let made = match (made, member.have) {
-            // Now it can be said what follows the version that the client says it has.
-            (Ok(snapshot), Have::Claimed(version)) if want == Want::Snapshot => {
+        let made = driver::fetch(engine, topic, needed, &flight).await;
+        let made = match (made, member.position) {
+            // Race: the snapshot's version decides what follows the version that the client reports.
+            (Ok(snapshot), Position::Claimed(version)) if needed == CatchUp::Snapshot => {
                 if version == snapshot.version {
-                    member.have = Have::Version(version);
+                    member.position = Position::Confirmed(version);
                     continue;
                 }
                 if version < snapshot.version {
-                    let want = Want::Between(version, snapshot.version);
-                    driver::fetch(engine, topic, want, &topic.flight(want)).await
+                    let needed = CatchUp::Between(version, snapshot.version);
+                    driver::fetch(engine, topic, needed, &topic.flight(needed)).await
                 } else {
                     Ok(snapshot)
                 }
@@ -164,7 +164,7 @@ async fn follow(engine: &Engine, topic: &Arc<Topic>, mut member: Member) {
                 if !member.send(member.frame(&payload)).await {
                     return;
                 }
-                member.have = Have::Version(payload.version);
+                member.position = Position::Confirmed(payload.version);
             }
             Err(errors) => return member.end(Ending::Refused(errors)).await,
         }

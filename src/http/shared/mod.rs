@@ -1,17 +1,17 @@
-//! Streams that are run once for all who watch the same.
+//! Subscriptions that are executed once for all their subscribers.
 //!
-//! Subscribers with the same document, the same variables and nothing of their own in the answer share a [topic]:
-//! one execution and one serialised payload for each change, of which only the frame with the operation's id is each
-//! client's. A topic has a [driver] while somebody watches. It hands a payload from rank to rank straight into the
-//! sockets' queues, gives way to others between the ranks, and takes the next payload when all have been served and, where
-//! there is more to tell than time, a rest is over; what is committed meanwhile comes as one delta.
+//! Subscribers with the same document and variables share a [topic] if the response does not depend on the caller. Each
+//! change is executed and serialised once; only the frame with the operation's id differs by client. While a topic has
+//! members, it has a [driver]. The driver puts each payload directly into the sockets' queues, batch by batch, and
+//! yields to other tasks between the batches. If changes arrive faster than they can be delivered, the driver pauses
+//! after each payload, and the changes of the pause are merged into one delta.
 //!
-//! Nobody waits for a slow reader: one whose queue is full steps out of the ranks, and is [brought up](member) to where
-//! the topic stands when it has room again, by one payload over all that it missed. Joining is the same thing: whoever
-//! comes with no version or an old one is behind. What has to be made for those is made once for all who need the same.
+//! Slow readers do not delay others. A member whose queue is full leaves the live members. When the queue has room
+//! again, the member [catches up](member) by one payload over all that it missed. A new subscriber catches up in the
+//! same way. A payload for this purpose is made once for all members that need it.
 //!
-//! Nothing here is about seats: the resolvers say through a [`Progress`](crate::graphql::progress::Progress) which
-//! versions a payload covers.
+//! The module is independent of seats. The resolvers report through a [`Progress`](crate::graphql::progress::Progress)
+//! which versions a payload covers.
 
 mod driver;
 mod member;
@@ -26,7 +26,7 @@ use std::{
 use async_graphql::parser::types::OperationType;
 use serde_json::Value;
 
-use self::{member::Member, recent::Have, topic::Topic};
+use self::{member::Member, recent::Position, topic::Topic};
 use super::{
     operation::{Engine, Prepared},
     queue::Sender,
@@ -37,82 +37,83 @@ use crate::{
     telemetry::{Counted, Metrics},
 };
 
-/// What a subscription has in common with others, and what it has not.
-pub(super) struct Common {
-    /// The same for all who may share it.
+/// A subscription that can be shared.
+pub(super) struct SharedSubscription {
+    /// Identifies the topic: the document and the variables.
     key: Arc<str>,
-    /// What this client has.
-    have: Have,
+    /// The version that the client has.
+    position: Position,
 }
 
-/// What a subscription has in common with others; none if it has to be run by itself. Where it begins is taken out of it.
-pub(super) fn common(prepared: &mut Prepared) -> Option<Common> {
+/// Returns the shared form of a subscription, or `None` if it cannot be shared. Replaces the variable with the client's
+/// version by a neutral value.
+pub(super) fn shared_subscription(prepared: &mut Prepared) -> Option<SharedSubscription> {
     if prepared.document.kind != OperationType::Subscription {
         return None;
     }
-    let have = match &prepared.document.clone().public.as_ref()?.after {
-        After::Absent => Have::Nothing,
+    let position = match &prepared.document.clone().public.as_ref()?.after {
+        After::Absent => Position::Empty,
         After::Literal(value) => claimed(Some(&value.clone().into_json().ok()?))?,
         After::Variable(name) => {
-            let have = claimed(prepared.variables.get(name))?;
-            // The window says where it begins; the variable is left with a value that is good.
+            let position = claimed(prepared.variables.get(name))?;
+            // The window carries the version. The variable keeps a valid value.
             prepared.variables.insert(name.clone(), Value::from(0));
-            have
+            position
         }
     };
     let params = &prepared.params;
     let key = serde_json::to_string(&(&params.query, &params.operation_name, &prepared.variables)).ok()?;
-    Some(Common { key: key.into(), have })
+    Some(SharedSubscription { key: key.into(), position })
 }
 
-impl Common {
-    /// The same for a client that has another version than its document says.
+impl SharedSubscription {
+    /// Replaces the client's version by the one that the transport reports, if any.
     pub(super) fn resumed(self, version: Option<i64>) -> Self {
-        Self { have: version.map_or(self.have, Have::Claimed), ..self }
+        Self { position: version.map_or(self.position, Position::Claimed), ..self }
     }
 }
 
-/// A value that is no version is the library's to refuse.
-fn claimed(value: Option<&Value>) -> Option<Have> {
+/// Reads the client's version from a variable. Returns `None` for an invalid value, which the library then refuses.
+fn claimed(value: Option<&Value>) -> Option<Position> {
     match value {
-        None | Some(Value::Null) => Some(Have::Nothing),
-        Some(value) => value.as_i64().map(Have::Claimed),
+        None | Some(Value::Null) => Some(Position::Empty),
+        Some(value) => value.as_i64().map(Position::Claimed),
     }
 }
 
-/// Takes part in a shared subscription until its operation ends. Returns when the topic has the operation in its ranks,
-/// or when that is over.
+/// Joins a topic. Returns when the operation is a live member, or has ended. A live member stays until its operation
+/// ends.
 pub(super) async fn join(
     engine: Engine,
     prepared: Prepared,
-    Common { key, have }: Common,
+    SharedSubscription { key, position }: SharedSubscription,
     operation: Operation,
     sender: Sender,
 ) {
-    let membership = engine.hub.join(key, prepared.for_everybody(), &engine.app.metrics);
+    let membership = engine.hub.join(key, prepared.anonymous(), &engine.app.metrics);
     let (topic, number) = (membership.topic.clone(), membership.number);
     operation.watch(membership);
-    member::bring_up(engine, topic, Member { number, operation, sender, have }).await;
+    member::catch_up(engine, topic, Member { number, operation, sender, position }).await;
 }
 
-/// The topics that are watched.
+/// The topics that have members.
 #[derive(Default)]
-pub(super) struct Hub(Mutex<HashMap<Arc<str>, Watched>>);
+pub(super) struct Hub(Mutex<HashMap<Arc<str>, Entry>>);
 
-struct Watched {
+struct Entry {
     topic: Arc<Topic>,
-    /// How many watch it, those not yet in its ranks included.
+    /// The number of members, including those that are not live.
     members: usize,
-    /// The last number given to a member.
+    /// The number of the newest member.
     last: u64,
     _counted: Counted,
 }
 
 impl Hub {
-    /// Becomes a member of the topic, which begins if there is none.
+    /// Adds a member to the topic. Creates the topic if necessary.
     fn join(self: &Arc<Self>, key: Arc<str>, prepared: Prepared, metrics: &Metrics) -> Membership {
         let mut topics = self.lock();
-        let watched = topics.entry(key).or_insert_with_key(|key| Watched {
+        let watched = topics.entry(key).or_insert_with_key(|key| Entry {
             topic: Arc::new(Topic::new(key.clone(), prepared)),
             members: 0,
             last: 0,
@@ -128,7 +129,7 @@ impl Hub {
         }
     }
 
-    /// The topic is over: whoever comes from now on begins a new one.
+    /// Removes a topic that has ended. The next subscriber creates a new one.
     fn remove(&self, topic: &Arc<Topic>) {
         let mut topics = self.lock();
         if topics.get(&topic.key).is_some_and(|watched| Arc::ptr_eq(&watched.topic, topic)) {
@@ -136,12 +137,12 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Watched>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An operation's part in a topic. It leaves when this is dropped; with the last one, the topic ends.
+/// An operation's membership of a topic. Dropping it removes the member; the topic ends with its last member.
 pub(super) struct Membership {
     hub: Arc<Hub>,
     topic: Arc<Topic>,
@@ -152,7 +153,7 @@ pub(super) struct Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.topic.forget(self.number);
-        // Race: whoever joins does so under the same lock, so a topic is either found alive or not at all.
+        // Race: joining takes the same lock, so a new subscriber never finds a topic that is ending.
         let mut topics = self.hub.lock();
         let Some(watched) = topics.get_mut(&self.topic.key) else { return };
         if !Arc::ptr_eq(&watched.topic, &self.topic) {

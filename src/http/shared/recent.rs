@@ -1,6 +1,6 @@
-//! What a shared stream told last, and what follows for whoever has some version of it.
+//! The last payloads of a topic, and what a client at a given version needs next.
 //!
-//! Invariant: pure. The payloads kept follow one another without a gap, and each is followed up by those behind it.
+//! Invariant: pure. The kept payloads follow each other without a gap.
 
 use std::{
     collections::VecDeque,
@@ -9,17 +9,17 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 
-/// Payloads kept.
-const KEPT: usize = 64;
-/// Bytes of them; the last one is kept whatever its size.
-const KEPT_BYTES: usize = 256 * 1024;
-/// A snapshot that is older is not handed out any more: it says when it was made.
-const FRESH: Duration = Duration::from_secs(1);
+/// Payloads that are kept.
+const PAYLOADS_MAX: usize = 64;
+/// Bytes of the kept payloads. The newest one is kept regardless of its size.
+const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// The age up to which a snapshot is sent to new members. A snapshot states when it was made.
+const SNAPSHOT_MAX_AGE: Duration = Duration::from_secs(1);
 
 /// One serialised response, and the versions that it covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Payload {
-    /// The version that it follows; none for a snapshot.
+    /// The version that it follows. `None` for a snapshot.
     pub after: Option<i64>,
     /// The version that it leads to.
     pub version: i64,
@@ -27,76 +27,78 @@ pub(super) struct Payload {
     pub text: Utf8Bytes,
 }
 
-/// Which version somebody has.
+/// The version that a client has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Have {
-    /// None.
-    Nothing,
-    /// This one, as the client says.
+pub(super) enum Position {
+    /// The client has nothing.
+    Empty,
+    /// The version that the client reports.
     Claimed(i64),
-    /// This one, as we know.
-    Version(i64),
+    /// The version that this server sent.
+    Confirmed(i64),
 }
 
-/// What has to be made for one who is behind.
+/// A payload that must be made for a member that is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Want {
+pub(super) enum CatchUp {
     /// A snapshot.
     Snapshot,
-    /// One payload that leads from this version to that one.
+    /// A delta from the first version to the second.
     Between(i64, i64),
 }
 
-/// What comes next for whoever has some version.
+/// What a client at some version needs next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Follow<'a> {
-    /// Nothing, yet.
-    Here,
-    /// This payload.
+    /// Nothing: it has the topic's version.
+    UpToDate,
+    /// This kept payload.
     Next(&'a Payload),
-    /// Something that is not kept.
-    Behind(Want),
+    /// A payload that is not kept.
+    Behind(CatchUp),
 }
 
 /// The last payloads.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// The last version that was told; none before the stream began.
+    /// The newest version. `None` before the stream starts.
     head: Option<i64>,
-    told: VecDeque<Payload>,
+    payloads: VecDeque<Payload>,
     bytes: usize,
-    /// The last snapshot made for somebody who came, and when.
+    /// The newest snapshot, and when it was made.
     snapshot: Option<(Payload, Instant)>,
 }
 
 impl Recent {
-    /// The stream begins after this version.
+    /// Starts the stream after this version.
     pub(super) fn begin(&mut self, version: i64) {
         self.head = Some(version);
     }
 
-    /// The stream told this. False when that does not follow what it told before.
+    /// Keeps the next payload of the stream. Returns `false` if it does not follow the previous one.
     pub(super) fn push(&mut self, payload: Payload, now: Instant) -> bool {
         if payload.after.is_some() && payload.after != self.head {
             return false;
         }
         if payload.after.is_none() {
-            // Instead of all that came before.
-            self.told.clear();
+            // A snapshot replaces all earlier payloads.
+            self.payloads.clear();
             self.bytes = 0;
             self.keep(payload.clone(), now);
         }
         self.head = Some(payload.version);
         self.bytes += payload.text.len();
-        self.told.push_back(payload);
-        while self.told.len() > KEPT || (self.bytes > KEPT_BYTES && self.told.len() > 1) {
-            let oldest = self.told.pop_front();
+        self.payloads.push_back(payload);
+        while self.payloads.len() > PAYLOADS_MAX
+            || (self.bytes > PAYLOAD_BYTES_MAX && self.payloads.len() > 1)
+        {
+            let oldest = self.payloads.pop_front();
             self.bytes -= oldest.map_or(0, |payload| payload.text.len());
         }
         true
     }
 
-    /// Keeps a snapshot for those who come in the next moment.
+    /// Keeps a snapshot for the next new members.
     pub(super) fn keep(&mut self, snapshot: Payload, now: Instant) {
         let newer = self.snapshot.as_ref().is_none_or(|(kept, _)| kept.version <= snapshot.version);
         if newer {
@@ -104,34 +106,36 @@ impl Recent {
         }
     }
 
-    /// What comes next.
-    pub(super) fn follow(&self, have: Have, now: Instant) -> Follow<'_> {
-        match (have, self.head) {
-            (Have::Nothing, _) => self.first(now),
-            (Have::Claimed(_), None) => Follow::Behind(Want::Snapshot),
-            // From the future, or from an instance that is ahead of us.
-            (Have::Claimed(version), Some(head)) if version > head => self.first(now),
-            (Have::Claimed(version) | Have::Version(version), Some(head)) => self.after(version, head),
-            (Have::Version(_), None) => Follow::Here,
+    /// Returns what a client at this position needs next.
+    pub(super) fn follow(&self, position: Position, now: Instant) -> Follow<'_> {
+        match (position, self.head) {
+            (Position::Empty, _) => self.first(now),
+            (Position::Claimed(_), None) => Follow::Behind(CatchUp::Snapshot),
+            // The version is invalid, or from an instance that is ahead.
+            (Position::Claimed(version), Some(head)) if version > head => self.first(now),
+            (Position::Claimed(version) | Position::Confirmed(version), Some(head)) => {
+                self.after(version, head)
+            }
+            (Position::Confirmed(_), None) => Follow::UpToDate,
         }
     }
 
-    /// A snapshot that was made a moment ago does, wherever it stands: from there everybody is brought up together.
+    /// Returns a recent snapshot, of any version. Deltas follow from there.
     fn first(&self, now: Instant) -> Follow<'_> {
         match &self.snapshot {
-            Some((snapshot, made)) if now.duration_since(*made) < FRESH => Follow::Next(snapshot),
-            Some(_) | None => Follow::Behind(Want::Snapshot),
+            Some((snapshot, made)) if now.duration_since(*made) < SNAPSHOT_MAX_AGE => Follow::Next(snapshot),
+            Some(_) | None => Follow::Behind(CatchUp::Snapshot),
         }
     }
 
     fn after(&self, version: i64, head: i64) -> Follow<'_> {
         if version >= head {
-            return Follow::Here;
+            return Follow::UpToDate;
         }
-        let next = self.told.partition_point(|payload| payload.version <= version);
-        match self.told.get(next) {
+        let next = self.payloads.partition_point(|payload| payload.version <= version);
+        match self.payloads.get(next) {
             Some(payload) if payload.after.is_none_or(|after| after == version) => Follow::Next(payload),
-            Some(_) | None => Follow::Behind(Want::Between(version, head)),
+            Some(_) | None => Follow::Behind(CatchUp::Between(version, head)),
         }
     }
 }
@@ -144,7 +148,7 @@ mod tests {
         Payload { after, version, text: format!("{after:?}-{version}").into() }
     }
 
-    /// A stream that began after 10 and told (10, 12], (12, 13], (13, 20].
+    /// A stream that started after 10, with payloads (10, 12], (12, 13], (13, 20].
     fn recent(now: Instant) -> Recent {
         let mut recent = Recent::default();
         recent.begin(10);
@@ -155,61 +159,65 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_at_a_seam_goes_on_there() {
+    fn client_at_the_start_of_a_payload_gets_it() {
         let now = Instant::now();
         let recent = recent(now);
-        for have in [Have::Version, Have::Claimed] {
-            assert_eq!(recent.follow(have(10), now), Next(&payload(Some(10), 12)));
-            assert_eq!(recent.follow(have(13), now), Next(&payload(Some(13), 20)));
-            assert_eq!(recent.follow(have(20), now), Here);
-            assert_eq!(recent.follow(have(11), now), Behind(Want::Between(11, 20)));
-            assert_eq!(recent.follow(have(3), now), Behind(Want::Between(3, 20)));
+        for position in [Position::Confirmed, Position::Claimed] {
+            assert_eq!(recent.follow(position(10), now), Next(&payload(Some(10), 12)));
+            assert_eq!(recent.follow(position(13), now), Next(&payload(Some(13), 20)));
+            assert_eq!(recent.follow(position(20), now), UpToDate);
+            assert_eq!(recent.follow(position(11), now), Behind(CatchUp::Between(11, 20)));
+            assert_eq!(recent.follow(position(3), now), Behind(CatchUp::Between(3, 20)));
         }
     }
 
     #[test]
-    fn a_version_that_is_only_claimed_is_not_believed_when_it_is_ahead() {
+    fn reported_version_ahead_of_the_topic_gets_a_snapshot() {
         let now = Instant::now();
         let recent = recent(now);
-        assert_eq!(recent.follow(Have::Version(21), now), Here, "from a snapshot of our own");
-        assert_eq!(recent.follow(Have::Claimed(21), now), Behind(Want::Snapshot));
-        assert_eq!(Recent::default().follow(Have::Claimed(21), now), Behind(Want::Snapshot));
+        assert_eq!(recent.follow(Position::Confirmed(21), now), UpToDate, "from a snapshot of this server");
+        assert_eq!(recent.follow(Position::Claimed(21), now), Behind(CatchUp::Snapshot));
+        assert_eq!(Recent::default().follow(Position::Claimed(21), now), Behind(CatchUp::Snapshot));
     }
 
     #[test]
-    fn a_snapshot_is_shared_while_it_is_fresh() {
+    fn recent_snapshot_is_shared() {
         let now = Instant::now();
         let mut recent = recent(now);
-        assert_eq!(recent.follow(Have::Nothing, now), Behind(Want::Snapshot));
+        assert_eq!(recent.follow(Position::Empty, now), Behind(CatchUp::Snapshot));
         for version in [13, 20, 25] {
             recent.keep(payload(None, version), now);
-            assert_eq!(recent.follow(Have::Nothing, now), Next(&payload(None, version)));
+            assert_eq!(recent.follow(Position::Empty, now), Next(&payload(None, version)));
         }
         assert!(recent.push(payload(Some(20), 30), now));
-        assert_eq!(recent.follow(Have::Nothing, now), Next(&payload(None, 25)));
+        assert_eq!(recent.follow(Position::Empty, now), Next(&payload(None, 25)));
         assert_eq!(
-            recent.follow(Have::Version(25), now),
-            Behind(Want::Between(25, 30)),
+            recent.follow(Position::Confirmed(25), now),
+            Behind(CatchUp::Between(25, 30)),
             "25 is inside (20, 30]"
         );
-        let later = now + FRESH;
-        assert_eq!(recent.follow(Have::Nothing, later), Behind(Want::Snapshot), "it says when it was made");
+        let later = now + SNAPSHOT_MAX_AGE;
+        assert_eq!(
+            recent.follow(Position::Empty, later),
+            Behind(CatchUp::Snapshot),
+            "the snapshot is too old"
+        );
     }
 
     #[test]
-    fn a_snapshot_in_the_stream_is_for_everybody_before_it() {
+    fn snapshot_in_the_stream_is_next_for_all_earlier_versions() {
         let now = Instant::now();
         let mut recent = recent(now);
         assert!(recent.push(payload(None, 30), now));
         assert!(recent.push(payload(Some(30), 31), now));
         for version in [3, 11, 20, 29] {
-            assert_eq!(recent.follow(Have::Version(version), now), Next(&payload(None, 30)));
+            assert_eq!(recent.follow(Position::Confirmed(version), now), Next(&payload(None, 30)));
         }
-        assert_eq!(recent.follow(Have::Version(30), now), Next(&payload(Some(30), 31)));
+        assert_eq!(recent.follow(Position::Confirmed(30), now), Next(&payload(Some(30), 31)));
     }
 
     #[test]
-    fn a_gap_in_the_stream_is_refused() {
+    fn gap_in_the_stream_is_refused() {
         let now = Instant::now();
         let mut recent = recent(now);
         assert!(!recent.push(payload(Some(21), 22), now));
@@ -217,19 +225,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn kept_payloads_are_bounded() {
         let now = Instant::now();
         let mut recent = Recent::default();
         recent.begin(0);
-        let large: Utf8Bytes = "x".repeat(KEPT_BYTES / 2).into();
+        let large: Utf8Bytes = "x".repeat(PAYLOAD_BYTES_MAX / 2).into();
         for version in 1..=1_000 {
             let text = if version > 900 { large.clone() } else { "small".into() };
             assert!(recent.push(Payload { after: Some(version - 1), version, text }, now));
-            assert!(recent.told.len() <= KEPT && recent.bytes <= KEPT_BYTES);
+            assert!(recent.payloads.len() <= PAYLOADS_MAX && recent.bytes <= PAYLOAD_BYTES_MAX);
         }
-        assert_eq!(recent.told.len(), 2);
-        let huge: Utf8Bytes = "x".repeat(2 * KEPT_BYTES).into();
+        assert_eq!(recent.payloads.len(), 2);
+        let huge: Utf8Bytes = "x".repeat(2 * PAYLOAD_BYTES_MAX).into();
         assert!(recent.push(Payload { after: Some(1_000), version: 1_001, text: huge }, now));
-        assert!(matches!(recent.follow(Have::Version(1_000), now), Next(_)));
+        assert!(matches!(recent.follow(Position::Confirmed(1_000), now), Next(_)));
     }
 }

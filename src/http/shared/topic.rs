@@ -1,7 +1,7 @@
-//! One shared stream: what it told last, and who is in its ranks.
+//! One shared subscription: its last payloads, and its live members.
 //!
-//! Invariant: nothing here waits. Everybody in the ranks has what the topic told last, but for the payload that is being
-//! handed out.
+//! Invariant: nothing here waits. All live members have the topic's newest payload, except the one that is being
+//! delivered.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,22 +15,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     member::{Advance, Member},
-    recent::{Have, Payload, Recent, Want},
+    recent::{CatchUp, Payload, Position, Recent},
 };
 use crate::http::operation::Prepared;
 
-/// Members that are served before others get their turn on the processor.
-const RANK: usize = 64;
-/// Payloads made for members who were behind that are kept for others.
+/// Members that are served before the driver yields to other tasks.
+const BATCH: usize = 64;
+/// Payloads for members that catch up, kept for others that need the same.
 const FLIGHTS: usize = 16;
 
-/// One shared stream.
+/// One shared subscription.
 pub(super) struct Topic {
-    /// What its subscribers have in common.
+    /// Identifies the topic.
     pub key: Arc<str>,
     /// The operation.
     pub prepared: Prepared,
-    /// Cancelled when nobody watches any more.
+    /// Cancelled when the last member leaves.
     pub stop: CancellationToken,
     state: Mutex<State>,
 }
@@ -39,43 +39,43 @@ pub(super) struct Topic {
 struct State {
     recent: Recent,
     members: BTreeMap<u64, Member>,
-    /// Whether there is a driver.
-    driven: bool,
+    /// Whether the driver was started.
+    has_driver: bool,
     ended: Option<Ending>,
-    /// What is being made, or was made a moment ago, for those who are behind.
-    flights: VecDeque<(Want, Flight)>,
+    /// The payloads that are being made, or were made lately, for members that catch up.
+    flights: VecDeque<(CatchUp, Flight)>,
 }
 
-/// Made by the first who needs it, for all; an error (a JSON list of errors) as well.
+/// A payload that the first member that needs it makes for all. An error is a JSON list of GraphQL errors.
 pub(super) type Flight = Arc<OnceCell<Result<Payload, Utf8Bytes>>>;
 
 /// How a topic ends for all its members.
 #[derive(Clone, Debug)]
 pub(super) enum Ending {
-    /// There is no more.
+    /// The stream is complete.
     Complete,
-    /// A last response, which tells of errors.
+    /// The stream ends with this response, which has errors.
     Failed(Utf8Bytes),
-    /// It never began, or cannot go on: the errors, a JSON list.
+    /// The stream did not start or cannot continue. The value is a JSON list of GraphQL errors.
     Refused(Utf8Bytes),
 }
 
-/// What becomes of somebody who wants to be in the ranks.
-pub(super) enum Admission {
-    /// In the ranks. The first one there brings a version for the driver to begin after.
+/// The result of [`Topic::admit`].
+pub(super) enum AdmitOutcome {
+    /// The member is live. If it is the first one, the caller starts the driver after this version.
     Live(Option<i64>),
-    /// There is no room for the next payload, which has this size.
+    /// The member's queue has no room for the next payload, which has this many bytes.
     Full(Member, usize),
-    /// This has to be made first.
-    Behind(Member, Want, Flight),
-    /// It is over.
+    /// The member needs a payload that must be made first.
+    Behind(Member, CatchUp, Flight),
+    /// The topic has ended.
     Ended(Member, Ending),
     /// The member is gone.
     Gone,
 }
 
 impl Topic {
-    /// A topic that nobody watches yet.
+    /// Returns a topic without members.
     pub(super) fn new(key: Arc<str>, prepared: Prepared) -> Self {
         Self { key, prepared, stop: CancellationToken::new(), state: Mutex::default() }
     }
@@ -84,88 +84,88 @@ impl Topic {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a member what is kept of what it misses, and takes it into the ranks if that was all.
-    pub(super) fn admit(&self, mut member: Member) -> Admission {
+    /// Queues the kept payloads that the member misses. If it has the topic's version then, makes it a live member.
+    pub(super) fn admit(&self, mut member: Member) -> AdmitOutcome {
         let mut state = self.state();
-        // Race: it is stopped first and forgotten then, so it is either not taken in, or found when it is forgotten.
+        // Race: an operation is stopped before `forget`. So it is refused here, or `forget` finds it.
         if member.operation.stop().is_cancelled() {
-            return Admission::Gone;
+            return AdmitOutcome::Gone;
         }
         if let Some(ending) = &state.ended {
-            return Admission::Ended(member, ending.clone());
+            return AdmitOutcome::Ended(member, ending.clone());
         }
         match member.advance(&state.recent, Instant::now()) {
-            Advance::Here(version) => {
-                let first = !std::mem::replace(&mut state.driven, true);
+            Advance::UpToDate(version) => {
+                let first = !std::mem::replace(&mut state.has_driver, true);
                 if first {
                     state.recent.begin(version);
                 }
                 state.members.insert(member.number, member);
-                Admission::Live(first.then_some(version))
+                AdmitOutcome::Live(first.then_some(version))
             }
-            Advance::Full(bytes) => Admission::Full(member, bytes),
-            Advance::Behind(want) => {
-                let flight = state.flight(want);
-                Admission::Behind(member, want, flight)
+            Advance::Full(bytes) => AdmitOutcome::Full(member, bytes),
+            Advance::Behind(needed) => {
+                let flight = state.flight(needed);
+                AdmitOutcome::Behind(member, needed, flight)
             }
-            Advance::Gone => Admission::Gone,
+            Advance::Gone => AdmitOutcome::Gone,
         }
     }
 
-    /// Takes a member out of the ranks, if it is there.
+    /// Removes a live member, if it is one.
     pub(super) fn forget(&self, number: u64) {
         let forgotten = self.state().members.remove(&number);
         drop(forgotten);
     }
 
-    /// Keeps a payload that the stream told. False when it does not follow what was told before.
-    pub(super) fn tell(&self, payload: Payload) -> bool {
+    /// Adds the stream's next payload. Returns `false` if it does not follow the previous one.
+    pub(super) fn publish(&self, payload: Payload) -> bool {
         self.state().recent.push(payload, Instant::now())
     }
 
-    /// Whether more are in the ranks than one of them holds.
+    /// Returns whether there are more live members than one batch has.
     pub(super) fn is_crowded(&self) -> bool {
-        self.state().members.len() > RANK
+        self.state().members.len() > BATCH
     }
 
-    /// Serves one rank, from the member with this number on. Gives the number with which the next rank begins, and those
-    /// who could not be served: they have left the ranks.
+    /// Serves one batch, starting with the member of this number. Returns the start of the next batch, and the members
+    /// that could not be served and are no longer live.
     pub(super) fn serve(&self, from: u64) -> (Option<u64>, Vec<Member>) {
         let now = Instant::now();
         let mut state = self.state();
         let State { recent, members, .. } = &mut *state;
         let mut last = None;
         let mut out = Vec::new();
-        for (count, (number, member)) in members.range_mut(from..).take(RANK).enumerate() {
-            if !matches!(member.advance(recent, now), Advance::Here(_)) {
+        for (count, (number, member)) in members.range_mut(from..).take(BATCH).enumerate() {
+            if !matches!(member.advance(recent, now), Advance::UpToDate(_)) {
                 out.push(*number);
             }
-            last = (count + 1 == RANK).then_some(*number);
+            last = (count + 1 == BATCH).then_some(*number);
         }
         let out = out.iter().filter_map(|number| members.remove(number)).collect();
         (last.map(|last| last + 1), out)
     }
 
-    /// What is being made, or will be, by whoever waits for it first.
-    pub(super) fn flight(&self, want: Want) -> Flight {
-        self.state().flight(want)
+    /// Returns the shared cell for this payload.
+    pub(super) fn flight(&self, needed: CatchUp) -> Flight {
+        self.state().flight(needed)
     }
 
-    /// A flight has landed: a snapshot is kept for those who come next.
-    pub(super) fn landed(&self, want: Want, flight: &Flight, made: &Result<Payload, Utf8Bytes>) {
+    /// Records a payload that was made. Keeps a snapshot for new members.
+    pub(super) fn landed(&self, needed: CatchUp, flight: &Flight, made: &Result<Payload, Utf8Bytes>) {
         let mut state = self.state();
         if let Ok(payload) = made
             && payload.after.is_none()
         {
             state.recent.keep(payload.clone(), Instant::now());
         }
-        // Between two versions nothing changes any more, but now is never the same twice; and errors pass.
-        if want == Want::Snapshot || made.is_err() {
+        // Deltas between two versions never change. Snapshots get old, and errors may pass: make them again.
+        if needed == CatchUp::Snapshot || made.is_err() {
             state.flights.retain(|(_, other)| !Arc::ptr_eq(other, flight));
         }
     }
 
-    /// The topic is over. Gives those who were in the ranks.
+    /// Ends the topic. Returns the members that were live.
     pub(super) fn end(&self, ending: Ending) -> Vec<Member> {
         let mut state = self.state();
         state.ended = Some(ending);
@@ -174,25 +174,25 @@ impl Topic {
 }
 
 impl State {
-    fn flight(&mut self, want: Want) -> Flight {
-        if let Some((_, flight)) = self.flights.iter().find(|(other, _)| *other == want) {
+    fn flight(&mut self, needed: CatchUp) -> Flight {
+        if let Some((_, flight)) = self.flights.iter().find(|(other, _)| *other == needed) {
             return flight.clone();
         }
         if self.flights.len() == FLIGHTS {
             self.flights.pop_front();
         }
         let flight = Flight::default();
-        self.flights.push_back((want, flight.clone()));
+        self.flights.push_back((needed, flight.clone()));
         flight
     }
 }
 
-impl Have {
-    /// The version, if there is one.
+impl Position {
+    /// Returns the version, if any.
     pub(super) fn version(self) -> Option<i64> {
         match self {
-            Self::Nothing => None,
-            Self::Claimed(version) | Self::Version(version) => Some(version),
+            Self::Empty => None,
+            Self::Claimed(version) | Self::Confirmed(version) => Some(version),
         }
     }
 }

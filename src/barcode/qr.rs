@@ -1,42 +1,28 @@
-//! QR codes of texts: SVG for screens and paper, PNG for mail and wallets.
+//! QR codes.
 //!
-//! Both pictures are black on white with the standard's quiet zone of four modules, and reference nothing external.
-//! Error correction level M survives 15 % damage. A ticket code takes at most 45 modules per side, fewer if its random
-//! part contains long runs of digits.
-//!
-//! Invariant: the text is drawn and never written out, so no markup in it can reach the SVG.
+//! Error correction level M survives 15 % damage. It keeps a ticket code at 45 modules a side, or fewer if its random
+//! part has long runs of digits.
 
 use std::fmt::Write;
 
-use qrcode::{Color, EcLevel, QrCode};
+use qrcode::{Color, EcLevel};
 
-/// Ticket codes have 163 characters. Scanners read larger pictures slowly.
+use super::BarcodeFault;
+
+/// Bytes of a text. A ticket code has 163; a scanner reads a larger picture too slowly.
 const LONGEST_TEXT: usize = 512;
+/// Width of the quiet zone that the standard requires.
 const QUIET_MODULES: usize = 4;
 
-/// Reasons why no picture was drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BarcodeFault {
-    /// The text is empty or too long.
-    #[error("the text does not fit a bar code")]
-    Text,
-    /// The scale is out of range.
-    #[error("the scale must be between 1 and 32 pixels a module")]
-    Scale,
-    /// The PNG encoder failed.
-    #[error("the picture could not be encoded")]
-    Encoding,
-}
-
-/// Width and height of a module in pixels, 1–32.
+/// The width and height of a module in pixels, 1–32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale(usize);
 
 impl Scale {
-    /// 8 pixels: a ticket code becomes 424 pixels per side.
+    /// 8 pixels: the picture of a ticket code has 424 pixels a side.
     pub const DEFAULT: Self = Self(8);
 
-    /// Creates a scale of `pixels` per module.
+    /// Returns the scale with this number of pixels per module.
     pub fn try_new(pixels: u8) -> Result<Self, BarcodeFault> {
         if (1..=32).contains(&pixels) { Ok(Self(usize::from(pixels))) } else { Err(BarcodeFault::Scale) }
     }
@@ -44,34 +30,35 @@ impl Scale {
 
 /// A QR code, ready to be drawn.
 #[derive(Clone, Debug)]
-pub struct Barcode {
+pub struct QrCode {
     dark: Vec<bool>,
     side: usize,
 }
 
-impl Barcode {
-    /// Encodes `text`. Texts of capitals, digits and ``$%*+-./: `` give the smallest pictures.
+impl QrCode {
+    /// Encodes a text of 1–512 bytes. Capitals, digits and ``$%*+-./: `` alone make the smallest picture.
     pub fn try_new(text: &str) -> Result<Self, BarcodeFault> {
         if text.is_empty() || text.len() > LONGEST_TEXT {
             return Err(BarcodeFault::Text);
         }
-        let code = QrCode::with_error_correction_level(text, EcLevel::M).map_err(|_| BarcodeFault::Text)?;
+        let code =
+            qrcode::QrCode::with_error_correction_level(text, EcLevel::M).map_err(|_| BarcodeFault::Text)?;
         let side = code.width();
         Ok(Self { dark: code.into_colors().into_iter().map(|color| color == Color::Dark).collect(), side })
     }
 
-    /// Returns the modules per side, including the quiet zone.
+    /// Returns the number of modules a side, with the quiet zone.
     fn modules(&self) -> usize {
         self.side + 2 * QUIET_MODULES
     }
 
-    /// Returns whether the module is dark, counted from the corner of the quiet zone.
+    /// Returns whether the module is dark. Coordinates start at the corner of the quiet zone.
     fn is_dark(&self, x: usize, y: usize) -> bool {
         let inside = |at: usize| at.checked_sub(QUIET_MODULES).filter(|at| *at < self.side);
         matches!((inside(x), inside(y)), (Some(x), Some(y)) if self.dark[y * self.side + x])
     }
 
-    /// Returns an SVG document, also valid inside HTML. It is sharp at any size; `scale` sets its default size.
+    /// Returns an SVG document, which can also be part of an HTML page. `scale` sets its natural size.
     pub fn svg(&self, scale: Scale) -> String {
         let modules = self.modules();
         let pixels = modules * scale.0;
@@ -92,7 +79,7 @@ impl Barcode {
         )
     }
 
-    /// Returns a PNG with one grey bit per pixel.
+    /// Returns a PNG file with one grey bit per pixel.
     pub fn png(&self, scale: Scale) -> Result<Vec<u8>, BarcodeFault> {
         let modules = self.modules();
         let pixels = modules * scale.0;
@@ -106,20 +93,8 @@ impl Barcode {
                 picture.extend_from_slice(&row);
             }
         }
-        let side = u32::try_from(pixels).map_err(|_| BarcodeFault::Scale)?;
-        encode(&picture, side).map_err(|_| BarcodeFault::Encoding)
+        super::png::encode(&picture, pixels, pixels)
     }
-}
-
-fn encode(picture: &[u8], side: u32) -> Result<Vec<u8>, png::EncodingError> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, side, side);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::One);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(picture)?;
-    writer.finish()?;
-    Ok(file)
 }
 
 #[cfg(test)]
@@ -130,7 +105,7 @@ mod tests {
     use crate::keys::SigningKeys;
     use crate::ticket::code::{self, Claims, TicketKeys, TicketVerifier};
 
-    /// Decodes the PNG: pixels per side, and whether each is dark.
+    /// Decodes a PNG file. Returns its pixels a side, and whether each is dark.
     fn pixels(file: &[u8]) -> (usize, Vec<bool>) {
         let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
         assert_eq!(reader.info().color_type, png::ColorType::Grayscale);
@@ -143,7 +118,7 @@ mod tests {
         (side, (0..side * side).map(dark).collect())
     }
 
-    /// Decodes the SVG path, run by run.
+    /// Reads the modules from the path of an SVG document.
     fn modules(svg: &str) -> Vec<bool> {
         let side: usize =
             svg.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
@@ -160,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn drawn_ticket_is_read_back_and_verifies() {
+    fn drawn_ticket_code_can_be_read_and_verified() {
         let keys = SigningKeys::generate().unwrap();
         let claims = Claims { ticket: Uuid::from_u128(1), event: Uuid::from_u128(2), epoch: 9 };
         let text = code::sign(&TicketKeys::new(&keys), claims);
-        let barcode = Barcode::try_new(&text).unwrap();
-        assert!(barcode.side <= 45, "QR version 7 at the most, not {}", barcode.side);
-        let (side, dark) = pixels(&barcode.png(Scale::DEFAULT).unwrap());
+        let drawn = QrCode::try_new(&text).unwrap();
+        assert!(drawn.side <= 45, "QR version 7 at the most, not {}", drawn.side);
+        let (side, dark) = pixels(&drawn.png(Scale::DEFAULT).unwrap());
         let mut image = rqrr::PreparedImage::prepare_from_bitmap(side, side, |x, y| dark[y * side + x]);
         let grids = image.detect_grids();
         assert_eq!(grids.len(), 1);
@@ -176,37 +151,37 @@ mod tests {
     }
 
     #[test]
-    fn both_pictures_show_the_same_modules_at_every_scale() {
-        let barcode = Barcode::try_new("TSR1:HELLO").unwrap();
+    fn png_and_svg_show_the_same_modules_at_every_scale() {
+        let drawn = QrCode::try_new("TSR1:HELLO").unwrap();
         for scale in [1, 2, 3, 7, 8, 32] {
             let scale = Scale::try_new(scale).unwrap();
-            let (side, dark) = pixels(&barcode.png(scale).unwrap());
-            assert_eq!(side, barcode.modules() * scale.0);
-            let shown = modules(&barcode.svg(scale));
+            let (side, dark) = pixels(&drawn.png(scale).unwrap());
+            assert_eq!(side, drawn.modules() * scale.0);
+            let shown = modules(&drawn.svg(scale));
             for (i, dark) in dark.into_iter().enumerate() {
                 let (x, y) = (i % side / scale.0, i / side / scale.0);
-                assert_eq!(dark, barcode.is_dark(x, y));
-                assert_eq!(dark, shown[y * barcode.modules() + x]);
+                assert_eq!(dark, drawn.is_dark(x, y));
+                assert_eq!(dark, shown[y * drawn.modules() + x]);
             }
         }
     }
 
     #[test]
-    fn quiet_zone_is_light_and_finders_are_in_its_corners() {
-        let barcode = Barcode::try_new("TSR1:HELLO").unwrap();
-        let last = barcode.modules() - 1;
+    fn quiet_zone_is_light_and_finder_patterns_are_in_its_corners() {
+        let drawn = QrCode::try_new("TSR1:HELLO").unwrap();
+        let last = drawn.modules() - 1;
         for at in 0..=last {
             for edge in (0..QUIET_MODULES).chain(last - QUIET_MODULES + 1..=last) {
-                assert!(!barcode.is_dark(at, edge) && !barcode.is_dark(edge, at));
+                assert!(!drawn.is_dark(at, edge) && !drawn.is_dark(edge, at));
             }
         }
         let far = last - QUIET_MODULES;
-        assert!(barcode.is_dark(4, 4) && barcode.is_dark(far, 4) && barcode.is_dark(4, far));
+        assert!(drawn.is_dark(4, 4) && drawn.is_dark(far, 4) && drawn.is_dark(4, far));
     }
 
     #[test]
-    fn svg_references_nothing_and_does_not_contain_the_text() {
-        let svg = Barcode::try_new("\"/><script>alert(1)</script>&").unwrap().svg(Scale::DEFAULT);
+    fn svg_has_no_reference_and_no_part_of_the_text() {
+        let svg = QrCode::try_new("\"/><script>alert(1)</script>&").unwrap().svg(Scale::DEFAULT);
         for word in ["script", "alert", "href", "url(", "style", "&", "<?", "on"] {
             assert!(!svg.replace("crispEdges", "").contains(word), "{word}");
         }
@@ -214,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_bounded() {
+    fn scale_and_text_are_bounded() {
         assert_eq!(Scale::try_new(0), Err(BarcodeFault::Scale));
         assert_eq!(Scale::try_new(33), Err(BarcodeFault::Scale));
-        assert_eq!(Barcode::try_new("").err(), Some(BarcodeFault::Text));
-        assert_eq!(Barcode::try_new(&"é".repeat(257)).err(), Some(BarcodeFault::Text));
-        let largest = Barcode::try_new(&"é".repeat(256)).unwrap();
+        assert_eq!(QrCode::try_new("").err(), Some(BarcodeFault::Text));
+        assert_eq!(QrCode::try_new(&"é".repeat(257)).err(), Some(BarcodeFault::Text));
+        let largest = QrCode::try_new(&"é".repeat(256)).unwrap();
         assert!(largest.png(Scale::try_new(32).unwrap()).unwrap().len() < 64 * 1024);
     }
 }

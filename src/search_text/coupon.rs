@@ -1,36 +1,36 @@
-//! The words by which coupons are found: those of their title, shop and product.
+//! The search index of coupons: the words of their title, shop and product.
 
 use std::collections::{BTreeSet, HashMap};
 
 use entity::{CouponId, ProductId, ShopId, coupon, product};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{fold, shop_names};
+use super::{shop_names, words};
 use crate::{error::Faulty, store::Tx};
 
-/// Words of a coupon that are kept.
+/// Words that are stored per coupon.
 const WORDS_MAX: usize = 64;
 /// Rows per statement: well below the databases' limits of bound values.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
-/// Whose coupons are looked at.
+/// The object whose text changed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Of {
-    /// The one coupon.
+pub(crate) enum Source {
+    /// One coupon.
     Coupon(CouponId),
-    /// All coupons of the product.
+    /// A product, with all its coupons.
     Product(ProductId),
-    /// All coupons of the shop.
+    /// A shop, with all its coupons.
     Shop(ShopId),
 }
 
-/// Writes down the words of the coupons anew.
-pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
+/// Replaces the stored words of all coupons that the change affects.
+pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> Faulty<()> {
     let coupons = coupon::Entity::find()
-        .filter(match of {
-            Of::Coupon(id) => coupon::Column::Id.eq(id),
-            Of::Product(id) => coupon::Column::ProductId.eq(id),
-            Of::Shop(id) => coupon::Column::ShopId.eq(id),
+        .filter(match changed {
+            Source::Coupon(id) => coupon::Column::Id.eq(id),
+            Source::Product(id) => coupon::Column::ProductId.eq(id),
+            Source::Shop(id) => coupon::Column::ShopId.eq(id),
         })
         .all(tx)
         .await?;
@@ -48,7 +48,7 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
     for coupon in &coupons {
         let product = coupon.product_id.and_then(|id| products.get(&id));
         let texts = [Some(&coupon.title), shops.get(&coupon.shop_id), product];
-        let words: Vec<String> = texts.into_iter().flatten().flat_map(|text| fold(text)).collect();
+        let words: Vec<String> = texts.into_iter().flatten().flat_map(|text| words(text)).collect();
         let words: BTreeSet<String> = words.into_iter().take(WORDS_MAX).collect();
         let row = |word| coupon::word::ActiveModel { word: Set(word), coupon_id: Set(coupon.id) };
         rows.extend(words.into_iter().map(row));

@@ -1,7 +1,9 @@
-//! What a coupon promises at one version of its row: to whoever claims it, and to whoever reserves a copy to pay for it.
+//! The terms of a coupon at one version of its row. A claim keeps them, and so does a reservation of copies that are
+//! paid.
 //!
-//! A promise is made before the desk is asked and names its version; the desk refuses one that is no longer the coupon's.
-//! So nobody gets terms that the vendor took back, and nobody pays the price of one version for what another promised.
+//! The snapshot is taken before the desk is called, and names the coupon's version. If the coupon has another version
+//! by then, the desk refuses the command. So a buyer never gets terms that the vendor has withdrawn, and never pays the
+//! price of one version for the terms of another.
 
 use std::sync::Arc;
 
@@ -20,21 +22,21 @@ use crate::{
     inventory::{CouponTerms, NewClaim, NewClaimCode},
 };
 
-/// What a coupon promises at one version of it.
+/// A coupon and its terms at one version.
 #[derive(Clone, Debug)]
-pub struct Promise {
+pub struct TermsSnapshot {
     /// The coupon as it was read.
     pub(super) coupon: coupon::Model,
-    pub(super) lasting: Lasting,
-    /// The terms, as a claim keeps them.
+    pub(super) reserved: ReservedTerms,
+    /// The terms as JSON, as a claim stores them.
     terms: Arc<str>,
 }
 
-/// What is left of a promise in the reservation of a copy, and becomes the claim's when that is paid.
+/// The part of a snapshot that a reservation of copies stores. It becomes the claim's when the order is paid.
 ///
-/// Invariant: what was written once is read for ever: fields are added with a default, never renamed.
+/// Invariant: stored values stay readable. New fields have a default; no field is renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Lasting {
+pub(super) struct ReservedTerms {
     terms: Terms,
     validity: Validity,
 }
@@ -44,40 +46,43 @@ pub(super) struct Lasting {
 struct Validity {
     from: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
-    /// So many days from its beginning.
+    /// Days from the beginning of the validity.
     days: Option<i32>,
 }
 
-/// What the coupon promises, as it was last seen here; read anew where that is not `wanted`, so that nobody is refused
-/// for what the coupon once was.
+/// Returns the coupon's terms from memory if they pass `is_wanted`, and from the database otherwise. So no buyer is
+/// refused because of an earlier version of the coupon.
 pub(super) async fn current(
     app: &App,
     id: CouponId,
-    wanted: impl Fn(&coupon::Model) -> bool,
-) -> Faulty<Arc<Promise>> {
-    if let Some(promise) = app.promises.get(&id).filter(|promise| wanted(&promise.coupon)) {
-        return Ok(promise);
+    is_wanted: impl Fn(&coupon::Model) -> bool,
+) -> Faulty<Arc<TermsSnapshot>> {
+    if let Some(snapshot) = app.offer_terms.get(&id).filter(|snapshot| is_wanted(&snapshot.coupon)) {
+        return Ok(snapshot);
     }
     let coupon = by_id(app, id).await?;
     if coupon.state == CouponState::Draft {
         return Err(Fault::NotFound("coupon"));
     }
     let terms = Terms::of(&coupon, &scopes_of(app, vec![id]).await?)?;
-    let promise =
-        Arc::new(Promise { terms: terms.to_json()?.into(), lasting: Lasting::of(&coupon, terms), coupon });
-    app.promises.insert(id, promise.clone());
-    Ok(promise)
+    let snapshot = Arc::new(TermsSnapshot {
+        terms: terms.to_json()?.into(),
+        reserved: ReservedTerms::of(&coupon, terms),
+        coupon,
+    });
+    app.offer_terms.insert(id, snapshot.clone());
+    Ok(snapshot)
 }
 
-/// What was promised is no longer what the coupon says: the next who asks reads it anew.
+/// Drops the cached snapshot, because the coupon has changed.
 pub(super) fn forget(app: &App, id: CouponId) {
-    app.promises.invalidate(&id);
+    app.offer_terms.invalidate(&id);
 }
 
-impl Promise {
-    /// A claim on what is promised.
-    pub(super) fn made_out(&self, app: &App, id: ClaimId, buyer: AccountId) -> claim::Model {
-        self.lasting.claim(
+impl TermsSnapshot {
+    /// Returns a new claim on these terms.
+    pub(super) fn new_claim(&self, app: &App, id: ClaimId, buyer: AccountId) -> claim::Model {
+        self.reserved.claim(
             app,
             (id, self.coupon.id, self.coupon.shop_id),
             self.terms.as_ref().to_owned(),
@@ -85,7 +90,7 @@ impl Promise {
         )
     }
 
-    /// The claim as the desk writes it down.
+    /// Returns the claim as the desk's command carries it.
     pub(super) fn granted(&self, row: &claim::Model, code: NewClaimCode) -> NewClaim {
         NewClaim {
             id: row.id,
@@ -101,33 +106,33 @@ impl Promise {
         }
     }
 
-    /// What a reservation of copies keeps of it.
-    pub(super) fn promised(&self) -> Faulty<CouponTerms> {
-        let text = serde_json::to_string(&self.lasting).map_err(Fault::internal)?;
+    /// Returns the terms as a reservation stores them.
+    pub(super) fn for_reservation(&self) -> Faulty<CouponTerms> {
+        let text = serde_json::to_string(&self.reserved).map_err(Fault::internal)?;
         Ok(CouponTerms { revision: self.coupon.version, text })
     }
 }
 
-impl Lasting {
+impl ReservedTerms {
     fn of(coupon: &coupon::Model, terms: Terms) -> Self {
         let validity =
             Validity { from: coupon.valid_from, until: coupon.valid_until, days: coupon.valid_days };
         Self { terms, validity }
     }
 
-    /// What a reservation kept.
+    /// Reads the terms that a reservation stored.
     pub(super) fn from_json(text: &str) -> Faulty<Self> {
         serde_json::from_str(text).map_err(Fault::internal)
     }
 
-    /// A claim on a copy that was paid.
-    pub(super) fn made_out(
+    /// Returns a new claim on a copy that was paid.
+    pub(super) fn new_claim(
         &self,
         app: &App,
-        of: (ClaimId, CouponId, ShopId),
+        ids: (ClaimId, CouponId, ShopId),
         buyer: AccountId,
     ) -> Faulty<claim::Model> {
-        Ok(self.claim(app, of, self.terms.to_json()?, buyer))
+        Ok(self.claim(app, ids, self.terms.to_json()?, buyer))
     }
 
     fn claim(
@@ -138,7 +143,7 @@ impl Lasting {
         buyer: AccountId,
     ) -> claim::Model {
         let now = app.clock.now();
-        let (valid_from, valid_until) = self.validity.from(now);
+        let (valid_from, valid_until) = self.validity.starting(now);
         let face = self.terms.worth.face();
         claim::Model {
             id,
@@ -166,8 +171,8 @@ impl Lasting {
 }
 
 impl Validity {
-    /// From when to when a claim that is made now is valid.
-    fn from(&self, now: DateTime<Utc>) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
+    /// Returns the beginning and end of the validity of a claim that is made now.
+    fn starting(&self, now: DateTime<Utc>) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
         let from = self.from.map_or(now, |from| from.max(now));
         let days = self.days.map(|days| from + Duration::days(days.into()));
         (from, self.until.or(days))

@@ -1,6 +1,6 @@
-//! The words by which events are found: those of their name, shop, venue and town. Those of coupons are in `coupon.rs`.
+//! The search index of events: the words of their name, shop, venue and town. `coupon.rs` has the index of coupons.
 //!
-//! They stand here, below events, because renaming a venue or a shop rewrites them too.
+//! The module is separate from the event slice because renaming a venue or a shop changes the index too.
 
 pub(crate) mod coupon;
 
@@ -11,28 +11,28 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySele
 
 use crate::{error::Faulty, store::Tx};
 
-/// Words of a search that count.
+/// Words of a search that are used; the rest is ignored.
 const SEARCH_WORDS_MAX: usize = 8;
-/// Characters of a word that count.
+/// Characters of a word that are stored and compared; the rest is ignored.
 const WORD_CHARS_MAX: usize = 40;
-/// Words of an event that are kept.
+/// Words that are stored per event.
 const EVENT_WORDS_MAX: usize = 64;
 /// Rows per statement: well below the databases' limits of bound values.
 const ROWS_PER_STATEMENT: usize = 1_000;
 
-/// Whose events are looked at.
+/// The object whose text changed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Of {
-    /// The one event.
+pub(crate) enum Source {
+    /// One event.
     Event(EventId),
-    /// All events at the venue.
+    /// A venue, with all its events.
     Venue(VenueId),
-    /// All events of the shop.
+    /// A shop, with all its events and coupons.
     Shop(ShopId),
 }
 
-/// The text's words in lower case, split at whatever is neither letter nor digit.
-pub(crate) fn fold(text: &str) -> Vec<String> {
+/// Splits a text at all characters that are neither letters nor digits, and returns the words in lower case.
+pub(crate) fn words(text: &str) -> Vec<String> {
     text.to_lowercase()
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -40,25 +40,25 @@ pub(crate) fn fold(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The words that a search must find, all of them.
-pub(crate) fn searched(text: &str) -> Vec<String> {
-    let mut words = fold(text);
+/// Returns the words of a search. A result must match all of them.
+pub(crate) fn query_words(text: &str) -> Vec<String> {
+    let mut words = words(text);
     words.truncate(SEARCH_WORDS_MAX);
     words
 }
 
-/// Writes down the words of the events anew.
-pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
-    if let Of::Shop(id) = of {
-        coupon::refresh_in_tx(tx, coupon::Of::Shop(id)).await?;
+/// Replaces the stored words of all events that the change affects.
+pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> Faulty<()> {
+    if let Source::Shop(id) = changed {
+        coupon::refresh_in_tx(tx, coupon::Source::Shop(id)).await?;
     }
     let events: Vec<(EventId, String, ShopId, VenueId)> = event::Entity::find()
         .select_only()
         .columns([event::Column::Id, event::Column::Name, event::Column::ShopId, event::Column::VenueId])
-        .filter(match of {
-            Of::Event(id) => event::Column::Id.eq(id),
-            Of::Venue(id) => event::Column::VenueId.eq(id),
-            Of::Shop(id) => event::Column::ShopId.eq(id),
+        .filter(match changed {
+            Source::Event(id) => event::Column::Id.eq(id),
+            Source::Venue(id) => event::Column::VenueId.eq(id),
+            Source::Shop(id) => event::Column::ShopId.eq(id),
         })
         .into_tuple()
         .all(tx)
@@ -83,7 +83,7 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
     let mut rows = Vec::new();
     for (id, name, shop, venue) in events {
         let texts = [Some(&name), shops.get(&shop), venues.get(&venue)];
-        let words: Vec<String> = texts.into_iter().flatten().flat_map(|text| fold(text)).collect();
+        let words: Vec<String> = texts.into_iter().flatten().flat_map(|text| words(text)).collect();
         let words: BTreeSet<String> = words.into_iter().take(EVENT_WORDS_MAX).collect();
         rows.extend(
             words.into_iter().map(|word| event::word::ActiveModel { word: Set(word), event_id: Set(id) }),
@@ -95,7 +95,7 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, of: Of) -> Faulty<()> {
     Ok(())
 }
 
-/// What the shops are called.
+/// Returns the shops' names.
 async fn shop_names(tx: &Tx, ids: BTreeSet<ShopId>) -> Faulty<HashMap<ShopId, String>> {
     let shops = shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(tx).await?;
     Ok(shops.into_iter().map(|shop| (shop.id, shop.name)).collect())
@@ -106,14 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_folded() {
-        assert_eq!(fold("  Die Zauberflöte – KV 620 (Kiel)"), ["die", "zauberflöte", "kv", "620", "kiel"]);
-        assert!(fold("!!! – '%_").is_empty());
-        assert_eq!(fold(&"x".repeat(100))[0].len(), WORD_CHARS_MAX);
+    fn text_is_split_into_lower_case_words() {
+        assert_eq!(words("  Die Zauberflöte – KV 620 (Kiel)"), ["die", "zauberflöte", "kv", "620", "kiel"]);
+        assert!(words("!!! – '%_").is_empty());
+        assert_eq!(words(&"x".repeat(100))[0].len(), WORD_CHARS_MAX);
     }
 
     #[test]
-    fn a_search_has_a_bounded_number_of_words() {
-        assert_eq!(searched(&"a ".repeat(1_000)).len(), SEARCH_WORDS_MAX);
+    fn number_of_query_words_is_bounded() {
+        assert_eq!(query_words(&"a ".repeat(1_000)).len(), SEARCH_WORDS_MAX);
     }
 }

@@ -1,7 +1,7 @@
-//! Claims that are bound to an order, from the checkout to the order's end. Every step is a part of the transaction that
-//! moves the order, so that an order and its claims never disagree.
+//! The claims of an order, from the checkout to the order's end. Every step is part of the transaction that changes the
+//! order's state, so that an order and its claims always agree.
 //!
-//! Locks: in ascending order of ids, claims before budgets.
+//! Locks: claims before budgets, each in ascending order of ids.
 
 use std::collections::BTreeMap;
 
@@ -25,32 +25,35 @@ use crate::{
     store::{Tx, save_versioned},
 };
 
-/// What is stale when a claim or a budget was not what it was when the discounts were worked out: work them out again.
+/// The object of a [`Fault::Stale`] if a claim or budget has changed since the discounts were calculated. The caller
+/// calculates them again.
 pub const STALE: &str = "claim";
 
-/// How long a gift card is good at least from when it got something back.
-const GRACE: TimeDelta = TimeDelta::days(90);
+/// The shortest time for which a gift card is valid after a refund.
+const REFUND_VALIDITY: TimeDelta = TimeDelta::days(90);
 
-/// What one claim takes off an order, and the version of the claim that this was worked out for.
+/// A claim that applies to an order: its discount, and the version of the claim that the discount was calculated for.
 #[derive(Clone, Debug)]
-pub struct Spent {
-    /// What it takes off.
+pub struct AppliedClaim {
+    /// The discount.
     pub discount: Discount,
     /// The claim's version.
     pub seen: i64,
 }
 
-/// Binds the claims to an order that is made in this transaction, and takes what they take off from the budgets.
+/// Reserves the claims for an order that this transaction creates, stores the discounts, and takes them from the
+/// budgets. If a claim or budget has changed, returns [`Fault::Stale`].
 pub(crate) async fn reserve_in_tx(
     tx: &Tx,
     order: OrderId,
-    spent: &[Spent],
+    applied: &[AppliedClaim],
     now: DateTime<Utc>,
 ) -> Faulty<()> {
-    if spent.is_empty() {
+    if applied.is_empty() {
         return Ok(());
     }
-    let seen: BTreeMap<ClaimId, i64> = spent.iter().map(|spent| (spent.discount.claim, spent.seen)).collect();
+    let seen: BTreeMap<ClaimId, i64> =
+        applied.iter().map(|applied| (applied.discount.claim, applied.seen)).collect();
     for claim in locked_in_tx(tx, seen.keys().copied()).await? {
         if claim.state != ClaimState::Claimed || seen.get(&claim.id) != Some(&claim.version) {
             return Err(Fault::Stale(STALE));
@@ -60,8 +63,8 @@ pub(crate) async fn reserve_in_tx(
         move_in_tx(tx, (&claim, row), ClaimState::Reserved, now).await?;
     }
     let rows: Vec<discount::Model> = (0..)
-        .zip(spent)
-        .map(|(position, Spent { discount, .. })| discount::Model {
+        .zip(applied)
+        .map(|(position, AppliedClaim { discount, .. })| discount::Model {
             order_id: order,
             position,
             claim_id: discount.claim,
@@ -79,7 +82,7 @@ pub(crate) async fn reserve_in_tx(
     Ok(())
 }
 
-/// The claims' part in an order that becomes paid: they are used up, or a gift card's balance is less.
+/// Redeems the claims of an order that becomes paid. A gift card with a remaining balance stays usable.
 pub(crate) async fn redeem_in_tx(
     tx: &Tx,
     order: &order::Model,
@@ -88,20 +91,20 @@ pub(crate) async fn redeem_in_tx(
 ) -> Faulty<()> {
     for (claim, discount) in claims_of_in_tx(tx, discounts).await? {
         if claim.state != ClaimState::Reserved || claim.order_id != Some(order.id) {
-            return Err(Fault::internal("an order's claim is bound to another one"));
+            return Err(Fault::internal("a claim of the order is reserved by another order"));
         }
         let mut row = claim.clone().into_active_model();
         let left = claim.balance_minor.map(|balance| balance - discount.amount_minor);
         row.balance_minor = Set(left);
         let to = match left {
-            Some(1..) => open(&claim, now),
+            Some(1..) => unreserved(&claim, now),
             Some(_) | None => ClaimState::Redeemed,
         };
         if to == ClaimState::Redeemed {
             row.redeemed_at = Set(Some(now));
         }
         move_in_tx(tx, (&claim, row), to, now).await?;
-        let use_of_it = redemption::ActiveModel {
+        let redemption = redemption::ActiveModel {
             id: Set(redemption_id(order.id, discount.position)),
             claim_id: Set(claim.id),
             order_id: Set(Some(order.id)),
@@ -111,38 +114,40 @@ pub(crate) async fn redeem_in_tx(
             at: Set(now),
             reversed_at: Set(None),
         };
-        redemption::Entity::insert(use_of_it).exec_without_returning(tx).await?;
+        redemption::Entity::insert(redemption).exec_without_returning(tx).await?;
     }
     Ok(())
 }
 
-/// The claims' part in an order that ends unpaid: they are their holders' again, and the budgets have what they had.
+/// Releases the claims of an order that ends unpaid, and gives their discounts back to the budgets.
 pub(crate) async fn release_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
     let discounts = discounts_in_tx(tx, order).await?;
     for (claim, _) in claims_of_in_tx(tx, &discounts).await? {
         if claim.state != ClaimState::Reserved || claim.order_id != Some(order) {
-            return Err(Fault::internal("an order's claim is bound to another one"));
+            return Err(Fault::internal("a claim of the order is reserved by another order"));
         }
         let row = claim.clone().into_active_model();
-        move_in_tx(tx, (&claim, row), open(&claim, now), now).await?;
+        move_in_tx(tx, (&claim, row), unreserved(&claim, now), now).await?;
     }
     budget::refill_in_tx(tx, &budget::amounts(&discounts)).await
 }
 
-/// The claims' part in a refund: what was used up is its holder's again if its time is not up, and a gift card has its
-/// balance back, wherever it is meanwhile, and time to spend it: it is money.
-pub(crate) async fn give_back_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
+/// Restores the claims of a refunded order, and gives their discounts back to the budgets.
+///
+/// A redeemed claim can be used again unless it has expired. A gift card is money: it gets its balance back in any
+/// state, and is valid for at least [`REFUND_VALIDITY`].
+pub(crate) async fn restore_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
     let discounts = discounts_in_tx(tx, order).await?;
     for (claim, discount) in claims_of_in_tx(tx, &discounts).await? {
         let mut row = claim.clone().into_active_model();
         row.balance_minor = Set(claim.balance_minor.map(|balance| balance + discount.amount_minor));
         let is_money = claim.balance_minor.is_some();
         if is_money {
-            row.valid_until = Set(claim.valid_until.map(|until| until.max(now + GRACE)));
+            row.valid_until = Set(claim.valid_until.map(|until| until.max(now + REFUND_VALIDITY)));
         }
         let to = match claim.state {
             ClaimState::Redeemed | ClaimState::Expired if is_money => ClaimState::Claimed,
-            ClaimState::Redeemed => open(&claim, now),
+            ClaimState::Redeemed => unreserved(&claim, now),
             ClaimState::Claimed
             | ClaimState::Reserved
             | ClaimState::Expired
@@ -164,7 +169,7 @@ pub(crate) async fn give_back_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>)
     budget::refill_in_tx(tx, &budget::amounts(&discounts)).await
 }
 
-/// What was taken off the order, in the order of application.
+/// Returns the order's discounts in the order of application.
 pub async fn discounts_of(app: &App, order: OrderId) -> Faulty<Vec<discount::Model>> {
     Ok(discount::Entity::find()
         .filter(discount::Column::OrderId.eq(order))
@@ -177,7 +182,7 @@ async fn discounts_in_tx(tx: &Tx, order: OrderId) -> Faulty<Vec<discount::Model>
     Ok(discount::Entity::find().filter(discount::Column::OrderId.eq(order)).all(tx).await?)
 }
 
-/// The claims, which nobody else writes until this transaction ends.
+/// Returns the claims, locked until the end of the transaction.
 async fn locked_in_tx(tx: &Tx, ids: impl Iterator<Item = ClaimId>) -> Faulty<Vec<claim::Model>> {
     Ok(claim::Entity::find()
         .filter(claim::Column::Id.is_in(ids))
@@ -187,6 +192,7 @@ async fn locked_in_tx(tx: &Tx, ids: impl Iterator<Item = ClaimId>) -> Faulty<Vec
         .await?)
 }
 
+/// Returns the locked claims of the discounts, each with its discount.
 async fn claims_of_in_tx<'a>(
     tx: &Tx,
     discounts: &'a [discount::Model],
@@ -199,7 +205,7 @@ async fn claims_of_in_tx<'a>(
     Ok(claims.into_iter().filter_map(|claim| of(&claim).map(|discount| (claim, discount))).collect())
 }
 
-/// Writes a claim's next state, and tells its holder and the vendor.
+/// Stores a claim's next state, and notifies its holder and the vendor.
 async fn move_in_tx(
     tx: &Tx,
     (claim, mut row): (&claim::Model, claim::ActiveModel),
@@ -213,12 +219,12 @@ async fn move_in_tx(
     outbox::record_in_tx(tx, outbox::Kind::CouponChanged, claim.coupon_id.0, now).await
 }
 
-/// Where a claim stands that is bound to nothing.
-fn open(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
+/// Returns the state of a claim that no order reserves.
+fn unreserved(claim: &claim::Model, now: DateTime<Utc>) -> ClaimState {
     if is_over(claim, now) { ClaimState::Expired } else { ClaimState::Claimed }
 }
 
-/// A redemption's id follows from its order's and the discount's position.
+/// Returns the redemption's id, which is derived from the order's id and the discount's position.
 fn redemption_id(order: OrderId, position: i32) -> RedemptionId {
     let mut bytes = order.0.into_bytes();
     bytes[15] ^= position.to_le_bytes()[0].wrapping_add(1);

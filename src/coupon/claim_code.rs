@@ -1,15 +1,14 @@
-//! Codes in people's hands: the claim that a code names, and a code of a coupon's list that nobody has claimed, which
-//! becomes the claim of whoever has it.
+//! Claims by code. A code of a coupon's list that is not claimed yet becomes a claim of the account that sends it.
 //!
-//! A code is looked for among those of one shop. One that is not there and one that is somebody else's are answered alike.
+//! A code is looked up among the codes of one shop. An unknown code and a code of another account get the same answer.
 
 use entity::{AccountId, CouponId, ShopId, claim, coupon};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
-    claim::{Refusal, TRIES, Wish, grant, is_free, replayed},
+    claim::{ClaimRequest, Refusal, TRIES, grant, is_free, replayed},
     code::Code,
-    promise, throttle,
+    offer_terms, throttle,
 };
 use crate::{
     app::App,
@@ -18,18 +17,18 @@ use crate::{
     idempotency::Key,
 };
 
-/// Which code to claim.
+/// The input of [`claim()`].
 #[derive(Clone, Debug)]
 pub struct ClaimCode {
-    /// Of which shop.
+    /// The shop of the code.
     pub shop: ShopId,
-    /// As it was typed.
+    /// The code as the buyer typed it.
     pub code: String,
     /// The caller's idempotency key.
     pub key: String,
 }
 
-/// Puts the copy of a free coupon that has this code into the viewer's bag. If it is there already, it stays.
+/// Claims the copy of a free coupon that has this code. If the viewer has that claim already, returns it.
 pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCode) -> Result<claim::Model, Refusal> {
     let account = viewer.account()?;
     let key = Key::new(account, "claimCode", &input.key, &(input.shop, &input.code))?;
@@ -38,41 +37,41 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCode) -> Result<claim
     }
     let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(Refusal::from))?;
     let claimed = match Code::parse(&input.code) {
-        Some(code) => held(app, account, (input.shop, &code), Some(key)).await,
+        Some(code) => claim_or_find(app, account, (input.shop, &code), Some(key)).await,
         None => Err(Error::Refused(Refusal::UnknownCode)),
     };
     guess.judge(&claimed).await;
     claimed
 }
 
-/// The account's claim with the code; one that nobody has yet is claimed for it.
-pub(super) async fn held(
+/// Returns the account's claim with this code. If the code is on a free coupon's list and not claimed yet, claims it.
+pub(super) async fn claim_or_find(
     app: &App,
     account: AccountId,
     (shop, code): (ShopId, &Code),
     key: Option<Key>,
 ) -> Result<claim::Model, Refusal> {
     for _ in 0..TRIES {
-        // Before the claims: claimed in between, the code is found as a claim's.
+        // Race: read the list before the claims. A code that is claimed in between is then found as a claim.
         let free = unclaimed(app, shop, code).await?;
         if let Some(claim) = claim_of(app, shop, code).await? {
             return own(claim, account);
         }
         let Some(coupon) = free else { break };
-        let promise = match promise::current(app, coupon, is_free).await {
-            // Only its shop knows of a draft.
+        let snapshot = match offer_terms::current(app, coupon, is_free).await {
+            // A draft is visible to its shop only.
             Err(Fault::NotFound(_)) => break,
-            promise => promise?,
+            snapshot => snapshot?,
         };
-        if !is_free(&promise.coupon) {
+        if !is_free(&snapshot.coupon) {
             break;
         }
-        let wish = Wish { buyer: account, code: Some(code.clone()), key: key.clone() };
-        match grant(app, &promise, wish).await {
-            // The coupon was changed meanwhile.
+        let request = ClaimRequest { buyer: account, code: Some(code.clone()), key: key.clone() };
+        match grant(app, &snapshot, request).await {
+            // Race: the coupon changed. Try again.
             Ok(None) => {}
             Ok(Some(claim)) => return Ok(claim),
-            // Race: it may be the viewer's own by now, or somebody else's.
+            // Race: the viewer or another account may have claimed the code meanwhile.
             Err(Error::Refused(refusal)) => {
                 let claim = claim_of(app, shop, code).await?;
                 return claim.map_or(Err(Error::Refused(refusal)), |claim| own(claim, account));
@@ -87,7 +86,7 @@ fn own(claim: claim::Model, account: AccountId) -> Result<claim::Model, Refusal>
     if claim.account_id == account { Ok(claim) } else { Err(Error::Refused(Refusal::UnknownCode)) }
 }
 
-/// The claim that has the code in the shop.
+/// Returns the shop's claim with this code.
 pub(super) async fn claim_of(app: &App, shop: ShopId, code: &Code) -> Faulty<Option<claim::Model>> {
     Ok(claim::Entity::find()
         .filter(claim::Column::ShopId.eq(shop))
@@ -96,7 +95,7 @@ pub(super) async fn claim_of(app: &App, shop: ShopId, code: &Code) -> Faulty<Opt
         .await?)
 }
 
-/// The coupon in whose list the code is, if nobody has claimed it.
+/// Returns the coupon whose list has this code, if the code is not claimed.
 async fn unclaimed(app: &App, shop: ShopId, code: &Code) -> Faulty<Option<CouponId>> {
     let row =
         coupon::code::Entity::find_by_id((shop, code.as_str().to_owned())).one(app.store.read()).await?;

@@ -11,11 +11,11 @@ use super::{
     public::{self, operation},
 };
 
-/// Arguments that hold a secret: an answer that depends on one belongs to its holder.
+/// Arguments that hold a secret. A response that depends on one belongs to its holder.
 const SECRETS: &[&str] = &["accessCode", "accessToken", "code"];
 
-/// The fields whose values depend, for callers without a token, on committed facts and the time only. Those of
-/// [`public::FIELDS`] are cacheable too.
+/// The fields whose values depend, for callers without a token, only on committed data and the time. The fields in
+/// [`cacheability::FIELDS`] are cacheable too.
 pub const FIELDS: &[(&str, &[&str])] = &[
     ("Query", &["event", "events", "coupon", "coupons", "categories", "category", "shop", "shops"]),
     (
@@ -158,8 +158,8 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("PageInfo", &["hasPreviousPage", "hasNextPage", "startCursor", "endCursor"]),
 ];
 
-/// Whether caches may share the answer of the document's operation with this name, if it is asked without a token. The
-/// document must have passed the guard.
+/// Returns whether caches may share the response of operation `name`, if it is requested without a token. The document
+/// must have passed the guard.
 pub fn cacheable(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) -> bool {
     let Some(operation) = operation(document, name) else { return false };
     let may = |field: &Field, of: &str| {
@@ -245,8 +245,8 @@ mod tests {
         }
     }
 
-    /// Fields that are not in the lists, but that a query can reach from those that are: each was left out on purpose. A
-    /// new field fails here until somebody decides where it belongs.
+    /// Fields that are not in the lists but reachable from listed fields. Each one was left out on purpose. A new field
+    /// fails this test until it is listed in one of the two places.
     #[test]
     fn every_other_field_of_a_cacheable_type_was_left_out_on_purpose() {
         let left_out = [

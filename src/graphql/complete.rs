@@ -19,13 +19,13 @@ use async_graphql::{
     },
 };
 
-/// The schema's objects: by type and field, the field's type. Unions and interfaces are not here: which object stands
-/// for one is not known from outside, so what is inside is left as it is.
+/// The schema's object types: for each type and field, the field's type. Unions and interfaces are missing, because the
+/// response does not show which object stands for one. Their contents stay as they are.
 #[derive(Debug, Default)]
 pub struct Shape(HashMap<String, HashMap<String, Type>>);
 
 impl Shape {
-    /// Reads the schema.
+    /// Parses the schema.
     pub fn of(sdl: &str) -> Self {
         let Ok(document) = parse_schema(sdl) else { return Self::default() };
         let mut objects = HashMap::new();
@@ -43,13 +43,13 @@ impl Shape {
         Self(objects)
     }
 
-    /// The names of the root fields.
+    /// Returns the names of the root fields.
     pub fn root_fields(&self) -> impl Iterator<Item = &str> {
         let roots = ["Query", "Mutation", "Subscription"].into_iter().filter_map(|root| self.0.get(root));
         roots.flat_map(HashMap::keys).map(String::as_str)
     }
 
-    /// The name of a field's type, without lists.
+    /// Returns the name of a field's type, without list wrappers.
     pub fn type_of(&self, of: &str, field: &str) -> Option<&str> {
         let mut base = &self.0.get(of)?.get(field)?.base;
         loop {
@@ -60,7 +60,7 @@ impl Shape {
         }
     }
 
-    /// Completes a response with errors of fields. One that was never executed stays without data.
+    /// Completes a response that contains field errors. A response without executed fields keeps no data.
     pub fn complete(&self, document: &ExecutableDocument, name: Option<&str>, response: &mut Response) {
         if response.errors.iter().all(|error| error.path.is_empty()) {
             return;
@@ -94,7 +94,8 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Completes an object of this type. `false`: a field that cannot be null is, and so the object has to be.
+    /// Completes an object of type `of`. Returns `false` if a non-null field is null, so that the object itself must
+    /// become null.
     fn object(&self, object: &mut IndexMap<Name, Value>, of: &str, set: &SelectionSet) -> bool {
         set.items.iter().all(|selection| match &selection.node {
             Selection::Field(field) => self.field(object, of, &field.node),
@@ -113,7 +114,7 @@ impl Pass<'_> {
         })
     }
 
-    /// Completes what a fragment selects, if it is about objects of this type: on the type, or on an interface of it.
+    /// Completes the fields of a fragment if its type condition is `of` or one of its interfaces.
     fn part(&self, object: &mut IndexMap<Name, Value>, of: &str, on: &str, set: &SelectionSet) -> bool {
         let is_about_others = on != of && self.shape.0.contains_key(on);
         is_about_others || self.object(object, of, set)
@@ -134,7 +135,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Completes a value of this type, making it null where it has to be and may be.
+    /// Completes a value of type `ty`, and sets it to null if necessary. Returns `false` if the type does not allow
+    /// null.
     fn value(&self, value: &mut Value, ty: &Type, set: &SelectionSet) -> bool {
         let whole = match (&mut *value, &ty.base) {
             (Value::Null, _) => return ty.nullable,

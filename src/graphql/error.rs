@@ -22,52 +22,56 @@ pub struct ApiError {
     retry_after_ms: Option<u64>,
 }
 
-/// What resolvers return.
+/// The result type of resolvers.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
-/// Something that a mutation could not do, and why. Every error type has its own `code` besides.
+/// An error of a mutation. Each error type has its own `code` with more details.
 #[derive(Debug, Interface)]
 #[graphql(
     field(
         name = "message",
         ty = "&String",
-        desc = "Why, in a sentence for developers. Not for machines: switch on `code`."
+        desc = "An explanation for developers, in English. Do not show it to users or parse it; use `code`."
     ),
     field(
         name = "path",
         ty = "&Vec<String>",
-        desc = "Where in the input: field names and list indices from the outside in. Empty when it is not about one field."
+        desc = "The location in the input: field names and list indices from the outside in. Empty if the error is not about one field."
     ),
-    field(name = "retryable", ty = "&bool", desc = "Whether the very same call may succeed later.")
+    field(
+        name = "retryable",
+        ty = "&bool",
+        desc = "Whether the same call can succeed later without a change of its input."
+    )
 )]
 pub enum UserError {
-    /// About accounts and sessions.
+    /// Errors of accounts and sessions.
     Account(super::account::AccountError),
-    /// About categories.
+    /// Errors of categories.
     Category(super::category::CategoryError),
-    /// About claims of coupons.
+    /// Errors of claims.
     Claim(super::coupon::ClaimError),
-    /// About products and coupons.
+    /// Errors of products and coupons.
     Coupon(super::coupon::CouponError),
-    /// About events and their tiers.
+    /// Errors of events and tiers.
     Event(super::event::EventError),
-    /// About orders.
+    /// Errors of orders.
     Order(super::order::OrderError),
-    /// About payments and refunds.
+    /// Errors of payments and refunds.
     Payment(super::payment::PaymentError),
-    /// About reservations.
+    /// Errors of reservations.
     Reservation(super::reservation::ReservationError),
-    /// About shops and members.
+    /// Errors of shops and members.
     Shop(super::shop::ShopError),
-    /// About tickets at the gate.
+    /// Errors of ticket checks.
     Ticket(super::ticket::TicketError),
-    /// About venues and seat maps.
+    /// Errors of venues and seat maps.
     Venue(super::venue::VenueError),
 }
 
-/// What all error types of mutations can say.
+/// The constructor that all mutation error types share.
 pub(crate) trait UserErrorType: Sized {
-    /// Something common to all slices.
+    /// Creates an error with a code that all slices have.
     fn common(common: Common, message: String, path: Vec<String>) -> Self;
 }
 
@@ -76,15 +80,15 @@ pub(crate) trait UserErrorType: Sized {
 pub(crate) enum Common {
     /// The input is malformed.
     Invalid,
-    /// Absent, or not the viewer's to know.
+    /// The object does not exist, or the viewer may not know that it does.
     NotFound,
-    /// Somebody changed it first.
+    /// The object changed after the client read it.
     Stale,
-    /// The key was used with other input.
+    /// The key was used before with different input.
     IdempotencyMismatch,
 }
 
-/// Declares a slice's error type with its codes, and the data that its errors may carry.
+/// Declares a slice's error type, its codes and the data that its errors can carry.
 macro_rules! user_error {
     (
         $(#[$doc:meta])* $name:ident, $code:ident {
@@ -95,30 +99,30 @@ macro_rules! user_error {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, async_graphql::SimpleObject)]
         pub struct $name {
-            /// What went wrong, for machines.
+            /// The error code. Use it to decide how to react.
             pub code: $code,
-            /// Why, in a sentence for developers. Not for machines: switch on `code`.
+            /// An explanation for developers, in English. Do not show it to users or parse it; use `code`.
             pub message: String,
-            /// Where in the input: field names and list indices from the outside in. Empty when it is not about one
-            /// field.
+            /// The location in the input: field names and list indices from the outside in. Empty if the error is not
+            /// about one field.
             pub path: Vec<String>,
-            /// Whether the very same call may succeed later.
+            /// Whether the same call can succeed later without a change of its input.
             pub retryable: bool,
             $($($(#[$field_doc])* pub $field: Option<$ty>,)*)?
         }
 
-        /// What can go wrong.
+        /// The codes of the error type.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, async_graphql::Enum)]
         pub enum $code {
-            /// The input is malformed; `path` says where. Nothing was stored.
+            /// The input is invalid; `path` names the field. Nothing was stored. Correct the input.
             #[default]
             Invalid,
-            /// There is no such object, or it is not yours to know.
+            /// The object does not exist, or you may not see it.
             NotFound,
-            /// Somebody changed the object after you read it: `expectedVersion` is no longer its version. Read it
-            /// again.
+            /// The object has changed since you read it, so `expectedVersion` is not its current version. Read it
+            /// again, then repeat the mutation with the new version.
             Stale,
-            /// The idempotency key was used before with other input.
+            /// The idempotency key was used before with different input. Use a new key for different input.
             IdempotencyMismatch,
             $($(#[$variant_doc])* $variant,)*
         }
@@ -142,7 +146,7 @@ macro_rules! user_error {
 }
 pub(crate) use user_error;
 
-/// Splits an operation's result into what the payload shows: the object, or the errors that belong beside it.
+/// Splits an operation's result into the payload's parts: the object, or the errors that belong into the payload.
 pub(crate) fn outcome<T, R, E>(result: Result<T, Error<R>>) -> ApiResult<(Option<T>, Vec<E>)>
 where
     E: UserErrorType + From<R>,
@@ -154,7 +158,7 @@ where
     }
 }
 
-/// The fault as errors of the payload, or else as a top-level error.
+/// Converts a fault to errors of the payload, or else to a top-level error.
 fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
     let one = |common, message: String| Ok(vec![E::common(common, message, Vec::new())]);
     match fault {
@@ -180,7 +184,7 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
     }
 }
 
-/// For queries: what is not found is null, everything else is an error.
+/// For queries: converts `NotFound` to `None`, and other faults to errors.
 pub(crate) fn found<T>(result: Result<T, Fault>) -> ApiResult<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -239,24 +243,24 @@ impl From<Fault> for ApiError {
 }
 
 impl ApiError {
-    /// An error with a code of its own and a sentence.
+    /// Creates an error with its own code and message.
     pub(crate) fn new(code: &'static str, message: &str) -> Self {
         Self { code, message: message.to_owned(), retry_after_ms: None }
     }
 
-    /// A response with this error alone.
+    /// Creates a response that contains only this error.
     pub(crate) fn into_response(self) -> Response {
         Response::from_errors(vec![async_graphql::Error::from(self).into_server_error(Pos::default())])
     }
 }
 
-/// The answer to a query whose budget is spent: the part that was built is thrown away.
+/// Creates the response to a query that exhausted its budget. The partial result is dropped.
 pub fn spent(spent: super::budget::Spent) -> Response {
     ApiError::from(spent).into_response()
 }
 
-/// The answer to a mutation that takes too long and has begun to commit. It goes on, and the same key tells its outcome
-/// later.
+/// Creates the response to a mutation that takes too long but has begun to commit. It continues, and a repeated call
+/// with the same key returns its outcome.
 pub fn outcome_unknown() -> Response {
     let message =
         "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
@@ -268,12 +272,12 @@ pub fn outcome_unknown() -> Response {
     Response::from_errors(vec![error.into_server_error(Pos::default())])
 }
 
-/// The answer to a mutation that was given up at its deadline: nothing was done.
+/// Creates the response to a mutation that was stopped at its deadline, without any effect.
 pub fn given_up() -> Response {
     ApiError::from(Fault::timed_out()).into_response()
 }
 
-/// The answer to an operation that is one too many: nothing was done.
+/// Creates the response to an operation that was refused because of too much load, without any effect.
 pub fn overloaded(app: &App) -> Response {
     let fault = Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) };
     let error = async_graphql::Error::from(ApiError::from(fault));

@@ -3,7 +3,7 @@
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
-/// The codes that [`super::error::ApiError`] gives.
+/// The codes of [`super::error::ApiError`].
 const OURS: [&str; 12] = [
     "BAD_USER_INPUT",
     "DEADLINE_EXCEEDED",
@@ -18,19 +18,19 @@ const OURS: [&str; 12] = [
     "UNAUTHENTICATED",
     "UNAVAILABLE",
 ];
-/// More errors than this tell nobody more.
+/// Maximum number of errors in a response.
 const ERRORS_MAX: usize = 20;
 
-/// What an error about the document may say.
+/// How much detail an error about the document may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Everything: the schema can be read anyway.
+    /// Everything. Use it if the client can read the schema anyway.
     Full,
-    /// No more than the client wrote itself. The names of types and of required fields are the schema's.
+    /// Only what the client wrote itself. The names of types and required fields belong to the schema.
     Own,
 }
 
-/// Keeps our own errors, shortens the library's complaints about the document, and hides everything else.
+/// Keeps the application's own errors, shortens the library's errors about the document, and hides all others.
 pub fn mask(response: &mut Response, request_id: &str, detail: Detail) {
     response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {
@@ -67,12 +67,13 @@ fn set_code(error: &mut ServerError, code: &str, request_id: &str) {
     error.extensions = Some(extensions);
 }
 
-/// The library's words for a value that cannot be read; resolvers of ours always give a code.
+/// Returns whether the message is the library's error for an unreadable value. The application's own resolvers always
+/// set a code.
 fn is_about_input(message: &str) -> bool {
     message.starts_with("Failed to parse \"") || message.starts_with("Expected input type \"")
 }
 
-/// The library's sentences that begin with a name from the document, and how they begin here.
+/// Prefixes of the library's messages about a name in the document, and their replacements.
 const ABOUT_NAMES: [(&str, &str); 8] = [
     ("Unknown field \"", "Unknown field"),
     ("Unknown argument \"", "Unknown argument"),
@@ -84,7 +85,7 @@ const ABOUT_NAMES: [(&str, &str); 8] = [
     ("Field \"", "Wrong selection of the field"),
 ];
 
-/// What is wrong with the document, at most in the client's own words.
+/// Describes the problem with the document. With [`Detail::Own`], uses only names that the client wrote.
 fn about_document(error: &ServerError, detail: Detail) -> String {
     if detail == Detail::Full {
         return one_line(&error.message);

@@ -12,8 +12,8 @@ use async_graphql::{
 
 use super::complete::Shape;
 
-/// The fields whose values depend on an inventory's state, its terms, and geometry, and on nothing else: not on who asks,
-/// nor on anything that may change without raising the inventory's version.
+/// The fields whose values depend only on an inventory's state, its terms, and geometry. They depend neither on the
+/// viewer nor on data that can change without a new version of the inventory.
 pub const FIELDS: &[(&str, &[&str])] = &[
     ("Query", &["event"]),
     ("Subscription", &["seatAvailability", "couponAvailability"]),
@@ -48,29 +48,29 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("Money", &["amount", "currency"]),
 ];
 
-/// The argument of a stream that says which version the client has.
+/// The argument of a stream that contains the client's version.
 const AFTER: &str = "after";
 
-/// A public operation.
+/// An operation whose answer is the same for all viewers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Public {
-    /// What is asked for as `after`, by streams.
+    /// The `after` argument of a stream.
     pub after: After,
 }
 
-/// How a document says which version the client has.
+/// How a document states the client's version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     /// It does not.
     Absent,
     /// In this variable.
     Variable(String),
-    /// In the document itself.
+    /// As a literal in the document.
     Literal(Value),
 }
 
-/// Whether the document's operation of this name is public. The document must have passed the guard, which bounds its
-/// size and refuses fragments that use themselves; whether it is valid need not be known.
+/// Returns the operation `name` if its answer is the same for all viewers. The document must have passed the guard,
+/// which bounds its size and refuses recursive fragments. It need not be valid.
 pub fn public(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) -> Option<Public> {
     let operation = operation(document, name)?;
     let root = match operation.ty {
@@ -85,7 +85,7 @@ pub fn public(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) 
     Some(Public { after })
 }
 
-/// The document's operation of this name, or its first one.
+/// Returns the document's operation with this name, or its first one.
 pub(super) fn operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
@@ -98,11 +98,11 @@ pub(super) fn operation<'a>(
     Some(&operation.node)
 }
 
-/// Whether a field on the type of this name satisfies it.
+/// A condition on a field of the type with this name.
 pub(super) type Predicate<'a> = dyn Fn(&Field, &str) -> bool + 'a;
 
-/// Whether all fields of the selection on this type, fragments and inner selections included, satisfy the predicate.
-/// A field that the schema's objects do not have never does.
+/// Returns whether all fields of the selection on this type satisfy the predicate, including fragments and nested
+/// selections. A field that is not in the schema's objects never does.
 pub(super) fn consists_of(
     document: &ExecutableDocument,
     selection: &SelectionSet,
@@ -123,7 +123,7 @@ fn is_public(field: &Field, of: &str) -> bool {
     listed && by_id && for_all
 }
 
-/// The version that a stream is to follow. None when it cannot be said from the operation alone.
+/// Returns the version that a stream should follow. `None` if it does not follow from the operation alone.
 fn after(operation: &OperationDefinition) -> Option<After> {
     let [selection] = operation.selection_set.node.items.as_slice() else { return None };
     let Selection::Field(field) = &selection.node else { return None };
@@ -154,9 +154,9 @@ fn after(operation: &OperationDefinition) -> Option<After> {
 struct Walk<'a> {
     document: &'a ExecutableDocument,
     shape: &'a Shape,
-    /// Whether a field of this type may be in it.
+    /// Whether a field of this type is allowed.
     may: &'a Predicate<'a>,
-    /// Fragments found public before, or being looked at: what is in them depends on their own type only.
+    /// Fragments that were already checked or are being checked. Their result depends only on their own type.
     seen: HashSet<&'a str>,
 }
 

@@ -2,12 +2,12 @@
 
 use async_graphql::Value;
 
-/// Whether the value takes more than `max` bytes as JSON. The count ends as soon as it is known.
+/// Returns whether the value takes more than `max` bytes as JSON. Stops counting as soon as the answer is known.
 pub fn exceeds(value: &Value, max: u64) -> bool {
     subtract(max, value).is_none()
 }
 
-/// What is left of `room` behind the value; none if it does not fit.
+/// Subtracts the size of the value from `room`. Returns `None` if it does not fit.
 fn subtract(room: u64, value: &Value) -> Option<u64> {
     match value {
         // A number is about as long as the words; what matters is how many there are.
@@ -24,7 +24,7 @@ fn subtract(room: u64, value: &Value) -> Option<u64> {
     }
 }
 
-/// A text with its quotes and escapes.
+/// Subtracts the size of a text with its quotes and escapes.
 fn text_room(room: u64, text: &str) -> Option<u64> {
     let escape = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,

@@ -5,16 +5,16 @@
 //! `scripts/attack --calibrate` compares the sums with measured time. A field that is not in the table costs what [`of`]
 //! says.
 
-/// What one value of a field costs.
+/// The cost of one value of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
-    /// Microseconds of one core.
+    /// Limit of work in microseconds of one core.
     pub work: u64,
-    /// Bytes of the response.
+    /// Limit of the response in bytes.
     pub bytes: u64,
 }
 
-/// An object type, its field, microseconds and bytes.
+/// Object type, field, microseconds and bytes.
 pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     // Long texts. They may have 40 KB; most have far less, and what they really have is charged while they are read.
     ("ClaimTerms", "description", 2, 2_000),
@@ -72,14 +72,14 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Viewer", "shops", 200, 0),
 ];
 
-/// Microseconds for a bar code.
+/// Microseconds for a barcode.
 pub(super) const PICTURE_BARS: u64 = 150;
-/// Microseconds for a claim's QR code, which holds some 20 characters.
+/// Microseconds for a claim's QR code, which holds about 20 characters.
 pub(super) const PICTURE_CLAIM: u64 = 500;
 /// Microseconds for a ticket's QR code, which holds 163 characters.
 pub(super) const PICTURE_TICKET: u64 = 2_000;
 
-/// An object type, its list, and how many items a long one has.
+/// Object type, list field, and the length of a long list.
 pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("AvailabilitySnapshot", "rows", 300),
     ("Category", "children", 10),
@@ -97,18 +97,18 @@ pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("Zone", "rows", 20),
 ];
 
-/// How many items a list has if it is not in the table: a page.
+/// The assumed length of a list that is not in the table: one page.
 pub const LIST: u64 = 20;
-/// A statement and a decision at the root of the operation.
+/// Microseconds of a root field: one statement and one decision.
 const ROOT: u64 = 300;
-/// A connection: one statement; its rows count as they are asked for.
+/// Microseconds of a connection: one statement. Its rows are charged when they are requested.
 const CONNECTION: u64 = 300;
-/// An object that another one refers to, read in a batch for the whole list.
+/// Microseconds of a referenced object, which is read in a batch for the whole list.
 const OBJECT: u64 = 40;
-/// A name, a number or a time.
+/// The cost of a name, a number or a time.
 const SCALAR: Weight = Weight { work: 1, bytes: 24 };
 
-/// What a value of the field `on.field` costs, which is of the type `of`.
+/// Returns the cost of a value of the field `on.field`, whose type is `of`.
 pub fn of(on: &str, field: &str, of: &str) -> Weight {
     let root = if matches!(on, "Query" | "Mutation") { ROOT } else { 0 };
     let listed = WEIGHTS.iter().find(|(object, name, ..)| *object == on && *name == field);
@@ -121,7 +121,7 @@ pub fn of(on: &str, field: &str, of: &str) -> Weight {
     Weight { work: own.work + root, bytes: own.bytes }
 }
 
-/// How many items the list `on.field` has. A mutation that succeeds has no errors.
+/// Returns the assumed length of the list `on.field`. A successful mutation has no errors.
 pub fn length(on: &str, field: &str) -> u64 {
     if field == "errors" {
         return 2;
@@ -132,7 +132,7 @@ pub fn length(on: &str, field: &str) -> u64 {
         .map_or(LIST, |(.., length)| *length)
 }
 
-/// Whether values of the type have no fields. Money has two, which are at hand.
+/// Returns whether values of the type have no fields to load. `Money` counts as one: its two fields need no work.
 fn is_leaf(of: &str) -> bool {
     matches!(
         of,

@@ -8,31 +8,31 @@ use crate::{
     venue::SeatMap,
 };
 
-/// A zone of the house.
+/// Totals of one zone of the venue.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SectionAvailability {
     /// The zone's name.
     name: String,
-    /// All its places, numbered and not.
+    /// Number of all places in the zone, seats and area capacity.
     capacity: u32,
-    /// Its places that are free to reserve.
+    /// Number of places in the zone that can be reserved now.
     available: u32,
-    /// What its cheapest place that is free now costs, fee and tax included; null when none is free.
+    /// Price of the cheapest available place in the zone, including fee and tax. Null if no place is available.
     lowest_price: Option<Money>,
-    /// The tiers that it has free places of, in the event's order.
+    /// The tiers with available places in the zone, in the event's order.
     tiers: Vec<SectionTier>,
 }
 
-/// A price level within a zone.
+/// The availability of one tier within one zone.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SectionTier {
-    /// Which tier.
+    /// The tier.
     tier: Tier,
-    /// Places of it in the zone that are free to reserve.
+    /// Number of this tier's places in the zone that can be reserved now.
     available: u32,
 }
 
-/// The zones in map order. `tiers` are in the order of the terms that the availability's indices mean.
+/// Returns the zones in map order. `tiers` must be in the order of the terms that the availability's indices refer to.
 pub(super) fn of(
     map: &SeatMap,
     availability: &Availability,
@@ -59,7 +59,7 @@ pub(super) fn of(
 
 struct Sums {
     capacity: u32,
-    /// Free places by tier.
+    /// Number of available places per tier.
     tiers: Vec<u32>,
 }
 

@@ -9,103 +9,105 @@ use crate::{
 };
 
 user_error! {
-    /// Something about products and coupons that could not be done.
+    /// An error of a product or coupon mutation.
     CouponError, CouponErrorCode {
-        /// Only drafts can do this.
+        /// The operation requires a draft, and the coupon is already published. Read the coupon again.
         NotDraft,
-        /// Only published coupons can do this.
+        /// The operation requires a published coupon. Publish it first.
         NotPublished,
-        /// Only paused coupons can do this.
+        /// The operation requires a paused coupon.
         NotPaused,
-        /// The coupon was ended.
+        /// The coupon has ended permanently. Create a new coupon.
         Ended,
-        /// Its publication or its validity is over already.
+        /// The publication window or the validity is already over. Move its end into the future first.
         Over,
-        /// There are no codes to give out: upload some first.
+        /// The coupon has no codes. Upload or generate codes first.
         NoCodes,
-        /// `taken` copies are reserved or claimed already, which is more than the stock would be.
+        /// The new stock would be less than the `taken` copies that are reserved or claimed. Choose a larger stock.
         StockTaken,
-        /// More of the budget is spent already than it would be.
+        /// The new budget would be less than is already spent. Choose a larger budget.
         BudgetSpent,
-        /// The product was archived.
+        /// The product is archived and cannot be changed.
         Archived,
-        /// Some lines of the upload are wrong, or all of it; `faults` says which, and nothing was stored.
+        /// The upload has invalid lines or is not valid as a whole. `faults` lists the lines. Nothing was stored;
+        /// correct the file and upload it again.
         InvalidCodes,
     }
     {
-        /// How many copies are taken.
+        /// Number of copies that are reserved or claimed. Set only with `STOCK_TAKEN`.
         taken: i32,
     }
 }
 
 user_error! {
-    /// Why a coupon was not claimed, or nothing was done with a claim.
+    /// An error of a mutation that claims a coupon or changes a claim.
     ClaimError, ClaimErrorCode {
-        /// The coupon is paused, ended, or not published yet.
+        /// The coupon is paused, ended or not published yet.
         NotOpen,
-        /// It can be claimed from `availableAt` on.
+        /// The coupon cannot be claimed before `availableAt`. Try again then.
         NotStarted,
-        /// It can be claimed no more.
+        /// The publication window is over. The coupon cannot be claimed any more.
         Over,
-        /// It costs something: reserve it and pay.
+        /// The coupon has a price. Call `reserveCoupon` and pay.
         NotFree,
-        /// It costs nothing: claim it.
+        /// The coupon is free. Call `claimCoupon`.
         Free,
-        /// Only `left` are left. Where some are only reserved, `availableAt` says when they come back unless they are
-        /// bought.
+        /// Only `left` copies are left. If some are merely reserved, `availableAt` says when they become available
+        /// unless they are bought.
         SoldOut,
-        /// You would have more than one buyer may: `limit`, of which you have `taken`.
+        /// You would exceed the `limit` of copies per buyer. You already have `taken`.
         LimitReached,
-        /// It is bound to an order that is not paid yet: cancel that, or pay.
+        /// The claim is bound to an unpaid order. Pay or cancel that order first.
         InOrder,
-        /// It was used already, or a part of it; or it is an access code that opened places.
+        /// The claim was used, in full or in part, or it is an access code that has unlocked places.
         Used,
-        /// Its time is up.
+        /// The claim's validity has ended.
         Expired,
-        /// It is valid from `availableAt` on.
+        /// The claim is not valid before `availableAt`. Try again then.
         NotYetValid,
-        /// It was given back, or taken back by a refund.
+        /// The claim was released by its holder or revoked by a refund.
         Gone,
-        /// What was paid is refunded with its order; what has one of the vendor's own codes is kept.
+        /// The claim cannot be released. A paid claim is refunded with its order; a claim from the vendor's code list
+        /// is kept.
         NotReleasable,
-        /// It is yours alone, and cannot be given to somebody else.
+        /// The claim is not shareable. It stays with its holder.
         Personal,
-        /// The offer is unknown, was accepted before, or is over.
+        /// The offer is unknown, already accepted or expired. Ask the holder to share the claim again.
         OfferGone,
-        /// There is no such code that you could use: the same answer for all such codes. At a counter: none of your shops
-        /// has it.
+        /// There is no such code, or you cannot use it. All unusable codes give this error. At a counter: none of your
+        /// shops has the code.
         UnknownCode,
-        /// The code is good, but nobody has claimed it yet: whoever has it claims it first, by `claimCode`.
+        /// The code is valid but not claimed yet. Its owner must call `claimCode` first.
         NotClaimed,
-        /// Several of your shops have such a code: say at whose counter, with `shopId`.
+        /// Several of your shops have this code. Send `shopId` to choose one.
         SeveralShops,
-        /// Too many wrong codes were tried. Come back after `retryAfterSeconds`.
+        /// Too many wrong codes. Wait `retryAfterSeconds`, then try again.
         TooManyAttempts,
-        /// The gift card has only `balance` left.
+        /// The gift card has only `balance` left. Choose a smaller amount.
         BalanceTooLow,
-        /// It is worth something at the checkout, and nothing at a counter. So is what takes off a share or an item, while
-        /// its coupon has a budget: a counter does not say how much that is.
+        /// The claim cannot be redeemed at a counter, only at the checkout. This includes claims of a percentage or a
+        /// free item whose coupon has a budget, because their value depends on the order.
         NotAtCounter,
-        /// The coupon's budget has not as much left.
+        /// The coupon's remaining budget is too small.
         BudgetSpent,
-        /// You had copies reserved for too long without paying any: come back at `availableAt`.
+        /// You reserved copies for too long without paying. You can reserve again at `availableAt`.
         CoolingDown,
-        /// Your network (an IPv4 address or an IPv6 /64) has too many copies reserved and not paid. Pay for them, or come
-        /// back at `availableAt`.
+        /// Your network (an IPv4 address or an IPv6 /64) has too many reserved, unpaid copies. Pay for them, or try
+        /// again at `availableAt`.
         TooManyUnpaid,
     }
     {
-        /// How many are left.
+        /// Number of copies that are left. Set only with `SOLD_OUT`.
         left: u32,
-        /// How many one buyer may have.
+        /// Maximum number of copies per buyer. Set only with `LIMIT_REACHED`.
         limit: u32,
-        /// How many you have already.
+        /// Number of copies that you already have. Set only with `LIMIT_REACHED`.
         taken: u32,
-        /// When it becomes possible, or may become so.
+        /// When another attempt can succeed. Null if unknown.
         available_at: DateTime<Utc>,
-        /// After how many seconds to try again.
+        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_seconds: u32,
-        /// What is left on the gift card, in minor units of its currency.
+        /// Remaining value of the gift card, in minor units of its currency. Set only with `BALANCE_TOO_LOW`.
         balance: Long,
     }
 }

@@ -15,92 +15,93 @@ use crate::{
 };
 
 user_error! {
-    /// Why places were not reserved, or a reservation was not changed.
+    /// An error of a reservation mutation.
     ReservationError, ReservationErrorCode {
-        /// The event is not published, or was cancelled.
+        /// The event is not published or was cancelled.
         NotOpen,
-        /// Sales have not begun; `availableAt` says when they do.
+        /// Sales have not begun. Try again at `availableAt`.
         SalesNotStarted,
-        /// Sales are over.
+        /// Sales have ended.
         SalesEnded,
-        /// A seat or area has no price, so it is not for sale.
+        /// A seat or area has no price and is not for sale. Choose other places.
         NotForSale,
-        /// Somebody was first: `seats` are no longer free. Nothing was reserved. While all of them are only reserved,
-        /// `availableAt` says when they come back unless they are bought.
+        /// Another buyer was first: `seats` are no longer available. Nothing was reserved. Choose other seats. If all
+        /// of them are merely reserved, `availableAt` says when they become available unless they are bought.
         SeatsTaken,
-        /// The pick would leave `seats` behind as single seats between taken ones. Take them too, or move along: as many
-        /// seats can be picked from the same stretches with fewer left alone. Nothing was reserved.
+        /// The pick would leave `seats` behind as single seats between taken ones. Nothing was reserved. Add these
+        /// seats, or move the pick: an equally large pick in the same rows leaves fewer single seats.
         LeavesOrphans,
-        /// Only `available` seats of the kind that you want are free together; of wheelchair places, where these are
-        /// what is lacking. `enoughIfSplit` says whether `split: true` would do. Nothing was reserved.
+        /// Only `available` matching seats are free together. If wheelchair places are missing, `available` counts
+        /// those. `enoughIfSplit` says whether `split: true` would succeed. Nothing was reserved.
         NotEnoughTogether,
-        /// Only `available` seats of the kind that you want are free at all; of wheelchair places, where these are what
-        /// is lacking. Nothing was reserved.
+        /// Only `available` matching seats are left in total. If wheelchair places are missing, `available` counts
+        /// those. Nothing was reserved.
         NotEnoughLeft,
-        /// The area has only `available` places left. Nothing was reserved. If reserved places would be enough, `availableAt`
-        /// says when they come back unless they are bought.
+        /// The area has only `available` places left. Nothing was reserved. If reserved places would be enough,
+        /// `availableAt` says when they become available unless they are bought.
         AreaFull,
-        /// You would have more places than the event allows one buyer: `limit`, of which you have `taken`.
+        /// You would exceed the event's `limit` of places per buyer. You already have `taken`.
         LimitExceeded,
-        /// You kept places of this event too long without buying any; `availableAt` says when you may reserve again.
+        /// You held places of this event for too long without buying. You can reserve again at `availableAt`.
         CoolingDown,
-        /// Your network (an IPv4 address or an IPv6 /64) would have more than `limit` unpaid places of this event; it has
-        /// `taken`. Pay for what you reserved, or come back at `availableAt`, when the first of them run out.
+        /// Your network (an IPv4 address or an IPv6 /64) would exceed its `limit` of unpaid places for this event. It
+        /// has `taken`. Pay for your reservations, or try again at `availableAt`, when the first of them expire.
         TooManyUnpaid,
-        /// Most places of this event are reserved and unpaid, so each network may have as many of them as two buyers. Pay for what
-        /// you reserved, or come back at `availableAt`, when your network's reservations run out.
+        /// Most places of this event are reserved and unpaid. Each network may now have only as many as two buyers. Pay
+        /// for your reservations, or try again at `availableAt`, when your network's reservations expire.
         MostlyUnpaid,
-        /// This event is sold to signed-up users only: see `signUp`.
+        /// Only signed-up users can buy for this event. Call `signUp` first.
         RegistrationRequired,
-        /// This event is sold to users with a verified e-mail address only.
+        /// Only users with a verified e-mail address can buy for this event.
         VerifiedEmailRequired,
-        /// This event asks for a solved challenge: see `reservationChallenge`.
+        /// This event needs a solved challenge. Query `reservationChallenge` and send its solution as `proof`.
         ProofRequired,
-        /// The proof is not of a challenge for you and this event, or it is wrong, too old, or used: get a new challenge.
+        /// The proof is wrong, expired, already used, or not for you and this event. Get a new challenge.
         ProofInvalid,
-        /// There is no such access code that you could use: the same answer for all such codes. No place was looked at.
+        /// There is no such access code, or you cannot use it. All unusable codes give this error. No places were
+        /// checked.
         UnknownAccessCode,
-        /// The access code is not valid now, or opens no tier of this event. No place was looked at.
+        /// The access code is not valid now, or unlocks no tier of this event. No places were checked.
         AccessCodeNotValid,
-        /// You typed too many wrong codes; `retryAfterSeconds` says how long to wait.
+        /// Too many wrong codes. Wait `retryAfterSeconds`, then try again.
         TooManyCodes,
-        /// The reservation ran out or was given back.
+        /// The reservation expired or was released. Reserve again.
         ReservationEnded,
-        /// The reservation belongs to an order: cancel the order instead.
+        /// The reservation belongs to an order. Cancel the order instead.
         AlreadyOrdered,
         /// The reservation is being paid.
         BeingPaid,
-        /// The reservation has all the time that the event allows.
+        /// The reservation already has the maximum duration of the event.
         NoMoreTime,
     }
     {
-        /// The seats that are not free, not for sale, or would be left behind.
+        /// The ids of the seats that are unavailable, not for sale, or would be left behind. Null for other codes.
         seats: Vec<ID>,
-        /// Places left: in the area, together, or at all.
+        /// Number of places left: in the area, together, or in total. Null for other codes.
         available: u32,
-        /// Whether there are enough seats for a party that may be parted.
+        /// Whether there are enough seats if the party is split. Set only with `NOT_ENOUGH_TOGETHER`.
         enough_if_split: bool,
-        /// How many places one buyer, or one network, may have.
+        /// Maximum number of places for one buyer or one network. Null for other codes.
         limit: u32,
-        /// How many places you have already, or your network.
+        /// Number of places that you or your network already have. Null for other codes.
         taken: u32,
-        /// When it becomes possible, or may become so.
+        /// When another attempt can succeed. Null if unknown.
         available_at: DateTime<Utc>,
-        /// After how many seconds to try another code.
+        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
         retry_after_seconds: u32,
     }
 }
 
-/// What is to be told.
+/// A refusal with the context for its message.
 pub(super) enum Told {
-    /// A refusal with the seat map by which its seats are named.
+    /// A refusal, with the seat map that names its seats.
     Places(Refusal, Option<Arc<SeatMap>>),
-    /// An access code that opens nothing.
+    /// An access code that unlocks nothing.
     Code(Why),
 }
 
 impl Told {
-    /// A refusal of who gave an access code.
+    /// Converts a refusal of a reservation with an access code.
     pub(super) fn with_code(refusal: access::Refusal, map: Arc<SeatMap>) -> Self {
         match refusal {
             access::Refusal::Places(refusal) => Self::Places(refusal, Some(map)),
@@ -109,7 +110,7 @@ impl Told {
     }
 }
 
-/// A refusal that is not about seats.
+/// Converts a refusal that is not about seats.
 pub(super) fn plain(error: Error<Refusal>) -> Error<Told> {
     error.map_refusal(|refusal| Told::Places(refusal, None))
 }
@@ -149,7 +150,7 @@ impl ReservationError {
         error
     }
 
-    /// A refusal that is about who calls and from where, not about places.
+    /// Converts a refusal that is about the caller or its network, not about places.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the caller passes six refusals, and this is the sixth"

@@ -226,8 +226,8 @@ impl Event {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "The code of an access coupon in your bag: places at the hidden tiers that it opens are told \
-            too. One that opens nothing changes nothing, and counts as for `tiersOpenedBy`."
+            desc = "The code of an access coupon in your bag. The result then includes the hidden tiers that it \
+            unlocks. A code that unlocks none has no effect, but counts as a wrong code, as in `tiersOpenedBy`."
         )]
         access_code: Option<String>,
     ) -> ApiResult<Option<AvailabilitySnapshot>> {

@@ -1,6 +1,6 @@
 //! Answers kept for those who ask the same in the next moment.
 //!
-//! An answer that is [public](crate::graphql::public) and was read from one inventory stays the answer until that
+//! An answer that is [shared](crate::graphql::cacheability::shared) and was read from one inventory stays the answer until that
 //! inventory's version rises. Whoever asks for it with the very same text gets its bytes: neither the guard nor the parser
 //! nor the executor runs. What was committed here before a request came is in what it is answered, because the desk tells
 //! a version before it answers those who made it.

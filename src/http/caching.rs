@@ -1,7 +1,7 @@
 //! What caches may do with an answer: `Cache-Control`, `ETag` and `If-None-Match`.
 //!
 //! A cacheable answer belongs to a query by GET without an access token, in which nothing depends on the caller
-//! ([`cacheable`](crate::graphql::cacheable)) and nothing failed. Everything else is `no-store`.
+//! ([`cacheability::http`](crate::graphql::cacheability::http)) and nothing failed. Everything else is `no-store`.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::{

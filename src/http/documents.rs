@@ -17,10 +17,12 @@ use serde_json::{Map, Value};
 use super::guard::{self, Cost, Costs, Introspection, Refusal};
 use crate::graphql::{
     Schema,
-    cacheable::cacheable,
-    complete::Shape,
+    cacheability::{
+        http::http_cacheable,
+        shared::{SharedOperation, shared_operation},
+    },
     field_order::FieldOrder,
-    public::{self, Public},
+    null_completion::Shape,
 };
 
 /// The mutations of those who have places already, or give some back. They come before those who want places.
@@ -60,7 +62,7 @@ pub(super) struct Document {
     /// What it is expected to cost, if its variables do not decide that.
     cost: Option<Cost>,
     /// Whether its answer is the same for everybody.
-    pub(super) public: Option<Public>,
+    pub(super) shared: Option<SharedOperation>,
     /// In which order its fields are written.
     pub(super) order: FieldOrder,
     /// Whether caches may share its answer, if it is asked without a token.
@@ -131,10 +133,10 @@ impl Documents {
         let is_valid = faults.is_empty();
         let document = Arc::new(Document {
             bytes: u32::try_from(size(&parsed)).unwrap_or(u32::MAX),
-            public: if is_valid { public::public(&parsed, operation_name, &self.0.shape) } else { None },
+            shared: if is_valid { shared_operation(&parsed, operation_name, &self.0.shape) } else { None },
             // Only a valid document has few fields in one place.
             order: if is_valid { FieldOrder::of(&parsed) } else { FieldOrder::default() },
-            cacheable: is_valid && cacheable(&parsed, operation_name, &self.0.shape),
+            cacheable: is_valid && http_cacheable(&parsed, operation_name, &self.0.shape),
             is_urgent: has_only(&parsed, kind, URGENT),
             takes_large_body: is_valid && has_only(&parsed, kind, LARGE),
             cost: admitted.cost,

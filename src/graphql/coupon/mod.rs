@@ -330,11 +330,7 @@ impl Coupon {
     async fn viewer_claims(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`.",
-            default = 20
-        )]
-        first: i32,
+        #[graphql(desc = "Number of claims, 1 to 100. Defaults to 20.", default = 20)] first: i32,
     ) -> ApiResult<Vec<Claim>> {
         let first = u32::try_from(first).ok().filter(|first| (1..=100).contains(first));
         let first = first.ok_or_else(|| Fault::invalid("first", "must be between 1 and 100"))?;

@@ -33,7 +33,7 @@ use super::{
     session::Operation,
 };
 use crate::{
-    graphql::public::After,
+    graphql::cacheability::shared::After,
     telemetry::{Counted, Metrics},
 };
 
@@ -50,7 +50,7 @@ pub(super) fn common(prepared: &mut Prepared) -> Option<Common> {
     if prepared.document.kind != OperationType::Subscription {
         return None;
     }
-    let have = match &prepared.document.clone().public.as_ref()?.after {
+    let have = match &prepared.document.clone().shared.as_ref()?.after {
         After::Absent => Have::Nothing,
         After::Literal(value) => claimed(Some(&value.clone().into_json().ok()?))?,
         After::Variable(name) => {

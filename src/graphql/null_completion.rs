@@ -1,9 +1,9 @@
-//! What a response must look like when a field failed: its key is there and null, or, where null cannot be, what it
-//! belongs to is null.
+//! Completes responses with failed fields. A failed field must be present and null. If its type is non-null, its parent
+//! must be null instead.
 //!
-//! The library leaves the keys of failed fields out, and clients that rely on the schema's types stumble over that. See
-//! section 6.4.4 of the specification, <https://spec.graphql.org/September2025/#sec-Handling-Execution-Errors>.
-//! Only responses with errors are touched.
+//! The library omits the keys of failed fields, which breaks clients that rely on the schema's types. See section 6.4.4
+//! of the specification, <https://spec.graphql.org/September2025/#sec-Handling-Execution-Errors>. Responses without
+//! errors stay unchanged.
 
 use std::collections::HashMap;
 
@@ -61,7 +61,7 @@ impl Shape {
     }
 
     /// Completes a response that contains field errors. A response without executed fields keeps no data.
-    pub fn complete(&self, document: &ExecutableDocument, name: Option<&str>, response: &mut Response) {
+    pub fn complete_nulls(&self, document: &ExecutableDocument, name: Option<&str>, response: &mut Response) {
         if response.errors.iter().all(|error| error.path.is_empty()) {
             return;
         }
@@ -99,7 +99,7 @@ impl Pass<'_> {
     fn object(&self, object: &mut IndexMap<Name, Value>, of: &str, set: &SelectionSet) -> bool {
         set.items.iter().all(|selection| match &selection.node {
             Selection::Field(field) => self.field(object, of, &field.node),
-            // What a directive may have left out is not missing.
+            // A directive may have left the selection out.
             Selection::InlineFragment(fragment) if fragment.node.directives.is_empty() => {
                 let on = fragment.node.type_condition.as_ref().map_or(of, |on| on.node.on.node.as_str());
                 self.part(object, of, on, &fragment.node.selection_set.node)
@@ -170,12 +170,12 @@ mod tests {
         error.path = vec![async_graphql::PathSegment::Field("a".to_owned())];
         let mut response = Response::from_errors(vec![error]);
         response.data = Value::from_json(data).expect("a value");
-        Shape::of(SDL).complete(&document, None, &mut response);
+        Shape::of(SDL).complete_nulls(&document, None, &mut response);
         serde_json::to_value(response.data).expect("JSON")
     }
 
     #[test]
-    fn a_failed_field_is_null_where_it_may_be() {
+    fn failed_nullable_fields_become_null() {
         assert_eq!(completed("{ a { id } }", json!(null)), json!({ "a": null }));
         assert_eq!(
             completed("{ a { id name } }", json!({ "a": { "id": 1 } })),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_null_takes_what_it_belongs_to_with_it() {
+    fn failed_non_null_fields_make_their_parent_null() {
         assert_eq!(completed("{ a { name id } }", json!({ "a": { "name": "n" } })), json!({ "a": null }));
         assert_eq!(
             completed("{ a { name b { id } } }", json!({ "a": { "name": "n", "b": {} } })),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_left_out_is_not_missing() {
+    fn fields_left_out_by_directives_are_not_completed() {
         assert_eq!(
             completed("{ a { id name @skip(if: true) } }", json!({ "a": { "id": 1 } })),
             json!({ "a": { "id": 1 } })

@@ -1,5 +1,5 @@
-//! What clients see of errors: ours as they are, the library's complaints about the document in one line, and nothing of
-//! anything else.
+//! Masks errors before they reach clients. The application's own errors stay as they are. Errors about the document are
+//! shortened to one line. All other errors are hidden.
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
@@ -31,19 +31,19 @@ pub enum Detail {
 }
 
 /// Keeps the application's own errors, shortens the library's errors about the document, and hides all others.
-pub fn mask(response: &mut Response, request_id: &str, detail: Detail) {
+pub fn mask_errors(response: &mut Response, request_id: &str, detail: Detail) {
     response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {
         let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
             Some(Value::String(code)) if OURS.contains(&code.as_str()) => continue,
-            // Told by our own translator, which knows everything but the request's name.
+            // Created by `ApiError`, which does not know the request id.
             Some(Value::String(code)) if code == "INTERNAL" => "INTERNAL",
-            // Raised before execution by the library itself: about the document, not about us.
+            // Raised by the library before execution, so it is about the document.
             None if error.path.is_empty() && error.source.is_none() => {
                 error.message = about_document(error, detail);
                 "GRAPHQL_VALIDATION_FAILED"
             }
-            // A variable that is not of its type: found by the library only when the value is used.
+            // A variable of the wrong type. The library notices it only when the value is used.
             None if error.source.is_none() && is_about_input(&error.message) => {
                 error.message = about_document(error, detail);
                 "GRAPHQL_VALIDATION_FAILED"
@@ -113,12 +113,12 @@ mod tests {
     fn masked(message: &str, detail: Detail) -> String {
         let error = ServerError::new(message, Some(Pos { line: 1, column: 7 }));
         let mut response = Response::from_errors(vec![error]);
-        mask(&mut response, "id", detail);
+        mask_errors(&mut response, "id", detail);
         response.errors.remove(0).message
     }
 
     #[test]
-    fn names_of_the_schema_stay_hidden() {
+    fn schema_names_stay_hidden() {
         let cases = [
             (
                 "Unknown field \"idd\" on type \"Category\".",

@@ -1,11 +1,11 @@
-//! What one operation may still use: bytes of its response and work, both as they really are.
+//! The remaining budget of one operation: bytes of its response, and work.
 //!
-//! The estimate before execution does not know how long lists and texts are. The resolvers of long texts, pictures and
-//! seats charge them here while the response is built. The library offers no other place to stop it.
+//! The estimate before execution does not know the lengths of lists and texts. The resolvers of long texts, pictures
+//! and seats charge them here while the response is built. The library offers no other place to stop an operation.
 //!
-//! A query also stops when its deadline has passed or nobody waits for it any more. Its future is not dropped for that:
-//! a resolver may be inside a statement on a pooled connection, and a connection whose statement was cut off is in an
-//! unknown state. Instead, batched reads and charges fail from then on, so the executor ends between two fields.
+//! A query also stops when its deadline has passed or its client has disconnected. Its future is not dropped, because a
+//! resolver may be inside a statement on a pooled connection. A connection with an interrupted statement is in an
+//! unknown state. Instead, batched reads and charges fail from then on, so that the executor ends between two fields.
 
 use std::sync::{
     Arc, OnceLock,
@@ -110,7 +110,7 @@ impl Budget {
 
     /// Returns the size limit of the serialised response in bytes: the limit, or more if a single value is larger.
     pub fn written_max(&self) -> u64 {
-        // A text of JSON inside JSON grows by its escaped quotes.
+        // JSON text inside JSON grows by its escaped quotes.
         self.0.bytes_max.max(self.0.largest.load(Relaxed).saturating_mul(2))
     }
 }

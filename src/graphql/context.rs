@@ -1,4 +1,4 @@
-//! What a resolver finds in its context.
+//! Access to a resolver's context.
 
 use async_graphql::Context;
 

@@ -1,11 +1,11 @@
-//! How failures are told: the one translator between the business and the API.
+//! The translator between the business errors and the API.
 //!
-//! A refusal, invalid input, not found and stale go into the mutation's payload, as an error type of the slice with its
-//! own code. No identity, no right, too much load and our own faults are top-level errors with `extensions.code`. What
-//! is ours is logged here, once, and shown to nobody.
+//! Refusals, invalid input, missing objects and stale versions go into the mutation's payload, as the slice's error
+//! type with its own codes. Missing authentication or permission, overload and internal faults are top-level errors
+//! with `extensions.code`. Internal faults are logged here, once, and hidden from clients.
 //!
-//! Invariant: [`ApiError`] has no `Display`. The library makes an API error of anything that has one, and then `?` on a
-//! database error would show its text to clients.
+//! Invariant: [`ApiError`] has no `Display`. The library converts every error with `Display` to an API error, and then
+//! `?` on a database error would show its text to clients.
 
 use async_graphql::{ErrorExtensions, Interface, Pos, Response};
 

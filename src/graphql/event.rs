@@ -1,4 +1,4 @@
-//! Events in the API: what they are, and the lists of them. Making and changing them is in `event_edit.rs`.
+//! Events and their lists in the API. The mutations are in `event_edit.rs`.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -289,7 +289,7 @@ impl Event {
         if self.price_levels(ctx).await?.iter().all(|tier| !tier.hidden) {
             return Ok(Some(counts.available));
         }
-        // The row counts hidden places too; which they are, the desk knows.
+        // The row's count includes hidden places. Only the desk knows which these are.
         let shown = feed::availability(ctx.app(), id).await?.counts.available;
         Ok(Some(i32::try_from(shown).unwrap_or(i32::MAX)))
     }
@@ -357,7 +357,7 @@ impl EventQuery {
             (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &slug).await,
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
-        // Who asks decides whether a draft is seen; and what is not there, or is not sold, has no version.
+        // The viewer decides whether a draft is visible, and an event without an inventory has no version.
         if !row.as_ref().is_ok_and(|event| event.status == event::EventStatus::Published) {
             ctx.progress().read_other();
         }

@@ -1,4 +1,4 @@
-//! Making, changing, publishing and cancelling events through the API, and how their refusals are told.
+//! Event mutations and their errors: create, update, publish, cancel.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! Which events are listed, and in which order.
+//! Filter, sort order and total count of event lists.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use chrono::{DateTime, Utc};

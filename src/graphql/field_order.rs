@@ -1,7 +1,7 @@
-//! The order of fields in a response: that of the document.
+//! The order of fields in a response, which is that of the document.
 //!
-//! The specification wants it (October 2021, 7.2.2), and a cache that compares answers by their tags needs it. The library
-//! resolves fields at the same time and writes them as they come.
+//! The specification requires it (October 2021, 7.2.2), and a cache that compares entity tags needs it. The library
+//! resolves fields concurrently and writes them in the order of completion.
 
 use async_graphql::{
     Name, Value,

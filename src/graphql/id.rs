@@ -1,4 +1,4 @@
-//! Ids as clients see them: `TypeIDs`, a prefix that names the kind and the UUID in base 32.
+//! Public ids: `TypeIDs`, with a prefix that names the type and a UUID in base 32.
 //!
 //! See <https://github.com/jetify-com/typeid>, version 0.3.
 

@@ -1,11 +1,11 @@
-//! Batched reads: the objects that a list's nodes refer to, read once per list instead of once per node.
+//! Batched reads. The objects that a list's nodes refer to are read once per list, not once per node.
 //!
-//! Loaders batch and never cache beyond their request. A batch begins when all of the operation's resolvers wait for
-//! something, and runs in the operation's own task: begun or answered on another thread, it would leave out those that
-//! were about to ask, and a list of twenty would take a few statements more than one of two, by chance.
+//! Loaders batch, and never cache beyond their request. A batch starts when all of the operation's resolvers wait, and
+//! runs in the operation's own task. On another thread it could start too early and miss resolvers that were about to
+//! request something. Then a list of twenty would by chance need more statements than a list of two.
 //!
-//! An operation that only yields does not wait yet: `FuturesUnordered`, by which the library resolves lists of more than
-//! thirty items, yields after every other item.
+//! An operation that merely yields does not wait yet. The library resolves lists of more than thirty items with
+//! `FuturesUnordered`, which yields after every other item.
 
 use std::{
     collections::HashMap,

@@ -1,6 +1,6 @@
-//! Descriptions and terms: up to 40 KB each, read only when they are asked for, a part of a list at a time.
+//! Descriptions and terms of up to 40 KB. They are read only if they are requested, a part of a list at a time.
 //!
-//! A hundred of them are megabytes. Reading them in parts lets the operation's budget end it in between.
+//! A hundred of them take megabytes. Reading them in parts lets the operation's budget stop it in between.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -52,7 +52,7 @@ impl Loader<LongText> for Batch {
     type Error = Shared;
 
     async fn load(&self, keys: &[LongText]) -> Result<HashMap<LongText, Arc<str>>, Shared> {
-        // Lists that are read at the same time would each read a part before any of them is charged.
+        // Without the lock, concurrent lists would each read a part before the first one is charged.
         let mut known = self.texts.0.lock().await;
         let missing: Vec<LongText> = keys.iter().copied().filter(|key| !known.contains_key(key)).collect();
         for keys in missing.chunks(PART) {

@@ -1,7 +1,9 @@
-//! The one room that knows async-graphql: the API's types, its root fields, and how business answers are told.
+//! The only module that uses async-graphql, besides `http`: the API's types, its root fields and the translation of
+//! errors.
 //!
-//! Its files bear the slices' names. A root field authorises nothing by itself: it parses the input, calls the slice
-//! with the viewer, and maps the answer. What the descriptions say is written for the API's user.
+//! Its files have the names of the slices. A root field contains no authorisation rules: it parses the input, calls the
+//! slice with the viewer, and maps the result. The doc comments of API types are the schema's descriptions, written for
+//! API users.
 
 pub mod account;
 pub mod availability;

@@ -1,4 +1,4 @@
-//! `node(id:)`: any object by its id, as Relay wants it.
+//! `node(id:)`: any object by its global id, as Relay requires.
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::{

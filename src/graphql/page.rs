@@ -1,4 +1,4 @@
-//! Connections: opaque cursors, and pages as Relay wants them.
+//! Relay connections with opaque cursors.
 //!
 //! See <https://relay.dev/graphql/connections.htm>.
 

@@ -1,11 +1,11 @@
-//! What resolvers and whoever runs an operation tell one another about versions.
+//! The versions that an operation reads, shared between its resolvers and the code that runs it.
 //!
-//! An operation that is [public](super::public) may be run once for many. Whoever does so gives the request a
-//! [`Progress`]. The resolver of a versioned stream asks it where to begin and to end, and says which versions each of its
-//! messages covers; a stream is pulled one message at a time, so what was said last belongs to the payload that came last.
-//! The resolvers of a query say what their answer was read from.
+//! A [shared operation](super::cacheability::shared) is executed once for many clients. Its caller adds a [`Progress`]
+//! to the request. The resolver of a versioned stream reads from it where to begin and end, and records the versions
+//! that each message covers. A stream is polled for one message at a time, so the last record belongs to the last
+//! payload. The resolvers of a query record the source of their answer.
 //!
-//! Nothing here is about seats: any stream of an inventory's changes can be shared so.
+//! Nothing here depends on seats: any stream of an inventory's changes can be shared in this way.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What an event sets against hoarding, as its API shows and takes it.
+//! An event's rules against hoarding in the API.
 
 use async_graphql::{Enum, InputObject, MaybeUndefined, SimpleObject};
 use entity::event::{self, BuyerRequirement as Requirement};

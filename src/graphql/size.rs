@@ -1,4 +1,4 @@
-//! How many bytes a value takes as JSON, counted without writing it.
+//! The size of a value as JSON in bytes, counted without writing it.
 
 use async_graphql::Value;
 
@@ -10,7 +10,7 @@ pub fn exceeds(value: &Value, max: u64) -> bool {
 /// Subtracts the size of the value from `room`. Returns `None` if it does not fit.
 fn subtract(room: u64, value: &Value) -> Option<u64> {
     match value {
-        // A number is about as long as the words; what matters is how many there are.
+        // Each of these counts as 4 bytes: their number matters, not their exact length.
         Value::Null | Value::Boolean(_) | Value::Number(_) => room.checked_sub(4),
         Value::String(text) => text_room(room, text),
         Value::Enum(name) => text_room(room, name.as_str()),

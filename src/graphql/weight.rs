@@ -1,9 +1,9 @@
-//! What the fields of the schema cost: microseconds of one core and bytes of the response.
+//! The cost of the schema's fields: microseconds of one core and bytes of the response.
 //!
-//! The figures are those of a release build on one core of 2024, up to twice what was measured, so that an operation
-//! admitted for 100,000 takes some 50 ms. `http/guard/cost.rs` adds them up over a document before it runs;
-//! `scripts/attack --calibrate` compares the sums with measured time. A field that is not in the table costs what [`of`]
-//! says.
+//! The figures are from a release build on one core of 2024. They are up to twice the measured values, so an operation
+//! with the maximum cost of 100,000 takes about 50 ms. `http/guard/cost.rs` adds them up over a document before it
+//! runs. `scripts/attack --calibrate` compares the sums with measured times. [`of`] returns the cost of fields that are
+//! not in the table.
 
 /// The cost of one value of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Weight {
 
 /// Object type, field, microseconds and bytes.
 pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
-    // Long texts. They may have 40 KB; most have far less, and what they really have is charged while they are read.
+    // Long texts. They may have 40 KB, but most are far shorter. Their real length is charged while they are read.
     ("ClaimTerms", "description", 2, 2_000),
     ("ClaimTerms", "smallPrint", 2, 2_000),
     ("Coupon", "description", 2, 2_000),
@@ -36,14 +36,14 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Claim", "title", 40, 40),
     ("Claim", "shareable", 40, 6),
     ("Ticket", "code", 40, 170),
-    // Seat plans.
+    // Seating plans.
     ("Query", "exportSeatMap", 3_000, 250_000),
     ("SeatMap", "plan", 3_000, 250_000),
     ("SeatMap", "zones", 20, 0),
     ("SeatMap", "areas", 20, 0),
     ("SeatMap", "categories", 20, 0),
     ("RowAvailability", "statuses", 2, 60),
-    // Stock: read by the desk, or in a batch for the whole list.
+    // Stock: read by the desk or in one batch per list.
     ("Event", "availability", 1_200, 0),
     ("Event", "seatsLeft", 60, 4),
     ("Event", "status", 60, 12),
@@ -56,7 +56,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Event", "tiersOpenedBy", 500, 0),
     ("Event", "priceRange", 60, 0),
     ("Event", "tiers", 60, 0),
-    // Statements of their own.
+    // Fields with their own statements.
     ("CouponConnection", "totalCount", 300, 4),
     ("EventConnection", "totalCount", 300, 4),
     ("ShopConnection", "totalCount", 300, 4),
@@ -90,7 +90,7 @@ pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("Order", "refunds", 3),
     ("Order", "tickets", 10),
     ("Query", "categories", 30),
-    // A house of 4,000 seats. What a larger one has is charged while the response is built.
+    // A venue with 4,000 seats. For a larger one, the rest is charged while the response is built.
     ("Row", "seats", 40),
     ("SeatMap", "zones", 5),
     ("Tier", "categories", 5),

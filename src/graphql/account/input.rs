@@ -1,4 +1,4 @@
-//! What clients say about accounts, and what they are answered.
+//! Inputs and payloads of account mutations.
 
 use async_graphql::{InputObject, MaybeUndefined, SimpleObject};
 

@@ -1,4 +1,4 @@
-//! What is free, live: snapshots and the stream of changes.
+//! Live availability: snapshots and the stream of changes.
 
 mod sections;
 
@@ -168,7 +168,7 @@ impl AvailabilitySnapshot {
     pub(crate) async fn new(app: &App, event: &event::Model, availability: Availability) -> Faulty<Self> {
         let as_of = app.clock.now();
         let map = venue::seat_map(app, event.seat_map_id).await?;
-        // Read after the availability: prices may be newer than its version, never older.
+        // Read after the availability, so that prices are never older than its version.
         let mut tiers: HashMap<_, _> =
             tiers_of(app, event.id).await?.into_iter().map(|tier| (tier.id, tier)).collect();
         let tiers: Vec<Option<Tier>> = availability

@@ -1,4 +1,4 @@
-//! The zones of a house, summed up: what a buyer looks at before a single seat.
+//! Totals per zone, for buyers who do not look at single seats yet.
 
 use async_graphql::SimpleObject;
 

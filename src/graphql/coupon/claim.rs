@@ -1,4 +1,4 @@
-//! Claims in the API: coupons in the hands of their holders, and the bag that they are in.
+//! Claims in the API, and the bag that contains them.
 
 use async_graphql::{
     Context, Enum, ID, InputObject, Object, SimpleObject, Subscription,

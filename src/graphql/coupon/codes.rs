@@ -1,4 +1,4 @@
-//! Codes through the API: brought by the vendor or made ahead, and claimed by whoever has one.
+//! Code mutations: upload and generate code lists, and claim by code.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::CouponId;

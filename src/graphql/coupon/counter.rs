@@ -1,4 +1,4 @@
-//! Giving claims to others, and redeeming them at a counter, through the API.
+//! Claim mutations: reserve, share, accept, and redeem at a counter.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! Making, changing, publishing, pausing and ending coupons through the API.
+//! Coupon mutations of vendors: create, update, publish, pause, resume, end.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! Why something about coupons and claims was not done, as clients are told.
+//! Error types of coupons and claims.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! Queries of coupons, and what their lists need.
+//! Coupon queries, and the loaders for coupon lists.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -147,7 +147,7 @@ impl Loader<ClaimsOf> for Batch {
 
     async fn load(&self, keys: &[ClaimsOf]) -> Result<HashMap<ClaimsOf, Vec<claim::Model>>, Shared> {
         let Ok(account) = self.viewer.account() else { return Ok(HashMap::new()) };
-        // One query for each number that is asked for: as a rule there is one.
+        // One query per requested number. Usually there is only one.
         let mut by_number: BTreeMap<u32, Vec<CouponId>> = BTreeMap::new();
         for ClaimsOf(coupon, first) in keys {
             by_number.entry(*first).or_default().push(*coupon);

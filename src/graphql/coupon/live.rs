@@ -1,4 +1,4 @@
-//! Coupons, live: how many are left, for everybody, and how many stand where, for the vendor.
+//! Coupon subscriptions: the remaining stock for the public, and the copies in each state for the vendor.
 
 use async_graphql::{Context, ID, SimpleObject, Subscription};
 use entity::CouponId;
@@ -129,7 +129,7 @@ async fn told(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailab
             let available = if let Some((_, available)) = delta.areas.first_key_value() {
                 Some(*available)
             } else {
-                // Nothing of it changed, so it is what it is now, or what a later message tells again.
+                // The stock did not change in this message, so the current value is valid, or a later message corrects it.
                 let now = feed::availability(app, id.into()).await?;
                 now.areas.first().map(crate::inventory::Area::available)
             };

@@ -1,4 +1,4 @@
-//! Coupons in the API: what they are, and the lists of them. Making and changing them is in `edit.rs`.
+//! Coupons in the API. The mutations of vendors are in `edit.rs`.
 
 pub mod claim;
 pub mod codes;
@@ -295,7 +295,7 @@ impl Coupon {
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
         let Some(id) = self.0.event_id else { return Ok(None) };
         let Some(event) = ctx.loaders().one(id).await? else { return Ok(None) };
-        // An event that is not published yet is its shop's, which is the coupon's.
+        // A draft event is visible to its shop only, which is also the coupon's shop.
         let is_seen = event.status != EventStatus::Draft || self.is_ours(ctx).await?;
         Ok(is_seen.then(|| Event::from(event)))
     }

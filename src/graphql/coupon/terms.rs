@@ -1,4 +1,4 @@
-//! What claims promise, in the API.
+//! The terms of claims in the API.
 
 use async_graphql::{Context, Object};
 

@@ -1,4 +1,4 @@
-//! Claims in orders: what they take off, what they would, and why not.
+//! Claims in orders: the discounts that they give or would give, and why some do not apply.
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! What clients say about orders, and what they are answered.
+//! Inputs and payloads of order mutations.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 use entity::{ClaimId, ReservationId, order};

@@ -1,4 +1,4 @@
-//! What an order is made of, in the API.
+//! Order lines and contact data in the API.
 
 use async_graphql::{Context, Object, SimpleObject};
 use entity::order::line;

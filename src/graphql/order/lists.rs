@@ -1,4 +1,4 @@
-//! What lists of orders and of claims show of orders, read once per list.
+//! Loaders for lists of orders and claims, read once per list.
 
 use std::collections::HashMap;
 

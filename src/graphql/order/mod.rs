@@ -318,7 +318,7 @@ impl OrderMutation {
     ) -> ApiResult<CheckoutPayload> {
         ctx.viewer().account()?;
         let made = match input.check_out(ctx).await {
-            // Everything that is wrong with the claims at once.
+            // All problems of the claims together.
             Err(Error::Refused(Refusal::Claims { currency, refused })) => {
                 let errors = refused.into_iter().map(|one| OrderError::of_claim(one, &currency)).collect();
                 return Ok(CheckoutPayload { order: None, errors });

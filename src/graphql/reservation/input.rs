@@ -1,4 +1,4 @@
-//! What clients say about reservations, and what they are answered.
+//! Inputs and payloads of reservation mutations.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 use entity::EventId;

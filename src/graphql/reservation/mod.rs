@@ -76,7 +76,7 @@ impl Reservation {
     /// The current state.
     async fn state(&self, ctx: &Context<'_>) -> State {
         match self.held().state {
-            // Overdue is expired, whether somebody wrote it down yet or not.
+            // An overdue reservation is expired, even if its row is not updated yet.
             ReservationState::Active if self.held().is_overdue(ctx.app().clock.now()) => State::Expired,
             ReservationState::Active => State::Active,
             ReservationState::Paying => State::Paying,

@@ -1,4 +1,4 @@
-//! Which places clients want: by name, some of an area, or the best there are.
+//! Parses which places a client wants: named seats, places of an area, or the best available seats.
 
 use async_graphql::{Context, ID, InputObject, OneofObject};
 use entity::{EventId, TierId};

@@ -1,4 +1,4 @@
-//! Why places were not reserved, as clients are told.
+//! The error type of reservations.
 
 use std::sync::Arc;
 

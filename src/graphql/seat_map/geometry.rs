@@ -1,5 +1,5 @@
-//! The geometry of a seat map as one JSON text, for front ends that draw it: everything that `SeatMap` says of places,
-//! said once. It is served at `SeatMap.url`, apart from GraphQL, so that browsers and caches in between keep it.
+//! The geometry of a seat map as one JSON text, for front ends that draw it. It contains everything that `SeatMap`
+//! returns about places. It is served at `SeatMap.url`, apart from GraphQL, so that browsers and caches can keep it.
 
 use async_graphql::ID;
 use serde::{Serialize, Serializer};

@@ -1,4 +1,4 @@
-//! Seat maps in the API: the geometry of a house, immutable, with its own revision for every import.
+//! Seat maps in the API. A seat map is immutable; every import creates a new revision.
 
 mod geometry;
 mod places;

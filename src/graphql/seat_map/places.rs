@@ -1,4 +1,4 @@
-//! The places of a seat map: zones, rows, seats and areas, each a look at the shared plan.
+//! The places of a seat map: zones, rows, seats and areas. Each is a view of the shared plan.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What clients say about shops.
+//! Inputs of shop queries and mutations.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 

@@ -1,4 +1,4 @@
-//! Opening and changing shops and their members through the API.
+//! Shop mutations: create, update, and change members.
 
 use async_graphql::{Context, Object, SimpleObject};
 

@@ -125,10 +125,14 @@ impl From<Spent> for ApiError {
     fn from(spent: Spent) -> Self {
         match spent {
             Spent::Bytes => {
-                Self::new("RESPONSE_TOO_LARGE", "the response is too large: ask for less at a time")
+                Self::new("RESPONSE_TOO_LARGE", "the response is too large; request less at a time")
             }
-            Spent::Work => Self::new("DOCUMENT_TOO_COMPLEX", "this is too much work: ask for less at a time"),
-            Spent::Stopped => Self::new("DEADLINE_EXCEEDED", "this took too long: ask for less at a time"),
+            Spent::Work => {
+                Self::new("DOCUMENT_TOO_COMPLEX", "the operation needs too much work; request less at a time")
+            }
+            Spent::Stopped => {
+                Self::new("DEADLINE_EXCEEDED", "the operation took too long; request less at a time")
+            }
         }
     }
 }

@@ -167,11 +167,11 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
         }
         Fault::NotFound(what) => one(Common::NotFound, format!("there is no such {what}")),
         Fault::Stale(what) => {
-            one(Common::Stale, format!("the {what} was changed after you read it; read it again"))
+            one(Common::Stale, format!("the {what} has changed since you read it; read it again"))
         }
         Fault::IdempotencyMismatch => one(
             Common::IdempotencyMismatch,
-            "this idempotency key was used before with other input".to_owned(),
+            "this idempotency key was used before with different input".to_owned(),
         ),
         fault @ (Fault::Unauthenticated
         | Fault::Forbidden(_)
@@ -205,33 +205,35 @@ impl From<Fault> for ApiError {
                 plain("BAD_USER_INPUT", &all.join("; "))
             }
             Fault::NotFound(what) => plain("NOT_FOUND", &format!("there is no such {what}")),
-            Fault::Stale(what) => plain("STALE", &format!("the {what} was changed meanwhile")),
-            Fault::IdempotencyMismatch => plain("IDEMPOTENCY_MISMATCH", "the key was used with other input"),
+            Fault::Stale(what) => plain("STALE", &format!("the {what} has changed since you read it")),
+            Fault::IdempotencyMismatch => {
+                plain("IDEMPOTENCY_MISMATCH", "the idempotency key was used before with different input")
+            }
             Fault::Unauthenticated => plain("UNAUTHENTICATED", "sign in first"),
             Fault::Forbidden(why) => plain("FORBIDDEN", why),
             Fault::Overloaded { retry_after_ms } => Self {
                 code: "OVERLOADED",
-                message: "too many are asking at once; nothing was done, try again".to_owned(),
+                message: "the server is overloaded; nothing was done, try again later".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::TooManyGuesses { retry_after_seconds } => Self {
                 code: "RATE_LIMITED",
-                message: "too many wrong codes; wait".to_owned(),
+                message: "too many wrong codes; try again later".to_owned(),
                 retry_after_ms: Some(u64::from(retry_after_seconds) * 1_000),
             },
             Fault::RateLimited { retry_after_ms } => Self {
                 code: "RATE_LIMITED",
-                message: "too many calls; nothing was done, wait".to_owned(),
+                message: "too many calls; nothing was done, try again later".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::Unavailable { retry_after_ms } => Self {
                 code: "UNAVAILABLE",
-                message: "not possible right now; try again with the same key".to_owned(),
+                message: "temporarily unavailable; try again with the same idempotency key".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::TimedOut { retry_after_ms } => Self {
                 code: "UNAVAILABLE",
-                message: "this took too long and was given up; nothing was done, try again".to_owned(),
+                message: "the mutation took too long and was stopped; nothing was done, try again".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::Internal(source) => {
@@ -262,8 +264,7 @@ pub fn spent(spent: super::budget::Spent) -> Response {
 /// Creates the response to a mutation that takes too long but has begun to commit. It continues, and a repeated call
 /// with the same key returns its outcome.
 pub fn outcome_unknown() -> Response {
-    let message =
-        "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
+    let message = "the outcome is not known yet; repeat the call with the same idempotency key";
     let error =
         ApiError { code: "UNAVAILABLE", message: message.to_owned(), retry_after_ms: Some(retry_after_ms()) };
     let error = async_graphql::Error::from(error).extend_with(|_, extensions| {

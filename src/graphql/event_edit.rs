@@ -66,13 +66,13 @@ impl From<Refusal> for EventError {
                 Vec::new(),
             ),
             Refusal::NotDraft => {
-                (EventErrorCode::NotDraft, "the event was published already".to_owned(), Vec::new())
+                (EventErrorCode::NotDraft, "the event is already published".to_owned(), Vec::new())
             }
             Refusal::NotPublished => {
                 (EventErrorCode::NotPublished, "the event is not published".to_owned(), Vec::new())
             }
             Refusal::Cancelled => {
-                (EventErrorCode::Cancelled, "the event was cancelled".to_owned(), Vec::new())
+                (EventErrorCode::Cancelled, "the event is cancelled".to_owned(), Vec::new())
             }
             Refusal::Over => (EventErrorCode::Over, "the event has ended".to_owned(), Vec::new()),
             Refusal::AlreadyPriced(path, name) => {
@@ -85,7 +85,7 @@ impl From<Refusal> for EventError {
             ),
             Refusal::TooManyTiers => (
                 EventErrorCode::TooManyTiers,
-                "the event has as many tiers as there may be".to_owned(),
+                "the event already has the maximum number of tiers".to_owned(),
                 Vec::new(),
             ),
         };

@@ -21,7 +21,7 @@ pub(crate) fn encode<T: TypedId>(id: T) -> ID {
 
 /// Returns the id of something that has no row of its own.
 pub(crate) fn encode_as(prefix: &str, uuid: Uuid) -> ID {
-    // The prefixes are constants of ours; a test checks that all of them are good.
+    // The prefixes are constants. A test checks that they are valid.
     ID(match DynamicType::new(prefix) {
         Ok(kind) => TypeSafeId::from_type_and_uuid(kind, uuid).to_string(),
         Err(_) => uuid.to_string(),

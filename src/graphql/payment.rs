@@ -369,14 +369,16 @@ fn shown(paid: Option<Paid>, token: Option<&str>) -> (Option<Order>, Option<Paym
 impl From<Refusal> for PaymentError {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = match refusal {
-            Refusal::AlreadyPaid => (PaymentErrorCode::AlreadyPaid, "the order is paid already"),
+            Refusal::AlreadyPaid => (PaymentErrorCode::AlreadyPaid, "the order is already paid"),
             Refusal::OrderEnded => (PaymentErrorCode::OrderEnded, "the order expired or was cancelled"),
-            Refusal::BeingPaid => (PaymentErrorCode::BeingPaid, "another payment of the order is under way"),
+            Refusal::BeingPaid => {
+                (PaymentErrorCode::BeingPaid, "another payment of the order is in progress")
+            }
             Refusal::UnknownMethod => {
-                (PaymentErrorCode::UnknownMethod, "the provider has no such method of payment")
+                (PaymentErrorCode::UnknownMethod, "the payment provider does not know this method")
             }
             Refusal::NotPaid => (PaymentErrorCode::NotPaid, "the order is not paid"),
-            Refusal::AlreadyRefunded => (PaymentErrorCode::AlreadyRefunded, "the order was refunded before"),
+            Refusal::AlreadyRefunded => (PaymentErrorCode::AlreadyRefunded, "the order was already refunded"),
             Refusal::TicketUsed => (PaymentErrorCode::TicketUsed, "a ticket of the order was used"),
             Refusal::CouponUsed => {
                 (PaymentErrorCode::CouponUsed, "a coupon of the order was used or given away")
@@ -384,14 +386,14 @@ impl From<Refusal> for PaymentError {
             Refusal::TooManyDeclines { available_at } => {
                 return Self {
                     code: PaymentErrorCode::TooManyDeclines,
-                    message: "too many payments were declined; wait".to_owned(),
+                    message: "too many payments were declined; try again later".to_owned(),
                     retryable: true,
                     available_at: Some(available_at),
                     ..Self::default()
                 };
             }
             Refusal::RefundClosed => {
-                (PaymentErrorCode::RefundClosed, "the buyer's time for refunds is over; ask the shop")
+                (PaymentErrorCode::RefundClosed, "the buyer's refund period is over; ask the shop")
             }
         };
         Self { code, message: message.to_owned(), ..Self::default() }

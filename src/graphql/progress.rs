@@ -78,7 +78,7 @@ impl Progress {
     }
 
     /// Records the span of the next payload.
-    pub fn tell(&self, span: Span) {
+    pub fn record(&self, span: Span) {
         self.inner().span = Some(span);
     }
 
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_two_versions_or_of_anything_else_belongs_to_one_request() {
+    fn answers_from_several_sources_are_not_shared() {
         let [a, b] = [1, 2].map(|number| InventoryId(Uuid::from_u128(number)));
         let source = |reads: &[(InventoryId, i64)]| {
             let progress = Progress::default();
@@ -136,6 +136,6 @@ mod tests {
         let progress = Progress::default();
         progress.read_other();
         progress.read(a, 3);
-        assert_eq!(progress.source(), Source::Other, "once it is, it stays");
+        assert_eq!(progress.source(), Source::Other, "`Other` is final");
     }
 }

@@ -36,7 +36,7 @@ impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
         if money::currency(&text).is_none() {
-            return Err(InputValueError::custom("not the code of a currency that prices can be in"));
+            return Err(InputValueError::custom("not a supported ISO 4217 currency code"));
         }
         Ok(Self(text))
     }
@@ -57,7 +57,7 @@ pub struct Long(pub i64);
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::Number(number) = value else { return Err(InputValueError::expected_type(value)) };
-        number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits"))
+        number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not a 64-bit integer"))
     }
 
     fn to_value(&self) -> Value {

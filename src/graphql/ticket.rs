@@ -217,14 +217,14 @@ impl From<Refusal> for TicketError {
     fn from(refusal: Refusal) -> Self {
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         match refusal {
-            Refusal::Forged => new(TicketErrorCode::Forged, "not a code of ours"),
-            Refusal::WrongEvent => new(TicketErrorCode::WrongEvent, "a ticket of another event"),
+            Refusal::Forged => new(TicketErrorCode::Forged, "not a valid ticket code"),
+            Refusal::WrongEvent => new(TicketErrorCode::WrongEvent, "the ticket is for another event"),
             Refusal::Void => new(TicketErrorCode::Void, "the ticket was refunded or revoked"),
             Refusal::Superseded => {
-                new(TicketErrorCode::Superseded, "the ticket was passed on; this is an earlier code")
+                new(TicketErrorCode::Superseded, "the ticket was transferred; this is an earlier code")
             }
             Refusal::Used { at } => {
-                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "somebody was let in with it before") }
+                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "the ticket was already used") }
             }
         }
     }

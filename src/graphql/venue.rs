@@ -42,7 +42,7 @@ impl From<Refusal> for VenueError {
         match refusal {
             Refusal::TooManyRevisions => Self {
                 code: VenueErrorCode::TooManyRevisions,
-                message: "this venue has as many revisions of its seat map as are kept".to_owned(),
+                message: "the venue already has the maximum number of seat-map revisions".to_owned(),
                 ..Self::default()
             },
         }

@@ -53,7 +53,7 @@ user_error! {
 
 impl From<Refusal> for AccountError {
     fn from(refusal: Refusal) -> Self {
-        let told = |code, message: &str, path: &[&str]| Self {
+        let new = |code, message: &str, path: &[&str]| Self {
             code,
             message: message.to_owned(),
             path: path.iter().map(|&field| field.to_owned()).collect(),
@@ -62,10 +62,10 @@ impl From<Refusal> for AccountError {
         };
         match refusal {
             Refusal::EmailTaken => {
-                told(AccountErrorCode::EmailTaken, "another account has this e-mail address", &["email"])
+                new(AccountErrorCode::EmailTaken, "another account has this e-mail address", &["email"])
             }
             Refusal::AlreadySignedUp => {
-                told(AccountErrorCode::AlreadySignedUp, "you are signed up already", &[])
+                new(AccountErrorCode::AlreadySignedUp, "you are already signed up", &[])
             }
             Refusal::WrongCredentials => told(
                 AccountErrorCode::WrongCredentials,
@@ -75,10 +75,10 @@ impl From<Refusal> for AccountError {
             Refusal::TooManyAttempts { retry_after_seconds } => Self {
                 retryable: true,
                 retry_after_seconds: Some(retry_after_seconds),
-                ..told(AccountErrorCode::TooManyAttempts, "too many wrong passwords were tried", &[])
+                ..new(AccountErrorCode::TooManyAttempts, "too many wrong passwords were tried", &[])
             },
             Refusal::SessionEnded => {
-                told(AccountErrorCode::SessionEnded, "the session has ended; sign in again", &[])
+                new(AccountErrorCode::SessionEnded, "the session has ended; sign in again", &[])
             }
         }
     }

@@ -264,8 +264,8 @@ impl AvailabilitySubscription {
             let (app, event, progress) = (app.clone(), event.clone(), progress.clone());
             async move {
                 let message = message?;
-                progress.tell(Span::of(&message));
-                told(&app, &event, message).await.map_err(ApiError::from)
+                progress.record(Span::of(&message));
+                message_of(&app, &event, message).await.map_err(ApiError::from)
             }
         }))
     }
@@ -283,7 +283,7 @@ pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<
     }
 }
 
-async fn told(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
+async fn message_of(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
     match message {
         Message::Snapshot(availability) => {
             Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability).await?))

@@ -52,7 +52,7 @@ pub(super) fn of(
         for ((area, tier), planned) in areas.filter(|(_, planned)| planned.zone == index) {
             section.add(planned.capacity, area.available(), *tier);
         }
-        section.told(&zone.name, tiers)
+        section.finish(&zone.name, tiers)
     };
     plan.zones.iter().enumerate().map(zone).collect()
 }
@@ -71,7 +71,7 @@ impl Sums {
         }
     }
 
-    fn told(self, name: &str, tiers: &[Option<Tier>]) -> SectionAvailability {
+    fn finish(self, name: &str, tiers: &[Option<Tier>]) -> SectionAvailability {
         let free = || self.tiers.iter().zip(tiers).filter(|(available, _)| **available > 0);
         let lowest = free().filter_map(|(_, tier)| tier.as_ref()).min_by_key(|tier| tier.total_minor());
         SectionAvailability {

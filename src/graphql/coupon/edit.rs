@@ -111,7 +111,7 @@ impl CreateCouponInput {
             |money: Option<MoneyInput>, path| money.map(|money| money.minor(currency, path)).transpose();
         let is_uploaded = self.codes == CodeSource::Uploaded;
         if is_uploaded && self.stock.is_some() {
-            return Err(Fault::invalid("stock", "is the number of uploaded codes"));
+            return Err(Fault::invalid("stock", "must be omitted: the stock is the number of codes"));
         }
         Ok(Details {
             product: self.product_id.map(|id| decode(&id, "productId")).transpose()?,

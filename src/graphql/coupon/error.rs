@@ -117,22 +117,22 @@ impl From<rules::Refusal> for CouponError {
         use rules::Refusal;
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         match refusal {
-            Refusal::NotDraft => new(Vendor::NotDraft, "the coupon was published already"),
+            Refusal::NotDraft => new(Vendor::NotDraft, "the coupon is already published"),
             Refusal::NotPublished => new(Vendor::NotPublished, "the coupon is not published"),
             Refusal::NotPaused => new(Vendor::NotPaused, "the coupon is not paused"),
-            Refusal::Ended => new(Vendor::Ended, "the coupon was ended"),
-            Refusal::Over => new(Vendor::Over, "its publication or its validity is over already"),
-            Refusal::NoCodes => new(Vendor::NoCodes, "there are no codes to give out; upload some first"),
+            Refusal::Ended => new(Vendor::Ended, "the coupon has ended"),
+            Refusal::Over => new(Vendor::Over, "the publication window or the validity is already over"),
+            Refusal::NoCodes => new(Vendor::NoCodes, "the coupon has no codes; upload codes first"),
             Refusal::StockTaken { taken } => Self {
                 taken: Some(taken),
                 path: vec!["stock".to_owned()],
-                ..new(Vendor::StockTaken, "more are taken already")
+                ..new(Vendor::StockTaken, "more copies are already taken")
             },
             Refusal::BudgetSpent { .. } => Self {
                 path: vec!["budget".to_owned()],
-                ..new(Vendor::BudgetSpent, "more of the budget is spent already")
+                ..new(Vendor::BudgetSpent, "more of the budget is already spent")
             },
-            Refusal::Archived => new(Vendor::Archived, "the product was archived"),
+            Refusal::Archived => new(Vendor::Archived, "the product is archived"),
         }
     }
 }
@@ -143,7 +143,7 @@ impl From<upload::Refusal> for CouponError {
             upload::Refusal::Coupon(refusal) => refusal.into(),
             upload::Refusal::Lines(_) => Self {
                 code: Vendor::InvalidCodes,
-                message: "some lines are wrong; nothing was stored".to_owned(),
+                message: "some lines are invalid; nothing was stored".to_owned(),
                 path: vec!["csv".to_owned()],
                 ..Self::default()
             },
@@ -162,40 +162,40 @@ impl From<claim::Refusal> for ClaimError {
                 retryable: true,
                 ..new(Holder::NotStarted, "the coupon can be claimed later")
             },
-            Refusal::Over => new(Holder::Over, "the coupon can be claimed no more"),
-            Refusal::NotFree => new(Holder::NotFree, "the coupon costs something; reserve it and pay"),
-            Refusal::Free => new(Holder::Free, "the coupon costs nothing; claim it"),
+            Refusal::Over => new(Holder::Over, "the publication window of the coupon is over"),
+            Refusal::NotFree => new(Holder::NotFree, "the coupon has a price; reserve it and pay"),
+            Refusal::Free => new(Holder::Free, "the coupon is free; claim it"),
             Refusal::SoldOut { left, at } => Self {
                 left: Some(left),
                 available_at: at,
                 retryable: at.is_some(),
-                ..new(Holder::SoldOut, "not as many are left")
+                ..new(Holder::SoldOut, "not enough copies are left")
             },
             Refusal::LimitReached { limit, taken } => Self {
                 limit: Some(limit),
                 taken: Some(taken),
-                ..new(Holder::LimitReached, "one buyer may not have as many")
+                ..new(Holder::LimitReached, "the limit per buyer is exceeded")
             },
-            Refusal::InOrder { .. } => new(Holder::InOrder, "it is bound to an order that is not paid yet"),
-            Refusal::Used => new(Holder::Used, "it was used already"),
-            Refusal::Expired => new(Holder::Expired, "its time is up"),
+            Refusal::InOrder { .. } => new(Holder::InOrder, "the claim is bound to an unpaid order"),
+            Refusal::Used => new(Holder::Used, "the claim was already used"),
+            Refusal::Expired => new(Holder::Expired, "the claim's validity has ended"),
             Refusal::NotYetValid { from } => {
-                Self { available_at: Some(from), ..new(Holder::NotYetValid, "its time has not come") }
+                Self { available_at: Some(from), ..new(Holder::NotYetValid, "the claim is not valid yet") }
             }
-            Refusal::Gone => new(Holder::Gone, "it was given back or taken back"),
-            Refusal::NotReleasable => new(Holder::NotReleasable, "it is not given back this way"),
-            Refusal::Personal => new(Holder::Personal, "it cannot be given to somebody else"),
-            Refusal::OfferGone => new(Holder::OfferGone, "there is no such offer any more"),
+            Refusal::Gone => new(Holder::Gone, "the claim was released or revoked"),
+            Refusal::NotReleasable => new(Holder::NotReleasable, "the claim cannot be released"),
+            Refusal::Personal => new(Holder::Personal, "the claim is not shareable"),
+            Refusal::OfferGone => new(Holder::OfferGone, "there is no such offer"),
             Refusal::UnknownCode => {
                 Self { path: vec!["code".to_owned()], ..new(Holder::UnknownCode, "there is no such code") }
             }
             Refusal::NotClaimed => Self {
                 path: vec!["code".to_owned()],
-                ..new(Holder::NotClaimed, "nobody has claimed this code yet")
+                ..new(Holder::NotClaimed, "the code is not claimed yet")
             },
             Refusal::SeveralShops => Self {
                 path: vec!["shopId".to_owned()],
-                ..new(Holder::SeveralShops, "several of your shops have such a code; say which is meant")
+                ..new(Holder::SeveralShops, "several of your shops have this code; send shopId")
             },
             Refusal::TooManyAttempts { retry_after_seconds } => Self {
                 retry_after_seconds: Some(retry_after_seconds),
@@ -205,19 +205,22 @@ impl From<claim::Refusal> for ClaimError {
             Refusal::BalanceTooLow { balance } => Self {
                 balance: Some(Long(balance)),
                 path: vec!["amount".to_owned()],
-                ..new(Holder::BalanceTooLow, "the gift card has less than that")
+                ..new(Holder::BalanceTooLow, "the gift card does not have enough left")
             },
-            Refusal::NotAtCounter => new(Holder::NotAtCounter, "it is worth something at the checkout only"),
-            Refusal::BudgetSpent => new(Holder::BudgetSpent, "the coupon's budget has not as much left"),
+            Refusal::NotAtCounter => new(Holder::NotAtCounter, "the claim can only be used at the checkout"),
+            Refusal::BudgetSpent => new(Holder::BudgetSpent, "the coupon's remaining budget is too small"),
             Refusal::TooManyUnpaid { at } => Self {
                 available_at: at,
                 retryable: true,
-                ..new(Holder::TooManyUnpaid, "your network has too many copies reserved and not paid")
+                ..new(Holder::TooManyUnpaid, "your network has too many reserved, unpaid copies")
             },
             Refusal::CoolingDown { at } => Self {
                 available_at: Some(at),
                 retryable: true,
-                ..new(Holder::CoolingDown, "copies were kept too long without buying any; come back later")
+                ..new(
+                    Holder::CoolingDown,
+                    "copies were reserved for too long without paying; try again later",
+                )
             },
         }
     }

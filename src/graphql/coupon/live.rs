@@ -98,8 +98,8 @@ impl CouponSubscription {
             let (app, progress) = (app.clone(), progress.clone());
             async move {
                 let message = message?;
-                progress.tell(Span::of(&message));
-                told(&app, id, message).await.map_err(ApiError::from)
+                progress.record(Span::of(&message));
+                availability_of(&app, id, message).await.map_err(ApiError::from)
             }
         }))
     }
@@ -117,7 +117,7 @@ impl CouponSubscription {
     }
 }
 
-async fn told(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
+async fn availability_of(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
     let left = |available: Option<u32>| available.and_then(rules::left);
     match message {
         Message::Snapshot(all) => Ok(CouponAvailability {

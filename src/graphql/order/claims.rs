@@ -146,7 +146,7 @@ impl ApplicableQuery {
                 return Ok(applicable.into_iter().map(ApplicableCoupon::from).collect());
             }
             (Some(_), Some(_)) | (None, None) => {
-                return Err(Fault::invalid("reservationIds", "name reservations or an order").into());
+                return Err(Fault::invalid("reservationIds", "send either reservations or an order").into());
             }
         };
         let mut reservations: Vec<ReservationId> = Vec::new();
@@ -166,10 +166,10 @@ impl OrderError {
             Named::Code(index) => vec!["codes".to_owned(), index.to_string()],
         };
         let (code, message) = match refused.why {
-            Why::UnknownCode => (OrderErrorCode::UnknownCode, "there is no such code that you could use"),
+            Why::UnknownCode => (OrderErrorCode::UnknownCode, "there is no such code, or you cannot use it"),
             Why::TooManyCodes { .. } => (OrderErrorCode::TooManyCodes, "too many wrong codes; wait"),
-            Why::InUse => (OrderErrorCode::ClaimInUse, "it is bound to another order that is not paid"),
-            Why::Used => (OrderErrorCode::ClaimUsed, "it was used, revoked or given back"),
+            Why::InUse => (OrderErrorCode::ClaimInUse, "the claim is bound to another unpaid order"),
+            Why::Used => (OrderErrorCode::ClaimUsed, "the claim was used, revoked or released"),
             Why::Rule(reason) => (code(reason), message(reason)),
         };
         let mut error = Self { code, message: message.to_owned(), path, ..Self::default() };
@@ -227,17 +227,17 @@ fn code(reason: Reason) -> OrderErrorCode {
 fn message(reason: Reason) -> &'static str {
     match reason {
         Reason::NotYetValid { .. } => "its validity has not begun",
-        Reason::Expired => "its validity is over",
-        Reason::NoDiscount => "it takes nothing off; give it when you reserve",
-        Reason::OtherShop => "it is another shop's",
-        Reason::OtherCurrency => "its amounts are in another currency",
-        Reason::OtherItems => "it is for other things than are bought",
+        Reason::Expired => "the claim's validity has ended",
+        Reason::NoDiscount => "the claim gives no discount; send its code when you reserve",
+        Reason::OtherShop => "the claim belongs to another shop",
+        Reason::OtherCurrency => "the claim's amounts are in another currency",
+        Reason::OtherItems => "the claim does not apply to any of the items",
         Reason::MinimumNotMet { .. } => "too little is bought of what it is for",
-        Reason::Exclusive => "it applies alone only",
-        Reason::GroupTwice => "another one of its group, or of the same coupon, is spent already",
-        Reason::BudgetSpent => "the campaign's budget is used up",
-        Reason::Empty => "the gift card is empty",
-        Reason::NothingLeft => "there is nothing left that it could take off",
+        Reason::Exclusive => "the claim cannot be combined with others",
+        Reason::GroupTwice => "another claim of the same group or coupon already applies",
+        Reason::BudgetSpent => "the coupon's budget is used up",
+        Reason::Empty => "the gift card has no remaining value",
+        Reason::NothingLeft => "the remaining total is zero",
     }
 }
 

@@ -379,13 +379,13 @@ impl From<Refusal> for OrderError {
                 (OrderErrorCode::ReservationEnded, "a reservation has ended; reserve again")
             }
             Refusal::AlreadyOrdered => {
-                (OrderErrorCode::AlreadyOrdered, "a reservation belongs to another order already")
+                (OrderErrorCode::AlreadyOrdered, "a reservation already belongs to another order")
             }
-            Refusal::BeingPaid => (OrderErrorCode::BeingPaid, "a payment of it is under way"),
+            Refusal::BeingPaid => (OrderErrorCode::BeingPaid, "a payment of the order is in progress"),
             Refusal::SeveralShops => {
                 (OrderErrorCode::SeveralShops, "the reservations are of several shops or currencies")
             }
-            Refusal::AlreadyPaid => (OrderErrorCode::AlreadyPaid, "the order is paid already"),
+            Refusal::AlreadyPaid => (OrderErrorCode::AlreadyPaid, "the order is already paid"),
             Refusal::OrderEnded => (OrderErrorCode::OrderEnded, "the order expired or was cancelled"),
             Refusal::Claims { currency, refused } => {
                 return refused.first().map_or_else(Self::default, |one| Self::of_claim(*one, &currency));

@@ -6,7 +6,7 @@ use entity::EventId;
 use super::{
     Reservation, map_of,
     pick::PickInput,
-    refusal::{ReservationError, Told},
+    refusal::{ReservationError, ReservationRefusal},
 };
 use crate::{
     coupon::access,
@@ -37,7 +37,10 @@ pub struct ReserveSeatsInput {
 
 impl ReserveSeatsInput {
     /// Reserves the given places.
-    pub(super) async fn reserve(self, ctx: &Context<'_>) -> Result<inventory::Reservation, Error<Told>> {
+    pub(super) async fn reserve(
+        self,
+        ctx: &Context<'_>,
+    ) -> Result<inventory::Reservation, Error<ReservationRefusal>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
         let map = map_of(ctx, event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
@@ -45,12 +48,12 @@ impl ReserveSeatsInput {
         if let Some(code) = self.access_code {
             return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
                 .await
-                .map_err(|error| error.map_refusal(|refusal| Told::with_code(refusal, map)));
+                .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::with_code(refusal, map)));
         }
         let beside = Beside { proof: self.proof, ..Beside::default() };
         inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, beside)
             .await
-            .map_err(|error| error.map_refusal(|refusal| Told::Places(refusal, Some(map))))
+            .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::Places(refusal, Some(map))))
     }
 }
 

@@ -93,33 +93,33 @@ user_error! {
 }
 
 /// A refusal with the context for its message.
-pub(super) enum Told {
+pub(super) enum ReservationRefusal {
     /// A refusal, with the seat map that names its seats.
     Places(Refusal, Option<Arc<SeatMap>>),
     /// An access code that unlocks nothing.
-    Code(Why),
+    AccessCode(Why),
 }
 
-impl Told {
+impl ReservationRefusal {
     /// Converts a refusal of a reservation with an access code.
     pub(super) fn with_code(refusal: access::Refusal, map: Arc<SeatMap>) -> Self {
         match refusal {
             access::Refusal::Places(refusal) => Self::Places(refusal, Some(map)),
-            access::Refusal::Code(why) => Self::Code(why),
+            access::Refusal::Code(why) => Self::AccessCode(why),
         }
     }
 }
 
 /// Converts a refusal that is not about seats.
-pub(super) fn plain(error: Error<Refusal>) -> Error<Told> {
-    error.map_refusal(|refusal| Told::Places(refusal, None))
+pub(super) fn plain(error: Error<Refusal>) -> Error<ReservationRefusal> {
+    error.map_refusal(|refusal| ReservationRefusal::Places(refusal, None))
 }
 
-impl From<Told> for ReservationError {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
-            Told::Code(why) => Self::of_code(why),
+impl From<ReservationRefusal> for ReservationError {
+    fn from(refusal: ReservationRefusal) -> Self {
+        match refusal {
+            ReservationRefusal::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
+            ReservationRefusal::AccessCode(why) => Self::of_code(why),
         }
     }
 }
@@ -127,14 +127,14 @@ impl From<Told> for ReservationError {
 impl ReservationError {
     fn of_code(why: Why) -> Self {
         let (code, message) = match why {
-            Why::TooManyCodes { .. } => (Code::TooManyCodes, "too many wrong codes; wait"),
+            Why::TooManyCodes { .. } => (Code::TooManyCodes, "too many wrong codes; try again later"),
             Why::Rule(Reason::NotYetValid { .. }) => {
-                (Code::AccessCodeNotValid, "the access code's validity has not begun")
+                (Code::AccessCodeNotValid, "the access code is not valid yet")
             }
-            Why::Rule(Reason::Expired) => (Code::AccessCodeNotValid, "the access code's validity is over"),
-            Why::Rule(_) => (Code::AccessCodeNotValid, "the code opens no tier of this event"),
+            Why::Rule(Reason::Expired) => (Code::AccessCodeNotValid, "the access code's validity has ended"),
+            Why::Rule(_) => (Code::AccessCodeNotValid, "the access code unlocks no tier of this event"),
             Why::UnknownCode | Why::InUse | Why::Used => {
-                (Code::UnknownAccessCode, "there is no such code that you could use")
+                (Code::UnknownAccessCode, "there is no such access code, or you cannot use it")
             }
         };
         let mut error = Self {
@@ -170,7 +170,7 @@ impl ReservationError {
                 retryable: true,
                 ..new(
                     Code::MostlyUnpaid,
-                    "most places are unpaid; each network may have as many of them as two buyers",
+                    "most places are unpaid; each network may have only as many as two buyers",
                 )
             },
             Refusal::RegistrationRequired => {
@@ -183,7 +183,7 @@ impl ReservationError {
             Refusal::ProofRequired => new(Code::ProofRequired, "solve a challenge of this event first"),
             _ => Self {
                 path: vec!["proof".to_owned()],
-                ..new(Code::ProofInvalid, "the proof is wrong, too old or used; get a new challenge")
+                ..new(Code::ProofInvalid, "the proof is wrong, expired or already used; get a new challenge")
             },
         }
     }
@@ -193,13 +193,13 @@ impl ReservationError {
             |seats: Vec<u32>| map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect());
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         match refusal {
-            Refusal::NotOpen => new(Code::NotOpen, "nothing of this event is sold"),
+            Refusal::NotOpen => new(Code::NotOpen, "the event is not on sale"),
             Refusal::SalesNotStarted { at } => Self {
                 available_at: Some(at),
                 retryable: true,
                 ..new(Code::SalesNotStarted, "sales have not begun")
             },
-            Refusal::SalesEnded => new(Code::SalesEnded, "sales are over"),
+            Refusal::SalesEnded => new(Code::SalesEnded, "sales have ended"),
             Refusal::UnknownPlaces => new(Code::Invalid, "there are no such places"),
             Refusal::NotForSale { seats } => {
                 Self { seats: ids(seats), ..new(Code::NotForSale, "these places are not for sale") }
@@ -208,36 +208,36 @@ impl ReservationError {
                 seats: ids(seats),
                 available_at: at,
                 retryable: at.is_some(),
-                ..new(Code::SeatsTaken, "somebody was first; nothing was reserved")
+                ..new(Code::SeatsTaken, "some seats are no longer available; nothing was reserved")
             },
             Refusal::LeavesOrphans { seats } => Self {
                 seats: ids(seats),
-                ..new(Code::LeavesOrphans, "this would leave single seats behind; nothing was reserved")
+                ..new(Code::LeavesOrphans, "the pick would leave single seats behind; nothing was reserved")
             },
             Refusal::NotEnoughTogether { available, if_split } => Self {
                 available: Some(available),
                 enough_if_split: Some(if_split),
-                ..new(Code::NotEnoughTogether, "not as many seats are free together; nothing was reserved")
+                ..new(Code::NotEnoughTogether, "not enough seats are free together; nothing was reserved")
             },
             Refusal::NotEnoughLeft { available } => Self {
                 available: Some(available),
-                ..new(Code::NotEnoughLeft, "not as many seats are free; nothing was reserved")
+                ..new(Code::NotEnoughLeft, "not enough seats are free; nothing was reserved")
             },
             Refusal::AreaFull { available, at } => Self {
                 available: Some(available),
                 available_at: at,
                 retryable: at.is_some(),
-                ..new(Code::AreaFull, "not as many places are left; nothing was reserved")
+                ..new(Code::AreaFull, "not enough places are left; nothing was reserved")
             },
             Refusal::LimitExceeded { limit, taken } => Self {
                 limit: Some(limit),
                 taken: Some(taken),
-                ..new(Code::LimitExceeded, "one buyer may not have as many places of this event")
+                ..new(Code::LimitExceeded, "the limit of places per buyer is exceeded")
             },
             Refusal::CoolingDown { at } => Self {
                 available_at: Some(at),
                 retryable: true,
-                ..new(Code::CoolingDown, "places were kept too long without buying any; come back later")
+                ..new(Code::CoolingDown, "places were held for too long without buying; try again later")
             },
             Refusal::TooManyUnpaid { .. }
             | Refusal::Crowded { .. }
@@ -254,9 +254,7 @@ impl ReservationError {
                 new(Code::AlreadyOrdered, "the reservation belongs to an order; cancel the order instead")
             }
             Refusal::BeingPaid => new(Code::BeingPaid, "the reservation is being paid"),
-            Refusal::NoMoreTime => {
-                new(Code::NoMoreTime, "the reservation has all the time that the event allows")
-            }
+            Refusal::NoMoreTime => new(Code::NoMoreTime, "the reservation already has the maximum duration"),
         }
     }
 }

@@ -60,9 +60,11 @@ impl From<Refusal> for ShopError {
                 (ShopErrorCode::SlugTaken, "another shop has this slug", vec!["slug".to_owned()])
             }
             Refusal::LastOwner => (ShopErrorCode::LastOwner, "the shop would have no owner", Vec::new()),
-            Refusal::TooManyMembers => {
-                (ShopErrorCode::TooManyMembers, "the shop has as many members as it may have", Vec::new())
-            }
+            Refusal::TooManyMembers => (
+                ShopErrorCode::TooManyMembers,
+                "the shop already has the maximum number of members",
+                Vec::new(),
+            ),
         };
         Self { code, message: message.to_owned(), path, retryable: false }
     }

@@ -159,12 +159,12 @@ impl Event {
         Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
     }
 
-    /// The venue of the event.
+    /// The venue of the event. Null only if it no longer exists.
     async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
         Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
     }
 
-    /// The category.
+    /// The category of the event. Null only if it no longer exists.
     async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
     }

@@ -102,7 +102,7 @@ pub struct CreateEventInput {
     venue_id: ID,
     /// The revision of the venue's seat map to sell. If omitted, the newest one.
     seat_map_id: Option<ID>,
-    /// The category.
+    /// The category of the event.
     category_id: ID,
     /// The unique name for URLs: a to z, 0 to 9, and single hyphens between them. If omitted, it is derived from the
     /// name.
@@ -193,7 +193,7 @@ pub struct UpdateEventInput {
     /// The event's `version` when you last read it. If it has changed since, nothing is stored and the error is
     /// `STALE`.
     expected_version: Long,
-    /// The category.
+    /// The category of the event.
     category_id: Option<ID>,
     /// The unique name for URLs.
     slug: Option<String>,

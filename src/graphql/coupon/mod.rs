@@ -280,7 +280,7 @@ impl Coupon {
         Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// The category of the offer. Null if there is none.
+    /// The category of the offer. Null only if it no longer exists.
     async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
     }

@@ -80,7 +80,7 @@ impl Product {
         Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// The category of the product. Null if there is none.
+    /// The category of the product. Null only if it no longer exists.
     async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
     }

@@ -50,7 +50,7 @@ impl SeatMap {
         encode(self.0.id)
     }
 
-    /// The venue of the seat map. Null if you may not see it.
+    /// The venue of the seat map. Null only if it no longer exists.
     async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
         Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
     }

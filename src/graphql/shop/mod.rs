@@ -138,7 +138,7 @@ impl Shop {
         Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
     }
 
-    /// The shop's orders, newest first. Requires an owner, manager or seller.
+    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the error is `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn orders(
         &self,
@@ -194,7 +194,8 @@ impl Shop {
         Ok(product_connection(product::of_shop(ctx.app(), self.0.id, archived, window).await?))
     }
 
-    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager.
+    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the error
+    /// is `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn audit_log(
         &self,

@@ -131,7 +131,7 @@ impl Event {
         self.0.orphan_rule
     }
 
-    /// Total seconds for which a buyer may hold reservations of this event without buying. Null for no limit.
+    /// Total seconds for which a buyer may keep reservations of this event without buying. Null for no limit.
     /// Reservation deadlines are shortened so that the total is not exceeded. A purchase resets the count.
     async fn hold_budget_seconds(&self) -> Option<i32> {
         self.0.hold_budget_seconds

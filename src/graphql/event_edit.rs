@@ -135,7 +135,7 @@ pub struct CreateEventInput {
     /// sell. The rule applies only if an equally large pick without them is possible.
     #[graphql(default = true)]
     orphan_rule: bool,
-    /// Total seconds for which a buyer may hold reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
     /// limit. This limits buyers who repeatedly reserve and release places. Their deadlines become shorter; with less
     /// than one minute left, they are refused with `COOLING_DOWN`. Simultaneous reservations count once. Each
     /// reservation costs at least 5 seconds. A purchase resets the count.
@@ -220,7 +220,7 @@ pub struct UpdateEventInput {
     /// Whether to refuse a pick of seats that leaves single seats between taken ones. The rule applies only if an
     /// equally large pick without them is possible.
     orphan_rule: Option<bool>,
-    /// Total seconds for which a buyer may hold reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
     /// limit. Existing reservations keep their deadlines.
     hold_budget_seconds: MaybeUndefined<i32>,
     /// Seconds that a buyer must wait after using up `holdBudgetSeconds`, 60 to 86,400.

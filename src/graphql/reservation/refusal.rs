@@ -42,7 +42,7 @@ user_error! {
         AreaFull,
         /// You would exceed the event's `limit` of places per buyer. You already have `taken`.
         LimitExceeded,
-        /// You held places of this event for too long without buying. You can reserve again at `availableAt`.
+        /// You kept places of this event reserved for too long without buying. You can reserve again at `availableAt`.
         CoolingDown,
         /// Your network (an IPv4 address or an IPv6 /64) would exceed its `limit` of unpaid places for this event. It
         /// has `taken`. Pay for your reservations, or try again at `availableAt`, when the first of them expire.
@@ -237,7 +237,7 @@ impl ReservationError {
             Refusal::CoolingDown { at } => Self {
                 available_at: Some(at),
                 retryable: true,
-                ..new(Code::CoolingDown, "places were held for too long without buying; try again later")
+                ..new(Code::CoolingDown, "places were reserved for too long without buying; try again later")
             },
             Refusal::TooManyUnpaid { .. }
             | Refusal::Crowded { .. }

@@ -54,7 +54,7 @@ impl CheckoutInput {
 pub struct ContactInput {
     /// The name of the recipient.
     pub name: String,
-    /// The e-mail address of the recipient. Tickets are sent to it.
+    /// The e-mail address of the recipient, for messages about the order.
     pub email: String,
     /// The telephone number of the recipient, optional.
     pub phone: Option<String>,

@@ -69,7 +69,7 @@ impl OrderLine {
 pub struct OrderContact {
     /// The name of the recipient.
     pub name: String,
-    /// The e-mail address of the recipient. Tickets are sent to it.
+    /// The e-mail address of the recipient, for messages about the order.
     pub email: String,
     /// The telephone number. Null if none was given.
     pub phone: Option<String>,

@@ -67,7 +67,7 @@ impl From<Refusal> for AccountError {
             Refusal::AlreadySignedUp => {
                 new(AccountErrorCode::AlreadySignedUp, "you are already signed up", &[])
             }
-            Refusal::WrongCredentials => told(
+            Refusal::WrongCredentials => new(
                 AccountErrorCode::WrongCredentials,
                 "no account has this e-mail address and password",
                 &[],

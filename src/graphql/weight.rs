@@ -16,14 +16,14 @@ pub struct Weight {
 
 /// Object type, field, microseconds and bytes.
 pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
-    // Long texts. They may have 40 KB, but most are far shorter. Their real length is charged while they are read.
-    ("ClaimTerms", "description", 2, 2_000),
-    ("ClaimTerms", "smallPrint", 2, 2_000),
-    ("Coupon", "description", 2, 2_000),
-    ("Coupon", "terms", 2, 2_000),
-    ("Event", "description", 2, 2_000),
-    ("Product", "description", 2, 2_000),
-    ("Shop", "description", 2, 2_000),
+    // Long texts of 40 KB, the maximum. Their real length is charged in addition, while they are read.
+    ("ClaimTerms", "description", 90, 2_000),
+    ("ClaimTerms", "smallPrint", 90, 2_000),
+    ("Coupon", "description", 90, 2_000),
+    ("Coupon", "terms", 90, 2_000),
+    ("Event", "description", 90, 2_000),
+    ("Product", "description", 90, 2_000),
+    ("Shop", "description", 90, 2_000),
     // Pictures.
     ("Claim", "barcodePng", 300, 2_000),
     ("Claim", "barcodeSvg", PICTURE_BARS, 6_000),
@@ -42,6 +42,8 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("SeatMap", "zones", 20, 0),
     ("SeatMap", "areas", 20, 0),
     ("SeatMap", "categories", 20, 0),
+    // The snapshot of a venue with many rows is built as a whole.
+    ("AvailabilitySnapshot", "rows", 2_500, 0),
     ("RowAvailability", "statuses", 2, 60),
     // Stock: read by the desk or in one batch per list.
     ("Event", "availability", 1_200, 0),

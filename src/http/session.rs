@@ -15,10 +15,13 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Operations of one socket at the same time.
+/// Maximum number of operations that one socket may have open.
 pub(super) const MAX_OPERATIONS: usize = 50;
+/// Maximum number of queries and mutations of one socket that execute at the same time. The others wait.
+const MAX_EXECUTING: usize = 3;
 
 /// What a message leads to.
 #[derive(Debug)]
@@ -47,19 +50,25 @@ pub(super) struct Session {
     running: Running,
     /// Ends with the socket, and every operation with it.
     stop: CancellationToken,
+    /// Permits to execute a query or a mutation.
+    executing: Arc<Semaphore>,
 }
 
 impl Session {
     /// A session nobody has opened yet.
     pub(super) fn new(stop: CancellationToken) -> Self {
-        Self { phase: Phase::Fresh, running: Running::default(), stop }
+        Self::in_phase(Phase::Fresh, stop)
     }
 
     /// A session of a transport that carries one operation only, which is running already.
     pub(super) fn of_one(stop: CancellationToken) -> (Self, Operation) {
-        let session = Self { phase: Phase::Ready, running: Running::default(), stop };
+        let session = Self::in_phase(Phase::Ready, stop);
         let operation = session.begin(&mut session.running.lock(), "".into());
         (session, operation)
+    }
+
+    fn in_phase(phase: Phase, stop: CancellationToken) -> Self {
+        Self { phase, running: Running::default(), stop, executing: Arc::new(Semaphore::new(MAX_EXECUTING)) }
     }
 
     /// Whether `connection_init` is still awaited.
@@ -115,7 +124,12 @@ impl Session {
     }
 
     fn begin(&self, running: &mut HashMap<Arc<str>, Entry>, id: Arc<str>) -> Operation {
-        let operation = Operation { id, stop: self.stop.child_token(), running: self.running.clone() };
+        let operation = Operation {
+            id,
+            stop: self.stop.child_token(),
+            running: self.running.clone(),
+            executing: self.executing.clone(),
+        };
         running.insert(operation.id.clone(), Entry { stop: operation.stop.clone(), watching: None });
         operation
     }
@@ -165,6 +179,7 @@ pub(super) struct Operation {
     id: Arc<str>,
     stop: CancellationToken,
     running: Running,
+    executing: Arc<Semaphore>,
 }
 
 impl Operation {
@@ -176,6 +191,12 @@ impl Operation {
     /// Cancelled when the client completes it or the socket ends.
     pub(super) fn stop(&self) -> &CancellationToken {
         &self.stop
+    }
+
+    /// Waits for a permit to execute a query or a mutation. Returns `None` only if the semaphore is closed, which never
+    /// happens.
+    pub(super) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.executing.clone().acquire_owned().await.ok()
     }
 
     /// Keeps the operation's part in a shared stream until the operation ends. If it has ended already, that is now.
@@ -218,6 +239,7 @@ impl std::fmt::Debug for Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
 
     fn ready() -> Session {
         let mut session = Session::new(CancellationToken::new());
@@ -306,5 +328,20 @@ mod tests {
         stop.cancel();
         assert!(operation.stop().is_cancelled());
         assert!(!operation.finish());
+    }
+
+    #[tokio::test]
+    async fn only_a_few_operations_of_a_socket_execute_at_the_same_time() {
+        let session = ready();
+        let begin = |id: &str| session.begin(&mut session.running.lock(), id.into());
+        let executing: Vec<_> = (0..MAX_EXECUTING).map(|number| begin(&number.to_string())).collect();
+        let mut permits = Vec::new();
+        for operation in &executing {
+            permits.push(operation.permit().await.expect("a permit"));
+        }
+        let next = begin("next");
+        assert!(next.permit().now_or_never().is_none(), "all permits are in use");
+        permits.pop();
+        assert!(next.permit().now_or_never().flatten().is_some(), "one was returned");
     }
 }

@@ -66,7 +66,12 @@ pub(super) async fn perform(
     }
     let span = prepared.span.clone();
     let _counted = is_subscription.then(|| Counted::one(&engine.app.metrics.subscriptions));
-    let work = AssertUnwindSafe(deliver(&engine, prepared, &operation, &sender)).catch_unwind();
+    let work = async {
+        // A subscription lives long, and computes one payload at a time. The permit is held until the result is queued.
+        let _permit = if is_subscription { None } else { operation.permit().await };
+        deliver(&engine, prepared, &operation, &sender).await
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
     let last = tokio::select! {
         biased;
         () = operation.stop().cancelled() => return,

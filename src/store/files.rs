@@ -47,7 +47,7 @@ pub(super) fn create_database_file(url: &str) {
     }
 }
 
-/// Returns the database file and SQLite's side files, those that exist.
+/// Returns those files that exist of: the database, SQLite's side files, and the lock of a server.
 pub fn database_files(url: &str) -> Vec<PathBuf> {
     let Some(file) = database_file(url) else { return Vec::new() };
     let beside = |end: &str| {
@@ -55,7 +55,7 @@ pub fn database_files(url: &str) -> Vec<PathBuf> {
         name.push(end);
         PathBuf::from(name)
     };
-    [file.clone(), beside("-wal"), beside("-shm"), beside("-journal")]
+    [file.clone(), beside("-wal"), beside("-shm"), beside("-journal"), beside(".lock")]
         .into_iter()
         .filter(|path| path.exists())
         .collect()
@@ -134,10 +134,11 @@ mod tests {
         create_private_dir(&dir).unwrap();
         assert_eq!(mode(&dir), Some(0o700));
         let url = format!("sqlite://{}", dir.join("tessera.db").display());
-        let store = super::super::Store::connect(&url, 2).await.unwrap();
+        let lock = super::super::Store::lock(&url).unwrap();
+        let store = super::super::Store::connect(&url, 2).await.unwrap().keep(lock);
         store.migrate().await.unwrap();
         let files = database_files(&url);
-        assert_eq!(files.len(), 3, "{files:?}");
+        assert_eq!(files.len(), 4, "{files:?}");
         for file in &files {
             assert_eq!(mode(file), Some(0o600), "{}", file.display());
             assert_eq!(exposed_mode(file), None);

@@ -52,6 +52,7 @@ mod old_schema;
 mod on_sale;
 mod outage;
 mod outage_codes;
+mod outage_locks;
 mod outage_server;
 mod overdue_orders;
 mod paid_coupons;

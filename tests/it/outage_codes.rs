@@ -1,157 +1,29 @@
-//! What clients and operators are told during faults of the database: one code with a time to come back at, a few log lines,
-//! and an answer in time also where a row is locked.
+//! What clients and operators are told during faults of the database: one code with a time to come back at, and a few lines
+//! in the log.
 
-use std::{fs, fs::File, path::Path, sync::Arc, time::Duration};
+use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tokio::{
     task::spawn_blocking,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     blocking::block_on,
     crowd::Crowd,
-    given, laws,
+    given,
     link::New,
     postgres::{self, Cluster, Durability},
-    process::Server,
-    scene::{
-        DEADLINE, Goods, RECOVERY, Scene, Seen, ask, browse, eventually, guest, put_on_sale, reserve,
-        watching,
-    },
-    sqlite,
+    scene::{DEADLINE, RECOVERY, Scene, Seen, ask, browse, eventually, guest, is_of_level, log, reserve},
     world::migrate,
 };
 
-/// How long readers of an event may wait while its row is locked.
-const READING: Duration = Duration::from_secs(2);
 const BUYERS: usize = 4;
 /// The most lines of level WARN and ERROR that one outage may leave in the log.
 const LINES: usize = 6;
 const OUTAGES: usize = 3;
-
-/// Another session's lock, as a connection of either database that has it.
-enum Lock {
-    Postgres(PgConnection),
-    Sqlite(SqliteConnection),
-}
-
-impl Lock {
-    /// Locks the one inventory row; on SQLite, which knows no other lock, the database against writers.
-    async fn take(url: &str) -> Self {
-        if url.starts_with("sqlite:") {
-            let mut connection = SqliteConnection::connect(url).await.expect("a connection");
-            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.expect("the lock");
-            return Self::Sqlite(connection);
-        }
-        let mut connection = PgConnection::connect(url).await.expect("a connection");
-        let lock = "BEGIN; SELECT 1 FROM inventory FOR UPDATE";
-        sqlx::raw_sql(lock).execute(&mut connection).await.expect("the lock");
-        Self::Postgres(connection)
-    }
-
-    async fn release(self) {
-        match self {
-            Self::Postgres(mut connection) => {
-                sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.expect("released");
-                connection.close().await.expect("closed");
-            }
-            Self::Sqlite(mut connection) => {
-                sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.expect("released");
-                connection.close().await.expect("closed");
-            }
-        }
-    }
-}
-
-/// Reads the availability and subscribes to it again and again until `ended`. Returns what was not answered in time.
-async fn read_availability(address: &str, event: &str, ended: &CancellationToken) -> Vec<String> {
-    let (mut number, mut problems) = (0, Vec::new());
-    while !ended.is_cancelled() || number == 0 {
-        number += 1;
-        // Another text each time: answers to the same text are kept for a moment.
-        let query = format!(
-            "query Q{number}($event: ID!) {{ event(id: $event) {{ availability {{ version available }} }} }}"
-        );
-        let seen = ask(address, None, (&query, json!({ "event": event })), READING).await;
-        if !seen.is_answer() || !seen.data("/event/availability/available").is_number() {
-            problems.push(format!("query {number} is not answered within {READING:?}: {seen:?}"));
-        }
-        if timeout(READING, watching(address, None, event)).await.is_err() {
-            problems.push(format!("subscription {number} has no result within {READING:?}"));
-        }
-        drop(timeout(Duration::from_millis(100), ended.cancelled()).await);
-    }
-    problems
-}
-
-/// Reserves while another session has the lock, which must be answered within `bound`, and again after that. `is_warm`: the
-/// server has the stock in memory.
-async fn reserve_behind_a_lock(url: &str, seconds: Option<u64>, bound: Duration, is_warm: bool) {
-    let Goods { events, seats } = put_on_sale(url, 1).await;
-    let (data, event) = (tempfile::tempdir().expect("a directory"), &*events[0]);
-    let server = Server::start_with(url, data.path(), |command| {
-        command
-            .env("RUST_LOG", "off")
-            .envs(seconds.map(|seconds| ("TESSERA_MUTATION_SECONDS", seconds.to_string())))
-    });
-    let token = guest(&server.address).await;
-    if is_warm {
-        let seen = browse(&server.address, &token, event, DEADLINE).await;
-        assert_eq!(seen.data("/event/availability/reserved"), 0, "{seen:?}");
-    }
-    let lock = Lock::take(url).await;
-    let answered = CancellationToken::new();
-    let (begun, patience) = (Instant::now(), Duration::from_mins(1));
-    let reserving = async {
-        let seen = reserve(&server.address, &token, (event, &seats[0], "key"), patience).await;
-        answered.cancel();
-        (seen, begun.elapsed())
-    };
-    let reading = read_availability(&server.address, event, &answered);
-    let ((seen, took), mut problems) = tokio::join!(reserving, reading);
-    if took >= bound {
-        problems.insert(0, format!("a reservation is answered after {took:?}: {seen:?}"));
-    }
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
-    seen.is_unavailable();
-    seen.says_when_to_come_back();
-    lock.release().await;
-    let reserved = async || {
-        let seen = reserve(&server.address, &token, (event, &seats[0], "key"), DEADLINE).await;
-        let id = seen.data("/reserveSeats/reservation/id");
-        id.as_str().map(str::to_owned).ok_or(seen)
-    };
-    let first = eventually(RECOVERY, "the same key reserves", reserved).await;
-    assert_eq!(reserved().await.ok(), Some(first), "the same key, the same reservation");
-    let seen = browse(&server.address, &token, event, DEADLINE).await;
-    assert_eq!(seen.data("/event/availability/reserved"), 1, "reserved once: {seen:?}");
-    assert_eq!(seen.data("/viewer/reservations/1"), serde_json::Value::Null, "reserved once: {seen:?}");
-    server.stop();
-    laws::hold_once_settled(url).await;
-}
-
-/// The default deadline is 10 seconds.
-#[test]
-fn reservation_behind_a_locked_row_is_answered_within_the_default_deadline() {
-    let database = postgres::database("migrated", migrate);
-    block_on(async || reserve_behind_a_lock(&database.url, None, DEADLINE, true).await);
-}
-
-#[test]
-fn reservation_behind_a_locked_row_is_answered_within_its_deadline() {
-    let database = postgres::database("migrated", migrate);
-    block_on(async || reserve_behind_a_lock(&database.url, Some(5), Duration::from_secs(9), false).await);
-}
-
-#[test]
-fn reservation_behind_a_locked_file_is_answered_within_its_deadline() {
-    let database = sqlite::database("migrated", migrate);
-    block_on(async || reserve_behind_a_lock(&database.url, Some(5), Duration::from_secs(9), true).await);
-}
 
 /// Waits for the end of a fault, as far as clients see it.
 async fn recovers(crowd: &Crowd<'_>, fault: &str, problems: &mut Vec<String>) {
@@ -226,11 +98,9 @@ fn database_that_takes_no_writes_is_unavailable_and_can_be_read() {
             ]);
         };
         make_read_only("on");
-        let mut all = Vec::new();
-        for _ in 0..20 {
-            all.push(try_reserve(&scene, &server.address, &token).await);
-            all.push(ask(&server.address, None, (given::GUEST, json!({})), DEADLINE).await);
-        }
+        let mut all = join_all((0..4).map(|_| try_reserve(&scene, &server.address, &token))).await;
+        let guests = (0..4).map(|_| ask(&server.address, None, (given::GUEST, json!({})), DEADLINE));
+        all.extend(join_all(guests).await);
         all.iter().for_each(Seen::is_unavailable);
         all.iter().for_each(Seen::says_when_to_come_back);
         let browses = async || {
@@ -254,15 +124,6 @@ fn database_that_takes_no_writes_is_unavailable_and_can_be_read() {
         server.stop();
         scene.laws_hold().await;
     });
-}
-
-/// The log of a server, line by line.
-fn log(file: &Path) -> Vec<String> {
-    fs::read_to_string(file).expect("the log").lines().map(str::to_owned).collect()
-}
-
-fn is_of_level(line: &str, levels: &[&str]) -> bool {
-    line.split_whitespace().nth(1).is_some_and(|level| levels.contains(&level))
 }
 
 /// Says that the database went away.

@@ -72,7 +72,9 @@ fn dropped_subscriptions_leave_no_transaction_behind() {
         for first in (WARM..WARM + EVENTS).step_by(LANES) {
             let last = (first + LANES).min(WARM + EVENTS);
             in_lanes(first..last, async |number| {
-                let millis = 110 + Random::new(number as u64).below(91);
+                // Half of them while the first or the second statement is under way, half while a later one is.
+                let (from, span) = if number % 2 == 0 { (110, 91) } else { (201, 300) };
+                let millis = from + Random::new(number as u64).below(span);
                 subscribe_and_leave(&server.address, event(number), millis).await;
             })
             .await;

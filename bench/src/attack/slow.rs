@@ -91,9 +91,9 @@ async fn open(kind: Kind, target: SocketAddr, number: u32) -> Option<TcpStream> 
             let head = "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n";
             format!("POST /graphql HTTP/1.1\r\nhost: {target}\r\n{head}").into_bytes()
         }
-        // The largest public response: what a stadium's plan draws.
+        // 100 responses of a stadium, 34 KB each: more than the buffers between server and client hold.
         Kind::NeverReads => {
-            let document = "{event(slug:\"harbour-derby\"){seatMap{zones{rows{seats{id guid label x y}}}}}}";
+            let document = "{event(slug:\"harbour-derby\"){availability{rows{statuses}}}}";
             let body = body(document);
             let mut request = format!(
                 "POST /graphql HTTP/1.1\r\nhost: {target}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -101,7 +101,7 @@ async fn open(kind: Kind, target: SocketAddr, number: u32) -> Option<TcpStream> 
             )
             .into_bytes();
             request.extend_from_slice(&body);
-            request
+            request.repeat(100)
         }
     };
     stream.write_all(&request).await.ok()?;

@@ -60,7 +60,9 @@ impl Drop for Attackers {
 
 /// All attacks together for so many seconds.
 pub(crate) async fn all_together(camp: &Camp, report: &mut Report, seconds: u64) -> Outcome<()> {
-    let target = camp.start(Start::default()).await?;
+    // The buyers do not refresh their sessions meanwhile.
+    let lasting = [("TESSERA_ACCESS_SECONDS", "3600")];
+    let target = camp.start(Start { variables: &lasting, ..Start::default() }).await?;
     let event = props::event(&target, props::DERBY).await?;
     let mut buyers = Vec::new();
     for number in 0..BUYERS {

@@ -1,6 +1,6 @@
 //! Events on sale at real servers whose database can be reached through a [`Link`], and what their clients see.
 
-use std::{fmt::Debug, process::Command, time::Duration};
+use std::{fmt::Debug, fs, path::Path, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -255,4 +255,14 @@ pub(crate) async fn eventually<T, E: Debug>(
         }
         sleep(PAUSE).await;
     }
+}
+
+/// The log of a server, line by line.
+pub(crate) fn log(file: &Path) -> Vec<String> {
+    fs::read_to_string(file).expect("the log").lines().map(str::to_owned).collect()
+}
+
+/// Returns whether a line of the log has one of these levels.
+pub(crate) fn is_of_level(line: &str, levels: &[&str]) -> bool {
+    line.split_whitespace().nth(1).is_some_and(|level| levels.contains(&level))
 }

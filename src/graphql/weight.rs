@@ -8,9 +8,9 @@
 /// The cost of one value of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
-    /// Limit of work in microseconds of one core.
+    /// Microseconds of one core.
     pub work: u64,
-    /// Limit of the response in bytes.
+    /// Bytes of the response.
     pub bytes: u64,
 }
 

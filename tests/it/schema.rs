@@ -21,7 +21,8 @@ fn committed_schema_equals_served_schema() {
 
 #[test]
 fn every_schema_element_has_a_description() {
-    let missing = undescribed(&elements(&graphql::sdl()));
+    let elements = elements(&graphql::sdl());
+    let missing = undescribed(&elements);
     assert!(missing.is_empty(), "elements without a description for API users: {missing:#?}");
 }
 

@@ -185,7 +185,7 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
         {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),
             Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
-                offer_terms::forget(app, input.coupon)
+                offer_terms::forget(app, input.coupon);
             }
             Err(TransactionError::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
             Err(TransactionError::KeyUsed) => {

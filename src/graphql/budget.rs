@@ -1,11 +1,11 @@
-//! What one operation may still use: bytes of its response and work, both as they really are.
+//! The remaining budget of one operation: bytes of its response, and work.
 //!
-//! The estimate before execution does not know how long lists and texts are. The resolvers of long texts, pictures and
-//! seats charge them here while the response is built. The library offers no other place to stop it.
+//! The estimate before execution does not know the lengths of lists and texts. The resolvers of long texts, pictures
+//! and seats charge them here while the response is built. The library offers no other place to stop an operation.
 //!
-//! A query also stops when its deadline has passed or nobody waits for it any more. Its future is not dropped for that:
-//! a resolver may be inside a statement on a pooled connection, and a connection whose statement was cut off is in an
-//! unknown state. Instead, batched reads and charges fail from then on, so the executor ends between two fields.
+//! A query also stops when its deadline has passed or its client has disconnected. Its future is not dropped, because a
+//! resolver may be inside a statement on a pooled connection. A connection with an interrupted statement is in an
+//! unknown state. Instead, batched reads and charges fail from then on, so that the executor ends between two fields.
 
 use std::sync::{
     Arc, OnceLock,
@@ -14,39 +14,39 @@ use std::sync::{
 
 use super::error::ApiError;
 
-/// The budget of one operation. All clones are the same one.
+/// The budget of one operation. All clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Microseconds of one core.
+    /// Limit of work in microseconds of one core.
     work_max: u64,
-    /// Bytes of the response.
+    /// Limit of the response in bytes.
     bytes_max: u64,
     work: AtomicU64,
     bytes: AtomicU64,
-    /// Bytes of long texts read from the database.
+    /// Bytes of long texts that were read from the database.
     read: AtomicU64,
-    /// The largest single charge of bytes.
+    /// The largest single charge in bytes.
     largest: AtomicU64,
-    /// Why it ended, if it did: the first reason.
+    /// The first reason why the operation ended, if it ended.
     ended: OnceLock<Spent>,
 }
 
-/// Why an operation must not go on.
+/// A reason to stop an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spent {
     /// Its response would be too large.
     Bytes,
-    /// It does too much.
+    /// It needs too much work.
     Work,
-    /// Its deadline has passed, or nobody waits for it.
+    /// Its deadline has passed, or its client has disconnected.
     Stopped,
 }
 
 impl Budget {
-    /// A budget of so many microseconds and bytes.
+    /// Creates a budget of `work` microseconds and `bytes` bytes.
     pub fn new(work: u64, bytes: u64) -> Self {
         Self(Arc::new(Inner {
             work_max: work,
@@ -59,15 +59,14 @@ impl Budget {
         }))
     }
 
-    /// For what is bounded otherwise: a mutation has to tell what it did.
+    /// Creates an unlimited budget, for mutations: their result must always be returned.
     pub fn unlimited() -> Self {
         Self::new(u64::MAX, u64::MAX)
     }
 
-    /// Charges work in microseconds and bytes of the response. Fails if the budget was used up before.
+    /// Charges work in microseconds and bytes of the response. If the budget was exhausted before, returns an error.
     ///
-    /// What is charged last may exceed the budget, so that one value of any size can be read, such as the seat plan of a
-    /// stadium.
+    /// The last charge may exceed the budget. This allows one value of any size, such as the seating plan of a stadium.
     pub fn charge(&self, work: u64, bytes: u64) -> Result<(), Spent> {
         self.check()?;
         let before = (self.0.work.fetch_add(work, Relaxed), self.0.bytes.fetch_add(bytes, Relaxed));
@@ -81,26 +80,26 @@ impl Budget {
         }
     }
 
-    /// Charges bytes that were read for the response, and may come to stand in it. Fails once they are more than the
-    /// response may have, so that what is read in parts ends there.
+    /// Charges bytes that were read for the response. If their sum exceeds the response limit, returns an error, so
+    /// that a read in parts stops there.
     pub(crate) fn charge_read(&self, bytes: u64) -> Result<(), Spent> {
         self.check()?;
         let read = self.0.read.fetch_add(bytes, Relaxed).saturating_add(bytes);
         if read > self.0.bytes_max { self.end(Spent::Bytes) } else { Ok(()) }
     }
 
-    /// Charges a text.
+    /// Charges the length of a text and returns the text.
     pub(crate) fn text<T: AsRef<str>>(&self, text: T) -> Result<T, Spent> {
         self.charge(0, u64::try_from(text.as_ref().len()).unwrap_or(u64::MAX))?;
         Ok(text)
     }
 
-    /// Whether the operation may go on: it was not stopped, and every charge was good.
+    /// Returns an error if the operation was stopped or a charge has failed.
     pub fn check(&self) -> Result<(), Spent> {
         self.0.ended.get().map_or(Ok(()), |spent| Err(*spent))
     }
 
-    /// Ends the operation at its next field that charges or reads something.
+    /// Stops the operation at its next field that charges or reads.
     pub fn stop(&self) {
         let _ = self.end(Spent::Stopped);
     }
@@ -109,9 +108,9 @@ impl Budget {
         Err(*self.0.ended.get_or_init(|| spent))
     }
 
-    /// Bytes that the response may have when it is written: the limit, or more if one value alone is larger.
+    /// Returns the size limit of the serialised response in bytes: the limit, or more if a single value is larger.
     pub fn written_max(&self) -> u64 {
-        // A text of JSON inside JSON grows by its escaped quotes.
+        // JSON text inside JSON grows by its escaped quotes.
         self.0.bytes_max.max(self.0.largest.load(Relaxed).saturating_mul(2))
     }
 }
@@ -126,10 +125,14 @@ impl From<Spent> for ApiError {
     fn from(spent: Spent) -> Self {
         match spent {
             Spent::Bytes => {
-                Self::new("RESPONSE_TOO_LARGE", "the response is too large: ask for less at a time")
+                Self::new("RESPONSE_TOO_LARGE", "the response is too large; request less at a time")
             }
-            Spent::Work => Self::new("DOCUMENT_TOO_COMPLEX", "this is too much work: ask for less at a time"),
-            Spent::Stopped => Self::new("DEADLINE_EXCEEDED", "this took too long: ask for less at a time"),
+            Spent::Work => {
+                Self::new("DOCUMENT_TOO_COMPLEX", "the operation needs too much work; request less at a time")
+            }
+            Spent::Stopped => {
+                Self::new("DEADLINE_EXCEEDED", "the operation took too long; request less at a time")
+            }
         }
     }
 }

@@ -19,11 +19,11 @@ use crate::{
 };
 
 user_error! {
-    /// Something about categories that could not be done.
+    /// An error of a category mutation.
     CategoryError, CategoryErrorCode {
-        /// Another category has this slug.
+        /// Another category uses this slug. Choose a different one.
         SlugTaken,
-        /// The tree would have more than six levels.
+        /// The tree would have more than six levels. Choose a parent at a higher level.
         TooDeep,
     }
 }
@@ -43,54 +43,54 @@ impl From<Refusal> for CategoryError {
 /// Microseconds for each category in a list.
 const CHILD: u64 = 10;
 
-/// A type of products and services: a node of the tree that the platform's operators keep.
+/// A type of product or service. Categories form a tree that the platform's operators maintain.
 #[derive(Debug)]
 pub struct Category(pub(crate) row::Model);
 
-/// A type of products and services: a node of the tree that the platform's operators keep.
+/// A type of product or service. Categories form a tree that the platform's operators maintain.
 #[Object]
 impl Category {
-    /// Identifies the category.
+    /// The global id of the category.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Its unique name for addresses; never changes.
+    /// The unique name for URLs. It never changes.
     async fn slug(&self) -> &str {
         &self.0.slug
     }
 
-    /// Its name.
+    /// The display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// How deep it is in the tree; a root is at 1.
+    /// The depth in the tree, 1 to 6. A root has depth 1.
     async fn depth(&self) -> usize {
         rules::depth(&self.0.path)
     }
 
-    /// Its order among its siblings; the smallest comes first.
+    /// The sort position among siblings. Smaller numbers come first.
     async fn position(&self) -> i32 {
         self.0.position
     }
 
-    /// Raised by each change. Give it as `expectedVersion` to change only what you have seen.
+    /// Increases with every change. Send it as `expectedVersion` when you edit the object.
     async fn version(&self) -> Long {
         Long(self.0.version)
     }
 
-    /// When it was made.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 
-    /// The category above; null for a root.
+    /// The parent category. Null for a root.
     async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         of(ctx, self.0.parent_id).await
     }
 
-    /// The categories right below, in their order.
+    /// The direct children, in their order.
     async fn children(&self, ctx: &Context<'_>) -> ApiResult<Vec<Category>> {
         let rows = ctx.loaders().one(ChildrenOf(self.0.id)).await?.unwrap_or_default();
         ctx.budget().charge(CHILD * u64::try_from(rows.len()).unwrap_or(u64::MAX), 0)?;
@@ -98,14 +98,14 @@ impl Category {
     }
 }
 
-/// The category that an object refers to.
+/// Returns the category that an object refers to.
 pub(crate) async fn of(ctx: &Context<'_>, id: Option<CategoryId>) -> ApiResult<Option<Category>> {
     let Some(id) = id else { return Ok(None) };
     let row = ctx.loaders().one(id).await?;
     Ok(row.map(Category))
 }
 
-/// The children of a category, as a key of the loader.
+/// Loader key: the children of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ChildrenOf(CategoryId);
 
@@ -133,38 +133,38 @@ impl Loader<ChildrenOf> for Batch {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct CategoryQuery;
 
 #[Object]
 impl CategoryQuery {
-    /// The whole tree as a list: every category before those below it, siblings in their order.
+    /// The whole tree as a flat list. Each category precedes its descendants; siblings are in their order.
     async fn categories(&self, ctx: &Context<'_>) -> ApiResult<Vec<Category>> {
         Ok(category::all(ctx.app()).await?.into_iter().map(Category).collect())
     }
 
-    /// The category with this slug; null if there is none.
+    /// Returns the category with this slug. Null if there is none.
     async fn category(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The category's unique name for addresses.")] slug: String,
+        #[graphql(desc = "The category's unique name for URLs.")] slug: String,
     ) -> ApiResult<Option<Category>> {
         Ok(found(category::by_slug(ctx.app(), &slug).await)?.map(Category))
     }
 }
 
-/// A new category.
+/// Input of `createCategory`.
 #[derive(Debug, InputObject)]
 pub struct CreateCategoryInput {
-    /// The category above; none for a root.
+    /// The parent category. If omitted, the new category is a root.
     pub parent_id: Option<ID>,
-    /// Its unique name for addresses, for ever: 3 to 60 characters, a to z, 0 to 9, and single hyphens between them.
-    /// Derived from the name when left out.
+    /// The unique name for URLs, 3 to 60 characters: a to z, 0 to 9, and single hyphens between them. It cannot be
+    /// changed later. If omitted, it is derived from the name.
     pub slug: Option<String>,
-    /// Its name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     pub name: String,
-    /// Its order among its siblings; the smallest comes first.
+    /// The sort position among siblings. Smaller numbers come first.
     #[graphql(default)]
     pub position: i32,
 }
@@ -176,16 +176,17 @@ impl CreateCategoryInput {
     }
 }
 
-/// Changes of a category; what is left out stays as it is.
+/// Input of `updateCategory`. Omitted fields stay unchanged.
 #[derive(Debug, InputObject)]
 pub struct UpdateCategoryInput {
-    /// Which category.
+    /// The category.
     pub category_id: ID,
-    /// Its name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     pub name: Option<String>,
-    /// Its order among its siblings; the smallest comes first.
+    /// The sort position among siblings. Smaller numbers come first.
     pub position: Option<i32>,
-    /// The category's `version` as you read it.
+    /// The category's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     pub expected_version: Long,
 }
 
@@ -197,35 +198,35 @@ impl UpdateCategoryInput {
     }
 }
 
-/// The answer to `createCategory`.
+/// The result of `createCategory`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateCategoryPayload {
-    /// The new category; null when there are errors.
+    /// The new category. Null if `errors` is not empty.
     pub category: Option<Category>,
-    /// Why it could not be done; empty when it was.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<CategoryError>,
 }
 
-/// The answer to `updateCategory`.
+/// The result of `updateCategory`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateCategoryPayload {
-    /// The category as it is now; null when there are errors.
+    /// The category after the change. Null if `errors` is not empty.
     pub category: Option<Category>,
-    /// Why it could not be done; empty when it was.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<CategoryError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct CategoryMutation;
 
 #[Object]
 impl CategoryMutation {
-    /// Adds a category to the tree, which has at most six levels. For the platform's operators.
+    /// Adds a category to the tree. The tree has at most six levels. Requires a platform operator.
     async fn create_category(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: CreateCategoryInput,
+        #[graphql(desc = "Parameters of `createCategory`.")] input: CreateCategoryInput,
     ) -> ApiResult<CreateCategoryPayload> {
         ctx.viewer().operator()?;
         let result = async { category::create(ctx.app(), ctx.viewer(), input.parse()?).await };
@@ -233,11 +234,11 @@ impl CategoryMutation {
         Ok(CreateCategoryPayload { category: row.map(Category), errors })
     }
 
-    /// Renames a category or moves it among its siblings. For the platform's operators.
+    /// Changes a category's name or its position among its siblings. Requires a platform operator.
     async fn update_category(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: UpdateCategoryInput,
+        #[graphql(desc = "Parameters of `updateCategory`.")] input: UpdateCategoryInput,
     ) -> ApiResult<UpdateCategoryPayload> {
         ctx.viewer().operator()?;
         let result = async { category::update(ctx.app(), ctx.viewer(), input.parse()?).await };

@@ -1,21 +1,21 @@
-//! What a resolver finds in its context.
+//! Access to a resolver's context.
 
 use async_graphql::Context;
 
 use super::{budget::Budget, loader::Loaders, progress::Progress};
 use crate::{app::App, auth::Viewer};
 
-/// The application, the viewer and the loaders of a request.
+/// Access to the application, the viewer and the loaders of a request.
 pub(crate) trait ContextExt<'a> {
-    /// The application.
+    /// Returns the application.
     fn app(&self) -> &'a App;
-    /// Who asks.
+    /// Returns the viewer.
     fn viewer(&self) -> &'a Viewer;
-    /// Batched reads.
+    /// Returns the loaders for batched reads.
     fn loaders(&self) -> &'a Loaders;
-    /// To whom it is told which versions were read.
+    /// Returns the record of the versions that were read.
     fn progress(&self) -> &'a Progress;
-    /// What the operation may still use.
+    /// Returns the remaining budget of the operation.
     fn budget(&self) -> &'a Budget;
 }
 

@@ -1,11 +1,11 @@
-//! How failures are told: the one translator between the business and the API.
+//! The translator between the business errors and the API.
 //!
-//! A refusal, invalid input, not found and stale go into the mutation's payload, as an error type of the slice with its
-//! own code. No identity, no right, too much load and our own faults are top-level errors with `extensions.code`. What
-//! is ours is logged here, once, and shown to nobody.
+//! Refusals, invalid input, missing objects and stale versions go into the mutation's payload, as the slice's error
+//! type with its own codes. Missing authentication or permission, overload and internal faults are top-level errors
+//! with `extensions.code`. Internal faults are logged here, once, and hidden from clients.
 //!
-//! Invariant: [`ApiError`] has no `Display`. The library makes an API error of anything that has one, and then `?` on a
-//! database error would show its text to clients.
+//! Invariant: [`ApiError`] has no `Display`. The library converts every error with `Display` to an API error, and then
+//! `?` on a database error would show its text to clients.
 
 use async_graphql::{ErrorExtensions, Interface, Pos, Response};
 
@@ -22,52 +22,56 @@ pub struct ApiError {
     retry_after_ms: Option<u64>,
 }
 
-/// What resolvers return.
+/// The result type of resolvers.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
-/// Something that a mutation could not do, and why. Every error type has its own `code` besides.
+/// An error of a mutation. Each error type has its own `code` with more details.
 #[derive(Debug, Interface)]
 #[graphql(
     field(
         name = "message",
         ty = "&String",
-        desc = "Why, in a sentence for developers. Not for machines: switch on `code`."
+        desc = "An explanation for developers, in English. Do not show it to users or parse it; use `code`."
     ),
     field(
         name = "path",
         ty = "&Vec<String>",
-        desc = "Where in the input: field names and list indices from the outside in. Empty when it is not about one field."
+        desc = "The location in the input: field names and list indices from the outside in. Empty if the error is not about one field."
     ),
-    field(name = "retryable", ty = "&bool", desc = "Whether the very same call may succeed later.")
+    field(
+        name = "retryable",
+        ty = "&bool",
+        desc = "Whether the same call can succeed later without a change of its input."
+    )
 )]
 pub enum UserError {
-    /// About accounts and sessions.
+    /// Errors of accounts and sessions.
     Account(super::account::AccountError),
-    /// About categories.
+    /// Errors of categories.
     Category(super::category::CategoryError),
-    /// About claims of coupons.
+    /// Errors of claims.
     Claim(super::coupon::ClaimError),
-    /// About products and coupons.
+    /// Errors of products and coupons.
     Coupon(super::coupon::CouponError),
-    /// About events and their tiers.
+    /// Errors of events and tiers.
     Event(super::event::EventError),
-    /// About orders.
+    /// Errors of orders.
     Order(super::order::OrderError),
-    /// About payments and refunds.
+    /// Errors of payments and refunds.
     Payment(super::payment::PaymentError),
-    /// About reservations.
+    /// Errors of reservations.
     Reservation(super::reservation::ReservationError),
-    /// About shops and members.
+    /// Errors of shops and members.
     Shop(super::shop::ShopError),
-    /// About tickets at the gate.
+    /// Errors of ticket checks.
     Ticket(super::ticket::TicketError),
-    /// About venues and seat maps.
+    /// Errors of venues and seat maps.
     Venue(super::venue::VenueError),
 }
 
-/// What all error types of mutations can say.
+/// The constructor that all mutation error types share.
 pub(crate) trait UserErrorType: Sized {
-    /// Something common to all slices.
+    /// Creates an error with a code that all slices have.
     fn common(common: Common, message: String, path: Vec<String>) -> Self;
 }
 
@@ -76,15 +80,15 @@ pub(crate) trait UserErrorType: Sized {
 pub(crate) enum Common {
     /// The input is malformed.
     Invalid,
-    /// Absent, or not the viewer's to know.
+    /// The object does not exist, or the viewer may not know that it does.
     NotFound,
-    /// Somebody changed it first.
+    /// The object changed after the client read it.
     Stale,
-    /// The key was used with other input.
+    /// The key was used before with different input.
     IdempotencyMismatch,
 }
 
-/// Declares a slice's error type with its codes, and the data that its errors may carry.
+/// Declares a slice's error type, its codes and the data that its errors can carry.
 macro_rules! user_error {
     (
         $(#[$doc:meta])* $name:ident, $code:ident {
@@ -95,30 +99,30 @@ macro_rules! user_error {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, async_graphql::SimpleObject)]
         pub struct $name {
-            /// What went wrong, for machines.
+            /// The error code. Use it to decide how to react.
             pub code: $code,
-            /// Why, in a sentence for developers. Not for machines: switch on `code`.
+            /// An explanation for developers, in English. Do not show it to users or parse it; use `code`.
             pub message: String,
-            /// Where in the input: field names and list indices from the outside in. Empty when it is not about one
-            /// field.
+            /// The location in the input: field names and list indices from the outside in. Empty if the error is not
+            /// about one field.
             pub path: Vec<String>,
-            /// Whether the very same call may succeed later.
+            /// Whether the same call can succeed later without a change of its input.
             pub retryable: bool,
             $($($(#[$field_doc])* pub $field: Option<$ty>,)*)?
         }
 
-        /// What can go wrong.
+        /// The codes of the error type.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, async_graphql::Enum)]
         pub enum $code {
-            /// The input is malformed; `path` says where. Nothing was stored.
+            /// The input is invalid; `path` names the field. Nothing was stored. Correct the input.
             #[default]
             Invalid,
-            /// There is no such object, or it is not yours to know.
+            /// The object does not exist, or you may not see it.
             NotFound,
-            /// Somebody changed the object after you read it: `expectedVersion` is no longer its version. Read it
-            /// again.
+            /// The object has changed since you read it, so `expectedVersion` is not its current version. Read it
+            /// again, then repeat the mutation with the new version.
             Stale,
-            /// The idempotency key was used before with other input.
+            /// The idempotency key was used before with different input. Use a new key for different input.
             IdempotencyMismatch,
             $($(#[$variant_doc])* $variant,)*
         }
@@ -142,7 +146,7 @@ macro_rules! user_error {
 }
 pub(crate) use user_error;
 
-/// Splits an operation's result into what the payload shows: the object, or the errors that belong beside it.
+/// Splits an operation's result into the payload's parts: the object, or the errors that belong into the payload.
 pub(crate) fn outcome<T, R, E>(result: Result<T, Error<R>>) -> ApiResult<(Option<T>, Vec<E>)>
 where
     E: UserErrorType + From<R>,
@@ -154,7 +158,7 @@ where
     }
 }
 
-/// The fault as errors of the payload, or else as a top-level error.
+/// Converts a fault to errors of the payload, or else to a top-level error.
 fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
     let one = |common, message: String| Ok(vec![E::common(common, message, Vec::new())]);
     match fault {
@@ -163,11 +167,11 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
         }
         Fault::NotFound(what) => one(Common::NotFound, format!("there is no such {what}")),
         Fault::Stale(what) => {
-            one(Common::Stale, format!("the {what} was changed after you read it; read it again"))
+            one(Common::Stale, format!("the {what} has changed since you read it; read it again"))
         }
         Fault::IdempotencyMismatch => one(
             Common::IdempotencyMismatch,
-            "this idempotency key was used before with other input".to_owned(),
+            "this idempotency key was used before with different input".to_owned(),
         ),
         fault @ (Fault::Unauthenticated
         | Fault::Forbidden(_)
@@ -180,7 +184,7 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
     }
 }
 
-/// For queries: what is not found is null, everything else is an error.
+/// For queries: converts `NotFound` to `None`, and other faults to errors.
 pub(crate) fn found<T>(result: Result<T, Fault>) -> ApiResult<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -201,33 +205,35 @@ impl From<Fault> for ApiError {
                 plain("BAD_USER_INPUT", &all.join("; "))
             }
             Fault::NotFound(what) => plain("NOT_FOUND", &format!("there is no such {what}")),
-            Fault::Stale(what) => plain("STALE", &format!("the {what} was changed meanwhile")),
-            Fault::IdempotencyMismatch => plain("IDEMPOTENCY_MISMATCH", "the key was used with other input"),
+            Fault::Stale(what) => plain("STALE", &format!("the {what} has changed since you read it")),
+            Fault::IdempotencyMismatch => {
+                plain("IDEMPOTENCY_MISMATCH", "the idempotency key was used before with different input")
+            }
             Fault::Unauthenticated => plain("UNAUTHENTICATED", "sign in first"),
             Fault::Forbidden(why) => plain("FORBIDDEN", why),
             Fault::Overloaded { retry_after_ms } => Self {
                 code: "OVERLOADED",
-                message: "too many are asking at once; nothing was done, try again".to_owned(),
+                message: "the server is overloaded; nothing was done, try again later".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::TooManyGuesses { retry_after_seconds } => Self {
                 code: "RATE_LIMITED",
-                message: "too many wrong codes; wait".to_owned(),
+                message: "too many wrong codes; try again later".to_owned(),
                 retry_after_ms: Some(u64::from(retry_after_seconds) * 1_000),
             },
             Fault::RateLimited { retry_after_ms } => Self {
                 code: "RATE_LIMITED",
-                message: "too many calls; nothing was done, wait".to_owned(),
+                message: "too many calls; nothing was done, try again later".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::Unavailable { retry_after_ms } => Self {
                 code: "UNAVAILABLE",
-                message: "not possible right now; try again with the same key".to_owned(),
+                message: "temporarily unavailable; try again with the same idempotency key".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::TimedOut { retry_after_ms } => Self {
                 code: "UNAVAILABLE",
-                message: "this took too long and was given up; nothing was done, try again".to_owned(),
+                message: "the mutation took too long and was stopped; nothing was done, try again".to_owned(),
                 retry_after_ms: Some(retry_after_ms),
             },
             Fault::Internal(source) => {
@@ -239,27 +245,26 @@ impl From<Fault> for ApiError {
 }
 
 impl ApiError {
-    /// An error with a code of its own and a sentence.
+    /// Creates an error with its own code and message.
     pub(crate) fn new(code: &'static str, message: &str) -> Self {
         Self { code, message: message.to_owned(), retry_after_ms: None }
     }
 
-    /// A response with this error alone.
+    /// Creates a response that contains only this error.
     pub(crate) fn into_response(self) -> Response {
         Response::from_errors(vec![async_graphql::Error::from(self).into_server_error(Pos::default())])
     }
 }
 
-/// The answer to a query whose budget is spent: the part that was built is thrown away.
+/// Creates the response to a query that exhausted its budget. The partial result is dropped.
 pub fn spent(spent: super::budget::Spent) -> Response {
     ApiError::from(spent).into_response()
 }
 
-/// The answer to a mutation that takes too long and has begun to commit. It goes on, and the same key tells its outcome
-/// later.
+/// Creates the response to a mutation that takes too long but has begun to commit. It continues, and a repeated call
+/// with the same key returns its outcome.
 pub fn outcome_unknown() -> Response {
-    let message =
-        "this takes longer than expected, and its outcome is not known yet: repeat it with the same key";
+    let message = "the outcome is not known yet; repeat the call with the same idempotency key";
     let error =
         ApiError { code: "UNAVAILABLE", message: message.to_owned(), retry_after_ms: Some(retry_after_ms()) };
     let error = async_graphql::Error::from(error).extend_with(|_, extensions| {
@@ -268,12 +273,12 @@ pub fn outcome_unknown() -> Response {
     Response::from_errors(vec![error.into_server_error(Pos::default())])
 }
 
-/// The answer to a mutation that was given up at its deadline: nothing was done.
+/// Creates the response to a mutation that was stopped at its deadline, without any effect.
 pub fn given_up() -> Response {
     ApiError::from(Fault::timed_out()).into_response()
 }
 
-/// The answer to an operation that is one too many: nothing was done.
+/// Creates the response to an operation that was refused because of too much load, without any effect.
 pub fn overloaded(app: &App) -> Response {
     let fault = Fault::Overloaded { retry_after_ms: app.jitter(500, 2_000) };
     let error = async_graphql::Error::from(ApiError::from(fault));

@@ -1,4 +1,4 @@
-//! Events in the API: what they are, and the lists of them. Making and changing them is in `event_edit.rs`.
+//! Events and their lists in the API. The mutations are in `event_edit.rs`.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -37,7 +37,7 @@ use crate::{
     inventory::{counts_of, feed},
 };
 
-/// Something that people attend. Drafts are seen by their shop's members only.
+/// An event that people can attend. Drafts are visible to members of their shop only.
 #[derive(Clone, Debug)]
 pub struct Event(event::Model);
 
@@ -47,30 +47,30 @@ impl From<event::Model> for Event {
     }
 }
 
-/// Something that people attend. Drafts are seen by their shop's members only.
+/// An event that people can attend. Drafts are visible to members of their shop only.
 #[Object]
 impl Event {
-    /// Globally unique.
+    /// The global id.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Unique name for addresses.
+    /// The unique name for URLs.
     async fn slug(&self) -> &str {
         &self.0.slug
     }
 
-    /// Display name.
+    /// The display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Description; may be empty.
+    /// The description. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Event(self.0.id)).await
     }
 
-    /// Where the event stands now.
+    /// The current status. It depends on the state, the time and the remaining places.
     async fn status(&self, ctx: &Context<'_>) -> ApiResult<EventStatus> {
         let available = match self.0.state {
             event::EventState::Published => self.free(ctx).await?.unwrap_or_default(),
@@ -80,100 +80,101 @@ impl Event {
         Ok(rules::status(&self.0, available, ctx.app().clock.now()).into())
     }
 
-    /// Start.
+    /// The start of the event.
     async fn starts_at(&self) -> DateTime<Utc> {
         self.0.starts_at
     }
 
-    /// End.
+    /// The end of the event.
     async fn ends_at(&self) -> DateTime<Utc> {
         self.0.ends_at
     }
 
-    /// Reservations are taken from here …
+    /// When sales begin.
     async fn sales_start(&self) -> DateTime<Utc> {
         self.0.sales_start
     }
 
-    /// … until here.
+    /// When sales end.
     async fn sales_end(&self) -> DateTime<Utc> {
         self.0.sales_end
     }
 
-    /// Until when buyers may refund by themselves; null: never.
+    /// Until when buyers can refund their orders without the shop. Null for never.
     async fn refund_until(&self) -> Option<DateTime<Utc>> {
         self.0.refund_until
     }
 
-    /// ISO 4217 code of its prices.
+    /// The ISO 4217 code of the currency of all prices.
     async fn currency(&self) -> super::scalar::CurrencyCode {
         super::scalar::CurrencyCode(self.0.currency.clone())
     }
 
-    /// How many seconds a reservation lasts.
+    /// Duration of a reservation in seconds.
     async fn hold_seconds(&self) -> i32 {
         self.0.hold_seconds
     }
 
-    /// How many seconds a reservation may last with all extensions.
+    /// Maximum duration of a reservation in seconds, including all extensions.
     async fn hold_seconds_max(&self) -> i32 {
         self.0.hold_seconds_max
     }
 
-    /// How many places one buyer may have.
+    /// Maximum number of places per buyer.
     async fn limit_per_buyer(&self) -> i32 {
         self.0.limit_per_buyer
     }
 
-    /// Whether picks by hand that would leave a single seat behind, where as many seats can be picked without, are
-    /// refused with `LEAVES_ORPHANS`.
+    /// Whether the orphan rule applies. It refuses a pick of seats that leaves single seats behind if an equally large
+    /// pick without them is possible. The error is `LEAVES_ORPHANS`.
     async fn orphan_rule(&self) -> bool {
         self.0.orphan_rule
     }
 
-    /// How many seconds in all a buyer may have reservations of it that come to nothing; null: as many as they like.
-    /// Deadlines fall so that it is not exceeded, and a purchase sets the count to zero.
+    /// Total seconds for which a buyer may keep reservations of this event without buying. Null for no limit.
+    /// Reservation deadlines are shortened so that the total is not exceeded. A purchase resets the count.
     async fn hold_budget_seconds(&self) -> Option<i32> {
         self.0.hold_budget_seconds
     }
 
-    /// How many seconds a buyer who spent `holdBudgetSeconds` must wait (`COOLING_DOWN`); then the count is zero again.
+    /// Seconds that a buyer must wait after using up `holdBudgetSeconds` (error `COOLING_DOWN`). Then the count
+    /// restarts at zero.
     async fn cool_down_seconds(&self) -> i32 {
         self.0.cool_down_seconds
     }
 
-    /// What it sets against hoarding.
+    /// The event's rules against hoarding.
     async fn reservation_rules(&self) -> ReservationRules {
         ReservationRules::of(&self.0)
     }
 
-    /// Raised by each change of the event itself; give it as `expectedVersion` when you change it. Its availability has
-    /// a version of its own.
+    /// Increases with every change of the event. Send it as `expectedVersion` when you edit the event. The event's
+    /// availability has a separate version.
     async fn version(&self) -> Long {
         Long(self.0.version)
     }
 
-    /// Who sells it.
+    /// The shop that sells the event.
     async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
         Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
     }
 
-    /// Where it takes place.
+    /// The venue of the event. Null only if it no longer exists.
     async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
         Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
     }
 
-    /// What kind of event it is.
+    /// The category of the event. Null only if it no longer exists.
     async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
     }
 
-    /// The geometry that is sold. It never changes, so it can be kept for ever.
+    /// The seat map on sale. It never changes, so clients can cache it permanently.
     async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<Option<SeatMap>> {
         Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.map(SeatMap::from))
     }
 
-    /// Its price levels in their order; at most 100. Hidden ones are seen by those who work for its shop: for others see
+    /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
     /// `tiersOpenedBy`.
     async fn tiers(&self, ctx: &Context<'_>) -> ApiResult<Vec<Tier>> {
         let mut tiers = self.price_levels(ctx).await?;
@@ -183,8 +184,8 @@ impl Event {
         Ok(self.shown(tiers))
     }
 
-    /// The hidden price levels that an access code of yours opens to you; none where it opens nothing, whatever the
-    /// reason: nobody learns which codes there are. Who tries too many wrong codes has to wait (`RATE_LIMITED`).
+    /// The hidden tiers that your access code unlocks. Empty if it unlocks none, whether or not the code exists. After
+    /// too many wrong codes, the error is `RATE_LIMITED`.
     async fn tiers_opened_by(
         &self,
         ctx: &Context<'_>,
@@ -196,8 +197,7 @@ impl Event {
         Ok(self.shown(tiers))
     }
 
-    /// What places cost, from the cheapest tier to the dearest, hidden ones left out, fees and tax included; null while
-    /// there are no tiers.
+    /// The price range over all visible tiers, including fees and tax. Null while the event has no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
         let tiers = self.price_levels(ctx).await?;
         let shown = || tiers.iter().filter(|tier| !tier.hidden);
@@ -208,26 +208,26 @@ impl Event {
         }))
     }
 
-    /// How many places are free to reserve, those at hidden price levels left out; null for drafts.
+    /// Number of available places, without those in hidden tiers. Null for drafts.
     async fn seats_left(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
         Ok(self.free(ctx).await?)
     }
 
-    /// How many places there are in all.
+    /// Number of all places.
     async fn capacity(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         let map = ctx.loaders().one(MapOf(self.0.seat_map_id)).await?;
         Ok(map.map_or(0, |map| map.seat_count + map.area_capacity))
     }
 
-    /// What is free at this moment, for each row, area and tier; null for drafts. To be kept up to date, subscribe to
-    /// `seatAvailability` with its `version` as `after`: that tells places at hidden tiers as not for sale, so with an
-    /// access code ask for this again.
+    /// The current availability of every row, area and tier. Null for drafts. To follow changes, subscribe to
+    /// `seatAvailability` with this `version` as `after`. The stream shows hidden tiers as not for sale, so with an
+    /// access code read this field again instead.
     async fn availability(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "The code of an access coupon in your bag: places at the hidden tiers that it opens are told \
-            too. One that opens nothing changes nothing, and counts as for `tiersOpenedBy`."
+            desc = "The code of an access coupon in your bag. The result then includes the hidden tiers that it \
+            unlocks. A code that unlocks none has no effect, but counts as a wrong code, as in `tiersOpenedBy`."
         )]
         access_code: Option<String>,
     ) -> ApiResult<Option<AvailabilitySnapshot>> {
@@ -244,16 +244,20 @@ impl Event {
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
     }
 
-    /// The coupons that are shown with it and that you may see.
+    /// The coupons that are shown with the event and that you may see.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "In which order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
         let filter = CouponFilter { event: Some(self.0.id), ..CouponFilter::default() };
         coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
@@ -261,7 +265,7 @@ impl Event {
 }
 
 impl Event {
-    /// Its row, if the viewer may see it.
+    /// Returns the event's row if the viewer may see it.
     pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> Faulty<event::Model> {
         find::event(ctx.app(), ctx.viewer(), id).await
     }
@@ -278,49 +282,49 @@ impl Event {
         Ok(ctx.loaders().one(RoleIn(self.0.shop_id)).await?.is_some())
     }
 
-    /// How many places everybody may reserve.
+    /// Returns how many places are available to the public.
     async fn free(&self, ctx: &Context<'_>) -> Faulty<Option<i32>> {
         let id = self.0.id.into();
         let Some(counts) = ctx.loaders().one(CountsOf(id)).await? else { return Ok(None) };
         if self.price_levels(ctx).await?.iter().all(|tier| !tier.hidden) {
             return Ok(Some(counts.available));
         }
-        // The row counts hidden places too; which they are, the desk knows.
+        // The row's count includes hidden places. Only the desk knows which these are.
         let shown = feed::availability(ctx.app(), id).await?.counts.available;
         Ok(Some(i32::try_from(shown).unwrap_or(i32::MAX)))
     }
 }
 
-/// From the lowest to the highest price.
+/// A price range.
 #[derive(Debug, SimpleObject)]
 pub struct PriceRange {
-    /// The lowest.
+    /// The lowest price.
     lowest: Money,
-    /// The highest.
+    /// The highest price.
     highest: Money,
 }
 
-/// Where an event stands.
+/// The status of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "rules::EventStatus")]
 pub enum EventStatus {
-    /// Not published yet: only its shop's members see it.
+    /// Not published. Only members of the shop see the event.
     Draft,
-    /// Published, and sales have not begun.
+    /// Published, but sales have not begun.
     Upcoming,
     /// Places can be reserved now.
     OnSale,
-    /// Within the sales window, and no place is free at the moment. Reservations that run out make places free again.
+    /// No place is available now, although sales are open. Places can become available again when reservations expire.
     SoldOut,
-    /// The sales window is over, the event is not.
+    /// Sales have ended, but the event has not.
     SalesEnded,
-    /// The event is over.
+    /// The event has ended.
     Past,
-    /// Called off: nothing is sold any more.
+    /// The event is cancelled. Nothing is sold any more.
     Cancelled,
 }
 
-/// How many places stand where.
+/// Loader key: how many places are in each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CountsOf(pub(crate) InventoryId);
 
@@ -334,45 +338,47 @@ impl Loader<CountsOf> for Batch {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct EventQuery;
 
 #[Object]
 impl EventQuery {
-    /// The event with this id or with this slug; give one of the two. Null if there is none, or if it is a draft that is
-    /// not yours to see.
+    /// Returns the event with this id or slug; send exactly one of the two. Null if there is none, or if it is a draft
+    /// that you may not see.
     async fn event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event.")] id: Option<ID>,
-        #[graphql(desc = "Its unique name for addresses.")] slug: Option<String>,
+        #[graphql(desc = "The event.")] id: Option<ID>,
+        #[graphql(desc = "The unique name for URLs.")] slug: Option<String>,
     ) -> ApiResult<Option<Event>> {
         let row = match (id, slug) {
             (Some(id), None) => Event::row(ctx, decode(&id, "id")?).await,
             (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &slug).await,
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
-        // Who asks decides whether a draft is seen; and what is not there, or is not sold, has no version.
+        // The viewer decides whether a draft is visible, and an event without an inventory has no version.
         if !row.as_ref().is_ok_and(|event| event.state == event::EventState::Published) {
             ctx.progress().read_other();
         }
         found(row.map(Event))
     }
 
-    /// The events that you may see: all that were published, and the drafts of the shops that you work for.
+    /// Lists the events that you may see: all published events, and the drafts of the shops that you are a member of.
     #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which events; all of them when left out.")] filter: Option<EventFilter>,
-        #[graphql(desc = "In which order.", default_with = "EventOrder::StartsAt")] order_by: EventOrder,
-        #[graphql(desc = "How many from the beginning, 1 to 100; 20 when nothing is said.")] first: Option<
-            i32,
-        >,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The filter. If omitted, all events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order.", default_with = "EventOrder::StartsAt")] order_by: EventOrder,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Cursor<Key>, Event, EventTotal>> {
         let (filter, order) = (filter.unwrap_or_default().parse()?, Order::from(order_by));
         let window = PageArgs { after, before, first, last }.window()?;
@@ -382,7 +388,7 @@ impl EventQuery {
 }
 
 impl Event {
-    /// The event that an object of the viewer's refers to, whoever may see the event itself.
+    /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?;
         Ok(Self(row))

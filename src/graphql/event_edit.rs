@@ -1,4 +1,4 @@
-//! Making, changing, publishing and cancelling events through the API, and how their refusals are told.
+//! Event mutations and their errors: create, update, publish, cancel.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -22,27 +22,28 @@ use crate::{
 };
 
 user_error! {
-    /// Something about events and tiers that could not be done.
+    /// An error of an event or tier mutation.
     EventError, EventErrorCode {
-        /// Another event has the slug.
+        /// Another event uses this slug. Choose a different one.
         SlugTaken,
-        /// The venue has no seat map yet: import one first.
+        /// The venue has no seat map. Call `importSeatMap` first.
         NoSeatMap,
-        /// No tier prices any seat or area: create a tier first.
+        /// No tier prices any seat or area. Call `createTier` first.
         NothingForSale,
-        /// Only drafts can do this, and the event was published.
+        /// The operation requires a draft, and the event is already published.
         NotDraft,
-        /// Only published events can do this.
+        /// The operation requires a published event. Call `publishEvent` first.
         NotPublished,
-        /// The event was cancelled.
+        /// The event is cancelled and cannot be changed.
         Cancelled,
-        /// The event has ended.
+        /// The event has ended and cannot be changed.
         Over,
-        /// Another tier of the event prices the category or area; `path` says which.
+        /// Another tier of the event already prices the category or area; `path` names it. Remove it from one of the
+        /// two tiers.
         AlreadyPriced,
-        /// Another tier of the event has the name.
+        /// Another tier of the event has this name. Choose a different one.
         TierNameTaken,
-        /// The event has 100 tiers, which is as many as there may be.
+        /// The event already has 100 tiers, which is the maximum.
         TooManyTiers,
     }
 }
@@ -65,13 +66,13 @@ impl From<Refusal> for EventError {
                 Vec::new(),
             ),
             Refusal::NotDraft => {
-                (EventErrorCode::NotDraft, "the event was published already".to_owned(), Vec::new())
+                (EventErrorCode::NotDraft, "the event is already published".to_owned(), Vec::new())
             }
             Refusal::NotPublished => {
                 (EventErrorCode::NotPublished, "the event is not published".to_owned(), Vec::new())
             }
             Refusal::Cancelled => {
-                (EventErrorCode::Cancelled, "the event was cancelled".to_owned(), Vec::new())
+                (EventErrorCode::Cancelled, "the event is cancelled".to_owned(), Vec::new())
             }
             Refusal::Over => (EventErrorCode::Over, "the event has ended".to_owned(), Vec::new()),
             Refusal::AlreadyPriced(path, name) => {
@@ -84,7 +85,7 @@ impl From<Refusal> for EventError {
             ),
             Refusal::TooManyTiers => (
                 EventErrorCode::TooManyTiers,
-                "the event has as many tiers as there may be".to_owned(),
+                "the event already has the maximum number of tiers".to_owned(),
                 Vec::new(),
             ),
         };
@@ -92,58 +93,59 @@ impl From<Refusal> for EventError {
     }
 }
 
-/// A new event.
+/// Input of `createEvent`.
 #[derive(Debug, InputObject)]
 pub struct CreateEventInput {
-    /// Who sells it; you must be an owner or manager of the shop. Its currency becomes the event's.
+    /// The shop that sells the event. You must be its owner or manager. The event uses the shop's currency.
     shop_id: ID,
-    /// Where it takes place: a venue of the shop.
+    /// A venue of the shop.
     venue_id: ID,
-    /// The revision of the venue's seat map to sell; the newest when left out.
+    /// The revision of the venue's seat map to sell. If omitted, the newest one.
     seat_map_id: Option<ID>,
-    /// What kind of event it is.
+    /// The category of the event.
     category_id: ID,
-    /// Unique name for addresses: a to z, 0 to 9, and single hyphens between them. Made of the name when left out.
+    /// The unique name for URLs: a to z, 0 to 9, and single hyphens between them. If omitted, it is derived from the
+    /// name.
     slug: Option<String>,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     name: String,
-    /// Description, at most 10,000 characters.
+    /// The description, at most 10,000 characters.
     #[graphql(default)]
     description: String,
-    /// Start.
+    /// The start of the event.
     starts_at: DateTime<Utc>,
-    /// End; not before the start.
+    /// The end of the event. It must not precede the start.
     ends_at: DateTime<Utc>,
-    /// Reservations are taken from here; from now on when left out.
+    /// When sales begin. If omitted, immediately.
     sales_start: Option<DateTime<Utc>>,
-    /// Reservations are taken until here; until the event starts when left out.
+    /// When sales end. If omitted, at the start of the event.
     sales_end: Option<DateTime<Utc>>,
-    /// Until when buyers may refund by themselves; never when left out.
+    /// Until when buyers can refund their orders without the shop. If omitted, never.
     refund_until: Option<DateTime<Utc>>,
-    /// How many seconds a reservation lasts, 60 to 1200.
+    /// Duration of a reservation in seconds, 60 to 1,200.
     #[graphql(default = 600)]
     hold_seconds: i32,
-    /// How many seconds a reservation may last with all extensions, up to 1200.
+    /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
     #[graphql(default = 1200)]
     hold_seconds_max: i32,
-    /// How many places one buyer may have, 1 to 100.
+    /// Maximum number of places per buyer, 1 to 100.
     #[graphql(default = 8)]
     limit_per_buyer: i32,
-    /// Whether picks by hand that would leave a single seat between taken ones are refused, as houses do that want to
-    /// sell their last seats: nobody buys a seat alone. Only where as many seats can be picked without.
+    /// Whether to refuse a pick of seats that leaves single seats between taken ones, because single seats are hard to
+    /// sell. The rule applies only if an equally large pick without them is possible.
     #[graphql(default = true)]
     orphan_rule: bool,
-    /// How many seconds in all a buyer may have reservations that come to nothing, from `holdSeconds` to 86400; null: as
-    /// many as they like. It is against those who reserve and drop again and again so that others cannot buy: their
-    /// deadlines fall, and when less than a minute is left they are refused with `COOLING_DOWN`. However many
-    /// reservations a buyer has at once, the time counts once; each costs at least 5 seconds; a purchase sets the count
-    /// to zero.
+    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// limit. This limits buyers who repeatedly reserve and release places. Their deadlines become shorter; with less
+    /// than one minute left, they are refused with `COOLING_DOWN`. Simultaneous reservations count once. Each
+    /// reservation costs at least 5 seconds. A purchase resets the count.
     #[graphql(default_with = "Some(2_700)")]
     hold_budget_seconds: Option<i32>,
-    /// How many seconds a buyer who spent `holdBudgetSeconds` must wait, 60 to 86400; then the count is zero again.
+    /// Seconds that a buyer must wait after using up `holdBudgetSeconds`, 60 to 86,400. Then the count restarts at
+    /// zero.
     #[graphql(default = 300)]
     cool_down_seconds: i32,
-    /// What the event sets against hoarding: clients that reserve many places and do not pay.
+    /// The event's rules against hoarding: reserving many places without paying.
     reservation_rules: Option<ReservationRulesInput>,
 }
 
@@ -174,54 +176,56 @@ impl CreateEventInput {
     }
 }
 
-/// What became of it.
+/// The result of `createEvent`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateEventPayload {
-    /// The new event, a draft; null if it was not made.
+    /// The new event, a draft. Null if `errors` is not empty.
     event: Option<Event>,
-    /// Why it was not made; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
 }
 
-/// Changes to an event. What is left out stays as it is; venue, seat map and currency cannot change.
+/// Input of `updateEvent`. Omitted fields stay unchanged. Venue, seat map and currency cannot be changed.
 #[derive(Debug, InputObject)]
 pub struct UpdateEventInput {
-    /// Which event.
+    /// The id of the event.
     event_id: ID,
-    /// The version that you read; if the event was changed since, nothing happens and the error is `STALE`.
+    /// The event's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
-    /// What kind of event it is.
+    /// The category of the event.
     category_id: Option<ID>,
-    /// Unique name for addresses.
+    /// The unique name for URLs.
     slug: Option<String>,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     name: Option<String>,
-    /// Description, at most 10,000 characters.
+    /// The description, at most 10,000 characters.
     description: Option<String>,
-    /// Start.
+    /// The start of the event.
     starts_at: Option<DateTime<Utc>>,
-    /// End; not before the start.
+    /// The end of the event. It must not precede the start.
     ends_at: Option<DateTime<Utc>>,
-    /// Reservations are taken from here.
+    /// When sales begin.
     sales_start: Option<DateTime<Utc>>,
-    /// Reservations are taken until here.
+    /// When sales end.
     sales_end: Option<DateTime<Utc>>,
-    /// Until when buyers may refund by themselves; null: never.
+    /// Until when buyers can refund their orders without the shop. Null for never.
     refund_until: MaybeUndefined<DateTime<Utc>>,
-    /// How many seconds a reservation lasts, 60 to 1200.
+    /// Duration of a reservation in seconds, 60 to 1,200.
     hold_seconds: Option<i32>,
-    /// How many seconds a reservation may last with all extensions, up to 1200.
+    /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
     hold_seconds_max: Option<i32>,
-    /// How many places one buyer may have, 1 to 100.
+    /// Maximum number of places per buyer, 1 to 100.
     limit_per_buyer: Option<i32>,
-    /// Whether picks by hand that would leave a single seat between taken ones are refused.
+    /// Whether to refuse a pick of seats that leaves single seats between taken ones. The rule applies only if an
+    /// equally large pick without them is possible.
     orphan_rule: Option<bool>,
-    /// How many seconds in all a buyer may have reservations that come to nothing, from `holdSeconds` to 86400; null: as
-    /// many as they like. What is reserved already keeps its deadline.
+    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// limit. Existing reservations keep their deadlines.
     hold_budget_seconds: MaybeUndefined<i32>,
-    /// How many seconds a buyer who spent `holdBudgetSeconds` must wait, 60 to 86400.
+    /// Seconds that a buyer must wait after using up `holdBudgetSeconds`, 60 to 86,400.
     cool_down_seconds: Option<i32>,
-    /// What the event sets against hoarding. What is reserved already stays reserved.
+    /// The event's rules against hoarding. Existing reservations are not affected.
     reservation_rules: Option<ReservationRulesInput>,
 }
 
@@ -248,62 +252,64 @@ impl UpdateEventInput {
     }
 }
 
-/// What became of it.
+/// The result of `updateEvent`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateEventPayload {
-    /// The event as it is now; null if it was not changed.
+    /// The event after the change. Null if `errors` is not empty.
     event: Option<Event>,
-    /// Why it was not changed; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
 }
 
-/// An event to publish.
+/// Input of `publishEvent`.
 #[derive(Debug, InputObject)]
 pub struct PublishEventInput {
-    /// Which event; a draft.
+    /// The id of a draft.
     event_id: ID,
-    /// The version that you read; if the event was changed since, nothing happens and the error is `STALE`.
+    /// The event's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
 }
 
-/// What became of it.
+/// The result of `publishEvent`.
 #[derive(Debug, SimpleObject)]
 pub struct PublishEventPayload {
-    /// The event, published; null if it was not.
+    /// The published event. Null if `errors` is not empty.
     event: Option<Event>,
-    /// Why it was not published; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
 }
 
-/// An event to cancel.
+/// Input of `cancelEvent`.
 #[derive(Debug, InputObject)]
 pub struct CancelEventInput {
-    /// Which event; a published one.
+    /// The id of a published event.
     event_id: ID,
-    /// The version that you read; if the event was changed since, nothing happens and the error is `STALE`.
+    /// The event's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
 }
 
-/// What became of it.
+/// The result of `cancelEvent`.
 #[derive(Debug, SimpleObject)]
 pub struct CancelEventPayload {
-    /// The event, cancelled; null if it was not.
+    /// The cancelled event. Null if `errors` is not empty.
     event: Option<Event>,
-    /// Why it was not cancelled; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct EventMutation;
 
 #[Object]
 impl EventMutation {
-    /// Makes a draft of an event. Create its tiers next, then publish it.
+    /// Creates a draft of an event. Call `createTier` for its tiers next, then `publishEvent`.
     async fn create_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new event.")] input: CreateEventInput,
+        #[graphql(desc = "Parameters of `createEvent`.")] input: CreateEventInput,
     ) -> ApiResult<CreateEventPayload> {
         ctx.viewer().user()?;
         let result = match input.parse() {
@@ -314,11 +320,11 @@ impl EventMutation {
         Ok(CreateEventPayload { event, errors })
     }
 
-    /// Changes an event, published or not. What buyers have reserved before stays as it was promised to them.
+    /// Changes a draft or published event. Existing reservations and orders keep their terms.
     async fn update_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateEventInput,
+        #[graphql(desc = "Parameters of `updateEvent`.")] input: UpdateEventInput,
     ) -> ApiResult<UpdateEventPayload> {
         ctx.viewer().user()?;
         let (id, seen) = (decode(&input.event_id, "eventId"), input.expected_version.0);
@@ -330,12 +336,12 @@ impl EventMutation {
         Ok(UpdateEventPayload { event, errors })
     }
 
-    /// Publishes a draft: from now on everybody sees it, and its places are sold within its sales window. It must have
-    /// a tier that prices a seat or an area.
+    /// Publishes a draft. The event becomes visible, and its places are on sale within its sales window. It needs a
+    /// tier that prices a seat or an area.
     async fn publish_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event.")] input: PublishEventInput,
+        #[graphql(desc = "Parameters of `publishEvent`.")] input: PublishEventInput,
     ) -> ApiResult<PublishEventPayload> {
         ctx.viewer().user()?;
         let result = match decode(&input.event_id, "eventId") {
@@ -346,12 +352,11 @@ impl EventMutation {
         Ok(PublishEventPayload { event, errors })
     }
 
-    /// Calls a published event off: nothing is sold of it any more, and it stays visible. What was sold is refunded by
-    /// its shop.
+    /// Cancels a published event. Nothing is sold any more, and the event stays visible. The shop refunds the orders.
     async fn cancel_event(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which event.")] input: CancelEventInput,
+        #[graphql(desc = "Parameters of `cancelEvent`.")] input: CancelEventInput,
     ) -> ApiResult<CancelEventPayload> {
         ctx.viewer().user()?;
         let result = match decode(&input.event_id, "eventId") {

@@ -1,4 +1,4 @@
-//! Which events are listed, and in which order.
+//! Filter, sort order and total count of event lists.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
@@ -12,35 +12,35 @@ use crate::{
     },
 };
 
-/// In which order events are listed. A cursor is good for the order in which it was given.
+/// The sort order of events. A cursor is valid only for the order in which it was returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Order")]
 pub enum EventOrder {
-    /// Those that start first come first.
+    /// By start, earliest first.
     StartsAt,
-    /// Those that start last come first.
+    /// By start, latest first.
     StartsAtDesc,
-    /// By name.
+    /// By name, ascending.
     Name,
-    /// Those that were made last come first.
+    /// Newest first.
     Newest,
 }
 
-/// Which events. All that is given must hold.
+/// A filter for events. All given conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct EventFilter {
-    /// Sold by this shop.
+    /// Only events of this shop.
     shop: Option<ID>,
-    /// In this category or one below it.
+    /// Only items in this category or its descendants.
     category: Option<ID>,
-    /// Words, each of which begins a word of the event's name, its shop's name, its venue's name or its town. At most
-    /// eight words count.
+    /// Words to search for, at most eight. Each must be the start of a word in the event's name, the shop's name, the
+    /// venue's name or its city.
     search: Option<String>,
-    /// Start at this time or later.
+    /// Only events that start at this time or later.
     from: Option<DateTime<Utc>>,
-    /// Start before this time.
+    /// Only events that start before this time.
     until: Option<DateTime<Utc>>,
-    /// Stand at one of these.
+    /// Only items in one of these states.
     status: Option<Vec<EventStatus>>,
 }
 
@@ -57,7 +57,7 @@ impl EventFilter {
     }
 }
 
-/// What the list of events says beyond its pages.
+/// Additional fields of the event connection.
 #[derive(Debug)]
 pub struct EventTotal(Filter);
 
@@ -67,10 +67,10 @@ impl EventTotal {
     }
 }
 
-/// What the list of events says beyond its pages.
+/// Additional fields of the event connection.
 #[Object]
 impl EventTotal {
-    /// How many events there are on all pages. Counted only when it is asked for.
+    /// Number of events on all pages. Request it only if you need it: it costs an extra count.
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<Long> {
         let count = find::count(ctx.app(), ctx.viewer(), &self.0).await?;
         Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))

@@ -1,19 +1,19 @@
-//! The order of fields in a response: that of the document.
+//! The order of fields in a response, which is that of the document.
 //!
-//! The specification wants it (October 2021, 7.2.2), and a cache that compares answers by their tags needs it. The library
-//! resolves fields at the same time and writes them as they come.
+//! The specification requires it (October 2021, 7.2.2), and a cache that compares entity tags needs it. The library
+//! resolves fields concurrently and writes them in the order of completion.
 
 use async_graphql::{
     Name, Value,
     parser::types::{ExecutableDocument, Selection, SelectionSet},
 };
 
-/// The fields of an operation, in order.
+/// The order of the fields in an operation.
 #[derive(Clone, Debug, Default)]
 pub struct FieldOrder(Vec<(String, FieldOrder)>);
 
 impl FieldOrder {
-    /// The order in a document of one operation.
+    /// Reads the order from a document with one operation.
     pub fn of(document: &ExecutableDocument) -> Self {
         let mut order = Self::default();
         for (_, operation) in document.operations.iter() {
@@ -45,7 +45,7 @@ impl FieldOrder {
         }
     }
 
-    /// Puts the fields of a response in order.
+    /// Sorts the fields of a response into this order.
     pub fn restore(&self, value: &mut Value) {
         match value {
             Value::List(items) => items.iter_mut().for_each(|item| self.restore(item)),
@@ -82,7 +82,7 @@ impl FieldOrder {
         })
     }
 
-    /// Where the field is, looked for from `hint` on and then from the beginning.
+    /// Returns the position of a field. The search starts at `hint` and wraps around.
     fn position(&self, key: &str, hint: usize) -> Option<usize> {
         let from_hint =
             self.0.iter().skip(hint).position(|(name, _)| name == key).map(|skipped| hint + skipped);

@@ -1,4 +1,4 @@
-//! Ids as clients see them: `TypeIDs`, a prefix that names the kind and the UUID in base 32.
+//! Public ids: `TypeIDs`, with a prefix that names the type and a UUID in base 32.
 //!
 //! See <https://github.com/jetify-com/typeid>, version 0.3.
 
@@ -9,31 +9,31 @@ use uuid::Uuid;
 
 use crate::error::{Fault, Faulty};
 
-/// The id of a seat.
+/// The id prefix of a seat.
 pub(crate) const SEAT: &str = "seat";
-/// The id of a general-admission area.
+/// The id prefix of a general-admission area.
 pub(crate) const AREA: &str = "area";
 
-/// The id as clients see it.
+/// Returns the id in its public form.
 pub(crate) fn encode<T: TypedId>(id: T) -> ID {
     encode_as(T::PREFIX, id.uuid())
 }
 
-/// The id of something that has no row of its own.
+/// Returns the id of something that has no row of its own.
 pub(crate) fn encode_as(prefix: &str, uuid: Uuid) -> ID {
-    // The prefixes are constants of ours; a test checks that all of them are good.
+    // The prefixes are constants. A test checks that they are valid.
     ID(match DynamicType::new(prefix) {
         Ok(kind) => TypeSafeId::from_type_and_uuid(kind, uuid).to_string(),
         Err(_) => uuid.to_string(),
     })
 }
 
-/// The id that the client means; another kind of id, or no id, is invalid at `path`.
+/// Parses a client's id. If it is malformed or of another type, returns an invalid-input fault at `path`.
 pub(crate) fn decode<T: TypedId>(id: &ID, path: &str) -> Faulty<T> {
     decode_as(T::PREFIX, id, path).map(T::from_uuid)
 }
 
-/// The UUID in an id of the kind with this prefix.
+/// Returns the UUID of an id with this prefix.
 pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> Faulty<Uuid> {
     match split(id) {
         Some((kind, uuid)) if kind == prefix => Ok(uuid),
@@ -44,7 +44,7 @@ pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> Faulty<Uuid> {
     }
 }
 
-/// Prefix and UUID of any id.
+/// Splits any id into its prefix and UUID.
 pub(crate) fn split(id: &ID) -> Option<(String, Uuid)> {
     let id: TypeSafeId<DynamicType> = id.0.parse().ok()?;
     Some((id.type_prefix().to_owned(), id.uuid()))

@@ -1,11 +1,11 @@
-//! Batched reads: the objects that a list's nodes refer to, read once per list instead of once per node.
+//! Batched reads. The objects that a list's nodes refer to are read once per list, not once per node.
 //!
-//! Loaders batch and never cache beyond their request. A batch begins when all of the operation's resolvers wait for
-//! something, and runs in the operation's own task: begun or answered on another thread, it would leave out those that
-//! were about to ask, and a list of twenty would take a few statements more than one of two, by chance.
+//! Loaders batch, and never cache beyond their request. A batch starts when all of the operation's resolvers wait, and
+//! runs in the operation's own task. On another thread it could start too early and miss resolvers that were about to
+//! request something. Then a list of twenty would by chance need more statements than a list of two.
 //!
-//! An operation that only yields does not wait yet: `FuturesUnordered`, by which the library resolves lists of more than
-//! thirty items, yields after every other item.
+//! An operation that merely yields does not wait yet. The library resolves lists of more than thirty items with
+//! `FuturesUnordered`, which yields after every other item.
 
 use std::{
     collections::HashMap,
@@ -37,24 +37,24 @@ use crate::{
 
 /// The loaders of one request.
 pub(crate) struct Loaders {
-    /// Reads in batches; a new key type is a new kind of read.
+    /// Reads in batches. Each key type is one kind of read.
     pub(crate) batch: DataLoader<Batch>,
-    /// Nothing is read once the operation is stopped or its budget is spent.
+    /// The operation's budget. Once it is stopped or exhausted, nothing is read.
     budget: Budget,
 }
 
-/// What a batch read needs.
+/// The context of a batched read.
 pub(crate) struct Batch {
     pub(crate) app: App,
     pub(crate) viewer: Viewer,
-    /// Charged with what is read.
+    /// Charged with the bytes that are read.
     pub(crate) budget: Budget,
     /// The long texts that were read.
     pub(crate) texts: LongTexts,
 }
 
-/// The batches that an operation's resolvers have asked for. Whoever runs the operation runs it over these, or they never
-/// begin.
+/// The batches that an operation's resolvers have requested. The caller must run the operation through this value;
+/// otherwise no batch starts.
 #[must_use]
 pub struct Batches {
     asked: Asked,
@@ -92,8 +92,8 @@ impl Batches {
         })
     }
 
-    /// Begins what was asked for, and goes on with it; whether some of it is done, and resolvers can go on. All who
-    /// waited for a batch go on together, so what they ask for next is one batch again.
+    /// Starts the requested batches and polls them. Returns whether some are done, so that resolvers can continue. All
+    /// resolvers that waited for one batch continue together, so their next requests form one batch again.
     fn go_on(&mut self, context: &mut Context<'_>) -> bool {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
         self.running.extend(asked);
@@ -105,10 +105,10 @@ impl Batches {
     }
 }
 
-/// How often an operation may yield before others get their turn.
+/// How often an operation may yield before other tasks are scheduled.
 const YIELDS_MAX: usize = 1_000;
 
-/// The waker of an operation. It tells an operation that yields from one that waits.
+/// The waker of an operation. It distinguishes an operation that yields from one that waits.
 #[derive(Default)]
 struct Yields {
     is_woken: AtomicBool,
@@ -116,7 +116,7 @@ struct Yields {
 }
 
 impl Yields {
-    /// Polls until it is ready or waits for somebody else.
+    /// Polls until the future is ready or waits for another task.
     fn until_waiting<T>(
         self: &Arc<Self>,
         context: &Context<'_>,
@@ -163,7 +163,7 @@ impl Loaders {
         (Self { batch: DataLoader::new(batch, ask).delay(Duration::ZERO), budget }, batches)
     }
 
-    /// The value of one key, read together with those of all others that are asked for at the same time.
+    /// Returns the value of one key. It is read together with all keys that are requested at the same time.
     pub(crate) async fn one<K>(&self, key: K) -> Faulty<Option<<Batch as Loader<K>>::Value>>
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
@@ -175,7 +175,7 @@ impl Loaders {
 }
 
 impl Loaders {
-    /// The values of several keys, likewise; those for which there is none are not there.
+    /// Returns the values of several keys, batched in the same way. Keys without a value are missing from the map.
     pub(crate) async fn many<K>(&self, keys: Vec<K>) -> Faulty<HashMap<K, <Batch as Loader<K>>::Value>>
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
@@ -192,10 +192,10 @@ impl std::fmt::Debug for Loaders {
     }
 }
 
-/// A batch's failure, shared by all who waited for it.
+/// A batch's failure, shared by all its callers.
 pub(crate) type Shared = Arc<Fault>;
 
-/// Gives the shared failure to one of them.
+/// Converts the shared failure to one that a single caller can own.
 pub(crate) fn unshare(fault: &Shared) -> Fault {
     match &**fault {
         Fault::Unavailable { retry_after_ms } => Fault::Unavailable { retry_after_ms: *retry_after_ms },
@@ -213,7 +213,7 @@ pub(crate) fn unshare(fault: &Shared) -> Fault {
     }
 }
 
-/// Rows by their ids.
+/// Maps rows by their ids.
 pub(crate) fn keyed<K: std::hash::Hash + Eq, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, V> {
     rows.into_iter().map(|row| (key(&row), row)).collect()
 }

@@ -1,6 +1,6 @@
-//! Descriptions and terms: up to 40 KB each, read only when they are asked for, a part of a list at a time.
+//! Descriptions and terms of up to 40 KB. They are read only if they are requested, a part of a list at a time.
 //!
-//! A hundred of them are megabytes. Reading them in parts lets the operation's budget end it in between.
+//! A hundred of them take megabytes. Reading them in parts lets the operation's budget stop it in between.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,10 +19,10 @@ use crate::{
     event, shop,
 };
 
-/// How many objects' texts one statement reads: a megabyte if they are as long as they may be.
+/// How many objects' texts one statement reads. At their maximum length they need one megabyte.
 const PART: usize = 25;
 
-/// The texts that an operation has read so far.
+/// The texts that an operation has already read.
 #[derive(Debug, Default)]
 pub(crate) struct LongTexts(Mutex<HashMap<LongText, Arc<str>>>);
 
@@ -41,7 +41,7 @@ pub(crate) enum LongText {
     Shop(ShopId),
 }
 
-/// Reads the text together with those of the list's other objects, and charges it to the operation.
+/// Reads the text in one batch with those of the list's other objects, and charges it to the operation.
 pub(super) async fn long_text(ctx: &Context<'_>, text: LongText) -> ApiResult<Arc<str>> {
     let read = ctx.loaders().one(text).await?.ok_or(Fault::NotFound("text"))?;
     Ok(ctx.budget().text(read)?)
@@ -52,7 +52,7 @@ impl Loader<LongText> for Batch {
     type Error = Shared;
 
     async fn load(&self, keys: &[LongText]) -> Result<HashMap<LongText, Arc<str>>, Shared> {
-        // Lists that are read at the same time would each read a part before any of them is charged.
+        // Without the lock, concurrent lists would each read a part before the first one is charged.
         let mut known = self.texts.0.lock().await;
         let missing: Vec<LongText> = keys.iter().copied().filter(|key| !known.contains_key(key)).collect();
         for keys in missing.chunks(PART) {
@@ -68,7 +68,7 @@ impl Loader<LongText> for Batch {
 }
 
 impl Batch {
-    /// The texts of a few objects.
+    /// Returns the texts of up to [`PART`] objects.
     async fn part(&self, keys: &[LongText]) -> Faulty<Vec<(LongText, String)>> {
         let (mut coupons, mut terms, mut events, mut products, mut shops) =
             (vec![], vec![], vec![], vec![], vec![]);

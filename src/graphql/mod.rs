@@ -1,14 +1,15 @@
-//! The one room that knows async-graphql: the API's types, its root fields, and how business answers are told.
+//! The only module that uses async-graphql, besides `http`: the API's types, its root fields and the translation of
+//! errors.
 //!
-//! Its files bear the slices' names. A root field authorises nothing by itself: it parses the input, calls the slice
-//! with the viewer, and maps the answer. What the descriptions say is written for the API's user.
+//! Its files have the names of the slices. A root field contains no authorisation rules: it parses the input, calls the
+//! slice with the viewer, and maps the result. The doc comments of API types are the schema's descriptions, written for
+//! API users.
 
 pub mod account;
 pub mod availability;
 pub mod budget;
-pub mod cacheable;
+pub mod cacheability;
 pub mod category;
-pub mod complete;
 mod context;
 pub mod coupon;
 pub mod error;
@@ -19,13 +20,13 @@ pub mod field_order;
 mod id;
 mod loader;
 mod long_text;
-pub mod mask;
+pub mod mask_errors;
 pub mod node;
+pub mod null_completion;
 pub mod order;
 mod page;
 pub mod payment;
 pub mod progress;
-pub mod public;
 pub mod reservation;
 pub mod reservation_rules;
 pub mod scalar;
@@ -42,7 +43,7 @@ use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, 
 pub use self::loader::Batches;
 use crate::{app::App, auth::Viewer};
 
-/// Everything that can be asked.
+/// The root type of queries.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(
     account::AccountQuery,
@@ -60,7 +61,7 @@ pub struct Query(
     venue::VenueQuery,
 );
 
-/// Everything that can be done.
+/// The root type of mutations.
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     account::AccountMutation,
@@ -81,7 +82,7 @@ pub struct Mutation(
     venue::VenueMutation,
 );
 
-/// Everything that can be watched.
+/// The root type of subscriptions.
 #[derive(Debug, Default, MergedSubscription)]
 pub struct Subscription(
     availability::AvailabilitySubscription,
@@ -91,7 +92,7 @@ pub struct Subscription(
     reservation::ReservationSubscription,
 );
 
-/// The schema, executable.
+/// The executable schema.
 pub type Schema = Built<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
@@ -99,31 +100,31 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .register_output_type::<error::UserError>()
 }
 
-/// The executable schema. Limits and introspection are the guard's, in `http/`.
+/// Builds the executable schema. The guard in `http/` enforces limits and introspection rules.
 pub fn schema(app: &App) -> Schema {
     builder().data(app.clone()).disable_suggestions().finish()
 }
 
-/// The schema without an application: it validates documents and runs none.
+/// Builds the schema without an application. It can validate documents but not run them.
 pub fn bare() -> Schema {
     builder().disable_suggestions().finish()
 }
 
-/// The schema as text.
+/// Returns the schema in SDL.
 pub fn sdl() -> String {
     builder().finish().sdl()
 }
 
-/// What an operation and those who run it tell each other.
+/// Data that an operation shares with the code that runs it.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// Which versions it read.
+    /// The versions that the operation read.
     pub progress: progress::Progress,
-    /// What it may still use.
+    /// The remaining budget.
     pub budget: budget::Budget,
 }
 
-/// Gives a request what the resolvers need of its viewer; it is run over the batches.
+/// Adds the data that resolvers need to a request. Run the request through the returned batches.
 pub fn prepare(app: &App, request: Request, viewer: Viewer, run: Run) -> (Request, Batches) {
     let (loaders, batches) = loader::Loaders::new(app, &viewer, run.budget.clone());
     (request.data(loaders).data(viewer).data(run.progress).data(run.budget), batches)

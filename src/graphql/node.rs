@@ -1,4 +1,4 @@
-//! `node(id:)`: any object by its id, as Relay wants it.
+//! `node(id:)`: any object by its global id, as Relay requires.
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::{
@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{category, coupon, event, inventory, order, shop, ticket, venue};
 
-/// An object with an id of its own.
+/// An object with a global id.
 #[derive(Debug, Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "The object's id, unique among all kinds of objects."))]
+#[graphql(field(name = "id", ty = "ID", desc = "The global id, unique across all types."))]
 pub enum Node {
     /// A category.
     Category(Category),
@@ -50,17 +50,17 @@ pub enum Node {
     Venue(Venue),
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Any object by its id. Null when there is none, or it is not yours to see.
+    /// Returns any object by its global id. Null if there is none, or if you may not see it.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of any kind of object.")] id: ID,
+        #[graphql(desc = "The global id of the object.")] id: ID,
     ) -> ApiResult<Option<Node>> {
         let Some((prefix, uuid)) = id::split(&id) else { return Ok(None) };
         let (app, viewer) = (ctx.app(), ctx.viewer());

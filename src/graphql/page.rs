@@ -1,4 +1,4 @@
-//! Connections: opaque cursors, and pages as Relay wants them.
+//! Relay connections with opaque cursors.
 //!
 //! See <https://relay.dev/graphql/connections.htm>.
 
@@ -14,7 +14,7 @@ use crate::{
     page::{Page, Window},
 };
 
-/// A cursor: the key by which the list is ordered, opaque to clients.
+/// A cursor: the key that the list is sorted by. It is opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor<K>(pub(crate) K);
 
@@ -31,7 +31,7 @@ impl<K: Serialize + DeserializeOwned + Send + Sync> CursorType for Cursor<K> {
     }
 }
 
-/// The arguments that every connection takes.
+/// The arguments of every connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PageArgs {
     pub(crate) after: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) struct PageArgs {
 }
 
 impl PageArgs {
-    /// The window that the arguments describe.
+    /// Returns the window that the arguments describe.
     pub(crate) fn window<K: Serialize + DeserializeOwned + Send + Sync>(&self) -> Faulty<Window<K>> {
         let key = |text: &Option<String>, path| match text {
             Some(text) => match Cursor::decode_cursor(text) {
@@ -54,7 +54,7 @@ impl PageArgs {
     }
 }
 
-/// A page as a connection with `extra` fields; `node` makes each edge's cursor and object.
+/// Converts a page to a connection with `extra` fields. `node` creates each edge's cursor and object.
 pub(crate) fn connection<T, K, N, X>(
     page: Page<T>,
     extra: X,

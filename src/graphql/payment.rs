@@ -14,59 +14,60 @@ use super::{
 use crate::payment::{self as payments, Pay, PaymentResult, RefundOrder, Refusal};
 
 user_error! {
-    /// Why a payment or refund was not made.
+    /// An error of a payment or refund mutation.
     PaymentError, PaymentErrorCode {
-        /// The order is paid already.
+        /// The order is already paid.
         AlreadyPaid,
-        /// The order expired or was cancelled: reserve again.
+        /// The order expired or was cancelled. Reserve again.
         OrderEnded,
-        /// Another payment of the order is under way: wait for it, or cancel it.
+        /// Another payment of the order is in progress. Wait for it, or call `cancelPayment`.
         BeingPaid,
-        /// The provider has no such method of payment.
+        /// The payment provider does not know this method. Choose another one.
         UnknownMethod,
         /// The order is not paid, so there is nothing to refund.
         NotPaid,
-        /// The order was refunded before.
+        /// The order was already refunded.
         AlreadyRefunded,
-        /// A ticket of the order was used, so it cannot be refunded.
+        /// A ticket of the order was used, so the order cannot be refunded.
         TicketUsed,
-        /// A coupon that was bought in the order was used or given away: say `leaveUsedCoupons` to refund the rest.
+        /// A coupon that was bought with the order was used or given away. Send `leaveUsedCoupons: true` to refund the
+        /// rest.
         CouponUsed,
-        /// The buyer's time for refunds is over; ask the shop.
+        /// The buyer's refund period is over. Ask the shop for a refund.
         RefundClosed,
-        /// Too many payments were declined lately: of this buyer, or from your network. Nothing was tried; come back at
-        /// `availableAt`.
+        /// Too many payments were declined recently, for this buyer or from your network. No payment was attempted. Try
+        /// again at `availableAt`.
         TooManyDeclines,
     }
     {
-        /// When one more payment is tried, with `TOO_MANY_DECLINES`.
+        /// When the next payment can be attempted. Set only with `TOO_MANY_DECLINES`.
         available_at: DateTime<Utc>,
     }
 }
 
-/// Where a payment stands.
+/// The state of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "PaymentState", remote = "entity::payment::PaymentState")]
 pub enum State {
-    /// Written down; the provider is asked next.
+    /// The payment is recorded, but not sent to the provider yet.
     Created,
-    /// The provider's answer is not known yet; it is asked again by itself.
+    /// The provider's answer is unknown. The server asks again automatically.
     Submitted,
-    /// The buyer has to take another step: send them to `nextActionUrl`, then call `confirmPayment`.
+    /// The buyer must take another step. Send them to `nextActionUrl`, then call `confirmPayment`.
     RequiresAction,
-    /// The provider holds the amount.
+    /// The provider has reserved the amount.
     Authorised,
-    /// The order is paid; the amount is being collected.
+    /// The order is paid. The amount is being collected.
     Capturing,
-    /// Collected.
+    /// The amount was collected.
     Captured,
-    /// Declined: see `failureCode`. The order can be paid again.
+    /// The payment was declined; see `failureCode`. The order can be paid again.
     Failed,
-    /// Given up; nothing was charged.
+    /// The payment was cancelled. Nothing was charged.
     Cancelled,
 }
 
-/// One attempt to collect an order's total.
+/// One attempt to pay an order.
 #[derive(Clone, Debug)]
 pub struct Payment(payment::Model);
 
@@ -76,69 +77,69 @@ impl From<payment::Model> for Payment {
     }
 }
 
-/// One attempt to collect an order's total.
+/// One attempt to pay an order.
 #[Object]
 impl Payment {
-    /// The payment's id.
+    /// The global id of the payment.
     async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Where it stands.
+    /// The current state.
     async fn state(&self) -> State {
         self.0.state.into()
     }
 
-    /// How much.
+    /// The amount.
     async fn amount(&self) -> Money {
         Money::of(self.0.amount_minor, &self.0.currency)
     }
 
-    /// The provider's id of the method of payment.
+    /// The provider's id of the payment method.
     async fn method(&self) -> &str {
         &self.0.method
     }
 
-    /// Why it failed, in the provider's words, such as `card_declined`.
+    /// The provider's reason for a failure, such as `card_declined`. Null if the payment did not fail.
     async fn failure_code(&self) -> Option<&str> {
         self.0.failure_code.as_deref()
     }
 
-    /// Where the buyer takes the other step, while one is required.
+    /// The URL for the buyer's next step. Null unless `state` is `REQUIRES_ACTION`.
     async fn next_action_url(&self) -> Option<&str> {
         self.0.next_action_url.as_deref()
     }
 
-    /// Undecided, it is cancelled here.
+    /// When an undecided payment is cancelled.
     async fn expires_at(&self) -> DateTime<Utc> {
         self.0.deadline
     }
 
-    /// When it was made.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 }
 
-/// Where a refund stands.
+/// The state of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "RefundState", remote = "entity::payment::RefundState")]
 pub enum RefundState {
-    /// Written down; the provider is asked next.
+    /// The refund is recorded, but not sent to the provider yet.
     Requested,
-    /// The provider's answer is not known yet; it is asked again by itself.
+    /// The provider's answer is unknown. The server asks again automatically.
     Submitted,
-    /// Accepted by the provider, on its way.
+    /// The provider accepted the refund. The money is on its way.
     Pending,
-    /// The money went back.
+    /// The money was returned.
     Succeeded,
-    /// Refused by the provider; it is tried again by itself.
+    /// The provider refused the refund. The server tries again automatically.
     Failed,
-    /// Given up by machine; the platform's operators were told.
+    /// The server cannot complete the refund automatically. The platform's operators are informed.
     Manual,
 }
 
-/// Money on its way back.
+/// A return of money to the buyer.
 #[derive(Clone, Debug)]
 pub struct Refund(refund::Model);
 
@@ -148,142 +149,145 @@ impl From<refund::Model> for Refund {
     }
 }
 
-/// Money on its way back.
+/// A return of money to the buyer.
 #[Object]
 impl Refund {
-    /// The refund's id.
+    /// The global id of the refund.
     async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Where it stands.
+    /// The current state.
     async fn state(&self) -> RefundState {
         self.0.state.into()
     }
 
-    /// How much.
+    /// The amount.
     async fn amount(&self) -> Money {
         Money::of(self.0.amount_minor, &self.0.currency)
     }
 
-    /// Why, in the requester's words.
+    /// The reason that the requester gave. May be empty.
     async fn reason(&self) -> &str {
         &self.0.reason
     }
 
-    /// When it was asked for.
+    /// When the refund was requested.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 }
 
-/// What to pay, and how.
+/// Input of `payOrder`.
 #[derive(Debug, InputObject)]
 pub struct PayOrderInput {
-    /// The order.
+    /// The id of the order.
     pub order_id: ID,
-    /// Its access token, if you are not signed in as its buyer.
+    /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
-    /// The provider's id of a payment method. In the sandbox Stripe's test methods: `pm_card_visa` succeeds,
-    /// `pm_card_chargeDeclined` is declined, `pm_card_authenticationRequired` asks for another step.
+    /// The provider's id of a payment method. The sandbox accepts Stripe's test methods: `pm_card_visa` succeeds,
+    /// `pm_card_chargeDeclined` is declined, and `pm_card_authenticationRequired` needs another step.
     pub method: String,
-    /// Your own key: the same call with the same key has its effect once.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     pub idempotency_key: String,
 }
 
-/// What came of it.
+/// The result of `payOrder`.
 #[derive(Debug, Default, SimpleObject)]
 pub struct PayOrderPayload {
-    /// The order: paid, or still awaiting payment.
+    /// The order, either paid or still awaiting payment. Null if `errors` is not empty.
     pub order: Option<Order>,
-    /// The payment: captured, failed, or waiting for the buyer's other step. Null when there was nothing to pay.
+    /// The payment: collected, failed, or waiting for the buyer's next step. Null if there was nothing to pay, or if
+    /// `errors` is not empty.
     pub payment: Option<Payment>,
-    /// Why nothing was tried.
+    /// Why no payment was attempted. Empty if one was.
     pub errors: Vec<PaymentError>,
 }
 
-/// Which payment to look at.
+/// Input of `confirmPayment`.
 #[derive(Debug, InputObject)]
 pub struct ConfirmPaymentInput {
-    /// The payment.
+    /// The id of the payment.
     pub payment_id: ID,
-    /// The order's access token, if you are not signed in as its buyer.
+    /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
 }
 
-/// What came of it.
+/// The result of `confirmPayment`.
 #[derive(Debug, Default, SimpleObject)]
 pub struct ConfirmPaymentPayload {
-    /// The order: paid, or still awaiting payment.
+    /// The order, either paid or still awaiting payment. Null if `errors` is not empty.
     pub order: Option<Order>,
-    /// The payment as the provider has it now.
+    /// The payment in its current state. Null if `errors` is not empty.
     pub payment: Option<Payment>,
-    /// Why it was not looked at.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<PaymentError>,
 }
 
-/// Which payment to give up.
+/// Input of `cancelPayment`.
 #[derive(Debug, InputObject)]
 pub struct CancelPaymentInput {
-    /// The payment.
+    /// The id of the payment.
     pub payment_id: ID,
-    /// The order's access token, if you are not signed in as its buyer.
+    /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
 }
 
-/// What came of it.
+/// The result of `cancelPayment`.
 #[derive(Debug, Default, SimpleObject)]
 pub struct CancelPaymentPayload {
-    /// The order, which can be paid another way; or paid, if the payment succeeded first.
+    /// The order, which can be paid again, or is paid if the payment succeeded first. Null if `errors` is not empty.
     pub order: Option<Order>,
-    /// The payment, given up.
+    /// The cancelled payment. Null if `errors` is not empty.
     pub payment: Option<Payment>,
-    /// Why it was not given up.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<PaymentError>,
 }
 
-/// What to give back.
+/// Input of `refundOrder`.
 #[derive(Debug, InputObject)]
 pub struct RefundOrderInput {
-    /// The order.
+    /// The id of the order.
     pub order_id: ID,
-    /// Its access token, if you are not signed in as its buyer.
+    /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
-    /// Why, for the books; at most 500 characters.
+    /// The reason, for accounting; at most 500 characters.
     #[graphql(default)]
     pub reason: String,
-    /// Leave the coupons that were bought in it and cannot be taken back, and give back everything else: those that were
-    /// used, given away, or bought more than 14 days ago if you are the buyer. Not where another claim made one of them
-    /// cheaper.
+    /// Whether to refund the rest of an order with non-refundable coupons. A bought coupon is non-refundable if it was
+    /// used or given away. For buyers, it is also non-refundable 14 days after the purchase. Not allowed if another
+    /// claim reduced the price of such a coupon.
     #[graphql(default)]
     pub leave_used_coupons: bool,
-    /// Your own key: the same call with the same key has its effect once.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     pub idempotency_key: String,
 }
 
-/// What came of it.
+/// The result of `refundOrder`.
 #[derive(Debug, Default, SimpleObject)]
 pub struct RefundOrderPayload {
-    /// The order, refunded: its tickets are void, its seats free.
+    /// The refunded order. Its tickets are void, and its seats are available again. Null if `errors` is not empty.
     pub order: Option<Order>,
-    /// The money on its way back. Null when nothing was paid.
+    /// The refund. Null if nothing was paid, or if `errors` is not empty.
     pub refund: Option<Refund>,
-    /// Why it was not refunded.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<PaymentError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct PaymentMutation;
 
 #[Object]
 impl PaymentMutation {
-    /// Pays an order. It comes back paid, with its tickets; or with a payment that failed; or with one that requires
-    /// another step of the buyer. The seats cannot run out while a payment is under way.
+    /// Pays an order. The result is a paid order with tickets, a failed payment, or a payment that requires another
+    /// step of the buyer. The reservations do not expire while a payment is in progress.
     async fn pay_order(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to pay, and how.")] input: PayOrderInput,
+        #[graphql(desc = "Parameters of `payOrder`.")] input: PayOrderInput,
     ) -> ApiResult<PayOrderPayload> {
         let token = input.access_token.clone();
         let pay = async {
@@ -296,12 +300,12 @@ impl PaymentMutation {
         Ok(PayOrderPayload { order, payment, errors })
     }
 
-    /// Asks the provider how a payment stands, after the buyer took another step. Call it when the buyer comes back;
-    /// if nobody calls it, the server finds out by itself within seconds.
+    /// Asks the provider for the state of a payment after the buyer's next step. Call it when the buyer returns.
+    /// Otherwise the server finds out by itself within seconds.
     async fn confirm_payment(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: ConfirmPaymentInput,
+        #[graphql(desc = "Parameters of `confirmPayment`.")] input: ConfirmPaymentInput,
     ) -> ApiResult<ConfirmPaymentPayload> {
         let token = input.access_token.as_deref();
         let confirm = async {
@@ -313,11 +317,11 @@ impl PaymentMutation {
         Ok(ConfirmPaymentPayload { order, payment, errors })
     }
 
-    /// Gives up a payment that is not decided, to pay another way or to cancel the order.
+    /// Cancels an undecided payment, so that the order can be paid in another way or cancelled.
     async fn cancel_payment(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: CancelPaymentInput,
+        #[graphql(desc = "Parameters of `cancelPayment`.")] input: CancelPaymentInput,
     ) -> ApiResult<CancelPaymentPayload> {
         let token = input.access_token.as_deref();
         let cancel = async {
@@ -329,14 +333,14 @@ impl PaymentMutation {
         Ok(CancelPaymentPayload { order, payment, errors })
     }
 
-    /// Gives a paid order back, whole unless you say `leaveUsedCoupons`: its tickets become void, its seats free, coupons that
-    /// were bought in it are taken back, claims that were spent in it are their holders' again, and the money returns. The shop's
-    /// sellers may do this at any time, the buyer until the event's `refundUntil`, or at any time once the event was
-    /// cancelled; nobody once a ticket was used.
+    /// Refunds a paid order in full, unless you send `leaveUsedCoupons`. Its tickets become void and its seats
+    /// available. Coupons that were bought with it are revoked, used claims return to their holders, and the money is
+    /// returned. The shop's sellers can call it at any time. The buyer can call it until the event's `refundUntil`, or
+    /// at any time after the event was cancelled. It fails after a ticket was used.
     async fn refund_order(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to give back.")] input: RefundOrderInput,
+        #[graphql(desc = "Parameters of `refundOrder`.")] input: RefundOrderInput,
     ) -> ApiResult<RefundOrderPayload> {
         let token = input.access_token.clone();
         let refund = async {
@@ -365,14 +369,16 @@ fn shown(paid: Option<PaymentResult>, token: Option<&str>) -> (Option<Order>, Op
 impl From<Refusal> for PaymentError {
     fn from(refusal: Refusal) -> Self {
         let (code, message) = match refusal {
-            Refusal::AlreadyPaid => (PaymentErrorCode::AlreadyPaid, "the order is paid already"),
+            Refusal::AlreadyPaid => (PaymentErrorCode::AlreadyPaid, "the order is already paid"),
             Refusal::OrderEnded => (PaymentErrorCode::OrderEnded, "the order expired or was cancelled"),
-            Refusal::BeingPaid => (PaymentErrorCode::BeingPaid, "another payment of the order is under way"),
+            Refusal::BeingPaid => {
+                (PaymentErrorCode::BeingPaid, "another payment of the order is in progress")
+            }
             Refusal::UnknownMethod => {
-                (PaymentErrorCode::UnknownMethod, "the provider has no such method of payment")
+                (PaymentErrorCode::UnknownMethod, "the payment provider does not know this method")
             }
             Refusal::NotPaid => (PaymentErrorCode::NotPaid, "the order is not paid"),
-            Refusal::AlreadyRefunded => (PaymentErrorCode::AlreadyRefunded, "the order was refunded before"),
+            Refusal::AlreadyRefunded => (PaymentErrorCode::AlreadyRefunded, "the order was already refunded"),
             Refusal::TicketUsed => (PaymentErrorCode::TicketUsed, "a ticket of the order was used"),
             Refusal::CouponUsed => {
                 (PaymentErrorCode::CouponUsed, "a coupon of the order was used or given away")
@@ -380,14 +386,14 @@ impl From<Refusal> for PaymentError {
             Refusal::TooManyDeclines { available_at } => {
                 return Self {
                     code: PaymentErrorCode::TooManyDeclines,
-                    message: "too many payments were declined; wait".to_owned(),
+                    message: "too many payments were declined; try again later".to_owned(),
                     retryable: true,
                     available_at: Some(available_at),
                     ..Self::default()
                 };
             }
             Refusal::RefundClosed => {
-                (PaymentErrorCode::RefundClosed, "the buyer's time for refunds is over; ask the shop")
+                (PaymentErrorCode::RefundClosed, "the buyer's refund period is over; ask the shop")
             }
         };
         Self { code, message: message.to_owned(), ..Self::default() }

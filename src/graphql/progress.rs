@@ -1,11 +1,11 @@
-//! What resolvers and whoever runs an operation tell one another about versions.
+//! The versions that an operation reads, shared between its resolvers and the code that runs it.
 //!
-//! An operation that is [public](super::public) may be run once for many. Whoever does so gives the request a
-//! [`Progress`]. The resolver of a versioned stream asks it where to begin and to end, and says which versions each of its
-//! messages covers; a stream is pulled one message at a time, so what was said last belongs to the payload that came last.
-//! The resolvers of a query say what their answer was read from.
+//! A [shared operation](super::cacheability::shared) is executed once for many clients. Its caller adds a [`Progress`]
+//! to the request. The resolver of a versioned stream reads from it where to begin and end, and records the versions
+//! that each message covers. A stream is polled for one message at a time, so the last record belongs to the last
+//! payload. The resolvers of a query record the source of their answer.
 //!
-//! Nothing here is about seats: any stream of an inventory's changes can be shared so.
+//! Nothing here depends on seats: any stream of an inventory's changes can be shared in this way.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use entity::InventoryId;
 
 use crate::inventory::feed::Message;
 
-/// Given with a request; all clones are the same one.
+/// The record of what an operation read. All clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Mutex<Inner>>);
 
@@ -24,28 +24,28 @@ struct Inner {
     source: Source,
 }
 
-/// Which part of a stream is wanted, whatever the document's arguments say.
+/// Which part of a stream is requested. It overrides the document's arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
-    /// A snapshot, then everything.
+    /// A snapshot, then all changes.
     Whole,
-    /// Everything after this version.
+    /// All changes after this version.
     After(i64),
-    /// One message that leads from this version to that one, or, where that is not possible, a snapshot that is not older.
+    /// One message from the first version to the second, or, if that is impossible, a snapshot that is not older.
     Between(i64, i64),
 }
 
 /// The versions that a message covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The version that it follows; none for a snapshot, which follows nothing.
+    /// The version that the message follows. `None` for a snapshot.
     pub after: Option<i64>,
-    /// The version that it leads to.
+    /// The version after the message.
     pub version: i64,
 }
 
 impl Span {
-    /// What a message of an inventory's feed covers.
+    /// Returns the span of a message of an inventory's feed.
     pub fn of(message: &Message) -> Self {
         match message {
             Message::Snapshot(all) => Self { after: None, version: all.version },
@@ -54,40 +54,40 @@ impl Span {
     }
 }
 
-/// What an answer was read from.
+/// The source of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// Nothing that has said so.
+    /// No source was recorded.
     #[default]
     Nothing,
-    /// One inventory at this version, and what never changes.
+    /// One inventory at this version, and immutable data.
     Inventory(InventoryId, i64),
-    /// Anything else: the answer is good for this request alone.
+    /// Any other data. The answer is valid for this request only.
     Other,
 }
 
 impl Progress {
-    /// For a stream of which this part is wanted.
+    /// Creates the record for a stream with this window.
     pub fn of(window: Window) -> Self {
         Self(Arc::new(Mutex::new(Inner { window: Some(window), ..Inner::default() })))
     }
 
-    /// Which part of the stream is wanted; none: what the arguments say.
+    /// Returns the requested part of the stream. `None` means that the arguments apply.
     pub fn window(&self) -> Option<Window> {
         self.inner().window
     }
 
-    /// The next payload covers this.
-    pub fn tell(&self, span: Span) {
+    /// Records the span of the next payload.
+    pub fn record(&self, span: Span) {
         self.inner().span = Some(span);
     }
 
-    /// What the last payload covers, if it has said so. Asked once for each payload.
+    /// Takes the span of the last payload, if one was recorded. Call it once per payload.
     pub fn take(&self) -> Option<Span> {
         self.inner().span.take()
     }
 
-    /// A part of the answer was read from this inventory at this version.
+    /// Records that a part of the answer was read from this inventory at this version.
     pub fn read(&self, inventory: InventoryId, version: i64) {
         let mut inner = self.inner();
         let one = Source::Inventory(inventory, version);
@@ -98,12 +98,12 @@ impl Progress {
         };
     }
 
-    /// A part of the answer depends on something else: on who asks, or on what is not published.
+    /// Records that a part of the answer depends on the viewer or on unpublished data.
     pub fn read_other(&self) {
         self.inner().source = Source::Other;
     }
 
-    /// What the whole answer was read from.
+    /// Returns the source of the whole answer.
     pub fn source(&self) -> Source {
         self.inner().source
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_two_versions_or_of_anything_else_belongs_to_one_request() {
+    fn answers_from_several_sources_are_not_shared() {
         let [a, b] = [1, 2].map(|number| InventoryId(Uuid::from_u128(number)));
         let source = |reads: &[(InventoryId, i64)]| {
             let progress = Progress::default();
@@ -136,6 +136,6 @@ mod tests {
         let progress = Progress::default();
         progress.read_other();
         progress.read(a, 3);
-        assert_eq!(progress.source(), Source::Other, "once it is, it stays");
+        assert_eq!(progress.source(), Source::Other, "`Other` is final");
     }
 }

@@ -1,40 +1,39 @@
-//! What an event sets against hoarding, as its API shows and takes it.
+//! An event's rules against hoarding in the API.
 
 use async_graphql::{Enum, InputObject, MaybeUndefined, SimpleObject};
 use entity::event::{self, BuyerRequirement as Requirement};
 
 use crate::event::reservation_rules::{ReservationRules as Rules, RulesChange};
 
-/// What a buyer must be, or do, before places of an event are reserved for them.
+/// What an event requires of a buyer before a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Requirement")]
 pub enum BuyerRequirement {
-    /// Nothing: guests may buy.
+    /// No requirement. Guests can buy.
     None,
-    /// Buyers must have signed up. Others are refused with `REGISTRATION_REQUIRED`.
+    /// Buyers must be signed up. Otherwise the error is `REGISTRATION_REQUIRED`.
     Registered,
-    /// Buyers must have signed up, and their e-mail address must be verified. Others are refused with
-    /// `VERIFIED_EMAIL_REQUIRED`.
+    /// Buyers must be signed up and have a verified e-mail address. Otherwise the error is `VERIFIED_EMAIL_REQUIRED`.
     VerifiedEmail,
-    /// Each reservation needs the solution of a `reservationChallenge`. Without one it is refused with `PROOF_REQUIRED`.
+    /// Each reservation needs the solution of a `reservationChallenge`. Otherwise the error is `PROOF_REQUIRED`.
     ProofOfWork,
 }
 
-/// What an event sets against hoarding: clients that reserve many places and do not pay.
+/// An event's rules against hoarding: reserving many places without paying.
 #[derive(Debug, SimpleObject)]
 pub struct ReservationRules {
-    /// What a buyer must be, or do, to reserve.
+    /// What the event requires of a buyer before a reservation.
     buyer_requirement: BuyerRequirement,
-    /// How many places may be reserved and unpaid from one network, which is an IPv4 address or an IPv6 /64; 0: no limit.
-    /// Never less than `limitPerBuyer`. Null: the server's default.
+    /// Maximum number of reserved, unpaid places per network (an IPv4 address or an IPv6 /64). 0 for no limit. One
+    /// buyer may always have `limitPerBuyer` places. Null for the server's default.
     max_unpaid_per_network: Option<i32>,
-    /// Percentage of all places that are reserved and unpaid from which one network may have no more unpaid places than
-    /// two buyers; 100: no limit. Null: the server's default.
+    /// A percentage of all places. If more are reserved and unpaid, each network may have only as many unpaid places as
+    /// two buyers. 100 for no limit. Null for the server's default.
     max_unpaid_percent: Option<i32>,
 }
 
 impl ReservationRules {
-    /// Reads the event's row.
+    /// Reads the rules from the event's row.
     pub(super) fn of(row: &event::Model) -> Self {
         let Rules { requirement, unpaid_per_network, unpaid_percent } = Rules::of(row);
         Self {
@@ -45,16 +44,16 @@ impl ReservationRules {
     }
 }
 
-/// Rules against hoarding. In an update, what is left out stays as it is.
+/// An event's rules against hoarding. In an update, omitted fields stay unchanged.
 #[derive(Debug, Default, InputObject)]
 pub struct ReservationRulesInput {
-    /// What a buyer must be, or do, to reserve; `NONE` for a new event when left out.
+    /// What the event requires of a buyer before a reservation. For a new event, defaults to `NONE`.
     buyer_requirement: Option<BuyerRequirement>,
-    /// How many places may be reserved and unpaid from one network, 0 to 1000000; 0: no limit. One buyer may always have
-    /// `limitPerBuyer` places. Null: the server's default.
+    /// Maximum number of reserved, unpaid places per network, 0 to 1,000,000. 0 for no limit. One buyer may always have
+    /// `limitPerBuyer` places. Null for the server's default.
     max_unpaid_per_network: MaybeUndefined<i32>,
-    /// Percentage of all places that are reserved and unpaid from which one network may have no more unpaid places than
-    /// two buyers, 1 to 100; 100: no limit. Null: the server's default.
+    /// A percentage of all places, 1 to 100. If more are reserved and unpaid, each network may have only as many unpaid
+    /// places as two buyers. 100 for no limit. Null for the server's default.
     max_unpaid_percent: MaybeUndefined<i32>,
 }
 

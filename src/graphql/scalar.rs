@@ -9,11 +9,11 @@ use crate::{
     money,
 };
 
-/// An exact decimal number as text, such as `"12.50"`: never a float. As many decimals as the currency has.
+/// An exact decimal number as a string, such as `"12.50"`. It has as many decimal places as its currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimal(pub String);
 
-/// An exact decimal number as text, such as `"12.50"`: never a float. As many decimals as the currency has.
+/// An exact decimal number as a string, such as `"12.50"`. It has as many decimal places as its currency.
 #[Scalar]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -36,7 +36,7 @@ impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
         if money::currency(&text).is_none() {
-            return Err(InputValueError::custom("not the code of a currency that prices can be in"));
+            return Err(InputValueError::custom("not a supported ISO 4217 currency code"));
         }
         Ok(Self(text))
     }
@@ -46,18 +46,18 @@ impl ScalarType for CurrencyCode {
     }
 }
 
-/// A whole number of 64 bits, shown as a JSON number: the version of something that may change more than two billion
-/// times. Exact in JavaScript up to 2^53.
+/// A 64-bit integer, serialised as a JSON number. It is used for versions and counts that can exceed 32 bits. Values up
+/// to 2^53 are exact in JavaScript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Long(pub i64);
 
-/// A whole number of 64 bits, shown as a JSON number: the version of something that may change more than two billion
-/// times. Exact in JavaScript up to 2^53.
+/// A 64-bit integer, serialised as a JSON number. It is used for versions and counts that can exceed 32 bits. Values up
+/// to 2^53 are exact in JavaScript.
 #[Scalar]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::Number(number) = value else { return Err(InputValueError::expected_type(value)) };
-        number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits"))
+        number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not a 64-bit integer"))
     }
 
     fn to_value(&self) -> Value {
@@ -68,14 +68,14 @@ impl ScalarType for Long {
 /// An amount of money.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct Money {
-    /// How much, exactly.
+    /// The amount.
     pub amount: Decimal,
-    /// Of which currency.
+    /// The currency of the amount.
     pub currency: CurrencyCode,
 }
 
 impl Money {
-    /// An amount from the database, whose currencies were checked when they were stored.
+    /// Creates an amount from the database. Currencies are checked before they are stored.
     pub(crate) fn of(minor: i64, code: &str) -> Self {
         let amount = money::currency(code)
             .map_or_else(|| minor.to_string(), |currency| money::Money::new(minor, currency).decimal());
@@ -86,14 +86,15 @@ impl Money {
 /// An amount of money.
 #[derive(Clone, Debug, InputObject)]
 pub struct MoneyInput {
-    /// How much, exactly.
+    /// The amount.
     pub amount: Decimal,
-    /// Of which currency.
+    /// The currency of the amount.
     pub currency: CurrencyCode,
 }
 
 impl MoneyInput {
-    /// The amount in minor units; it must not be negative, and be in `code`.
+    /// Returns the amount in minor units. If it is negative or not in the currency `code`, returns an invalid-input
+    /// fault.
     pub(crate) fn minor(&self, code: &str, path: &str) -> Faulty<i64> {
         let currency = money::currency(code).ok_or_else(|| Fault::internal("unknown currency"))?;
         if self.currency.0 != code {

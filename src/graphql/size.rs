@@ -1,16 +1,16 @@
-//! How many bytes a value takes as JSON, counted without writing it.
+//! The size of a value as JSON in bytes, counted without writing it.
 
 use async_graphql::Value;
 
-/// Whether the value takes more than `max` bytes as JSON. The count ends as soon as it is known.
+/// Returns whether the value takes more than `max` bytes as JSON. Stops counting as soon as the answer is known.
 pub fn exceeds(value: &Value, max: u64) -> bool {
     subtract(max, value).is_none()
 }
 
-/// What is left of `room` behind the value; none if it does not fit.
+/// Subtracts the size of the value from `room`. Returns `None` if it does not fit.
 fn subtract(room: u64, value: &Value) -> Option<u64> {
     match value {
-        // A number is about as long as the words; what matters is how many there are.
+        // Each of these counts as 4 bytes: their number matters, not their exact length.
         Value::Null | Value::Boolean(_) | Value::Number(_) => room.checked_sub(4),
         Value::String(text) => text_room(room, text),
         Value::Enum(name) => text_room(room, name.as_str()),
@@ -24,7 +24,7 @@ fn subtract(room: u64, value: &Value) -> Option<u64> {
     }
 }
 
-/// A text with its quotes and escapes.
+/// Subtracts the size of a text with its quotes and escapes.
 fn text_room(room: u64, text: &str) -> Option<u64> {
     let escape = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,

@@ -28,38 +28,38 @@ use crate::{
 pub(crate) type TicketConnection = Connection<Cursor<Uuid>, Ticket, EmptyFields>;
 
 user_error! {
-    /// Why somebody is not let in.
+    /// An error of `checkIn`: why the ticket does not admit its holder.
     TicketError, TicketErrorCode {
-        /// Not a code of ours, or changed. Do not let in.
+        /// The code is not a valid ticket code. Do not admit the guest.
         Forged,
-        /// A ticket of another event or shop.
+        /// The ticket is for another event or shop.
         WrongEvent,
-        /// The ticket was refunded or revoked.
+        /// The ticket was refunded or revoked. Do not admit the guest.
         Void,
-        /// The ticket was passed on, and this is the earlier holder's code.
+        /// The ticket was transferred, and this code belongs to the earlier holder. Do not admit the guest.
         Superseded,
-        /// Somebody was let in with it before, at `usedAt`.
+        /// The ticket was already used, at `usedAt`.
         Used,
     }
     {
-        /// When somebody was let in with it.
+        /// When the ticket was used. Set only with `USED`.
         used_at: DateTime<Utc>,
     }
 }
 
-/// Where a ticket stands.
+/// The state of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "TicketState", remote = "entity::ticket::TicketState")]
 pub enum State {
-    /// Admits once.
+    /// The ticket is valid and not used.
     Issued,
-    /// Has admitted.
+    /// The ticket was used.
     CheckedIn,
-    /// Refunded or revoked: admits nobody.
+    /// The ticket was refunded or revoked and admits no one.
     Void,
 }
 
-/// The right to enter, shown as a signed code.
+/// The right to enter an event once, with a signed code.
 #[derive(Clone, Debug)]
 pub struct Ticket(ticket::Model);
 
@@ -69,67 +69,67 @@ impl From<ticket::Model> for Ticket {
     }
 }
 
-/// The right to enter, shown as a signed code.
+/// The right to enter an event once, with a signed code.
 #[Object]
 impl Ticket {
-    /// The ticket's id.
+    /// The global id of the ticket.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Raised by every change.
+    /// Increases with every change.
     async fn version(&self) -> Long {
         Long(self.0.version)
     }
 
-    /// Where it stands.
+    /// The current state.
     async fn state(&self) -> State {
         self.0.state.into()
     }
 
-    /// The place in words, such as `Stalls, Row A, Seat 12`.
+    /// The name of the place, such as `Stalls, Row A, Seat 12`.
     async fn label(&self) -> &str {
         &self.0.label
     }
 
-    /// The price level's name.
+    /// The name of the tier.
     async fn tier_name(&self) -> &str {
         &self.0.tier_name
     }
 
-    /// The event that it admits to.
+    /// The event that the ticket admits to.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Event> {
         Event::of(ctx, self.0.event_id).await
     }
 
-    /// The signed code, as the QR code shows it. It can be verified without a network, with the ticket key at
-    /// `/.well-known/jwks.json`. Null for whoever does not hold the ticket, and once it is void.
+    /// The signed code that the QR code contains. It can be verified offline with the ticket key from
+    /// `/.well-known/jwks.json`. Null if you do not hold the ticket, or if it is void.
     async fn code(&self, ctx: &Context<'_>) -> Option<String> {
         self.code_for_holder(ctx)
     }
 
-    /// The QR code as an SVG document. Null where `code` is.
+    /// The QR code as an SVG document. Null if `code` is null.
     async fn qr_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(qr) = self.qr(ctx)? else { return Ok(None) };
         Ok(Some(ctx.budget().text(qr.svg(Scale::DEFAULT))?))
     }
 
-    /// The QR code as a PNG file, in base 64. Null where `code` is.
+    /// The QR code as a PNG file in base64. Null if `code` is null.
     async fn qr_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(qr) = self.qr(ctx)? else { return Ok(None) };
         let png = qr.png(Scale::DEFAULT).map_err(Fault::internal)?;
         Ok(Some(ctx.budget().text(STANDARD.encode(png))?))
     }
 
-    /// When somebody was let in with it.
+    /// When the ticket was used at the entrance. Null if it was not.
     async fn checked_in_at(&self) -> Option<DateTime<Utc>> {
         self.0.checked_in_at
     }
 }
 
 impl Ticket {
-    /// Scanners see the ticket that they let in, but not its code. Whoever opens an order by its token holds it too,
-    /// and comes here only by way of the order, which checked that.
+    /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.
+    /// The bearer of an order's access token is a holder too: the order has already checked the token.
     fn code_for_holder(&self, ctx: &Context<'_>) -> Option<String> {
         let void = self.0.state == ticket::TicketState::Void;
         (!void && !self.is_scanned(ctx)).then(|| tickets::code_of(ctx.app(), &self.0))
@@ -148,52 +148,52 @@ impl Ticket {
     }
 }
 
-/// What was scanned.
+/// Input of `checkIn`.
 #[derive(Debug, InputObject)]
 pub struct CheckInInput {
-    /// The ticket's code.
+    /// The code of the ticket.
     pub code: String,
-    /// The event that the gate is for; without it, any event of your shops.
+    /// The event at the entrance. If omitted, any event of your shops.
     pub event_id: Option<ID>,
 }
 
-/// What came of it.
+/// The result of `checkIn`.
 #[derive(Debug, SimpleObject)]
 pub struct CheckInPayload {
-    /// The ticket, if its holder may enter.
+    /// The ticket, if it admits its holder. Null if `errors` is not empty.
     pub ticket: Option<Ticket>,
-    /// Why not.
+    /// Why the ticket was refused. Empty if it was accepted.
     pub errors: Vec<TicketError>,
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct TicketQuery;
 
 #[Object]
 impl TicketQuery {
-    /// A ticket that you hold. Null otherwise.
+    /// Returns a ticket that you hold. Null if there is none with this id, or if you do not hold it.
     async fn ticket(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ticket.")] id: ID,
+        #[graphql(desc = "The id of the ticket.")] id: ID,
     ) -> ApiResult<Option<Ticket>> {
         ctx.viewer().account()?;
         Ok(found(tickets::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Ticket))
     }
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct TicketMutation;
 
 #[Object]
 impl TicketMutation {
-    /// Lets a ticket's holder in, exactly once. For the scanners of the shop that sold it.
+    /// Checks in a ticket, exactly once. Requires a scanner of the shop that sold it.
     async fn check_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What was scanned.")] input: CheckInInput,
+        #[graphql(desc = "Parameters of `checkIn`.")] input: CheckInInput,
     ) -> ApiResult<CheckInPayload> {
         ctx.viewer().user()?;
         let scan = async {
@@ -205,7 +205,7 @@ impl TicketMutation {
     }
 }
 
-/// The viewer's tickets as a connection.
+/// Returns the viewer's tickets as a connection.
 pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiResult<TicketConnection> {
     let page = tickets::of_account(ctx.app(), ctx.viewer().account()?, args.window()?).await?;
     Ok(connection(page, EmptyFields, |row| (row.id.0, Ticket(row))))
@@ -215,14 +215,14 @@ impl From<Refusal> for TicketError {
     fn from(refusal: Refusal) -> Self {
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         match refusal {
-            Refusal::Forged => new(TicketErrorCode::Forged, "not a code of ours"),
-            Refusal::WrongEvent => new(TicketErrorCode::WrongEvent, "a ticket of another event"),
+            Refusal::Forged => new(TicketErrorCode::Forged, "not a valid ticket code"),
+            Refusal::WrongEvent => new(TicketErrorCode::WrongEvent, "the ticket is for another event"),
             Refusal::Void => new(TicketErrorCode::Void, "the ticket was refunded or revoked"),
             Refusal::Superseded => {
-                new(TicketErrorCode::Superseded, "the ticket was passed on; this is an earlier code")
+                new(TicketErrorCode::Superseded, "the ticket was transferred; this is an earlier code")
             }
             Refusal::Used { at } => {
-                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "somebody was let in with it before") }
+                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "the ticket was already used") }
             }
         }
     }

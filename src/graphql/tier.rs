@@ -39,42 +39,42 @@ pub struct Tier {
 /// A price level of an event.
 #[Object]
 impl Tier {
-    /// Globally unique.
+    /// The global id.
     async fn id(&self) -> ID {
         encode(self.row.id)
     }
 
-    /// Display name, unique within the event.
+    /// The display name, unique within the event.
     async fn name(&self) -> &str {
         &self.row.name
     }
 
-    /// What a place costs, tax included, without the fee.
+    /// The price of one place, including tax, without the fee.
     async fn price(&self) -> Money {
         self.money(self.row.price_minor)
     }
 
-    /// The fee that is added to each place, tax included.
+    /// The fee of one place, including tax.
     async fn fee(&self) -> Money {
         self.money(self.row.fee_minor)
     }
 
-    /// What a buyer pays for a place: price and fee.
+    /// The price of one place plus the fee, including tax.
     async fn total(&self) -> Money {
         self.total_price()
     }
 
-    /// The rate of the tax that price and fee contain, in hundredths of a percent: 1900 is 19 %.
+    /// The tax rate contained in price and fee, in hundredths of a percent: 1900 is 19 %.
     async fn tax_basis_points(&self) -> i32 {
         self.row.tax_basis_points
     }
 
-    /// The names of the seat map's categories that it prices.
+    /// The names of the seat categories that the tier prices.
     async fn categories(&self, ctx: &Context<'_>) -> ApiResult<Vec<String>> {
         self.keys(ctx, ScopeKind::Category).await.map_err(Into::into)
     }
 
-    /// The general-admission areas that it prices by themselves, besides those of its categories.
+    /// The general-admission areas that the tier prices directly, in addition to those of its categories.
     async fn areas(&self, ctx: &Context<'_>) -> ApiResult<Vec<Area>> {
         let guids = self.keys(ctx, ScopeKind::Area).await?;
         let map = venue::seat_map(ctx.app(), self.map).await?;
@@ -82,35 +82,35 @@ impl Tier {
         Ok(areas.filter_map(|(ordinal, _)| Area::new(&map, ordinal)).collect())
     }
 
-    /// Its place in the order of the event's tiers.
+    /// The position in the order of the event's tiers. Smaller numbers come first.
     async fn position(&self) -> i32 {
         self.row.position
     }
 
-    /// Whether its places are sold to those only who give an access code that opens it: see `reserveSeats`. Everybody
-    /// else is told of neither the tier nor its places.
+    /// Whether the tier is hidden. Its places are sold only with an access code that unlocks it; see `reserveSeats`.
+    /// Other buyers see neither the tier nor its places.
     async fn hidden(&self) -> bool {
         self.row.hidden
     }
 
-    /// Raised by each change; give it as `expectedVersion` when you change the tier.
+    /// Increases with every change. Send it as `expectedVersion` when you edit the tier.
     async fn version(&self) -> Long {
         Long(self.row.version)
     }
 }
 
 impl Tier {
-    /// A price level of the event.
+    /// Creates a tier of the event.
     pub(crate) fn new(row: tier::Model, event: &event::Model) -> Self {
         Self { row, currency: event.currency.clone(), map: event.seat_map_id }
     }
 
-    /// Price and fee.
+    /// Returns price plus fee.
     pub(crate) fn total_price(&self) -> Money {
         self.money(self.total_minor())
     }
 
-    /// The same in minor units.
+    /// Returns price plus fee in minor units.
     pub(crate) fn total_minor(&self) -> i64 {
         self.row.price_minor + self.row.fee_minor
     }
@@ -125,7 +125,7 @@ impl Tier {
     }
 }
 
-/// The price levels of an event, in their order.
+/// Loader key: the tiers of an event, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TiersOf(pub(crate) EventId);
 
@@ -143,7 +143,7 @@ impl Loader<TiersOf> for Batch {
     }
 }
 
-/// What a price level prices.
+/// Loader key: what a tier prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ScopesOf(TierId);
 
@@ -161,128 +161,129 @@ impl Loader<ScopesOf> for Batch {
     }
 }
 
-/// A new price level. Every category and area has at most one tier of the event.
+/// Input of `createTier`. At most one tier of an event can price a category or an area.
 #[derive(Debug, InputObject)]
 pub struct CreateTierInput {
-    /// Of which event; you must be an owner or manager of its shop.
+    /// The event of the tier. You must be an owner or manager of its shop.
     event_id: ID,
-    /// Display name, unique within the event, 1 to 200 characters.
+    /// The display name, unique within the event, 1 to 200 characters.
     name: String,
-    /// What a place costs, tax included, in the event's currency.
+    /// The price of one place, including tax, in the event's currency.
     price: MoneyInput,
-    /// The fee that is added to each place, tax included; none when left out.
+    /// The fee of one place, including tax. If omitted, there is no fee.
     fee: Option<MoneyInput>,
-    /// The rate of the tax that price and fee contain, in hundredths of a percent: 1900 is 19 %.
+    /// The tax rate contained in price and fee, in hundredths of a percent: 1900 is 19 %.
     #[graphql(default)]
     tax_basis_points: i32,
-    /// The names of the seat map's categories that it prices, seats and areas alike.
+    /// The names of the seat categories that the tier prices, both seats and areas.
     #[graphql(default)]
     categories: Vec<String>,
-    /// General-admission areas that it prices, whatever their category's price is.
+    /// The ids of general-admission areas that the tier prices directly. This overrides the price of their category.
     #[graphql(default)]
     areas: Vec<ID>,
-    /// Its place in the order of the event's tiers.
+    /// The position in the order of the event's tiers. Smaller numbers come first.
     #[graphql(default)]
     position: i32,
-    /// Whether its places are sold to those only who give an access code that opens it.
+    /// Whether the tier is hidden. Its places are sold only with an access code that unlocks it.
     #[graphql(default)]
     hidden: bool,
 }
 
-/// What became of it.
+/// The result of `createTier`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateTierPayload {
-    /// The new tier; null if it was not made.
+    /// The new tier. Null if `errors` is not empty.
     tier: Option<Tier>,
-    /// Why it was not made; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
 }
 
-/// Changes to a tier. What is left out stays as it is. Reservations keep the prices at which they were made.
+/// Input of `updateTier`. Omitted fields stay unchanged. Existing reservations keep their prices.
 #[derive(Debug, InputObject)]
 pub struct UpdateTierInput {
-    /// Which tier.
+    /// The id of the tier.
     tier_id: ID,
-    /// The version that you read; if the tier was changed since, nothing happens and the error is `STALE`.
+    /// The tier's `version` when you last read it. If it has changed since, nothing is stored and the error is `STALE`.
     expected_version: Long,
-    /// Display name, unique within the event, 1 to 200 characters.
+    /// The display name, unique within the event, 1 to 200 characters.
     name: Option<String>,
-    /// What a place costs, tax included, in the event's currency.
+    /// The price of one place, including tax, in the event's currency.
     price: Option<MoneyInput>,
-    /// The fee that is added to each place, tax included.
+    /// The fee of one place, including tax.
     fee: Option<MoneyInput>,
-    /// The rate of the tax that price and fee contain, in hundredths of a percent.
+    /// The tax rate contained in price and fee, in hundredths of a percent.
     tax_basis_points: Option<i32>,
-    /// The names of the categories that it prices, instead of those before.
+    /// The new list of category names. It replaces the previous list.
     categories: Option<Vec<String>>,
-    /// The areas that it prices, instead of those before.
+    /// The new list of area ids. It replaces the previous list.
     areas: Option<Vec<ID>>,
-    /// Its place in the order of the event's tiers.
+    /// The position in the order of the event's tiers. Smaller numbers come first.
     position: Option<i32>,
-    /// Whether its places are sold to those only who give an access code that opens it.
+    /// Whether the tier is hidden. Its places are sold only with an access code that unlocks it.
     hidden: Option<bool>,
 }
 
-/// What became of it.
+/// The result of `updateTier`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateTierPayload {
-    /// The tier as it is now; null if it was not changed.
+    /// The tier after the change. Null if `errors` is not empty.
     tier: Option<Tier>,
-    /// Why it was not changed; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
 }
 
-/// A tier to delete.
+/// Input of `deleteTier`.
 #[derive(Debug, InputObject)]
 pub struct DeleteTierInput {
-    /// Which tier; its event must be a draft.
+    /// The id of the tier. Its event must be a draft.
     tier_id: ID,
-    /// The version that you read; if the tier was changed since, nothing happens and the error is `STALE`.
+    /// The tier's `version` when you last read it. If it has changed since, nothing is stored and the error is `STALE`.
     expected_version: Long,
 }
 
-/// What became of it.
+/// The result of `deleteTier`.
 #[derive(Debug, SimpleObject)]
 pub struct DeleteTierPayload {
-    /// The event without the tier; null if it was not deleted.
+    /// The event without the tier. Null if `errors` is not empty.
     event: Option<Event>,
-    /// Why it was not deleted; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct TierMutation;
 
 #[Object]
 impl TierMutation {
-    /// Makes a price level of an event and says which seats and areas it prices.
+    /// Creates a tier of an event and sets the seats and areas that it prices. Requires an owner or manager of the
+    /// shop.
     async fn create_tier(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new tier.")] input: CreateTierInput,
+        #[graphql(desc = "Parameters of `createTier`.")] input: CreateTierInput,
     ) -> ApiResult<CreateTierPayload> {
         ctx.viewer().user()?;
         let (tier, errors) = outcome(create(ctx, input).await)?;
         Ok(CreateTierPayload { tier, errors })
     }
 
-    /// Changes a price level. Whatever is reserved or sold stays at the price at which it was reserved.
+    /// Changes a tier. Existing reservations and tickets keep their prices.
     async fn update_tier(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateTierInput,
+        #[graphql(desc = "Parameters of `updateTier`.")] input: UpdateTierInput,
     ) -> ApiResult<UpdateTierPayload> {
         ctx.viewer().user()?;
         let (tier, errors) = outcome(update(ctx, input).await)?;
         Ok(UpdateTierPayload { tier, errors })
     }
 
-    /// Deletes a price level of a draft.
+    /// Deletes a tier of a draft.
     async fn delete_tier(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which tier.")] input: DeleteTierInput,
+        #[graphql(desc = "Parameters of `deleteTier`.")] input: DeleteTierInput,
     ) -> ApiResult<DeleteTierPayload> {
         ctx.viewer().user()?;
         let result = match decode(&input.tier_id, "tierId") {

@@ -30,9 +30,9 @@ use crate::{
 };
 
 user_error! {
-    /// Something about venues and seat maps that could not be done.
+    /// An error of a venue or seat-map mutation.
     VenueError, VenueErrorCode {
-        /// The venue has 100 revisions of its seat map, which is as many as are kept.
+        /// The venue already has 100 revisions of its seat map, which is the maximum.
         TooManyRevisions,
     }
 }
@@ -42,14 +42,14 @@ impl From<Refusal> for VenueError {
         match refusal {
             Refusal::TooManyRevisions => Self {
                 code: VenueErrorCode::TooManyRevisions,
-                message: "this venue has as many revisions of its seat map as are kept".to_owned(),
+                message: "the venue already has the maximum number of seat-map revisions".to_owned(),
                 ..Self::default()
             },
         }
     }
 }
 
-/// Where events take place. Everybody sees the venues of published events; its shop's members see it always.
+/// A place where events take place. It is public if it has a published event. Members of its shop always see it.
 #[derive(Clone, Debug)]
 pub struct Venue(venue::Model);
 
@@ -59,76 +59,76 @@ impl From<venue::Model> for Venue {
     }
 }
 
-/// Where events take place. Everybody sees the venues of published events; its shop's members see it always.
+/// A place where events take place. It is public if it has a published event. Members of its shop always see it.
 #[Object]
 impl Venue {
-    /// Globally unique.
+    /// The global id.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Display name.
+    /// The display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Street address; may be empty.
+    /// The street address. May be empty.
     async fn address(&self) -> &str {
         &self.0.address
     }
 
-    /// Town or city.
+    /// The town or city.
     async fn city(&self) -> &str {
         &self.0.city
     }
 
-    /// ISO 3166-1 code of the country, two letters.
+    /// The ISO 3166-1 alpha-2 code of the country.
     async fn country(&self) -> &str {
         &self.0.country
     }
 
-    /// IANA time zone in which to show the times of events here, such as `Europe/Berlin`.
+    /// The IANA time zone for the times of events at this venue, such as `Europe/Berlin`.
     async fn time_zone(&self) -> &str {
         &self.0.time_zone
     }
 
-    /// Whose venue it is.
+    /// The shop that owns the venue.
     async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
         Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
     }
 
-    /// The revisions of the seat map that you may see, newest first; at most 100. Members of the shop see all of them,
-    /// everybody else those that a published event is sold on.
+    /// The revisions of the seat map that you may see, newest first, at most 100. Members of the shop see all of them.
+    /// Others see the revisions that published events use.
     async fn seat_maps(&self, ctx: &Context<'_>) -> ApiResult<Vec<SeatMap>> {
         let maps = ctx.loaders().one(MapsOf(self.0.id)).await?.unwrap_or_default();
         Ok(maps.into_iter().map(SeatMap::from).collect())
     }
 
-    /// The newest revision of the seat map that you may see.
+    /// The newest revision of the seat map that you may see. Null if there is none.
     async fn latest_seat_map(&self, ctx: &Context<'_>) -> ApiResult<Option<SeatMap>> {
         let maps = ctx.loaders().one(MapsOf(self.0.id)).await?.unwrap_or_default();
         Ok(maps.into_iter().next().map(SeatMap::from))
     }
 
-    /// Raised by each change; give it as `expectedVersion` when you change the venue.
+    /// Increases with every change. Send it as `expectedVersion` when you edit the venue.
     async fn version(&self) -> Long {
         Long(self.0.version)
     }
 
-    /// When the venue was made.
+    /// When the venue was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 }
 
 impl Venue {
-    /// The venue, if the viewer may see it.
+    /// Loads the venue if the viewer may see it.
     pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> Faulty<Self> {
         find::venue(ctx.app(), ctx.viewer(), id).await.map(Self)
     }
 }
 
-/// Venues by their ids, for those who see something that takes place there.
+/// Loader key: a venue, for viewers who see an object that refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct VenueOf(pub(crate) VenueId);
 
@@ -142,7 +142,7 @@ impl Loader<VenueOf> for Batch {
     }
 }
 
-/// The revisions of a venue's seat map, newest first.
+/// Loader key: the revisions of a venue's seat map, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct MapsOf(VenueId);
 
@@ -160,33 +160,35 @@ impl Loader<MapsOf> for Batch {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct VenueQuery;
 
 #[Object]
 impl VenueQuery {
-    /// The venue; null if there is none, or if it is not yours to see.
+    /// Returns the venue. Null if there is none, or if you may not see it.
     async fn venue(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which venue.")] id: ID,
+        #[graphql(desc = "The id of the venue.")] id: ID,
     ) -> ApiResult<Option<Venue>> {
         found(Venue::load(ctx, decode(&id, "id")?).await)
     }
 
-    /// The shop's venues that you may see, oldest first.
+    /// Lists the shop's venues that you may see, oldest first.
     #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
     async fn venues(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose venues.")] shop_id: ID,
-        #[graphql(desc = "How many from the beginning, 1 to 100; 20 when nothing is said.")] first: Option<
-            i32,
-        >,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The id of the shop.")] shop_id: ID,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Cursor<VenueId>, Venue, EmptyFields>> {
         let shop: ShopId = decode(&shop_id, "shopId")?;
         let window = PageArgs { after, before, first, last }.window()?;
@@ -195,72 +197,73 @@ impl VenueQuery {
     }
 }
 
-/// A new venue.
+/// Input of `createVenue`.
 #[derive(Debug, InputObject)]
 pub struct CreateVenueInput {
-    /// Whose venue it will be; you must be an owner or manager of the shop.
+    /// The shop that owns the venue. You must be its owner or manager.
     shop_id: ID,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     name: String,
-    /// Street address, at most 400 characters.
+    /// The street address, at most 400 characters.
     #[graphql(default)]
     address: String,
-    /// Town or city, 1 to 200 characters.
+    /// The town or city, 1 to 200 characters.
     city: String,
-    /// ISO 3166-1 code of the country, two letters in upper case.
+    /// The ISO 3166-1 alpha-2 code of the country, in upper case.
     country: String,
-    /// IANA time zone, such as `Europe/Berlin`.
+    /// The IANA time zone, such as `Europe/Berlin`.
     time_zone: String,
 }
 
-/// What became of it.
+/// The result of `createVenue`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateVenuePayload {
-    /// The new venue; null if it was not made.
+    /// The new venue. Null if `errors` is not empty.
     venue: Option<Venue>,
-    /// Why it was not made; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<VenueError>,
 }
 
-/// Changes to a venue. What is left out stays as it is.
+/// Input of `updateVenue`. Omitted fields stay unchanged.
 #[derive(Debug, InputObject)]
 pub struct UpdateVenueInput {
-    /// Which venue.
+    /// The id of the venue.
     venue_id: ID,
-    /// The version that you read; if the venue was changed since, nothing happens and the error is `STALE`.
+    /// The venue's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     name: Option<String>,
-    /// Street address, at most 400 characters.
+    /// The street address, at most 400 characters.
     address: Option<String>,
-    /// Town or city, 1 to 200 characters.
+    /// The town or city, 1 to 200 characters.
     city: Option<String>,
-    /// ISO 3166-1 code of the country, two letters in upper case.
+    /// The ISO 3166-1 alpha-2 code of the country, in upper case.
     country: Option<String>,
-    /// IANA time zone, such as `Europe/Berlin`.
+    /// The IANA time zone, such as `Europe/Berlin`.
     time_zone: Option<String>,
 }
 
-/// What became of it.
+/// The result of `updateVenue`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateVenuePayload {
-    /// The venue as it is now; null if it was not changed.
+    /// The venue after the change. Null if `errors` is not empty.
     venue: Option<Venue>,
-    /// Why it was not changed; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<VenueError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct VenueMutation;
 
 #[Object]
 impl VenueMutation {
-    /// Makes a venue. Import its seat map next.
+    /// Creates a venue. Call `importSeatMap` next. Requires an owner or manager of the shop.
     async fn create_venue(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new venue.")] input: CreateVenueInput,
+        #[graphql(desc = "Parameters of `createVenue`.")] input: CreateVenueInput,
     ) -> ApiResult<CreateVenuePayload> {
         ctx.viewer().user()?;
         let CreateVenueInput { shop_id, name, address, city, country, time_zone } = input;
@@ -273,11 +276,11 @@ impl VenueMutation {
         Ok(CreateVenuePayload { venue, errors })
     }
 
-    /// Changes a venue; its events are found by the new name at once.
+    /// Changes a venue. Searches find its events by the new name at once.
     async fn update_venue(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateVenueInput,
+        #[graphql(desc = "Parameters of `updateVenue`.")] input: UpdateVenueInput,
     ) -> ApiResult<UpdateVenuePayload> {
         ctx.viewer().user()?;
         let UpdateVenueInput { venue_id, expected_version, name, address, city, country, time_zone } = input;

@@ -1,11 +1,11 @@
-//! What the fields of the schema cost: microseconds of one core and bytes of the response.
+//! The cost of the schema's fields: microseconds of one core and bytes of the response.
 //!
-//! The figures are those of a release build on one core of 2024, up to twice what was measured, so that an operation
-//! admitted for 100,000 takes some 50 ms. `http/guard/cost.rs` adds them up over a document before it runs;
-//! `scripts/attack --calibrate` compares the sums with measured time. A field that is not in the table costs what [`of`]
-//! says.
+//! The figures are from a release build on one core of 2024. They are up to twice the measured values, so an operation
+//! with the maximum cost of 100,000 takes about 50 ms. `http/guard/cost.rs` adds them up over a document before it
+//! runs. `scripts/attack --calibrate` compares the sums with measured times. [`of`] returns the cost of fields that are
+//! not in the table.
 
-/// What one value of a field costs.
+/// The cost of one value of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
     /// Microseconds of one core.
@@ -14,9 +14,9 @@ pub struct Weight {
     pub bytes: u64,
 }
 
-/// An object type, its field, microseconds and bytes.
+/// Object type, field, microseconds and bytes.
 pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
-    // Long texts of 40 KB, which is the most. What they really have is charged as well, while they are read.
+    // Long texts of 40 KB, the maximum. Their real length is charged in addition, while they are read.
     ("ClaimTerms", "description", 90, 2_000),
     ("ClaimTerms", "smallPrint", 90, 2_000),
     ("Coupon", "description", 90, 2_000),
@@ -36,16 +36,16 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Claim", "title", 40, 40),
     ("Claim", "shareable", 40, 6),
     ("Ticket", "code", 40, 170),
-    // Seat plans.
+    // Seating plans.
     ("Query", "exportSeatMap", 3_000, 250_000),
     ("SeatMap", "plan", 3_000, 250_000),
     ("SeatMap", "zones", 20, 0),
     ("SeatMap", "areas", 20, 0),
     ("SeatMap", "categories", 20, 0),
-    // The snapshot of a house with many rows is built whole.
+    // The snapshot of a venue with many rows is built as a whole.
     ("AvailabilitySnapshot", "rows", 2_500, 0),
     ("RowAvailability", "statuses", 2, 60),
-    // Stock: read by the desk, or in a batch for the whole list.
+    // Stock: read by the desk or in one batch per list.
     ("Event", "availability", 1_200, 0),
     ("Event", "seatsLeft", 60, 4),
     ("Event", "status", 60, 12),
@@ -58,7 +58,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Event", "tiersOpenedBy", 500, 0),
     ("Event", "priceRange", 60, 0),
     ("Event", "tiers", 60, 0),
-    // Statements of their own.
+    // Fields with their own statements.
     ("CouponConnection", "totalCount", 300, 4),
     ("EventConnection", "totalCount", 300, 4),
     ("ShopConnection", "totalCount", 300, 4),
@@ -74,14 +74,14 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Viewer", "shops", 200, 0),
 ];
 
-/// Microseconds for a bar code.
+/// Microseconds for a barcode.
 pub(super) const PICTURE_BARCODE: u64 = 150;
-/// Microseconds for a claim's QR code, which holds some 20 characters.
+/// Microseconds for a claim's QR code, which holds about 20 characters.
 pub(super) const PICTURE_CLAIM: u64 = 500;
 /// Microseconds for a ticket's QR code, which holds 163 characters.
 pub(super) const PICTURE_TICKET: u64 = 2_000;
 
-/// An object type, its list, and how many items a long one has.
+/// Object type, list field, and the length of a long list.
 pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("AvailabilitySnapshot", "rows", 300),
     ("Category", "children", 10),
@@ -92,25 +92,25 @@ pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("Order", "refunds", 3),
     ("Order", "tickets", 10),
     ("Query", "categories", 30),
-    // A house of 4,000 seats. What a larger one has is charged while the response is built.
+    // A venue with 4,000 seats. For a larger one, the rest is charged while the response is built.
     ("Row", "seats", 40),
     ("SeatMap", "zones", 5),
     ("Tier", "categories", 5),
     ("Zone", "rows", 20),
 ];
 
-/// How many items a list has if it is not in the table: a page.
+/// The assumed length of a list that is not in the table: one page.
 pub const LIST: u64 = 20;
-/// A statement and a decision at the root of the operation.
+/// Microseconds of a root field: one statement and one decision.
 const ROOT: u64 = 300;
-/// A connection: one statement; its rows count as they are asked for.
+/// Microseconds of a connection: one statement. Its rows are charged when they are requested.
 const CONNECTION: u64 = 300;
-/// An object that another one refers to, read in a batch for the whole list.
+/// Microseconds of a referenced object, which is read in a batch for the whole list.
 const OBJECT: u64 = 40;
-/// A name, a number or a time.
+/// The cost of a name, a number or a time.
 const SCALAR: Weight = Weight { work: 1, bytes: 24 };
 
-/// What a value of the field `on.field` costs, which is of the type `of`.
+/// Returns the cost of a value of the field `on.field`, whose type is `of`.
 pub fn of(on: &str, field: &str, of: &str) -> Weight {
     let root = if matches!(on, "Query" | "Mutation") { ROOT } else { 0 };
     let listed = WEIGHTS.iter().find(|(object, name, ..)| *object == on && *name == field);
@@ -123,7 +123,7 @@ pub fn of(on: &str, field: &str, of: &str) -> Weight {
     Weight { work: own.work + root, bytes: own.bytes }
 }
 
-/// How many items the list `on.field` has. A mutation that succeeds has no errors.
+/// Returns the assumed length of the list `on.field`. A successful mutation has no errors.
 pub fn length(on: &str, field: &str) -> u64 {
     if field == "errors" {
         return 2;
@@ -134,7 +134,7 @@ pub fn length(on: &str, field: &str) -> u64 {
         .map_or(LIST, |(.., length)| *length)
 }
 
-/// Whether values of the type have no fields. Money has two, which are at hand.
+/// Returns whether values of the type have no fields to load. `Money` counts as one: its two fields need no work.
 fn is_leaf(of: &str) -> bool {
     matches!(
         of,

@@ -1,6 +1,6 @@
 //! A cache of responses to public queries.
 //!
-//! A response that is [public](crate::graphql::public) and was read from one inventory stays valid until that
+//! A response that is [shared](crate::graphql::cacheability::shared) and was read from one inventory stays valid until that
 //! inventory's version rises. A request with the same text gets its bytes: neither the guard nor the parser nor the
 //! executor runs. A response contains every change that this process committed before the request arrived, because the
 //! desk publishes a version before it answers its callers.

@@ -1,7 +1,7 @@
 //! HTTP caching: `Cache-Control`, `ETag` and `If-None-Match`.
 //!
 //! A response is cacheable if it is of a query by GET without an access token, does not depend on the caller
-//! ([`cacheable`](crate::graphql::cacheable)), and has no errors. All other responses are `no-store`.
+//! ([`cacheability::http`](crate::graphql::cacheability::http)), and has no errors. All other responses are `no-store`.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::{

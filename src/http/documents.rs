@@ -17,10 +17,12 @@ use serde_json::{Map, Value};
 use super::guard::{self, Cost, Costs, Introspection, Refusal};
 use crate::graphql::{
     Schema,
-    cacheable::cacheable,
-    complete::Shape,
+    cacheability::{
+        http::http_cacheable,
+        shared::{SharedOperation, shared_operation},
+    },
     field_order::FieldOrder,
-    public::{self, Public},
+    null_completion::Shape,
 };
 
 /// The mutations that pay for, keep or release reserved places. They have priority over reservations.
@@ -59,8 +61,8 @@ pub(super) struct Document {
     pub(super) kind: OperationType,
     /// The estimated cost, unless it depends on the variables.
     cost: Option<Cost>,
-    /// The public form, if the response is the same for all callers.
-    pub(super) public: Option<Public>,
+    /// The shared form, if the response is the same for all callers.
+    pub(super) shared: Option<SharedOperation>,
     /// The order of the response's fields.
     pub(super) order: FieldOrder,
     /// Whether caches may share the response to a request without a token.
@@ -130,10 +132,10 @@ impl Documents {
         let is_valid = faults.is_empty();
         let document = Arc::new(Document {
             bytes: u32::try_from(size(&parsed)).unwrap_or(u32::MAX),
-            public: if is_valid { public::public(&parsed, operation_name, &self.0.shape) } else { None },
+            shared: if is_valid { shared_operation(&parsed, operation_name, &self.0.shape) } else { None },
             // Only valid documents have a bounded number of fields per object.
             order: if is_valid { FieldOrder::of(&parsed) } else { FieldOrder::default() },
-            cacheable: is_valid && cacheable(&parsed, operation_name, &self.0.shape),
+            cacheable: is_valid && http_cacheable(&parsed, operation_name, &self.0.shape),
             is_urgent: has_only(&parsed, kind, URGENT),
             takes_large_body: is_valid && has_only(&parsed, kind, LARGE),
             cost: admitted.cost,

@@ -153,7 +153,7 @@ async fn execute(
             Ok(match key {
                 Some(key)
                     if prepared.document.kind == OperationType::Query
-                        && prepared.document.public.is_some() =>
+                        && prepared.document.shared.is_some() =>
                 {
                     engine.answers.answer(engine, key, prepared).await
                 }

@@ -56,7 +56,7 @@ pub use trusted::check_trusted;
 use crate::{
     app::App,
     config::Config,
-    graphql::{Schema, complete::Shape},
+    graphql::{Schema, null_completion::Shape},
     telemetry::{Event, traces},
 };
 use admission::{Admission, Load};

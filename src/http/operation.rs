@@ -25,8 +25,8 @@ use crate::{
     graphql::{
         self, Batches, Run, Schema,
         budget::{Budget, Spent},
-        complete::Shape,
-        mask::{Detail, mask},
+        mask_errors::{Detail, mask_errors},
+        null_completion::Shape,
         progress::Progress,
         size,
     },
@@ -203,9 +203,9 @@ impl Engine {
         } else {
             Response::from_errors(document.faults.clone())
         };
-        self.shape.complete(&document.parsed, params.operation_name.as_deref(), &mut response);
+        self.shape.complete_nulls(&document.parsed, params.operation_name.as_deref(), &mut response);
         document.order.restore(&mut response.data);
-        span.in_scope(|| mask(&mut response, id.as_str(), self.detail()));
+        span.in_scope(|| mask_errors(&mut response, id.as_str(), self.detail()));
         observed.end(&response);
         if params.wants_cost {
             let (cost, limit) = (prepared.cost, self.documents.cost_limit());
@@ -274,7 +274,7 @@ impl Engine {
         let (id, span, detail) = (prepared.caller.id.clone(), prepared.span.clone(), self.detail());
         if !prepared.document.faults.is_empty() {
             let mut response = Response::from_errors(prepared.document.faults.clone());
-            span.in_scope(|| mask(&mut response, id.as_str(), detail));
+            span.in_scope(|| mask_errors(&mut response, id.as_str(), detail));
             return stream::once(ready(StreamItem::Refused(errors(&response)))).boxed();
         }
         let run = Run { progress, budget: self.budget(prepared) };
@@ -287,7 +287,7 @@ impl Engine {
             .map(move |caught| {
                 let mut response = caught.unwrap_or_else(|_| panicked(&id, &span));
                 document.order.restore(&mut response.data);
-                span.in_scope(|| mask(&mut response, id.as_str(), detail));
+                span.in_scope(|| mask_errors(&mut response, id.as_str(), detail));
                 let first = !std::mem::replace(&mut begun, true);
                 // A first response without data means that the subscription was refused.
                 if response.errors.is_empty() {

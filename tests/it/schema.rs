@@ -1,12 +1,12 @@
-//! The schema is a reviewed artefact: committed, compared, described.
+//! The schema is a reviewed artefact: it is committed, compared with the served one, and described in plain English.
 
 use std::{fs, path::Path};
 
-use async_graphql::{EmptyMutation, Object, Schema};
+use async_graphql::{EmptyMutation, Object, Schema, SimpleObject};
 use tessera::graphql;
 
 #[test]
-fn the_committed_schema_is_the_one_that_is_served() {
+fn committed_schema_equals_served_schema() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
     let sdl = format!("{}\n", graphql::sdl().trim_end());
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
@@ -15,18 +15,19 @@ fn the_committed_schema_is_the_one_that_is_served() {
     let committed = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == sdl,
-        "schema.graphql is not what is served: run `UPDATE_SCHEMA=1 cargo test schema`, and read the difference"
+        "schema.graphql differs from the served schema: run `UPDATE_SCHEMA=1 cargo test --test it schema` and review the diff"
     );
 }
 
 #[test]
-fn everything_in_the_schema_is_described() {
-    let missing = undescribed(&introspect(&graphql::sdl()));
-    assert!(missing.is_empty(), "without a description for the API's user: {missing:#?}");
+fn every_schema_element_has_a_description() {
+    let elements = elements(&graphql::sdl());
+    let missing = undescribed(&elements);
+    assert!(missing.is_empty(), "elements without a description for API users: {missing:#?}");
 }
 
 #[test]
-fn the_check_for_descriptions_can_fail() {
+fn the_description_check_finds_a_missing_description() {
     struct Query;
     #[Object]
     impl Query {
@@ -35,90 +36,180 @@ fn the_check_for_descriptions_can_fail() {
         }
     }
     let sdl = Schema::build(Query, EmptyMutation, async_graphql::EmptySubscription).finish().sdl();
-    assert_eq!(undescribed(&introspect(&sdl)), ["Query.naked"]);
+    assert_eq!(undescribed(&elements(&sdl)), ["Query.naked"]);
 }
 
-/// A type's name, its members, and whether each of them and the type itself is described.
-type Described = (String, Vec<(String, bool)>, bool);
+/// Words and phrases that make a description hard to understand, and names that only the implementation knows.
+const REJECTED: &[&str] = &[
+    "anybody",
+    "are to be",
+    "became of it",
+    "came of it",
+    "everybody",
+    "for ever",
+    "is to be",
+    "nobody",
+    "of which",
+    "of whom",
+    "somebody",
+    "so many",
+    "they who",
+    "those who",
+    "to whom",
+    "told",
+    "was to be",
+    "whatever",
+    "whichever",
+    "whoever",
+    "whomever",
+    "whosoever",
+    "::",
+    "HashMap",
+    "Option<",
+    "Vec<",
+];
 
-/// The names in the schema that have no description.
-fn undescribed(types: &[Described]) -> Vec<String> {
-    let mut missing = Vec::new();
-    for (name, members, described) in types {
-        let root = matches!(name.as_str(), "Query" | "Mutation" | "Subscription");
-        // The library makes the connections' own types and gives those no description; their fields have some.
-        let connection = name.ends_with("Connection");
-        if !described && !root && !connection {
-            missing.push(name.clone());
-        }
-        missing.extend(
-            members.iter().filter(|(_, described)| !described).map(|(member, _)| format!("{name}.{member}")),
-        );
+#[test]
+fn descriptions_use_plain_english() {
+    let faults = rejected_words(&elements(&graphql::sdl()));
+    assert!(faults.is_empty(), "descriptions with rejected words: {faults:#?}");
+}
+
+#[test]
+fn the_word_check_finds_a_planted_word() {
+    /// What somebody wants.
+    #[derive(SimpleObject)]
+    struct Wish {
+        /// Of Which
+        /// kind it is.
+        kind: i32,
+        /// The number of bystanders: an unofficial `Option<u32>`.
+        count: i32,
+        /// The stolen, untold and wholesome things.
+        things: i32,
     }
-    missing
+    struct Query;
+    #[Object]
+    impl Query {
+        /// Returns a wish.
+        async fn wish(
+            &self,
+            #[graphql(desc = "Whoever asks.")] name: String,
+            #[graphql(desc = "The count.")] count: i32,
+        ) -> Wish {
+            Wish { kind: 0, count, things: i32::try_from(name.len()).unwrap_or(0) }
+        }
+    }
+    let sdl = Schema::build(Query, EmptyMutation, async_graphql::EmptySubscription).finish().sdl();
+    assert_eq!(
+        rejected_words(&elements(&sdl)),
+        ["Query.wish(name): `whoever`", "Wish: `somebody`", "Wish.kind: `of which`", "Wish.count: `Option<`"]
+    );
 }
 
-/// The types of the schema.
-fn introspect(sdl: &str) -> Vec<Described> {
+/// An element of the schema, such as `Query`, `Query.event` or `Query.event(id)`, and its description.
+struct Element {
+    name: String,
+    description: Option<String>,
+}
+
+/// Returns the names of the elements without a description.
+fn undescribed(elements: &[Element]) -> Vec<&str> {
+    let missing = elements.iter().filter(|element| element.description.is_none());
+    let names = missing.map(|element| element.name.as_str());
+    // The library creates the connection types without a description. Their fields have one.
+    names
+        .filter(|name| {
+            !matches!(*name, "Query" | "Mutation" | "Subscription") && !name.ends_with("Connection")
+        })
+        .collect()
+}
+
+/// Returns the elements whose description contains a rejected word, with the word.
+fn rejected_words(elements: &[Element]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for Element { name, description } in elements {
+        let Some(description) = description else { continue };
+        let text = description.split_whitespace().collect::<Vec<_>>().join(" ");
+        let rejected = REJECTED.iter().filter(|word| contains_word(&text, word));
+        faults.extend(rejected.map(|word| format!("{name}: `{word}`")));
+    }
+    faults
+}
+
+/// Returns whether the text contains the word, without regard to case. A letter or digit next to it makes it another word.
+fn contains_word(text: &str, word: &str) -> bool {
+    let (text, word) = (text.to_lowercase(), word.to_lowercase());
+    let is_part = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    let begins_as_word = word.starts_with(char::is_alphanumeric);
+    let ends_as_word = word.ends_with(char::is_alphanumeric);
+    text.match_indices(&word).any(|(at, _)| {
+        let (before, after) = (text[..at].chars().next_back(), text[at + word.len()..].chars().next());
+        !(begins_as_word && is_part(before) || ends_as_word && is_part(after))
+    })
+}
+
+/// Returns the elements of the schema with their descriptions.
+fn elements(sdl: &str) -> Vec<Element> {
     use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
     let document = async_graphql::parser::parse_schema(sdl).expect("good SDL");
-    let mut types = Vec::new();
+    let mut elements = Vec::new();
     for definition in document.definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let definition = definition.node;
-        let mut members = Vec::new();
+        let name = definition.name.node.to_string();
+        elements
+            .push(Element { name: name.clone(), description: definition.description.map(|text| text.node) });
         match definition.kind {
-            TypeKind::Object(object) => members.extend(fields(&object.fields)),
-            TypeKind::Interface(interface) => members.extend(fields(&interface.fields)),
-            TypeKind::Enum(enumeration) => members.extend(
-                enumeration
-                    .values
-                    .iter()
-                    .map(|v| (v.node.value.node.to_string(), v.node.description.is_some())),
-            ),
-            TypeKind::InputObject(input) => members.extend(
-                input
-                    .fields
-                    .iter()
-                    .map(|field| (field.node.name.node.to_string(), field.node.description.is_some())),
-            ),
+            TypeKind::Object(object) => elements.extend(fields(&name, &object.fields)),
+            TypeKind::Interface(interface) => elements.extend(fields(&name, &interface.fields)),
+            TypeKind::Enum(enumeration) => {
+                elements.extend(enumeration.values.iter().map(|value| Element {
+                    name: format!("{name}.{}", value.node.value.node),
+                    description: value.node.description.as_ref().map(|text| text.node.clone()),
+                }));
+            }
+            TypeKind::InputObject(input) => elements.extend(input.fields.iter().map(|field| Element {
+                name: format!("{name}.{}", field.node.name.node),
+                description: field.node.description.as_ref().map(|text| text.node.clone()),
+            })),
             TypeKind::Scalar | TypeKind::Union(_) => {}
         }
-        types.push((definition.name.node.to_string(), members, definition.description.is_some()));
     }
-    types
+    elements
 }
 
+/// Returns the fields of a type and their arguments.
 fn fields(
+    of: &str,
     fields: &[async_graphql::Positioned<async_graphql::parser::types::FieldDefinition>],
-) -> Vec<(String, bool)> {
-    let mut members = Vec::new();
+) -> Vec<Element> {
+    let mut elements = Vec::new();
     for field in fields {
         let field = &field.node;
-        members.push((field.name.node.to_string(), field.description.is_some()));
-        for argument in &field.arguments {
-            let argument = &argument.node;
-            members.push((
-                format!("{}({})", field.name.node, argument.name.node),
-                argument.description.is_some(),
-            ));
-        }
+        let name = format!("{of}.{}", field.name.node);
+        let description = field.description.as_ref().map(|text| text.node.clone());
+        elements.push(Element { name: name.clone(), description });
+        elements.extend(field.arguments.iter().map(|argument| Element {
+            name: format!("{name}({})", argument.node.name.node),
+            description: argument.node.description.as_ref().map(|text| text.node.clone()),
+        }));
     }
-    members
+    elements
 }
 
-/// Codes of refusals in the schema are enums, never free text: every error type has one of its own.
+/// Error codes are enums, never free text.
 #[test]
-fn every_error_type_has_a_code_of_its_own() {
+fn every_error_type_has_its_own_code_enum() {
     let sdl = graphql::sdl();
-    let value: Vec<&str> = sdl
+    let types: Vec<&str> = sdl
         .lines()
         .filter_map(|line| {
             line.strip_prefix("type ")?.split_once(" implements UserError").map(|(name, _)| name)
         })
         .collect();
-    assert!(value.len() >= 8, "{value:?}");
-    for name in value {
+    assert!(types.len() >= 8, "{types:?}");
+    for name in types {
         assert!(sdl.contains(&format!("enum {name}Code ")), "{name} has its own codes");
     }
 }

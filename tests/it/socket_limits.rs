@@ -111,7 +111,7 @@ fn a_query_over_a_socket_is_ended_when_its_result_grows_beyond_what_a_socket_car
         socket.subscribe("1", &query, json!({})).await;
         let message = socket.message().await.to_string();
         assert!(message.contains("RESPONSE_TOO_LARGE"), "{message}");
-        assert!(message.contains("ask for less at a time"), "not only when it is written: {message}");
+        assert!(message.contains("request less at a time"), "not only when it is written: {message}");
         let answer = world.ask(&query).await;
         assert!(answer.status == 200 && answer.text.len() > 400_000, "{}", answer.text.len());
     });

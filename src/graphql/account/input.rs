@@ -1,4 +1,4 @@
-//! What clients say about accounts, and what they are answered.
+//! Inputs and payloads of account mutations.
 
 use async_graphql::{InputObject, MaybeUndefined, SimpleObject};
 
@@ -12,59 +12,60 @@ use crate::{
     },
 };
 
-/// Who wants to sign up.
+/// Input of `signUp`.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// The e-mail address to sign in with; upper and lower case are the same.
+    /// The e-mail address to sign in with. Case is ignored.
     pub email: String,
-    /// 8 to 128 characters; not the e-mail address.
+    /// The password: 8 to 128 characters. It must differ from the e-mail address.
     pub password: String,
-    /// The name to show, at most 200 characters. Left out by a guest, the guest's name stays.
+    /// The display name, at most 200 characters. If a guest omits it, the guest's name is kept.
     #[graphql(default)]
     pub name: String,
-    /// A telephone number. Left out by a guest, the guest's number stays.
+    /// The telephone number. If a guest omits it, the guest's number is kept.
     pub phone: Option<String>,
 }
 
-/// Who wants to sign in.
+/// Input of `signIn`.
 #[derive(InputObject)]
 pub struct SignInInput {
-    /// The e-mail address; upper and lower case are the same.
+    /// The e-mail address of the account. Case is ignored.
     pub email: String,
-    /// The password.
+    /// The password of the account.
     pub password: String,
-    /// The `deviceToken` of an earlier session of the account. One that is not valid is ignored.
+    /// The `deviceToken` of an earlier session of this account. An invalid token is ignored.
     pub device_token: Option<String>,
 }
 
-/// Which session to refresh.
+/// Input of `refreshSession`.
 #[derive(InputObject)]
 pub struct RefreshSessionInput {
-    /// The refresh token that was given last.
+    /// The most recent refresh token of the session.
     pub refresh_token: String,
 }
 
-/// Changes of your profile; what is left out stays as it is.
+/// Input of `updateProfile`. Omitted fields stay unchanged.
 #[derive(Debug, InputObject)]
 pub struct UpdateProfileInput {
-    /// The name to show, at most 200 characters.
+    /// The display name, at most 200 characters.
     pub name: Option<String>,
-    /// A telephone number of at most 32 characters; null takes it away.
+    /// The telephone number, at most 32 characters. Null removes it.
     pub phone: MaybeUndefined<String>,
-    /// The account's `version` as you read it.
+    /// The account's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     pub expected_version: Long,
 }
 
-/// A change of your password.
+/// Input of `changePassword`.
 #[derive(InputObject)]
 pub struct ChangePasswordInput {
-    /// The password until now.
+    /// The current password.
     pub current_password: String,
-    /// The password from now on: 8 to 128 characters; not the e-mail address.
+    /// The new password: 8 to 128 characters. It must differ from the e-mail address.
     pub new_password: String,
 }
 
-/// Declares the payloads of mutations: one object or errors.
+/// Declares mutation payloads with one object and the errors.
 macro_rules! payloads {
     ($($(#[$doc:meta])* $name:ident { $(#[$field_doc:meta])* $field:ident: $ty:ty })*) => {$(
         $(#[$doc])*
@@ -72,7 +73,7 @@ macro_rules! payloads {
         pub struct $name {
             $(#[$field_doc])*
             pub $field: Option<$ty>,
-            /// Why it could not be done; empty when it was.
+            /// Why the mutation failed. Empty if it succeeded.
             pub errors: Vec<AccountError>,
         }
 
@@ -86,39 +87,39 @@ macro_rules! payloads {
 }
 
 payloads! {
-    /// The answer to `signUp`.
+    /// The result of `signUp`.
     SignUpPayload {
-        /// Your new session; null when there are errors.
+        /// Your new session. Null if `errors` is not empty.
         session: Session
     }
-    /// The answer to `signIn`.
+    /// The result of `signIn`.
     SignInPayload {
-        /// Your new session; null when there are errors.
+        /// Your new session. Null if `errors` is not empty.
         session: Session
     }
-    /// The answer to `createGuestSession`.
+    /// The result of `createGuestSession`.
     CreateGuestSessionPayload {
-        /// The guest's session; null when there are errors.
+        /// The guest's session. Null if `errors` is not empty.
         session: Session
     }
-    /// The answer to `refreshSession`.
+    /// The result of `refreshSession`.
     RefreshSessionPayload {
-        /// The session with new tokens; null when there are errors.
+        /// The session with new tokens. Null if `errors` is not empty.
         session: Session
     }
-    /// The answer to `signOut`.
+    /// The result of `signOut`.
     SignOutPayload {
-        /// Whose session was ended; null when there are errors.
+        /// The account whose session ended. Null if `errors` is not empty.
         account: Account
     }
-    /// The answer to `updateProfile`.
+    /// The result of `updateProfile`.
     UpdateProfilePayload {
-        /// The account as it is now; null when there are errors.
+        /// The account after the change. Null if `errors` is not empty.
         account: Account
     }
-    /// The answer to `changePassword`.
+    /// The result of `changePassword`.
     ChangePasswordPayload {
-        /// The account as it is now; null when there are errors.
+        /// The account after the change. Null if `errors` is not empty.
         account: Account
     }
 }

@@ -31,29 +31,29 @@ use crate::{
 };
 
 user_error! {
-    /// Something about accounts or sessions that could not be done.
+    /// An error of an account or session mutation.
     AccountError, AccountErrorCode {
-        /// Another account has this e-mail address.
+        /// Another account uses this e-mail address. Ask the user to sign in or to use a different address.
         EmailTaken,
-        /// You are signed up already. Sign out first to make another account.
+        /// You are already signed up. Call `signOut` before you create another account.
         AlreadySignedUp,
-        /// No account has this e-mail address and password. Which of the two is wrong is not told.
+        /// No account has this e-mail address and password. The error does not reveal which of the two is wrong.
         WrongCredentials,
-        /// Too many wrong passwords were tried for this e-mail address, or from your network. Come back after
-        /// `retryAfterSeconds`. With a `deviceToken` of an earlier session, only your own wrong passwords count.
+        /// Too many wrong passwords for this e-mail address, or from your network. Wait `retryAfterSeconds`, then try
+        /// again. If you send a `deviceToken` of an earlier session, only wrong passwords from that device count.
         TooManyAttempts,
-        /// The refresh token is unknown, has expired or was used before, or the session was ended. Sign in again.
+        /// The refresh token is unknown, expired or already used, or the session ended. Call `signIn` again.
         SessionEnded,
     }
     {
-        /// After how many seconds to try again, with `TOO_MANY_ATTEMPTS`.
+        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_seconds: u32,
     }
 }
 
 impl From<Refusal> for AccountError {
     fn from(refusal: Refusal) -> Self {
-        let told = |code, message: &str, path: &[&str]| Self {
+        let new = |code, message: &str, path: &[&str]| Self {
             code,
             message: message.to_owned(),
             path: path.iter().map(|&field| field.to_owned()).collect(),
@@ -62,12 +62,12 @@ impl From<Refusal> for AccountError {
         };
         match refusal {
             Refusal::EmailTaken => {
-                told(AccountErrorCode::EmailTaken, "another account has this e-mail address", &["email"])
+                new(AccountErrorCode::EmailTaken, "another account has this e-mail address", &["email"])
             }
             Refusal::AlreadySignedUp => {
-                told(AccountErrorCode::AlreadySignedUp, "you are signed up already", &[])
+                new(AccountErrorCode::AlreadySignedUp, "you are already signed up", &[])
             }
-            Refusal::WrongCredentials => told(
+            Refusal::WrongCredentials => new(
                 AccountErrorCode::WrongCredentials,
                 "no account has this e-mail address and password",
                 &[],
@@ -75,43 +75,44 @@ impl From<Refusal> for AccountError {
             Refusal::TooManyAttempts { retry_after_seconds } => Self {
                 retryable: true,
                 retry_after_seconds: Some(retry_after_seconds),
-                ..told(AccountErrorCode::TooManyAttempts, "too many wrong passwords were tried", &[])
+                ..new(AccountErrorCode::TooManyAttempts, "too many wrong passwords were tried", &[])
             },
             Refusal::SessionEnded => {
-                told(AccountErrorCode::SessionEnded, "the session has ended; sign in again", &[])
+                new(AccountErrorCode::SessionEnded, "the session has ended; sign in again", &[])
             }
         }
     }
 }
 
-/// What kind of account it is.
+/// The kind of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::AccountKind")]
 pub enum AccountKind {
-    /// Made without signing up; may do everything that a buyer may. Becomes a user by `signUp`, and keeps what it has.
+    /// An account without sign-up. A guest can buy like any user. `signUp` turns it into a user and keeps its
+    /// reservations, orders and tickets.
     Guest,
-    /// Signed up with an e-mail address and a password.
+    /// An account that signed up with an e-mail address and a password.
     User,
 }
 
 /// Your own account.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct Account {
-    /// Identifies the account.
+    /// The global id of the account.
     pub id: ID,
-    /// Guest or user.
+    /// Whether the account is a guest or a user.
     pub kind: AccountKind,
-    /// The e-mail address to sign in with, in lower case, an international domain in its ASCII form. Guests have none.
+    /// The e-mail address for signing in, in lower case. International domains are in ASCII form. Null for guests.
     pub email: Option<String>,
-    /// The name to show; may be empty.
+    /// The display name. May be empty.
     pub name: String,
-    /// A telephone number, as you gave it.
+    /// The telephone number as entered. Null if none was given.
     pub phone: Option<String>,
-    /// Whether the account belongs to the platform's operators, who keep the categories.
+    /// Whether the account belongs to a platform operator. Operators maintain the categories.
     pub is_operator: bool,
-    /// Raised by each change. Give it as `expectedVersion` to change only what you have seen.
+    /// Increases with every change. Send it as `expectedVersion` when you edit the object.
     pub version: Long,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
 }
 
@@ -130,22 +131,22 @@ impl From<row::Model> for Account {
     }
 }
 
-/// A session with its tokens, which are shown this once.
+/// A session with its tokens. The tokens are shown only in this response.
 #[derive(SimpleObject)]
 pub struct Session {
-    /// For the header `Authorization: Bearer …`, and for the `connection_init` of a WebSocket.
+    /// The access token. Send it in the header `Authorization: Bearer …`, or in the `connection_init` of a WebSocket.
     pub access_token: String,
-    /// When the access token ends. Refresh the session shortly before.
+    /// When the access token expires. Call `refreshSession` shortly before.
     pub access_token_expires_at: DateTime<Utc>,
-    /// Give it to `refreshSession`, once: used a second time it ends the session. Keep it secret.
+    /// The token for `refreshSession`. It works once; a second use ends the session. Keep it secret.
     pub refresh_token: String,
-    /// When the session ends unless it is refreshed before.
+    /// When the session ends if it is not refreshed.
     pub refresh_token_expires_at: DateTime<Utc>,
-    /// Proves that this device signed in before. Give it to later calls of `signIn`: then wrong passwords that strangers
-    /// try cannot lock you out. Keep it after signing out; it opens nothing by itself and is valid for a year. Null except
-    /// from `signIn` and `signUp`.
+    /// Proves that this device signed in before. Send it with later `signIn` calls, so that wrong passwords from other
+    /// devices cannot lock you out. Keep it after signing out. It is valid for one year and grants no access by itself.
+    /// Null except in the results of `signIn` and `signUp`.
     pub device_token: Option<String>,
-    /// Whose session it is.
+    /// The account of the session.
     pub account: Account,
 }
 
@@ -162,11 +163,11 @@ impl From<account::Session> for Session {
     }
 }
 
-/// You, and what is yours.
+/// Your account and everything that belongs to it.
 #[derive(Debug)]
 pub struct Viewer;
 
-/// You, and what is yours.
+/// Your account and everything that belongs to it.
 #[Object]
 impl Viewer {
     /// Your account.
@@ -174,7 +175,7 @@ impl Viewer {
         Ok(account::of_viewer(ctx.app(), ctx.viewer()).await?.into())
     }
 
-    /// The shops that you are a member of, by name; at most 100.
+    /// The shops that you are a member of, at most 100, sorted by name.
     async fn shops(&self, ctx: &Context<'_>) -> ApiResult<Vec<ShopMembership>> {
         let memberships = shop::memberships_of(ctx.app(), ctx.viewer()).await?;
         Ok(memberships.into_iter().map(|(role, shop)| ShopMembership::new(role, shop)).collect())
@@ -191,17 +192,21 @@ impl Viewer {
     async fn orders(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<OrderConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let account = ctx.viewer().account()?;
         Ok(order_connection(orders::of_account(ctx.app(), account, window).await?))
     }
 
-    /// What you hold: claims of coupons and tickets.
+    /// Your bag: your claims and your tickets.
     async fn bag(&self) -> Bag {
         Bag
     }
@@ -211,28 +216,32 @@ impl Viewer {
     async fn tickets(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<TicketConnection> {
         tickets_of_viewer(ctx, PageArgs { after, before, first, last }).await
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct AccountQuery;
 
 #[Object]
 impl AccountQuery {
-    /// You: null without an access token.
+    /// Your own data. Null without an access token.
     async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
         ctx.viewer().identity().ok().map(|_| Viewer)
     }
 }
 
-/// Reports a refusal that may be an attack on an account.
+/// Reports refusals that may be attacks on an account to the metrics and the security log.
 fn report<T>(ctx: &Context<'_>, result: Result<T, Refusal>) -> Result<T, Refusal> {
     let (event, rule) = match &result {
         Err(Error::Refused(Refusal::WrongCredentials)) => (Event::SignInFailed, "WRONG_CREDENTIALS"),
@@ -247,30 +256,30 @@ fn report<T>(ctx: &Context<'_>, result: Result<T, Refusal>) -> Result<T, Refusal
     result
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct AccountMutation;
 
 #[Object]
 impl AccountMutation {
-    /// Makes you a user, and signs you in. Called with a guest's access token, the guest's own account becomes the
-    /// user's, with its reservations, orders and tickets; the guest's sessions end.
+    /// Creates a user account and signs it in. With a guest's access token, the guest's account becomes the user's. It
+    /// keeps its reservations, orders and tickets, and the guest's sessions end.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: SignUpInput,
+        #[graphql(desc = "Parameters of `signUp`.")] input: SignUpInput,
     ) -> ApiResult<SignUpPayload> {
         let SignUpInput { email, password, name, phone } = input;
         let input = account::SignUp { email, password, name, phone };
         SignUpPayload::of(account::sign_up(ctx.app(), ctx.viewer(), input).await)
     }
 
-    /// Opens a session with e-mail address and password. After ten wrong passwords in 15 minutes the e-mail address
-    /// has to wait, except on devices that give the `deviceToken` of an earlier session.
+    /// Creates a session from an e-mail address and a password. After ten wrong passwords within 15 minutes, the e-mail
+    /// address is blocked for a while. Devices that send a `deviceToken` of an earlier session are not affected.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: SignInInput,
+        #[graphql(desc = "Parameters of `signIn`.")] input: SignInInput,
     ) -> ApiResult<SignInPayload> {
         let SignInInput { email, password, device_token } = input;
         let input = account::SignIn { email, password, device_token };
@@ -278,34 +287,34 @@ impl AccountMutation {
         SignInPayload::of(report(ctx, session))
     }
 
-    /// Makes a guest and opens its session. A guest may do everything that a buyer may, and can sign up later. The
-    /// session is all there is: who loses it before signing up loses the guest's tickets.
+    /// Creates a guest account and its session. A guest can buy like any user and can sign up later. The session is the
+    /// guest's only credential: if it is lost before `signUp`, the guest's tickets are lost too.
     async fn create_guest_session(&self, ctx: &Context<'_>) -> ApiResult<CreateGuestSessionPayload> {
         CreateGuestSessionPayload::of(account::create_guest(ctx.app(), ctx.viewer()).await)
     }
 
-    /// Exchanges the refresh token for new tokens; needs no access token. A refresh token is good once: shown a second
-    /// time it ends the session, since one of the two who had it stole it. So never send it twice at once, and sign in
-    /// again when the answer was lost.
+    /// Exchanges a refresh token for new tokens. Needs no access token. Each refresh token works once. A second use
+    /// ends the session, because the token may have been stolen. Never send it twice in parallel. If you lose the
+    /// response, sign in again.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: RefreshSessionInput,
+        #[graphql(desc = "Parameters of `refreshSession`.")] input: RefreshSessionInput,
     ) -> ApiResult<RefreshSessionPayload> {
         let session = account::refresh(ctx.app(), &input.refresh_token).await;
         RefreshSessionPayload::of(report(ctx, session))
     }
 
-    /// Ends your session: its tokens are worth nothing any more, and its subscriptions end within seconds.
+    /// Ends your session. Its tokens become invalid, and its subscriptions end within seconds.
     async fn sign_out(&self, ctx: &Context<'_>) -> ApiResult<SignOutPayload> {
         SignOutPayload::of(account::sign_out(ctx.app(), ctx.viewer()).await)
     }
 
-    /// Changes your name or telephone number; guests may do so too.
+    /// Changes your name or telephone number. Guests can call it too.
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: UpdateProfileInput,
+        #[graphql(desc = "Parameters of `updateProfile`.")] input: UpdateProfileInput,
     ) -> ApiResult<UpdateProfilePayload> {
         let UpdateProfileInput { name, phone, expected_version } = input;
         let input =
@@ -313,11 +322,12 @@ impl AccountMutation {
         UpdateProfilePayload::of(account::update_profile(ctx.app(), ctx.viewer(), input).await)
     }
 
-    /// Changes your password, and ends all your other sessions. After ten wrong passwords in 15 minutes you have to wait.
+    /// Changes your password and ends all your other sessions. After ten wrong passwords within 15 minutes, you must
+    /// wait.
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: ChangePasswordInput,
+        #[graphql(desc = "Parameters of `changePassword`.")] input: ChangePasswordInput,
     ) -> ApiResult<ChangePasswordPayload> {
         let input = account::ChangePassword { current: input.current_password, new: input.new_password };
         let account = account::change_password(ctx.app(), ctx.viewer(), input).await;

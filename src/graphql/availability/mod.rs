@@ -1,4 +1,4 @@
-//! What is free, live: snapshots and the stream of changes.
+//! Live availability: snapshots and the stream of changes.
 
 mod sections;
 
@@ -31,35 +31,35 @@ use crate::{
     venue::{self, SeatMap},
 };
 
-/// What is free of an event at one version.
+/// The availability of an event's places at one version. A place is a numbered seat or one unit of an area's capacity.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct AvailabilitySnapshot {
-    /// Raised by one with every change; give it as `after` when you subscribe.
+    /// Increases by one with every change. Send it as `after` when you subscribe to `seatAvailability`.
     version: Long,
-    /// When this was read, at most a second ago: whoever asks at the same time may get the same answer. Whatever was
-    /// reserved before you asked, by this server, is in it.
+    /// When the data was read, at most one second ago. It includes every reservation that this server accepted before
+    /// your request. Concurrent requests may share one response.
     as_of: DateTime<Utc>,
-    /// All places.
+    /// Number of all places: numbered seats plus the capacity of the areas.
     capacity: u32,
-    /// Places free to reserve.
+    /// Number of places that can be reserved now.
     available: u32,
-    /// Places that somebody has reserved or is paying for.
+    /// Number of places that are reserved or being paid.
     reserved: u32,
-    /// Places sold.
+    /// Number of sold places.
     sold: u32,
-    /// Places that are not for sale: withheld, without a tier, or at a hidden one.
+    /// Number of places that are not for sale: withheld, without a tier, or in a hidden tier.
     blocked: u32,
-    /// The zones in map order, summed up.
+    /// Totals per zone, in map order.
     sections: Vec<SectionAvailability>,
-    /// The seats, row by row in map order. Rows and seats come in the very order of `SeatMap.zones.rows.seats`.
+    /// The seats of each row, in the same order as `SeatMap.zones.rows.seats`.
     rows: Vec<RowAvailability>,
-    /// The general-admission areas in map order.
+    /// The general-admission areas, in map order.
     areas: Vec<AreaAvailability>,
-    /// The event's tiers in their order; not the hidden ones.
+    /// The event's visible tiers, in their order. Hidden tiers are excluded.
     tiers: Vec<TierAvailability>,
 }
 
-/// The seats of one row.
+/// The seat statuses of one row.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct RowAvailability {
     /// The name of the row's zone.
@@ -70,92 +70,92 @@ pub struct RowAvailability {
     statuses: String,
 }
 
-/// A general-admission area.
+/// The availability of one general-admission area.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct AreaAvailability {
-    /// Which area.
+    /// The area.
     area: Area,
-    /// How many people it holds.
+    /// The area's capacity in persons.
     capacity: u32,
-    /// Places free to reserve.
+    /// Number of places that can be reserved now.
     available: u32,
 }
 
-/// A price level.
+/// The availability of one tier.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct TierAvailability {
-    /// Which tier.
+    /// The tier.
     tier: Tier,
-    /// Places of this tier that are free to reserve.
+    /// Number of places in this tier that can be reserved now.
     available: u32,
-    /// What a place costs now, fee and tax included.
+    /// Current price of one place, including fee and tax.
     price: Money,
-    /// What the cheapest place of this tier that is free now costs, fee and tax included; null when none is free.
+    /// Price of the cheapest available place in this tier, including fee and tax. Null if no place is available.
     lowest_price: Option<Money>,
 }
 
-/// What changed since the message before. It covers one version or, when changes come faster than they are told, several:
-/// of a place that changed more than once, only where it stands now is told.
+/// The changes since the previous message. It covers one version or several consecutive versions. For a place that
+/// changed more than once, it contains only the latest state.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct AvailabilityDelta {
-    /// The version that this follows: the `version` of the message before, or the one that you gave as `after`.
+    /// The version that this delta follows: the `version` of the previous message, or your `after` argument.
     after: Long,
-    /// The version that this leads to; give it as `after` when you subscribe again.
+    /// The version after this delta. Send it as `after` when you subscribe again.
     version: Long,
-    /// The seats that changed, with their status now.
+    /// The changed seats with their current status.
     seats: Vec<SeatChange>,
-    /// The areas that changed, with the places free now.
+    /// The changed areas with their current number of available places.
     areas: Vec<AreaChange>,
 }
 
-/// A seat's new status.
+/// The new status of one seat.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SeatChange {
     /// The seat's id, as in `SeatMap`.
     id: ID,
-    /// Its status now.
+    /// The seat's current status.
     status: SeatStatus,
 }
 
-/// An area's places.
+/// The new availability of one area.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct AreaChange {
     /// The area's id, as in `SeatMap`.
     id: ID,
-    /// Places free to reserve now.
+    /// Number of places that can be reserved now.
     available: u32,
 }
 
-/// Where a seat stands.
+/// The status of a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "PublicStatus")]
 pub enum SeatStatus {
-    /// Free to reserve.
+    /// The seat can be reserved.
     Available,
-    /// Somebody's for now: reserved, or being paid.
+    /// The seat is reserved or being paid.
     Reserved,
-    /// Sold.
+    /// The seat is sold.
     Sold,
-    /// Not for sale: withheld by the vendor, without a tier, or at a hidden one.
+    /// The seat is not for sale: withheld by the vendor, without a tier, or in a hidden tier.
     Blocked,
 }
 
-/// A message of `seatAvailability`.
+/// A message of the subscription `seatAvailability`.
 #[derive(Clone, Debug, Union)]
 pub enum SeatAvailability {
-    /// Everything, instead of all that came before.
+    /// The complete state. It replaces all previous messages.
     Snapshot(AvailabilitySnapshot),
-    /// What changed since the message before.
+    /// The changes since the previous message.
     Delta(AvailabilityDelta),
 }
 
-/// How many seats' statuses are told in a microsecond.
+/// Number of seat statuses that are written in one microsecond.
 const SEATS_A_MICROSECOND: usize = 10;
 
-/// Bytes that a seat takes while the response is built, with its share of its row.
+/// Memory per seat in bytes while the response is built, including the seat's share of its row.
 const SEAT_BYTES: usize = 4;
 
-/// Charges the operation with an availability that it is about to tell.
+/// Charges the operation's budget with an availability before it is written.
 pub(crate) fn charge(ctx: &Context<'_>, availability: &Availability) -> ApiResult<()> {
     let seats = availability.seats.len();
     let [work, bytes] = [seats / SEATS_A_MICROSECOND, seats * SEAT_BYTES]
@@ -164,11 +164,11 @@ pub(crate) fn charge(ctx: &Context<'_>, availability: &Availability) -> ApiResul
 }
 
 impl AvailabilitySnapshot {
-    /// What is free of the event, in words of its seat map and tiers.
+    /// Describes the event's availability in terms of its seat map and tiers.
     pub(crate) async fn new(app: &App, event: &event::Model, availability: Availability) -> Faulty<Self> {
         let as_of = app.clock.now();
         let map = venue::seat_map(app, event.seat_map_id).await?;
-        // Read after the availability: prices may be newer than its version, never older.
+        // Read after the availability, so that prices are never older than its version.
         let mut tiers: HashMap<_, _> =
             tiers_of(app, event.id).await?.into_iter().map(|tier| (tier.id, tier)).collect();
         let tiers: Vec<Option<Tier>> = availability
@@ -232,22 +232,25 @@ fn letter(seat: PublicStatus) -> char {
     }
 }
 
-/// Subscriptions.
+/// The subscriptions of this slice.
 #[derive(Debug, Default)]
 pub struct AvailabilitySubscription;
 
 #[Subscription]
 impl AvailabilitySubscription {
-    /// What is free of an event, and every change of it, in order and without a gap. Begins with a snapshot or, when
-    /// `after` is a version that is still kept, with the changes after it. Each delta's `after` is the `version` of the
-    /// message before. A reader that is too slow gets one delta over all that it missed, or a new snapshot. After a
-    /// disconnection, subscribe again with the last `version` as `after`. Places at hidden tiers are told as not for
-    /// sale, to everybody.
+    /// Streams the availability of an event. The stream starts with a snapshot, or with the missed changes if `after`
+    /// is a version that the server still keeps. Then it sends every change, in order and without gaps. The `after` of
+    /// each delta equals the `version` of the previous message. A slow reader receives one merged delta or a new
+    /// snapshot. After a disconnection, subscribe again and send the last `version` as `after`. Places in hidden tiers
+    /// appear as not for sale, for every reader.
     async fn seat_availability(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which event; it must be published.")] event_id: ID,
-        #[graphql(desc = "The version that you have; from a snapshot on when left out.")] after: Option<Long>,
+        #[graphql(desc = "The id of a published event.")] event_id: ID,
+        #[graphql(
+            desc = "The version that you already have. If omitted, the stream starts with a snapshot."
+        )]
+        after: Option<Long>,
     ) -> Result<impl Stream<Item = ApiResult<SeatAvailability>> + use<>, ApiError> {
         let id: EventId = decode(&event_id, "eventId")?;
         let event = Event::row(ctx, id).await?;
@@ -261,14 +264,14 @@ impl AvailabilitySubscription {
             let (app, event, progress) = (app.clone(), event.clone(), progress.clone());
             async move {
                 let message = message?;
-                progress.tell(Span::of(&message));
-                told(&app, &event, message).await.map_err(ApiError::from)
+                progress.record(Span::of(&message));
+                message_of(&app, &event, message).await.map_err(ApiError::from)
             }
         }))
     }
 }
 
-/// The wanted part of an inventory's feed.
+/// Returns the requested part of an inventory's feed.
 pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<'static, Faulty<Message>> {
     match window {
         Window::Whole => feed::subscribe(app, id, None).boxed(),
@@ -280,7 +283,7 @@ pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<
     }
 }
 
-async fn told(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
+async fn message_of(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
     match message {
         Message::Snapshot(availability) => {
             Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability).await?))

@@ -1,4 +1,4 @@
-//! The zones of a house, summed up: what a buyer looks at before a single seat.
+//! Totals per zone, for buyers who do not look at single seats yet.
 
 use async_graphql::SimpleObject;
 
@@ -8,31 +8,31 @@ use crate::{
     venue::SeatMap,
 };
 
-/// A zone of the house.
+/// Totals of one zone of the venue.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SectionAvailability {
     /// The zone's name.
     name: String,
-    /// All its places, numbered and not.
+    /// Number of all places in the zone, seats and area capacity.
     capacity: u32,
-    /// Its places that are free to reserve.
+    /// Number of places in the zone that can be reserved now.
     available: u32,
-    /// What its cheapest place that is free now costs, fee and tax included; null when none is free.
+    /// Price of the cheapest available place in the zone, including fee and tax. Null if no place is available.
     lowest_price: Option<Money>,
-    /// The tiers that it has free places of, in the event's order.
+    /// The tiers with available places in the zone, in the event's order.
     tiers: Vec<SectionTier>,
 }
 
-/// A price level within a zone.
+/// The availability of one tier within one zone.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SectionTier {
-    /// Which tier.
+    /// The tier.
     tier: Tier,
-    /// Places of it in the zone that are free to reserve.
+    /// Number of this tier's places in the zone that can be reserved now.
     available: u32,
 }
 
-/// The zones in map order. `tiers` are in the order of the terms that the availability's indices mean.
+/// Returns the zones in map order. `tiers` must be in the order of the terms that the availability's indices refer to.
 pub(super) fn of(
     map: &SeatMap,
     availability: &Availability,
@@ -52,14 +52,14 @@ pub(super) fn of(
         for ((area, tier), planned) in areas.filter(|(_, planned)| planned.zone == index) {
             section.add(planned.capacity, area.available(), *tier);
         }
-        section.told(&zone.name, tiers)
+        section.finish(&zone.name, tiers)
     };
     plan.zones.iter().enumerate().map(zone).collect()
 }
 
 struct Sums {
     capacity: u32,
-    /// Free places by tier.
+    /// Number of available places per tier.
     tiers: Vec<u32>,
 }
 
@@ -71,7 +71,7 @@ impl Sums {
         }
     }
 
-    fn told(self, name: &str, tiers: &[Option<Tier>]) -> SectionAvailability {
+    fn finish(self, name: &str, tiers: &[Option<Tier>]) -> SectionAvailability {
         let free = || self.tiers.iter().zip(tiers).filter(|(available, _)| **available > 0);
         let lowest = free().filter_map(|(_, tier)| tier.as_ref()).min_by_key(|tier| tier.total_minor());
         SectionAvailability {

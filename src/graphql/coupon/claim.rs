@@ -1,4 +1,4 @@
-//! Claims in the API: coupons in the hands of their holders, and the bag that they are in.
+//! Claims in the API, and the bag that contains them.
 
 use async_graphql::{
     Context, Enum, ID, InputObject, Object, SimpleObject, Subscription,
@@ -37,29 +37,29 @@ use crate::{
 /// A page of claims.
 pub(crate) type ClaimConnection = Connection<Cursor<Uuid>, Claim, EmptyFields>;
 
-/// Where a claim stands.
+/// The state of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::ClaimState")]
 pub enum ClaimState {
-    /// In its holder's bag.
+    /// The claim is in its holder's bag and can be used.
     Claimed,
-    /// Bound to an order that is not paid yet.
+    /// The claim is bound to an unpaid order.
     Reserved,
-    /// Used up.
+    /// The claim is used up.
     Redeemed,
-    /// Its time is up.
+    /// The claim's validity has ended.
     Expired,
-    /// Taken back by a refund.
+    /// A refund revoked the claim.
     Revoked,
-    /// Given back by its holder.
+    /// The holder returned the claim.
     Released,
 }
 
-/// A coupon in the hands of its holder. What it promises stays as it was when it was claimed.
+/// A claimed copy of a coupon, in its holder's bag. Its terms stay as they were at the time of the claim.
 #[derive(Clone, Debug)]
 pub struct Claim {
     row: row::Model,
-    /// Shown to whoever has the token of the order that it was bought in, and so is its holder.
+    /// Whether the viewer has the holder's rights through the access token of the order that contains the claim.
     opened: bool,
 }
 
@@ -69,119 +69,121 @@ impl From<row::Model> for Claim {
     }
 }
 
-/// A coupon in the hands of its holder. What it promises stays as it was when it was claimed.
+/// A claimed copy of a coupon, in its holder's bag. Its terms stay as they were at the time of the claim.
 #[Object]
 impl Claim {
-    /// Globally unique.
+    /// The global id.
     pub async fn id(&self) -> ID {
         encode(self.row.id)
     }
 
-    /// Raised by every change.
+    /// Increases with every change.
     async fn version(&self) -> Long {
         Long(self.row.version)
     }
 
-    /// Where it stands now.
+    /// The current state.
     async fn state(&self, ctx: &Context<'_>) -> ClaimState {
         claim_status(&self.row, ctx.app().clock.now()).into()
     }
 
-    /// The coupon as it is now.
+    /// The coupon in its current form. Its terms may differ from the claim's terms.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
         Coupon::of(ctx, self.row.coupon_id).await
     }
 
-    /// What it promises, as it was when it was claimed.
+    /// The terms at the time of the claim.
     async fn terms(&self) -> ApiResult<ClaimTerms> {
         Ok(ClaimTerms(Terms::from_json(&self.row.terms)?))
     }
 
-    /// What it was called when it was claimed.
+    /// The coupon's title at the time of the claim.
     async fn title(&self) -> ApiResult<String> {
         Ok(Terms::from_json(&self.row.terms)?.title)
     }
 
-    /// The code to show at a counter or to type at the checkout. Null for whoever does not hold it, and once it is used
-    /// up, over or gone.
+    /// The code to show at a counter or to enter at the checkout. Null if you do not hold the claim, or if it is used
+    /// up, expired, revoked or released.
     async fn code(&self, ctx: &Context<'_>) -> Option<String> {
         self.code_for_holder(ctx).map(|code| code.to_string())
     }
 
-    /// The code as a QR code: an SVG document. Null where `code` is.
+    /// The code as a QR code, an SVG document. Null if `code` is null.
     async fn qr_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(qr) = self.qr(ctx)? else { return Ok(None) };
         Ok(Some(ctx.budget().text(qr.svg(Scale::DEFAULT))?))
     }
 
-    /// The code as a QR code: a PNG file, in base 64. Null where `code` is.
+    /// The code as a QR code, a PNG file in base64. Null if `code` is null.
     async fn qr_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(qr) = self.qr(ctx)? else { return Ok(None) };
         Ok(Some(ctx.budget().text(STANDARD.encode(qr.png(Scale::DEFAULT).map_err(Fault::internal)?))?))
     }
 
-    /// The code as a Code 128 barcode: an SVG document. Null where `code` is.
+    /// The code as a Code 128 barcode, an SVG document. Null if `code` is null.
     async fn barcode_svg(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(barcode) = self.code128(ctx)? else { return Ok(None) };
         Ok(Some(ctx.budget().text(barcode.svg())?))
     }
 
-    /// The code as a Code 128 barcode: a PNG file, in base 64. Null where `code` is.
+    /// The code as a Code 128 barcode, a PNG file in base64. Null if `code` is null.
     async fn barcode_png(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(barcode) = self.code128(ctx)? else { return Ok(None) };
         Ok(Some(ctx.budget().text(STANDARD.encode(barcode.png().map_err(Fault::internal)?))?))
     }
 
-    /// Whether you may give it to somebody else.
+    /// Whether the holder may give the claim to another account with `shareClaim`.
     async fn shareable(&self) -> ApiResult<bool> {
         Ok(Terms::from_json(&self.row.terms)?.shareable)
     }
 
-    /// What a gift card was worth.
+    /// The original value of a gift card. Null for other kinds.
     async fn face(&self) -> ApiResult<Option<Money>> {
         self.money(self.row.face_minor)
     }
 
-    /// What is left on a gift card.
+    /// The remaining value of a gift card. Null for other kinds.
     async fn balance(&self) -> ApiResult<Option<Money>> {
         self.money(self.row.balance_minor)
     }
 
-    /// Valid from here …
+    /// When the claim becomes valid.
     async fn valid_from(&self) -> DateTime<Utc> {
         self.row.valid_from
     }
 
-    /// … until here; null: for ever.
+    /// When the claim's validity ends. Null if it never ends.
     async fn valid_until(&self) -> Option<DateTime<Utc>> {
         self.row.valid_until
     }
 
-    /// The order that it is bound to, or was last spent in.
+    /// The order that the claim is bound to or was last used in. Null if there is none, or if you may not see that
+    /// order.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         let Some(id) = self.row.order_id else { return Ok(None) };
         Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Order::from))
     }
 
-    /// When it was claimed.
+    /// When the coupon was claimed.
     async fn claimed_at(&self) -> DateTime<Utc> {
         self.row.claimed_at
     }
 
-    /// When it was used up.
+    /// When the claim was used up. Null if it was not.
     async fn redeemed_at(&self) -> Option<DateTime<Utc>> {
         self.row.redeemed_at
     }
 
-    /// When it first opened places to you, if it is an access code. It goes on opening them until its time is up, but from
-    /// then on it cannot be given to somebody else, given back or refunded.
+    /// When this access code first unlocked places for you. Null if it has not, or if the claim is not an access code.
+    /// The code keeps unlocking places until its validity ends. From this time on, the claim cannot be shared, released
+    /// or refunded.
     async fn opened_at(&self) -> Option<DateTime<Utc>> {
         self.row.opened_at
     }
 }
 
 impl Claim {
-    /// For whoever has its holder's rights by an order's token.
+    /// Wraps a claim for a viewer with the access token of its order, which grants the holder's rights.
     pub(crate) fn opened(row: row::Model) -> Self {
         Self { row, opened: true }
     }
@@ -213,22 +215,26 @@ impl Claim {
     }
 }
 
-/// What you hold.
+/// Your claims and your tickets.
 #[derive(Clone, Copy, Debug)]
 pub struct Bag;
 
-/// What you hold.
+/// Your claims and your tickets.
 #[Object]
 impl Bag {
-    /// Your claims of coupons, newest first, used and expired ones too; not those that you gave back or away.
+    /// Your claims, newest first, including used and expired ones. Claims that you released or gave away are excluded.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn claims(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<ClaimConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = claims::of_account(ctx.app(), ctx.viewer().account()?, window).await?;
@@ -240,37 +246,42 @@ impl Bag {
     async fn tickets(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<TicketConnection> {
         tickets_of_viewer(ctx, PageArgs { after, before, first, last }).await
     }
 }
 
-/// What to claim.
+/// Input of `claimCoupon`.
 #[derive(Debug, InputObject)]
 pub struct ClaimCouponInput {
-    /// A free coupon.
+    /// The id of a free coupon.
     coupon_id: ID,
-    /// The same key with the same coupon has one effect and one answer, however often it is sent: 8 to 255 characters.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and coupon have one effect and the same
+    /// result.
     idempotency_key: String,
 }
 
-/// What to give back.
+/// Input of `releaseClaim`.
 #[derive(Debug, InputObject)]
 pub struct ReleaseClaimInput {
-    /// A claim of yours.
+    /// The id of a claim that you hold.
     claim_id: ID,
 }
 
-/// What became of it.
+/// The result of a mutation that changes a claim.
 #[derive(Debug, SimpleObject)]
 pub struct ClaimPayload {
-    /// The claim; null if nothing was done.
+    /// The claim. Null if `errors` is not empty.
     claim: Option<Claim>,
-    /// Why nothing was done; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<ClaimError>,
 }
 
@@ -281,34 +292,34 @@ impl ClaimPayload {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct ClaimQuery;
 
 #[Object]
 impl ClaimQuery {
-    /// A claim that you hold. Null otherwise.
+    /// Returns a claim that you hold. Null if there is none with this id, or if you do not hold it.
     async fn claim(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The claim.")] id: ID,
+        #[graphql(desc = "The id of the claim.")] id: ID,
     ) -> ApiResult<Option<Claim>> {
         ctx.viewer().account()?;
         Ok(found(claims::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Claim::from))
     }
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct ClaimMutation;
 
 #[Object]
 impl ClaimMutation {
-    /// Puts one copy of a free coupon into your bag. Guests may do this too: see `createGuestSession`.
+    /// Claims one copy of a free coupon and puts it into your bag. Guests can call it too; see `createGuestSession`.
     async fn claim_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to claim.")] input: ClaimCouponInput,
+        #[graphql(desc = "Parameters of `claimCoupon`.")] input: ClaimCouponInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
         let claimed = async {
@@ -319,11 +330,11 @@ impl ClaimMutation {
         ClaimPayload::of(claimed.await)
     }
 
-    /// Gives an unused free claim of yours back: its code dies, and somebody else may claim that copy.
+    /// Returns an unused claim of a free coupon. Its code becomes invalid, and another account can claim the copy.
     async fn release_claim(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to give back.")] input: ReleaseClaimInput,
+        #[graphql(desc = "Parameters of `releaseClaim`.")] input: ReleaseClaimInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
@@ -336,13 +347,13 @@ impl ClaimMutation {
     }
 }
 
-/// Subscriptions.
+/// The subscriptions of this slice.
 #[derive(Debug, Default)]
 pub struct BagSubscription;
 
 #[Subscription]
 impl BagSubscription {
-    /// What you hold, now and after every change of it.
+    /// Streams your bag: once at the start and after every change.
     async fn bag(
         &self,
         ctx: &Context<'_>,

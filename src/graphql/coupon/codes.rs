@@ -1,4 +1,4 @@
-//! Codes through the API: brought by the vendor or made ahead, and claimed by whoever has one.
+//! Code mutations: upload and generate code lists, and claim by code.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::CouponId;
@@ -19,94 +19,97 @@ use crate::{
     transfer_slots::TransferPermit,
 };
 
-/// When to come back where another list of the shop is on its way.
+/// Delay in milliseconds before the next attempt while another code list of the shop is being transferred.
 const RETRY_AFTER_MS: u64 = 5_000;
 
-/// Which code to claim.
+/// Input of `claimCode`.
 #[derive(Debug, InputObject)]
 pub struct ClaimCodeInput {
-    /// The shop that gave the code out.
+    /// The shop that issued the code.
     shop_id: ID,
-    /// The code, as it was typed: capitals and blanks around it do not matter.
+    /// The code as entered. Case and surrounding spaces are ignored.
     code: String,
-    /// The same key with the same input has one effect and one answer, however often it is sent: 8 to 255 characters.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     idempotency_key: String,
 }
 
-/// Codes to upload.
+/// Input of `importCouponCodes`.
 #[derive(Debug, InputObject)]
 pub struct ImportCouponCodesInput {
-    /// A coupon with a list of codes.
+    /// The id of a coupon whose `codes` is `UPLOADED`.
     coupon_id: ID,
-    /// CSV: one code a line. 4 to 64 letters A to Z, digits, hyphens and underscores. If a cell of the first line is
-    /// `code`, `coupon code`, `voucher code`, `promo code` (with a blank or an underscore), `voucher`, `coupon` or their
-    /// plurals, in capitals or not, that line names the columns, and the codes are in this one; such a word is therefore
-    /// no code on the first line. At most 100,000 at a time. For more than a few thousand use
-    /// `POST /coupons/{id}/codes`.
+    /// The codes as CSV, one per line, at most 100,000. A code has 4 to 64 characters: letters A to Z, digits, hyphens
+    /// and underscores. The first line can be a header. It is a header if one of its cells is `code`, `coupon code`,
+    /// `voucher code`, `promo code`, `voucher` or `coupon`, in singular or plural. Case is ignored, and an underscore
+    /// may replace the space. The codes are then read from that column. These words cannot be codes on the first line.
+    /// For more than a few thousand codes, use `POST /coupons/{id}/codes`.
     csv: String,
-    /// The same key with the same input has one effect and one answer: 8 to 255 characters.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     idempotency_key: String,
 }
 
-/// What became of it: all codes were stored, or none.
+/// The result of `importCouponCodes`. Either all codes are stored or none.
 #[derive(Debug, SimpleObject)]
 pub struct ImportCouponCodesPayload {
-    /// The coupon, with as many copies more; null if nothing was stored.
+    /// The coupon with its increased stock. Null if `errors` is not empty.
     coupon: Option<Coupon>,
-    /// How many codes were stored.
+    /// Number of stored codes.
     imported: u32,
-    /// The lines that are wrong; the first hundred of them.
+    /// The first 100 invalid lines.
     faults: Vec<CodeFault>,
-    /// How many lines are wrong.
+    /// Number of all invalid lines.
     fault_count: u32,
-    /// Why nothing was stored; `INVALID_CODES` where it is because of the lines in `faults`.
+    /// Why the mutation failed. Empty if it succeeded. `INVALID_CODES` refers to the lines in `faults`.
     errors: Vec<CouponError>,
 }
 
-/// A line of an upload that is wrong.
+/// An invalid line of an uploaded code list.
 #[derive(Debug, SimpleObject)]
 pub struct CodeFault {
-    /// The line, counted from one.
+    /// The line number, starting at 1.
     line: u32,
-    /// What is wrong with it.
+    /// The problem with the line, for people.
     why: String,
 }
 
-/// Codes to be made ahead.
+/// Input of `generateCouponCodes`.
 #[derive(Debug, InputObject)]
 pub struct GenerateCouponCodesInput {
-    /// A coupon with a list of codes.
+    /// The id of a coupon whose `codes` is `UPLOADED`.
     coupon_id: ID,
-    /// How many, 1 to 100,000.
+    /// Number of codes to generate, 1 to 100,000.
     count: u32,
-    /// The same key with the same input has one effect and one answer: 8 to 255 characters.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     idempotency_key: String,
 }
 
-/// What became of it.
+/// The result of `generateCouponCodes`.
 #[derive(Debug, SimpleObject)]
 pub struct GenerateCouponCodesPayload {
-    /// The coupon, with as many copies more; null if nothing was stored.
+    /// The coupon with its increased stock. Null if `errors` is not empty.
     coupon: Option<Coupon>,
-    /// How many codes were made.
+    /// Number of generated codes.
     generated: u32,
-    /// Why none were made; empty if they were.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<CouponError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct CodeMutation;
 
 #[Object]
 impl CodeMutation {
-    /// Puts the copy of a free coupon that has this code into your bag: a code that a shop printed or sent, and that nobody
-    /// claimed yet. If it is in your bag already, that is the answer. Guests may do this too. Wrong codes are counted, and
-    /// after ten in an hour you have to wait.
+    /// Claims the copy of a free coupon that has this code, and puts it into your bag. The code comes from the shop,
+    /// for instance on paper or by mail, and is not claimed yet. If the claim is already in your bag, returns it.
+    /// Guests can call it too. After ten wrong codes within an hour, you must wait.
     async fn claim_code(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which code.")] input: ClaimCodeInput,
+        #[graphql(desc = "Parameters of `claimCode`.")] input: ClaimCodeInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
         let claimed = async {
@@ -117,12 +120,12 @@ impl CodeMutation {
         ClaimPayload::of(claimed.await)
     }
 
-    /// Uploads codes of the vendor's own: all or none. For the shop's owners and managers. A shop has one list on its way at
-    /// a time; another is `OVERLOADED`.
+    /// Uploads the vendor's own codes: all of them or none. Requires an owner or manager of the shop. A shop can
+    /// transfer one code list at a time; a second one fails with `OVERLOADED`.
     async fn import_coupon_codes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The codes.")] input: ImportCouponCodesInput,
+        #[graphql(desc = "Parameters of `importCouponCodes`.")] input: ImportCouponCodesInput,
     ) -> ApiResult<ImportCouponCodesPayload> {
         ctx.viewer().user()?;
         let imported = async {
@@ -148,13 +151,13 @@ impl CodeMutation {
         })
     }
 
-    /// Adds codes that are made here, unguessable, to a coupon with a list of codes: to be printed or sent before anybody
-    /// claims them. `GET /coupons/{id}/codes.csv` gives them out, as `free` until they are claimed. For the shop's owners
-    /// and managers, one list at a time.
+    /// Generates unguessable codes for a coupon with a code list, so that they can be printed or sent before they are
+    /// claimed. `GET /coupons/{id}/codes.csv` lists them, with the state `free` until they are claimed. Requires an
+    /// owner or manager of the shop. A shop can transfer one code list at a time.
     async fn generate_coupon_codes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, of which coupon.")] input: GenerateCouponCodesInput,
+        #[graphql(desc = "Parameters of `generateCouponCodes`.")] input: GenerateCouponCodesInput,
     ) -> ApiResult<GenerateCouponCodesPayload> {
         ctx.viewer().user()?;
         let generated = async {
@@ -172,7 +175,7 @@ impl CodeMutation {
     }
 }
 
-/// Reserves a transfer slot for the coupon's shop.
+/// Takes the transfer slot of the coupon's shop. A shop can transfer one code list at a time.
 async fn transfer_permit(ctx: &Context<'_>, coupon: CouponId) -> Faulty<TransferPermit> {
     let shop = upload::authorise(ctx.app(), ctx.viewer(), coupon).await?;
     ctx.app().transfer_slots.acquire(shop).map_err(|_| Fault::Overloaded { retry_after_ms: RETRY_AFTER_MS })

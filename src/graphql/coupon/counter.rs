@@ -1,4 +1,4 @@
-//! Giving claims to others, and redeeming them at a counter, through the API.
+//! Claim mutations: reserve, share, accept, and redeem at a counter.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -22,93 +22,97 @@ use crate::{
     order::has_freed,
 };
 
-/// What to reserve.
+/// Input of `reserveCoupon`.
 #[derive(Debug, InputObject)]
 pub struct ReserveCouponInput {
-    /// A coupon that costs something.
+    /// The id of a coupon with a price.
     coupon_id: ID,
-    /// How many copies, 1 to 100.
+    /// Number of copies, 1 to 100.
     #[graphql(default = 1)]
     quantity: u32,
-    /// The same key with the same input has one effect and one answer: 8 to 255 characters.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     idempotency_key: String,
 }
 
-/// What became of it.
+/// The result of `reserveCoupon`.
 #[derive(Debug, SimpleObject)]
 pub struct ReserveCouponPayload {
-    /// The reservation; check it out and pay. Null if nothing was reserved.
+    /// The reservation. Call `checkout` and pay to get the claims. Null if `errors` is not empty.
     reservation: Option<Reservation>,
-    /// Why nothing was reserved; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<ClaimError>,
 }
 
-/// What to offer.
+/// Input of `shareClaim`.
 #[derive(Debug, InputObject)]
 pub struct ShareClaimInput {
-    /// A claim of yours that may be given away.
+    /// The id of a shareable claim that you hold.
     claim_id: ID,
 }
 
-/// What became of it.
+/// The result of `shareClaim`.
 #[derive(Debug, SimpleObject)]
 pub struct ShareClaimPayload {
-    /// The claim, which is yours until somebody accepts it; null if it was not offered.
+    /// The claim. It stays yours until another account accepts it. Null if `errors` is not empty.
     claim: Option<Claim>,
-    /// Whoever has it may accept the claim, once. It is shown this once; an earlier one is void. Put it into a link.
+    /// The token for `acceptClaim`, for instance in a link. Any account that has it can accept the claim, once. It is
+    /// shown only in this response and invalidates earlier tokens. Null if `errors` is not empty.
     token: Option<String>,
-    /// Until when it can be accepted.
+    /// When the offer expires. Null if `errors` is not empty.
     expires_at: Option<DateTime<Utc>>,
-    /// Why it was not offered; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<ClaimError>,
 }
 
-/// What to accept.
+/// Input of `acceptClaim`.
 #[derive(Debug, InputObject)]
 pub struct AcceptClaimInput {
-    /// The token that `shareClaim` gave.
+    /// The token from `shareClaim`.
     token: String,
 }
 
-/// What is redeemed.
+/// Input of `redeemClaim`.
 #[derive(Debug, InputObject)]
 pub struct RedeemClaimInput {
-    /// At whose counter: a shop whose scanner you are. Without it, at that of whichever of your shops has the code; then
-    /// wrong codes are counted, and after ten in an hour you have to wait.
+    /// The shop at whose counter the claim is redeemed. You must be a scanner of it. If omitted, all shops where you
+    /// are a scanner are searched, and wrong codes count: after ten within an hour, you must wait.
     shop_id: Option<ID>,
-    /// The code, as it was scanned or typed: capitals, blanks and hyphens do not matter.
+    /// The code as scanned or entered. Case, spaces and hyphens are ignored.
     code: String,
-    /// How much of a gift card; nothing else is used in part.
+    /// The amount to take from a gift card. Other kinds cannot be redeemed in part.
     amount: Option<MoneyInput>,
-    /// The same key with the same input has one effect and one answer: 8 to 255 characters.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     idempotency_key: String,
 }
 
-/// What became of it.
+/// The result of `redeemClaim`.
 #[derive(Debug, SimpleObject)]
 pub struct RedeemClaimPayload {
-    /// The claim, redeemed; null if it was not. Its code is its holder's to see.
+    /// The redeemed claim. Its `code` is null for you, because only the holder can see it. Null if `errors` is not
+    /// empty.
     claim: Option<Claim>,
-    /// What was taken off a gift card; null for everything else.
+    /// The amount taken from a gift card. Null for other kinds.
     amount: Option<Money>,
-    /// When it was redeemed.
+    /// When the claim was redeemed. Null if `errors` is not empty.
     redeemed_at: Option<DateTime<Utc>>,
-    /// Why it was not redeemed; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<ClaimError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct CounterMutation;
 
 #[Object]
 impl CounterMutation {
-    /// Reserves copies of a coupon that costs something, until a deadline. Check the reservation out and pay: then they
-    /// are in your bag.
+    /// Reserves copies of a coupon with a price, until a deadline. Call `checkout` and pay to put the claims into your
+    /// bag.
     async fn reserve_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to reserve.")] input: ReserveCouponInput,
+        #[graphql(desc = "Parameters of `reserveCoupon`.")] input: ReserveCouponInput,
     ) -> ApiResult<ReserveCouponPayload> {
         ctx.viewer().account()?;
         let reserved = async {
@@ -120,11 +124,12 @@ impl CounterMutation {
         Ok(ReserveCouponPayload { reservation: reservation.map(Reservation), errors })
     }
 
-    /// Offers a claim of yours to whoever gets the token. It stays yours, and its code good, until somebody accepts it.
+    /// Offers a claim that you hold to another account. The claim stays yours, and its code valid, until the token is
+    /// accepted.
     async fn share_claim(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to offer.")] input: ShareClaimInput,
+        #[graphql(desc = "Parameters of `shareClaim`.")] input: ShareClaimInput,
     ) -> ApiResult<ShareClaimPayload> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
@@ -141,11 +146,11 @@ impl CounterMutation {
         Ok(ShareClaimPayload { claim, token, expires_at, errors })
     }
 
-    /// Takes a claim over that somebody offers. It is yours then, with a new code; the old code is good no more.
+    /// Accepts an offered claim. It moves into your bag with a new code, and the old code becomes invalid.
     async fn accept_claim(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to accept.")] input: AcceptClaimInput,
+        #[graphql(desc = "Parameters of `acceptClaim`.")] input: AcceptClaimInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
@@ -156,11 +161,12 @@ impl CounterMutation {
         ClaimPayload::of(accepted)
     }
 
-    /// Redeems a claim at a counter, exactly once, or a part of a gift card. For the scanners of the coupon's shop.
+    /// Redeems a claim at a counter, exactly once, or takes an amount from a gift card. Requires a scanner of the
+    /// coupon's shop.
     async fn redeem_claim(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is redeemed.")] input: RedeemClaimInput,
+        #[graphql(desc = "Parameters of `redeemClaim`.")] input: RedeemClaimInput,
     ) -> ApiResult<RedeemClaimPayload> {
         ctx.viewer().user()?;
         let mut redeemed = input.redeem(ctx).await;

@@ -1,4 +1,4 @@
-//! Making, changing, publishing, pausing and ending coupons through the API.
+//! Coupon mutations of vendors: create, update, publish, pause, resume, end.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -23,81 +23,84 @@ use crate::{
     shop,
 };
 
-/// A new coupon. Its amounts are in the shop's currency.
+/// Input of `createCoupon`. All amounts are in the shop's currency.
 #[derive(Debug, InputObject)]
 pub struct CreateCouponInput {
-    /// Whose promise it is; you must be an owner or manager of the shop.
+    /// The shop that issues the coupon. You must be its owner or manager.
     shop_id: ID,
-    /// A product of the shop that it is shown with.
+    /// A product of the shop to show the coupon with.
     product_id: Option<ID>,
-    /// An event of the shop that it is shown with.
+    /// An event of the shop to show the coupon with.
     event_id: Option<ID>,
-    /// A tier of that event that it is shown with.
+    /// A tier of that event to show the coupon with.
     tier_id: Option<ID>,
-    /// What kind of offer it is; its product's or its event's when left out.
+    /// The category of the offer. If omitted, the category of the product or event.
     category_id: Option<ID>,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     title: String,
-    /// Description, at most 10,000 characters.
+    /// The description, at most 10,000 characters.
     #[graphql(default)]
     description: String,
     /// The small print, at most 10,000 characters.
     #[graphql(default)]
     terms: String,
-    /// Where its picture is: an https address.
+    /// The URL of the picture. It must use https.
     picture_url: Option<String>,
-    /// What it is worth. It never changes.
+    /// The kind of benefit. It cannot be changed later.
     kind: Kind,
-    /// The amount off (`AMOUNT_OFF`), the fixed price (`FIXED_PRICE`) or the balance (`GIFT_CARD`).
+    /// The discount (`AMOUNT_OFF`), the fixed price (`FIXED_PRICE`) or the balance (`GIFT_CARD`). Omit it for other
+    /// kinds.
     amount: Option<MoneyInput>,
-    /// The share off (`PERCENT_OFF`), in hundredths of a percent: 1500 is 15 %.
+    /// The discount rate (`PERCENT_OFF`), in hundredths of a percent: 1500 is 15 %.
     basis_points: Option<i32>,
-    /// The most that the share off may come to.
+    /// The maximum discount of a percentage coupon. Null for no maximum.
     cap: Option<MoneyInput>,
-    /// What one costs, tax included; nothing when left out.
+    /// The price of one copy, including tax. If omitted, the coupon is free.
     price: Option<MoneyInput>,
-    /// The rate of the tax that the price contains, in hundredths of a percent.
+    /// The tax rate contained in the price, in hundredths of a percent: 1900 is 19 %.
     #[graphql(default)]
     tax_basis_points: i32,
-    /// Where the codes of its claims come from. It never changes. Coupons with a list of codes are free and personal, and
-    /// there are as many as codes.
+    /// The source of the claims' codes. It cannot be changed later. A coupon with a code list must be free and cannot
+    /// be shareable, and its stock equals its number of codes.
     #[graphql(default_with = "CodeSource::Generated")]
     codes: CodeSource,
-    /// Whether strangers find it in lists and by its id. Otherwise they have it by one of its codes only (`claimCode`).
+    /// Whether the public can find the coupon in lists and by its id. If false, buyers get it only with one of its
+    /// codes (`claimCode`).
     #[graphql(default = true)]
     listed: bool,
-    /// How many there are, at most 100,000,000; as many as are wanted when left out.
+    /// Number of copies, at most 100,000,000. If omitted, the stock is unlimited.
     stock: Option<i32>,
-    /// How many one buyer may claim, 1 to 1000.
+    /// Maximum number of copies per buyer, 1 to 1,000.
     #[graphql(default = 1)]
     limit_per_buyer: i32,
-    /// Shown and claimed from here; from its publication on when left out.
+    /// When the coupon becomes visible and claimable. If omitted, at its publication.
     publish_from: Option<DateTime<Utc>>,
-    /// Shown and claimed until here.
+    /// When the coupon stops being visible and claimable. If omitted, never.
     publish_until: Option<DateTime<Utc>>,
-    /// Claims are valid from here; at once when left out.
+    /// When claims become valid. If omitted, immediately.
     valid_from: Option<DateTime<Utc>>,
-    /// Claims are valid until here; for ever when left out.
+    /// When the validity of claims ends. If omitted, never.
     valid_until: Option<DateTime<Utc>>,
-    /// Claims are valid for so many days, instead of until a fixed time.
+    /// Validity of a claim in days, instead of a fixed end.
     valid_days: Option<i32>,
-    /// Whether a holder may give it to somebody else.
+    /// Whether the holder may give a claim to another account.
     #[graphql(default)]
     shareable: bool,
-    /// What has to be bought, of what it applies to, before discounts.
+    /// The minimum value, before discounts, of the order's items that the coupon applies to.
     minimum_spend: Option<MoneyInput>,
-    /// Whether it applies alone only.
+    /// Whether the coupon cannot be combined with other discounts.
     #[graphql(default)]
     exclusive: bool,
-    /// Of one group at most one applies to an order.
+    /// The stacking group. At most one coupon of a group applies to an order. Null for no group.
     stacking_group: Option<String>,
-    /// Its place in the order in which several apply: the lowest first.
+    /// The sort position among several discounts in an order. Smaller numbers apply first.
     #[graphql(default)]
     position: i32,
-    /// What all its discounts together may come to.
+    /// The maximum sum of all discounts from this coupon. If omitted, the sum is unlimited.
     budget: Option<MoneyInput>,
-    /// What it applies to: ids of the shop, of products, events and tiers of it, and of categories; everything of the
-    /// shop when left out. An access code names the tiers that it opens, or events whose tiers it opens.
+    /// What the coupon applies to: ids of the shop, its products, events or tiers, or of categories. If omitted,
+    /// everything that the shop sells. For an access code: the tiers that it unlocks, or the events whose hidden tiers
+    /// it unlocks.
     #[graphql(default)]
     applies_to: Vec<ID>,
 }
@@ -108,7 +111,7 @@ impl CreateCouponInput {
             |money: Option<MoneyInput>, path| money.map(|money| money.minor(currency, path)).transpose();
         let is_uploaded = self.codes == CodeSource::Uploaded;
         if is_uploaded && self.stock.is_some() {
-            return Err(Fault::invalid("stock", "is the number of uploaded codes"));
+            return Err(Fault::invalid("stock", "must be omitted: the stock is the number of codes"));
         }
         Ok(Details {
             product: self.product_id.map(|id| decode(&id, "productId")).transpose()?,
@@ -145,62 +148,63 @@ impl CreateCouponInput {
     }
 }
 
-/// Changes to a coupon. What is left out stays as it is; what was claimed before stays as it was promised.
+/// Input of `updateCoupon`. Omitted fields stay unchanged. Existing claims keep their terms.
 #[derive(Debug, InputObject)]
 pub struct UpdateCouponInput {
-    /// Which coupon.
+    /// The id of the coupon.
     coupon_id: ID,
-    /// The version that you read; if the coupon was changed since, nothing happens and the error is `STALE`.
+    /// The coupon's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
-    /// What kind of offer it is.
+    /// The category of the offer.
     category_id: Option<ID>,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     title: Option<String>,
-    /// Description, at most 10,000 characters.
+    /// The description, at most 10,000 characters.
     description: Option<String>,
     /// The small print, at most 10,000 characters.
     terms: Option<String>,
-    /// Where its picture is; null: nowhere.
+    /// The URL of the picture. It must use https. Null removes it.
     picture_url: MaybeUndefined<String>,
-    /// The amount off, the fixed price or the balance.
+    /// The discount, the fixed price or the balance, depending on the kind.
     amount: Option<MoneyInput>,
-    /// The share off, in hundredths of a percent.
+    /// The discount rate, in hundredths of a percent: 1500 is 15 %.
     basis_points: Option<i32>,
-    /// The most that the share off may come to; null: no bound.
+    /// The maximum discount of a percentage coupon. Null removes the maximum.
     cap: MaybeUndefined<MoneyInput>,
-    /// What one costs, tax included.
+    /// The price of one copy, including tax.
     price: Option<MoneyInput>,
-    /// The rate of the tax that the price contains.
+    /// The tax rate contained in the price, in hundredths of a percent.
     tax_basis_points: Option<i32>,
-    /// Whether strangers find it.
+    /// Whether the public can find the coupon in lists and by its id.
     listed: Option<bool>,
-    /// How many there are, never fewer than are taken; null: as many as are wanted.
+    /// Number of copies, not less than are already taken. Null for an unlimited stock.
     stock: MaybeUndefined<i32>,
-    /// How many one buyer may claim.
+    /// Maximum number of copies per buyer.
     limit_per_buyer: Option<i32>,
-    /// Shown and claimed from here; null: from its publication on.
+    /// When the coupon becomes visible and claimable. Null for its publication.
     publish_from: MaybeUndefined<DateTime<Utc>>,
-    /// Shown and claimed until here; null: without end.
+    /// When the coupon stops being visible and claimable. Null for never.
     publish_until: MaybeUndefined<DateTime<Utc>>,
-    /// Claims are valid from here; null: at once.
+    /// When claims become valid. Null for immediately.
     valid_from: MaybeUndefined<DateTime<Utc>>,
-    /// Claims are valid until here; null: for ever.
+    /// When the validity of claims ends. Null for never.
     valid_until: MaybeUndefined<DateTime<Utc>>,
-    /// Claims are valid for so many days; null: until `validUntil`.
+    /// Validity of a claim in days. Null to use `validUntil`.
     valid_days: MaybeUndefined<i32>,
-    /// Whether a holder may give it to somebody else.
+    /// Whether the holder may give a claim to another account.
     shareable: Option<bool>,
-    /// What has to be bought.
+    /// The minimum value, before discounts, of the order's items that the coupon applies to.
     minimum_spend: Option<MoneyInput>,
-    /// Whether it applies alone only.
+    /// Whether the coupon cannot be combined with other discounts.
     exclusive: Option<bool>,
-    /// Of one group at most one applies; null: of no group.
+    /// The stacking group. At most one coupon of a group applies to an order. Null for no group.
     stacking_group: MaybeUndefined<String>,
-    /// Its place in the order in which several apply.
+    /// The sort position. Smaller numbers come first.
     position: Option<i32>,
-    /// What all its discounts together may come to, never less than is spent; null: without bound.
+    /// The maximum sum of all discounts from this coupon, not less than is already spent. Null for an unlimited sum.
     budget: MaybeUndefined<MoneyInput>,
-    /// What it applies to, instead of what it applied to.
+    /// The new list of what the coupon applies to. It replaces the previous list.
     applies_to: Option<Vec<ID>>,
 }
 
@@ -242,21 +246,22 @@ impl UpdateCouponInput {
     }
 }
 
-/// A coupon to move on in its life.
+/// Input of `publishCoupon`, `pauseCoupon`, `resumeCoupon` and `endCoupon`.
 #[derive(Debug, InputObject)]
 pub struct CouponStepInput {
-    /// Which coupon.
+    /// The id of the coupon.
     coupon_id: ID,
-    /// The version that you read; if the coupon was changed since, nothing happens and the error is `STALE`.
+    /// The coupon's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
 }
 
-/// What became of it.
+/// The result of a mutation that changes a coupon.
 #[derive(Debug, SimpleObject)]
 pub struct CouponPayload {
-    /// The coupon as it is now; null if nothing was done.
+    /// The coupon after the change. Null if `errors` is not empty.
     coupon: Option<Coupon>,
-    /// Why nothing was done; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<CouponError>,
 }
 
@@ -267,17 +272,18 @@ impl CouponPayload {
     }
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct CouponMutation;
 
 #[Object]
 impl CouponMutation {
-    /// Makes a draft of a coupon. Publish it next.
+    /// Creates a draft of a coupon. Call `publishCoupon` to make it available. Requires an owner or manager of the
+    /// shop.
     async fn create_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new coupon.")] input: CreateCouponInput,
+        #[graphql(desc = "Parameters of `createCoupon`.")] input: CreateCouponInput,
     ) -> ApiResult<CouponPayload> {
         ctx.viewer().user()?;
         let result = async {
@@ -288,11 +294,11 @@ impl CouponMutation {
         CouponPayload::of(result.await)
     }
 
-    /// Changes a coupon, published or not. What was claimed before stays as it was promised.
+    /// Changes a draft or published coupon. Existing claims keep their terms.
     async fn update_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateCouponInput,
+        #[graphql(desc = "Parameters of `updateCoupon`.")] input: UpdateCouponInput,
     ) -> ApiResult<CouponPayload> {
         ctx.viewer().user()?;
         let result = async {
@@ -303,38 +309,38 @@ impl CouponMutation {
         CouponPayload::of(result.await)
     }
 
-    /// Publishes a draft: from now on everybody sees it, and it is claimed within its publication window.
+    /// Publishes a draft. The coupon becomes visible, and buyers can claim it within its publication window.
     async fn publish_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which coupon.")] input: CouponStepInput,
+        #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
     ) -> ApiResult<CouponPayload> {
         step(ctx, &input, Move::Publish).await
     }
 
-    /// Nobody claims it for now; what was claimed stays valid.
+    /// Pauses a published coupon. It cannot be claimed until `resumeCoupon` is called. Existing claims stay valid.
     async fn pause_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which coupon.")] input: CouponStepInput,
+        #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
     ) -> ApiResult<CouponPayload> {
         step(ctx, &input, Move::Pause).await
     }
 
-    /// A paused coupon can be claimed again.
+    /// Resumes a paused coupon. It can be claimed again.
     async fn resume_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which coupon.")] input: CouponStepInput,
+        #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
     ) -> ApiResult<CouponPayload> {
         step(ctx, &input, Move::Resume).await
     }
 
-    /// Ends a coupon for ever; what was claimed stays valid.
+    /// Ends a coupon permanently. Existing claims stay valid.
     async fn end_coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which coupon.")] input: CouponStepInput,
+        #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
     ) -> ApiResult<CouponPayload> {
         step(ctx, &input, Move::End).await
     }

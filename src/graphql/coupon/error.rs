@@ -1,4 +1,4 @@
-//! Why something about coupons and claims was not done, as clients are told.
+//! Error types of coupons and claims.
 
 use chrono::{DateTime, Utc};
 
@@ -9,103 +9,105 @@ use crate::{
 };
 
 user_error! {
-    /// Something about products and coupons that could not be done.
+    /// An error of a product or coupon mutation.
     CouponError, CouponErrorCode {
-        /// Only drafts can do this.
+        /// The operation requires a draft, and the coupon is already published. Read the coupon again.
         NotDraft,
-        /// Only published coupons can do this.
+        /// The operation requires a published coupon. Publish it first.
         NotPublished,
-        /// Only paused coupons can do this.
+        /// The operation requires a paused coupon.
         NotPaused,
-        /// The coupon was ended.
+        /// The coupon has ended permanently. Create a new coupon.
         Ended,
-        /// Its publication or its validity is over already.
+        /// The publication window or the validity is already over. Move its end into the future first.
         Over,
-        /// There are no codes to give out: upload some first.
+        /// The coupon has no codes. Upload or generate codes first.
         NoCodes,
-        /// `taken` copies are reserved or claimed already, which is more than the stock would be.
+        /// The new stock would be less than the `taken` copies that are reserved or claimed. Choose a larger stock.
         StockTaken,
-        /// More of the budget is spent already than it would be.
+        /// The new budget would be less than is already spent. Choose a larger budget.
         BudgetSpent,
-        /// The product was archived.
+        /// The product is archived and cannot be changed.
         Archived,
-        /// Some lines of the upload are wrong, or all of it; `faults` says which, and nothing was stored.
+        /// The upload has invalid lines or is not valid as a whole. `faults` lists the lines. Nothing was stored;
+        /// correct the file and upload it again.
         InvalidCodes,
     }
     {
-        /// How many copies are taken.
+        /// Number of copies that are reserved or claimed. Set only with `STOCK_TAKEN`.
         taken: i32,
     }
 }
 
 user_error! {
-    /// Why a coupon was not claimed, or nothing was done with a claim.
+    /// An error of a mutation that claims a coupon or changes a claim.
     ClaimError, ClaimErrorCode {
-        /// The coupon is paused, ended, or not published yet.
+        /// The coupon is paused, ended or not published yet.
         NotOpen,
-        /// It can be claimed from `availableAt` on.
+        /// The coupon cannot be claimed before `availableAt`. Try again then.
         NotStarted,
-        /// It can be claimed no more.
+        /// The publication window is over. The coupon cannot be claimed any more.
         Over,
-        /// It costs something: reserve it and pay.
+        /// The coupon has a price. Call `reserveCoupon` and pay.
         NotFree,
-        /// It costs nothing: claim it.
+        /// The coupon is free. Call `claimCoupon`.
         Free,
-        /// Only `left` are left. Where some are only reserved, `availableAt` says when they come back unless they are
-        /// bought.
+        /// Only `left` copies are left. If some are merely reserved, `availableAt` says when they become available
+        /// unless they are bought.
         SoldOut,
-        /// You would have more than one buyer may: `limit`, of which you have `taken`.
+        /// You would exceed the `limit` of copies per buyer. You already have `taken`.
         LimitReached,
-        /// It is bound to an order that is not paid yet: cancel that, or pay.
+        /// The claim is bound to an unpaid order. Pay or cancel that order first.
         InOrder,
-        /// It was used already, or a part of it; or it is an access code that opened places.
+        /// The claim was used, in full or in part, or it is an access code that has unlocked places.
         Used,
-        /// Its time is up.
+        /// The claim's validity has ended.
         Expired,
-        /// It is valid from `availableAt` on.
+        /// The claim is not valid before `availableAt`. Try again then.
         NotYetValid,
-        /// It was given back, or taken back by a refund.
+        /// The claim was released by its holder or revoked by a refund.
         Gone,
-        /// What was paid is refunded with its order; what has one of the vendor's own codes is kept.
+        /// The claim cannot be released. A paid claim is refunded with its order; a claim from the vendor's code list
+        /// is kept.
         NotReleasable,
-        /// It is yours alone, and cannot be given to somebody else.
+        /// The claim is not shareable. It stays with its holder.
         Personal,
-        /// The offer is unknown, was accepted before, or is over.
+        /// The offer is unknown, already accepted or expired. Ask the holder to share the claim again.
         OfferGone,
-        /// There is no such code that you could use: the same answer for all such codes. At a counter: none of your shops
-        /// has it.
+        /// There is no such code, or you cannot use it. All unusable codes give this error. At a counter: none of your
+        /// shops has the code.
         UnknownCode,
-        /// The code is good, but nobody has claimed it yet: whoever has it claims it first, by `claimCode`.
+        /// The code is valid but not claimed yet. Its owner must call `claimCode` first.
         NotClaimed,
-        /// Several of your shops have such a code: say at whose counter, with `shopId`.
+        /// Several of your shops have this code. Send `shopId` to choose one.
         SeveralShops,
-        /// Too many wrong codes were tried. Come back after `retryAfterSeconds`.
+        /// Too many wrong codes. Wait `retryAfterSeconds`, then try again.
         TooManyAttempts,
-        /// The gift card has only `balance` left.
+        /// The gift card has only `balance` left. Choose a smaller amount.
         BalanceTooLow,
-        /// It is worth something at the checkout, and nothing at a counter. So is what takes off a share or an item, while
-        /// its coupon has a budget: a counter does not say how much that is.
+        /// The claim cannot be redeemed at a counter, only at the checkout. This includes claims of a percentage or a
+        /// free item whose coupon has a budget, because their value depends on the order.
         NotAtCounter,
-        /// The coupon's budget has not as much left.
+        /// The coupon's remaining budget is too small.
         BudgetSpent,
-        /// You had copies reserved for too long without paying any: come back at `availableAt`.
+        /// You reserved copies for too long without paying. You can reserve again at `availableAt`.
         CoolingDown,
-        /// Your network (an IPv4 address or an IPv6 /64) has too many copies reserved and not paid. Pay for them, or come
-        /// back at `availableAt`.
+        /// Your network (an IPv4 address or an IPv6 /64) has too many reserved, unpaid copies. Pay for them, or try
+        /// again at `availableAt`.
         TooManyUnpaid,
     }
     {
-        /// How many are left.
+        /// Number of copies that are left. Set only with `SOLD_OUT`.
         left: u32,
-        /// How many one buyer may have.
+        /// Maximum number of copies per buyer. Set only with `LIMIT_REACHED`.
         limit: u32,
-        /// How many you have already.
+        /// Number of copies that you already have. Set only with `LIMIT_REACHED`.
         taken: u32,
-        /// When it becomes possible, or may become so.
+        /// When another attempt can succeed. Null if unknown.
         available_at: DateTime<Utc>,
-        /// After how many seconds to try again.
+        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_seconds: u32,
-        /// What is left on the gift card, in minor units of its currency.
+        /// Remaining value of the gift card, in minor units of its currency. Set only with `BALANCE_TOO_LOW`.
         balance: Long,
     }
 }
@@ -115,22 +117,22 @@ impl From<rules::Refusal> for CouponError {
         use rules::Refusal;
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         match refusal {
-            Refusal::NotDraft => new(Vendor::NotDraft, "the coupon was published already"),
+            Refusal::NotDraft => new(Vendor::NotDraft, "the coupon is already published"),
             Refusal::NotPublished => new(Vendor::NotPublished, "the coupon is not published"),
             Refusal::NotPaused => new(Vendor::NotPaused, "the coupon is not paused"),
-            Refusal::Ended => new(Vendor::Ended, "the coupon was ended"),
-            Refusal::Over => new(Vendor::Over, "its publication or its validity is over already"),
-            Refusal::NoCodes => new(Vendor::NoCodes, "there are no codes to give out; upload some first"),
+            Refusal::Ended => new(Vendor::Ended, "the coupon has ended"),
+            Refusal::Over => new(Vendor::Over, "the publication window or the validity is already over"),
+            Refusal::NoCodes => new(Vendor::NoCodes, "the coupon has no codes; upload codes first"),
             Refusal::StockTaken { taken } => Self {
                 taken: Some(taken),
                 path: vec!["stock".to_owned()],
-                ..new(Vendor::StockTaken, "more are taken already")
+                ..new(Vendor::StockTaken, "more copies are already taken")
             },
             Refusal::BudgetSpent { .. } => Self {
                 path: vec!["budget".to_owned()],
-                ..new(Vendor::BudgetSpent, "more of the budget is spent already")
+                ..new(Vendor::BudgetSpent, "more of the budget is already spent")
             },
-            Refusal::Archived => new(Vendor::Archived, "the product was archived"),
+            Refusal::Archived => new(Vendor::Archived, "the product is archived"),
         }
     }
 }
@@ -141,7 +143,7 @@ impl From<upload::Refusal> for CouponError {
             upload::Refusal::Coupon(refusal) => refusal.into(),
             upload::Refusal::Lines(_) => Self {
                 code: Vendor::InvalidCodes,
-                message: "some lines are wrong; nothing was stored".to_owned(),
+                message: "some lines are invalid; nothing was stored".to_owned(),
                 path: vec!["csv".to_owned()],
                 ..Self::default()
             },
@@ -160,40 +162,40 @@ impl From<claim::Refusal> for ClaimError {
                 retryable: true,
                 ..new(Holder::NotStarted, "the coupon can be claimed later")
             },
-            Refusal::Over => new(Holder::Over, "the coupon can be claimed no more"),
-            Refusal::NotFree => new(Holder::NotFree, "the coupon costs something; reserve it and pay"),
-            Refusal::Free => new(Holder::Free, "the coupon costs nothing; claim it"),
+            Refusal::Over => new(Holder::Over, "the publication window of the coupon is over"),
+            Refusal::NotFree => new(Holder::NotFree, "the coupon has a price; reserve it and pay"),
+            Refusal::Free => new(Holder::Free, "the coupon is free; claim it"),
             Refusal::SoldOut { left, at } => Self {
                 left: Some(left),
                 available_at: at,
                 retryable: at.is_some(),
-                ..new(Holder::SoldOut, "not as many are left")
+                ..new(Holder::SoldOut, "not enough copies are left")
             },
             Refusal::LimitReached { limit, taken } => Self {
                 limit: Some(limit),
                 taken: Some(taken),
-                ..new(Holder::LimitReached, "one buyer may not have as many")
+                ..new(Holder::LimitReached, "the limit per buyer is exceeded")
             },
-            Refusal::InOrder { .. } => new(Holder::InOrder, "it is bound to an order that is not paid yet"),
-            Refusal::Used => new(Holder::Used, "it was used already"),
-            Refusal::Expired => new(Holder::Expired, "its time is up"),
+            Refusal::InOrder { .. } => new(Holder::InOrder, "the claim is bound to an unpaid order"),
+            Refusal::Used => new(Holder::Used, "the claim was already used"),
+            Refusal::Expired => new(Holder::Expired, "the claim's validity has ended"),
             Refusal::NotYetValid { from } => {
-                Self { available_at: Some(from), ..new(Holder::NotYetValid, "its time has not come") }
+                Self { available_at: Some(from), ..new(Holder::NotYetValid, "the claim is not valid yet") }
             }
-            Refusal::Gone => new(Holder::Gone, "it was given back or taken back"),
-            Refusal::NotReleasable => new(Holder::NotReleasable, "it is not given back this way"),
-            Refusal::Personal => new(Holder::Personal, "it cannot be given to somebody else"),
-            Refusal::OfferGone => new(Holder::OfferGone, "there is no such offer any more"),
+            Refusal::Gone => new(Holder::Gone, "the claim was released or revoked"),
+            Refusal::NotReleasable => new(Holder::NotReleasable, "the claim cannot be released"),
+            Refusal::Personal => new(Holder::Personal, "the claim is not shareable"),
+            Refusal::OfferGone => new(Holder::OfferGone, "there is no such offer"),
             Refusal::UnknownCode => {
                 Self { path: vec!["code".to_owned()], ..new(Holder::UnknownCode, "there is no such code") }
             }
             Refusal::NotClaimed => Self {
                 path: vec!["code".to_owned()],
-                ..new(Holder::NotClaimed, "nobody has claimed this code yet")
+                ..new(Holder::NotClaimed, "the code is not claimed yet")
             },
             Refusal::SeveralShops => Self {
                 path: vec!["shopId".to_owned()],
-                ..new(Holder::SeveralShops, "several of your shops have such a code; say which is meant")
+                ..new(Holder::SeveralShops, "several of your shops have this code; send shopId")
             },
             Refusal::TooManyAttempts { retry_after_seconds } => Self {
                 retry_after_seconds: Some(retry_after_seconds),
@@ -203,19 +205,22 @@ impl From<claim::Refusal> for ClaimError {
             Refusal::BalanceTooLow { balance } => Self {
                 balance: Some(Long(balance)),
                 path: vec!["amount".to_owned()],
-                ..new(Holder::BalanceTooLow, "the gift card has less than that")
+                ..new(Holder::BalanceTooLow, "the gift card does not have enough left")
             },
-            Refusal::NotAtCounter => new(Holder::NotAtCounter, "it is worth something at the checkout only"),
-            Refusal::BudgetSpent => new(Holder::BudgetSpent, "the coupon's budget has not as much left"),
+            Refusal::NotAtCounter => new(Holder::NotAtCounter, "the claim can only be used at the checkout"),
+            Refusal::BudgetSpent => new(Holder::BudgetSpent, "the coupon's remaining budget is too small"),
             Refusal::TooManyUnpaid { at } => Self {
                 available_at: at,
                 retryable: true,
-                ..new(Holder::TooManyUnpaid, "your network has too many copies reserved and not paid")
+                ..new(Holder::TooManyUnpaid, "your network has too many reserved, unpaid copies")
             },
             Refusal::CoolingDown { at } => Self {
                 available_at: Some(at),
                 retryable: true,
-                ..new(Holder::CoolingDown, "copies were kept too long without buying any; come back later")
+                ..new(
+                    Holder::CoolingDown,
+                    "copies were reserved for too long without paying; try again later",
+                )
             },
         }
     }

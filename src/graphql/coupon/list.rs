@@ -1,4 +1,4 @@
-//! Queries of coupons, and what their lists need.
+//! Coupon queries, and the loaders for coupon lists.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,37 +25,37 @@ use crate::{
     inventory,
 };
 
-/// In which order coupons are listed. A cursor is good for the order in which it was given.
+/// The sort order of coupons. A cursor is valid only for the order in which it was returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Order")]
 pub enum CouponOrder {
-    /// Those that were made last come first.
+    /// Newest first.
     Newest,
-    /// By title.
+    /// By title, ascending.
     Title,
 }
 
-/// Which coupons. All that is given must hold.
+/// A filter for coupons. All given conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct CouponFilter {
-    /// Of this shop.
+    /// Only coupons of this shop.
     shop: Option<ID>,
-    /// In this category or one below it.
+    /// Only items in this category or its descendants.
     category: Option<ID>,
-    /// Shown with this product.
+    /// Only coupons that are shown with this product.
     product: Option<ID>,
-    /// Shown with this event.
+    /// Only coupons that are shown with this event.
     event: Option<ID>,
-    /// Of one of these kinds.
+    /// Only coupons of these kinds.
     kind: Option<Vec<Kind>>,
-    /// Whether they cost nothing.
+    /// True for free coupons only, false for coupons with a price only.
     free: Option<bool>,
-    /// Words, each of which begins a word of the coupon's title, its shop's name or its product's name. At most eight
-    /// words count.
+    /// Words to search for, at most eight. Each must be the start of a word in the coupon's title, the shop's name or
+    /// the product's name.
     search: Option<String>,
-    /// Whether one can be claimed or reserved now.
+    /// True for coupons that can be claimed or reserved now, false for the others.
     claimable: Option<bool>,
-    /// Stand at one of these.
+    /// Only items in one of these states.
     state: Option<Vec<State>>,
 }
 
@@ -75,21 +75,21 @@ impl CouponFilter {
     }
 }
 
-/// What the list of coupons says beyond its pages.
+/// Additional fields of the coupon connection.
 #[derive(Debug)]
 pub struct CouponTotal(Filter);
 
-/// What the list of coupons says beyond its pages.
+/// Additional fields of the coupon connection.
 #[Object]
 impl CouponTotal {
-    /// How many coupons there are on all pages. Counted only when it is asked for.
+    /// Number of coupons on all pages. Request it only if you need it: it costs an extra count.
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<Long> {
         let count = find::count(ctx.app(), ctx.viewer(), &self.0).await?;
         Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))
     }
 }
 
-/// A page of the coupons that the viewer may see.
+/// Returns a page of the coupons that the viewer may see.
 pub(crate) async fn coupon_connection(
     ctx: &Context<'_>,
     filter: Filter,
@@ -101,23 +101,23 @@ pub(crate) async fn coupon_connection(
     Ok(connection(page, CouponTotal(filter), |row| (Key::of(&row, order), Coupon::from(row))))
 }
 
-/// How many the viewer has taken.
+/// Loader key: how many copies the viewer has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TakenOf(pub(super) InventoryId);
 
-/// The viewer's first so many claims that are still good.
+/// Loader key: the viewer's first usable claims of a coupon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ClaimsOf(pub(super) CouponId, pub(super) u32);
 
-/// A claim, if the viewer holds it.
+/// Loader key: a claim, if the viewer holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OwnClaim(pub(crate) ClaimId);
 
-/// What a coupon applies to.
+/// Loader key: what a coupon applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ScopesOf(pub(super) CouponId);
 
-/// The key of a coupon's counts.
+/// Loader key: how many copies of a coupon are in each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CouponCountsOf(pub(super) CouponId);
 
@@ -147,7 +147,7 @@ impl Loader<ClaimsOf> for Batch {
 
     async fn load(&self, keys: &[ClaimsOf]) -> Result<HashMap<ClaimsOf, Vec<claim::Model>>, Shared> {
         let Ok(account) = self.viewer.account() else { return Ok(HashMap::new()) };
-        // One query for each number that is asked for: as a rule there is one.
+        // One query per requested number. Usually there is only one.
         let mut by_number: BTreeMap<u32, Vec<CouponId>> = BTreeMap::new();
         for ClaimsOf(coupon, first) in keys {
             by_number.entry(*first).or_default().push(*coupon);
@@ -201,36 +201,39 @@ impl Loader<CouponCountsOf> for Batch {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct CouponQuery;
 
 #[Object]
 impl CouponQuery {
-    /// The coupon. Null if there is none, or if it is a draft, or not listed, and not yours to see.
+    /// Returns the coupon with this id. Null if there is none, or if you may not see it: drafts and unlisted coupons
+    /// are visible to members of their shop only.
     async fn coupon(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which coupon.")] id: ID,
+        #[graphql(desc = "The id of the coupon.")] id: ID,
     ) -> ApiResult<Option<Coupon>> {
         let coupon = find::coupon(ctx.app(), ctx.viewer(), decode(&id, "id")?).await;
         Ok(found(coupon)?.map(Coupon::from))
     }
 
-    /// The coupons that you may see: all that are listed and published or paused, within their publication windows, and for
-    /// those who work for a shop all of its own.
+    /// Lists the coupons that you may see: listed coupons that are published or paused, within their publication
+    /// window. Members of a shop see all of its coupons.
     #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
     async fn coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which coupons; all of them when left out.")] filter: Option<CouponFilter>,
-        #[graphql(desc = "In which order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
-        #[graphql(desc = "How many from the beginning, 1 to 100; 20 when nothing is said.")] first: Option<
-            i32,
-        >,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The filter. If omitted, all coupons.")] filter: Option<CouponFilter>,
+        #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<CouponConnection> {
         let filter = filter.unwrap_or_default().parse()?;
         coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await

@@ -1,4 +1,4 @@
-//! Coupons, live: how many are left, for everybody, and how many stand where, for the vendor.
+//! Coupon subscriptions: the remaining stock for the public, and the copies in each state for the vendor.
 
 use async_graphql::{Context, ID, SimpleObject, Subscription};
 use entity::CouponId;
@@ -19,36 +19,36 @@ use crate::{
     inventory::feed::{self, Message},
 };
 
-/// How many of a coupon are left at one version. Each message stands for itself.
+/// The remaining stock of a coupon at one version. Each message is complete in itself.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct CouponAvailability {
-    /// The version that this follows: the `version` of the message before, or the one that you gave as `after`; null
-    /// where it follows nothing, as the first message.
+    /// The version that this message follows: the `version` of the previous message, or your `after` argument. Null if
+    /// it follows none, as the first message does.
     after: Option<Long>,
-    /// Raised by one with every change; give it as `after` when you subscribe again.
+    /// Increases by one with every change. Send it as `after` when you subscribe again.
     version: Long,
-    /// How many can be claimed or reserved; null: as many as are wanted.
+    /// Number of copies that can be claimed or reserved. Null if the stock is unlimited.
     left: Option<u32>,
 }
 
-/// How many copies of a coupon stand where.
+/// Number of a coupon's copies in each state.
 #[derive(Clone, Copy, Debug, SimpleObject)]
 pub struct CouponStages {
-    /// How many there are; null: as many as are wanted.
+    /// Number of all copies. Null if the stock is unlimited.
     created: Option<u32>,
-    /// How many can still be claimed or reserved; null where there are as many as are wanted, and for drafts.
+    /// Number of copies that can still be claimed or reserved. Null if the stock is unlimited, and for drafts.
     published: Option<u32>,
-    /// Reserved or being paid.
+    /// Number of copies that are reserved or being paid.
     reserved: u32,
-    /// In their holders' hands, bound to unpaid orders included.
+    /// Number of copies that their holders can use, including those bound to unpaid orders.
     claimed: u32,
-    /// Used up.
+    /// The claim is used up.
     redeemed: u32,
-    /// Their time is up.
+    /// Number of claims whose validity has ended.
     expired: u32,
-    /// Taken back by refunds.
+    /// Number of claims that refunds revoked.
     revoked: u32,
-    /// Given back by their holders.
+    /// Number of claims that their holders released.
     released: u32,
 }
 
@@ -67,20 +67,24 @@ impl From<counts::CouponCounts> for CouponStages {
     }
 }
 
-/// Subscriptions.
+/// The subscriptions of this slice.
 #[derive(Debug, Default)]
 pub struct CouponSubscription;
 
 #[Subscription]
 impl CouponSubscription {
-    /// How many of a coupon are left, and every change of it, in order and without a gap. Begins with how it is now or,
-    /// when `after` is a version that is still kept, with the changes after it; changes that come faster than they are
-    /// told are told as one. After a disconnection, subscribe again with the last `version` as `after`.
+    /// Streams the remaining stock of a coupon. The stream starts with the current state, or with the missed changes if
+    /// `after` is a version that the server still keeps. Then it sends every change, in order and without gaps. If
+    /// changes arrive faster than they can be delivered, they are merged. After a disconnection, subscribe again and
+    /// send the last `version` as `after`.
     async fn coupon_availability(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which coupon; it must be published and listed.")] coupon_id: ID,
-        #[graphql(desc = "The version that you have; from how it is now when left out.")] after: Option<Long>,
+        #[graphql(desc = "The id of a published, listed coupon.")] coupon_id: ID,
+        #[graphql(
+            desc = "The version that you already have. If omitted, the stream starts with the current state."
+        )]
+        after: Option<Long>,
     ) -> Result<impl Stream<Item = ApiResult<CouponAvailability>> + use<>, ApiError> {
         let id: CouponId = decode(&coupon_id, "couponId")?;
         let coupon = find::coupon(ctx.app(), ctx.viewer(), id).await?;
@@ -94,18 +98,18 @@ impl CouponSubscription {
             let (app, progress) = (app.clone(), progress.clone());
             async move {
                 let message = message?;
-                progress.tell(Span::of(&message));
-                told(&app, id, message).await.map_err(ApiError::from)
+                progress.record(Span::of(&message));
+                availability_of(&app, id, message).await.map_err(ApiError::from)
             }
         }))
     }
 
-    /// How many of a coupon stand where, now and after every change, told at most once a second. For those who work for its
-    /// shop.
+    /// Streams the number of a coupon's copies in each state: once at the start and after every change, at most once
+    /// per second. Requires a member of the coupon's shop.
     async fn coupon_stages(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which coupon.")] coupon_id: ID,
+        #[graphql(desc = "The id of the coupon.")] coupon_id: ID,
     ) -> Result<impl Stream<Item = ApiResult<CouponStages>> + use<>, ApiError> {
         let id: CouponId = decode(&coupon_id, "couponId")?;
         let stream = counts::watch(ctx.app(), ctx.viewer(), id).await?;
@@ -113,7 +117,7 @@ impl CouponSubscription {
     }
 }
 
-async fn told(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
+async fn availability_of(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
     let left = |available: Option<u32>| available.and_then(rules::left);
     match message {
         Message::Snapshot(all) => Ok(CouponAvailability {
@@ -125,7 +129,7 @@ async fn told(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailab
             let available = if let Some((_, available)) = delta.areas.first_key_value() {
                 Some(*available)
             } else {
-                // Nothing of it changed, so it is what it is now, or what a later message tells again.
+                // The stock did not change in this message, so the current value is valid, or a later message corrects it.
                 let now = feed::availability(app, id.into()).await?;
                 now.areas.first().map(crate::inventory::Area::available)
             };

@@ -1,4 +1,4 @@
-//! Coupons in the API: what they are, and the lists of them. Making and changing them is in `edit.rs`.
+//! Coupons in the API. The mutations of vendors are in `edit.rs`.
 
 pub mod claim;
 pub mod codes;
@@ -53,50 +53,51 @@ use crate::{
 /// A page of coupons.
 pub(crate) type CouponConnection = Connection<Cursor<Key>, Coupon, CouponTotal>;
 
-/// What a coupon is worth.
+/// The kind of benefit that a coupon gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "CouponKind", remote = "coupon::CouponKind")]
 pub enum Kind {
-    /// `amount` less, over everything it applies to.
+    /// Takes `amount` off the order's items that the coupon applies to.
     AmountOff,
-    /// `basisPoints` less of each price, at most `cap` together.
+    /// Takes `basisPoints` off each price, at most `cap` in total.
     PercentOff,
-    /// One thing for nothing: the cheapest that it applies to.
+    /// Makes one item free: the cheapest item that the coupon applies to.
     FreeItem,
-    /// One thing for `amount`.
+    /// Sells one item for the price `amount`.
     FixedPrice,
-    /// Opens hidden tiers.
+    /// Unlocks hidden tiers.
     AccessCode,
     /// A balance of `amount` that pays prices and fees.
     GiftCard,
 }
 
-/// Where a coupon stands in its life.
+/// The state of a coupon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "CouponState", remote = "coupon::CouponState")]
 pub enum State {
-    /// Seen by its shop only.
+    /// The coupon is not published. Only members of its shop see it.
     Draft,
-    /// Seen by everybody, and claimed within its publication window.
+    /// The coupon is public. Buyers can claim it within its publication window.
     Published,
-    /// Seen by everybody, and not claimed for now.
+    /// The coupon is public, but cannot be claimed now.
     Paused,
-    /// Over for ever. What was claimed stays valid.
+    /// The coupon has ended permanently. Existing claims stay valid.
     Ended,
 }
 
-/// Where the codes of a coupon's claims come from.
+/// The source of the codes of a coupon's claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "coupon::CodeSource")]
 pub enum CodeSource {
-    /// Made by chance, unguessable.
+    /// The server generates an unguessable code for each claim.
     Generated,
-    /// A list of codes that is there before the claims, uploaded by the vendor or generated ahead to be printed: one for each
-    /// claim, so there are as many copies as codes. Whoever has one of them claims it by `claimCode`.
+    /// The codes exist before the claims, one per copy. The vendor uploads them, or generates them to be printed or
+    /// sent. A buyer with a code claims it with `claimCode`.
     Uploaded,
 }
 
-/// What a shop promises to whoever claims one. Drafts, and what is not listed, are found by their shop's members only.
+/// An offer of a shop that buyers can claim or buy. Drafts and unlisted coupons are visible to members of their shop
+/// only.
 #[derive(Clone, Debug)]
 pub struct Coupon(coupon::Model);
 
@@ -106,208 +107,211 @@ impl From<coupon::Model> for Coupon {
     }
 }
 
-/// What a shop promises to whoever claims one. Drafts, and what is not listed, are found by their shop's members only.
+/// An offer of a shop that buyers can claim or buy. Drafts and unlisted coupons are visible to members of their shop
+/// only.
 #[Object]
 impl Coupon {
-    /// Globally unique.
+    /// The global id.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Raised by each change of the coupon itself; give it as `expectedVersion` when you change it. Its availability has
-    /// a version of its own.
+    /// Increases with every change of the coupon. Send it as `expectedVersion` when you edit the coupon. The coupon's
+    /// availability has a separate version.
     async fn version(&self) -> Long {
         Long(self.0.version)
     }
 
-    /// Display name.
+    /// The display name.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// Description; may be empty.
+    /// The description. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::CouponDescription(self.0.id)).await
     }
 
-    /// The small print; may be empty.
+    /// The small print. May be empty.
     async fn terms(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::CouponTerms(self.0.id)).await
     }
 
-    /// Where its picture is.
+    /// The URL of the picture. Null if there is none.
     async fn picture_url(&self) -> Option<&str> {
         self.0.picture_url.as_deref()
     }
 
-    /// What it is worth.
+    /// The kind of benefit.
     async fn kind(&self) -> Kind {
         self.0.kind.into()
     }
 
-    /// The amount off, the fixed price or the gift card's balance, by its kind.
+    /// The discount, the fixed price or the gift card's balance, depending on `kind`. Null for other kinds.
     async fn amount(&self) -> Option<Money> {
         self.0.amount_minor.map(|minor| self.money(minor))
     }
 
-    /// The share off, in hundredths of a percent: 1500 is 15 %.
+    /// The discount rate, in hundredths of a percent: 1500 is 15 %. Null unless `kind` is `PERCENT_OFF`.
     async fn basis_points(&self) -> Option<i32> {
         self.0.basis_points
     }
 
-    /// The most that the share off may come to.
+    /// The maximum discount of a percentage coupon. Null for no maximum.
     async fn cap(&self) -> Option<Money> {
         self.0.cap_minor.map(|minor| self.money(minor))
     }
 
-    /// What one costs, tax included; nothing if it is free.
+    /// The price of one copy, including tax. Zero if the coupon is free.
     async fn price(&self) -> Money {
         self.money(self.0.price_minor)
     }
 
-    /// Whether one costs nothing, and is claimed at once.
+    /// Whether the coupon is free. Claim a free coupon with `claimCoupon`; buy others with `reserveCoupon`.
     async fn is_free(&self) -> bool {
         self.0.price_minor == 0
     }
 
-    /// The rate of the tax that the price contains, in hundredths of a percent.
+    /// The tax rate contained in the price, in hundredths of a percent: 1900 is 19 %.
     async fn tax_basis_points(&self) -> i32 {
         self.0.tax_basis_points
     }
 
-    /// ISO 4217 code of its amounts.
+    /// The ISO 4217 code of the currency of all amounts.
     async fn currency(&self) -> CurrencyCode {
         CurrencyCode(self.0.currency.clone())
     }
 
-    /// Where it stands in its life.
+    /// The current state.
     async fn state(&self) -> State {
         self.0.state.into()
     }
 
-    /// Where the codes of its claims come from.
+    /// The source of the claims' codes.
     async fn codes(&self) -> CodeSource {
         self.0.codes.into()
     }
 
-    /// Whether strangers find it. Otherwise they have it by one of its codes only.
+    /// Whether the public can find the coupon in lists and by its id. If false, buyers get it only with one of its
+    /// codes.
     async fn listed(&self) -> bool {
         self.0.listed
     }
 
-    /// How many there are; null: as many as are wanted.
+    /// Number of all copies. Null if the stock is unlimited.
     async fn stock(&self) -> Option<i32> {
         self.0.stock
     }
 
-    /// How many are left; null where there are as many as are wanted, and for drafts.
+    /// Number of copies that are left. Null if the stock is unlimited, and for drafts.
     async fn left(&self, ctx: &Context<'_>) -> ApiResult<Option<u32>> {
         let counts = ctx.loaders().one(CountsOf(self.0.id.into())).await?;
         Ok(counts.and_then(|counts| rules::left(counts.available.unsigned_abs())))
     }
 
-    /// How many one buyer may claim.
+    /// Maximum number of copies per buyer.
     async fn limit_per_buyer(&self) -> i32 {
         self.0.limit_per_buyer
     }
 
-    /// Shown and claimed from here …
+    /// When the coupon becomes visible and claimable. Null for its publication.
     async fn publish_from(&self) -> Option<DateTime<Utc>> {
         self.0.publish_from
     }
 
-    /// … until here.
+    /// When the coupon stops being visible and claimable. Null for never.
     async fn publish_until(&self) -> Option<DateTime<Utc>> {
         self.0.publish_until
     }
 
-    /// Claims are valid from here …
+    /// When claims become valid. Null for immediately.
     async fn valid_from(&self) -> Option<DateTime<Utc>> {
         self.0.valid_from
     }
 
-    /// … until here, …
+    /// When the validity of claims ends. Null if it has no fixed end.
     async fn valid_until(&self) -> Option<DateTime<Utc>> {
         self.0.valid_until
     }
 
-    /// … or for so many days from the claim.
+    /// Validity of a claim in days, counted from the claim. Null if the validity does not depend on it.
     async fn valid_days(&self) -> Option<i32> {
         self.0.valid_days
     }
 
-    /// Whether a holder may give it to somebody else.
+    /// Whether the holder may give a claim to another account.
     async fn shareable(&self) -> bool {
         self.0.shareable
     }
 
-    /// What has to be bought, of what it applies to, before discounts.
+    /// The minimum value, before discounts, of the order's items that the coupon applies to.
     async fn minimum_spend(&self) -> Money {
         self.money(self.0.minimum_spend_minor)
     }
 
-    /// Whether it applies alone only.
+    /// Whether the coupon cannot be combined with other discounts.
     async fn exclusive(&self) -> bool {
         self.0.exclusive
     }
 
-    /// Of one group at most one applies to an order.
+    /// The stacking group. At most one coupon of a group applies to an order. Null for no group.
     async fn stacking_group(&self) -> Option<&str> {
         self.0.stacking_group.as_deref()
     }
 
-    /// Its place in the order in which several apply.
+    /// The sort position. Smaller numbers come first.
     async fn position(&self) -> i32 {
         self.0.position
     }
 
-    /// What all its discounts together may come to. For those who work for its shop; null for others.
+    /// The maximum sum of all discounts from this coupon. Null if unlimited, or if you are not a member of its shop.
     async fn budget(&self, ctx: &Context<'_>) -> ApiResult<Option<Money>> {
         let Some(budget) = self.0.budget_minor else { return Ok(None) };
         Ok(self.is_ours(ctx).await?.then(|| self.money(budget)))
     }
 
-    /// What it applies to; empty: everything of its shop.
+    /// What the coupon applies to. Empty for everything that the shop sells.
     async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<CouponTarget>> {
         Ok(ctx.loaders().one(ScopesOf(self.0.id)).await?.unwrap_or_default())
     }
 
-    /// Whose promise it is.
+    /// The shop that issues the coupon.
     async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
         Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// What kind of offer it is.
+    /// The category of the offer. Null only if it no longer exists.
     async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
     }
 
-    /// The product that it is shown with.
+    /// The product that the coupon is shown with. Null if there is none.
     async fn product(&self, ctx: &Context<'_>) -> ApiResult<Option<Product>> {
         let Some(id) = self.0.product_id else { return Ok(None) };
         Ok(ctx.loaders().one(id).await?.map(Product::from))
     }
 
-    /// The event that it is shown with.
+    /// The event that the coupon is shown with. Null if there is none, or if you may not see it.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
         let Some(id) = self.0.event_id else { return Ok(None) };
         let Some(event) = ctx.loaders().one(id).await? else { return Ok(None) };
-        // An event that is not published yet is its shop's, which is the coupon's.
+        // A draft event is visible to its shop only, which is also the coupon's shop.
         let is_seen = event.state != EventState::Draft || self.is_ours(ctx).await?;
         Ok(is_seen.then(|| Event::from(event)))
     }
 
-    /// The price level that it is shown with.
+    /// The id of the tier that the coupon is shown with. Null if there is none.
     async fn tier_id(&self) -> Option<ID> {
         self.0.tier_id.map(encode)
     }
 
-    /// How many of it you have claimed or reserved; what you gave back does not count.
+    /// Number of copies that you have claimed or reserved. Released claims do not count.
     async fn viewer_taken(&self, ctx: &Context<'_>) -> ApiResult<u32> {
         Ok(ctx.loaders().one(TakenOf(self.0.id.into())).await?.unwrap_or_default())
     }
 
-    /// Whether you may claim or reserve one now: it is published, there are some left, and you are below the limit.
+    /// Whether you can claim or reserve a copy now: the coupon is published, copies are left, and you are below the
+    /// limit.
     async fn viewer_may_claim(&self, ctx: &Context<'_>) -> ApiResult<bool> {
         let now = ctx.app().clock.now();
         let is_open = self.0.state == coupon::CouponState::Published
@@ -322,11 +326,11 @@ impl Coupon {
         Ok(counts.is_some_and(|counts| counts.available > 0) && taken < self.0.limit_per_buyer.unsigned_abs())
     }
 
-    /// Your claims of it that you can still use, oldest first. All that you hold are in your bag.
+    /// Your usable claims of this coupon, oldest first. `Viewer.bag` has all your claims.
     async fn viewer_claims(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "Number of claims, 1 to 100. Defaults to 20.", default = 20)] first: i32,
     ) -> ApiResult<Vec<Claim>> {
         let first = u32::try_from(first).ok().filter(|first| (1..=100).contains(first));
         let first = first.ok_or_else(|| Fault::invalid("first", "must be between 1 and 100"))?;
@@ -334,7 +338,7 @@ impl Coupon {
         Ok(claims.into_iter().map(Claim::from).collect())
     }
 
-    /// How many stand where. For those who work for its shop; null for others.
+    /// Number of copies in each state. Null if you are not a member of the coupon's shop.
     async fn stages(&self, ctx: &Context<'_>) -> ApiResult<Option<CouponStages>> {
         if !self.is_ours(ctx).await? {
             return Ok(None);
@@ -352,14 +356,14 @@ impl Coupon {
         Ok(ctx.loaders().one(super::shop::RoleIn(self.0.shop_id)).await?.is_some())
     }
 
-    /// The coupon that an object of the viewer's refers to, whoever may see the coupon itself.
+    /// Returns the coupon that one of the viewer's objects refers to, even if the viewer may not see the coupon itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: CouponId) -> ApiResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("coupon"))?;
         Ok(Self(row))
     }
 }
 
-/// The coupon that a text names.
+/// Parses the text of a coupon id.
 pub(crate) fn named(id: String) -> Option<CouponId> {
     decode(&ID(id), "id").ok()
 }

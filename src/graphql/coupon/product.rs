@@ -32,7 +32,7 @@ use crate::{
 /// A page of products.
 pub(crate) type ProductConnection = Connection<Cursor<Uuid>, Product, EmptyFields>;
 
-/// What a shop sells or gives away, and what coupons are shown with.
+/// A product that a shop sells or gives away. Coupons can be shown with a product.
 #[derive(Clone, Debug)]
 pub struct Product(row::Model);
 
@@ -42,50 +42,50 @@ impl From<row::Model> for Product {
     }
 }
 
-/// What a shop sells or gives away, and what coupons are shown with.
+/// A product that a shop sells or gives away. Coupons can be shown with a product.
 #[Object]
 impl Product {
-    /// Globally unique.
+    /// The global id.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Raised by each change; give it as `expectedVersion` when you change it.
+    /// Increases with every change. Send it as `expectedVersion` when you edit the object.
     async fn version(&self) -> Long {
         Long(self.0.version)
     }
 
-    /// Display name.
+    /// The display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Description; may be empty.
+    /// The description. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Product(self.0.id)).await
     }
 
-    /// Where its picture is.
+    /// The URL of the picture. Null if there is none.
     async fn picture_url(&self) -> Option<&str> {
         self.0.picture_url.as_deref()
     }
 
-    /// Whether it is offered no more. Its coupons stay.
+    /// Whether the product is archived and no longer offered. Its coupons stay.
     async fn archived(&self) -> bool {
         self.0.archived
     }
 
-    /// Whose it is.
+    /// The shop that offers the product.
     async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
         Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// What kind of product it is.
+    /// The category of the product. Null only if it no longer exists.
     async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
     }
 
-    /// When it was made.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
@@ -100,24 +100,24 @@ impl Loader<ProductId> for Batch {
     }
 }
 
-/// A page of products as a connection.
+/// Converts a page of products to a connection.
 pub(crate) fn product_connection(page: Page<row::Model>) -> ProductConnection {
     connection(page, EmptyFields, |row| (row.id.0, Product(row)))
 }
 
-/// A new product.
+/// Input of `createProduct`.
 #[derive(Debug, InputObject)]
 pub struct CreateProductInput {
-    /// Whose it is; you must be an owner or manager of the shop.
+    /// The shop that offers the product. You must be its owner or manager.
     shop_id: ID,
-    /// What kind of product it is.
+    /// The category of the product.
     category_id: ID,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     name: String,
-    /// Description, at most 10,000 characters.
+    /// The description, at most 10,000 characters.
     #[graphql(default)]
     description: String,
-    /// Where its picture is: an https address.
+    /// The URL of the picture. It must use https.
     picture_url: Option<String>,
 }
 
@@ -133,20 +133,21 @@ impl CreateProductInput {
     }
 }
 
-/// Changes to a product. What is left out stays as it is.
+/// Input of `updateProduct`. Omitted fields stay unchanged.
 #[derive(Debug, InputObject)]
 pub struct UpdateProductInput {
-    /// Which product.
+    /// The id of the product.
     product_id: ID,
-    /// The version that you read; if the product was changed since, nothing happens and the error is `STALE`.
+    /// The product's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
-    /// What kind of product it is.
+    /// The category of the product.
     category_id: Option<ID>,
-    /// Display name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     name: Option<String>,
-    /// Description, at most 10,000 characters.
+    /// The description, at most 10,000 characters.
     description: Option<String>,
-    /// Where its picture is; null: nowhere.
+    /// The URL of the picture. It must use https. Null removes it.
     picture_url: MaybeUndefined<String>,
 }
 
@@ -161,53 +162,54 @@ impl UpdateProductInput {
     }
 }
 
-/// A product to archive.
+/// Input of `archiveProduct`.
 #[derive(Debug, InputObject)]
 pub struct ArchiveProductInput {
-    /// Which product.
+    /// The id of the product.
     product_id: ID,
-    /// The version that you read; if the product was changed since, nothing happens and the error is `STALE`.
+    /// The product's `version` when you last read it. If it has changed since, nothing is stored and the error is
+    /// `STALE`.
     expected_version: Long,
 }
 
-/// What became of it.
+/// The result of `createProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateProductPayload {
-    /// The new product; null if it was not made.
+    /// The new product. Null if `errors` is not empty.
     product: Option<Product>,
-    /// Why it was not made; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<CouponError>,
 }
 
-/// What became of it.
+/// The result of `updateProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateProductPayload {
-    /// The product as it is now; null if it was not changed.
+    /// The product after the change. Null if `errors` is not empty.
     product: Option<Product>,
-    /// Why it was not changed; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<CouponError>,
 }
 
-/// What became of it.
+/// The result of `archiveProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct ArchiveProductPayload {
-    /// The product, archived; null if it was not.
+    /// The archived product. Null if `errors` is not empty.
     product: Option<Product>,
-    /// Why it was not archived; empty if it was.
+    /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<CouponError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct ProductMutation;
 
 #[Object]
 impl ProductMutation {
-    /// Makes a product of a shop. For its owners and managers.
+    /// Creates a product. Requires an owner or manager of the shop.
     async fn create_product(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The new product.")] input: CreateProductInput,
+        #[graphql(desc = "Parameters of `createProduct`.")] input: CreateProductInput,
     ) -> ApiResult<CreateProductPayload> {
         ctx.viewer().user()?;
         let result = async { product::create(ctx.app(), ctx.viewer(), input.parse()?).await };
@@ -215,11 +217,11 @@ impl ProductMutation {
         Ok(CreateProductPayload { product: product.map(Product), errors })
     }
 
-    /// Changes a product.
+    /// Changes a product. Requires an owner or manager of the shop.
     async fn update_product(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change.")] input: UpdateProductInput,
+        #[graphql(desc = "Parameters of `updateProduct`.")] input: UpdateProductInput,
     ) -> ApiResult<UpdateProductPayload> {
         ctx.viewer().user()?;
         let result = async {
@@ -230,11 +232,11 @@ impl ProductMutation {
         Ok(UpdateProductPayload { product: product.map(Product), errors })
     }
 
-    /// Takes a product out of its shop's list. Its coupons stay as they are.
+    /// Removes a product from its shop's list. Its coupons stay. Requires an owner or manager of the shop.
     async fn archive_product(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which product.")] input: ArchiveProductInput,
+        #[graphql(desc = "Parameters of `archiveProduct`.")] input: ArchiveProductInput,
     ) -> ApiResult<ArchiveProductPayload> {
         ctx.viewer().user()?;
         let result = async {

@@ -9,36 +9,36 @@ use crate::graphql::id::encode_as;
 /// One thing that a coupon applies to.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct CouponTarget {
-    /// What kind of thing.
+    /// The type of the target.
     kind: TargetKind,
-    /// Which: the id of a shop, product, event, tier or category.
+    /// The id of a shop, product, event, tier or category.
     id: ID,
 }
 
 impl CouponTarget {
-    /// The thing of this kind.
+    /// Creates a target of this kind.
     pub(super) fn new(kind: CouponScopeKind, target: Uuid) -> Self {
         Self { kind: kind.into(), id: encode_as(prefix(kind), target) }
     }
 }
 
-/// What kind of thing a coupon applies to.
+/// The type of a coupon's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "CouponTargetKind", remote = "CouponScopeKind")]
 pub enum TargetKind {
-    /// Whatever the shop sells.
+    /// Everything that the shop sells.
     Shop,
-    /// Coupons of a product.
+    /// Coupons that are shown with a product.
     Product,
     /// Places of an event.
     Event,
     /// Places of a tier.
     Tier,
-    /// Whatever stands in or below a category.
+    /// Everything in a category or its descendants.
     Category,
 }
 
-/// The prefix of the ids of things of the kind.
+/// Returns the id prefix of targets of this kind.
 pub(super) fn prefix(kind: CouponScopeKind) -> &'static str {
     match kind {
         CouponScopeKind::Shop => entity::ShopId::PREFIX,

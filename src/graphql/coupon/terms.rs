@@ -1,4 +1,4 @@
-//! What claims promise, in the API.
+//! The terms of claims in the API.
 
 use async_graphql::{Context, Object};
 
@@ -12,29 +12,29 @@ use crate::{
     },
 };
 
-/// What a claim promises, as it was when it was claimed. The shop may have changed its coupon since; this stays.
+/// The terms of a claim as they were at the time of the claim. Later changes of the coupon do not affect them.
 #[derive(Clone, Debug)]
 pub struct ClaimTerms(pub(super) Terms);
 
-/// What a claim promises, as it was when it was claimed. The shop may have changed its coupon since; this stays.
+/// The terms of a claim as they were at the time of the claim. Later changes of the coupon do not affect them.
 #[Object]
 impl ClaimTerms {
-    /// What the coupon was called.
+    /// The coupon's title.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// Its description; may be empty.
+    /// The coupon's description. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
         Ok(ctx.budget().text(self.0.description.as_str())?)
     }
 
-    /// The small print; may be empty.
+    /// The small print. May be empty.
     async fn small_print(&self, ctx: &Context<'_>) -> ApiResult<&str> {
         Ok(ctx.budget().text(self.0.small_print.as_str())?)
     }
 
-    /// What it is worth.
+    /// The kind of benefit.
     async fn kind(&self) -> Kind {
         match self.0.worth {
             Worth::AmountOff { .. } => Kind::AmountOff,
@@ -46,7 +46,7 @@ impl ClaimTerms {
         }
     }
 
-    /// The amount off, the fixed price or what the gift card was worth, by its kind.
+    /// The discount, the fixed price or the gift card's original value, depending on `kind`. Null for other kinds.
     async fn amount(&self) -> Option<Money> {
         match self.0.worth {
             Worth::AmountOff { amount } | Worth::FixedPrice { amount } | Worth::GiftCard { face: amount } => {
@@ -56,47 +56,47 @@ impl ClaimTerms {
         }
     }
 
-    /// The share off, in hundredths of a percent: 1500 is 15 %.
+    /// The discount rate, in hundredths of a percent: 1500 is 15 %. Null unless `kind` is `PERCENT_OFF`.
     async fn basis_points(&self) -> Option<i32> {
         if let Worth::PercentOff { basis_points, .. } = self.0.worth { Some(basis_points) } else { None }
     }
 
-    /// The most that the share off may come to.
+    /// The maximum discount of a percentage coupon. Null for no maximum.
     async fn cap(&self) -> Option<Money> {
         if let Worth::PercentOff { cap, .. } = self.0.worth { cap.map(|cap| self.money(cap)) } else { None }
     }
 
-    /// ISO 4217 code of its amounts.
+    /// The ISO 4217 code of the currency of all amounts.
     async fn currency(&self) -> CurrencyCode {
         CurrencyCode(self.0.currency.clone())
     }
 
-    /// What has to be bought, of what it applies to, before discounts.
+    /// The minimum value, before discounts, of the order's items that the coupon applies to.
     async fn minimum_spend(&self) -> Money {
         self.money(self.0.minimum_spend)
     }
 
-    /// What it applies to; empty: everything of its shop.
+    /// What the coupon applies to. Empty for everything that the shop sells.
     async fn applies_to(&self) -> Vec<CouponTarget> {
         self.0.scopes.iter().map(|scope| CouponTarget::new(scope.kind, scope.target)).collect()
     }
 
-    /// Whether it applies alone only.
+    /// Whether the coupon cannot be combined with other discounts.
     async fn exclusive(&self) -> bool {
         self.0.exclusive
     }
 
-    /// Of one group at most one applies to an order.
+    /// The stacking group. At most one coupon of a group applies to an order. Null for no group.
     async fn stacking_group(&self) -> Option<&str> {
         self.0.stacking_group.as_deref()
     }
 
-    /// Its place in the order in which several apply.
+    /// The sort position. Smaller numbers come first.
     async fn position(&self) -> i32 {
         self.0.position
     }
 
-    /// Whether you may give it to somebody else.
+    /// Whether the holder may give the claim to another account with `shareClaim`.
     async fn shareable(&self) -> bool {
         self.0.shareable
     }

@@ -1,4 +1,4 @@
-//! Claims in orders: what they take off, what they would, and why not.
+//! Claims in orders: the discounts that they give or would give, and why some do not apply.
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -21,61 +21,62 @@ use crate::{
     order::{self as orders, ApplicableClaim},
 };
 
-/// Why a claim does not apply to what is bought.
+/// Why a claim does not apply to the items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum NotApplicableReason {
-    /// Its validity has not begun.
+    /// The claim is not valid yet. `validFrom` says when it will be.
     NotYetValid,
-    /// Its validity is over.
+    /// The claim's validity has ended.
     Expired,
-    /// It takes nothing off: give it when you reserve, it opens hidden price levels.
+    /// The claim gives no discount. It unlocks hidden tiers; send its code with `reserveSeats`.
     NoDiscount,
-    /// It is another shop's.
+    /// The claim belongs to another shop.
     OtherShop,
-    /// Its amounts are in another currency.
+    /// The claim's amounts are in another currency.
     OtherCurrency,
-    /// It is for other things than are bought.
+    /// The claim does not apply to any of the items.
     OtherItems,
-    /// Too little is bought of what it is for; `missing` says how much more it takes.
+    /// The matching items do not reach the minimum spend. `missing` is the difference.
     MinimumNotMet,
-    /// It applies alone only.
+    /// The claim cannot be combined with other claims.
     Exclusive,
-    /// Another one of its group is spent already, or of the same coupon: an amount or a share is taken off an order once.
+    /// Another claim of the same stacking group or the same coupon already applies. A coupon with an amount or a
+    /// percentage applies once per order.
     GroupTwice,
-    /// The campaign's budget is used up.
+    /// The coupon's budget is used up.
     BudgetSpent,
-    /// The gift card is empty.
+    /// The gift card has no remaining value.
     GiftCardEmpty,
-    /// There is nothing left that it could take off.
+    /// The remaining total is zero, so the claim has nothing to reduce.
     NothingLeft,
 }
 
-/// What one claim took off an order, or paid of it.
+/// The discount that one claim gave to an order, or the amount that a gift card paid.
 #[derive(Debug)]
 pub struct OrderDiscount {
     row: discount::Model,
     currency: String,
 }
 
-/// What one claim took off an order, or paid of it.
+/// The discount that one claim gave to an order, or the amount that a gift card paid.
 #[Object]
 impl OrderDiscount {
-    /// What the coupon was called then.
+    /// The coupon's title at the time of the checkout.
     async fn label(&self) -> &str {
         &self.row.label
     }
 
-    /// How much.
+    /// The amount.
     async fn amount(&self) -> Money {
         Money::of(self.row.amount_minor, &self.currency)
     }
 
-    /// The coupon, as it is now.
+    /// The coupon in its current form.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
         Coupon::of(ctx, self.row.coupon_id).await
     }
 
-    /// The claim. Only its holder sees it.
+    /// The claim. Null unless you are its holder.
     async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
         Ok(ctx.loaders().one(OwnClaim(self.row.claim_id)).await?.map(Claim::from))
     }
@@ -87,20 +88,20 @@ impl OrderDiscount {
     }
 }
 
-/// What one of your claims would take off, if you spent it alone.
+/// The discount that one of your claims would give if it were the only one.
 #[derive(Debug, SimpleObject)]
 pub struct ApplicableCoupon {
-    /// The claim, for `checkout`.
+    /// The claim. Send its id to `checkout` to use it.
     pub claim: Claim,
-    /// How much it would take off. Null: it does not apply.
+    /// The discount that the claim would give. Null if the claim does not apply.
     pub saves: Option<Money>,
-    /// Why it does not apply. Null: it does.
+    /// Why the claim does not apply. Null if it applies.
     pub reason: Option<NotApplicableReason>,
-    /// The reason in a sentence.
+    /// An explanation of `reason` for developers, in English. Null if the claim applies.
     pub message: Option<String>,
-    /// How much more has to be bought of what it is for.
+    /// The amount by which the matching items miss the minimum spend. Null unless `reason` is `MINIMUM_NOT_MET`.
     pub missing: Option<Money>,
-    /// When its validity begins, if it has not yet.
+    /// When the claim becomes valid. Null unless `reason` is `NOT_YET_VALID`.
     pub valid_from: Option<DateTime<Utc>>,
 }
 
@@ -118,21 +119,23 @@ impl From<ApplicableClaim> for ApplicableCoupon {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct ApplicableQuery;
 
 #[Object]
 impl ApplicableQuery {
-    /// What each of your unused claims would take off reservations of yours, and why the others do not apply; those that
-    /// save most come first. At most 100, the newest. Instead of reservations you can name an order that waits for its
-    /// payment: then it is what they would take off if the order were made anew, those that it spends now among them.
+    /// Returns the discount that each of your unused claims would give to your reservations, or why it does not apply.
+    /// The largest discounts come first. At most 100 claims, the newest. Send either reservations or an unpaid order.
+    /// For an order, the result is as if you checked it out again; its current claims are included.
     async fn applicable_coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Your active reservations, all of one shop.")] reservation_ids: Option<Vec<ID>>,
-        #[graphql(desc = "An order of yours that waits for its payment, instead of reservations.")]
-        order_id: Option<ID>,
+        #[graphql(desc = "The ids of your active reservations. All must be of one shop.")]
+        reservation_ids: Option<Vec<ID>>,
+        #[graphql(desc = "The id of your unpaid order. Send it instead of reservations.")] order_id: Option<
+            ID,
+        >,
     ) -> ApiResult<Vec<ApplicableCoupon>> {
         ctx.viewer().account()?;
         let reservation_ids = match (reservation_ids, order_id) {
@@ -143,7 +146,7 @@ impl ApplicableQuery {
                 return Ok(applicable.into_iter().map(ApplicableCoupon::from).collect());
             }
             (Some(_), Some(_)) | (None, None) => {
-                return Err(Fault::invalid("reservationIds", "name reservations or an order").into());
+                return Err(Fault::invalid("reservationIds", "send either reservations or an order").into());
             }
         };
         let mut reservations: Vec<ReservationId> = Vec::new();
@@ -156,17 +159,17 @@ impl ApplicableQuery {
 }
 
 impl OrderError {
-    /// Why a claim was not spent.
+    /// Explains why a claim was not applied.
     pub(super) fn of_claim(refused: Refused, currency: &str) -> Self {
         let path = match refused.named {
             Named::Id(index) => vec!["claimIds".to_owned(), index.to_string()],
             Named::Code(index) => vec!["codes".to_owned(), index.to_string()],
         };
         let (code, message) = match refused.why {
-            Why::UnknownCode => (OrderErrorCode::UnknownCode, "there is no such code that you could use"),
+            Why::UnknownCode => (OrderErrorCode::UnknownCode, "there is no such code, or you cannot use it"),
             Why::TooManyCodes { .. } => (OrderErrorCode::TooManyCodes, "too many wrong codes; wait"),
-            Why::InUse => (OrderErrorCode::ClaimInUse, "it is bound to another order that is not paid"),
-            Why::Used => (OrderErrorCode::ClaimUsed, "it was used, revoked or given back"),
+            Why::InUse => (OrderErrorCode::ClaimInUse, "the claim is bound to another unpaid order"),
+            Why::Used => (OrderErrorCode::ClaimUsed, "the claim was used, revoked or released"),
             Why::Rule(reason) => (code(reason), message(reason)),
         };
         let mut error = Self { code, message: message.to_owned(), path, ..Self::default() };
@@ -224,17 +227,17 @@ fn code(reason: Reason) -> OrderErrorCode {
 fn message(reason: Reason) -> &'static str {
     match reason {
         Reason::NotYetValid { .. } => "its validity has not begun",
-        Reason::Expired => "its validity is over",
-        Reason::NoDiscount => "it takes nothing off; give it when you reserve",
-        Reason::OtherShop => "it is another shop's",
-        Reason::OtherCurrency => "its amounts are in another currency",
-        Reason::OtherItems => "it is for other things than are bought",
+        Reason::Expired => "the claim's validity has ended",
+        Reason::NoDiscount => "the claim gives no discount; send its code when you reserve",
+        Reason::OtherShop => "the claim belongs to another shop",
+        Reason::OtherCurrency => "the claim's amounts are in another currency",
+        Reason::OtherItems => "the claim does not apply to any of the items",
         Reason::MinimumNotMet { .. } => "too little is bought of what it is for",
-        Reason::Exclusive => "it applies alone only",
-        Reason::GroupTwice => "another one of its group, or of the same coupon, is spent already",
-        Reason::BudgetSpent => "the campaign's budget is used up",
-        Reason::Empty => "the gift card is empty",
-        Reason::NothingLeft => "there is nothing left that it could take off",
+        Reason::Exclusive => "the claim cannot be combined with others",
+        Reason::GroupTwice => "another claim of the same group or coupon already applies",
+        Reason::BudgetSpent => "the coupon's budget is used up",
+        Reason::Empty => "the gift card has no remaining value",
+        Reason::NothingLeft => "the remaining total is zero",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What clients say about orders, and what they are answered.
+//! Inputs and payloads of order mutations.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 use entity::{ClaimId, ReservationId, order};
@@ -10,27 +10,28 @@ use crate::{
     order::{self as orders, Checkout, Contact, Refusal},
 };
 
-/// What to check out.
+/// Input of `checkout`.
 #[derive(Debug, InputObject)]
 pub struct CheckoutInput {
-    /// Your active reservations, all of one shop.
+    /// The ids of your active reservations. All must be of one shop.
     pub reservation_ids: Vec<ID>,
-    /// Claims of yours to spend: discounts, and gift cards. In which order you name them makes no difference.
+    /// The ids of your claims to use, both discounts and gift cards. Their order in the list has no effect.
     #[graphql(default)]
     pub claim_ids: Vec<ID>,
-    /// Codes of the shop's to spend: of claims of yours, or of somebody's who may give them away, or codes that the shop
-    /// printed or sent and nobody claimed yet. Those are claimed for you first, and stay in your bag if no order is made.
-    /// Case, blanks and hyphens of the codes that are made here do not matter.
+    /// Codes of the shop to use. Each belongs to one of your claims, to another holder's shareable claim, or to an
+    /// unclaimed code from the shop. Unclaimed codes are claimed for you first, and stay in your bag if no order is
+    /// created. For generated codes, case, spaces and hyphens are ignored.
     #[graphql(default)]
     pub codes: Vec<String>,
-    /// Whom the order is for.
+    /// The contact data for the order.
     pub contact: ContactInput,
-    /// Your own key: the same call with the same key has its effect once.
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result.
     pub idempotency_key: String,
 }
 
 impl CheckoutInput {
-    /// Checks out what is named.
+    /// Checks out the given reservations and claims.
     pub(super) async fn check_out(self, ctx: &Context<'_>) -> Outcome<order::Model, Refusal> {
         let mut reservations: Vec<ReservationId> = Vec::new();
         for (index, id) in self.reservation_ids.iter().enumerate() {
@@ -48,40 +49,40 @@ impl CheckoutInput {
     }
 }
 
-/// Whom an order is for.
+/// The contact data for an order.
 #[derive(Debug, InputObject)]
 pub struct ContactInput {
-    /// Whom to address.
+    /// The name of the recipient.
     pub name: String,
-    /// Where the tickets go.
+    /// The e-mail address of the recipient, for messages about the order.
     pub email: String,
-    /// If you like.
+    /// The telephone number of the recipient, optional.
     pub phone: Option<String>,
 }
 
-/// What came of it.
+/// The result of `checkout`.
 #[derive(Debug, SimpleObject)]
 pub struct CheckoutPayload {
-    /// The order, to be paid before it expires.
+    /// The order. Pay it before `expiresAt`. Null if `errors` is not empty.
     pub order: Option<Order>,
-    /// Why it was not made.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<OrderError>,
 }
 
-/// Which order to give up.
+/// Input of `cancelOrder`.
 #[derive(Debug, InputObject)]
 pub struct CancelOrderInput {
-    /// The order.
+    /// The id of the order.
     pub order_id: ID,
-    /// Its access token, if you are not signed in as its buyer.
+    /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
 }
 
-/// What came of it.
+/// The result of `cancelOrder`.
 #[derive(Debug, SimpleObject)]
 pub struct CancelOrderPayload {
-    /// The order, cancelled.
+    /// The cancelled order. Null if `errors` is not empty.
     pub order: Option<Order>,
-    /// Why it was not cancelled.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<OrderError>,
 }

@@ -1,77 +1,77 @@
-//! What an order is made of, in the API.
+//! Order lines and contact data in the API.
 
 use async_graphql::{Context, Object, SimpleObject};
 use entity::order::line;
 
 use crate::graphql::{coupon::Coupon, error::ApiResult, event::Event, scalar::Money};
 
-/// One place or one copy of a coupon, as it was bought.
+/// One bought place, or one bought copy of a coupon.
 #[derive(Debug)]
 pub struct OrderLine {
     row: line::Model,
     currency: String,
 }
 
-/// One place or one copy of a coupon, as it was bought.
+/// One bought place, or one bought copy of a coupon.
 #[Object]
 impl OrderLine {
-    /// The place in words, such as `Stalls, Row A, Seat 12`; or what the coupon was called then.
+    /// The name of the place, such as `Stalls, Row A, Seat 12`, or the coupon's title at the time of the checkout.
     async fn label(&self) -> &str {
         &self.row.label
     }
 
-    /// The price level's name; empty for a coupon.
+    /// The name of the tier. Empty for a coupon.
     async fn tier_name(&self) -> &str {
         &self.row.tier_name
     }
 
-    /// The event, unless it is a coupon that is bought.
+    /// The event of the place. Null for a coupon.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
         let Some(event) = self.row.event_id else { return Ok(None) };
         Ok(Some(Event::of(ctx, event).await?))
     }
 
-    /// The coupon that is bought, unless it is a place.
+    /// The bought coupon. Null for a place.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Option<Coupon>> {
         let Some(coupon) = self.row.coupon_id else { return Ok(None) };
         Ok(Some(Coupon::of(ctx, coupon).await?))
     }
 
-    /// Price, tax included.
+    /// The price, including tax.
     async fn price(&self) -> Money {
         Money::of(self.row.price_minor, &self.currency)
     }
 
-    /// Fee, tax included.
+    /// The fee, including tax.
     async fn fee(&self) -> Money {
         Money::of(self.row.fee_minor, &self.currency)
     }
 
-    /// What claims took off the line: its share of the order's discounts.
+    /// The line's share of the order's discounts.
     async fn discount(&self) -> Money {
         Money::of(self.row.discount_minor, &self.currency)
     }
 
-    /// Tax contained in price and fee, after discounts.
+    /// The tax contained in price and fee, after discounts.
     async fn tax(&self) -> Money {
         Money::of(self.row.tax_minor, &self.currency)
     }
 
-    /// What is to pay for it: price and fee, less the discount.
+    /// The amount to pay for this line: price plus fee, minus discount.
     async fn total(&self) -> Money {
         let total = self.row.price_minor + self.row.fee_minor - self.row.discount_minor;
         Money::of(total, &self.currency)
     }
 }
 
-/// Whom an order is for.
+/// The contact data for an order.
 #[derive(Debug, SimpleObject)]
 pub struct OrderContact {
-    /// Whom to address.
+    /// The name of the recipient.
     pub name: String,
-    /// Where the tickets go.
+    /// The e-mail address of the recipient, for messages about the order.
     pub email: String,
-    /// As given.
+    /// The telephone number. Null if none was given.
     pub phone: Option<String>,
 }
 

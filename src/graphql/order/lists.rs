@@ -1,4 +1,4 @@
-//! What lists of orders and of claims show of orders, read once per list.
+//! Loaders for lists of orders and claims, read once per list.
 
 use std::collections::HashMap;
 
@@ -18,23 +18,23 @@ use crate::{
     order::lists,
 };
 
-/// The order, if the viewer may see it.
+/// Loader key: an order, if the viewer may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct VisibleOrder(pub(crate) OrderId);
 
-/// The order's lines.
+/// Loader key: the lines of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LinesOf(pub(super) OrderId);
 
-/// What claims took off the order.
+/// Loader key: the discounts of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DiscountsOf(pub(super) OrderId);
 
-/// The claim that was issued for the line.
+/// Loader key: the claim that was issued for an order line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct IssuedFor(OrderLineId);
 
-/// What was issued for those of the lines that are copies of coupons, oldest first.
+/// Returns the claims that were issued for the lines that are copies of coupons, oldest first.
 pub(super) async fn issued_for(ctx: &Context<'_>, lines: &[line::Model]) -> Faulty<Vec<claim::Model>> {
     let copies = lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| IssuedFor(line.id));
     let issued = ctx.loaders().many(copies.collect()).await?;

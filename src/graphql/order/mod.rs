@@ -44,87 +44,89 @@ use self::lists::{DiscountsOf, LinesOf};
 pub(crate) type OrderConnection = Connection<Cursor<Uuid>, Order, EmptyFields>;
 
 user_error! {
-    /// Why an order was not made or changed.
+    /// An error of an order mutation.
     OrderError, OrderErrorCode {
-        /// A reservation ran out or was given back: reserve again.
+        /// A reservation expired or was released. Reserve again.
         ReservationEnded,
-        /// A reservation belongs to another order already.
+        /// A reservation already belongs to another order. Pay or cancel that order.
         AlreadyOrdered,
-        /// A payment of it is under way: cancel the payment first.
+        /// A payment of the order is in progress. Call `cancelPayment` first.
         BeingPaid,
-        /// The reservations are of several shops or currencies: check out once for each.
+        /// The reservations are of several shops or currencies. Create one order for each.
         SeveralShops,
-        /// The order is paid already.
+        /// The order is already paid.
         AlreadyPaid,
-        /// The order expired or was cancelled.
+        /// The order expired or was cancelled. Reserve again.
         OrderEnded,
-        /// The shop has no such code that you could use: the same answer for all such codes. Why one that nobody claimed yet
-        /// cannot be claimed, `claimCode` says.
+        /// The shop has no such code, or you cannot use it. All unusable codes give this error. For an unclaimed code,
+        /// `claimCode` tells the reason.
         UnknownCode,
-        /// You typed too many wrong codes; `retryAfterSeconds` says how long to wait.
+        /// Too many wrong codes. Wait `retryAfterSeconds`, then try again.
         TooManyCodes,
-        /// A claim is bound to another order of its holder's that is not paid: pay or cancel that.
+        /// A claim is bound to another unpaid order of its holder. Pay or cancel that order.
         ClaimInUse,
-        /// A claim was used, revoked or given back.
+        /// A claim was used, revoked or released. Remove it from the input.
         ClaimUsed,
-        /// A claim's validity has not begun; `validFrom` says when it does.
+        /// A claim is not valid before `validFrom`.
         NotYetValid,
-        /// A claim's validity is over.
+        /// A claim's validity has ended. Remove it from the input.
         Expired,
-        /// A claim takes nothing off: it opens hidden price levels, when you reserve.
+        /// A claim gives no discount. It unlocks hidden tiers; send its code with `reserveSeats`.
         NoDiscount,
-        /// A claim is another shop's.
+        /// A claim belongs to another shop. Remove it from the input.
         OtherShop,
-        /// A claim's amounts are in another currency.
+        /// A claim's amounts are in another currency. Remove it from the input.
         OtherCurrency,
-        /// A claim is for other things than are bought.
+        /// A claim does not apply to any of the items. Remove it from the input.
         OtherItems,
-        /// Too little is bought of what a claim is for; `missing` says how much more it takes.
+        /// The items do not reach the minimum spend of a claim. Add items for `missing`, or remove the claim.
         MinimumNotMet,
-        /// A claim applies alone only: leave the others out, or it.
+        /// A claim cannot be combined with others. Use it alone, or remove it.
         Exclusive,
-        /// Two claims are of one group, or of one coupon that takes off an amount or a share: one of them applies.
+        /// Two claims are of the same stacking group, or of the same coupon with an amount or a percentage. Remove one
+        /// of them.
         GroupTwice,
-        /// The budget of a claim's campaign is used up.
+        /// The budget of a claim's coupon is used up. Remove the claim.
         BudgetSpent,
-        /// A gift card is empty.
+        /// A gift card has no remaining value. Remove it from the input.
         GiftCardEmpty,
-        /// There is nothing left that a claim could take off: leave it out, and keep it.
+        /// The remaining total is zero, so a claim has nothing to reduce. Remove it to keep it for later.
         NothingLeft,
     }
     {
-        /// After how many seconds to try another code.
+        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
         retry_after_seconds: u32,
-        /// How much more has to be bought of what the claim is for.
+        /// The amount by which the matching items miss the minimum spend. Set only with `MINIMUM_NOT_MET`.
         missing: Money,
-        /// When the claim's validity begins.
+        /// When the claim becomes valid. Set only with `NOT_YET_VALID`.
         valid_from: DateTime<Utc>,
     }
 }
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "OrderState", remote = "entity::order::OrderState")]
 pub enum State {
-    /// Made by the checkout; pay it before `expiresAt`.
+    /// The order is not paid yet. Pay it before `expiresAt`.
     AwaitingPayment,
-    /// Paid: its tickets are valid.
+    /// The order is paid. Its tickets are valid.
     Paid,
-    /// It was refunded, its tickets are void; coupons that were bought in it and used stay, and what they cost.
+    /// The order was refunded except for used coupons. Its tickets are void; the used coupons stay, and their price is
+    /// not refunded.
     PartiallyRefunded,
-    /// All of the money goes back; its tickets are void.
+    /// The order was refunded in full. Its tickets are void.
     Refunded,
-    /// Its reservations ran out unpaid. Nothing was charged.
+    /// The order's reservations expired before payment. Nothing was charged.
     Expired,
-    /// Given up before it was paid. Nothing was charged.
+    /// The order was cancelled before payment. Nothing was charged.
     Cancelled,
-    /// Money came too late and goes back.
+    /// The money arrived too late and is being returned.
     RefundDue,
-    /// Cannot be decided by machine; the platform's operators were told.
+    /// The server cannot settle the order automatically. The platform's operators are informed.
     Stuck,
 }
 
-/// What is bought, from one shop in one currency. Everything in it stays as it was at the checkout.
+/// A purchase from one shop in one currency. Its contents stay as they were at the checkout.
 #[derive(Clone, Debug)]
 pub struct Order {
     row: order::Model,
@@ -137,15 +139,15 @@ impl From<order::Model> for Order {
     }
 }
 
-/// What is bought, from one shop in one currency. Everything in it stays as it was at the checkout.
+/// A purchase from one shop in one currency. Its contents stay as they were at the checkout.
 #[Object]
 impl Order {
-    /// The order's id.
+    /// The global id of the order.
     pub async fn id(&self) -> ID {
         encode(self.row.id)
     }
 
-    /// Raised by every change.
+    /// Increases with every change.
     async fn version(&self) -> Long {
         Long(self.row.version)
     }
@@ -155,44 +157,44 @@ impl Order {
         &self.row.number
     }
 
-    /// Where it stands.
+    /// The current state.
     async fn state(&self) -> State {
         self.row.state.into()
     }
 
-    /// What is to pay, fees and tax included, discounts taken off.
+    /// The amount to pay, including fees and tax, after discounts.
     async fn total(&self) -> Money {
         self.money(self.row.total_minor)
     }
 
-    /// Fees, before discounts. Only gift cards pay fees.
+    /// The sum of the fees, before discounts. Of all claims, only gift cards reduce fees.
     async fn fees(&self) -> Money {
         self.money(self.row.fee_minor)
     }
 
-    /// Tax contained in what is sold, after discounts. Gift cards are a means of payment and do not change it.
+    /// The tax contained in the items, after discounts. Gift cards are a means of payment and do not change it.
     async fn tax(&self) -> Money {
         self.money(self.row.tax_minor)
     }
 
-    /// What claims took off, or paid as gift cards, in all.
+    /// The sum of all discounts and gift-card payments.
     async fn discount(&self) -> Money {
         self.money(self.row.discount_minor)
     }
 
-    /// What each claim took off, in the order in which they applied.
+    /// The discount of each claim, in the order of application.
     async fn discounts(&self, ctx: &Context<'_>) -> ApiResult<Vec<OrderDiscount>> {
         let discounts = ctx.loaders().one(DiscountsOf(self.row.id)).await?.unwrap_or_default();
         Ok(discounts.into_iter().map(|row| OrderDiscount::of(row, &self.row.currency)).collect())
     }
 
-    /// Its lines: one per place, or copy of a coupon.
+    /// The lines: one per place or copy of a coupon.
     async fn lines(&self, ctx: &Context<'_>) -> ApiResult<Vec<OrderLine>> {
         let lines = ctx.loaders().one(LinesOf(self.row.id)).await?.unwrap_or_default();
         Ok(lines.into_iter().map(|row| OrderLine::of(row, &self.row.currency)).collect())
     }
 
-    /// Whom the order is for.
+    /// The contact data for the order.
     async fn contact(&self) -> OrderContact {
         OrderContact {
             name: self.row.contact_name.clone(),
@@ -201,13 +203,13 @@ impl Order {
         }
     }
 
-    /// The seller.
+    /// The shop that sells the order.
     async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
         Shop::of(ctx, self.row.shop_id).await
     }
 
-    /// With this token somebody without your session reads and pays the order: for a link in a mail. Only the buyer
-    /// sees it.
+    /// A token that lets its bearer read and pay the order without your session, for instance from a link in a mail.
+    /// Null unless you are the buyer or have the token.
     async fn access_token(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         if !self.is_own(ctx) {
             return Ok(None);
@@ -215,7 +217,8 @@ impl Order {
         Ok(Some(orders::access::token(ctx.app(), self.row.id)?))
     }
 
-    /// Its tickets, once it is paid; void after a refund. Only the buyer sees them.
+    /// The tickets of a paid order. They become void after a refund. Empty unless you are the buyer or have the order's
+    /// access token.
     async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Vec<Ticket>> {
         if !self.is_own(ctx) {
             return Ok(Vec::new());
@@ -224,8 +227,8 @@ impl Order {
         Ok(tickets.into_iter().map(Ticket::from).collect())
     }
 
-    /// The coupons that were bought in it, once it is paid; revoked after a refund; not those that were given away. Only
-    /// the buyer sees them, and whoever has the order's token.
+    /// The claims that were bought with the order, once it is paid. They are revoked after a refund; claims that were
+    /// given away are excluded. Empty unless you are the buyer or have the order's access token.
     async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
         if !self.is_own(ctx) {
             return Ok(Vec::new());
@@ -236,35 +239,35 @@ impl Order {
         Ok(own.map(Claim::opened).collect())
     }
 
-    /// Its payments, oldest first: declined ones too.
+    /// The payments, oldest first, including failed ones.
     async fn payments(&self, ctx: &Context<'_>) -> ApiResult<Vec<Payment>> {
         let payments = payment::payments_of(ctx.app(), self.row.id).await?;
         Ok(payments.into_iter().map(Payment::from).collect())
     }
 
-    /// Its refunds, oldest first.
+    /// The refunds, oldest first.
     async fn refunds(&self, ctx: &Context<'_>) -> ApiResult<Vec<Refund>> {
         Ok(payment::refunds_of(ctx.app(), self.row.id).await?.into_iter().map(Refund::from).collect())
     }
 
-    /// Unpaid, it expires here.
+    /// When the order expires if it is not paid.
     async fn expires_at(&self) -> DateTime<Utc> {
         self.row.expires_at
     }
 
-    /// When it was paid.
+    /// When the order was paid. Null if it was not.
     async fn paid_at(&self) -> Option<DateTime<Utc>> {
         self.row.paid_at
     }
 
-    /// When it was made.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.row.created_at
     }
 }
 
 impl Order {
-    /// An order that was opened with its access token: its bearer sees what the buyer sees.
+    /// Wraps an order that was opened with its access token. Its bearer sees what the buyer sees.
     pub(crate) fn opened(row: order::Model, token: Option<&str>) -> Self {
         let by_token = token.is_some_and(|token| orders::access::opens(token, &row));
         Self { row, by_token }
@@ -279,20 +282,19 @@ impl Order {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct OrderQuery;
 
 #[Object]
 impl OrderQuery {
-    /// An order of yours, of your shop, or whose access token you have. Null otherwise.
+    /// Returns an order of yours, of your shop, or one whose access token you have. Otherwise null.
     async fn order(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The order.")] id: ID,
-        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<
-            String,
-        >,
+        #[graphql(desc = "The id of the order.")] id: ID,
+        #[graphql(desc = "The order's access token. Send it if you are not signed in as the buyer.")]
+        access_token: Option<String>,
     ) -> ApiResult<Option<Order>> {
         let token = access_token.as_deref();
         let order = orders::visible(ctx.app(), ctx.viewer(), token, decode(&id, "id")?).await;
@@ -300,23 +302,23 @@ impl OrderQuery {
     }
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct OrderMutation;
 
 #[Object]
 impl OrderMutation {
-    /// Makes an order of reservations of yours, and of claims that you spend on them. All of the claims apply, or none
-    /// and it is said why; until the order is paid or ends they are bound to it. The reservations' deadlines stay as they
-    /// are; pay before the first of them, or extend them as before.
+    /// Creates an order from your reservations and the claims to use. Either all claims apply or the error names the
+    /// reason. The claims are bound to the order until it is paid or ends. The deadlines of the reservations do not
+    /// change: pay before the first of them, or extend them with `extendReservation`.
     async fn checkout(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to check out.")] input: CheckoutInput,
+        #[graphql(desc = "Parameters of `checkout`.")] input: CheckoutInput,
     ) -> ApiResult<CheckoutPayload> {
         ctx.viewer().account()?;
         let made = match input.check_out(ctx).await {
-            // Everything that is wrong with the claims at once.
+            // All problems of the claims together.
             Err(Error::Refused(Refusal::Claims { currency, refused })) => {
                 let errors = refused.into_iter().map(|one| OrderError::of_claim(one, &currency)).collect();
                 return Ok(CheckoutPayload { order: None, errors });
@@ -327,11 +329,11 @@ impl OrderMutation {
         Ok(CheckoutPayload { order: order.map(Order::from), errors })
     }
 
-    /// Gives up an unpaid order; its reservations are released.
+    /// Cancels an unpaid order and releases its reservations.
     async fn cancel_order(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: CancelOrderInput,
+        #[graphql(desc = "Parameters of `cancelOrder`.")] input: CancelOrderInput,
     ) -> ApiResult<CancelOrderPayload> {
         let token = input.access_token.as_deref();
         let cancelled = async {
@@ -342,21 +344,20 @@ impl OrderMutation {
     }
 }
 
-/// Subscriptions.
+/// The subscriptions of this slice.
 #[derive(Debug, Default)]
 pub struct OrderSubscription;
 
 #[Subscription]
 impl OrderSubscription {
-    /// An order, now and after every change of it, its payments or its refunds: for the page that waits for the
-    /// payment. Authorised as `Query.order`.
+    /// Streams an order: once at the start and after every change of the order, its payments or its refunds. Use it on
+    /// the page that waits for a payment. The access rules are those of `Query.order`.
     async fn order(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The order.")] id: ID,
-        #[graphql(desc = "Its access token, if you are not signed in as its buyer.")] access_token: Option<
-            String,
-        >,
+        #[graphql(desc = "The id of the order.")] id: ID,
+        #[graphql(desc = "The order's access token. Send it if you are not signed in as the buyer.")]
+        access_token: Option<String>,
     ) -> Result<impl Stream<Item = Result<Order, ApiError>> + use<>, ApiError> {
         let id: OrderId = decode(&id, "id")?;
         let stream = orders::watch(ctx.app(), ctx.viewer(), access_token.clone(), id).await?;
@@ -366,7 +367,7 @@ impl OrderSubscription {
     }
 }
 
-/// A page of orders as a connection.
+/// Converts a page of orders to a connection.
 pub(crate) fn order_connection(page: Page<order::Model>) -> OrderConnection {
     connection(page, EmptyFields, |row| (row.id.0, Order::from(row)))
 }
@@ -378,13 +379,13 @@ impl From<Refusal> for OrderError {
                 (OrderErrorCode::ReservationEnded, "a reservation has ended; reserve again")
             }
             Refusal::AlreadyOrdered => {
-                (OrderErrorCode::AlreadyOrdered, "a reservation belongs to another order already")
+                (OrderErrorCode::AlreadyOrdered, "a reservation already belongs to another order")
             }
-            Refusal::BeingPaid => (OrderErrorCode::BeingPaid, "a payment of it is under way"),
+            Refusal::BeingPaid => (OrderErrorCode::BeingPaid, "a payment of the order is in progress"),
             Refusal::SeveralShops => {
                 (OrderErrorCode::SeveralShops, "the reservations are of several shops or currencies")
             }
-            Refusal::AlreadyPaid => (OrderErrorCode::AlreadyPaid, "the order is paid already"),
+            Refusal::AlreadyPaid => (OrderErrorCode::AlreadyPaid, "the order is already paid"),
             Refusal::OrderEnded => (OrderErrorCode::OrderEnded, "the order expired or was cancelled"),
             Refusal::Claims { currency, refused } => {
                 return refused.first().map_or_else(Self::default, |one| Self::of_claim(*one, &currency));

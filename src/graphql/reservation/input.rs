@@ -1,4 +1,4 @@
-//! What clients say about reservations, and what they are answered.
+//! Inputs and payloads of reservation mutations.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 use entity::EventId;
@@ -6,7 +6,7 @@ use entity::EventId;
 use super::{
     Reservation, map_of,
     pick::PickInput,
-    refusal::{ReservationError, Told},
+    refusal::{ReservationError, ReservationRefusal},
 };
 use crate::{
     coupon::access,
@@ -15,29 +15,32 @@ use crate::{
     inventory::{self, Reserve, ReserveOptions},
 };
 
-/// What to reserve.
+/// Input of `reserveSeats`.
 #[derive(Debug, InputObject)]
 pub struct ReserveSeatsInput {
-    /// Of which event.
+    /// The id of the event.
     pub event_id: ID,
-    /// Which places.
+    /// The places to reserve.
     pub pick: PickInput,
-    /// The code of an access coupon of the event's shop that opens hidden tiers of the event to you: one in your bag, or
-    /// one that nobody claimed yet, which is claimed for you first and stays in your bag whatever becomes of this. It is
-    /// looked at before any place is, and is good for further reservations; but once it opened one, it is yours for good.
+    /// The code of an access coupon that unlocks hidden tiers of the event. It is one in your bag, or an unclaimed one.
+    /// An unclaimed code is claimed for you first and stays in your bag even if the reservation fails. The code can be
+    /// used for further reservations. After its first reservation, its claim cannot be shared, released or refunded.
     pub access_code: Option<String>,
-    /// The solution of a `reservationChallenge` of this event, as the ALTCHA widget gives it: base64. Needed where the
-    /// event's `buyerRequirement` is `PROOF_OF_WORK`. It is good for one reservation; if nothing was reserved, it can be
-    /// used again.
+    /// The base64 solution of a `reservationChallenge` of this event, as the ALTCHA widget returns it. Required if the
+    /// event's `buyerRequirement` is `PROOF_OF_WORK`. A solution is valid for one reservation; if the reservation
+    /// fails, it can be used again.
     pub proof: Option<String>,
-    /// Your own key, 8 to 255 characters, a UUID for instance: the same call with the same key has its effect once,
-    /// and the same answer, for 7 days.
+    /// Your own key, 8 to 255 characters, for instance a UUID. Repeated calls with the same key and input have one
+    /// effect and the same result, for 7 days.
     pub idempotency_key: String,
 }
 
 impl ReserveSeatsInput {
-    /// Reserves what is named.
-    pub(super) async fn reserve(self, ctx: &Context<'_>) -> Result<inventory::Reservation, Error<Told>> {
+    /// Reserves the given places.
+    pub(super) async fn reserve(
+        self,
+        ctx: &Context<'_>,
+    ) -> Result<inventory::Reservation, Error<ReservationRefusal>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
         let map = map_of(ctx, event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
@@ -45,52 +48,52 @@ impl ReserveSeatsInput {
         if let Some(code) = self.access_code {
             return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
                 .await
-                .map_err(|error| error.map_refusal(|refusal| Told::with_code(refusal, map)));
+                .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::with_code(refusal, map)));
         }
         let options = ReserveOptions { proof: self.proof, ..ReserveOptions::default() };
         inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, options)
             .await
-            .map_err(|error| error.map_refusal(|refusal| Told::Places(refusal, Some(map))))
+            .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::Places(refusal, Some(map))))
     }
 }
 
-/// What came of it.
+/// The result of `reserveSeats`.
 #[derive(Debug, SimpleObject)]
 pub struct ReserveSeatsPayload {
-    /// The reservation, if it was made.
+    /// The reservation. Null if `errors` is not empty.
     pub reservation: Option<Reservation>,
-    /// Why it was not made.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ReservationError>,
 }
 
-/// Which reservation to give back.
+/// Input of `releaseReservation`.
 #[derive(Debug, InputObject)]
 pub struct ReleaseReservationInput {
-    /// The reservation.
+    /// The id of the reservation.
     pub reservation_id: ID,
 }
 
-/// What came of it.
+/// The result of `releaseReservation`.
 #[derive(Debug, SimpleObject)]
 pub struct ReleaseReservationPayload {
-    /// The reservation, released.
+    /// The released reservation. Null if `errors` is not empty.
     pub reservation: Option<Reservation>,
-    /// Why it was not released.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ReservationError>,
 }
 
-/// Which reservation to give more time.
+/// Input of `extendReservation`.
 #[derive(Debug, InputObject)]
 pub struct ExtendReservationInput {
-    /// The reservation.
+    /// The id of the reservation.
     pub reservation_id: ID,
 }
 
-/// What came of it.
+/// The result of `extendReservation`.
 #[derive(Debug, SimpleObject)]
 pub struct ExtendReservationPayload {
-    /// The reservation, with its new deadline.
+    /// The reservation with its new deadline. Null if `errors` is not empty.
     pub reservation: Option<Reservation>,
-    /// Why it was not extended.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ReservationError>,
 }

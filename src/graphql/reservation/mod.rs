@@ -38,43 +38,45 @@ use crate::{
     venue::SeatMap,
 };
 
-/// Where a reservation stands.
+/// The state of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(name = "ReservationState")]
 pub enum State {
-    /// Runs until its deadline.
+    /// The reservation is valid until its deadline.
     Active,
-    /// Belongs to an order that is being paid, and does not run out meanwhile.
+    /// The reservation belongs to an order that is being paid. It does not expire while the payment is in progress.
     Paying,
-    /// Became tickets.
+    /// The reservation was bought and turned into tickets or claims.
     Converted,
-    /// Given back.
+    /// The buyer released the reservation.
     Released,
-    /// Ran out.
+    /// The reservation expired.
     Expired,
 }
 
-/// A buyer's temporary hold on places of one event, all or nothing. Whoever does not pay in time loses it.
+/// A buyer's temporary reservation of places of one event, or of copies of one coupon. It expires if it is not paid in
+/// time.
 #[derive(Clone, Debug)]
 pub struct Reservation(pub(crate) inventory::Reservation);
 
-/// A buyer's temporary hold on places of one event, all or nothing. Whoever does not pay in time loses it.
+/// A buyer's temporary reservation of places of one event, or of copies of one coupon. It expires if it is not paid in
+/// time.
 #[Object]
 impl Reservation {
-    /// The reservation's id.
+    /// The global id of the reservation.
     pub async fn id(&self) -> ID {
         encode(self.snapshot().id)
     }
 
-    /// Raised by every change.
+    /// Increases with every change.
     async fn version(&self) -> Long {
         Long(self.snapshot().version)
     }
 
-    /// Where it stands.
+    /// The current state.
     async fn state(&self, ctx: &Context<'_>) -> State {
         match self.snapshot().state {
-            // Overdue is expired, whether somebody wrote it down yet or not.
+            // An overdue reservation is expired, even if its row is not updated yet.
             ReservationState::Active if self.snapshot().is_overdue(ctx.app().clock.now()) => State::Expired,
             ReservationState::Active => State::Active,
             ReservationState::Paying => State::Paying,
@@ -84,37 +86,37 @@ impl Reservation {
         }
     }
 
-    /// When it runs out.
+    /// When the reservation expires.
     async fn expires_at(&self) -> DateTime<Utc> {
         self.snapshot().deadline
     }
 
-    /// Beyond this it cannot be extended.
+    /// The latest possible deadline. The reservation cannot be extended beyond it.
     async fn expires_at_latest(&self) -> DateTime<Utc> {
         self.snapshot().deadline_max
     }
 
-    /// The server's time, so that a countdown need not trust the client's clock.
+    /// The server's current time. Use it for a countdown, because the client's clock may be wrong.
     async fn server_now(&self, ctx: &Context<'_>) -> DateTime<Utc> {
         ctx.app().clock.now()
     }
 
-    /// When it was made.
+    /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.snapshot().created_at
     }
 
-    /// The event that the places are of, unless copies of a coupon are reserved.
+    /// The event of the places. Null if copies of a coupon are reserved.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
         Ok(ctx.loaders().one(self.event_id()).await?.map(Event::from))
     }
 
-    /// The coupon, if it is copies of one that are reserved.
+    /// The coupon of the copies. Null if places are reserved.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Option<Coupon>> {
         Ok(ctx.loaders().one(CouponId::from(self.0.inventory)).await?.map(Coupon::from))
     }
 
-    /// What it holds, at prices that stay as they were when it was made.
+    /// The reserved items. Their prices stay as they were when the reservation was made.
     async fn items(&self, ctx: &Context<'_>) -> ApiResult<Vec<ReservationItem>> {
         if let Some(coupon) = ctx.loaders().one(CouponId::from(self.0.inventory)).await? {
             let of = |item| ReservationItem::of_coupon(item, &coupon.title, &self.snapshot().currency);
@@ -129,17 +131,17 @@ impl Reservation {
             .collect())
     }
 
-    /// How many places it holds.
+    /// Number of reserved places or copies.
     async fn quantity(&self) -> u32 {
         self.snapshot().quantity()
     }
 
-    /// What the places cost, fees and tax included.
+    /// The total price, including fees and tax.
     async fn total(&self) -> Money {
         Money::of(self.snapshot().total(), &self.snapshot().currency)
     }
 
-    /// The order that it belongs to, from the checkout on.
+    /// The order that contains the reservation. Null before the checkout.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         match self.snapshot().order {
             Some(id) => Ok(found(orders::visible(ctx.app(), ctx.viewer(), None, id).await)?.map(Order::from)),
@@ -158,24 +160,24 @@ impl Reservation {
     }
 }
 
-/// One seat, some places of an area, or some copies of a coupon.
+/// One seat, several places of an area, or several copies of a coupon.
 #[derive(Debug, SimpleObject)]
 pub struct ReservationItem {
-    /// The place in words, such as `Stalls, Row A, Seat 12`.
+    /// The name of the place, such as `Stalls, Row A, Seat 12`, or the title of the coupon.
     pub label: String,
-    /// The seat; null for an area or a coupon.
+    /// The id of the seat. Null for an area or a coupon.
     pub seat_id: Option<ID>,
-    /// The area; null for a seat or a coupon.
+    /// The id of the area. Null for a seat or a coupon.
     pub area_id: Option<ID>,
-    /// How many places or copies.
+    /// Number of places or copies.
     pub quantity: u32,
-    /// Price of one place, tax included.
+    /// The price of one place or copy, including tax.
     pub price: Money,
-    /// Fee of one place, tax included.
+    /// The fee of one place or copy, including tax.
     pub fee: Money,
-    /// Tax contained in price and fee of one place.
+    /// The tax contained in price and fee of one place or copy.
     pub tax: Money,
-    /// All places together, fees and tax included.
+    /// The total of all places or copies, including fees and tax.
     pub total: Money,
 }
 
@@ -209,28 +211,28 @@ impl ReservationItem {
     }
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct ReservationQuery;
 
 #[Object]
 impl ReservationQuery {
-    /// Your own reservation. Null when there is none with this id, or it is somebody else's.
+    /// Returns a reservation of yours. Null if there is none with this id, or if it belongs to another account.
     async fn reservation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The reservation.")] id: ID,
+        #[graphql(desc = "The id of the reservation.")] id: ID,
     ) -> ApiResult<Option<Reservation>> {
         ctx.viewer().account()?;
         Ok(found(inventory::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Reservation))
     }
 
-    /// A challenge to solve before you reserve places of an event. Its solution is good for one reservation of yours. Null
-    /// if the event asks for none, is not published, or does not exist.
+    /// Returns a challenge to solve before you reserve places of an event. Its solution is valid for one reservation.
+    /// Null if the event needs no challenge, is not published or does not exist.
     async fn reservation_challenge(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The event.")] event_id: ID,
+        #[graphql(desc = "The id of the event.")] event_id: ID,
     ) -> ApiResult<Option<ReservationChallenge>> {
         ctx.viewer().account()?;
         let event: EventId = decode(&event_id, "eventId")?;
@@ -243,40 +245,40 @@ impl ReservationQuery {
     }
 }
 
-/// What to solve before a reservation, for events whose `buyerRequirement` is `PROOF_OF_WORK`.
+/// A challenge to solve before a reservation, for events whose `buyerRequirement` is `PROOF_OF_WORK`.
 #[derive(Debug, SimpleObject)]
 pub struct ReservationChallenge {
-    /// The challenge in JSON, for the ALTCHA widget (protocol version 2).
+    /// The challenge as JSON, for the ALTCHA widget (protocol version 2).
     challenge: String,
-    /// When it is too late to reserve with its solution.
+    /// When the challenge expires. Reserve with its solution before.
     expires_at: DateTime<Utc>,
-    /// How many hashes a solution takes on average. It rises with the demand.
+    /// The expected number of hashes for a solution. It increases with demand.
     work: Long,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct ReservationMutation;
 
 #[Object]
 impl ReservationMutation {
-    /// Reserves places for you, all or nothing, until a deadline. Nobody else gets them meanwhile, and their prices
-    /// stay. Guests may do this too: see `createGuestSession`.
+    /// Reserves places until a deadline: all of them or none. During this time, no other buyer can get them, and their
+    /// prices stay. Guests can call it too; see `createGuestSession`.
     async fn reserve_seats(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to reserve.")] input: ReserveSeatsInput,
+        #[graphql(desc = "Parameters of `reserveSeats`.")] input: ReserveSeatsInput,
     ) -> ApiResult<ReserveSeatsPayload> {
         ctx.viewer().account()?;
         let (reservation, errors) = outcome(input.reserve(ctx).await)?;
         Ok(ReserveSeatsPayload { reservation: reservation.map(Reservation), errors })
     }
 
-    /// Gives an active reservation of yours back; its places are free at once.
+    /// Releases an active reservation of yours. Its places become available at once.
     async fn release_reservation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: ReleaseReservationInput,
+        #[graphql(desc = "Parameters of `releaseReservation`.")] input: ReleaseReservationInput,
     ) -> ApiResult<ReleaseReservationPayload> {
         ctx.viewer().account()?;
         let released = async {
@@ -287,12 +289,12 @@ impl ReservationMutation {
         Ok(ReleaseReservationPayload { reservation: reservation.map(Reservation), errors })
     }
 
-    /// Gives an active reservation of yours more time: again as long as it first had, from now on, but never beyond
+    /// Extends an active reservation of yours. The new deadline is the original duration from now, but not after
     /// `expiresAtLatest`.
     async fn extend_reservation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: ExtendReservationInput,
+        #[graphql(desc = "Parameters of `extendReservation`.")] input: ExtendReservationInput,
     ) -> ApiResult<ExtendReservationPayload> {
         ctx.viewer().account()?;
         let extended = async {
@@ -304,17 +306,18 @@ impl ReservationMutation {
     }
 }
 
-/// Subscriptions.
+/// The subscriptions of this slice.
 #[derive(Debug, Default)]
 pub struct ReservationSubscription;
 
 #[Subscription]
 impl ReservationSubscription {
-    /// Your own reservation, now and after every change, until it has ended: for a countdown.
+    /// Streams a reservation of yours: once at the start and after every change, until it has ended. Use it for a
+    /// countdown.
     async fn reservation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The reservation.")] id: ID,
+        #[graphql(desc = "The id of the reservation.")] id: ID,
     ) -> Result<impl Stream<Item = Result<Reservation, ApiError>> + use<>, ApiError> {
         let id = decode(&id, "id")?;
         let stream = inventory::watch(ctx.app(), ctx.viewer(), id).await?;
@@ -322,7 +325,7 @@ impl ReservationSubscription {
     }
 }
 
-/// The seat map of an event that can be seen by all, or by the viewer.
+/// Returns the seat map of an event that the viewer may see.
 async fn map_of(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
     events::find::seat_map(ctx.app(), ctx.viewer(), event).await
 }

@@ -1,4 +1,4 @@
-//! Which places clients want: by name, some of an area, or the best there are.
+//! Parses which places a client wants: named seats, places of an area, or the best available seats.
 
 use async_graphql::{Context, ID, InputObject, OneofObject};
 use entity::{EventId, TierId};
@@ -14,66 +14,66 @@ use crate::{
     venue::SeatMap,
 };
 
-/// More names than this are not looked up.
+/// Maximum number of names that are looked up.
 const NAMES_MAX: usize = 100;
 
-/// Which places: exactly one of these.
+/// The places to reserve. Set exactly one field.
 #[derive(Debug, OneofObject)]
 pub enum PickInput {
-    /// These seats, all or none. Where the event's `orphanRule` holds, the pick must not leave a single seat behind that
-    /// another pick of as many would not leave; one with a wheelchair place or a companion's seat always may.
+    /// The ids of the seats, all or none. If the event's `orphanRule` is set, the pick must not leave single seats
+    /// behind that an equally large pick would avoid. A pick with a wheelchair place or companion seat is exempt.
     SeatIds(Vec<ID>),
-    /// Places of an area without numbered seats.
+    /// Places of a general-admission area.
     Admission(AdmissionInput),
-    /// The best seats that are free.
+    /// The best available seats.
     BestAvailable(BestAvailableInput),
 }
 
-/// Places of an area without numbered seats.
+/// Places of a general-admission area.
 #[derive(Debug, InputObject)]
 pub struct AdmissionInput {
-    /// The area.
+    /// The id of the area.
     pub area_id: ID,
-    /// How many places.
+    /// Number of places.
     pub quantity: u32,
 }
 
-/// A party that takes the best seats that are free: neighbours in one row, as near as possible to the stage, and such
-/// that no single seat is left behind if that can be avoided. The reservation says which they are. Seats for wheelchair
-/// users and their companions are only taken where `accessible` asks for them.
+/// A party that takes the best available seats: adjacent seats in one row, as close as possible to the stage, without
+/// leaving single seats behind if possible. The resulting reservation lists the seats. Wheelchair places and companion
+/// seats are used only if `accessible` asks for them.
 #[derive(Debug, InputObject)]
 pub struct BestAvailableInput {
-    /// How many seats, all in all: 1 to 100, but no more than the event allows one buyer.
+    /// Number of seats in total: 1 to 100, at most the event's `limitPerBuyer`.
     pub quantity: u32,
-    /// Only seats at these tiers, the one wanted most first: a seat further away at an earlier tier is better. At any
-    /// tier when left out or empty.
+    /// Only seats in these tiers, in order of preference. A tier's rank counts more than the distance to the stage. If
+    /// omitted or empty, all tiers.
     #[graphql(default)]
     pub tier_ids: Vec<ID>,
-    /// Only seats in zones with these names. In any zone when left out or empty.
+    /// Only seats in the zones with these names. If omitted or empty, all zones.
     #[graphql(default)]
     pub zones: Vec<String>,
-    /// Who of the party needs a wheelchair place; nobody when left out.
+    /// The wheelchair users and companions in the party. If omitted, there are none.
     pub accessible: Option<AccessibleInput>,
-    /// Whether the party may be parted if as many seats are not free together: into as few groups as possible, near each
-    /// other. If not, it is refused with `NOT_ENOUGH_TOGETHER`.
+    /// Whether the party may be split if there are not enough adjacent seats. It is then split into as few groups as
+    /// possible, close to each other. If false, the error is `NOT_ENOUGH_TOGETHER`.
     #[graphql(default)]
     pub split: bool,
 }
 
-/// Wheelchair users and who comes along; both are counted in `quantity`. Everybody else in the party gets seats beside
-/// them if there are any, else as near as possible.
+/// The wheelchair users and their companions in a party. `quantity` includes both. The rest of the party gets seats
+/// next to them, or else as close as possible.
 #[derive(Debug, InputObject)]
 pub struct AccessibleInput {
-    /// How many wheelchair places, at least 1: in one row, unless the party may be parted.
+    /// Number of wheelchair places, at least 1. They are in one row, unless `split` is true.
     pub wheelchair_places: u32,
-    /// How many companions. They get the companions' seats that belong to these wheelchair places, and ordinary seats
-    /// where there are not enough.
+    /// Number of companions. They get the companion seats of these wheelchair places, and ordinary seats if there are
+    /// too few.
     #[graphql(default)]
     pub companions: u32,
 }
 
 impl PickInput {
-    /// The places by their ordinals on the map.
+    /// Converts the places to their ordinals on the map.
     pub(super) async fn parse(self, ctx: &Context<'_>, event: EventId, map: &SeatMap) -> Faulty<Pick> {
         match self {
             Self::SeatIds(ids) => {
@@ -117,7 +117,7 @@ impl BestAvailableInput {
     }
 }
 
-/// The tiers, each of which must be the event's.
+/// Parses the tiers. All must belong to the event.
 async fn tiers(ctx: &Context<'_>, event: EventId, ids: &[ID]) -> Faulty<Vec<TierId>> {
     at_most(ids.len(), "pick.bestAvailable.tierIds")?;
     let of_event = match ids {
@@ -133,7 +133,7 @@ async fn tiers(ctx: &Context<'_>, event: EventId, ids: &[ID]) -> Faulty<Vec<Tier
     ids.iter().enumerate().map(tier).collect()
 }
 
-/// The zones with these names, by index.
+/// Returns the indices of the zones with these names.
 fn zones(map: &SeatMap, names: &[String]) -> Faulty<Vec<u32>> {
     at_most(names.len(), "pick.bestAvailable.zones")?;
     let mut zones = Vec::new();

@@ -1,4 +1,4 @@
-//! Why places were not reserved, as clients are told.
+//! The error type of reservations.
 
 use std::sync::Arc;
 
@@ -15,110 +15,111 @@ use crate::{
 };
 
 user_error! {
-    /// Why places were not reserved, or a reservation was not changed.
+    /// An error of a reservation mutation.
     ReservationError, ReservationErrorCode {
-        /// The event is not published, or was cancelled.
+        /// The event is not published or was cancelled.
         NotOpen,
-        /// Sales have not begun; `availableAt` says when they do.
+        /// Sales have not begun. Try again at `availableAt`.
         SalesNotStarted,
-        /// Sales are over.
+        /// Sales have ended.
         SalesEnded,
-        /// A seat or area has no price, so it is not for sale.
+        /// A seat or area has no price and is not for sale. Choose other places.
         NotForSale,
-        /// Somebody was first: `seats` are no longer free. Nothing was reserved. While all of them are only reserved,
-        /// `availableAt` says when they come back unless they are bought.
+        /// Another buyer was first: `seats` are no longer available. Nothing was reserved. Choose other seats. If all
+        /// of them are merely reserved, `availableAt` says when they become available unless they are bought.
         SeatsTaken,
-        /// The pick would leave `seats` behind as single seats between taken ones. Take them too, or move along: as many
-        /// seats can be picked from the same stretches with fewer left alone. Nothing was reserved.
+        /// The pick would leave `seats` behind as single seats between taken ones. Nothing was reserved. Add these
+        /// seats, or move the pick: an equally large pick in the same rows leaves fewer single seats.
         LeavesOrphans,
-        /// Only `available` seats of the kind that you want are free together; of wheelchair places, where these are
-        /// what is lacking. `enoughIfSplit` says whether `split: true` would do. Nothing was reserved.
+        /// Only `available` matching seats are free together. If wheelchair places are missing, `available` counts
+        /// those. `enoughIfSplit` says whether `split: true` would succeed. Nothing was reserved.
         NotEnoughTogether,
-        /// Only `available` seats of the kind that you want are free at all; of wheelchair places, where these are what
-        /// is lacking. Nothing was reserved.
+        /// Only `available` matching seats are left in total. If wheelchair places are missing, `available` counts
+        /// those. Nothing was reserved.
         NotEnoughLeft,
-        /// The area has only `available` places left. Nothing was reserved. If reserved places would be enough, `availableAt`
-        /// says when they come back unless they are bought.
+        /// The area has only `available` places left. Nothing was reserved. If reserved places would be enough,
+        /// `availableAt` says when they become available unless they are bought.
         AreaFull,
-        /// You would have more places than the event allows one buyer: `limit`, of which you have `taken`.
+        /// You would exceed the event's `limit` of places per buyer. You already have `taken`.
         LimitExceeded,
-        /// You kept places of this event too long without buying any; `availableAt` says when you may reserve again.
+        /// You kept places of this event reserved for too long without buying. You can reserve again at `availableAt`.
         CoolingDown,
-        /// Your network (an IPv4 address or an IPv6 /64) would have more than `limit` unpaid places of this event; it has
-        /// `taken`. Pay for what you reserved, or come back at `availableAt`, when the first of them run out.
+        /// Your network (an IPv4 address or an IPv6 /64) would exceed its `limit` of unpaid places for this event. It
+        /// has `taken`. Pay for your reservations, or try again at `availableAt`, when the first of them expire.
         TooManyUnpaid,
-        /// Most places of this event are reserved and unpaid, so each network may have as many of them as two buyers. Pay for what
-        /// you reserved, or come back at `availableAt`, when your network's reservations run out.
+        /// Most places of this event are reserved and unpaid. Each network may now have only as many as two buyers. Pay
+        /// for your reservations, or try again at `availableAt`, when your network's reservations expire.
         MostlyUnpaid,
-        /// This event is sold to signed-up users only: see `signUp`.
+        /// Only signed-up users can buy for this event. Call `signUp` first.
         RegistrationRequired,
-        /// This event is sold to users with a verified e-mail address only.
+        /// Only users with a verified e-mail address can buy for this event.
         VerifiedEmailRequired,
-        /// This event asks for a solved challenge: see `reservationChallenge`.
+        /// This event needs a solved challenge. Query `reservationChallenge` and send its solution as `proof`.
         ProofRequired,
-        /// The proof is not of a challenge for you and this event, or it is wrong, too old, or used: get a new challenge.
+        /// The proof is wrong, expired, already used, or not for you and this event. Get a new challenge.
         ProofInvalid,
-        /// There is no such access code that you could use: the same answer for all such codes. No place was looked at.
+        /// There is no such access code, or you cannot use it. All unusable codes give this error. No places were
+        /// checked.
         UnknownAccessCode,
-        /// The access code is not valid now, or opens no tier of this event. No place was looked at.
+        /// The access code is not valid now, or unlocks no tier of this event. No places were checked.
         AccessCodeNotValid,
-        /// You typed too many wrong codes; `retryAfterSeconds` says how long to wait.
+        /// Too many wrong codes. Wait `retryAfterSeconds`, then try again.
         TooManyCodes,
-        /// The reservation ran out or was given back.
+        /// The reservation expired or was released. Reserve again.
         ReservationEnded,
-        /// The reservation belongs to an order: cancel the order instead.
+        /// The reservation belongs to an order. Cancel the order instead.
         AlreadyOrdered,
         /// The reservation is being paid.
         BeingPaid,
-        /// The reservation has all the time that the event allows.
+        /// The reservation already has the maximum duration of the event.
         NoMoreTime,
     }
     {
-        /// The seats that are not free, not for sale, or would be left behind.
+        /// The ids of the seats that are unavailable, not for sale, or would be left behind. Null for other codes.
         seats: Vec<ID>,
-        /// Places left: in the area, together, or at all.
+        /// Number of places left: in the area, together, or in total. Null for other codes.
         available: u32,
-        /// Whether there are enough seats for a party that may be parted.
+        /// Whether there are enough seats if the party is split. Set only with `NOT_ENOUGH_TOGETHER`.
         enough_if_split: bool,
-        /// How many places one buyer, or one network, may have.
+        /// Maximum number of places for one buyer or one network. Null for other codes.
         limit: u32,
-        /// How many places you have already, or your network.
+        /// Number of places that you or your network already have. Null for other codes.
         taken: u32,
-        /// When it becomes possible, or may become so.
+        /// When another attempt can succeed. Null if unknown.
         available_at: DateTime<Utc>,
-        /// After how many seconds to try another code.
+        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
         retry_after_seconds: u32,
     }
 }
 
-/// What is to be told.
-pub(super) enum Told {
-    /// A refusal with the seat map by which its seats are named.
+/// A refusal with the context for its message.
+pub(super) enum ReservationRefusal {
+    /// A refusal, with the seat map that names its seats.
     Places(Refusal, Option<Arc<SeatMap>>),
-    /// An access code that opens nothing.
-    Code(Why),
+    /// An access code that unlocks nothing.
+    AccessCode(Why),
 }
 
-impl Told {
-    /// A refusal of who gave an access code.
+impl ReservationRefusal {
+    /// Converts a refusal of a reservation with an access code.
     pub(super) fn with_code(refusal: access::Refusal, map: Arc<SeatMap>) -> Self {
         match refusal {
             access::Refusal::Places(refusal) => Self::Places(refusal, Some(map)),
-            access::Refusal::Code(why) => Self::Code(why),
+            access::Refusal::Code(why) => Self::AccessCode(why),
         }
     }
 }
 
-/// A refusal that is not about seats.
-pub(super) fn plain(error: Error<Refusal>) -> Error<Told> {
-    error.map_refusal(|refusal| Told::Places(refusal, None))
+/// Converts a refusal that is not about seats.
+pub(super) fn plain(error: Error<Refusal>) -> Error<ReservationRefusal> {
+    error.map_refusal(|refusal| ReservationRefusal::Places(refusal, None))
 }
 
-impl From<Told> for ReservationError {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
-            Told::Code(why) => Self::of_code(why),
+impl From<ReservationRefusal> for ReservationError {
+    fn from(refusal: ReservationRefusal) -> Self {
+        match refusal {
+            ReservationRefusal::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
+            ReservationRefusal::AccessCode(why) => Self::of_code(why),
         }
     }
 }
@@ -126,14 +127,14 @@ impl From<Told> for ReservationError {
 impl ReservationError {
     fn of_code(why: Why) -> Self {
         let (code, message) = match why {
-            Why::TooManyCodes { .. } => (Code::TooManyCodes, "too many wrong codes; wait"),
+            Why::TooManyCodes { .. } => (Code::TooManyCodes, "too many wrong codes; try again later"),
             Why::Rule(Reason::NotYetValid { .. }) => {
-                (Code::AccessCodeNotValid, "the access code's validity has not begun")
+                (Code::AccessCodeNotValid, "the access code is not valid yet")
             }
-            Why::Rule(Reason::Expired) => (Code::AccessCodeNotValid, "the access code's validity is over"),
-            Why::Rule(_) => (Code::AccessCodeNotValid, "the code opens no tier of this event"),
+            Why::Rule(Reason::Expired) => (Code::AccessCodeNotValid, "the access code's validity has ended"),
+            Why::Rule(_) => (Code::AccessCodeNotValid, "the access code unlocks no tier of this event"),
             Why::UnknownCode | Why::InUse | Why::Used => {
-                (Code::UnknownAccessCode, "there is no such code that you could use")
+                (Code::UnknownAccessCode, "there is no such access code, or you cannot use it")
             }
         };
         let mut error = Self {
@@ -149,7 +150,7 @@ impl ReservationError {
         error
     }
 
-    /// A refusal that is about who calls and from where, not about places.
+    /// Converts a refusal that is about the caller or its network, not about places.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the caller passes six refusals, and this is the sixth"
@@ -169,7 +170,7 @@ impl ReservationError {
                 retryable: true,
                 ..new(
                     Code::MostlyUnpaid,
-                    "most places are unpaid; each network may have as many of them as two buyers",
+                    "most places are unpaid; each network may have only as many as two buyers",
                 )
             },
             Refusal::RegistrationRequired => {
@@ -182,7 +183,7 @@ impl ReservationError {
             Refusal::ProofRequired => new(Code::ProofRequired, "solve a challenge of this event first"),
             _ => Self {
                 path: vec!["proof".to_owned()],
-                ..new(Code::ProofInvalid, "the proof is wrong, too old or used; get a new challenge")
+                ..new(Code::ProofInvalid, "the proof is wrong, expired or already used; get a new challenge")
             },
         }
     }
@@ -192,13 +193,13 @@ impl ReservationError {
             |seats: Vec<u32>| map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect());
         let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
         match refusal {
-            Refusal::NotOpen => new(Code::NotOpen, "nothing of this event is sold"),
+            Refusal::NotOpen => new(Code::NotOpen, "the event is not on sale"),
             Refusal::SalesNotStarted { at } => Self {
                 available_at: Some(at),
                 retryable: true,
                 ..new(Code::SalesNotStarted, "sales have not begun")
             },
-            Refusal::SalesEnded => new(Code::SalesEnded, "sales are over"),
+            Refusal::SalesEnded => new(Code::SalesEnded, "sales have ended"),
             Refusal::UnknownPlaces => new(Code::Invalid, "there are no such places"),
             Refusal::NotForSale { seats } => {
                 Self { seats: ids(seats), ..new(Code::NotForSale, "these places are not for sale") }
@@ -207,36 +208,36 @@ impl ReservationError {
                 seats: ids(seats),
                 available_at: at,
                 retryable: at.is_some(),
-                ..new(Code::SeatsTaken, "somebody was first; nothing was reserved")
+                ..new(Code::SeatsTaken, "some seats are no longer available; nothing was reserved")
             },
             Refusal::LeavesOrphans { seats } => Self {
                 seats: ids(seats),
-                ..new(Code::LeavesOrphans, "this would leave single seats behind; nothing was reserved")
+                ..new(Code::LeavesOrphans, "the pick would leave single seats behind; nothing was reserved")
             },
             Refusal::NotEnoughTogether { available, if_split } => Self {
                 available: Some(available),
                 enough_if_split: Some(if_split),
-                ..new(Code::NotEnoughTogether, "not as many seats are free together; nothing was reserved")
+                ..new(Code::NotEnoughTogether, "not enough seats are free together; nothing was reserved")
             },
             Refusal::NotEnoughLeft { available } => Self {
                 available: Some(available),
-                ..new(Code::NotEnoughLeft, "not as many seats are free; nothing was reserved")
+                ..new(Code::NotEnoughLeft, "not enough seats are free; nothing was reserved")
             },
             Refusal::AreaFull { available, at } => Self {
                 available: Some(available),
                 available_at: at,
                 retryable: at.is_some(),
-                ..new(Code::AreaFull, "not as many places are left; nothing was reserved")
+                ..new(Code::AreaFull, "not enough places are left; nothing was reserved")
             },
             Refusal::LimitExceeded { limit, taken } => Self {
                 limit: Some(limit),
                 taken: Some(taken),
-                ..new(Code::LimitExceeded, "one buyer may not have as many places of this event")
+                ..new(Code::LimitExceeded, "the limit of places per buyer is exceeded")
             },
             Refusal::CoolingDown { at } => Self {
                 available_at: Some(at),
                 retryable: true,
-                ..new(Code::CoolingDown, "places were kept too long without buying any; come back later")
+                ..new(Code::CoolingDown, "places were reserved for too long without buying; try again later")
             },
             Refusal::TooManyUnpaid { .. }
             | Refusal::Crowded { .. }
@@ -253,9 +254,7 @@ impl ReservationError {
                 new(Code::AlreadyOrdered, "the reservation belongs to an order; cancel the order instead")
             }
             Refusal::BeingPaid => new(Code::BeingPaid, "the reservation is being paid"),
-            Refusal::NoMoreTime => {
-                new(Code::NoMoreTime, "the reservation has all the time that the event allows")
-            }
+            Refusal::NoMoreTime => new(Code::NoMoreTime, "the reservation already has the maximum duration"),
         }
     }
 }

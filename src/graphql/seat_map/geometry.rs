@@ -1,5 +1,5 @@
-//! The geometry of a seat map as one JSON text, for front ends that draw it: everything that `SeatMap` says of places,
-//! said once. It is served at `SeatMap.url`, apart from GraphQL, so that browsers and caches in between keep it.
+//! The geometry of a seat map as one JSON text, for front ends that draw it. It contains everything that `SeatMap`
+//! returns about places. It is served at `SeatMap.url`, apart from GraphQL, so that browsers and caches can keep it.
 
 use async_graphql::ID;
 use serde::{Serialize, Serializer};
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Raised when the text means something else than before.
+/// The version of the format. It increases when the meaning of the text changes.
 const FORMAT: u32 = 1;
 
 #[derive(Serialize)]
@@ -56,7 +56,7 @@ struct Seat<'a> {
     number: &'a str,
     x: Number,
     y: Number,
-    /// Index into the categories.
+    /// Index into `categories`.
     category: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     access: Option<&'static str>,
@@ -68,9 +68,9 @@ struct Seat<'a> {
 struct Area<'a> {
     id: String,
     name: &'a str,
-    /// Index into the zones.
+    /// Index into `zones`.
     zone: usize,
-    /// Index into the categories.
+    /// Index into `categories`.
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<usize>,
     capacity: u32,
@@ -80,7 +80,7 @@ struct Area<'a> {
 
 #[derive(Serialize)]
 struct Drawing<'a> {
-    /// Index into the areas; decoration has none.
+    /// Index into `areas`. `None` for decoration.
     #[serde(skip_serializing_if = "Option::is_none")]
     area: Option<usize>,
     x: Number,
@@ -104,7 +104,7 @@ enum Shape {
     Text,
 }
 
-/// A number that is written without a fraction where it has none.
+/// A number that is written without a fraction if it is an integer.
 #[derive(Clone, Copy)]
 struct Number(f64);
 
@@ -123,17 +123,17 @@ impl Serialize for Number {
     }
 }
 
-/// Where the geometry is found below the server's address.
+/// Returns the path of the geometry below the server's address.
 pub(crate) fn path(id: entity::SeatMapId) -> String {
     format!("/seat-maps/{}", encode(id).0)
 }
 
-/// The seat map that the last part of such a path names.
+/// Parses the last part of such a path.
 pub(crate) fn named(id: String) -> Option<entity::SeatMapId> {
     decode(&ID(id), "id").ok()
 }
 
-/// The text. The same seat map always gives the same.
+/// Serialises the geometry. Equal seat maps give equal texts.
 pub(crate) fn geometry(map: &SeatMap) -> serde_json::Result<String> {
     let plan = &map.plan;
     let drawings = plan.drawings();

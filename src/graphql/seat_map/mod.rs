@@ -1,4 +1,4 @@
-//! Seat maps in the API: the geometry of a house, immutable, with its own revision for every import.
+//! Seat maps in the API. A seat map is immutable; every import creates a new revision.
 
 mod geometry;
 mod places;
@@ -30,8 +30,8 @@ use crate::{
     },
 };
 
-/// One revision of a venue's geometry. It never changes, so clients may keep it for ever under its id; what is free in
-/// it is asked of the event (`Event.availability`).
+/// One revision of a venue's seat map. It never changes, so clients can cache it permanently by id. For available
+/// places, see `Event.availability`.
 #[derive(Clone, Debug)]
 pub struct SeatMap(Revision);
 
@@ -41,51 +41,51 @@ impl From<Revision> for SeatMap {
     }
 }
 
-/// One revision of a venue's geometry. It never changes, so clients may keep it for ever under its id; what is free in
-/// it is asked of the event (`Event.availability`).
+/// One revision of a venue's seat map. It never changes, so clients can cache it permanently by id. For available
+/// places, see `Event.availability`.
 #[Object]
 impl SeatMap {
-    /// Globally unique.
+    /// The global id.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// The venue that it is the geometry of.
+    /// The venue of the seat map. Null only if it no longer exists.
     async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
         Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
     }
 
-    /// 1, 2, 3 … within the venue.
+    /// The number of the revision: 1, 2, 3 … within the venue.
     async fn revision(&self) -> i32 {
         self.0.revision
     }
 
-    /// The plan's own name.
+    /// The name of the seating plan.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Width in plan units; a seat is drawn with a radius of 10.
+    /// The width in plan units. A seat has a radius of 10.
     async fn width(&self, ctx: &Context<'_>) -> ApiResult<f64> {
         Ok(self.plan(ctx).await?.plan.width)
     }
 
-    /// Height in plan units.
+    /// The height in plan units.
     async fn height(&self, ctx: &Context<'_>) -> ApiResult<f64> {
         Ok(self.plan(ctx).await?.plan.height)
     }
 
-    /// How many numbered seats it has.
+    /// Number of numbered seats.
     async fn seat_count(&self) -> i32 {
         self.0.seat_count
     }
 
-    /// How many people its general-admission areas hold together.
+    /// Total capacity of the general-admission areas in persons.
     async fn area_capacity(&self) -> i32 {
         self.0.area_capacity
     }
 
-    /// The plan's price categories. A tier prices seats by their category's name.
+    /// The seat categories. A tier prices the seats of a category by the category's name.
     async fn categories(&self, ctx: &Context<'_>) -> ApiResult<Vec<SeatCategory>> {
         let map = self.plan(ctx).await?;
         Ok(map.plan.categories.iter().map(SeatCategory::of).collect())
@@ -103,29 +103,29 @@ impl SeatMap {
         Ok((0..map.plan.areas.len()).map(|index| Area { map: map.clone(), index }).collect())
     }
 
-    /// The plan as it was imported, decoration and foreign keys included: pretix seating-plan JSON. For members of the
-    /// shop; null for everybody else.
+    /// The imported plan in pretix seating-plan JSON, including decoration and unknown keys. Null if you are not a
+    /// member of the shop.
     #[graphql(name = "plan")]
     async fn document(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         export(ctx, self.0.id, SeatMapFormat::Full).await
     }
 
-    /// Where this geometry is found as one JSON text made for drawing: categories, zones with rows and seats, areas, and
-    /// what is drawn besides. It is immutable: keep it for ever. Who may see the seat map may fetch it; as long as no
-    /// event on it is published that takes your access token. Positions are in plan units; categories, zones and areas
-    /// are referred to by their index; rows and areas come in the order of `Event.availability`.
+    /// The URL of the geometry as one JSON document for drawing: categories, zones with rows and seats, areas and
+    /// decoration. The document is immutable and can be cached permanently. Everyone who may see the seat map can fetch
+    /// it. Until an event with this seat map is published, send your access token. Positions are in plan units.
+    /// Categories, zones and areas are referenced by index. Rows and areas are in the order of `Event.availability`.
     async fn url(&self, ctx: &Context<'_>) -> String {
         format!("{}{}", ctx.app().config.public_url(), geometry::path(self.0.id))
     }
 
-    /// When it was imported.
+    /// When the seat map was imported.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 }
 
 impl SeatMap {
-    /// The seat map, if the viewer may see it.
+    /// Loads the seat map if the viewer may see it.
     pub(crate) async fn load(ctx: &Context<'_>, id: SeatMapId) -> Faulty<Self> {
         find::revision(ctx.app(), ctx.viewer(), id).await.map(Self)
     }
@@ -135,12 +135,12 @@ impl SeatMap {
     }
 }
 
-/// A price category of a plan.
+/// A price category of a seat map.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SeatCategory {
-    /// Unique within the seat map.
+    /// The name, unique within the seat map.
     name: String,
-    /// The colour to draw its seats in, as `#rrggbb`.
+    /// The colour for drawing its seats, as `#rrggbb`.
     color: String,
 }
 
@@ -150,7 +150,7 @@ impl SeatCategory {
     }
 }
 
-/// Seat maps without their plans, for those who see something that takes place on them.
+/// Loader key: a seat map without its plan, for viewers who see an object that refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MapOf(pub(crate) SeatMapId);
 
@@ -164,37 +164,37 @@ impl Loader<MapOf> for Batch {
     }
 }
 
-/// The forms in which a seat map can be taken away.
+/// The export formats of a seat map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum SeatMapFormat {
-    /// The document as it was imported: every key, Tessera's own and everybody else's.
+    /// The document as it was imported, with all keys.
     Full,
-    /// Only what pretix itself knows: it refuses other keys. Capacities and accessibility are left out.
+    /// Only the keys that pretix accepts. Capacities and accessibility are removed.
     Pretix,
 }
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct SeatMapQuery;
 
 #[Object]
 impl SeatMapQuery {
-    /// The seat map; null if there is none, or if it is not yours to see.
+    /// Returns the seat map. Null if there is none, or if you may not see it.
     async fn seat_map(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which seat map.")] id: ID,
+        #[graphql(desc = "The id of the seat map.")] id: ID,
     ) -> ApiResult<Option<SeatMap>> {
         found(SeatMap::load(ctx, decode(&id, "id")?).await)
     }
 
-    /// The seat map as pretix seating-plan JSON, as `importSeatMap` reads it. Null if there is none, or if you are not a
-    /// member of its shop.
+    /// Exports the seat map as pretix seating-plan JSON, in the format that `importSeatMap` reads. Null if there is
+    /// none, or if you are not a member of its shop.
     async fn export_seat_map(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which seat map.")] seat_map_id: ID,
-        #[graphql(desc = "In which form.", default_with = "SeatMapFormat::Full")] format: SeatMapFormat,
+        #[graphql(desc = "The id of the seat map.")] seat_map_id: ID,
+        #[graphql(desc = "The export format.", default_with = "SeatMapFormat::Full")] format: SeatMapFormat,
     ) -> ApiResult<Option<String>> {
         export(ctx, decode(&seat_map_id, "seatMapId")?, format).await
     }
@@ -214,41 +214,41 @@ async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiR
     Ok(Some(ctx.budget().text(plan)?))
 }
 
-/// A seating plan for a venue.
+/// Input of `importSeatMap`.
 #[derive(Debug, InputObject)]
 pub struct ImportSeatMapInput {
-    /// Whose geometry it is; you must be an owner or manager of its shop.
+    /// The venue of the plan. You must be an owner or manager of its shop.
     venue_id: ID,
-    /// The plan: the text of a pretix seating-plan JSON document. Besides what pretix knows, `capacity` on an area makes
-    /// it general admission, `wheelchair` on a seat makes it accessible, and `companion` or `companion_of` makes it the
-    /// place beside one. `focal_point` on the plan, `{"x": …, "y": …}`, is what the best seats are nearest to; without
-    /// it that is where a decoration's text says `Stage`, `Screen`, `Pitch` or the like, else the middle of the upper
-    /// edge.
+    /// The plan as pretix seating-plan JSON. Tessera reads additional keys: `capacity` makes an area a
+    /// general-admission area. `wheelchair` marks a seat as a wheelchair place. `companion` or `companion_of` marks a
+    /// companion seat. `focal_point`, such as `{"x": 500, "y": 0}`, is the point that the best seats are closest to. If
+    /// it is missing, the point is a decoration whose text says `Stage`, `Screen`, `Pitch` or similar, or else the
+    /// middle of the upper edge.
     plan: String,
 }
 
-/// What became of it.
+/// The result of `importSeatMap`.
 #[derive(Debug, SimpleObject)]
 pub struct ImportSeatMapPayload {
-    /// The new revision; null if nothing was stored.
+    /// The new revision. Null if `errors` is not empty.
     seat_map: Option<SeatMap>,
-    /// Why nothing was stored; empty if it was. For a fault of the plan, `path` is `["plan", "<JSON path>"]`, such as
-    /// `zones[3].rows[0].seats[12].seat_guid`.
+    /// Why the mutation failed. Empty if it succeeded. For an error in the plan, `path` is `["plan", "<JSON path>"]`,
+    /// such as `zones[3].rows[0].seats[12].seat_guid`.
     errors: Vec<VenueError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct SeatMapMutation;
 
 #[Object]
 impl SeatMapMutation {
-    /// Stores a seating plan as the next revision of the venue's seat map. Seat maps never change: events stay on the
-    /// revision that they were made with.
+    /// Imports a seating plan as the next revision of the venue's seat map. Seat maps never change: existing events
+    /// keep their revision.
     async fn import_seat_map(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The plan, and whose it is.")] input: ImportSeatMapInput,
+        #[graphql(desc = "Parameters of `importSeatMap`.")] input: ImportSeatMapInput,
     ) -> ApiResult<ImportSeatMapPayload> {
         ctx.viewer().user()?;
         let result = match decode(&input.venue_id, "venueId") {

@@ -1,4 +1,4 @@
-//! The places of a seat map: zones, rows, seats and areas, each a look at the shared plan.
+//! The places of a seat map: zones, rows, seats and areas. Each is a view of the shared plan.
 
 use std::sync::Arc;
 
@@ -12,33 +12,33 @@ use crate::{
     },
 };
 
-/// Bytes that a value of a seat takes in a response, its key included.
+/// Bytes of a seat's field in a response, including its key.
 const VALUE_BYTES: u64 = 24;
-/// Microseconds for a seat; each of its fields takes one more.
+/// Microseconds for a seat. Each of its fields takes one more.
 const SEAT: usize = 3;
 
-/// A part of the house: stalls, circle, north stand.
+/// A part of the venue, such as stalls, circle or north stand.
 #[derive(Clone, Debug)]
 pub struct Zone {
     pub(super) map: Arc<SeatMap>,
     pub(super) index: usize,
 }
 
-/// A part of the house: stalls, circle, north stand.
+/// A part of the venue, such as stalls, circle or north stand.
 #[Object]
 impl Zone {
-    /// Display name; two zones may bear the same.
+    /// The display name. It need not be unique.
     async fn name(&self) -> &str {
         &self.map.plan.zones[self.index].name
     }
 
-    /// Its rows in map order.
+    /// The rows in map order.
     async fn rows(&self) -> Vec<Row> {
         let rows = self.map.plan.zones[self.index].rows.clone();
         rows.map(|index| Row { map: self.map.clone(), index }).collect()
     }
 
-    /// Its general-admission areas in map order.
+    /// The general-admission areas in map order.
     async fn areas(&self) -> Vec<Area> {
         let areas = self.map.plan.areas.iter().enumerate().filter(|(_, area)| area.zone == self.index);
         areas.map(|(index, _)| Area { map: self.map.clone(), index }).collect()
@@ -55,17 +55,17 @@ pub struct Row {
 /// A row of seats, or the seats around one table.
 #[Object]
 impl Row {
-    /// What is written beside the row; may be empty, and need not be unique.
+    /// The number that is displayed beside the row. May be empty, and need not be unique.
     async fn number(&self) -> &str {
         &self.map.plan.rows[self.index].number
     }
 
-    /// The row's name in words, such as `Table 7`, when the plan has its own.
+    /// The row's full name, such as `Table 7`. Null if the plan has none.
     async fn label(&self) -> Option<&str> {
         self.map.plan.rows[self.index].label.as_deref()
     }
 
-    /// Its seats in map order.
+    /// The seats in map order.
     async fn seats(&self, ctx: &Context<'_>) -> ApiResult<Vec<Seat>> {
         let seats = self.map.plan.rows[self.index].seats.clone();
         let (count, fields) = (seats.len(), ctx.field().selection_set().count());
@@ -86,62 +86,62 @@ pub struct Seat {
 /// One numbered seat.
 #[Object]
 impl Seat {
-    /// The seat's id, by which it is reserved; the same for every event on this seat map.
+    /// The global id. Use it to reserve the seat. It is the same for every event with this seat map.
     async fn id(&self) -> ID {
         seat_id(&self.map, self.index)
     }
 
-    /// The vendor's own key of the seat, unique within the seat map.
+    /// The vendor's key of the seat, unique within the seat map.
     async fn guid(&self) -> &str {
         &self.seat().guid
     }
 
-    /// What is written on the seat; may be empty, and need not be unique.
+    /// The number that is displayed on the seat. May be empty, and need not be unique.
     async fn number(&self) -> &str {
         &self.seat().number
     }
 
-    /// The seat's full name as printed on a ticket, such as `Stalls, Row A, Seat 12`.
+    /// The full name, as printed on a ticket, such as `Stalls, Row A, Seat 12`.
     async fn label(&self) -> String {
         self.map.plan.seat_name(self.index).unwrap_or_default()
     }
 
-    /// The name of its zone.
+    /// The name of the zone.
     async fn zone(&self) -> &str {
         &self.map.plan.zones[self.seat().zone].name
     }
 
-    /// The number of its row.
+    /// The number of the row.
     async fn row(&self) -> &str {
         &self.map.plan.rows[self.seat().row].number
     }
 
-    /// Distance of its centre from the plan's left edge, in plan units.
+    /// The distance of the centre from the left edge of the plan, in plan units.
     async fn x(&self) -> f64 {
         self.seat().x
     }
 
-    /// Distance of its centre from the plan's upper edge, in plan units.
+    /// The distance of the centre from the upper edge of the plan, in plan units.
     async fn y(&self) -> f64 {
         self.seat().y
     }
 
-    /// The name of its price category.
+    /// The name of the price category.
     async fn category(&self) -> &str {
         &self.map.plan.categories[self.seat().category].name
     }
 
-    /// Whether it is a place for a wheelchair.
+    /// Whether the seat is a wheelchair place.
     async fn wheelchair(&self) -> bool {
         self.seat().access == Access::Wheelchair
     }
 
-    /// Whether it is meant for someone who accompanies a wheelchair user.
+    /// Whether the seat is meant for a wheelchair user's companion.
     async fn companion(&self) -> bool {
         matches!(self.seat().access, Access::Companion { .. })
     }
 
-    /// The wheelchair place that this companion's seat belongs to, when the plan names it.
+    /// The id of the wheelchair place that this companion seat belongs to. Null if the plan does not say.
     async fn companion_of(&self) -> Option<ID> {
         match self.seat().access {
             Access::Companion { of } => of.map(|index| seat_id(&self.map, index)),
@@ -156,60 +156,60 @@ impl Seat {
     }
 }
 
-/// A general-admission area: people, but no numbered seats.
+/// A general-admission area, without numbered seats.
 #[derive(Clone, Debug)]
 pub struct Area {
     pub(super) map: Arc<SeatMap>,
     pub(super) index: usize,
 }
 
-/// A general-admission area: people, but no numbered seats.
+/// A general-admission area, without numbered seats.
 #[Object]
 impl Area {
-    /// The area's id, by which places in it are reserved; the same for every event on this seat map.
+    /// The global id. Use it to reserve places in the area. It is the same for every event with this seat map.
     async fn id(&self) -> ID {
         area_id(&self.map, self.index)
     }
 
-    /// The vendor's own key of the area, unique within the seat map.
+    /// The vendor's key of the area, unique within the seat map.
     async fn guid(&self) -> &str {
         &self.area().guid
     }
 
-    /// Display name.
+    /// The display name.
     async fn name(&self) -> &str {
         &self.area().name
     }
 
-    /// The name of its zone.
+    /// The name of the zone.
     async fn zone(&self) -> &str {
         &self.map.plan.zones[self.area().zone].name
     }
 
-    /// The name of its price category, if it has one.
+    /// The name of the price category. Null if there is none.
     async fn category(&self) -> Option<&str> {
         let category = self.area().category?;
         Some(&self.map.plan.categories[category].name)
     }
 
-    /// How many people it holds.
+    /// The area's capacity in persons.
     async fn capacity(&self) -> u32 {
         self.area().capacity
     }
 
-    /// Distance of its anchor from the plan's left edge, in plan units.
+    /// The distance of the label position from the left edge of the plan, in plan units.
     async fn x(&self) -> f64 {
         self.area().x
     }
 
-    /// Distance of its anchor from the plan's upper edge, in plan units.
+    /// The distance of the label position from the upper edge of the plan, in plan units.
     async fn y(&self) -> f64 {
         self.area().y
     }
 }
 
 impl Area {
-    /// The area with this ordinal; none if the map has fewer.
+    /// Returns the area with this ordinal, or `None` if the map has fewer.
     pub(crate) fn new(map: &Arc<SeatMap>, ordinal: u32) -> Option<Self> {
         let index = ordinal as usize;
         (index < map.plan.areas.len()).then(|| Self { map: map.clone(), index })
@@ -220,17 +220,17 @@ impl Area {
     }
 }
 
-/// The id of the map's seat with this ordinal.
+/// Returns the id of the seat with this ordinal.
 pub(crate) fn seat_id(map: &SeatMap, index: usize) -> ID {
     id::encode_as(id::SEAT, map.place_id(ordinal(index)))
 }
 
-/// The id of the map's area with this ordinal.
+/// Returns the id of the area with this ordinal.
 pub(super) fn area_id(map: &SeatMap, index: usize) -> ID {
     id::encode_as(id::AREA, map.place_id(ordinal(index)))
 }
 
-/// A plan has far fewer places than 32 bits can count.
+/// Converts an index to an ordinal. A plan has far fewer than 2^32 places.
 fn ordinal(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -15,55 +15,55 @@ use crate::graphql::{
 /// A page of a shop's audit log.
 pub(crate) type AuditConnection = Connection<Cursor<i64>, AuditEntry, EmptyFields>;
 
-/// What was changed.
+/// The change that an audit entry records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::Action")]
 pub enum AuditAction {
-    /// The shop was opened.
+    /// The shop was created.
     ShopCreated,
-    /// A user became a member of the shop. The details tell the role.
+    /// A user became a member of the shop. The details contain the role.
     MemberAdded,
-    /// A member got another role. The details tell both roles.
+    /// A member's role was changed. The details contain both roles.
     MemberRoleChanged,
-    /// A membership ended. The details tell the role.
+    /// A membership ended. The details contain the role.
     MemberRemoved,
-    /// An account became an operator of the platform.
+    /// An account became a platform operator.
     OperatorMade,
-    /// An account's password was changed.
+    /// The password of an account was changed.
     PasswordChanged,
-    /// Sessions of an account were ended by something else than a sign-out.
+    /// Sessions of an account were ended for a reason other than a sign-out.
     SessionsRevoked,
-    /// A coupon was published: from here on it gives something away. The details tell its terms.
+    /// A coupon was published. The details contain its terms.
     CouponPublished,
-    /// What a coupon gives, or what it costs, was changed. The details tell both terms.
+    /// The benefit or the price of a coupon was changed. The details contain both terms.
     CouponTermsChanged,
-    /// The sum that a coupon may give was changed. The details tell both sums in minor units; null is any sum.
+    /// The budget of a coupon was changed. The details contain both sums in minor units. Null means unlimited.
     CouponBudgetChanged,
-    /// An event was called off.
+    /// An event was cancelled.
     EventCancelled,
-    /// A price level was made. The details tell its prices.
+    /// A tier was created. The details contain its prices.
     TierCreated,
-    /// A price, fee or tax rate was changed. The details tell both.
+    /// A price, fee or tax rate was changed. The details contain both values.
     TierChanged,
-    /// A price level was deleted.
+    /// A tier was deleted.
     TierDeleted,
-    /// A payment was collected. The details tell the amount.
+    /// A payment was collected. The details contain the amount.
     PaymentCaptured,
-    /// An order or a part of it was given back. The details tell the amount.
+    /// A refund of an order, in full or in part, was requested. The details contain the amount.
     RefundRequested,
-    /// The payment provider gave the money back. The details tell the amount.
+    /// The payment provider returned the money. The details contain the amount.
     PaymentRefunded,
 }
 
-/// Who made a change.
+/// The kind of actor that made a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::Actor")]
 pub enum AuditActor {
     /// An account, through the API.
     Account,
-    /// The server itself, such as the settlement of a payment.
+    /// The server, for instance when it settles a payment.
     Server,
-    /// The operator of the server's machine.
+    /// The operator of the server, on the command line.
     CommandLine,
 }
 
@@ -74,7 +74,7 @@ pub struct AuditEntry(row::Model);
 /// A change of permissions or money.
 #[Object]
 impl AuditEntry {
-    /// Identifies the entry.
+    /// The global id of the entry.
     async fn id(&self) -> ID {
         encode(self.0.id)
     }
@@ -84,39 +84,39 @@ impl AuditEntry {
         self.0.at
     }
 
-    /// What was changed.
+    /// The change that an audit entry records.
     async fn action(&self) -> AuditAction {
         self.0.action.into()
     }
 
-    /// Who made the change.
+    /// The kind of actor that made the change.
     async fn actor(&self) -> AuditActor {
         self.0.actor.into()
     }
 
-    /// The account that made the change; null if no account did.
+    /// The account that made the change. Null if no account did.
     async fn account_id(&self) -> Option<ID> {
         self.0.account_id.map(encode)
     }
 
-    /// The id of the changed object: a member's account, an event, a price level, a coupon, a payment or a refund.
+    /// The id of the changed object: a member's account, an event, a tier, a coupon, a payment or a refund.
     async fn object_id(&self) -> ID {
         encode_as(&self.0.object_kind, self.0.object_id)
     }
 
-    /// The id of the request that made the change; null if there was none.
+    /// The id of the request that made the change. Null if there was no request.
     async fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// What else is known, as a JSON object. Amounts are in minor units.
+    /// More details as a JSON object. Amounts are in minor units.
     async fn details(&self) -> &str {
         &self.0.details
     }
 }
 
 impl AuditEntry {
-    /// The entry of a row, with its cursor.
+    /// Converts a row to an entry with its cursor.
     pub(super) fn edge(row: row::Model) -> (i64, Self) {
         (row.position, Self(row))
     }

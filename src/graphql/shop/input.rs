@@ -1,4 +1,4 @@
-//! What clients say about shops.
+//! Inputs of shop queries and mutations.
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 
@@ -12,12 +12,12 @@ use crate::{
     shop,
 };
 
-/// Which shops are wanted; all conditions must hold.
+/// A filter for shops. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct ShopFilter {
-    /// Shops of this category, and of those below it.
+    /// Only shops in this category or its descendants.
     pub category_id: Option<ID>,
-    /// Shops with this text in their name or description, in upper or lower case; at most 100 characters.
+    /// Only shops with this text in their name or description, at most 100 characters. Case is ignored.
     pub search: Option<String>,
 }
 
@@ -28,20 +28,20 @@ impl ShopFilter {
     }
 }
 
-/// A new shop.
+/// Input of `createShop`.
 #[derive(Debug, InputObject)]
 pub struct CreateShopInput {
-    /// Its unique name for addresses: 3 to 60 characters, a to z, 0 to 9, and single hyphens between them. Derived from
-    /// the name when left out.
+    /// The unique name for URLs, 3 to 60 characters: a to z, 0 to 9, and single hyphens between them. If omitted, it is
+    /// derived from the name.
     pub slug: Option<String>,
-    /// Its name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     pub name: String,
-    /// What it sells, at most 5,000 characters.
+    /// A description of what the shop sells, at most 5,000 characters.
     #[graphql(default)]
     pub description: String,
-    /// The currency in which it sells, for ever.
+    /// The currency in which the shop sells. It cannot be changed later.
     pub currency: CurrencyCode,
-    /// Where it stands in the category tree.
+    /// The category of the shop. Null if there is none.
     pub category_id: Option<ID>,
 }
 
@@ -58,20 +58,20 @@ impl CreateShopInput {
     }
 }
 
-/// Changes of a shop; what is left out stays as it is.
+/// Input of `updateShop`. Omitted fields stay unchanged.
 #[derive(Debug, InputObject)]
 pub struct UpdateShopInput {
-    /// Which shop.
+    /// The id of the shop.
     pub shop_id: ID,
-    /// Its unique name for addresses. Addresses with the old one stop working.
+    /// The unique name for URLs. URLs with the old slug stop working.
     pub slug: Option<String>,
-    /// Its name, 1 to 200 characters.
+    /// The display name, 1 to 200 characters.
     pub name: Option<String>,
-    /// What it sells, at most 5,000 characters.
+    /// A description of what the shop sells, at most 5,000 characters.
     pub description: Option<String>,
-    /// Where it stands in the category tree; null takes it out.
+    /// The category of the shop. Null removes it.
     pub category_id: MaybeUndefined<ID>,
-    /// The shop's `version` as you read it.
+    /// The shop's `version` when you last read it. If it has changed since, nothing is stored and the error is `STALE`.
     pub expected_version: Long,
 }
 
@@ -93,14 +93,14 @@ impl UpdateShopInput {
     }
 }
 
-/// Who gets which role in a shop.
+/// Input of `setShopMember`.
 #[derive(Debug, InputObject)]
 pub struct SetShopMemberInput {
-    /// In which shop.
+    /// The id of the shop.
     pub shop_id: ID,
     /// The e-mail address of a signed-up user.
     pub email: String,
-    /// The role from now on.
+    /// The new role.
     pub role: ShopRole,
 }
 
@@ -111,12 +111,12 @@ impl SetShopMemberInput {
     }
 }
 
-/// Whose membership of a shop ends.
+/// Input of `removeShopMember`.
 #[derive(Debug, InputObject)]
 pub struct RemoveShopMemberInput {
-    /// In which shop.
+    /// The id of the shop.
     pub shop_id: ID,
-    /// The member's account.
+    /// The id of the member's account.
     pub account_id: ID,
 }
 

@@ -42,13 +42,13 @@ use crate::{
 };
 
 user_error! {
-    /// Something about shops or their members that could not be done.
+    /// An error of a shop or membership mutation.
     ShopError, ShopErrorCode {
-        /// Another shop has this slug.
+        /// Another shop uses this slug. Choose a different one.
         SlugTaken,
-        /// The shop would have no owner. Make somebody else an owner first.
+        /// The shop would have no owner. Make another member an owner first.
         LastOwner,
-        /// The shop has 200 members, which is the most.
+        /// The shop already has 200 members, which is the maximum.
         TooManyMembers,
     }
 }
@@ -60,25 +60,27 @@ impl From<Refusal> for ShopError {
                 (ShopErrorCode::SlugTaken, "another shop has this slug", vec!["slug".to_owned()])
             }
             Refusal::LastOwner => (ShopErrorCode::LastOwner, "the shop would have no owner", Vec::new()),
-            Refusal::TooManyMembers => {
-                (ShopErrorCode::TooManyMembers, "the shop has as many members as it may have", Vec::new())
-            }
+            Refusal::TooManyMembers => (
+                ShopErrorCode::TooManyMembers,
+                "the shop already has the maximum number of members",
+                Vec::new(),
+            ),
         };
         Self { code, message: message.to_owned(), path, retryable: false }
     }
 }
 
-/// What a member may do in a shop.
+/// The role of a member in a shop. It determines the member's permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::ShopRole")]
 pub enum ShopRole {
-    /// Everything, members included.
+    /// Can do everything, including changes of members.
     Owner,
-    /// Everything but changing members.
+    /// Can do everything except changes of members.
     Manager,
-    /// Sees sales, refunds orders and checks tickets in.
+    /// Can see sales, refund orders and check in tickets.
     Seller,
-    /// Checks tickets in.
+    /// Can check in tickets and redeem claims.
     Scanner,
 }
 
@@ -89,131 +91,147 @@ pub struct Shop(pub(crate) row::Model);
 /// A vendor's organisation.
 #[Object]
 impl Shop {
-    /// Identifies the shop.
+    /// The global id of the shop.
     pub async fn id(&self) -> ID {
         encode(self.0.id)
     }
 
-    /// Its unique name for addresses.
+    /// The unique name for URLs.
     async fn slug(&self) -> &str {
         &self.0.slug
     }
 
-    /// Its name.
+    /// The display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What it sells; may be empty.
+    /// A description of what the shop sells. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Shop(self.0.id)).await
     }
 
-    /// The currency in which it sells; never changes.
+    /// The currency in which the shop sells. It never changes.
     async fn currency(&self) -> CurrencyCode {
         CurrencyCode(self.0.currency.clone())
     }
 
-    /// Where it stands in the category tree.
+    /// The category of the shop. Null if there is none.
     async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         category::of(ctx, self.0.category_id).await
     }
 
-    /// Raised by each change of the shop or of its members. Give it as `expectedVersion` to change only what you have
-    /// seen.
+    /// Increases with every change of the shop or its members. Send it as `expectedVersion` when you edit the shop.
     async fn version(&self) -> Long {
         Long(self.0.version)
     }
 
-    /// Your own role in it; null if you are no member.
+    /// Your role in the shop. Null if you are not a member.
     async fn viewer_role(&self, ctx: &Context<'_>) -> ApiResult<Option<ShopRole>> {
         let role = ctx.loaders().one(RoleIn(self.0.id)).await?;
         Ok(role.map(Into::into))
     }
 
-    /// Who works for it, at most 200, in the order in which they came. For its owners and managers; null for others.
+    /// The members, at most 200, in the order in which they joined. Null unless you are an owner or manager.
     async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<ShopMember>>> {
         let members = ctx.loaders().one(MembersOf(self.0.id)).await?;
         Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
     }
 
-    /// Its orders, newest first. For its owners, managers and sellers.
+    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the error is `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn orders(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<OrderConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         Ok(order_connection(orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, window).await?))
     }
 
-    /// Its coupons that you may see: all that are published, and for those who work for it all.
+    /// The shop's coupons that you may see: published and listed ones, or all if you are a member.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "In which order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
         let filter = Filter { shop: Some(self.0.id), ..Filter::default() };
         coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
     }
 
-    /// Its products, newest first.
+    /// The shop's products, newest first.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whether to list archived ones too.", default)] archived: bool,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Whether to include archived products.", default)] archived: bool,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<ProductConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         Ok(product_connection(product::of_shop(ctx.app(), self.0.id, archived, window).await?))
     }
 
-    /// Changes of permissions and money in it, newest first. For its owners and managers.
+    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the error
+    /// is `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-        #[graphql(desc = "The first so many, 1 to 100.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<AuditConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
         Ok(connection(page, EmptyFields, AuditEntry::edge))
     }
 
-    /// When it was opened.
+    /// When the shop was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
 }
 
-/// Somebody who works for a shop, as colleagues see them.
+/// A member of a shop, as other members see it.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct ShopMember {
-    /// The member's account.
+    /// The id of the member's account.
     pub account_id: ID,
-    /// The member's name; may be empty.
+    /// The member's name. May be empty.
     pub name: String,
     /// The member's e-mail address.
     pub email: String,
-    /// What the member may do.
+    /// The member's role.
     pub role: ShopRole,
-    /// Since when they have been a member.
+    /// When the membership began.
     pub created_at: DateTime<Utc>,
 }
 
@@ -232,7 +250,7 @@ impl From<shop::Member> for ShopMember {
 /// A shop that you are a member of.
 #[derive(Debug, SimpleObject)]
 pub struct ShopMembership {
-    /// What you may do in it.
+    /// Your role in the shop.
     pub role: ShopRole,
     /// The shop.
     pub shop: Shop,
@@ -245,18 +263,18 @@ impl ShopMembership {
 }
 
 impl Shop {
-    /// The shop that an object refers to.
+    /// Returns the shop that an object refers to.
     pub(crate) async fn of(ctx: &Context<'_>, id: ShopId) -> ApiResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("shop"))?;
         Ok(Self(row))
     }
 }
 
-/// The viewer's role in a shop, as a key of the loader.
+/// Loader key: the viewer's role in a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RoleIn(pub(crate) ShopId);
 
-/// The members of a shop, as a key of the loader.
+/// Loader key: the members of a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MembersOf(ShopId);
 
@@ -291,14 +309,14 @@ impl Loader<MembersOf> for Batch {
     }
 }
 
-/// What the list of shops says besides its page; counted only when asked.
+/// Additional fields of the shop connection.
 #[derive(Debug)]
 pub struct ShopTotals(shop::Filter);
 
-/// What the list of shops says besides its page; counted only when asked.
+/// Additional fields of the shop connection.
 #[Object]
 impl ShopTotals {
-    /// How many shops the whole list has. Costs a count of its own: ask for it on the first page only.
+    /// Number of shops on all pages. Request it on the first page only: it costs an extra count.
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<u64> {
         Ok(shop::count(ctx.app(), &self.0).await?)
     }
@@ -307,22 +325,26 @@ impl ShopTotals {
 /// A page of shops.
 type Shops = Connection<Cursor<(String, ShopId)>, Shop, ShopTotals>;
 
-/// Queries.
+/// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct ShopQuery;
 
 #[Object]
 impl ShopQuery {
-    /// The shops, by name.
+    /// Lists the shops, sorted by name.
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection and the filter")]
     async fn shops(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default, desc = "Which shops; all when left out.")] filter: ShopFilter,
-        #[graphql(desc = "Shops after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Shops before this cursor.")] before: Option<String>,
-        #[graphql(desc = "At most as many, from the beginning: 1 to 100, or else 20.")] first: Option<i32>,
-        #[graphql(desc = "At most as many, from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(default, desc = "The filter. If omitted, all shops.")] filter: ShopFilter,
+        #[graphql(desc = "Returns only shops after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only shops before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of shops from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of shops from the end of the list, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
     ) -> ApiResult<Shops> {
         let window = PageArgs { after, before, first, last }.window()?;
         let filter = filter.parse()?;
@@ -330,12 +352,12 @@ impl ShopQuery {
         Ok(connection(page, ShopTotals(filter), |shop| ((shop.name.clone(), shop.id), Shop(shop))))
     }
 
-    /// One shop; null if there is no such shop.
+    /// Returns a shop by its id or slug; send exactly one of the two. Null if there is none.
     async fn shop(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which shop.")] id: Option<ID>,
-        #[graphql(desc = "Its unique name for addresses.")] slug: Option<String>,
+        #[graphql(desc = "The id of the shop.")] id: Option<ID>,
+        #[graphql(desc = "The unique name for URLs.")] slug: Option<String>,
     ) -> ApiResult<Option<Shop>> {
         let shop = match (id, slug) {
             (Some(id), None) => shop::by_id(ctx.app(), decode(&id, "id")?).await,

@@ -1,4 +1,4 @@
-//! Opening and changing shops and their members through the API.
+//! Shop mutations: create, update, and change members.
 
 use async_graphql::{Context, Object, SimpleObject};
 
@@ -13,53 +13,53 @@ use crate::{
     shop,
 };
 
-/// The answer to `createShop`.
+/// The result of `createShop`.
 #[derive(Debug, SimpleObject)]
 pub struct CreateShopPayload {
-    /// The new shop; null when there are errors.
+    /// The new shop. Null if `errors` is not empty.
     pub shop: Option<Shop>,
-    /// Why it could not be done; empty when it was.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ShopError>,
 }
 
-/// The answer to `updateShop`.
+/// The result of `updateShop`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateShopPayload {
-    /// The shop as it is now; null when there are errors.
+    /// The shop after the change. Null if `errors` is not empty.
     pub shop: Option<Shop>,
-    /// Why it could not be done; empty when it was.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ShopError>,
 }
 
-/// The answer to `setShopMember`.
+/// The result of `setShopMember`.
 #[derive(Debug, SimpleObject)]
 pub struct SetShopMemberPayload {
-    /// The member; null when there are errors.
+    /// The member. Null if `errors` is not empty.
     pub member: Option<ShopMember>,
-    /// Why it could not be done; empty when it was.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ShopError>,
 }
 
-/// The answer to `removeShopMember`.
+/// The result of `removeShopMember`.
 #[derive(Debug, SimpleObject)]
 pub struct RemoveShopMemberPayload {
-    /// The shop without the member; null when there are errors.
+    /// The shop without the member. Null if `errors` is not empty.
     pub shop: Option<Shop>,
-    /// Why it could not be done; empty when it was.
+    /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ShopError>,
 }
 
-/// Mutations.
+/// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct ShopMutation;
 
 #[Object]
 impl ShopMutation {
-    /// Opens a shop. Any signed-up user may, and is its owner.
+    /// Creates a shop. Any signed-up user can call it and becomes the shop's owner.
     async fn create_shop(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: CreateShopInput,
+        #[graphql(desc = "Parameters of `createShop`.")] input: CreateShopInput,
     ) -> ApiResult<CreateShopPayload> {
         ctx.viewer().user()?;
         let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?).await };
@@ -67,11 +67,11 @@ impl ShopMutation {
         Ok(CreateShopPayload { shop: shop.map(Shop), errors })
     }
 
-    /// Changes what a shop says about itself. For its owners and managers.
+    /// Changes the shop's own data. Requires an owner or manager.
     async fn update_shop(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: UpdateShopInput,
+        #[graphql(desc = "Parameters of `updateShop`.")] input: UpdateShopInput,
     ) -> ApiResult<UpdateShopPayload> {
         ctx.viewer().user()?;
         let result = async { shop::update(ctx.app(), ctx.viewer(), input.parse()?).await };
@@ -79,11 +79,12 @@ impl ShopMutation {
         Ok(UpdateShopPayload { shop: shop.map(Shop), errors })
     }
 
-    /// Makes a user a member of a shop, or gives a member another role. For its owners. Saying it twice is harmless.
+    /// Makes a user a member of a shop, or changes a member's role. Requires an owner. Repeated calls have no further
+    /// effect.
     async fn set_shop_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: SetShopMemberInput,
+        #[graphql(desc = "Parameters of `setShopMember`.")] input: SetShopMemberInput,
     ) -> ApiResult<SetShopMemberPayload> {
         ctx.viewer().user()?;
         let result = async { shop::set_member(ctx.app(), ctx.viewer(), input.parse()?).await };
@@ -91,11 +92,11 @@ impl ShopMutation {
         Ok(SetShopMemberPayload { member: member.map(Into::into), errors })
     }
 
-    /// Ends a membership. For the shop's owners, and for members who leave; the last owner stays.
+    /// Ends a membership. Requires an owner, or the member who leaves. The last owner cannot leave.
     async fn remove_shop_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: RemoveShopMemberInput,
+        #[graphql(desc = "Parameters of `removeShopMember`.")] input: RemoveShopMemberInput,
     ) -> ApiResult<RemoveShopMemberPayload> {
         ctx.viewer().user()?;
         let result = async { shop::remove_member(ctx.app(), ctx.viewer(), input.parse()?).await };

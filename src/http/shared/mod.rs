@@ -33,7 +33,7 @@ use super::{
     session::Operation,
 };
 use crate::{
-    graphql::public::After,
+    graphql::cacheability::shared::After,
     telemetry::{Counted, Metrics},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn shared_subscription(prepared: &mut Prepared) -> Option<SharedSubsc
     if prepared.document.kind != OperationType::Subscription {
         return None;
     }
-    let position = match &prepared.document.clone().public.as_ref()?.after {
+    let position = match &prepared.document.clone().shared.as_ref()?.after {
         After::Absent => Position::Empty,
         After::Literal(value) => claimed(Some(&value.clone().into_json().ok()?))?,
         After::Variable(name) => {

@@ -1,9 +1,9 @@
-//! What a response must look like when a field failed: its key is there and null, or, where null cannot be, what it
-//! belongs to is null.
+//! Completes responses with failed fields. A failed field must be present and null. If its type is non-null, its parent
+//! must be null instead.
 //!
-//! The library leaves the keys of failed fields out, and clients that rely on the schema's types stumble over that. See
-//! section 6.4.4 of the specification, <https://spec.graphql.org/September2025/#sec-Handling-Execution-Errors>.
-//! Only responses with errors are touched.
+//! The library omits the keys of failed fields, which breaks clients that rely on the schema's types. See section 6.4.4
+//! of the specification, <https://spec.graphql.org/September2025/#sec-Handling-Execution-Errors>. Responses without
+//! errors stay unchanged.
 
 use std::collections::HashMap;
 
@@ -19,13 +19,13 @@ use async_graphql::{
     },
 };
 
-/// The schema's objects: by type and field, the field's type. Unions and interfaces are not here: which object stands
-/// for one is not known from outside, so what is inside is left as it is.
+/// The schema's object types: for each type and field, the field's type. Unions and interfaces are missing, because the
+/// response does not show which object stands for one. Their contents stay as they are.
 #[derive(Debug, Default)]
 pub struct Shape(HashMap<String, HashMap<String, Type>>);
 
 impl Shape {
-    /// Reads the schema.
+    /// Parses the schema.
     pub fn of(sdl: &str) -> Self {
         let Ok(document) = parse_schema(sdl) else { return Self::default() };
         let mut objects = HashMap::new();
@@ -43,13 +43,13 @@ impl Shape {
         Self(objects)
     }
 
-    /// The names of the root fields.
+    /// Returns the names of the root fields.
     pub fn root_fields(&self) -> impl Iterator<Item = &str> {
         let roots = ["Query", "Mutation", "Subscription"].into_iter().filter_map(|root| self.0.get(root));
         roots.flat_map(HashMap::keys).map(String::as_str)
     }
 
-    /// The name of a field's type, without lists.
+    /// Returns the name of a field's type, without list wrappers.
     pub fn type_of(&self, of: &str, field: &str) -> Option<&str> {
         let mut base = &self.0.get(of)?.get(field)?.base;
         loop {
@@ -60,8 +60,8 @@ impl Shape {
         }
     }
 
-    /// Completes a response with errors of fields. One that was never executed stays without data.
-    pub fn complete(&self, document: &ExecutableDocument, name: Option<&str>, response: &mut Response) {
+    /// Completes a response that contains field errors. A response without executed fields keeps no data.
+    pub fn complete_nulls(&self, document: &ExecutableDocument, name: Option<&str>, response: &mut Response) {
         if response.errors.iter().all(|error| error.path.is_empty()) {
             return;
         }
@@ -94,11 +94,12 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Completes an object of this type. `false`: a field that cannot be null is, and so the object has to be.
+    /// Completes an object of type `of`. Returns `false` if a non-null field is null, so that the object itself must
+    /// become null.
     fn object(&self, object: &mut IndexMap<Name, Value>, of: &str, set: &SelectionSet) -> bool {
         set.items.iter().all(|selection| match &selection.node {
             Selection::Field(field) => self.field(object, of, &field.node),
-            // What a directive may have left out is not missing.
+            // A directive may have left the selection out.
             Selection::InlineFragment(fragment) if fragment.node.directives.is_empty() => {
                 let on = fragment.node.type_condition.as_ref().map_or(of, |on| on.node.on.node.as_str());
                 self.part(object, of, on, &fragment.node.selection_set.node)
@@ -113,7 +114,7 @@ impl Pass<'_> {
         })
     }
 
-    /// Completes what a fragment selects, if it is about objects of this type: on the type, or on an interface of it.
+    /// Completes the fields of a fragment if its type condition is `of` or one of its interfaces.
     fn part(&self, object: &mut IndexMap<Name, Value>, of: &str, on: &str, set: &SelectionSet) -> bool {
         let is_about_others = on != of && self.shape.0.contains_key(on);
         is_about_others || self.object(object, of, set)
@@ -134,7 +135,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Completes a value of this type, making it null where it has to be and may be.
+    /// Completes a value of type `ty`, and sets it to null if necessary. Returns `false` if the type does not allow
+    /// null.
     fn value(&self, value: &mut Value, ty: &Type, set: &SelectionSet) -> bool {
         let whole = match (&mut *value, &ty.base) {
             (Value::Null, _) => return ty.nullable,
@@ -168,12 +170,12 @@ mod tests {
         error.path = vec![async_graphql::PathSegment::Field("a".to_owned())];
         let mut response = Response::from_errors(vec![error]);
         response.data = Value::from_json(data).expect("a value");
-        Shape::of(SDL).complete(&document, None, &mut response);
+        Shape::of(SDL).complete_nulls(&document, None, &mut response);
         serde_json::to_value(response.data).expect("JSON")
     }
 
     #[test]
-    fn a_failed_field_is_null_where_it_may_be() {
+    fn failed_nullable_fields_become_null() {
         assert_eq!(completed("{ a { id } }", json!(null)), json!({ "a": null }));
         assert_eq!(
             completed("{ a { id name } }", json!({ "a": { "id": 1 } })),
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_null_takes_what_it_belongs_to_with_it() {
+    fn failed_non_null_fields_make_their_parent_null() {
         assert_eq!(completed("{ a { name id } }", json!({ "a": { "name": "n" } })), json!({ "a": null }));
         assert_eq!(
             completed("{ a { name b { id } } }", json!({ "a": { "name": "n", "b": {} } })),
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_left_out_is_not_missing() {
+    fn fields_left_out_by_directives_are_not_completed() {
         assert_eq!(
             completed("{ a { id name @skip(if: true) } }", json!({ "a": { "id": 1 } })),
             json!({ "a": { "id": 1 } })

@@ -1,9 +1,9 @@
-//! What clients see of errors: ours as they are, the library's complaints about the document in one line, and nothing of
-//! anything else.
+//! Masks errors before they reach clients. The application's own errors stay as they are. Errors about the document are
+//! shortened to one line. All other errors are hidden.
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
-/// The codes that [`super::error::ApiError`] gives.
+/// The codes of [`super::error::ApiError`].
 const OURS: [&str; 12] = [
     "BAD_USER_INPUT",
     "DEADLINE_EXCEEDED",
@@ -18,32 +18,32 @@ const OURS: [&str; 12] = [
     "UNAUTHENTICATED",
     "UNAVAILABLE",
 ];
-/// More errors than this tell nobody more.
+/// Maximum number of errors in a response.
 const ERRORS_MAX: usize = 20;
 
-/// What an error about the document may say.
+/// How much detail an error about the document may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Everything: the schema can be read anyway.
+    /// Everything. Use it if the client can read the schema anyway.
     Full,
-    /// No more than the client wrote itself. The names of types and of required fields are the schema's.
+    /// Only what the client wrote itself. The names of types and required fields belong to the schema.
     Own,
 }
 
-/// Keeps our own errors, shortens the library's complaints about the document, and hides everything else.
-pub fn mask(response: &mut Response, request_id: &str, detail: Detail) {
+/// Keeps the application's own errors, shortens the library's errors about the document, and hides all others.
+pub fn mask_errors(response: &mut Response, request_id: &str, detail: Detail) {
     response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {
         let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
             Some(Value::String(code)) if OURS.contains(&code.as_str()) => continue,
-            // Told by our own translator, which knows everything but the request's name.
+            // Created by `ApiError`, which does not know the request id.
             Some(Value::String(code)) if code == "INTERNAL" => "INTERNAL",
-            // Raised before execution by the library itself: about the document, not about us.
+            // Raised by the library before execution, so it is about the document.
             None if error.path.is_empty() && error.source.is_none() => {
                 error.message = about_document(error, detail);
                 "GRAPHQL_VALIDATION_FAILED"
             }
-            // A variable that is not of its type: found by the library only when the value is used.
+            // A variable of the wrong type. The library notices it only when the value is used.
             None if error.source.is_none() && is_about_input(&error.message) => {
                 error.message = about_document(error, detail);
                 "GRAPHQL_VALIDATION_FAILED"
@@ -67,12 +67,13 @@ fn set_code(error: &mut ServerError, code: &str, request_id: &str) {
     error.extensions = Some(extensions);
 }
 
-/// The library's words for a value that cannot be read; resolvers of ours always give a code.
+/// Returns whether the message is the library's error for an unreadable value. The application's own resolvers always
+/// set a code.
 fn is_about_input(message: &str) -> bool {
     message.starts_with("Failed to parse \"") || message.starts_with("Expected input type \"")
 }
 
-/// The library's sentences that begin with a name from the document, and how they begin here.
+/// Prefixes of the library's messages about a name in the document, and their replacements.
 const ABOUT_NAMES: [(&str, &str); 8] = [
     ("Unknown field \"", "Unknown field"),
     ("Unknown argument \"", "Unknown argument"),
@@ -84,7 +85,7 @@ const ABOUT_NAMES: [(&str, &str); 8] = [
     ("Field \"", "Wrong selection of the field"),
 ];
 
-/// What is wrong with the document, at most in the client's own words.
+/// Describes the problem with the document. With [`Detail::Own`], uses only names that the client wrote.
 fn about_document(error: &ServerError, detail: Detail) -> String {
     if detail == Detail::Full {
         return one_line(&error.message);
@@ -112,12 +113,12 @@ mod tests {
     fn masked(message: &str, detail: Detail) -> String {
         let error = ServerError::new(message, Some(Pos { line: 1, column: 7 }));
         let mut response = Response::from_errors(vec![error]);
-        mask(&mut response, "id", detail);
+        mask_errors(&mut response, "id", detail);
         response.errors.remove(0).message
     }
 
     #[test]
-    fn names_of_the_schema_stay_hidden() {
+    fn schema_names_stay_hidden() {
         let cases = [
             (
                 "Unknown field \"idd\" on type \"Category\".",

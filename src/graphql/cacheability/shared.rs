@@ -1,7 +1,5 @@
-//! Which operations are public: their answers are the same for everybody, and depend on nothing but an inventory at a
-//! version and on what never changes. Such an operation can be run once for all who ask.
-//!
-//! The list is of what may be in such an operation, not of what may not: a field that nobody thought of is not public.
+//! Finds operations whose response is the same for all viewers. It depends only on an inventory at a version and on
+//! immutable data, so the operation is executed once for all clients.
 
 use std::collections::HashSet;
 
@@ -10,10 +8,10 @@ use async_graphql::{
     parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet},
 };
 
-use super::complete::Shape;
+use crate::graphql::null_completion::Shape;
 
-/// The fields whose values depend on an inventory's state, its terms, and geometry, and on nothing else: not on who asks,
-/// nor on anything that may change without raising the inventory's version.
+/// The fields whose values depend only on an inventory's state, its terms, and geometry. They depend neither on the
+/// viewer nor on data that can change without a new version of the inventory.
 pub const FIELDS: &[(&str, &[&str])] = &[
     ("Query", &["event"]),
     ("Subscription", &["seatAvailability", "couponAvailability"]),
@@ -48,44 +46,48 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("Money", &["amount", "currency"]),
 ];
 
-/// The argument of a stream that says which version the client has.
+/// The argument of a stream that contains the client's version.
 const AFTER: &str = "after";
 
-/// A public operation.
+/// An operation whose answer is the same for all viewers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Public {
-    /// What is asked for as `after`, by streams.
+pub struct SharedOperation {
+    /// The `after` argument of a stream.
     pub after: After,
 }
 
-/// How a document says which version the client has.
+/// How a document states the client's version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     /// It does not.
     Absent,
     /// In this variable.
     Variable(String),
-    /// In the document itself.
+    /// As a literal in the document.
     Literal(Value),
 }
 
-/// Whether the document's operation of this name is public. The document must have passed the guard, which bounds its
-/// size and refuses fragments that use themselves; whether it is valid need not be known.
-pub fn public(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) -> Option<Public> {
+/// Returns the operation `name` if its answer is the same for all viewers. The document must have passed the guard,
+/// which bounds its size and refuses recursive fragments. It need not be valid.
+pub fn shared_operation(
+    document: &ExecutableDocument,
+    name: Option<&str>,
+    shape: &Shape,
+) -> Option<SharedOperation> {
     let operation = operation(document, name)?;
     let root = match operation.ty {
         OperationType::Query => "Query",
         OperationType::Subscription => "Subscription",
         OperationType::Mutation => return None,
     };
-    if !consists_of(document, &operation.selection_set.node, root, (shape, &is_public)) {
+    if !consists_of(document, &operation.selection_set.node, root, (shape, &is_same_for_all)) {
         return None;
     }
     let after = if operation.ty == OperationType::Subscription { after(operation)? } else { After::Absent };
-    Some(Public { after })
+    Some(SharedOperation { after })
 }
 
-/// The document's operation of this name, or its first one.
+/// Returns the document's operation with this name, or its first one.
 pub(super) fn operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
@@ -98,11 +100,11 @@ pub(super) fn operation<'a>(
     Some(&operation.node)
 }
 
-/// Whether a field on the type of this name satisfies it.
+/// A condition on a field of the type with this name.
 pub(super) type Predicate<'a> = dyn Fn(&Field, &str) -> bool + 'a;
 
-/// Whether all fields of the selection on this type, fragments and inner selections included, satisfy the predicate.
-/// A field that the schema's objects do not have never does.
+/// Returns whether all fields of the selection on this type satisfy the predicate, including fragments and nested
+/// selections. A field that is not in the schema's objects never does.
 pub(super) fn consists_of(
     document: &ExecutableDocument,
     selection: &SelectionSet,
@@ -112,22 +114,22 @@ pub(super) fn consists_of(
     Walk { document, shape, may, seen: HashSet::new() }.set(selection, of)
 }
 
-fn is_public(field: &Field, of: &str) -> bool {
+fn is_same_for_all(field: &Field, of: &str) -> bool {
     let name = field.name.node.as_str();
     let listed = FIELDS.iter().any(|(on, fields)| *on == of && fields.contains(&name));
-    // By its address an event is found in a table that has no version.
+    // A slug is looked up in a table without a version.
     let by_id = (of, name) != ("Query", "event")
         || (field.get_argument("id").is_some() && field.get_argument("slug").is_none());
-    // What an access code opens is its holder's to see.
+    // Only the holder of an access code may see the tiers that it unlocks.
     let for_all = (of, name) != ("Event", "availability") || field.arguments.is_empty();
     listed && by_id && for_all
 }
 
-/// The version that a stream is to follow. None when it cannot be said from the operation alone.
+/// Returns the version that a stream should follow. `None` if it does not follow from the operation alone.
 fn after(operation: &OperationDefinition) -> Option<After> {
     let [selection] = operation.selection_set.node.items.as_slice() else { return None };
     let Selection::Field(field) = &selection.node else { return None };
-    // A stream that may be left out is nothing to share.
+    // A directive may leave the stream out, so it cannot be shared.
     if !field.node.directives.is_empty() || !operation.directives.is_empty() {
         return None;
     }
@@ -137,7 +139,7 @@ fn after(operation: &OperationDefinition) -> Option<After> {
             if let Some(literal) = value.node.clone().into_const() {
                 After::Literal(literal)
             } else {
-                // The library does not give its type of values that hold variables a public name.
+                // The library does not export the type of values that contain variables.
                 let text = value.node.to_string();
                 let name = text.strip_prefix('$')?;
                 let defined =
@@ -154,9 +156,9 @@ fn after(operation: &OperationDefinition) -> Option<After> {
 struct Walk<'a> {
     document: &'a ExecutableDocument,
     shape: &'a Shape,
-    /// Whether a field of this type may be in it.
+    /// Whether a field of this type is allowed.
     may: &'a Predicate<'a>,
-    /// Fragments found public before, or being looked at: what is in them depends on their own type only.
+    /// Fragments that were already checked or are being checked. Their result depends only on their own type.
     seen: HashSet<&'a str>,
 }
 
@@ -196,13 +198,13 @@ mod tests {
 
     use super::*;
 
-    fn of(query: &str) -> Option<Public> {
+    fn of(query: &str) -> Option<SharedOperation> {
         let document = parse_query(query).expect("a good document");
-        public(&document, None, &Shape::of(&crate::graphql::sdl()))
+        shared_operation(&document, None, &Shape::of(&crate::graphql::sdl()))
     }
 
     #[test]
-    fn every_public_field_exists() {
+    fn every_shared_field_exists() {
         let shape = Shape::of(&crate::graphql::sdl());
         for (on, fields) in FIELDS {
             for field in *fields {
@@ -212,20 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_same_for_everybody_is_public() {
-        let public = [
+    fn operations_without_viewer_data_are_shared() {
+        let shared = [
             "query($id: ID!) { event(id: $id) { id availability { version asOf rows { zone statuses } } } }",
             "{ a: event(id: \"x\") { ...e } } fragment e on Event { availability { ...s } }
                 fragment s on AvailabilitySnapshot { tiers { tier { name } price { amount } } areas { area { name } } }",
             "{ __typename event(id: \"x\") { __typename ... { id } } }",
         ];
-        for query in public {
-            assert_eq!(of(query), Some(Public { after: After::Absent }), "{query}");
+        for query in shared {
+            assert_eq!(of(query), Some(SharedOperation { after: After::Absent }), "{query}");
         }
     }
 
     #[test]
-    fn what_depends_on_more_than_an_inventory_is_not() {
+    fn operations_that_depend_on_more_than_an_inventory_are_not_shared() {
         let own = [
             "{ event(slug: \"x\") { availability { version } } }",
             "{ event(id: \"x\", slug: \"x\") { availability { version } } }",
@@ -252,12 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn the_version_that_a_client_has_is_found() {
+    fn the_clients_version_is_found_in_the_arguments() {
         let after = |text: &str| {
             of(&format!(
                 "subscription($v: Long) {{ seatAvailability(eventId: \"x\"{text}) {{ ... on AvailabilityDelta {{ version }} }} }}"
             ))
-            .map(|public| public.after)
+            .map(|shared| shared.after)
         };
         assert_eq!(after(""), Some(After::Absent));
         assert_eq!(after(", after: 7"), Some(After::Literal(Value::from(7))));

@@ -1,21 +1,17 @@
-//! Which queries caches may share: without an access token, their answers depend on nothing about the caller.
+//! Finds queries whose response HTTP caches may share. Without an access token, it does not depend on the caller.
 //!
-//! These are more than the public ones of [`super::public`], whose answers are the same for everybody: here a field may show
-//! members of a shop more than strangers. As there, the list says what may be in such a query, so a new field is not in it
-//! until it is added.
+//! These are more queries than in [`super::shared`]: here, a field may show more to members of a shop than to the public.
 
 use async_graphql::parser::types::{ExecutableDocument, Field, OperationType};
 
-use super::{
-    complete::Shape,
-    public::{self, operation},
-};
+use super::shared::{self, operation};
+use crate::graphql::null_completion::Shape;
 
-/// Arguments that hold a secret: an answer that depends on one belongs to its holder.
+/// Arguments that hold a secret. A response that depends on one belongs to its holder.
 const SECRETS: &[&str] = &["accessCode", "accessToken", "code"];
 
-/// The fields whose values depend, for callers without a token, on committed facts and the time only. Those of
-/// [`public::FIELDS`] are cacheable too.
+/// The fields whose values depend, for callers without a token, only on committed data and the time. The fields in
+/// [`shared::FIELDS`] are cacheable too.
 pub const FIELDS: &[(&str, &[&str])] = &[
     ("Query", &["event", "events", "coupon", "coupons", "categories", "category", "shop", "shops"]),
     (
@@ -158,9 +154,9 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("PageInfo", &["hasPreviousPage", "hasNextPage", "startCursor", "endCursor"]),
 ];
 
-/// Whether caches may share the answer of the document's operation with this name, if it is asked without a token. The
-/// document must have passed the guard.
-pub fn cacheable(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) -> bool {
+/// Returns whether caches may share the response of operation `name`, if it is requested without a token. The document
+/// must have passed the guard.
+pub fn http_cacheable(document: &ExecutableDocument, name: Option<&str>, shape: &Shape) -> bool {
     let Some(operation) = operation(document, name) else { return false };
     let may = |field: &Field, of: &str| {
         let name = field.name.node.as_str();
@@ -169,11 +165,11 @@ pub fn cacheable(document: &ExecutableDocument, name: Option<&str>, shape: &Shap
         is_listed && !has_secret
     };
     operation.ty == OperationType::Query
-        && public::consists_of(document, &operation.selection_set.node, "Query", (shape, &may))
+        && shared::consists_of(document, &operation.selection_set.node, "Query", (shape, &may))
 }
 
 fn is_listed(of: &str, field: &str) -> bool {
-    [FIELDS, public::FIELDS]
+    [FIELDS, shared::FIELDS]
         .iter()
         .any(|list| list.iter().any(|(on, fields)| *on == of && fields.contains(&field)))
 }
@@ -189,7 +185,7 @@ mod tests {
 
     fn of(query: &str) -> bool {
         let document = parse_query(query).expect("a good document");
-        cacheable(&document, None, &Shape::of(&crate::graphql::sdl()))
+        http_cacheable(&document, None, &Shape::of(&crate::graphql::sdl()))
     }
 
     #[test]
@@ -203,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn browsing_is_cacheable() {
+    fn browsing_queries_are_cacheable() {
         let cases = [
             "{ events(first: 20) { nodes { id name seatsLeft priceRange { lowest { amount } } } pageInfo { endCursor } } }",
             "query($s: String!) { event(slug: $s) { name status shop { name } venue { city } tiers { name total { amount } } } }",
@@ -218,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_the_caller_or_on_a_secret_is_not_cacheable() {
+    fn queries_that_depend_on_the_caller_or_a_secret_are_not_cacheable() {
         let cases = [
             "{ viewer { account { id } } }",
             "{ events { nodes { id } } viewer { account { id } } }",
@@ -245,10 +241,10 @@ mod tests {
         }
     }
 
-    /// Fields that are not in the lists, but that a query can reach from those that are: each was left out on purpose. A
-    /// new field fails here until somebody decides where it belongs.
+    /// Fields that are not in the lists but reachable from listed fields. Each one was left out on purpose. A new field
+    /// fails this test until it is listed in one of the two places.
     #[test]
-    fn every_other_field_of_a_cacheable_type_was_left_out_on_purpose() {
+    fn other_fields_of_cacheable_types_are_listed_as_left_out() {
         let left_out = [
             "Event.tiersOpenedBy",
             "Shop.viewerRole",

@@ -13,6 +13,7 @@ use std::sync::{
 };
 
 use super::error::ApiError;
+use crate::error::Fault;
 
 /// The budget of one operation. All clones share it.
 #[derive(Clone, Debug)]
@@ -130,9 +131,8 @@ impl From<Spent> for ApiError {
             Spent::Work => {
                 Self::new("DOCUMENT_TOO_COMPLEX", "the operation needs too much work; request less at a time")
             }
-            Spent::Stopped => {
-                Self::new("DEADLINE_EXCEEDED", "the operation took too long; request less at a time")
-            }
+            // Too much work ends as such. A query that only takes long waits for the database.
+            Spent::Stopped => Fault::timed_out().into(),
         }
     }
 }

@@ -4,9 +4,8 @@
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
 /// The codes of [`super::error::ApiError`].
-const OURS: [&str; 12] = [
+const OURS: [&str; 11] = [
     "BAD_USER_INPUT",
-    "DEADLINE_EXCEEDED",
     "DOCUMENT_TOO_COMPLEX",
     "FORBIDDEN",
     "IDEMPOTENCY_MISMATCH",

@@ -17,9 +17,8 @@ use crate::{
 };
 
 /// The codes that are labels of the metrics.
-const CODES: [&str; 15] = [
+const CODES: [&str; 14] = [
     "BAD_USER_INPUT",
-    "DEADLINE_EXCEEDED",
     "DOCUMENT_TOO_COMPLEX",
     "FORBIDDEN",
     "GRAPHQL_VALIDATION_FAILED",

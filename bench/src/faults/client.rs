@@ -18,8 +18,8 @@ use crate::{
     faults::tally::{Reply, Tally, reply},
 };
 
-/// The longest wait for one answer. The server's own deadline is 10 seconds.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The longest wait for one answer. The server's own deadline is 10 seconds, and 5 more for a commit under way.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// The time after which a call that was never answered is given up.
 const GIVE_UP: Duration = Duration::from_secs(90);
 /// The longest pause between two tries.

@@ -1,11 +1,12 @@
 //! Events and their lists in the API. The mutations are in `event_edit.rs`.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection, dataloader::Loader};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection};
 use chrono::{DateTime, Utc};
-use entity::{EventId, InventoryId, event, inventory, tier};
+use entity::{EventId, event, tier};
 
+pub(crate) use super::event_loaders::CountsOf;
 use super::{
     availability::{AvailabilitySnapshot, charge},
     category::Category,
@@ -13,7 +14,6 @@ use super::{
     coupon::{CouponConnection, CouponOrder, coupon_connection},
     error::{ApiResult, found},
     id::{decode, encode},
-    loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
     page::{Cursor, PageArgs, connection},
     reservation_rules::ReservationRules,
@@ -34,7 +34,7 @@ use crate::{
         find::{self, Key, Order},
         rules,
     },
-    inventory::{counts_of, feed},
+    inventory::feed,
 };
 
 /// An event that people can attend. Drafts are visible to members of their shop only.
@@ -324,20 +324,6 @@ pub enum EventStatus {
     Cancelled,
 }
 
-/// Loader key: how many places are in each state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct CountsOf(pub(crate) InventoryId);
-
-impl Loader<CountsOf> for Batch {
-    type Value = inventory::Model;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[CountsOf]) -> Result<HashMap<CountsOf, inventory::Model>, Shared> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        Ok(keyed(counts_of(&self.app, ids).await?, |row| CountsOf(row.id)))
-    }
-}
-
 /// The queries of this slice.
 #[derive(Debug, Default)]
 pub struct EventQuery;
@@ -392,14 +378,5 @@ impl Event {
     pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?;
         Ok(Self(row))
-    }
-}
-
-impl Loader<EventId> for Batch {
-    type Value = event::Model;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[EventId]) -> Result<HashMap<EventId, event::Model>, Shared> {
-        Ok(keyed(crate::event::by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
     }
 }

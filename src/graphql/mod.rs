@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod event_edit;
 pub mod event_list;
+mod event_loaders;
 pub mod field_order;
 mod id;
 mod loader;

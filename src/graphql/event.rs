@@ -252,11 +252,8 @@ impl Event {
         #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
         let filter = CouponFilter { event: Some(self.0.id), ..CouponFilter::default() };
@@ -357,12 +354,9 @@ impl EventQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The filter. If omitted, all events.")] filter: Option<EventFilter>,
         #[graphql(desc = "The sort order.", default_with = "EventOrder::StartsAt")] order_by: EventOrder,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Cursor<Key>, Event, EventTotal>> {

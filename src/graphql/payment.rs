@@ -334,9 +334,8 @@ impl PaymentMutation {
     }
 
     /// Refunds a paid order in full, unless you send `leaveUsedCoupons`. Its tickets become void and its seats
-    /// available. Coupons that were bought with it are revoked, used claims return to their holders, and the money is
-    /// returned. The shop's sellers can call it at any time. The buyer can call it until the event's `refundUntil`, or
-    /// at any time after the event was cancelled. It fails after a ticket was used.
+    /// available, bought coupons are revoked, and used claims return to their holders. The shop's sellers can call it
+    /// at any time. The buyer can until the event's `refundUntil`, or after its cancellation. A used ticket prevents it.
     async fn refund_order(
         &self,
         ctx: &Context<'_>,

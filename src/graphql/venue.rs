@@ -181,12 +181,9 @@ impl VenueQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the shop.")] shop_id: ID,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Cursor<VenueId>, Venue, EmptyFields>> {

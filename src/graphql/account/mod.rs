@@ -194,11 +194,8 @@ impl Viewer {
         ctx: &Context<'_>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<OrderConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
@@ -218,11 +215,8 @@ impl Viewer {
         ctx: &Context<'_>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<TicketConnection> {
         tickets_of_viewer(ctx, PageArgs { after, before, first, last }).await

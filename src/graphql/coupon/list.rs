@@ -226,12 +226,9 @@ impl CouponQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The filter. If omitted, all coupons.")] filter: Option<CouponFilter>,
         #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<CouponConnection> {

@@ -145,11 +145,8 @@ impl Shop {
         ctx: &Context<'_>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<OrderConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
@@ -164,11 +161,8 @@ impl Shop {
         #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
         let filter = Filter { shop: Some(self.0.id), ..Filter::default() };
@@ -183,11 +177,8 @@ impl Shop {
         #[graphql(desc = "Whether to include archived products.", default)] archived: bool,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<ProductConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
@@ -202,11 +193,8 @@ impl Shop {
         ctx: &Context<'_>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of items from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of items from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<AuditConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
@@ -339,11 +327,8 @@ impl ShopQuery {
         #[graphql(default, desc = "The filter. If omitted, all shops.")] filter: ShopFilter,
         #[graphql(desc = "Returns only shops after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only shops before this cursor.")] before: Option<String>,
-        #[graphql(
-            desc = "Number of shops from the start of the list, 1 to 100. Defaults to 20. Do not combine with `last`."
-        )]
-        first: Option<i32>,
-        #[graphql(desc = "Number of shops from the end of the list, 1 to 100. Do not combine with `first`.")]
+        #[graphql(desc = "Number of shops from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of shops from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<Shops> {
         let window = PageArgs { after, before, first, last }.window()?;

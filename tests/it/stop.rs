@@ -27,7 +27,7 @@ fn server_that_drains_is_not_ready_but_serves() {
     assert_eq!(peer::status(&ask("/health/ready")), 200);
     let mut before = block_on_peer(&address);
     server.signal("-TERM");
-    server.logged("not ready any more");
+    server.logged("no longer ready");
     assert_eq!(peer::status(&ask("/health/ready")), 503);
     assert_eq!(peer::status(&ask("/health/live")), 200);
     // New connections are served, and a connection from before ends with its next answer.
@@ -69,7 +69,7 @@ fn server_ends_in_order_after_the_drain() {
         server.signal("-INT");
         let ended = server.end();
         assert!(ended.status.success(), "{}", ended.log);
-        assert_eq!(ended.log.contains("not ready any more"), drains, "{}", ended.log);
+        assert_eq!(ended.log.contains("no longer ready"), drains, "{}", ended.log);
         let came = block_on(async || request(&address, None, "{ __typename }", &json!({})).await);
         assert!(matches!(came, Came::NotSent), "{came:?}");
     }

@@ -18,8 +18,8 @@
 //!
 //! # How a change reaches those who watch
 //!
-//! [`inventory::feed`] gives a reader a snapshot and then deltas, each of which follows the version of the message before;
-//! versions that are committed while the reader is busy are merged into one. Subscribers with the same document, the same
+//! [`inventory::feed`] gives a reader a snapshot and then deltas. Each delta follows the version of the message before.
+//! Versions that are committed while the reader is busy are merged into one. Subscribers with the same document, the same
 //! variables and nothing of their own in the answer ([`graphql::cacheability::shared`]) share one such reader: `http/shared/` executes
 //! and serialises a change once and hands the payload, rank by rank, into the queues of their sockets. Who cannot take it
 //! is brought up later by one delta or a snapshot. Event streams (`http/sse.rs`) have such queues too. In the same way a public query is executed once for all who ask it

@@ -1,7 +1,7 @@
 //! Opens, refreshes and ends sessions.
 //!
-//! A session is a family of refresh tokens, of which only the newest is valid. Each refresh extends the session. A
-//! session that is not refreshed within the configured time expires.
+//! A session is a family of refresh tokens. Only the newest token is valid. Each refresh extends the session. A session
+//! that is not refreshed within the configured time expires.
 
 use std::fmt;
 

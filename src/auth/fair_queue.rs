@@ -37,7 +37,7 @@ struct State<K: Key> {
 pub(super) struct Permit<K: Key>(Arc<Mutex<State<K>>>);
 
 impl<K: Key> FairQueue<K> {
-    /// Returns a queue for `slots` and at most `waiting` waiting callers, of which at most `each` have the same key.
+    /// Returns a queue for `slots` and at most `waiting` waiting callers. At most `each` callers with the same key wait.
     pub(super) fn new(slots: usize, waiting: usize, each: usize) -> Self {
         let (lines, turns) = (HashMap::new(), VecDeque::new());
         Self(Arc::new(Mutex::new(State { free: slots, room: waiting, each, lines, turns })))

@@ -94,8 +94,8 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Returns a handle that hashes on `cores` × 2 threads. At most `waiting` callers wait, of which at most `each` are
-    /// from one network.
+    /// Returns a handle that hashes on `cores` × 2 threads. At most `waiting` callers wait, at
+    /// most `each` of them from one network.
     pub fn new(cores: NonZeroUsize, waiting: usize, each: usize) -> Self {
         let queue = FairQueue::new(cores.get().saturating_mul(2), waiting, each);
         Self { queue: Arc::new(queue), network: None }

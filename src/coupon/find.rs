@@ -80,8 +80,8 @@ impl Key {
     }
 }
 
-/// Returns the coupon if the viewer may see it: a listed coupon that was published, or any coupon of a shop of which the
-/// viewer is a member.
+/// Returns the coupon if the viewer may see it: a listed coupon that was published, or any coupon of a shop that the
+/// viewer is a member of.
 pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     let coupon = by_id(app, id).await?;
     if rules::is_known(&coupon, app.clock.now()) || shops_seen(app, viewer).await?.contains(&coupon.shop_id) {

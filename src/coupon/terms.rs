@@ -32,7 +32,7 @@ pub struct Terms {
     pub minimum_spend: i64,
     /// Whether it excludes other discounts.
     pub exclusive: bool,
-    /// The group of which at most one claim applies to an order.
+    /// The group's name. At most one claim of a group applies to an order.
     pub stacking_group: Option<String>,
     /// The position in the order of application.
     pub position: i32,

@@ -208,7 +208,7 @@ impl Attempt {
 }
 
 impl Subject {
-    /// Returns the subject for a text, of which only a digest is kept.
+    /// Returns the subject for a text. Only the text's digest is kept.
     pub fn digest(text: &str) -> Self {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..16]);

@@ -1,4 +1,4 @@
-//! Refresh tokens: 256 random bits, of which only a hash is stored.
+//! Refresh tokens: 256 random bits. Only their hash is stored.
 //!
 //! The text is `tsr_refresh_` and 43 characters of base64url. Scanners for leaked secrets recognise the prefix, and it
 //! cannot be mistaken for an access token or a ticket.

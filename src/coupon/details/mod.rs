@@ -81,7 +81,7 @@ pub struct Details {
     pub minimum_spend: i64,
     /// Whether it excludes other discounts.
     pub exclusive: bool,
-    /// The group of which at most one claim applies to an order, 1–50 characters.
+    /// The group's name, 1–50 characters. At most one claim of a group applies to an order.
     pub stacking_group: Option<String>,
     /// The position in the order of application, 0–10,000.
     pub position: i32,

@@ -16,7 +16,7 @@ fn nested(open: &str, close: &str, levels: usize) -> String {
     format!("{{a(x:{}1{})}}", open.repeat(levels), close.repeat(levels))
 }
 
-/// Returns a document with `levels` fragments, each of which uses the next one `width` times.
+/// Returns a document with `levels` fragments. Each uses the next one `width` times.
 fn bomb(levels: usize, width: usize) -> String {
     let mut text = String::from("query{a{...F0}}");
     for level in 0..levels {

@@ -21,7 +21,7 @@ pub(super) struct Spot<'d, 'p> {
     pub(super) path: Path<'p>,
 }
 
-/// Declares an object of which the listed keys are read, each as a raw value.
+/// Declares an object whose listed keys are read, each as a raw value.
 macro_rules! raw_object {
     ($name:ident { $($key:ident),* }) => {
         #[derive(serde::Deserialize)]

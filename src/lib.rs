@@ -1,86 +1,112 @@
-//! Tessera sells coupons and event tickets in real time through GraphQL. This page is the map of its house.
+//! Tessera sells coupons and event tickets in real time through GraphQL. This page is the map of the code.
 //!
-//! # How a reservation travels
+//! # The path of a reservation
 //!
-//! A buyer's `reserveSeats` comes in through [`http`]: the guard looks at the document before the library's parser may,
-//! the bearer token becomes a [`auth::Viewer`], and the operation runs in a task of its own, so that a client who goes
-//! away cuts nothing in the middle. The resolver in [`graphql`] turns ids into places and calls
-//! [`inventory::reserve`], which reads as a sentence: who asks, is the pick sound, and then a command to the *desk*.
+//! 1. [`http`] receives `reserveSeats`. The guard checks the document before the library parses it. The bearer token
+//!    becomes a [`auth::Viewer`]. The operation runs in a task of its own, so a client that disconnects does not
+//!    interrupt it.
+//! 2. The resolver in [`graphql`] converts ids to places and calls [`inventory::reserve`]. That function authorises the
+//!    viewer, checks the selection, and sends a command to the *desk*.
+//! 3. The desk (`inventory/desk.rs`) is one task per inventory in each process. Commands that arrive during a commit
+//!    are decided together afterwards. The pure function [`inventory::decide()`] decides each command on the stock in
+//!    memory.
+//! 4. One transaction commits the batch (`inventory/commit.rs`). The version guard comes first; it also returns the
+//!    database's time. Then follow the idempotency keys, the companions (an order that becomes paid, its tickets), and
+//!    the changed seats, areas, reservations and buyers, one statement per table ([`store::Rows`]). The last row goes
+//!    to the change log. On PostgreSQL, a batch without companions is a single statement (`store/script.rs`).
+//! 5. If another instance has committed first, the guard fails. The desk then reads the log and decides the batch
+//!    again.
+//! 6. After the commit, the desk answers the callers, publishes the change to subscribers ([`inventory::feed`]), and
+//!    notifies other instances (`bus.rs`).
 //!
-//! The desk (`inventory/desk.rs`) is one task per inventory that is being sold here. What is queued while a commit is in
-//! flight it decides together, by a pure function ([`inventory::decide()`]) against its memory, and commits in one
-//! transaction (`inventory/commit.rs`): the version guard first, which also tells the database's time, then the
-//! idempotency keys and what belongs to the jobs (an order becoming paid, its tickets), then all seats, areas,
-//! reservations and buyers, each kind in one statement ([`store::Rows`]), and a row in the change log. On PostgreSQL a
-//! batch with which nothing else is written is all in all one statement (`store/script.rs`). If another instance was
-//! first, the guard fails: the desk follows the log and decides again. Only after the commit is anybody answered,
-//! everybody who watches told ([`inventory::feed`]), and a hint given to other instances (`bus.rs`).
+//! # The path of a change to its subscribers
 //!
-//! # How a change reaches those who watch
+//! [`inventory::feed`] gives a reader a snapshot, and then deltas. Each delta follows the version of the message before
+//! it. Versions that are committed while the reader is busy are merged into one delta. Subscribers with the same
+//! document and variables share one reader, unless the response depends on the viewer
+//! ([`graphql::cacheability::shared`]). `http/shared/` executes and serialises each change once, and puts the payload
+//! into the queues of all its sockets and event streams (`http/sse.rs`). A subscriber that reads too slowly gets a
+//! merged delta or a snapshot later. In the same way, a public query is executed once for all callers between two
+//! versions (`http/answers.rs`).
 //!
-//! [`inventory::feed`] gives a reader a snapshot and then deltas. Each delta follows the version of the message before.
-//! Versions that are committed while the reader is busy are merged into one. Subscribers with the same document, the same
-//! variables and nothing of their own in the answer ([`graphql::cacheability::shared`]) share one such reader: `http/shared/` executes
-//! and serialises a change once and hands the payload, rank by rank, into the queues of their sockets. Who cannot take it
-//! is brought up later by one delta or a snapshot. Event streams (`http/sse.rs`) have such queues too. In the same way a public query is executed once for all who ask it
-//! between two versions (`http/answers.rs`).
+//! # The path of a coupon
 //!
-//! # How a coupon travels
+//! The copies of a coupon are the stock of an inventory. So `claimCoupon` is a command to a desk, like `reserveSeats`,
+//! and the commit of a batch writes its claims. A code belongs to one shop. Either the claim generates it, or it is on
+//! the coupon's code list and becomes the claim of the first account that sends it ([`coupon::claim_code`]). At
+//! checkout, the pure rules of [`coupon::discount`] compute the discounts. The checkout's transaction stores them in
+//! the order, binds the claims to the order by their versions, and reserves the discounts in the coupons' budgets. When
+//! the order is paid, the claims are redeemed. When it ends unpaid or is refunded, claims and budgets are released. A
+//! coupon with a price is reserved and bought like a seat, and its claims are issued when the order is paid.
 //!
-//! Its copies are the stock of one inventory, so `claimCoupon` is a command to a desk as `reserveSeats` is, and the
-//! claims of a batch are rows of its commit. A code belongs to one shop. It is generated with the claim, or it is on the
-//! coupon's list and becomes the claim of the first account that sends it ([`coupon::claim_code`]). At the checkout the
-//! pure rules of [`coupon::discount`] say what claims take off; the checkout's transaction freezes that in the order, binds the
-//! claims to it by their versions, and takes the discounts from their budgets where these allow it. Paid, the claims
-//! are redeemed; ended unpaid or refunded, they and their budgets come back. A paid coupon is bought as a seat is, and
-//! its claims are issued when it is sold.
+//! # The path of an order to its payment
 //!
-//! # How an order becomes paid
-//!
-//! [`order::checkout()`] binds reservations to an order. [`payment::pay`] writes the intent down in the transaction that
-//! keeps the seats from running out, and only then calls the provider; [`payment::settle`] carries on from wherever
-//! things stand: authorise, sell the seats and issue the [`ticket`]s in one commit, collect. The buyer's call, the
-//! browser's return and the worker after a crash all call it, and it may stop anywhere.
+//! [`order::checkout()`] binds reservations to an order. [`payment::pay`] stores the intent in the transaction that
+//! keeps the reservations alive, and only then calls the provider. [`payment::settle`] continues from the stored state:
+//! it authorises the amount, sells the seats and issues the [`ticket`]s in one commit, and then captures the amount.
+//! The buyer's call, the browser's return and the worker all call it, and it can be interrupted anywhere.
 //!
 //! # Invariants
 //!
-//! - The `version` of an inventory is guard and cursor: every change of it raises it by one, in the transaction that
-//!   appends the row of that version to the log. No seat is taken, given back or sold past it.
-//! - Memory is a cache; the database is the truth. A crash loses an answer, never a fact.
+//! - The `version` of an inventory is its guard and its cursor. Each change raises it by one, in the transaction that
+//!   appends the row of that version to the log. No seat changes without it.
+//! - Memory is a cache, and the database is the truth. A crash can lose a response, but no fact.
 //! - Versioned rows are written by [`store::save_versioned`] or behind the inventory's guard, nowhere else.
 //! - No provider is called inside a database transaction, and no desk waits for one.
-//! - Nobody is charged without a seat: an amount is collected only after the commit that sold the seats.
-//! - A mutation is given up at its deadline unless it has begun to commit (`call.rs`). Then it goes on.
-//! - A stored deadline, such as a reservation's, is compared with the [`clock`], which follows the database's; no sweeper is
-//!   needed for correctness.
+//! - Nobody is charged without a seat: an amount is captured only after the commit that sold the seats.
+//! - A mutation is stopped at its deadline unless it has begun to commit (`call.rs`). Then it continues.
+//! - A stored deadline, such as that of a reservation, is compared with the [`clock`], which follows the database's
+//!   clock. So correctness does not depend on a sweeper.
 //! - Database text never reaches a client: resolvers return [`graphql::error::ApiError`], which has no `Display`.
-//! - What is absent on purpose: repository and service traits, global statics (but the count of
-//!   an outage, `store/outage.rs`, because an error knows no store), unbounded channels, `derive` of API types
-//!   on rows.
+//! - Absent on purpose: repository and service traits, unbounded channels, `derive` of API types on rows, and global
+//!   statics (except the error count in `store/outage.rs`, because an error does not know its store).
 //!
 //! # Lock order
 //!
-//! Stocks of several inventories are locked in ascending order of ids (`inventory/multi_inventory.rs`); in a transaction the
-//! inventories' rows come first, then the order, then the payment or the tickets.
+//! A transaction locks the rows of inventories first, in ascending order of ids (`inventory/multi_inventory.rs`), then
+//! the order, then the payment or the tickets.
 //!
-//! # Words
+//! # Glossary
 //!
-//! *shop*: a vendor's organisation; *member*: a user with a role in it. *event*: something people attend; *venue*,
-//! *seat map*: where, in immutable revisions. *tier*: a price level; *area*: capacity without numbered seats.
-//! *inventory*: the version-guarded stock of one event or coupon. *reservation*: a buyer's temporary hold. *order*,
-//! *payment*, *refund*, *ticket*, *check-in*: as everywhere. *product*: what a shop sells or gives; *coupon*: what it
-//! promises to whoever claims one; *claim*: a copy in somebody's hands, with the terms as they were then; *bag*: all claims
-//! and tickets of an account; *redemption*: one use of a claim. *change*: a committed fact in the log or the outbox.
-//! *refusal*: the business says no; *fault*: something went wrong. *viewer*: who asks.
+//! | term | meaning |
+//! |---|---|
+//! | *shop* | a vendor's organisation |
+//! | *member* | a user with a role in a shop |
+//! | *event* | something that people attend |
+//! | *venue* | the place of an event |
+//! | *seat map* | the geometry of a venue, in immutable revisions |
+//! | *tier* | a price level of an event |
+//! | *area* | capacity without numbered seats |
+//! | *inventory* | the version-guarded stock of one event or coupon |
+//! | *desk* | the task that serialises the changes of one inventory in one process |
+//! | *companion* | a write that commits together with an inventory change |
+//! | *reservation* | a buyer's temporary hold on seats, areas or coupon copies, with a deadline |
+//! | *order* | what a buyer buys in one checkout |
+//! | *payment* | one attempt to pay an order at the provider |
+//! | *refund* | money that goes back for a paid order |
+//! | *ticket* | the right to enter, with a signed code |
+//! | *check-in* | the admission of a ticket at the gate |
+//! | *product* | what a shop offers, and what its coupons refer to |
+//! | *coupon* | what a shop publishes: terms, stock and validity |
+//! | *claim* | one buyer's copy of a coupon, with the terms at the time of the claim |
+//! | *bag* | all claims and tickets of an account |
+//! | *redemption* | one use of a claim |
+//! | *change* | a committed fact in the change log or the outbox |
+//! | *refusal* | a business rule that says no |
+//! | *fault* | a failure that any operation can have |
+//! | *orphan* | a single free seat between taken ones |
+//! | *epoch* | the fencing token of a seat or ticket, raised each time it changes hands |
+//! | *viewer* | the caller: anonymous, guest or user |
+//! | *state*, *status* | a state is stored; a status is computed from a state and the time |
 //!
-//! # The rooms
+//! # Modules
 //!
-//! The business, each standing on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
-//! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. The API: [`graphql`] (the one room that knows the library), [`http`].
-//! The plumbing: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`, [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`],
-//! [`money`], [`outbox`],
-//! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`]. [`demo`] fills an empty database.
-//! `tests/it/layers.rs` keeps the arrows between them.
+//! Business slices, each based on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
+//! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
+//! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
+//! [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
+//! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
+//! [`demo`] fills an empty database. `tests/it/layers.rs` checks the dependencies between them.
 
 pub mod account;
 pub mod app;

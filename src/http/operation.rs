@@ -69,6 +69,9 @@ pub(super) struct Engine {
 
 /// The additional time for a mutation that has begun to commit: about the time limit of one statement.
 const COMMIT_GRACE: Duration = Duration::from_secs(5);
+/// The estimated work above which a query runs at low priority, in microseconds. Its task may occupy a core for a few
+/// milliseconds, and must not delay other operations meanwhile.
+const HEAVY: u64 = 10_000;
 /// The size limit of a mutation's response, as a multiple of a query's.
 const MUTATION_BYTES: u64 = 4;
 
@@ -187,9 +190,12 @@ impl Engine {
             let _stop = (document.kind == OperationType::Query).then(|| StopWhenDropped(budget.clone()));
             let ended = if document.kind == OperationType::Query {
                 let patience = Duration::from_secs(self.app.config.documents.query_seconds);
-                timeout(patience, self.app.spawn(work))
-                    .await
-                    .map_err(|_| graphql::error::spent(Spent::Stopped))
+                let running = if prepared.cost.work > HEAVY {
+                    self.app.spawn_low_priority(work)
+                } else {
+                    self.app.spawn(work)
+                };
+                timeout(patience, running).await.map_err(|_| graphql::error::spent(Spent::Stopped))
             } else {
                 let patience = self.app.config.documents.mutation_time();
                 let call = Call::new(id.as_str(), patience);

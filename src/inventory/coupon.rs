@@ -7,7 +7,7 @@ use entity::{
     event::BuyerRequirement,
     inventory::{self, InventoryKind, area},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
     change::{Change, Decision},
@@ -38,10 +38,13 @@ const COOL_DOWN: TimeDelta = TimeDelta::minutes(5);
 /// The ordinal of the single area.
 const COPIES: i32 = 0;
 
+/// Reads the coupon's row.
+pub(super) async fn row(connection: &impl ConnectionTrait, id: CouponId) -> Faulty<coupon::Model> {
+    coupon::Entity::find_by_id(id).one(connection).await?.ok_or(Fault::NotFound("event"))
+}
+
 /// Returns the coupon's terms of claim and sale.
-pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
-    let coupon = coupon::Entity::find_by_id(id).one(app.store.read()).await?;
-    let coupon = coupon.ok_or(Fault::NotFound("event"))?;
+pub(super) fn terms(app: &App, coupon: coupon::Model) -> Faulty<Terms> {
     let currency = money::currency(&coupon.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
     let price = Money::new(coupon.price_minor, currency);
     let tax = price.included_tax(unsigned(coupon.tax_basis_points)).map_err(Fault::internal)?;

@@ -11,7 +11,7 @@ use entity::{
     tier::{self, ScopeKind, scope},
 };
 use iso_currency::Currency;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
     change::Change,
@@ -35,9 +35,9 @@ pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
     let _permit = app.loads.acquire().await;
     let snapshot = app.store.snapshot().await?;
     let rows = Rows::read(&snapshot, id).await?;
+    let terms = TermsRows::read(&snapshot, id).await?;
     snapshot.rollback().await?;
-    // Terms read after the rows may be newer. Then a later change makes them be read again.
-    rows.into_stock(terms(app, id).await?)
+    rows.into_stock(terms.into_terms(app).await?)
 }
 
 /// Returns the current version in the database.
@@ -124,10 +124,51 @@ impl Rows {
 
 /// Returns the terms of sale of the event or coupon.
 pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
-    let Some(event) = event_of(app, id).await? else { return coupon::terms(app, id.into()).await };
-    let map = venue::seat_map(app, event.seat_map_id).await?;
-    let tiers = tiers_of(app, event.id).await?;
-    let scopes = scopes_of(app, event.id).await?;
+    TermsRows::read(app.store.read(), id).await?.into_terms(app).await
+}
+
+/// The rows that state the terms of sale of an event or a coupon.
+enum TermsRows {
+    Event { event: Box<event::Model>, tiers: Vec<tier::Model>, scopes: Vec<scope::Model> },
+    Coupon(Box<entity::coupon::Model>),
+}
+
+impl TermsRows {
+    async fn read(connection: &impl ConnectionTrait, id: InventoryId) -> Faulty<Self> {
+        let Some(event) = event::Entity::find_by_id(EventId::from(id)).one(connection).await? else {
+            return Ok(Self::Coupon(Box::new(coupon::row(connection, id.into()).await?)));
+        };
+        let tiers = tier::Entity::find()
+            .filter(tier::Column::EventId.eq(event.id))
+            .order_by_asc(tier::Column::Position)
+            .order_by_asc(tier::Column::Id);
+        let scopes = scope::Entity::find().filter(scope::Column::EventId.eq(event.id));
+        Ok(Self::Event {
+            tiers: tiers.all(connection).await?,
+            scopes: scopes.all(connection).await?,
+            event: Box::new(event),
+        })
+    }
+
+    /// Adds the seat map, which is immutable and may have to be parsed: not in a transaction.
+    async fn into_terms(self, app: &App) -> Faulty<Terms> {
+        match self {
+            Self::Coupon(row) => coupon::terms(app, *row),
+            Self::Event { event, tiers, scopes } => {
+                let map = venue::seat_map(app, event.seat_map_id).await?;
+                event_terms(app, *event, &tiers, &scopes, &map)
+            }
+        }
+    }
+}
+
+fn event_terms(
+    app: &App,
+    event: event::Model,
+    tiers: &[tier::Model],
+    scopes: &[scope::Model],
+    map: &venue::SeatMap,
+) -> Faulty<Terms> {
     let index =
         |id: TierId| tiers.iter().position(|tier| tier.id == id).and_then(|index| u16::try_from(index).ok());
     let priced = |kind: ScopeKind, key: &str| {
@@ -179,20 +220,6 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         orphan_rule: event.orphan_rule,
         hall: map.hall.clone(),
     })
-}
-
-async fn event_of(app: &App, id: InventoryId) -> Faulty<Option<event::Model>> {
-    Ok(event::Entity::find_by_id(EventId::from(id)).one(app.store.read()).await?)
-}
-
-async fn tiers_of(app: &App, id: EventId) -> Faulty<Vec<tier::Model>> {
-    let tiers =
-        tier::Entity::find().filter(tier::Column::EventId.eq(id)).order_by_asc(tier::Column::Position);
-    Ok(tiers.order_by_asc(tier::Column::Id).all(app.store.read()).await?)
-}
-
-async fn scopes_of(app: &App, id: EventId) -> Faulty<Vec<scope::Model>> {
-    Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(app.store.read()).await?)
 }
 
 fn tier_terms(tier: &tier::Model, currency: Currency) -> Faulty<TierTerms> {

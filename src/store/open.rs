@@ -129,6 +129,9 @@ impl Store {
         } else {
             let mut options = options(url, connections);
             options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("query_only", "on"));
+            // A connection has a thread, which inherits the priority of the thread that opens it. So all are opened
+            // here, and none later by a low-priority thread.
+            options.min_connections(connections);
             sqlite::guard(&mut options, TEST_IDLE_FOR, None);
             Database::connect(options).await?
         };

@@ -26,7 +26,7 @@ pub(in crate::store) struct Lease {
 impl Lease {
     /// Takes a connection from the pool, or opens one.
     pub(in crate::store) async fn take(pool: &PgPool, supervisor: &Arc<Supervisor>) -> Result<Self, DbErr> {
-        let connection = pool.acquire().await.map_err(acquire_error)?;
+        let connection = supervisor.acquire(pool).await.map_err(acquire_error)?;
         Ok(Self { connection: Some(connection), supervisor: supervisor.clone(), is_broken: false })
     }
 

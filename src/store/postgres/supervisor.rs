@@ -9,8 +9,12 @@ use std::{
 };
 
 use sea_orm::ConnectOptions;
-use sqlx::{Connection, PgConnection};
-use tokio::time::{Instant, timeout};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, pool::PoolConnection};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{STATEMENT, keepalive};
 use crate::store::{TEST_IDLE_FOR, hosts::Hosts};
@@ -26,6 +30,8 @@ pub(in crate::store) struct Supervisor {
     suspected_at: Mutex<Option<Instant>>,
     /// Deadline of a statement.
     patience: Duration,
+    /// The runtime that opens connections.
+    home: Handle,
 }
 
 impl Supervisor {
@@ -34,7 +40,7 @@ impl Supervisor {
     }
 
     fn with_patience(hosts: Arc<Hosts>, patience: Duration) -> Arc<Self> {
-        Arc::new(Self { hosts, suspected_at: Mutex::default(), patience })
+        Arc::new(Self { hosts, suspected_at: Mutex::default(), patience, home: Handle::current() })
     }
 
     /// Installs the supervision of a pool: new connections are prepared, and idle ones are tested if necessary.
@@ -62,6 +68,19 @@ impl Supervisor {
                 })
             })
         });
+    }
+
+    /// Takes a connection from a pool, or opens one.
+    ///
+    /// The runtime in which a connection is opened drives it for as long as it exists. A connection opened by a
+    /// low-priority runtime would slow down all later users, so it is always opened in the same runtime.
+    pub(super) async fn acquire(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        if Handle::current().id() == self.home.id() {
+            return pool.acquire().await;
+        }
+        let pool = pool.clone();
+        let acquired = AbortOnDropHandle::new(self.home.spawn(async move { pool.acquire().await }));
+        acquired.await.unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 
     /// Waits for a statement until its deadline. After a timeout, its connection must not be used again, and the other

@@ -1,4 +1,4 @@
-//! What every operation and worker receives: the application's parts, in one handle that is cheap to clone.
+//! The application: settings, database, clock, keys and shared state, in one handle that is cheap to clone.
 
 use std::{num::NonZeroUsize, ops::Deref, sync::Arc, time::Duration};
 
@@ -31,80 +31,80 @@ use crate::{
     venue::SeatMap,
 };
 
-/// How long a session is believed without asking the database: within this a revocation takes effect everywhere.
+/// How long a session is cached. A revocation takes effect on all instances within this time.
 const SESSION_BELIEVED: Duration = Duration::from_secs(3);
-/// Sessions believed at a time.
+/// Cached sessions.
 const SESSIONS_MAX: u64 = 100_000;
-/// Seats of all seat maps kept in memory; a map of a stadium has about 20,000.
+/// Seats of all cached seat maps. The map of a stadium has about 20,000.
 const SEATS_IN_MEMORY_MAX: u64 = 2_000_000;
-/// Events whose seat map is known without asking the database.
+/// Events whose seat map's id is cached.
 const EVENTS_KNOWN_MAX: u64 = 100_000;
-/// Coupons whose terms are kept in memory.
+/// Coupons whose terms are cached.
 const OFFER_TERMS_MAX: u64 = 10_000;
 /// Sign-ins that may wait for a hashing thread.
 const PASSWORDS_WAITING: usize = 64;
-/// Names the tokens' issuer and audience.
+/// Issuer and audience of the tokens.
 const ISSUER: &str = "tessera";
 
-/// The application. All clones are the same one.
+/// The application. Clones share it.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
 /// The application's parts.
 pub struct Parts {
-    /// Settings, validated.
+    /// The validated settings.
     pub config: Config,
     /// The database.
     pub store: Store,
-    /// Time and new ids.
+    /// The source of time and of new ids.
     pub clock: Clock,
     /// Public and private keys.
     pub keys: SigningKeys,
-    /// Access tokens.
+    /// Issues and verifies access tokens.
     pub tokens: AccessTokens,
-    /// Device tokens.
+    /// Issues and verifies device tokens.
     pub devices: DeviceTokens,
-    /// Password hashing.
+    /// Hashes passwords.
     pub passwords: Passwords,
-    /// What one network, account or shop may do.
+    /// Rate limits per network, account and shop.
     pub limits: Limits,
     /// Signs ticket codes.
     pub ticket_keys: TicketKeys,
     /// Verifies ticket codes.
     pub ticket_verifier: TicketVerifier,
-    /// Sessions looked up a moment ago; none for one that has ended.
+    /// Sessions looked up recently; `None` for a session that has ended.
     pub sessions: Cache<SessionId, Option<Known>>,
-    /// Seat maps are immutable, so they are kept.
+    /// Seat maps by id. They are immutable.
     pub seat_maps: Cache<SeatMapId, Arc<SeatMap>>,
-    /// Which map an event has that everybody may see.
+    /// The seat map's id of each published event.
     pub maps_on_sale: sync::Cache<EventId, SeatMapId>,
-    /// The terms of coupons that were claimed lately. The desk refuses a snapshot of an older version of the coupon.
+    /// Terms of recently claimed coupons. The desk refuses a snapshot of an older version of the coupon.
     pub offer_terms: sync::Cache<CouponId, Arc<TermsSnapshot>>,
-    /// Takes and returns money.
+    /// The payment provider.
     pub provider: Arc<dyn PaymentProvider>,
-    /// The embedded sandbox, when it is the provider: its page for the buyer's other step needs it.
+    /// The embedded sandbox if it is the provider. Its page for the buyer's authentication needs it.
     pub sandbox: Option<Arc<Sandbox>>,
-    /// What clients solve before they reserve, where an event asks for that.
+    /// The human check that some events require before a reservation.
     pub human: Arc<dyn HumanCheck>,
-    /// Committed facts.
+    /// The outbox of committed facts.
     pub outbox: Outbox,
-    /// What the process has done since its start.
+    /// Counters since the start of the process.
     pub counters: Counters,
     /// The metrics.
     pub metrics: Metrics,
     /// The security events of the last minute.
     pub security: Security,
-    /// When the application was put together.
+    /// The time at which the application was created.
     pub started: Instant,
-    /// Names networks in the audit log.
+    /// Pseudonyms of networks in the audit log.
     pub(crate) pseudonyms: Pseudonyms,
-    /// All tasks; shutdown waits for them.
+    /// All tasks. Shutdown waits for them.
     pub tasks: TaskTracker,
-    /// Cancelled when the server is told to stop: it is not ready any more, but serves as before.
+    /// Cancelled by the stop signal. The server is then no longer ready, but serves requests.
     pub draining: CancellationToken,
-    /// Cancelled when it begins to stop, and takes nothing new.
+    /// Cancelled when the server begins to stop. It then accepts no new work.
     pub shutdown: CancellationToken,
-    /// Cancelled when no request is in progress any more: the desks end.
+    /// Cancelled when no request is in progress any more. The desks then end.
     pub drained: CancellationToken,
     pub(crate) transfer_slots: TransferSlots,
     pub(crate) coupon_counts: SharedCounts,
@@ -114,19 +114,19 @@ pub struct Parts {
     pub(crate) loads: Semaphore,
     pub(crate) origins: Origins,
     pub(crate) proofs: Proofs,
-    /// Where sockets are served and watched streams are handed out: thousands of small tasks at a time.
+    /// Serves sockets and event streams: thousands of small tasks.
     low_priority: DedicatedRuntime,
-    /// Where requests are served.
+    /// Serves requests.
     home: Handle,
     pub(crate) bus: Bus,
     random: SystemRandom,
 }
 
 impl App {
-    /// Puts the parts together. Must be called on the runtime that will serve the requests.
+    /// Creates the application. Must be called on the runtime that will serve the requests.
     pub fn new(config: Config, store: Store, clock: Clock, keys: SigningKeys) -> Result<Self, KeyFault> {
         let longest = TimeDelta::seconds(config.access_seconds.into());
-        // The one provider so far; `Config::validate` makes production name it.
+        // The only provider so far. `Config::validate` requires production to name it.
         let sandbox = Arc::new(Sandbox::new(store.clone(), clock.clone(), config.public_url()));
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self(Arc::new(Parts {
@@ -175,7 +175,7 @@ impl App {
         })))
     }
 
-    /// Spawns a task that shutdown waits for, on the threads that serve requests.
+    /// Spawns a task on the threads that serve requests. Shutdown waits for it.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -184,7 +184,7 @@ impl App {
         self.tasks.spawn_on(future, &self.home)
     }
 
-    /// Spawns one of many tasks that are not to hold up requests; shutdown waits for it too.
+    /// Spawns a task on low-priority threads, so that it does not delay requests. Shutdown waits for it.
     pub fn spawn_low_priority<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -193,10 +193,10 @@ impl App {
         self.low_priority.spawn(&self.tasks, future)
     }
 
-    /// Random bytes, fit for secrets.
+    /// Returns cryptographically secure random bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        // The system's generator fails only where the process cannot go on anyway; zeros must never become a secret.
+        // If the system's generator fails, the process cannot continue: zeros must never become a secret.
         if self.random.fill(&mut bytes).is_err() {
             tracing::error!("the system has no random bytes");
             std::process::abort();
@@ -204,12 +204,12 @@ impl App {
         bytes
     }
 
-    /// A random number from `least` to `most`, so that many do not come back at once.
+    /// Returns a random number from `least` to `most`, so that clients do not retry at the same time.
     pub fn jitter(&self, least: u64, most: u64) -> u64 {
         jitter(least, most)
     }
 
-    /// Whether requests can be served: the database answers, and takes writes.
+    /// Returns whether requests can be served: the database answers and accepts writes.
     pub async fn ready(&self) -> bool {
         !self.draining.is_cancelled() && !self.shutdown.is_cancelled() && self.store.is_ready().await
     }

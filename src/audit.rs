@@ -32,10 +32,10 @@ use crate::{
 /// Bytes of a network's pseudonym.
 const PSEUDONYM_BYTES: usize = 12;
 
-/// Who makes a change.
+/// The originator of a change.
 #[derive(Clone, Copy, Debug)]
 pub enum By {
-    /// The viewer, in a request.
+    /// The viewer of a request.
     Viewer(Viewer),
     /// The server itself.
     Server,
@@ -53,24 +53,24 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// A change of an object, with details that hold no secrets.
+    /// Creates a change of an object. The details must not contain secrets.
     pub fn new<T: TypedId>(action: Action, object: T, details: Value) -> Self {
         Self { action, object: (T::PREFIX, object.uuid()), shop: None, details }
     }
 
-    /// The same, which concerns a shop.
+    /// Sets the shop that the change concerns.
     #[must_use]
     pub fn of_shop(self, shop: ShopId) -> Self {
         Self { shop: Some(shop), ..self }
     }
 }
 
-/// Gives networks names that tell nothing to those who do not have the server's keys.
+/// Pseudonyms of networks. Without the server's keys, they do not reveal the network.
 #[derive(Clone)]
 pub(crate) struct Pseudonyms(Arc<hmac::Key>);
 
 impl Pseudonyms {
-    /// Derives the key from the session key: instances with the same keys give the same names.
+    /// Derives the key from the session key. Instances with the same keys derive the same pseudonyms.
     pub(crate) fn new(keys: &SigningKeys) -> Result<Self, KeyFault> {
         let root = hmac::Key::new(HMAC_SHA256, &keys.session.signing.to_pkcs8()?);
         let derived = hmac::sign(&root, b"tessera audit network");
@@ -86,7 +86,7 @@ impl Pseudonyms {
     }
 }
 
-/// Appends a row beside the change.
+/// Appends a row in the transaction of the change.
 pub async fn record_in_tx(tx: &Tx, app: &App, by: By, entry: Entry) -> Faulty<()> {
     let viewer = match by {
         By::Viewer(viewer) => Some(viewer),
@@ -118,7 +118,7 @@ pub async fn record_in_tx(tx: &Tx, app: &App, by: By, entry: Entry) -> Faulty<()
     Ok(())
 }
 
-/// A page of a shop's rows, newest first. The caller makes sure that the viewer may see them.
+/// Returns a page of a shop's rows, newest first. The caller must authorise the viewer.
 pub async fn of_shop(app: &App, shop: ShopId, window: Window<i64>) -> Faulty<Page<audit::Model>> {
     let select = audit::Entity::find().filter(audit::Column::ShopId.eq(shop));
     page::read(app.store.read(), select, audit::Column::Position, true, window).await

@@ -1,7 +1,6 @@
-//! The one source of time and of new ids.
-//!
-//! Deadlines follow the database's clock: each commit on PostgreSQL tells its time, and the clock keeps the offset to
-//! this machine's. SQLite is on this machine, so there the offset stays zero. Tests set the clock by hand.
+//! The only source of time and of new ids.
+//! Deadlines follow the database's clock. Each commit on PostgreSQL returns its time, and the clock keeps the offset to
+//! this machine's clock. SQLite uses this machine's clock, so its offset is zero. Tests advance the clock manually.
 
 use std::{
     ops::RangeInclusive,
@@ -15,11 +14,11 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// Shared by all; cheap to clone.
+/// A clock. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Source>);
 
-/// When the database was asked for its time, by this machine's clock.
+/// The time on this machine's clock at which the database was asked for its time.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked(i64);
 
@@ -27,33 +26,34 @@ pub struct Asked(i64);
 enum Source {
     /// This machine's clock plus the database's offset.
     Database {
-        /// By how many microseconds the machine's clock is made wrong: zero but in tests.
+        /// The artificial error of the machine's clock in microseconds. Zero except in tests.
         skew: i64,
-        /// What the database's clock is ahead, in microseconds.
+        /// The offset of the database's clock to the machine's clock, in microseconds.
         offset: AtomicI64,
     },
-    /// Microseconds since 1970, moved by tests.
+    /// Microseconds since 1970, advanced by tests.
     Manual(AtomicI64),
 }
 
 impl Clock {
-    /// A clock that follows this machine, corrected by [`Clock::observe`].
+    /// Returns a clock that follows this machine, corrected by [`Clock::observe`].
     pub fn system() -> Self {
         Self::system_skewed(TimeDelta::zero())
     }
 
-    /// The same on a machine whose clock is wrong by `skew`: for tests of instances that disagree about the time.
+    /// Returns a clock of a machine whose clock is wrong by `skew`, for tests of instances that disagree about the
+    /// time.
     pub fn system_skewed(skew: TimeDelta) -> Self {
         let skew = skew.num_microseconds().unwrap_or_default();
         Self(Arc::new(Source::Database { skew, offset: AtomicI64::new(0) }))
     }
 
-    /// A clock that stands still until it is advanced.
+    /// Returns a clock that stands still until it is advanced.
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self(Arc::new(Source::Manual(AtomicI64::new(start.timestamp_micros()))))
     }
 
-    /// The time, in whole microseconds, as both databases keep it.
+    /// Returns the time in whole microseconds, as both databases store it.
     pub fn now(&self) -> DateTime<Utc> {
         let micros = match &*self.0 {
             Source::Database { skew, offset } => machine_micros() + skew + offset.load(Relaxed),
@@ -62,7 +62,7 @@ impl Clock {
         DateTime::from_timestamp_micros(micros).unwrap_or_default()
     }
 
-    /// Remembers when the database was asked for its time.
+    /// Records the time at which the database is asked for its time.
     pub fn ask(&self) -> Asked {
         Asked(match &*self.0 {
             Source::Database { skew, .. } => machine_micros() + skew,
@@ -70,8 +70,8 @@ impl Clock {
         })
     }
 
-    /// Learns the database's time, which it told at some moment since it was asked; says by how much this clock was put
-    /// right. What the delay of the answer can explain is no reason to move. A manual clock does not listen.
+    /// Corrects the clock by the database's time, which was read at some moment since the question. Returns the
+    /// correction. A difference that the delay of the answer can explain is ignored. A manual clock is never corrected.
     pub fn observe(&self, asked: Asked, database: DateTime<Utc>) -> TimeDelta {
         match &*self.0 {
             Source::Database { skew, offset } => {
@@ -86,8 +86,8 @@ impl Clock {
         }
     }
 
-    /// The times of the database's clock at which something decided by this one at `at` may still be written. A manual
-    /// clock knows nothing of the database's.
+    /// Returns the range of the database's times at which a decision made at `at` by this clock may still be written.
+    /// `None` for a manual clock, which is independent of the database's clock.
     pub fn good_for(
         &self,
         at: DateTime<Utc>,
@@ -100,7 +100,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock on; a system clock is not moved.
+    /// Advances a manual clock. Has no effect on a system clock.
     pub fn advance(&self, by: Duration) {
         match &*self.0 {
             Source::Manual(micros) => {
@@ -110,7 +110,7 @@ impl Clock {
         }
     }
 
-    /// A new UUID, version 7: ids made later sort later, to the millisecond.
+    /// Returns a new UUID, version 7 (RFC 9562). Later ids sort later, to the millisecond.
     pub fn new_uuid(&self) -> Uuid {
         let now = self.now();
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! Random pauses, so that many who were told to come back do not come back at once.
+//! Random pauses, so that clients do not retry at the same time.
 
 /// Returns a random number from `least` to `most`.
 pub(crate) fn jitter(least: u64, most: u64) -> u64 {
     let mut bytes = [0; 8];
-    // Without random bytes all get the least pause, which is no fault.
+    // Without random bytes, all clients get the shortest pause.
     let random = aws_lc_rs::rand::fill(&mut bytes).map_or(0, |()| u64::from_le_bytes(bytes));
     least + random % most.saturating_sub(least).saturating_add(1)
 }

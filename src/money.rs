@@ -1,13 +1,12 @@
 //! Money: whole minor units of one currency inside, an exact decimal text outside.
-//!
-//! Invariant: no floating point. Amounts of two currencies never meet, and nothing overflows in silence.
+//! Invariants: no floating point. Amounts in different currencies are never combined. An overflow is an error.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use iso_currency::Currency;
 
-/// What makes an amount impossible.
+/// The reason why an amount is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyFault {
     /// The text is not a plain decimal number.
@@ -16,10 +15,10 @@ pub enum MoneyFault {
     /// The currency has fewer decimals.
     #[error("more decimals than the currency has")]
     TooPrecise,
-    /// The amount is beyond what is kept.
+    /// The amount is out of range.
     #[error("the amount is too large")]
     Overflow,
-    /// Two currencies in one sum.
+    /// The amounts have different currencies.
     #[error("the currencies differ")]
     CurrencyMismatch,
 }
@@ -27,41 +26,41 @@ pub enum MoneyFault {
 /// An amount in one currency.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Money {
-    /// In the currency's smallest unit: cents, yen, fils.
+    /// The amount in the currency's smallest unit: cents, yen, fils.
     pub minor: i64,
-    /// ISO 4217.
+    /// The currency (ISO 4217).
     pub currency: Currency,
 }
 
-/// How many decimals the currency has. Codes that are no money (gold, the test code) count as having none.
+/// Returns the number of decimals of the currency. Zero for codes that are not money, such as gold and the test code.
 pub fn decimals(currency: Currency) -> u32 {
     currency.exponent().map_or(0, u32::from)
 }
 
-/// Whether prices can be in it: gold, drawing rights and the test codes have no minor unit.
+/// Returns whether prices can be in the currency. Gold, drawing rights and the test codes have no minor unit.
 pub fn is_payable(currency: Currency) -> bool {
     currency.exponent().is_some()
 }
 
-/// The currency with this ISO 4217 code, if prices can be in it.
+/// Returns the currency with this ISO 4217 code, or `None` if prices cannot be in it.
 pub fn currency(code: &str) -> Option<Currency> {
     Currency::from_code(code).filter(|currency| is_payable(*currency))
 }
 
 impl Money {
-    /// `minor` smallest units.
+    /// Returns an amount of `minor` smallest units.
     pub fn new(minor: i64, currency: Currency) -> Self {
         Self { minor, currency }
     }
 
-    /// Nothing.
+    /// Returns the amount zero.
     pub fn zero(currency: Currency) -> Self {
         Self::new(0, currency)
     }
 
-    /// Reads what [`Money::decimal`] writes. Fewer decimals will do (`12`, `12.5`), more will not; no `+`,
-    /// blanks, exponents, separators or needless zeros in front. Whether less than nothing makes sense is for
-    /// the caller to say.
+    /// Parses a decimal as written by [`Money::decimal`]. Fewer decimals are accepted (`12`, `12.5`), more are not.
+    /// Refuses `+`, blanks, exponents, separators and leading zeros. The caller decides whether a negative amount is
+    /// valid.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyFault> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = match digits.split_once('.') {
@@ -86,7 +85,7 @@ impl Money {
         signed.parse().map(|minor| Self { minor, currency }).map_err(|_| MoneyFault::Overflow)
     }
 
-    /// The exact decimal text: `12.50`, `-0.05`, and `1200` for yen.
+    /// Returns the exact decimal text: `12.50`, `-0.05`, and `1200` for yen.
     pub fn decimal(self) -> String {
         let places = decimals(self.currency);
         let sign = if self.minor < 0 { "-" } else { "" };
@@ -98,45 +97,46 @@ impl Money {
         format!("{sign}{}.{:0places$}", amount / unit, amount % unit, places = places as usize)
     }
 
-    /// Whether it is less than nothing.
+    /// Returns whether the amount is below zero.
     pub fn is_negative(self) -> bool {
         self.minor < 0
     }
 
-    /// The sum.
+    /// Returns the sum.
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyFault> {
         self.same(other)?;
         self.with(self.minor.checked_add(other.minor))
     }
 
-    /// The difference.
+    /// Returns the difference.
     pub fn checked_sub(self, other: Self) -> Result<Self, MoneyFault> {
         self.same(other)?;
         self.with(self.minor.checked_sub(other.minor))
     }
 
-    /// `count` times the amount.
+    /// Returns the amount multiplied by `count`.
     pub fn checked_mul(self, count: u32) -> Result<Self, MoneyFault> {
         self.with(self.minor.checked_mul(i64::from(count)))
     }
 
-    /// How two amounts compare.
+    /// Compares two amounts.
     pub fn compare(self, other: Self) -> Result<Ordering, MoneyFault> {
         self.same(other)?;
         Ok(self.minor.cmp(&other.minor))
     }
 
-    /// The part of the amount that `basis_points` hundredths of a percent are, rounded half up: fees, discounts.
+    /// Returns a share of the amount in basis points (hundredths of a percent), rounded half up. For fees and
+    /// discounts.
     pub fn share(self, basis_points: u32) -> Result<Self, MoneyFault> {
         self.portion(basis_points, 10_000)
     }
 
-    /// The tax inside a gross amount at this rate, rounded half up: 1900 basis points of 119.00 are 19.00.
+    /// Returns the tax included in a gross amount at this rate, rounded half up: 19.00 for 119.00 at 1900 basis points.
     pub fn included_tax(self, basis_points: u32) -> Result<Self, MoneyFault> {
         self.portion(basis_points, 10_000 + i128::from(basis_points))
     }
 
-    /// Halves go away from zero, so that a refund gives back exactly what the sale took.
+    /// Rounds half away from zero, so that a refund returns exactly the amount of the sale.
     fn portion(self, basis_points: u32, whole: i128) -> Result<Self, MoneyFault> {
         let part = i128::from(self.minor) * i128::from(basis_points);
         let rounded = (2 * part.abs() + whole) / (2 * whole) * part.signum();

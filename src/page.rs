@@ -1,4 +1,4 @@
-//! Pages of lists: what the caller may ask for, and what a page is.
+//! Pages of lists: the window that a caller requests, and the page that it gets.
 
 use sea_orm::{
     EntityTrait, FromQueryResult, IdenStatic, IntoIdentity, Iterable, QuerySelect, Select,
@@ -10,37 +10,37 @@ use crate::{
     store::Connections,
 };
 
-/// The most that one page may have.
+/// The largest page.
 pub const PAGE_MAX: u64 = 100;
-/// What a page has when nothing is said.
+/// The page's length if the caller gives none.
 pub const PAGE_DEFAULT: u64 = 20;
 
-/// Which part of a list is wanted; `K` is what the list is ordered by.
+/// The requested part of a list that is ordered by `K`.
 #[derive(Clone, Debug)]
 pub struct Window<K> {
-    /// Items after this one.
+    /// Only items after this one.
     pub after: Option<K>,
-    /// Items before this one.
+    /// Only items before this one.
     pub before: Option<K>,
-    /// At most as many.
+    /// The largest number of items.
     pub limit: u64,
-    /// From the end instead of from the beginning.
+    /// Whether to count from the end.
     pub backwards: bool,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The items, in the list's order whichever end they were taken from.
+    /// The items in the list's order, also if they were counted from the end.
     pub items: Vec<T>,
-    /// Whether there are more after these.
+    /// Whether more items follow.
     pub has_next: bool,
-    /// Whether there are more before these.
+    /// Whether more items precede.
     pub has_previous: bool,
 }
 
 impl<K> Window<K> {
-    /// A window from the arguments of a connection: `first` or `last`, not both, 1 to [`PAGE_MAX`].
+    /// Returns the window for the arguments of a connection: `first` or `last`, not both, 1 to [`PAGE_MAX`].
     pub fn try_new(
         after: Option<K>,
         before: Option<K>,
@@ -74,8 +74,7 @@ impl<K> Window<K> {
 }
 
 /// Selects all columns but these texts, which are then read as empty texts.
-///
-/// A page of a hundred rows may have megabytes of them, and most lists show none.
+/// A page of a hundred rows can have megabytes of text, which most lists do not show.
 pub fn without<E: EntityTrait>(select: Select<E>, texts: &[E::Column]) -> Select<E> {
     let is_text = |column: &E::Column| texts.iter().any(|text| text.as_str() == column.as_str());
     E::Column::iter().fold(select.select_only(), |select, column| {
@@ -87,9 +86,8 @@ pub fn without<E: EntityTrait>(select: Select<E>, texts: &[E::Column]) -> Select
     })
 }
 
-/// Reads the window of `select`, ordered by `columns` (descending if asked), whose values are `K`.
-///
-/// The last of the columns must be unique, so that no item is between two pages or on both.
+/// Reads the window of `select`, ordered by `columns`, whose values are `K`.
+/// The last column must be unique, so that no item is skipped between two pages or appears on both.
 pub async fn read<E, C, K>(
     db: &Connections,
     select: Select<E>,
@@ -114,7 +112,7 @@ where
     if let Some(before) = window.before {
         cursor.before(before);
     }
-    // One more than wanted tells whether there are more.
+    // One more row than requested shows whether more follow.
     if window.backwards {
         cursor.last(window.limit + 1)
     } else {

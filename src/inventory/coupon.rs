@@ -45,6 +45,7 @@ pub(super) async fn row(connection: &impl ConnectionTrait, id: CouponId) -> Faul
 
 /// Returns the coupon's terms of claim and sale.
 pub(super) fn terms(app: &App, coupon: coupon::Model) -> Faulty<Terms> {
+    let id = coupon.id;
     let currency = money::currency(&coupon.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
     let price = Money::new(coupon.price_minor, currency);
     let tax = price.included_tax(unsigned(coupon.tax_basis_points)).map_err(Fault::internal)?;

@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{CategoryId, category};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
+    sea_query::SelectStatement,
 };
 
 use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, Faulty, Result},
-    slug::{self, Candidates},
+    slug::{self, Candidates, IdOrSlug},
     store,
 };
 
@@ -161,19 +162,20 @@ pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category
         .await?)
 }
 
-/// The category and everything below it; nothing if there is no such category.
-pub async fn subtree_ids(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
-    let db = app.store.read();
-    let Some(root) = category::Entity::find_by_id(id).one(db).await? else { return Ok(Vec::new()) };
-    let (from, to) = rules::subtree(&root.path);
+/// Returns a query for the ids of the category and all below it. It finds nothing if there is no such category.
+pub(crate) async fn subtree(app: &App, root: &IdOrSlug<CategoryId>) -> Faulty<SelectStatement> {
+    let one = match root {
+        IdOrSlug::Id(id) => category::Entity::find_by_id(*id),
+        IdOrSlug::Slug(slug) => category::Entity::find().filter(category::Column::Slug.eq(slug)),
+    };
+    let root = one.one(app.store.read()).await?;
+    let (from, to) = root.map(|root| rules::subtree(&root.path)).unwrap_or_default();
     Ok(category::Entity::find()
         .select_only()
         .column(category::Column::Id)
         .filter(category::Column::Path.gte(from))
         .filter(category::Column::Path.lt(to))
-        .into_tuple()
-        .all(db)
-        .await?)
+        .into_query())
 }
 
 /// The categories with these ids, each with itself and all above it.

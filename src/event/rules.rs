@@ -54,7 +54,7 @@ pub enum EventStatus {
     Cancelled,
 }
 
-/// Returns the event's status. `event::find` has the same in SQL, and a test compares them.
+/// Returns the event's status. `event::list` has the same in SQL, and a test compares them.
 pub fn status(event: &event::Model, available: u32, now: DateTime<Utc>) -> EventStatus {
     match event.state {
         EventState::Draft => EventStatus::Draft,

@@ -9,13 +9,16 @@ use entity::{CategoryId, category as row};
 use super::{
     context::ContextExt,
     error::{ApiResult, found, outcome, user_error},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
+    page::PageArgs,
     scalar::Long,
 };
 use crate::{
     category::{self, Refusal, rules},
     error::Faulty,
+    slug::IdOrSlug,
 };
 
 user_error! {
@@ -85,6 +88,11 @@ impl Category {
         self.0.created_at
     }
 
+    /// When the object was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
     /// The parent category. Null for a root.
     async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         of(ctx, self.0.parent_id).await
@@ -95,6 +103,24 @@ impl Category {
         let rows = ctx.loaders().one(ChildrenOf(self.0.id)).await?.unwrap_or_default();
         ctx.budget().charge(CHILD * u64::try_from(rows.len()).unwrap_or(u64::MAX), 0)?;
         Ok(rows.into_iter().map(Category).collect())
+    }
+
+    /// The events in the category and its descendants that you may see.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.categories.push(IdOrSlug::Id(id))).await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
+use chrono::{DateTime, Utc};
 use entity::{
     EventId, SeatMapId, TierId, event,
     tier::{self, ScopeKind, scope},
@@ -96,6 +97,11 @@ impl Tier {
     /// Increases with every change. Send it as `expectedVersion` when you edit the tier.
     async fn version(&self) -> Long {
         Long(self.row.version)
+    }
+
+    /// When the tier was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
     }
 }
 

@@ -2,20 +2,17 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{
-    Context, ID, InputObject, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, VenueId, venue};
 
 use super::{
     context::ContextExt,
     error::{ApiResult, found, outcome, user_error},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
-    page::{Cursor, PageArgs, connection},
+    page::{Connected, PageArgs, connection},
     scalar::Long,
     seat_map::SeatMap,
     shop::Shop,
@@ -119,6 +116,29 @@ impl Venue {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+
+    /// When the venue was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// The events at the venue that you may see.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.venues.push(id)).await
+    }
 }
 
 impl Venue {
@@ -176,21 +196,24 @@ impl VenueQuery {
     }
 
     /// Lists the shop's venues that you may see, oldest first.
-    #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection and the filter")]
     async fn venues(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the shop.")] shop_id: ID,
+        #[graphql(desc = "Only venues whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late.")]
+        updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Connection<Cursor<VenueId>, Venue, EmptyFields>> {
+    ) -> ApiResult<Connected<VenueId, Venue>> {
         let shop: ShopId = decode(&shop_id, "shopId")?;
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, window).await?;
-        Ok(connection(page, EmptyFields, |row| (row.id, Venue(row))))
+        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, updated_after, window).await?;
+        Ok(connection(page, |row| (row.id, Venue(row))))
     }
 }
 

@@ -201,7 +201,7 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
             .await;
         let draft = world.draft_coupon(&stage, json!({ "title": "Later" })).await;
         let list = async |token: Option<&str>, filter: Value| -> Vec<String> {
-            let document = "query($filter: CouponFilter) { coupons(filter: $filter, orderBy: TITLE) {
+            let document = "query($filter: CouponFilter) { coupons(filter: $filter, sort: { field: TITLE }) {
                 nodes { id title } totalCount } }";
             let answer = world.gql(token, document, json!({ "filter": filter })).await.good();
             let nodes = answer.data("coupons.nodes");
@@ -211,9 +211,9 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
         };
         let none: [&str; 0] = [];
         assert_eq!(list(None, json!({})).await, [&cup, &shown, &gift].map(String::as_str));
-        assert_eq!(list(None, json!({ "category": food })).await, [cup.as_str()], "the subtree");
+        assert_eq!(list(None, json!({ "categoryId": food })).await, [cup.as_str()], "the subtree");
         assert_eq!(
-            list(None, json!({ "category": stage.category })).await,
+            list(None, json!({ "categoryId": stage.category })).await,
             [&shown, &gift].map(String::as_str)
         );
         assert_eq!(list(None, json!({ "kind": ["GIFT_CARD", "ACCESS_CODE"] })).await, [gift.as_str()]);
@@ -225,7 +225,7 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
             "words of title and product"
         );
         assert_eq!(list(None, json!({ "search": "hall" })).await.len(), 3, "words of the shop");
-        assert_eq!(list(None, json!({ "product": product })).await, [cup.as_str()]);
+        assert_eq!(list(None, json!({ "productId": product })).await, [cup.as_str()]);
         assert_eq!(list(None, json!({ "state": ["DRAFT"] })).await, none);
         assert_eq!(list(Some(&stage.vendor), json!({ "state": ["DRAFT"] })).await, [draft.as_str()]);
         let buyer = world.guest().await;
@@ -245,7 +245,7 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
 /// The one copy is the buyer's, and both lists say so.
 async fn is_listed_with_its_event_and_shop(world: &World, stage: &Stage, buyer: &str) {
     let of = "query($event: ID!, $shop: ID!) { event(id: $event) { coupons { nodes { id left viewerTaken
-        viewerMayClaim viewerClaims { state code } } } } shop(id: $shop) { coupons(first: 2, orderBy: TITLE) { nodes { title } } } }";
+        viewerMayClaim viewerClaims { state code } } } } shop(id: $shop) { coupons(first: 2, sort: { field: TITLE }) { nodes { title } } } }";
     let answer = world.gql(Some(buyer), of, json!({ "event": stage.event, "shop": stage.shop })).await.good();
     let own = answer.data("event.coupons.nodes.0");
     assert_eq!(

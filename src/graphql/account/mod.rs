@@ -114,6 +114,8 @@ pub struct Account {
     pub version: Long,
     /// When the account was created.
     pub created_at: DateTime<Utc>,
+    /// When the account was last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 impl From<row::Model> for Account {
@@ -127,6 +129,7 @@ impl From<row::Model> for Account {
             is_operator: account.is_operator,
             version: Long(account.version),
             created_at: account.created_at,
+            updated_at: account.updated_at,
         }
     }
 }

@@ -1,9 +1,6 @@
 //! Claims in the API, and the bag that contains them.
 
-use async_graphql::{
-    Context, Enum, ID, InputObject, Object, SimpleObject, Subscription,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Subscription};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use entity::claim as row;
@@ -26,7 +23,7 @@ use crate::{
         error::{ApiError, ApiResult, found, outcome},
         id::{decode, encode},
         order::{Order, VisibleOrder},
-        page::{Cursor, PageArgs, connection},
+        page::{Connected, PageArgs, connection},
         scalar::{Long, Money},
         ticket::{TicketConnection, tickets_of_viewer},
         weight::{PICTURE_BARCODE, PICTURE_CLAIM},
@@ -35,7 +32,7 @@ use crate::{
 };
 
 /// A page of claims.
-pub(crate) type ClaimConnection = Connection<Cursor<Uuid>, Claim, EmptyFields>;
+pub(crate) type ClaimConnection = Connected<Uuid, Claim>;
 
 /// The state of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -80,6 +77,11 @@ impl Claim {
     /// Increases with every change.
     async fn version(&self) -> Long {
         Long(self.row.version)
+    }
+
+    /// When the claim was last changed. A claim that expires does not change; see `validUntil`.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
     }
 
     /// The current state.
@@ -235,7 +237,7 @@ impl Bag {
     ) -> ApiResult<ClaimConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = claims::of_account(ctx.app(), ctx.viewer().account()?, window).await?;
-        Ok(connection(page, EmptyFields, |row| (row.id.0, Claim::from(row))))
+        Ok(connection(page, |row| (row.id.0, Claim::from(row))))
     }
 
     /// Your tickets, newest first.

@@ -13,7 +13,7 @@ mod terms;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, connection::Connection};
+use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::{CouponId, InventoryId, coupon, event::EventState};
 
@@ -24,7 +24,7 @@ pub use self::{
     counter::CounterMutation,
     edit::CouponMutation,
     error::{ClaimError, ClaimErrorCode, CouponError, CouponErrorCode},
-    list::{CouponFilter, CouponOrder, CouponQuery, CouponTotal},
+    list::{CouponFilter, CouponQuery, CouponSort, CouponSortField},
     live::{CouponAvailability, CouponStages, CouponSubscription},
     product::{Product, ProductMutation},
     target::{CouponTarget, TargetKind},
@@ -41,7 +41,7 @@ use super::{
     event::{CountsOf, Event},
     id::{decode, encode},
     long_text::{LongText, long_text},
-    page::Cursor,
+    page::Connected,
     scalar::{CurrencyCode, Long, Money},
     shop::Shop,
 };
@@ -51,7 +51,7 @@ use crate::{
 };
 
 /// A page of coupons.
-pub(crate) type CouponConnection = Connection<Cursor<Key>, Coupon, CouponTotal>;
+pub(crate) type CouponConnection = Connected<Key, Coupon>;
 
 /// The kind of benefit that a coupon gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -336,6 +336,16 @@ impl Coupon {
         let first = first.ok_or_else(|| Fault::invalid("first", "must be between 1 and 100"))?;
         let claims = ctx.loaders().one(ClaimsOf(self.0.id, first)).await?.unwrap_or_default();
         Ok(claims.into_iter().map(Claim::from).collect())
+    }
+
+    /// When the coupon was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When the coupon was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
     }
 
     /// Number of copies in each state. Null if you are not a member of the coupon's shop.

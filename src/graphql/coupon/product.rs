@@ -3,9 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{
-    Context, ID, InputObject, MaybeUndefined, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
+    Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, dataloader::Loader,
 };
 use chrono::{DateTime, Utc};
 use entity::{ProductId, product as row};
@@ -22,7 +20,7 @@ use crate::{
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         long_text::{LongText, long_text},
-        page::{Cursor, connection},
+        page::{Connected, connection},
         scalar::Long,
         shop::Shop,
     },
@@ -30,7 +28,7 @@ use crate::{
 };
 
 /// A page of products.
-pub(crate) type ProductConnection = Connection<Cursor<Uuid>, Product, EmptyFields>;
+pub(crate) type ProductConnection = Connected<Uuid, Product>;
 
 /// A product that a shop sells or gives away. Coupons can be shown with a product.
 #[derive(Clone, Debug)]
@@ -89,6 +87,11 @@ impl Product {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+
+    /// When the object was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
 }
 
 impl Loader<ProductId> for Batch {
@@ -102,7 +105,7 @@ impl Loader<ProductId> for Batch {
 
 /// Converts a page of products to a connection.
 pub(crate) fn product_connection(page: Page<row::Model>) -> ProductConnection {
-    connection(page, EmptyFields, |row| (row.id.0, Product(row)))
+    connection(page, |row| (row.id.0, Product(row)))
 }
 
 /// Input of `createProduct`.

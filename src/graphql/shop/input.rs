@@ -6,7 +6,7 @@ use super::ShopRole;
 use crate::{
     error::Faulty,
     graphql::{
-        id::decode,
+        id::{decode, id_or_slug},
         scalar::{CurrencyCode, Long},
     },
     shop,
@@ -15,16 +15,18 @@ use crate::{
 /// A filter for shops. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct ShopFilter {
-    /// Only shops in this category or its descendants.
+    /// Only shops in the category with this id or its descendants.
     pub category_id: Option<ID>,
+    /// Only shops in the category with this slug or its descendants.
+    pub category_slug: Option<String>,
     /// Only shops with this text in their name or description, at most 100 characters. Case is ignored.
     pub search: Option<String>,
 }
 
 impl ShopFilter {
     pub(super) fn parse(self) -> Faulty<shop::Filter> {
-        let category = self.category_id.map(|id| decode(&id, "filter.categoryId")).transpose()?;
-        Ok(shop::Filter { category, search: self.search.filter(|search| !search.trim().is_empty()) })
+        let categories = id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?;
+        Ok(shop::Filter { categories, search: self.search.filter(|search| !search.trim().is_empty()) })
     }
 }
 

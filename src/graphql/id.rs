@@ -16,6 +16,8 @@ use crate::{
 pub(crate) const SEAT: &str = "seat";
 /// The id prefix of a general-admission area.
 pub(crate) const AREA: &str = "area";
+/// The id prefix of a bag. Its UUID is the account's.
+pub(crate) const BAG: &str = "bag";
 
 /// Returns the id in its public form.
 pub(crate) fn encode<T: TypedId>(id: T) -> ID {

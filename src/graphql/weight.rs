@@ -51,7 +51,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Event", "status", 60, 12),
     ("Event", "capacity", 40, 4),
     ("Coupon", "left", 60, 4),
-    ("Coupon", "stages", 200, 0),
+    ("Coupon", "counts", 200, 0),
     ("Coupon", "viewerTaken", 40, 4),
     ("Coupon", "viewerMayClaim", 60, 6),
     ("Coupon", "viewerClaims", 100, 0),

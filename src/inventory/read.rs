@@ -112,8 +112,10 @@ impl Rows {
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
+            public: None,
         };
         stock.counts = stock.recount();
+        stock.public = Some(stock.public_totals());
         for reservation in stock.reservations.values().cloned().collect::<Vec<_>>() {
             stock.buyers.entry(reservation.buyer).or_default().reservations.insert(reservation.id);
             stock.count_source(&reservation);

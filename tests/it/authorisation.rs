@@ -103,7 +103,7 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Mutation", "generateCouponCodes", User),
     ("Subscription", "seatAvailability", Public),
     ("Subscription", "couponAvailability", Public),
-    ("Subscription", "couponStages", User),
+    ("Subscription", "couponCounts", User),
     ("Subscription", "bag", Account),
     ("Subscription", "reservation", Account),
     ("Subscription", "order", Public),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
+use entity::TierId;
 use futures_util::{StreamExt, future::join_all};
 use serde_json::{Value, json};
 use tessera::inventory::{
@@ -194,12 +195,15 @@ struct Map {
     version: i64,
     seats: Vec<PublicStatus>,
     areas: Vec<u32>,
+    counts: inventory::Counts,
+    tiers: BTreeMap<TierId, u32>,
 }
 
 impl Map {
     fn of(all: &Availability) -> Self {
         let areas = all.areas.iter().map(inventory::Area::available).collect();
-        Self { version: all.version, seats: all.seats.clone(), areas }
+        let tiers = all.tiers.iter().copied().collect();
+        Self { version: all.version, seats: all.seats.clone(), areas, counts: all.counts, tiers }
     }
 
     fn take(&mut self, message: Message) {
@@ -213,6 +217,10 @@ impl Map {
                 }
                 for (area, available) in delta.areas {
                     self.areas[area as usize] = available;
+                }
+                self.counts = delta.counts;
+                for (tier, available) in delta.tiers {
+                    assert!(self.tiers.insert(tier, available).is_some(), "no hidden tier");
                 }
             }
         }

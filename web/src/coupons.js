@@ -47,13 +47,16 @@ mutation PublishCoupon($couponId: ID!, $couponVersion: Long!) {
 }
 
 # 3. How many were claimed, redeemed, expired: live.
-subscription Stages($couponId: ID!) {
-  couponStages(couponId: $couponId) {
-    published
-    reserved
-    claimed
-    redeemed
-    expired
+subscription Counts($couponId: ID!) {
+  couponCounts(couponId: $couponId) {
+    id
+    counts {
+      published
+      reserved
+      claimed
+      redeemed
+      expired
+    }
   }
 }
 

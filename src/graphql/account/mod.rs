@@ -207,8 +207,8 @@ impl Viewer {
     }
 
     /// Your bag: your claims and your tickets.
-    async fn bag(&self) -> Bag {
-        Bag
+    async fn bag(&self, ctx: &Context<'_>) -> ApiResult<Bag> {
+        Ok(Bag(ctx.viewer().account()?))
     }
 
     /// Your tickets, newest first.

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Subscription};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::claim as row;
+use entity::{AccountId, claim as row};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ use crate::{
     graphql::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, outcome},
-        id::{decode, encode},
+        id::{BAG, decode, encode, encode_as},
         order::{Order, VisibleOrder},
         page::{Connected, PageArgs, connection},
         scalar::{Long, Money},
@@ -219,11 +219,16 @@ impl Claim {
 
 /// Your claims and your tickets.
 #[derive(Clone, Copy, Debug)]
-pub struct Bag;
+pub struct Bag(pub(crate) AccountId);
 
 /// Your claims and your tickets.
 #[Object]
 impl Bag {
+    /// The global id.
+    pub async fn id(&self) -> ID {
+        encode_as(BAG, self.0.0)
+    }
+
     /// Your claims, newest first, including used and expired ones. Claims that you released or gave away are excluded.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn claims(
@@ -236,7 +241,7 @@ impl Bag {
         last: Option<i32>,
     ) -> ApiResult<ClaimConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = claims::of_account(ctx.app(), ctx.viewer().account()?, window).await?;
+        let page = claims::of_account(ctx.app(), self.0, window).await?;
         Ok(connection(page, |row| (row.id.0, Claim::from(row))))
     }
 
@@ -355,6 +360,7 @@ impl BagSubscription {
         ctx: &Context<'_>,
     ) -> std::result::Result<impl Stream<Item = ApiResult<Bag>> + use<>, ApiError> {
         let changes = bag::watch(ctx.app(), ctx.viewer())?;
-        Ok(changes.map(|()| Ok(Bag)))
+        let account = ctx.viewer().account()?;
+        Ok(changes.map(move |()| Ok(Bag(account))))
     }
 }

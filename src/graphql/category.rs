@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     category::{self, Refusal, rules},
-    error::Faulty,
+    error::{Fault, Faulty},
     slug::IdOrSlug,
 };
 
@@ -63,7 +63,7 @@ impl Category {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -124,7 +124,15 @@ impl Category {
     }
 }
 
-/// Returns the category that an object refers to.
+impl Category {
+    /// Returns the category that an object refers to.
+    pub(crate) async fn of(ctx: &Context<'_>, id: CategoryId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("category"))?;
+        Ok(Self(row))
+    }
+}
+
+/// Returns the category that an object may refer to.
 pub(crate) async fn of(ctx: &Context<'_>, id: Option<CategoryId>) -> ApiResult<Option<Category>> {
     let Some(id) = id else { return Ok(None) };
     let row = ctx.loaders().one(id).await?;
@@ -188,7 +196,7 @@ pub struct CreateCategoryInput {
     /// The unique name for URLs, 3 to 60 characters: a to z, 0 to 9, and single hyphens between them. It cannot be
     /// changed later. If omitted, it is derived from the name.
     pub slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: String,
     /// The sort position among siblings. Smaller numbers come first.
     #[graphql(default)]
@@ -207,7 +215,7 @@ impl CreateCategoryInput {
 pub struct UpdateCategoryInput {
     /// The category.
     pub category_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: Option<String>,
     /// The sort position among siblings. Smaller numbers come first.
     pub position: Option<i32>,

@@ -24,7 +24,7 @@ use super::{
     seat_map::{MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
-    venue::{Venue, VenueOf},
+    venue::Venue,
 };
 pub use super::{
     event_edit::{EventError, EventErrorCode, EventMutation},
@@ -61,12 +61,12 @@ impl Event {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The description. May be empty.
+    /// The description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Event(self.0.id)).await
     }
@@ -112,13 +112,13 @@ impl Event {
     }
 
     /// Duration of a reservation in seconds.
-    async fn hold_seconds(&self) -> i32 {
-        self.0.hold_seconds
+    async fn reservation_seconds(&self) -> i32 {
+        self.0.reservation_seconds
     }
 
     /// Maximum duration of a reservation in seconds, including all extensions.
-    async fn hold_seconds_max(&self) -> i32 {
-        self.0.hold_seconds_max
+    async fn reservation_seconds_max(&self) -> i32 {
+        self.0.reservation_seconds_max
     }
 
     /// Maximum number of places per buyer.
@@ -134,11 +134,11 @@ impl Event {
 
     /// Total seconds for which a buyer may keep reservations of this event without buying. Null for no limit.
     /// Reservation deadlines are shortened so that the total is not exceeded. A purchase resets the count.
-    async fn hold_budget_seconds(&self) -> Option<i32> {
-        self.0.hold_budget_seconds
+    async fn reservation_budget_seconds(&self) -> Option<i32> {
+        self.0.reservation_budget_seconds
     }
 
-    /// Seconds that a buyer must wait after using up `holdBudgetSeconds` (error `COOLING_DOWN`). Then the count
+    /// Seconds that a buyer must wait after using up `reservationBudgetSeconds` (error `COOLING_DOWN`). Then the count
     /// restarts at zero.
     async fn cool_down_seconds(&self) -> i32 {
         self.0.cool_down_seconds
@@ -166,23 +166,23 @@ impl Event {
     }
 
     /// The shop that sells the event.
-    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
-        Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// The venue of the event. Null only if it no longer exists.
-    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
-        Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
+    /// The venue of the event.
+    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Venue> {
+        Venue::of(ctx, self.0.venue_id).await
     }
 
-    /// The category of the event. Null only if it no longer exists.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
-        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    /// The category of the event.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Category> {
+        Category::of(ctx, self.0.category_id).await
     }
 
     /// The seat map on sale. It never changes, so clients can cache it permanently.
-    async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<Option<SeatMap>> {
-        Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.map(SeatMap::from))
+    async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
+        Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.ok_or(Fault::NotFound("seat map"))?.into())
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see

@@ -39,7 +39,9 @@ pub mod tier;
 pub mod venue;
 pub mod weight;
 
-use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, SchemaBuilder};
+use async_graphql::{
+    MergedObject, MergedSubscription, Request, SDLExportOptions, Schema as Built, SchemaBuilder,
+};
 
 pub use self::loader::Batches;
 use crate::{app::App, auth::Viewer};
@@ -113,7 +115,7 @@ pub fn bare() -> Schema {
 
 /// Returns the schema in SDL.
 pub fn sdl() -> String {
-    builder().finish().sdl()
+    builder().finish().sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
 /// Data that an operation shares with the code that runs it.

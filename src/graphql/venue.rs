@@ -18,7 +18,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
-    error::Faulty,
+    error::{Fault, Faulty},
     venue::{
         edit,
         find::{self, Revision},
@@ -64,7 +64,7 @@ impl Venue {
         encode(self.0.id)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -90,8 +90,8 @@ impl Venue {
     }
 
     /// The shop that owns the venue.
-    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
-        Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.0.shop_id).await
     }
 
     /// The revisions of the seat map that you may see, newest first, at most 100. Members of the shop see all of them.
@@ -142,6 +142,12 @@ impl Venue {
 }
 
 impl Venue {
+    /// Returns the venue that an object refers to.
+    pub(crate) async fn of(ctx: &Context<'_>, id: VenueId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(VenueOf(id)).await?.ok_or(Fault::NotFound("venue"))?;
+        Ok(Self(row))
+    }
+
     /// Loads the venue if the viewer may see it.
     pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> Faulty<Self> {
         find::venue(ctx.app(), ctx.viewer(), id).await.map(Self)
@@ -150,7 +156,7 @@ impl Venue {
 
 /// Loader key: a venue, for viewers who see an object that refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct VenueOf(pub(crate) VenueId);
+struct VenueOf(VenueId);
 
 impl Loader<VenueOf> for Batch {
     type Value = venue::Model;
@@ -222,7 +228,7 @@ impl VenueQuery {
 pub struct CreateVenueInput {
     /// The shop that owns the venue. You must be its owner or manager.
     shop_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
     /// The street address, at most 400 characters.
     #[graphql(default)]
@@ -252,7 +258,7 @@ pub struct UpdateVenueInput {
     /// The venue's `version` when you last read it. If it has changed since, nothing is stored and the error is
     /// `STALE`.
     expected_version: Long,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
     /// The street address, at most 400 characters.
     address: Option<String>,

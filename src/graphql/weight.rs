@@ -37,7 +37,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     ("Claim", "shareable", 40, 6),
     ("Ticket", "code", 40, 170),
     // Seating plans.
-    ("Query", "exportSeatMap", 3_000, 250_000),
+    ("Query", "seatMapExport", 3_000, 250_000),
     ("SeatMap", "plan", 3_000, 250_000),
     ("SeatMap", "zones", 20, 0),
     ("SeatMap", "areas", 20, 0),

@@ -245,14 +245,14 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
 /// The one copy is the buyer's, and both lists say so.
 async fn is_listed_with_its_event_and_shop(world: &World, stage: &Stage, buyer: &str) {
     let of = "query($event: ID!, $shop: ID!) { event(id: $event) { coupons { nodes { id left viewerTaken
-        viewerMayClaim viewerClaims { state code } } } } shop(id: $shop) { coupons(first: 2, sort: { field: TITLE }) { nodes { title } } } }";
+        viewerMayClaim viewerClaims { status code } } } } shop(id: $shop) { coupons(first: 2, sort: { field: TITLE }) { nodes { title } } } }";
     let answer = world.gql(Some(buyer), of, json!({ "event": stage.event, "shop": stage.shop })).await.good();
     let own = answer.data("event.coupons.nodes.0");
     assert_eq!(
         (&own["left"], &own["viewerTaken"], &own["viewerMayClaim"]),
         (&json!(0), &json!(1), &json!(false))
     );
-    assert_eq!(own["viewerClaims"][0]["state"], "CLAIMED");
+    assert_eq!(own["viewerClaims"][0]["status"], "CLAIMED");
     assert_eq!(
         answer.data("shop.coupons.nodes"),
         json!([{ "title": "A cup" }, { "title": "At the concert" }])
@@ -284,8 +284,8 @@ fn a_coupon_is_shown_and_claimed_within_its_window() {
         let late = world.try_claim(&world.guest().await, &id, "too-late").await;
         assert_eq!(late.refusal("claimCoupon").as_deref(), Some("OVER"));
         // Whoever has one keeps it, and still sees what it is of.
-        let bag = "{ viewer { bag { claims { nodes { state coupon { title } } } } } }";
+        let bag = "{ viewer { bag { claims { nodes { status coupon { title } } } } } }";
         let bag = world.gql(Some(&buyer), bag, json!({})).await.good();
-        assert_eq!(bag.data("viewer.bag.claims.nodes.0.state"), "CLAIMED");
+        assert_eq!(bag.data("viewer.bag.claims.nodes.0.status"), "CLAIMED");
     });
 }

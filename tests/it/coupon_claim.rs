@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{World, run, socket::Socket};
 
-const BAG: &str = "{ viewer { bag { claims { nodes { id state code } } tickets { nodes { id } } } } }";
+const BAG: &str = "{ viewer { bag { claims { nodes { id status code } } tickets { nodes { id } } } } }";
 
 async fn bag(world: &World, token: &str) -> Value {
     world.gql(Some(token), BAG, json!({})).await.good().data("viewer.bag.claims.nodes")
@@ -17,7 +17,7 @@ async fn bag(world: &World, token: &str) -> Value {
 
 async fn release(world: &World, token: &str, claim: &str) -> crate::support::Answer {
     let document = "mutation($id: ID!) { releaseClaim(input: { claimId: $id }) {
-        claim { state code } errors { code } } }";
+        claim { status code } errors { code } } }";
     world.gql(Some(token), document, json!({ "id": claim })).await
 }
 
@@ -108,7 +108,7 @@ fn what_is_given_back_is_anothers_and_its_code_dies() {
         let foreign = release(world, &other, &claim).await;
         assert_eq!(foreign.refusal("releaseClaim").as_deref(), Some("NOT_FOUND"));
         let released = release(world, &buyer, &claim).await.good();
-        assert_eq!(released.data("releaseClaim.claim"), json!({ "state": "RELEASED", "code": null }));
+        assert_eq!(released.data("releaseClaim.claim"), json!({ "status": "RELEASED", "code": null }));
         release(world, &buyer, &claim).await.good();
         assert_eq!(bag(world, &buyer).await, json!([]));
         let (_, anothers) = world.claim(&other, &id).await;
@@ -133,9 +133,9 @@ fn a_claim_expires_by_its_deadline_written_down_or_not() {
         let (buyer, other) = (world.sign_in("buyer").await, world.sign_in("other").await);
         let vendor = world.sign_in("vendor").await;
         let states = async |token: &str| bag(world, token).await[0].clone();
-        assert_eq!(states(&buyer).await["state"], "EXPIRED", "before anybody wrote it down");
+        assert_eq!(states(&buyer).await["status"], "EXPIRED", "before anybody wrote it down");
         assert_eq!(states(&buyer).await["code"], Value::Null);
-        assert_eq!(states(&other).await["state"], "CLAIMED");
+        assert_eq!(states(&other).await["status"], "CLAIMED");
         assert_eq!(release(world, &buyer, &claim).await.refusal("releaseClaim").as_deref(), Some("EXPIRED"));
         let document = "query($id: ID!) { coupon(id: $id) { counts { created published reserved claimed redeemed expired released } } }";
         let look = async || {
@@ -150,7 +150,7 @@ fn a_claim_expires_by_its_deadline_written_down_or_not() {
         assert_eq!(tessera::coupon::claim::expire_due(&world.app).await.expect("expired"), 1);
         assert_eq!(tessera::coupon::claim::expire_due(&world.app).await.expect("nothing"), 0);
         assert_eq!(look().await, expected);
-        assert_eq!(states(&buyer).await["state"], "EXPIRED");
+        assert_eq!(states(&buyer).await["status"], "EXPIRED");
     });
 }
 
@@ -163,7 +163,7 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
         let address = world.listen().await;
         let buyer = world.guest().await;
         let mut holder = Socket::open(&address, Some(&buyer)).await;
-        holder.subscribe("b", "subscription { bag { id claims { nodes { state } } } }", json!({})).await;
+        holder.subscribe("b", "subscription { bag { id claims { nodes { status } } } }", json!({})).await;
         let bag = holder.next().await["bag"].clone();
         assert_eq!(bag["claims"]["nodes"], json!([]));
         let own = "query($id: ID!) { viewer { bag { id } } node(id: $id) { id __typename } }";
@@ -189,7 +189,7 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
         assert_eq!((&snapshot["after"], &snapshot["left"]), (&Value::Null, &json!(2)));
         assert_eq!(snapshot["coupon"], json!({ "id": id, "left": 2 }));
         let (claim, _) = world.claim(&buyer, &id).await;
-        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([{ "state": "CLAIMED" }]));
+        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([{ "status": "CLAIMED" }]));
         assert_eq!(
             vendor.next().await["couponCounts"]["counts"],
             json!({ "published": 1, "claimed": 1, "released": 0 })
@@ -300,7 +300,7 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         let (buyer, other) = (world.guest().await, world.guest().await);
         let document = "mutation($coupon: ID!, $quantity: Int!, $key: String!) { reserveCoupon(input: {
             couponId: $coupon, quantity: $quantity, idempotencyKey: $key }) {
-            reservation { id state quantity total { amount } event { id } coupon { left viewerTaken }
+            reservation { id status quantity total { amount } event { id } coupon { left viewerTaken }
                 items { label quantity price { amount } tax { amount } seatId areaId } }
             errors { code message left limit taken availableAt retryable } } }";
         let reserve = async |token: &str, coupon: &str, quantity: u32, key: &str| {
@@ -333,7 +333,7 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         world.advance(Duration::from_mins(11));
         reserve(&other, &paid, 3, "all-of-them").await.good();
         let release = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
-            reservation { state } errors { code } } }";
+            reservation { status } errors { code } } }";
         let ended = world.gql(Some(&buyer), release, json!({ "id": reservation["id"] })).await;
         assert_eq!(ended.refusal("releaseReservation").as_deref(), Some("RESERVATION_ENDED"));
         world.work().await;

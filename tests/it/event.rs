@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, World, given::Stage, run};
 
 const CREATE: &str = "mutation($input: CreateEventInput!) { createEvent(input: $input) {
-    event { id slug status currency version salesStart salesEnd holdSeconds holdSecondsMax limitPerBuyer seatsLeft
+    event { id slug status currency version salesStart salesEnd reservationSeconds reservationSecondsMax limitPerBuyer seatsLeft
         capacity priceRange { lowest { amount } } availability { version } }
     errors { code message path } } }";
 const TIER: &str = "mutation($input: CreateTierInput!) { createTier(input: $input) {
@@ -41,7 +41,7 @@ fn a_vendor_makes_prices_and_publishes_an_event() {
         let made = world.draft(&stage, "Die Zauberflöte").await.good();
         let event = made.data("createEvent.event");
         assert_eq!((&event["status"], &event["currency"]), (&json!("DRAFT"), &json!("EUR")));
-        assert_eq!((&event["holdSeconds"], &event["holdSecondsMax"]), (&json!(600), &json!(1200)));
+        assert_eq!((&event["reservationSeconds"], &event["reservationSecondsMax"]), (&json!(600), &json!(1200)));
         assert_eq!((&event["seatsLeft"], &event["capacity"]), (&Value::Null, &json!(80)));
         assert_eq!((&event["priceRange"], &event["availability"]), (&Value::Null, &Value::Null));
         assert!(event["slug"].as_str().is_some_and(|slug| slug.starts_with("die-zauberfl")), "{event}");

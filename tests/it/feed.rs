@@ -190,16 +190,16 @@ fn a_reservation_and_its_order_can_be_watched() {
         let buyer = world.guest().await;
         let id = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let mut socket = Socket::open(&address, Some(&buyer)).await;
-        let document = "subscription($id: ID!) { reservation(id: $id) { state } }";
+        let document = "subscription($id: ID!) { reservation(id: $id) { status } }";
         socket.subscribe("reservation", document, json!({ "id": id })).await;
-        assert_eq!(socket.next().await, json!({ "reservation": { "state": "ACTIVE" } }));
+        assert_eq!(socket.next().await, json!({ "reservation": { "status": "ACTIVE" } }));
         let mut stranger = Socket::open(&address, None).await;
         stranger.subscribe("foreign", document, json!({ "id": id })).await;
         let refused = stranger.message().await;
         assert_eq!(refused["type"], "error", "{refused}");
         world.advance(Duration::from_secs(601));
         world.work().await;
-        assert_eq!(socket.next().await, json!({ "reservation": { "state": "EXPIRED" } }));
+        assert_eq!(socket.next().await, json!({ "reservation": { "status": "EXPIRED" } }));
         assert_eq!(socket.message().await["type"], "complete", "it has ended");
 
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;

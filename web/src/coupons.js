@@ -65,7 +65,7 @@ mutation RedeemClaim($code: String!, $redeemKey: String!) {
   redeemClaim(input: { code: $code, idempotencyKey: $redeemKey }) {
     claim {
       title
-      state
+      status
     }
     redeemedAt
     ${errors}
@@ -137,7 +137,7 @@ query Bag {
         nodes {
           id
           title
-          state
+          status
           code
         }
       }
@@ -249,7 +249,7 @@ mutation RefundOrder($orderId: ID!, $refundKey: String!) {
 mutation ReleaseClaim($claimId: ID!) {
   releaseClaim(input: { claimId: $claimId }) {
     claim {
-      state
+      status
     }
     ${errors}
   }

@@ -104,7 +104,7 @@ pub struct Account {
     pub kind: AccountKind,
     /// The e-mail address for signing in, in lower case. International domains are in ASCII form. Null for guests.
     pub email: Option<String>,
-    /// The display name. May be empty.
+    /// The display name as plain text. May be empty.
     pub name: String,
     /// The telephone number as entered. Null if none was given.
     pub phone: Option<String>,

@@ -1,6 +1,6 @@
 //! Live availability: snapshots and the stream of changes.
 
-mod sections;
+mod zones;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,7 +12,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-pub use self::sections::{SectionAvailability, SectionTier};
+pub use self::zones::{ZoneAvailability, ZoneTier};
 use crate::graphql::{
     context::ContextExt,
     error::{ApiError, ApiResult},
@@ -50,7 +50,7 @@ pub struct AvailabilitySnapshot {
     /// Number of places that are not for sale: withheld, without a tier, or in a hidden tier.
     blocked: u32,
     /// Totals per zone, in map order.
-    sections: Vec<SectionAvailability>,
+    zones: Vec<ZoneAvailability>,
     /// The seats of each row, in the same order as `SeatMap.zones.rows.seats`.
     rows: Vec<RowAvailability>,
     /// The general-admission areas, in map order.
@@ -207,7 +207,7 @@ impl AvailabilitySnapshot {
             reserved: counts.reserved,
             sold: counts.sold,
             blocked: counts.blocked,
-            sections: sections::of(&map, &availability, &tiers),
+            zones: zones::of(&map, &availability, &tiers),
             rows: rows(&map, &availability.seats),
             areas: areas(&map, &availability.areas),
             tiers: tiers

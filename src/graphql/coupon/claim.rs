@@ -34,10 +34,10 @@ use crate::{
 /// A page of claims.
 pub(crate) type ClaimConnection = Connected<Uuid, Claim>;
 
-/// The state of a claim.
+/// The status of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::ClaimState")]
-pub enum ClaimState {
+pub enum ClaimStatus {
     /// The claim is in its holder's bag and can be used.
     Claimed,
     /// The claim is bound to an unpaid order.
@@ -84,8 +84,8 @@ impl Claim {
         self.row.updated_at
     }
 
-    /// The current state.
-    async fn state(&self, ctx: &Context<'_>) -> ClaimState {
+    /// The current status. It depends on the time: a claim expires when its validity ends.
+    async fn status(&self, ctx: &Context<'_>) -> ClaimStatus {
         claim_status(&self.row, ctx.app().clock.now()).into()
     }
 
@@ -99,7 +99,7 @@ impl Claim {
         Ok(ClaimTerms(Terms::from_json(&self.row.terms)?))
     }
 
-    /// The coupon's title at the time of the claim.
+    /// The coupon's title at the time of the claim, as plain text.
     async fn title(&self) -> ApiResult<String> {
         Ok(Terms::from_json(&self.row.terms)?.title)
     }

@@ -19,7 +19,7 @@ use entity::{CouponId, InventoryId, coupon, event::EventState};
 
 use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
-    claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
+    claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimStatus},
     codes::CodeMutation,
     counter::CounterMutation,
     edit::CouponMutation,
@@ -126,17 +126,17 @@ impl Coupon {
         Long(self.row.version)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn title(&self) -> &str {
         &self.row.title
     }
 
-    /// The description. May be empty.
+    /// The description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::CouponDescription(self.row.id)).await
     }
 
-    /// The small print. May be empty.
+    /// The small print as plain text, not Markdown or HTML. May be empty.
     async fn terms(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::CouponTerms(self.row.id)).await
     }
@@ -284,9 +284,9 @@ impl Coupon {
         Shop::of(ctx, self.row.shop_id).await
     }
 
-    /// The category of the offer. Null only if it no longer exists.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
-        Ok(ctx.loaders().one(self.row.category_id).await?.map(Category))
+    /// The category of the offer.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Category> {
+        Category::of(ctx, self.row.category_id).await
     }
 
     /// The product that the coupon is shown with. Null if there is none.

@@ -53,12 +53,12 @@ impl Product {
         Long(self.0.version)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The description. May be empty.
+    /// The description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Product(self.0.id)).await
     }
@@ -78,9 +78,9 @@ impl Product {
         Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// The category of the product. Null only if it no longer exists.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
-        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    /// The category of the product.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Category> {
+        Category::of(ctx, self.0.category_id).await
     }
 
     /// When the object was created.
@@ -115,9 +115,9 @@ pub struct CreateProductInput {
     shop_id: ID,
     /// The category of the product.
     category_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     description: String,
     /// The URL of the picture. It must use https.
@@ -146,9 +146,9 @@ pub struct UpdateProductInput {
     expected_version: Long,
     /// The category of the product.
     category_id: Option<ID>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
     /// The URL of the picture. It must use https. Null removes it.
     picture_url: MaybeUndefined<String>,

@@ -36,9 +36,9 @@ pub struct CreateShopInput {
     /// The unique name for URLs, 3 to 60 characters: a to z, 0 to 9, and single hyphens between them. If omitted, it is
     /// derived from the name.
     pub slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: String,
-    /// A description of what the shop sells, at most 5,000 characters.
+    /// What the shop sells, as plain text, not Markdown or HTML; at most 5,000 characters.
     #[graphql(default)]
     pub description: String,
     /// The currency in which the shop sells. It cannot be changed later.
@@ -67,9 +67,9 @@ pub struct UpdateShopInput {
     pub shop_id: ID,
     /// The unique name for URLs. URLs with the old slug stop working.
     pub slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: Option<String>,
-    /// A description of what the shop sells, at most 5,000 characters.
+    /// What the shop sells, as plain text, not Markdown or HTML; at most 5,000 characters.
     pub description: Option<String>,
     /// The category of the shop. Null removes it.
     pub category_id: MaybeUndefined<ID>,

@@ -101,12 +101,12 @@ impl Shop {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// A description of what the shop sells. May be empty.
+    /// What the shop sells, as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Shop(self.0.id)).await
     }
@@ -245,7 +245,7 @@ impl Shop {
 pub struct ShopMember {
     /// The id of the member's account.
     pub account_id: ID,
-    /// The member's name. May be empty.
+    /// The member's name as plain text. May be empty.
     pub name: String,
     /// The member's e-mail address.
     pub email: String,

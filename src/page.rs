@@ -107,9 +107,11 @@ impl<K> Window<K> {
     ) -> Faulty<Self> {
         let mut check = Check::default();
         check.that(first.is_none() || last.is_none(), "last", "give first or last, not both");
-        let why = "must be between 1 and 100";
-        let good = |value: Option<i32>| value.is_none_or(|value| (1..=100).contains(&value));
-        check.that(good(first), "first", why).that(good(last), "last", why).done()?;
+        let why = format!("must be between 1 and {PAGE_MAX}");
+        let is_good = |size: Option<i32>| {
+            size.is_none_or(|size| u64::try_from(size).is_ok_and(|size| (1..=PAGE_MAX).contains(&size)))
+        };
+        check.that(is_good(first), "first", &why).that(is_good(last), "last", &why).done()?;
         let limit = first.or(last).and_then(|limit| u64::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT);
         Ok(Self { after, before, limit: limit.min(PAGE_MAX), backwards: last.is_some() })
     }

@@ -17,12 +17,10 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, Faulty, Result},
+    limits::text,
     slug::{self, Candidates, IdOrSlug},
     store,
 };
-
-/// The most characters of a name.
-const NAME_MAX: usize = 200;
 
 /// What the business refuses about categories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +61,7 @@ pub struct Update {
 pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<category::Model, Refusal> {
     viewer.operator()?;
     let mut check = Check::default();
-    check.text(&input.name, "name", 1, NAME_MAX);
+    check.text(&input.name, "name", 1, text::NAME);
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;
     let tx = app.store.begin().await?;
@@ -107,7 +105,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
 pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<category::Model, Refusal> {
     viewer.operator()?;
     if let Some(name) = &input.name {
-        Check::default().text(name, "name", 1, NAME_MAX).done()?;
+        Check::default().text(name, "name", 1, text::NAME).done()?;
     }
     let tx = app.store.begin().await?;
     let row =

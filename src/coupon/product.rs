@@ -15,6 +15,7 @@ use crate::{
     category,
     clock::comparable,
     error::{Check, Error, Fault, Faulty, Result},
+    limits::text,
     page::{self, Direction, Page, Window},
     search_text::coupon as search_text,
     shop::{self, rules::Power},
@@ -197,10 +198,10 @@ async fn category_exists(app: &App, id: CategoryId) -> Faulty<()> {
 fn check(name: Option<&str>, description: Option<&str>, picture: Option<&str>) -> Faulty<()> {
     let mut check = Check::default();
     if let Some(name) = name {
-        check.text(name, "name", 1, 200);
+        check.text(name, "name", 1, text::NAME);
     }
     check
-        .text(description.unwrap_or_default(), "description", 0, 10_000)
+        .text(description.unwrap_or_default(), "description", 0, text::DESCRIPTION)
         .that(
             picture.is_none_or(is_picture),
             "pictureUrl",

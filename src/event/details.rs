@@ -2,11 +2,14 @@
 //!
 //! Invariant: pure and synchronous.
 
-use chrono::{DateTime, Datelike, Duration, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use entity::{CategoryId, event};
 
 use super::reservation_rules::{ReservationRules, RulesChange};
-use crate::error::{Check, Faulty};
+use crate::{
+    error::{Check, Faulty},
+    limits::text,
+};
 
 /// Everything about an event that can be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,8 +150,8 @@ impl Details {
                 "slug",
                 "must have 1 to 80 of a-z, 0-9, and single hyphens between them",
             )
-            .text(&kept.name, "name", 1, 200)
-            .text(&kept.description, "description", 0, 10_000);
+            .text(&kept.name, "name", 1, text::NAME)
+            .text(&kept.description, "description", 0, text::DESCRIPTION);
         kept.check_times(&mut check);
         check
             .that((60..=1_200).contains(&kept.reservation_seconds), "reservationSeconds", "must be between 60 and 1200")

@@ -19,6 +19,7 @@ pub mod event_list;
 mod event_loaders;
 pub mod field_order;
 mod id;
+pub mod limits;
 mod loader;
 mod long_text;
 pub mod mask_errors;
@@ -54,6 +55,7 @@ pub struct Query(
     coupon::CouponQuery,
     coupon::ClaimQuery,
     event::EventQuery,
+    limits::LimitsQuery,
     node::NodeQuery,
     order::OrderQuery,
     order::ApplicableQuery,

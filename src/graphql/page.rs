@@ -29,7 +29,7 @@ pub enum SortDirection {
 
 /// Additional fields of every connection.
 #[derive(Debug)]
-pub struct TotalCount(Total);
+pub(crate) struct TotalCount(Total);
 
 /// Additional fields of every connection.
 #[Object]

@@ -26,7 +26,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use self::{
-    checkout::{Checkout, Contact, checkout},
+    checkout::{Checkout, Contact, RESERVATIONS_MAX, checkout},
     discounts::{ApplicableClaim, applicable, applicable_to_order},
     expiry::expire_due,
 };

@@ -30,6 +30,7 @@ use Policy::{Account, Operator, Public, User};
 
 const POLICIES: &[(&str, &str, Policy)] = &[
     ("Query", "node", Public),
+    ("Query", "limits", Public),
     ("Query", "viewer", Public),
     ("Query", "categories", Public),
     ("Query", "category", Public),

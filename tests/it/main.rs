@@ -66,6 +66,7 @@ mod power_cut;
 mod power_cut_postgres;
 mod primary;
 mod production;
+mod published_limits;
 mod race;
 mod reservation;
 mod schema;

@@ -277,7 +277,7 @@ fn names_use_the_terms_of_the_glossary() {
     let names = elements(&sdl).into_iter().map(|element| element.name);
     let retired: Vec<String> = names
         .filter(|name| {
-            // camelCase and SCREAMING_CASE into words.
+            // camelCase into words.
             let mut words = String::new();
             for c in name.chars() {
                 if c.is_uppercase() {

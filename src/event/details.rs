@@ -225,6 +225,7 @@ pub fn is_slug(slug: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Duration;
     use uuid::Uuid;
 
     use super::*;

@@ -155,7 +155,7 @@ fn the_seat_map_is_live_over_a_socket() {
             json!({ "__typename": "AvailabilityDelta", "after": version, "version": version + 1,
             "seats": [{ "id": stage.seats[0], "status": "RESERVED" }], "areas": [],
             "capacity": 80, "available": 79, "reserved": 1, "sold": 0, "blocked": 0,
-            "tiers": [{ "id": snapshot["tiers"][0]["tier"]["id"], "available": 9 }] })
+            "tiers": [{ "id": delta["tiers"][0]["id"], "available": 9 }] })
         );
         let totals = ["capacity", "available", "reserved", "sold", "blocked"].map(|name| snapshot[name].clone());
         assert_eq!(totals, [80, 80, 0, 0, 0].map(Value::from));

@@ -98,7 +98,7 @@ fn copies_are_bought_with_seats_in_one_order_and_go_back_with_its_refund() {
         let back = refund(world, &buyer, &id, "mixed").await.good();
         assert_eq!(back.data("refundOrder.refund.amount.amount"), "111.00");
         let after = order(world, &buyer, &id).await;
-        assert_eq!(after.data("order.claims.0.state"), "REVOKED");
+        assert_eq!(after.data("order.claims.0.status"), "REVOKED");
         assert_eq!(after.data("order.claims.0.code"), Value::Null, "the code is dead");
         assert_eq!(after.data("order.tickets.0.state"), "VOID");
         assert_eq!(left(world, &coupon).await, 10);

@@ -6,7 +6,7 @@ use super::{
     json, message,
     params::Params,
     persisted::Name,
-    session::{MAX_OPERATIONS, Session, Step},
+    session::{Session, Step},
 };
 use axum::http::{HeaderMap, HeaderValue};
 use futures_util::FutureExt;
@@ -136,6 +136,6 @@ impl Socket {
 
     /// Returns whether no more operations run than one socket may have.
     pub fn is_within_limit(&self) -> bool {
-        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= MAX_OPERATIONS
+        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= crate::limits::protocol::SOCKET_OPERATIONS
     }
 }

@@ -30,6 +30,7 @@ mod reserve;
 mod restored;
 mod state;
 mod terms;
+mod totals;
 #[cfg(test)]
 mod tests;
 pub(crate) mod transaction;
@@ -58,6 +59,7 @@ pub use self::{
     reserve::{Reserve, reserve},
     restored::leap_versions,
     state::{Area, Counts, Item, Place, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
+    totals::{PublicTotals, Totals},
     unpaid::UnpaidPlaces,
     watch::watch,
 };

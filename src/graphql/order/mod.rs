@@ -5,10 +5,7 @@ mod input;
 mod line;
 mod lists;
 
-use async_graphql::{
-    Context, Enum, ID, Object, Subscription,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Context, Enum, ID, Object, Subscription};
 use chrono::{DateTime, Utc};
 use entity::{OrderId, order};
 use futures_util::{Stream, StreamExt};
@@ -26,7 +23,7 @@ use crate::{
         coupon::Claim,
         error::{ApiError, ApiResult, found, outcome, user_error},
         id::{decode, encode},
-        page::{Cursor, connection},
+        page::{Connected, connection},
         payment::{Payment, Refund},
         scalar::{Long, Money},
         shop::Shop,
@@ -41,7 +38,7 @@ pub(crate) use self::lists::VisibleOrder;
 use self::lists::{DiscountsOf, LinesOf};
 
 /// A page of orders.
-pub(crate) type OrderConnection = Connection<Cursor<Uuid>, Order, EmptyFields>;
+pub(crate) type OrderConnection = Connected<Uuid, Order>;
 
 user_error! {
     /// An error of an order mutation.
@@ -264,6 +261,11 @@ impl Order {
     async fn created_at(&self) -> DateTime<Utc> {
         self.row.created_at
     }
+
+    /// When the order was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
+    }
 }
 
 impl Order {
@@ -369,7 +371,7 @@ impl OrderSubscription {
 
 /// Converts a page of orders to a connection.
 pub(crate) fn order_connection(page: Page<order::Model>) -> OrderConnection {
-    connection(page, EmptyFields, |row| (row.id.0, Order::from(row)))
+    connection(page, |row| (row.id.0, Order::from(row)))
 }
 
 impl From<Refusal> for OrderError {

@@ -1,7 +1,7 @@
 //! Redemption at a counter: a scanner of the shop sends the claim's code. Gift cards can be used in part.
 
 use entity::{
-    AccountId, RedemptionId, ShopId,
+    RedemptionId, ShopId,
     claim::{self, ClaimState, redemption},
     coupon::code,
 };
@@ -18,7 +18,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, Result},
-    idempotency::Key,
+    idempotency::{self, Attempt, AttemptError, Key},
     shop::{self, rules::Power},
     store::violates,
 };
@@ -55,31 +55,20 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
         shop::authorise(app, viewer, shop, Power::Scan).await?;
     }
     let key = Key::new(scanner, "redeemClaim", &input.key, &(input.shop, &input.code, &input.amount))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return redeemed(app, RedemptionId(subject)).await;
-    }
+    let replay = |subject| redeemed(app, RedemptionId(subject));
+    let done = idempotency::once(app, &key, replay, attempt(app, viewer, &input, &key)).await?;
+    app.outbox.wake();
+    Ok(done)
+}
+
+async fn attempt(app: &App, viewer: &Viewer, input: &Redeem, key: &Key) -> Attempt<Redeemed, Refusal> {
     for _ in 0..TRIES {
-        // Race: look up the code in each attempt. If the claim was given away, its code has changed.
-        let claim = found(app, viewer, &input).await?;
-        match attempt(app, scanner, &claim, &input, &key).await {
+        // Race: look up the code in each round. If the claim was given away, its code has changed.
+        let claim = found(app, viewer, input).await?;
+        match redeem_claim(app, viewer, &claim, input, key).await {
             // Race: another counter was first.
-            Err(Error::Fault(Fault::Stale(_))) => {}
-            Ok(None) => {
-                let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
-                return redeemed(app, RedemptionId(subject)).await;
-            }
-            Ok(Some(done)) => {
-                app.outbox.wake();
-                return Ok(done);
-            }
-            // Race: the same call at the same time may have redeemed the claim.
-            Err(Error::Refused(refusal)) => {
-                return match key.subject(app.store.read()).await? {
-                    Some(subject) => redeemed(app, RedemptionId(subject)).await,
-                    None => Err(Error::Refused(refusal)),
-                };
-            }
-            Err(error) => return Err(error),
+            Err(AttemptError::Failed(Error::Fault(Fault::Stale(_)))) => {}
+            result => return result,
         }
     }
     Err(Fault::unavailable().into())
@@ -139,27 +128,26 @@ async fn locate(app: &App, shops: Vec<ShopId>, text: &str) -> Result<Located, Re
     }
 }
 
-/// Tries once. Returns `None` if another call has used the idempotency key meanwhile.
-async fn attempt(
+/// Tries once to redeem the claim as it was read.
+async fn redeem_claim(
     app: &App,
-    scanner: AccountId,
+    viewer: &Viewer,
     claim: &claim::Model,
     input: &Redeem,
     key: &Key,
-) -> Result<Option<Redeemed>, Refusal> {
+) -> Attempt<Redeemed, Refusal> {
+    let scanner = viewer.user()?;
     let now = app.clock.now();
     usable(claim, now).map_err(Error::Refused)?;
     if claim.valid_from > now {
-        return Err(Error::Refused(Refusal::NotYetValid { from: claim.valid_from }));
+        return Err(Error::Refused(Refusal::NotYetValid { from: claim.valid_from }).into());
     }
     let terms = Terms::from_json(&claim.terms)?;
     let left = left(claim, &terms, input.amount.as_ref())?;
     let given = given(app, claim, &terms).await?;
     let id = RedemptionId(app.clock.new_uuid());
     let tx = app.store.begin().await?;
-    if !key.claim_in_tx(&tx, id.0, now).await? {
-        return Ok(None);
-    }
+    key.claim_in_tx(&tx, id.0, now).await?;
     let is_used_up = left.is_none_or(|left| left == 0);
     let change = |row: &mut claim::ActiveModel| {
         row.balance_minor = Set(left);
@@ -172,7 +160,7 @@ async fn attempt(
     if let Some(amount) = given
         && !budget::spend_in_tx(&tx, &[(claim.coupon_id, amount)].into()).await?
     {
-        return Err(Error::Refused(Refusal::BudgetSpent));
+        return Err(Error::Refused(Refusal::BudgetSpent).into());
     }
     let redemption = redemption::Model {
         id,
@@ -194,7 +182,7 @@ async fn attempt(
         Err(error) => return Err(error.into()),
     }
     tx.commit().await?;
-    Ok(Some(Redeemed { claim: changed, redemption }))
+    Ok(Redeemed { claim: changed, redemption })
 }
 
 /// Returns the discount at the counter, which counts for the coupon's budget. Returns `None` for a gift card, which is a

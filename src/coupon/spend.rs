@@ -164,7 +164,7 @@ async fn usable(
     }
     claim_or_find(app, account, (shop, code), None)
         .await
-        .map_err(|error| error.map_refusal(|_| Why::UnknownCode))
+        .map_err(|error| error.without_key().map_refusal(|_| Why::UnknownCode))
 }
 
 /// Returns the claims whose state does not allow spending them, with reasons.

@@ -11,13 +11,13 @@ use super::{
     one,
     origin::caller,
     proof,
-    transaction::{Companion, TransactionError},
+    transaction::Companion,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    error::{Check, Error, Faulty, Result},
+    idempotency::{self, Attempt, AttemptError, Key},
 };
 
 /// The input of a reservation.
@@ -51,18 +51,30 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reser
 pub(crate) async fn reserve_with(
     app: &App,
     viewer: &Viewer,
-    mut input: Reserve,
-    ReserveOptions { opened, companion, proof }: ReserveOptions,
+    input: Reserve,
+    options: ReserveOptions,
 ) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
     let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
+    let replay = |subject| by_id(app, ReservationId(subject));
+    idempotency::attempt_first(app, &key, replay, attempt(app, viewer, input, options, &key)).await
+}
+
+async fn attempt(
+    app: &App,
+    viewer: &Viewer,
+    mut input: Reserve,
+    ReserveOptions { opened, companion, proof }: ReserveOptions,
+    key: &Key,
+) -> Attempt<Reservation, Refusal> {
     let proof = match proof {
-        Some(text) => Some(match proof::begin(app, (buyer, input.event), &text, &input.key).await? {
-            Some(proof) => proof,
-            // The key was used before, and the proof has expired since.
-            None => return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::ProofInvalid)),
-        }),
+        Some(text) => {
+            let subject = (viewer.account()?, input.event);
+            let proof = proof::begin(app, subject, &text, &input.key).await?;
+            // If the key was used before, the proof may have expired since.
+            Some(proof.ok_or(Error::Refused(Refusal::ProofInvalid))?)
+        }
         None => None,
     };
     let id = ReservationId(app.clock.new_uuid());
@@ -71,27 +83,13 @@ pub(crate) async fn reserve_with(
     }
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
     let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
-    match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
-        Err(TransactionError::KeyUsed) => {
-            reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into())
-        }
-        Err(TransactionError::Refused(refusal)) => {
-            // Nothing was reserved, so the proof can be used for another pick.
-            if let Some(proof) = proof {
-                app.proofs.give_back(&proof);
-            }
-            Err(Error::Refused(refusal))
-        }
-        made => Ok(made?),
+    let reserved = one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await;
+    let reserved = reserved.map_err(|error| error.of_one_desk(|refusal| refusal));
+    // Nothing was reserved, so the proof can be used for another pick.
+    if let (Err(AttemptError::RefusedUnused(_)), Some(proof)) = (&reserved, proof) {
+        app.proofs.give_back(&proof);
     }
-}
-
-/// Returns the reservation that was made under the key before.
-async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
-    match key.subject(app.store.read()).await? {
-        Some(subject) => by_id(app, ReservationId(subject)).await.map(Some),
-        None => Ok(None),
-    }
+    reserved
 }
 
 fn validate(pick: &Pick) -> Faulty<()> {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::App,
     error::{Fault, Faulty},
-    idempotency::{Key, claim_all_in_tx, disclaim_in_tx},
+    idempotency::{AttemptError, Key, KeyClaimError, claim_all_in_tx, disclaim_in_tx},
     store::{self, Tx},
 };
 
@@ -51,6 +51,18 @@ pub(crate) enum TransactionError {
     Fault(Fault),
 }
 
+impl TransactionError {
+    /// Returns the error of an attempt under the transaction's key. A desk looks up the keys of the commands that it
+    /// refuses, but only if the transaction is on one inventory.
+    pub(crate) fn of_one_desk<R>(self, refused: impl FnOnce(Refusal) -> R) -> AttemptError<R> {
+        match self {
+            Self::Refused(refusal) => AttemptError::RefusedUnused(refused(refusal)),
+            Self::KeyUsed => AttemptError::KeyUsed,
+            Self::Fault(fault) => AttemptError::Failed(fault.into()),
+        }
+    }
+}
+
 /// Executes the transaction. Returns the reservations in their new state, in the order of the commands.
 pub(crate) async fn transact(
     app: &App,
@@ -73,9 +85,9 @@ pub(super) async fn write_companion(
 ) -> Option<TransactionError> {
     if let Some((key, subject)) = key {
         match key.claim_in_tx(tx, *subject, now).await {
-            Ok(true) => {}
-            Ok(false) => return Some(TransactionError::KeyUsed),
-            Err(fault) => return Some(TransactionError::Fault(fault)),
+            Ok(()) => {}
+            Err(KeyClaimError::Used) => return Some(TransactionError::KeyUsed),
+            Err(KeyClaimError::Fault(fault)) => return Some(TransactionError::Fault(fault)),
         }
     }
     match companion {

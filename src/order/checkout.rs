@@ -24,7 +24,7 @@ use crate::{
     auth::Viewer,
     coupon::{order_claims, spend},
     error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         self, Command, Reservation, ReservationSnapshot,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
@@ -85,9 +85,17 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     let contact = validate(&input)?;
     let asked = (&input.reservations, &input.claims, &input.codes, &contact);
     let key = Key::new(account, "checkout", &input.key, &asked)?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(by_id(app, OrderId(subject)).await?);
-    }
+    let replay = |subject| by_id(app, OrderId(subject));
+    idempotency::once(app, &key, replay, attempt(app, viewer, (&input, &contact), &key)).await
+}
+
+async fn attempt(
+    app: &App,
+    viewer: &Viewer,
+    (input, contact): (&Checkout, &Contact),
+    key: &Key,
+) -> Attempt<order::Model, Refusal> {
+    let account = viewer.account()?;
     // Sorted like the reservations that the desks return.
     let mut by_inventory: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
     for id in &input.reservations {
@@ -98,37 +106,25 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     let basket = Arc::new(Basket::of(app, &reservations).await?);
     for _ in 0..ATTEMPTS {
         let claims = (input.claims.as_slice(), input.codes.as_slice());
-        let discounted = match discounted_lines(app, viewer, claims, (&basket, &reservations)).await {
-            // Race: a concurrent call with the same key may have taken the claims.
-            Err(Error::Refused(refusal)) => {
-                return match key.subject(app.store.read()).await? {
-                    Some(subject) => Ok(by_id(app, OrderId(subject)).await?),
-                    None => Err(Error::Refused(refusal)),
-                };
-            }
-            discounted => discounted?,
-        };
-        let draft = draft(app, account, &contact, (&basket, discounted))?;
+        let discounted = discounted_lines(app, viewer, claims, (&basket, &reservations)).await?;
+        let draft = draft(app, account, contact, (&basket, discounted))?;
         let id = draft.id;
-        match attempt(app, draft, &reservations, key.clone()).await {
+        match store(app, draft, &reservations, key.clone()).await {
             Ok(()) => {
                 app.outbox.wake();
                 return Ok(by_id(app, id).await?);
             }
-            // Race: a concurrent call with the same key may have been first.
-            Err(error) => match (key.subject(app.store.read()).await?, error) {
-                (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
-                (None, TransactionError::Fault(Fault::Stale(order_claims::STALE))) => {}
-                (None, TransactionError::Refused(refusal)) => return Err(refused(&refusal)),
-                (None, TransactionError::KeyUsed) => return Err(Fault::unavailable().into()),
-                (None, TransactionError::Fault(fault)) => return Err(fault.into()),
-            },
+            // Race: the claims, their budgets or the places have changed.
+            Err(TransactionError::Fault(Fault::Stale(order_claims::STALE))) => {}
+            Err(TransactionError::Refused(refusal)) => return Err(refused(&refusal).into()),
+            Err(TransactionError::KeyUsed) => return Err(AttemptError::KeyUsed),
+            Err(TransactionError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::unavailable().into())
 }
 
-async fn attempt(
+async fn store(
     app: &App,
     draft: Draft,
     reservations: &[Reservation],

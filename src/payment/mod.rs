@@ -16,7 +16,10 @@ mod sell;
 mod settlement;
 pub mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::ready,
+};
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
@@ -36,7 +39,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         self, Command,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
@@ -105,36 +108,11 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
     Check::default().text(&input.method, "method", 1, 255).done()?;
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(paid(app, order.id, PaymentId(subject)).await?);
-    }
-    payable(&order)?;
-    if order.total_minor > 0 {
-        declines::check(app, viewer, &order).await?;
-    }
-    let id = PaymentId(app.clock.new_uuid());
-    let begun = if order.total_minor == 0 {
-        sell::sell_free(app, &order, (key.clone(), id.0)).await
-    } else {
-        begin(app, &order, &input, (key.clone(), id)).await
-    };
-    if let Err(error) = begun {
-        // Race: a concurrent call with the same key may have been first.
-        if let Some(subject) = key.subject(app.store.read()).await? {
-            return Ok(paid(app, order.id, PaymentId(subject)).await?);
-        }
-        return Err(match error {
-            TransactionError::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
-            // The order was paid or ended meanwhile: report which.
-            TransactionError::Refused(_) => {
-                now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::OrderEnded))
-            }
-            TransactionError::Fault(Fault::Stale(_)) => {
-                now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid))
-            }
-            TransactionError::KeyUsed => Fault::unavailable().into(),
-            TransactionError::Fault(fault) => fault.into(),
-        });
+    let replay = |subject| ready(Faulty::Ok((PaymentId(subject), false)));
+    let begin = begin(app, viewer, (&order, &input), &key);
+    let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
+    if !is_new {
+        return Ok(paid(app, order.id, id).await?);
     }
     app.outbox.wake();
     if order.total_minor > 0 {
@@ -150,6 +128,40 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
         }
         Some(_) | None => Ok(paid),
     }
+}
+
+/// Begins a payment, or sells an order whose total is zero. Returns the payment's id, and `true`.
+async fn begin(
+    app: &App,
+    viewer: &Viewer,
+    (order, input): (&order::Model, &Pay),
+    key: &Key,
+) -> Attempt<(PaymentId, bool), Refusal> {
+    payable(order)?;
+    if order.total_minor > 0 {
+        declines::check(app, viewer, order).await?;
+    }
+    let id = PaymentId(app.clock.new_uuid());
+    let begun = if order.total_minor == 0 {
+        sell::sell_free(app, order, (key.clone(), id.0)).await
+    } else {
+        store_intent(app, order, input, (key.clone(), id)).await
+    };
+    Err(match begun {
+        Ok(()) => return Ok((id, true)),
+        Err(TransactionError::Refused(inventory::Refusal::BeingPaid)) => {
+            Error::Refused(Refusal::BeingPaid).into()
+        }
+        // The order was paid or ended meanwhile: report which.
+        Err(TransactionError::Refused(_)) => {
+            now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::OrderEnded)).into()
+        }
+        Err(TransactionError::Fault(Fault::Stale(_))) => {
+            now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid)).into()
+        }
+        Err(TransactionError::KeyUsed) => AttemptError::KeyUsed,
+        Err(TransactionError::Fault(fault)) => fault.into(),
+    })
 }
 
 /// Asks the provider for the payment's state after the buyer's action.
@@ -191,7 +203,7 @@ pub async fn payments_of(app: &App, order: OrderId) -> Faulty<Vec<payment::Model
 }
 
 /// Stores the intent and stops the reservations from expiring, in one transaction.
-async fn begin(
+async fn store_intent(
     app: &App,
     order: &order::Model,
     input: &Pay,

@@ -1,6 +1,8 @@
 //! Refunds of paid orders. One commit voids the tickets, frees the seats and returns the claims; then the provider
 //! refunds the money.
 
+use std::future::ready;
+
 use chrono::Duration;
 use entity::{
     InventoryId, OrderId, OrderLineId, RefundId,
@@ -23,7 +25,7 @@ use crate::{
     coupon::{issue, order_claims},
     error::{Check, Error, Fault, Faulty, Result},
     event,
-    idempotency::Key,
+    idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         Command, Place,
         transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
@@ -81,37 +83,45 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     // The key belongs to the order's buyer, so that shop and buyer cannot both refund with the same key.
     let key =
         Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason, input.leave_used))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(refunded(app, order.id, RefundId(subject)).await?);
+    let replay = |subject| ready(Faulty::Ok((RefundId(subject), false)));
+    let begin = begin(app, viewer, (&order, &input), &key);
+    let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
+    if is_new {
+        app.outbox.wake();
+        send(app, id).await?;
     }
-    refundable(&order)?;
-    let part = part(app, viewer, &order, input.leave_used).await?;
+    Ok(refunded(app, order.id, id).await?)
+}
+
+/// Takes back what was bought, and stores the refund. Returns the refund's id, and `true`.
+async fn begin(
+    app: &App,
+    viewer: &Viewer,
+    (order, input): (&order::Model, &RefundOrder),
+    key: &Key,
+) -> Attempt<(RefundId, bool), Refusal> {
+    refundable(order)?;
+    let part = part(app, viewer, order, input.leave_used).await?;
     let payment = captured(app, order.id).await?.filter(|_| part.total() > 0);
     let id = RefundId(app.clock.new_uuid());
     let requested_by = viewer.account().unwrap_or(order.account_id);
     let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
-    if let Err(error) = take_back(app, viewer, (&order, &part, row), (key.clone(), id.0)).await {
-        // Race: a concurrent call with the same key may have been first.
-        if let Some(subject) = key.subject(app.store.read()).await? {
-            return Ok(refunded(app, order.id, RefundId(subject)).await?);
-        }
+    if let Err(error) = take_back(app, viewer, (order, &part, row), (key.clone(), id.0)).await {
         let is_coupon = matches!(error, TransactionError::Fault(Fault::Stale(order_claims::STALE)));
         return Err(match error {
             // A ticket or coupon used or the order refunded meanwhile: say which.
             TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_)) => {
                 match refundable(&orders::by_id(app, order.id).await?) {
-                    Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed),
-                    Ok(()) => Error::Refused(Refusal::TicketUsed),
-                    Err(refusal) => refusal,
+                    Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed).into(),
+                    Ok(()) => Error::Refused(Refusal::TicketUsed).into(),
+                    Err(refusal) => refusal.into(),
                 }
             }
-            TransactionError::KeyUsed => Fault::unavailable().into(),
+            TransactionError::KeyUsed => AttemptError::KeyUsed,
             TransactionError::Fault(fault) => fault.into(),
         });
     }
-    app.outbox.wake();
-    send(app, id).await?;
-    Ok(refunded(app, order.id, id).await?)
+    Ok((id, true))
 }
 
 /// Returns the order's refunds, oldest first.

@@ -41,6 +41,7 @@ mod hidden_tiers;
 mod history;
 mod hoarding;
 mod http;
+mod idempotency;
 mod kill;
 mod layers;
 mod limits;

@@ -12,7 +12,7 @@ use sea_orm::{
     QuerySelect, sea_query::Query,
 };
 
-use super::{by_id, end, has_live_payment};
+use super::{by_id, end, has_live_payment, state::Step};
 use crate::{
     app::App,
     error::{Fault, Faulty},
@@ -75,7 +75,7 @@ pub(super) async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
     let until = reservations.iter().map(|row| row.deadline).min();
     match until {
         Some(until) if reservations.iter().all(alive) => prolong(app, order, until).await,
-        Some(_) | None => end(app, order, OrderState::Expired).await,
+        Some(_) | None => end(app, order, Step::Expire).await,
     }
 }
 

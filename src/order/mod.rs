@@ -9,6 +9,7 @@ mod checkout;
 mod discounts;
 mod expiry;
 pub mod lists;
+pub mod state;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use self::state::{Impossible, Step};
 pub use self::{
     checkout::{Checkout, Contact, checkout},
     discounts::{ApplicableClaim, applicable, applicable_to_order},
@@ -68,6 +70,15 @@ pub enum Refusal {
         /// The refused claims with their reasons.
         refused: Vec<spend::Refused>,
     },
+}
+
+impl From<Impossible> for Refusal {
+    fn from(impossible: Impossible) -> Self {
+        match impossible {
+            Impossible::AlreadyPaid | Impossible::AlreadyRefunded => Self::AlreadyPaid,
+            Impossible::Ended | Impossible::NotPaid => Self::OrderEnded,
+        }
+    }
 }
 
 /// Returns the order if the viewer may see it: its buyer, a holder of its access token, or a seller of the shop. For
@@ -187,30 +198,18 @@ pub async fn cancel(
     id: OrderId,
 ) -> Result<order::Model, Refusal> {
     let order = own(app, viewer, token, id).await?;
-    match order.state {
-        OrderState::Cancelled => return Ok(order),
-        OrderState::AwaitingPayment => {}
-        OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
-            return Err(Error::Refused(Refusal::OrderEnded));
-        }
-        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            return Err(Error::Refused(Refusal::AlreadyPaid));
-        }
+    if order.state == OrderState::Cancelled {
+        return Ok(order);
     }
-    end(app, order, OrderState::Cancelled).await?;
+    state::after(order.state, Step::Cancel).map_err(|impossible| Error::Refused(impossible.into()))?;
+    end(app, order, Step::Cancel).await?;
     let order = by_id(app, id).await?;
-    match order.state {
-        OrderState::Cancelled => Ok(order),
-        OrderState::AwaitingPayment if has_live_payment(app, id).await? => {
-            Err(Error::Refused(Refusal::BeingPaid))
-        }
+    match state::after(order.state, Step::Cancel) {
+        _ if order.state == OrderState::Cancelled => Ok(order),
+        Ok(_) if has_live_payment(app, id).await? => Err(Error::Refused(Refusal::BeingPaid)),
         // A reservation has just expired; the worker will update the order.
-        OrderState::AwaitingPayment | OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
-            Err(Error::Refused(Refusal::OrderEnded))
-        }
-        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            Err(Error::Refused(Refusal::AlreadyPaid))
-        }
+        Ok(_) => Err(Error::Refused(Refusal::OrderEnded)),
+        Err(impossible) => Err(Error::Refused(impossible.into())),
     }
 }
 
@@ -254,13 +253,16 @@ pub(crate) async fn hard_maximum(app: &App, id: OrderId) -> Faulty<Option<DateTi
     Ok(ends.into_iter().min())
 }
 
-/// Moves the order from the state that was read to another one, and records the change.
+/// Stores the order's state after the step, and records the change. The caller has checked that the state that was read
+/// allows the step.
 pub(crate) async fn move_in_tx(
     tx: &Tx,
     order: &order::Model,
-    to: OrderState,
+    step: Step,
     now: DateTime<Utc>,
 ) -> Faulty<order::Model> {
+    let to = state::after(order.state, step)
+        .map_err(|why| Fault::internal(format!("{step:?} of an order that is {:?}: {why:?}", order.state)))?;
     let mut row = order.clone().into_active_model();
     row.state = Set(to);
     row.updated_at = Set(now);
@@ -283,13 +285,13 @@ pub async fn has_freed<T>(app: &App, answer: &Result<T, claim::Refusal>) -> Faul
 }
 
 /// Ends an unpaid order and releases its remaining reservations, in one transaction.
-async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
+async fn end(app: &App, order: order::Model, step: Step) -> Faulty<()> {
     let (buyer, ended) = (order.account_id, order.id);
     let now = app.clock.now();
     let live = live_until(app, order.id).await?;
     if live.is_empty() {
         let tx = app.store.begin().await?;
-        return match end_in_tx(&tx, &order, to, now).await {
+        return match end_in_tx(&tx, &order, step, now).await {
             Ok(()) => Ok(tx.commit().await?),
             // Changed meanwhile; the next round reads the new state.
             Err(Fault::Stale(_)) => Ok(()),
@@ -307,7 +309,7 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
         .collect();
     let companion: inventory::transaction::Companion = Box::new(move |tx, _| {
         let order = order.clone();
-        Box::pin(async move { end_in_tx(tx, &order, to, now).await })
+        Box::pin(async move { end_in_tx(tx, &order, step, now).await })
     });
     match transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await {
         // Overdue, being paid, or gone meanwhile: the next round reads the new state.
@@ -322,8 +324,8 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
 }
 
 /// Ends an unpaid order and returns its claims to their holders.
-async fn end_in_tx(tx: &Tx, order: &order::Model, to: OrderState, now: DateTime<Utc>) -> Faulty<()> {
-    move_in_tx(tx, order, to, now).await?;
+async fn end_in_tx(tx: &Tx, order: &order::Model, step: Step, now: DateTime<Utc>) -> Faulty<()> {
+    move_in_tx(tx, order, step, now).await?;
     order_claims::release_in_tx(tx, order.id, now).await
 }
 

@@ -24,7 +24,7 @@ use std::{
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     InventoryId, OrderId, PaymentId, ReservationId,
-    order::{self, OrderState},
+    order,
     payment::{self, PaymentState},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
@@ -44,7 +44,10 @@ use crate::{
         self, Command,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
-    order as orders,
+    order::{
+        self as orders,
+        state::{self as order_state, Impossible, Step},
+    },
     store::{Tx, save_versioned},
 };
 
@@ -79,6 +82,17 @@ pub enum Refusal {
         /// When another payment is allowed.
         available_at: DateTime<Utc>,
     },
+}
+
+impl From<Impossible> for Refusal {
+    fn from(impossible: Impossible) -> Self {
+        match impossible {
+            Impossible::AlreadyPaid => Self::AlreadyPaid,
+            Impossible::Ended => Self::OrderEnded,
+            Impossible::NotPaid => Self::NotPaid,
+            Impossible::AlreadyRefunded => Self::AlreadyRefunded,
+        }
+    }
 }
 
 /// The input of a payment.
@@ -239,7 +253,7 @@ async fn store_intent(
         let (row, order) = (row.clone(), order.clone());
         Box::pin(async move {
             // Incrementing the order's version fences off a concurrent end of the order.
-            orders::move_in_tx(tx, &order, OrderState::AwaitingPayment, now).await?;
+            orders::move_in_tx(tx, &order, Step::BeginPayment, now).await?;
             payment::Entity::insert(row).exec_without_returning(tx).await?;
             Ok(())
         })
@@ -280,15 +294,8 @@ async fn now_payable(app: &App, id: OrderId) -> Faulty<Option<Error<Refusal>>> {
 }
 
 fn payable(order: &order::Model) -> Result<(), Refusal> {
-    match order.state {
-        OrderState::AwaitingPayment => Ok(()),
-        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            Err(Error::Refused(Refusal::AlreadyPaid))
-        }
-        OrderState::Expired | OrderState::Cancelled | OrderState::RefundDue | OrderState::Stuck => {
-            Err(Error::Refused(Refusal::OrderEnded))
-        }
-    }
+    let paying = order_state::after(order.state, Step::BeginPayment);
+    paying.map(drop).map_err(|impossible| Error::Refused(impossible.into()))
 }
 
 async fn paid(app: &App, order: OrderId, id: PaymentId) -> Faulty<PaymentResult> {
@@ -309,13 +316,9 @@ async fn by_id(app: &App, id: PaymentId) -> Faulty<payment::Model> {
     payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("payment"))
 }
 
-/// Moves the payment to another state in the caller's transaction.
-async fn move_in_tx(
-    tx: &Tx,
-    payment: &payment::Model,
-    to: PaymentState,
-    now: DateTime<Utc>,
-) -> Faulty<payment::Model> {
+/// Stores in the caller's transaction that the payment's places are sold.
+async fn sold_in_tx(tx: &Tx, payment: &payment::Model, now: DateTime<Utc>) -> Faulty<payment::Model> {
+    let to = state::after_sale(payment.state).ok_or(Fault::Stale("payment"))?;
     let mut row = payment.clone().into_active_model();
     row.state = Set(to);
     row.next_action_url = Set(None);

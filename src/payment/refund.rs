@@ -7,7 +7,7 @@ use chrono::Duration;
 use entity::{
     InventoryId, OrderId, OrderLineId, RefundId,
     event::EventState,
-    order::{self, OrderState, line},
+    order::{self, line},
     payment::{self, PaymentState, RefundState, refund},
 };
 use sea_orm::{
@@ -17,7 +17,7 @@ use sea_orm::{
 use super::{
     CHECK_SECONDS, RECOVER_BATCH, Refusal, ledger, observed,
     provider::{NewRefund, ProviderError, RefundStatus},
-    settle,
+    settle, state,
 };
 use crate::{
     app::App,
@@ -30,15 +30,16 @@ use crate::{
         Command, Place,
         transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
-    order as orders, outbox,
+    order::{
+        self as orders,
+        state::{self as order_state, Step},
+    },
+    outbox,
     shop::{self, rules::Power},
     store::save_versioned,
     telemetry::log_fault,
     ticket,
 };
-
-/// Refused calls after which an operator must act.
-const ATTEMPTS_MAX: i32 = 20;
 
 /// Days after the payment in which a buyer may return unused coupons.
 const WITHDRAWAL_DAYS: i64 = 14;
@@ -156,7 +157,7 @@ pub async fn recover_refunds(app: &App) -> Faulty<usize> {
 /// Asks the provider to refund the money, and stores the result.
 async fn send(app: &App, id: RefundId) -> Faulty<()> {
     let Some(row) = refund::Entity::find_by_id(id).one(app.store.read()).await? else { return Ok(()) };
-    if matches!(row.state, RefundState::Succeeded | RefundState::Manual) {
+    if state::has_refund_ended(row.state) {
         return Ok(());
     }
     let payment = super::by_id(app, row.payment_id).await?;
@@ -165,26 +166,17 @@ async fn send(app: &App, id: RefundId) -> Faulty<()> {
     let wanted = NewRefund { refund: id, reference, amount: row.amount_minor };
     let answer = observed::call(app, "refund", app.provider.refund(&wanted)).await;
     let attempts = row.attempts + 1;
-    let (state, provider_ref) = match answer {
-        Ok(refund) => match refund.status {
-            RefundStatus::Succeeded => (RefundState::Succeeded, Some(refund.reference)),
-            RefundStatus::Pending => (RefundState::Pending, Some(refund.reference)),
-            RefundStatus::Failed => (failed(id, "failed", attempts), Some(refund.reference)),
-        },
-        Err(ProviderError::Unknown) => (RefundState::Submitted, None),
-        Err(ProviderError::Refused(code)) => (failed(id, &code, attempts), None),
-    };
-    match write(app, &row, state, provider_ref, attempts).await {
+    let status = answer.as_ref().map(|refund| refund.status);
+    if let Ok(RefundStatus::Failed) | Err(ProviderError::Refused(_)) = status {
+        tracing::error!(refund = %id.0, ?status, attempts, "the provider did not refund the money");
+    }
+    let Some(next) = state::refund_after(row.state, status, attempts) else { return Ok(()) };
+    let provider_ref = answer.ok().map(|refund| refund.reference);
+    match write(app, &row, next, provider_ref, attempts).await {
         // A concurrent call sent it with the same key.
         Err(Fault::Stale(_)) => Ok(()),
         other => other,
     }
-}
-
-/// Handles a failed refund. Returns the state for a retry or, after too many attempts, for an operator.
-fn failed(id: RefundId, code: &str, attempts: i32) -> RefundState {
-    tracing::error!(refund = %id.0, code, attempts, "the provider did not refund the money");
-    if attempts >= ATTEMPTS_MAX { RefundState::Manual } else { RefundState::Failed }
 }
 
 async fn write(
@@ -241,11 +233,11 @@ async fn take_back(
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let (of, fee, by) = (app.clone(), part.fee(), *viewer);
     let request = observed::RefundRequest { refund: key.1, amount: part.total(), whole: part.whole };
-    let to = if part.whole { OrderState::Refunded } else { OrderState::PartiallyRefunded };
+    let step = Step::Refund { whole: part.whole };
     let companion: Companion = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
-            orders::move_in_tx(tx, &order, to, now).await?;
+            orders::move_in_tx(tx, &order, step, now).await?;
             observed::record_request_in_tx(tx, &app, &by, (&order, request)).await?;
             if !ticket::void_in_tx(tx, &order, tickets, now).await? {
                 return Err(Fault::Stale("ticket"));
@@ -387,15 +379,8 @@ async fn in_time(app: &App, lines: &[line::Model]) -> Result<(), Refusal> {
 }
 
 fn refundable(order: &order::Model) -> Result<(), Refusal> {
-    match order.state {
-        OrderState::Paid => Ok(()),
-        OrderState::Refunded | OrderState::PartiallyRefunded => Err(Error::Refused(Refusal::AlreadyRefunded)),
-        OrderState::AwaitingPayment
-        | OrderState::Expired
-        | OrderState::Cancelled
-        | OrderState::RefundDue
-        | OrderState::Stuck => Err(Error::Refused(Refusal::NotPaid)),
-    }
+    let refunding = order_state::after(order.state, Step::Refund { whole: true });
+    refunding.map(drop).map_err(|impossible| Error::Refused(impossible.into()))
 }
 
 async fn refunded(app: &App, order: OrderId, id: RefundId) -> Faulty<Refund> {

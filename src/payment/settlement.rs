@@ -5,7 +5,6 @@
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     PaymentId,
-    order::OrderState,
     payment::{self, PaymentState},
 };
 use sea_orm::{
@@ -25,7 +24,11 @@ use crate::{
         Command,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
-    order as orders, outbox,
+    order::{
+        self as orders,
+        state::{self as order_state, Step},
+    },
+    outbox,
     store::save_versioned,
     telemetry::log_fault,
 };
@@ -216,14 +219,15 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     Ok(())
 }
 
-/// Ends a failed or cancelled payment and lets its reservations expire again, in one transaction.
+/// Ends a payment that was seen as failed or cancelled, and lets its reservations expire again, in one transaction.
 async fn end(
     app: &App,
     payment: &payment::Model,
-    to: PaymentState,
+    observed: PaymentState,
     intent: Option<&Intent>,
     failure: Option<&str>,
 ) -> Faulty<()> {
+    let Some(to) = state::advance(payment.state, observed) else { return Ok(()) };
     let now = app.clock.now();
     let mut row = payment.clone().into_active_model();
     row.state = Set(to);
@@ -285,9 +289,9 @@ async fn stuck(app: &App, payment: &payment::Model, why: &str) -> Faulty<()> {
     tracing::error!(payment = %payment.id.0, order = %payment.order_id.0, why, "a payment is stuck");
     app.metrics.payment("stuck");
     let order = orders::by_id(app, payment.order_id).await?;
-    if matches!(order.state, OrderState::AwaitingPayment | OrderState::Paid) {
+    if order_state::after(order.state, Step::Suspend).is_ok() {
         let tx = app.store.begin().await?;
-        orders::move_in_tx(&tx, &order, OrderState::Stuck, app.clock.now()).await?;
+        orders::move_in_tx(&tx, &order, Step::Suspend, app.clock.now()).await?;
         tx.commit().await?;
     }
     postpone(app, payment).await

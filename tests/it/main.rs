@@ -77,6 +77,7 @@ mod socket_limits;
 mod sse;
 mod start;
 mod statements;
+mod states;
 mod stop;
 mod support;
 mod tls;

@@ -77,6 +77,8 @@ use crate::{
     venue,
 };
 
+/// The mutations of reservations that have priority over new ones under load: they keep or release places.
+pub const URGENT_MUTATIONS: &[&str] = &["extendReservation", "releaseReservation"];
 /// Maximum number of places in one reservation, regardless of the event's limit.
 pub const PLACES_MAX: usize = 100;
 /// Inventories with overdue reservations that one round of the worker visits.

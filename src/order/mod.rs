@@ -6,6 +6,7 @@
 pub mod access;
 mod basket;
 mod checkout;
+mod claims;
 mod discounts;
 mod expiry;
 pub mod lists;
@@ -29,13 +30,14 @@ use uuid::Uuid;
 use self::state::{Impossible, Step};
 pub use self::{
     checkout::{Checkout, Contact, checkout},
+    claims::{accept_claim, redeem_claim, release_claim, share_claim},
     discounts::{ApplicableClaim, applicable, applicable_to_order},
     expiry::expire_due,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{claim, order_claims, spend},
+    coupon::{order_claims, spend},
     error::{Error, Fault, Faulty, Result},
     inventory::{
         self, Command, Reservation,
@@ -47,6 +49,9 @@ use crate::{
     shop::{self, rules::Power},
     store::{Tx, save_versioned},
 };
+
+/// The mutations of orders that have priority over reservations under load: they keep or release reserved places.
+pub const URGENT_MUTATIONS: &[&str] = &["cancelOrder", "checkout"];
 
 /// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,16 +277,6 @@ pub(crate) async fn move_in_tx(
     let moved = save_versioned::<order::Entity>(tx, row, order.version, "order").await?;
     outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
     Ok(moved)
-}
-
-/// Returns whether the caller should try again: the claim was bound to an order that is overdue, and this call has
-/// released it. Callers need not wait for a sweeper.
-pub async fn has_freed<T>(app: &App, answer: &Result<T, claim::Refusal>) -> Faulty<bool> {
-    let Err(Error::Refused(claim::Refusal::InOrder { order: Some(order) })) = answer else {
-        return Ok(false);
-    };
-    expiry::expire_or_prolong(app, *order).await?;
-    Ok(by_id(app, *order).await?.state != OrderState::AwaitingPayment)
 }
 
 /// Ends an unpaid order and releases its remaining reservations, in one transaction.

@@ -56,6 +56,9 @@ const CHECK_SECONDS: i64 = 5;
 /// Payments that one round of the worker checks.
 const RECOVER_BATCH: u64 = 100;
 
+/// The mutations of payments that have priority over reservations under load.
+pub const URGENT_MUTATIONS: &[&str] = &["confirmPayment", "payOrder"];
+
 /// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {

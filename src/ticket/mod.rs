@@ -28,6 +28,9 @@ use crate::{
     store::Tx,
 };
 
+/// The mutations of tickets that have priority over reservations under load: guests wait at the gate.
+pub const URGENT_MUTATIONS: &[&str] = &["checkIn"];
+
 /// Returns the ticket's signed code.
 pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
     let epoch = u32::try_from(ticket.epoch).unwrap_or_default();

@@ -19,6 +19,9 @@ use crate::{
     error::{Fault, Faulty},
 };
 
+/// The mutations of venues that accept a large text.
+pub const LARGE_MUTATIONS: &[&str] = &["importSeatMap"];
+
 /// A seat map with its plan parsed.
 #[derive(Debug)]
 pub struct SeatMap {

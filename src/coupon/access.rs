@@ -24,7 +24,7 @@ use crate::{
     category,
     error::{Error, Fault, Faulty, Result},
     event,
-    inventory::{self, Reservation, Reserve, ReserveOptions, transaction::Companion},
+    inventory::{self, Reservation, Reserve, ReserveOptions, ReserveRefusal, transaction::Companion},
 };
 
 /// Why no places were reserved with an access code.
@@ -35,6 +35,9 @@ pub enum Refusal {
     /// The places cannot be reserved.
     Places(inventory::Refusal),
 }
+
+/// The claim of an access code has changed since it was read.
+struct ClaimChanged;
 
 /// The claim of a code, and the tiers that it opens.
 struct Opened {
@@ -56,12 +59,14 @@ pub async fn reserve(
     let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
     let options = ReserveOptions { opened: tiers, companion: mark, proof };
     match inventory::reserve_with(app, viewer, input, options).await {
+        Ok(reserved) => Ok(reserved),
         // Race: the claim was given away, released or refunded. Find out which.
-        Err(Error::Fault(Fault::Stale(_))) => {
+        Err(Error::Refused(ReserveRefusal::Companion(ClaimChanged))) => {
             opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
             Err(Fault::unavailable().into())
         }
-        reserved => reserved.map_err(|error| error.map_refusal(Refusal::Places)),
+        Err(Error::Refused(ReserveRefusal::Places(refusal))) => Err(Error::Refused(Refusal::Places(refusal))),
+        Err(Error::Fault(fault)) => Err(fault.into()),
     }
 }
 
@@ -79,9 +84,9 @@ pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -
     }
 }
 
-/// Returns a companion that marks the claim as used if the reservation has a place of a hidden tier. It fails with
-/// [`Fault::Stale`] if the claim has changed since it was read.
-fn mark_opened(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion {
+/// Returns a companion that marks the claim as used if the reservation has a place of a hidden tier. It refuses if the
+/// claim has another holder or state since it was read.
+fn mark_opened(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion<ClaimChanged> {
     let (id, epoch) = (claim.id, claim.epoch);
     Box::new(move |tx, reservations| {
         let is_needed = reservations
@@ -95,7 +100,7 @@ fn mark_opened(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) ->
             let claim = claim::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
             let claim = claim
                 .filter(|claim| claim.epoch == epoch && claim.state == ClaimState::Claimed)
-                .ok_or(Fault::Stale("claim"))?;
+                .ok_or(Error::Refused(ClaimChanged))?;
             // Race: another reservation may have marked the claim.
             if claim.opened_at.is_none() {
                 change_in_tx(tx, &claim, now, |row| row.opened_at = Set(Some(now))).await?;

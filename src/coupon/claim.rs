@@ -128,7 +128,7 @@ pub(super) async fn grant(
     let command = Command::Claim(Arc::new(snapshot.granted(&row, code)));
     let key_claim = request.key.map(|key| (key, id.0));
     let parts = vec![(snapshot.coupon.id.into(), vec![command])];
-    match transact(app, InventoryTransaction { parts, companion: None, key: key_claim }).await {
+    match transact(app, InventoryTransaction::new(parts, key_claim)).await {
         Ok(_) => {
             app.outbox.wake();
             Ok(Some(if is_known { row } else { by_id(app, id).await? }))
@@ -174,9 +174,7 @@ async fn attempt_reserve(
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
         let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms };
         let parts = vec![(input.coupon.into(), vec![command])];
-        match transact(app, InventoryTransaction { parts, companion: None, key: Some((key.clone(), id.0)) })
-            .await
-        {
+        match transact(app, InventoryTransaction::new(parts, Some((key.clone(), id.0)))).await {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),
             Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
                 offer_terms::forget(app, input.coupon);
@@ -214,7 +212,8 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
         let claim = claim.clone();
         Box::pin(async move {
             let change = |row: &mut claim::ActiveModel| row.state = Set(ClaimState::Released);
-            change_in_tx(tx, &claim, now, change).await.map(drop)
+            change_in_tx(tx, &claim, now, change).await?;
+            Ok(())
         })
     });
     let transaction = InventoryTransaction {

@@ -157,10 +157,9 @@ async fn redeem_claim(
         }
     };
     let changed = change_in_tx(&tx, claim, now, change).await?;
-    if let Some(amount) = given
-        && !budget::spend_in_tx(&tx, &[(claim.coupon_id, amount)].into()).await?
-    {
-        return Err(Error::Refused(Refusal::BudgetSpent).into());
+    if let Some(amount) = given {
+        let spent = budget::spend_in_tx(&tx, &[(claim.coupon_id, amount)].into()).await;
+        spent.map_err(|error| error.map_refusal(|budget::Spent| Refusal::BudgetSpent))?;
     }
     let redemption = redemption::Model {
         id,

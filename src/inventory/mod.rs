@@ -64,14 +64,14 @@ pub use self::{
 pub(crate) use self::{
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
-    reserve::{ReserveOptions, reserve_with},
+    reserve::{ReserveOptions, ReserveRefusal, reserve_with},
     watch::Changes,
 };
 use crate::{
     app::App,
     auth::Viewer,
     bus::BusEvent,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Never, Result},
     store::Tx,
     telemetry::log_fault,
     venue,
@@ -100,14 +100,15 @@ pub async fn release(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Re
     if reservation.snapshot.state == ReservationState::Released {
         return Ok(reservation);
     }
-    Ok(one(app, reservation.inventory, Command::Release { id, buyer, order: None }, (None, None)).await?)
+    let command = Command::Release { id, buyer, order: None };
+    Ok(one::<Never>(app, reservation.inventory, command, (None, None)).await?)
 }
 
 /// Extends an active reservation of the viewer, at most to the event's maximum.
 pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     let reservation = owned(app, viewer, id).await?;
-    Ok(one(app, reservation.inventory, Command::Extend { id, buyer }, (None, None)).await?)
+    Ok(one::<Never>(app, reservation.inventory, Command::Extend { id, buyer }, (None, None)).await?)
 }
 
 /// Returns the viewer's reservation. For reservations of others, returns [`Fault::NotFound`].
@@ -220,8 +221,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         .all(app.store.read())
         .await?;
     for id in &due {
-        let transaction =
-            InventoryTransaction { parts: vec![(*id, vec![Command::Expire])], companion: None, key: None };
+        let transaction = InventoryTransaction::new(vec![(*id, vec![Command::Expire])], None);
         // A failure of one inventory must not block the others.
         if let Err(TransactionError::Fault(fault)) = transact(app, transaction).await {
             log_fault!(&fault, inventory = %id.0, "cannot expire overdue reservations");
@@ -258,12 +258,12 @@ pub(crate) fn items(row: &reservation::Model) -> Faulty<Vec<Item>> {
     serde_json::from_str(&row.items).map_err(Fault::internal)
 }
 
-async fn one(
+async fn one<R: Send + Sync + 'static>(
     app: &App,
     inventory: InventoryId,
     command: Command,
-    (companion, key): (Option<Companion>, Option<IdempotencyClaim>),
-) -> std::result::Result<Reservation, TransactionError> {
+    (companion, key): (Option<Companion<R>>, Option<IdempotencyClaim>),
+) -> std::result::Result<Reservation, TransactionError<R>> {
     let transaction = InventoryTransaction { parts: vec![(inventory, vec![command])], companion, key };
     let snapshot = transact(app, transaction)
         .await?

@@ -11,12 +11,12 @@ use super::{
     one,
     origin::caller,
     proof,
-    transaction::Companion,
+    transaction::{Companion, TransactionError},
 };
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Faulty, Result},
+    error::{Check, Error, Faulty, Never, Result},
     idempotency::{self, Attempt, AttemptError, Key},
 };
 
@@ -32,28 +32,40 @@ pub struct Reserve {
 }
 
 /// Optional extras of a reservation.
-#[derive(Default)]
-pub(crate) struct ReserveOptions {
+pub(crate) struct ReserveOptions<R> {
     /// Hidden tiers that the caller has unlocked.
     pub(crate) opened: Vec<TierId>,
     /// Writes that commit together with the reservation.
-    pub(crate) companion: Option<Companion>,
+    pub(crate) companion: Option<Companion<R>>,
     /// The solution of a challenge, as sent by the client.
     pub(crate) proof: Option<String>,
 }
 
+/// Why places were not reserved together with a companion's writes.
+pub(crate) enum ReserveRefusal<R> {
+    /// The places cannot be reserved.
+    Places(Refusal),
+    /// The companion refuses.
+    Companion(R),
+}
+
 /// Reserves places for the viewer, all or nothing, at fixed prices.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
-    reserve_with(app, viewer, input, ReserveOptions::default()).await
+    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof: None };
+    reserve_with(app, viewer, input, options).await.map_err(|error| {
+        error.map_refusal(|refusal| match refusal {
+            ReserveRefusal::Places(refusal) => refusal,
+        })
+    })
 }
 
 /// Reserves places with optional extras.
-pub(crate) async fn reserve_with(
+pub(crate) async fn reserve_with<R: Send + Sync + 'static>(
     app: &App,
     viewer: &Viewer,
     input: Reserve,
-    options: ReserveOptions,
-) -> Result<Reservation, Refusal> {
+    options: ReserveOptions<R>,
+) -> Result<Reservation, ReserveRefusal<R>> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
     let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
@@ -61,19 +73,19 @@ pub(crate) async fn reserve_with(
     idempotency::attempt_first(app, &key, replay, attempt(app, viewer, input, options, &key)).await
 }
 
-async fn attempt(
+async fn attempt<R: Send + Sync + 'static>(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    ReserveOptions { opened, companion, proof }: ReserveOptions,
+    ReserveOptions { opened, companion, proof }: ReserveOptions<R>,
     key: &Key,
-) -> Attempt<Reservation, Refusal> {
+) -> Attempt<Reservation, ReserveRefusal<R>> {
     let proof = match proof {
         Some(text) => {
             let subject = (viewer.account()?, input.event);
             let proof = proof::begin(app, subject, &text, &input.key).await?;
             // If the key was used before, the proof may have expired since.
-            Some(proof.ok_or(Error::Refused(Refusal::ProofInvalid))?)
+            Some(proof.ok_or(Error::Refused(ReserveRefusal::Places(Refusal::ProofInvalid)))?)
         }
         None => None,
     };
@@ -84,7 +96,12 @@ async fn attempt(
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
     let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
     let reserved = one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await;
-    let reserved = reserved.map_err(|error| error.of_one_desk(|refusal| refusal));
+    let reserved = reserved.map_err(|error| match error {
+        TransactionError::Companion(refusal) => Error::Refused(ReserveRefusal::Companion(refusal)).into(),
+        TransactionError::Refused(refusal) => AttemptError::RefusedUnused(ReserveRefusal::Places(refusal)),
+        TransactionError::KeyUsed => AttemptError::KeyUsed,
+        TransactionError::Fault(fault) => fault.into(),
+    });
     // Nothing was reserved, so the proof can be used for another pick.
     if let (Err(AttemptError::RefusedUnused(_)), Some(proof)) = (&reserved, proof) {
         app.proofs.give_back(&proof);

@@ -22,7 +22,10 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{order_claims, spend},
+    coupon::{
+        order_claims::{self, DiscountsChanged},
+        spend,
+    },
     error::{Check, Error, Fault, Faulty, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
@@ -115,7 +118,7 @@ async fn attempt(
                 return Ok(by_id(app, id).await?);
             }
             // Race: the claims, their budgets or the places have changed.
-            Err(TransactionError::Fault(Fault::Stale(order_claims::STALE))) => {}
+            Err(TransactionError::Companion(DiscountsChanged)) => {}
             Err(TransactionError::Refused(refusal)) => return Err(refused(&refusal).into()),
             Err(TransactionError::KeyUsed) => return Err(AttemptError::KeyUsed),
             Err(TransactionError::Fault(fault)) => return Err(fault.into()),
@@ -129,7 +132,7 @@ async fn store(
     draft: Draft,
     reservations: &[Reservation],
     key: Key,
-) -> std::result::Result<(), TransactionError> {
+) -> std::result::Result<(), TransactionError<DiscountsChanged>> {
     let (id, account) = (draft.id, draft.account);
     let parts = reservations
         .chunk_by(|a, b| a.inventory == b.inventory)
@@ -139,7 +142,7 @@ async fn store(
         })
         .collect();
     let draft = Arc::new(draft);
-    let companion: Companion = Box::new(move |tx, reservations| {
+    let companion: Companion<DiscountsChanged> = Box::new(move |tx, reservations| {
         let draft = draft.clone();
         Box::pin(async move { draft.insert_in_tx(tx, reservations).await })
     });
@@ -232,10 +235,14 @@ fn draft(
 }
 
 impl Draft {
-    async fn insert_in_tx(&self, tx: &Tx, reservations: &[ReservationSnapshot]) -> Faulty<()> {
+    async fn insert_in_tx(
+        &self,
+        tx: &Tx,
+        reservations: &[ReservationSnapshot],
+    ) -> Result<(), DiscountsChanged> {
         let mut lines = self.basket.lines(reservations)?;
         if lines != self.discounted.lines {
-            return Err(Fault::Stale(order_claims::STALE));
+            return Err(Error::Refused(DiscountsChanged));
         }
         self.basket.discount(&mut lines, &self.discounted.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
@@ -266,6 +273,6 @@ impl Draft {
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
         order_claims::reserve_in_tx(tx, self.id, &self.discounted.spent, self.now).await?;
-        outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await
+        Ok(outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await?)
     }
 }

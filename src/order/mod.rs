@@ -304,7 +304,7 @@ async fn end(app: &App, order: order::Model, step: Step) -> Faulty<()> {
         .collect();
     let companion: inventory::transaction::Companion = Box::new(move |tx, _| {
         let order = order.clone();
-        Box::pin(async move { end_in_tx(tx, &order, step, now).await })
+        Box::pin(async move { Ok(end_in_tx(tx, &order, step, now).await?) })
     });
     match transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await {
         // Overdue, being paid, or gone meanwhile: the next round reads the new state.

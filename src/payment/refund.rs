@@ -22,7 +22,10 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{issue, order_claims},
+    coupon::{
+        issue::{self, ClaimUsed},
+        order_claims,
+    },
     error::{Check, Error, Fault, Faulty, Result},
     event,
     idempotency::{self, Attempt, AttemptError, Key},
@@ -38,7 +41,7 @@ use crate::{
     shop::{self, rules::Power},
     store::save_versioned,
     telemetry::log_fault,
-    ticket,
+    ticket::{self, TicketUsed},
 };
 
 /// Days after the payment in which a buyer may return unused coupons.
@@ -66,6 +69,12 @@ pub struct Refund {
     pub order: order::Model,
     /// The pending refund of money; `None` if nothing was paid.
     pub refund: Option<refund::Model>,
+}
+
+/// A part of an order that was used while it was being refunded.
+enum UsedPart {
+    Ticket,
+    Coupon,
 }
 
 /// The part of an order that is refunded.
@@ -108,19 +117,17 @@ async fn begin(
     let requested_by = viewer.account().unwrap_or(order.account_id);
     let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
     if let Err(error) = take_back(app, viewer, (order, &part, row), (key.clone(), id.0)).await {
-        let is_coupon = matches!(error, TransactionError::Fault(Fault::Stale(order_claims::STALE)));
-        return Err(match error {
-            // A ticket or coupon used or the order refunded meanwhile: say which.
-            TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_)) => {
-                match refundable(&orders::by_id(app, order.id).await?) {
-                    Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed).into(),
-                    Ok(()) => Error::Refused(Refusal::TicketUsed).into(),
-                    Err(refusal) => refusal.into(),
-                }
-            }
-            TransactionError::KeyUsed => AttemptError::KeyUsed,
-            TransactionError::Fault(fault) => fault.into(),
-        });
+        let used = match error {
+            TransactionError::Companion(UsedPart::Coupon) => Refusal::CouponUsed,
+            TransactionError::Companion(UsedPart::Ticket)
+            | TransactionError::Refused(_)
+            | TransactionError::Fault(Fault::Stale(_)) => Refusal::TicketUsed,
+            TransactionError::KeyUsed => return Err(AttemptError::KeyUsed),
+            TransactionError::Fault(fault) => return Err(fault.into()),
+        };
+        // Race: the order may have been refunded meanwhile, which also voids its tickets and revokes its coupons.
+        refundable(&orders::by_id(app, order.id).await?)?;
+        return Err(Error::Refused(used).into());
     }
     Ok((id, true))
 }
@@ -217,7 +224,7 @@ async fn take_back(
     viewer: &Viewer,
     (order, part, refund): (&order::Model, &RefundPart, Option<refund::ActiveModel>),
     key: IdempotencyClaim,
-) -> std::result::Result<(), TransactionError> {
+) -> std::result::Result<(), TransactionError<UsedPart>> {
     let mut parts: Vec<(InventoryId, Vec<Command>)> = Vec::new();
     let lines = &part.lines;
     let mut sorted: Vec<&line::Model> = lines.iter().collect();
@@ -234,22 +241,20 @@ async fn take_back(
     let (of, fee, by) = (app.clone(), part.fee(), *viewer);
     let request = observed::RefundRequest { refund: key.1, amount: part.total(), whole: part.whole };
     let step = Step::Refund { whole: part.whole };
-    let companion: Companion = Box::new(move |tx, _| {
+    let companion: Companion<UsedPart> = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
             orders::move_in_tx(tx, &order, step, now).await?;
             observed::record_request_in_tx(tx, &app, &by, (&order, request)).await?;
-            if !ticket::void_in_tx(tx, &order, tickets, now).await? {
-                return Err(Fault::Stale("ticket"));
-            }
-            if !issue::revoke_in_tx(tx, &order, &copies, now).await? {
-                return Err(Fault::Stale(order_claims::STALE));
-            }
+            let void = ticket::void_in_tx(tx, &order, tickets, now).await;
+            void.map_err(|error| error.map_refusal(|TicketUsed| UsedPart::Ticket))?;
+            let revoked = issue::revoke_in_tx(tx, &order, &copies, now).await;
+            revoked.map_err(|error| error.map_refusal(|ClaimUsed| UsedPart::Coupon))?;
             match refund {
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
                 None => ledger::book_free_return_in_tx(tx, &app, &order, fee).await?,
             }
-            order_claims::restore_in_tx(tx, order.id, now).await
+            Ok(order_claims::restore_in_tx(tx, order.id, now).await?)
         })
     });
     transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) })

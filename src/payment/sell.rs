@@ -89,7 +89,7 @@ async fn paid(
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
             issue::issue_in_tx(tx, &claims, now).await?;
-            order_claims::redeem_in_tx(tx, &order, &discounts, now).await
+            Ok(order_claims::redeem_in_tx(tx, &order, &discounts, now).await?)
         })
     }))
 }

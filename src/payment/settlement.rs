@@ -242,7 +242,7 @@ async fn end(
         let row = row.clone();
         Box::pin(async move {
             save_versioned::<payment::Entity>(tx, row, version, "payment").await?;
-            outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await
+            Ok(outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await?)
         })
     });
     let parts =

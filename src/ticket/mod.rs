@@ -22,7 +22,7 @@ pub use self::check_in::{CheckIn, Refusal, check_in};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Error, Fault, Faulty, Result},
     outbox,
     page::{self, Page, Window},
     store::Tx,
@@ -98,13 +98,16 @@ pub(crate) async fn issue_in_tx(
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await
 }
 
-/// Voids all tickets of an order. Returns `false` if one of them was used; then the caller must roll back.
+/// A ticket of the order was used.
+pub(crate) struct TicketUsed;
+
+/// Voids all tickets of an order. If one of them was used, refuses, and the caller rolls back.
 pub(crate) async fn void_in_tx(
     tx: &Tx,
     order: &order::Model,
     tickets: u64,
     now: DateTime<Utc>,
-) -> Faulty<bool> {
+) -> Result<(), TicketUsed> {
     let void = ticket::Entity::update_many()
         .col_expr(ticket::Column::State, Expr::value(TicketState::Void))
         .col_expr(ticket::Column::Version, Expr::col(ticket::Column::Version).add(1))
@@ -115,5 +118,5 @@ pub(crate) async fn void_in_tx(
         .await?;
     outbox::record_in_tx(tx, outbox::Kind::TicketChanged, order.id.0, now).await?;
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await?;
-    Ok(void.rows_affected == tickets)
+    if void.rows_affected == tickets { Ok(()) } else { Err(Error::Refused(TicketUsed)) }
 }

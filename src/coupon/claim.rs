@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     idempotency::{self, Attempt, Key},
     inventory::{
         self, Command, NewClaimCode, Pick, Place, Reservation,
@@ -74,7 +74,7 @@ async fn attempt(app: &App, viewer: &Viewer, id: CouponId, key: &Key) -> Attempt
     for _ in 0..TRIES {
         let snapshot = offer_terms::current(app, id, |coupon| is_free(coupon) && coupon.listed).await?;
         if !find::is_offered(app, viewer, &snapshot.coupon).await? {
-            return Err(Fault::NotFound("coupon").into());
+            return Err(Fault::NotFound(Object::Coupon).into());
         }
         if !is_free(&snapshot.coupon) {
             return Err(Error::Refused(Refusal::NotFree).into());
@@ -164,7 +164,7 @@ async fn attempt_reserve(
         let snapshot =
             offer_terms::current(app, input.coupon, |coupon| !is_free(coupon) && coupon.listed).await?;
         if !find::is_offered(app, viewer, &snapshot.coupon).await? {
-            return Err(Fault::NotFound("coupon").into());
+            return Err(Fault::NotFound(Object::Coupon).into());
         }
         if is_free(&snapshot.coupon) {
             return Err(Error::Refused(Refusal::Free).into());
@@ -257,12 +257,12 @@ pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(
 pub async fn owned(app: &App, viewer: &Viewer, id: ClaimId) -> Faulty<claim::Model> {
     let account = viewer.account()?;
     let claim = by_id(app, id).await?;
-    if claim.account_id == account { Ok(claim) } else { Err(Fault::NotFound("claim")) }
+    if claim.account_id == account { Ok(claim) } else { Err(Fault::NotFound(Object::Claim)) }
 }
 
 /// Returns the claim. Checks no rights.
 pub(crate) async fn by_id(app: &App, id: ClaimId) -> Faulty<claim::Model> {
-    claim::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("claim"))
+    claim::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Claim))
 }
 
 /// Returns the account's claims, newest first, without released and revoked ones.
@@ -347,7 +347,7 @@ pub(crate) async fn change_in_tx(
     let mut row = claim.clone().into_active_model();
     change(&mut row);
     row.updated_at = Set(now);
-    let changed = save_versioned::<claim::Entity>(tx, row, claim.version, "claim").await?;
+    let changed = save_versioned::<claim::Entity>(tx, row, claim.version, Object::Claim).await?;
     let holders = if changed.account_id == claim.account_id {
         vec![claim.account_id.0]
     } else {

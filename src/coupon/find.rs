@@ -17,7 +17,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     page::{self, Page, Window},
     search_text,
     venue::find::shops_seen,
@@ -87,7 +87,7 @@ pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::
     if rules::is_known(&coupon, app.clock.now()) || shops_seen(app, viewer).await?.contains(&coupon.shop_id) {
         Ok(coupon)
     } else {
-        Err(Fault::NotFound("coupon"))
+        Err(Fault::NotFound(Object::Coupon))
     }
 }
 

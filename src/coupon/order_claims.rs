@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{budget, discount::Discount, spend::is_over};
 use crate::{
     app::App,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     outbox,
     store::{Tx, save_versioned},
 };
@@ -213,7 +213,7 @@ async fn move_in_tx(
 ) -> Faulty<()> {
     row.state = Set(to);
     row.updated_at = Set(now);
-    save_versioned::<claim::Entity>(tx, row, claim.version, "claim").await?;
+    save_versioned::<claim::Entity>(tx, row, claim.version, Object::Claim).await?;
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, claim.account_id.0, now).await?;
     outbox::record_in_tx(tx, outbox::Kind::CouponChanged, claim.coupon_id.0, now).await
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Result},
+    error::{Error, Fault, Object, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     shop::{self, rules::Power},
     store::violates,
@@ -176,7 +176,7 @@ async fn redeem_claim(
         Ok(_) => {}
         // The claim's version guards this too; the constraint is the last line of defence.
         Err(error) if violates(&error, "redemption_once", "redemption.claim_id") => {
-            return Err(Fault::Stale("claim").into());
+            return Err(Fault::Stale(Object::Claim).into());
         }
         Err(error) => return Err(error.into()),
     }

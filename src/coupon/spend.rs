@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     limits::Exceeded,
 };
 
@@ -86,7 +86,7 @@ pub async fn named(
     let mut found = Vec::with_capacity(claims.len() + codes.len());
     for (index, id) in claims.iter().enumerate() {
         let own = rows.iter().find(|claim| claim.id == *id && claim.account_id == account);
-        let claim = own.cloned().ok_or(Fault::NotFound("claim"))?;
+        let claim = own.cloned().ok_or(Fault::NotFound(Object::Claim))?;
         found.push(Found { named: Named::Id(index), claim });
     }
     let mut refused = Vec::new();

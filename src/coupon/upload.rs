@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     store::{Rows, Tx, save_versioned},
 };
@@ -202,7 +202,7 @@ async fn write(app: &App, id: CouponId, batch: &Batch) -> Attempt<Written, Refus
         updated_at: Set(now),
         ..Default::default()
     };
-    let coupon = save_versioned::<coupon::Entity>(&tx, row, coupon.version, "coupon").await?;
+    let coupon = save_versioned::<coupon::Entity>(&tx, row, coupon.version, Object::Coupon).await?;
     settle_stock_in_tx(&tx, &coupon, now).await.map_err(|error| error.map_refusal(Refusal::Coupon))?;
     tx.commit().await?;
     Ok(Written::Coupon(Box::new(coupon)))

@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, se
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     inventory, page,
     shop::rules::Power,
     store::Tx,
@@ -24,7 +24,7 @@ use crate::{
 
 /// The event, whoever may see it.
 pub(crate) async fn by_id(app: &App, id: EventId) -> Faulty<event::Model> {
-    event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("event"))
+    event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Event))
 }
 
 /// The events with these ids, also drafts. Their descriptions are left empty: see [`descriptions`].
@@ -73,14 +73,14 @@ pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> Faulty<Vec<scope::M
 async fn managed(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
     viewer.user()?;
     let event = by_id(app, id).await?;
-    venue::find::authorise(app, viewer, event.shop_id, Power::Manage, "event").await?;
+    venue::find::authorise(app, viewer, event.shop_id, Power::Manage, Object::Event).await?;
     Ok(event)
 }
 
 /// The event as it is until the transaction's end: changes of one event and of its price levels wait for one another.
 async fn locked_in_tx(tx: &Tx, id: EventId) -> Faulty<event::Model> {
     let event = event::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
-    event.ok_or(Fault::NotFound("event"))
+    event.ok_or(Fault::NotFound(Object::Event))
 }
 
 async fn scopes_in_tx(tx: &Tx, id: EventId) -> Faulty<Vec<scope::Model>> {

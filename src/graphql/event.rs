@@ -29,7 +29,7 @@ pub use super::{
 };
 use crate::{
     coupon::{access, find::Filter as CouponFilter},
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     event::{
         find::{self, Key, Order},
         rules,
@@ -370,7 +370,7 @@ impl EventQuery {
 impl Event {
     /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?;
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Event))?;
         Ok(Self(row))
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     money::{self, Money},
     outbox,
     store::{Rows, Script, Tx},
@@ -41,7 +41,7 @@ const COPIES: i32 = 0;
 /// Returns the coupon's terms of claim and sale.
 pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
     let coupon = coupon::Entity::find_by_id(id).one(app.store.read()).await?;
-    let coupon = coupon.ok_or(Fault::NotFound("event"))?;
+    let coupon = coupon.ok_or(Fault::NotFound(Object::Inventory))?;
     let currency = money::currency(&coupon.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
     let price = Money::new(coupon.price_minor, currency);
     let tax = price.included_tax(unsigned(coupon.tax_basis_points)).map_err(Fault::internal)?;

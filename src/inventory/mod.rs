@@ -71,7 +71,7 @@ use crate::{
     app::App,
     auth::Viewer,
     bus::BusEvent,
-    error::{Error, Fault, Faulty, Never, Result},
+    error::{Error, Fault, Faulty, Never, Object, Result},
     store::Tx,
     telemetry::log_fault,
     venue,
@@ -115,7 +115,11 @@ pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Res
 pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Reservation> {
     let buyer = viewer.account()?;
     let reservation = by_id(app, id).await?;
-    if reservation.snapshot.buyer == buyer { Ok(reservation) } else { Err(Fault::NotFound("reservation")) }
+    if reservation.snapshot.buyer == buyer {
+        Ok(reservation)
+    } else {
+        Err(Fault::NotFound(Object::Reservation))
+    }
 }
 
 /// Returns the reservation without any access check.
@@ -123,7 +127,7 @@ pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
     let row = reservation::Entity::find_by_id(id)
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("reservation"))?;
+        .ok_or(Fault::NotFound(Object::Reservation))?;
     Reservation::of(row)
 }
 

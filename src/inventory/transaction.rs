@@ -28,8 +28,9 @@ use crate::{
 
 /// Writes that commit together with the commands, unless they refuse. May run several times, each time in a new database
 /// transaction.
-pub(crate) type Companion<R = Never> =
-    Box<dyn for<'a> Fn(&'a Tx, &'a [ReservationSnapshot]) -> BoxFuture<'a, error::Result<(), R>> + Send + Sync>;
+pub(crate) type Companion<R = Never> = Box<
+    dyn for<'a> Fn(&'a Tx, &'a [ReservationSnapshot]) -> BoxFuture<'a, error::Result<(), R>> + Send + Sync,
+>;
 
 /// A companion's refusal in a queue of jobs with companions of several slices.
 pub(super) type AnyRefusal = Box<dyn Any + Send + Sync>;

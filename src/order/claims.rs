@@ -1,11 +1,7 @@
 //! Operations of claims that an order may still reserve although it is overdue. Such an order is ended first, so that
 //! callers need not wait for the worker.
 
-use entity::{
-    ClaimId,
-    claim,
-    order::OrderState,
-};
+use entity::{ClaimId, claim, order::OrderState};
 
 use super::{by_id, expiry::expire_or_prolong};
 use crate::{

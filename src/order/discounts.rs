@@ -21,7 +21,7 @@ use crate::{
         order_claims::AppliedClaim,
         spend::{self, Found, Refused, Why},
     },
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     inventory::{self, Reservation},
 };
 
@@ -118,7 +118,7 @@ pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Fau
     let account = viewer.account()?;
     let order = by_id(app, id).await?;
     if order.account_id != account {
-        return Err(Fault::NotFound("order"));
+        return Err(Fault::NotFound(Object::Order));
     }
     if order.state != OrderState::AwaitingPayment {
         return Err(Fault::invalid("orderId", "the order does not wait for its payment any more"));

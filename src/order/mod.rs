@@ -38,7 +38,7 @@ use crate::{
     app::App,
     auth::Viewer,
     coupon::{order_claims, spend},
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     inventory::{
         self, Command, Reservation,
         transaction::{InventoryTransaction, TransactionError, transact},
@@ -95,7 +95,7 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
     }
     match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
         Ok(()) => Ok(order),
-        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => Err(Fault::NotFound("order")),
+        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => Err(Fault::NotFound(Object::Order)),
         Err(fault) => Err(fault),
     }
 }
@@ -103,7 +103,7 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
 /// Returns the order if the viewer may pay or cancel it: its buyer, or a holder of its access token.
 pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
-    if opens(app, viewer, token, &order).await? { Ok(order) } else { Err(Fault::NotFound("order")) }
+    if opens(app, viewer, token, &order).await? { Ok(order) } else { Err(Fault::NotFound(Object::Order)) }
 }
 
 /// Returns whether the viewer is the order's buyer or has its access token. Wrong tokens count for the viewer's
@@ -129,7 +129,7 @@ fn is_buyer(order: &order::Model, viewer: &Viewer) -> bool {
 
 /// Returns the order without any access check.
 pub(crate) async fn by_id(app: &App, id: OrderId) -> Faulty<order::Model> {
-    order::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("order"))
+    order::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Order))
 }
 
 /// Returns the order's lines by position.
@@ -274,7 +274,7 @@ pub(crate) async fn move_in_tx(
     if to == OrderState::Paid {
         row.paid_at = Set(Some(now));
     }
-    let moved = save_versioned::<order::Entity>(tx, row, order.version, "order").await?;
+    let moved = save_versioned::<order::Entity>(tx, row, order.version, Object::Order).await?;
     outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
     Ok(moved)
 }

@@ -49,9 +49,8 @@ pub fn after(state: OrderState, step: Step) -> Result<OrderState, Impossible> {
         Step::Expire => unpaid(state).map(|()| OrderState::Expired),
         Step::Suspend if state == OrderState::Paid => Ok(OrderState::Stuck),
         Step::Suspend => unpaid(state).map(|()| OrderState::Stuck),
-        Step::Refund { whole } => refundable(state).map(|()| {
-            if whole { OrderState::Refunded } else { OrderState::PartiallyRefunded }
-        }),
+        Step::Refund { whole } => refundable(state)
+            .map(|()| if whole { OrderState::Refunded } else { OrderState::PartiallyRefunded }),
     }
 }
 

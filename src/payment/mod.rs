@@ -23,8 +23,7 @@ use std::{
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    InventoryId, OrderId, PaymentId, ReservationId,
-    order,
+    InventoryId, OrderId, PaymentId, ReservationId, order,
     payment::{self, PaymentState},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
@@ -38,7 +37,7 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         self, Command,
@@ -310,21 +309,21 @@ async fn order_of(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId
     let payment = by_id(app, id).await?;
     match orders::own(app, viewer, token, payment.order_id).await {
         Ok(order) => Ok(order.id),
-        Err(Fault::NotFound(_)) => Err(Fault::NotFound("payment")),
+        Err(Fault::NotFound(_)) => Err(Fault::NotFound(Object::Payment)),
         Err(fault) => Err(fault),
     }
 }
 
 async fn by_id(app: &App, id: PaymentId) -> Faulty<payment::Model> {
-    payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("payment"))
+    payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Payment))
 }
 
 /// Stores in the caller's transaction that the payment's places are sold.
 async fn sold_in_tx(tx: &Tx, payment: &payment::Model, now: DateTime<Utc>) -> Faulty<payment::Model> {
-    let to = state::after_sale(payment.state).ok_or(Fault::Stale("payment"))?;
+    let to = state::after_sale(payment.state).ok_or(Fault::Stale(Object::Payment))?;
     let mut row = payment.clone().into_active_model();
     row.state = Set(to);
     row.next_action_url = Set(None);
     row.updated_at = Set(now);
-    save_versioned::<payment::Entity>(tx, row, payment.version, "payment").await
+    save_versioned::<payment::Entity>(tx, row, payment.version, Object::Payment).await
 }

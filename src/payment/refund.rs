@@ -26,7 +26,7 @@ use crate::{
         issue::{self, ClaimUsed},
         order_claims,
     },
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     event,
     idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
@@ -205,7 +205,7 @@ async fn write(
     if provider_ref.is_some() {
         row.provider_ref = Set(provider_ref);
     }
-    save_versioned::<refund::Entity>(&tx, row, refund.version, "refund").await?;
+    save_versioned::<refund::Entity>(&tx, row, refund.version, Object::Refund).await?;
     if state == RefundState::Succeeded {
         ledger::book_refund_in_tx(&tx, app, &order, refund).await?;
         observed::record_refund_in_tx(&tx, app, &order, refund).await?;

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use entity::{
-    TicketId,
-    order, payment,
-};
+use entity::{TicketId, order, payment};
 
 use super::{all_parts, ledger, sold_in_tx};
 use crate::{
     app::App,
     coupon::{issue, order_claims},
-    error::Fault,
+    error::{Fault, Object},
     inventory::{
         self, Command,
         transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
@@ -33,7 +30,7 @@ pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), Tran
             return Err(TransactionError::Refused(inventory::Refusal::ReservationEnded));
         }
         Err(Impossible::AlreadyPaid | Impossible::AlreadyRefunded | Impossible::NotPaid) => {
-            return Err(TransactionError::Fault(Fault::Stale("order")));
+            return Err(TransactionError::Fault(Fault::Stale(Object::Order)));
         }
     }
     let id = order.id;

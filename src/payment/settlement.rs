@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     inventory::{
         Command,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
@@ -157,7 +157,7 @@ async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
     row.deadline = Set(payment.deadline.min(now));
     row.updated_at = Set(now);
     let tx = app.store.begin().await?;
-    let fenced = save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
+    let fenced = save_versioned::<payment::Entity>(&tx, row, payment.version, Object::Payment).await?;
     tx.commit().await?;
     Ok(fenced)
 }
@@ -166,7 +166,7 @@ async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
 /// which is why they cannot be sold now. That sale advanced the payment in the same commit.
 async fn unchanged(app: &App, payment: &payment::Model) -> Faulty<()> {
     let now = by_id(app, payment.id).await?;
-    if now.version == payment.version { Ok(()) } else { Err(Fault::Stale("payment")) }
+    if now.version == payment.version { Ok(()) } else { Err(Fault::Stale(Object::Payment)) }
 }
 
 /// Stores the provider's answer if it advances the payment.
@@ -205,7 +205,7 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     row.next_action_url = Set(intent.next_action_url.clone());
     row.check_at = Set(next_check(payment, now));
     row.updated_at = Set(now);
-    save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
+    save_versioned::<payment::Entity>(&tx, row, payment.version, Object::Payment).await?;
     if next == PaymentState::Captured {
         let order = orders::by_id(app, payment.order_id).await?;
         ledger::book_capture_in_tx(&tx, app, &order, payment).await?;
@@ -241,7 +241,7 @@ async fn end(
     let write: Companion = Box::new(move |tx, _| {
         let row = row.clone();
         Box::pin(async move {
-            save_versioned::<payment::Entity>(tx, row, version, "payment").await?;
+            save_versioned::<payment::Entity>(tx, row, version, Object::Payment).await?;
             Ok(outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await?)
         })
     });
@@ -260,7 +260,9 @@ async fn end(
             Ok(())
         }
         // The reservations changed meanwhile; the next step reads them again.
-        Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => Err(Fault::Stale("reservation")),
+        Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => {
+            Err(Fault::Stale(Object::Reservation))
+        }
         Err(TransactionError::Fault(fault)) => Err(fault),
     }
 }

@@ -22,7 +22,7 @@ pub use self::check_in::{CheckIn, Refusal, check_in};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     outbox,
     page::{self, Page, Window},
     store::Tx,
@@ -41,7 +41,7 @@ pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
 pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> Faulty<ticket::Model> {
     let account = viewer.account()?;
     let ticket = ticket::Entity::find_by_id(id).one(app.store.read()).await?;
-    ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound("ticket"))
+    ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound(Object::Ticket))
 }
 
 /// Returns the account's tickets, newest first.

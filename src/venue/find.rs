@@ -19,7 +19,7 @@ use super::{SeatMap, rules::REVISIONS_MAX};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     page::{self, Page, Window},
     shop::{
         self,
@@ -62,7 +62,7 @@ pub(crate) async fn authorise(
     viewer: &Viewer,
     shop: ShopId,
     power: Power,
-    what: &'static str,
+    what: Object,
 ) -> Faulty<()> {
     viewer.user()?;
     if !shops_seen(app, viewer).await?.contains(&shop) {
@@ -78,7 +78,7 @@ pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Mod
         .filter(known_venues(&seen))
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("venue"))
+        .ok_or(Fault::NotFound(Object::Venue))
 }
 
 /// The venues, for those who know something that takes place there.
@@ -106,7 +106,7 @@ pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revis
         .into_partial_model()
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("seat map"))
+        .ok_or(Fault::NotFound(Object::SeatMap))
 }
 
 /// The seat maps without their plans, for those who know something that takes place on them.
@@ -146,8 +146,8 @@ pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<
 pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     let map = revision(app, viewer, id).await?;
     let row = venue::Entity::find_by_id(map.venue_id).one(app.store.read()).await?;
-    let shop = row.ok_or(Fault::NotFound("seat map"))?.shop_id;
-    authorise(app, viewer, shop, Power::Look, "seat map").await?;
+    let shop = row.ok_or(Fault::NotFound(Object::SeatMap))?.shop_id;
+    authorise(app, viewer, shop, Power::Look, Object::SeatMap).await?;
     super::seat_map(app, id).await
 }
 

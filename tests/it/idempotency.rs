@@ -89,7 +89,9 @@ fn concurrent_and_repeated_calls_have_one_effect_and_other_input_is_refused() {
                 let send = async |world: &World, input: &Value| {
                     let mut input = input.clone();
                     input["idempotencyKey"] = key.clone().into();
-                    world.gql(Some(&call.token), &document(mutation, selection), json!({ "input": input })).await
+                    world
+                        .gql(Some(&call.token), &document(mutation, selection), json!({ "input": input }))
+                        .await
                 };
                 // Race: two servers receive the same call at the same time.
                 let (first, other) = tokio::join!(send(world, &call.input), send(&second, &call.input));
@@ -173,11 +175,7 @@ async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Cal
         "claimCoupon" => {
             let coupon = world.published(stage, json!({})).await;
             let other = world.published(stage, json!({})).await;
-            Call {
-                token: guest,
-                input: json!({ "couponId": coupon }),
-                changed: json!({ "couponId": other }),
-            }
+            Call { token: guest, input: json!({ "couponId": coupon }), changed: json!({ "couponId": other }) }
         }
         "claimCode" => {
             let code = format!("CODE-OF-ROUND-{round}");
@@ -198,7 +196,8 @@ async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Cal
             }
         }
         "redeemClaim" => {
-            let gift_card = json!({ "kind": "GIFT_CARD", "amount": { "amount": "50.00", "currency": "EUR" } });
+            let gift_card =
+                json!({ "kind": "GIFT_CARD", "amount": { "amount": "50.00", "currency": "EUR" } });
             let coupon = world.published(stage, gift_card).await;
             let (_, code) = world.claim(&guest, &coupon).await;
             let amount = |amount: &str| json!({ "amount": amount, "currency": "EUR" });

@@ -131,9 +131,8 @@ impl CounterMutation {
         #[graphql(desc = "Parameters of `shareClaim`.")] input: ShareClaimInput,
     ) -> ApiResult<ShareClaimPayload> {
         ctx.viewer().account()?;
-        let offered = async {
-            orders::share_claim(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await
-        };
+        let offered =
+            async { orders::share_claim(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await };
         let (offer, errors) = outcome(offered.await)?;
         let (claim, token, expires_at) = match offer {
             Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at)),

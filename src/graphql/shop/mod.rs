@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     coupon::{find::Filter, product},
-    error::Fault,
+    error::{Fault, Object},
     order as orders,
     shop::{self, Refusal},
 };
@@ -253,7 +253,7 @@ impl ShopMembership {
 impl Shop {
     /// Returns the shop that an object refers to.
     pub(crate) async fn of(ctx: &Context<'_>, id: ShopId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("shop"))?;
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Shop))?;
         Ok(Self(row))
     }
 }

@@ -348,7 +348,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &documents.admit("{ __typename }", None).expect("admitted")));
         for _ in 0..2 {
             assert_eq!(documents.admit("{ __schema { types { name } } }", None).unwrap_err().code, {
-                "INTROSPECTION_DISABLED"
+                crate::graphql::code::ApiCode::IntrospectionDisabled
             });
         }
     }

@@ -10,6 +10,7 @@ use super::{
     params::Params,
     shared::Membership,
 };
+use crate::graphql::code::ApiCode;
 use axum::extract::ws::Utf8Bytes;
 use std::{
     collections::HashMap,
@@ -117,7 +118,7 @@ impl Session {
         }
         if running.len() >= MAX_OPERATIONS {
             let message = format!("A socket carries at most {MAX_OPERATIONS} operations.");
-            let refusal = Refusal::new("TOO_MANY_SUBSCRIPTIONS", message);
+            let refusal = Refusal::new(ApiCode::TooManySubscriptions, message);
             return Step::Send(message::error(&id, &answer::errors(&refusal).to_string()));
         }
         Step::Start(self.begin(&mut running, id.into()), params)

@@ -13,8 +13,8 @@ use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
 
 use super::{
     claim::change_in_tx,
-    discount::{Line, Reason, applies},
-    spend::{CodePolicy, Why, claim_by_code},
+    discount::{DiscountRefusal, Line, applies},
+    spend::{ClaimRefusal, CodePolicy, claim_by_code},
     state::claim_status,
     terms::{Terms, Worth},
 };
@@ -27,11 +27,11 @@ use crate::{
     inventory::{self, Reservation, Reserve, ReserveOptions, ReserveRefusal, transaction::Companion},
 };
 
-/// Why no places were reserved with an access code.
+/// ClaimRefusal no places were reserved with an access code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The code opens no tier of the event.
-    Code(Why),
+    Code(ClaimRefusal),
     /// The places cannot be reserved.
     Places(inventory::Refusal),
 }
@@ -53,7 +53,7 @@ pub async fn reserve(
     code: &str,
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
-    let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
+    let of_code = |error: Error<ClaimRefusal>| error.map_refusal(Refusal::Code);
     let Opened { claim, tiers } =
         opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
     let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
@@ -76,10 +76,12 @@ pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -
     // A query must not claim a code.
     match opened(app, viewer, (event, code), CodePolicy::ReadOnly).await {
         Ok(opened) => Ok(opened.tiers),
-        Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })) => {
+        Err(Error::Refused(ClaimRefusal::TooManyCodes { retry_after_seconds })) => {
             Err(Fault::TooManyGuesses { retry_after_seconds })
         }
-        Err(Error::Refused(Why::UnknownCode | Why::InUse | Why::Used | Why::Rule(_))) => Ok(Vec::new()),
+        Err(Error::Refused(
+            ClaimRefusal::UnknownCode | ClaimRefusal::InUse | ClaimRefusal::Used | ClaimRefusal::Rule(_),
+        )) => Ok(Vec::new()),
         Err(Error::Fault(fault)) => Err(fault),
     }
 }
@@ -116,22 +118,24 @@ async fn opened(
     viewer: &Viewer,
     (event, code): (EventId, &str),
     policy: CodePolicy,
-) -> Result<Opened, Why> {
+) -> Result<Opened, ClaimRefusal> {
     let event = event::by_id(app, event).await?;
     let claim = claim_by_code(app, viewer, (event.shop_id, code), policy).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {
-        return Err(Error::Refused(Why::Rule(Reason::OtherItems)));
+        return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::OtherItems)));
     }
     match claim_status(&claim, now) {
         ClaimState::Claimed if claim.valid_from > now => {
-            return Err(Error::Refused(Why::Rule(Reason::NotYetValid { from: claim.valid_from })));
+            return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::NotYetValid {
+                from: claim.valid_from,
+            })));
         }
         ClaimState::Claimed => {}
-        ClaimState::Expired => return Err(Error::Refused(Why::Rule(Reason::Expired))),
+        ClaimState::Expired => return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::Expired))),
         ClaimState::Reserved | ClaimState::Redeemed | ClaimState::Revoked | ClaimState::Released => {
-            return Err(Error::Refused(Why::Used));
+            return Err(Error::Refused(ClaimRefusal::Used));
         }
     }
     let mut lineages = category::lineages(app, vec![event.category_id]).await?;
@@ -153,7 +157,7 @@ async fn opened(
         }
     }
     if tiers.is_empty() {
-        return Err(Error::Refused(Why::Rule(Reason::OtherItems)));
+        return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::OtherItems)));
     }
     Ok(Opened { claim, tiers })
 }

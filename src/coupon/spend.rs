@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use super::{
     claim_code::{claim_of, claim_or_find},
     code::Code,
-    discount::{Offer, Reason},
+    discount::{DiscountRefusal, Offer},
     terms::Terms,
     throttle,
 };
@@ -36,9 +36,9 @@ pub enum Named {
     Code(usize),
 }
 
-/// Why a claim cannot be spent.
+/// ClaimRefusal a claim cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum ClaimRefusal {
     /// The shop has no such code that the viewer may use.
     UnknownCode,
     /// The viewer sent too many wrong codes.
@@ -51,16 +51,16 @@ pub enum Why {
     /// The claim is redeemed, revoked or released.
     Used,
     /// The rules refuse it.
-    Rule(Reason),
+    Rule(DiscountRefusal),
 }
 
 /// A claim that cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedClaim {
     /// Where the input names it.
     pub named: Named,
     /// The reason.
-    pub why: Why,
+    pub why: ClaimRefusal,
 }
 
 /// A claim that the input names.
@@ -80,7 +80,7 @@ pub async fn named(
     viewer: &Viewer,
     shop: ShopId,
     (claims, codes): (&[ClaimId], &[String]),
-) -> Result<Vec<Found>, Vec<Refused>> {
+) -> Result<Vec<Found>, Vec<RefusedClaim>> {
     let account = viewer.account()?;
     let rows = by_ids(app, claims.to_vec()).await?;
     let mut found = Vec::with_capacity(claims.len() + codes.len());
@@ -133,14 +133,15 @@ pub(super) async fn claim_by_code(
     viewer: &Viewer,
     (shop, text): (ShopId, &str),
     policy: CodePolicy,
-) -> Result<claim::Model, Why> {
+) -> Result<claim::Model, ClaimRefusal> {
     let account = viewer.account()?;
-    let too_many =
-        |exceeded: Exceeded| Why::TooManyCodes { retry_after_seconds: exceeded.retry_after_seconds() };
+    let too_many = |exceeded: Exceeded| ClaimRefusal::TooManyCodes {
+        retry_after_seconds: exceeded.retry_after_seconds(),
+    };
     let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(too_many))?;
     let found = match Code::parse(text) {
         Some(code) => usable(app, account, (shop, &code), policy).await,
-        None => Err(Error::Refused(Why::UnknownCode)),
+        None => Err(Error::Refused(ClaimRefusal::UnknownCode)),
     };
     guess.judge(&found).await;
     found
@@ -151,33 +152,33 @@ async fn usable(
     account: AccountId,
     (shop, code): (ShopId, &Code),
     policy: CodePolicy,
-) -> Result<claim::Model, Why> {
+) -> Result<claim::Model, ClaimRefusal> {
     if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
         let is_spendable =
             policy == CodePolicy::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
         let is_usable = claim.account_id == account || is_spendable;
-        return if is_usable { Ok(claim) } else { Err(Error::Refused(Why::UnknownCode)) };
+        return if is_usable { Ok(claim) } else { Err(Error::Refused(ClaimRefusal::UnknownCode)) };
     }
     if policy == CodePolicy::ReadOnly {
-        return Err(Error::Refused(Why::UnknownCode));
+        return Err(Error::Refused(ClaimRefusal::UnknownCode));
     }
     claim_or_find(app, account, (shop, code), None)
         .await
-        .map_err(|error| error.without_key().map_refusal(|_| Why::UnknownCode))
+        .map_err(|error| error.without_key().map_refusal(|_| ClaimRefusal::UnknownCode))
 }
 
 /// Returns the claims whose state does not allow spending them, with reasons.
-pub fn unavailable(found: &[Found]) -> Vec<Refused> {
+pub fn unavailable(found: &[Found]) -> Vec<RefusedClaim> {
     let why = |state: ClaimState| match state {
         ClaimState::Claimed => None,
-        ClaimState::Reserved => Some(Why::InUse),
-        ClaimState::Expired => Some(Why::Rule(Reason::Expired)),
-        ClaimState::Redeemed | ClaimState::Revoked | ClaimState::Released => Some(Why::Used),
+        ClaimState::Reserved => Some(ClaimRefusal::InUse),
+        ClaimState::Expired => Some(ClaimRefusal::Rule(DiscountRefusal::Expired)),
+        ClaimState::Redeemed | ClaimState::Revoked | ClaimState::Released => Some(ClaimRefusal::Used),
     };
     found
         .iter()
-        .filter_map(|found| Some(Refused { named: found.named, why: why(found.claim.state)? }))
+        .filter_map(|found| Some(RefusedClaim { named: found.named, why: why(found.claim.state)? }))
         .collect()
 }
 

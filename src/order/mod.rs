@@ -73,7 +73,7 @@ pub enum Refusal {
         /// ISO 4217 code of the order's amounts.
         currency: String,
         /// The refused claims with their reasons.
-        refused: Vec<spend::Refused>,
+        refused: Vec<spend::RefusedClaim>,
     },
 }
 

@@ -27,7 +27,7 @@ use crate::{
     inventory::{self, Reservation, Reserve, ReserveOptions, ReserveRefusal, transaction::Companion},
 };
 
-/// ClaimRefusal no places were reserved with an access code.
+/// Why no places were reserved with an access code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The code opens no tier of the event.

@@ -36,7 +36,7 @@ pub enum Named {
     Code(usize),
 }
 
-/// ClaimRefusal a claim cannot be spent.
+/// Why a claim cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimRefusal {
     /// The shop has no such code that the viewer may use.

@@ -85,7 +85,7 @@ pub struct Offer {
     pub budget: Option<i64>,
 }
 
-/// ClaimRefusal a claim does not apply.
+/// Why a claim does not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiscountRefusal {
     /// Its validity has not started.

@@ -21,7 +21,7 @@ use crate::{
     order::{self as orders, ApplicableClaim},
 };
 
-/// ClaimRefusal a claim does not apply to the items.
+/// Why a claim does not apply to the items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum NotApplicableReason {
     /// The claim is not valid yet. `validFrom` says when it will be.
@@ -95,7 +95,7 @@ pub struct ApplicableCoupon {
     pub claim: Claim,
     /// The discount that the claim would give. Null if the claim does not apply.
     pub saves: Option<Money>,
-    /// ClaimRefusal the claim does not apply. Null if it applies.
+    /// Why the claim does not apply. Null if it applies.
     pub reason: Option<NotApplicableReason>,
     /// An explanation of `reason` for developers, in English. Null if the claim applies.
     pub message: Option<String>,

@@ -100,7 +100,7 @@ pub struct Parts {
     pub(crate) pseudonyms: Pseudonyms,
     /// All tasks; shutdown waits for them.
     pub tasks: TaskTracker,
-    /// Cancelled when the server is told to stop: it is not ready any more, but serves as before.
+    /// Cancelled when the server is asked to stop: it is not ready any more, but serves as before.
     pub draining: CancellationToken,
     /// Cancelled when it begins to stop, and takes nothing new.
     pub shutdown: CancellationToken,

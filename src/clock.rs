@@ -70,8 +70,8 @@ impl Clock {
         })
     }
 
-    /// Learns the database's time, which it told at some moment since it was asked; says by how much this clock was put
-    /// right. What the delay of the answer can explain is no reason to move. A manual clock does not listen.
+    /// Adjusts this clock to the database's time, which was read at some moment since `asked`. Returns the adjustment. A
+    /// difference that the delay of the answer can explain changes nothing. A manual clock is never adjusted.
     pub fn observe(&self, asked: Asked, database: DateTime<Utc>) -> TimeDelta {
         match &*self.0 {
             Source::Database { skew, offset } => {

@@ -1,4 +1,4 @@
-//! Random pauses, so that many who were told to come back do not come back at once.
+//! Random delays, so that many clients do not retry at the same moment.
 
 /// Returns a random number from `least` to `most`.
 pub(crate) fn jitter(least: u64, most: u64) -> u64 {

@@ -87,8 +87,8 @@ async fn scopes_in_tx(tx: &Tx, id: EventId) -> Faulty<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(tx).await?)
 }
 
-/// Follows a committed change of the event's terms in this process. What fails here is made up for by the poll of all
-/// open inventories; the change itself is a fact, and must not be told as a failure.
+/// Updates the desk of this process after a committed change of the event's terms. A fault is only logged: the change is
+/// committed, and the poll of all open inventories repeats the update.
 async fn follow(app: &App, id: EventId) {
     if let Err(fault) = inventory::catch_up(app, id).await {
         log_fault!(&fault, event.id = %id.0, "an inventory could not follow its event yet");

@@ -92,15 +92,6 @@ pub(crate) async fn attempt_first<T, R, E: Into<Error<R>>, F: Future<Output = Re
 }
 
 impl<R> AttemptError<R> {
-    /// Translates the refusal into that of another slice.
-    pub(crate) fn map_refusal<S>(self, translate: impl FnOnce(R) -> S) -> AttemptError<S> {
-        match self {
-            Self::KeyUsed => AttemptError::KeyUsed,
-            Self::RefusedUnused(refusal) => AttemptError::RefusedUnused(translate(refusal)),
-            Self::Failed(error) => AttemptError::Failed(error.map_refusal(translate)),
-        }
-    }
-
     /// Returns whether the business refused.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {

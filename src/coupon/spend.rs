@@ -94,7 +94,7 @@ pub async fn named(
         let named = Named::Code(index);
         match claim_by_code(app, viewer, (shop, code), CodePolicy::Spend).await {
             Ok(claim) => found.push(Found { named, claim }),
-            Err(Error::Refused(why)) => refused.push(Refused { named, why }),
+            Err(Error::Refused(why)) => refused.push(RefusedClaim { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, Faulty},
-    idempotency::Attempt,
+    idempotency,
     limits::{Attempt, Exceeded, Rule, Subject},
 };
 
@@ -55,7 +55,7 @@ impl Guess {
     }
 
     /// Like [`Guess::judge`], for an attempt under an idempotency key.
-    pub(super) async fn judge_attempt<T, R>(self, outcome: &Attempt<T, R>) {
+    pub(super) async fn judge_attempt<T, R>(self, outcome: &idempotency::Attempt<T, R>) {
         if !outcome.as_ref().is_err_and(|error| error.is_refusal()) {
             self.forgive().await;
         }

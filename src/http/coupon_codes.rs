@@ -19,7 +19,6 @@ use super::{
     body::{self, Limits},
     files::{admit, stream_export},
     graphql::authenticate,
-    guard,
 };
 use crate::{
     auth::Viewer,

@@ -30,7 +30,7 @@ use moka::future::Cache;
 
 use super::{
     Door,
-    answer::{self, Failure, MediaType},
+    answer::{self, MediaType},
     graphql::authenticate,
 };
 use crate::{

@@ -55,7 +55,7 @@ pub use self::{
     hoarding::{Caller, Excess, Hoarding, Shares, Source},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
-    reserve::{Reserve, reserve},
+    reserve::{Reserve, reserve, reserve_with_proof},
     restored::leap_versions,
     state::{Area, Counts, Item, Place, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
     unpaid::UnpaidPlaces,

@@ -51,7 +51,17 @@ pub(crate) enum ReserveRefusal<R> {
 
 /// Reserves places for the viewer, all or nothing, at fixed prices.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
-    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof: None };
+    reserve_with_proof(app, viewer, input, None).await
+}
+
+/// Like [`reserve`], with the solution of a challenge as the client sent it.
+pub async fn reserve_with_proof(
+    app: &App,
+    viewer: &Viewer,
+    input: Reserve,
+    proof: Option<String>,
+) -> Result<Reservation, Refusal> {
+    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof };
     reserve_with(app, viewer, input, options).await.map_err(|error| {
         error.map_refusal(|refusal| match refusal {
             ReserveRefusal::Places(refusal) => refusal,

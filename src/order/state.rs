@@ -101,26 +101,26 @@ mod tests {
     #[test]
     fn steps_follow_the_table() {
         use Impossible::{AlreadyPaid, AlreadyRefunded, Ended, NotPaid};
-        let paid = [Err(AlreadyPaid); 4];
-        let ended = [Err(Ended); 5];
-        let unpaid = [Err(NotPaid); 2];
-        let refunded = [Err(AlreadyRefunded); 2];
-        let row = |unsold: [_; 4], suspend: _, refund: [_; 2]| [&unsold[..], &[suspend], &refund].concat();
-        let table = [
-            (
-                AwaitingPayment,
-                row([Ok(AwaitingPayment), Ok(Paid), Ok(Cancelled), Ok(Expired)], Ok(Stuck), unpaid),
-            ),
-            (Paid, row(paid, Ok(Stuck), [Ok(Refunded), Ok(PartiallyRefunded)])),
-            (PartiallyRefunded, row(paid, Err(AlreadyPaid), refunded)),
-            (Refunded, row(paid, Err(AlreadyPaid), refunded)),
-            (Expired, [&ended[..], &unpaid].concat()),
-            (Cancelled, [&ended[..], &unpaid].concat()),
-            (RefundDue, [&ended[..], &unpaid].concat()),
-            (Stuck, [&ended[..], &unpaid].concat()),
+        type Outcomes<const N: usize> = [Result<OrderState, Impossible>; N];
+        let unsold: Outcomes<4> = [Ok(AwaitingPayment), Ok(Paid), Ok(Cancelled), Ok(Expired)];
+        let sold: Outcomes<4> = [Err(AlreadyPaid); 4];
+        let over: Outcomes<4> = [Err(Ended); 4];
+        let unpaid: Outcomes<2> = [Err(NotPaid); 2];
+        let refunded: Outcomes<2> = [Err(AlreadyRefunded); 2];
+        // Begin a payment, sell, cancel, expire; suspend; refund all or a part.
+        let table: [(OrderState, Outcomes<4>, Outcomes<1>, Outcomes<2>); 8] = [
+            (AwaitingPayment, unsold, [Ok(Stuck)], unpaid),
+            (Paid, sold, [Ok(Stuck)], [Ok(Refunded), Ok(PartiallyRefunded)]),
+            (PartiallyRefunded, sold, [Err(AlreadyPaid)], refunded),
+            (Refunded, sold, [Err(AlreadyPaid)], refunded),
+            (Expired, over, [Err(Ended)], unpaid),
+            (Cancelled, over, [Err(Ended)], unpaid),
+            (RefundDue, over, [Err(Ended)], unpaid),
+            (Stuck, over, [Err(Ended)], unpaid),
         ];
-        assert_eq!(table.each_ref().map(|(state, _)| *state), STATES);
-        for (state, expected) in table {
+        assert_eq!(table.map(|row| row.0), STATES);
+        for (state, four, suspend, two) in table {
+            let expected = [&four[..], &suspend, &two].concat();
             assert_eq!(expected, STEPS.map(|step| after(state, step)), "{state:?} after {STEPS:?}");
         }
     }

@@ -56,7 +56,12 @@ fn every_mutation_with_a_key_is_in_the_table() {
                 with_key.insert(definition.node.name.node.to_string());
             }
             TypeKind::Object(object) if definition.node.name.node == "Mutation" => mutations = object.fields,
-            _ => {}
+            TypeKind::InputObject(_)
+            | TypeKind::Object(_)
+            | TypeKind::Scalar
+            | TypeKind::Interface(_)
+            | TypeKind::Union(_)
+            | TypeKind::Enum(_) => {}
         }
     }
     let takes_key = |field: &async_graphql::parser::types::FieldDefinition| {
@@ -134,21 +139,19 @@ fn effect(answer: Answer, mutation: &str) -> Value {
 }
 
 /// Prepares a call of the mutation that succeeds.
+#[expect(clippy::too_many_lines, reason = "one arm for each mutation of the table")]
 async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Call {
     let guest = world.guest().await;
-    let seat = |name: &str| {
-        let position = TABLE.iter().position(|(mutation, _)| *mutation == name).expect("in the table");
-        stage.seats[position * ROUNDS + round].as_str()
-    };
+    let seat = |nth: usize| stage.seats[nth * ROUNDS + round].as_str();
     let contact = |name: &str| json!({ "name": name, "email": "buyer@tessera.test" });
     match mutation {
         "reserveSeats" => Call {
             token: guest,
-            input: json!({ "eventId": stage.event, "pick": { "seatIds": [seat(mutation)] } }),
-            changed: json!({ "pick": { "seatIds": [seat("checkout"), seat("payOrder")] } }),
+            input: json!({ "eventId": stage.event, "pick": { "seatIds": [seat(0)] } }),
+            changed: json!({ "pick": { "seatIds": [seat(4), seat(5)] } }),
         },
         "checkout" => {
-            let reservation = world.reserve(&guest, &stage.event, &[seat(mutation)]).await;
+            let reservation = world.reserve(&guest, &stage.event, &[seat(1)]).await;
             Call {
                 token: guest,
                 input: json!({ "reservationIds": [reservation], "contact": contact("A Buyer") }),
@@ -156,7 +159,7 @@ async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Cal
             }
         }
         "payOrder" => {
-            let reservation = world.reserve(&guest, &stage.event, &[seat(mutation)]).await;
+            let reservation = world.reserve(&guest, &stage.event, &[seat(2)]).await;
             let order = world.checkout(&guest, &[&reservation]).await;
             Call {
                 token: guest,
@@ -165,7 +168,7 @@ async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Cal
             }
         }
         "refundOrder" => {
-            let order = world.buy(&guest, &stage.event, &[seat(mutation)]).await;
+            let order = world.buy(&guest, &stage.event, &[seat(3)]).await;
             Call {
                 token: guest,
                 input: json!({ "orderId": order, "reason": "rain" }),

@@ -14,6 +14,7 @@ use entity::{
     AccountId,
     outbox::idempotency::{Column, Entity},
 };
+use futures_util::future::BoxFuture;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
 use serde::Serialize;
 use uuid::Uuid;
@@ -56,12 +57,13 @@ pub(crate) enum KeyClaimError {
 /// Runs `attempt` unless the key was used before. If it was, also by a concurrent call, returns what `replay` makes of
 /// the id that the first call stored with the key.
 ///
-/// `attempt` claims the key in the transaction of its effect, with [`Key::claim_in_tx`] or an inventory transaction.
+/// `attempt` claims the key in the transaction of its effect, with [`Key::claim_in_tx`] or an inventory transaction. It is
+/// boxed, because it is a large future that would be moved several times.
 pub(crate) async fn once<T, R, E: Into<Error<R>>, F: Future<Output = Result<T, E>>>(
     app: &App,
     key: &Key,
     replay: impl FnOnce(Uuid) -> F,
-    attempt: impl Future<Output = Attempt<T, R>>,
+    attempt: BoxFuture<'_, Attempt<T, R>>,
 ) -> error::Result<T, R> {
     match key.subject(app.store.read()).await? {
         Some(subject) => replay(subject).await.map_err(E::into),
@@ -75,7 +77,7 @@ pub(crate) async fn attempt_first<T, R, E: Into<Error<R>>, F: Future<Output = Re
     app: &App,
     key: &Key,
     replay: impl FnOnce(Uuid) -> F,
-    attempt: impl Future<Output = Attempt<T, R>>,
+    attempt: BoxFuture<'_, Attempt<T, R>>,
 ) -> error::Result<T, R> {
     let error = match attempt.await {
         Ok(result) => return Ok(result),

@@ -66,7 +66,8 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<cla
     let buyer = viewer.account()?;
     let key = Key::new(buyer, "claimCoupon", &input.key, &input.coupon)?;
     let replay = |subject| replayed(app, buyer, subject);
-    idempotency::attempt_first(app, &key, replay, attempt(app, viewer, input.coupon, &key)).await
+    let attempt = Box::pin(attempt(app, viewer, input.coupon, &key));
+    idempotency::attempt_first(app, &key, replay, attempt).await
 }
 
 async fn attempt(app: &App, viewer: &Viewer, id: CouponId, key: &Key) -> Attempt<claim::Model, Refusal> {
@@ -150,7 +151,8 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
         .done()?;
     let key = Key::new(buyer, "reserveCoupon", &input.key, &(input.coupon, input.quantity))?;
     let replay = |subject| inventory::by_id(app, ReservationId(subject));
-    idempotency::attempt_first(app, &key, replay, attempt_reserve(app, viewer, &input, &key)).await
+    let attempt = Box::pin(attempt_reserve(app, viewer, &input, &key));
+    idempotency::attempt_first(app, &key, replay, attempt).await
 }
 
 async fn attempt_reserve(

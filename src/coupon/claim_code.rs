@@ -33,7 +33,7 @@ pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCode) -> Result<claim
     let account = viewer.account()?;
     let key = Key::new(account, "claimCode", &input.key, &(input.shop, &input.code))?;
     let replay = |subject| replayed(app, account, subject);
-    idempotency::once(app, &key, replay, attempt(app, viewer, &input, &key)).await
+    idempotency::once(app, &key, replay, Box::pin(attempt(app, viewer, &input, &key))).await
 }
 
 async fn attempt(app: &App, viewer: &Viewer, input: &ClaimCode, key: &Key) -> Attempt<claim::Model, Refusal> {

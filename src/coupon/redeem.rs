@@ -56,7 +56,8 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
     }
     let key = Key::new(scanner, "redeemClaim", &input.key, &(input.shop, &input.code, &input.amount))?;
     let replay = |subject| redeemed(app, RedemptionId(subject));
-    let done = idempotency::once(app, &key, replay, attempt(app, viewer, &input, &key)).await?;
+    let attempt = Box::pin(attempt(app, viewer, &input, &key));
+    let done = idempotency::once(app, &key, replay, attempt).await?;
     app.outbox.wake();
     Ok(done)
 }

@@ -135,7 +135,7 @@ async fn add(app: &App, coupon: &coupon::Model, batch: Batch) -> Result<Added, R
     let count = batch.codes.len();
     let replay = |_| async { Faulty::Ok(Added { coupon: by_id(app, coupon.id).await?, count }) };
     match &batch.key {
-        Some(key) => idempotency::once(app, key, replay, attempt(app, coupon, &batch)).await,
+        Some(key) => idempotency::once(app, key, replay, Box::pin(attempt(app, coupon, &batch))).await,
         None => attempt(app, coupon, &batch).await.map_err(AttemptError::without_key),
     }
 }

@@ -80,7 +80,8 @@ pub(crate) async fn reserve_with<R: Send + Sync + 'static>(
     validate(&input.pick)?;
     let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
     let replay = |subject| by_id(app, ReservationId(subject));
-    idempotency::attempt_first(app, &key, replay, attempt(app, viewer, input, options, &key)).await
+    let attempt = Box::pin(attempt(app, viewer, input, options, &key));
+    idempotency::attempt_first(app, &key, replay, attempt).await
 }
 
 async fn attempt<R: Send + Sync + 'static>(

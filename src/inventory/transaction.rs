@@ -96,7 +96,9 @@ pub(crate) async fn transact<R: Send + Sync + 'static>(
         }
         last => {
             parts.extend(last);
-            multi_inventory::transact_many(app, InventoryTransaction { parts, companion, key }).await
+            // Boxed: this large future would otherwise be part of every caller's.
+            let transaction = InventoryTransaction { parts, companion, key };
+            Box::pin(multi_inventory::transact_many(app, transaction)).await
         }
     };
     result.map_err(|error| match error {

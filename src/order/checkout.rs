@@ -89,7 +89,8 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     let asked = (&input.reservations, &input.claims, &input.codes, &contact);
     let key = Key::new(account, "checkout", &input.key, &asked)?;
     let replay = |subject| by_id(app, OrderId(subject));
-    idempotency::once(app, &key, replay, attempt(app, viewer, (&input, &contact), &key)).await
+    let attempt = Box::pin(attempt(app, viewer, (&input, &contact), &key));
+    idempotency::once(app, &key, replay, attempt).await
 }
 
 async fn attempt(

@@ -125,7 +125,7 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
     let replay = |subject| ready(Faulty::Ok((PaymentId(subject), false)));
-    let begin = begin(app, viewer, (&order, &input), &key);
+    let begin = Box::pin(begin(app, viewer, (&order, &input), &key));
     let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
     if !is_new {
         return Ok(paid(app, order.id, id).await?);

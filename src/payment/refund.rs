@@ -94,7 +94,7 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     let key =
         Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason, input.leave_used))?;
     let replay = |subject| ready(Faulty::Ok((RefundId(subject), false)));
-    let begin = begin(app, viewer, (&order, &input), &key);
+    let begin = Box::pin(begin(app, viewer, (&order, &input), &key));
     let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
     if is_new {
         app.outbox.wake();

@@ -1,8 +1,8 @@
 //! The current call: the id of its request, and its deadline.
 //!
 //! A mutation that is not done at its deadline is abandoned, but only if it has committed nothing. From then on none of
-//! its statements is sent and none of its transactions commits. So the client can be told that nothing was done, while
-//! the rest of the mutation ends by itself. A commit is announced to the call before it is sent. After that the call
+//! its statements is sent and none of its transactions commits. So the answer can say that nothing was done, while the
+//! rest of the mutation ends by itself. A commit is announced to the call before it is sent. After that the call
 //! cannot be abandoned. So no future is ever dropped in the middle of a `COMMIT`.
 
 use std::{

@@ -5,7 +5,10 @@
 //!
 //! Invariant: nothing here knows GraphQL, HTTP or the database.
 
-use std::error::Error as StdError;
+use std::{
+    error::Error as StdError,
+    fmt::{self, Display},
+};
 
 use crate::jitter::jitter;
 
@@ -23,10 +26,10 @@ pub enum Error<R> {
 pub enum Fault {
     /// The input is malformed; nothing was stored.
     Invalid(Vec<Invalid>),
-    /// Absent, or not the viewer's to know.
-    NotFound(&'static str),
-    /// Somebody changed the object first; the caller reloads it.
-    Stale(&'static str),
+    /// The object does not exist, or the viewer may not know that it does.
+    NotFound(Object),
+    /// Another call changed the object first; the caller reads it again.
+    Stale(Object),
     /// The idempotency key was used with other input.
     IdempotencyMismatch,
     /// No valid identity; the caller signs in.
@@ -60,6 +63,78 @@ pub enum Fault {
     },
     /// Our bug, or the database's trouble: logged once at the boundary, shown to nobody.
     Internal(Box<dyn StdError + Send + Sync>),
+}
+
+/// A kind of object that a fault is about. `Display` writes its name in the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// An account.
+    Account,
+    /// A category.
+    Category,
+    /// A claim of a coupon.
+    Claim,
+    /// A coupon.
+    Coupon,
+    /// An event.
+    Event,
+    /// The stock of an event or coupon.
+    Inventory,
+    /// A member of a shop.
+    Member,
+    /// An order.
+    Order,
+    /// A payment.
+    Payment,
+    /// A product.
+    Product,
+    /// A refund.
+    Refund,
+    /// A reservation.
+    Reservation,
+    /// A seat map.
+    SeatMap,
+    /// A session.
+    Session,
+    /// A shop.
+    Shop,
+    /// A long text of another object.
+    Text,
+    /// A ticket.
+    Ticket,
+    /// A tier of an event.
+    Tier,
+    /// A user, named by an e-mail address.
+    User,
+    /// A venue.
+    Venue,
+}
+
+impl Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Account => "account",
+            Self::Category => "category",
+            Self::Claim => "claim",
+            Self::Coupon => "coupon",
+            Self::Event => "event",
+            Self::Inventory => "event or coupon",
+            Self::Member => "member",
+            Self::Order => "order",
+            Self::Payment => "payment",
+            Self::Product => "product",
+            Self::Refund => "refund",
+            Self::Reservation => "reservation",
+            Self::SeatMap => "seat map",
+            Self::Session => "session",
+            Self::Shop => "shop",
+            Self::Text => "text",
+            Self::Ticket => "ticket",
+            Self::Tier => "tier",
+            Self::User => "user with this e-mail address",
+            Self::Venue => "venue",
+        })
+    }
 }
 
 /// After how many milliseconds to come back to what is not available.

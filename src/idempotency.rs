@@ -2,8 +2,11 @@
 //!
 //! The key's row is written in the transaction of the effect, so that there is no moment with one and not the other.
 //! A key belongs to an account and an operation, and is kept for [`KEPT_DAYS`] days.
+//!
+//! Every operation with a key runs in [`once`] or [`attempt_first`]. They look the key up and replay the first result,
+//! also if another call with the same key commits during the attempt.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, future::Future};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Duration, Utc};
@@ -11,12 +14,14 @@ use entity::{
     AccountId,
     outbox::idempotency::{Column, Entity},
 };
+use futures_util::future::BoxFuture;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    error::{Check, Fault, Faulty},
+    app::App,
+    error::{self, Check, Error, Fault, Faulty},
     limits::text,
     store::{Rows, Script, Tx},
 };
@@ -26,6 +31,120 @@ pub const KEPT_DAYS: i64 = 7;
 
 /// What tells a key from others: whose it is, for which operation, and what the caller chose.
 pub(crate) type Name = (AccountId, String, String);
+
+/// What an attempt under a key returns.
+pub(crate) type Attempt<T, R> = Result<T, AttemptError<R>>;
+
+/// Why an attempt under a key has no result.
+#[derive(Debug)]
+pub(crate) enum AttemptError<R> {
+    /// Another call has claimed the key, so this attempt wrote nothing. The other call has the result.
+    KeyUsed,
+    /// Refused by a desk that has looked the key up: no other call has used it.
+    RefusedUnused(R),
+    /// Any other refusal or fault. Another call with the key may have caused it.
+    Failed(Error<R>),
+}
+
+/// Why a key was not claimed.
+#[derive(Debug)]
+pub(crate) enum KeyClaimError {
+    /// Another call has claimed the key. The transaction must be rolled back.
+    Used,
+    /// A technical error.
+    Fault(Fault),
+}
+
+/// Runs `attempt` unless the key was used before. If it was, also by a concurrent call, returns what `replay` makes of
+/// the id that the first call stored with the key.
+///
+/// `attempt` claims the key in the transaction of its effect, with [`Key::claim_in_tx`] or an inventory transaction. It is
+/// boxed, because it is a large future that would be moved several times.
+pub(crate) async fn once<T, R, E: Into<Error<R>>, F: Future<Output = Result<T, E>>>(
+    app: &App,
+    key: &Key,
+    replay: impl FnOnce(Uuid) -> F,
+    attempt: BoxFuture<'_, Attempt<T, R>>,
+) -> error::Result<T, R> {
+    match key.subject(app.store.read()).await? {
+        Some(subject) => replay(subject).await.map_err(E::into),
+        None => attempt_first(app, key, replay, attempt).await,
+    }
+}
+
+/// Like [`once`], but looks the key up only after a failed attempt. This saves a statement for operations that many
+/// buyers call at the same time.
+pub(crate) async fn attempt_first<T, R, E: Into<Error<R>>, F: Future<Output = Result<T, E>>>(
+    app: &App,
+    key: &Key,
+    replay: impl FnOnce(Uuid) -> F,
+    attempt: BoxFuture<'_, Attempt<T, R>>,
+) -> error::Result<T, R> {
+    let error = match attempt.await {
+        Ok(result) => return Ok(result),
+        Err(AttemptError::RefusedUnused(refusal)) => return Err(Error::Refused(refusal)),
+        // An overloaded server needs no more statements. The client calls again with the same key.
+        Err(AttemptError::Failed(error @ Error::Fault(Fault::Overloaded { .. }))) => return Err(error),
+        Err(AttemptError::KeyUsed) => Fault::unavailable().into(),
+        Err(AttemptError::Failed(error)) => error,
+    };
+    match key.subject(app.store.read()).await? {
+        Some(subject) => replay(subject).await.map_err(E::into),
+        None => Err(error),
+    }
+}
+
+impl<R> AttemptError<R> {
+    /// Returns whether the business refused.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::RefusedUnused(_) | Self::Failed(Error::Refused(_)) => true,
+            Self::KeyUsed | Self::Failed(Error::Fault(_)) => false,
+        }
+    }
+
+    /// Returns the error of an attempt that had no key.
+    pub(crate) fn without_key(self) -> Error<R> {
+        match self {
+            Self::KeyUsed => Fault::unavailable().into(),
+            Self::RefusedUnused(refusal) => Error::Refused(refusal),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+impl<R> From<Error<R>> for AttemptError<R> {
+    fn from(error: Error<R>) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<R> From<Fault> for AttemptError<R> {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault.into())
+    }
+}
+
+impl<R> From<DbErr> for AttemptError<R> {
+    fn from(error: DbErr) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl<R> From<KeyClaimError> for AttemptError<R> {
+    fn from(error: KeyClaimError) -> Self {
+        match error {
+            KeyClaimError::Used => Self::KeyUsed,
+            KeyClaimError::Fault(fault) => Self::Failed(fault.into()),
+        }
+    }
+}
+
+impl From<Fault> for KeyClaimError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
 
 /// A caller's key, bound to what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +174,9 @@ impl Key {
         (self.account, self.operation.to_owned(), self.chosen.clone())
     }
 
-    /// The object that the key's first use made or changed, if it was used. Other input than then is a fault.
-    pub async fn subject(&self, connection: &impl ConnectionTrait) -> Faulty<Option<Uuid>> {
+    /// Returns the id that the first call stored with the key, if the key was used. Fails if that call had another
+    /// input.
+    async fn subject(&self, connection: &impl ConnectionTrait) -> Faulty<Option<Uuid>> {
         let row = Entity::find_by_id((self.account, self.operation.to_owned(), self.chosen.clone()))
             .one(connection)
             .await?;
@@ -67,9 +187,16 @@ impl Key {
         }
     }
 
-    /// Writes the key down beside its effect. `false`: somebody used it meanwhile, and the effect must be rolled back.
-    pub async fn claim_in_tx(&self, tx: &Tx, subject: Uuid, now: DateTime<Utc>) -> Faulty<bool> {
-        Ok(claim_all_in_tx(tx, vec![(self, subject)], now).await?.contains(&self.name()))
+    /// Stores the key with `subject`, the id that a repeated call needs to find the result. Fails with
+    /// [`KeyClaimError::Used`] if another call has used the key.
+    pub(crate) async fn claim_in_tx(
+        &self,
+        tx: &Tx,
+        subject: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), KeyClaimError> {
+        let claimed = claim_all_in_tx(tx, vec![(self, subject)], now).await?;
+        if claimed.contains(&self.name()) { Ok(()) } else { Err(KeyClaimError::Used) }
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty},
+    error::{Error, Fault, Faulty, Object},
     store::Tx,
 };
 
@@ -48,7 +48,7 @@ pub enum Refusal {
 /// Returns the viewer's account.
 pub async fn of_viewer(app: &App, viewer: &Viewer) -> Faulty<account::Model> {
     let id = viewer.account()?;
-    account::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("account"))
+    account::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Account))
 }
 
 /// Returns the accounts with these ids. Checks no rights.
@@ -85,7 +85,7 @@ async fn locked_in_tx(tx: &Tx, id: AccountId) -> Faulty<account::Model> {
         .lock(LockType::NoKeyUpdate)
         .one(tx)
         .await?
-        .ok_or(Fault::NotFound("account"))
+        .ok_or(Fault::NotFound(Object::Account))
 }
 
 impl From<Refusal> for Error<Refusal> {

@@ -14,7 +14,7 @@ use crate::{
         Viewer,
         password::{NewPassword, PasswordFault},
     },
-    error::{Fault, Faulty, Result},
+    error::{Fault, Faulty, Object, Result},
     store,
 };
 
@@ -51,7 +51,7 @@ pub async fn change_password(
         return Err(Refusal::WrongCredentials.into());
     }
     let row = with_password(&locked, hash, now);
-    let account = store::save_versioned::<account::Entity>(&tx, row, locked.version, "account").await?;
+    let account = store::save_versioned::<account::Entity>(&tx, row, locked.version, Object::Account).await?;
     let ended = session::end_all_in_tx(&tx, account.id, Some(mine), now).await?;
     let details = json!({ "sessionsEnded": ended.len() });
     let entry = audit::Entry::new(audit::Action::PasswordChanged, account.id, details);

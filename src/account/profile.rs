@@ -10,7 +10,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Check, Fault, Faulty, Result},
+    error::{Check, Fault, Faulty, Object, Result},
     limits::text,
     store,
 };
@@ -40,7 +40,7 @@ pub async fn update_profile(
     let tx = app.store.begin().await?;
     let account = locked_in_tx(&tx, id).await?;
     if account.version != input.expected_version {
-        return Err(Fault::Stale("account").into());
+        return Err(Fault::Stale(Object::Account).into());
     }
     let row = account::ActiveModel {
         id: Unchanged(id),
@@ -49,7 +49,8 @@ pub async fn update_profile(
         updated_at: Set(app.clock.now()),
         ..Default::default()
     };
-    let account = store::save_versioned::<account::Entity>(&tx, row, account.version, "account").await?;
+    let account =
+        store::save_versioned::<account::Entity>(&tx, row, account.version, Object::Account).await?;
     let entry = audit::Entry::new(audit::Action::OperatorMade, account.id, json!({}));
     audit::record_in_tx(&tx, app, audit::By::CommandLine, entry).await?;
     tx.commit().await?;
@@ -72,7 +73,7 @@ pub(super) fn checked_phone(check: &mut Check, phone: Option<&str>) -> Option<St
 /// Running servers notice within seconds. Checks no rights: only the operator of the machine may call this.
 pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
     let tx = app.store.begin().await?;
-    let account = by_email(&tx, email).await?.ok_or(Fault::NotFound("account"))?;
+    let account = by_email(&tx, email).await?.ok_or(Fault::NotFound(Object::Account))?;
     if account.is_operator {
         return Ok(account);
     }
@@ -82,7 +83,8 @@ pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
         updated_at: Set(app.clock.now()),
         ..Default::default()
     };
-    let account = store::save_versioned::<account::Entity>(&tx, row, account.version, "account").await?;
+    let account =
+        store::save_versioned::<account::Entity>(&tx, row, account.version, Object::Account).await?;
     tx.commit().await?;
     Ok(account)
 }
@@ -92,7 +94,7 @@ pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
 /// Checks no rights: only the operator of the machine may call this.
 pub async fn verify_email(app: &App, email: &str) -> Faulty<account::Model> {
     let tx = app.store.begin().await?;
-    let account = by_email(&tx, email).await?.ok_or(Fault::NotFound("account"))?;
+    let account = by_email(&tx, email).await?.ok_or(Fault::NotFound(Object::Account))?;
     if account.email_verified_at.is_some() {
         return Ok(account);
     }
@@ -103,7 +105,8 @@ pub async fn verify_email(app: &App, email: &str) -> Faulty<account::Model> {
         updated_at: Set(now),
         ..Default::default()
     };
-    let account = store::save_versioned::<account::Entity>(&tx, row, account.version, "account").await?;
+    let account =
+        store::save_versioned::<account::Entity>(&tx, row, account.version, Object::Account).await?;
     tx.commit().await?;
     Ok(account)
 }

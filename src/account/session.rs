@@ -24,7 +24,7 @@ use crate::{
             refresh::{RefreshToken, digest_of},
         },
     },
-    error::{Fault, Faulty, Result},
+    error::{Fault, Faulty, Object, Result},
     limits::Rule,
     store::Tx,
     telemetry::{Event, Sighting},
@@ -280,8 +280,8 @@ pub(super) async fn forget(app: &App, ids: &[SessionId]) {
 }
 
 async fn account_in_tx(tx: &Tx, id: SessionId) -> Faulty<account::Model> {
-    let session = session::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound("session"))?;
-    account::Entity::find_by_id(session.account_id).one(tx).await?.ok_or(Fault::NotFound("account"))
+    let session = session::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound(Object::Session))?;
+    account::Entity::find_by_id(session.account_id).one(tx).await?.ok_or(Fault::NotFound(Object::Account))
 }
 
 fn lifetime(app: &App) -> TimeDelta {

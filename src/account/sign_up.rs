@@ -12,7 +12,7 @@ use super::{Refusal, Session, locked_in_tx, password, profile::checked_phone, ru
 use crate::{
     app::App,
     auth::{Viewer, password::NewPassword},
-    error::{Check, Error, Fault, Result},
+    error::{Check, Error, Fault, Object, Result},
     limits::text,
     store::{self, Tx},
 };
@@ -138,7 +138,7 @@ async fn upgrade_in_tx(
         updated_at: Set(now),
         ..Default::default()
     };
-    match store::save_versioned::<account::Entity>(tx, row, account.version, "account").await {
+    match store::save_versioned::<account::Entity>(tx, row, account.version, Object::Account).await {
         Ok(account) => Ok(account),
         Err(fault) if EMAIL_KEYS.iter().any(|(name, column)| store::violated(&fault, name, column)) => {
             Err(Refusal::EmailTaken.into())

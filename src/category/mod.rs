@@ -16,7 +16,7 @@ use sea_orm::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     limits::text,
     slug::{self, Candidates, IdOrSlug},
     store,
@@ -67,7 +67,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
     let tx = app.store.begin().await?;
     let parent = match input.parent {
         Some(id) => {
-            Some(category::Entity::find_by_id(id).one(&tx).await?.ok_or(Fault::NotFound("category"))?)
+            Some(category::Entity::find_by_id(id).one(&tx).await?.ok_or(Fault::NotFound(Object::Category))?)
         }
         None => None,
     };
@@ -95,7 +95,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
         if matches!(inserted, TryInsertResult::Inserted(1)) {
             let row = category::Entity::find().filter(category::Column::Slug.eq(slug)).one(&tx).await?;
             tx.commit().await?;
-            return Ok(row.ok_or(Fault::NotFound("category"))?);
+            return Ok(row.ok_or(Fault::NotFound(Object::Category))?);
         }
     }
     Err(Refusal::SlugTaken.into())
@@ -108,10 +108,12 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<categor
         Check::default().text(name, "name", 1, text::NAME).done()?;
     }
     let tx = app.store.begin().await?;
-    let row =
-        category::Entity::find_by_id(input.category).one(&tx).await?.ok_or(Fault::NotFound("category"))?;
+    let row = category::Entity::find_by_id(input.category)
+        .one(&tx)
+        .await?
+        .ok_or(Fault::NotFound(Object::Category))?;
     if row.version != input.expected_version {
-        return Err(Fault::Stale("category").into());
+        return Err(Fault::Stale(Object::Category).into());
     }
     let changed = category::ActiveModel {
         id: Unchanged(row.id),
@@ -120,7 +122,7 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<categor
         updated_at: Set(app.clock.now()),
         ..Default::default()
     };
-    let row = store::save_versioned::<category::Entity>(&tx, changed, row.version, "category").await?;
+    let row = store::save_versioned::<category::Entity>(&tx, changed, row.version, Object::Category).await?;
     tx.commit().await?;
     Ok(row)
 }
@@ -136,7 +138,7 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<category::Model> {
         .filter(category::Column::Slug.eq(slug))
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("category"))
+        .ok_or(Fault::NotFound(Object::Category))
 }
 
 /// The categories with these ids, in no order.
@@ -146,7 +148,7 @@ pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Mod
 
 /// Makes sure that there is such a category.
 pub async fn exists(app: &App, id: CategoryId) -> Faulty<()> {
-    by_ids(app, vec![id]).await?.pop().map(drop).ok_or(Fault::NotFound("category"))
+    by_ids(app, vec![id]).await?.pop().map(drop).ok_or(Fault::NotFound(Object::Category))
 }
 
 /// The children of these categories, siblings in their order.

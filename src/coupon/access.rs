@@ -13,8 +13,8 @@ use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
 
 use super::{
     claim::change_in_tx,
-    discount::{Line, Reason, applies},
-    spend::{CodePolicy, Why, claim_by_code},
+    discount::{DiscountRefusal, Line, applies},
+    spend::{ClaimRefusal, CodePolicy, claim_by_code},
     state::claim_status,
     terms::{Terms, Worth},
 };
@@ -24,17 +24,20 @@ use crate::{
     category,
     error::{Error, Fault, Faulty, Result},
     event,
-    inventory::{self, Reservation, Reserve, ReserveOptions, transaction::Companion},
+    inventory::{self, Reservation, Reserve, ReserveOptions, ReserveRefusal, transaction::Companion},
 };
 
 /// Why no places were reserved with an access code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The code opens no tier of the event.
-    Code(Why),
+    Code(ClaimRefusal),
     /// The places cannot be reserved.
     Places(inventory::Refusal),
 }
+
+/// The claim of an access code has changed since it was read.
+struct ClaimChanged;
 
 /// The claim of a code, and the tiers that it opens.
 struct Opened {
@@ -50,18 +53,20 @@ pub async fn reserve(
     code: &str,
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
-    let of_code = |error: Error<Why>| error.map_refusal(Refusal::Code);
+    let of_code = |error: Error<ClaimRefusal>| error.map_refusal(Refusal::Code);
     let Opened { claim, tiers } =
         opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
     let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
     let options = ReserveOptions { opened: tiers, companion: mark, proof };
     match inventory::reserve_with(app, viewer, input, options).await {
+        Ok(reserved) => Ok(reserved),
         // Race: the claim was given away, released or refunded. Find out which.
-        Err(Error::Fault(Fault::Stale(_))) => {
+        Err(Error::Refused(ReserveRefusal::Companion(ClaimChanged))) => {
             opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
             Err(Fault::unavailable().into())
         }
-        reserved => reserved.map_err(|error| error.map_refusal(Refusal::Places)),
+        Err(Error::Refused(ReserveRefusal::Places(refusal))) => Err(Error::Refused(Refusal::Places(refusal))),
+        Err(Error::Fault(fault)) => Err(fault.into()),
     }
 }
 
@@ -71,17 +76,19 @@ pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -
     // A query must not claim a code.
     match opened(app, viewer, (event, code), CodePolicy::ReadOnly).await {
         Ok(opened) => Ok(opened.tiers),
-        Err(Error::Refused(Why::TooManyCodes { retry_after_seconds })) => {
+        Err(Error::Refused(ClaimRefusal::TooManyCodes { retry_after_seconds })) => {
             Err(Fault::TooManyGuesses { retry_after_seconds })
         }
-        Err(Error::Refused(Why::UnknownCode | Why::InUse | Why::Used | Why::Rule(_))) => Ok(Vec::new()),
+        Err(Error::Refused(
+            ClaimRefusal::UnknownCode | ClaimRefusal::InUse | ClaimRefusal::Used | ClaimRefusal::Rule(_),
+        )) => Ok(Vec::new()),
         Err(Error::Fault(fault)) => Err(fault),
     }
 }
 
-/// Returns a companion that marks the claim as used if the reservation has a place of a hidden tier. It fails with
-/// [`Fault::Stale`] if the claim has changed since it was read.
-fn mark_opened(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion {
+/// Returns a companion that marks the claim as used if the reservation has a place of a hidden tier. It refuses if the
+/// claim has another holder or state since it was read.
+fn mark_opened(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) -> Companion<ClaimChanged> {
     let (id, epoch) = (claim.id, claim.epoch);
     Box::new(move |tx, reservations| {
         let is_needed = reservations
@@ -95,7 +102,7 @@ fn mark_opened(claim: &claim::Model, opened: Vec<TierId>, now: DateTime<Utc>) ->
             let claim = claim::Entity::find_by_id(id).lock_exclusive().one(tx).await?;
             let claim = claim
                 .filter(|claim| claim.epoch == epoch && claim.state == ClaimState::Claimed)
-                .ok_or(Fault::Stale("claim"))?;
+                .ok_or(Error::Refused(ClaimChanged))?;
             // Race: another reservation may have marked the claim.
             if claim.opened_at.is_none() {
                 change_in_tx(tx, &claim, now, |row| row.opened_at = Set(Some(now))).await?;
@@ -111,22 +118,24 @@ async fn opened(
     viewer: &Viewer,
     (event, code): (EventId, &str),
     policy: CodePolicy,
-) -> Result<Opened, Why> {
+) -> Result<Opened, ClaimRefusal> {
     let event = event::by_id(app, event).await?;
     let claim = claim_by_code(app, viewer, (event.shop_id, code), policy).await?;
     let terms = Terms::from_json(&claim.terms)?;
     let now = app.clock.now();
     if terms.worth != Worth::AccessCode {
-        return Err(Error::Refused(Why::Rule(Reason::OtherItems)));
+        return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::OtherItems)));
     }
     match claim_status(&claim, now) {
         ClaimState::Claimed if claim.valid_from > now => {
-            return Err(Error::Refused(Why::Rule(Reason::NotYetValid { from: claim.valid_from })));
+            return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::NotYetValid {
+                from: claim.valid_from,
+            })));
         }
         ClaimState::Claimed => {}
-        ClaimState::Expired => return Err(Error::Refused(Why::Rule(Reason::Expired))),
+        ClaimState::Expired => return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::Expired))),
         ClaimState::Reserved | ClaimState::Redeemed | ClaimState::Revoked | ClaimState::Released => {
-            return Err(Error::Refused(Why::Used));
+            return Err(Error::Refused(ClaimRefusal::Used));
         }
     }
     let mut lineages = category::lineages(app, vec![event.category_id]).await?;
@@ -148,7 +157,7 @@ async fn opened(
         }
     }
     if tiers.is_empty() {
-        return Err(Error::Refused(Why::Rule(Reason::OtherItems)));
+        return Err(Error::Refused(ClaimRefusal::Rule(DiscountRefusal::OtherItems)));
     }
     Ok(Opened { claim, tiers })
 }

@@ -48,8 +48,11 @@ pub(super) async fn set_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Ref
     Ok(())
 }
 
-/// Takes the amounts from the budgets. Returns `false` if a budget is too small; then the caller must roll back.
-pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> Faulty<bool> {
+/// A budget is too small for the amount.
+pub(super) struct Spent;
+
+/// Takes the amounts from the budgets. If a budget is too small, refuses, and the caller rolls back.
+pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> Result<(), Spent> {
     for (coupon, amount) in amounts {
         let spent = Expr::col(budget::Column::Spent).add(*amount);
         let written = budget::Entity::update_many()
@@ -64,10 +67,10 @@ pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> F
         // A shared lock until the commit: a transaction that sets a limit waits for it, and counts this discount.
         let row = budget::Entity::find_by_id(*coupon).lock(LockType::Share).one(tx).await?;
         if row.is_some_and(|row| row.allowed.is_some()) {
-            return Ok(false);
+            return Err(Error::Refused(Spent));
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Gives the amounts back to the budgets with a limit.

@@ -24,8 +24,8 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    error::{Check, Error, Fault, Faulty, Object, Result},
+    idempotency::{self, Attempt, Key},
     inventory::{
         self, Command, NewClaimCode, Pick, Place, Reservation,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
@@ -65,31 +65,22 @@ pub struct ReserveCoupon {
 pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCoupon) -> Result<claim::Model, Refusal> {
     let buyer = viewer.account()?;
     let key = Key::new(buyer, "claimCoupon", &input.key, &input.coupon)?;
+    let replay = |subject| replayed(app, buyer, subject);
+    let attempt = Box::pin(attempt(app, viewer, input.coupon, &key));
+    idempotency::attempt_first(app, &key, replay, attempt).await
+}
+
+async fn attempt(app: &App, viewer: &Viewer, id: CouponId, key: &Key) -> Attempt<claim::Model, Refusal> {
+    let buyer = viewer.account()?;
     for _ in 0..TRIES {
-        let snapshot =
-            offer_terms::current(app, input.coupon, |coupon| is_free(coupon) && coupon.listed).await?;
-        let why = if !find::is_offered(app, viewer, &snapshot.coupon).await? {
-            Some(Error::Fault(Fault::NotFound("coupon")))
-        } else if !is_free(&snapshot.coupon) {
-            Some(Error::Refused(Refusal::NotFree))
-        } else {
-            None
-        };
-        if let Some(why) = why {
-            return match key.subject(app.store.read()).await? {
-                Some(subject) => replayed(app, buyer, subject).await,
-                None => Err(why),
-            };
+        let snapshot = offer_terms::current(app, id, |coupon| is_free(coupon) && coupon.listed).await?;
+        if !find::is_offered(app, viewer, &snapshot.coupon).await? {
+            return Err(Fault::NotFound(Object::Coupon).into());
         }
-        let counted = match throttle::begin_claim(app, viewer, input.coupon).await {
-            Ok(counted) => counted,
-            Err(fault) => {
-                return match key.subject(app.store.read()).await? {
-                    Some(subject) => replayed(app, buyer, subject).await,
-                    None => Err(fault.into()),
-                };
-            }
-        };
+        if !is_free(&snapshot.coupon) {
+            return Err(Error::Refused(Refusal::NotFree).into());
+        }
+        let counted = throttle::begin_claim(app, viewer, id).await?;
         let request = ClaimRequest { buyer, code: None, key: Some(key.clone()) };
         match grant(app, &snapshot, request).await {
             Ok(Some(claim)) => return Ok(claim),
@@ -125,7 +116,7 @@ pub(super) async fn grant(
     app: &App,
     snapshot: &offer_terms::TermsSnapshot,
     request: ClaimRequest,
-) -> Result<Option<claim::Model>, Refusal> {
+) -> Attempt<Option<claim::Model>, Refusal> {
     let id = ClaimId(app.clock.new_uuid());
     let row = snapshot.new_claim(app, id, request.buyer);
     let code = match (request.code, snapshot.coupon.codes) {
@@ -136,9 +127,9 @@ pub(super) async fn grant(
     // A code of the list is assigned in the commit.
     let is_known = matches!(code, NewClaimCode::Made(_));
     let command = Command::Claim(Arc::new(snapshot.granted(&row, code)));
-    let key_claim = request.key.clone().map(|key| (key, id.0));
+    let key_claim = request.key.map(|key| (key, id.0));
     let parts = vec![(snapshot.coupon.id.into(), vec![command])];
-    match transact(app, InventoryTransaction { parts, companion: None, key: key_claim }).await {
+    match transact(app, InventoryTransaction::new(parts, key_claim)).await {
         Ok(_) => {
             app.outbox.wake();
             Ok(Some(if is_known { row } else { by_id(app, id).await? }))
@@ -147,13 +138,7 @@ pub(super) async fn grant(
             offer_terms::forget(app, snapshot.coupon.id);
             Ok(None)
         }
-        Err(TransactionError::Refused(refusal)) => Err(Error::Refused(refused(&refusal))),
-        Err(TransactionError::KeyUsed) => {
-            let key = request.key.ok_or_else(Fault::unavailable)?;
-            let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
-            replayed(app, request.buyer, subject).await.map(Some)
-        }
-        Err(TransactionError::Fault(fault)) => Err(fault.into()),
+        Err(error) => Err(error.of_one_desk(|refusal| refused(&refusal))),
     }
 }
 
@@ -165,44 +150,41 @@ pub async fn reserve(app: &App, viewer: &Viewer, input: ReserveCoupon) -> Result
         .that((1..=most).contains(&input.quantity), "quantity", "must be between 1 and 100")
         .done()?;
     let key = Key::new(buyer, "reserveCoupon", &input.key, &(input.coupon, input.quantity))?;
+    let replay = |subject| inventory::by_id(app, ReservationId(subject));
+    let attempt = Box::pin(attempt_reserve(app, viewer, &input, &key));
+    idempotency::attempt_first(app, &key, replay, attempt).await
+}
+
+async fn attempt_reserve(
+    app: &App,
+    viewer: &Viewer,
+    input: &ReserveCoupon,
+    key: &Key,
+) -> Attempt<Reservation, Refusal> {
     let id = ReservationId(app.clock.new_uuid());
     for _ in 0..TRIES {
         let snapshot =
             offer_terms::current(app, input.coupon, |coupon| !is_free(coupon) && coupon.listed).await?;
         if !find::is_offered(app, viewer, &snapshot.coupon).await? {
-            return reserved(app, &key).await?.ok_or(Fault::NotFound("coupon").into());
+            return Err(Fault::NotFound(Object::Coupon).into());
         }
         if is_free(&snapshot.coupon) {
-            return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::Free));
+            return Err(Error::Refused(Refusal::Free).into());
         }
         let pick = Pick::Admission { area: 0, quantity: input.quantity };
         let coupon_terms = Some(Arc::new(snapshot.for_reservation()?));
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
         let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms };
         let parts = vec![(input.coupon.into(), vec![command])];
-        match transact(app, InventoryTransaction { parts, companion: None, key: Some((key.clone(), id.0)) })
-            .await
-        {
+        match transact(app, InventoryTransaction::new(parts, Some((key.clone(), id.0)))).await {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),
             Err(TransactionError::Refused(inventory::Refusal::TermsChanged)) => {
                 offer_terms::forget(app, input.coupon);
             }
-            Err(TransactionError::Refused(refusal)) => return Err(Error::Refused(refused(&refusal))),
-            Err(TransactionError::KeyUsed) => {
-                return reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into());
-            }
-            Err(TransactionError::Fault(fault)) => return Err(fault.into()),
+            Err(error) => return Err(error.of_one_desk(|refusal| refused(&refusal))),
         }
     }
     Err(Fault::unavailable().into())
-}
-
-/// Returns the reservation that an earlier call with the same key made.
-async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
-    match key.subject(app.store.read()).await? {
-        Some(subject) => inventory::by_id(app, ReservationId(subject)).await.map(Some),
-        None => Ok(None),
-    }
 }
 
 /// Returns whether the coupon costs nothing.
@@ -232,7 +214,8 @@ pub async fn release(app: &App, viewer: &Viewer, id: ClaimId) -> Result<claim::M
         let claim = claim.clone();
         Box::pin(async move {
             let change = |row: &mut claim::ActiveModel| row.state = Set(ClaimState::Released);
-            change_in_tx(tx, &claim, now, change).await.map(drop)
+            change_in_tx(tx, &claim, now, change).await?;
+            Ok(())
         })
     });
     let transaction = InventoryTransaction {
@@ -276,12 +259,12 @@ pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(
 pub async fn owned(app: &App, viewer: &Viewer, id: ClaimId) -> Faulty<claim::Model> {
     let account = viewer.account()?;
     let claim = by_id(app, id).await?;
-    if claim.account_id == account { Ok(claim) } else { Err(Fault::NotFound("claim")) }
+    if claim.account_id == account { Ok(claim) } else { Err(Fault::NotFound(Object::Claim)) }
 }
 
 /// Returns the claim. Checks no rights.
 pub(crate) async fn by_id(app: &App, id: ClaimId) -> Faulty<claim::Model> {
-    claim::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("claim"))
+    claim::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Claim))
 }
 
 /// Returns the account's claims, newest first, without released and revoked ones.
@@ -366,7 +349,7 @@ pub(crate) async fn change_in_tx(
     let mut row = claim.clone().into_active_model();
     change(&mut row);
     row.updated_at = Set(now);
-    let changed = save_versioned::<claim::Entity>(tx, row, claim.version, "claim").await?;
+    let changed = save_versioned::<claim::Entity>(tx, row, claim.version, Object::Claim).await?;
     let holders = if changed.account_id == claim.account_id {
         vec![claim.account_id.0]
     } else {

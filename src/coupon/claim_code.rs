@@ -14,7 +14,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, Faulty, Result},
-    idempotency::Key,
+    idempotency::{self, Attempt, Key},
 };
 
 /// The input of [`claim()`].
@@ -32,15 +32,18 @@ pub struct ClaimCode {
 pub async fn claim(app: &App, viewer: &Viewer, input: ClaimCode) -> Result<claim::Model, Refusal> {
     let account = viewer.account()?;
     let key = Key::new(account, "claimCode", &input.key, &(input.shop, &input.code))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return replayed(app, account, subject).await;
-    }
+    let replay = |subject| replayed(app, account, subject);
+    idempotency::once(app, &key, replay, Box::pin(attempt(app, viewer, &input, &key))).await
+}
+
+async fn attempt(app: &App, viewer: &Viewer, input: &ClaimCode, key: &Key) -> Attempt<claim::Model, Refusal> {
+    let account = viewer.account()?;
     let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(Refusal::from))?;
     let claimed = match Code::parse(&input.code) {
         Some(code) => claim_or_find(app, account, (input.shop, &code), Some(key)).await,
-        None => Err(Error::Refused(Refusal::UnknownCode)),
+        None => Err(Error::Refused(Refusal::UnknownCode).into()),
     };
-    guess.judge(&claimed).await;
+    guess.judge_attempt(&claimed).await;
     claimed
 }
 
@@ -49,13 +52,13 @@ pub(super) async fn claim_or_find(
     app: &App,
     account: AccountId,
     (shop, code): (ShopId, &Code),
-    key: Option<Key>,
-) -> Result<claim::Model, Refusal> {
+    key: Option<&Key>,
+) -> Attempt<claim::Model, Refusal> {
     for _ in 0..TRIES {
         // Race: read the list before the claims. A code that is claimed in between is then found as a claim.
         let free = unclaimed(app, shop, code).await?;
         if let Some(claim) = claim_of(app, shop, code).await? {
-            return own(claim, account);
+            return Ok(own(claim, account)?);
         }
         let Some(coupon) = free else { break };
         let snapshot = match offer_terms::current(app, coupon, is_free).await {
@@ -66,20 +69,22 @@ pub(super) async fn claim_or_find(
         if !is_free(&snapshot.coupon) {
             break;
         }
-        let request = ClaimRequest { buyer: account, code: Some(code.clone()), key: key.clone() };
+        let request = ClaimRequest { buyer: account, code: Some(code.clone()), key: key.cloned() };
         match grant(app, &snapshot, request).await {
             // Race: the coupon changed. Try again.
             Ok(None) => {}
             Ok(Some(claim)) => return Ok(claim),
             // Race: the viewer or another account may have claimed the code meanwhile.
-            Err(Error::Refused(refusal)) => {
-                let claim = claim_of(app, shop, code).await?;
-                return claim.map_or(Err(Error::Refused(refusal)), |claim| own(claim, account));
+            Err(error) if error.is_refusal() => {
+                return match claim_of(app, shop, code).await? {
+                    Some(claim) => Ok(own(claim, account)?),
+                    None => Err(error),
+                };
             }
             Err(error) => return Err(error),
         }
     }
-    Err(Error::Refused(Refusal::UnknownCode))
+    Err(Error::Refused(Refusal::UnknownCode).into())
 }
 
 fn own(claim: claim::Model, account: AccountId) -> Result<claim::Model, Refusal> {

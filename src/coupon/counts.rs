@@ -20,7 +20,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{by_id, by_ids, rules};
 use crate::{
-    app::App, auth::Viewer, error::Faulty, inventory, outbox::Listener, shop::rules::Power,
+    app::App,
+    auth::Viewer,
+    error::{Faulty, Object},
+    inventory,
+    outbox::Listener,
+    shop::rules::Power,
     venue::find::authorise,
 };
 
@@ -138,7 +143,7 @@ pub async fn watch(
 
 /// Returns a fault unless the viewer is a member of the coupon's shop.
 async fn check_access(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<()> {
-    authorise(app, viewer, by_id(app, id).await?.shop_id, Power::Look, "coupon").await
+    authorise(app, viewer, by_id(app, id).await?.shop_id, Power::Look, Object::Coupon).await
 }
 
 /// A subscription to the counts of one coupon.

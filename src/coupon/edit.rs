@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     inventory,
     search_text::coupon as search_text,
     shop::{self, rules::Power},
@@ -89,7 +89,7 @@ pub async fn update(
     references::check(app, before.shop_id, &details).await?;
     let scopes = details.scopes.clone();
     let row = coupon::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
-    let changed = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
+    let changed = save_versioned::<coupon::Entity>(&tx, row, seen, Object::Coupon).await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
     search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     settle_stock_in_tx(&tx, &changed, now).await?;
@@ -118,7 +118,7 @@ pub async fn step(
         rules::publish(&coupon, now).map_err(Error::Refused)?;
     }
     let row = coupon::ActiveModel { id: Set(id), state: Set(to), updated_at: Set(now), ..Default::default() };
-    let moved = save_versioned::<coupon::Entity>(&tx, row, seen, "coupon").await?;
+    let moved = save_versioned::<coupon::Entity>(&tx, row, seen, Object::Coupon).await?;
     if step == Move::Publish {
         inventory::create_stock_in_tx(&tx, id, rules::capacity(moved.stock), now).await?;
         worth::record_publication_in_tx(&tx, app, viewer, &moved).await?;
@@ -134,14 +134,14 @@ pub async fn step(
 pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     viewer.user()?;
     let coupon = by_id(app, id).await?;
-    authorise(app, viewer, coupon.shop_id, Power::Manage, "coupon").await?;
+    authorise(app, viewer, coupon.shop_id, Power::Manage, Object::Coupon).await?;
     Ok(coupon)
 }
 
 /// Returns the coupon, locked until the end of the transaction. Changes of one coupon wait for each other.
 pub(super) async fn locked_in_tx(tx: &Tx, id: CouponId) -> Faulty<coupon::Model> {
     let coupon = coupon::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
-    coupon.ok_or(Fault::NotFound("coupon"))
+    coupon.ok_or(Fault::NotFound(Object::Coupon))
 }
 
 /// Sets the inventory's capacity to the coupon's stock, and notifies all desks that the terms have changed.
@@ -179,7 +179,7 @@ async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> Faulty<(
 
 /// Returns a fault if the caller saw another version. The save checks this again; the check here precedes any refusal.
 fn check_version(coupon: &coupon::Model, seen: i64) -> Faulty<()> {
-    if coupon.version == seen { Ok(()) } else { Err(Fault::Stale("coupon")) }
+    if coupon.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Coupon)) }
 }
 
 fn row_of(details: Details) -> coupon::ActiveModel {

@@ -18,7 +18,7 @@ use crate::{
     auth::Viewer,
     category,
     clock::comparable,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     event,
     page::{self, Direction, Page, Window},
     search_text, shop,
@@ -105,7 +105,7 @@ pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::
     if rules::is_known(&coupon, app.clock.now()) || shops_seen(app, viewer).await?.contains(&coupon.shop_id) {
         Ok(coupon)
     } else {
-        Err(Fault::NotFound("coupon"))
+        Err(Fault::NotFound(Object::Coupon))
     }
 }
 

@@ -17,7 +17,12 @@ use super::{
     claim::change_in_tx,
     offer_terms::{self, ReservedTerms},
 };
-use crate::{app::App, error::Faulty, inventory, outbox, store::Tx};
+use crate::{
+    app::App,
+    error::{Error, Faulty, Result},
+    inventory, outbox,
+    store::Tx,
+};
 
 /// SQLite accepts 32,766 values in a statement, and a claim has 18.
 const CLAIMS_PER_STATEMENT: usize = 1_000;
@@ -67,16 +72,19 @@ pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<
     outbox::record_all_in_tx(tx, outbox::Kind::CouponChanged, coupons, now).await
 }
 
-/// Revokes the claims that were issued for these lines of the order. Returns `false` if a claim was used or given away;
-/// then the caller must roll back.
+/// A claim that was issued for an order line was used or given away.
+pub(crate) struct ClaimUsed;
+
+/// Revokes the claims that were issued for these lines of the order. If a claim was used or given away, refuses, and the
+/// caller rolls back.
 pub(crate) async fn revoke_in_tx(
     tx: &Tx,
     order: &order::Model,
     lines: &[OrderLineId],
     now: DateTime<Utc>,
-) -> Faulty<bool> {
+) -> Result<(), ClaimUsed> {
     if lines.is_empty() {
-        return Ok(true);
+        return Ok(());
     }
     let claims = claim::Entity::find()
         .filter(claim::Column::OrderLineId.is_in(lines.iter().copied()))
@@ -85,12 +93,12 @@ pub(crate) async fn revoke_in_tx(
         .all(tx)
         .await?;
     if claims.len() != lines.len() || !claims.iter().all(|claim| is_unused(order, claim)) {
-        return Ok(false);
+        return Err(Error::Refused(ClaimUsed));
     }
     for claim in &claims {
         change_in_tx(tx, claim, now, |row| row.state = Set(ClaimState::Revoked)).await?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Returns the lines whose claims cannot be revoked: they are used, given away or reserved by another order.

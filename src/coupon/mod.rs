@@ -40,14 +40,20 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     inventory, page,
     telemetry::log_fault,
 };
 
+/// The mutations of claims that have priority over reservations under load: buyers wait at a counter, and released
+/// copies can be claimed again.
+pub const URGENT_MUTATIONS: &[&str] = &["redeemClaim", "releaseClaim"];
+/// The mutations of coupons that accept a large text.
+pub const LARGE_MUTATIONS: &[&str] = &["importCouponCodes"];
+
 /// Returns the coupon. Checks no rights.
 pub(crate) async fn by_id(app: &App, id: CouponId) -> Faulty<coupon::Model> {
-    coupon::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("coupon"))
+    coupon::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Coupon))
 }
 
 /// The columns with the long texts, which lists leave out.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{by_id, code::Code, scopes_of, terms::Terms};
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     inventory::{CouponTerms, NewClaim, NewClaimCode},
 };
 
@@ -62,7 +62,7 @@ pub(super) async fn current(
     }
     let coupon = by_id(app, id).await?;
     if coupon.state == CouponState::Draft {
-        return Err(Fault::NotFound("coupon"));
+        return Err(Fault::NotFound(Object::Coupon));
     }
     let terms = Terms::of(&coupon, &scopes_of(app, vec![id]).await?)?;
     let snapshot = Arc::new(TermsSnapshot {

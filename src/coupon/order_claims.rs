@@ -20,14 +20,14 @@ use uuid::Uuid;
 use super::{budget, discount::Discount, spend::is_over};
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Error, Fault, Faulty, Object, Result},
     outbox,
     store::{Tx, save_versioned},
 };
 
-/// The object of a [`Fault::Stale`] if a claim or budget has changed since the discounts were calculated. The caller
-/// calculates them again.
-pub const STALE: &str = "claim";
+/// A claim, a budget or a place has changed since the discounts were calculated. The caller calculates them again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DiscountsChanged;
 
 /// The shortest time for which a gift card is valid after a refund.
 const REFUND_VALIDITY: TimeDelta = TimeDelta::days(90);
@@ -42,13 +42,13 @@ pub struct AppliedClaim {
 }
 
 /// Reserves the claims for an order that this transaction creates, stores the discounts, and takes them from the
-/// budgets. If a claim or budget has changed, returns [`Fault::Stale`].
+/// budgets. Refuses if a claim or budget has changed.
 pub(crate) async fn reserve_in_tx(
     tx: &Tx,
     order: OrderId,
     applied: &[AppliedClaim],
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> Result<(), DiscountsChanged> {
     if applied.is_empty() {
         return Ok(());
     }
@@ -56,7 +56,7 @@ pub(crate) async fn reserve_in_tx(
         applied.iter().map(|applied| (applied.discount.claim, applied.seen)).collect();
     for claim in locked_in_tx(tx, seen.keys().copied()).await? {
         if claim.state != ClaimState::Claimed || seen.get(&claim.id) != Some(&claim.version) {
-            return Err(Fault::Stale(STALE));
+            return Err(Error::Refused(DiscountsChanged));
         }
         let mut row = claim.clone().into_active_model();
         row.order_id = Set(Some(order));
@@ -73,9 +73,8 @@ pub(crate) async fn reserve_in_tx(
             amount_minor: discount.total(),
         })
         .collect();
-    if !budget::spend_in_tx(tx, &budget::amounts(&rows)).await? {
-        return Err(Fault::Stale(STALE));
-    }
+    let spent = budget::spend_in_tx(tx, &budget::amounts(&rows)).await;
+    spent.map_err(|error| error.map_refusal(|budget::Spent| DiscountsChanged))?;
     discount::Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
         .exec_without_returning(tx)
         .await?;
@@ -214,7 +213,7 @@ async fn move_in_tx(
 ) -> Faulty<()> {
     row.state = Set(to);
     row.updated_at = Set(now);
-    save_versioned::<claim::Entity>(tx, row, claim.version, STALE).await?;
+    save_versioned::<claim::Entity>(tx, row, claim.version, Object::Claim).await?;
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, claim.account_id.0, now).await?;
     outbox::record_in_tx(tx, outbox::Kind::CouponChanged, claim.coupon_id.0, now).await
 }

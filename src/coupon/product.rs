@@ -14,7 +14,7 @@ use crate::{
     auth::Viewer,
     category,
     clock::comparable,
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     limits::text,
     page::{self, Direction, Page, Window},
     search_text::coupon as search_text,
@@ -66,7 +66,7 @@ pub async fn descriptions(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<(Product
 
 /// Returns the product.
 pub async fn by_id(app: &App, id: ProductId) -> Faulty<product::Model> {
-    product::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("product"))
+    product::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Product))
 }
 
 /// A filter of a shop's products.
@@ -130,7 +130,7 @@ pub async fn update(
 ) -> Result<product::Model, Refusal> {
     let product = managed(app, viewer, id).await?;
     if product.version != seen {
-        return Err(Fault::Stale("product").into());
+        return Err(Fault::Stale(Object::Product).into());
     }
     if product.archived {
         return Err(Error::Refused(Refusal::Archived));
@@ -151,7 +151,7 @@ pub async fn update(
         ..Default::default()
     };
     let tx = app.store.begin().await?;
-    let product = save_versioned::<product::Entity>(&tx, row, seen, "product").await?;
+    let product = save_versioned::<product::Entity>(&tx, row, seen, Object::Product).await?;
     search_text::refresh_in_tx(&tx, search_text::Source::Product(id)).await?;
     tx.commit().await?;
     Ok(product)
@@ -176,7 +176,7 @@ pub async fn archive(
         ..Default::default()
     };
     let tx = app.store.begin().await?;
-    let product = save_versioned::<product::Entity>(&tx, row, seen, "product").await?;
+    let product = save_versioned::<product::Entity>(&tx, row, seen, Object::Product).await?;
     tx.commit().await?;
     Ok(product)
 }
@@ -184,7 +184,7 @@ pub async fn archive(
 async fn managed(app: &App, viewer: &Viewer, id: ProductId) -> Faulty<product::Model> {
     viewer.user()?;
     let product = by_id(app, id).await?;
-    authorise(app, viewer, product.shop_id, Power::Manage, "product").await?;
+    authorise(app, viewer, product.shop_id, Power::Manage, Object::Product).await?;
     Ok(product)
 }
 

@@ -1,7 +1,7 @@
 //! Redemption at a counter: a scanner of the shop sends the claim's code. Gift cards can be used in part.
 
 use entity::{
-    AccountId, RedemptionId, ShopId,
+    RedemptionId, ShopId,
     claim::{self, ClaimState, redemption},
     coupon::code,
 };
@@ -17,8 +17,8 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Result},
-    idempotency::Key,
+    error::{Error, Fault, Object, Result},
+    idempotency::{self, Attempt, AttemptError, Key},
     shop::{self, rules::Power},
     store::violates,
 };
@@ -55,31 +55,21 @@ pub async fn redeem(app: &App, viewer: &Viewer, input: Redeem) -> Result<Redeeme
         shop::authorise(app, viewer, shop, Power::Scan).await?;
     }
     let key = Key::new(scanner, "redeemClaim", &input.key, &(input.shop, &input.code, &input.amount))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return redeemed(app, RedemptionId(subject)).await;
-    }
+    let replay = |subject| redeemed(app, RedemptionId(subject));
+    let attempt = Box::pin(attempt(app, viewer, &input, &key));
+    let done = idempotency::once(app, &key, replay, attempt).await?;
+    app.outbox.wake();
+    Ok(done)
+}
+
+async fn attempt(app: &App, viewer: &Viewer, input: &Redeem, key: &Key) -> Attempt<Redeemed, Refusal> {
     for _ in 0..TRIES {
-        // Race: look up the code in each attempt. If the claim was given away, its code has changed.
-        let claim = found(app, viewer, &input).await?;
-        match attempt(app, scanner, &claim, &input, &key).await {
+        // Race: look up the code in each round. If the claim was given away, its code has changed.
+        let claim = found(app, viewer, input).await?;
+        match redeem_claim(app, viewer, &claim, input, key).await {
             // Race: another counter was first.
-            Err(Error::Fault(Fault::Stale(_))) => {}
-            Ok(None) => {
-                let subject = key.subject(app.store.read()).await?.ok_or_else(Fault::unavailable)?;
-                return redeemed(app, RedemptionId(subject)).await;
-            }
-            Ok(Some(done)) => {
-                app.outbox.wake();
-                return Ok(done);
-            }
-            // Race: the same call at the same time may have redeemed the claim.
-            Err(Error::Refused(refusal)) => {
-                return match key.subject(app.store.read()).await? {
-                    Some(subject) => redeemed(app, RedemptionId(subject)).await,
-                    None => Err(Error::Refused(refusal)),
-                };
-            }
-            Err(error) => return Err(error),
+            Err(AttemptError::Failed(Error::Fault(Fault::Stale(_)))) => {}
+            result => return result,
         }
     }
     Err(Fault::unavailable().into())
@@ -139,27 +129,26 @@ async fn locate(app: &App, shops: Vec<ShopId>, text: &str) -> Result<Located, Re
     }
 }
 
-/// Tries once. Returns `None` if another call has used the idempotency key meanwhile.
-async fn attempt(
+/// Tries once to redeem the claim as it was read.
+async fn redeem_claim(
     app: &App,
-    scanner: AccountId,
+    viewer: &Viewer,
     claim: &claim::Model,
     input: &Redeem,
     key: &Key,
-) -> Result<Option<Redeemed>, Refusal> {
+) -> Attempt<Redeemed, Refusal> {
+    let scanner = viewer.user()?;
     let now = app.clock.now();
     usable(claim, now).map_err(Error::Refused)?;
     if claim.valid_from > now {
-        return Err(Error::Refused(Refusal::NotYetValid { from: claim.valid_from }));
+        return Err(Error::Refused(Refusal::NotYetValid { from: claim.valid_from }).into());
     }
     let terms = Terms::from_json(&claim.terms)?;
     let left = left(claim, &terms, input.amount.as_ref())?;
     let given = given(app, claim, &terms).await?;
     let id = RedemptionId(app.clock.new_uuid());
     let tx = app.store.begin().await?;
-    if !key.claim_in_tx(&tx, id.0, now).await? {
-        return Ok(None);
-    }
+    key.claim_in_tx(&tx, id.0, now).await?;
     let is_used_up = left.is_none_or(|left| left == 0);
     let change = |row: &mut claim::ActiveModel| {
         row.balance_minor = Set(left);
@@ -169,10 +158,9 @@ async fn attempt(
         }
     };
     let changed = change_in_tx(&tx, claim, now, change).await?;
-    if let Some(amount) = given
-        && !budget::spend_in_tx(&tx, &[(claim.coupon_id, amount)].into()).await?
-    {
-        return Err(Error::Refused(Refusal::BudgetSpent));
+    if let Some(amount) = given {
+        let spent = budget::spend_in_tx(&tx, &[(claim.coupon_id, amount)].into()).await;
+        spent.map_err(|error| error.map_refusal(|budget::Spent| Refusal::BudgetSpent))?;
     }
     let redemption = redemption::Model {
         id,
@@ -189,12 +177,12 @@ async fn attempt(
         Ok(_) => {}
         // The claim's version guards this too; the constraint is the last line of defence.
         Err(error) if violates(&error, "redemption_once", "redemption.claim_id") => {
-            return Err(Fault::Stale("claim").into());
+            return Err(Fault::Stale(Object::Claim).into());
         }
         Err(error) => return Err(error.into()),
     }
     tx.commit().await?;
-    Ok(Some(Redeemed { claim: changed, redemption }))
+    Ok(Redeemed { claim: changed, redemption })
 }
 
 /// Returns the discount at the counter, which counts for the coupon's budget. Returns `None` for a gift card, which is a

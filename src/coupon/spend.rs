@@ -13,14 +13,14 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use super::{
     claim_code::{claim_of, claim_or_find},
     code::Code,
-    discount::{Offer, Reason},
+    discount::{DiscountRefusal, Offer},
     terms::Terms,
     throttle,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     limits::Exceeded,
 };
 
@@ -38,7 +38,7 @@ pub enum Named {
 
 /// Why a claim cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum ClaimRefusal {
     /// The shop has no such code that the viewer may use.
     UnknownCode,
     /// The viewer sent too many wrong codes.
@@ -51,16 +51,16 @@ pub enum Why {
     /// The claim is redeemed, revoked or released.
     Used,
     /// The rules refuse it.
-    Rule(Reason),
+    Rule(DiscountRefusal),
 }
 
 /// A claim that cannot be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedClaim {
     /// Where the input names it.
     pub named: Named,
     /// The reason.
-    pub why: Why,
+    pub why: ClaimRefusal,
 }
 
 /// A claim that the input names.
@@ -80,13 +80,13 @@ pub async fn named(
     viewer: &Viewer,
     shop: ShopId,
     (claims, codes): (&[ClaimId], &[String]),
-) -> Result<Vec<Found>, Vec<Refused>> {
+) -> Result<Vec<Found>, Vec<RefusedClaim>> {
     let account = viewer.account()?;
     let rows = by_ids(app, claims.to_vec()).await?;
     let mut found = Vec::with_capacity(claims.len() + codes.len());
     for (index, id) in claims.iter().enumerate() {
         let own = rows.iter().find(|claim| claim.id == *id && claim.account_id == account);
-        let claim = own.cloned().ok_or(Fault::NotFound("claim"))?;
+        let claim = own.cloned().ok_or(Fault::NotFound(Object::Claim))?;
         found.push(Found { named: Named::Id(index), claim });
     }
     let mut refused = Vec::new();
@@ -94,7 +94,7 @@ pub async fn named(
         let named = Named::Code(index);
         match claim_by_code(app, viewer, (shop, code), CodePolicy::Spend).await {
             Ok(claim) => found.push(Found { named, claim }),
-            Err(Error::Refused(why)) => refused.push(Refused { named, why }),
+            Err(Error::Refused(why)) => refused.push(RefusedClaim { named, why }),
             Err(Error::Fault(fault)) => return Err(fault.into()),
         }
     }
@@ -133,14 +133,15 @@ pub(super) async fn claim_by_code(
     viewer: &Viewer,
     (shop, text): (ShopId, &str),
     policy: CodePolicy,
-) -> Result<claim::Model, Why> {
+) -> Result<claim::Model, ClaimRefusal> {
     let account = viewer.account()?;
-    let too_many =
-        |exceeded: Exceeded| Why::TooManyCodes { retry_after_seconds: exceeded.retry_after_seconds() };
+    let too_many = |exceeded: Exceeded| ClaimRefusal::TooManyCodes {
+        retry_after_seconds: exceeded.retry_after_seconds(),
+    };
     let guess = throttle::begin(app, viewer).await.map_err(|error| error.map_refusal(too_many))?;
     let found = match Code::parse(text) {
         Some(code) => usable(app, account, (shop, &code), policy).await,
-        None => Err(Error::Refused(Why::UnknownCode)),
+        None => Err(Error::Refused(ClaimRefusal::UnknownCode)),
     };
     guess.judge(&found).await;
     found
@@ -151,33 +152,33 @@ async fn usable(
     account: AccountId,
     (shop, code): (ShopId, &Code),
     policy: CodePolicy,
-) -> Result<claim::Model, Why> {
+) -> Result<claim::Model, ClaimRefusal> {
     if let Some(claim) = claim_of(app, shop, code).await? {
         let is_live = matches!(claim.state, ClaimState::Claimed | ClaimState::Reserved);
         let is_spendable =
             policy == CodePolicy::Spend && is_live && Terms::from_json(&claim.terms)?.shareable;
         let is_usable = claim.account_id == account || is_spendable;
-        return if is_usable { Ok(claim) } else { Err(Error::Refused(Why::UnknownCode)) };
+        return if is_usable { Ok(claim) } else { Err(Error::Refused(ClaimRefusal::UnknownCode)) };
     }
     if policy == CodePolicy::ReadOnly {
-        return Err(Error::Refused(Why::UnknownCode));
+        return Err(Error::Refused(ClaimRefusal::UnknownCode));
     }
     claim_or_find(app, account, (shop, code), None)
         .await
-        .map_err(|error| error.map_refusal(|_| Why::UnknownCode))
+        .map_err(|error| error.without_key().map_refusal(|_| ClaimRefusal::UnknownCode))
 }
 
 /// Returns the claims whose state does not allow spending them, with reasons.
-pub fn unavailable(found: &[Found]) -> Vec<Refused> {
+pub fn unavailable(found: &[Found]) -> Vec<RefusedClaim> {
     let why = |state: ClaimState| match state {
         ClaimState::Claimed => None,
-        ClaimState::Reserved => Some(Why::InUse),
-        ClaimState::Expired => Some(Why::Rule(Reason::Expired)),
-        ClaimState::Redeemed | ClaimState::Revoked | ClaimState::Released => Some(Why::Used),
+        ClaimState::Reserved => Some(ClaimRefusal::InUse),
+        ClaimState::Expired => Some(ClaimRefusal::Rule(DiscountRefusal::Expired)),
+        ClaimState::Redeemed | ClaimState::Revoked | ClaimState::Released => Some(ClaimRefusal::Used),
     };
     found
         .iter()
-        .filter_map(|found| Some(Refused { named: found.named, why: why(found.claim.state)? }))
+        .filter_map(|found| Some(RefusedClaim { named: found.named, why: why(found.claim.state)? }))
         .collect()
 }
 

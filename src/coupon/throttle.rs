@@ -10,6 +10,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, Faulty},
+    idempotency,
     limits::{Attempt, Exceeded, Rule, Subject},
 };
 
@@ -50,6 +51,13 @@ impl Guess {
         match outcome {
             Err(Error::Refused(_)) => {}
             Ok(_) | Err(Error::Fault(_)) => self.forgive().await,
+        }
+    }
+
+    /// Like [`Guess::judge`], for an attempt under an idempotency key.
+    pub(super) async fn judge_attempt<T, R>(self, outcome: &idempotency::Attempt<T, R>) {
+        if !outcome.as_ref().is_err_and(|error| error.is_refusal()) {
+            self.forgive().await;
         }
     }
 

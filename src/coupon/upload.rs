@@ -19,8 +19,8 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    error::{Check, Error, Fault, Faulty, Object, Result},
+    idempotency::{self, Attempt, AttemptError, Key},
     store::{Rows, Tx, save_versioned},
 };
 
@@ -82,8 +82,6 @@ enum Written {
     Coupon(Box<coupon::Model>),
     /// Another import has added one of the codes meanwhile.
     Taken,
-    /// Another call has used the idempotency key meanwhile.
-    KeyUsed,
 }
 
 /// Returns the coupon's shop if the viewer may see and add the coupon's codes.
@@ -135,23 +133,26 @@ async fn listing(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Mod
 
 async fn add(app: &App, coupon: &coupon::Model, batch: Batch) -> Result<Added, Refusal> {
     let count = batch.codes.len();
+    let replay = |_| async { Faulty::Ok(Added { coupon: by_id(app, coupon.id).await?, count }) };
+    match &batch.key {
+        Some(key) => idempotency::once(app, key, replay, Box::pin(attempt(app, coupon, &batch))).await,
+        None => attempt(app, coupon, &batch).await.map_err(AttemptError::without_key),
+    }
+}
+
+async fn attempt(app: &App, coupon: &coupon::Model, batch: &Batch) -> Attempt<Added, Refusal> {
     for _ in 0..TRIES {
-        if let Some(key) = &batch.key
-            && key.subject(app.store.read()).await?.is_some()
-        {
-            return Ok(Added { coupon: by_id(app, coupon.id).await?, count });
-        }
         // Checked before the transaction blocks other writers. The primary key of the table guarantees uniqueness.
         let taken = taken(app, coupon.shop_id, &batch.codes).await?;
         if taken.count > 0 {
-            return Err(Error::Refused(Refusal::Lines(taken)));
+            return Err(Error::Refused(Refusal::Lines(taken)).into());
         }
-        match write(app, coupon.id, &batch).await? {
+        match write(app, coupon.id, batch).await? {
             Written::Coupon(coupon) => {
                 follow(app, coupon.id).await;
-                return Ok(Added { coupon: *coupon, count });
+                return Ok(Added { coupon: *coupon, count: batch.codes.len() });
             }
-            Written::Taken | Written::KeyUsed => {}
+            Written::Taken => {}
         }
     }
     Err(Fault::unavailable().into())
@@ -175,13 +176,11 @@ async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> Faulty<Faults>
     Ok(faults)
 }
 
-async fn write(app: &App, id: CouponId, batch: &Batch) -> Result<Written, Refusal> {
+async fn write(app: &App, id: CouponId, batch: &Batch) -> Attempt<Written, Refusal> {
     let now = app.clock.now();
     let tx = app.store.begin().await?;
-    if let Some(key) = &batch.key
-        && !key.claim_in_tx(&tx, id.0, now).await?
-    {
-        return Ok(Written::KeyUsed);
+    if let Some(key) = &batch.key {
+        key.claim_in_tx(&tx, id.0, now).await?;
     }
     let coupon = locked_in_tx(&tx, id).await?;
     rules::change(&coupon).map_err(|refusal| Error::Refused(Refusal::Coupon(refusal)))?;
@@ -203,7 +202,7 @@ async fn write(app: &App, id: CouponId, batch: &Batch) -> Result<Written, Refusa
         updated_at: Set(now),
         ..Default::default()
     };
-    let coupon = save_versioned::<coupon::Entity>(&tx, row, coupon.version, "coupon").await?;
+    let coupon = save_versioned::<coupon::Entity>(&tx, row, coupon.version, Object::Coupon).await?;
     settle_stock_in_tx(&tx, &coupon, now).await.map_err(|error| error.map_refusal(Refusal::Coupon))?;
     tx.commit().await?;
     Ok(Written::Coupon(Box::new(coupon)))

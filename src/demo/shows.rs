@@ -1,6 +1,6 @@
-//! What is played where, when and for how much.
+//! The events of the demo: places, times and prices.
 //!
-//! Invariant: no code, only what is told.
+//! Invariant: data only.
 
 /// The event that most is shown on.
 pub(super) const MAIN: &str = "a-midsummer-night";

@@ -21,7 +21,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     inventory, search_text,
     shop::{authorise, rules::Power},
     store::{save_versioned, violated},
@@ -102,7 +102,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event
     authorise(app, viewer, input.shop, Power::Manage).await?;
     let (now, id) = (app.clock.now(), EventId(app.clock.new_uuid()));
     let shop = shop::Entity::find_by_id(input.shop).one(app.store.read()).await?;
-    let shop = shop.ok_or(Fault::NotFound("shop"))?;
+    let shop = shop.ok_or(Fault::NotFound(Object::Shop))?;
     let map = map_for(app, &input).await?;
     let venue = input.venue;
     let details = input.details(id, now).checked()?;
@@ -146,7 +146,7 @@ pub async fn update(
     rules::change(&event).map_err(Error::Refused)?;
     let details = Details::of(event).with(change).checked()?;
     let row = event::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
-    let event = save_versioned::<event::Entity>(&tx, row, seen, "event").await.map_err(refused)?;
+    let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await.map_err(refused)?;
     search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;
     inventory::touch_in_tx(&tx, id, now).await?;
     tx.commit().await?;
@@ -170,7 +170,7 @@ pub async fn publish(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resu
         updated_at: Set(now),
         ..Default::default()
     };
-    let event = save_versioned::<event::Entity>(&tx, row, seen, "event").await?;
+    let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await?;
     inventory::create_in_tx(&tx, id, &map, now).await?;
     tx.commit().await?;
     Ok(event)
@@ -190,7 +190,7 @@ pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resul
         updated_at: Set(now),
         ..Default::default()
     };
-    let event = save_versioned::<event::Entity>(&tx, row, seen, "event").await?;
+    let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await?;
     inventory::touch_in_tx(&tx, id, now).await?;
     let entry = audit::Entry::new(audit::Action::EventCancelled, id, json!({})).of_shop(event.shop_id);
     audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
@@ -202,7 +202,7 @@ pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resul
 /// The seat map that the new event is sold on: of one of the shop's own venues.
 async fn map_for(app: &App, input: &NewEvent) -> Result<SeatMapId, Refusal> {
     let venue = venue::Entity::find_by_id(input.venue).one(app.store.read()).await?;
-    venue.filter(|venue| venue.shop_id == input.shop).ok_or(Fault::NotFound("venue"))?;
+    venue.filter(|venue| venue.shop_id == input.shop).ok_or(Fault::NotFound(Object::Venue))?;
     let Some(id) = input.map else {
         let latest = find::latest_revision(app, input.venue).await?;
         return latest.map(|map| map.id).ok_or(Error::Refused(Refusal::NoSeatMap));
@@ -211,7 +211,7 @@ async fn map_for(app: &App, input: &NewEvent) -> Result<SeatMapId, Refusal> {
     if maps.iter().any(|map| map.venue_id == input.venue) {
         Ok(id)
     } else {
-        Err(Fault::NotFound("seat map").into())
+        Err(Fault::NotFound(Object::SeatMap).into())
     }
 }
 
@@ -224,7 +224,7 @@ async fn check_category(app: &App, id: CategoryId) -> Faulty<()> {
 
 /// The row must be at the version that the caller saw. The save checks it again; this tells it before any refusal.
 fn at(event: &event::Model, seen: i64) -> Faulty<()> {
-    if event.version == seen { Ok(()) } else { Err(Fault::Stale("event")) }
+    if event.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Event)) }
 }
 
 fn refused(fault: Fault) -> Error<Refusal> {

@@ -12,7 +12,9 @@ use super::details::is_slug;
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
+    page::{self, Page, Window},
+    search_text,
     venue::{self, find::shops_seen},
 };
 
@@ -24,7 +26,7 @@ pub async fn event(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Mod
 /// The event with this slug, if the viewer may see it.
 pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<event::Model> {
     if !is_slug(slug) {
-        return Err(Fault::NotFound("event"));
+        return Err(Fault::NotFound(Object::Event));
     }
     one(app, viewer, event::Entity::find().filter(Column::Slug.eq(slug))).await
 }
@@ -43,9 +45,9 @@ pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<ven
 }
 
 async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {
-    let event = select.one(app.store.read()).await?.ok_or(Fault::NotFound("event"))?;
+    let event = select.one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Event))?;
     let seen = event.state != EventState::Draft || shops_seen(app, viewer).await?.contains(&event.shop_id);
-    if seen { Ok(event) } else { Err(Fault::NotFound("event")) }
+    if seen { Ok(event) } else { Err(Fault::NotFound(Object::Event)) }
 }
 
 /// Returns a query for the id of the event with this slug.

@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, se
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     inventory, page,
     shop::rules::Power,
     store::Tx,
@@ -25,7 +25,7 @@ use crate::{
 
 /// The event, whoever may see it.
 pub(crate) async fn by_id(app: &App, id: EventId) -> Faulty<event::Model> {
-    event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("event"))
+    event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Event))
 }
 
 /// The events with these ids, also drafts. Their descriptions are left empty: see [`descriptions`].
@@ -74,22 +74,22 @@ pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> Faulty<Vec<scope::M
 async fn managed(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
     viewer.user()?;
     let event = by_id(app, id).await?;
-    venue::find::authorise(app, viewer, event.shop_id, Power::Manage, "event").await?;
+    venue::find::authorise(app, viewer, event.shop_id, Power::Manage, Object::Event).await?;
     Ok(event)
 }
 
 /// The event as it is until the transaction's end: changes of one event and of its price levels wait for one another.
 async fn locked_in_tx(tx: &Tx, id: EventId) -> Faulty<event::Model> {
     let event = event::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
-    event.ok_or(Fault::NotFound("event"))
+    event.ok_or(Fault::NotFound(Object::Event))
 }
 
 async fn scopes_in_tx(tx: &Tx, id: EventId) -> Faulty<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(tx).await?)
 }
 
-/// Follows a committed change of the event's terms in this process. What fails here is made up for by the poll of all
-/// open inventories; the change itself is a fact, and must not be told as a failure.
+/// Updates the desk of this process after a committed change of the event's terms. A fault is only logged: the change is
+/// committed, and the poll of all open inventories repeats the update.
 async fn follow(app: &App, id: EventId) {
     if let Err(fault) = inventory::catch_up(app, id).await {
         log_fault!(&fault, event.id = %id.0, "an inventory could not follow its event yet");

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     inventory,
     store::{Tx, save_versioned, violated},
     venue,
@@ -56,10 +56,11 @@ pub struct Change {
 
 /// The price level and its event, if the viewer may see the event.
 pub async fn seen(app: &App, viewer: &Viewer, id: TierId) -> Faulty<(tier::Model, event::Model)> {
-    let tier = tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("tier"))?;
+    let tier =
+        tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Tier))?;
     match find::event(app, viewer, tier.event_id).await {
         Ok(event) => Ok((tier, event)),
-        Err(Fault::NotFound(_)) => Err(Fault::NotFound("tier")),
+        Err(Fault::NotFound(_)) => Err(Fault::NotFound(Object::Tier)),
         Err(fault) => Err(fault),
     }
 }
@@ -116,9 +117,9 @@ pub async fn update(
     let tx = app.store.begin().await?;
     let event = locked_in_tx(&tx, event.id).await?;
     rules::change(&event).map_err(Error::Refused)?;
-    let tier = tier::Entity::find_by_id(id).one(&tx).await?.ok_or(Fault::NotFound("tier"))?;
+    let tier = tier::Entity::find_by_id(id).one(&tx).await?.ok_or(Fault::NotFound(Object::Tier))?;
     if tier.version != seen {
-        return Err(Fault::Stale("tier").into());
+        return Err(Fault::Stale(Object::Tier).into());
     }
     let wanted = if change.categories.is_some() || change.areas.is_some() {
         let scopes = scopes_in_tx(&tx, event.id).await?;
@@ -130,7 +131,7 @@ pub async fn update(
     let before = prices(&tier);
     let details = changed(tier, change).checked()?;
     let row = tier::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
-    let tier = save_versioned::<tier::Entity>(&tx, row, seen, "tier").await.map_err(refused)?;
+    let tier = save_versioned::<tier::Entity>(&tx, row, seen, Object::Tier).await.map_err(refused)?;
     if let Some(wanted) = wanted {
         price_in_tx(&tx, &tier, wanted).await?;
     }
@@ -158,7 +159,7 @@ pub async fn delete(app: &App, viewer: &Viewer, id: TierId, seen: i64) -> Result
         .exec(&tx)
         .await?;
     if deleted.rows_affected == 0 {
-        return Err(Fault::Stale("tier").into());
+        return Err(Fault::Stale(Object::Tier).into());
     }
     let entry = audit::Entry::new(audit::Action::TierDeleted, id, json!({})).of_shop(event.shop_id);
     audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
@@ -178,9 +179,10 @@ async fn managed_tier(
     id: TierId,
 ) -> Faulty<(event::Model, std::sync::Arc<venue::SeatMap>)> {
     viewer.user()?;
-    let tier = tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("tier"))?;
+    let tier =
+        tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Tier))?;
     let event = match managed(app, viewer, tier.event_id).await {
-        Err(Fault::NotFound(_)) => return Err(Fault::NotFound("tier")),
+        Err(Fault::NotFound(_)) => return Err(Fault::NotFound(Object::Tier)),
         event => event?,
     };
     let map = venue::seat_map(app, event.seat_map_id).await?;

@@ -12,7 +12,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::error::ApiError;
+use super::{code::ApiCode, error::ApiError};
 use crate::error::Fault;
 
 /// The budget of one operation. All clones share it.
@@ -126,11 +126,12 @@ impl From<Spent> for ApiError {
     fn from(spent: Spent) -> Self {
         match spent {
             Spent::Bytes => {
-                Self::new("RESPONSE_TOO_LARGE", "the response is too large; request less at a time")
+                Self::new(ApiCode::ResponseTooLarge, "the response is too large; request less at a time")
             }
-            Spent::Work => {
-                Self::new("DOCUMENT_TOO_COMPLEX", "the operation needs too much work; request less at a time")
-            }
+            Spent::Work => Self::new(
+                ApiCode::DocumentTooComplex,
+                "the operation needs too much work; request less at a time",
+            ),
             // Too much work ends as such. A query that only takes long waits for the database.
             Spent::Stopped => Fault::timed_out().into(),
         }

@@ -9,6 +9,7 @@
 
 use async_graphql::{ErrorExtensions, Interface, Pos, Response};
 
+use super::code::ApiCode;
 use crate::{
     app::App,
     error::{Error, Fault, Invalid, retry_after_ms},
@@ -17,9 +18,9 @@ use crate::{
 /// A top-level error.
 #[derive(Clone, Debug)]
 pub struct ApiError {
-    code: &'static str,
-    message: String,
-    retry_after_ms: Option<u64>,
+    pub(crate) code: ApiCode,
+    pub(crate) message: String,
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 /// The result type of resolvers.
@@ -195,6 +196,12 @@ pub(crate) fn found<T>(result: Result<T, Fault>) -> ApiResult<Option<T>> {
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
+        Self::from(&fault)
+    }
+}
+
+impl From<&Fault> for ApiError {
+    fn from(fault: &Fault) -> Self {
         let plain = |code, message: &str| Self { code, message: message.to_owned(), retry_after_ms: None };
         match fault {
             Fault::Invalid(all) => {
@@ -202,43 +209,44 @@ impl From<Fault> for ApiError {
                     .iter()
                     .map(|invalid| format!("{}: {}", invalid.path.join("."), invalid.why))
                     .collect();
-                plain("BAD_USER_INPUT", &all.join("; "))
+                plain(ApiCode::BadUserInput, &all.join("; "))
             }
-            Fault::NotFound(what) => plain("NOT_FOUND", &format!("there is no such {what}")),
-            Fault::Stale(what) => plain("STALE", &format!("the {what} has changed since you read it")),
-            Fault::IdempotencyMismatch => {
-                plain("IDEMPOTENCY_MISMATCH", "the idempotency key was used before with different input")
-            }
-            Fault::Unauthenticated => plain("UNAUTHENTICATED", "sign in first"),
-            Fault::Forbidden(why) => plain("FORBIDDEN", why),
+            Fault::NotFound(what) => plain(ApiCode::NotFound, &format!("there is no such {what}")),
+            Fault::Stale(what) => plain(ApiCode::Stale, &format!("the {what} has changed since you read it")),
+            Fault::IdempotencyMismatch => plain(
+                ApiCode::IdempotencyMismatch,
+                "the idempotency key was used before with different input",
+            ),
+            Fault::Unauthenticated => plain(ApiCode::Unauthenticated, "sign in first"),
+            Fault::Forbidden(why) => plain(ApiCode::Forbidden, why),
             Fault::Overloaded { retry_after_ms } => Self {
-                code: "OVERLOADED",
+                code: ApiCode::Overloaded,
                 message: "the server is overloaded; nothing was done, try again later".to_owned(),
-                retry_after_ms: Some(retry_after_ms),
+                retry_after_ms: Some(*retry_after_ms),
             },
             Fault::TooManyGuesses { retry_after_seconds } => Self {
-                code: "RATE_LIMITED",
+                code: ApiCode::RateLimited,
                 message: "too many wrong codes; try again later".to_owned(),
-                retry_after_ms: Some(u64::from(retry_after_seconds) * 1_000),
+                retry_after_ms: Some(u64::from(*retry_after_seconds) * 1_000),
             },
             Fault::RateLimited { retry_after_ms } => Self {
-                code: "RATE_LIMITED",
+                code: ApiCode::RateLimited,
                 message: "too many calls; nothing was done, try again later".to_owned(),
-                retry_after_ms: Some(retry_after_ms),
+                retry_after_ms: Some(*retry_after_ms),
             },
             Fault::Unavailable { retry_after_ms } => Self {
-                code: "UNAVAILABLE",
+                code: ApiCode::Unavailable,
                 message: "temporarily unavailable; try again with the same idempotency key".to_owned(),
-                retry_after_ms: Some(retry_after_ms),
+                retry_after_ms: Some(*retry_after_ms),
             },
             Fault::TimedOut { retry_after_ms } => Self {
-                code: "UNAVAILABLE",
+                code: ApiCode::Unavailable,
                 message: "the mutation took too long and was stopped; nothing was done, try again".to_owned(),
-                retry_after_ms: Some(retry_after_ms),
+                retry_after_ms: Some(*retry_after_ms),
             },
             Fault::Internal(source) => {
                 tracing::error!(error = %source, debug = ?source, "an operation failed");
-                plain("INTERNAL", "internal error")
+                plain(ApiCode::Internal, "internal error")
             }
         }
     }
@@ -246,7 +254,7 @@ impl From<Fault> for ApiError {
 
 impl ApiError {
     /// Creates an error with its own code and message.
-    pub(crate) fn new(code: &'static str, message: &str) -> Self {
+    pub(crate) fn new(code: ApiCode, message: &str) -> Self {
         Self { code, message: message.to_owned(), retry_after_ms: None }
     }
 
@@ -265,8 +273,11 @@ pub fn spent(spent: super::budget::Spent) -> Response {
 /// with the same key returns its outcome.
 pub fn outcome_unknown() -> Response {
     let message = "the outcome is not known yet; repeat the call with the same idempotency key";
-    let error =
-        ApiError { code: "UNAVAILABLE", message: message.to_owned(), retry_after_ms: Some(retry_after_ms()) };
+    let error = ApiError {
+        code: ApiCode::Unavailable,
+        message: message.to_owned(),
+        retry_after_ms: Some(retry_after_ms()),
+    };
     let error = async_graphql::Error::from(error).extend_with(|_, extensions| {
         extensions.set("outcomeUnknown", true);
     });
@@ -289,8 +300,8 @@ impl From<ApiError> for async_graphql::Error {
     fn from(error: ApiError) -> Self {
         let ApiError { code, message, retry_after_ms } = error;
         Self::new(message).extend_with(|_, extensions| {
-            extensions.set("code", code);
-            extensions.set("retryable", matches!(code, "OVERLOADED" | "RATE_LIMITED" | "UNAVAILABLE"));
+            extensions.set("code", code.as_str());
+            extensions.set("retryable", code.is_retryable());
             if let Some(after) = retry_after_ms {
                 extensions.set("retryAfterMs", after);
             }

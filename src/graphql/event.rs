@@ -31,9 +31,13 @@ pub use super::{
     event_list::{EventFilter, EventSort, EventSortField},
 };
 use crate::{
-    coupon::access,
-    error::{Fault, Faulty},
-    event::{find, rules},
+    coupon::{access, find::Filter as CouponFilter},
+    error::{Fault, Faulty, Object},
+    event::{
+        find,
+        find::{self, Key, Order},
+        rules,
+    },
     inventory::feed,
     slug::IdOrSlug,
 };
@@ -182,7 +186,12 @@ impl Event {
 
     /// The seat map on sale. It never changes, so clients can cache it permanently.
     async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
-        Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.ok_or(Fault::NotFound("seat map"))?.into())
+        Ok(ctx
+            .loaders()
+            .one(MapOf(self.0.seat_map_id))
+            .await?
+            .ok_or(Fault::NotFound(Object::SeatMap))?
+            .into())
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
@@ -383,7 +392,7 @@ impl EventQuery {
 impl Event {
     /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?;
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Event))?;
         Ok(Self(row))
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     coupon::{self, product},
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     event, shop,
 };
 
@@ -43,7 +43,7 @@ pub(crate) enum LongText {
 
 /// Reads the text in one batch with those of the list's other objects, and charges it to the operation.
 pub(super) async fn long_text(ctx: &Context<'_>, text: LongText) -> ApiResult<Arc<str>> {
-    let read = ctx.loaders().one(text).await?.ok_or(Fault::NotFound("text"))?;
+    let read = ctx.loaders().one(text).await?.ok_or(Fault::NotFound(Object::Text))?;
     Ok(ctx.budget().text(read)?)
 }
 

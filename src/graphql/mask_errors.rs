@@ -3,20 +3,8 @@
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 
-/// The codes of [`super::error::ApiError`].
-const OURS: [&str; 11] = [
-    "BAD_USER_INPUT",
-    "DOCUMENT_TOO_COMPLEX",
-    "FORBIDDEN",
-    "IDEMPOTENCY_MISMATCH",
-    "NOT_FOUND",
-    "OVERLOADED",
-    "RATE_LIMITED",
-    "RESPONSE_TOO_LARGE",
-    "STALE",
-    "UNAUTHENTICATED",
-    "UNAVAILABLE",
-];
+use super::code::ApiCode;
+
 /// Maximum number of errors in a response.
 const ERRORS_MAX: usize = 20;
 
@@ -33,34 +21,40 @@ pub enum Detail {
 pub fn mask_errors(response: &mut Response, request_id: &str, detail: Detail) {
     response.errors.truncate(ERRORS_MAX);
     for error in &mut response.errors {
-        let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
-            Some(Value::String(code)) if OURS.contains(&code.as_str()) => continue,
+        let given = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+        let has_code = given.is_some();
+        let known = match given {
+            Some(Value::String(code)) => ApiCode::of(code),
+            Some(_) | None => None,
+        };
+        let code = match known {
             // Created by `ApiError`, which does not know the request id.
-            Some(Value::String(code)) if code == "INTERNAL" => "INTERNAL",
+            Some(ApiCode::Internal) => ApiCode::Internal,
+            Some(_) => continue,
             // Raised by the library before execution, so it is about the document.
-            None if error.path.is_empty() && error.source.is_none() => {
+            None if !has_code && error.path.is_empty() && error.source.is_none() => {
                 error.message = about_document(error, detail);
-                "GRAPHQL_VALIDATION_FAILED"
+                ApiCode::GraphqlValidationFailed
             }
             // A variable of the wrong type. The library notices it only when the value is used.
-            None if error.source.is_none() && is_about_input(&error.message) => {
+            None if !has_code && error.source.is_none() && is_about_input(&error.message) => {
                 error.message = about_document(error, detail);
-                "GRAPHQL_VALIDATION_FAILED"
+                ApiCode::GraphqlValidationFailed
             }
-            Some(_) | None => {
+            None => {
                 tracing::error!(request.id = request_id, error = %error.message, "an internal error was masked");
                 "An internal error occurred.".clone_into(&mut error.message);
-                "INTERNAL"
+                ApiCode::Internal
             }
         };
         set_code(error, code, request_id);
     }
 }
 
-fn set_code(error: &mut ServerError, code: &str, request_id: &str) {
+fn set_code(error: &mut ServerError, code: ApiCode, request_id: &str) {
     let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code);
-    if code == "INTERNAL" {
+    extensions.set("code", code.as_str());
+    if code == ApiCode::Internal {
         extensions.set("requestId", request_id);
     }
     error.extensions = Some(extensions);

@@ -10,6 +10,7 @@ pub mod availability;
 pub mod budget;
 pub mod cacheability;
 pub mod category;
+pub mod code;
 mod context;
 pub mod coupon;
 pub mod error;

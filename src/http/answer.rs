@@ -4,7 +4,11 @@
 //! of 2026 has other status codes (422, 294).
 
 use super::{guard::Refusal, limit};
-use crate::limits::Exceeded;
+use crate::{
+    error::Fault,
+    graphql::{code::ApiCode, error::ApiError},
+    limits::Exceeded,
+};
 use async_graphql::{Response as GraphqlResponse, Value};
 use axum::{
     body::Body,
@@ -197,7 +201,7 @@ impl Failure {
             | Self::Method(_, refusal)
             | Self::Token(refusal)
             | Self::Document(refusal) => refusal,
-            Self::Limited(_) => Refusal::new("RATE_LIMITED", "Too many calls; nothing was done. Wait."),
+            Self::Limited(_) => Refusal::new(ApiCode::RateLimited, "Too many calls; nothing was done. Wait."),
         }
     }
 }
@@ -209,7 +213,7 @@ impl From<(StatusCode, Refusal)> for Failure {
 }
 
 /// Returns a refusal outside GraphQL, in the form of GraphQL errors.
-pub(super) fn refused(status: StatusCode, code: &'static str, message: &'static str) -> Response {
+pub(super) fn refused(status: StatusCode, code: ApiCode, message: &'static str) -> Response {
     Failure::Http(status, Refusal::new(code, message)).answer(MediaType::Json)
 }
 
@@ -218,14 +222,35 @@ pub(super) fn unavailable(message: &'static str) -> Response {
     Failure::unavailable(message).answer(MediaType::Json)
 }
 
+/// The statuses of faults outside GraphQL. All other faults are internal errors.
+const STATUSES: [(ApiCode, StatusCode); 9] = [
+    (ApiCode::BadUserInput, StatusCode::BAD_REQUEST),
+    (ApiCode::Unauthenticated, StatusCode::UNAUTHORIZED),
+    (ApiCode::Forbidden, StatusCode::FORBIDDEN),
+    (ApiCode::NotFound, StatusCode::NOT_FOUND),
+    (ApiCode::IdempotencyMismatch, StatusCode::CONFLICT),
+    (ApiCode::Stale, StatusCode::CONFLICT),
+    (ApiCode::RateLimited, StatusCode::TOO_MANY_REQUESTS),
+    (ApiCode::Overloaded, StatusCode::SERVICE_UNAVAILABLE),
+    (ApiCode::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+];
+
+/// Returns the response to a fault outside GraphQL, with the code and message that the API has for it.
+pub(super) fn fault(fault: &Fault) -> Response {
+    let ApiError { code, message, retry_after_ms } = fault.into();
+    let status = STATUSES.into_iter().find(|(known, _)| *known == code);
+    let status = status.map_or(StatusCode::INTERNAL_SERVER_ERROR, |(_, status)| status);
+    Failure::Http(status, Refusal { code, message: message.into(), retry_after_ms }).answer(MediaType::Json)
+}
+
 /// Returns the refusal for an internal error.
 pub(super) fn internal() -> Refusal {
-    Refusal::new("INTERNAL", "An internal error occurred.")
+    Refusal::new(ApiCode::Internal, "An internal error occurred.")
 }
 
 /// Returns the refusal as GraphQL errors.
 pub(super) fn errors(refusal: &Refusal) -> serde_json::Value {
-    let mut extensions = json!({ "code": refusal.code });
+    let mut extensions = json!({ "code": refusal.code.as_str() });
     if let Some(after) = refusal.retry_after_ms {
         extensions["retryable"] = true.into();
         extensions["retryAfterMs"] = after.into();
@@ -288,7 +313,7 @@ mod tests {
 
     #[test]
     fn temporary_failure_has_a_time_to_retry() {
-        let refusal = Refusal { retry_after_ms: Some(1_200), ..Refusal::new("UNAVAILABLE", "Later.") };
+        let refusal = Refusal { retry_after_ms: Some(1_200), ..Refusal::new(ApiCode::Unavailable, "Later.") };
         let errors = errors(&refusal);
         assert_eq!(
             errors[0]["extensions"],

@@ -1,7 +1,7 @@
 //! Reads a request's body within a limit of bytes and of time.
 
 use super::guard::Refusal;
-use crate::limits::protocol;
+use crate::{graphql::code::ApiCode, limits::protocol};
 use axum::{
     body::{Body, BodyDataStream},
     http::{HeaderMap, StatusCode, header},
@@ -106,12 +106,12 @@ impl Reader {
     async fn piece(&mut self) -> Result<bool, (StatusCode, Refusal)> {
         match timeout_at(self.end, timeout(self.limits.stall, self.chunks.next())).await {
             Err(_) | Ok(Err(_)) => {
-                let refusal = Refusal::new("REQUEST_TIMEOUT", "The body did not arrive in time.");
+                let refusal = Refusal::new(ApiCode::RequestTimeout, "The body did not arrive in time.");
                 Err((StatusCode::REQUEST_TIMEOUT, refusal))
             }
             Ok(Ok(None)) => Ok(false),
             Ok(Ok(Some(Err(_)))) => {
-                Err((StatusCode::BAD_REQUEST, Refusal::new("BAD_REQUEST", "The body broke off.")))
+                Err((StatusCode::BAD_REQUEST, Refusal::new(ApiCode::BadRequest, "The body broke off.")))
             }
             Ok(Ok(Some(Ok(chunk)))) => {
                 self.read.extend_from_slice(&chunk);
@@ -127,7 +127,8 @@ pub(super) fn too_large_here() -> (StatusCode, Refusal) {
 }
 
 fn too_large(limit: usize) -> (StatusCode, Refusal) {
-    let refusal = Refusal::new("BODY_TOO_LARGE", format!("The body may have at most {limit} bytes here."));
+    let refusal =
+        Refusal::new(ApiCode::BodyTooLarge, format!("The body may have at most {limit} bytes here."));
     (StatusCode::PAYLOAD_TOO_LARGE, refusal)
 }
 

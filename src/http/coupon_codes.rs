@@ -19,7 +19,6 @@ use super::{
     body::{self, Limits},
     files::{admit, stream_export},
     graphql::authenticate,
-    guard,
 };
 use crate::{
     auth::Viewer,
@@ -27,8 +26,8 @@ use crate::{
         export::export,
         upload::{self, Added, Refusal, Upload},
     },
-    error::{Error, Fault, Result as Outcome},
-    graphql::coupon::named,
+    error::{Error, Fault, Object, Result as Outcome},
+    graphql::{code::ApiCode, coupon::named},
 };
 
 /// The header with the caller's idempotency key.
@@ -49,7 +48,7 @@ async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request:
     };
     if !is_csv(&parts.headers) {
         let message = "Send the codes as text/csv.";
-        return answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message);
+        return answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, ApiCode::UnsupportedMediaType, message);
     }
     // Refuse before the body is read.
     let permit = match admit(&door.engine.app, shop) {
@@ -70,7 +69,7 @@ async fn upload_codes(State(door): State<Door>, Path(id): Path<String>, request:
     });
     match work.await {
         Ok(outcome) => uploaded(outcome),
-        Err(error) => refused(&Fault::internal(error)),
+        Err(error) => answer::fault(&Fault::internal(error)),
     }
 }
 
@@ -83,13 +82,13 @@ fn uploaded(outcome: Outcome<Added, Refusal>) -> Response {
                 .iter()
                 .map(|fault| json!({ "line": fault.line, "why": fault.why.to_string() }))
                 .collect();
-            let body = json!({ "code": "INVALID_CODES", "faultCount": faults.count, "faults": lines });
+            let body = json!({ "code": ApiCode::InvalidCodes.as_str(), "faultCount": faults.count, "faults": lines });
             (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
         Err(Error::Refused(Refusal::Coupon(_))) => {
-            answer::refused(StatusCode::CONFLICT, "ENDED", "The coupon has ended.")
+            answer::refused(StatusCode::CONFLICT, ApiCode::Ended, "The coupon has ended.")
         }
-        Err(Error::Fault(fault)) => refused(&fault),
+        Err(Error::Fault(fault)) => answer::fault(&fault),
     }
 }
 
@@ -112,7 +111,7 @@ async fn codes(State(door): State<Door>, Path(id): Path<String>, headers: Header
             ];
             (about, stream_export(&door.engine.app, export, permit)).into_response()
         }
-        Err(fault) => refused(&fault),
+        Err(fault) => answer::fault(&fault),
     }
 }
 
@@ -125,7 +124,8 @@ async fn asked(
     let id = named(id).ok_or_else(not_found)?;
     let viewer = authenticate(&door.engine, headers).await;
     let viewer = viewer.map_err(|failure| failure.answer(MediaType::Json))?;
-    let shop = upload::authorise(&door.engine.app, &viewer, id).await.map_err(|fault| refused(&fault))?;
+    let shop =
+        upload::authorise(&door.engine.app, &viewer, id).await.map_err(|fault| answer::fault(&fault))?;
     Ok((id, shop, viewer))
 }
 
@@ -135,36 +135,5 @@ fn is_csv(headers: &HeaderMap) -> bool {
 }
 
 fn not_found() -> Response {
-    answer::refused(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such coupon.")
-}
-
-fn refused(fault: &Fault) -> Response {
-    match fault {
-        Fault::NotFound(_) => not_found(),
-        Fault::Unauthenticated => {
-            answer::refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", "Sign in first.")
-        }
-        Fault::Forbidden(why) => answer::refused(StatusCode::FORBIDDEN, "FORBIDDEN", why),
-        Fault::Invalid(all) => {
-            let why: Vec<&str> = all.iter().map(|invalid| invalid.why.as_str()).collect();
-            let refusal = guard::Refusal::new("BAD_REQUEST", why.join("; "));
-            Failure::Http(StatusCode::BAD_REQUEST, refusal).answer(MediaType::Json)
-        }
-        Fault::Unavailable { .. } | Fault::TimedOut { .. } | Fault::Overloaded { .. } | Fault::Stale(_) => {
-            answer::unavailable("The server cannot do this now. Try again.")
-        }
-        Fault::RateLimited { .. } => {
-            let message = "Too many calls for this shop. Try again later.";
-            answer::refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
-        }
-        Fault::IdempotencyMismatch => {
-            let message = "The idempotency key was used before with another file.";
-            answer::refused(StatusCode::CONFLICT, "IDEMPOTENCY_MISMATCH", message)
-        }
-        Fault::TooManyGuesses { .. } | Fault::Internal(_) => {
-            tracing::error!(?fault, "cannot serve coupon codes");
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Failure::Http(status, answer::internal()).answer(MediaType::Json)
-        }
-    }
+    answer::fault(&Fault::NotFound(Object::Coupon))
 }

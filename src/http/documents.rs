@@ -15,30 +15,30 @@ use moka::sync::Cache;
 use serde_json::{Map, Value};
 
 use super::guard::{self, Cost, Costs, Introspection, Refusal};
-use crate::graphql::{
-    Schema,
-    cacheability::{
-        http::http_cacheable,
-        shared::{SharedOperation, shared_operation},
+use crate::{
+    coupon,
+    graphql::{
+        Schema,
+        cacheability::{
+            http::http_cacheable,
+            shared::{SharedOperation, shared_operation},
+        },
+        field_order::FieldOrder,
+        null_completion::Shape,
     },
-    field_order::FieldOrder,
-    null_completion::Shape,
+    inventory, order, payment, ticket, venue,
 };
 
-/// The mutations that pay for, keep or release reserved places. They have priority over reservations.
-const URGENT: &[&str] = &[
-    "cancelOrder",
-    "checkIn",
-    "checkout",
-    "confirmPayment",
-    "extendReservation",
-    "payOrder",
-    "redeemClaim",
-    "releaseClaim",
-    "releaseReservation",
+/// The slices' mutations that pay for, keep or release what a buyer has. They have priority over reservations.
+const URGENT: &[&[&str]] = &[
+    inventory::URGENT_MUTATIONS,
+    coupon::URGENT_MUTATIONS,
+    order::URGENT_MUTATIONS,
+    ticket::URGENT_MUTATIONS,
+    payment::URGENT_MUTATIONS,
 ];
-/// The mutations that accept a large text.
-const LARGE: &[&str] = &["importCouponCodes", "importSeatMap"];
+/// The slices' mutations that accept a large text.
+const LARGE: &[&[&str]] = &[venue::LARGE_MUTATIONS, coupon::LARGE_MUTATIONS];
 /// Bytes of a kept document besides its selections: its key, its cache entry and its fields.
 const DOCUMENT_BYTES: usize = 1_024;
 /// Bytes of a name besides its text.
@@ -183,8 +183,13 @@ impl Documents {
 }
 
 /// Returns whether the operation is of this kind and has only these root fields.
-fn has_only(document: &ExecutableDocument, kind: OperationType, fields: &[&str]) -> bool {
-    let is_one = |selection: &Selection| matches!(selection, Selection::Field(field) if fields.contains(&field.node.name.node.as_str()));
+fn has_only(document: &ExecutableDocument, kind: OperationType, fields: &[&[&str]]) -> bool {
+    let is_one = |selection: &Selection| match selection {
+        Selection::Field(field) => {
+            fields.iter().any(|fields| fields.contains(&field.node.name.node.as_str()))
+        }
+        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+    };
     kind == OperationType::Mutation
         && document.operations.iter().all(|(_, operation)| {
             operation.node.selection_set.node.items.iter().all(|selection| is_one(&selection.node))
@@ -343,7 +348,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &documents.admit("{ __typename }", None).expect("admitted")));
         for _ in 0..2 {
             assert_eq!(documents.admit("{ __schema { types { name } } }", None).unwrap_err().code, {
-                "INTROSPECTION_DISABLED"
+                crate::graphql::code::ApiCode::IntrospectionDisabled
             });
         }
     }
@@ -381,7 +386,7 @@ mod tests {
         let sdl = crate::graphql::sdl();
         let mutations =
             sdl.split("type Mutation {").nth(1).expect("mutations").split("\n}").next().expect("them");
-        for name in URGENT.iter().chain(LARGE) {
+        for name in URGENT.iter().chain(LARGE).copied().flatten() {
             assert!(mutations.contains(&format!("\t{name}(")), "{name}");
         }
     }

@@ -19,6 +19,7 @@ use super::answer;
 use crate::{
     app::App,
     coupon::export::Export,
+    graphql::code::ApiCode,
     telemetry::log_fault,
     transfer_slots::{Busy, TransferPermit},
 };
@@ -36,17 +37,17 @@ pub(super) fn admit(app: &App, shop: ShopId) -> Result<TransferPermit, Box<Respo
         Box::new(match busy {
             Busy::Server => {
                 let message = "The server has too many transfers in progress. Try again later.";
-                later(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", message)
+                later(StatusCode::SERVICE_UNAVAILABLE, ApiCode::Overloaded, message)
             }
             Busy::Shop => {
                 let message = "The shop has another transfer in progress. Try again when it is finished.";
-                later(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message)
+                later(StatusCode::TOO_MANY_REQUESTS, ApiCode::TooManyRequests, message)
             }
         })
     })
 }
 
-fn later(status: StatusCode, code: &'static str, message: &'static str) -> Response {
+fn later(status: StatusCode, code: ApiCode, message: &'static str) -> Response {
     let mut response = answer::refused(status, code, message);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     response

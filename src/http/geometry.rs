@@ -30,13 +30,13 @@ use moka::future::Cache;
 
 use super::{
     Door,
-    answer::{self, Failure, MediaType},
+    answer::{self, MediaType},
     graphql::authenticate,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     graphql::seat_map::{geometry, named},
     venue::{self, find},
 };
@@ -79,7 +79,7 @@ pub(super) fn routes() -> Router<Door> {
 }
 
 async fn seat_map(State(door): State<Door>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let Some(id) = named(id) else { return not_found() };
+    let Some(id) = named(id) else { return refused(&Fault::NotFound(Object::SeatMap)) };
     match find_for(&door, id, &headers).await {
         Ok((geometry, cache)) => geometry.answer(&headers, cache),
         Err(failure) => failure,
@@ -185,31 +185,9 @@ fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
         .map(str::trim)
 }
 
-/// Returns a 404 that must not be cached: the map may become public later.
-fn not_found() -> Response {
-    let response = answer::refused(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such seat map.");
-    ([(header::CACHE_CONTROL, "no-store")], response).into_response()
-}
-
+/// Returns the response to a fault. The map may become public later, so a 404 must not be cached.
 fn refused(fault: &Fault) -> Response {
-    match fault {
-        Fault::NotFound(_) => not_found(),
-        Fault::Unavailable { .. } | Fault::TimedOut { .. } | Fault::Overloaded { .. } => {
-            answer::unavailable("The server cannot do this now. Try again.")
-        }
-        Fault::Invalid(_)
-        | Fault::Stale(_)
-        | Fault::IdempotencyMismatch
-        | Fault::Unauthenticated
-        | Fault::Forbidden(_)
-        | Fault::TooManyGuesses { .. }
-        | Fault::RateLimited { .. }
-        | Fault::Internal(_) => {
-            tracing::error!(?fault, "cannot serve a geometry");
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Failure::Http(status, answer::internal()).answer(MediaType::Json)
-        }
-    }
+    ([(header::CACHE_CONTROL, "no-store")], answer::fault(fault)).into_response()
 }
 
 #[cfg(test)]

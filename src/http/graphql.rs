@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     auth::{self, Rejected, Viewer},
-    graphql::progress::Progress,
+    graphql::{code::ApiCode, progress::Progress},
     limits::{Charges, Lane},
 };
 use async_graphql::parser::types::OperationType;
@@ -39,7 +39,7 @@ pub(super) async fn respond(door: &Door, id: RequestId, request: Request) -> Res
         None => {
             return answer::refused(
                 StatusCode::NOT_ACCEPTABLE,
-                "NOT_ACCEPTABLE",
+                ApiCode::NotAcceptable,
                 "The answer is application/graphql-response+json, application/json or text/event-stream.",
             );
         }
@@ -144,7 +144,7 @@ async fn execute(
                 accept text/event-stream.";
             Err(match *method {
                 Method::GET => method_refused("POST", message),
-                _ => Failure::Document(Refusal::new("SUBSCRIPTION_NEEDS_SOCKET", message)),
+                _ => Failure::Document(Refusal::new(ApiCode::SubscriptionNeedsSocket, message)),
             })
         }
         OperationType::Query | OperationType::Mutation => {
@@ -174,7 +174,7 @@ fn acceptable(parts: &Parts) -> Result<(), Failure> {
         Method::POST if is_plain_json(&parts.headers) => Ok(()),
         Method::POST => Err(Failure::Http(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::new("UNSUPPORTED_MEDIA_TYPE", "The body must be application/json in UTF-8."),
+            Refusal::new(ApiCode::UnsupportedMediaType, "The body must be application/json in UTF-8."),
         )),
         _ => Err(method_refused("GET, POST", "Use GET or POST.")),
     }
@@ -214,7 +214,7 @@ pub(super) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result
 }
 
 fn token_refused() -> Failure {
-    Failure::Token(Refusal::new("UNAUTHENTICATED", "The token is not valid: sign in again."))
+    Failure::Token(Refusal::new(ApiCode::Unauthenticated, "The token is not valid: sign in again."))
 }
 
 /// Returns the token of an `Authorization` header, or `None` for another scheme.
@@ -226,7 +226,7 @@ pub(super) fn bearer(value: &str) -> Option<&str> {
 fn from_url(uri: &Uri) -> Result<Params, (StatusCode, Refusal)> {
     let bad = |refusal| (StatusCode::BAD_REQUEST, refusal);
     let Query(params) = Query::<UrlParams>::try_from_uri(uri)
-        .map_err(|_| bad(Refusal::new("BAD_REQUEST", "The parameters of the URL cannot be read.")))?;
+        .map_err(|_| bad(Refusal::new(ApiCode::BadRequest, "The parameters of the URL cannot be read.")))?;
     Params::from_url(params).map_err(bad)
 }
 
@@ -242,8 +242,10 @@ async fn from_body(
             if !may_be_large(engine, beginning) {
                 return Err(body::too_large_here());
             }
-            let refusal =
-                Refusal::new("OVERLOADED", "Too many large requests are in progress. Try again later.");
+            let refusal = Refusal::new(
+                ApiCode::Overloaded,
+                "Too many large requests are in progress. Try again later.",
+            );
             let found = engine.large_bodies.clone().try_acquire_owned();
             place = Some(Arc::new(found.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, refusal))?));
             Ok(())
@@ -283,5 +285,5 @@ fn may_be_large(engine: &Engine, beginning: &[u8]) -> bool {
 }
 
 pub(super) fn method_refused(allow: &'static str, message: &'static str) -> Failure {
-    Failure::Method(allow, Refusal::new("METHOD_NOT_ALLOWED", message))
+    Failure::Method(allow, Refusal::new(ApiCode::MethodNotAllowed, message))
 }

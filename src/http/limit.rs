@@ -10,7 +10,10 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::answer::{MediaType, reply};
-use crate::limits::{Charges, Exceeded, Lane};
+use crate::{
+    graphql::code::ApiCode,
+    limits::{Charges, Exceeded, Lane},
+};
 
 /// The largest cost of a query of weight 1, in microseconds.
 const COST_PER_WEIGHT: u64 = 2_000;
@@ -74,7 +77,7 @@ pub(super) fn errors(exceeded: &Exceeded) -> Value {
     json!([{
         "message": "Too many calls; nothing was done. Wait.",
         "extensions": {
-            "code": "RATE_LIMITED",
+            "code": ApiCode::RateLimited.as_str(),
             "retryable": true,
             "retryAfterMs": exceeded.retry_after_ms(),
         },

@@ -56,7 +56,7 @@ pub use trusted::check_trusted;
 use crate::{
     app::App,
     config::Config,
-    graphql::{Schema, null_completion::Shape},
+    graphql::{Schema, code::ApiCode, null_completion::Shape},
     telemetry::{Event, traces},
 };
 use admission::{Admission, Load};
@@ -185,9 +185,11 @@ async fn graphql_endpoint(
             let (parts, _) = request.into_parts();
             socket::upgrade(&door, id, &parts, upgrade)
         }
-        Err(_) if wants_socket(request.headers()) => {
-            answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "The WebSocket handshake is not valid.")
-        }
+        Err(_) if wants_socket(request.headers()) => answer::refused(
+            StatusCode::BAD_REQUEST,
+            ApiCode::BadRequest,
+            "The WebSocket handshake is not valid.",
+        ),
         Err(_) => graphql::respond(&door, id, request).await,
     }
 }
@@ -213,7 +215,7 @@ async fn ready(State(door): State<Door>) -> Response {
 }
 
 async fn not_found() -> Response {
-    answer::refused(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address.")
+    answer::refused(StatusCode::NOT_FOUND, ApiCode::NotFound, "There is nothing at this address.")
 }
 
 /// Returns the response after a panic. The panic hook logs the details; the caller does not get them.
@@ -240,7 +242,7 @@ async fn frame(
         Some(refusal) => {
             if refusal.status() == StatusCode::MISDIRECTED_REQUEST {
                 let network = request.extensions().get().copied();
-                observe::report(&app, &id, network, (Event::HostRefused, "HOST_NOT_ALLOWED"));
+                observe::report(&app, &id, network, (Event::HostRefused, ApiCode::HostNotAllowed.as_str()));
             }
             refusal
         }

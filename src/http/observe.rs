@@ -13,26 +13,10 @@ use super::{answer::Failure, guard::Refusal, operation::Prepared, request_id::Re
 use crate::{
     app::App,
     auth::{Network, Viewer},
+    graphql::code::ApiCode,
     telemetry::{Event, Sighting},
 };
 
-/// The codes that are labels of the metrics.
-const CODES: [&str; 14] = [
-    "BAD_USER_INPUT",
-    "DOCUMENT_TOO_COMPLEX",
-    "FORBIDDEN",
-    "GRAPHQL_VALIDATION_FAILED",
-    "IDEMPOTENCY_MISMATCH",
-    "INTERNAL",
-    "NOT_FOUND",
-    "OVERLOADED",
-    "RATE_LIMITED",
-    "RESPONSE_TOO_LARGE",
-    "STALE",
-    "TIMEOUT",
-    "UNAUTHENTICATED",
-    "UNAVAILABLE",
-];
 /// Prefixes of paths, and their labels.
 const ROUTES: [(&str, &str); 9] = [
     ("/graphql", "/graphql"),
@@ -116,11 +100,11 @@ impl Observed {
     /// Counts the operation by its response, and reports security events.
     pub(super) fn end(mut self, response: &Response) {
         self.outcome = outcome(response);
-        let event = match self.outcome {
-            "FORBIDDEN" => Event::Forbidden,
-            "RATE_LIMITED" => Event::RateLimited,
-            "OVERLOADED" => Event::Overloaded,
-            _ => return,
+        let event = match ApiCode::of(self.outcome) {
+            Some(ApiCode::Forbidden) => Event::Forbidden,
+            Some(ApiCode::RateLimited) => Event::RateLimited,
+            Some(ApiCode::Overloaded) => Event::Overloaded,
+            Some(_) | None => return,
         };
         self.app.metrics.refused(self.outcome);
         let sighting = Sighting::new(event, self.outcome).by(&self.viewer);
@@ -155,7 +139,7 @@ pub(super) fn failed(app: &App, id: &RequestId, network: Option<Network>, failur
         }
         Failure::Token(refusal) => refused(app, id, network, (Event::TokenRejected, refusal)),
         Failure::Document(refusal) => refused(app, id, network, (Event::DocumentRefused, refusal)),
-        Failure::Http(_, refusal) | Failure::Method(_, refusal) => app.metrics.refused(refusal.code),
+        Failure::Http(_, refusal) | Failure::Method(_, refusal) => app.metrics.refused(refusal.code.as_str()),
     }
 }
 
@@ -166,7 +150,7 @@ pub(super) fn refused(
     network: Option<Network>,
     (event, refusal): (Event, &Refusal),
 ) {
-    report(app, id, network, (event, refusal.code));
+    report(app, id, network, (event, refusal.code.as_str()));
 }
 
 /// Counts and reports a violation of a rule.
@@ -215,10 +199,10 @@ fn outcome(response: &Response) -> &'static str {
     };
     let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
     let known = match code {
-        Some(Value::String(code)) => CODES.into_iter().find(|known| known == code),
+        Some(Value::String(code)) => ApiCode::of(code),
         Some(_) | None => None,
     };
-    known.unwrap_or("error")
+    known.map_or("error", ApiCode::as_str)
 }
 
 fn has_refusal(data: &Value) -> bool {

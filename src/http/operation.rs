@@ -25,6 +25,7 @@ use crate::{
     graphql::{
         self, Batches, Run, Schema,
         budget::{Budget, Spent},
+        code::ApiCode,
         mask_errors::{Detail, mask_errors},
         null_completion::Shape,
         progress::Progress,
@@ -349,7 +350,7 @@ fn panicked(id: &RequestId, span: &Span) -> Response {
     span.in_scope(|| tracing::error!(request.id = %id, "an operation panicked"));
     let mut error = ServerError::new("An internal error occurred.", None);
     let mut extensions = async_graphql::ErrorExtensionValues::default();
-    extensions.set("code", "INTERNAL");
+    extensions.set("code", ApiCode::Internal.as_str());
     extensions.set("requestId", id.as_str());
     error.extensions = Some(extensions);
     Response::from_errors(vec![error])

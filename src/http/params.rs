@@ -9,6 +9,7 @@ use super::{
     json::{self, Fault, Member},
     persisted::Name,
 };
+use crate::graphql::code::ApiCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -47,7 +48,10 @@ impl Params {
     pub(super) fn from_body(body: &[u8]) -> Result<Self, Refusal> {
         // Refuse a batch before parsing it: it may be large.
         if body.trim_ascii_start().first() == Some(&b'[') {
-            return Err(Refusal::new("BATCH_NOT_ALLOWED", "Send one operation per request, not a list."));
+            return Err(Refusal::new(
+                ApiCode::BatchNotAllowed,
+                "Send one operation per request, not a list.",
+            ));
         }
         let text = std::str::from_utf8(body).map_err(|_| bad_request("The body is not valid UTF-8."))?;
         let members = json::members(text).map_err(|fault| match fault {
@@ -166,7 +170,7 @@ fn no_object(name: &str) -> Refusal {
 }
 
 fn bad_request(message: &str) -> Refusal {
-    Refusal::new("BAD_REQUEST", message.to_owned())
+    Refusal::new(ApiCode::BadRequest, message.to_owned())
 }
 
 #[cfg(test)]
@@ -219,7 +223,7 @@ mod tests {
         ];
         for (body, code, message) in cases {
             let refusal = Params::from_body(body).unwrap_err();
-            assert_eq!((refusal.code, refusal.message.as_ref()), (code, message));
+            assert_eq!((refusal.code.as_str(), refusal.message.as_ref()), (code, message));
         }
     }
 }

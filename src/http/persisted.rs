@@ -16,7 +16,7 @@ use super::{
     guard::{self, Refusal},
     params::Params,
 };
-use crate::config::Manifest;
+use crate::{config::Manifest, graphql::code::ApiCode};
 
 /// Bytes of all registered documents, including the cache's overhead.
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -137,7 +137,7 @@ impl Persisted {
             Failure::Document(if self.0.trusts_only {
                 not_trusted()
             } else {
-                Refusal::new("PERSISTED_DOCUMENT_NOT_FOUND", "The server has no document with this id.")
+                Refusal::new(ApiCode::PersistedDocumentNotFound, "The server has no document with this id.")
             })
         })
     }
@@ -153,7 +153,7 @@ impl Persisted {
                 not_trusted()
             } else {
                 // Clients recognise this message or the code, and then send the document.
-                Refusal::new("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+                Refusal::new(ApiCode::PersistedQueryNotFound, "PersistedQueryNotFound")
             })
         })
     }
@@ -167,7 +167,7 @@ impl Persisted {
         let own = sha256(text);
         if bytes_of(hash) != Some(own) {
             let message = "`extensions.persistedQuery.sha256Hash` is not the SHA-256 of `query`.";
-            return Err(Failure::Document(Refusal::new("PERSISTED_QUERY_HASH_MISMATCH", message)));
+            return Err(Failure::Document(Refusal::new(ApiCode::PersistedQueryHashMismatch, message)));
         }
         let is_known = self.0.by_hash.contains_key(&own) || self.0.registered.contains_key(&own);
         Ok((!is_known).then(|| Registration { hash: own, text: text.into() }))
@@ -175,11 +175,11 @@ impl Persisted {
 }
 
 fn not_trusted() -> Refusal {
-    Refusal::new("DOCUMENT_NOT_TRUSTED", "The server accepts trusted documents only.")
+    Refusal::new(ApiCode::DocumentNotTrusted, "The server accepts trusted documents only.")
 }
 
 fn bad_request(message: &'static str) -> Refusal {
-    Refusal::new("BAD_REQUEST", message)
+    Refusal::new(ApiCode::BadRequest, message)
 }
 
 fn sha256(text: &str) -> [u8; 32] {
@@ -221,7 +221,7 @@ mod tests {
 
     fn code(result: Result<(Params, Option<Registration>), Failure>) -> &'static str {
         match result {
-            Err(Failure::Document(refusal) | Failure::Http(_, refusal)) => refusal.code,
+            Err(Failure::Document(refusal) | Failure::Http(_, refusal)) => refusal.code.as_str(),
             _ => "",
         }
     }

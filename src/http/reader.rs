@@ -12,6 +12,7 @@ use super::{
 use crate::{
     app::App,
     auth::{self, Doubt, Rejected, Verdict, Viewer},
+    graphql::code::ApiCode,
     telemetry::{Counted, Event},
 };
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
@@ -204,7 +205,12 @@ impl Reader {
         match rejected {
             Rejected::Token => {
                 let Client { id, network, .. } = &self.client;
-                observe::report(&self.engine.app, id, *network, (Event::TokenRejected, "UNAUTHENTICATED"));
+                observe::report(
+                    &self.engine.app,
+                    id,
+                    *network,
+                    (Event::TokenRejected, ApiCode::Unauthenticated.as_str()),
+                );
                 Close::FORBIDDEN
             }
             Rejected::Unavailable => Close::BUSY,

@@ -10,7 +10,10 @@ use super::{
     params::Params,
     shared::Membership,
 };
-use crate::limits::protocol::{SOCKET_EXECUTING, SOCKET_OPERATIONS};
+use crate::{
+    graphql::code::ApiCode,
+    limits::protocol::{SOCKET_EXECUTING, SOCKET_OPERATIONS},
+};
 use axum::extract::ws::Utf8Bytes;
 use std::{
     collections::HashMap,
@@ -113,7 +116,7 @@ impl Session {
         }
         if running.len() >= SOCKET_OPERATIONS {
             let message = format!("A socket carries at most {SOCKET_OPERATIONS} operations.");
-            let refusal = Refusal::new("TOO_MANY_SUBSCRIPTIONS", message);
+            let refusal = Refusal::new(ApiCode::TooManySubscriptions, message);
             return Step::Send(message::error(&id, &answer::errors(&refusal).to_string()));
         }
         Step::Start(self.begin(&mut running, id.into()), params)

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     auth::{Network, Viewer},
     config::Config,
+    graphql::code::ApiCode,
     limits::protocol::SOCKET_MESSAGE_BYTES,
     telemetry::Event,
 };
@@ -101,10 +102,10 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
     let (app, patience) = (&door.engine.app, door.patience);
     if !origin::may_open_socket(&parts.headers, &parts.uri, &app.config) {
         let network = parts.extensions.get().copied();
-        observe::report(app, &id, network, (Event::ForeignOrigin, "ORIGIN_NOT_ALLOWED"));
+        observe::report(app, &id, network, (Event::ForeignOrigin, ApiCode::OriginNotAllowed.as_str()));
         return answer::refused(
             StatusCode::FORBIDDEN,
-            "ORIGIN_NOT_ALLOWED",
+            ApiCode::OriginNotAllowed,
             "This page may not open a socket here.",
         );
     }
@@ -114,7 +115,7 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
     let upgrade = upgrade.protocols([message::PROTOCOL]);
     if upgrade.selected_protocol().is_none() {
         let message = "Use the sub-protocol graphql-transport-ws.";
-        return answer::refused(StatusCode::BAD_REQUEST, "SUBPROTOCOL_NOT_ACCEPTABLE", message);
+        return answer::refused(StatusCode::BAD_REQUEST, ApiCode::SubprotocolNotAcceptable, message);
     }
     let Some(client) = client(door, id, parts) else { return too_many() };
     // Taken now, so that shutdown waits for the socket even before its task runs.
@@ -189,7 +190,7 @@ fn client(door: &Door, id: RequestId, parts: &Parts) -> Option<Client> {
 fn too_many() -> Response {
     tracing::warn!(rule = "sockets_per_network", "a socket is refused");
     let message = "Your network has too many sockets open. Close some, or share one.";
-    let mut response = answer::refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
+    let mut response = answer::refused(StatusCode::TOO_MANY_REQUESTS, ApiCode::RateLimited, message);
     response.headers_mut().insert(header::RETRY_AFTER, TRY_AGAIN);
     response
 }

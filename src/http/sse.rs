@@ -44,6 +44,7 @@ use super::{
 };
 use crate::{
     auth::{self, Doubt, Verdict},
+    graphql::code::ApiCode,
     telemetry::Event,
 };
 
@@ -71,9 +72,14 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
     // As for WebSockets: a foreign page must not open streams in its visitors' browsers.
     if !origin::may_open_socket(&parts.headers, &parts.uri, &engine.app.config) {
         let network = parts.extensions.get().copied();
-        observe::report(&engine.app, &id, network, (Event::ForeignOrigin, "ORIGIN_NOT_ALLOWED"));
+        observe::report(
+            &engine.app,
+            &id,
+            network,
+            (Event::ForeignOrigin, ApiCode::OriginNotAllowed.as_str()),
+        );
         let message = "This page may not open an event stream here.";
-        return refused(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message);
+        return refused(StatusCode::FORBIDDEN, ApiCode::OriginNotAllowed, message);
     }
     if engine.app.shutdown.is_cancelled() {
         return Err(Failure::unavailable("The server is stopping."));
@@ -87,7 +93,7 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
     }
     let Some(place) = door.sockets.stream(&engine.app.config, parts, &caller.viewer) else {
         let message = "Your network or account has too many event streams and sockets open.";
-        return refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
+        return refused(StatusCode::TOO_MANY_REQUESTS, ApiCode::RateLimited, message);
     };
     Ok(start(engine, door.patience, caller, prepared, (last_event(&parts.headers), place)))
 }
@@ -250,5 +256,5 @@ impl Stream {
 }
 
 fn signed_out(message: &'static str) -> Refusal {
-    Refusal::new("UNAUTHENTICATED", message)
+    Refusal::new(ApiCode::Unauthenticated, message)
 }

@@ -10,7 +10,10 @@ use super::{
     session::Operation,
     shared,
 };
-use crate::telemetry::{Counted, Event};
+use crate::{
+    graphql::code::ApiCode,
+    telemetry::{Counted, Event},
+};
 use async_graphql::parser::types::OperationType;
 use futures_util::{FutureExt, StreamExt};
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -104,7 +107,7 @@ pub(super) fn refused(id: &Arc<str>, refusal: &Refusal) -> Frame {
 /// Returns a refusal if the payload is too large.
 pub(super) fn too_large(payload: &str) -> Option<Refusal> {
     let message = "The result is too large for a socket. Request less, or use HTTP.";
-    (payload.len() > MAX_PAYLOAD_BYTES).then(|| Refusal::new("RESPONSE_TOO_LARGE", message))
+    (payload.len() > MAX_PAYLOAD_BYTES).then(|| Refusal::new(ApiCode::ResponseTooLarge, message))
 }
 
 /// Queues an operation's results. Returns the frame that ends it.

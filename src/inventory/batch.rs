@@ -10,7 +10,7 @@ use super::{
     change::Decision,
     command::{Command, NewClaimCode, Refusal},
     state::{ReservationSnapshot, Stock},
-    transaction::{Companion, IdempotencyClaim, TransactionError, decide_all},
+    transaction::{IdempotencyClaim, JobCompanion, JobError, TransactionError, decide_all},
 };
 use crate::{
     call::{Call, PastDeadline},
@@ -20,11 +20,11 @@ use crate::{
 /// A unit of work for a desk.
 pub(super) struct Job {
     pub(super) commands: Vec<Command>,
-    pub(super) companion: Option<Companion>,
+    pub(super) companion: Option<JobCompanion>,
     pub(super) key: Option<IdempotencyClaim>,
     /// The calling request and its deadline.
     pub(super) call: Call,
-    pub(super) reply: oneshot::Sender<Result<Vec<ReservationSnapshot>, TransactionError>>,
+    pub(super) reply: oneshot::Sender<Result<Vec<ReservationSnapshot>, JobError>>,
 }
 
 /// A job that was decided and applied to the stock, but is not committed yet.
@@ -46,7 +46,7 @@ pub(super) struct DecidedBatch {
     /// Jobs whose key was used before this batch.
     used: Vec<Job>,
     /// Jobs that could not be written.
-    failed: Vec<(Job, TransactionError)>,
+    failed: Vec<(Job, JobError)>,
     /// Jobs with the key of an accepted job of this batch. Only one of them may take effect.
     repeated: Vec<Job>,
     /// Jobs to decide again after the commit: their refusal may depend on a job that failed.
@@ -81,10 +81,10 @@ impl DecidedBatch {
     pub(super) fn without(
         mut self,
         stock: &mut Stock,
-        failures: Vec<(usize, TransactionError)>,
+        failures: Vec<(usize, JobError)>,
     ) -> Result<Self, Vec<Job>> {
         self.undo(stock);
-        let mut failures: HashMap<usize, TransactionError> = failures.into_iter().collect();
+        let mut failures: HashMap<usize, JobError> = failures.into_iter().collect();
         let (mut kept, mut sound) = (Vec::new(), true);
         for (index, accepted) in self.accepted.into_iter().enumerate() {
             if let Some(error) = failures.remove(&index) {
@@ -221,7 +221,7 @@ impl DecidedBatch {
 
 impl Job {
     /// Answers the caller. If the caller is gone, the committed result stays.
-    pub(super) fn answer(self, answer: Result<Vec<ReservationSnapshot>, TransactionError>) {
+    pub(super) fn answer(self, answer: Result<Vec<ReservationSnapshot>, JobError>) {
         let _ = self.reply.send(answer);
     }
 }

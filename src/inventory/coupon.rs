@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     money::{self, Money},
     outbox,
     store::{Rows, Script, Tx},
@@ -40,7 +40,7 @@ const COPIES: i32 = 0;
 
 /// Reads the coupon's row.
 pub(super) async fn row(connection: &impl ConnectionTrait, id: CouponId) -> Faulty<coupon::Model> {
-    coupon::Entity::find_by_id(id).one(connection).await?.ok_or(Fault::NotFound("event"))
+    coupon::Entity::find_by_id(id).one(connection).await?.ok_or(Fault::NotFound(Object::Inventory))
 }
 
 /// Returns the coupon's terms of claim and sale.

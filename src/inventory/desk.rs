@@ -33,7 +33,7 @@ use super::{
     queue::{self, JobReceiver, JobSender, SendError},
     read,
     state::{ReservationSnapshot, Stock},
-    transaction::{Companion, IdempotencyClaim, TransactionError},
+    transaction::{IdempotencyClaim, JobCompanion, JobError, TransactionError},
 };
 use crate::{
     app::App,
@@ -135,9 +135,9 @@ impl Desk {
         &self,
         app: &App,
         commands: Vec<Command>,
-        companion: Option<Companion>,
+        companion: Option<JobCompanion>,
         key: Option<IdempotencyClaim>,
-    ) -> Result<Vec<ReservationSnapshot>, TransactionError> {
+    ) -> Result<Vec<ReservationSnapshot>, JobError> {
         let (reply, answer) = oneshot::channel();
         let call = Call::part(app.config.documents.mutation_time());
         self.queue.send(Job { commands, companion, key, call, reply }).map_err(|error| match error {

@@ -103,7 +103,7 @@ pub(super) fn answer_failed(id: InventoryId, jobs: Vec<Job>, failure: &Failure) 
     }
     for job in jobs {
         let fault_for_caller = match failure {
-            Failure::Fault(Fault::NotFound(what)) => Fault::NotFound(what),
+            Failure::Fault(Fault::NotFound(what)) => Fault::NotFound(*what),
             Failure::Fault(_) | Failure::Unknown(_) => Fault::unavailable(),
         };
         job.answer(Err(TransactionError::Fault(fault_for_caller)));

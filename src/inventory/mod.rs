@@ -56,7 +56,7 @@ pub use self::{
     hoarding::{Caller, Excess, Hoarding, Shares, Source},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
-    reserve::{Reserve, reserve},
+    reserve::{Reserve, reserve, reserve_with_proof},
     restored::leap_versions,
     state::{Area, Counts, Item, Place, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
     totals::{PublicTotals, Totals},
@@ -66,19 +66,21 @@ pub use self::{
 pub(crate) use self::{
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
-    reserve::{ReserveOptions, reserve_with},
+    reserve::{ReserveOptions, ReserveRefusal, reserve_with},
     watch::Changes,
 };
 use crate::{
     app::App,
     auth::Viewer,
     bus::BusEvent,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Never, Object, Result},
     store::Tx,
     telemetry::log_fault,
     venue,
 };
 
+/// The mutations of reservations that have priority over new ones under load: they keep or release places.
+pub const URGENT_MUTATIONS: &[&str] = &["extendReservation", "releaseReservation"];
 /// Maximum number of places in one reservation, regardless of the event's limit.
 pub const PLACES_MAX: usize = 100;
 /// Inventories with overdue reservations that one round of the worker visits.
@@ -100,21 +102,26 @@ pub async fn release(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Re
     if reservation.snapshot.state == ReservationState::Released {
         return Ok(reservation);
     }
-    Ok(one(app, reservation.inventory, Command::Release { id, buyer, order: None }, (None, None)).await?)
+    let command = Command::Release { id, buyer, order: None };
+    Ok(one::<Never>(app, reservation.inventory, command, (None, None)).await?)
 }
 
 /// Extends an active reservation of the viewer, at most to the event's maximum.
 pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Reservation, Refusal> {
     let buyer = viewer.account()?;
     let reservation = owned(app, viewer, id).await?;
-    Ok(one(app, reservation.inventory, Command::Extend { id, buyer }, (None, None)).await?)
+    Ok(one::<Never>(app, reservation.inventory, Command::Extend { id, buyer }, (None, None)).await?)
 }
 
 /// Returns the viewer's reservation. For reservations of others, returns [`Fault::NotFound`].
 pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Reservation> {
     let buyer = viewer.account()?;
     let reservation = by_id(app, id).await?;
-    if reservation.snapshot.buyer == buyer { Ok(reservation) } else { Err(Fault::NotFound("reservation")) }
+    if reservation.snapshot.buyer == buyer {
+        Ok(reservation)
+    } else {
+        Err(Fault::NotFound(Object::Reservation))
+    }
 }
 
 /// Returns the reservation without any access check.
@@ -122,7 +129,7 @@ pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
     let row = reservation::Entity::find_by_id(id)
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("reservation"))?;
+        .ok_or(Fault::NotFound(Object::Reservation))?;
     Reservation::of(row)
 }
 
@@ -220,8 +227,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
         .all(app.store.read())
         .await?;
     for id in &due {
-        let transaction =
-            InventoryTransaction { parts: vec![(*id, vec![Command::Expire])], companion: None, key: None };
+        let transaction = InventoryTransaction::new(vec![(*id, vec![Command::Expire])], None);
         // A failure of one inventory must not block the others.
         if let Err(TransactionError::Fault(fault)) = transact(app, transaction).await {
             log_fault!(&fault, inventory = %id.0, "cannot expire overdue reservations");
@@ -258,12 +264,12 @@ pub(crate) fn items(row: &reservation::Model) -> Faulty<Vec<Item>> {
     serde_json::from_str(&row.items).map_err(Fault::internal)
 }
 
-async fn one(
+async fn one<R: Send + Sync + 'static>(
     app: &App,
     inventory: InventoryId,
     command: Command,
-    (companion, key): (Option<Companion>, Option<IdempotencyClaim>),
-) -> std::result::Result<Reservation, TransactionError> {
+    (companion, key): (Option<Companion<R>>, Option<IdempotencyClaim>),
+) -> std::result::Result<Reservation, TransactionError<R>> {
     let transaction = InventoryTransaction { parts: vec![(inventory, vec![command])], companion, key };
     let snapshot = transact(app, transaction)
         .await?

@@ -12,7 +12,9 @@ use super::{
     coupon,
     desk::{ATTEMPTS, Desk},
     state::{ReservationSnapshot, Stock},
-    transaction::{InventoryTransaction, TransactionError, decide_all, write_companion},
+    transaction::{
+        AnyRefusal, InventoryTransaction, JobError, TransactionError, decide_all, write_companion,
+    },
     write::{self, GuardOutcome},
 };
 use crate::{app::App, call::Call, error::Fault, store::WriteError};
@@ -20,8 +22,8 @@ use crate::{app::App, call::Call, error::Fault, store::WriteError};
 /// Executes a transaction over several inventories, and keeps their stocks locked meanwhile.
 pub(super) async fn transact_many(
     app: &App,
-    mut transaction: InventoryTransaction,
-) -> Result<Vec<ReservationSnapshot>, TransactionError> {
+    mut transaction: InventoryTransaction<AnyRefusal>,
+) -> Result<Vec<ReservationSnapshot>, JobError> {
     transaction.parts.sort_by_key(|(id, _)| *id);
     // Merge the parts of the same inventory: its stock can be locked only once.
     transaction.parts.dedup_by(|later, first| {
@@ -73,10 +75,10 @@ enum AttemptOutcome {
 /// Runs one attempt.
 async fn attempt_once(
     app: &App,
-    transaction: &InventoryTransaction,
+    transaction: &InventoryTransaction<AnyRefusal>,
     desks: &[Arc<Desk>],
     memories: &mut [MutexGuard<'_, Option<Stock>>],
-) -> Result<AttemptOutcome, TransactionError> {
+) -> Result<AttemptOutcome, JobError> {
     let now = app.clock.now();
     let mut drafts = Vec::with_capacity(desks.len());
     let mut reservations = Vec::new();

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     money::{self, Money},
     store::Tx,
     venue,
@@ -48,7 +48,7 @@ pub(super) async fn version(app: &App, id: InventoryId) -> Faulty<i64> {
         .into_tuple()
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("event"))
+        .ok_or(Fault::NotFound(Object::Inventory))
 }
 
 /// The rows of one inventory at one version.
@@ -62,7 +62,10 @@ struct Rows {
 
 impl Rows {
     async fn read(snapshot: &Tx, id: InventoryId) -> Faulty<Self> {
-        let row = inventory::Entity::find_by_id(id).one(snapshot).await?.ok_or(Fault::NotFound("event"))?;
+        let row = inventory::Entity::find_by_id(id)
+            .one(snapshot)
+            .await?
+            .ok_or(Fault::NotFound(Object::Inventory))?;
         let seats = seat::Entity::find()
             .filter(seat::Column::InventoryId.eq(id))
             .order_by_asc(seat::Column::Ordinal)

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    error::{Check, Error, Faulty, Never, Result},
+    idempotency::{self, Attempt, AttemptError, Key},
 };
 
 /// The input of a reservation.
@@ -32,37 +32,72 @@ pub struct Reserve {
 }
 
 /// Optional extras of a reservation.
-#[derive(Default)]
-pub(crate) struct ReserveOptions {
+pub(crate) struct ReserveOptions<R> {
     /// Hidden tiers that the caller has unlocked.
     pub(crate) opened: Vec<TierId>,
     /// Writes that commit together with the reservation.
-    pub(crate) companion: Option<Companion>,
+    pub(crate) companion: Option<Companion<R>>,
     /// The solution of a challenge, as sent by the client.
     pub(crate) proof: Option<String>,
 }
 
+/// Why places were not reserved together with a companion's writes.
+pub(crate) enum ReserveRefusal<R> {
+    /// The places cannot be reserved.
+    Places(Refusal),
+    /// The companion refuses.
+    Companion(R),
+}
+
 /// Reserves places for the viewer, all or nothing, at fixed prices.
 pub async fn reserve(app: &App, viewer: &Viewer, input: Reserve) -> Result<Reservation, Refusal> {
-    reserve_with(app, viewer, input, ReserveOptions::default()).await
+    reserve_with_proof(app, viewer, input, None).await
+}
+
+/// Like [`reserve`], with the solution of a challenge as the client sent it.
+pub async fn reserve_with_proof(
+    app: &App,
+    viewer: &Viewer,
+    input: Reserve,
+    proof: Option<String>,
+) -> Result<Reservation, Refusal> {
+    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof };
+    reserve_with(app, viewer, input, options).await.map_err(|error| {
+        error.map_refusal(|refusal| match refusal {
+            ReserveRefusal::Places(refusal) => refusal,
+        })
+    })
 }
 
 /// Reserves places with optional extras.
-pub(crate) async fn reserve_with(
+pub(crate) async fn reserve_with<R: Send + Sync + 'static>(
     app: &App,
     viewer: &Viewer,
-    mut input: Reserve,
-    ReserveOptions { opened, companion, proof }: ReserveOptions,
-) -> Result<Reservation, Refusal> {
+    input: Reserve,
+    options: ReserveOptions<R>,
+) -> Result<Reservation, ReserveRefusal<R>> {
     let buyer = viewer.account()?;
     validate(&input.pick)?;
     let key = Key::new(buyer, "reserveSeats", &input.key, &(input.event, pick_digest(&input.pick)))?;
+    let replay = |subject| by_id(app, ReservationId(subject));
+    let attempt = Box::pin(attempt(app, viewer, input, options, &key));
+    idempotency::attempt_first(app, &key, replay, attempt).await
+}
+
+async fn attempt<R: Send + Sync + 'static>(
+    app: &App,
+    viewer: &Viewer,
+    mut input: Reserve,
+    ReserveOptions { opened, companion, proof }: ReserveOptions<R>,
+    key: &Key,
+) -> Attempt<Reservation, ReserveRefusal<R>> {
     let proof = match proof {
-        Some(text) => Some(match proof::begin(app, (buyer, input.event), &text, &input.key).await? {
-            Some(proof) => proof,
-            // The key was used before, and the proof has expired since.
-            None => return reserved(app, &key).await?.ok_or(Error::Refused(Refusal::ProofInvalid)),
-        }),
+        Some(text) => {
+            let subject = (viewer.account()?, input.event);
+            let proof = proof::begin(app, subject, &text, &input.key).await?;
+            // If the key was used before, the proof may have expired since.
+            Some(proof.ok_or(Error::Refused(ReserveRefusal::Places(Refusal::ProofInvalid)))?)
+        }
         None => None,
     };
     let id = ReservationId(app.clock.new_uuid());
@@ -71,27 +106,18 @@ pub(crate) async fn reserve_with(
     }
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
     let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
-    match one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await {
-        Err(TransactionError::KeyUsed) => {
-            reserved(app, &key).await?.ok_or_else(|| Fault::unavailable().into())
-        }
-        Err(TransactionError::Refused(refusal)) => {
-            // Nothing was reserved, so the proof can be used for another pick.
-            if let Some(proof) = proof {
-                app.proofs.give_back(&proof);
-            }
-            Err(Error::Refused(refusal))
-        }
-        made => Ok(made?),
+    let reserved = one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await;
+    let reserved = reserved.map_err(|error| match error {
+        TransactionError::Companion(refusal) => Error::Refused(ReserveRefusal::Companion(refusal)).into(),
+        TransactionError::Refused(refusal) => AttemptError::RefusedUnused(ReserveRefusal::Places(refusal)),
+        TransactionError::KeyUsed => AttemptError::KeyUsed,
+        TransactionError::Fault(fault) => fault.into(),
+    });
+    // Nothing was reserved, so the proof can be used for another pick.
+    if let (Err(AttemptError::RefusedUnused(_)), Some(proof)) = (&reserved, proof) {
+        app.proofs.give_back(&proof);
     }
-}
-
-/// Returns the reservation that was made under the key before.
-async fn reserved(app: &App, key: &Key) -> Faulty<Option<Reservation>> {
-    match key.subject(app.store.read()).await? {
-        Some(subject) => by_id(app, ReservationId(subject)).await.map(Some),
-        None => Ok(None),
-    }
+    reserved
 }
 
 fn validate(pick: &Pick) -> Faulty<()> {

@@ -19,7 +19,7 @@ use super::{
     state::{Counts, Stock},
 };
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     store::{self, Rows, Script, Tx},
 };
 
@@ -95,7 +95,7 @@ pub(super) async fn lock_in_tx(tx: &Tx, id: InventoryId) -> Faulty<i64> {
     let lock = if backend == DbBackend::Postgres { " FOR UPDATE" } else { "" };
     let sql = format!("SELECT version FROM inventory WHERE id = $1{lock}");
     let row = tx.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.0.into()])).await?;
-    Ok(row.ok_or(Fault::NotFound("event"))?.try_get("", "version")?)
+    Ok(row.ok_or(Fault::NotFound(Object::Inventory))?.try_get("", "version")?)
 }
 
 /// Writes the change of the applied decisions as the version after the stock's. The guard must have passed.
@@ -119,7 +119,7 @@ pub(super) async fn touch_in_tx(tx: &Tx, id: InventoryId, now: DateTime<Utc>) ->
     if touched.rows_affected == 0 {
         return Ok(()); // Not published yet: nothing is on sale.
     }
-    let row = inventory::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound("event"))?;
+    let row = inventory::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound(Object::Inventory))?;
     append_in_tx(tx, id, row.version, &Change { terms: true, ..Change::default() }, now).await
 }
 

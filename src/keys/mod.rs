@@ -1,4 +1,4 @@
-//! Key material: one Ed25519 key signs sessions, another signs tickets, and their public halves may be told.
+//! Key material: one Ed25519 key signs sessions, another signs tickets, and their public halves may be published.
 //!
 //! The keys are made here and kept by [`files`]. Each has a short name, the first bytes of its hash, by which
 //! tokens and ticket codes say who signed them.

@@ -24,7 +24,7 @@ use crate::{
         discount::{self, tax_of_rest},
         order_claims::AppliedClaim,
     },
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     event as events,
     inventory::{self, Item, Place, Reservation, ReservationSnapshot},
     money::{self, Money},
@@ -98,7 +98,7 @@ impl Basket {
                 });
             }
         }
-        let first = sales.values().next().ok_or(Fault::NotFound("reservation"))?;
+        let first = sales.values().next().ok_or(Fault::NotFound(Object::Reservation))?;
         let (shop, currency) = first.of.seller();
         if sales.values().any(|sale| sale.of.seller() != (shop, currency)) {
             return Err(Error::Refused(Refusal::SeveralShops));

@@ -22,9 +22,12 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{order_claims, spend},
+    coupon::{
+        order_claims::{self, DiscountsChanged},
+        spend,
+    },
     error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         self, Command, Reservation, ReservationSnapshot,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
@@ -86,9 +89,18 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     let contact = validate(&input)?;
     let asked = (&input.reservations, &input.claims, &input.codes, &contact);
     let key = Key::new(account, "checkout", &input.key, &asked)?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(by_id(app, OrderId(subject)).await?);
-    }
+    let replay = |subject| by_id(app, OrderId(subject));
+    let attempt = Box::pin(attempt(app, viewer, (&input, &contact), &key));
+    idempotency::once(app, &key, replay, attempt).await
+}
+
+async fn attempt(
+    app: &App,
+    viewer: &Viewer,
+    (input, contact): (&Checkout, &Contact),
+    key: &Key,
+) -> Attempt<order::Model, Refusal> {
+    let account = viewer.account()?;
     // Sorted like the reservations that the desks return.
     let mut by_inventory: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
     for id in &input.reservations {
@@ -99,42 +111,30 @@ pub async fn checkout(app: &App, viewer: &Viewer, input: Checkout) -> Result<ord
     let basket = Arc::new(Basket::of(app, &reservations).await?);
     for _ in 0..ATTEMPTS {
         let claims = (input.claims.as_slice(), input.codes.as_slice());
-        let discounted = match discounted_lines(app, viewer, claims, (&basket, &reservations)).await {
-            // Race: a concurrent call with the same key may have taken the claims.
-            Err(Error::Refused(refusal)) => {
-                return match key.subject(app.store.read()).await? {
-                    Some(subject) => Ok(by_id(app, OrderId(subject)).await?),
-                    None => Err(Error::Refused(refusal)),
-                };
-            }
-            discounted => discounted?,
-        };
-        let draft = draft(app, account, &contact, (&basket, discounted))?;
+        let discounted = discounted_lines(app, viewer, claims, (&basket, &reservations)).await?;
+        let draft = draft(app, account, contact, (&basket, discounted))?;
         let id = draft.id;
-        match attempt(app, draft, &reservations, key.clone()).await {
+        match store(app, draft, &reservations, key.clone()).await {
             Ok(()) => {
                 app.outbox.wake();
                 return Ok(by_id(app, id).await?);
             }
-            // Race: a concurrent call with the same key may have been first.
-            Err(error) => match (key.subject(app.store.read()).await?, error) {
-                (Some(subject), _) => return Ok(by_id(app, OrderId(subject)).await?),
-                (None, TransactionError::Fault(Fault::Stale(order_claims::STALE))) => {}
-                (None, TransactionError::Refused(refusal)) => return Err(refused(&refusal)),
-                (None, TransactionError::KeyUsed) => return Err(Fault::unavailable().into()),
-                (None, TransactionError::Fault(fault)) => return Err(fault.into()),
-            },
+            // Race: the claims, their budgets or the places have changed.
+            Err(TransactionError::Companion(DiscountsChanged)) => {}
+            Err(TransactionError::Refused(refusal)) => return Err(refused(&refusal).into()),
+            Err(TransactionError::KeyUsed) => return Err(AttemptError::KeyUsed),
+            Err(TransactionError::Fault(fault)) => return Err(fault.into()),
         }
     }
     Err(Fault::unavailable().into())
 }
 
-async fn attempt(
+async fn store(
     app: &App,
     draft: Draft,
     reservations: &[Reservation],
     key: Key,
-) -> std::result::Result<(), TransactionError> {
+) -> std::result::Result<(), TransactionError<DiscountsChanged>> {
     let (id, account) = (draft.id, draft.account);
     let parts = reservations
         .chunk_by(|a, b| a.inventory == b.inventory)
@@ -144,7 +144,7 @@ async fn attempt(
         })
         .collect();
     let draft = Arc::new(draft);
-    let companion: Companion = Box::new(move |tx, reservations| {
+    let companion: Companion<DiscountsChanged> = Box::new(move |tx, reservations| {
         let draft = draft.clone();
         Box::pin(async move { draft.insert_in_tx(tx, reservations).await })
     });
@@ -237,10 +237,14 @@ fn draft(
 }
 
 impl Draft {
-    async fn insert_in_tx(&self, tx: &Tx, reservations: &[ReservationSnapshot]) -> Faulty<()> {
+    async fn insert_in_tx(
+        &self,
+        tx: &Tx,
+        reservations: &[ReservationSnapshot],
+    ) -> Result<(), DiscountsChanged> {
         let mut lines = self.basket.lines(reservations)?;
         if lines != self.discounted.lines {
-            return Err(Fault::Stale(order_claims::STALE));
+            return Err(Error::Refused(DiscountsChanged));
         }
         self.basket.discount(&mut lines, &self.discounted.spent)?;
         let sum = |of: fn(&Line) -> i64| lines.iter().map(of).sum::<i64>();
@@ -271,6 +275,6 @@ impl Draft {
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
         order_claims::reserve_in_tx(tx, self.id, &self.discounted.spent, self.now).await?;
-        outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await
+        Ok(outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await?)
     }
 }

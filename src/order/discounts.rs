@@ -17,11 +17,11 @@ use crate::{
     app::App,
     auth::Viewer,
     coupon::{
-        discount::{self, Reason},
+        discount::{self, DiscountRefusal},
         order_claims::AppliedClaim,
-        spend::{self, Found, Refused, Why},
+        spend::{self, ClaimRefusal, Found, RefusedClaim},
     },
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     inventory::{self, Reservation},
 };
 
@@ -45,7 +45,7 @@ pub struct ApplicableClaim {
     /// ISO 4217 code of the amount.
     pub currency: String,
     /// The discount in minor units, or the reason why there is none.
-    pub saves: std::result::Result<i64, Reason>,
+    pub saves: std::result::Result<i64, DiscountRefusal>,
 }
 
 /// Returns the reservations' lines with the discounts of the named claims.
@@ -67,7 +67,7 @@ pub(super) async fn discounted_lines(
     let discounts = discount::apply(all, &offers).map_err(|refused| {
         let named = |(claim, reason)| {
             let found = found.iter().find(|found| found.claim.id == claim)?;
-            Some(Refused { named: found.named, why: Why::Rule(reason) })
+            Some(RefusedClaim { named: found.named, why: ClaimRefusal::Rule(reason) })
         };
         claims_refused(basket, refused.into_iter().filter_map(named).collect())
     })?;
@@ -108,7 +108,7 @@ async fn free(
     if unavailable.is_empty() { Ok(found) } else { Err(claims_refused(basket, unavailable)) }
 }
 
-fn claims_refused(basket: &Basket, refused: Vec<Refused>) -> Error<Refusal> {
+fn claims_refused(basket: &Basket, refused: Vec<RefusedClaim>) -> Error<Refusal> {
     Error::Refused(Refusal::Claims { currency: basket.currency.clone(), refused })
 }
 
@@ -118,7 +118,7 @@ pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Fau
     let account = viewer.account()?;
     let order = by_id(app, id).await?;
     if order.account_id != account {
-        return Err(Fault::NotFound("order"));
+        return Err(Fault::NotFound(Object::Order));
     }
     if order.state != OrderState::AwaitingPayment {
         return Err(Fault::invalid("orderId", "the order does not wait for its payment any more"));
@@ -172,7 +172,9 @@ async fn applicable_claims(
         .map(|(claim, offer)| {
             let saves = match discount::apply(all, std::slice::from_ref(offer)) {
                 Ok(discounts) => Ok(discounts.iter().map(discount::Discount::total).sum()),
-                Err(refused) => Err(refused.first().map_or(Reason::NothingLeft, |(_, reason)| *reason)),
+                Err(refused) => {
+                    Err(refused.first().map_or(DiscountRefusal::NothingLeft, |(_, reason)| *reason))
+                }
             };
             ApplicableClaim { claim, currency: basket.currency.clone(), saves }
         })

@@ -12,10 +12,10 @@ use sea_orm::{
     QuerySelect, sea_query::Query,
 };
 
-use super::{by_id, end, has_live_payment};
+use super::{by_id, end, has_live_payment, state::Step};
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     store::save_versioned,
     telemetry::log_fault,
 };
@@ -75,7 +75,7 @@ pub(super) async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
     let until = reservations.iter().map(|row| row.deadline).min();
     match until {
         Some(until) if reservations.iter().all(alive) => prolong(app, order, until).await,
-        Some(_) | None => end(app, order, OrderState::Expired).await,
+        Some(_) | None => end(app, order, Step::Expire).await,
     }
 }
 
@@ -89,7 +89,7 @@ async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty
     let mut row = order.into_active_model();
     row.expires_at = Set(until);
     row.updated_at = Set(app.clock.now());
-    match save_versioned::<order::Entity>(&tx, row, version, "order").await {
+    match save_versioned::<order::Entity>(&tx, row, version, Object::Order).await {
         Ok(_) => Ok(tx.commit().await?),
         // Paid or cancelled meanwhile: nothing to prolong.
         Err(Fault::Stale(_)) => Ok(()),

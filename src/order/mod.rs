@@ -6,9 +6,11 @@
 pub mod access;
 mod basket;
 mod checkout;
+mod claims;
 mod discounts;
 mod expiry;
 pub mod lists;
+pub mod state;
 
 use std::collections::BTreeMap;
 
@@ -25,8 +27,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use self::state::{Impossible, Step};
 pub use self::{
     checkout::{Checkout, Contact, RESERVATIONS_MAX, checkout},
+    claims::{accept_claim, redeem_claim, release_claim, share_claim},
     discounts::{ApplicableClaim, applicable, applicable_to_order},
     expiry::expire_due,
 };
@@ -35,7 +39,7 @@ use crate::{
     auth::Viewer,
     clock::comparable,
     coupon::{claim, order_claims, spend},
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, Faulty, Object, Result},
     inventory::{
         self, Command, Reservation,
         transaction::{InventoryTransaction, TransactionError, transact},
@@ -46,6 +50,9 @@ use crate::{
     shop::{self, rules::Power},
     store::{Tx, save_versioned},
 };
+
+/// The mutations of orders that have priority over reservations under load: they keep or release reserved places.
+pub const URGENT_MUTATIONS: &[&str] = &["cancelOrder", "checkout"];
 
 /// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +74,17 @@ pub enum Refusal {
         /// ISO 4217 code of the order's amounts.
         currency: String,
         /// The refused claims with their reasons.
-        refused: Vec<spend::Refused>,
+        refused: Vec<spend::RefusedClaim>,
     },
+}
+
+impl From<Impossible> for Refusal {
+    fn from(impossible: Impossible) -> Self {
+        match impossible {
+            Impossible::AlreadyPaid | Impossible::AlreadyRefunded => Self::AlreadyPaid,
+            Impossible::Ended | Impossible::NotPaid => Self::OrderEnded,
+        }
+    }
 }
 
 /// Returns the order if the viewer may see it: its buyer, a holder of its access token, or a seller of the shop. For
@@ -80,7 +96,7 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
     }
     match shop::authorise(app, viewer, order.shop_id, Power::Sell).await {
         Ok(()) => Ok(order),
-        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => Err(Fault::NotFound("order")),
+        Err(Fault::Forbidden(_) | Fault::Unauthenticated) => Err(Fault::NotFound(Object::Order)),
         Err(fault) => Err(fault),
     }
 }
@@ -88,7 +104,7 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
 /// Returns the order if the viewer may pay or cancel it: its buyer, or a holder of its access token.
 pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
     let order = by_id(app, id).await?;
-    if opens(app, viewer, token, &order).await? { Ok(order) } else { Err(Fault::NotFound("order")) }
+    if opens(app, viewer, token, &order).await? { Ok(order) } else { Err(Fault::NotFound(Object::Order)) }
 }
 
 /// Returns whether the viewer is the order's buyer or has its access token. Wrong tokens count for the viewer's
@@ -114,7 +130,7 @@ fn is_buyer(order: &order::Model, viewer: &Viewer) -> bool {
 
 /// Returns the order without any access check.
 pub(crate) async fn by_id(app: &App, id: OrderId) -> Faulty<order::Model> {
-    order::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("order"))
+    order::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Order))
 }
 
 /// Returns the order's lines by position.
@@ -192,30 +208,18 @@ pub async fn cancel(
     id: OrderId,
 ) -> Result<order::Model, Refusal> {
     let order = own(app, viewer, token, id).await?;
-    match order.state {
-        OrderState::Cancelled => return Ok(order),
-        OrderState::AwaitingPayment => {}
-        OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
-            return Err(Error::Refused(Refusal::OrderEnded));
-        }
-        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            return Err(Error::Refused(Refusal::AlreadyPaid));
-        }
+    if order.state == OrderState::Cancelled {
+        return Ok(order);
     }
-    end(app, order, OrderState::Cancelled).await?;
+    state::after(order.state, Step::Cancel).map_err(|impossible| Error::Refused(impossible.into()))?;
+    end(app, order, Step::Cancel).await?;
     let order = by_id(app, id).await?;
-    match order.state {
-        OrderState::Cancelled => Ok(order),
-        OrderState::AwaitingPayment if has_live_payment(app, id).await? => {
-            Err(Error::Refused(Refusal::BeingPaid))
-        }
+    match state::after(order.state, Step::Cancel) {
+        _ if order.state == OrderState::Cancelled => Ok(order),
+        Ok(_) if has_live_payment(app, id).await? => Err(Error::Refused(Refusal::BeingPaid)),
         // A reservation has just expired; the worker will update the order.
-        OrderState::AwaitingPayment | OrderState::Expired | OrderState::RefundDue | OrderState::Stuck => {
-            Err(Error::Refused(Refusal::OrderEnded))
-        }
-        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            Err(Error::Refused(Refusal::AlreadyPaid))
-        }
+        Ok(_) => Err(Error::Refused(Refusal::OrderEnded)),
+        Err(impossible) => Err(Error::Refused(impossible.into())),
     }
 }
 
@@ -259,42 +263,35 @@ pub(crate) async fn hard_maximum(app: &App, id: OrderId) -> Faulty<Option<DateTi
     Ok(ends.into_iter().min())
 }
 
-/// Moves the order from the state that was read to another one, and records the change.
+/// Stores the order's state after the step, and records the change. The caller has checked that the state that was read
+/// allows the step.
 pub(crate) async fn move_in_tx(
     tx: &Tx,
     order: &order::Model,
-    to: OrderState,
+    step: Step,
     now: DateTime<Utc>,
 ) -> Faulty<order::Model> {
+    let to = state::after(order.state, step)
+        .map_err(|why| Fault::internal(format!("{step:?} of an order that is {:?}: {why:?}", order.state)))?;
     let mut row = order.clone().into_active_model();
     row.state = Set(to);
     row.updated_at = Set(now);
     if to == OrderState::Paid {
         row.paid_at = Set(Some(now));
     }
-    let moved = save_versioned::<order::Entity>(tx, row, order.version, "order").await?;
+    let moved = save_versioned::<order::Entity>(tx, row, order.version, Object::Order).await?;
     outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.id.0, now).await?;
     Ok(moved)
 }
 
-/// Returns whether the caller should try again: the claim was bound to an order that is overdue, and this call has
-/// released it. Callers need not wait for a sweeper.
-pub async fn has_freed<T>(app: &App, answer: &Result<T, claim::Refusal>) -> Faulty<bool> {
-    let Err(Error::Refused(claim::Refusal::InOrder { order: Some(order) })) = answer else {
-        return Ok(false);
-    };
-    expiry::expire_or_prolong(app, *order).await?;
-    Ok(by_id(app, *order).await?.state != OrderState::AwaitingPayment)
-}
-
 /// Ends an unpaid order and releases its remaining reservations, in one transaction.
-async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
+async fn end(app: &App, order: order::Model, step: Step) -> Faulty<()> {
     let (buyer, ended) = (order.account_id, order.id);
     let now = app.clock.now();
     let live = live_until(app, order.id).await?;
     if live.is_empty() {
         let tx = app.store.begin().await?;
-        return match end_in_tx(&tx, &order, to, now).await {
+        return match end_in_tx(&tx, &order, step, now).await {
             Ok(()) => Ok(tx.commit().await?),
             // Changed meanwhile; the next round reads the new state.
             Err(Fault::Stale(_)) => Ok(()),
@@ -312,7 +309,7 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
         .collect();
     let companion: inventory::transaction::Companion = Box::new(move |tx, _| {
         let order = order.clone();
-        Box::pin(async move { end_in_tx(tx, &order, to, now).await })
+        Box::pin(async move { Ok(end_in_tx(tx, &order, step, now).await?) })
     });
     match transact(app, InventoryTransaction { parts, companion: Some(companion), key: None }).await {
         // Overdue, being paid, or gone meanwhile: the next round reads the new state.
@@ -327,8 +324,8 @@ async fn end(app: &App, order: order::Model, to: OrderState) -> Faulty<()> {
 }
 
 /// Ends an unpaid order and returns its claims to their holders.
-async fn end_in_tx(tx: &Tx, order: &order::Model, to: OrderState, now: DateTime<Utc>) -> Faulty<()> {
-    move_in_tx(tx, order, to, now).await?;
+async fn end_in_tx(tx: &Tx, order: &order::Model, step: Step, now: DateTime<Utc>) -> Faulty<()> {
+    move_in_tx(tx, order, step, now).await?;
     order_claims::release_in_tx(tx, order.id, now).await
 }
 

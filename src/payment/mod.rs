@@ -16,12 +16,14 @@ mod sell;
 mod settlement;
 pub mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::ready,
+};
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    InventoryId, OrderId, PaymentId, ReservationId,
-    order::{self, OrderState},
+    InventoryId, OrderId, PaymentId, ReservationId, order,
     payment::{self, PaymentState},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
@@ -35,13 +37,16 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
-    idempotency::Key,
+    error::{Check, Error, Fault, Faulty, Object, Result},
+    idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         self, Command,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
-    order as orders,
+    order::{
+        self as orders,
+        state::{self as order_state, Impossible, Step},
+    },
     store::{Tx, save_versioned},
 };
 
@@ -49,6 +54,9 @@ use crate::{
 const CHECK_SECONDS: i64 = 5;
 /// Payments that one round of the worker checks.
 const RECOVER_BATCH: u64 = 100;
+
+/// The mutations of payments that have priority over reservations under load.
+pub const URGENT_MUTATIONS: &[&str] = &["confirmPayment", "payOrder"];
 
 /// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +86,17 @@ pub enum Refusal {
     },
 }
 
+impl From<Impossible> for Refusal {
+    fn from(impossible: Impossible) -> Self {
+        match impossible {
+            Impossible::AlreadyPaid => Self::AlreadyPaid,
+            Impossible::Ended => Self::OrderEnded,
+            Impossible::NotPaid => Self::NotPaid,
+            Impossible::AlreadyRefunded => Self::AlreadyRefunded,
+        }
+    }
+}
+
 /// The input of a payment.
 #[derive(Clone, Debug)]
 pub struct Pay {
@@ -105,36 +124,11 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
     Check::default().text(&input.method, "method", 1, 255).done()?;
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(paid(app, order.id, PaymentId(subject)).await?);
-    }
-    payable(&order)?;
-    if order.total_minor > 0 {
-        declines::check(app, viewer, &order).await?;
-    }
-    let id = PaymentId(app.clock.new_uuid());
-    let begun = if order.total_minor == 0 {
-        sell::sell_free(app, &order, (key.clone(), id.0)).await
-    } else {
-        begin(app, &order, &input, (key.clone(), id)).await
-    };
-    if let Err(error) = begun {
-        // Race: a concurrent call with the same key may have been first.
-        if let Some(subject) = key.subject(app.store.read()).await? {
-            return Ok(paid(app, order.id, PaymentId(subject)).await?);
-        }
-        return Err(match error {
-            TransactionError::Refused(inventory::Refusal::BeingPaid) => Error::Refused(Refusal::BeingPaid),
-            // The order was paid or ended meanwhile: report which.
-            TransactionError::Refused(_) => {
-                now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::OrderEnded))
-            }
-            TransactionError::Fault(Fault::Stale(_)) => {
-                now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid))
-            }
-            TransactionError::KeyUsed => Fault::unavailable().into(),
-            TransactionError::Fault(fault) => fault.into(),
-        });
+    let replay = |subject| ready(Faulty::Ok((PaymentId(subject), false)));
+    let begin = Box::pin(begin(app, viewer, (&order, &input), &key));
+    let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
+    if !is_new {
+        return Ok(paid(app, order.id, id).await?);
     }
     app.outbox.wake();
     if order.total_minor > 0 {
@@ -150,6 +144,40 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
         }
         Some(_) | None => Ok(paid),
     }
+}
+
+/// Begins a payment, or sells an order whose total is zero. Returns the payment's id, and `true`.
+async fn begin(
+    app: &App,
+    viewer: &Viewer,
+    (order, input): (&order::Model, &Pay),
+    key: &Key,
+) -> Attempt<(PaymentId, bool), Refusal> {
+    payable(order)?;
+    if order.total_minor > 0 {
+        declines::check(app, viewer, order).await?;
+    }
+    let id = PaymentId(app.clock.new_uuid());
+    let begun = if order.total_minor == 0 {
+        sell::sell_free(app, order, (key.clone(), id.0)).await
+    } else {
+        store_intent(app, order, input, (key.clone(), id)).await
+    };
+    Err(match begun {
+        Ok(()) => return Ok((id, true)),
+        Err(TransactionError::Refused(inventory::Refusal::BeingPaid)) => {
+            Error::Refused(Refusal::BeingPaid).into()
+        }
+        // The order was paid or ended meanwhile: report which.
+        Err(TransactionError::Refused(_)) => {
+            now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::OrderEnded)).into()
+        }
+        Err(TransactionError::Fault(Fault::Stale(_))) => {
+            now_payable(app, order.id).await?.unwrap_or(Error::Refused(Refusal::BeingPaid)).into()
+        }
+        Err(TransactionError::KeyUsed) => AttemptError::KeyUsed,
+        Err(TransactionError::Fault(fault)) => fault.into(),
+    })
 }
 
 /// Asks the provider for the payment's state after the buyer's action.
@@ -191,7 +219,7 @@ pub async fn payments_of(app: &App, order: OrderId) -> Faulty<Vec<payment::Model
 }
 
 /// Stores the intent and stops the reservations from expiring, in one transaction.
-async fn begin(
+async fn store_intent(
     app: &App,
     order: &order::Model,
     input: &Pay,
@@ -227,7 +255,7 @@ async fn begin(
         let (row, order) = (row.clone(), order.clone());
         Box::pin(async move {
             // Incrementing the order's version fences off a concurrent end of the order.
-            orders::move_in_tx(tx, &order, OrderState::AwaitingPayment, now).await?;
+            orders::move_in_tx(tx, &order, Step::BeginPayment, now).await?;
             payment::Entity::insert(row).exec_without_returning(tx).await?;
             Ok(())
         })
@@ -268,15 +296,8 @@ async fn now_payable(app: &App, id: OrderId) -> Faulty<Option<Error<Refusal>>> {
 }
 
 fn payable(order: &order::Model) -> Result<(), Refusal> {
-    match order.state {
-        OrderState::AwaitingPayment => Ok(()),
-        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            Err(Error::Refused(Refusal::AlreadyPaid))
-        }
-        OrderState::Expired | OrderState::Cancelled | OrderState::RefundDue | OrderState::Stuck => {
-            Err(Error::Refused(Refusal::OrderEnded))
-        }
-    }
+    let paying = order_state::after(order.state, Step::BeginPayment);
+    paying.map(drop).map_err(|impossible| Error::Refused(impossible.into()))
 }
 
 async fn paid(app: &App, order: OrderId, id: PaymentId) -> Faulty<PaymentResult> {
@@ -288,25 +309,21 @@ async fn order_of(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId
     let payment = by_id(app, id).await?;
     match orders::own(app, viewer, token, payment.order_id).await {
         Ok(order) => Ok(order.id),
-        Err(Fault::NotFound(_)) => Err(Fault::NotFound("payment")),
+        Err(Fault::NotFound(_)) => Err(Fault::NotFound(Object::Payment)),
         Err(fault) => Err(fault),
     }
 }
 
 async fn by_id(app: &App, id: PaymentId) -> Faulty<payment::Model> {
-    payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("payment"))
+    payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Payment))
 }
 
-/// Moves the payment to another state in the caller's transaction.
-async fn move_in_tx(
-    tx: &Tx,
-    payment: &payment::Model,
-    to: PaymentState,
-    now: DateTime<Utc>,
-) -> Faulty<payment::Model> {
+/// Stores in the caller's transaction that the payment's places are sold.
+async fn sold_in_tx(tx: &Tx, payment: &payment::Model, now: DateTime<Utc>) -> Faulty<payment::Model> {
+    let to = state::after_sale(payment.state).ok_or(Fault::Stale(Object::Payment))?;
     let mut row = payment.clone().into_active_model();
     row.state = Set(to);
     row.next_action_url = Set(None);
     row.updated_at = Set(now);
-    save_versioned::<payment::Entity>(tx, row, payment.version, "payment").await
+    save_versioned::<payment::Entity>(tx, row, payment.version, Object::Payment).await
 }

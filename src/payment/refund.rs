@@ -1,11 +1,13 @@
 //! Refunds of paid orders. One commit voids the tickets, frees the seats and returns the claims; then the provider
 //! refunds the money.
 
+use std::future::ready;
+
 use chrono::Duration;
 use entity::{
     InventoryId, OrderId, OrderLineId, RefundId,
     event::EventState,
-    order::{self, OrderState, line},
+    order::{self, line},
     payment::{self, PaymentState, RefundState, refund},
 };
 use sea_orm::{
@@ -15,29 +17,34 @@ use sea_orm::{
 use super::{
     CHECK_SECONDS, RECOVER_BATCH, Refusal, ledger, observed,
     provider::{NewRefund, ProviderError, RefundStatus},
-    settle,
+    settle, state,
 };
 use crate::{
     app::App,
     auth::Viewer,
-    coupon::{issue, order_claims},
-    error::{Check, Error, Fault, Faulty, Result},
+    coupon::{
+        issue::{self, ClaimUsed},
+        order_claims,
+    },
+    error::{Check, Error, Fault, Faulty, Object, Result},
     event,
-    idempotency::Key,
+    idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         Command, Place,
         transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
     limits::text,
-    order as orders, outbox,
+    order as orders,
+    order::{
+        self as orders,
+        state::{self as order_state, Step},
+    },
+    outbox,
     shop::{self, rules::Power},
     store::save_versioned,
     telemetry::log_fault,
-    ticket,
+    ticket::{self, TicketUsed},
 };
-
-/// Refused calls after which an operator must act.
-const ATTEMPTS_MAX: i32 = 20;
 
 /// Days after the payment in which a buyer may return unused coupons.
 const WITHDRAWAL_DAYS: i64 = 14;
@@ -66,6 +73,12 @@ pub struct Refund {
     pub refund: Option<refund::Model>,
 }
 
+/// A part of an order that was used while it was being refunded.
+enum UsedPart {
+    Ticket,
+    Coupon,
+}
+
 /// The part of an order that is refunded.
 struct RefundPart {
     lines: Vec<line::Model>,
@@ -82,37 +95,43 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     // The key belongs to the order's buyer, so that shop and buyer cannot both refund with the same key.
     let key =
         Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason, input.leave_used))?;
-    if let Some(subject) = key.subject(app.store.read()).await? {
-        return Ok(refunded(app, order.id, RefundId(subject)).await?);
+    let replay = |subject| ready(Faulty::Ok((RefundId(subject), false)));
+    let begin = Box::pin(begin(app, viewer, (&order, &input), &key));
+    let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
+    if is_new {
+        app.outbox.wake();
+        send(app, id).await?;
     }
-    refundable(&order)?;
-    let part = part(app, viewer, &order, input.leave_used).await?;
+    Ok(refunded(app, order.id, id).await?)
+}
+
+/// Takes back what was bought, and stores the refund. Returns the refund's id, and `true`.
+async fn begin(
+    app: &App,
+    viewer: &Viewer,
+    (order, input): (&order::Model, &RefundOrder),
+    key: &Key,
+) -> Attempt<(RefundId, bool), Refusal> {
+    refundable(order)?;
+    let part = part(app, viewer, order, input.leave_used).await?;
     let payment = captured(app, order.id).await?.filter(|_| part.total() > 0);
     let id = RefundId(app.clock.new_uuid());
     let requested_by = viewer.account().unwrap_or(order.account_id);
     let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
-    if let Err(error) = take_back(app, viewer, (&order, &part, row), (key.clone(), id.0)).await {
-        // Race: a concurrent call with the same key may have been first.
-        if let Some(subject) = key.subject(app.store.read()).await? {
-            return Ok(refunded(app, order.id, RefundId(subject)).await?);
-        }
-        let is_coupon = matches!(error, TransactionError::Fault(Fault::Stale(order_claims::STALE)));
-        return Err(match error {
-            // A ticket or coupon used or the order refunded meanwhile: say which.
-            TransactionError::Refused(_) | TransactionError::Fault(Fault::Stale(_)) => {
-                match refundable(&orders::by_id(app, order.id).await?) {
-                    Ok(()) if is_coupon => Error::Refused(Refusal::CouponUsed),
-                    Ok(()) => Error::Refused(Refusal::TicketUsed),
-                    Err(refusal) => refusal,
-                }
-            }
-            TransactionError::KeyUsed => Fault::unavailable().into(),
-            TransactionError::Fault(fault) => fault.into(),
-        });
+    if let Err(error) = take_back(app, viewer, (order, &part, row), (key.clone(), id.0)).await {
+        let used = match error {
+            TransactionError::Companion(UsedPart::Coupon) => Refusal::CouponUsed,
+            TransactionError::Companion(UsedPart::Ticket)
+            | TransactionError::Refused(_)
+            | TransactionError::Fault(Fault::Stale(_)) => Refusal::TicketUsed,
+            TransactionError::KeyUsed => return Err(AttemptError::KeyUsed),
+            TransactionError::Fault(fault) => return Err(fault.into()),
+        };
+        // Race: the order may have been refunded meanwhile, which also voids its tickets and revokes its coupons.
+        refundable(&orders::by_id(app, order.id).await?)?;
+        return Err(Error::Refused(used).into());
     }
-    app.outbox.wake();
-    send(app, id).await?;
-    Ok(refunded(app, order.id, id).await?)
+    Ok((id, true))
 }
 
 /// Returns the order's refunds, oldest first.
@@ -147,7 +166,7 @@ pub async fn recover_refunds(app: &App) -> Faulty<usize> {
 /// Asks the provider to refund the money, and stores the result.
 async fn send(app: &App, id: RefundId) -> Faulty<()> {
     let Some(row) = refund::Entity::find_by_id(id).one(app.store.read()).await? else { return Ok(()) };
-    if matches!(row.state, RefundState::Succeeded | RefundState::Manual) {
+    if state::has_refund_ended(row.state) {
         return Ok(());
     }
     let payment = super::by_id(app, row.payment_id).await?;
@@ -156,26 +175,17 @@ async fn send(app: &App, id: RefundId) -> Faulty<()> {
     let wanted = NewRefund { refund: id, reference, amount: row.amount_minor };
     let answer = observed::call(app, "refund", app.provider.refund(&wanted)).await;
     let attempts = row.attempts + 1;
-    let (state, provider_ref) = match answer {
-        Ok(refund) => match refund.status {
-            RefundStatus::Succeeded => (RefundState::Succeeded, Some(refund.reference)),
-            RefundStatus::Pending => (RefundState::Pending, Some(refund.reference)),
-            RefundStatus::Failed => (failed(id, "failed", attempts), Some(refund.reference)),
-        },
-        Err(ProviderError::Unknown) => (RefundState::Submitted, None),
-        Err(ProviderError::Refused(code)) => (failed(id, &code, attempts), None),
-    };
-    match write(app, &row, state, provider_ref, attempts).await {
+    let status = answer.as_ref().map(|refund| refund.status);
+    if let Ok(RefundStatus::Failed) | Err(ProviderError::Refused(_)) = status {
+        tracing::error!(refund = %id.0, ?status, attempts, "the provider did not refund the money");
+    }
+    let Some(next) = state::refund_after(row.state, status, attempts) else { return Ok(()) };
+    let provider_ref = answer.ok().map(|refund| refund.reference);
+    match write(app, &row, next, provider_ref, attempts).await {
         // A concurrent call sent it with the same key.
         Err(Fault::Stale(_)) => Ok(()),
         other => other,
     }
-}
-
-/// Handles a failed refund. Returns the state for a retry or, after too many attempts, for an operator.
-fn failed(id: RefundId, code: &str, attempts: i32) -> RefundState {
-    tracing::error!(refund = %id.0, code, attempts, "the provider did not refund the money");
-    if attempts >= ATTEMPTS_MAX { RefundState::Manual } else { RefundState::Failed }
 }
 
 async fn write(
@@ -197,7 +207,7 @@ async fn write(
     if provider_ref.is_some() {
         row.provider_ref = Set(provider_ref);
     }
-    save_versioned::<refund::Entity>(&tx, row, refund.version, "refund").await?;
+    save_versioned::<refund::Entity>(&tx, row, refund.version, Object::Refund).await?;
     if state == RefundState::Succeeded {
         ledger::book_refund_in_tx(&tx, app, &order, refund).await?;
         observed::record_refund_in_tx(&tx, app, &order, refund).await?;
@@ -216,7 +226,7 @@ async fn take_back(
     viewer: &Viewer,
     (order, part, refund): (&order::Model, &RefundPart, Option<refund::ActiveModel>),
     key: IdempotencyClaim,
-) -> std::result::Result<(), TransactionError> {
+) -> std::result::Result<(), TransactionError<UsedPart>> {
     let mut parts: Vec<(InventoryId, Vec<Command>)> = Vec::new();
     let lines = &part.lines;
     let mut sorted: Vec<&line::Model> = lines.iter().collect();
@@ -232,23 +242,21 @@ async fn take_back(
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let (of, fee, by) = (app.clone(), part.fee(), *viewer);
     let request = observed::RefundRequest { refund: key.1, amount: part.total(), whole: part.whole };
-    let to = if part.whole { OrderState::Refunded } else { OrderState::PartiallyRefunded };
-    let companion: Companion = Box::new(move |tx, _| {
+    let step = Step::Refund { whole: part.whole };
+    let companion: Companion<UsedPart> = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
         Box::pin(async move {
-            orders::move_in_tx(tx, &order, to, now).await?;
+            orders::move_in_tx(tx, &order, step, now).await?;
             observed::record_request_in_tx(tx, &app, &by, (&order, request)).await?;
-            if !ticket::void_in_tx(tx, &order, tickets, now).await? {
-                return Err(Fault::Stale("ticket"));
-            }
-            if !issue::revoke_in_tx(tx, &order, &copies, now).await? {
-                return Err(Fault::Stale(order_claims::STALE));
-            }
+            let void = ticket::void_in_tx(tx, &order, tickets, now).await;
+            void.map_err(|error| error.map_refusal(|TicketUsed| UsedPart::Ticket))?;
+            let revoked = issue::revoke_in_tx(tx, &order, &copies, now).await;
+            revoked.map_err(|error| error.map_refusal(|ClaimUsed| UsedPart::Coupon))?;
             match refund {
                 Some(refund) => drop(refund::Entity::insert(refund).exec_without_returning(tx).await?),
                 None => ledger::book_free_return_in_tx(tx, &app, &order, fee).await?,
             }
-            order_claims::restore_in_tx(tx, order.id, now).await
+            Ok(order_claims::restore_in_tx(tx, order.id, now).await?)
         })
     });
     transact(app, InventoryTransaction { parts, companion: Some(companion), key: Some(key) })
@@ -378,15 +386,8 @@ async fn in_time(app: &App, lines: &[line::Model]) -> Result<(), Refusal> {
 }
 
 fn refundable(order: &order::Model) -> Result<(), Refusal> {
-    match order.state {
-        OrderState::Paid => Ok(()),
-        OrderState::Refunded | OrderState::PartiallyRefunded => Err(Error::Refused(Refusal::AlreadyRefunded)),
-        OrderState::AwaitingPayment
-        | OrderState::Expired
-        | OrderState::Cancelled
-        | OrderState::RefundDue
-        | OrderState::Stuck => Err(Error::Refused(Refusal::NotPaid)),
-    }
+    let refunding = order_state::after(order.state, Step::Refund { whole: true });
+    refunding.map(drop).map_err(|impossible| Error::Refused(impossible.into()))
 }
 
 async fn refunded(app: &App, order: OrderId, id: RefundId) -> Faulty<Refund> {

@@ -2,35 +2,35 @@
 
 use std::sync::Arc;
 
-use entity::{
-    TicketId,
-    order::{self, OrderState},
-    payment::{self, PaymentState},
-};
+use entity::{TicketId, order, payment};
 
-use super::{all_parts, ledger, move_in_tx};
+use super::{all_parts, ledger, sold_in_tx};
 use crate::{
     app::App,
     coupon::{issue, order_claims},
-    error::Fault,
+    error::{Fault, Object},
     inventory::{
-        Command,
+        self, Command,
         transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
-    order as orders, ticket,
+    order::{
+        self as orders,
+        state::{self as order_state, Impossible, Step},
+    },
+    ticket,
 };
 
 /// Sells the seats of an authorised payment. The payment is captured next.
 pub(super) async fn sell(app: &App, payment: &payment::Model) -> Result<(), TransactionError> {
     let order = orders::by_id(app, payment.order_id).await.map_err(TransactionError::Fault)?;
-    match order.state {
-        OrderState::AwaitingPayment => {}
+    match order_state::after(order.state, Step::Sell) {
+        Ok(_) => {}
         // The order ended meanwhile, so the payment is cancelled.
-        OrderState::Expired | OrderState::Cancelled | OrderState::RefundDue | OrderState::Stuck => {
-            return Err(TransactionError::Refused(crate::inventory::Refusal::ReservationEnded));
+        Err(Impossible::Ended) => {
+            return Err(TransactionError::Refused(inventory::Refusal::ReservationEnded));
         }
-        OrderState::Paid | OrderState::PartiallyRefunded | OrderState::Refunded => {
-            return Err(TransactionError::Fault(Fault::Stale("order")));
+        Err(Impossible::AlreadyPaid | Impossible::AlreadyRefunded | Impossible::NotPaid) => {
+            return Err(TransactionError::Fault(Fault::Stale(Object::Order)));
         }
     }
     let id = order.id;
@@ -79,14 +79,14 @@ async fn paid(
         let (app, order, payment) = (app.clone(), order.clone(), payment.clone());
         let (lines, discounts, claims) = (lines.clone(), discounts.clone(), claims.clone());
         Box::pin(async move {
-            orders::move_in_tx(tx, &order, OrderState::Paid, now).await?;
+            orders::move_in_tx(tx, &order, Step::Sell, now).await?;
             match payment {
-                Some(payment) => move_in_tx(tx, &payment, PaymentState::Capturing, now).await.map(drop)?,
+                Some(payment) => sold_in_tx(tx, &payment, now).await.map(drop)?,
                 None => ledger::book_free_order_in_tx(tx, &app, &order).await?,
             }
             ticket::issue_in_tx(tx, &order, &lines, now).await?;
             issue::issue_in_tx(tx, &claims, now).await?;
-            order_claims::redeem_in_tx(tx, &order, &discounts, now).await
+            Ok(order_claims::redeem_in_tx(tx, &order, &discounts, now).await?)
         })
     }))
 }

@@ -5,7 +5,6 @@
 use chrono::{DateTime, Duration, Utc};
 use entity::{
     PaymentId,
-    order::OrderState,
     payment::{self, PaymentState},
 };
 use sea_orm::{
@@ -20,12 +19,16 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     inventory::{
         Command,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
-    order as orders, outbox,
+    order::{
+        self as orders,
+        state::{self as order_state, Step},
+    },
+    outbox,
     store::save_versioned,
     telemetry::log_fault,
 };
@@ -154,7 +157,7 @@ async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
     row.deadline = Set(payment.deadline.min(now));
     row.updated_at = Set(now);
     let tx = app.store.begin().await?;
-    let fenced = save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
+    let fenced = save_versioned::<payment::Entity>(&tx, row, payment.version, Object::Payment).await?;
     tx.commit().await?;
     Ok(fenced)
 }
@@ -163,7 +166,7 @@ async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
 /// which is why they cannot be sold now. That sale advanced the payment in the same commit.
 async fn unchanged(app: &App, payment: &payment::Model) -> Faulty<()> {
     let now = by_id(app, payment.id).await?;
-    if now.version == payment.version { Ok(()) } else { Err(Fault::Stale("payment")) }
+    if now.version == payment.version { Ok(()) } else { Err(Fault::Stale(Object::Payment)) }
 }
 
 /// Stores the provider's answer if it advances the payment.
@@ -202,7 +205,7 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     row.next_action_url = Set(intent.next_action_url.clone());
     row.check_at = Set(next_check(payment, now));
     row.updated_at = Set(now);
-    save_versioned::<payment::Entity>(&tx, row, payment.version, "payment").await?;
+    save_versioned::<payment::Entity>(&tx, row, payment.version, Object::Payment).await?;
     if next == PaymentState::Captured {
         let order = orders::by_id(app, payment.order_id).await?;
         ledger::book_capture_in_tx(&tx, app, &order, payment).await?;
@@ -216,14 +219,15 @@ async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty
     Ok(())
 }
 
-/// Ends a failed or cancelled payment and lets its reservations expire again, in one transaction.
+/// Ends a payment that was seen as failed or cancelled, and lets its reservations expire again, in one transaction.
 async fn end(
     app: &App,
     payment: &payment::Model,
-    to: PaymentState,
+    observed: PaymentState,
     intent: Option<&Intent>,
     failure: Option<&str>,
 ) -> Faulty<()> {
+    let Some(to) = state::advance(payment.state, observed) else { return Ok(()) };
     let now = app.clock.now();
     let mut row = payment.clone().into_active_model();
     row.state = Set(to);
@@ -237,8 +241,8 @@ async fn end(
     let write: Companion = Box::new(move |tx, _| {
         let row = row.clone();
         Box::pin(async move {
-            save_versioned::<payment::Entity>(tx, row, version, "payment").await?;
-            outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await
+            save_versioned::<payment::Entity>(tx, row, version, Object::Payment).await?;
+            Ok(outbox::record_in_tx(tx, outbox::Kind::OrderChanged, order.0, now).await?)
         })
     });
     let parts =
@@ -256,7 +260,9 @@ async fn end(
             Ok(())
         }
         // The reservations changed meanwhile; the next step reads them again.
-        Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => Err(Fault::Stale("reservation")),
+        Err(TransactionError::Refused(_) | TransactionError::KeyUsed) => {
+            Err(Fault::Stale(Object::Reservation))
+        }
         Err(TransactionError::Fault(fault)) => Err(fault),
     }
 }
@@ -285,9 +291,9 @@ async fn stuck(app: &App, payment: &payment::Model, why: &str) -> Faulty<()> {
     tracing::error!(payment = %payment.id.0, order = %payment.order_id.0, why, "a payment is stuck");
     app.metrics.payment("stuck");
     let order = orders::by_id(app, payment.order_id).await?;
-    if matches!(order.state, OrderState::AwaitingPayment | OrderState::Paid) {
+    if order_state::after(order.state, Step::Suspend).is_ok() {
         let tx = app.store.begin().await?;
-        orders::move_in_tx(&tx, &order, OrderState::Stuck, app.clock.now()).await?;
+        orders::move_in_tx(&tx, &order, Step::Suspend, app.clock.now()).await?;
         tx.commit().await?;
     }
     postpone(app, payment).await

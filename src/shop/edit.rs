@@ -17,7 +17,7 @@ use crate::{
     audit,
     auth::Viewer,
     category,
-    error::{Check, Error, Fault, Result},
+    error::{Check, Error, Fault, Object, Result},
     limits::text,
     money, search_text,
     slug::{self, Candidates},
@@ -133,9 +133,9 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
     }
     let trimmed = |text: String| Set(text.trim().to_owned());
     let tx = app.store.begin().await?;
-    let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound("shop"))?;
+    let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound(Object::Shop))?;
     if shop.version != input.expected_version {
-        return Err(Fault::Stale("shop").into());
+        return Err(Fault::Stale(Object::Shop).into());
     }
     let row = shop::ActiveModel {
         id: Unchanged(shop.id),
@@ -146,7 +146,7 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
         updated_at: Set(app.clock.now()),
         ..Default::default()
     };
-    match store::save_versioned::<shop::Entity>(&tx, row, shop.version, "shop").await {
+    match store::save_versioned::<shop::Entity>(&tx, row, shop.version, Object::Shop).await {
         Ok(shop) => {
             search_text::refresh_in_tx(&tx, search_text::Source::Shop(shop.id)).await?;
             tx.commit().await?;

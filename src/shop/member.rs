@@ -27,7 +27,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Fault, Faulty, Result},
+    error::{Fault, Faulty, Object, Result},
     store::{self, Tx},
 };
 
@@ -71,9 +71,8 @@ pub struct RemoveMember {
 /// Makes a user a member of the shop, or gives a member another role.
 pub async fn set_member(app: &App, viewer: &Viewer, input: SetMember) -> Result<Member, Refusal> {
     authorise(app, viewer, input.shop, Power::Members).await?;
-    let account = account::by_email(app.store.read(), &input.email)
-        .await?
-        .ok_or(Fault::NotFound("user with this e-mail address"))?;
+    let account =
+        account::by_email(app.store.read(), &input.email).await?.ok_or(Fault::NotFound(Object::User))?;
     let tx = app.store.begin().await?;
     let mut roles = guarded_in_tx(app, &tx, input.shop).await?;
     // The right was checked before the guard; whoever held it first may have taken it.
@@ -115,13 +114,13 @@ pub async fn remove_member(app: &App, viewer: &Viewer, input: RemoveMember) -> R
     if !allowed {
         return Err(forbidden().into());
     }
-    let before = roles.remove(&input.account).ok_or(Fault::NotFound("member"))?;
+    let before = roles.remove(&input.account).ok_or(Fault::NotFound(Object::Member))?;
     rules::staffed(roles.values().copied())?;
     member::Entity::delete_by_id((input.shop, input.account)).exec(&tx).await?;
     let details = json!({ "from": before });
     let entry = audit::Entry::new(audit::Action::MemberRemoved, input.account, details).of_shop(input.shop);
     audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
-    let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound("shop"))?;
+    let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound(Object::Shop))?;
     tx.commit().await?;
     Ok(shop)
 }
@@ -162,10 +161,10 @@ async fn guarded_in_tx(app: &App, tx: &Tx, id: ShopId) -> Faulty<HashMap<Account
         .lock(LockType::NoKeyUpdate)
         .one(tx)
         .await?
-        .ok_or(Fault::NotFound("shop"))?;
+        .ok_or(Fault::NotFound(Object::Shop))?;
     let row =
         shop::ActiveModel { id: Unchanged(shop.id), updated_at: Set(app.clock.now()), ..Default::default() };
-    store::save_versioned::<shop::Entity>(tx, row, shop.version, "shop").await?;
+    store::save_versioned::<shop::Entity>(tx, row, shop.version, Object::Shop).await?;
     let members = member::Entity::find().filter(member::Column::ShopId.eq(id)).all(tx).await?;
     Ok(members.into_iter().map(|member| (member.account_id, member.role)).collect())
 }

@@ -26,7 +26,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::{Check, Error, Fault, Faulty},
+    error::{Check, Error, Fault, Faulty, Object},
     limits::{Rule, Subject},
     page::{self, Direction, Page, Window},
     slug::IdOrSlug,
@@ -90,7 +90,7 @@ pub(crate) async fn with_power(app: &App, viewer: &Viewer, power: Power) -> Faul
 
 /// The shop; all shops are public.
 pub async fn by_id(app: &App, id: ShopId) -> Faulty<shop::Model> {
-    shop::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("shop"))
+    shop::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Shop))
 }
 
 /// The shops with these ids, in no order. Their descriptions are left empty: see [`descriptions`].
@@ -112,7 +112,7 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<shop::Model> {
         .filter(shop::Column::Slug.eq(slug))
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("shop"))
+        .ok_or(Fault::NotFound(Object::Shop))
 }
 
 /// Returns a query for the id of the shop with this slug.

@@ -11,7 +11,7 @@ use super::code::{self, Claims};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, Faulty, Object, Result},
     limits::{Rule, Subject},
     outbox,
     shop::{self, rules::Power},
@@ -160,7 +160,7 @@ async fn record(
         row.checked_in_at = Set(Some(now));
         row.checked_in_by = Set(Some(scanner));
         row.updated_at = Set(now);
-        let ticket = save_versioned::<ticket::Entity>(&tx, row, version, "ticket").await?;
+        let ticket = save_versioned::<ticket::Entity>(&tx, row, version, Object::Ticket).await?;
         outbox::record_in_tx(&tx, outbox::Kind::TicketChanged, ticket.id.0, now).await?;
         outbox::record_in_tx(&tx, outbox::Kind::BagChanged, ticket.account_id.0, now).await?;
         ticket

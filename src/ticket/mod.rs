@@ -22,11 +22,14 @@ pub use self::check_in::{CheckIn, Refusal, check_in};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Error, Fault, Faulty, Object, Result},
     outbox,
     page::{self, Direction, Page, Window},
     store::Tx,
 };
+
+/// The mutations of tickets that have priority over reservations under load: guests wait at the gate.
+pub const URGENT_MUTATIONS: &[&str] = &["checkIn"];
 
 /// Returns the ticket's signed code.
 pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
@@ -38,7 +41,7 @@ pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
 pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> Faulty<ticket::Model> {
     let account = viewer.account()?;
     let ticket = ticket::Entity::find_by_id(id).one(app.store.read()).await?;
-    ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound("ticket"))
+    ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound(Object::Ticket))
 }
 
 /// Returns the account's tickets, newest first.
@@ -95,13 +98,16 @@ pub(crate) async fn issue_in_tx(
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await
 }
 
-/// Voids all tickets of an order. Returns `false` if one of them was used; then the caller must roll back.
+/// A ticket of the order was used.
+pub(crate) struct TicketUsed;
+
+/// Voids all tickets of an order. If one of them was used, refuses, and the caller rolls back.
 pub(crate) async fn void_in_tx(
     tx: &Tx,
     order: &order::Model,
     tickets: u64,
     now: DateTime<Utc>,
-) -> Faulty<bool> {
+) -> Result<(), TicketUsed> {
     let void = ticket::Entity::update_many()
         .col_expr(ticket::Column::State, Expr::value(TicketState::Void))
         .col_expr(ticket::Column::Version, Expr::col(ticket::Column::Version).add(1))
@@ -112,5 +118,5 @@ pub(crate) async fn void_in_tx(
         .await?;
     outbox::record_in_tx(tx, outbox::Kind::TicketChanged, order.id.0, now).await?;
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await?;
-    Ok(void.rows_affected == tickets)
+    if void.rows_affected == tickets { Ok(()) } else { Err(Error::Refused(TicketUsed)) }
 }

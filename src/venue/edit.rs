@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Invalid, Result},
+    error::{Error, Fault, Faulty, Invalid, Object, Result},
     search_text,
     shop::{self, rules::Power},
     store::save_versioned,
@@ -59,12 +59,12 @@ pub async fn update(
     let venue = managed(app, viewer, id).await?;
     // What stays is taken from the row as it was read, so it must have been read at that version.
     if venue.version != seen {
-        return Err(Fault::Stale("venue").into());
+        return Err(Fault::Stale(Object::Venue).into());
     }
     let details = Details::of(venue).with(change).checked()?;
     let tx = app.store.begin().await?;
     let row = venue::ActiveModel { id: Set(id), updated_at: Set(app.clock.now()), ..row_of(details) };
-    let venue = save_versioned::<venue::Entity>(&tx, row, seen, "venue").await?;
+    let venue = save_versioned::<venue::Entity>(&tx, row, seen, Object::Venue).await?;
     search_text::refresh_in_tx(&tx, search_text::Source::Venue(id)).await?;
     tx.commit().await?;
     Ok(venue)
@@ -84,7 +84,7 @@ pub async fn import_seat_map(
     let tx = app.store.begin().await?;
     // Whoever imports at the same time waits for this lock; the unique constraint holds what it promises.
     let locked = venue::Entity::find_by_id(venue).lock_exclusive().one(&tx).await?;
-    locked.ok_or(Fault::NotFound("venue"))?;
+    locked.ok_or(Fault::NotFound(Object::Venue))?;
     let latest: Option<i32> = seat_map::Entity::find()
         .select_only()
         .column(seat_map::Column::Revision)
@@ -123,8 +123,9 @@ pub async fn import_seat_map(
 /// The venue, if the viewer may change it.
 async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model> {
     viewer.user()?;
-    let venue = venue::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("venue"))?;
-    authorise(app, viewer, venue.shop_id, Power::Manage, "venue").await?;
+    let venue =
+        venue::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Venue))?;
+    authorise(app, viewer, venue.shop_id, Power::Manage, Object::Venue).await?;
     Ok(venue)
 }
 

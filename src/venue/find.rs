@@ -20,7 +20,7 @@ use crate::{
     app::App,
     auth::Viewer,
     clock::comparable,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     page::{self, Direction, Page, Window},
     shop::{
         self,
@@ -63,7 +63,7 @@ pub(crate) async fn authorise(
     viewer: &Viewer,
     shop: ShopId,
     power: Power,
-    what: &'static str,
+    what: Object,
 ) -> Faulty<()> {
     viewer.user()?;
     if !shops_seen(app, viewer).await?.contains(&shop) {
@@ -79,7 +79,7 @@ pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Mod
         .filter(known_venues(&seen))
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("venue"))
+        .ok_or(Fault::NotFound(Object::Venue))
 }
 
 /// The venues, for those who know something that takes place there.
@@ -111,7 +111,7 @@ pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revis
         .into_partial_model()
         .one(app.store.read())
         .await?
-        .ok_or(Fault::NotFound("seat map"))
+        .ok_or(Fault::NotFound(Object::SeatMap))
 }
 
 /// The seat maps without their plans, for those who know something that takes place on them.
@@ -151,8 +151,8 @@ pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<
 pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     let map = revision(app, viewer, id).await?;
     let row = venue::Entity::find_by_id(map.venue_id).one(app.store.read()).await?;
-    let shop = row.ok_or(Fault::NotFound("seat map"))?.shop_id;
-    authorise(app, viewer, shop, Power::Look, "seat map").await?;
+    let shop = row.ok_or(Fault::NotFound(Object::SeatMap))?.shop_id;
+    authorise(app, viewer, shop, Power::Look, Object::SeatMap).await?;
     super::seat_map(app, id).await
 }
 

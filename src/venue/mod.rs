@@ -16,8 +16,11 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
 };
+
+/// The mutations of venues that accept a large text.
+pub const LARGE_MUTATIONS: &[&str] = &["importSeatMap"];
 
 /// A seat map with its plan parsed.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ impl SeatMap {
 pub async fn seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     app.seat_maps.try_get_with(id, read_seat_map(app, id)).await.map_err(|fault| {
         if let Fault::NotFound(what) = &*fault {
-            Fault::NotFound(what)
+            Fault::NotFound(*what)
         } else {
             Fault::internal(format!("{fault:?}"))
         }
@@ -63,8 +66,10 @@ pub async fn seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
 }
 
 async fn read_seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
-    let row =
-        seat_map::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("seat map"))?;
+    let row = seat_map::Entity::find_by_id(id)
+        .one(app.store.read())
+        .await?
+        .ok_or(Fault::NotFound(Object::SeatMap))?;
     let arranged = arranged(row.plan).await?;
     let (plan, hall) =
         arranged.map_err(|faults| Fault::internal(format!("a stored plan is bad: {faults:?}")))?;

@@ -51,6 +51,16 @@ const NAMELESS: &str = "a module is named after what it is for";
 
 const PURE: &str = "rules, states, decisions and plans are pure and sync: values in, values out";
 
+/// The files of `src/graphql` that may look at a refusal, and why.
+const REFUSAL_READERS: &[(&str, &str)] = &[
+    ("src/graphql/error.rs", "the translator"),
+    ("src/graphql/account/mod.rs", "reports attacks to the security log"),
+    ("src/graphql/order/mod.rs", "a refusal of several claims becomes one error for each"),
+    ("src/graphql/coupon/codes.rs", "a refused file becomes one fault for each line"),
+];
+
+const TRANSLATES: &str = "a resolver only translates; decide about refusals in the slice";
+
 /// Macros that have no place in committed code.
 const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
 
@@ -195,6 +205,13 @@ fn faults(file: &str, text: &str) -> Vec<String> {
         if here == "mod" && is_drawer(after) {
             fault(line, after, NAMELESS);
         }
+        if here == "Refused"
+            && file.starts_with("src/graphql/")
+            && !REFUSAL_READERS.iter().any(|(reader, _)| *reader == file)
+            && matches!(before, ["Error", "::"])
+        {
+            fault(line, "Error::Refused", TRANSLATES);
+        }
         if matches!(here, "async" | "await") && is_pure(file) {
             fault(line, here, PURE);
         }
@@ -302,6 +319,11 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     ("src/loyalty/mod.rs", "//!", ":1: loyalty: a new folder"),
     ("src/store.rs", "use std::fs;", ":1: no `//!`"),
+    (
+        "src/graphql/venue.rs",
+        "//!\nfn f() { if let Err(Error::Refused(_)) = again() { again() } }",
+        ":2: Error::Refused: a resolver",
+    ),
     ("src/store.rs", "//!\n#![allow(dead_code)]", ":2: allow: expect a lint"),
     ("src/store.rs", "//!\nfn f() { todo!() }", ":2: todo: unfinished"),
     ("src/store.rs", "//!\nfn f() { unimplemented!() }", ":2: unimplemented: unfinished"),
@@ -371,5 +393,9 @@ fn every_exception_is_still_needed() {
     for (file, _) in LONG_FILES {
         let lines = fs::read_to_string(file).map_or(0, |text| text.lines().count());
         assert!(lines > LINES, "{file} has {lines} lines: strike it from LONG_FILES");
+    }
+    for (file, _) in REFUSAL_READERS {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        assert!(text.contains("Error::Refused("), "{file} reads no refusals: strike it from REFUSAL_READERS");
     }
 }

@@ -4,7 +4,7 @@ use chrono::Duration;
 use entity::{ClaimId, CouponId, EventId, ShopId, TierId};
 
 use super::{
-    Basket, Line, Offer, Reason, Scope, ScopeKind, Terms, Worth, apply,
+    Basket, DiscountRefusal, Line, Offer, Scope, ScopeKind, Terms, Worth, apply,
     model::{CURRENCY, id, now},
 };
 
@@ -52,7 +52,7 @@ fn amounts(lines: &[Line], offers: &[Offer]) -> Vec<Vec<i64>> {
     discounts.into_iter().map(|discount| discount.amounts).collect()
 }
 
-fn reasons(lines: &[Line], offers: &[Offer]) -> Vec<Reason> {
+fn reasons(lines: &[Line], offers: &[Offer]) -> Vec<DiscountRefusal> {
     let refused = apply(Basket { lines, currency: CURRENCY, now: now() }, offers).unwrap_err();
     refused.into_iter().map(|(_, reason)| reason).collect()
 }
@@ -108,7 +108,7 @@ fn claims_of_one_coupon_share_its_budget() {
         |number| Offer { budget: Some(1_500), coupon: CouponId(id(9)), ..offer(number, Worth::FreeItem) };
     let lines = [line(1_000, 0), line(1_000, 0), line(1_000, 0)];
     assert_eq!(amounts(&lines, &[claim(1), claim(2)]), [[1_000, 0, 0], [0, 500, 0]]);
-    assert_eq!(reasons(&lines, &[claim(1), claim(2), claim(3)]), [Reason::BudgetSpent]);
+    assert_eq!(reasons(&lines, &[claim(1), claim(2), claim(3)]), [DiscountRefusal::BudgetSpent]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn coupon_for_the_order_applies_once() {
     let of_one = |number, worth| Offer { coupon: CouponId(id(9)), ..offer(number, worth) };
     for worth in [TEN_OFF, TENTH_OFF] {
         let twice = [of_one(1, worth), of_one(2, worth)];
-        assert_eq!(reasons(&lines, &twice), [Reason::GroupTwice, Reason::GroupTwice]);
+        assert_eq!(reasons(&lines, &twice), [DiscountRefusal::GroupTwice, DiscountRefusal::GroupTwice]);
     }
     let drinks = [of_one(1, Worth::FreeItem), of_one(2, Worth::FreeItem)];
     assert_eq!(amounts(&lines, &drinks).len(), 2, "each is for one line");
@@ -133,18 +133,27 @@ fn refusal_has_a_reason() {
     };
     let later = now() + Duration::seconds(1);
     let elsewhere = [Scope { kind: ScopeKind::Event, target: id(2) }];
-    assert_eq!(with(|offer| offer.valid_from += Duration::seconds(1)), Reason::NotYetValid { from: later });
-    assert_eq!(with(|offer| offer.valid_until = Some(now())), Reason::Expired);
-    assert_eq!(with(|offer| offer.terms.worth = Worth::AccessCode), Reason::NoDiscount);
-    assert_eq!(with(|offer| offer.terms.shop = ShopId(id(7))), Reason::OtherShop);
-    assert_eq!(with(|offer| "CHF".clone_into(&mut offer.terms.currency)), Reason::OtherCurrency);
-    assert_eq!(with(|offer| offer.terms.minimum_spend = 4_001), Reason::MinimumNotMet { missing: 1 });
-    assert_eq!(with(|offer| offer.budget = Some(0)), Reason::BudgetSpent);
-    assert_eq!(with(|offer| offer.terms.worth = Worth::FixedPrice { amount: 4_000 }), Reason::NothingLeft);
-    assert_eq!(with(|offer| offer.terms.worth = Worth::GiftCard { face: 5 }), Reason::Empty);
+    assert_eq!(
+        with(|offer| offer.valid_from += Duration::seconds(1)),
+        DiscountRefusal::NotYetValid { from: later }
+    );
+    assert_eq!(with(|offer| offer.valid_until = Some(now())), DiscountRefusal::Expired);
+    assert_eq!(with(|offer| offer.terms.worth = Worth::AccessCode), DiscountRefusal::NoDiscount);
+    assert_eq!(with(|offer| offer.terms.shop = ShopId(id(7))), DiscountRefusal::OtherShop);
+    assert_eq!(with(|offer| "CHF".clone_into(&mut offer.terms.currency)), DiscountRefusal::OtherCurrency);
+    assert_eq!(
+        with(|offer| offer.terms.minimum_spend = 4_001),
+        DiscountRefusal::MinimumNotMet { missing: 1 }
+    );
+    assert_eq!(with(|offer| offer.budget = Some(0)), DiscountRefusal::BudgetSpent);
+    assert_eq!(
+        with(|offer| offer.terms.worth = Worth::FixedPrice { amount: 4_000 }),
+        DiscountRefusal::NothingLeft
+    );
+    assert_eq!(with(|offer| offer.terms.worth = Worth::GiftCard { face: 5 }), DiscountRefusal::Empty);
     let mut other = offer(1, TEN_OFF);
     other.terms.scopes = elsewhere.to_vec();
-    assert_eq!(reasons(&lines, &[other]), [Reason::OtherItems]);
+    assert_eq!(reasons(&lines, &[other]), [DiscountRefusal::OtherItems]);
 }
 
 #[test]
@@ -153,12 +162,12 @@ fn exclusive_claim_and_group_are_refused_in_combination() {
     let card = offer(4, Worth::GiftCard { face: 100 });
     let mut alone = offer(1, TEN_OFF);
     alone.terms.exclusive = true;
-    assert_eq!(reasons(&lines, &[alone.clone(), offer(2, TENTH_OFF)]), [Reason::Exclusive]);
+    assert_eq!(reasons(&lines, &[alone.clone(), offer(2, TENTH_OFF)]), [DiscountRefusal::Exclusive]);
     assert_eq!(amounts(&lines, &[alone, card]), [[1_000], [100]], "a gift card only pays");
     let mut twice = [offer(1, TEN_OFF), offer(2, TENTH_OFF), offer(3, TEN_OFF)];
     twice[0].terms.stacking_group = Some("spring".to_owned());
     twice[1].terms.stacking_group = Some("spring".to_owned());
-    assert_eq!(reasons(&lines, &twice), [Reason::GroupTwice, Reason::GroupTwice]);
+    assert_eq!(reasons(&lines, &twice), [DiscountRefusal::GroupTwice, DiscountRefusal::GroupTwice]);
     twice[1].terms.stacking_group = Some("summer".to_owned());
     assert_eq!(amounts(&lines, &twice).len(), 3);
 }
@@ -167,6 +176,6 @@ fn exclusive_claim_and_group_are_refused_in_combination() {
 fn gift_card_gets_no_discount_and_is_not_paid_with_a_gift_card() {
     let lines = [Line { is_gift_card: true, ..line(5_000, 0) }];
     for worth in [TEN_OFF, Worth::FreeItem, Worth::GiftCard { face: 5_000 }] {
-        assert_eq!(reasons(&lines, &[offer(1, worth)]), [Reason::OtherItems]);
+        assert_eq!(reasons(&lines, &[offer(1, worth)]), [DiscountRefusal::OtherItems]);
     }
 }

@@ -87,7 +87,7 @@ pub struct Offer {
 
 /// Why a claim does not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum DiscountRefusal {
     /// Its validity has not started.
     NotYetValid {
         /// When it starts.
@@ -150,7 +150,7 @@ struct Rest {
 }
 
 /// Returns the discounts in the order of application, or all claims that do not apply, with reasons.
-pub fn apply(basket: Basket, offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, Reason)>> {
+pub fn apply(basket: Basket, offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, DiscountRefusal)>> {
     let mut offers: Vec<&Offer> = offers.iter().collect();
     offers.sort_by_key(|offer| stacking::place(offer));
     let mut refused = Vec::new();
@@ -182,24 +182,24 @@ pub fn apply(basket: Basket, offers: &[Offer]) -> Result<Vec<Discount>, Vec<(Cla
 }
 
 /// Checks a claim without regard to the others.
-fn check(basket: Basket, offer: &Offer) -> Result<(), Reason> {
+fn check(basket: Basket, offer: &Offer) -> Result<(), DiscountRefusal> {
     let terms = &offer.terms;
     let applicable = || basket.lines.iter().filter(|line| applies(terms, line));
     let bought: i64 = applicable().map(|line| line.price).sum();
     if terms.worth == Worth::AccessCode {
-        Err(Reason::NoDiscount)
+        Err(DiscountRefusal::NoDiscount)
     } else if basket.lines.iter().all(|line| line.shop != terms.shop) {
-        Err(Reason::OtherShop)
+        Err(DiscountRefusal::OtherShop)
     } else if offer.valid_until.is_some_and(|until| until <= basket.now) {
-        Err(Reason::Expired)
+        Err(DiscountRefusal::Expired)
     } else if offer.valid_from > basket.now {
-        Err(Reason::NotYetValid { from: offer.valid_from })
+        Err(DiscountRefusal::NotYetValid { from: offer.valid_from })
     } else if terms.currency != basket.currency {
-        Err(Reason::OtherCurrency)
+        Err(DiscountRefusal::OtherCurrency)
     } else if applicable().next().is_none() {
-        Err(Reason::OtherItems)
+        Err(DiscountRefusal::OtherItems)
     } else if bought < terms.minimum_spend {
-        Err(Reason::MinimumNotMet { missing: terms.minimum_spend - bought })
+        Err(DiscountRefusal::MinimumNotMet { missing: terms.minimum_spend - bought })
     } else {
         Ok(())
     }
@@ -220,7 +220,12 @@ pub fn applies(terms: &Terms, line: &Line) -> bool {
 }
 
 /// Applies a claim to the rests.
-fn take(lines: &[Line], rests: &mut [Rest], offer: &Offer, budget: Option<i64>) -> Result<Discount, Reason> {
+fn take(
+    lines: &[Line],
+    rests: &mut [Rest],
+    offer: &Offer,
+    budget: Option<i64>,
+) -> Result<Discount, DiscountRefusal> {
     let is_payment = is_payment(offer.terms.worth);
     let left: Vec<i64> = lines
         .iter()
@@ -233,7 +238,7 @@ fn take(lines: &[Line], rests: &mut [Rest], offer: &Offer, budget: Option<i64>) 
         .collect();
     let wanted = wanted(offer, &left);
     if budget == Some(0) {
-        return Err(Reason::BudgetSpent);
+        return Err(DiscountRefusal::BudgetSpent);
     }
     let amounts = match budget {
         Some(budget) => share::bounded(budget, wanted),
@@ -241,7 +246,7 @@ fn take(lines: &[Line], rests: &mut [Rest], offer: &Offer, budget: Option<i64>) 
     };
     if amounts.iter().all(|&amount| amount == 0) {
         let is_empty = is_payment && offer.balance == 0;
-        return Err(if is_empty { Reason::Empty } else { Reason::NothingLeft });
+        return Err(if is_empty { DiscountRefusal::Empty } else { DiscountRefusal::NothingLeft });
     }
     for (rest, amount) in rests.iter_mut().zip(&amounts) {
         let of_price = rest.price.min(*amount);

@@ -6,12 +6,12 @@ use entity::ClaimId;
 use proptest::prelude::*;
 
 use super::{
-    Basket, Discount, Line, Offer, Reason, Worth, applies, apply,
+    Basket, Discount, DiscountRefusal, Line, Offer, Worth, applies, apply,
     model::{CURRENCY, baskets, expected, id, now, offers},
 };
 use crate::coupon::terms::Terms;
 
-fn applied(lines: &[Line], offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, Reason)>> {
+fn applied(lines: &[Line], offers: &[Offer]) -> Result<Vec<Discount>, Vec<(ClaimId, DiscountRefusal)>> {
     apply(Basket { lines, currency: CURRENCY, now: now() }, offers)
 }
 

@@ -2,7 +2,7 @@
 
 use entity::ClaimId;
 
-use super::{Offer, Reason, is_payment};
+use super::{DiscountRefusal, Offer, is_payment};
 use crate::coupon::terms::Worth;
 
 /// Returns the sort key of a claim, which does not depend on the order of the input.
@@ -20,19 +20,19 @@ pub(super) fn place(offer: &Offer) -> (bool, i32, u8, ClaimId) {
 }
 
 /// Checks whether the claim can be combined with the others.
-pub(super) fn check(offer: &Offer, all: &[&Offer]) -> Result<(), Reason> {
+pub(super) fn check(offer: &Offer, all: &[&Offer]) -> Result<(), DiscountRefusal> {
     if is_payment(offer.terms.worth) {
         return Ok(());
     }
     let mut others = all.iter().filter(|other| other.claim != offer.claim && !is_payment(other.terms.worth));
     if offer.terms.exclusive && others.clone().next().is_some() {
-        return Err(Reason::Exclusive);
+        return Err(DiscountRefusal::Exclusive);
     }
     let group = &offer.terms.stacking_group;
     let is_of_group = |other: &Offer| group.is_some() && other.terms.stacking_group == *group;
     let is_again = |other: &Offer| other.coupon == offer.coupon && is_once(offer) && is_once(other);
     if others.any(|other| is_of_group(other) || is_again(other)) {
-        return Err(Reason::GroupTwice);
+        return Err(DiscountRefusal::GroupTwice);
     }
     Ok(())
 }

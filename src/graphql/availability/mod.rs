@@ -25,7 +25,7 @@ use crate::graphql::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     event::tiers_of,
     inventory::feed::{self, Availability, Message, PublicStatus},
     venue::{self, SeatMap},
@@ -277,7 +277,7 @@ impl AvailabilitySubscription {
         let id: EventId = decode(&event_id, "eventId")?;
         let event = Event::row(ctx, id).await?;
         if event.state == event::EventState::Draft {
-            return Err(Fault::NotFound("event").into());
+            return Err(Fault::NotFound(Object::Event).into());
         }
         let (app, progress) = (ctx.app().clone(), ctx.progress().clone());
         let window =

@@ -338,13 +338,10 @@ impl ClaimMutation {
         #[graphql(desc = "Parameters of `releaseClaim`.")] input: ReleaseClaimInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
-        let (app, viewer) = (ctx.app(), ctx.viewer());
-        let release = async || claims::release(app, viewer, decode(&input.claim_id, "claimId")?).await;
-        let mut released = release().await;
-        if orders::has_freed(app, &released).await? {
-            released = release().await;
-        }
-        ClaimPayload::of(released)
+        let released = async {
+            orders::release_claim(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await
+        };
+        ClaimPayload::of(released.await)
     }
 }
 

@@ -7,8 +7,7 @@ use super::{Claim, ClaimError, claim::ClaimPayload};
 use crate::{
     coupon::{
         claim::{self as claims, Refusal, ReserveCoupon},
-        redeem::{self, Redeem, Redeemed},
-        share,
+        redeem::{Redeem, Redeemed},
         terms::Terms,
     },
     error::Result,
@@ -19,7 +18,7 @@ use crate::{
         reservation::Reservation,
         scalar::{Money, MoneyInput},
     },
-    order::has_freed,
+    order as orders,
 };
 
 /// Input of `reserveCoupon`.
@@ -132,13 +131,9 @@ impl CounterMutation {
         #[graphql(desc = "Parameters of `shareClaim`.")] input: ShareClaimInput,
     ) -> ApiResult<ShareClaimPayload> {
         ctx.viewer().account()?;
-        let (app, viewer) = (ctx.app(), ctx.viewer());
-        let offer = async || share::share(app, viewer, decode(&input.claim_id, "claimId")?).await;
-        let mut offered = offer().await;
-        if has_freed(app, &offered).await? {
-            offered = offer().await;
-        }
-        let (offer, errors) = outcome(offered)?;
+        let offered =
+            async { orders::share_claim(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await };
+        let (offer, errors) = outcome(offered.await)?;
         let (claim, token, expires_at) = match offer {
             Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at)),
             None => (None, None, None),
@@ -153,12 +148,7 @@ impl CounterMutation {
         #[graphql(desc = "Parameters of `acceptClaim`.")] input: AcceptClaimInput,
     ) -> ApiResult<ClaimPayload> {
         ctx.viewer().account()?;
-        let (app, viewer) = (ctx.app(), ctx.viewer());
-        let mut accepted = share::accept(app, viewer, &input.token).await;
-        if has_freed(app, &accepted).await? {
-            accepted = share::accept(app, viewer, &input.token).await;
-        }
-        ClaimPayload::of(accepted)
+        ClaimPayload::of(orders::accept_claim(ctx.app(), ctx.viewer(), &input.token).await)
     }
 
     /// Redeems a claim at a counter, exactly once, or takes an amount from a gift card. Requires a scanner of the
@@ -169,11 +159,7 @@ impl CounterMutation {
         #[graphql(desc = "Parameters of `redeemClaim`.")] input: RedeemClaimInput,
     ) -> ApiResult<RedeemClaimPayload> {
         ctx.viewer().user()?;
-        let mut redeemed = input.redeem(ctx).await;
-        if has_freed(ctx.app(), &redeemed).await? {
-            redeemed = input.redeem(ctx).await;
-        }
-        let (redeemed, errors) = outcome(redeemed)?;
+        let (redeemed, errors) = outcome(input.redeem(ctx).await)?;
         let Some(Redeemed { claim, redemption }) = redeemed else {
             return Ok(RedeemClaimPayload { claim: None, amount: None, redeemed_at: None, errors });
         };
@@ -184,13 +170,13 @@ impl CounterMutation {
 }
 
 impl RedeemClaimInput {
-    async fn redeem(&self, ctx: &Context<'_>) -> Result<Redeemed, Refusal> {
+    async fn redeem(self, ctx: &Context<'_>) -> Result<Redeemed, Refusal> {
         let shop = self.shop_id.as_ref().map(|id| decode(id, "shopId")).transpose()?;
         let amount = match &self.amount {
             Some(amount) => Some((amount.minor(&amount.currency.0, "amount")?, amount.currency.0.clone())),
             None => None,
         };
-        let redeem = Redeem { shop, code: self.code.clone(), amount, key: self.idempotency_key.clone() };
-        redeem::redeem(ctx.app(), ctx.viewer(), redeem).await
+        let redeem = Redeem { shop, code: self.code, amount, key: self.idempotency_key };
+        orders::redeem_claim(ctx.app(), ctx.viewer(), redeem).await
     }
 }

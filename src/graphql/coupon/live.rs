@@ -8,7 +8,7 @@ use super::Coupon;
 use crate::{
     app::App,
     coupon::{self, counts, find, rules},
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     graphql::{
         availability::messages,
         context::ContextExt,
@@ -102,7 +102,7 @@ impl CouponSubscription {
         let id: CouponId = decode(&coupon_id, "couponId")?;
         let coupon = find::coupon(ctx.app(), ctx.viewer(), id).await?;
         if !rules::is_known(&coupon, ctx.app().clock.now()) {
-            return Err(Fault::NotFound("coupon").into());
+            return Err(Fault::NotFound(Object::Coupon).into());
         }
         let (app, progress) = (ctx.app().clone(), ctx.progress().clone());
         let window =

@@ -47,7 +47,7 @@ use super::{
 };
 use crate::{
     coupon::{counts, find::Key, rules},
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
 };
 
 /// A page of coupons.
@@ -376,7 +376,7 @@ impl Coupon {
 
     /// Returns the coupon that one of the viewer's objects refers to, even if the viewer may not see the coupon itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: CouponId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("coupon"))?;
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Coupon))?;
         Ok(Self::from(row))
     }
 }

@@ -7,8 +7,8 @@ use entity::{ReservationId, order::discount};
 use super::{OrderError, OrderErrorCode};
 use crate::{
     coupon::{
-        discount::Reason,
-        spend::{Named, Refused, Why},
+        discount::DiscountRefusal,
+        spend::{ClaimRefusal, Named, RefusedClaim},
     },
     error::Fault,
     graphql::{
@@ -160,91 +160,93 @@ impl ApplicableQuery {
 
 impl OrderError {
     /// Explains why a claim was not applied.
-    pub(super) fn of_claim(refused: Refused, currency: &str) -> Self {
+    pub(super) fn of_claim(refused: RefusedClaim, currency: &str) -> Self {
         let path = match refused.named {
             Named::Id(index) => vec!["claimIds".to_owned(), index.to_string()],
             Named::Code(index) => vec!["codes".to_owned(), index.to_string()],
         };
         let (code, message) = match refused.why {
-            Why::UnknownCode => (OrderErrorCode::UnknownCode, "there is no such code, or you cannot use it"),
-            Why::TooManyCodes { .. } => (OrderErrorCode::TooManyCodes, "too many wrong codes; wait"),
-            Why::InUse => (OrderErrorCode::ClaimInUse, "the claim is bound to another unpaid order"),
-            Why::Used => (OrderErrorCode::ClaimUsed, "the claim was used, revoked or released"),
-            Why::Rule(reason) => (code(reason), message(reason)),
+            ClaimRefusal::UnknownCode => {
+                (OrderErrorCode::UnknownCode, "there is no such code, or you cannot use it")
+            }
+            ClaimRefusal::TooManyCodes { .. } => (OrderErrorCode::TooManyCodes, "too many wrong codes; wait"),
+            ClaimRefusal::InUse => (OrderErrorCode::ClaimInUse, "the claim is bound to another unpaid order"),
+            ClaimRefusal::Used => (OrderErrorCode::ClaimUsed, "the claim was used, revoked or released"),
+            ClaimRefusal::Rule(reason) => (code(reason), message(reason)),
         };
         let mut error = Self { code, message: message.to_owned(), path, ..Self::default() };
         match refused.why {
-            Why::TooManyCodes { retry_after_seconds } => {
+            ClaimRefusal::TooManyCodes { retry_after_seconds } => {
                 error.retryable = true;
                 error.retry_after_seconds = Some(retry_after_seconds);
             }
-            Why::Rule(reason) => {
+            ClaimRefusal::Rule(reason) => {
                 error.missing = missing(reason).map(|missing| Money::of(missing, currency));
                 error.valid_from = valid_from(reason);
             }
-            Why::UnknownCode | Why::InUse | Why::Used => {}
+            ClaimRefusal::UnknownCode | ClaimRefusal::InUse | ClaimRefusal::Used => {}
         }
         error
     }
 }
 
-impl From<Reason> for NotApplicableReason {
-    fn from(reason: Reason) -> Self {
+impl From<DiscountRefusal> for NotApplicableReason {
+    fn from(reason: DiscountRefusal) -> Self {
         match reason {
-            Reason::NotYetValid { .. } => Self::NotYetValid,
-            Reason::Expired => Self::Expired,
-            Reason::NoDiscount => Self::NoDiscount,
-            Reason::OtherShop => Self::OtherShop,
-            Reason::OtherCurrency => Self::OtherCurrency,
-            Reason::OtherItems => Self::OtherItems,
-            Reason::MinimumNotMet { .. } => Self::MinimumNotMet,
-            Reason::Exclusive => Self::Exclusive,
-            Reason::GroupTwice => Self::GroupTwice,
-            Reason::BudgetSpent => Self::BudgetSpent,
-            Reason::Empty => Self::GiftCardEmpty,
-            Reason::NothingLeft => Self::NothingLeft,
+            DiscountRefusal::NotYetValid { .. } => Self::NotYetValid,
+            DiscountRefusal::Expired => Self::Expired,
+            DiscountRefusal::NoDiscount => Self::NoDiscount,
+            DiscountRefusal::OtherShop => Self::OtherShop,
+            DiscountRefusal::OtherCurrency => Self::OtherCurrency,
+            DiscountRefusal::OtherItems => Self::OtherItems,
+            DiscountRefusal::MinimumNotMet { .. } => Self::MinimumNotMet,
+            DiscountRefusal::Exclusive => Self::Exclusive,
+            DiscountRefusal::GroupTwice => Self::GroupTwice,
+            DiscountRefusal::BudgetSpent => Self::BudgetSpent,
+            DiscountRefusal::Empty => Self::GiftCardEmpty,
+            DiscountRefusal::NothingLeft => Self::NothingLeft,
         }
     }
 }
 
-fn code(reason: Reason) -> OrderErrorCode {
+fn code(reason: DiscountRefusal) -> OrderErrorCode {
     match reason {
-        Reason::NotYetValid { .. } => OrderErrorCode::NotYetValid,
-        Reason::Expired => OrderErrorCode::Expired,
-        Reason::NoDiscount => OrderErrorCode::NoDiscount,
-        Reason::OtherShop => OrderErrorCode::OtherShop,
-        Reason::OtherCurrency => OrderErrorCode::OtherCurrency,
-        Reason::OtherItems => OrderErrorCode::OtherItems,
-        Reason::MinimumNotMet { .. } => OrderErrorCode::MinimumNotMet,
-        Reason::Exclusive => OrderErrorCode::Exclusive,
-        Reason::GroupTwice => OrderErrorCode::GroupTwice,
-        Reason::BudgetSpent => OrderErrorCode::BudgetSpent,
-        Reason::Empty => OrderErrorCode::GiftCardEmpty,
-        Reason::NothingLeft => OrderErrorCode::NothingLeft,
+        DiscountRefusal::NotYetValid { .. } => OrderErrorCode::NotYetValid,
+        DiscountRefusal::Expired => OrderErrorCode::Expired,
+        DiscountRefusal::NoDiscount => OrderErrorCode::NoDiscount,
+        DiscountRefusal::OtherShop => OrderErrorCode::OtherShop,
+        DiscountRefusal::OtherCurrency => OrderErrorCode::OtherCurrency,
+        DiscountRefusal::OtherItems => OrderErrorCode::OtherItems,
+        DiscountRefusal::MinimumNotMet { .. } => OrderErrorCode::MinimumNotMet,
+        DiscountRefusal::Exclusive => OrderErrorCode::Exclusive,
+        DiscountRefusal::GroupTwice => OrderErrorCode::GroupTwice,
+        DiscountRefusal::BudgetSpent => OrderErrorCode::BudgetSpent,
+        DiscountRefusal::Empty => OrderErrorCode::GiftCardEmpty,
+        DiscountRefusal::NothingLeft => OrderErrorCode::NothingLeft,
     }
 }
 
-fn message(reason: Reason) -> &'static str {
+fn message(reason: DiscountRefusal) -> &'static str {
     match reason {
-        Reason::NotYetValid { .. } => "its validity has not begun",
-        Reason::Expired => "the claim's validity has ended",
-        Reason::NoDiscount => "the claim gives no discount; send its code when you reserve",
-        Reason::OtherShop => "the claim belongs to another shop",
-        Reason::OtherCurrency => "the claim's amounts are in another currency",
-        Reason::OtherItems => "the claim does not apply to any of the items",
-        Reason::MinimumNotMet { .. } => "too little is bought of what it is for",
-        Reason::Exclusive => "the claim cannot be combined with others",
-        Reason::GroupTwice => "another claim of the same group or coupon already applies",
-        Reason::BudgetSpent => "the coupon's budget is used up",
-        Reason::Empty => "the gift card has no remaining value",
-        Reason::NothingLeft => "the remaining total is zero",
+        DiscountRefusal::NotYetValid { .. } => "its validity has not begun",
+        DiscountRefusal::Expired => "the claim's validity has ended",
+        DiscountRefusal::NoDiscount => "the claim gives no discount; send its code when you reserve",
+        DiscountRefusal::OtherShop => "the claim belongs to another shop",
+        DiscountRefusal::OtherCurrency => "the claim's amounts are in another currency",
+        DiscountRefusal::OtherItems => "the claim does not apply to any of the items",
+        DiscountRefusal::MinimumNotMet { .. } => "too little is bought of what it is for",
+        DiscountRefusal::Exclusive => "the claim cannot be combined with others",
+        DiscountRefusal::GroupTwice => "another claim of the same group or coupon already applies",
+        DiscountRefusal::BudgetSpent => "the coupon's budget is used up",
+        DiscountRefusal::Empty => "the gift card has no remaining value",
+        DiscountRefusal::NothingLeft => "the remaining total is zero",
     }
 }
 
-fn missing(reason: Reason) -> Option<i64> {
-    if let Reason::MinimumNotMet { missing } = reason { Some(missing) } else { None }
+fn missing(reason: DiscountRefusal) -> Option<i64> {
+    if let DiscountRefusal::MinimumNotMet { missing } = reason { Some(missing) } else { None }
 }
 
-fn valid_from(reason: Reason) -> Option<DateTime<Utc>> {
-    if let Reason::NotYetValid { from } = reason { Some(from) } else { None }
+fn valid_from(reason: DiscountRefusal) -> Option<DateTime<Utc>> {
+    if let DiscountRefusal::NotYetValid { from } = reason { Some(from) } else { None }
 }

@@ -12,7 +12,7 @@ use crate::{
     coupon::access,
     error::Error,
     graphql::{context::ContextExt, id::decode},
-    inventory::{self, Reserve, ReserveOptions},
+    inventory::{self, Reserve},
 };
 
 /// Input of `reserveSeats`.
@@ -50,8 +50,7 @@ impl ReserveSeatsInput {
                 .await
                 .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::with_code(refusal, map)));
         }
-        let options = ReserveOptions { proof: self.proof, ..ReserveOptions::default() };
-        inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, options)
+        inventory::reserve_with_proof(ctx.app(), ctx.viewer(), reserve, self.proof)
             .await
             .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::Places(refusal, Some(map))))
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use self::ReservationErrorCode as Code;
 use crate::{
-    coupon::{access, discount::Reason, spend::Why},
+    coupon::{access, discount::DiscountRefusal, spend::ClaimRefusal},
     error::Error,
     graphql::{error::user_error, seat_map::seat_id},
     inventory::Refusal,
@@ -97,7 +97,7 @@ pub(super) enum ReservationRefusal {
     /// A refusal, with the seat map that names its seats.
     Places(Refusal, Option<Arc<SeatMap>>),
     /// An access code that unlocks nothing.
-    AccessCode(Why),
+    AccessCode(ClaimRefusal),
 }
 
 impl ReservationRefusal {
@@ -125,15 +125,21 @@ impl From<ReservationRefusal> for ReservationError {
 }
 
 impl ReservationError {
-    fn of_code(why: Why) -> Self {
+    fn of_code(why: ClaimRefusal) -> Self {
         let (code, message) = match why {
-            Why::TooManyCodes { .. } => (Code::TooManyCodes, "too many wrong codes; try again later"),
-            Why::Rule(Reason::NotYetValid { .. }) => {
+            ClaimRefusal::TooManyCodes { .. } => {
+                (Code::TooManyCodes, "too many wrong codes; try again later")
+            }
+            ClaimRefusal::Rule(DiscountRefusal::NotYetValid { .. }) => {
                 (Code::AccessCodeNotValid, "the access code is not valid yet")
             }
-            Why::Rule(Reason::Expired) => (Code::AccessCodeNotValid, "the access code's validity has ended"),
-            Why::Rule(_) => (Code::AccessCodeNotValid, "the access code unlocks no tier of this event"),
-            Why::UnknownCode | Why::InUse | Why::Used => {
+            ClaimRefusal::Rule(DiscountRefusal::Expired) => {
+                (Code::AccessCodeNotValid, "the access code's validity has ended")
+            }
+            ClaimRefusal::Rule(_) => {
+                (Code::AccessCodeNotValid, "the access code unlocks no tier of this event")
+            }
+            ClaimRefusal::UnknownCode | ClaimRefusal::InUse | ClaimRefusal::Used => {
                 (Code::UnknownAccessCode, "there is no such access code, or you cannot use it")
             }
         };
@@ -143,7 +149,7 @@ impl ReservationError {
             path: vec!["accessCode".to_owned()],
             ..Self::default()
         };
-        if let Why::TooManyCodes { retry_after_seconds } = why {
+        if let ClaimRefusal::TooManyCodes { retry_after_seconds } = why {
             error.retryable = true;
             error.retry_after_seconds = Some(retry_after_seconds);
         }

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     coupon::product,
-    error::Fault,
+    error::{Fault, Object},
     order as orders,
     shop::{self, Refusal},
     slug::IdOrSlug,
@@ -285,7 +285,7 @@ impl ShopMembership {
 impl Shop {
     /// Returns the shop that an object refers to.
     pub(crate) async fn of(ctx: &Context<'_>, id: ShopId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("shop"))?;
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Shop))?;
         Ok(Self(row))
     }
 }

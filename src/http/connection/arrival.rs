@@ -20,6 +20,7 @@ use super::{
 use crate::{
     auth::Network,
     config::{Config, NetworkSettings},
+    graphql::code::ApiCode,
 };
 
 const HEALTH: &str = "/health/";
@@ -130,7 +131,7 @@ impl ArrivalRules {
 fn full() -> Response {
     let mut response = answer::refused(
         StatusCode::SERVICE_UNAVAILABLE,
-        "OVERLOADED",
+        ApiCode::Overloaded,
         "The server has too many connections.",
     );
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
@@ -139,12 +140,14 @@ fn full() -> Response {
 
 fn refused(fault: HostFault) -> Response {
     match fault {
-        HostFault::Malformed => {
-            answer::refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", "The request must name exactly one host.")
-        }
+        HostFault::Malformed => answer::refused(
+            StatusCode::BAD_REQUEST,
+            ApiCode::BadRequest,
+            "The request must name exactly one host.",
+        ),
         HostFault::Foreign => answer::refused(
             StatusCode::MISDIRECTED_REQUEST,
-            "HOST_NOT_ALLOWED",
+            ApiCode::HostNotAllowed,
             "This server does not serve that host.",
         ),
     }

@@ -43,7 +43,7 @@ pub struct Timeouts {
     pub body: Duration,
     /// For the header of a request on a connection beyond the limit.
     pub reserved: Duration,
-    /// For a connection to close after it was told to.
+    /// For a connection to close after the server has asked it to.
     pub farewell: Duration,
     /// Between two checks of the certificate's files.
     pub certificate: Duration,

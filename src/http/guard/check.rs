@@ -7,6 +7,7 @@ use super::{
     Introspection, MAX_ALIASES, MAX_DEPTH, MAX_DIRECTIVES, MAX_FRAGMENTS, MAX_INTROSPECTION_LISTS,
     MAX_MUTATION_FIELDS, MAX_NESTING, MAX_QUERY_FIELDS, MAX_SELECTIONS, Refusal,
 };
+use crate::graphql::code::ApiCode;
 use async_graphql::{
     Name, Positioned,
     parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet},
@@ -88,13 +89,13 @@ impl Weight {
         }
         if self.aliases > MAX_ALIASES {
             return Err(Refusal::new(
-                "TOO_MANY_ALIASES",
+                ApiCode::TooManyAliases,
                 format!("A document has at most {MAX_ALIASES} aliases, fragments expanded."),
             ));
         }
         if self.directives > MAX_DIRECTIVES {
             return Err(Refusal::new(
-                "TOO_MANY_DIRECTIVES",
+                ApiCode::TooManyDirectives,
                 format!("A document has at most {MAX_DIRECTIVES} directives, fragments expanded."),
             ));
         }
@@ -124,7 +125,7 @@ impl<'a> Scale<'a> {
             }
             OperationType::Subscription if weight.roots != 1 || weight.meta_root => {
                 return Err(Refusal::new(
-                    "GRAPHQL_VALIDATION_FAILED",
+                    ApiCode::GraphqlValidationFailed,
                     "A subscription has exactly one root field, and not an introspection field.",
                 ));
             }
@@ -179,7 +180,7 @@ impl<'a> Scale<'a> {
     fn introspects(&self, inner: Weight) -> Result<(), Refusal> {
         match self.introspection {
             Introspection::Refused => Err(Refusal::new(
-                "INTROSPECTION_DISABLED",
+                ApiCode::IntrospectionDisabled,
                 "Introspection is disabled. Read the published schema instead.",
             )),
             Introspection::Allowed if inner.lists > MAX_INTROSPECTION_LISTS => {
@@ -196,7 +197,7 @@ impl<'a> Scale<'a> {
             Some(None) => {
                 let name: String = name.chars().take(80).collect();
                 return Err(Refusal::new(
-                    "GRAPHQL_VALIDATION_FAILED",
+                    ApiCode::GraphqlValidationFailed,
                     format!("The fragment `{name}` contains itself."),
                 ));
             }
@@ -214,9 +215,9 @@ impl<'a> Scale<'a> {
 }
 
 fn too_complex(message: String) -> Refusal {
-    Refusal::new("DOCUMENT_TOO_COMPLEX", message)
+    Refusal::new(ApiCode::DocumentTooComplex, message)
 }
 
 fn too_deep(message: String) -> Refusal {
-    Refusal::new("DOCUMENT_TOO_DEEP", message)
+    Refusal::new(ApiCode::DocumentTooDeep, message)
 }

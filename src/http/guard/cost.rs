@@ -19,7 +19,7 @@ use super::{
     merge::{chosen, root},
     types::Types,
 };
-use crate::graphql::weight::LIST;
+use crate::graphql::{code::ApiCode, weight::LIST};
 
 /// The default limit of one operation, in microseconds: a theatre's seat map with all fields of its seats.
 pub const MAX_COST: u64 = 100_000;
@@ -92,7 +92,7 @@ impl Costs {
             "The operation may cost {}, and the limit is {}. Request shorter pages and fewer nested lists.",
             cost.work, self.limit
         );
-        Err(Refusal::new("DOCUMENT_TOO_COMPLEX", message))
+        Err(Refusal::new(ApiCode::DocumentTooComplex, message))
     }
 }
 

@@ -30,17 +30,17 @@ use async_graphql::parser::{
 use serde_json::Map;
 use std::borrow::Cow;
 
-use crate::error::retry_after_ms;
 pub use crate::limits::protocol::{
     MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_FRAGMENTS, MAX_INTROSPECTION_LISTS,
     MAX_MUTATION_FIELDS, MAX_NESTING, MAX_QUERY_FIELDS, MAX_SELECTIONS, MAX_TOKENS,
 };
+use crate::{error::retry_after_ms, graphql::code::ApiCode};
 
 /// Why a request is refused before its execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The stable code for programs.
-    pub code: &'static str,
+    pub code: ApiCode,
     /// The sentence for developers.
     pub message: Cow<'static, str>,
     /// Milliseconds until a retry, if a retry may succeed.
@@ -49,13 +49,13 @@ pub struct Refusal {
 
 impl Refusal {
     /// Returns a refusal with this code and sentence.
-    pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(code: ApiCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), retry_after_ms: None }
     }
 
     /// Returns the refusal for a temporary failure.
     pub fn unavailable(message: &'static str) -> Self {
-        Self { retry_after_ms: Some(retry_after_ms()), ..Self::new("UNAVAILABLE", message) }
+        Self { retry_after_ms: Some(retry_after_ms()), ..Self::new(ApiCode::Unavailable, message) }
     }
 }
 
@@ -109,7 +109,7 @@ fn chosen(document: &ExecutableDocument, name: Option<&str>) -> Result<Operation
         Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
         None if operations.len() > 1 => {
             return Err(Refusal::new(
-                "OPERATION_NAME_REQUIRED",
+                ApiCode::OperationNameRequired,
                 "The document has several operations. Choose one with `operationName`.",
             ));
         }
@@ -117,7 +117,7 @@ fn chosen(document: &ExecutableDocument, name: Option<&str>) -> Result<Operation
     };
     found
         .map(|(_, operation)| operation.node.ty)
-        .ok_or_else(|| Refusal::new("OPERATION_UNKNOWN", "The document has no operation of that name."))
+        .ok_or_else(|| Refusal::new(ApiCode::OperationUnknown, "The document has no operation of that name."))
 }
 
 /// Returns the parser's error in one line. The library's message has several lines and draws the document.
@@ -133,5 +133,5 @@ fn syntax(error: &ParseError) -> Refusal {
         Some(at) => format!("Syntax error at {}:{}: {hint}", at.line, at.column),
         None => format!("Syntax error: {hint}"),
     };
-    Refusal::new("GRAPHQL_PARSE_FAILED", message)
+    Refusal::new(ApiCode::GraphqlParseFailed, message)
 }

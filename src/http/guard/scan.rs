@@ -8,11 +8,15 @@
 use std::collections::HashSet;
 
 use super::{MAX_BYTES, MAX_NESTING, MAX_TOKENS, Refusal};
+use crate::graphql::code::ApiCode;
 
 /// Refuses a text with too many bytes, tokens or nested brackets.
 pub fn scan(text: &str) -> Result<(), Refusal> {
     if text.len() > MAX_BYTES {
-        return Err(Refusal::new("DOCUMENT_TOO_LARGE", format!("A document is at most {MAX_BYTES} bytes.")));
+        return Err(Refusal::new(
+            ApiCode::DocumentTooLarge,
+            format!("A document is at most {MAX_BYTES} bytes."),
+        ));
     }
     let bytes = text.as_bytes();
     let (mut at, mut tokens) = (0, 0_usize);
@@ -47,7 +51,7 @@ pub fn scan(text: &str) -> Result<(), Refusal> {
                 {
                     let word: String = word.chars().take(80).collect();
                     let message = format!("Repeated field `{word}` in an input object.");
-                    return Err(Refusal::new("GRAPHQL_VALIDATION_FAILED", message));
+                    return Err(Refusal::new(ApiCode::GraphqlValidationFailed, message));
                 }
                 1
             }
@@ -63,13 +67,13 @@ pub fn scan(text: &str) -> Result<(), Refusal> {
         tokens += 1;
         if open.len() > MAX_NESTING {
             return Err(Refusal::new(
-                "DOCUMENT_TOO_DEEP",
+                ApiCode::DocumentTooDeep,
                 format!("Brackets nest at most {MAX_NESTING} levels deep."),
             ));
         }
         if tokens > MAX_TOKENS {
             return Err(Refusal::new(
-                "TOO_MANY_TOKENS",
+                ApiCode::TooManyTokens,
                 format!("A document has at most {MAX_TOKENS} tokens."),
             ));
         }
@@ -100,7 +104,7 @@ fn until_line_end(bytes: &[u8]) -> usize {
 /// Returns the length of the string that starts here, including quotes.
 fn string(bytes: &[u8]) -> Result<usize, Refusal> {
     let length = if bytes.starts_with(b"\"\"\"") { block_string(bytes) } else { plain_string(bytes) };
-    length.ok_or_else(|| Refusal::new("GRAPHQL_PARSE_FAILED", "Syntax error: a string does not end."))
+    length.ok_or_else(|| Refusal::new(ApiCode::GraphqlParseFailed, "Syntax error: a string does not end."))
 }
 
 fn block_string(bytes: &[u8]) -> Option<usize> {

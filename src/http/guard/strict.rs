@@ -12,6 +12,7 @@ use async_graphql::{
 };
 
 use super::Refusal;
+use crate::graphql::code::ApiCode;
 
 /// The directives of the schema. They are allowed on fields and on uses of fragments.
 const KNOWN: [&str; 2] = ["include", "skip"];
@@ -73,7 +74,7 @@ fn arguments<V>(all: &[(Positioned<Name>, Positioned<V>)]) -> Result<(), Refusal
     match all.iter().find(|(name, _)| !names.insert(name.node.as_str())) {
         Some((name, _)) => {
             let message = format!("Repeated argument `{}` at {}.", name.node, name.pos);
-            Err(Refusal::new("GRAPHQL_VALIDATION_FAILED", message))
+            Err(Refusal::new(ApiCode::GraphqlValidationFailed, message))
         }
         None => Ok(()),
     }
@@ -81,5 +82,5 @@ fn arguments<V>(all: &[(Positioned<Name>, Positioned<V>)]) -> Result<(), Refusal
 
 fn refused(what: &str, directive: &Positioned<Directive>) -> Refusal {
     let name: String = directive.node.name.node.chars().take(80).collect();
-    Refusal::new("GRAPHQL_VALIDATION_FAILED", format!("{what} `@{name}` at {}.", directive.pos))
+    Refusal::new(ApiCode::GraphqlValidationFailed, format!("{what} `@{name}` at {}.", directive.pos))
 }

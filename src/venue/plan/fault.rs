@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-/// Most faults told at once: a document that broken is repaired in rounds.
+/// Maximum number of faults in a report. A document with more is repaired in rounds.
 pub const FAULTS_MAX: usize = 20;
 
 /// One reason why a document is refused, written for the vendor who drew the plan.

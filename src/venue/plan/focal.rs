@@ -1,4 +1,4 @@
-//! What the house looks at, told by what is written on it.
+//! The focal point of a plan, such as the stage: found by the text that is written on it.
 
 /// Words for it in the languages that plans are drawn in.
 const WORDS: [&str; 22] = [

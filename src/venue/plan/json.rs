@@ -221,7 +221,7 @@ fn short(digits: &str) -> &str {
     digits.get(..20).unwrap_or(digits)
 }
 
-/// What a value is, told by its first character: the document is known to be JSON.
+/// Returns the kind of a JSON value by its first character. The document is known to be valid JSON.
 fn kind(raw: &RawValue) -> &'static str {
     match raw.get().as_bytes().first() {
         Some(b'{') => "an object",

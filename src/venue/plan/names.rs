@@ -8,7 +8,7 @@ use std::fmt::Display;
 use super::fault::{Faults, Path};
 use super::{Access, Seat};
 
-/// How many of the known categories are told when an unknown one is named.
+/// Maximum number of known categories that the fault about an unknown one lists.
 const CATEGORIES_LISTED: usize = 10;
 
 /// The names read so far.
@@ -44,7 +44,7 @@ impl Names {
         self.known.push(name.to_owned());
     }
 
-    /// The index of a category. An unknown one is told once, not for every seat that names it.
+    /// Returns the index of a category. An unknown one is reported once, not for every seat that names it.
     pub(super) fn category(&mut self, name: String, path: Path<'_>, faults: &mut Faults) -> usize {
         match self.categories.entry(name) {
             Entry::Occupied(known) => *known.get(),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     category::{self, Refusal, rules},
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     slug::IdOrSlug,
 };
 
@@ -127,7 +127,7 @@ impl Category {
 impl Category {
     /// Returns the category that an object refers to.
     pub(crate) async fn of(ctx: &Context<'_>, id: CategoryId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("category"))?;
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Category))?;
         Ok(Self(row))
     }
 }

@@ -18,7 +18,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     venue::{
         edit,
         find::{self, Revision},
@@ -144,7 +144,7 @@ impl Venue {
 impl Venue {
     /// Returns the venue that an object refers to.
     pub(crate) async fn of(ctx: &Context<'_>, id: VenueId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(VenueOf(id)).await?.ok_or(Fault::NotFound("venue"))?;
+        let row = ctx.loaders().one(VenueOf(id)).await?.ok_or(Fault::NotFound(Object::Venue))?;
         Ok(Self(row))
     }
 

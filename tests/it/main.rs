@@ -13,6 +13,7 @@ mod arrival;
 mod audit;
 mod authorisation;
 mod backup;
+mod build_script;
 mod buyer_requirement;
 mod caching;
 mod checkout_coupons;

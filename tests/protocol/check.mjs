@@ -4,6 +4,7 @@
 import { audits } from './audits.mjs';
 import { graphqlWs } from './client.mjs';
 import { persisted } from './persisted.mjs';
+import { report } from './report.mjs';
 import { socket } from './socket.mjs';
 import { graphqlSse } from './sse.mjs';
 import { stage } from './stage.mjs';
@@ -21,16 +22,4 @@ const suites = [
   ['persisted queries', await persisted(http, made)],
 ];
 
-let failed = 0;
-for (const [suite, results] of suites) {
-  for (const { name, reason } of results.filter(({ reason }) => reason)) {
-    failed += 1;
-    console.log(`FAILED  ${suite}: ${name}\n        ${reason}`);
-  }
-}
-console.log('suite                 good  of');
-for (const [suite, results] of suites) {
-  const good = results.filter(({ reason }) => !reason).length;
-  console.log(`${suite.padEnd(20)} ${String(good).padStart(5)} ${String(results.length).padStart(3)}`);
-}
-process.exit(failed === 0 ? 0 : 1);
+process.exit(report(suites));

@@ -51,6 +51,7 @@ mod metrics;
 mod migration;
 mod old_schema;
 mod on_sale;
+mod operations;
 mod outage;
 mod outage_codes;
 mod outage_locks;

@@ -3,6 +3,7 @@
 // COMMAND runs the server's binary on the same data, for what only operators do by hand.
 import { audits } from './audits.mjs';
 import { graphqlWs } from './client.mjs';
+import { journey } from './journey.mjs';
 import { persisted } from './persisted.mjs';
 import { report } from './report.mjs';
 import { socket } from './socket.mjs';
@@ -20,6 +21,7 @@ const suites = [
   ['graphql-ws', await graphqlWs(ws, made)],
   ['graphql-sse', await graphqlSse(http, made)],
   ['persisted queries', await persisted(http, made)],
+  ['example operations', await journey(address, server)],
 ];
 
 process.exit(report(suites));

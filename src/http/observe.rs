@@ -13,7 +13,7 @@ use super::{answer::Failure, guard::Refusal, operation::Prepared, request_id::Re
 use crate::{
     app::App,
     auth::{Network, Viewer},
-    telemetry::{Event, Sighting},
+    telemetry::{Event, Sighting, metrics::OperationLabels},
 };
 
 /// The codes that are labels of the metrics.
@@ -136,8 +136,13 @@ impl Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        let labels = (self.kind, self.transport.name());
-        self.app.metrics.operation(self.operation.clone(), labels, self.outcome, self.begun.elapsed());
+        let labels = OperationLabels {
+            operation: self.operation.clone(),
+            kind: self.kind,
+            transport: self.transport.name(),
+            outcome: self.outcome,
+        };
+        self.app.metrics.operation(&labels, self.begun.elapsed());
     }
 }
 

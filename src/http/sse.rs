@@ -89,7 +89,11 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
         let message = "Your network or account has too many event streams and sockets open.";
         return refused(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
     };
-    Ok(start(engine, door.patience, caller, prepared, (last_event(&parts.headers), place)))
+    let resume = last_event(&parts.headers);
+    let (chunks, written) = mpsc::channel(1);
+    let stream = Stream { engine: engine.clone(), patience: door.patience, caller, chunks };
+    start(stream, prepared, resume, place);
+    Ok(events(body(written)))
 }
 
 /// Returns the client's version by the header. Invalid values are ignored.
@@ -99,22 +103,14 @@ fn last_event(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// Starts the operation and the task that writes its events.
-fn start(
-    engine: &Engine,
-    patience: Patience,
-    caller: Caller,
-    prepared: Prepared,
-    (resume, place): (Option<i64>, StreamPlaces),
-) -> Response {
+fn start(stream: Stream, prepared: Prepared, resume: Option<i64>, place: StreamPlaces) {
+    let engine = stream.engine.clone();
     let (session, operation) = Session::of_one(CancellationToken::new());
     let (sender, waiting) = queue::queue(&engine.app.metrics.buffered);
     let span = prepared.span.clone();
     let work = subscriber::perform(engine.clone(), prepared, resume, operation, sender);
     engine.app.spawn(work.instrument(span.clone()));
-    let (chunks, written) = mpsc::channel(1);
-    let stream = Stream { engine: engine.clone(), patience, caller, chunks };
     engine.app.spawn_low_priority(stream.serve(session, waiting, place).instrument(span));
-    events(body(written))
 }
 
 /// Returns the response with a stream of events.

@@ -68,13 +68,13 @@ pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()>
 
 /// Opens the shops and their venues, and imports the venues' seat maps.
 pub(super) async fn build(app: &App, vendor: &Viewer) -> Faulty<Houses> {
-    let playhouse = open(app, vendor, PLAYHOUSE).await?;
+    let playhouse = open(app, vendor, &PLAYHOUSE).await?;
     for (email, role) in [(SELLER, ShopRole::Seller), (SCANNER, ShopRole::Scanner)] {
         let input = shop::SetMember { shop: playhouse, email: email.to_owned(), role };
         made(shop::set_member(app, vendor, input).await)?;
     }
-    let arena = open(app, vendor, ARENA).await?;
-    let lantern = open(app, vendor, LANTERN).await?;
+    let arena = open(app, vendor, &ARENA).await?;
+    let lantern = open(app, vendor, &LANTERN).await?;
     let river = |name: &str| details(name, ["Uferpromenade 7", "Linz", "AT", "Europe/Vienna"]);
     let bay = details("Hoshi Arena", ["2-7 Hoshimi, Koto-ku", "Tokyo", "JP", "Asia/Tokyo"]);
     let street =
@@ -117,7 +117,7 @@ const LANTERN: DemoShop = DemoShop {
     category: "family",
 };
 
-async fn open(app: &App, vendor: &Viewer, shop: DemoShop) -> Faulty<ShopId> {
+async fn open(app: &App, vendor: &Viewer, shop: &DemoShop) -> Faulty<ShopId> {
     let input = shop::Create {
         slug: None,
         name: shop.name.to_owned(),

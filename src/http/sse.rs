@@ -93,7 +93,7 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
     let (chunks, written) = mpsc::channel(1);
     let stream = Stream { engine: engine.clone(), patience: door.patience, caller, chunks };
     start(stream, prepared, resume, place);
-    Ok(events(body(written)))
+    Ok(events(chunked(written)))
 }
 
 /// Returns the client's version by the header. Invalid values are ignored.
@@ -133,7 +133,7 @@ struct Chunk {
 
 /// Returns the body, which the connection takes chunk by chunk at the client's speed. Without a last chunk the body
 /// fails, so that the client does not take the stream for complete.
-fn body(chunks: mpsc::Receiver<Chunk>) -> Body {
+fn chunked(chunks: mpsc::Receiver<Chunk>) -> Body {
     let next = |chunks: Option<mpsc::Receiver<Chunk>>| async move {
         let mut chunks = chunks?;
         Some(match chunks.recv().await {

@@ -56,3 +56,21 @@ install_missing() {
     command -v "${CC:-cc}" >/dev/null || apt install -y --no-install-recommends gcc libc6-dev
     has_postgres || install_postgres
 }
+
+# Installs the npm packages of a folder by its lock file, unless they are there.
+install_packages() {
+    local major
+    if ! command -v npm >/dev/null && command -v apt-get >/dev/null; then
+        apt update >&2
+        apt install -y --no-install-recommends nodejs npm >&2
+    fi
+    major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+    if ! command -v npm >/dev/null || [ "${major:-0}" -lt 20 ]; then
+        say "please install Node.js 20 or newer, with npm"
+        exit 1
+    fi
+    if [ ! -e "$1/node_modules/.package-lock.json" ] || [ "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]; then
+        npm ci --prefix "$1" --no-audit --no-fund --loglevel error </dev/null >&2
+        touch "$1/node_modules/.package-lock.json"
+    fi
+}

@@ -68,60 +68,73 @@ pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()>
 
 /// Opens the shops and their venues, and imports the venues' seat maps.
 pub(super) async fn build(app: &App, vendor: &Viewer) -> Faulty<Houses> {
-    let playhouse = open(app, vendor, ("Playhouse am Fluss", "EUR", "stage"), PLAYHOUSE).await?;
+    let playhouse = open(app, vendor, &PLAYHOUSE).await?;
     for (email, role) in [(SELLER, ShopRole::Seller), (SCANNER, ShopRole::Scanner)] {
         let input = shop::SetMember { shop: playhouse, email: email.to_owned(), role };
         made(shop::set_member(app, vendor, input).await)?;
     }
-    let arena = open(app, vendor, ("Hoshi Arena", "JPY", "sports"), ARENA).await?;
-    let lantern = open(app, vendor, ("Lantern Street", "USD", "family"), LANTERN).await?;
-    let river = ["Uferpromenade 7", "Linz", "AT", "Europe/Vienna"];
-    let bay = ["2-7 Hoshimi, Koto-ku", "Tokyo", "JP", "Asia/Tokyo"];
-    let street = ["410 Lantern Street", "Chicago", "US", "America/Chicago"];
+    let arena = open(app, vendor, &ARENA).await?;
+    let lantern = open(app, vendor, &LANTERN).await?;
+    let river = |name: &str| details(name, ["Uferpromenade 7", "Linz", "AT", "Europe/Vienna"]);
+    let bay = details("Hoshi Arena", ["2-7 Hoshimi, Koto-ku", "Tokyo", "JP", "Asia/Tokyo"]);
+    let street =
+        details("Lantern Street Theater", ["410 Lantern Street", "Chicago", "US", "America/Chicago"]);
     Ok(Houses {
-        playhouse: equip(app, vendor, (playhouse, "Playhouse", river), THEATRE_PLAN).await?,
-        studio: equip(app, vendor, (playhouse, "Studio", river), STUDIO_PLAN).await?,
-        arena: equip(app, vendor, (arena, "Hoshi Arena", bay), STADIUM_PLAN).await?,
-        lantern: equip(app, vendor, (lantern, "Lantern Street Theater", street), THEATRE_PLAN).await?,
+        playhouse: equip(app, vendor, playhouse, river("Playhouse"), THEATRE_PLAN).await?,
+        studio: equip(app, vendor, playhouse, river("Studio"), STUDIO_PLAN).await?,
+        arena: equip(app, vendor, arena, bay, STADIUM_PLAN).await?,
+        lantern: equip(app, vendor, lantern, street, THEATRE_PLAN).await?,
     })
 }
 
-const PLAYHOUSE: &str = "Drama, opera and chamber music on the river bank. The main house seats 941 in stalls, circle \
-                         and boxes; the studio behind it seats 40.";
-const ARENA: &str = "Home of football and athletics on the bay: more than twenty thousand seats, and three standing \
-                     terraces for those who would rather sing.";
-const LANTERN: &str =
-    "A neighborhood theater for all ages, with puppets in the afternoon and stand-up at night.";
+/// A shop of the demo.
+struct DemoShop {
+    name: &'static str,
+    description: &'static str,
+    currency: &'static str,
+    /// The slug of its category.
+    category: &'static str,
+}
 
-async fn open(
-    app: &App,
-    vendor: &Viewer,
-    (name, currency, category): (&str, &str, &str),
-    description: &str,
-) -> Faulty<ShopId> {
+const PLAYHOUSE: DemoShop = DemoShop {
+    name: "Playhouse am Fluss",
+    description: "Drama, opera and chamber music on the river bank. The main house seats 941 in stalls, circle and \
+                  boxes; the studio behind it seats 40.",
+    currency: "EUR",
+    category: "stage",
+};
+const ARENA: DemoShop = DemoShop {
+    name: "Hoshi Arena",
+    description: "Home of football and athletics on the bay: more than twenty thousand seats, and three standing \
+                  terraces for those who would rather sing.",
+    currency: "JPY",
+    category: "sports",
+};
+const LANTERN: DemoShop = DemoShop {
+    name: "Lantern Street",
+    description: "A neighborhood theater for all ages, with puppets in the afternoon and stand-up at night.",
+    currency: "USD",
+    category: "family",
+};
+
+async fn open(app: &App, vendor: &Viewer, shop: &DemoShop) -> Faulty<ShopId> {
     let input = shop::Create {
         slug: None,
-        name: name.to_owned(),
-        description: description.to_owned(),
-        currency: currency.to_owned(),
-        category: Some(category::by_slug(app, category).await?.id),
+        name: shop.name.to_owned(),
+        description: shop.description.to_owned(),
+        currency: shop.currency.to_owned(),
+        category: Some(category::by_slug(app, shop.category).await?.id),
     };
     Ok(made(shop::create(app, vendor, input).await)?.id)
 }
 
-async fn equip(
-    app: &App,
-    vendor: &Viewer,
-    (shop, name, [address, city, country, time_zone]): (ShopId, &str, [&str; 4]),
-    plan: &str,
-) -> Faulty<House> {
-    let details = Details {
-        name: name.to_owned(),
-        address: address.to_owned(),
-        city: city.to_owned(),
-        country: country.to_owned(),
-        time_zone: time_zone.to_owned(),
-    };
+/// Returns the details of a venue: its name, and its street address, city, country and time zone.
+fn details(name: &str, place: [&str; 4]) -> Details {
+    let [address, city, country, time_zone] = place.map(str::to_owned);
+    Details { name: name.to_owned(), address, city, country, time_zone }
+}
+
+async fn equip(app: &App, vendor: &Viewer, shop: ShopId, details: Details, plan: &str) -> Faulty<House> {
     let venue = made(edit::create(app, vendor, shop, details).await)?.id;
     made(edit::import_seat_map(app, vendor, venue, plan.to_owned()).await)?;
     Ok(House { shop, venue })

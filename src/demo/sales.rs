@@ -39,7 +39,7 @@ const STANDING: Pick = Pick::Admission { area: 0, quantity: 6 };
 pub(super) async fn sell(app: &App, buyer: &Viewer) -> Faulty<()> {
     let main = find::event_by_slug(app, buyer, MAIN).await?;
     let pick = seats(app, &main, &BUYERS_SEATS).await?;
-    buy(app, buyer, ("Demo Buyer", BUYER), (&main, pick)).await?;
+    buy(app, buyer, contact("Demo Buyer", BUYER), &main, pick).await?;
     for guids in OTHERS_SEATS {
         let pick = seats(app, &main, guids).await?;
         buy_as_guest(app, &main, pick).await?;
@@ -67,21 +67,19 @@ async fn seats(app: &App, event: &event::Model, guids: &[&str]) -> Faulty<Pick> 
 
 async fn buy_as_guest(app: &App, event: &event::Model, pick: Pick) -> Faulty<()> {
     let guest = made(account::create_guest(app, &Viewer::ANONYMOUS).await)?.viewer();
-    buy(app, &guest, ("Demo Guest", "guest@tessera.example"), (event, pick)).await
+    buy(app, &guest, contact("Demo Guest", "guest@tessera.example"), event, pick).await
+}
+
+fn contact(name: &str, email: &str) -> Contact {
+    Contact { name: name.to_owned(), email: email.to_owned(), phone: None }
 }
 
 /// Reserves, checks out and pays, as anybody does.
-async fn buy(
-    app: &App,
-    buyer: &Viewer,
-    (name, email): (&str, &str),
-    (event, pick): (&event::Model, Pick),
-) -> Faulty<()> {
+async fn buy(app: &App, buyer: &Viewer, contact: Contact, event: &event::Model, pick: Pick) -> Faulty<()> {
     // Nobody here buys twice of one event.
     let key = format!("demo-{}", event.slug);
     let reserve = Reserve { event: event.id, pick, key: key.clone() };
     let reservation = made(inventory::reserve(app, buyer, reserve).await)?;
-    let contact = Contact { name: name.to_owned(), email: email.to_owned(), phone: None };
     let input = Checkout {
         reservations: vec![reservation.snapshot.id],
         claims: Vec::new(),

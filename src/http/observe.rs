@@ -14,7 +14,7 @@ use crate::{
     app::App,
     auth::{Network, Viewer},
     graphql::code::ApiCode,
-    telemetry::{Event, Sighting},
+    telemetry::{Event, Sighting, metrics::OperationLabels},
 };
 
 /// Prefixes of paths, and their labels.
@@ -120,8 +120,13 @@ impl Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        let labels = (self.kind, self.transport.name());
-        self.app.metrics.operation(self.operation.clone(), labels, self.outcome, self.begun.elapsed());
+        let labels = OperationLabels {
+            operation: self.operation.clone(),
+            kind: self.kind,
+            transport: self.transport.name(),
+            outcome: self.outcome,
+        };
+        self.app.metrics.operation(&labels, self.begun.elapsed());
     }
 }
 

@@ -95,7 +95,11 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
         let message = "Your network or account has too many event streams and sockets open.";
         return refused(StatusCode::TOO_MANY_REQUESTS, ApiCode::RateLimited, message);
     };
-    Ok(start(engine, door.patience, caller, prepared, (last_event(&parts.headers), place)))
+    let resume = last_event(&parts.headers);
+    let (chunks, written) = mpsc::channel(1);
+    let stream = Stream { engine: engine.clone(), patience: door.patience, caller, chunks };
+    start(stream, prepared, resume, place);
+    Ok(events(chunked(written)))
 }
 
 /// Returns the client's version by the header. Invalid values are ignored.
@@ -105,22 +109,14 @@ fn last_event(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// Starts the operation and the task that writes its events.
-fn start(
-    engine: &Engine,
-    patience: Patience,
-    caller: Caller,
-    prepared: Prepared,
-    (resume, place): (Option<i64>, StreamPlaces),
-) -> Response {
+fn start(stream: Stream, prepared: Prepared, resume: Option<i64>, place: StreamPlaces) {
+    let engine = stream.engine.clone();
     let (session, operation) = Session::of_one(CancellationToken::new());
     let (sender, waiting) = queue::queue(&engine.app.metrics.buffered);
     let span = prepared.span.clone();
     let work = subscriber::perform(engine.clone(), prepared, resume, operation, sender);
     engine.app.spawn(work.instrument(span.clone()));
-    let (chunks, written) = mpsc::channel(1);
-    let stream = Stream { engine: engine.clone(), patience, caller, chunks };
     engine.app.spawn_low_priority(stream.serve(session, waiting, place).instrument(span));
-    events(body(written))
 }
 
 /// Returns the response with a stream of events.
@@ -143,7 +139,7 @@ struct Chunk {
 
 /// Returns the body, which the connection takes chunk by chunk at the client's speed. Without a last chunk the body
 /// fails, so that the client does not take the stream for complete.
-fn body(chunks: mpsc::Receiver<Chunk>) -> Body {
+fn chunked(chunks: mpsc::Receiver<Chunk>) -> Body {
     let next = |chunks: Option<mpsc::Receiver<Chunk>>| async move {
         let mut chunks = chunks?;
         Some(match chunks.recv().await {

@@ -32,10 +32,14 @@ const COUNTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 5
 /// An operation that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OperationLabels {
-    operation: Arc<str>,
-    kind: &'static str,
-    transport: &'static str,
-    outcome: &'static str,
+    /// The operation's name, by [`Metrics::operation_name`].
+    pub operation: Arc<str>,
+    /// The kind: `query`, `mutation` or `subscription`.
+    pub kind: &'static str,
+    /// The transport, such as `http`.
+    pub transport: &'static str,
+    /// The outcome: `ok` or an error code.
+    pub outcome: &'static str,
 }
 
 /// The labels of durations of operations.
@@ -234,16 +238,10 @@ impl Metrics {
     }
 
     /// Counts an operation that ended.
-    pub fn operation(
-        &self,
-        operation: Arc<str>,
-        (kind, transport): (&'static str, &'static str),
-        outcome: &'static str,
-        took: Duration,
-    ) {
-        let timed = TimedLabels { operation: operation.clone(), kind };
+    pub fn operation(&self, labels: &OperationLabels, took: Duration) {
+        let timed = TimedLabels { operation: labels.operation.clone(), kind: labels.kind };
         self.operation_seconds.get_or_create(&timed).observe(took.as_secs_f64());
-        self.operations.get_or_create(&OperationLabels { operation, kind, transport, outcome }).inc();
+        self.operations.get_or_create(labels).inc();
     }
 
     /// Counts an HTTP request.
@@ -321,8 +319,13 @@ mod tests {
         assert_eq!(&*metrics.operation_name("events"), "events");
         assert_eq!(&*metrics.operation_name("evil\nname"), "other");
         let took = Duration::from_millis(3);
-        metrics.operation(metrics.operation_name("events"), ("query", "http"), "ok", took);
-        metrics.operation(metrics.operation_name("x"), ("query", "http"), "ok", took);
+        for name in ["events", "x"] {
+            let operation = metrics.operation_name(name);
+            metrics.operation(
+                &OperationLabels { operation, kind: "query", transport: "http", outcome: "ok" },
+                took,
+            );
+        }
         let (text, _) = metrics.encode(true).expect("text");
         let line =
             r#"tessera_operations_total{operation="events",kind="query",transport="http",outcome="ok"} 1"#;

@@ -15,6 +15,13 @@ const RESERVE: &str = "mutation($event: ID!, $seats: [ID!]!, $key: String!, $pro
     reserveSeats(input: { eventId: $event, pick: { seatIds: $seats }, idempotencyKey: $key, proof: $proof }) {
         reservation { id } errors { code path retryable } } }";
 
+/// A reservation of one seat.
+struct Wish<'a> {
+    seat: usize,
+    key: &'a str,
+    proof: Option<&'a str>,
+}
+
 impl World {
     async fn require(&self, stage: &Stage, requirement: &str) {
         let seen = "query($id: ID!) { event(id: $id) { version } }";
@@ -29,13 +36,8 @@ impl World {
         assert_eq!(answer.data("updateEvent.event.reservationRules.buyerRequirement"), requirement);
     }
 
-    async fn wish(
-        &self,
-        token: &str,
-        stage: &Stage,
-        (seat, key): (usize, &str),
-        proof: Option<&str>,
-    ) -> Answer {
+    async fn wish(&self, token: &str, stage: &Stage, wish: Wish<'_>) -> Answer {
+        let Wish { seat, key, proof } = wish;
         let input = json!({ "event": stage.event, "seats": [stage.seats[seat]], "key": format!("wished-{key}"),
             "proof": proof });
         self.gql(Some(token), RESERVE, input).await
@@ -65,11 +67,11 @@ fn an_event_can_be_sold_to_users_only() {
         let stage = world.stage().await;
         world.require(&stage, "REGISTERED").await;
         let (guest, user) = (world.guest().await, world.user("buyer").await);
-        let refused = world.wish(&guest, &stage, (0, "guest"), None).await;
+        let refused = world.wish(&guest, &stage, Wish { seat: 0, key: "guest", proof: None }).await;
         assert_eq!(code(&refused).as_deref(), Some("REGISTRATION_REQUIRED"), "{}", refused.body);
-        world.wish(&user, &stage, (0, "user"), None).await.good();
+        world.wish(&user, &stage, Wish { seat: 0, key: "user", proof: None }).await.good();
         world.require(&stage, "NONE").await;
-        world.wish(&guest, &stage, (1, "guest"), None).await.good();
+        world.wish(&guest, &stage, Wish { seat: 1, key: "guest", proof: None }).await.good();
     });
 }
 
@@ -80,7 +82,7 @@ fn an_event_can_be_sold_to_users_with_a_verified_address_only() {
         world.require(&stage, "VERIFIED_EMAIL").await;
         let (guest, user) = (world.guest().await, world.user("buyer").await);
         for token in [&guest, &user] {
-            let refused = world.wish(token, &stage, (0, "too-early"), None).await;
+            let refused = world.wish(token, &stage, Wish { seat: 0, key: "too-early", proof: None }).await;
             assert_eq!(code(&refused).as_deref(), Some("VERIFIED_EMAIL_REQUIRED"), "{}", refused.body);
         }
         account::verify_email(&world.app, "Buyer@tessera.test").await.expect("verified");
@@ -88,7 +90,7 @@ fn an_event_can_be_sold_to_users_with_a_verified_address_only() {
         assert!(account::verify_email(&world.app, "nobody@tessera.test").await.is_err());
         // Sessions are believed for a moment; a new one is looked up.
         let user = world.sign_in("buyer").await;
-        world.wish(&user, &stage, (0, "verified"), None).await.good();
+        world.wish(&user, &stage, Wish { seat: 0, key: "verified", proof: None }).await.good();
     });
 }
 
@@ -100,30 +102,35 @@ fn an_event_can_ask_for_a_proof_of_work() {
         let none = world.challenge(&guest, &stage).await;
         assert_eq!(none.data("reservationChallenge"), Value::Null, "it asks for none yet");
         world.require(&stage, "PROOF_OF_WORK").await;
-        let refused = world.wish(&guest, &stage, (0, "without"), None).await;
+        let refused = world.wish(&guest, &stage, Wish { seat: 0, key: "without", proof: None }).await;
         assert_eq!(code(&refused).as_deref(), Some("PROOF_REQUIRED"), "{}", refused.body);
-        let refused = world.wish(&guest, &stage, (0, "nonsense"), Some("nonsense")).await;
+        let refused =
+            world.wish(&guest, &stage, Wish { seat: 0, key: "nonsense", proof: Some("nonsense") }).await;
         assert_eq!(code(&refused).as_deref(), Some("PROOF_INVALID"), "{}", refused.body);
         assert_eq!(refused.data("reserveSeats.errors.0.path"), json!(["proof"]));
 
         let proof = world.solved(&guest, &stage).await;
         let other = world.guest().await;
-        let refused = world.wish(&other, &stage, (0, "stolen"), Some(&proof)).await;
+        let refused = world.wish(&other, &stage, Wish { seat: 0, key: "stolen", proof: Some(&proof) }).await;
         assert_eq!(
             code(&refused).as_deref(),
             Some("PROOF_INVALID"),
             "a proof is its account's: {}",
             refused.body
         );
-        let made = world.wish(&guest, &stage, (0, "proven"), Some(&proof)).await.good();
+        let made =
+            world.wish(&guest, &stage, Wish { seat: 0, key: "proven", proof: Some(&proof) }).await.good();
         // The same call again has the same answer, and the proof is good for no other.
-        let again = world.wish(&guest, &stage, (0, "proven"), Some(&proof)).await.good();
+        let again =
+            world.wish(&guest, &stage, Wish { seat: 0, key: "proven", proof: Some(&proof) }).await.good();
         assert_eq!(again.body, made.body);
-        let refused = world.wish(&guest, &stage, (1, "replayed"), Some(&proof)).await;
+        let refused =
+            world.wish(&guest, &stage, Wish { seat: 1, key: "replayed", proof: Some(&proof) }).await;
         assert_eq!(code(&refused).as_deref(), Some("PROOF_INVALID"), "{}", refused.body);
         // Too old for a new reservation, but the repeated call still has its answer.
         world.advance(Duration::from_mins(5));
-        let again = world.wish(&guest, &stage, (0, "proven"), Some(&proof)).await.good();
+        let again =
+            world.wish(&guest, &stage, Wish { seat: 0, key: "proven", proof: Some(&proof) }).await.good();
         assert_eq!(again.body, made.body);
     });
 }
@@ -133,19 +140,19 @@ fn a_proof_stays_good_until_it_reserved_something() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let first = world.guest().await;
-        world.wish(&first, &stage, (0, "first"), None).await.good();
+        world.wish(&first, &stage, Wish { seat: 0, key: "first", proof: None }).await.good();
         world.require(&stage, "PROOF_OF_WORK").await;
         let guest = world.guest().await;
         let proof = world.solved(&guest, &stage).await;
-        let taken = world.wish(&guest, &stage, (0, "taken"), Some(&proof)).await;
+        let taken = world.wish(&guest, &stage, Wish { seat: 0, key: "taken", proof: Some(&proof) }).await;
         assert_eq!(code(&taken).as_deref(), Some("SEATS_TAKEN"), "{}", taken.body);
         // On another instance with the same keys it is as good.
         let second = world.beside(&["--access-seconds", "3600"], Patience::default()).await;
-        second.wish(&guest, &stage, (1, "another"), Some(&proof)).await.good();
+        second.wish(&guest, &stage, Wish { seat: 1, key: "another", proof: Some(&proof) }).await.good();
         second.end().await;
         let late = world.solved(&guest, &stage).await;
         world.advance(Duration::from_mins(5));
-        let refused = world.wish(&guest, &stage, (2, "too-late"), Some(&late)).await;
+        let refused = world.wish(&guest, &stage, Wish { seat: 2, key: "too-late", proof: Some(&late) }).await;
         assert_eq!(code(&refused).as_deref(), Some("PROOF_INVALID"), "{}", refused.body);
     });
 }

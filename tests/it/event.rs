@@ -202,7 +202,7 @@ fn lists_are_filtered_ordered_and_paged() {
         let stage = world.stage().await;
         for name in ["Aida", "Boris", "Carmen"] {
             world.advance(Duration::from_secs(1));
-            world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), name).await;
+            world.event(&stage.vendor, stage.place(), name).await;
         }
         let document = "query($filter: EventFilter, $sort: EventSort, $first: Int, $after: String, $last: Int,
                 $before: String) {

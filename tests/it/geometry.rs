@@ -195,7 +195,7 @@ fn it_is_seen_by_those_who_may_see_the_seat_map() {
         fetch(Some("forged")).await.refused(401, "UNAUTHENTICATED");
         fetch(None).await.refused(404, "NOT_FOUND");
         // On sale, it is everybody's.
-        world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), "Second").await;
+        world.event(&stage.vendor, stage.place(), "Second").await;
         for token in [None, Some(stranger.as_str()), Some(stage.vendor.as_str())] {
             let seen = fetch(token).await;
             assert_eq!((seen.status, &seen.text), (200, &own.text));

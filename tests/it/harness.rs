@@ -1,8 +1,9 @@
 //! The harness keeps its own promises: databases of one's own, and nothing left behind.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Barrier;
+use std::process::{self, Command, Stdio};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
@@ -167,6 +168,33 @@ fn a_killed_test_process_leaves_no_server_and_no_directory() {
 
     eventually("the directory is gone", || !dir.exists());
     assert!(!is_running(&server), "the server went before the directory");
+}
+
+/// Under nextest, several processes join one cluster. The runner is a shell that waits here.
+#[test]
+fn processes_of_a_run_share_a_cluster_that_ends_with_the_runner() {
+    let mut runner =
+        Command::new("sh").args(["-c", "read line"]).stdin(Stdio::piped()).spawn().expect("a shell");
+    let run = OsString::from(format!("test-{}", process::id()));
+    let joined = [(); 2].map(|()| Arc::new(Cluster::of_run(&run, runner.id())));
+    assert_eq!(joined[0].dir(), joined[1].dir());
+    let make = async |url: &str| {
+        pg(url, "CREATE TABLE thing (id int)").await.expect("the template is made once");
+    };
+    let first = joined[0].database("joined", make);
+    let second = joined[1].database("joined", make);
+    block_on(async || {
+        assert_eq!(pg(&first.url, "INSERT INTO thing VALUES (1)").await.expect("a table"), 1);
+        assert_eq!(pg(&second.url, "DELETE FROM thing").await.expect("a table"), 0, "a database of its own");
+    });
+    let (dir, server) = (joined[0].dir().to_owned(), server(joined[0].dir()));
+    drop((first, second, joined));
+    assert!(is_running(&server), "other processes may use it");
+
+    runner.kill().expect("it can be killed");
+    runner.wait().expect("it is dead");
+    eventually("the directory is gone", || !dir.exists());
+    assert!(!is_running(&server), "the server ended before the directory was removed");
 }
 
 async fn one(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {

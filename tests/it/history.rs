@@ -90,7 +90,7 @@ async fn histories(world: &World, instances: usize, seeds: std::ops::Range<u64>,
         events.push((seed, another_event(world, &stage, seed).await));
     }
     for (seed, event) in events {
-        history(world, event, &apps, &viewers, (seed, fault)).await;
+        history(world, event, &apps, &viewers, Case { seed, fault }).await;
     }
     let broken = line.as_ref().map(|line| line.broken.load(Relaxed));
     assert!(broken.is_none_or(|broken| broken > 10), "the line broke {broken:?} times");
@@ -102,13 +102,15 @@ async fn histories(world: &World, instances: usize, seeds: std::ops::Range<u64>,
     lines.wait().await;
 }
 
-async fn history(
-    world: &World,
-    event: EventId,
-    apps: &[App],
-    viewers: &[Viewer],
-    (seed, fault): (u64, Fault),
-) {
+/// What happens in a history.
+#[derive(Clone, Copy)]
+struct Case {
+    seed: u64,
+    fault: Fault,
+}
+
+async fn history(world: &World, event: EventId, apps: &[App], viewers: &[Viewer], case: Case) {
+    let Case { seed, fault } = case;
     let what = format!("{} with {} instances, {fault:?}, seed {seed}", world.backend, apps.len());
     let start = micros(world.app.clock.now());
     let record = Recorder::default();
@@ -200,7 +202,7 @@ async fn settle(world: &World, shared: &Shared) {
 /// An event that no history was about.
 async fn another_event(world: &World, stage: &Stage, seed: u64) -> EventId {
     let name = format!("History {seed}");
-    let id = world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), &name).await;
+    let id = world.event(&stage.vendor, stage.place(), &name).await;
     world.without_reservation_budget(&stage.vendor, &id).await;
     let (_, suffix) = id.split_once('_').expect("a TypeID");
     let id: type_safe_id::TypeSafeId<type_safe_id::DynamicType> =

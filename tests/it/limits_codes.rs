@@ -108,12 +108,15 @@ async fn order(world: &World, stage: &Stage, guest: &str, seat: usize) -> String
     world.checkout(guest, &[&reservation]).await
 }
 
-async fn pay(
-    world: &World,
-    address: &str,
-    (guest, order): (&str, &str),
-    (method, key): (&str, &str),
-) -> Answer {
+/// An attempt to pay an order.
+struct Attempt<'a> {
+    order: &'a str,
+    method: &'a str,
+    key: &'a str,
+}
+
+async fn pay(world: &World, address: &str, guest: &str, attempt: Attempt<'_>) -> Answer {
+    let Attempt { order, method, key } = attempt;
     let input = json!({ "order": order, "method": method, "key": format!("payment-{key}") });
     world.gql_from(address, Some(guest), (PAY, input)).await
 }
@@ -154,19 +157,36 @@ fn declined_payments_count_for_the_network_until_some_succeed() {
         for seat in 1..=5 {
             let guest = world.guest().await;
             let order = order(world, &stage, &guest, seat).await;
-            let declined =
-                pay(world, STRANGER, (&guest, &order), ("pm_card_chargeDeclined", "once-only")).await;
+            let declined = pay(
+                world,
+                STRANGER,
+                &guest,
+                Attempt { order: &order, method: "pm_card_chargeDeclined", key: "once-only" },
+            )
+            .await;
             assert_eq!(declined.data("payOrder.payment.state"), "FAILED", "{}", declined.body);
         }
         let guest = world.guest().await;
         let own = order(world, &stage, &guest, 6).await;
-        let refused = pay(world, STRANGER, (&guest, &own), ("pm_card_visa", "refused-one")).await;
+        let refused =
+            pay(world, STRANGER, &guest, Attempt { order: &own, method: "pm_card_visa", key: "refused-one" })
+                .await;
         assert_eq!(refused.refusal("payOrder").as_deref(), Some("TOO_MANY_DECLINES"), "{}", refused.body);
         // A buyer who paid before may pay from everywhere, and makes room for another one.
         let again = order(world, &stage, &known, 7).await;
-        let paid = pay(world, STRANGER, (&known, &again), ("pm_card_visa", "known-buyer")).await.good();
+        let paid = pay(
+            world,
+            STRANGER,
+            &known,
+            Attempt { order: &again, method: "pm_card_visa", key: "known-buyer" },
+        )
+        .await
+        .good();
         assert_eq!(paid.data("payOrder.order.state"), "PAID");
-        let paid = pay(world, STRANGER, (&guest, &own), ("pm_card_visa", "second-try")).await.good();
+        let paid =
+            pay(world, STRANGER, &guest, Attempt { order: &own, method: "pm_card_visa", key: "second-try" })
+                .await
+                .good();
         assert_eq!(paid.data("payOrder.order.state"), "PAID");
     });
 }

@@ -16,7 +16,9 @@ use crate::support::{
     given,
     link::New,
     postgres::{self, Cluster, Durability},
-    scene::{DEADLINE, RECOVERY, Scene, Seen, ask, browse, eventually, guest, is_of_level, log, reserve},
+    scene::{
+        DEADLINE, RECOVERY, Scene, Seen, Wish, ask, browse, eventually, guest, is_of_level, log, reserve,
+    },
     world::migrate,
 };
 
@@ -77,7 +79,13 @@ fn clients_see_only_passing_errors_during_cuts_and_stalls() {
 
 /// Reserves at a database that takes no writes, or again takes some.
 async fn try_reserve(scene: &Scene, address: &str, token: &str) -> Seen {
-    reserve(address, token, (scene.event(), &scene.goods.seats[1], "read-only"), DEADLINE).await
+    reserve(
+        address,
+        token,
+        Wish { event: scene.event(), seat: &scene.goods.seats[1], key: "read-only" },
+        DEADLINE,
+    )
+    .await
 }
 
 #[test]
@@ -86,7 +94,7 @@ fn database_that_takes_no_writes_is_unavailable_and_can_be_read() {
         let scene = Scene::on(postgres::database("migrated", migrate), 1).await;
         let server = scene.server();
         let token = guest(&server.address).await;
-        let seat = (scene.event(), &*scene.goods.seats[0], "before");
+        let seat = Wish { event: scene.event(), seat: &scene.goods.seats[0], key: "before" };
         let seen = reserve(&server.address, &token, seat, DEADLINE).await;
         assert!(seen.data("/reserveSeats/reservation/id").is_string(), "{seen:?}");
         // Sessions take the setting when they begin.

@@ -16,8 +16,8 @@ use crate::support::{
     postgres,
     process::Server,
     scene::{
-        DEADLINE, Goods, RECOVERY, ask, browse, eventually, guest, is_of_level, log, put_on_sale, reserve,
-        watching,
+        DEADLINE, Goods, RECOVERY, Wish, ask, browse, eventually, guest, is_of_level, log, put_on_sale,
+        reserve, watching,
     },
     sqlite,
     world::migrate,
@@ -100,7 +100,8 @@ async fn reserve_behind_a_lock(url: &str, seconds: Option<u64>, bound: Duration,
     let answered = CancellationToken::new();
     let (begun, patience) = (Instant::now(), Duration::from_mins(1));
     let reserving = async {
-        let seen = reserve(&server.address, &token, (event, &seats[0], "key"), patience).await;
+        let seen =
+            reserve(&server.address, &token, Wish { event, seat: &seats[0], key: "key" }, patience).await;
         answered.cancel();
         (seen, begun.elapsed())
     };
@@ -114,7 +115,8 @@ async fn reserve_behind_a_lock(url: &str, seconds: Option<u64>, bound: Duration,
     seen.says_when_to_come_back();
     lock.release().await;
     let reserved = async || {
-        let seen = reserve(&server.address, &token, (event, &seats[0], "key"), DEADLINE).await;
+        let seen =
+            reserve(&server.address, &token, Wish { event, seat: &seats[0], key: "key" }, DEADLINE).await;
         let id = seen.data("/reserveSeats/reservation/id");
         id.as_str().map(str::to_owned).ok_or(seen)
     };

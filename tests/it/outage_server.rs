@@ -11,7 +11,7 @@ use crate::support::{
     link::New,
     postgres,
     random::Random,
-    scene::{DEADLINE, RECOVERY, Scene, WATCH, ask, browse, eventually, guest, reserve, watching},
+    scene::{DEADLINE, RECOVERY, Scene, WATCH, Wish, ask, browse, eventually, guest, reserve, watching},
     socket::Socket,
     world::migrate,
 };
@@ -109,7 +109,8 @@ async fn works_again(scene: &Scene, address: &str, token: &str, (seat, key): (us
         if browsed.data("/event/version").is_null() {
             return Err(browsed);
         }
-        let seen = reserve(address, token, (event, &scene.goods.seats[seat], key), ATTEMPT).await;
+        let seen =
+            reserve(address, token, Wish { event, seat: &scene.goods.seats[seat], key }, ATTEMPT).await;
         if seen.data("/reserveSeats/reservation/id").is_string() { Ok(()) } else { Err(seen) }
     };
     eventually(RECOVERY, "queries and reservations work again", works).await;
@@ -178,7 +179,7 @@ fn recovers_from_a_blackout(end: impl Fn(&Scene) + Sync) {
         let (event, seat) = (scene.event(), &*scene.goods.seats[1]);
         let requests = (0..8).map(async |number| match number % 2 {
             0 => browse(&server.address, &token, event, DEADLINE).await,
-            _ => reserve(&server.address, &token, (event, seat, "during"), DEADLINE).await,
+            _ => reserve(&server.address, &token, Wish { event, seat, key: "during" }, DEADLINE).await,
         });
         let seen = join_all(requests).await;
         for seen in seen.iter().filter(|seen| !seen.is_answer()) {
@@ -223,7 +224,10 @@ fn stop_is_bounded_while_all_connections_hang() {
         let (event, seat) = (scene.event(), &*scene.goods.seats[1]);
         let requests = (0..8).map(async |number| match number % 2 {
             0 => browse(&server.address, &token, event, Duration::from_secs(1)).await,
-            _ => reserve(&server.address, &token, (event, seat, "during"), Duration::from_secs(1)).await,
+            _ => {
+                reserve(&server.address, &token, Wish { event, seat, key: "during" }, Duration::from_secs(1))
+                    .await
+            }
         });
         join_all(requests).await;
         // Development does not drain.

@@ -50,8 +50,7 @@ fn a_claim_is_its_holders_as_soon_as_its_order_is_overdue() {
         let reservation = world.reserve(&friend, &stage.event, &[&stage.seats[5]]).await;
         world.spend_codes(&friend, &[&reservation], &[&coded.code], "typed").await.good();
         // Not at the same event: reserving there would let the old reservation lapse.
-        let of = (stage.shop.as_str(), stage.venue.as_str(), stage.category.as_str());
-        let second = world.event(&stage.vendor, of, "Matinee").await;
+        let second = world.event(&stage.vendor, stage.place(), "Matinee").await;
         let reservation = world.reserve(&spender, &second, &[&world.places(&second).await.0[0]]).await;
         world.spend(&spender, &[&reservation], &[&spent], "spent-elsewhere").await.good();
     });

@@ -304,7 +304,7 @@ fn a_cancelled_order_gives_its_seats_back() {
 fn an_order_may_hold_reservations_of_two_events() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let other = world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), "Matinee").await;
+        let other = world.event(&stage.vendor, stage.place(), "Matinee").await;
         let buyer = world.guest().await;
         let first = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let key = "of-the-other-event";

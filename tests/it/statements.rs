@@ -52,8 +52,7 @@ fn lists_take_as_many_statements_for_twenty_nodes_as_for_two() {
             world.given_claim(&coupon, &holder).await;
             world.advance(Duration::from_millis(1));
             let spent = world.given_claim(&coupon, &holder).await;
-            let event =
-                world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), &title).await;
+            let event = world.event(&stage.vendor, stage.place(), &title).await;
             let key = format!("reserve-number-{number}");
             let reserved = world.try_reserve(&holder, &event, &[&stage.seats[0]], &key).await.good();
             let own = reserved.text("reserveSeats.reservation.id");

@@ -3,7 +3,9 @@
 // COMMAND runs the server's binary on the same data, for what only operators do by hand.
 import { audits } from './audits.mjs';
 import { graphqlWs } from './client.mjs';
+import { journey } from './journey.mjs';
 import { persisted } from './persisted.mjs';
+import { report } from './report.mjs';
 import { socket } from './socket.mjs';
 import { graphqlSse } from './sse.mjs';
 import { stage } from './stage.mjs';
@@ -19,18 +21,7 @@ const suites = [
   ['graphql-ws', await graphqlWs(ws, made)],
   ['graphql-sse', await graphqlSse(http, made)],
   ['persisted queries', await persisted(http, made)],
+  ['example operations', await journey(address, server)],
 ];
 
-let failed = 0;
-for (const [suite, results] of suites) {
-  for (const { name, reason } of results.filter(({ reason }) => reason)) {
-    failed += 1;
-    console.log(`FAILED  ${suite}: ${name}\n        ${reason}`);
-  }
-}
-console.log('suite                 good  of');
-for (const [suite, results] of suites) {
-  const good = results.filter(({ reason }) => !reason).length;
-  console.log(`${suite.padEnd(20)} ${String(good).padStart(5)} ${String(results.length).padStart(3)}`);
-}
-process.exit(failed === 0 ? 0 : 1);
+process.exit(report(suites));

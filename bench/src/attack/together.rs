@@ -79,16 +79,11 @@ pub(crate) async fn all_together(camp: &Camp, report: &mut Report, seconds: u64)
     let (_, mut during) = shop(buyers, &event.id, Duration::from_secs(seconds)).await?;
     drop(attackers);
     sleep(Duration::from_secs(5)).await;
-    judge(report, &target, &meter, start_kib, (&mut before, &mut during))
+    judge_memory(report, &target, &meter, start_kib)?;
+    judge_buyers(report, &mut before, &mut during)
 }
 
-fn judge(
-    report: &mut Report,
-    target: &Target,
-    meter: &Meter,
-    start_kib: i64,
-    (before, during): (&mut Journeys, &mut Journeys),
-) -> Outcome<()> {
+fn judge_memory(report: &mut Report, target: &Target, meter: &Meter, start_kib: i64) -> Outcome<()> {
     let usage = meter.read()?;
     let growth = resident_kib(target.pid)? - start_kib;
     let answer = format!(
@@ -104,6 +99,10 @@ fn judge(
         answer,
         "≤ 300 MB above the start",
     );
+    Ok(())
+}
+
+fn judge_buyers(report: &mut Report, before: &mut Journeys, during: &mut Journeys) -> Outcome<()> {
     let (normal, attacked) = (before.p99(), during.p99());
     let answer = format!(
         "p99 {} before, {} during, {:.2}×",

@@ -68,6 +68,21 @@ pub(crate) struct Stage {
     pub(crate) area: String,
 }
 
+/// Where an event takes place, and its category.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) shop: &'a str,
+    pub(crate) venue: &'a str,
+    pub(crate) category: &'a str,
+}
+
+impl Stage {
+    /// The place of the stage's event.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { shop: &self.shop, venue: &self.venue, category: &self.category }
+    }
+}
+
 impl World {
     /// A signed-up user's token.
     pub(crate) async fn user(&self, name: &str) -> String {
@@ -123,7 +138,8 @@ impl World {
         let venue = self.gql(Some(&vendor), document, json!({ "shop": shop })).await.good();
         let venue = venue.text("createVenue.venue.id");
         let map = self.import(&vendor, &venue, plan).await;
-        let event = self.event(&vendor, (&shop, &venue, &category), "Concert").await;
+        let event =
+            self.event(&vendor, Place { shop: &shop, venue: &venue, category: &category }, "Concert").await;
         let (seats, area) = self.places(&event).await;
         Stage { vendor, category, shop, venue, map, event, seats, area }
     }
@@ -147,12 +163,8 @@ impl World {
     }
 
     /// Another event on sale at the same venue, without the orphan rule: most tests pick whatever seats they like.
-    pub(crate) async fn event(
-        &self,
-        vendor: &str,
-        (shop, venue, category): (&str, &str, &str),
-        name: &str,
-    ) -> String {
+    pub(crate) async fn event(&self, vendor: &str, place: Place<'_>, name: &str) -> String {
+        let Place { shop, venue, category } = place;
         let document = "mutation($shop: ID!, $venue: ID!, $category: ID!, $name: String!, $starts: DateTime!,
             $ends: DateTime!) {
             createEvent(input: { shopId: $shop, venueId: $venue, categoryId: $category, name: $name,

@@ -6,18 +6,20 @@
 //! own, starts and stops the server by order, and ends it and removes the directory when the pipe from the test process
 //! closes. The pipe closes whatever happens to the test process, `kill -9` included.
 //!
+//! Under nextest, which runs each test in a process of its own, all processes of a run share one cluster. It ends with nextest.
+//!
 //! Invariant: a missing PostgreSQL is a panic that says how to install it, never a skipped test.
 
-use std::collections::BTreeSet;
 use std::env;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{MetadataExt as _, chown};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::unix::process::{CommandExt as _, parent_id};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -82,6 +84,9 @@ log_timezone = 'UTC'
 timezone = 'UTC'
 ";
 
+/// Makes the role that owns the tests' databases.
+const CREATE_ROLE: &str = "CREATE ROLE tessera LOGIN";
+
 /// What only a test may do: survive the death of the server, but not that of the machine.
 const FAST: &str = "
 fsync = off
@@ -104,11 +109,8 @@ pub(crate) enum Durability {
 /// A running server, and the directory it lives in. Both end with it.
 pub(crate) struct Cluster {
     dir: PathBuf,
-    watcher: Mutex<Watcher>,
-    /// The templates made so far. Held locked while a database is made: a template that is being copied cannot be
-    /// copied by another (`source database is being accessed by other users`).
-    templates: Mutex<BTreeSet<&'static str>>,
-    databases: AtomicU32,
+    /// The script that controls the server; `None` if the cluster belongs to a whole run of nextest.
+    watcher: Option<Mutex<Watcher>>,
 }
 
 /// The shell script that has the server in hand.
@@ -125,12 +127,15 @@ pub(crate) struct Database {
     cluster: Arc<Cluster>,
 }
 
-/// The cluster that the tests of this process share, started by the first who asks.
+/// The cluster that all tests share, started by the first that needs it.
 pub(crate) fn shared(durability: Durability) -> &'static Arc<Cluster> {
     static FAST: OnceLock<Arc<Cluster>> = OnceLock::new();
     static REAL: OnceLock<Arc<Cluster>> = OnceLock::new();
     match durability {
-        Durability::Fast => FAST.get_or_init(|| Cluster::start(durability)),
+        Durability::Fast => FAST.get_or_init(|| match env::var_os("NEXTEST_RUN_ID") {
+            Some(run) => Arc::new(Cluster::of_run(&run, parent_id())),
+            None => Cluster::start(durability),
+        }),
         Durability::Real => REAL.get_or_init(|| Cluster::start(durability)),
     }
 }
@@ -145,27 +150,51 @@ impl Cluster {
     pub(crate) fn start(durability: Durability) -> Arc<Self> {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(durability);
-        let cluster = Self {
-            watcher: Mutex::new(Watcher::start(&dir, &binaries, durability, None)),
-            dir,
-            templates: Mutex::default(),
-            databases: AtomicU32::default(),
-        };
+        let watcher = Some(Mutex::new(Watcher::start(&dir, &binaries, durability, None)));
+        let cluster = Self { dir, watcher };
         cluster.order("start");
-        cluster.execute(["CREATE ROLE tessera LOGIN".to_owned()]);
+        cluster.execute([CREATE_ROLE.to_owned()]);
         Arc::new(cluster)
+    }
+
+    /// Returns the cluster of a test run of several processes, started by the first process that needs it. It ends when the
+    /// process `runner` ends.
+    pub(crate) fn of_run(run: &OsStr, runner: u32) -> Self {
+        let mut name = OsString::from("tessera-postgres-");
+        name.push(run);
+        let in_memory = Path::new("/dev/shm").join(&name);
+        let dir = if in_memory.exists() || has_room("/dev/shm") {
+            in_memory
+        } else {
+            Path::new("/tmp").join(&name)
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .unwrap_or_else(|error| panic!("cannot make a directory for PostgreSQL: {error}"));
+        let cluster = Self { dir, watcher: None };
+        let _turn = cluster.turn();
+        let started = cluster.dir.join("started");
+        if !started.exists() {
+            let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
+            assert!(
+                start_until_end_of(runner, &cluster.dir, &binaries),
+                "PostgreSQL did not start:\n{}",
+                cluster.log()
+            );
+            cluster.execute([CREATE_ROLE.to_owned()]);
+            note(&started);
+        }
+        cluster
     }
 
     /// Starts a standby that follows this cluster, which must be a real one.
     pub(crate) fn standby(&self) -> Arc<Self> {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(Durability::Real);
-        let cluster = Self {
-            watcher: Mutex::new(Watcher::start(&dir, &binaries, Durability::Real, Some(&self.dir))),
-            dir,
-            templates: Mutex::default(),
-            databases: AtomicU32::default(),
-        };
+        let watcher = Some(Mutex::new(Watcher::start(&dir, &binaries, Durability::Real, Some(&self.dir))));
+        let cluster = Self { dir, watcher };
         cluster.order("start");
         Arc::new(cluster)
     }
@@ -181,8 +210,9 @@ impl Cluster {
         template: &'static str,
         make: impl AsyncFnOnce(&str) + Send,
     ) -> Database {
-        let mut templates = locked(&self.templates);
-        if !templates.contains(template) {
+        let _turn = self.turn();
+        let made = self.dir.join(format!("made-{template}"));
+        if !made.exists() {
             self.execute([
                 format!("DROP DATABASE IF EXISTS template_{template} WITH (FORCE)"),
                 format!("CREATE DATABASE template_{template} OWNER tessera"),
@@ -193,15 +223,23 @@ impl Cluster {
             self.execute([format!(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_{template}'"
             )]);
-            templates.insert(template);
+            note(&made);
         }
         self.copy(&format!("template_{template}"))
     }
 
     /// A fresh database without anything in it.
     pub(crate) fn empty(self: &Arc<Self>) -> Database {
-        let _one_at_a_time = locked(&self.templates);
+        let _turn = self.turn();
         self.copy("template1")
+    }
+
+    /// Waits until no other test makes a database in this cluster: a template that is being copied cannot be copied by
+    /// another (`source database is being accessed by other users`). The turn ends when the file is closed.
+    fn turn(&self) -> File {
+        let file = File::create(self.dir.join("turn"));
+        file.and_then(|file| file.lock().map(|()| file))
+            .unwrap_or_else(|error| panic!("cannot wait for a turn at PostgreSQL: {error}"))
     }
 
     /// Ends the server at once, as a crash would: every connection breaks, every committed transaction stays.
@@ -230,7 +268,9 @@ impl Cluster {
     }
 
     fn copy(self: &Arc<Self>, template: &str) -> Database {
-        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        static DATABASES: AtomicU32 = AtomicU32::new(0);
+        let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{}_{number}", process::id());
         self.execute([format!("CREATE DATABASE {name} OWNER tessera TEMPLATE {template}")]);
         Database { url: self.url("tessera", &name), name, cluster: Arc::clone(self) }
     }
@@ -278,7 +318,8 @@ impl Cluster {
     }
 
     fn order(&self, order: &str) {
-        let done = locked(&self.watcher).order(order);
+        let watcher = self.watcher.as_ref().expect("other processes use this cluster: start another one");
+        let done = watcher.lock().unwrap_or_else(PoisonError::into_inner).order(order);
         assert!(done, "PostgreSQL did not {order}:\n{}", self.log());
     }
 
@@ -310,6 +351,19 @@ pub(crate) fn program(name: &str, arguments: &[&str]) -> Vec<u8> {
 
 impl Watcher {
     fn start(dir: &Path, binaries: &Path, durability: Durability, primary: Option<&Path>) -> Self {
+        let mut command = Self::command(dir, binaries, durability, primary);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start PostgreSQL's watcher: {error}"));
+        match process.stdout.take() {
+            Some(answers) => Self { process, answers: BufReader::new(answers) },
+            None => panic!("PostgreSQL's watcher has no voice"),
+        }
+    }
+
+    /// Prepares a cluster's directory. Returns the command that controls its server, without an input.
+    fn command(dir: &Path, binaries: &Path, durability: Durability, primary: Option<&Path>) -> Command {
         let durability = match durability {
             Durability::Fast => FAST,
             Durability::Real => "",
@@ -322,18 +376,13 @@ impl Watcher {
         command.arg(primary.unwrap_or(Path::new(""))).current_dir("/");
         // The user's own PGDATA, PGPORT and the like mean the user's own server.
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         if let Some((user, group)) = someone_else(dir) {
             chown(dir, Some(user), Some(group))
                 .unwrap_or_else(|error| panic!("cannot give PostgreSQL its directory: {error}"));
             command.uid(user).gid(group);
         }
-        let mut process =
-            command.spawn().unwrap_or_else(|error| panic!("cannot start PostgreSQL's watcher: {error}"));
-        match process.stdout.take() {
-            Some(answers) => Self { process, answers: BufReader::new(answers) },
-            None => panic!("PostgreSQL's watcher has no voice"),
-        }
+        command
     }
 
     /// Gives the order and waits for the answer: was it carried out?
@@ -363,6 +412,28 @@ impl Drop for Database {
             eprintln!("{} stays until the cluster goes: {error}", self.name);
         }
     }
+}
+
+/// Starts a server that runs until the process `runner` ends. Returns whether it started.
+fn start_until_end_of(runner: u32, dir: &Path, binaries: &Path) -> bool {
+    let mut holder = Command::new("sh");
+    holder.args(["-c", "echo start; while kill -0 \"$1\" 2>/dev/null; do sleep 1; done", "tessera-postgres"]);
+    holder.arg(runner.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut holder =
+        holder.process_group(0).spawn().unwrap_or_else(|error| panic!("cannot run a shell script: {error}"));
+    let orders = holder.stdout.take().expect("its output is a pipe");
+    let mut watcher = Watcher::command(dir, binaries, Durability::Fast, None)
+        .stdin(orders)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start PostgreSQL's watcher: {error}"));
+    let answers = watcher.stdout.take().expect("its output is a pipe");
+    let mut answer = String::new();
+    BufReader::new(answers).read_line(&mut answer).is_ok() && answer.trim_end() == "done"
+}
+
+/// Makes an empty file, which tells other tests that something is done.
+fn note(path: &Path) {
+    fs::write(path, "").unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
 }
 
 /// A new directory for a cluster.
@@ -428,9 +499,4 @@ fn printed(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim_end().to_owned())
-}
-
-/// The lock, also after a test panicked with it: what it guards is changed last, after all that can fail.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -52,10 +52,9 @@ pub(crate) async fn put_on_sale(url: &str, events: usize) -> Goods {
     let stage = world.large_stage().await;
     world.without_reservation_budget(&stage.vendor, &stage.event).await;
     world.user("buyer").await;
-    let mut all = vec![stage.event];
+    let mut all = vec![stage.event.clone()];
     for number in 1..events {
-        let place = (&*stage.shop, &*stage.venue, &*stage.category);
-        all.push(world.event(&stage.vendor, place, &format!("Concert {number}")).await);
+        all.push(world.event(&stage.vendor, stage.place(), &format!("Concert {number}")).await);
     }
     world.end().await;
     Goods { events: all, seats: stage.seats }
@@ -213,13 +212,17 @@ pub(crate) async fn guest(address: &str) -> String {
     token.as_str().unwrap_or_else(|| panic!("no guest: {seen:?}")).to_owned()
 }
 
+/// A seat to reserve under a key.
+pub(crate) struct Wish<'a> {
+    pub(crate) event: &'a str,
+    pub(crate) seat: &'a str,
+    /// Part of the idempotency key.
+    pub(crate) key: &'a str,
+}
+
 /// Reserves a seat under a key.
-pub(crate) async fn reserve(
-    address: &str,
-    token: &str,
-    (event, seat, key): (&str, &str, &str),
-    patience: Duration,
-) -> Seen {
+pub(crate) async fn reserve(address: &str, token: &str, wish: Wish<'_>, patience: Duration) -> Seen {
+    let Wish { event, seat, key } = wish;
     // A key has at least eight characters.
     let input = json!({ "event": event, "seats": [seat], "key": format!("outage-{key}") });
     ask(address, Some(token), (given::RESERVE, input), patience).await

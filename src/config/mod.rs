@@ -139,7 +139,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Documents(&'static str),
     /// Demo accounts have public passwords.
-    #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
+    #[error("`seed` in production needs TESSERA_DEMO=true, because demo accounts have public passwords")]
     Demo,
     /// Without trusted documents, all would be refused.
     #[error("TESSERA_TRUSTED_DOCUMENTS_ONLY=true needs TESSERA_TRUSTED_DOCUMENTS, a file with documents")]

@@ -1,4 +1,5 @@
-//! The world's laws about claims: no copy twice, nobody above the limit, each uploaded code one claim's.
+//! The invariants of claims: no copy is claimed twice, no buyer exceeds the limit, and each uploaded code belongs to at
+//! most one claim.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tessera::store::Connections;
 
-/// Panics at the first law that is broken.
+/// Panics at the first violated invariant.
 pub(super) async fn hold(db: &Connections) {
     for coupon in coupon::Entity::find().all(db).await.expect("coupons") {
         claims_are_what_was_sold(db, &coupon).await;
@@ -23,7 +24,7 @@ pub(super) async fn hold(db: &Connections) {
     }
 }
 
-/// Who claimed the copies of the coupon that are taken: given back or taken back, they are not.
+/// Returns the buyer of each claim on the coupon that is neither released nor revoked.
 pub(super) async fn buyers_of(db: &Connections, coupon: CouponId) -> Vec<AccountId> {
     taken(db, coupon).await.into_iter().map(|claim| claim.buyer_id).collect()
 }
@@ -41,7 +42,7 @@ async fn claims_are_what_was_sold(db: &Connections, coupon: &coupon::Model) {
     let claims = taken(db, coupon.id).await.len();
     let id = (InventoryId::from(coupon.id), 0);
     let Some(area) = area::Entity::find_by_id(id).one(db).await.expect("an area") else {
-        // Written down by a test of the checkout, not published and claimed.
+        // The row was inserted by a test of the checkout. It was never published or claimed.
         return;
     };
     assert_eq!(usize::try_from(area.sold).expect("few"), claims, "as many claims as copies sold");
@@ -74,7 +75,7 @@ async fn nobody_is_above_the_limit(db: &Connections, id: CouponId) {
     }
 }
 
-/// What was used is not given back as well.
+/// A released or revoked claim has no lasting redemption.
 async fn nothing_is_both_used_and_given_back(db: &Connections, claim: &claim::Model) {
     let uses = redemption::Entity::find()
         .filter(redemption::Column::ClaimId.eq(claim.id))

@@ -1,4 +1,4 @@
-//! Compiles anew when GraphiQL's page was built after the last compilation: the macro that embeds it does not notice.
+//! Recompiles the crate when GraphiQL's page was rebuilt. The macro that embeds the page does not detect this.
 
 fn main() {
     println!("cargo:rerun-if-changed=web/dist");

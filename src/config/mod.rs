@@ -124,7 +124,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// A wildcard would let every site call the API.
-    #[error("TESSERA_ALLOWED_ORIGINS names origins such as https://shop.example, not `{0}`")]
+    #[error("TESSERA_ALLOWED_ORIGINS must contain origins such as https://shop.example, not `{0}`")]
     Origin(String),
     /// The lifetime of access tokens is out of range.
     #[error("TESSERA_ACCESS_SECONDS must be between 30 and 3600")]

@@ -82,7 +82,10 @@ pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faul
         if plan.categories.iter().any(|category| category.name == *name) {
             wanted.push(Wanted { kind: ScopeKind::Category, key: name.clone(), path, name: name.clone() });
         } else {
-            faults.push(Invalid { path, why: format!("must be one of {}", names(plan)) });
+            faults.push(Invalid {
+                path,
+                why: format!("is not a category of the seat map, which has {}", names(plan)),
+            });
         }
     }
     for (index, ordinal) in areas.iter().enumerate() {
@@ -100,11 +103,11 @@ pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faul
     let mut seen = BTreeSet::new();
     for Wanted { kind, key, path, .. } in &wanted {
         if !seen.insert((*kind == ScopeKind::Area, key)) {
-            faults.push(Invalid { path: path.clone(), why: "is named twice".to_owned() });
+            faults.push(Invalid { path: path.clone(), why: "is a duplicate".to_owned() });
         }
     }
     if categories.is_empty() && areas.is_empty() {
-        let why = format!("name a category ({}) or an area that this tier prices", names(plan));
+        let why = format!("a tier needs a category or an area; the seat map has {}", names(plan));
         faults.push(Invalid { path: vec!["categories".to_owned()], why });
     }
     if faults.is_empty() { Ok(wanted) } else { Err(Fault::Invalid(faults)) }
@@ -117,7 +120,7 @@ fn names(plan: &Plan) -> String {
         names.truncate(TOLD);
         names.push("…");
     }
-    if names.is_empty() { "no category: the seat map has none".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "no categories".to_owned() } else { format!("the categories {}", names.join(", ")) }
 }
 
 /// Checks that no other tier of the event prices any of the categories and areas.

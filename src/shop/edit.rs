@@ -70,7 +70,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::M
         .that(
             money::currency(&input.currency).is_some(),
             "currency",
-            "must be a currency that prices can be in",
+            "must be the ISO 4217 code of a currency for prices, such as EUR",
         );
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;

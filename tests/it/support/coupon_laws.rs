@@ -47,7 +47,7 @@ async fn claims_are_what_was_sold(db: &Connections, coupon: &coupon::Model) {
     };
     assert_eq!(usize::try_from(area.sold).expect("few"), claims, "as many claims as copies sold");
     if let Some(stock) = coupon.stock {
-        assert_eq!(area.capacity, stock, "the stock is what the coupon says");
+        assert_eq!(area.capacity, stock, "the inventory has the coupon's stock");
         assert!(claims <= stock.unsigned_abs() as usize, "more claims than copies");
     }
 }
@@ -56,7 +56,7 @@ async fn uploaded_codes_belong_to_claims(db: &Connections, coupon: &coupon::Mode
     let codes = code::Entity::find().filter(code::Column::CouponId.eq(coupon.id));
     let codes = codes.all(db).await.expect("codes");
     if coupon.codes == CodeSource::Generated {
-        assert!(codes.is_empty(), "uploaded codes of a coupon that makes its own");
+        assert!(codes.is_empty(), "uploaded codes of a coupon with generated codes");
         return;
     }
     assert_eq!(Some(i32::try_from(codes.len()).expect("few")), coupon.stock, "as many copies as codes");
@@ -84,6 +84,6 @@ async fn nothing_is_both_used_and_given_back(db: &Connections, claim: &claim::Mo
         .await
         .expect("redemptions");
     if matches!(claim.state, ClaimState::Released | ClaimState::Revoked) {
-        assert!(uses.is_empty(), "both used and given back");
+        assert!(uses.is_empty(), "both used and released");
     }
 }

@@ -246,8 +246,8 @@ pub(crate) async fn hold(db: &Connections) {
             claims.iter().any(|claim| claim.id == one.claim_id && claim.coupon_id == row.coupon_id)
         };
         let at_counters: i64 = uses.iter().filter(own).filter_map(|one| one.given_minor).sum();
-        assert_eq!(row.spent, in_orders + at_counters, "the budget is what was given");
-        assert!((0..=allowed).contains(&row.spent), "the budget is kept");
+        assert_eq!(row.spent, in_orders + at_counters, "the budget is the sum of the discounts");
+        assert!((0..=allowed).contains(&row.spent), "the budget is not exceeded");
     }
     for claim in claims {
         let lasting: Vec<_> =
@@ -266,16 +266,16 @@ pub(crate) async fn hold(db: &Connections) {
             let terms = Terms::from_json(&claim.terms).expect("terms");
             assert_eq!(terms.worth, Worth::AccessCode, "only access codes open anything");
             let is_kept = matches!(claim.state, ClaimState::Claimed | ClaimState::Expired);
-            assert!(is_kept, "what opened places is its holder's, and not {:?}", claim.state);
+            assert!(is_kept, "an access code that unlocked places is {:?}", claim.state);
         }
         assert_eq!(waiting, usize::from(claim.state == ClaimState::Reserved), "reserved by one order");
         if let (Some(face), Some(balance)) = (claim.face_minor, claim.balance_minor) {
             let taken: i64 = lasting.iter().filter_map(|one| one.amount_minor).sum();
             assert_eq!(face, balance + taken, "a gift card's uses and balance are its face value");
         } else {
-            assert!(bound.len() <= 1, "spent in two orders: {bound:?}");
+            assert!(bound.len() <= 1, "used in two orders: {bound:?}");
             let once = usize::from(claim.state == ClaimState::Redeemed);
-            assert_eq!(lasting.len(), once, "used once if it is used up, and else not");
+            assert_eq!(lasting.len(), once, "a redeemed claim has one use, and others have none");
         }
     }
 }
@@ -290,7 +290,7 @@ async fn copies_are_what_was_bought(db: &Connections, order: &order::Model, line
     let expected = match order.state {
         OrderState::Paid => (copies.len(), 0),
         OrderState::PartiallyRefunded => {
-            assert!(revoked < copies.len(), "whatever was left of it stays somebody's");
+            assert!(revoked < copies.len(), "a partial refund revokes only a part of the claims");
             (copies.len(), revoked)
         }
         OrderState::Refunded => (copies.len(), copies.len()),

@@ -39,7 +39,7 @@ pub(crate) async fn hold(app: &App) {
 }
 
 /// Checks the invariants of a database whose server was killed. Settles its payments first, one hour later.
-#[expect(clippy::disallowed_methods, reason = "the server was a real process with the real time")]
+#[expect(clippy::disallowed_methods, reason = "the server was a process with the real time")]
 pub(crate) async fn hold_once_settled(url: &str) {
     let later = chrono::Utc::now() + chrono::Duration::hours(1);
     let app = super::world::application(url, tessera::clock::Clock::manual(later)).await;
@@ -131,7 +131,7 @@ async fn buyers_have_what_they_took(db: &Connections, row: &inventory::Model) {
     let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for buyer in buyers.all(db).await.expect("buyers") {
         let expected = taken.remove(&buyer.account_id).unwrap_or_default();
-        assert_eq!(buyer.taken, expected, "what a buyer has is what the row says");
+        assert_eq!(buyer.taken, expected, "the row counts the buyer's places");
     }
     assert!(taken.is_empty(), "buyers without a row: {taken:?}");
 }
@@ -145,9 +145,16 @@ async fn idle_time_is_counted(db: &Connections, row: &inventory::Model) {
     let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for buyer in buyers.all(db).await.expect("buyers") {
         if counts {
-            assert_eq!(buyer.held_since.is_some(), live.contains(&buyer.account_id), "the stopwatch runs");
+            assert_eq!(
+                buyer.held_since.is_some(),
+                live.contains(&buyer.account_id),
+                "idle time is counted while there are reservations"
+            );
         }
-        assert!(buyer.cools_until.is_none() || buyer.held_since.is_none(), "who cools down has nothing");
+        assert!(
+            buyer.cools_until.is_none() || buyer.held_since.is_none(),
+            "a buyer who cools down has no reservations"
+        );
     }
 }
 
@@ -245,7 +252,7 @@ async fn tickets_are_what_was_sold(db: &Connections) {
         match order.state {
             OrderState::Paid => assert_eq!(valid, places, "a paid order has a ticket for each place"),
             OrderState::Refunded | OrderState::PartiallyRefunded => {
-                assert_eq!((valid, own.len()), (0, places), "a refunded order's are void");
+                assert_eq!((valid, own.len()), (0, places), "the tickets of a refunded order are void");
             }
             OrderState::AwaitingPayment
             | OrderState::Expired
@@ -321,11 +328,11 @@ async fn books_balance(app: &App, db: &Connections) {
             );
         }
         if intent.status == "succeeded" {
-            let ours = ours.expect("whatever the provider collected is known to us");
-            assert_eq!(ours.state, PaymentState::Captured, "collected there is collected here");
+            let ours = ours.expect("a row of each intent that the provider captured");
+            assert_eq!(ours.state, PaymentState::Captured, "an intent that the provider captured");
         }
         let given: i64 = given_back.iter().map(|refund| refund.amount).sum();
-        assert!(given <= intent.amount, "more was given back than was collected");
+        assert!(given <= intent.amount, "more was refunded than captured");
     }
 }
 

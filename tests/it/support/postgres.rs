@@ -332,7 +332,7 @@ impl Watcher {
             command.spawn().unwrap_or_else(|error| panic!("cannot start PostgreSQL's watcher: {error}"));
         match process.stdout.take() {
             Some(answers) => Self { process, answers: BufReader::new(answers) },
-            None => panic!("PostgreSQL's watcher has no voice"),
+            None => panic!("PostgreSQL's watcher has no standard output"),
         }
     }
 
@@ -361,7 +361,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         if let Err(error) = self.cluster.try_execute([drop]) {
-            eprintln!("{} stays until the cluster goes: {error}", self.name);
+            eprintln!("cannot drop {}, which stays until the cluster is removed: {error}", self.name);
         }
     }
 }
@@ -379,7 +379,7 @@ fn place(durability: Durability) -> PathBuf {
     };
     in_memory
         .map_or_else(|| builder.tempdir_in("/tmp"), Ok)
-        .unwrap_or_else(|error| panic!("cannot make a directory for PostgreSQL: {error}"))
+        .unwrap_or_else(|error| panic!("cannot create a directory for PostgreSQL: {error}"))
         .keep()
 }
 
@@ -394,7 +394,7 @@ fn has_room(path: &str) -> bool {
 /// returns `None`.
 fn someone_else(made_by_us: &Path) -> Option<(u32, u32)> {
     let owner = fs::metadata(made_by_us)
-        .unwrap_or_else(|error| panic!("cannot look at {}: {error}", made_by_us.display()))
+        .unwrap_or_else(|error| panic!("cannot read the metadata of {}: {error}", made_by_us.display()))
         .uid();
     if owner != 0 {
         return None;

@@ -43,7 +43,7 @@ pub(crate) fn empty() -> Database {
     // Inside the target directory, so that files of killed tests are removed with it.
     let dir = fs::create_dir_all(env!("CARGO_TARGET_TMPDIR"))
         .and_then(|()| tempfile::Builder::new().prefix("sqlite-").tempdir_in(env!("CARGO_TARGET_TMPDIR")))
-        .unwrap_or_else(|error| panic!("cannot make a directory for SQLite: {error}"));
+        .unwrap_or_else(|error| panic!("cannot create a directory for SQLite: {error}"));
     Database { url: url(&dir.path().join("tessera.db")), dir }
 }
 
@@ -58,7 +58,7 @@ fn made(make: impl AsyncFnOnce(&str) + Send) -> Arc<[u8]> {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
         connection.close().await
     })
-    .unwrap_or_else(|error: sqlx::Error| panic!("cannot make the template: {error}"));
+    .unwrap_or_else(|error: sqlx::Error| panic!("cannot create the template: {error}"));
     fs::read(&whole).unwrap_or_else(|error| panic!("cannot read the template: {error}")).into()
 }
 

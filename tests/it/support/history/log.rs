@@ -131,10 +131,10 @@ impl Replay {
         assert_eq!(
             count(&[SeatStatus::Reserved, SeatStatus::Paying]),
             held,
-            "version {version}: a seat is held by nobody"
+            "version {version}: a held seat has no reservation"
         );
         for (ordinal, (area, reserved)) in self.areas.iter().zip(reserved).enumerate() {
-            assert_eq!(area.1, reserved, "version {version}: area {ordinal} is reserved by somebody");
+            assert_eq!(area.1, reserved, "version {version}: reserved places of area {ordinal}");
         }
     }
 

@@ -82,7 +82,7 @@ impl Recorder {
             .expect("reservations");
         let unknown: Vec<_> = reservations.iter().filter(|row| self.token_of(row.id).is_none()).collect();
         let allowed = usize::try_from(self.abandoned.load(SeqCst)).expect("few");
-        assert!(unknown.len() <= allowed, "{what}: nobody was told of {unknown:#?}");
+        assert!(unknown.len() <= allowed, "{what}: no client knows {unknown:#?}");
     }
 
     /// Records the final holders of all seats.

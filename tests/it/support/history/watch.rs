@@ -91,7 +91,7 @@ impl Watched {
 
     /// Applies a snapshot.
     pub(crate) fn snapshot(&mut self, version: i64, moment: Moment) {
-        assert!(version >= self.version, "a snapshot of the past");
+        assert!(version >= self.version, "a snapshot is not older");
         self.snapshots += 1;
         self.version = version;
         self.seen.push((version, moment.clone()));
@@ -106,7 +106,7 @@ impl Watched {
         seats: impl IntoIterator<Item = (u32, PublicStatus)>,
         areas: impl IntoIterator<Item = (u32, u32)>,
     ) {
-        assert_eq!(after, self.version, "nothing missed, nothing twice");
+        assert_eq!(after, self.version, "a delta follows the previous version");
         assert!(version > after, "a delta goes forward");
         let now = self.now.as_mut().expect("a snapshot before the first delta");
         for (seat, status) in seats {

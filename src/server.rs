@@ -1,7 +1,7 @@
 //! Start and stop of a server: opens the database, and closes it in order.
 //!
 //! The order of a stop: refuse new requests, close the sockets, finish requests in progress, commit the desks' pending
-//! work, close the database. Steps that exceed their time are cancelled. This loses responses, but no committed facts.
+//! work, close the database. Steps that exceed their time are abandoned. This loses responses, but no committed facts.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -228,13 +228,13 @@ fn restrict_files(config: &Config) {
     }
 }
 
-/// Stops all tasks and closes the database. Tasks that run longer than `grace` are cancelled.
+/// Stops all tasks and closes the database. Waits for the tasks for at most `grace`.
 pub async fn close(app: App, grace: Duration) {
     app.shutdown.cancel();
     app.drained.cancel();
     app.tasks.close();
     if tokio::time::timeout(grace, app.tasks.wait()).await.is_err() {
-        tracing::warn!(tasks = app.tasks.len(), "tasks did not stop in time and were cancelled");
+        tracing::warn!(tasks = app.tasks.len(), "tasks did not stop in time");
     }
     if let Err(error) = app.store.clone().close().await {
         tracing::warn!(%error, "cannot close the database in order");

@@ -6,8 +6,8 @@ use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 ///
 /// `{uuid}`, `{time}` and `{bytes}` are column types. `{serial}` is an auto-incremented primary key. `{binary}`
 /// compares text by bytes, so that a prefix is a range of the index. `{transaction}` is a column with the number of the
-/// writing transaction, from which PostgreSQL's readers derive the commit order. (SQLite has one writer and does not
-/// need it.)
+/// writing transaction. PostgreSQL's readers derive the commit order from it. SQLite has one writer and does not need
+/// it.
 fn dialect(backend: DbBackend, statement: &str) -> String {
     let postgres = backend == DbBackend::Postgres;
     let pick = |on_postgres, on_sqlite| if postgres { on_postgres } else { on_sqlite };

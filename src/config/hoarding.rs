@@ -17,8 +17,8 @@ pub struct HoardingSettings {
     /// 100 is no limit.
     #[arg(long, global = true, env = "TESSERA_UNPAID_PERCENT", default_value_t = 85)]
     pub unpaid_percent: u32,
-    /// Places that a network reserved without buying any, after which its reservations last half as long; after twice
-    /// as many, a quarter; and so on. 0 is never.
+    /// Places that a network may reserve without buying any. Then its reservations last half as long, after twice as
+    /// many places a quarter, and so on. 0 disables this.
     #[arg(long, global = true, env = "TESSERA_WASTED_PLACES", default_value_t = 16)]
     pub wasted_places: u32,
     /// Least seconds of such a reservation, 60 to 1200.

@@ -1,7 +1,7 @@
 //! Human checks: challenges that a client solves before it reserves places, if the event requires this.
 //!
 //! [`altcha`] implements the trait [`HumanCheck`] by a proof of work. Checks that call another server, such as
-//! Turnstile or hCaptcha, can implement it too: both methods are asynchronous, and are never called in a database
+//! Turnstile or hCaptcha, can implement it too. Both methods are asynchronous. They are never called in a database
 //! transaction or while a desk waits.
 //!
 //! A proof is valid for one reservation, one account and one event. Each instance remembers used proofs until they

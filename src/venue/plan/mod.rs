@@ -196,8 +196,8 @@ impl Plan {
     }
 
     /// Returns the focal point in plan units; the best seats are nearest to it. It is the plan's `focal_point`, else
-    /// the first decoration whose text names a stage, screen, pitch or similar, else the middle of the upper edge,
-    /// where plans usually have their stage.
+    /// the first decoration whose text names a stage, screen, pitch or similar. Otherwise, it is the middle of the
+    /// upper edge, where plans usually have their stage.
     pub fn focal_point(&self) -> (f64, f64) {
         self.focal.unwrap_or((self.width / 2.0, 0.0))
     }

@@ -61,7 +61,7 @@ pub struct Model {
     pub valid_from: DateTimeUtc,
     /// The end of its validity. `None` is unlimited.
     pub valid_until: Option<DateTimeUtc>,
-    /// The last order that it was used in.
+    /// The current or last order in which it is used.
     pub order_id: Option<OrderId>,
     /// The order line that paid for it. `None` for a free claim.
     pub order_line_id: Option<OrderLineId>,

@@ -1,13 +1,13 @@
-# Starts a throw-away PostgreSQL cluster with everything that makes commits durable, on a socket in a temporary directory.
+# Starts a temporary PostgreSQL cluster with durable commits, on a socket in a temporary directory.
 #
-# Sourced by scripts/bench and scripts/attack, after scripts/install.sh.
+# Sourced by other scripts, after scripts/install.sh.
 
 postgres_programs() {
     local dir
     for dir in "$(pg_config --bindir 2>/dev/null || true)" $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
         [ -x "$dir/postgres" ] && [ -x "$dir/pgbench" ] && [ -x "$dir/initdb" ] && printf '%s\n' "$dir" && return
     done
-    say "pgbench is missing: it comes with PostgreSQL's server (Debian) or with its contributed programs"
+    say "pgbench is missing: it is part of PostgreSQL's server package (Debian) or of its contributed programs"
     return 1
 }
 
@@ -22,8 +22,8 @@ unprivileged() {
     fi
 }
 
-# Starts a cluster, named after $1. Its socket is in $scratch/postgres; $programs must be set.
-# Never TMPDIR: a socket's path has to be short, and another user has to get there.
+# Starts a cluster. $1 is the prefix of its directory's name. Its socket is in $scratch/postgres. $programs must be set.
+# TMPDIR is not used: a socket's path must be short, and another user must have access.
 begin_cluster() {
     scratch=$(mktemp -d "/tmp/$1-XXXXXX")
     trap finish_cluster EXIT

@@ -1,6 +1,7 @@
-# Installs what tests and benchmarks need from the system; sourced by scripts/test and scripts/bench.
+# Installs the system packages of tests and benchmarks. Sourced by other scripts.
 #
-# On Debian and Ubuntu with apt (and sudo, unless root), elsewhere it says what to install. No service is started.
+# Uses apt on Debian and Ubuntu (and sudo, unless run by root). On other systems, it prints what to install. No service
+# is started.
 
 say() {
     printf 'scripts/%s: %s\n' "${0##*/}" "$*" >&2
@@ -12,7 +13,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        say "this needs root, and there is no sudo: $*"
+        say "this needs root, and sudo is missing: $*"
         exit 1
     fi
 }
@@ -30,8 +31,8 @@ has_postgres() {
     return 1
 }
 
-# Debian's package makes and starts a server, "main", when it is installed: not for us. Its setting is only borrowed,
-# so that whoever installs a server here later gets what they expect.
+# Debian's package creates and starts a server, "main", when it is installed. A temporary setting prevents this. The
+# setting is removed afterwards, so that later installations of a server work as usual.
 install_postgres() {
     local setting=/etc/postgresql-common/createcluster.d/tessera.conf status=0
     apt install -y --no-install-recommends postgresql-common
@@ -49,7 +50,7 @@ install_missing() {
     [ "${#missing[@]}" -gt 0 ] || return 0
     say "missing:$(printf ' [%s]' "${missing[@]}")"
     if ! command -v apt-get >/dev/null; then
-        say "please install it; for PostgreSQL, initdb has to be in PATH"
+        say "please install it; for PostgreSQL, initdb must be in PATH"
         exit 1
     fi
     apt update

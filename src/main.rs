@@ -1,4 +1,4 @@
-//! The command line: from settings to a running server, and the few things that operators do by hand.
+//! The command line: starts the server and runs operators' commands.
 
 use std::{
     path::PathBuf,
@@ -43,47 +43,47 @@ struct Cli {
 enum Command {
     /// Run the server (the default).
     Serve,
-    /// Bring the database's schema up to date and end; or take it back, or say what it is.
+    /// Migrate the database's schema, revert migrations, or list them.
     Migrate {
         #[command(subcommand)]
         action: Option<MigrateAction>,
     },
-    /// Copy the SQLite database, also while a server uses it, into a new file.
+    /// Copy the SQLite database to a new file. A server may be using the database.
     Backup {
-        /// The file, which must not exist.
+        /// The new file. It must not exist.
         file: PathBuf,
     },
-    /// Have every client take a fresh snapshot: to run once after a restore, before the servers start.
+    /// Make all clients load a new snapshot. Run this once after a restore, before the servers start.
     AfterRestore,
-    /// Print the GraphQL schema and end.
+    /// Print the GraphQL schema.
     Schema,
-    /// Fill an empty database with demo data and end.
+    /// Fill an empty database with demo data.
     Seed,
-    /// Make an account one of the platform's operators, who keep the categories.
+    /// Make an account an operator of the platform. Operators maintain the categories.
     Operator {
-        /// The account's e-mail address; it must have signed up.
+        /// The e-mail address of an existing account.
         email: String,
     },
-    /// Mark an account's e-mail address as verified, for events that ask for this.
+    /// Mark an account's e-mail address as verified. Some events require this.
     VerifyEmail {
-        /// The account's e-mail address; it must have signed up.
+        /// The e-mail address of an existing account.
         email: String,
     },
-    /// Make the signing keys in the keys' directory, unless they are there.
+    /// Create missing signing keys in the directory of keys.
     Keys,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum MigrateAction {
-    /// Apply all steps that are missing (the default).
+    /// Apply all missing migrations (the default).
     Up,
-    /// Take the last steps back, with the data that only they have room for.
+    /// Revert the last migrations. Data that only they can store is lost.
     Down {
-        /// How many.
+        /// The number of migrations to revert.
         #[arg(long, default_value_t = 1)]
         steps: u32,
     },
-    /// Print which steps are applied, which are missing, and which are newer than this version. Fails if any are missing.
+    /// List the applied migrations, the missing ones, and those newer than this version. Fails if any are missing.
     Status,
 }
 
@@ -132,7 +132,7 @@ async fn run(cli: Cli) -> Result<(), StartError> {
             say(if demo::fill(&app).await? {
                 "filled with demo data"
             } else {
-                "not empty: nothing was changed"
+                "the database is not empty: nothing was changed"
             });
             sign_ins(&app).await
         }
@@ -204,7 +204,7 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     config.validate()?;
     http::check_trusted(&config).map_err(StartError::Documents)?;
     let listener = http::Listener::bind(&config).await?;
-    // Port 0 is a free one: links must name the one that it became.
+    // Port 0 selects a free port. Links must contain the actual one.
     config.listen = listener.local_addr()?;
     let metrics = match config.telemetry.metrics_listen {
         Some(address) => Some(TcpListener::bind(address).await?),
@@ -242,14 +242,14 @@ async fn serve(mut config: Config) -> Result<(), StartError> {
     tokio::select! {
         () = Box::pin(serving) => Ok(()),
         () = stopped_twice => {
-            // Nothing that was committed is lost; answers are.
+            // Committed facts are safe. Responses are lost.
             say_error("second stop signal: exiting at once");
             process::exit(CUT_SHORT)
         }
     }
 }
 
-/// SIGTERM and SIGINT.
+/// The stop signals: SIGTERM and SIGINT.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -261,7 +261,7 @@ impl Signals {
         Ok(Self { terminate: terminate?, interrupt: interrupt? })
     }
 
-    /// Waits for the next of either.
+    /// Waits for the next signal of either kind.
     async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -286,7 +286,7 @@ async fn welcome(app: &App) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Who may sign in to the demo, if this database has it.
+/// Prints the demo accounts and their password if the database has them.
 async fn sign_ins(app: &App) -> Result<(), StartError> {
     if demo::is_there(app).await? {
         for (email, what) in demo::SIGN_INS {
@@ -296,7 +296,7 @@ async fn sign_ins(app: &App) -> Result<(), StartError> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the command answers to whoever runs it")]
+#[expect(clippy::print_stdout, reason = "this is the command's output")]
 fn say(text: &str) {
     println!("{text}");
 }

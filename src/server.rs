@@ -1,7 +1,7 @@
-//! The beginning and the end of a server's life: open the database, and close it in order.
+//! Start and stop of a server: opens the database, and closes it in order.
 //!
-//! The end: no new requests, the sockets closed, requests in progress finished, what the desks have committed, then the
-//! database closed. Whatever takes longer than it may is cut off, which loses answers but never facts.
+//! The order of a stop: refuse new requests, close the sockets, finish requests in progress, commit the desks' pending
+//! work, close the database. Steps that exceed their time are abandoned. This loses responses, but no committed facts.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -17,40 +17,40 @@ use crate::{
     store::{BackupError, ConnectError, LockError, SchemaError, Store, files},
 };
 
-/// Why a server does not start.
+/// The reason why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings are not good.
+    /// The settings are invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Production would be unsafe.
+    /// The settings are not safe for production.
     #[error(transparent)]
     Unsafe(#[from] Problems),
-    /// A command that makes no database found none.
+    /// The command needs an existing database, and the file does not exist.
     #[error("there is no database file {}", .0.display())]
     NoDatabase(PathBuf),
-    /// The database is not there, or not ours.
+    /// The database is unreachable, or it does not belong to Tessera.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The schema is not the one that this version needs.
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    /// Another server has the SQLite file.
+    /// Another server has locked the SQLite file.
     #[error(transparent)]
     Locked(#[from] LockError),
-    /// There is no backup.
+    /// The backup failed.
     #[error(transparent)]
     Backup(#[from] BackupError),
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
-    /// There are no good keys.
+    /// The keys are missing or invalid.
     #[error("the keys cannot be read: {0}")]
     Keys(#[from] KeyFault),
     /// A trusted document is refused.
     #[error("TESSERA_TRUSTED_DOCUMENTS: {0}")]
     Documents(String),
-    /// A file or the address cannot be had.
+    /// A file or the listening address is not available.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// A step of the start failed.
@@ -64,35 +64,36 @@ impl From<Fault> for StartError {
     }
 }
 
-/// What the database is opened for.
+/// The purpose of opening the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To serve. Nobody else may have a SQLite file.
+    /// Serves requests. Locks a SQLite file exclusively.
     Serve,
-    /// To bring the schema up to date, whatever the settings say about a start. Nobody else may have a SQLite file.
+    /// Migrates the schema, regardless of the setting for the start. Locks a SQLite file exclusively.
     Migrate,
-    /// To change a few rows, also beside a server. Then the schema is that server's, and is only checked.
+    /// Changes a few rows. If a server has locked the SQLite file, the command works without the lock and only checks
+    /// the schema.
     Command,
 }
 
-/// Opens the database to serve, brings its schema up to date, and puts the application together.
+/// Opens the database to serve, migrates or checks its schema, and creates the application.
 pub async fn open(config: Config) -> Result<App, StartError> {
     open_for(Purpose::Serve, config, Clock::system()).await
 }
 
-/// The same with a clock of the caller's, which learns the database's time before anything is decided by it.
+/// Does the same as [`open`] with the caller's clock. The clock first reads the database's time.
 pub async fn open_with(config: Config, clock: Clock) -> Result<App, StartError> {
     open_for(Purpose::Serve, config, clock).await
 }
 
-/// The same for another purpose.
+/// Does the same as [`open_with`] for any purpose.
 pub async fn open_for(purpose: Purpose, config: Config, clock: Clock) -> Result<App, StartError> {
     config.validate()?;
     let url = config.database_url();
     let mut problems = [config.production_problems(), file_problems(&config)].concat();
     let is_new = files::database_file(&url).is_some_and(|file| !file.exists());
     if config.is_production() && !problems.is_empty() && is_new {
-        // A start that is refused leaves no empty database behind.
+        // A refused start creates no empty database.
         return Err(Problems(problems).into());
     }
     if config.database_url.is_none() || !config.is_production() {
@@ -127,7 +128,7 @@ pub async fn open_for(purpose: Purpose, config: Config, clock: Clock) -> Result<
     Ok(App::new(config, store, clock, keys)?)
 }
 
-/// Opens the database, which must exist, for commands that are about nothing but its schema.
+/// Opens the database for a command that only needs the schema. The database must exist.
 pub async fn open_store(purpose: Purpose, config: &Config) -> Result<Store, StartError> {
     config.validate()?;
     if let Some(file) = files::database_file(&config.database_url())
@@ -138,14 +139,14 @@ pub async fn open_store(purpose: Purpose, config: &Config) -> Result<Store, Star
     Ok(locked(purpose, config, config.lifecycle.database_wait()).await?.0)
 }
 
-/// Locks and opens the database; and says what to do about its schema.
+/// Locks and opens the database. Returns it with the treatment of its schema.
 async fn locked(
     purpose: Purpose,
     config: &Config,
     patience: Duration,
 ) -> Result<(Store, Migrate), StartError> {
     let url = config.database_url();
-    // Before anything is opened: opening recovers what a crash left.
+    // Lock first, because opening a SQLite file recovers a crashed transaction.
     let (lock, migrate) = match (purpose, Store::lock(&url)) {
         (Purpose::Migrate, lock) => (lock?, Migrate::Auto),
         (Purpose::Serve, lock) => (lock?, config.lifecycle.migrate),
@@ -157,7 +158,7 @@ async fn locked(
     Ok((store.keep(lock), migrate))
 }
 
-/// Development makes the keys that it needs; production only reads what an operator made.
+/// Loads the signing keys. Development generates them. Production only reads keys that an operator created.
 fn load_keys(config: &Config) -> Result<SigningKeys, KeyFault> {
     let dir = config.keys_dir();
     if config.is_production() {
@@ -167,7 +168,8 @@ fn load_keys(config: &Config) -> Result<SigningKeys, KeyFault> {
     }
 }
 
-/// What other users of this machine can use although they must not, and keys that strangers may have.
+/// Returns the problems of keys and files in production: missing keys, development keys, and files that other users can
+/// access.
 fn file_problems(config: &Config) -> Vec<Problem> {
     if !config.is_production() {
         return Vec::new();
@@ -203,7 +205,8 @@ async fn database_problems(config: &Config, store: &Store) -> Result<Vec<Problem
     Ok(problems)
 }
 
-/// Repairs the database's files that an older version made. The directory may hold other things, so it is only named.
+/// Restricts database files that an older version created to their owner. The data directory may contain other files,
+/// so it is only reported.
 fn restrict_files(config: &Config) {
     let url = config.database_url();
     for path in files::database_files(&url) {
@@ -225,16 +228,16 @@ fn restrict_files(config: &Config) {
     }
 }
 
-/// Lets all tasks end and closes the database.
+/// Stops all tasks and closes the database. Waits for the tasks for at most `grace`.
 pub async fn close(app: App, grace: Duration) {
     app.shutdown.cancel();
     app.drained.cancel();
     app.tasks.close();
     if tokio::time::timeout(grace, app.tasks.wait()).await.is_err() {
-        tracing::warn!(tasks = app.tasks.len(), "tasks were cut off");
+        tracing::warn!(tasks = app.tasks.len(), "tasks did not stop in time");
     }
     if let Err(error) = app.store.clone().close().await {
-        tracing::warn!(%error, "the database was not closed in order");
+        tracing::warn!(%error, "cannot close the database in order");
     }
     tracing::info!("stopped");
 }

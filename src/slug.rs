@@ -1,16 +1,17 @@
-//! Slugs: the readable, unique names by which shops and categories stand in addresses.
+//! Slugs: readable, unique names of shops and categories for web addresses.
 //!
-//! Lower-case ASCII letters and digits in groups joined by single hyphens, 3 to 60 characters.
+//! A slug consists of groups of lower-case ASCII letters and digits, joined by single hyphens: 3–60 characters in
+//! total.
 //!
 //! Invariant: pure and synchronous.
 
 use crate::error::Check;
 
-/// The fewest characters of a slug.
+/// The minimum length of a slug, in characters.
 const LEAST: usize = 3;
-/// The most characters of a slug.
+/// The maximum length of a slug, in characters.
 const MOST: usize = 60;
-/// What a derived slug leaves free for a suffix.
+/// Characters that a derived slug leaves free for a suffix.
 const SUFFIX_ROOM: usize = 8;
 
 /// An object in a filter, by its id or its slug.
@@ -29,13 +30,14 @@ pub struct Candidates {
     given: bool,
 }
 
-/// How many derived slugs are tried with a small number, before large random ones.
+/// The number of attempts without a random suffix. Later attempts append a large random number.
 const SMALL_NUMBERS: u32 = 5;
-/// How many derived slugs are tried at all.
+/// The total number of attempts.
 const ATTEMPTS: u32 = 8;
 
 impl Candidates {
-    /// The `given` slug alone, or those derived from `name`; `fallback` serves names without a usable letter.
+    /// Creates the candidates: the `given` slug alone, or slugs derived from `name`. `fallback` replaces a name from
+    /// which no slug can be derived.
     pub fn new(given: Option<String>, name: &str, fallback: &str) -> Self {
         match given {
             Some(stem) => Self { stem, given: true },
@@ -43,7 +45,7 @@ impl Candidates {
         }
     }
 
-    /// The slugs, in the order in which to try them. `random` makes the suffixes of the last ones.
+    /// Returns the slugs in the order in which to try them. `random` provides the suffixes of the last ones.
     pub fn iter(&self, random: impl Fn() -> u64) -> impl Iterator<Item = String> {
         let attempts = if self.given { 1 } else { ATTEMPTS };
         (1..=attempts).map(move |attempt| match attempt {
@@ -54,7 +56,7 @@ impl Candidates {
     }
 }
 
-/// Notes at `path` what is wrong with a slug that was given.
+/// Adds an error at `path` if the given slug is not valid.
 pub fn check(check: &mut Check, slug: Option<&str>, path: &str) {
     check.that(
         slug.is_none_or(is_slug),
@@ -63,7 +65,7 @@ pub fn check(check: &mut Check, slug: Option<&str>, path: &str) {
     );
 }
 
-/// Whether the text is a slug.
+/// Returns whether the text is a slug.
 pub fn is_slug(text: &str) -> bool {
     (LEAST..=MOST).contains(&text.len())
         && text.split('-').all(|group| {
@@ -71,7 +73,8 @@ pub fn is_slug(text: &str) -> bool {
         })
 }
 
-/// The slug that a name suggests, with room for a suffix; none when too little of it can be written in ASCII.
+/// Derives a slug from a name, with space for a suffix. Returns `None` if the name has too few characters with an ASCII
+/// spelling.
 fn derived(name: &str) -> Option<String> {
     let mut slug = String::new();
     for letter in name.to_lowercase().chars() {
@@ -89,7 +92,8 @@ fn derived(name: &str) -> Option<String> {
     is_slug(slug).then(|| slug.to_owned())
 }
 
-/// The letter in ASCII; nothing for what separates words, or has no common spelling.
+/// Returns the letter's ASCII spelling. Returns an empty string for separators and for letters without a common
+/// spelling.
 fn plain(letter: char) -> String {
     match letter {
         'a'..='z' | '0'..='9' => return letter.to_string(),

@@ -9,7 +9,7 @@ use std::{
 use entity::ShopId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Transfers at the same time, of all shops.
+/// The maximum number of concurrent transfers of all shops.
 const TRANSFERS_MAX: usize = 4;
 
 /// The slots of this process.
@@ -25,7 +25,7 @@ impl Default for TransferSlots {
     }
 }
 
-/// A shop's right to transfer one list. Dropping it frees the slot.
+/// A shop's permit to transfer one list. Dropping it frees the slot.
 #[derive(Debug)]
 pub struct TransferPermit {
     shop: ShopId,
@@ -33,7 +33,7 @@ pub struct TransferPermit {
     _slot: OwnedSemaphorePermit,
 }
 
-/// Why there is no slot now.
+/// The reason why no slot is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
     /// The shop has another transfer in progress.

@@ -1,8 +1,8 @@
-//! The loops: what is done again and again, and how often. Each calls a function that takes no input, is idempotent, and
-//! lives with its slice; nothing here decides anything.
+//! The background loops: periodic jobs and their intervals. Each loop calls an idempotent function without input in the
+//! module of its data. This module makes no decisions.
 //!
-//! Several instances may run them side by side: double work is harmless, so no leader is elected. A loop that panics
-//! ends the process, so that whatever watches it starts it anew.
+//! Several instances may run the loops at the same time. Duplicate work is harmless, so no leader is elected. A loop
+//! that panics stops the process, so that the supervisor restarts it.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -14,18 +14,18 @@ use crate::{
     telemetry::log_fault,
 };
 
-/// How often overdue reservations are written down: the map shows a lapsed seat within this.
+/// The interval of expiring overdue reservations. The seat map shows an expired seat as free within this time.
 const EXPIRE: Duration = Duration::from_millis(500);
-/// How often undecided payments and refunds are taken up.
+/// The interval of retrying undecided payments and refunds.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How often other instances' writes and the database's clock are looked at.
+/// The interval of reading other instances' writes and the database's clock.
 const FOLLOW: Duration = Duration::from_millis(500);
-/// How soon a task that waits for something begins anew after it failed.
+/// The delay before a failed waiting task is retried.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often what is no longer needed is deleted.
+/// The interval of deleting obsolete rows.
 const PRUNE: Duration = Duration::from_mins(10);
 
-/// Starts all loops; they end with the shutdown.
+/// Starts all loops. They stop at shutdown.
 pub fn start(app: &App) {
     always(app, "primary", |app| Box::pin(follow_primary(app)));
     guarded(app, "outbox", outbox::tail(app.clone()));
@@ -37,7 +37,7 @@ pub fn start(app: &App) {
     every(app, "pruning", PRUNE, |app| Box::pin(prune(app)));
 }
 
-/// Ends what is overdue: reservations, then the orders that they were for, and claims.
+/// Expires overdue reservations, then their orders, then claims.
 pub async fn expire(app: &App) -> Faulty<()> {
     inventory::expire_due(app).await?;
     order::expire_due(app).await?;
@@ -45,14 +45,14 @@ pub async fn expire(app: &App) -> Faulty<()> {
     Ok(())
 }
 
-/// Takes up payments and refunds that a crash or a silent provider left undecided.
+/// Continues payments and refunds that a crash or an unresponsive provider left undecided.
 pub async fn settle(app: &App) -> Faulty<()> {
     payment::recover(app).await?;
     payment::recover_refunds(app).await?;
     Ok(())
 }
 
-/// Learns what other instances committed, and what time it is.
+/// Reads the commits of other instances and the database's time.
 pub async fn follow(app: &App) -> Faulty<()> {
     app.security.summarise(app.clock.now());
     app.limits.summarise();
@@ -64,23 +64,23 @@ pub async fn follow(app: &App) -> Faulty<()> {
     inventory::follow_others(app).await
 }
 
-/// Has the connections follow the database's primary. Never ends.
+/// Keeps the connections on the database's primary. Never returns.
 pub async fn follow_primary(app: &App) -> Faulty<()> {
     app.store.follow_primary().await;
     Ok(())
 }
 
-/// Waits until something was committed here, and tells other instances.
+/// Waits for a commit in this process and notifies other instances.
 pub async fn send_hints(app: &App) -> Faulty<()> {
     app.bus.send().await
 }
 
-/// Follows what other instances tell, until the connection breaks.
+/// Follows the notifications of other instances until the connection breaks.
 pub async fn hear_hints(app: &App) -> Faulty<()> {
     inventory::follow_hints(app).await
 }
 
-/// Deletes what is no longer needed.
+/// Deletes obsolete rows.
 pub async fn prune(app: &App) -> Faulty<()> {
     account::prune_sessions(app).await?;
     account::prune_guests(app).await?;
@@ -119,7 +119,7 @@ fn every(
     });
 }
 
-/// For tasks that wait for something themselves, and can be cut off at any time.
+/// Runs a task that waits for its own events and can be cancelled at any time. A failed task is retried.
 fn always(
     app: &App,
     name: &'static str,
@@ -131,7 +131,7 @@ fn always(
             if let Err(fault) = task(&of).await {
                 of.metrics.worker_round(name, true, Duration::ZERO);
                 if fault.is_passing() {
-                    // A connection broke off. Why, the next attempt tells, if it is not by chance.
+                    // A connection broke. If the cause persists, the next attempt reports it.
                     tracing::debug!(worker = name, ?fault, "trying again");
                 } else {
                     tracing::warn!(worker = name, ?fault, "failed; trying again");

@@ -1,4 +1,4 @@
-//! Bare servers: what the web framework alone can do with the same bytes, each a process of its own.
+//! Bare servers for comparison: the web framework alone with the same bytes, each as a process.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -21,12 +21,12 @@ use tokio::{
 
 use crate::Outcome;
 
-/// Messages that may wait for the slowest socket.
+/// The maximum number of messages that wait for the slowest socket.
 const WAITING: usize = 1_024;
-/// As the server has it: the library would make 32 times as much for every socket.
+/// The same size as in the server. The library's default is 32 times as large for every socket.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-/// Sends what is posted to `/send/{version}/{bytes}` to all sockets at `/graphql`, as text of that many bytes.
+/// Sends each POST to `/send/{version}/{bytes}` to all sockets at `/graphql`, as text of that many bytes.
 pub(crate) fn broadcast() -> Outcome<bool> {
     let (sender, _) = broadcast::channel(WAITING);
     let router = Router::new()
@@ -63,14 +63,14 @@ async fn send(
     }
 }
 
-/// A version as the subscribers look for it, and so many bytes in all.
+/// Returns a message of `bytes` bytes with a version at the place where subscribers look for it.
 fn message(version: u64, bytes: usize) -> Utf8Bytes {
     let head = format!("{{\"version\":{version},\"rest\":\"");
     let rest = "x".repeat(bytes.saturating_sub(head.len() + 2));
     format!("{head}{rest}\"}}").into()
 }
 
-/// Answers every call with the file's bytes, under the headers of the server's own answers.
+/// Responds to every request with the file's bytes and the headers of the server's own responses.
 pub(crate) fn fixed(file: &Path) -> Outcome<bool> {
     let body = Bytes::from(fs::read(file)?);
     serve(Router::new().route("/graphql", post(answer)).with_state(Arc::new(body)))
@@ -95,7 +95,7 @@ async fn answer(State(body): State<Arc<Bytes>>, _asked: Bytes) -> Response {
     (headers, Bytes::clone(&body)).into_response()
 }
 
-#[expect(clippy::print_stdout, reason = "whoever started the process waits for its address")]
+#[expect(clippy::print_stdout, reason = "the parent process reads the address")]
 fn serve(router: Router) -> Outcome<bool> {
     Runtime::new()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -1,4 +1,4 @@
-//! What all rows share: where the programs are, and how much is measured.
+//! The shared state of all rows: the programs and the scale of the measurements.
 
 use std::{cell::Cell, fs, path::PathBuf};
 
@@ -6,13 +6,13 @@ use clap::Args;
 
 use crate::{Outcome, postgres::Cluster, rows::Row};
 
-/// What to measure, with what.
+/// The options of `run`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The rows to measure; all when left out.
+    /// The rows to measure. Default: all.
     #[arg(value_enum)]
     pub(crate) rows: Vec<Row>,
-    /// Fewer and smaller measurements: good enough to see a big difference.
+    /// Use fewer and smaller measurements. They show large differences only.
     #[arg(long)]
     pub(crate) quick: bool,
     /// The server's binary.
@@ -24,35 +24,35 @@ pub(crate) struct Options {
     /// Directory of `PostgreSQL`'s programs.
     #[arg(long)]
     pub(crate) postgres_bin: PathBuf,
-    /// A directory for everything else; whoever made it removes it.
+    /// A directory for all other files. The caller removes it.
     #[arg(long)]
     pub(crate) scratch: PathBuf,
 }
 
-/// How much is measured.
+/// The scale of the measurements.
 #[derive(Clone, Debug)]
 pub(crate) struct Scale {
-    /// Rows of 100 seats of the hot hall.
+    /// The number of rows of the hot hall, with 100 seats each.
     pub(crate) hall_rows: u32,
-    /// Reservations of two seats that are timed.
+    /// The number of measured reservations of two seats.
     pub(crate) reservations: u32,
-    /// The same before that, to warm up.
+    /// The number of unmeasured reservations before, as a warm-up.
     pub(crate) warm_up: u32,
-    /// Of which the best counts.
+    /// The numbers of connections to try. The best result counts.
     pub(crate) connections: &'static [usize],
-    /// The clients of `pgbench`, of which the best counts.
+    /// The numbers of `pgbench` clients to try. The best result counts.
     pub(crate) clients: &'static [u32],
-    /// Buyers, each with a session.
+    /// The number of buyers. Each has a session.
     pub(crate) guests: u32,
-    /// Subscribers of one event.
+    /// The number of subscribers of one event.
     pub(crate) watchers: usize,
-    /// Changes told to all subscribers.
+    /// The number of changes that all subscribers receive.
     pub(crate) changes: u32,
-    /// Seconds of measurements that go by time.
+    /// The duration of timed measurements, in seconds.
     pub(crate) seconds: u32,
 }
 
-/// Connections where a row does not look for the best number.
+/// The number of connections in rows that do not try several.
 pub(crate) const CONNECTIONS: usize = 256;
 
 const FULL: Scale = Scale {
@@ -79,21 +79,21 @@ const QUICK: Scale = Scale {
     seconds: 3,
 };
 
-/// What all rows share.
+/// The shared state of all rows.
 #[derive(Debug)]
 pub(crate) struct Bench {
     /// The server's binary.
     pub(crate) server: PathBuf,
-    /// The throw-away cluster.
+    /// The temporary cluster.
     pub(crate) cluster: Cluster,
-    /// How much is measured.
+    /// The scale of the measurements.
     pub(crate) scale: Scale,
     scratch: PathBuf,
     names: Cell<u32>,
 }
 
 impl Bench {
-    /// Ready to measure.
+    /// Creates the shared state from the options.
     pub(crate) fn new(options: Options) -> Self {
         Self {
             server: options.server,
@@ -104,13 +104,13 @@ impl Bench {
         }
     }
 
-    /// A name that no other database or directory of this run has.
+    /// Returns a name that no other database or directory of this run has.
     pub(crate) fn name(&self, what: &str) -> String {
         self.names.set(self.names.get() + 1);
         format!("{what}_{}", self.names.get())
     }
 
-    /// A directory of one's own.
+    /// Creates a new directory.
     pub(crate) fn directory(&self, what: &str) -> Outcome<PathBuf> {
         let path = self.scratch.join(self.name(what));
         fs::create_dir_all(&path)?;
@@ -118,7 +118,7 @@ impl Bench {
     }
 }
 
-/// Tells whoever waits what is being done.
+/// Prints the progress to standard error.
 pub(crate) fn progress(text: &str) {
     eprintln!("bench: {text}");
 }

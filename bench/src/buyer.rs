@@ -1,4 +1,5 @@
-//! A front end that reserves, releases and claims: requests put together from ready-made pieces, answers only looked at.
+//! A front end that reserves, releases and claims. It builds requests from prepared parts, and scans responses without
+//! parsing them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +8,7 @@ use crate::{
     http::{Connection, find, finish, post_head},
 };
 
-/// What a front end asks for.
+/// The front end's operations.
 const RESERVE: &str = "mutation($e:ID!,$s:[ID!]!,$k:String!){reserveSeats(input:{eventId:$e,pick:{seatIds:$s},\
                        idempotencyKey:$k}){reservation{id expiresAt}errors{code}}}";
 const RELEASE: &str =
@@ -15,20 +16,20 @@ const RELEASE: &str =
 const CLAIM: &str = "mutation($c:ID!,$k:String!){claimCoupon(input:{couponId:$c,idempotencyKey:$k})\
                      {claim{id code}errors{code}}}";
 
-/// How it went.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Done.
+    /// The call succeeded.
     Done,
-    /// The business says no: somebody else has a seat.
+    /// A business rule refused the call: a seat is taken.
     Refused,
-    /// The server could not do it now, and asks to be asked again with the same key.
+    /// The server was overloaded. The call may be repeated with the same key.
     Again,
-    /// Anything else, as it was said.
+    /// Any other result, as text.
     Failed(String),
 }
 
-/// One connection, over which some buyers take turns.
+/// A connection that several buyers use in turn.
 pub(crate) struct Buyer {
     connection: Connection,
     heads: Vec<Vec<u8>>,
@@ -38,19 +39,19 @@ pub(crate) struct Buyer {
     reservation: String,
 }
 
-/// Keys that no other call has.
+/// Generates unique idempotency keys.
 #[derive(Debug, Default)]
 pub(crate) struct Keys(AtomicU64);
 
 impl Keys {
-    /// The next one.
+    /// Returns the next key.
     pub(crate) fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 
 impl Buyer {
-    /// A connection for the buyers with these access tokens.
+    /// Opens a connection for the buyers with these access tokens.
     pub(crate) async fn connect(address: &str, tokens: &[String]) -> Outcome<Self> {
         if tokens.is_empty() {
             return Err("a connection without buyers".into());
@@ -65,7 +66,7 @@ impl Buyer {
         })
     }
 
-    /// Reserves two seats for the buyer whose turn it is; the next call is the next buyer's.
+    /// Reserves two seats for the next buyer.
     pub(crate) async fn reserve(&mut self, event: &str, seats: &[String], key: u64) -> Outcome<Answer> {
         self.turn = (self.turn + 1) % self.heads.len();
         let [left, right] = seats else { return Err("seats come in pairs".into()) };
@@ -89,7 +90,7 @@ impl Buyer {
         self.ask().await
     }
 
-    /// Claims a coupon for the buyer whose turn it is; the next call is the next buyer's.
+    /// Claims a coupon for the next buyer.
     pub(crate) async fn claim(&mut self, coupon: &str, key: u64) -> Outcome<Answer> {
         self.turn = (self.turn + 1) % self.heads.len();
         let key = format!("bench-{key:016x}");
@@ -102,12 +103,12 @@ impl Buyer {
         self.ask().await
     }
 
-    /// Makes the last call again, for the same buyer with the same key.
+    /// Repeats the last call for the same buyer with the same key.
     pub(crate) async fn repeat(&mut self) -> Outcome<Answer> {
         self.ask().await
     }
 
-    /// Gives back what the last call reserved.
+    /// Releases the reservation of the last call.
     pub(crate) async fn release(&mut self) -> Outcome<Answer> {
         self.body.clear();
         let reservation = std::mem::take(&mut self.reservation);
@@ -143,7 +144,7 @@ fn verdict(status: u16, body: &[u8]) -> Answer {
     }
 }
 
-/// The id of the reservation or claim that was made, wherever it stands.
+/// Finds the id of the new reservation or claim in the response.
 fn made(body: &[u8]) -> Option<&str> {
     let begin = find(body, b"\"reservation_").or_else(|| find(body, b"\"claim_"))? + 1;
     let length = find(&body[begin..], b"\"")?;

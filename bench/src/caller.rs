@@ -1,4 +1,4 @@
-//! A client of a server on loopback: one connection from a chosen loopback address, whole responses, bounded waits.
+//! A client of a server on loopback: one connection from a selected loopback address, complete responses, and timeouts.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -14,11 +14,11 @@ use tokio::{
 
 use crate::{Outcome, http::find};
 
-/// The longest wait for one response, unless a client says otherwise.
+/// The default timeout of a response.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// The head of an [`Answer`] if there was none in time.
+/// The head of an [`Answer`] after a timeout.
 pub(crate) const NO_ANSWER: &str = "no answer in time";
-/// The number of bytes of a response that are kept; the rest is read and dropped.
+/// The number of bytes of a response that are kept. Further bytes are read and discarded.
 const KEPT: usize = 4 * 1024 * 1024;
 
 /// Connects from the loopback address `source`.
@@ -31,17 +31,18 @@ pub(crate) async fn connect(target: SocketAddr, source: Ipv4Addr) -> Outcome<Tcp
     Ok(stream)
 }
 
-/// A loopback address for each number: different numbers are different client addresses.
+/// Returns a loopback address for each number. Different numbers are different client addresses.
 pub(crate) fn source(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + number)
 }
 
-/// From this number on, addresses are exempt from limits per network: those of people who prepare an attack's scene.
+/// Addresses from this number on are exempt from limits per network. They belong to clients that prepare an attack's
+/// scene.
 pub(crate) const STAFF: u32 = (200 - 1) << 16;
 /// The addresses of [`STAFF`], for the server's settings.
 pub(crate) const STAFF_NETWORK: &str = "127.200.0.0/16";
 
-/// A client with an address and, perhaps, an access token.
+/// A client with an address and, optionally, an access token.
 #[derive(Debug)]
 pub(crate) struct Caller {
     target: SocketAddr,
@@ -52,38 +53,38 @@ pub(crate) struct Caller {
     pub(crate) token: Option<String>,
 }
 
-/// A response, or that there was none.
+/// A response, or its absence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
-    /// The status; 0 if the server closed the connection or did not answer in time.
+    /// The status. 0 if the server closed the connection or the response timed out.
     pub(crate) status: u16,
-    /// Bytes of the body.
+    /// The number of bytes of the body.
     pub(crate) length: usize,
-    /// The beginning of the body.
+    /// The first bytes of the body.
     pub(crate) body: Vec<u8>,
-    /// The head, or why there is none.
+    /// The head, or the reason for its absence.
     pub(crate) head: String,
 }
 
 impl Caller {
-    /// An anonymous client at this address. It connects with its first request.
+    /// Creates an anonymous client at this address. It connects with its first request.
     pub(crate) fn new(target: SocketAddr, source: Ipv4Addr) -> Self {
         Self { target, source, stream: None, patience: PATIENCE, token: None }
     }
 
-    /// The same client with an access token.
+    /// Returns the client with an access token.
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
     }
 
-    /// The same client, which waits no longer than this for a response.
+    /// Returns the client with this timeout of responses.
     pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Sends its next requests to this server.
+    /// Makes its next requests go to this server.
     pub(crate) fn move_to(&mut self, target: SocketAddr) {
         if self.target != target {
             self.target = target;
@@ -116,7 +117,7 @@ impl Caller {
         self.raw(&request).await
     }
 
-    /// The bytes of a request with this body.
+    /// Returns the bytes of a request with this body.
     pub(crate) fn request(&self, body: &[u8]) -> Vec<u8> {
         let mut request = format!(
             "POST /graphql HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
@@ -138,7 +139,7 @@ impl Caller {
         self.raw(request.as_bytes()).await
     }
 
-    /// Sends bytes as they are, on the open connection if there is one, and reads one response.
+    /// Sends raw bytes on the open connection, or on a new one, and reads one response.
     pub(crate) async fn raw(&mut self, request: &[u8]) -> Answer {
         match timeout(self.patience, self.exchange(request)).await {
             Ok(Ok(answer)) => answer,
@@ -158,7 +159,7 @@ impl Caller {
             Some(stream) if !has_ended(&stream) => stream,
             _ => connect(self.target, self.source).await?,
         };
-        // A server may answer and close before it has read everything: its answer counts, not the broken pipe.
+        // A server may respond and close before it has read the request. Then its response counts, not the broken pipe.
         let (mut reader, mut writer) = stream.split();
         let mut buffer = Vec::with_capacity(16 * 1024);
         let send = async {
@@ -241,12 +242,12 @@ fn tail_of(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Answer {
-    /// The body as JSON; null if it is none.
+    /// Returns the body as JSON. Null if it is not JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// All distinct `"code":"…"` of the body, at most four.
+    /// Returns the distinct `"code":"…"` of the body, at most four.
     pub(crate) fn codes(&self) -> Vec<String> {
         let mut codes: Vec<String> = Vec::new();
         let mut rest = self.body.as_slice();
@@ -264,7 +265,7 @@ impl Answer {
         codes
     }
 
-    /// Returns whether a refusal of load was answered, at transport or in the payload.
+    /// Returns whether the call was refused because of load, at the transport level or in the payload.
     pub(crate) fn is_limited(&self) -> bool {
         const CODES: [&str; 6] =
             ["RATE_LIMITED", "TOO_MANY", "UNAVAILABLE", "OVERLOADED", "HUMAN_CHECK", "LIMIT_REACHED"];
@@ -272,7 +273,7 @@ impl Answer {
             || self.codes().iter().any(|code| CODES.iter().any(|limit| code.contains(limit)))
     }
 
-    /// Status, codes and size in a few words.
+    /// Returns a short summary of status, codes and size.
     pub(crate) fn summary(&self) -> String {
         let codes = self.codes().join(", ");
         match (self.status, codes.is_empty()) {
@@ -282,13 +283,13 @@ impl Answer {
         }
     }
 
-    /// The beginning of the body as text.
+    /// Returns the first bytes of the body as text.
     pub(crate) fn text(&self, most: usize) -> String {
         String::from_utf8_lossy(&self.body[..self.body.len().min(most)]).into_owned()
     }
 }
 
-/// A size in a fitting unit.
+/// Formats a size in a suitable unit.
 pub(crate) fn size(bytes: usize) -> String {
     match bytes {
         0..10_000 => format!("{bytes} B"),

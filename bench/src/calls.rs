@@ -1,4 +1,4 @@
-//! The calls of the API that clients of several measurements make, and what they know of the demo data.
+//! API calls and demo data that several measurements share.
 
 use serde_json::{Value, json};
 
@@ -14,14 +14,14 @@ pub(crate) const PASSWORD: &str = "tessera-demo";
 pub(crate) const SIGN_IN: &str = "mutation($email: String!, $password: String!) {
     signIn(input: { email: $email, password: $password }) {
         session { accessToken refreshToken } errors { code retryAfterSeconds } } }";
-/// Makes a guest.
+/// Creates a guest session.
 pub(crate) const GUEST: &str =
     "mutation { createGuestSession { session { accessToken accessTokenExpiresAt } errors { code } } }";
-/// Reserves the best places.
+/// Reserves the best available places.
 pub(crate) const RESERVE: &str = "mutation($event: ID!, $quantity: Int!, $split: Boolean!, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: { bestAvailable: { quantity: $quantity, split: $split } },
         idempotencyKey: $key }) { reservation { id } errors { code } } }";
-/// Gives a reservation back.
+/// Releases a reservation.
 pub(crate) const RELEASE: &str = "mutation($id: ID!) {
     releaseReservation(input: { reservationId: $id }) { reservation { id } errors { code } } }";
 /// Binds a reservation to an order.
@@ -33,18 +33,18 @@ pub(crate) const PAY: &str = "mutation($order: ID!, $method: String!, $key: Stri
     payOrder(input: { orderId: $order, method: $method, idempotencyKey: $key }) {
         order { state } payment { id state failureCode } errors { code } } }";
 
-/// Makes a guest at this caller's address. Returns the access token, or `None` if the server refuses.
+/// Creates a guest from this caller's address. Returns the access token, or `None` if the server refuses.
 pub(crate) async fn guest(caller: &mut Caller) -> Option<String> {
     let answer = caller.gql(GUEST, json!({})).await;
     text(&answer.json(), "/data/createGuestSession/session/accessToken").ok().map(str::to_owned)
 }
 
-/// A key that no other call has.
+/// Returns a unique idempotency key.
 pub(crate) fn key() -> String {
     format!("bench-{}", uuid::Uuid::new_v4())
 }
 
-/// A value in a JSON document.
+/// Returns the text at a pointer in a JSON document.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Outcome<&'a str> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.ok_or_else(|| {

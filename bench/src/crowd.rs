@@ -1,4 +1,4 @@
-//! A crowd that reserves pair after pair, or claims coupon after coupon, as fast as it is answered.
+//! A crowd of clients. Each reserves pairs of seats or claims coupons as fast as it gets responses.
 
 use std::{
     sync::{
@@ -17,52 +17,52 @@ use crate::{
     stats,
 };
 
-/// How often a call is made again, and after how long: a buyer's key is good for all of them.
+/// The maximum number of repetitions of a call, and the pause between them. All use the same key.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Who comes.
+/// The clients of a crowd.
 #[derive(Clone, Debug)]
 pub(crate) struct Crowd<'a> {
-    /// The servers among which the connections are divided.
+    /// The servers over which the connections are distributed.
     pub(crate) addresses: &'a [&'a str],
-    /// The access tokens, divided among the connections.
+    /// The access tokens, distributed over the connections.
     pub(crate) tokens: &'a [String],
-    /// The keys of their calls.
+    /// The idempotency keys of the calls.
     pub(crate) keys: &'a Arc<Keys>,
-    /// How many connections.
+    /// The number of connections.
     pub(crate) connections: usize,
 }
 
-/// How it went.
+/// The results of a crowd.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    /// Calls that did what was asked.
+    /// Successful calls.
     pub(crate) done: u32,
-    /// Calls that the business refused.
+    /// Calls that a business rule refused.
     pub(crate) refused: u32,
-    /// Calls that the server asked to be made again.
+    /// Calls that had to be repeated.
     pub(crate) again: u32,
-    /// All others.
+    /// Calls that failed.
     pub(crate) failed: u32,
-    /// One of these.
+    /// An example of a failure.
     pub(crate) example: Option<String>,
-    /// From the first call of all connections to the last answer.
+    /// The time from the first call of all connections to the last response.
     pub(crate) time: Duration,
-    /// Of each call, in microseconds.
+    /// The latency of each call, in microseconds.
     pub(crate) latencies: Vec<u32>,
     span: Option<(Instant, Instant)>,
 }
 
-/// What the crowd wants.
+/// The goods that the crowd buys.
 enum Goods {
-    /// The event's pairs, one after the other.
+    /// Pairs of seats of the event, one after the other.
     Pairs(Event),
     /// Copies of the coupon with this id.
     Copies(String),
 }
 
-/// What is sold of one event or coupon.
+/// The remaining goods of one event or coupon.
 struct Sale {
     goods: Goods,
     warm_up: usize,
@@ -72,7 +72,7 @@ struct Sale {
 }
 
 impl Crowd<'_> {
-    /// Reserves so many pairs in all, equally many of each event, after some to warm up.
+    /// Reserves `timed` pairs, distributed equally over the events, after `warm_up` unmeasured ones.
     pub(crate) async fn reserve(&self, events: &[Event], warm_up: u32, timed: u32) -> Outcome<Tally> {
         let (warm_up, timed) = (usize::try_from(warm_up)?, usize::try_from(timed)?);
         let sales: Vec<_> = events
@@ -82,7 +82,7 @@ impl Crowd<'_> {
         self.come(&sales).await
     }
 
-    /// Claims so many copies of the coupon, after some to warm up.
+    /// Claims `timed` copies of the coupon, after `warm_up` unmeasured ones.
     pub(crate) async fn claim(&self, coupon: &str, warm_up: u32, timed: u32) -> Outcome<Tally> {
         let goods = Goods::Copies(coupon.to_owned());
         self.come(&[Sale::new(goods, usize::try_from(warm_up)?, usize::try_from(timed)?)]).await
@@ -100,7 +100,7 @@ impl Crowd<'_> {
         Tally::sum(tasks).await
     }
 
-    /// The tokens of each connection.
+    /// Returns the tokens of each connection.
     pub(crate) fn shares(&self) -> impl Iterator<Item = &[String]> {
         let each = (self.tokens.len() / self.connections).max(1);
         (0..self.connections).map(move |number| {
@@ -125,13 +125,13 @@ impl Sale {
     }
 }
 
-/// The next number before `end`.
+/// Takes the next number below `end`.
 fn take(next: &AtomicUsize, end: usize) -> Option<usize> {
     let number = next.fetch_add(1, Ordering::Relaxed);
     (number < end).then_some(number)
 }
 
-/// Reserves a pair or claims a copy, as often as the server asks to be asked again.
+/// Reserves a pair or claims a copy. Repeats the call as long as the server requests it.
 async fn insist(
     buyer: &mut Buyer,
     sale: &Sale,
@@ -169,14 +169,14 @@ async fn shop(mut buyer: Buyer, sale: Arc<Sale>, keys: Arc<Keys>, barrier: Arc<B
         tally.latencies.push(stats::micros(asked.elapsed()));
     }
     tally.span = Some((begin, Instant::now()));
-    // What went wrong before the clock ran went wrong all the same.
+    // Failures during the warm-up count too.
     tally.failed += warm.failed + warm.refused;
     tally.example = tally.example.or(warm.example);
     Ok(tally)
 }
 
 impl Tally {
-    /// One more.
+    /// Counts a result.
     pub(crate) fn count(&mut self, answer: Answer) {
         match answer {
             Answer::Done => self.done += 1,
@@ -189,13 +189,13 @@ impl Tally {
         }
     }
 
-    /// Begins and ends the time that counts.
+    /// Sets the start and the end of the measured time.
     pub(crate) fn spanning(mut self, begin: Instant, end: Instant) -> Self {
         self.span = Some((begin, end));
         self
     }
 
-    /// All tallies together. The first connection that breaks ends them all.
+    /// Sums all tallies. The first failed connection ends all others.
     pub(crate) async fn sum(mut tasks: JoinSet<Outcome<Self>>) -> Outcome<Self> {
         let mut all = Self::default();
         while let Some(one) = tasks.join_next().await {
@@ -215,7 +215,7 @@ impl Tally {
         Ok(all)
     }
 
-    /// The rate, if everything that was asked was done.
+    /// Returns the rate if all `expected` calls succeeded.
     pub(crate) fn rate_of(&self, expected: u32) -> Outcome<f64> {
         if self.done != expected || self.refused + self.failed > 0 {
             let example = self.example.as_deref().unwrap_or("none");

@@ -1,26 +1,27 @@
-//! WebSocket frames as far as a subscriber needs them: whole, unmasked ones from a server, small masked ones to it.
+//! The parts of WebSocket framing that a subscriber needs: complete, unmasked frames from a server, and small masked
+//! frames to it.
 
 use crate::Outcome;
 
-/// Text.
+/// The opcode of text.
 pub(crate) const TEXT: u8 = 1;
-/// The other side wants to end.
+/// The opcode that closes the connection.
 pub(crate) const CLOSE: u8 = 8;
-/// The other side wants to hear that we are there.
+/// The opcode that checks whether the other side is present.
 pub(crate) const PING: u8 = 9;
-/// The answer to that.
+/// The opcode of the response to a ping.
 pub(crate) const PONG: u8 = 10;
 
 /// A frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
-    /// What kind.
+    /// The opcode.
     pub(crate) opcode: u8,
-    /// What it carries.
+    /// The payload.
     pub(crate) payload: &'a [u8],
 }
 
-/// The first frame of `bytes`, and how many bytes it takes; none while it is not all there.
+/// Returns the first frame of `bytes` and its length. Returns `None` if it is incomplete.
 pub(crate) fn first(bytes: &[u8]) -> Outcome<Option<(Frame<'_>, usize)>> {
     let [kind, length, rest @ ..] = bytes else { return Ok(None) };
     if kind & 0xf0 != 0x80 || length & 0x80 != 0 {
@@ -42,7 +43,7 @@ pub(crate) fn first(bytes: &[u8]) -> Outcome<Option<(Frame<'_>, usize)>> {
     Ok(Some((Frame { opcode: kind & 0x0f, payload }, taken)))
 }
 
-/// A client's frame. Its mask is zero, which a browser's may not be, and which costs nobody anything.
+/// Returns a client's frame. Its mask is zero, which saves work. Browsers must not do this.
 pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Outcome<Vec<u8>> {
     let mut frame = vec![0x80 | opcode];
     match u8::try_from(payload.len()) {
@@ -61,7 +62,7 @@ pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Outcome<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// A server's frame.
+    /// Returns a server's frame.
     fn unmasked(payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![0x81];
         match payload.len() {

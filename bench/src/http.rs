@@ -1,4 +1,4 @@
-//! HTTP/1.1 as frugally as it goes: one keep-alive connection, whole requests in, whole answers out, one buffer.
+//! A minimal HTTP/1.1 client: one keep-alive connection, complete requests and responses, and one buffer.
 
 use serde_json::{Value, json};
 use tokio::{
@@ -8,7 +8,7 @@ use tokio::{
 
 use crate::Outcome;
 
-/// A connection that asks one thing after the other.
+/// A connection for sequential requests.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -23,7 +23,7 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::with_capacity(4 * 1024) })
     }
 
-    /// Sends the request and waits for its answer: the status and the body.
+    /// Sends the request and reads the response. Returns the status and the body.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Outcome<(u16, &[u8])> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
@@ -38,7 +38,7 @@ impl Connection {
         }
     }
 
-    /// Runs an operation for whoever sets a measurement up: its `data`, which must be without errors of any kind.
+    /// Runs an operation that prepares a measurement. Returns its `data`, which must have no errors.
     pub(crate) async fn gql(
         &mut self,
         token: Option<&str>,
@@ -70,7 +70,7 @@ impl Connection {
     }
 }
 
-/// The beginning of a request to the API, up to where [`finish`] goes on.
+/// Returns the start of a request to the API, for [`finish`].
 pub(crate) fn post_head(token: Option<&str>) -> Vec<u8> {
     let mut head = b"POST /graphql HTTP/1.1\r\nhost: tessera\r\ncontent-type: application/json\r\n".to_vec();
     if let Some(token) = token {
@@ -79,7 +79,7 @@ pub(crate) fn post_head(token: Option<&str>) -> Vec<u8> {
     head
 }
 
-/// The rest of a request.
+/// Appends the rest of a request.
 pub(crate) fn finish(request: &mut Vec<u8>, body: &[u8]) {
     request.extend_from_slice(b"content-length: ");
     request.extend_from_slice(body.len().to_string().as_bytes());
@@ -87,13 +87,13 @@ pub(crate) fn finish(request: &mut Vec<u8>, body: &[u8]) {
     request.extend_from_slice(body);
 }
 
-/// What an answer's head says, once it is all there.
+/// The contents of a complete response head.
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     status: u16,
-    /// Bytes of the head.
+    /// The number of bytes of the head.
     length: usize,
-    /// Bytes of the body.
+    /// The number of bytes of the body.
     body: usize,
 }
 
@@ -112,7 +112,7 @@ fn head(bytes: &[u8]) -> Outcome<Option<Head>> {
     Ok(Some(Head { status, length: end + 4, body }))
 }
 
-/// Where `needle` begins.
+/// Returns the position of `needle`.
 pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)
 }

@@ -1,12 +1,13 @@
-//! Measures Tessera: the release server as a process of its own, over real sockets, beside references that run on the
-//! same machine minutes apart. `scripts/bench` builds and calls it; `docs/performance.md` tells the method of each row.
+//! Measures Tessera. The release server runs as a process and is measured over real sockets. Reference implementations
+//! run on the same machine within minutes. `scripts/bench` builds and runs it. `docs/performance.md` describes the
+//! method of each row.
 //!
-//! Server, database and load generator share the machine, so the generator is frugal: one thread, keep-alive
-//! connections, requests put together from ready-made pieces, answers looked at and not parsed.
+//! Server, database and load generator share the machine. So the generator saves processor time: one thread, keep-alive
+//! connections, requests built from prepared parts, and responses that are scanned but not parsed.
 //!
-//! Layout: `rows` has the table's rows; `server`, `stage`, `postgres`, `pgbench` and `sqlite` set up what is measured and
-//! what it is compared with; `attack` replays attacks; `faults` breaks things;
-//! `caller`, `calls`, `socket` and `process` are shared by both; `http`, `buyer`, `crowd`, `frame` and `watchers` are the load; `bare` the bare servers.
+//! Layout: `rows` has the table's rows. `server`, `stage`, `postgres`, `pgbench` and `sqlite` set up the measured
+//! systems and the references. `attack` replays attacks, and `faults` causes faults. Both use `caller`, `calls`,
+//! `socket` and `process`. `http`, `buyer`, `crowd`, `frame` and `watchers` are the load. `bare` has the bare servers.
 
 mod attack;
 mod bare;
@@ -35,9 +36,9 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-/// Why a measurement is none.
+/// The reason why a measurement failed.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
-/// A measurement's outcome.
+/// The result of a measurement.
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
 /// Measures Tessera and prints a table.
@@ -52,20 +53,20 @@ struct Cli {
 enum Command {
     /// Measure, and print the table.
     Run(bench::Options),
-    /// Attack, and print what each attack cost.
+    /// Attack the server, and print the cost of each attack.
     Attack(attack::Options),
-    /// Cause faults under load, and print what was lost.
+    /// Cause faults under load, and print the lost data.
     Faults(faults::Options),
-    /// The attackers of `attack --all-together`.
+    /// Run the attackers of `attack --all-together`.
     #[command(hide = true)]
     Attackers(attack::AttackersOptions),
-    /// A bare WebSocket broadcast, to compare with.
+    /// Run a bare WebSocket broadcast for comparison.
     #[command(hide = true)]
     BareBroadcast,
-    /// A route that answers with a file's bytes, to compare with.
+    /// Run a route that responds with a file's bytes, for comparison.
     #[command(hide = true)]
     BareStatic {
-        /// What to answer.
+        /// The file.
         file: PathBuf,
     },
 }

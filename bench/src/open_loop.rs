@@ -1,7 +1,7 @@
 //! An open loop of arrivals over a pool of connections.
 //!
-//! Arrivals have fixed times, and wait for no earlier one. A served request's time counts from when it was due, so a server
-//! that falls behind cannot hide it. An arrival that finds every connection of its class busy is not sent.
+//! Arrivals have fixed times and do not wait for earlier ones. The latency of a served request counts from its due
+//! time, so a slow server cannot hide it. An arrival is not sent if all connections of its class are busy.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,14 +24,14 @@ use crate::{
 
 /// Requests of viewers without a token.
 pub(crate) const BROWSE: usize = 0;
-/// Reservations, and their releases.
+/// Reservations and their releases.
 pub(crate) const RESERVE: usize = 1;
 /// Payments.
 pub(crate) const PAY: usize = 2;
-/// A request that takes longer has failed.
+/// The timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Of every ten arrivals seven browse, two reserve or release, and one pays.
+/// Returns the class of an arrival. Of ten arrivals, seven browse, two reserve or release, and one pays.
 fn class_of(number: u32) -> usize {
     match number % 10 {
         0..7 => BROWSE,
@@ -40,7 +40,7 @@ fn class_of(number: u32) -> usize {
     }
 }
 
-/// How one arrival ended.
+/// The result of one arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Served,
@@ -48,18 +48,18 @@ enum End {
     Failed,
 }
 
-/// What was counted of one class.
+/// The counts of one class.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Count {
-    /// Arrivals.
+    /// The number of arrivals.
     pub(crate) offered: u32,
-    /// Microseconds from when a served request was due to its answer.
+    /// The time from due to response of each served request, in microseconds.
     pub(crate) served: Vec<u32>,
-    /// Microseconds from when a refused request was sent to its answer.
+    /// The time from sending to response of each refused request, in microseconds.
     pub(crate) refused: Vec<u32>,
-    /// Requests that broke off, took too long or were answered with another error.
+    /// Requests that broke, timed out or had another error.
     pub(crate) failed: u32,
-    /// Arrivals that found every connection busy.
+    /// Arrivals that found all connections busy.
     pub(crate) unsent: u32,
 }
 
@@ -68,11 +68,11 @@ pub(crate) struct Count {
 pub(crate) struct Phase {
     begun: Instant,
     counts: Mutex<[Count; 3]>,
-    /// Served and other arrivals by half-seconds.
+    /// Served and other arrivals, per half second.
     pub(crate) windows: Mutex<Vec<(u32, u32)>>,
 }
 
-/// One connection: takes the next due time, asks, and tells that it is idle again.
+/// One connection. It takes the next due time, sends a request, and reports that it is idle again.
 struct Worker {
     class: usize,
     number: usize,
@@ -81,31 +81,31 @@ struct Worker {
     asker: Asker,
 }
 
-/// What a connection asks.
+/// The requests of a connection.
 pub(crate) enum Asker {
-    /// The same request every time.
+    /// Sends the same request each time.
     Ready { address: String, connection: Option<Connection>, request: Vec<u8> },
-    /// Reserves a pair and releases it, in turns.
+    /// Reserves and releases a pair, alternately.
     Buyer { buyer: Box<Buyer>, event: Event, pair: usize, holds: bool, keys: Arc<Keys> },
 }
 
-/// What a connection is to send: when it was due, and for which phase it counts.
+/// A due request: its due time and its phase.
 type Due = (Instant, Arc<Phase>);
 
-/// All connections, and which of them are idle.
+/// All connections and the idle ones.
 pub(crate) struct Pool {
     senders: [Vec<mpsc::Sender<Due>>; 3],
     idle: [Arc<Mutex<Vec<usize>>>; 3],
     workers: JoinSet<()>,
 }
 
-/// Locks, whatever happened to the one who locked before.
+/// Locks a mutex, even if it is poisoned.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Phase {
-    /// A phase that begins now.
+    /// Creates a phase that starts now.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { begun: Instant::now(), counts: Mutex::default(), windows: Mutex::default() })
     }
@@ -159,7 +159,7 @@ impl Asker {
                     Answer::Failed(text) if text.starts_with("503") || text.starts_with("429") => {
                         End::Refused
                     }
-                    // An answer that was lost on the way may have released it.
+                    // A release whose response was lost may have taken effect.
                     Answer::Failed(_) => {
                         *holds = false;
                         End::Failed
@@ -169,7 +169,7 @@ impl Asker {
         }
     }
 
-    /// Drops a broken connection; a buyer has a new one.
+    /// Drops a broken connection. Opens a new one for a buyer.
     async fn reconnect(&mut self, address: &str, tokens: &[String]) {
         match self {
             Self::Ready { connection, .. } => *connection = None,
@@ -210,7 +210,7 @@ async fn work(mut worker: Worker, address: String, tokens: Vec<String>) {
 }
 
 impl Pool {
-    /// Opens so many connections of each class. `asker` says what each of them asks, and with which tokens.
+    /// Opens this number of connections for each class. `asker` defines the requests of each connection and its tokens.
     pub(crate) async fn open<F>(address: &str, sizes: [usize; 3], asker: F) -> Outcome<Self>
     where
         F: AsyncFn(usize, usize) -> Outcome<(Asker, Vec<String>)>,
@@ -234,13 +234,13 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Sends what is due. Returns whether a connection was idle.
+    /// Sends a due request. Returns whether a connection was idle.
     fn send(&self, class: usize, due: Instant, phase: &Arc<Phase>) -> bool {
         let Some(number) = lock(&self.idle[class]).pop() else { return false };
         self.senders[class][number].try_send((due, Arc::clone(phase))).is_ok()
     }
 
-    /// As many a second as told, for so long, whatever becomes of them.
+    /// Offers this number of arrivals per second for this time, regardless of their results.
     pub(crate) async fn offer(&self, per_second: f64, time: Duration) -> [Count; 3] {
         let phase = Phase::new();
         self.arrive(per_second, time, &phase).await;
@@ -255,7 +255,7 @@ impl Pool {
         (0..3).all(|class| lock(&self.idle[class]).len() == self.senders[class].len())
     }
 
-    /// Lets arrivals come at fixed times.
+    /// Creates arrivals at fixed times.
     pub(crate) async fn arrive(&self, per_second: f64, time: Duration, phase: &Arc<Phase>) {
         let step = Duration::from_secs_f64(1.0 / per_second.max(1.0));
         let until = phase.begun + time;
@@ -275,12 +275,13 @@ impl Pool {
                 number = number.wrapping_add(1);
                 due += step;
             }
-            // Timers are good for a millisecond; what is due meanwhile goes out together.
+            // Timers have a resolution of a millisecond. Requests due meanwhile are sent together.
             sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// All connections ask one thing after the other, by the same shares: what the server can do.
+    /// Lets all connections send requests continuously, with the same shares of classes. Returns the server's capacity
+    /// per second.
     pub(crate) async fn capacity(&self, time: Duration) -> f64 {
         let phase = Phase::new();
         let until = phase.begun + time;

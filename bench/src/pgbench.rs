@@ -1,7 +1,8 @@
-//! The reference on `PostgreSQL`: a hand-written transaction for each reservation or claim, run by `pgbench` on Tessera's schema.
+//! The reference on `PostgreSQL`: a hand-written transaction for each reservation or claim. `pgbench` runs it on
+//! Tessera's schema.
 //!
-//! Nothing is left out of it that an application without a desk would have to do, and nothing is put in: no version, no
-//! change log, no look at the key before. It is not told which seats are free, but never asks for one twice.
+//! It does everything that an application without a desk must do, and nothing more: it has no version, no change log
+//! and no lookup of the idempotency key. It does not know which seats are free, but it never requests a seat twice.
 
 use std::{
     fmt::Write as _,
@@ -16,21 +17,21 @@ use crate::{
     server::{self, Home},
 };
 
-/// What each transaction does.
+/// The work of each transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// What a reservation is: seats, the buyer's counter with its limit, the reservation, the idempotency key.
+    /// A complete reservation: seats, the buyer's counter with its limit, the reservation, and the idempotency key.
     Whole,
     /// Only the seats and the reservation, for information.
     Bare,
-    /// What a claim of a free coupon is: the stock, the buyer's counter with its limit, the claim, the idempotency key.
+    /// A claim of a free coupon: the stock, the buyer's counter with its limit, the claim, and the idempotency key.
     Claim,
 }
 
-/// Two seats as a reservation's row has them.
+/// Two seats in the format of a reservation's row.
 pub(crate) const ITEMS: &str = r#"[{"place":{"seat":{"ordinal":12345,"epoch":1}},"tier":"019ab000-0000-7000-8000-000000000001","price":2000,"fee":100,"tax":190},{"place":{"seat":{"ordinal":12346,"epoch":1}},"tier":"019ab000-0000-7000-8000-000000000001","price":2000,"fee":100,"tax":190}]"#;
 
-/// A database with Tessera's schema, and stock in it.
+/// A database with Tessera's schema and stock.
 #[derive(Debug)]
 pub(crate) struct Reference {
     home: Home,
@@ -39,7 +40,7 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    /// Makes the schema and the buyers.
+    /// Creates the schema and the buyers.
     pub(crate) async fn new(bench: &Bench) -> Outcome<Self> {
         let name = bench.name("pgbench");
         let url = bench.cluster.create(&name).await?;
@@ -55,7 +56,7 @@ impl Reference {
         Ok(Self { home, name, halls: 0 })
     }
 
-    /// Reserves the scale's pairs over so many connections, of a new hall; how many a second.
+    /// Reserves the scale's pairs in a new hall over this number of connections. Returns the rate per second.
     pub(crate) async fn run(&mut self, bench: &Bench, work: Work, clients: u32) -> Outcome<f64> {
         self.halls += 1;
         let (hall, scale) = (self.halls, &bench.scale);
@@ -86,7 +87,7 @@ impl Reference {
         Ok(rate)
     }
 
-    /// Whether so many were made, and as many places taken.
+    /// Checks the number of new rows and of taken places.
     async fn check(&self, work: Work, hall: u32, expected: i64) -> Outcome<()> {
         let id = id(hall);
         let (taken, made, places) = match work {
@@ -120,7 +121,7 @@ fn tps(mut command: Command) -> Outcome<f64> {
     }
 }
 
-/// An inventory's id as SQL has it.
+/// Returns an inventory's id as SQL.
 fn id(hall: u32) -> String {
     format!("lpad('{hall}', 32, 'f')::uuid")
 }
@@ -151,8 +152,8 @@ fn copies(hall: u32, copies: u32) -> String {
     )
 }
 
-/// The script of claims. The hot row comes last, as whoever wrote it with care would have it: it is locked for as short
-/// as can be.
+/// Returns the script of claims. The update of the hot row comes last, as in careful manual code, because this keeps
+/// its lock short.
 fn claim(hall: u32, claims_per_client: u32, each: u32) -> String {
     let coupon = id(hall);
     let buyer = "lpad(:buyer::text, 32, '0')::uuid";
@@ -173,7 +174,7 @@ COMMIT;
     )
 }
 
-/// The script of reservations: client by client, pair by pair, each client with `each` buyers of its own.
+/// Returns the script of reservations, client by client and pair by pair. Each client has its own `each` buyers.
 fn reservation(work: Work, hall: u32, pairs_per_client: u32, each: u32) -> String {
     let inventory = id(hall);
     let buyer = "lpad(:buyer::text, 32, '0')::uuid";

@@ -1,4 +1,4 @@
-//! Databases of the throw-away cluster that `scripts/bench` started.
+//! Databases in the temporary cluster that `scripts/bench` starts.
 
 use std::path::{Path, PathBuf};
 
@@ -9,31 +9,31 @@ use crate::Outcome;
 /// The cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    /// Directory of its socket.
+    /// The directory of its socket.
     pub(crate) socket: PathBuf,
-    /// Directory of its programs.
+    /// The directory of its programs.
     pub(crate) programs: PathBuf,
 }
 
 impl Cluster {
-    /// The running cluster with its socket there.
+    /// Describes the running cluster with this socket.
     pub(crate) fn new(socket: &Path, programs: PathBuf) -> Self {
         Self { socket: socket.to_owned(), programs }
     }
 
-    /// Makes an empty database; its URL.
+    /// Creates an empty database. Returns its URL.
     pub(crate) async fn create(&self, name: &str) -> Outcome<String> {
         execute(&self.url("postgres"), &format!("CREATE DATABASE {name}")).await?;
         Ok(self.url(name))
     }
 
-    /// Where a database is, for Tessera and sqlx alike.
+    /// Returns the URL of a database for Tessera and sqlx.
     pub(crate) fn url(&self, name: &str) -> String {
         let socket = self.socket.display();
         format!("postgres://postgres@localhost/{name}?host={socket}&port=5432&sslmode=disable")
     }
 
-    /// Writes everything out, so that no measurement pays for what was before it.
+    /// Runs a checkpoint, so that no measurement pays for earlier writes.
     pub(crate) async fn settle(&self) -> Outcome<()> {
         execute(&self.url("postgres"), "CHECKPOINT").await
     }
@@ -46,7 +46,7 @@ pub(crate) async fn execute(url: &str, sql: &str) -> Outcome<()> {
     Ok(connection.close().await?)
 }
 
-/// The one number that a query answers.
+/// Returns the single number of a query.
 pub(crate) async fn number(url: &str, sql: &str) -> Outcome<i64> {
     let mut connection = PgConnection::connect(url).await?;
     let number = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await?;

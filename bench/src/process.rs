@@ -1,4 +1,4 @@
-//! The server's command line, free of settings that this process inherited.
+//! The server's command line, without settings that this process inherited.
 
 use std::{
     path::Path,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::caller::STAFF_NETWORK;
 
-/// Sets the environment, the database and the data directory. Nothing is inherited, and output goes nowhere.
+/// Sets the environment, the database and the data directory. Clears the inherited environment and discards the output.
 pub(crate) fn configure(command: &mut Command, environment: &str, home: &Path, url: &str) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TESSERA_") || name == "DATABASE_URL" || name == "RUST_LOG" {

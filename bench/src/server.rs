@@ -1,4 +1,4 @@
-//! A server as a process of its own, ended with the value.
+//! A server process that is stopped when dropped.
 
 use std::{
     fs,
@@ -18,23 +18,23 @@ pub(crate) struct Server {
     child: Child,
 }
 
-/// Where a server keeps what it keeps.
+/// The location of a server's data.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
-    /// The database.
+    /// The URL of the database.
     pub(crate) url: String,
-    /// Its keys.
+    /// The directory of its keys.
     pub(crate) data: PathBuf,
 }
 
 impl Home {
-    /// A fresh database in the cluster.
+    /// Creates an empty database in the cluster.
     pub(crate) async fn on_postgres(bench: &Bench) -> Outcome<Self> {
         let url = bench.cluster.create(&bench.name("bench")).await?;
         Ok(Self { url, data: bench.directory("data")? })
     }
 
-    /// A fresh database file.
+    /// Creates a new database file.
     pub(crate) fn on_sqlite(bench: &Bench) -> Outcome<Self> {
         let data = bench.directory("data")?;
         Ok(Self { url: format!("sqlite://{}", data.join("tessera.db").display()), data })
@@ -42,11 +42,11 @@ impl Home {
 }
 
 impl Server {
-    /// Starts Tessera as an operator would, with limits, keys and durability on.
+    /// Starts Tessera as in production, with limits, keys and durability.
     pub(crate) fn tessera(bench: &Bench, home: &Home) -> Outcome<Self> {
         let mut command = command(bench, home);
         command.args(["--listen", "127.0.0.1:0", "--demo", "false", "--access-seconds", "3600"]);
-        // The whole crowd calls from one address.
+        // All clients have the same address.
         command.args(["--allowed-networks", "127.0.0.0/8"]);
         Self::spawn(command)
     }
@@ -58,7 +58,7 @@ impl Server {
         Self::spawn(command)
     }
 
-    /// Waits for the line that says where the server listens; whatever else it says goes to our standard error.
+    /// Waits for the line with the server's address. Further output goes to this process's standard error.
     fn spawn(mut command: Command) -> Outcome<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
@@ -74,7 +74,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The memory that the process has resident.
+    /// Returns the resident memory of the process, in KiB.
     pub(crate) fn resident_kib(&self) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
@@ -84,13 +84,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already; by its id, nobody else is meant.
+        // It may have ended already. The process id belongs to this child, so no other process is killed.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// Runs a subcommand of Tessera's to its end.
+/// Runs a subcommand of Tessera until it ends.
 pub(crate) fn run(bench: &Bench, home: &Home, arguments: &[&str]) -> Outcome<()> {
     let status = command(bench, home).args(arguments).stdout(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(format!("tessera {arguments:?} failed").into()) }
@@ -101,7 +101,7 @@ fn command(bench: &Bench, home: &Home) -> Command {
     command
         .args(["--env", "development", "--database-url", &home.url, "--data-dir"])
         .arg::<&Path>(&home.data)
-        // All buyers come from one address, name the server as they like, and pay nothing.
+        // All buyers have the same address and do not pay.
         .env("TESSERA_UNPAID_PLACES_PER_NETWORK", "1000000")
         .env("TESSERA_UNPAID_PERCENT", "100")
         .env("TESSERA_WASTED_PLACES", "0")

@@ -12,7 +12,7 @@ use crate::{
     caller::{connect, read_answer},
 };
 
-/// Opens a WebSocket with these header lines after the usual ones. Returns the status and the stream.
+/// Opens a WebSocket with these additional header lines. Returns the status and the stream.
 pub(crate) async fn upgrade(
     target: SocketAddr,
     from: Ipv4Addr,

@@ -1,5 +1,5 @@
-//! The reference on `SQLite`: the statements of a reservation in a transaction of their own, through a pool of one writer
-//! with the server's own settings, asked for by many at once.
+//! The reference on `SQLite`: each reservation's statements in one transaction, from many concurrent tasks, through a
+//! pool with one writer and the server's own settings.
 
 use std::{
     sync::{
@@ -23,13 +23,13 @@ use crate::{
     stats::rate,
 };
 
-/// How many ask at once.
+/// The number of concurrent tasks.
 const ASKING: u32 = 64;
-/// A transaction each is slow: a part of the reservations is enough for its rate.
+/// One transaction per reservation is slow, so this fraction of the reservations is enough for its rate.
 const PART: u32 = 4;
 const NOW: &str = "2026-01-01T00:00:00+00:00";
 
-/// How many a second.
+/// Measures the reservations per second.
 pub(crate) async fn run(bench: &Bench) -> Outcome<f64> {
     let home = Home::on_sqlite(bench)?;
     server::run(bench, &home, &["migrate"])?;
@@ -171,7 +171,7 @@ async fn stock(pool: &SqlitePool, seats: u32, guests: u32) -> Outcome<()> {
     Ok(tx.commit().await?)
 }
 
-/// Sixteen bytes that grow with the number, as the server's own ids do.
+/// Returns sixteen bytes that grow with the number, as the server's own ids do.
 fn id(kind: u8, number: u32) -> Vec<u8> {
     let mut id = vec![kind; 12];
     id.extend_from_slice(&number.to_be_bytes());

@@ -1,4 +1,4 @@
-//! What is sold: a shop, a hall and events, made through the API as a vendor makes them, and guests who buy.
+//! The goods: a shop, a hall and events, created through the API as a vendor does, and guests who buy.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use crate::{
     server::{self, Home, Server},
 };
 
-/// Seats of a row.
+/// The number of seats per row.
 const SEATS_PER_ROW: u32 = 100;
-/// Connections over which guests come.
+/// The number of connections that create guests.
 const DOORS: u32 = 16;
-/// Far enough ahead for sales to be open as long as anybody measures.
+/// The start of all events, so late that sales stay open during all measurements.
 const STARTS: &str = "2990-06-01T18:00:00Z";
 const OPERATOR: &str = "operator@bench.test";
 const PASSWORD: &str = "correct horse battery";
 
-/// A shop, and who may do what in it.
+/// A shop and its owner.
 pub(crate) struct Stage {
     connection: Connection,
     address: String,
@@ -41,14 +41,14 @@ pub(crate) struct Hall {
 pub(crate) struct Event {
     /// Its id.
     pub(crate) id: String,
-    /// Its seats in map order; two that follow each other from an even one on are neighbours.
+    /// Its seats in map order. A seat with an even index and the next one are adjacent.
     pub(crate) seats: Arc<[String]>,
 }
 
 impl Event {
-    /// The version of what is free of it, asked of this server.
+    /// Returns the version of its availability on this server.
     pub(crate) async fn version(&self, address: &str) -> Outcome<i64> {
-        // A connection of its own: the stage's goes to a server that may have been restarted since.
+        // Use a new connection, because the stage's server may have been restarted.
         let mut connection = Connection::open(address).await?;
         let document = "query($event: ID!) { event(id: $event) { availability { version } } }";
         let answer = connection.gql(None, document, json!({ "event": self.id })).await?;
@@ -58,7 +58,7 @@ impl Event {
 }
 
 impl Stage {
-    /// Opens a shop on a server with an empty database.
+    /// Creates a shop on a server with an empty database.
     pub(crate) async fn open(bench: &Bench, home: &Home, server: &Server) -> Outcome<Self> {
         let mut connection = Connection::open(&server.address).await?;
         sign_up(&mut connection, OPERATOR).await?;
@@ -84,7 +84,7 @@ impl Stage {
         })
     }
 
-    /// Builds a hall of so many rows of 100 seats.
+    /// Creates a hall with this number of rows of 100 seats.
     pub(crate) async fn hall(&mut self, rows: u32) -> Outcome<Hall> {
         let document = "mutation($shop: ID!) { createVenue(input: { shopId: $shop, name: \"Hall\",
             city: \"Graz\", country: \"AT\", timeZone: \"Europe/Vienna\" }) { venue { id } errors { code } } }";
@@ -96,7 +96,7 @@ impl Stage {
         Ok(Hall { venue, map: text(&map, "/importSeatMap/seatMap/id")? })
     }
 
-    /// Puts an event on sale in the hall.
+    /// Creates an event on sale in the hall.
     pub(crate) async fn event(&mut self, hall: &Hall) -> Outcome<Event> {
         let document = "mutation($shop: ID!, $venue: ID!, $map: ID!, $category: ID!, $starts: DateTime!) {
             createEvent(input: { shopId: $shop, venueId: $venue, seatMapId: $map, categoryId: $category,
@@ -123,7 +123,7 @@ impl Stage {
         Ok(Event { id: event, seats: seats.into() })
     }
 
-    /// Publishes a free coupon with so many copies, of which a buyer may claim a thousand; its id.
+    /// Publishes a free coupon with this number of copies, up to a thousand per buyer. Returns its id.
     pub(crate) async fn coupon(&mut self, copies: u32) -> Outcome<String> {
         let document = "mutation($shop: ID!, $category: ID!, $copies: Int!) {
             createCoupon(input: { shopId: $shop, categoryId: $category, title: \"Free drink\", kind: AMOUNT_OFF,
@@ -143,7 +143,7 @@ impl Stage {
         Ok(coupon)
     }
 
-    /// Lets guests come; their access tokens.
+    /// Creates guests. Returns their access tokens.
     pub(crate) async fn guests(&self, count: u32) -> Outcome<Vec<String>> {
         let mut doors = JoinSet::new();
         for _ in 0..DOORS {
@@ -195,7 +195,7 @@ fn seats_of(map: &Value) -> Option<Vec<String>> {
     Some(seats)
 }
 
-/// A plan of one zone with rows of 100 seats.
+/// Returns a plan of one zone with rows of 100 seats.
 pub(crate) fn plan(rows: u32) -> String {
     let row = |row: u32| {
         let seat = |number: u32| {

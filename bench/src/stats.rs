@@ -1,30 +1,30 @@
-//! Numbers out of many numbers.
+//! Statistics.
 
 use std::time::Duration;
 
-/// The value that `per_mille` of a thousand are not above (nearest rank); none of nothing.
+/// Returns a percentile, in thousandths (nearest rank). Returns `None` if there are no values.
 pub(crate) fn percentile(values: &mut [u32], per_mille: usize) -> Option<u32> {
     values.sort_unstable();
     let rank = (values.len() * per_mille).div_ceil(1_000);
     values.get(rank.saturating_sub(1)).copied()
 }
 
-/// The value in the middle, the lower of two; none of nothing.
+/// Returns the median, or the lower of two. Returns `None` if there are no values.
 pub(crate) fn median(values: &mut [u32]) -> Option<u32> {
     percentile(values, 500)
 }
 
-/// How many a second.
+/// Returns the rate per second.
 pub(crate) fn rate(count: u32, time: Duration) -> f64 {
     f64::from(count) / time.as_secs_f64().max(f64::EPSILON)
 }
 
-/// The best of several, by a rate.
+/// Returns the value with the highest rate.
 pub(crate) fn best<T>(all: impl IntoIterator<Item = (T, f64)>) -> Option<(T, f64)> {
     all.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
-/// Microseconds, as far as a latency goes.
+/// Converts a duration to microseconds. Saturates at the maximum.
 pub(crate) fn micros(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }

@@ -1,24 +1,24 @@
-//! The table that is printed.
+//! The printed table.
 
 /// A line of the table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
-    /// What is measured.
+    /// The measured figure.
     pub(crate) figure: String,
-    /// What it is compared with.
+    /// The reference.
     pub(crate) reference: String,
-    /// What that gave.
+    /// The reference's result.
     pub(crate) reference_value: String,
-    /// What Tessera gave.
+    /// Tessera's result.
     pub(crate) ours: String,
-    /// One by the other.
+    /// The ratio of both.
     pub(crate) ratio: String,
-    /// What should be reached.
+    /// The target.
     pub(crate) reach: String,
 }
 
 impl Line {
-    /// A figure that was not measured, and why.
+    /// Creates a line without a measurement, with the reason.
     pub(crate) fn without(figure: &str, reach: &str, why: &str) -> Self {
         Self {
             figure: figure.to_owned(),
@@ -29,22 +29,22 @@ impl Line {
     }
 }
 
-/// A ratio as the table has it.
+/// Formats a ratio.
 pub(crate) fn ratio(ours: f64, reference: f64) -> String {
     if reference > 0.0 { format!("{:.2}×", ours / reference) } else { "—".to_owned() }
 }
 
-/// A rate as the table has it.
+/// Formats a rate.
 pub(crate) fn per_second(rate: f64) -> String {
     format!("{rate:.0}/s")
 }
 
-/// A time as the table has it.
+/// Formats a time in milliseconds.
 pub(crate) fn millis(micros: u32) -> String {
     format!("{:.2} ms", f64::from(micros) / 1_000.0)
 }
 
-/// The table in Markdown.
+/// Formats the table as Markdown.
 pub(crate) fn markdown(lines: &[Line]) -> String {
     let mut text =
         "| figure | reference | reference value | ours | ratio | reach |\n|---|---|---|---|---|---|\n"

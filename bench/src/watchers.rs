@@ -1,8 +1,8 @@
-//! Thousands of subscribers in one thread: a task and a socket each, and next to no memory.
+//! Thousands of subscribers in one thread. Each has a task, a socket and little memory.
 //!
-//! They look at every frame for its `version`, which must never go back, and count down for every version who has seen it
-//! or a later one: a message that stands for several changes is one delivery of each. Whoever made the change waits until
-//! all have it.
+//! A subscriber reads the `version` of each frame, which must never decrease. For each version, a counter has the
+//! number of subscribers that have seen it or a later one. So a merged message counts as one delivery of each of its
+//! changes. The caller waits until all have seen a change.
 
 use std::{
     sync::{
@@ -28,42 +28,42 @@ use crate::{
     http::find,
 };
 
-/// Sockets that are opened at the same time.
+/// The number of sockets that are opened concurrently.
 const DOORS: usize = 64;
-/// Nobody waits as long for a change.
+/// The timeout of a change's delivery.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Bytes that are read at once.
+/// The size of one read, in bytes.
 const READ_BYTES: usize = 4 * 1024;
 
-/// The subscribers; they go with the value.
+/// The subscribers. Dropping the value closes them.
 pub(crate) struct Watchers {
-    /// What they have seen.
+    /// The state that they have seen.
     pub(crate) seen: Arc<Seen>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the subscribers have seen.
+/// The state that the subscribers have seen.
 #[derive(Debug)]
 pub(crate) struct Seen {
     count: usize,
-    /// The version that all of them begin with; the first tells it.
+    /// The first version of all subscribers. The first subscriber sets it.
     first: AtomicI64,
     ready: AtomicUsize,
-    /// How many have seen the version that is so many above the first.
+    /// The number of subscribers that have seen each version, indexed by its distance from the first.
     arrived: Vec<AtomicUsize>,
-    /// Frames with a version after each subscriber's first.
+    /// The number of frames with a version, except each subscriber's first.
     frames: AtomicU32,
-    /// Bytes of the last of them.
+    /// The number of bytes of the last frame.
     bytes: AtomicUsize,
-    /// What went wrong: a socket that broke, a version that went back.
+    /// The number of errors: broken sockets, and versions that decreased.
     broken: AtomicUsize,
     news: Notify,
 }
 
 impl Watchers {
-    /// Opens so many sockets, says on each the messages of `greeting` one after the other, each but the first when the one
-    /// before it was answered, and waits until each has seen a version. At most `changes` follow.
+    /// Opens this number of sockets. Sends the messages of `greeting` on each, each one after the response to the
+    /// previous one. Waits until each socket has seen a version. At most `changes` changes may follow.
     pub(crate) async fn gather(
         address: &str,
         greeting: &[String],
@@ -75,7 +75,7 @@ impl Watchers {
             greeting.iter().map(|text| masked(TEXT, text.as_bytes())).collect::<Outcome<Arc<[_]>>>()?;
         let (stop, stopped) = oneshot::channel();
         let (address, hears) = (address.to_owned(), Arc::clone(&seen));
-        // Built here, so that a failure is told; driven there.
+        // Create the runtime here to report a failure. The thread drives it.
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::spawn(move || {
             runtime.block_on(async {
@@ -93,7 +93,7 @@ impl Watchers {
 
 impl Drop for Watchers {
     fn drop(&mut self) {
-        // The thread may have ended by itself.
+        // The thread may have ended already.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);
     }
@@ -113,7 +113,7 @@ impl Seen {
         }
     }
 
-    /// Waits until all have seen the change of this number, the first of which is 1.
+    /// Waits until all have seen the change of this number. The first change is 1.
     pub(crate) async fn all_have(&self, change: u32) -> Outcome<()> {
         let change = usize::try_from(change)?;
         self.wait(|seen| {
@@ -127,12 +127,12 @@ impl Seen {
         self.all_have(u32::try_from(version - self.first.load(Ordering::Acquire))?).await
     }
 
-    /// Frames that came after everybody's first.
+    /// Returns the number of frames after each subscriber's first.
     pub(crate) fn frames(&self) -> u32 {
         self.frames.load(Ordering::Acquire)
     }
 
-    /// Bytes of the last frame's payload.
+    /// Returns the number of bytes of the last frame's payload.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Acquire)
     }
@@ -162,7 +162,7 @@ impl Seen {
         Ok(())
     }
 
-    /// A subscriber that last saw `before` sees `version`.
+    /// Records that a subscriber that last saw `before` sees `version`.
     fn saw(&self, before: Option<i64>, version: i64) {
         let first = match self.first.compare_exchange(-1, version, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => version,
@@ -205,9 +205,9 @@ async fn all(address: &str, greeting: &Arc<[Vec<u8>]>, seen: &Arc<Seen>) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// One subscriber, until its socket breaks.
+/// Runs one subscriber until its socket breaks.
 async fn watch(address: &str, greeting: &[Vec<u8>], doors: &Semaphore, seen: &Seen) -> Outcome<()> {
-    // Given back when the first version is seen.
+    // Released when the first version is seen.
     let mut door = Some(doors.acquire().await?);
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -243,7 +243,7 @@ async fn watch(address: &str, greeting: &[Vec<u8>], doors: &Semaphore, seen: &Se
         }
         waiting.drain(..taken);
         if waiting.is_empty() {
-            // Thousands of idle subscribers keep no buffers.
+            // Thousands of idle subscribers must not keep buffers.
             waiting = Vec::new();
         }
         stream.readable().await?;
@@ -257,7 +257,7 @@ async fn watch(address: &str, greeting: &[Vec<u8>], doors: &Semaphore, seen: &Se
     }
 }
 
-/// Upgrades the connection; whatever of the first frames came along.
+/// Upgrades the connection. Returns the bytes of frames that arrived with the response.
 async fn shake_hands(stream: &mut TcpStream, address: &str) -> Outcome<Vec<u8>> {
     let request = format!(
         "GET /graphql HTTP/1.1\r\nhost: {address}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
@@ -279,7 +279,7 @@ async fn shake_hands(stream: &mut TcpStream, address: &str) -> Outcome<Vec<u8>> 
     }
 }
 
-/// The version that a message tells of.
+/// Returns the version in a message.
 fn version(frame: Frame<'_>) -> Option<i64> {
     const NAME: &[u8] = b"\"version\":";
     let digits = &frame.payload[find(frame.payload, NAME)? + NAME.len()..];

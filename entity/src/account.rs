@@ -5,20 +5,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::AccountId;
 
-/// What kind of account this is.
+/// The kind of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum AccountKind {
-    /// Made without signing up; may do everything that a buyer may.
+    /// A guest: not signed up, with all rights of a buyer.
     #[sea_orm(string_value = "guest")]
     Guest,
-    /// Signed up with an e-mail address and a password.
+    /// A user: signed up with an e-mail address and a password.
     #[sea_orm(string_value = "user")]
     User,
 }
 
-/// A guest or a signed-up user.
+/// The account of a guest or a user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "account")]
 pub struct Model {
@@ -27,25 +27,25 @@ pub struct Model {
     pub id: AccountId,
     /// Guest or user.
     pub kind: AccountKind,
-    /// Lower-cased e-mail address, unique; guests have none.
+    /// The lower-case e-mail address, unique. `None` for guests.
     pub email: Option<String>,
-    /// The e-mail address in the form in which addresses that look alike are equal, unique; guests have none.
+    /// The form of the e-mail address in which similar-looking addresses are equal, unique. `None` for guests.
     pub email_skeleton: Option<String>,
-    /// Display name; may be empty.
+    /// Display name. May be empty.
     pub name: String,
-    /// Phone number as given.
+    /// The phone number as entered.
     pub phone: Option<String>,
-    /// Argon2id in PHC form; guests have none.
+    /// The password's Argon2id hash in PHC format. `None` for guests.
     pub password_hash: Option<String>,
-    /// Whether the account belongs to the platform's operators, who keep the categories.
+    /// Whether the account is an operator of the platform. Operators maintain the categories.
     pub is_operator: bool,
     /// When the e-mail address was verified; `None` if it was not.
     pub email_verified_at: Option<DateTimeUtc>,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 

@@ -1,30 +1,30 @@
-//! Who changed permissions or money, and when. Rows are never changed or deleted; triggers of the database see to that.
+//! The audit log: changes of permissions and money. Triggers of the database prevent changing or deleting its rows.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, AuditId, ShopId};
 
-/// Who made a change.
+/// The kind of the actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Actor {
     /// An account, through the API.
     #[sea_orm(string_value = "account")]
     Account,
-    /// The server itself: a worker, or the settlement of a payment.
+    /// The server: a worker, or the settlement of a payment.
     #[sea_orm(string_value = "server")]
     Server,
-    /// The operator of the machine, on the command line.
+    /// An operator of the machine, on the command line.
     #[sea_orm(string_value = "command_line")]
     CommandLine,
 }
 
-/// What was changed.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Action {
-    /// A shop was opened; its first owner is the actor.
+    /// A shop was created. Its first owner is the actor.
     #[sea_orm(string_value = "shop_created")]
     ShopCreated,
     /// A user became a member of a shop.
@@ -33,7 +33,7 @@ pub enum Action {
     /// A member got another role.
     #[sea_orm(string_value = "member_role_changed")]
     MemberRoleChanged,
-    /// A membership ended.
+    /// A member was removed.
     #[sea_orm(string_value = "member_removed")]
     MemberRemoved,
     /// An account became an operator of the platform.
@@ -42,22 +42,22 @@ pub enum Action {
     /// An account's password was changed.
     #[sea_orm(string_value = "password_changed")]
     PasswordChanged,
-    /// Sessions of an account were ended by something else than a sign-out.
+    /// Sessions of an account were revoked, other than by signing out.
     #[sea_orm(string_value = "sessions_revoked")]
     SessionsRevoked,
-    /// A coupon was published: from here on it gives something away.
+    /// A coupon was published, so it can be claimed.
     #[sea_orm(string_value = "coupon_published")]
     CouponPublished,
-    /// What a coupon gives, or what it costs, was changed.
+    /// The value or the price of a coupon was changed.
     #[sea_orm(string_value = "coupon_terms_changed")]
     CouponTermsChanged,
-    /// The sum that a coupon may give was changed.
+    /// The budget of a coupon was changed.
     #[sea_orm(string_value = "coupon_budget_changed")]
     CouponBudgetChanged,
-    /// An event was called off.
+    /// An event was cancelled.
     #[sea_orm(string_value = "event_cancelled")]
     EventCancelled,
-    /// A price level was made.
+    /// A price level was created.
     #[sea_orm(string_value = "tier_created")]
     TierCreated,
     /// A price, fee or tax rate was changed.
@@ -66,13 +66,13 @@ pub enum Action {
     /// A price level was deleted.
     #[sea_orm(string_value = "tier_deleted")]
     TierDeleted,
-    /// A payment was collected.
+    /// A payment was captured.
     #[sea_orm(string_value = "payment_captured")]
     PaymentCaptured,
-    /// An order or a part of it was given back.
+    /// A refund of an order or a part of it was requested.
     #[sea_orm(string_value = "refund_requested")]
     RefundRequested,
-    /// The provider gave the money back.
+    /// The provider refunded a payment.
     #[sea_orm(string_value = "payment_refunded")]
     PaymentRefunded,
 }
@@ -81,30 +81,30 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit")]
 pub struct Model {
-    /// Order of insertion; on PostgreSQL not always the order of commit.
+    /// The order of insertion. On PostgreSQL, it may differ from the order of commit.
     #[sea_orm(primary_key)]
     pub position: i64,
-    /// Names the row.
+    /// The id of the change.
     pub id: AuditId,
-    /// When.
+    /// The time of the change.
     pub at: DateTimeUtc,
-    /// Who.
+    /// The kind of the actor.
     pub actor: Actor,
-    /// Which account, if an account did it.
+    /// The account, if the actor is an account.
     pub account_id: Option<AccountId>,
-    /// What.
+    /// The kind of the change.
     pub action: Action,
     /// The prefix of the changed object's id.
     pub object_kind: String,
     /// The changed object.
     pub object_id: Uuid,
-    /// The shop that it concerns.
+    /// The shop of the object, if it has one.
     pub shop_id: Option<ShopId>,
-    /// The id of the request.
+    /// The id of the request, if the change was a request.
     pub request_id: Option<String>,
-    /// A pseudonym of the network that the request came from.
+    /// A pseudonym of the request's network, if the change was a request.
     pub network: Option<String>,
-    /// What else is known, as a JSON object without secrets.
+    /// Further details, as a JSON object without secrets.
     pub details: String,
 }
 

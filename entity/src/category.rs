@@ -1,31 +1,31 @@
-//! The tree of product and service types.
+//! The tree of product and service categories.
 
 use sea_orm::entity::prelude::*;
 
 use crate::CategoryId;
 
-/// A node of the tree.
+/// A category.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "category")]
 pub struct Model {
     /// Primary key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: CategoryId,
-    /// The node above; none for a root.
+    /// The parent category. `None` for a root.
     pub parent_id: Option<CategoryId>,
-    /// Unique name for addresses.
+    /// The unique name for web addresses.
     pub slug: String,
     /// Display name.
     pub name: String,
-    /// Slugs from the root to this node, each followed by `/`; a subtree is a prefix.
+    /// The slugs from the root to this category, each followed by `/`. A subtree is a prefix.
     pub path: String,
-    /// Order among its siblings.
+    /// The sort position among its siblings.
     pub position: i32,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 

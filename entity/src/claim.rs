@@ -1,37 +1,36 @@
-//! Claims: coupons in the hands of their holders.
+//! Claims: one buyer's copies of coupons.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, ClaimId, CouponId, OrderId, OrderLineId, ShopId};
 
-/// Where a claim stands, as it was last written. Past its time a claimed one counts as expired, whether or not that was
-/// written down yet.
+/// The stored state of a claim. After its end, a `Claimed` claim counts as expired, even if that is not stored yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimState {
-    /// In the holder's bag.
+    /// In its holder's bag.
     #[sea_orm(string_value = "claimed")]
     Claimed,
-    /// Bound to an order that is not paid yet.
+    /// Bound to an unpaid order.
     #[sea_orm(string_value = "reserved")]
     Reserved,
     /// Used up.
     #[sea_orm(string_value = "redeemed")]
     Redeemed,
-    /// Its time is up.
+    /// The validity ended.
     #[sea_orm(string_value = "expired")]
     Expired,
-    /// Taken back by a refund of what it cost.
+    /// Revoked by a refund of the coupon's price.
     #[sea_orm(string_value = "revoked")]
     Revoked,
-    /// Given back by its holder.
+    /// Returned by its holder.
     #[sea_orm(string_value = "released")]
     Released,
 }
 
-/// A coupon in the hands of its holder.
+/// One buyer's copy of a coupon.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "claim")]
 pub struct Model {
@@ -40,41 +39,41 @@ pub struct Model {
     pub id: ClaimId,
     /// The coupon.
     pub coupon_id: CouponId,
-    /// The coupon's shop, among whose codes this one's is unique.
+    /// The coupon's shop. Codes are unique within a shop.
     pub shop_id: ShopId,
-    /// Who holds it.
+    /// The account that holds it.
     pub account_id: AccountId,
-    /// Who claimed it, and on whose limit it counts.
+    /// The account that claimed it. The claim counts towards this account's limit.
     pub buyer_id: AccountId,
-    /// Where it stands.
+    /// The stored state.
     pub state: ClaimState,
-    /// The code that is shown, without separators.
+    /// The code, without separators.
     pub code: String,
-    /// Raised whenever it changes hands.
+    /// The fencing token, raised each time the claim changes hands.
     pub epoch: i32,
-    /// The coupon's terms as they were at the claim, as JSON that the coupon slice reads.
+    /// The coupon's terms at the time of the claim, as JSON for the `coupon` module.
     pub terms: String,
-    /// What a gift card was worth, in minor units.
+    /// The original value of a gift card, in minor units. `None` for other kinds.
     pub face_minor: Option<i64>,
-    /// What is left of it.
+    /// The remaining value of a gift card, in minor units. `None` for other kinds.
     pub balance_minor: Option<i64>,
-    /// Valid from here …
+    /// The start of its validity.
     pub valid_from: DateTimeUtc,
-    /// … until here; none: for ever.
+    /// The end of its validity. `None` is unlimited.
     pub valid_until: Option<DateTimeUtc>,
-    /// The order that it is, or was last, spent in.
+    /// The current or last order in which it is used.
     pub order_id: Option<OrderId>,
-    /// The line that paid for it.
+    /// The order line that paid for it. `None` for a free claim.
     pub order_line_id: Option<OrderLineId>,
-    /// When the row was made.
+    /// When it was claimed.
     pub claimed_at: DateTimeUtc,
     /// When it was used up.
     pub redeemed_at: Option<DateTimeUtc>,
-    /// When it first opened places to its holder, if it is an access code: it goes on doing so, but was used.
+    /// When an access code first unlocked places for its holder. It stays usable, but counts as used.
     pub opened_at: Option<DateTimeUtc>,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -86,13 +85,13 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// Offers to take a claim over.
+/// Offers to pass a claim to another account.
 pub mod share {
     use sea_orm::entity::prelude::*;
 
     use crate::ClaimId;
 
-    /// One offer, known by the digest of its token.
+    /// One offer. The token is stored as a digest only.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "claim_share")]
     pub struct Model {
@@ -101,11 +100,11 @@ pub mod share {
         pub digest: Vec<u8>,
         /// The claim.
         pub claim_id: ClaimId,
-        /// The claim's epoch then; in a later one the offer is void.
+        /// The claim's epoch at the time of the offer. The offer is invalid if the epoch has changed.
         pub epoch: i32,
-        /// Until when it can be accepted.
+        /// The end of its validity.
         pub expires_at: DateTimeUtc,
-        /// When it was.
+        /// When it was accepted.
         pub accepted_at: Option<DateTimeUtc>,
     }
 
@@ -122,7 +121,7 @@ pub mod redemption {
 
     use crate::{AccountId, ClaimId, OrderId, RedemptionId};
 
-    /// One use.
+    /// One use of a claim.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "redemption")]
     pub struct Model {
@@ -131,17 +130,17 @@ pub mod redemption {
         pub id: RedemptionId,
         /// The claim.
         pub claim_id: ClaimId,
-        /// The order that it was spent in; none: at a counter.
+        /// The order. `None` for a use at a counter.
         pub order_id: Option<OrderId>,
-        /// What was taken of a gift card's balance, in minor units; none: it was used whole.
+        /// The amount taken from a gift card's balance, in minor units. `None` for other kinds.
         pub amount_minor: Option<i64>,
-        /// What it took off at a counter, in minor units, where that is known.
+        /// The discount given at a counter, in minor units, if it is known.
         pub given_minor: Option<i64>,
-        /// Who scanned it, or whose order it was.
+        /// The scanner's account, or the buyer's for a use in an order.
         pub account_id: AccountId,
-        /// When.
+        /// The time of the use.
         pub at: DateTimeUtc,
-        /// When a refund made it undone.
+        /// When a refund reversed it.
         pub reversed_at: Option<DateTimeUtc>,
     }
 

@@ -1,143 +1,143 @@
-//! Coupons: what a shop promises to whoever claims one.
+//! Coupons: terms, stock and validity that a shop publishes.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{CategoryId, CouponId, EventId, ProductId, ShopId, TierId};
 
-/// What a coupon is worth.
+/// The kind of a coupon's benefit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum CouponKind {
-    /// A fixed amount less.
+    /// A fixed amount off.
     #[sea_orm(string_value = "amount_off")]
     AmountOff,
-    /// A share of the price less.
+    /// A percentage off.
     #[sea_orm(string_value = "percent_off")]
     PercentOff,
-    /// One thing for nothing.
+    /// One item for free.
     #[sea_orm(string_value = "free_item")]
     FreeItem,
-    /// One thing for a fixed price.
+    /// One item at a fixed price.
     #[sea_orm(string_value = "fixed_price")]
     FixedPrice,
-    /// Opens hidden price levels.
+    /// Unlocks hidden price levels.
     #[sea_orm(string_value = "access_code")]
     AccessCode,
-    /// A balance that pays.
+    /// A balance to pay with.
     #[sea_orm(string_value = "gift_card")]
     GiftCard,
 }
 
-/// Where a coupon stands in its life.
+/// The stored state of a coupon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum CouponState {
-    /// Seen by its shop only.
+    /// Visible to its shop only.
     #[sea_orm(string_value = "draft")]
     Draft,
-    /// Seen by all; claimed within its publication window.
+    /// Visible to all, and claimable in its publication window.
     #[sea_orm(string_value = "published")]
     Published,
-    /// Seen by all; not claimed for now.
+    /// Visible to all, but not claimable.
     #[sea_orm(string_value = "paused")]
     Paused,
-    /// Never claimed again; what was claimed stays valid.
+    /// Not claimable any more. Existing claims stay valid.
     #[sea_orm(string_value = "ended")]
     Ended,
 }
 
-/// Where the codes of a coupon's claims come from.
+/// The source of the codes of a coupon's claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum CodeSource {
-    /// Made by chance at the claim.
+    /// Generated randomly at the claim.
     #[sea_orm(string_value = "generated")]
     Generated,
-    /// Uploaded by the vendor or generated ahead, one for each claim.
+    /// Uploaded or generated in advance, one per claim.
     #[sea_orm(string_value = "uploaded")]
     Uploaded,
 }
 
-/// What a shop promises to whoever claims one.
+/// A coupon: terms, stock and validity that a shop publishes.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "coupon")]
 pub struct Model {
-    /// Primary key; its inventory has the same.
+    /// The primary key. The coupon's inventory has the same id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: CouponId,
-    /// Whose promise it is.
+    /// The shop that issues it.
     pub shop_id: ShopId,
-    /// The product that it is shown with.
+    /// The product with which it is shown.
     pub product_id: Option<ProductId>,
-    /// The event that it is shown with.
+    /// The event with which it is shown.
     pub event_id: Option<EventId>,
-    /// The event's price level that it is shown with.
+    /// The price level of the event with which it is shown.
     pub tier_id: Option<TierId>,
-    /// What kind of offer it is.
+    /// The category of the offer.
     pub category_id: CategoryId,
     /// Display name.
     pub title: String,
-    /// May be empty.
+    /// The description. May be empty.
     pub description: String,
-    /// The small print; may be empty.
+    /// The terms and conditions as text. May be empty.
     pub terms: String,
-    /// Where its picture is.
+    /// The URL of its picture.
     pub picture_url: Option<String>,
-    /// What it is worth.
+    /// The kind of its benefit.
     pub kind: CouponKind,
-    /// The amount off, the fixed price or the gift card's face value, in minor units.
+    /// The amount off, the fixed price or the gift card's original value, in minor units.
     pub amount_minor: Option<i64>,
-    /// The share off, in hundredths of a percent.
+    /// The percentage off, in hundredths of a percent.
     pub basis_points: Option<i32>,
-    /// The most that a share off may come to, in minor units.
+    /// The maximum discount of a percentage, in minor units.
     pub cap_minor: Option<i64>,
-    /// ISO 4217 code of its amounts.
+    /// The ISO 4217 code of its amounts.
     pub currency: String,
-    /// What one costs, tax included, in minor units; 0: nothing.
+    /// The price of one copy in minor units, tax included. 0 is free.
     pub price_minor: i64,
-    /// Tax rate contained in the price, in hundredths of a percent.
+    /// The tax rate contained in the price, in hundredths of a percent.
     pub tax_basis_points: i32,
-    /// Where the codes of its claims come from.
+    /// The source of its claims' codes.
     pub codes: CodeSource,
-    /// How many there are; none: as many as are wanted.
+    /// The number of copies. `None` is unlimited.
     pub stock: Option<i32>,
-    /// How many one buyer may claim.
+    /// The maximum number of claims per buyer.
     pub limit_per_buyer: i32,
-    /// Shown and claimed from here …
+    /// The start of its publication. `None` is no limit.
     pub publish_from: Option<DateTimeUtc>,
-    /// … until here.
+    /// The end of its publication. `None` is no limit.
     pub publish_until: Option<DateTimeUtc>,
-    /// Claims are valid from here …
+    /// The start of its claims' validity. `None` is the time of the claim.
     pub valid_from: Option<DateTimeUtc>,
-    /// … until here, …
+    /// The end of its claims' validity. `None` is no limit.
     pub valid_until: Option<DateTimeUtc>,
-    /// … or for so many days from the claim.
+    /// The validity in days from the claim. `None` is no limit.
     pub valid_days: Option<i32>,
-    /// Whether a holder may give it to somebody else.
+    /// Whether a holder may pass a claim to another account.
     pub shareable: bool,
-    /// What has to be bought for it to apply, in minor units.
+    /// The minimum value of the purchase for a discount, in minor units.
     pub minimum_spend_minor: i64,
-    /// Whether it applies alone only.
+    /// Whether it cannot be combined with other coupons.
     pub exclusive: bool,
-    /// Of one group at most one applies.
+    /// At most one coupon of a stacking group applies to an order.
     pub stacking_group: Option<String>,
-    /// Order in which several apply; then by id.
+    /// The order in which several coupons apply. Ties are broken by id.
     pub position: i32,
-    /// What all its discounts together may come to, in minor units.
+    /// The limit of the sum of all its discounts, in minor units.
     pub budget_minor: Option<i64>,
-    /// Whether strangers find it; otherwise they have it by one of its codes only.
+    /// Whether it appears in public lists. Otherwise, buyers need one of its codes.
     pub listed: bool,
-    /// Where it stands in its life.
+    /// The stored state.
     pub state: CouponState,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -149,17 +149,17 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// The words by which coupons are found.
+/// The search words of coupons.
 pub mod word {
     use sea_orm::entity::prelude::*;
 
     use crate::CouponId;
 
-    /// One folded word of a coupon's title, shop or product.
+    /// One normalised word of a coupon's title, shop or product.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "coupon_word")]
     pub struct Model {
-        /// Lower case.
+        /// The word, in lower case.
         #[sea_orm(primary_key, auto_increment = false)]
         pub word: String,
         /// The coupon.
@@ -174,14 +174,14 @@ pub mod word {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What a coupon applies to.
+/// The things that a coupon applies to.
 pub mod scope {
     use sea_orm::entity::prelude::*;
     use serde::{Deserialize, Serialize};
 
     use crate::CouponId;
 
-    /// What kind of thing a coupon applies to.
+    /// The kind of thing that a coupon applies to.
     #[derive(
         Clone,
         Copy,
@@ -199,34 +199,34 @@ pub mod scope {
     #[sea_orm(rs_type = "String", db_type = "Text")]
     #[serde(rename_all = "snake_case")]
     pub enum CouponScopeKind {
-        /// Whatever the shop sells.
+        /// All things that the shop sells.
         #[sea_orm(string_value = "shop")]
         Shop,
-        /// A product's coupons.
+        /// The coupons of a product.
         #[sea_orm(string_value = "product")]
         Product,
-        /// An event's places.
+        /// The places of an event.
         #[sea_orm(string_value = "event")]
         Event,
-        /// A price level's places.
+        /// The places of a price level.
         #[sea_orm(string_value = "tier")]
         Tier,
-        /// Whatever stands in or below a category.
+        /// All things in a category and its descendants.
         #[sea_orm(string_value = "category")]
         Category,
     }
 
-    /// One thing that a coupon applies to. A coupon without any applies to everything of its shop.
+    /// One thing that a coupon applies to. A coupon without such rows applies to everything of its shop.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "coupon_scope")]
     pub struct Model {
         /// The coupon.
         #[sea_orm(primary_key, auto_increment = false)]
         pub coupon_id: CouponId,
-        /// What kind of thing.
+        /// The kind of the thing.
         #[sea_orm(primary_key, auto_increment = false)]
         pub kind: CouponScopeKind,
-        /// Which.
+        /// The id of the thing.
         #[sea_orm(primary_key, auto_increment = false)]
         pub target: Uuid,
     }
@@ -238,7 +238,7 @@ pub mod scope {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What the discounts of a coupon come to: a row with a CHECK, never a sum.
+/// The sum of a coupon's discounts: a row with a CHECK constraint, not an aggregate.
 pub mod budget {
     use sea_orm::entity::prelude::*;
 
@@ -251,9 +251,10 @@ pub mod budget {
         /// The coupon.
         #[sea_orm(primary_key, auto_increment = false)]
         pub coupon_id: CouponId,
-        /// What all its discounts together may come to, in minor units; none: whatever they come to, and nobody counts.
+        /// The limit of the sum of all discounts, in minor units. `None` is unlimited, and then discounts are not
+        /// counted.
         pub allowed: Option<i64>,
-        /// What those of live orders, and those given at counters, come to while that is counted.
+        /// The sum of the discounts in live orders and at counters, in minor units, while there is a limit.
         pub spent: i64,
     }
 
@@ -264,17 +265,17 @@ pub mod budget {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Codes that were there before the claims: uploaded by the vendor, or generated to be printed.
+/// Codes that exist before their claims: uploaded by the vendor, or generated for printing.
 pub mod code {
     use sea_orm::entity::prelude::*;
 
     use crate::{ClaimId, CouponId, ShopId};
 
-    /// One of them.
+    /// One code.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "coupon_code")]
     pub struct Model {
-        /// The coupon's shop, among whose codes this one is unique.
+        /// The coupon's shop. Codes are unique within a shop.
         #[sea_orm(primary_key, auto_increment = false)]
         pub shop_id: ShopId,
         /// The code, trimmed and in upper case.
@@ -282,9 +283,9 @@ pub mod code {
         pub code: String,
         /// The coupon.
         pub coupon_id: CouponId,
-        /// Order in which they came, and in which claims take them.
+        /// The order of insertion, in which claims take codes.
         pub position: i64,
-        /// The claim that took it.
+        /// The claim that took it. `None` while it is free.
         pub claim_id: Option<ClaimId>,
     }
 

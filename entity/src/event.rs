@@ -10,25 +10,25 @@ use crate::{CategoryId, EventId, SeatMapId, ShopId, VenueId};
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum EventState {
-    /// Seen by its shop only.
+    /// Visible to its shop only.
     #[sea_orm(string_value = "draft")]
     Draft,
-    /// Seen by all; sold within its sales window.
+    /// Visible to all, and sold in its sales window.
     #[sea_orm(string_value = "published")]
     Published,
-    /// Called off; nothing is sold any more.
+    /// Cancelled. Nothing more is sold.
     #[sea_orm(string_value = "cancelled")]
     Cancelled,
 }
 
-/// What a buyer must be, or do, before places of an event are reserved for them.
+/// What a buyer needs in order to reserve places of an event.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
 )]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum BuyerRequirement {
-    /// Nothing: guests may buy.
+    /// No requirement. Guests may buy.
     #[default]
     #[sea_orm(string_value = "none")]
     None,
@@ -47,37 +47,37 @@ pub enum BuyerRequirement {
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
 pub struct Model {
-    /// Primary key; its inventory has the same.
+    /// The primary key. The event's inventory has the same id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: EventId,
-    /// Who sells it.
+    /// The shop that sells it.
     pub shop_id: ShopId,
-    /// Where it takes place.
+    /// The venue.
     pub venue_id: VenueId,
-    /// The geometry that is sold.
+    /// The seat map.
     pub seat_map_id: SeatMapId,
-    /// What kind of event it is.
+    /// The category.
     pub category_id: CategoryId,
-    /// Unique name for addresses.
+    /// The unique name for web addresses.
     pub slug: String,
     /// Display name.
     pub name: String,
-    /// May be empty.
+    /// The description. May be empty.
     pub description: String,
-    /// Start.
+    /// The start of the event.
     pub starts_at: DateTimeUtc,
-    /// End.
+    /// The end of the event.
     pub ends_at: DateTimeUtc,
-    /// Reservations are taken from here …
+    /// The start of sales.
     pub sales_start: DateTimeUtc,
-    /// … until here.
+    /// The end of sales.
     pub sales_end: DateTimeUtc,
-    /// Until when buyers may refund by themselves; none: never.
+    /// The end of the time in which buyers may refund by themselves. `None` excludes such refunds.
     pub refund_until: Option<DateTimeUtc>,
-    /// Its state.
+    /// The stored state.
     #[sea_orm(column_name = "status")]
     pub state: EventState,
-    /// ISO 4217 code of its prices.
+    /// The ISO 4217 code of its prices.
     pub currency: String,
     /// Duration of a reservation in seconds.
     #[sea_orm(column_name = "hold_seconds")]
@@ -87,25 +87,25 @@ pub struct Model {
     pub reservation_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
-    /// Whether picks that would leave single seats behind are refused.
+    /// Whether selections that would leave orphans are refused.
     pub orphan_rule: bool,
     /// Total seconds for which a buyer may have reservations without buying; `None` for no limit.
     #[sea_orm(column_name = "hold_budget_seconds")]
     pub reservation_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
-    /// What a buyer must be, or do, to reserve.
+    /// What a buyer needs in order to reserve.
     pub buyer_requirement: BuyerRequirement,
-    /// Unpaid places that one network may have: `None` is the server's default, 0 is no limit.
+    /// The maximum number of unpaid places per network. `None` is the server's default, 0 is no limit.
     pub unpaid_per_network: Option<i32>,
-    /// Percentage of unpaid places from which on a network gets one reservation: `None` is the server's default, 100
-    /// is no limit.
+    /// The percentage of unpaid places from which each network may have only as many as two buyers. `None` is the
+    /// server's default, 100 is no limit.
     pub unpaid_percent: Option<i32>,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -117,17 +117,17 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// The words by which events are found.
+/// The search words of events.
 pub mod word {
     use sea_orm::entity::prelude::*;
 
     use crate::EventId;
 
-    /// One folded word of an event's name, shop or venue.
+    /// One normalised word of an event's name, shop or venue.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "event_word")]
     pub struct Model {
-        /// Lower case.
+        /// The word, in lower case.
         #[sea_orm(primary_key, auto_increment = false)]
         pub word: String,
         /// The event.

@@ -1,21 +1,21 @@
-//! Typed ids: a `ShopId` cannot be passed where an `EventId` is wanted.
+//! Typed ids: a `ShopId` cannot be passed as an `EventId`.
 //!
-//! Inside they are UUIDs (version 7, so that indexes grow at one end); outside they are shown as `TypeIDs`, the prefix
-//! and the UUID in base 32, by the GraphQL layer.
+//! The values are UUIDs of version 7, so that indexes grow at one end. The GraphQL layer shows them as `TypeIDs`: the
+//! prefix and the UUID in base 32.
 
 use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What all typed ids have in common.
+/// The interface of all typed ids.
 pub trait TypedId: Copy + Send + Sync + 'static {
-    /// The prefix of this kind's `TypeID`.
+    /// The prefix of its `TypeID`.
     const PREFIX: &'static str;
 
-    /// The UUID inside.
+    /// Returns the UUID.
     fn uuid(self) -> Uuid;
 
-    /// The id of this kind with the UUID.
+    /// Creates the id from a UUID.
     fn from_uuid(uuid: Uuid) -> Self;
 }
 
@@ -49,15 +49,15 @@ macro_rules! id_type {
 }
 
 id_type! {
-    /// A guest or a signed-up user.
+    /// The account of a guest or a user.
     AccountId = "account";
     /// A sign-in on one device: a family of refresh tokens.
     SessionId = "session";
     /// A vendor's organisation.
     ShopId = "shop";
-    /// A node in the tree of product and service types.
+    /// A category of products and services.
     CategoryId = "category";
-    /// Where events take place.
+    /// The place of events.
     VenueId = "venue";
     /// One immutable revision of a venue's geometry.
     SeatMapId = "seatmap";
@@ -65,27 +65,27 @@ id_type! {
     EventId = "event";
     /// A price level of an event.
     TierId = "tier";
-    /// The version-guarded stock of one event or one coupon; it has the id of what it is the stock of.
+    /// The version-guarded stock of one event or coupon. It has the same id as the event or coupon.
     InventoryId = "inventory";
     /// A buyer's temporary reservation of an inventory.
     ReservationId = "reservation";
-    /// What is bought.
+    /// An order: what a buyer buys in one checkout.
     OrderId = "order";
-    /// One line of an order: one seat, or one place in an area.
+    /// One line of an order: one place, or one copy of a coupon.
     OrderLineId = "orderline";
-    /// One attempt at the payment provider.
+    /// One attempt to pay an order at the provider.
     PaymentId = "payment";
-    /// Money on its way back.
+    /// Money that goes back for a paid order.
     RefundId = "refund";
-    /// The right to enter.
+    /// The right to enter, with a signed code.
     TicketId = "ticket";
     /// One scan at a gate.
     CheckInId = "checkin";
-    /// What a shop sells or gives away.
+    /// A product that a shop offers.
     ProductId = "product";
-    /// What a shop promises to whoever claims one.
+    /// A coupon that a shop publishes.
     CouponId = "coupon";
-    /// A coupon in the hands of its holder.
+    /// One buyer's copy of a coupon.
     ClaimId = "claim";
     /// One use of a claim.
     RedemptionId = "redemption";

@@ -1,67 +1,67 @@
-//! The countable, version-guarded stock of one event or coupon.
+//! Inventories: the version-guarded stock of one event or coupon.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::InventoryId;
 
-/// What the stock is of.
+/// The kind of the stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum InventoryKind {
-    /// Seats and areas of an event.
+    /// The seats and areas of an event.
     #[sea_orm(string_value = "event")]
     Event,
-    /// Copies of a coupon.
+    /// The copies of a coupon.
     #[sea_orm(string_value = "coupon")]
     Coupon,
 }
 
-/// Where one seat stands.
+/// The status of a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
 #[serde(rename_all = "snake_case")]
 pub enum SeatStatus {
-    /// Free to reserve.
+    /// Free.
     #[sea_orm(num_value = 0)]
     Available,
-    /// In a reservation that runs out.
+    /// In a reservation with a deadline.
     #[sea_orm(num_value = 1)]
     Reserved,
-    /// In an order that is being paid; does not run out by itself.
+    /// In an order that is being paid. Does not expire by itself.
     #[sea_orm(num_value = 2)]
     Paying,
-    /// A ticket exists.
+    /// Sold; has a ticket.
     #[sea_orm(num_value = 3)]
     Sold,
-    /// Withheld by the vendor.
+    /// Blocked by the vendor.
     #[sea_orm(num_value = 4)]
     Blocked,
 }
 
-/// Stock. Its `version` is the guard of every change and the cursor of the availability feed.
+/// The stock of one event or coupon. Its `version` guards each change and is the cursor of the availability feed.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "inventory")]
 pub struct Model {
-    /// Primary key: the id of the event or coupon.
+    /// The primary key: the id of the event or coupon.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: InventoryId,
-    /// What the stock is of.
+    /// The kind of the stock.
     pub kind: InventoryKind,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// All places; always the sum of the four counts below.
+    /// The number of all places: the sum of the four counts below.
     pub capacity: i32,
-    /// Places free to reserve.
+    /// The number of free places.
     pub available: i32,
-    /// Places reserved or being paid.
+    /// The number of reserved places and of places being paid.
     pub reserved: i32,
-    /// Places sold.
+    /// The number of sold places.
     pub sold: i32,
-    /// Places withheld.
+    /// The number of blocked places.
     pub blocked: i32,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -80,21 +80,21 @@ pub mod seat {
     use super::SeatStatus;
     use crate::{InventoryId, ReservationId};
 
-    /// One seat's status.
+    /// The status of one seat.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "inventory_seat")]
     pub struct Model {
-        /// The stock.
+        /// The inventory.
         #[sea_orm(primary_key, auto_increment = false)]
         pub inventory_id: InventoryId,
-        /// Index of the seat in map order.
+        /// The seat's index in map order.
         #[sea_orm(primary_key, auto_increment = false)]
         pub ordinal: i32,
-        /// Where it stands.
+        /// Its status.
         pub status: SeatStatus,
-        /// Raised by every take: a fencing token for whatever was sent outside.
+        /// The fencing token, raised each time the seat is taken.
         pub epoch: i32,
-        /// Who has it, unless free or blocked.
+        /// Its reservation. `None` if it is free or blocked.
         pub reservation_id: Option<ReservationId>,
     }
 
@@ -111,21 +111,21 @@ pub mod area {
 
     use crate::InventoryId;
 
-    /// One area's counts.
+    /// The counts of one area.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "inventory_area")]
     pub struct Model {
-        /// The stock.
+        /// The inventory.
         #[sea_orm(primary_key, auto_increment = false)]
         pub inventory_id: InventoryId,
-        /// Index of the area in map order.
+        /// The area's index in map order.
         #[sea_orm(primary_key, auto_increment = false)]
         pub ordinal: i32,
-        /// All places.
+        /// The number of all places.
         pub capacity: i32,
-        /// Places reserved or being paid.
+        /// The number of reserved places and of places being paid.
         pub reserved: i32,
-        /// Places sold.
+        /// The number of sold places.
         pub sold: i32,
     }
 
@@ -136,25 +136,25 @@ pub mod area {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// How many places each buyer has: the limit is a row with a CHECK, never a count.
+/// The places of each buyer. The limit is a row with a CHECK constraint, not a count.
 pub mod buyer {
     use sea_orm::entity::prelude::*;
 
     use crate::{AccountId, InventoryId};
 
-    /// One buyer's places in one inventory.
+    /// The places of one buyer in one inventory.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "inventory_buyer")]
     pub struct Model {
-        /// The stock.
+        /// The inventory.
         #[sea_orm(primary_key, auto_increment = false)]
         pub inventory_id: InventoryId,
         /// The buyer.
         #[sea_orm(primary_key, auto_increment = false)]
         pub account_id: AccountId,
-        /// Places reserved, being paid or sold.
+        /// The number of places that are reserved, being paid or sold.
         pub taken: i32,
-        /// The limit when last written; never less than taken.
+        /// The limit when the row was last changed. Never less than `taken`.
         pub allowed: i32,
         /// Milliseconds for which the buyer had reservations without buying, up to `idle_since`.
         #[sea_orm(column_name = "held_ms")]
@@ -173,25 +173,25 @@ pub mod buyer {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The availability log: one row per version.
+/// The change log of inventories: one row per version.
 pub mod change {
     use sea_orm::entity::prelude::*;
 
     use crate::InventoryId;
 
-    /// What one version changed.
+    /// The change of one version.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "inventory_change")]
     pub struct Model {
-        /// The stock.
+        /// The inventory.
         #[sea_orm(primary_key, auto_increment = false)]
         pub inventory_id: InventoryId,
-        /// The version that this change made.
+        /// The version after the change.
         #[sea_orm(primary_key, auto_increment = false)]
         pub version: i64,
-        /// The change, as JSON that only the inventory slice reads.
+        /// The change, as JSON for the `inventory` module.
         pub payload: String,
-        /// When.
+        /// The time of the change.
         pub at: DateTimeUtc,
     }
 

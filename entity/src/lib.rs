@@ -1,9 +1,9 @@
-//! The rows of Tessera's tables and their typed ids, and nothing else: no async, no rules, no GraphQL.
+//! The rows of Tessera's tables and their typed ids. Contains no async code, no rules and no GraphQL.
 //!
-//! One file per concept. Every row that people edit or machines race for has a `version`; such entities implement
-//! [`Versioned`], and are written only through the guarded update in the application's `store.rs`.
+//! There is one file per concept. Each row that users edit or concurrent writers change has a `version`. Its entity
+//! implements [`Versioned`], and is written only by the guarded update in the application's `store` module.
 //!
-//! Invariant: this crate imports nothing of the application's.
+//! Invariant: this crate does not depend on the application.
 
 pub mod account;
 pub mod audit;
@@ -28,16 +28,16 @@ pub mod venue;
 pub use ids::*;
 use sea_orm::EntityTrait;
 
-/// An entity whose rows carry an optimistic-concurrency version that each write raises by one.
+/// An entity whose rows have an optimistic-concurrency version, incremented by each write.
 pub trait Versioned: EntityTrait {
-    /// The column that holds the version.
+    /// The column of the version.
     const VERSION: Self::Column;
 
-    /// The version at which this row was read.
+    /// Returns the version of a row as it was read.
     fn version(row: &Self::Model) -> i64;
 }
 
-/// Implements [`Versioned`] for the entity of the module it stands in.
+/// Implements [`Versioned`] for the entity of the current module.
 macro_rules! versioned {
     () => {
         impl crate::Versioned for Entity {

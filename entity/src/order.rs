@@ -1,83 +1,83 @@
-//! Orders: what is bought.
+//! Orders: what a buyer buys in one checkout.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, OrderId, ShopId};
 
-/// Where an order stands.
+/// The stored state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum OrderState {
-    /// Made by the checkout.
+    /// Created by the checkout, and not paid.
     #[sea_orm(string_value = "awaiting_payment")]
     AwaitingPayment,
-    /// Tickets exist.
+    /// Paid. Its tickets or claims are issued.
     #[sea_orm(string_value = "paid")]
     Paid,
-    /// Part of the money went back.
+    /// A part of the money was refunded.
     #[sea_orm(string_value = "partially_refunded")]
     PartiallyRefunded,
-    /// All of the money goes back; its tickets are void.
+    /// All money is refunded or being refunded. Its tickets are void.
     #[sea_orm(string_value = "refunded")]
     Refunded,
-    /// Its reservations ran out unpaid.
+    /// Its reservations expired before it was paid.
     #[sea_orm(string_value = "expired")]
     Expired,
-    /// Given up before it was paid.
+    /// Cancelled before it was paid.
     #[sea_orm(string_value = "cancelled")]
     Cancelled,
-    /// Money came too late and goes back.
+    /// Paid too late. The money is being refunded.
     #[sea_orm(string_value = "refund_due")]
     RefundDue,
-    /// Cannot be decided by machine; an operator is needed.
+    /// Cannot be resolved automatically. An operator must intervene.
     #[sea_orm(string_value = "stuck")]
     Stuck,
 }
 
-/// What is bought, from one shop in one currency.
+/// An order: what a buyer buys from one shop, in one currency.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "orders")]
 pub struct Model {
     /// Primary key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: OrderId,
-    /// Short reference for people, unique.
+    /// The short reference for people, unique.
     pub number: String,
-    /// The buyer.
+    /// The buyer's account.
     pub account_id: AccountId,
-    /// The seller.
+    /// The shop.
     pub shop_id: ShopId,
-    /// Where it stands.
+    /// The stored state.
     pub state: OrderState,
-    /// ISO 4217 code.
+    /// The ISO 4217 code of its amounts.
     pub currency: String,
-    /// What is to pay in minor units, fees and tax included, discounts taken off.
+    /// The amount to pay in minor units, with fees and tax, after discounts.
     pub total_minor: i64,
-    /// Fees in the total.
+    /// The fees in the total, in minor units.
     pub fee_minor: i64,
-    /// Tax in the total.
+    /// The tax in the total, in minor units.
     pub tax_minor: i64,
-    /// What was taken off.
+    /// The sum of the discounts, in minor units.
     pub discount_minor: i64,
-    /// Whom to address.
+    /// The buyer's name.
     pub contact_name: String,
-    /// Where the tickets go.
+    /// The e-mail address for the tickets.
     pub contact_email: String,
-    /// As given.
+    /// The buyer's phone number, as entered.
     pub contact_phone: Option<String>,
-    /// SHA-256 of the token with which a guest reads the order.
+    /// The SHA-256 of the token that gives a guest access to the order.
     pub access_digest: Vec<u8>,
-    /// Unpaid, it expires here.
+    /// When the order expires if it is unpaid.
     pub expires_at: DateTimeUtc,
-    /// When it became paid.
+    /// When it was paid.
     pub paid_at: Option<DateTimeUtc>,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -95,7 +95,7 @@ pub mod line {
 
     use crate::{CouponId, EventId, OrderId, OrderLineId, ReservationId, TierId};
 
-    /// One place or one copy of a coupon, with everything frozen at the checkout.
+    /// One place or one copy of a coupon, with all values at the time of the checkout.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "order_line")]
     pub struct Model {
@@ -104,33 +104,33 @@ pub mod line {
         pub id: OrderLineId,
         /// The order.
         pub order_id: OrderId,
-        /// Order of the lines.
+        /// The position among the order's lines.
         pub position: i32,
-        /// The event, …
+        /// The event. `None` if the line is a coupon.
         pub event_id: Option<EventId>,
-        /// … or the coupon.
+        /// The coupon. `None` if the line is a place of an event.
         pub coupon_id: Option<CouponId>,
-        /// The reservation it came from.
+        /// The reservation of the place or copy.
         pub reservation_id: ReservationId,
-        /// The seat, by map order …
+        /// The seat's index in map order. `None` for an area or a coupon.
         pub seat_ordinal: Option<i32>,
-        /// … or the area.
+        /// The area's index in map order. `None` for a seat or a coupon.
         pub area_ordinal: Option<i32>,
-        /// The place in words.
+        /// The name of the place.
         pub label: String,
-        /// The event's price level.
+        /// The price level. `None` for a coupon.
         pub tier_id: Option<TierId>,
-        /// Its name then; empty for coupons.
+        /// The price level's name at the checkout. Empty for a coupon.
         pub tier_name: String,
-        /// Price in minor units.
+        /// The price, in minor units.
         pub price_minor: i64,
-        /// Fee in minor units.
+        /// The fee, in minor units.
         pub fee_minor: i64,
-        /// Tax contained in what is left of both.
+        /// The tax contained in price and fee after discounts, in minor units.
         pub tax_minor: i64,
-        /// What was taken off price and fee.
+        /// The discount on price and fee, in minor units.
         pub discount_minor: i64,
-        /// The seat's epoch when it was taken.
+        /// The seat's epoch when it was reserved.
         pub epoch: i32,
     }
 
@@ -141,29 +141,29 @@ pub mod line {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What was taken off an order.
+/// The discounts of an order.
 pub mod discount {
     use sea_orm::entity::prelude::*;
 
     use crate::{ClaimId, CouponId, OrderId};
 
-    /// What one claim took off, frozen at the checkout.
+    /// The discount of one claim, fixed at the checkout.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "order_discount")]
     pub struct Model {
         /// The order.
         #[sea_orm(primary_key, auto_increment = false)]
         pub order_id: OrderId,
-        /// Order in which they were applied.
+        /// The order in which the discounts were applied.
         #[sea_orm(primary_key, auto_increment = false)]
         pub position: i32,
         /// The claim.
         pub claim_id: ClaimId,
-        /// Its coupon.
+        /// The claim's coupon.
         pub coupon_id: CouponId,
-        /// The coupon's title then.
+        /// The coupon's title at the checkout.
         pub label: String,
-        /// What it took off all lines together, in minor units.
+        /// The sum of the discount on all lines, in minor units.
         pub amount_minor: i64,
     }
 

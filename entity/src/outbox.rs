@@ -1,19 +1,19 @@
-//! Committed facts, and the keys under which mutations were answered.
+//! The outbox of committed facts, and the idempotency keys of mutations.
 
 use sea_orm::entity::prelude::*;
 
-/// A committed fact: an id and a kind, never a copy or personal data.
+/// A committed fact: an id and a kind. Contains no copies of rows and no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "outbox")]
 pub struct Model {
-    /// Order of insertion; on PostgreSQL not the order of commit.
+    /// The order of insertion. On PostgreSQL, it may differ from the order of commit.
     #[sea_orm(primary_key)]
     pub position: i64,
-    /// What happened.
+    /// The kind of the fact.
     pub kind: String,
-    /// To which object.
+    /// The id of the object.
     pub subject: Uuid,
-    /// When.
+    /// The time of the fact.
     pub at: DateTimeUtc,
 }
 
@@ -23,20 +23,20 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Answers to mutations, by the caller's key.
+/// The idempotency keys of mutations.
 pub mod idempotency {
     use sea_orm::entity::prelude::*;
 
     use crate::AccountId;
 
-    /// One key and what it did.
+    /// One idempotency key and the effect of its mutation.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "idempotency")]
     pub struct Model {
-        /// Whose key.
+        /// The caller's account.
         #[sea_orm(primary_key, auto_increment = false)]
         pub account_id: AccountId,
-        /// Which mutation.
+        /// The name of the mutation.
         #[sea_orm(primary_key, auto_increment = false)]
         pub operation: String,
         /// The caller's key.
@@ -44,9 +44,9 @@ pub mod idempotency {
         pub key: String,
         /// SHA-256 of the canonical input.
         pub input_digest: Vec<u8>,
-        /// The object that the mutation made or changed.
+        /// The id of the object that the mutation created or changed.
         pub subject: Uuid,
-        /// When the row was made.
+        /// When the row was created.
         pub created_at: DateTimeUtc,
     }
 

@@ -5,27 +5,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::{OrderId, PaymentId};
 
-/// Where a payment stands; a lower rank never overwrites a higher one.
+/// The state of a payment. A state of lower rank never overwrites one of higher rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentState {
-    /// Written down before the provider was called.
+    /// Stored before the provider was called.
     #[sea_orm(string_value = "created")]
     Created,
-    /// Sent; the answer is not known yet.
+    /// Sent to the provider. The result is not known yet.
     #[sea_orm(string_value = "submitted")]
     Submitted,
-    /// The buyer has to take another step at the provider.
+    /// The buyer must complete another step at the provider.
     #[sea_orm(string_value = "requires_action")]
     RequiresAction,
-    /// The provider holds the amount.
+    /// The provider has reserved the amount.
     #[sea_orm(string_value = "authorised")]
     Authorised,
-    /// The seats are sold; the amount is being collected.
+    /// The seats are sold, and the amount is being captured.
     #[sea_orm(string_value = "capturing")]
     Capturing,
-    /// Collected.
+    /// The amount was captured.
     #[sea_orm(string_value = "captured")]
     Captured,
     /// Declined.
@@ -36,65 +36,65 @@ pub enum PaymentState {
     Cancelled,
 }
 
-/// Where a refund stands.
+/// The state of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum RefundState {
-    /// Written down before the provider was called.
+    /// Stored before the provider was called.
     #[sea_orm(string_value = "requested")]
     Requested,
-    /// Sent; the answer is not known yet.
+    /// Sent to the provider. The result is not known yet.
     #[sea_orm(string_value = "submitted")]
     Submitted,
     /// Accepted by the provider.
     #[sea_orm(string_value = "pending")]
     Pending,
-    /// The money went back.
+    /// The provider refunded the money.
     #[sea_orm(string_value = "succeeded")]
     Succeeded,
-    /// Refused by the provider; will be tried again.
+    /// Refused by the provider. It will be retried.
     #[sea_orm(string_value = "failed")]
     Failed,
-    /// Given up by machine; an operator is needed.
+    /// Not retried any more. An operator must intervene.
     #[sea_orm(string_value = "manual")]
     Manual,
 }
 
-/// One attempt to collect an order's total.
+/// One attempt to pay an order's total.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "payment")]
 pub struct Model {
-    /// Primary key, and the provider's idempotency key.
+    /// The primary key, also the provider's idempotency key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: PaymentId,
     /// The order.
     pub order_id: OrderId,
-    /// Which provider.
+    /// The name of the provider.
     pub provider: String,
-    /// The provider's own id.
+    /// The provider's id.
     pub provider_ref: Option<String>,
-    /// Where it stands.
+    /// The state.
     pub state: PaymentState,
-    /// Amount in minor units.
+    /// The amount in minor units.
     pub amount_minor: i64,
-    /// ISO 4217 code.
+    /// The ISO 4217 code of the amount.
     pub currency: String,
-    /// The provider's name of the payment method.
+    /// The provider's id of the payment method.
     pub method: String,
-    /// Why it failed, in the provider's words.
+    /// The provider's code of the failure.
     pub failure_code: Option<String>,
-    /// Where the buyer takes the other step.
+    /// The URL at which the buyer completes the other step.
     pub next_action_url: Option<String>,
-    /// When recovery looks at it next.
+    /// When the worker checks it next.
     pub check_at: DateTimeUtc,
-    /// Undecided, it is cancelled at the provider here.
+    /// When it is cancelled at the provider if it is still undecided.
     pub deadline: DateTimeUtc,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -106,7 +106,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// Money on its way back.
+/// Refunds of payments.
 pub mod refund {
     use sea_orm::entity::prelude::*;
 
@@ -117,36 +117,36 @@ pub mod refund {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "refund")]
     pub struct Model {
-        /// Primary key, and the provider's idempotency key.
+        /// The primary key, also the provider's idempotency key.
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: RefundId,
         /// The order.
         pub order_id: OrderId,
-        /// The payment it gives back.
+        /// The payment.
         pub payment_id: PaymentId,
-        /// Where it stands.
+        /// The state.
         pub state: RefundState,
-        /// Amount in minor units.
+        /// The amount in minor units.
         pub amount_minor: i64,
-        /// The platform's fees in that.
+        /// The platform's fees in the amount.
         pub fee_minor: i64,
-        /// ISO 4217 code.
+        /// The ISO 4217 code of the amount.
         pub currency: String,
-        /// Why, in the requester's words; may be empty.
+        /// The requester's reason. May be empty.
         pub reason: String,
-        /// Who asked for it.
+        /// The account that requested it.
         pub requested_by: AccountId,
-        /// The provider's own id.
+        /// The provider's id.
         pub provider_ref: Option<String>,
-        /// How often the provider was asked.
+        /// The number of attempts at the provider.
         pub attempts: i32,
-        /// When recovery looks at it next.
+        /// When the worker checks it next.
         pub check_at: DateTimeUtc,
-        /// Optimistic-concurrency version; each write raises it by one.
+        /// The optimistic-concurrency version. Each write increments it.
         pub version: i64,
-        /// When the row was made.
+        /// When the row was created.
         pub created_at: DateTimeUtc,
-        /// When the row was last written.
+        /// When the row was last changed.
         pub updated_at: DateTimeUtc,
     }
 
@@ -159,34 +159,34 @@ pub mod refund {
     crate::versioned!();
 }
 
-/// Append-only double-entry books: the entries of a posting sum to zero.
+/// The ledger: append-only double entries. The entries of a posting sum to zero.
 pub mod ledger {
     use sea_orm::entity::prelude::*;
 
     use crate::{OrderId, PaymentId, RefundId};
 
-    /// One side of a posting.
+    /// One entry of a posting.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "ledger_entry")]
     pub struct Model {
         /// Primary key.
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
-        /// The posting that it is a side of.
+        /// The posting of the entry.
         pub posting_id: Uuid,
-        /// The book: `provider:<name>` or `shop:<id>`.
+        /// The ledger account: `provider:<name>` or `shop:<id>`.
         pub account: String,
-        /// Signed amount in minor units.
+        /// The signed amount in minor units.
         pub amount_minor: i64,
-        /// ISO 4217 code.
+        /// The ISO 4217 code of the amount.
         pub currency: String,
         /// The order.
         pub order_id: OrderId,
-        /// The payment, for a capture. Without this and a refund: claims paid for the order wholly.
+        /// The payment of a capture. If `payment_id` and `refund_id` are both `None`, claims paid for the whole order.
         pub payment_id: Option<PaymentId>,
-        /// The refund, for a refund.
+        /// The refund of a refund's posting.
         pub refund_id: Option<RefundId>,
-        /// When.
+        /// The time of the entry.
         pub at: DateTimeUtc,
     }
 

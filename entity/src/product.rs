@@ -1,33 +1,33 @@
-//! Products: what a shop sells or gives away.
+//! Products that a shop offers.
 
 use sea_orm::entity::prelude::*;
 
 use crate::{CategoryId, ProductId, ShopId};
 
-/// What a shop sells or gives away.
+/// A product that a shop offers.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "product")]
 pub struct Model {
     /// Primary key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ProductId,
-    /// Whose it is.
+    /// The shop.
     pub shop_id: ShopId,
-    /// What kind of product it is.
+    /// The category.
     pub category_id: CategoryId,
     /// Display name.
     pub name: String,
-    /// May be empty.
+    /// The description. May be empty.
     pub description: String,
-    /// Where its picture is.
+    /// The URL of its picture.
     pub picture_url: Option<String>,
-    /// Not offered any more; what refers to it stays.
+    /// Whether it is no longer offered. References to it stay valid.
     pub archived: bool,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 

@@ -5,24 +5,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, InventoryId, OrderId, ReservationId};
 
-/// Where a reservation stands.
+/// The stored state of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationState {
-    /// Runs until its deadline.
+    /// Active until its deadline.
     #[sea_orm(string_value = "active")]
     Active,
-    /// Belongs to an order that is being paid.
+    /// Part of an order that is being paid.
     #[sea_orm(string_value = "paying")]
     Paying,
-    /// Became tickets.
+    /// Sold.
     #[sea_orm(string_value = "converted")]
     Converted,
-    /// Given back by the buyer, or refunded.
+    /// Released by the buyer, or refunded.
     #[sea_orm(string_value = "released")]
     Released,
-    /// Ran out.
+    /// The deadline passed.
     #[sea_orm(string_value = "expired")]
     Expired,
 }
@@ -36,31 +36,31 @@ pub struct Model {
     pub id: ReservationId,
     /// The inventory that it reserves of.
     pub inventory_id: InventoryId,
-    /// The buyer.
+    /// The buyer's account.
     pub account_id: AccountId,
-    /// Where it stands.
+    /// The stored state.
     pub state: ReservationState,
-    /// Places and frozen prices, as JSON that the inventory slice reads.
+    /// The places and their prices at the time of the reservation, as JSON for the `inventory` module.
     pub items: String,
-    /// Number of places.
+    /// The number of places.
     pub quantity: i32,
-    /// Frozen total in minor units, fees and tax included.
+    /// The total at the time of the reservation, in minor units, with fees and tax.
     pub total_minor: i64,
-    /// ISO 4217 code.
+    /// The ISO 4217 code of the total.
     pub currency: String,
-    /// When it runs out.
+    /// When it expires.
     pub deadline: DateTimeUtc,
-    /// Beyond this it cannot be extended.
+    /// The latest deadline that an extension can set.
     pub deadline_max: DateTimeUtc,
-    /// The order that it belongs to, from the checkout on.
+    /// The order. `None` before the checkout.
     pub order_id: Option<OrderId>,
-    /// A keyed hash of the network that it was made from and its inventory; `None` if that does not count.
+    /// A keyed hash of the buyer's network and the inventory. `None` if the network is not limited.
     pub source: Option<i64>,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 

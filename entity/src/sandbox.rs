@@ -1,4 +1,4 @@
-//! The sandbox provider's own books. Nothing else reads them, as nothing reads a real provider's.
+//! The data of the sandbox provider. Only the sandbox reads it, as if it were an external provider.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,24 +6,24 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sandbox_intent")]
 pub struct Model {
-    /// The provider's id, `pi_…`.
+    /// The sandbox's id, `pi_…`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// The caller's key, unique.
+    /// The caller's idempotency key, unique.
     pub idempotency_key: String,
-    /// A Stripe `PaymentIntent` status.
+    /// The status, as of a Stripe `PaymentIntent`.
     pub status: String,
-    /// In minor units.
+    /// The amount in minor units.
     pub amount: i64,
-    /// ISO 4217 code, lower case.
+    /// The ISO 4217 code, in lower case.
     pub currency: String,
-    /// Payment method id.
+    /// The id of the payment method.
     pub method: String,
-    /// Why the last attempt failed.
+    /// The code of the last attempt's failure.
     pub failure_code: Option<String>,
     /// The caller's metadata, as JSON.
     pub metadata: String,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
 }
 
@@ -33,7 +33,7 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Refunds of intents.
+/// Refunds of payment intents.
 pub mod refund {
     use sea_orm::entity::prelude::*;
 
@@ -41,18 +41,18 @@ pub mod refund {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "sandbox_refund")]
     pub struct Model {
-        /// The provider's id, `re_…`.
+        /// The sandbox's id, `re_…`.
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: String,
-        /// The caller's key, unique.
+        /// The caller's idempotency key, unique.
         pub idempotency_key: String,
-        /// The intent.
+        /// The id of the payment intent.
         pub intent_id: String,
-        /// In minor units.
+        /// The amount in minor units.
         pub amount: i64,
-        /// A Stripe refund status.
+        /// The status, as of a Stripe refund.
         pub status: String,
-        /// When the row was made.
+        /// When the row was created.
         pub created_at: DateTimeUtc,
     }
 

@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CategoryId, ShopId};
 
-/// What a member may do in a shop.
+/// The role of a member in a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum ShopRole {
-    /// Everything, members included.
+    /// May do everything, including changing the members.
     #[sea_orm(string_value = "owner")]
     Owner,
-    /// Everything but members.
+    /// May do everything except changing the members.
     #[sea_orm(string_value = "manager")]
     Manager,
-    /// Sees sales and refunds orders.
+    /// Sees sales, refunds orders and checks tickets in.
     #[sea_orm(string_value = "seller")]
     Seller,
     /// Checks tickets in.
@@ -31,21 +31,21 @@ pub struct Model {
     /// Primary key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ShopId,
-    /// Unique name for addresses.
+    /// The unique name for web addresses.
     pub slug: String,
     /// Display name.
     pub name: String,
-    /// What the shop sells; may be empty.
+    /// What the shop sells. May be empty.
     pub description: String,
-    /// ISO 4217 code in which it sells.
+    /// The ISO 4217 code of its currency.
     pub currency: String,
-    /// Where it stands in the category tree.
+    /// Its category.
     pub category_id: Option<CategoryId>,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -57,7 +57,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// Who works for a shop, and as what.
+/// The members of a shop and their roles.
 pub mod member {
     use sea_orm::entity::prelude::*;
 
@@ -74,9 +74,9 @@ pub mod member {
         /// The member.
         #[sea_orm(primary_key, auto_increment = false)]
         pub account_id: AccountId,
-        /// What the member may do.
+        /// The member's role.
         pub role: ShopRole,
-        /// When the row was made.
+        /// When the row was created.
         pub created_at: DateTimeUtc,
     }
 

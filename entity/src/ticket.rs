@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, EventId, OrderId, OrderLineId, ShopId, TicketId};
 
-/// Where a ticket stands.
+/// The stored state of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum TicketState {
-    /// Admits once.
+    /// Valid for one admission.
     #[sea_orm(string_value = "issued")]
     Issued,
-    /// Has admitted.
+    /// Already used for admission.
     #[sea_orm(string_value = "checked_in")]
     CheckedIn,
     /// Refunded or revoked.
@@ -21,29 +21,29 @@ pub enum TicketState {
     Void,
 }
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum ScanOutcome {
-    /// Let in.
+    /// The ticket is valid, and its holder was admitted.
     #[sea_orm(string_value = "admitted")]
     Admitted,
-    /// Let in before.
+    /// The ticket was already used.
     #[sea_orm(string_value = "used")]
     Used,
-    /// Refunded or revoked.
+    /// The ticket is refunded or revoked.
     #[sea_orm(string_value = "void")]
     Void,
-    /// The code of an earlier holder.
+    /// The code belongs to an earlier holder.
     #[sea_orm(string_value = "superseded")]
     Superseded,
-    /// A ticket of another event.
+    /// The ticket is for another event.
     #[sea_orm(string_value = "wrong_event")]
     WrongEvent,
 }
 
-/// The right to enter.
+/// The right to enter an event, with a signed code.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "ticket")]
 pub struct Model {
@@ -52,35 +52,35 @@ pub struct Model {
     pub id: TicketId,
     /// The order.
     pub order_id: OrderId,
-    /// The line it was issued for; one ticket each.
+    /// The order line. Each line of an event has one ticket.
     pub order_line_id: OrderLineId,
     /// The event.
     pub event_id: EventId,
     /// The shop whose scanners admit it.
     pub shop_id: ShopId,
-    /// Who holds it.
+    /// The account that holds it.
     pub account_id: AccountId,
-    /// The seat, by map order …
+    /// The seat's index in map order. `None` for an area.
     pub seat_ordinal: Option<i32>,
-    /// … or the area.
+    /// The area's index in map order. `None` for a seat.
     pub area_ordinal: Option<i32>,
-    /// The place in words.
+    /// The name of the place.
     pub label: String,
     /// The price level's name.
     pub tier_name: String,
-    /// Where it stands.
+    /// The stored state.
     pub state: TicketState,
-    /// Only a code of this epoch is valid.
+    /// The fencing token, raised each time the ticket changes hands. Codes of other epochs are invalid.
     pub epoch: i32,
-    /// When it admitted.
+    /// When it was checked in.
     pub checked_in_at: Option<DateTimeUtc>,
-    /// Who scanned it then.
+    /// The account that checked it in.
     pub checked_in_by: Option<AccountId>,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -92,7 +92,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// Every scan of a genuine code, whatever came of it.
+/// Scans of genuine codes, with any result.
 pub mod check_in {
     use sea_orm::entity::prelude::*;
 
@@ -112,9 +112,9 @@ pub mod check_in {
         pub shop_id: ShopId,
         /// The scanner.
         pub account_id: AccountId,
-        /// What came of it.
+        /// The result.
         pub outcome: ScanOutcome,
-        /// When.
+        /// The time of the scan.
         pub at: DateTimeUtc,
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{EventId, TierId};
 
-/// What a tier prices.
+/// The kind of thing that a tier prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
@@ -18,7 +18,7 @@ pub enum ScopeKind {
     Area,
 }
 
-/// A price level.
+/// A price level of an event.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "tier")]
 pub struct Model {
@@ -35,15 +35,15 @@ pub struct Model {
     pub fee_minor: i64,
     /// Tax rate contained in price and fee, in hundredths of a percent.
     pub tax_basis_points: i32,
-    /// Order within the event.
+    /// The sort position within the event.
     pub position: i32,
-    /// Whether it is sold to those only who have an access code for it.
+    /// Whether only buyers with an access code can buy it.
     pub hidden: bool,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -55,21 +55,21 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// Which seats and areas a tier prices.
+/// The seats and areas that a tier prices.
 pub mod scope {
     use sea_orm::entity::prelude::*;
 
     use super::ScopeKind;
     use crate::{EventId, TierId};
 
-    /// One category or area priced by a tier; no two tiers of an event price the same.
+    /// One category or area that a tier prices. Each is priced by at most one tier of the event.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "tier_scope")]
     pub struct Model {
         /// The event.
         #[sea_orm(primary_key, auto_increment = false)]
         pub event_id: EventId,
-        /// Category or area.
+        /// Whether it is a category or an area.
         #[sea_orm(primary_key, auto_increment = false)]
         pub kind: ScopeKind,
         /// The category's name, or the area's guid.

@@ -4,18 +4,18 @@ use sea_orm::entity::prelude::*;
 
 use crate::{ShopId, VenueId};
 
-/// Where events take place.
+/// The place of events.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "venue")]
 pub struct Model {
     /// Primary key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: VenueId,
-    /// Whose venue it is.
+    /// The shop that owns it.
     pub shop_id: ShopId,
     /// Display name.
     pub name: String,
-    /// Street address; may be empty.
+    /// The street address. May be empty.
     pub address: String,
     /// Town or city.
     pub city: String,
@@ -23,11 +23,11 @@ pub struct Model {
     pub country: String,
     /// IANA time zone.
     pub time_zone: String,
-    /// Optimistic-concurrency version; each write raises it by one.
+    /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTimeUtc,
-    /// When the row was last written.
+    /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }
 
@@ -39,13 +39,13 @@ impl ActiveModelBehavior for ActiveModel {}
 
 crate::versioned!();
 
-/// Immutable, revisioned geometry.
+/// Seat maps: immutable, numbered revisions of a venue's geometry.
 pub mod seat_map {
     use sea_orm::entity::prelude::*;
 
     use crate::{AccountId, SeatMapId, VenueId};
 
-    /// One revision of a venue's seat map; never updated.
+    /// One revision of a venue's seat map. Never changed.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "seat_map")]
     pub struct Model {
@@ -54,19 +54,19 @@ pub mod seat_map {
         pub id: SeatMapId,
         /// The venue.
         pub venue_id: VenueId,
-        /// 1, 2, 3 … within the venue.
+        /// The revision number within the venue, from 1.
         pub revision: i32,
-        /// The plan's own name.
+        /// The name in the plan.
         pub name: String,
-        /// Numbered seats.
+        /// The number of numbered seats.
         pub seat_count: i32,
-        /// Places in general-admission areas, summed.
+        /// The total capacity of the general-admission areas.
         pub area_capacity: i32,
         /// The validated pretix seating plan, as JSON.
         pub plan: String,
-        /// Who imported it.
+        /// The account that imported it.
         pub created_by: AccountId,
-        /// When the row was made.
+        /// When the row was created.
         pub created_at: DateTimeUtc,
     }
 

@@ -21,7 +21,7 @@ use tessera::{
 };
 use uuid::Uuid;
 
-/// A fuzz target: takes arbitrary bytes, panics on a failed property.
+/// A fuzz target. Takes arbitrary bytes and panics if its property fails.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
@@ -35,7 +35,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("proxy", proxy),
 ];
 
-/// Document guard: the gates end on every text and decide the same twice. Which of several reasons a refusal names may
+/// Document guard: the gates terminate on every text, and give the same decision twice. The reason of a refusal may
 /// depend on the order in which fragments are visited. A document that the scanner refuses is never admitted.
 pub fn guard(data: &[u8]) {
     static GUARD: OnceLock<Guard> = OnceLock::new();
@@ -51,8 +51,8 @@ pub fn guard(data: &[u8]) {
     }
 }
 
-/// What proxies say of a client. A PROXY header takes nothing of what follows it. A client that is no proxy is found
-/// whatever is written left of it, and a peer that is no proxy is believed nothing.
+/// Client addresses from proxies: parsing a PROXY header consumes nothing after it. The address that a trusted proxy
+/// appends is found, regardless of the entries to its left. Headers from other peers are ignored.
 pub fn proxy(data: &[u8]) {
     if let Some((address, rest)) = proxy_header(data) {
         let read = data.len() - rest.len();
@@ -81,9 +81,9 @@ pub fn proxy(data: &[u8]) {
     }
 }
 
-/// Request parameters: an accepted body has a document or names one, and is read as the same parameters when it is
-/// written again. Decimal numbers may differ in the last bit: `serde_json` reads them that exactly only with a feature
-/// that nothing here needs.
+/// Request parameters: an accepted body has a document or its id. Serialised and parsed again, it gives the same
+/// parameters. Decimal numbers may differ in the last bit, because `serde_json` parses them exactly only with a feature
+/// that Tessera does not enable.
 pub fn variables(data: &[u8]) {
     let Ok(request) = params(data) else { return };
     assert!(!request.query.is_empty() || request.name.is_some(), "a request without a document was accepted");
@@ -119,8 +119,8 @@ fn is_same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// WebSocket messages and session: one message per line; an empty line ends the oldest operation. Every frame is
-/// JSON, the number of operations stays within the limit, and nothing follows a close.
+/// WebSocket messages and session: there is one message per line, and an empty line ends the oldest operation. Every
+/// frame is JSON, the number of operations stays within the limit, and nothing follows a close.
 pub fn websocket(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let mut socket = Socket::default();
@@ -145,7 +145,7 @@ pub fn websocket(data: &[u8]) {
     }
 }
 
-/// Seat-map import: an accepted plan is read again from its own document, and a refusal names 1 to 20 faults.
+/// Seat-map import: an accepted plan can be parsed again from its own document. A refusal has 1 to 20 faults.
 pub fn seat_map(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match Plan::parse(text) {
@@ -165,7 +165,7 @@ pub fn seat_map(data: &[u8]) {
     }
 }
 
-/// Coupon codes as CSV: an import is all or nothing, its codes are unique, and an export of it can be imported.
+/// Coupon codes as CSV: an import is all or nothing, its codes are unique, and its export can be imported again.
 pub fn coupon_csv(data: &[u8]) {
     match csv::import(data) {
         Ok(codes) => {
@@ -190,8 +190,8 @@ pub fn coupon_csv(data: &[u8]) {
     }
 }
 
-/// Ticket codes: only the exact signed text is accepted. The bytes are read as text, and as claims to sign and then
-/// to alter.
+/// Ticket codes: only the exact signed text is accepted. The bytes are used as text, and as claims that are signed and
+/// then altered.
 pub fn ticket_code(data: &[u8]) {
     static KEYS: OnceLock<(TicketKeys, TicketVerifier)> = OnceLock::new();
     let (keys, verifier) = KEYS.get_or_init(|| {

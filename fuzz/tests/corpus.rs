@@ -1,13 +1,13 @@
-//! Replays the seed corpus, so that an input that once failed fails every test run until it is fixed.
+//! Replays the seed corpus, so that an input that failed once fails every test run until it is fixed.
 
 use std::{fs, path::Path};
 
 use tessera_fuzz::TARGETS;
 
-/// Mutations of one input.
+/// The number of mutations of one input.
 const MUTATIONS: usize = 64;
 
-/// The next number of a fixed sequence (xorshift): a failure repeats.
+/// Returns the next number of a fixed sequence (xorshift), so that a failure is reproducible.
 fn next(state: &mut u64) -> usize {
     *state ^= *state << 13;
     *state ^= *state >> 7;

@@ -1,12 +1,13 @@
-//! The few words in which the two databases differ.
+//! The differences between the SQL of the two databases.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-/// Writes a statement's placeholders in the words of `backend`.
+/// Replaces a statement's placeholders by the SQL of `backend`.
 ///
-/// `{uuid}`, `{time}` and `{bytes}` are column types; `{serial}` is a primary key that counts up; `{binary}` makes text
-/// compare byte by byte, so that a prefix is a range of the index; `{transaction}` is a column with the number of the
-/// writing transaction, by which PostgreSQL's readers find commit order (SQLite has one writer and needs none).
+/// `{uuid}`, `{time}` and `{bytes}` are column types. `{serial}` is an auto-incremented primary key. `{binary}`
+/// compares text by bytes, so that a prefix is a range of the index. `{transaction}` is a column with the number of the
+/// writing transaction. PostgreSQL's readers derive the commit order from it. SQLite has one writer and does not need
+/// it.
 fn dialect(backend: DbBackend, statement: &str) -> String {
     let postgres = backend == DbBackend::Postgres;
     let pick = |on_postgres, on_sqlite| if postgres { on_postgres } else { on_sqlite };
@@ -23,7 +24,7 @@ fn dialect(backend: DbBackend, statement: &str) -> String {
         .replace("{binary}", pick("COLLATE \"C\"", "COLLATE BINARY"))
 }
 
-/// Runs the statements one after the other.
+/// Runs the statements in order.
 pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     for statement in statements {
         let sql = dialect(manager.get_database_backend(), statement);
@@ -32,7 +33,7 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
     Ok(())
 }
 
-/// Drops the tables, which must be named before those that they refer to.
+/// Drops the tables in this order. A table must come before the tables that it refers to.
 pub(crate) async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     for table in tables {
         manager.get_connection().execute_unprepared(&format!("DROP TABLE {table}")).await?;

@@ -1,22 +1,22 @@
-//! Tessera's schema, step by step, for SQLite and PostgreSQL.
+//! The migrations of Tessera's schema for SQLite and PostgreSQL.
 //!
-//! Every step is reversible. The statements are written as SQL, because the named CHECK and UNIQUE constraints in them
-//! are what holds the invariants even against wrong code; the few words that differ between the two databases are
-//! placeholders (see [`dialect`]).
+//! Each migration can be reverted. The statements are SQL, because their named CHECK and UNIQUE constraints protect the
+//! invariants even against faulty code. Placeholders stand for the few differences between the two databases (see
+//! [`dialect`]).
 //!
 //! # Expand, then contract
 //!
-//! Programs of the version before may run while a step is applied, and after it. So a step either only adds what those
-//! can do without (columns with a default or that may be null, tables, indexes, wider constraints), or it takes away what
-//! no program uses that knows an earlier step. A step of the second kind says so in its `up`, and takes it back in its
-//! `down`:
+//! Programs of the previous version may run during and after a migration. So a migration of the first kind only adds
+//! things that they can ignore: columns with a default or null, tables, indexes, and wider constraints. A migration of
+//! the second kind removes things that no program uses since an earlier migration. It inserts the following row in its
+//! `up` and deletes it in its `down`:
 //!
 //! ```sql
 //! INSERT INTO schema_requirement VALUES ('m20270101_000042_drop_old', 'm20261201_000040_use_new');
 //! DELETE FROM schema_requirement WHERE step = 'm20270101_000042_drop_old';
 //! ```
 //!
-//! A program starts on a newer schema only if it knows every step that this table names as needed.
+//! A program starts on a newer schema only if it knows all migrations in the column `needs` of this table.
 
 mod dialect;
 mod m20261122_000001_accounts;
@@ -42,7 +42,7 @@ mod m20261129_000022_list_indexes;
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-/// All steps in order.
+/// All migrations in order.
 #[derive(Debug)]
 pub struct Migrator;
 

@@ -1,4 +1,4 @@
-//! Tickets and the scans at the gate.
+//! Tickets and their check-ins.
 
 use sea_orm_migration::prelude::*;
 

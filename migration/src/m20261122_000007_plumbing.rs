@@ -1,4 +1,4 @@
-//! The outbox, and the keys under which mutations were answered.
+//! The outbox, and the idempotency keys of mutations.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,7 +1,6 @@
-//! The switch of the orphan rule: whether picks that would leave single seats behind are refused.
+//! The setting of the orphan rule: whether selections that would leave orphans are refused.
 //!
-//! Events that are there already keep selling as they were published: without the rule. For new ones the application
-//! always says.
+//! Existing events are sold without the rule, as before. For new events, the application always sets the column.
 
 use sea_orm_migration::prelude::*;
 

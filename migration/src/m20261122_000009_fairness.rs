@@ -1,4 +1,4 @@
-//! How long a buyer may keep places of an event from others without buying any.
+//! The limit of the time for which a buyer may hold places without buying them.
 
 use sea_orm_migration::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::dialect::run;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Each CHECK belongs to the column added last of those that it names, because SQLite drops it only with that column.
+/// Each CHECK belongs to the last added of its columns, because SQLite drops the CHECK only with that column.
 const UP: &[&str] = &[
     r"ALTER TABLE event ADD COLUMN hold_budget_seconds integer DEFAULT 2700
         CONSTRAINT event_hold_budget CHECK (hold_budget_seconds >= 60)",

@@ -1,4 +1,4 @@
-//! The change log can be pruned by age, and `PostgreSQL` is told how the hot tables are written.
+//! An index to prune the change log by age, and `PostgreSQL`'s storage parameters for frequently changed tables.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -9,8 +9,8 @@ pub(crate) struct Migration;
 
 const UP: &[&str] = &["CREATE INDEX inventory_change_at ON inventory_change (at)"];
 
-/// Payloads are written once, read once and soon deleted: compressing them costs more than it saves. Seats are updated in
-/// place again and again, which needs room on their page.
+/// Payloads are written once, read once and soon deleted, so compression costs more than it saves. Seats are updated in
+/// place frequently, which needs free space on their pages.
 const UP_POSTGRES: &[&str] = &[
     "ALTER TABLE inventory_change ALTER COLUMN payload SET STORAGE EXTERNAL",
     "ALTER TABLE inventory_seat SET (fillfactor = 70)",

@@ -1,4 +1,4 @@
-//! Products, coupons, claims and what discounts leave in orders.
+//! Products, coupons, claims, and the discounts of orders.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -168,8 +168,8 @@ const COUPONS: &[&str] = &[
         )",
 ];
 
-/// Lines may be of a coupon instead of an event, and gift cards pay fees too, so that more of an order can be fees than
-/// is left to pay.
+/// A line may belong to a coupon instead of an event. Gift cards also pay fees, so an order's fees may exceed its
+/// total.
 const ORDERS_POSTGRES: &[&str] = &[
     "ALTER TABLE order_line ALTER COLUMN event_id DROP NOT NULL",
     "ALTER TABLE order_line ALTER COLUMN tier_id DROP NOT NULL",
@@ -185,9 +185,9 @@ const ORDERS_POSTGRES_DOWN: &[&str] = &[
     "ALTER TABLE order_line ALTER COLUMN event_id SET NOT NULL",
 ];
 
-/// SQLite cannot alter a column or a CHECK. Both are words in the stored definition that do not touch what is on disk,
-/// for which its documentation (“Making Other Kinds Of Table Schema Changes”) gives this way; `RESET` makes the
-/// connection read the schema anew, and the ALTER TABLE that follows raises the schema's version for all others.
+/// SQLite cannot alter a column or a CHECK. Both exist only in the stored definition, not in the stored rows. Its
+/// documentation recommends this method (“Making Other Kinds Of Table Schema Changes”). `RESET` makes the connection
+/// read the schema again. The following ALTER TABLE raises the schema's version for other connections.
 const ORDERS_SQLITE: &[&str] = &[r"BEGIN IMMEDIATE;
         PRAGMA writable_schema = ON;
         UPDATE sqlite_schema SET sql = replace(replace(sql,
@@ -221,7 +221,7 @@ const COLUMNS: &[&str] = &[
     r"ALTER TABLE tier ADD COLUMN hidden boolean NOT NULL DEFAULT false",
 ];
 
-/// What the older schema cannot say goes: lines of coupons, and fees that were paid with gift cards.
+/// Deletes values that the older schema cannot store: lines of coupons, and fees that were paid with gift cards.
 const COLUMNS_DOWN: &[&str] = &[
     "UPDATE claim SET order_line_id = NULL WHERE order_line_id IS NOT NULL",
     "DELETE FROM order_line WHERE coupon_id IS NOT NULL",

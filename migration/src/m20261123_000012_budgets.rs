@@ -1,5 +1,5 @@
-//! A budget's row for every coupon, what was given at counters, the fees in refunds, and those of orders that nothing was
-//! paid for.
+//! A budget row for each coupon, discounts given at counters, and the fees in refunds. The ledger may have entries of
+//! orders that claims paid for completely.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -21,7 +21,7 @@ const TIGHTEN_POSTGRES: &[&str] = &[
         CHECK ((payment_id IS NULL) <> (refund_id IS NULL))",
 ];
 
-/// In the way of `m20261123_000011_coupons`.
+/// Uses the same method as `m20261123_000011_coupons`.
 const LOOSEN_SQLITE: &[&str] = &[r"BEGIN IMMEDIATE;
         PRAGMA writable_schema = ON;
         UPDATE sqlite_schema SET sql = replace(sql, 'allowed bigint NOT NULL', 'allowed bigint')
@@ -42,7 +42,7 @@ const TIGHTEN_SQLITE: &[&str] = &[r"BEGIN IMMEDIATE;
         PRAGMA writable_schema = RESET;
         COMMIT"];
 
-/// What was spent is counted anew: a budget that was taken away and set again had forgotten it.
+/// Recomputes `spent`: a budget that was removed and set again had lost it.
 const UP: &[&str] = &[
     r"ALTER TABLE redemption ADD COLUMN given_minor bigint
         CONSTRAINT redemption_given CHECK (given_minor IS NULL OR (given_minor > 0 AND order_id IS NULL))",

@@ -1,4 +1,4 @@
-//! When an access code first opened places to its holder.
+//! The time when an access code first unlocked places for its holder.
 
 use sea_orm_migration::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::dialect::run;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// What opened places was used: nobody gives it back after that.
+/// An access code that unlocked places counts as used, so it cannot be returned.
 const UP: &[&str] = &[r"ALTER TABLE claim ADD COLUMN opened_at {time}
         CONSTRAINT claim_opened CHECK (opened_at IS NULL OR state IN ('claimed', 'expired'))"];
 

@@ -1,4 +1,4 @@
-//! Codes are a shop's own: what one shop has says nothing about another. Coupons may be kept out of lists.
+//! Codes are unique per shop, so a code reveals nothing about other shops. Coupons may be unlisted.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -7,7 +7,7 @@ use crate::dialect::run;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// That a claim's and a code's shop is the coupon's, the database sees to.
+/// Foreign keys ensure that a claim and a code belong to the same shop as their coupon.
 const COUPON: &[&str] = &[
     "ALTER TABLE coupon ADD COLUMN listed boolean NOT NULL DEFAULT true",
     "CREATE UNIQUE INDEX coupon_of_shop ON coupon (id, shop_id)",
@@ -48,8 +48,8 @@ const POSTGRES_DOWN: &[&str] = &[
     "ALTER TABLE claim DROP COLUMN shop_id",
 ];
 
-/// SQLite cannot alter a key: both tables are made anew, in the way that its documentation gives (“Making Other Kinds Of
-/// Table Schema Changes”). Foreign keys are not looked at meanwhile, since other tables refer to the claims.
+/// SQLite cannot alter a key. So both tables are recreated, as its documentation recommends (“Making Other Kinds Of
+/// Table Schema Changes”). Foreign keys are off meanwhile, because other tables refer to the claims.
 const SQLITE: &[&str] = &[r"PRAGMA foreign_keys = OFF;
         BEGIN IMMEDIATE;
         CREATE TABLE new_claim (
@@ -160,12 +160,12 @@ const SQLITE_DOWN: &[&str] = &[r"PRAGMA foreign_keys = OFF;
         COMMIT;
         PRAGMA foreign_keys = ON"];
 
-/// Pages of a coupon's claims in the order in which they were made.
+/// Supports pages of a coupon's claims in the order of their creation.
 const PAGES: &[&str] = &["CREATE INDEX claim_page ON claim (coupon_id, id)"];
 
 const PAGES_DOWN: &[&str] = &["DROP INDEX claim_page"];
 
-/// What the older schema cannot say: a code that several shops have. All but one of them get a mark.
+/// The older schema cannot store the same code for several shops. All but one of them get a suffix.
 const ONE_OF_EACH: &[&str] = &[
     r"UPDATE claim SET code = code || '~' || {mark}
         WHERE EXISTS (SELECT 1 FROM coupon_code AS c WHERE c.code = claim.code AND c.shop_id < claim.shop_id)",

@@ -1,5 +1,5 @@
-//! What limits hoarding: the network that a reservation came from, what an event asks of its buyers, and verified
-//! e-mail addresses.
+//! Limits against hoarding: the network of a reservation, an event's requirement for its buyers, and verified e-mail
+//! addresses.
 
 use sea_orm_migration::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::dialect::run;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// The source is a keyed hash of the event and the network: no address is stored.
+/// The source is a keyed hash of the event and the network. No address is stored.
 const UP: &[&str] = &[
     "ALTER TABLE reservation ADD COLUMN source bigint",
     r"ALTER TABLE event ADD COLUMN buyer_requirement text NOT NULL DEFAULT 'none'

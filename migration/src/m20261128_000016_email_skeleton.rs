@@ -1,4 +1,4 @@
-//! The form of an e-mail address in which addresses that look alike are equal, and what deleting guests needs.
+//! The form of an e-mail address in which similar-looking addresses are equal, and indexes for deleting guests.
 
 use sea_orm_migration::prelude::*;
 
@@ -7,7 +7,8 @@ use crate::dialect::run;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Addresses of ASCII letters are their own skeleton. Older addresses with other letters keep their spelling as one.
+/// An address of ASCII letters is its own skeleton. Existing addresses with other letters also get themselves as their
+/// skeleton.
 const UP: &[&str] = &[
     "ALTER TABLE account ADD COLUMN email_skeleton text",
     "UPDATE account SET email_skeleton = email",
@@ -16,8 +17,8 @@ const UP: &[&str] = &[
 
 const DOWN: &[&str] = &["DROP INDEX account_skeleton_key", "ALTER TABLE account DROP COLUMN email_skeleton"];
 
-/// Guests by age, and the references to accounts that have no index yet: before an account is deleted, the database
-/// looks into each of them.
+/// An index of guests by age, and indexes of references to accounts. Before an account is deleted, the database checks
+/// each reference.
 const GUESTS: &[&str] = &[
     "CREATE INDEX account_guest ON account (created_at) WHERE kind = 'guest'",
     "CREATE INDEX seat_map_creator ON seat_map (created_by)",

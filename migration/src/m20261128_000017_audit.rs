@@ -1,4 +1,4 @@
-//! Who changed permissions or money. The table is append-only: triggers refuse every other statement.
+//! The audit log: changes of permissions and money. The table is append-only: triggers refuse updates and deletions.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -7,7 +7,7 @@ use crate::dialect::run;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// No foreign keys: a row outlives what it tells of.
+/// Has no foreign keys, because a row remains after its object is deleted.
 const UP: &[&str] = &[
     r"CREATE TABLE audit (
             position {serial},

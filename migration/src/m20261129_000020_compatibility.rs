@@ -1,4 +1,4 @@
-//! Which programs can work with the schema: what a step that takes something away needs them to know.
+//! The programs that can use a schema: the migrations that each removing migration requires them to know.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,6 +1,7 @@
-//! The tree of product and service types, kept by the platform's operators.
+//! The tree of product and service categories. The platform's operators maintain it.
 //!
-//! A category's slug and place are for ever: its path holds its parents' slugs, and addresses hold its own.
+//! A category never changes its slug or its parent: its path contains its parents' slugs, and web addresses contain its
+//! own.
 
 pub mod rules;
 
@@ -34,26 +35,26 @@ pub enum Refusal {
 /// A new category.
 #[derive(Clone, Debug)]
 pub struct Create {
-    /// The category above; none for a root.
+    /// The parent category. `None` creates a root.
     pub parent: Option<CategoryId>,
-    /// Derived from the name when not given.
+    /// `None` derives the slug from the name.
     pub slug: Option<String>,
     /// Display name.
     pub name: String,
-    /// Order among its siblings.
+    /// The sort position among its siblings.
     pub position: i32,
 }
 
-/// A change of a category; what is none stays as it is.
+/// A change of a category. `None` leaves a value unchanged.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// Which one.
+    /// The category to change.
     pub category: CategoryId,
     /// The version that the viewer saw.
     pub expected_version: i64,
     /// The new name.
     pub name: Option<String>,
-    /// The new order among its siblings.
+    /// The new sort position among its siblings.
     pub position: Option<i32>,
 }
 
@@ -71,7 +72,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
         }
         None => None,
     };
-    // No race with the parent: a category never moves, never changes its slug and is never deleted.
+    // No race with the parent: a category is never moved or deleted, and its slug never changes.
     let above = parent.as_ref().map(|parent| parent.path.as_str());
     let name = input.name.trim().to_owned();
     let now = app.clock.now();
@@ -87,7 +88,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
             created_at: Set(now),
             updated_at: Set(now),
         };
-        // Race: of two who want one slug the constraint lets one through, and the other tries the next.
+        // Race: of two inserts with the same slug, the constraint accepts one. The other tries the next slug.
         let inserted = category::Entity::insert(row)
             .on_conflict_do_nothing_on([category::Column::Slug])
             .exec_without_returning(&tx)
@@ -101,7 +102,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
     Err(Refusal::SlugTaken.into())
 }
 
-/// Renames a category, or moves it among its siblings.
+/// Changes a category's name or its position among its siblings.
 pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<category::Model, Refusal> {
     viewer.operator()?;
     if let Some(name) = &input.name {
@@ -127,12 +128,12 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<categor
     Ok(row)
 }
 
-/// The whole tree: every category before its children, siblings in their order.
+/// Returns the whole tree: each category before its children, and siblings in their sort order.
 pub async fn all(app: &App) -> Faulty<Vec<category::Model>> {
     Ok(rules::in_order(category::Entity::find().all(app.store.read()).await?))
 }
 
-/// The category with this slug.
+/// Returns the category with this slug.
 pub async fn by_slug(app: &App, slug: &str) -> Faulty<category::Model> {
     category::Entity::find()
         .filter(category::Column::Slug.eq(slug))
@@ -141,17 +142,17 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<category::Model> {
         .ok_or(Fault::NotFound(Object::Category))
 }
 
-/// The categories with these ids, in no order.
+/// Returns the categories with these ids, in any order.
 pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// Makes sure that there is such a category.
+/// Returns `NotFound` unless the category exists.
 pub async fn exists(app: &App, id: CategoryId) -> Faulty<()> {
     by_ids(app, vec![id]).await?.pop().map(drop).ok_or(Fault::NotFound(Object::Category))
 }
 
-/// The children of these categories, siblings in their order.
+/// Returns the children of these categories, with siblings in their sort order.
 pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
     Ok(category::Entity::find()
         .filter(category::Column::ParentId.is_in(ids))
@@ -178,7 +179,7 @@ pub(crate) async fn subtree(app: &App, root: &IdOrSlug<CategoryId>) -> Faulty<Se
         .into_query())
 }
 
-/// The categories with these ids, each with itself and all above it.
+/// Returns, for each of these categories, its own id and the ids of all its ancestors.
 pub async fn lineages(app: &App, ids: Vec<CategoryId>) -> Faulty<BTreeMap<CategoryId, Vec<CategoryId>>> {
     let rows = by_ids(app, ids).await?;
     let slugs: BTreeSet<&str> = rows.iter().flat_map(|row| rules::slugs(&row.path)).collect();

@@ -1,4 +1,4 @@
-//! Where a category stands in the tree.
+//! The position of a category in the tree, stored as a path of slugs.
 //!
 //! Invariant: pure and synchronous.
 
@@ -6,35 +6,35 @@ use std::collections::HashMap;
 
 use entity::{CategoryId, category::Model};
 
-/// Levels of the tree, the roots included.
+/// The maximum depth of the tree. Roots are level 1.
 pub const DEPTH_MAX: usize = 6;
 
-/// How many levels the node with this path is from the roots: a root is at 1.
+/// Returns the level of the node with this path. A root has level 1.
 pub fn depth(path: &str) -> usize {
     path.matches('/').count()
 }
 
-/// The path of a node with this slug below the parent's path; none if that would be too deep.
+/// Returns the path of a node with this slug below the parent's path. Returns `None` if it exceeds [`DEPTH_MAX`].
 pub fn path_below(parent: Option<&str>, slug: &str) -> Option<String> {
     let path = format!("{}{slug}/", parent.unwrap_or_default());
     (depth(&path) <= DEPTH_MAX).then_some(path)
 }
 
-/// The paths from the first of the node's subtree up to, and without, the second.
+/// Returns the range of paths in the node's subtree: the first path (included) and the upper bound (excluded).
 ///
-/// A path ends with `/`, and `0` is the character after it.
+/// A path ends with `/`, and `0` is the character that follows `/`.
 pub fn subtree(path: &str) -> (String, String) {
     (path.to_owned(), format!("{}0", path.trim_end_matches('/')))
 }
 
-/// The whole tree as it is shown: every node before its children, siblings by position and name.
+/// Returns the whole tree in display order: each node before its children, and siblings by position and name.
 pub fn in_order(mut rows: Vec<Model>) -> Vec<Model> {
     rows.sort_by(|a, b| (a.position, &a.name, a.id).cmp(&(b.position, &b.name, b.id)));
     let mut below: HashMap<Option<CategoryId>, Vec<Model>> = HashMap::new();
     for row in rows {
         below.entry(row.parent_id).or_default().push(row);
     }
-    // A stack, so that its top is what comes next: siblings are pushed from the last to the first.
+    // The top of the stack is the next node, so siblings are pushed in reverse order.
     let mut next: Vec<Model> = Vec::new();
     let mut ordered = Vec::new();
     let push = |next: &mut Vec<Model>, mut siblings: Vec<Model>| {
@@ -49,7 +49,7 @@ pub fn in_order(mut rows: Vec<Model>) -> Vec<Model> {
     ordered
 }
 
-/// The slugs of the path, from the root on.
+/// Returns the slugs of the path, from the root to the node.
 pub fn slugs(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|slug| !slug.is_empty())
 }

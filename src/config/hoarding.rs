@@ -17,11 +17,11 @@ pub struct HoardingSettings {
     /// 100 is no limit.
     #[arg(long, global = true, env = "TESSERA_UNPAID_PERCENT", default_value_t = 85)]
     pub unpaid_percent: u32,
-    /// Places that a network reserved without buying any, after which its reservations last half as long; after twice
-    /// as many, a quarter; and so on. 0 is never.
+    /// Places reserved without a purchase that halve the duration of a network's reservations. Twice as many quarter
+    /// it, and so on. 0 disables this.
     #[arg(long, global = true, env = "TESSERA_WASTED_PLACES", default_value_t = 16)]
     pub wasted_places: u32,
-    /// Least seconds of such a reservation, 60 to 1200.
+    /// Minimum duration of such a reservation in seconds, 60 to 1200.
     #[arg(long, global = true, env = "TESSERA_SHORTEST_RESERVATION_SECONDS", default_value_t = 120)]
     pub shortest_reservation_seconds: u32,
     /// Seconds that a payment may keep places beyond the event's `reservationSecondsMax`, 0 to 900. Then the payment is

@@ -124,7 +124,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// A wildcard would let every site call the API.
-    #[error("TESSERA_ALLOWED_ORIGINS names origins such as https://shop.example, not `{0}`")]
+    #[error("TESSERA_ALLOWED_ORIGINS must contain origins such as https://shop.example, not `{0}`")]
     Origin(String),
     /// The lifetime of access tokens is out of range.
     #[error("TESSERA_ACCESS_SECONDS must be between 30 and 3600")]
@@ -139,7 +139,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Documents(&'static str),
     /// Demo accounts have public passwords.
-    #[error("TESSERA_DEMO=true must say that demo accounts, with public passwords, are wanted in production")]
+    #[error("`seed` in production needs TESSERA_DEMO=true, because demo accounts have public passwords")]
     Demo,
     /// Without trusted documents, all would be refused.
     #[error("TESSERA_TRUSTED_DOCUMENTS_ONLY=true needs TESSERA_TRUSTED_DOCUMENTS, a file with documents")]

@@ -50,7 +50,7 @@ pub enum NetworkSettingsError {
     #[error("TESSERA_TLS_CERT and TESSERA_TLS_KEY must be set together")]
     TlsPair,
     /// The PROXY protocol is on, but there is no trusted proxy.
-    #[error("TESSERA_PROXY_PROTOCOL needs TESSERA_TRUSTED_PROXIES, the proxies that may speak it")]
+    #[error("TESSERA_PROXY_PROTOCOL needs TESSERA_TRUSTED_PROXIES, the proxies that may use it")]
     ProxyProtocol,
     /// A limit is out of range.
     #[error("the limits of connections and sockets must be between 1 and 1000000")]
@@ -59,7 +59,7 @@ pub enum NetworkSettingsError {
     #[error("TESSERA_IDLE_SECONDS must be between 5 and 3600")]
     Idle,
     /// An entry is not a host name.
-    #[error("TESSERA_ALLOWED_HOSTS names hosts such as tickets.example, without scheme, port or path")]
+    #[error("TESSERA_ALLOWED_HOSTS must contain hosts such as tickets.example, without scheme, port or path")]
     Host,
 }
 

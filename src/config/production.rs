@@ -25,15 +25,15 @@ pub struct ProductionSettings {
 pub enum Problem {
     /// The keys' directory is not set.
     #[error(
-        "TESSERA_KEYS_DIR is not set: make keys with `tessera keys --keys-dir DIR` and set it to that directory"
+        "TESSERA_KEYS_DIR is not set: create keys with `tessera keys --keys-dir DIR` and set it to that directory"
     )]
     KeysUnset,
     /// The keys' directory does not exist.
-    #[error("TESSERA_KEYS_DIR names {0}, which is no directory: make keys with `tessera keys`")]
+    #[error("TESSERA_KEYS_DIR names {0}, which is not a directory: create keys with `tessera keys`")]
     KeysMissing(PathBuf),
     /// A development server made the keys.
     #[error(
-        "the keys in {0} were made by a development server: make new ones in another directory with `tessera keys`"
+        "the keys in {0} were made by a development server: create new ones in another directory with `tessera keys`"
     )]
     DevelopmentKeys(PathBuf),
     /// The payment provider is not set.
@@ -46,7 +46,7 @@ pub enum Problem {
     Sandbox,
     /// Demo data are requested.
     #[error(
-        "TESSERA_DEMO=true makes accounts with public passwords; for a rehearsal, set TESSERA_ALLOW_DEMO=true"
+        "TESSERA_DEMO=true creates accounts with public passwords; for a rehearsal, set TESSERA_ALLOW_DEMO=true"
     )]
     Demo,
     /// Demo data are in the database.

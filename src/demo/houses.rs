@@ -1,4 +1,4 @@
-//! The category tree, the shops with the people who work there, and their venues.
+//! The demo's categories, shops, members and venues.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ const THEATRE_PLAN: &str = include_str!("../../demo/theatre.json");
 const STADIUM_PLAN: &str = include_str!("../../demo/stadium.json");
 const STUDIO_PLAN: &str = include_str!("../../demo/studio.json");
 
-/// Parents before their children: the parent's slug, the slug and the name.
+/// The categories, parents first: the parent's slug, the slug and the name.
 const CATEGORIES: [(Option<&str>, &str, &str); 14] = [
     (None, "music", "Music"),
     (Some("music"), "classical", "Classical"),
@@ -36,7 +36,7 @@ const CATEGORIES: [(Option<&str>, &str, &str); 14] = [
     (None, "family", "Family"),
 ];
 
-/// A venue and the shop that it belongs to.
+/// A venue and its shop.
 #[derive(Clone, Copy)]
 pub(super) struct House {
     pub(super) shop: ShopId,
@@ -51,7 +51,7 @@ pub(super) struct Houses {
     pub(super) lantern: House,
 }
 
-/// Makes the category tree.
+/// Creates the categories.
 pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()> {
     let mut ids = HashMap::new();
     for (position, (parent, slug, name)) in (0..).zip(CATEGORIES) {
@@ -66,7 +66,7 @@ pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()>
     Ok(())
 }
 
-/// Opens the shops and their venues, and imports the venues' seat maps.
+/// Creates the shops and their venues, and imports the venues' seat maps.
 pub(super) async fn build(app: &App, vendor: &Viewer) -> Faulty<Houses> {
     let playhouse = open(app, vendor, &PLAYHOUSE).await?;
     for (email, role) in [(SELLER, ShopRole::Seller), (SCANNER, ShopRole::Scanner)] {

@@ -1,9 +1,9 @@
-//! Demo data: fills an empty database with shops, venues, events and some orders to try everything on.
+//! Demo data: fills an empty database with shops, venues, events and orders.
 //!
-//! All of it is made by the functions behind the API, as the people who may sign in: no rule is passed by. The first step
-//! is the operator's sign-up, and an e-mail address is one account's only: of two servers that start at once on one
-//! database, one fills it. Filling is not one transaction. If it is cut off, the next start finds an account and leaves
-//! everything as it is; whoever wants the rest empties the database and starts again.
+//! All data are created by the functions behind the API as the demo's accounts, so all rules apply. The first step is
+//! the sign-up of the operator. E-mail addresses are unique, so if two servers start with one database, only one fills
+//! it. Filling is not one transaction. If it is interrupted, the next start finds an account and changes nothing. To
+//! fill the database completely, empty it and start again.
 //!
 //! Layout: `houses` (categories, shops, venues), `shows` and `programme` (events), `sales` (orders).
 
@@ -31,23 +31,23 @@ const SELLER: &str = "seller@tessera.example";
 const SCANNER: &str = "scanner@tessera.example";
 const BUYER: &str = "buyer@tessera.example";
 
-/// Who may sign in, and as what.
+/// The e-mail addresses of the demo's accounts, and what each may do.
 pub const SIGN_INS: [(&str, &str); 5] = [
     (VENDOR, "owns the three shops"),
     (SELLER, "sells for Playhouse am Fluss"),
     (SCANNER, "checks tickets in at Playhouse am Fluss"),
     (BUYER, "has two tickets"),
-    (OPERATOR, "keeps the categories"),
+    (OPERATOR, "maintains the categories"),
 ];
-/// Their password.
+/// The password of all demo accounts.
 pub const PASSWORD: &str = "tessera-demo";
 
-/// Fills the database if there is no account in it yet; says whether it did.
+/// Fills the database if it has no accounts. Returns whether it did.
 pub async fn fill(app: &App) -> Faulty<bool> {
     if row::Entity::find().one(app.store.read()).await?.is_some() {
         return Ok(false);
     }
-    // Race: whoever fills the same database at the same time has the operator already, and does the rest.
+    // Race: if another server is filling the database, it has created the operator and will create the rest.
     let operator = match sign_up(app, OPERATOR, "Demo Operator").await {
         Err(Error::Refused(Refusal::EmailTaken)) => return Ok(false),
         session => made(session)?,
@@ -64,12 +64,12 @@ pub async fn fill(app: &App) -> Faulty<bool> {
     Ok(true)
 }
 
-/// Whether the database was filled with demo data.
+/// Returns whether the application's database has demo accounts.
 pub async fn is_there(app: &App) -> Faulty<bool> {
     is_in(&app.store).await
 }
 
-/// Whether a database has one of the demo's accounts.
+/// Returns whether a database has one of the demo's accounts.
 pub(crate) async fn is_in(store: &Store) -> Faulty<bool> {
     let emails = SIGN_INS.map(|(email, _)| email);
     let account = row::Entity::find().filter(row::Column::Email.is_in(emails)).one(store.read()).await?;
@@ -82,7 +82,7 @@ async fn sign_up(app: &App, email: &str, name: &str) -> Result<Session, Refusal>
     account::sign_up(app, &Viewer::ANONYMOUS, input).await
 }
 
-/// What the business made. It has no reason to refuse demo data, so a refusal is a bug of theirs.
+/// Converts a result. Demo data follow all rules, so a refusal is a bug.
 fn made<T, R: fmt::Debug>(outcome: Result<T, R>) -> Faulty<T> {
     outcome.map_err(|error| match error {
         Error::Refused(refusal) => Fault::internal(format!("demo data were refused: {refusal:?}")),

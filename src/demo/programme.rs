@@ -1,4 +1,4 @@
-//! The events: on sale, not yet, not any more, over, called off, and still a draft.
+//! The demo's events in all states: on sale, upcoming, sales ended, past, cancelled and draft.
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use entity::event;
@@ -22,12 +22,12 @@ use crate::{
     },
 };
 
-/// Before its start an event is on sale for so many days.
+/// The time between the start of sales and the event.
 const SOLD_FOR: TimeDelta = TimeDelta::days(120);
-/// The events whose sales have not begun go on sale in so many days.
+/// The time from now until sales of upcoming events start.
 const SALES_IN: TimeDelta = TimeDelta::days(7);
 
-/// Makes the events.
+/// Creates the events.
 pub(super) async fn put_on(app: &App, vendor: &Viewer, houses: &Houses) -> Faulty<()> {
     for show in &SHOWS {
         let event = announce(app, vendor, houses, show).await?;
@@ -38,7 +38,7 @@ pub(super) async fn put_on(app: &App, vendor: &Viewer, houses: &Houses) -> Fault
     Ok(())
 }
 
-/// Makes the draft and its price levels.
+/// Creates the draft and its price levels.
 async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> Faulty<event::Model> {
     let House { shop, venue } = match show.hall {
         Hall::Playhouse => houses.playhouse,
@@ -46,7 +46,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         Hall::Arena => houses.arena,
         Hall::Lantern => houses.lantern,
     };
-    // What is over cannot be published, so it is announced for tomorrow first.
+    // An event in the past cannot be published, so a past event first gets a date in the future.
     let times = Times::of(show, show.day.max(1), app.clock.now());
     let input = NewEvent {
         shop,
@@ -85,7 +85,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
     Ok(event)
 }
 
-/// Publishes the draft, and lets its fate happen to it.
+/// Publishes the draft and changes it to the show's final state.
 async fn settle(app: &App, vendor: &Viewer, show: &Show, event: event::Model) -> Faulty<()> {
     let event = made(edit::publish(app, vendor, event.id, event.version).await)?;
     match show.fate {
@@ -118,7 +118,7 @@ struct Times {
 }
 
 impl Times {
-    /// The times of the show if it is `day` days from now.
+    /// Returns the times of the show on the date `day` days from now.
     fn of(show: &Show, day: i64, now: DateTime<Utc>) -> Self {
         let midnight = now.date_naive().and_time(NaiveTime::MIN).and_utc();
         let starts = midnight + TimeDelta::days(day) + TimeDelta::minutes(show.minute);

@@ -1,4 +1,4 @@
-//! The orders: some seats of the main event, some of the stadium, and the whole studio.
+//! The demo's orders: some seats of the main event and of the stadium, and all seats of the studio.
 
 use entity::{event, order::OrderState};
 
@@ -18,24 +18,24 @@ use crate::{
     venue,
 };
 
-/// A card of the sandbox that always pays.
+/// A card of the sandbox whose payments always succeed.
 const CARD: &str = "pm_card_visa";
 
-/// The seats of the demo's buyer.
+/// The seats of the demo's buyer at the main event.
 const BUYERS_SEATS: [&str; 2] = ["Stalls-H-12", "Stalls-H-13"];
-/// The seats of others at the main event.
+/// The seats of guests at the main event.
 const OTHERS_SEATS: [&[&str]; 4] = [
     &["Stalls-D-4", "Stalls-D-5", "Stalls-D-6", "Stalls-D-7"],
     &["Stalls-F-14", "Stalls-F-15"],
     &["Circle-A-20", "Circle-A-21", "Circle-A-22"],
     &["Box-3-1", "Box-3-2", "Box-3-3", "Box-3-4"],
 ];
-/// The seats of one family in the stadium.
+/// The seats of one guest in the stadium.
 const STADIUM_SEATS: [&str; 4] = ["N2-4-3", "N2-4-4", "N2-4-5", "N2-4-6"];
-/// Places that one group takes on the stadium's first terrace.
+/// The standing places of one guest in the stadium.
 const STANDING: Pick = Pick::Admission { area: 0, quantity: 6 };
 
-/// Makes the orders, and pays them.
+/// Creates and pays the orders.
 pub(super) async fn sell(app: &App, buyer: &Viewer) -> Faulty<()> {
     let main = find::event_by_slug(app, buyer, MAIN).await?;
     let pick = seats(app, &main, &BUYERS_SEATS).await?;
@@ -58,7 +58,7 @@ pub(super) async fn sell(app: &App, buyer: &Viewer) -> Faulty<()> {
     Ok(())
 }
 
-/// The seats with these guids.
+/// Selects the seats with these guids.
 async fn seats(app: &App, event: &event::Model, guids: &[&str]) -> Faulty<Pick> {
     let map = venue::seat_map(app, event.seat_map_id).await?;
     let wanted = (0..).zip(&map.plan.seats).filter(|(_, seat)| guids.contains(&seat.guid.as_str()));

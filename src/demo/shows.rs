@@ -2,14 +2,14 @@
 //!
 //! Invariant: data only.
 
-/// The event that most is shown on.
+/// The slug of the main event, which has most of the orders.
 pub(super) const MAIN: &str = "a-midsummer-night";
-/// The event in the stadium.
+/// The slug of the event in the stadium.
 pub(super) const DERBY: &str = "harbour-derby";
-/// The event that is sold out.
+/// The slug of the event that is sold out.
 pub(super) const SOLD_OUT: &str = "jazz-at-midnight";
 
-/// What becomes of an event.
+/// The final state of a demo event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     OnSale,
@@ -20,7 +20,7 @@ pub(super) enum Fate {
     Draft,
 }
 
-/// Where an event takes place.
+/// The venue of a demo event.
 #[derive(Clone, Copy)]
 pub(super) enum Hall {
     Playhouse,
@@ -29,7 +29,7 @@ pub(super) enum Hall {
     Lantern,
 }
 
-/// An event.
+/// A demo event.
 pub(super) struct Show {
     pub(super) hall: Hall,
     pub(super) fate: Fate,
@@ -38,22 +38,22 @@ pub(super) struct Show {
     pub(super) slug: &'static str,
     pub(super) name: &'static str,
     pub(super) description: &'static str,
-    /// In how many days from now.
+    /// The start date, in days from now.
     pub(super) day: i64,
-    /// When on that day, in minutes from midnight UTC; may reach into the next day.
+    /// The start time, in minutes after midnight UTC. Values from 1,440 are on the next day.
     pub(super) minute: i64,
-    /// How many minutes it takes.
+    /// The duration in minutes.
     pub(super) lasts: i64,
-    /// Until how many days before the start buyers may refund by themselves.
+    /// Days before the start until which buyers may refund by themselves. `None` excludes refunds.
     pub(super) refund_days: Option<i64>,
     pub(super) prices: Prices,
 }
 
-/// What places cost.
+/// The prices of an event.
 pub(super) struct Prices {
     pub(super) tax_basis_points: i32,
     pub(super) fee: i64,
-    /// The plan's categories, by which the price levels are named too, and the prices in minor units.
+    /// The price levels: the name, which is also the plan's category, and the price in minor units.
     pub(super) levels: &'static [(&'static str, i64)],
 }
 
@@ -82,7 +82,7 @@ const LANTERN: Prices = Prices {
     levels: &[("Premium", 6_400), ("Stalls", 4_800), ("Circle", 3_200), ("Box", 5_500)],
 };
 
-/// All events.
+/// All demo events.
 pub(super) const SHOWS: [Show; 13] = [
     Show {
         hall: Hall::Playhouse,

@@ -1,4 +1,4 @@
-//! What an event says of itself: its names, times and terms, and what they must be.
+//! The editable details of an event, and their validation.
 //!
 //! Invariant: pure and synchronous.
 
@@ -11,26 +11,26 @@ use crate::{
     limits::text,
 };
 
-/// Everything about an event that can be changed.
+/// All editable details of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
-    /// What kind of event it is.
+    /// The category.
     pub category: CategoryId,
-    /// Unique name for addresses.
+    /// The unique name for web addresses.
     pub slug: String,
     /// Display name.
     pub name: String,
-    /// May be empty.
+    /// The description. May be empty.
     pub description: String,
-    /// Start.
+    /// The start of the event.
     pub starts_at: DateTime<Utc>,
-    /// End.
+    /// The end of the event.
     pub ends_at: DateTime<Utc>,
-    /// Reservations are taken from here …
+    /// The start of sales.
     pub sales_start: DateTime<Utc>,
-    /// … until here.
+    /// The end of sales.
     pub sales_end: DateTime<Utc>,
-    /// Until when buyers may refund by themselves.
+    /// The end of the time in which buyers may refund by themselves. `None` excludes such refunds.
     pub refund_until: Option<DateTime<Utc>>,
     /// How long a reservation lasts.
     pub reservation_seconds: i32,
@@ -38,36 +38,36 @@ pub struct Details {
     pub reservation_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
-    /// Whether picks that would leave single seats behind are refused.
+    /// Whether selections that would leave orphans are refused.
     pub orphan_rule: bool,
     /// How long a buyer may have reservations that come to nothing; none: as long as they like.
     pub reservation_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
-    /// What is set against hoarding.
+    /// The rules against hoarding.
     pub reservation_rules: ReservationRules,
 }
 
-/// What to change of it; none stays as it is.
+/// A change of an event's details. `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// What kind of event it is.
+    /// The category.
     pub category: Option<CategoryId>,
-    /// Unique name for addresses.
+    /// The unique name for web addresses.
     pub slug: Option<String>,
     /// Display name.
     pub name: Option<String>,
-    /// Description.
+    /// The description.
     pub description: Option<String>,
-    /// Start.
+    /// The start of the event.
     pub starts_at: Option<DateTime<Utc>>,
-    /// End.
+    /// The end of the event.
     pub ends_at: Option<DateTime<Utc>>,
-    /// Start of sales.
+    /// The start of sales.
     pub sales_start: Option<DateTime<Utc>>,
-    /// End of sales.
+    /// The end of sales.
     pub sales_end: Option<DateTime<Utc>>,
-    /// Until when buyers may refund by themselves; some none: never.
+    /// The end of the time in which buyers may refund by themselves. `Some(None)` excludes such refunds.
     pub refund_until: Option<Option<DateTime<Utc>>>,
     /// How long a reservation lasts.
     pub reservation_seconds: Option<i32>,
@@ -75,18 +75,18 @@ pub struct Change {
     pub reservation_seconds_max: Option<i32>,
     /// How many places one buyer may have.
     pub limit_per_buyer: Option<i32>,
-    /// Whether picks that would leave single seats behind are refused.
+    /// Whether selections that would leave orphans are refused.
     pub orphan_rule: Option<bool>,
     /// How long a buyer may have reservations that come to nothing; some none: as long as they like.
     pub reservation_budget_seconds: Option<Option<i32>>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: Option<i32>,
-    /// What is set against hoarding.
+    /// The rules against hoarding.
     pub reservation_rules: RulesChange,
 }
 
 impl Details {
-    /// What the row says.
+    /// Returns the details in a row.
     pub fn of(row: event::Model) -> Self {
         Self {
             reservation_rules: ReservationRules::of(&row),
@@ -108,7 +108,7 @@ impl Details {
         }
     }
 
-    /// The details with the changes made.
+    /// Returns the details with the change applied.
     #[must_use]
     pub fn with(self, change: Change) -> Self {
         Self {
@@ -131,7 +131,7 @@ impl Details {
         }
     }
 
-    /// The details as they are stored, or all that is wrong with them.
+    /// Returns the details in their stored form. If any are invalid, returns all errors.
     pub fn checked(self) -> Faulty<Self> {
         let kept = Self {
             name: self.name.trim().to_owned(),
@@ -195,7 +195,7 @@ impl Details {
     }
 }
 
-/// The time in whole microseconds, as both databases keep it.
+/// Truncates a time to microseconds, the precision of both databases.
 fn kept(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
 }
@@ -215,7 +215,7 @@ pub fn slug_of(name: &str, unique: u32) -> String {
     format!("{}-{unique:08x}", if slug.is_empty() { "event" } else { slug })
 }
 
-/// Whether it can stand in an address.
+/// Returns whether the text is a valid slug.
 pub fn is_slug(slug: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -235,7 +235,7 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::minutes(minutes)
     }
 
-    /// Sold from minute 10 to 20, held from minute 20 to 30.
+    /// Returns details with sales from minute 10 to 20. The event lasts from minute 20 to 30.
     fn details() -> Details {
         Details {
             category: CategoryId(Uuid::nil()),

@@ -1,4 +1,4 @@
-//! Making, changing, publishing and cancelling events.
+//! Creating, changing, publishing and cancelling events.
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -31,29 +31,29 @@ use crate::{
 /// A new event.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// Who sells it.
+    /// The shop that sells it.
     pub shop: ShopId,
-    /// Where it takes place; one of the shop's venues.
+    /// The venue. It must belong to the shop.
     pub venue: VenueId,
-    /// The geometry that is sold; none: the venue's newest.
+    /// The seat map. `None` selects the venue's newest.
     pub map: Option<SeatMapId>,
-    /// What kind of event it is.
+    /// The category.
     pub category: CategoryId,
-    /// Unique name for addresses; none: made of the name.
+    /// The unique name for web addresses. `None` derives it from the name.
     pub slug: Option<String>,
     /// Display name.
     pub name: String,
-    /// May be empty.
+    /// The description. May be empty.
     pub description: String,
-    /// Start.
+    /// The start of the event.
     pub starts_at: DateTime<Utc>,
-    /// End.
+    /// The end of the event.
     pub ends_at: DateTime<Utc>,
-    /// Start of sales; none: now.
+    /// The start of sales. `None` is now.
     pub sales_start: Option<DateTime<Utc>>,
-    /// End of sales; none: when the event starts.
+    /// The end of sales. `None` is the start of the event.
     pub sales_end: Option<DateTime<Utc>>,
-    /// Until when buyers may refund by themselves; none: never.
+    /// The end of the time in which buyers may refund by themselves. `None` excludes such refunds.
     pub refund_until: Option<DateTime<Utc>>,
     /// How long a reservation lasts.
     pub reservation_seconds: i32,
@@ -61,19 +61,19 @@ pub struct NewEvent {
     pub reservation_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
-    /// Whether picks that would leave single seats behind are refused.
+    /// Whether selections that would leave orphans are refused.
     pub orphan_rule: bool,
     /// How long a buyer may have reservations that come to nothing; none: as long as they like.
     pub reservation_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
-    /// What is set against hoarding.
+    /// The rules against hoarding.
     pub reservation_rules: ReservationRules,
 }
 
 impl NewEvent {
     fn details(self, id: EventId, now: DateTime<Utc>) -> Details {
-        // The id's end is random, its beginning is the time.
+        // The first bytes of the id are the time, the last ones are random.
         let bytes = id.0.into_bytes();
         let unique = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
         Details {
@@ -97,7 +97,7 @@ impl NewEvent {
     }
 }
 
-/// Makes a draft of an event, in the shop's currency.
+/// Creates a draft of an event in the shop's currency.
 pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event::Model, Refusal> {
     authorise(app, viewer, input.shop, Power::Manage).await?;
     let (now, id) = (app.clock.now(), EventId(app.clock.new_uuid()));
@@ -127,7 +127,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event
     Ok(event)
 }
 
-/// Changes the event, if its version is still `seen`. What buyers reserved before stays as it was promised.
+/// Changes the event if its version is still `seen`. Existing reservations keep their terms.
 pub async fn update(
     app: &App,
     viewer: &Viewer,
@@ -154,7 +154,8 @@ pub async fn update(
     Ok(event)
 }
 
-/// Publishes the draft: from now on everybody sees it, and its places are sold within its sales window.
+/// Publishes the draft if its version is still `seen`. Then all viewers can see it, and its places are sold in its
+/// sales window.
 pub async fn publish(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Result<event::Model, Refusal> {
     let event = managed(app, viewer, id).await?;
     let map = venues::seat_map(app, event.seat_map_id).await?;
@@ -176,7 +177,7 @@ pub async fn publish(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resu
     Ok(event)
 }
 
-/// Calls the published event off: nothing is sold of it any more, and it stays visible.
+/// Cancels the published event if its version is still `seen`. It stays visible, but nothing more is sold.
 pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Result<event::Model, Refusal> {
     managed(app, viewer, id).await?;
     let now = app.clock.now();
@@ -199,7 +200,7 @@ pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resul
     Ok(event)
 }
 
-/// The seat map that the new event is sold on: of one of the shop's own venues.
+/// Returns the seat map of the new event. The venue must belong to the shop, and the seat map to the venue.
 async fn map_for(app: &App, input: &NewEvent) -> Result<SeatMapId, Refusal> {
     let venue = venue::Entity::find_by_id(input.venue).one(app.store.read()).await?;
     venue.filter(|venue| venue.shop_id == input.shop).ok_or(Fault::NotFound(Object::Venue))?;
@@ -222,7 +223,8 @@ async fn check_category(app: &App, id: CategoryId) -> Faulty<()> {
     }
 }
 
-/// The row must be at the version that the caller saw. The save checks it again; this tells it before any refusal.
+/// Returns `Stale` unless the row has the version that the caller saw. The save checks it again, but this check comes
+/// before all refusals.
 fn at(event: &event::Model, seen: i64) -> Faulty<()> {
     if event.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Event)) }
 }

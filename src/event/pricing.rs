@@ -1,4 +1,4 @@
-//! What a price level must be, and which seats and areas it may price.
+//! Validation of price levels, and of the seats and areas that they price.
 //!
 //! Invariant: pure and synchronous.
 
@@ -16,12 +16,12 @@ use crate::{
     venue::plan::Plan,
 };
 
-/// Price levels that an event may have.
+/// The maximum number of price levels per event.
 pub const TIERS_MAX: usize = 100;
-/// The highest price and the highest fee, in minor units: sums of many stay far from the limits of 64 bits.
+/// The maximum price and fee, in minor units. Sums of many stay far below the limit of 64 bits.
 pub const PRICE_MAX: i64 = 1_000_000_000_000;
 
-/// Everything about a price level that can be changed, but what it prices.
+/// All editable details of a price level, except what it prices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierDetails {
     /// Display name.
@@ -30,16 +30,16 @@ pub struct TierDetails {
     pub price: i64,
     /// Fee per place in minor units, tax included.
     pub fee: i64,
-    /// Tax rate contained in price and fee, in hundredths of a percent.
+    /// The tax rate contained in price and fee, in hundredths of a percent, 0–10,000.
     pub tax_basis_points: i32,
-    /// Order within the event.
+    /// The sort position within the event, 0–10,000.
     pub position: i32,
-    /// Sold to those only who have an access code for it.
+    /// Whether only buyers with an access code can buy it.
     pub hidden: bool,
 }
 
 impl TierDetails {
-    /// The details as they are stored, or all that is wrong with them.
+    /// Returns the details in their stored form. If any are invalid, returns all errors.
     pub fn checked(self) -> Faulty<Self> {
         let kept = Self { name: self.name.trim().to_owned(), ..self };
         let mut check = Check::default();
@@ -59,20 +59,21 @@ impl TierDetails {
     }
 }
 
-/// A category or area that a price level prices, and where in the input it was named.
+/// A category or area that a price level prices, with its path in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Category or area.
+    /// Whether it is a category or an area.
     pub kind: ScopeKind,
     /// The category's name, or the area's guid.
     pub key: String,
-    /// Where in the input.
+    /// The path in the input.
     pub path: Vec<String>,
-    /// As people know it.
+    /// The display name.
     pub name: String,
 }
 
-/// What a price level shall price: categories by their names, areas by their ordinals (none: not of this map).
+/// Returns the categories (by name) and areas (by ordinal) that a price level prices. An ordinal of `None` is not on
+/// this map. If any are invalid, returns all errors.
 pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faulty<Vec<Wanted>> {
     let mut wanted = Vec::new();
     let mut faults = Vec::new();
@@ -82,7 +83,10 @@ pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faul
         if plan.categories.iter().any(|category| category.name == *name) {
             wanted.push(Wanted { kind: ScopeKind::Category, key: name.clone(), path, name: name.clone() });
         } else {
-            faults.push(Invalid { path, why: format!("must be one of {}", names(plan)) });
+            faults.push(Invalid {
+                path,
+                why: format!("is not a category of the seat map, which has {}", names(plan)),
+            });
         }
     }
     for (index, ordinal) in areas.iter().enumerate() {
@@ -100,11 +104,11 @@ pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faul
     let mut seen = BTreeSet::new();
     for Wanted { kind, key, path, .. } in &wanted {
         if !seen.insert((*kind == ScopeKind::Area, key)) {
-            faults.push(Invalid { path: path.clone(), why: "is named twice".to_owned() });
+            faults.push(Invalid { path: path.clone(), why: "is a duplicate".to_owned() });
         }
     }
     if categories.is_empty() && areas.is_empty() {
-        let why = format!("name a category ({}) or an area that this tier prices", names(plan));
+        let why = format!("a tier needs a category or an area; the seat map has {}", names(plan));
         faults.push(Invalid { path: vec!["categories".to_owned()], why });
     }
     if faults.is_empty() { Ok(wanted) } else { Err(Fault::Invalid(faults)) }
@@ -117,10 +121,10 @@ fn names(plan: &Plan) -> String {
         names.truncate(TOLD);
         names.push("…");
     }
-    if names.is_empty() { "no category: the seat map has none".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "no categories".to_owned() } else { format!("the categories {}", names.join(", ")) }
 }
 
-/// Whether the tier can price what is wanted, beside what the other tiers of the event price.
+/// Checks that no other tier of the event prices any of the categories and areas.
 pub fn price(wanted: &[Wanted], scopes: &[scope::Model], tier: TierId) -> Result<(), Refusal> {
     let taken = |wanted: &&Wanted| {
         scopes

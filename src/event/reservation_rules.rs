@@ -1,4 +1,4 @@
-//! Rules that an event sets against hoarding: what it asks of its buyers, and how many places may be unpaid.
+//! An event's rules against hoarding: requirements for buyers, and limits of unpaid places.
 //!
 //! Invariant: pure and synchronous.
 
@@ -6,34 +6,34 @@ use entity::event::{self, BuyerRequirement};
 
 use crate::error::Check;
 
-/// The most places that a vendor's own limit may be.
+/// The maximum of an event's own limit of unpaid places.
 const PLACES_MAX: i32 = 1_000_000;
 
 /// An event's rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReservationRules {
-    /// What a buyer must be, or do, to reserve.
+    /// What a buyer needs in order to reserve.
     pub requirement: BuyerRequirement,
-    /// Unpaid places that one network may have: `None` is the server's default, 0 is no limit.
+    /// The maximum number of unpaid places per network. `None` is the server's default, 0 is no limit.
     pub unpaid_per_network: Option<i32>,
-    /// Percentage of unpaid places from which on each network may have as many of them as two buyers: `None` is the server's
-    /// default, 100 is no limit.
+    /// The percentage of unpaid places from which each network may have only as many as two buyers. `None` is the
+    /// server's default, 100 is no limit.
     pub unpaid_percent: Option<i32>,
 }
 
-/// What to change of them; `None` stays as it is.
+/// A change of the rules. `None` leaves a value unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RulesChange {
-    /// What a buyer must be, or do, to reserve.
+    /// What a buyer needs in order to reserve.
     pub requirement: Option<BuyerRequirement>,
-    /// Unpaid places that one network may have; some `None`: the server's default.
+    /// The maximum number of unpaid places per network. `Some(None)` is the server's default.
     pub unpaid_per_network: Option<Option<i32>>,
-    /// Percentage of unpaid places; some `None`: the server's default.
+    /// The percentage of unpaid places. `Some(None)` is the server's default.
     pub unpaid_percent: Option<Option<i32>>,
 }
 
 impl ReservationRules {
-    /// Returns what the row says.
+    /// Returns the rules in a row.
     pub fn of(row: &event::Model) -> Self {
         Self {
             requirement: row.buyer_requirement,
@@ -42,7 +42,7 @@ impl ReservationRules {
         }
     }
 
-    /// Returns the rules with the changes made.
+    /// Returns the rules with the change applied.
     #[must_use]
     pub fn with(self, change: RulesChange) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl ReservationRules {
         }
     }
 
-    /// Notes what is wrong with them.
+    /// Adds an error for each invalid rule.
     pub(super) fn check(&self, check: &mut Check) {
         check
             .that(

@@ -1,4 +1,4 @@
-//! Where an event stands, and what can be done with it there.
+//! The status of an event, and the changes that its state permits.
 //!
 //! Invariant: pure and synchronous.
 
@@ -10,7 +10,7 @@ use entity::{
 
 use crate::venue::plan::Plan;
 
-/// Why an event or a price level was not changed.
+/// The reason why an event or a price level was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Another event has the slug.
@@ -19,38 +19,38 @@ pub enum Refusal {
     NoSeatMap,
     /// No price level prices any seat or area.
     NothingForSale,
-    /// Only drafts can do this.
+    /// The change needs a draft.
     NotDraft,
-    /// Only published events can do this.
+    /// The change needs a published event.
     NotPublished,
     /// The event was cancelled.
     Cancelled,
     /// The event has ended.
     Over,
-    /// Another price level prices the category or area; where in the input, and its name.
+    /// Another price level prices the category or area. Contains its path in the input and its name.
     AlreadyPriced(Vec<String>, String),
     /// Another price level of the event has the name.
     TierNameTaken,
-    /// The event has as many price levels as there may be.
+    /// The event already has the maximum number of price levels.
     TooManyTiers,
 }
 
 /// The status of an event for buyers at a given time. It is computed from the state, the times and the free places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventStatus {
-    /// Seen by its shop only.
+    /// A draft, visible to its shop only.
     Draft,
-    /// Published, and sales have not begun.
+    /// Published, and sales have not started.
     Upcoming,
-    /// There are places to reserve.
+    /// In the sales window, with free places.
     OnSale,
-    /// Within the sales window, and no place is free.
+    /// In the sales window, without free places.
     SoldOut,
-    /// The sales window is over, the event is not.
+    /// The sales window is over, but the event is not.
     SalesEnded,
-    /// The event is over.
+    /// The event has ended.
     Past,
-    /// Called off.
+    /// The event was cancelled.
     Cancelled,
 }
 
@@ -67,7 +67,7 @@ pub fn status(event: &event::Model, available: u32, now: DateTime<Utc>) -> Event
     }
 }
 
-/// Whether the event can be published with what its price levels price.
+/// Checks whether the event can be published with the categories and areas that its price levels price.
 pub fn publish(
     event: &event::Model,
     plan: &Plan,
@@ -83,7 +83,7 @@ pub fn publish(
     }
 }
 
-/// Whether any seat or area of the plan has a price.
+/// Returns whether any seat or area of the plan has a price.
 fn sells_something(plan: &Plan, scopes: &[scope::Model]) -> bool {
     let priced =
         |kind: ScopeKind, key: &str| scopes.iter().any(|scope| scope.kind == kind && scope.key == key);
@@ -97,7 +97,7 @@ fn sells_something(plan: &Plan, scopes: &[scope::Model]) -> bool {
             .any(|area| priced(ScopeKind::Area, &area.guid) || area.category.is_some_and(priced_category))
 }
 
-/// Whether the event can be cancelled.
+/// Checks whether the event can be cancelled.
 pub fn cancel(event: &event::Model) -> Result<(), Refusal> {
     match event.state {
         EventState::Draft => Err(Refusal::NotPublished),
@@ -106,7 +106,7 @@ pub fn cancel(event: &event::Model) -> Result<(), Refusal> {
     }
 }
 
-/// Whether the event's terms and price levels can be changed.
+/// Checks whether the event's details and price levels can be changed.
 pub fn change(event: &event::Model) -> Result<(), Refusal> {
     match event.state {
         EventState::Draft | EventState::Published => Ok(()),
@@ -114,7 +114,7 @@ pub fn change(event: &event::Model) -> Result<(), Refusal> {
     }
 }
 
-/// Whether price levels of the event can be deleted: nobody can have reserved at their prices.
+/// Checks whether price levels of the event can be deleted. Only drafts have no reservations.
 pub fn delete_tier(event: &event::Model) -> Result<(), Refusal> {
     match event.state {
         EventState::Draft => Ok(()),
@@ -135,7 +135,7 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::days(20_000) + Duration::minutes(minutes)
     }
 
-    /// Sold from minute 10 to 20, held from minute 20 to 30.
+    /// Returns an event with sales from minute 10 to 20. It lasts from minute 20 to 30.
     fn event(state: EventState) -> event::Model {
         event::Model {
             id: EventId(Uuid::from_u128(1)),

@@ -1,4 +1,4 @@
-//! Price levels: making, changing and deleting them.
+//! Creating, changing and deleting price levels.
 
 use entity::{
     EventId, TierId, event,
@@ -24,16 +24,16 @@ use crate::{
     venue,
 };
 
-/// What a price level prices: categories of the plan by name, areas by their ids.
+/// What a price level prices.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Names of categories of the plan.
+    /// The names of categories of the plan.
     pub categories: Vec<String>,
-    /// Ids of areas of the seat map.
+    /// The ids of areas of the seat map.
     pub areas: Vec<Uuid>,
 }
 
-/// What to change of a price level; none stays as it is.
+/// A change of a price level. `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// Display name.
@@ -42,19 +42,19 @@ pub struct Change {
     pub price: Option<i64>,
     /// Fee per place in minor units, tax included.
     pub fee: Option<i64>,
-    /// Tax rate contained in both.
+    /// The tax rate contained in both, in hundredths of a percent.
     pub tax_basis_points: Option<i32>,
-    /// Order within the event.
+    /// The sort position within the event.
     pub position: Option<i32>,
-    /// Whether it is sold to those only who have an access code for it.
+    /// Whether only buyers with an access code can buy it.
     pub hidden: Option<bool>,
-    /// Names of categories, instead of those that it priced.
+    /// The names of categories. They replace the previous ones.
     pub categories: Option<Vec<String>>,
-    /// Ids of areas, instead of those that it priced.
+    /// The ids of areas. They replace the previous ones.
     pub areas: Option<Vec<Uuid>>,
 }
 
-/// The price level and its event, if the viewer may see the event.
+/// Returns the price level and its event if the viewer may see the event. Otherwise returns `NotFound`.
 pub async fn seen(app: &App, viewer: &Viewer, id: TierId) -> Faulty<(tier::Model, event::Model)> {
     let tier =
         tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Tier))?;
@@ -65,7 +65,7 @@ pub async fn seen(app: &App, viewer: &Viewer, id: TierId) -> Faulty<(tier::Model
     }
 }
 
-/// Makes a price level of the event.
+/// Creates a price level of the event.
 pub async fn create(
     app: &App,
     viewer: &Viewer,
@@ -104,7 +104,7 @@ pub async fn create(
     Ok(tier)
 }
 
-/// Changes the price level, if its version is still `seen`. Prices that buyers reserved at stay as they were.
+/// Changes the price level if its version is still `seen`. Existing reservations keep their prices.
 pub async fn update(
     app: &App,
     viewer: &Viewer,
@@ -146,7 +146,7 @@ pub async fn update(
     Ok(tier)
 }
 
-/// Deletes the price level of a draft, if its version is still `seen`; gives back the event.
+/// Deletes the price level of a draft if its version is still `seen`. Returns the event.
 pub async fn delete(app: &App, viewer: &Viewer, id: TierId, seen: i64) -> Result<event::Model, Refusal> {
     let (event, _) = managed_tier(app, viewer, id).await?;
     let tx = app.store.begin().await?;
@@ -167,12 +167,12 @@ pub async fn delete(app: &App, viewer: &Viewer, id: TierId, seen: i64) -> Result
     Ok(event)
 }
 
-/// What a buyer pays at the price level, for the audit log.
+/// Returns the price, fee and tax rate for the audit log.
 fn prices(tier: &tier::Model) -> Value {
     json!({ "price": tier.price_minor, "fee": tier.fee_minor, "taxBasisPoints": tier.tax_basis_points })
 }
 
-/// The event of the price level and its seat map, if the viewer may change them.
+/// Returns the price level's event and its seat map if the viewer may change them.
 async fn managed_tier(
     app: &App,
     viewer: &Viewer,
@@ -199,7 +199,7 @@ fn wanted_on(map: &venue::SeatMap, scope: &Scope) -> Faulty<Vec<Wanted>> {
     pricing::wanted(&map.plan, &scope.categories, &areas)
 }
 
-/// What the tier shall price: what the change says, and of the kind that it says nothing about, what it priced before.
+/// Returns what the tier prices after the change. A kind that the change omits stays as before.
 fn replaced(change: &Change, id: TierId, scopes: &[scope::Model], map: &venue::SeatMap) -> Scope {
     let own = |kind| scopes.iter().filter(move |scope| scope.tier_id == id && scope.kind == kind);
     let categories = || own(tier::ScopeKind::Category).map(|scope| scope.key.clone()).collect();
@@ -228,8 +228,8 @@ fn changed(tier: tier::Model, change: Change) -> TierDetails {
     }
 }
 
-/// Makes what is wanted the whole of what the tier prices. The primary key of the scopes keeps two tiers from pricing
-/// the same, whatever the rule before it says.
+/// Replaces the categories and areas that the tier prices. The primary key of the scopes prevents two tiers from
+/// pricing the same one.
 async fn price_in_tx(tx: &Tx, tier: &tier::Model, wanted: Vec<Wanted>) -> Result<(), Refusal> {
     let scopes = scopes_in_tx(tx, tier.event_id).await?;
     pricing::price(&wanted, &scopes, tier.id).map_err(Error::Refused)?;

@@ -1,4 +1,4 @@
-//! The proof of work of ALTCHA (protocol version 2, PBKDF2 with SHA-256), by its official crate.
+//! A proof of work with ALTCHA (protocol version 2, PBKDF2 with SHA-256), by its official crate.
 //!
 //! A challenge is signed with a secret that all instances derive from their keys, so nothing is stored. Refusing a
 //! forged one takes one HMAC. The crate uses the machine's time. This module uses the application's clock, so it checks
@@ -24,7 +24,7 @@ use crate::{
     keys::SigningKeys,
 };
 
-/// Bytes of a response. A valid one has about 700.
+/// The maximum size of a response, in bytes. A valid one has about 700.
 const RESPONSE_MAX: usize = 4_096;
 /// The key derivation.
 const ALGORITHM: &str = "PBKDF2/SHA-256";

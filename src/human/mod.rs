@@ -1,7 +1,7 @@
 //! Human checks: challenges that a client solves before it reserves places, if the event requires this.
 //!
 //! [`altcha`] implements the trait [`HumanCheck`] by a proof of work. Checks that call another server, such as
-//! Turnstile or hCaptcha, can implement it too: both methods are asynchronous, and are never called in a database
+//! Turnstile or hCaptcha, can implement it too. Both methods are asynchronous. They are never called in a database
 //! transaction or while a desk waits.
 //!
 //! A proof is valid for one reservation, one account and one event. Each instance remembers used proofs until they
@@ -22,12 +22,12 @@ use crate::error::Faulty;
 
 /// How long a challenge and its solution are valid.
 pub const VALID: Duration = Duration::from_mins(5);
-/// Used proofs that are remembered. Displacing them is expensive, because each proof needs work.
+/// The maximum number of used proofs in memory. An attacker who fills it must solve that many challenges.
 const USED_MAX: u64 = 200_000;
 
 /// A human check.
 pub trait HumanCheck: Send + Sync {
-    /// Makes a challenge. Its difficulty rises with the pressure.
+    /// Creates a challenge. Its difficulty rises with the pressure.
     fn challenge(&self, subject: Subject, pressure: Pressure) -> BoxFuture<'_, Faulty<Challenge>>;
 
     /// Verifies a client's response to a challenge for the same subject.
@@ -68,7 +68,7 @@ pub struct Challenge {
 pub enum Verdict {
     /// The response is correct.
     Human(Proof),
-    /// The response is wrong, expired, or of another subject.
+    /// The response is wrong, expired, or for another subject.
     NotHuman,
 }
 
@@ -95,7 +95,7 @@ impl Proofs {
         self.0.get_with_by_ref(proof, || key.to_owned()) == key
     }
 
-    /// Makes a proof usable again, because its call reserved nothing.
+    /// Makes a proof usable again after its call reserved nothing.
     pub(crate) fn give_back(&self, proof: &Proof) {
         self.0.invalidate(proof);
     }

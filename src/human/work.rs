@@ -8,7 +8,7 @@
 
 use super::Pressure;
 
-/// Hashes of a verification.
+/// The maximum number of hashes for a verification.
 pub(super) const COST_MAX: u32 = 8_000;
 /// The factor by which a hexadecimal digit of the prefix raises the average number of tries.
 const TRIES_PER_DIGIT: u64 = 16;

@@ -1,10 +1,10 @@
 //! Key material: one Ed25519 key signs sessions, another signs tickets, and their public halves may be published.
 //!
-//! The keys are made here and kept by [`files`]. Each has a short name, the first bytes of its hash, by which
-//! tokens and ticket codes say who signed them.
+//! This module generates keys, and [`files`] stores them. Each key has an id, the first bytes of its hash, by which
+//! tokens and ticket codes name their signing key.
 //!
-//! Invariant: the two purposes never share a key, and a private key leaves these rooms only as a signature, or as
-//! the PKCS#8 that `token` hands to the JWT library.
+//! Invariant: the two purposes never share a key. A private key leaves this module only as a signature, or as the
+//! PKCS#8 that `token` passes to the JWT library.
 
 mod files;
 
@@ -18,21 +18,21 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// Why keys could not be made, read or kept.
+/// The reason why keys could not be generated, read or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
-    /// The file system refused.
+    /// An I/O operation failed.
     #[error("cannot use {path}")]
     Io {
-        /// The file or directory meant.
+        /// The file or directory.
         path: PathBuf,
-        /// What it said.
+        /// The cause.
         source: io::Error,
     },
-    /// The file holds no Ed25519 key in PEM.
+    /// The file does not contain an Ed25519 key in PEM.
     #[error("{0} is not an Ed25519 key in PEM")]
     Malformed(PathBuf),
-    /// Every user of the machine may read the private key.
+    /// Other users of the machine can read the private key.
     #[error("{0} is open to other users of this machine: chmod 600 it")]
     Exposed(PathBuf),
     /// The session key and the ticket key are the same key.
@@ -43,7 +43,7 @@ pub enum KeyFault {
     Crypto,
 }
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Signs access tokens.
@@ -61,7 +61,7 @@ impl Purpose {
     }
 }
 
-/// Names a public key: the first four bytes of its SHA-256, eight hexadecimal characters in text.
+/// The id of a public key: the first four bytes of its SHA-256, displayed as eight hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 4]);
 
@@ -79,7 +79,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The key with these 32 raw bytes.
+    /// Creates the key from its 32 raw bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         let hash = digest(&SHA256, &bytes);
         let mut id = [0; 4];
@@ -87,17 +87,17 @@ impl PublicKey {
         Self { id: KeyId(id), bytes }
     }
 
-    /// Its name.
+    /// Returns its id.
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// Its 32 raw bytes.
+    /// Returns its 32 raw bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.bytes
     }
 
-    /// Whether its private half signed exactly `message`.
+    /// Returns whether the matching private key signed exactly `message`.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         ED25519.verify_sig(&self.bytes, message, signature).is_ok()
     }
@@ -117,12 +117,12 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// A fresh key from the system's randomness.
+    /// Generates a key with the system's random number generator.
     pub fn generate() -> Result<Self, KeyFault> {
         Self::from_pair(Ed25519KeyPair::generate().map_err(|_| KeyFault::Crypto)?)
     }
 
-    /// The key in a PKCS#8 document, version 1 or 2.
+    /// Reads the key from a PKCS#8 document, version 1 or 2.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyFault> {
         Self::from_pair(Ed25519KeyPair::from_pkcs8(der).map_err(|_| KeyFault::Crypto)?)
     }
@@ -132,18 +132,18 @@ impl SigningKey {
         Ok(Self { pair, public: PublicKey::new(public) })
     }
 
-    /// The key as PKCS#8 version 1, the form OpenSSL writes. A secret.
+    /// Returns the key as PKCS#8 version 1, which OpenSSL also writes. The result is secret.
     pub fn to_pkcs8(&self) -> Result<Vec<u8>, KeyFault> {
         Ok(self.pair.to_pkcs8v1().map_err(|_| KeyFault::Crypto)?.as_ref().to_vec())
     }
 
-    /// Its public half.
+    /// Returns its public key.
     pub fn public(&self) -> PublicKey {
         self.public
     }
 
     /// Derives a secret for another purpose. All instances with the same key derive the same secret for a label. It is
-    /// the hash of a deterministic signature (RFC 8032) that nobody is given.
+    /// the hash of a deterministic signature (RFC 8032) that is never disclosed.
     pub fn derive(&self, label: &str) -> [u8; 32] {
         let signature = self.sign(format!("tessera:derive:{label}").as_bytes());
         let mut secret = [0; 32];
@@ -151,46 +151,46 @@ impl SigningKey {
         secret
     }
 
-    /// Signs `message`. The caller puts its own domain prefix first.
+    /// Signs `message`. The caller adds its domain prefix first.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
 }
 
-/// The keys of one purpose: one that signs, and others that are believed beside it.
+/// The keys of one purpose: the signing key, and other keys whose signatures are accepted.
 #[derive(Clone, Debug)]
 pub struct KeySet {
-    /// Signs what is issued now.
+    /// The key that signs new tokens or codes.
     pub signing: SigningKey,
-    /// Retired keys, and next keys that other instances sign with already.
+    /// Retired keys, and new keys that other instances already sign with.
     pub others: Vec<PublicKey>,
 }
 
 impl KeySet {
-    /// Every key whose signatures count; the signing key comes first.
+    /// Returns all public keys whose signatures are accepted. The signing key comes first.
     pub fn public(&self) -> impl Iterator<Item = PublicKey> {
         std::iter::once(self.signing.public()).chain(self.others.iter().copied())
     }
 }
 
-/// All key material of one installation.
+/// All signing keys of one installation.
 #[derive(Clone, Debug)]
 pub struct SigningKeys {
-    /// For access tokens.
+    /// The keys of access tokens.
     pub session: KeySet,
-    /// For ticket codes.
+    /// The keys of ticket codes.
     pub ticket: KeySet,
 }
 
 impl SigningKeys {
-    /// Keys that live in memory only; what they sign dies with the process.
+    /// Generates keys in memory only. Their signatures are invalid after the process ends.
     pub fn generate() -> Result<Self, KeyFault> {
         let fresh = || Ok(KeySet { signing: SigningKey::generate()?, others: Vec::new() });
         Ok(Self { session: fresh()?, ticket: fresh()? })
     }
 
-    /// The public keys as a JWK set (RFC 7517, RFC 8037) for `/.well-known/jwks.json`. A reader tells session
-    /// keys from ticket keys by `tessera:purpose`.
+    /// Returns the public keys as a JWK set (RFC 7517, RFC 8037) for `/.well-known/jwks.json`. `tessera:purpose`
+    /// distinguishes session keys from ticket keys.
     pub fn jwks(&self) -> Value {
         let jwk = |key: PublicKey, purpose: Purpose| {
             json!({
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_key_is_named_by_its_hash_and_printed_without_its_secret() {
-        // RFC 8037, appendix A: the key, and the SHA-256 of its 32 bytes computed with another tool.
+        // RFC 8037, appendix A: the key. The SHA-256 of its 32 bytes was computed with another tool.
         let x = URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
         assert_eq!(PublicKey::new(x.try_into().unwrap()).id().to_string(), "21fe31df");
         let key = SigningKey::generate().unwrap();

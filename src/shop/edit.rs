@@ -1,4 +1,4 @@
-//! Opening a shop, and changing what it says about itself.
+//! Creating and changing shops.
 
 use entity::{
     CategoryId, ShopId, shop,
@@ -27,22 +27,22 @@ use crate::{
 /// A new shop.
 #[derive(Clone, Debug)]
 pub struct Create {
-    /// Derived from the name when not given.
+    /// `None` derives the slug from the name.
     pub slug: Option<String>,
     /// Display name.
     pub name: String,
-    /// What the shop sells; may be empty.
+    /// A description of what the shop sells. May be empty.
     pub description: String,
-    /// ISO 4217 code in which it sells, for ever.
+    /// The ISO 4217 code of the shop's currency. It cannot be changed later.
     pub currency: String,
-    /// Where it stands in the category tree.
+    /// The shop's category.
     pub category: Option<CategoryId>,
 }
 
-/// A change of a shop; what is none stays as it is.
+/// A change of a shop. `None` leaves a value unchanged.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// Which one.
+    /// The shop to change.
     pub shop: ShopId,
     /// The version that the viewer saw.
     pub expected_version: i64,
@@ -52,11 +52,11 @@ pub struct Update {
     pub name: Option<String>,
     /// The new description.
     pub description: Option<String>,
-    /// The new category, or none any more.
+    /// The new category. `Some(None)` removes it.
     pub category: Option<Option<CategoryId>>,
 }
 
-/// Opens a shop whose owner is the viewer.
+/// Creates a shop and makes the viewer its owner.
 pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::Model, Refusal> {
     let owner = viewer.user()?;
     let mut check = Check::default();
@@ -66,7 +66,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::M
         .that(
             money::currency(&input.currency).is_some(),
             "currency",
-            "must be a currency that prices can be in",
+            "must be the ISO 4217 code of a currency for prices, such as EUR",
         );
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;
@@ -108,7 +108,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::M
     Err(Refusal::SlugTaken.into())
 }
 
-/// Inserts the shop unless its slug is taken. Race: of two who want one slug the constraint lets one through.
+/// Inserts the shop unless its slug is taken. Race: of two inserts with the same slug, the constraint accepts one.
 async fn insert_in_tx(tx: &store::Tx, shop: &shop::Model) -> Result<bool, Refusal> {
     use sea_orm::{ActiveModelTrait, IntoActiveModel};
     let inserted = shop::Entity::insert(shop.clone().into_active_model().reset_all())
@@ -118,7 +118,7 @@ async fn insert_in_tx(tx: &store::Tx, shop: &shop::Model) -> Result<bool, Refusa
     Ok(matches!(inserted, TryInsertResult::Inserted(1)))
 }
 
-/// Changes what a shop says about itself.
+/// Changes a shop's slug, name, description or category. Requires [`Power::Manage`].
 pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::Model, Refusal> {
     authorise(app, viewer, input.shop, Power::Manage).await?;
     let mut check = Check::default();

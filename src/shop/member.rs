@@ -1,7 +1,7 @@
-//! Who works for a shop, and as what.
+//! The members of a shop and their roles.
 //!
-//! Every change of members raises the shop's version behind its guard, in the same transaction. So changes of one
-//! shop's members happen one after the other, each sees the last, and a shop never loses its last owner.
+//! Each change of members raises the shop's version in the same transaction, checked by the version guard. So changes
+//! of one shop's members are serialised, and a shop never loses its last owner.
 
 use std::collections::HashMap;
 
@@ -31,51 +31,51 @@ use crate::{
     store::{self, Tx},
 };
 
-/// A member as colleagues see them.
+/// A member as other members see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Of which shop.
+    /// The shop.
     pub shop: ShopId,
     /// The member's account.
     pub account: AccountId,
-    /// The member's name; may be empty.
+    /// The member's name. May be empty.
     pub name: String,
     /// The member's e-mail address.
     pub email: String,
-    /// What the member may do.
+    /// The member's role.
     pub role: ShopRole,
-    /// Since when.
+    /// When the member was added.
     pub created_at: DateTime<Utc>,
 }
 
-/// Gives somebody a role in a shop.
+/// The input that adds a member or changes a member's role.
 #[derive(Clone, Debug)]
 pub struct SetMember {
-    /// In which shop.
+    /// The shop.
     pub shop: ShopId,
     /// The user's e-mail address.
     pub email: String,
-    /// The role from now on.
+    /// The new role.
     pub role: ShopRole,
 }
 
-/// Takes somebody's role in a shop.
+/// The input that removes a member.
 #[derive(Clone, Debug)]
 pub struct RemoveMember {
-    /// In which shop.
+    /// The shop.
     pub shop: ShopId,
-    /// Whose.
+    /// The member's account.
     pub account: AccountId,
 }
 
-/// Makes a user a member of the shop, or gives a member another role.
+/// Adds a user to the shop's members, or changes a member's role. Requires [`Power::Members`].
 pub async fn set_member(app: &App, viewer: &Viewer, input: SetMember) -> Result<Member, Refusal> {
     authorise(app, viewer, input.shop, Power::Members).await?;
     let account =
         account::by_email(app.store.read(), &input.email).await?.ok_or(Fault::NotFound(Object::User))?;
     let tx = app.store.begin().await?;
     let mut roles = guarded_in_tx(app, &tx, input.shop).await?;
-    // The right was checked before the guard; whoever held it first may have taken it.
+    // Race: the permission was checked before the guard. An earlier holder of the guard may have revoked it.
     if !roles.get(&viewer.user()?).is_some_and(|role| rules::has(*role, Power::Members)) {
         return Err(forbidden().into());
     }
@@ -101,7 +101,7 @@ pub async fn set_member(app: &App, viewer: &Viewer, input: SetMember) -> Result<
     Ok(Member::of(&row, account))
 }
 
-/// Ends a membership; members may end their own.
+/// Removes a member. Members may remove themselves. Otherwise requires [`Power::Members`].
 pub async fn remove_member(app: &App, viewer: &Viewer, input: RemoveMember) -> Result<shop::Model, Refusal> {
     let actor = viewer.user()?;
     if actor != input.account {
@@ -125,7 +125,7 @@ pub async fn remove_member(app: &App, viewer: &Viewer, input: RemoveMember) -> R
     Ok(shop)
 }
 
-/// The members of those of the shops whose members the viewer may see: owners and managers.
+/// Returns the members of the shops in which the viewer is an owner or a manager. Omits other shops.
 pub async fn members_of(
     app: &App,
     viewer: &Viewer,
@@ -154,9 +154,9 @@ pub async fn members_of(
     Ok(members)
 }
 
-/// Raises the shop's version, so that no other change of its members is under way, and reads its roles.
+/// Raises the shop's version and returns the roles of its members. This excludes concurrent changes of the members.
 async fn guarded_in_tx(app: &App, tx: &Tx, id: ShopId) -> Faulty<HashMap<AccountId, ShopRole>> {
-    // Race: on PostgreSQL the lock makes the second wait here instead of losing the guard.
+    // Race: on PostgreSQL, the lock makes the second transaction wait here instead of failing at the guard.
     let shop = shop::Entity::find_by_id(id)
         .lock(LockType::NoKeyUpdate)
         .one(tx)

@@ -1,4 +1,4 @@
-//! What each role may do in its shop, and who a shop cannot be without.
+//! The permissions of each role in a shop, and the members that a shop needs.
 //!
 //! Invariant: pure and synchronous.
 
@@ -6,25 +6,25 @@ use entity::shop::ShopRole;
 
 use super::Refusal;
 
-/// Members that one shop may have.
+/// The maximum number of members of a shop.
 pub const MEMBERS_MAX: usize = 200;
 
-/// Something that a member may or may not do.
+/// A permission of a shop's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
-    /// Change the shop's members.
+    /// Add, change and remove members.
     Members,
     /// Publish and change what the shop sells.
     Manage,
-    /// See sales, refund orders.
+    /// See sales and refund orders.
     Sell,
-    /// See what the shop has not published yet.
+    /// See unpublished data of the shop.
     Look,
     /// Check tickets in.
     Scan,
 }
 
-/// Whether the role has the power.
+/// Returns whether the role has the permission.
 pub fn has(role: ShopRole, power: Power) -> bool {
     match role {
         ShopRole::Owner => true,
@@ -34,7 +34,8 @@ pub fn has(role: ShopRole, power: Power) -> bool {
     }
 }
 
-/// Whether a shop may have members with exactly these roles.
+/// Checks whether a shop may have members with exactly these roles: at least one owner, and at most [`MEMBERS_MAX`]
+/// members.
 pub fn staffed(roles: impl Iterator<Item = ShopRole>) -> Result<(), Refusal> {
     let (members, owners) = roles
         .fold((0, 0), |(members, owners), role| (members + 1, owners + usize::from(role == ShopRole::Owner)));
@@ -45,7 +46,7 @@ pub fn staffed(roles: impl Iterator<Item = ShopRole>) -> Result<(), Refusal> {
     }
 }
 
-/// The `LIKE` pattern, with `\` as its escape, of lower-cased texts that contain `search` as it stands.
+/// Returns a `LIKE` pattern for lower-case texts that contain `search` literally. The escape character is `\`.
 pub fn contains_pattern(search: &str) -> String {
     let mut pattern = String::from("%");
     for letter in search.trim().to_lowercase().chars() {

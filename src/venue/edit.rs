@@ -1,4 +1,4 @@
-//! Making and changing venues, and importing their seat maps.
+//! Creating and changing venues, and importing their seat maps.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     store::save_versioned,
 };
 
-/// Makes a venue of the shop.
+/// Creates a venue of the shop. Requires [`Power::Manage`].
 pub async fn create(
     app: &App,
     viewer: &Viewer,
@@ -48,7 +48,7 @@ pub async fn create(
     Ok(venue)
 }
 
-/// Changes the venue, if its version is still `seen`.
+/// Changes the venue if its version is still `seen`. Otherwise returns `Stale`.
 pub async fn update(
     app: &App,
     viewer: &Viewer,
@@ -57,7 +57,7 @@ pub async fn update(
     change: Change,
 ) -> Result<venue::Model, Refusal> {
     let venue = managed(app, viewer, id).await?;
-    // What stays is taken from the row as it was read, so it must have been read at that version.
+    // Unchanged values are taken from this row, so it must have the version that the caller saw.
     if venue.version != seen {
         return Err(Fault::Stale(Object::Venue).into());
     }
@@ -70,8 +70,8 @@ pub async fn update(
     Ok(venue)
 }
 
-/// Stores the plan, a pretix seating plan, as the next revision of the venue's seat map. A bad plan is refused with all
-/// that is wrong with it, and nothing is stored.
+/// Stores a pretix seating plan as the next revision of the venue's seat map. If the plan is invalid, returns all its
+/// faults and stores nothing.
 pub async fn import_seat_map(
     app: &App,
     viewer: &Viewer,
@@ -82,7 +82,7 @@ pub async fn import_seat_map(
     let author = viewer.account()?;
     let (plan, hall) = parsed(plan).await?;
     let tx = app.store.begin().await?;
-    // Whoever imports at the same time waits for this lock; the unique constraint holds what it promises.
+    // Race: concurrent imports wait for this lock. The unique constraint guarantees distinct revision numbers.
     let locked = venue::Entity::find_by_id(venue).lock_exclusive().one(&tx).await?;
     locked.ok_or(Fault::NotFound(Object::Venue))?;
     let latest: Option<i32> = seat_map::Entity::find()
@@ -120,7 +120,7 @@ pub async fn import_seat_map(
     Ok(revision)
 }
 
-/// The venue, if the viewer may change it.
+/// Returns the venue if the viewer may change it. Otherwise returns a fault.
 async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model> {
     viewer.user()?;
     let venue =

@@ -1,4 +1,4 @@
-//! Which venues and seat maps a viewer may know: those of public events, and all of the shops they work for.
+//! Reading venues and seat maps. A viewer can see those of public events, and all those of the shops they work for.
 
 use std::sync::Arc;
 
@@ -32,23 +32,23 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, DerivePartialModel)]
 #[sea_orm(entity = "seat_map::Entity")]
 pub struct Revision {
-    /// Primary key.
+    /// The id of the seat map.
     pub id: SeatMapId,
     /// The venue.
     pub venue_id: VenueId,
-    /// 1, 2, 3 … within the venue.
+    /// The revision number within the venue, from 1.
     pub revision: i32,
-    /// The plan's own name.
+    /// The name in the plan.
     pub name: String,
-    /// Numbered seats.
+    /// The number of numbered seats.
     pub seat_count: i32,
-    /// Places in general-admission areas, summed.
+    /// The total capacity of the general-admission areas.
     pub area_capacity: i32,
-    /// When it was imported.
+    /// When the revision was imported.
     pub created_at: DateTime<Utc>,
 }
 
-/// The shops whose unpublished things the viewer may see.
+/// Returns the shops whose unpublished data the viewer may see.
 pub(crate) async fn shops_seen(app: &App, viewer: &Viewer) -> Faulty<Vec<ShopId>> {
     let Ok(account) = viewer.account() else { return Ok(Vec::new()) };
     let rows =
@@ -56,8 +56,8 @@ pub(crate) async fn shops_seen(app: &App, viewer: &Viewer) -> Faulty<Vec<ShopId>
     Ok(rows.into_iter().filter(|row| has(row.role, Power::Look)).map(|row| row.shop_id).collect())
 }
 
-/// Makes sure that the viewer has the power in the shop whose `what` it is; to those who do not work there, there is no
-/// such thing.
+/// Checks that the viewer has the permission in the shop that owns `what`. Returns `NotFound` to viewers who do not
+/// work for the shop.
 pub(crate) async fn authorise(
     app: &App,
     viewer: &Viewer,
@@ -72,7 +72,7 @@ pub(crate) async fn authorise(
     shop::authorise(app, viewer, shop, power).await
 }
 
-/// The venue, if the viewer may know it.
+/// Returns the venue if the viewer may see it. Otherwise returns `NotFound`.
 pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model> {
     let seen = shops_seen(app, viewer).await?;
     venue::Entity::find_by_id(id)
@@ -82,12 +82,12 @@ pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Mod
         .ok_or(Fault::NotFound(Object::Venue))
 }
 
-/// The venues, for those who know something that takes place there.
+/// Returns the venues with these ids. The caller has checked that the viewer may see an event at each venue.
 pub async fn venues_by_ids(app: &App, ids: Vec<VenueId>) -> Faulty<Vec<venue::Model>> {
     Ok(venue::Entity::find().filter(venue::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-/// The shop's venues that the viewer may know, oldest first.
+/// Returns a page of the shop's venues that the viewer may see, oldest first.
 pub async fn venues_of_shop(
     app: &App,
     viewer: &Viewer,
@@ -103,7 +103,7 @@ pub async fn venues_of_shop(
     page::read(app.store.read(), select, venue::Column::Id, Direction::Ascending, window).await
 }
 
-/// The seat map without its plan, if the viewer may know it.
+/// Returns the seat map without its plan if the viewer may see it. Otherwise returns `NotFound`.
 pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revision> {
     let seen = shops_seen(app, viewer).await?;
     seat_map::Entity::find_by_id(id)
@@ -114,7 +114,7 @@ pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revis
         .ok_or(Fault::NotFound(Object::SeatMap))
 }
 
-/// The seat maps without their plans, for those who know something that takes place on them.
+/// Returns the seat maps without their plans. The caller has checked that the viewer may see an event on each seat map.
 pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> Faulty<Vec<Revision>> {
     Ok(seat_map::Entity::find()
         .filter(seat_map::Column::Id.is_in(ids))
@@ -123,7 +123,8 @@ pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> Faulty<Vec<Revi
         .await?)
 }
 
-/// The revisions of the venues' seat maps that the viewer may know, newest first; at most [`REVISIONS_MAX`] of each.
+/// Returns the revisions of the venues' seat maps that the viewer may see, newest first. At most [`REVISIONS_MAX`] per
+/// venue.
 pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> Faulty<Vec<Revision>> {
     let seen = shops_seen(app, viewer).await?;
     let limit = u64::try_from(REVISIONS_MAX).unwrap_or_default() * venues.len() as u64;
@@ -137,7 +138,7 @@ pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> F
         .await?)
 }
 
-/// The newest revision of the venue's seat map, if it has one.
+/// Returns the newest revision of the venue's seat map, or `None` if the venue has no seat map.
 pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<Revision>> {
     Ok(seat_map::Entity::find()
         .filter(seat_map::Column::VenueId.eq(venue))
@@ -147,7 +148,7 @@ pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<
         .await?)
 }
 
-/// The seat map with its plan as its vendor gave it; nobody's but the shop's.
+/// Returns the seat map with its original plan. Only members of the venue's shop may read it.
 pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     let map = revision(app, viewer, id).await?;
     let row = venue::Entity::find_by_id(map.venue_id).one(app.store.read()).await?;

@@ -1,68 +1,70 @@
-//! The geometry of a seat map arranged for choosing seats: who sits beside whom, and how far from the stage.
+//! The geometry of a seat map, arranged for selecting seats: which seats are adjacent, and how far each is from the
+//! stage.
 //!
-//! Seats are neighbours when they follow each other along a row without a gap. A gap of more than [`AISLE`] times the
-//! row's usual spacing (an aisle, a seat that is not there) parts a row into *runs*. A seat's place in a run, with all
-//! runs one after the other, is its *slot*: neighbours have consecutive slots, and any block of seats is a range of them.
+//! Seats are adjacent if they follow each other along a row without a gap. A gap of more than [`AISLE`] times the row's
+//! median spacing (an aisle, a missing seat) splits a row into *runs*. All runs are concatenated, and a seat's position
+//! in this sequence is its *slot*. So adjacent seats have consecutive slots, and a block of adjacent seats is a range
+//! of slots.
 //!
-//! Built once for a seat map and shared by all who choose from it.
+//! A hall is built once per seat map and shared by all selections.
 //!
-//! Invariant: pure and synchronous; the same plan always gives the same hall. Costs are whole numbers, so that what is
-//! equally far compares as equal on every machine.
+//! Invariant: pure and synchronous. The same plan always gives the same hall. Costs are integers, so that equal
+//! distances compare as equal on every machine.
 
 use std::ops::Range;
 
 use super::plan::{Access, Plan, Row};
 
-/// A gap is an aisle from this many times the row's median spacing on, as a fraction.
+/// The minimum gap of an aisle, as a fraction of the row's median spacing.
 const AISLE: (u64, u64) = (7, 4);
-/// Sitting off the axis costs this part of the distance from it, on top of being further away.
+/// The weight of the horizontal distance from the focal point. It is added to the straight distance.
 const SKEW: f64 = 1.0 / 8.0;
 
 /// A point on the plan, in thousandths of its unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Point {
-    /// From the left edge.
+    /// The distance from the left edge.
     pub x: f64,
-    /// From the upper edge.
+    /// The distance from the upper edge.
     pub y: f64,
 }
 
-/// Seats of one row side by side, without a gap between them.
+/// Adjacent seats of one row, without a gap between them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// Its seats, in their order along the row.
+    /// The slots of its seats, in their order along the row.
     pub slots: Range<usize>,
     /// Index of its zone in the plan.
     pub zone: usize,
     /// Index of its row in the plan.
     pub row: usize,
-    /// No block of its seats costs less than this.
+    /// A lower bound for the cost of any block of its seats.
     pub least: u64,
 }
 
-/// A wheelchair place and the seats of those who come along.
+/// A wheelchair place and its companion seats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WheelchairPlace {
-    /// The place.
+    /// The slot of the wheelchair place.
     pub slot: usize,
-    /// The companion seats that belong to it, nearest first.
+    /// The slots of its companion seats, nearest first.
     pub companions: Vec<usize>,
 }
 
-/// The geometry of a seat map, arranged for choosing.
+/// The geometry of a seat map, arranged for selecting seats.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hall {
     focal: Point,
     runs: Vec<Run>,
     /// By slot: the seat's ordinal in the plan.
     ordinals: Vec<u32>,
-    /// By slot: whether anybody may sit there.
+    /// By slot: whether the seat is for any buyer.
     standard: Vec<bool>,
     /// By slot: index into `runs`.
     run_of: Vec<usize>,
-    /// By slot: the sum of all positions before it.
+    /// By slot: the sum of all positions before it. One element longer than the other vectors.
     sums: Vec<(i64, i64)>,
-    /// By ordinal.
+    /// By ordinal: the seat's slot.
     slots: Vec<usize>,
     wheelchairs: Vec<WheelchairPlace>,
 }
@@ -83,7 +85,7 @@ impl Hall {
             .flat_map(|row| runs_of(row, &points))
             .map(|seats| (least(&seats, &points, focal), seats))
             .collect();
-        // The runs with the best seats come first. The sort is stable: equals stay in map order.
+        // The runs with the best seats come first. The sort is stable, so equal runs keep their map order.
         parted.sort_by_key(|(least, _)| *least);
 
         let mut hall =
@@ -106,45 +108,45 @@ impl Hall {
         hall
     }
 
-    /// The runs, those with the best seats first.
+    /// Returns the runs. Those with the best seats come first.
     pub fn runs(&self) -> &[Run] {
         &self.runs
     }
 
-    /// The run that the slot is in.
+    /// Returns the run that contains the slot.
     pub fn run_of(&self, slot: usize) -> &Run {
         &self.runs[self.run_of[slot]]
     }
 
-    /// The slot of the seat with this ordinal.
+    /// Returns the slot of the seat with this ordinal, or `None` if there is no such seat.
     pub fn slot(&self, ordinal: u32) -> Option<usize> {
         self.slots.get(ordinal as usize).copied()
     }
 
-    /// The ordinal of the seat at this slot.
+    /// Returns the ordinal of the seat at this slot.
     pub fn ordinal(&self, slot: usize) -> u32 {
         self.ordinals[slot]
     }
 
-    /// Whether anybody may sit there: it is neither a wheelchair place nor a companion's seat.
+    /// Returns whether the seat is neither a wheelchair place nor a companion seat.
     pub fn is_standard(&self, slot: usize) -> bool {
         self.standard[slot]
     }
 
-    /// The wheelchair places, the best first.
+    /// Returns the wheelchair places, best first.
     pub fn wheelchairs(&self) -> &[WheelchairPlace] {
         &self.wheelchairs
     }
 
-    /// The middle of a block of seats; an empty one has none worth the name.
+    /// Returns the centre of a block of seats. The block must not be empty.
     pub fn centre(&self, block: &Range<usize>) -> Point {
         let ((ax, ay), (bx, by)) = (self.sums[block.start], self.sums[block.end]);
         let seats = float(i64::try_from(block.len()).unwrap_or(i64::MAX));
         Point { x: float(bx - ax) / seats, y: float(by - ay) / seats }
     }
 
-    /// How good a block of seats is; less is better. The distance of its middle from the focal point, and an eighth of
-    /// how far it is off the axis.
+    /// Returns the cost of a block of seats; less is better. It is the distance of the block's centre from the focal
+    /// point, plus an eighth of its horizontal distance.
     pub fn cost(&self, block: &Range<usize>) -> u64 {
         cost(self.centre(block), self.focal)
     }
@@ -180,7 +182,8 @@ impl Hall {
         places
     }
 
-    /// The wheelchair place that a companion's seat belongs to when the plan does not say: the nearest in its run.
+    /// Returns the wheelchair place of a companion seat for which the plan names none: the nearest place in the same
+    /// run.
     fn wheelchair_beside(&self, slot: usize, plan: &Plan) -> Option<usize> {
         let places = self.run_of(slot).slots.clone();
         places
@@ -189,7 +192,7 @@ impl Hall {
     }
 }
 
-/// How far two points lie apart, rounded.
+/// Returns the distance between two points, rounded.
 pub fn distance(a: Point, b: Point) -> u64 {
     let (x, y) = (a.x - b.x, a.y - b.y);
     rounded((x * x + y * y).sqrt())
@@ -200,7 +203,7 @@ fn cost(centre: Point, focal: Point) -> u64 {
     rounded((x * x + y * y).sqrt() + x.abs() * SKEW)
 }
 
-/// No block of these seats costs less: none has its middle outside of their bounds.
+/// Returns a lower bound for the cost of any block of these seats: the centre of a block lies within the seats' bounds.
 fn least(seats: &[usize], points: &[(i64, i64)], focal: Point) -> u64 {
     let bounds = |of: fn(&(i64, i64)) -> i64, focal: f64| {
         let all = || seats.iter().map(|&seat| of(&points[seat]));
@@ -208,11 +211,11 @@ fn least(seats: &[usize], points: &[(i64, i64)], focal: Point) -> u64 {
         focal.clamp(float(least), float(most))
     };
     let nearest = Point { x: bounds(|point| point.0, focal.x), y: bounds(|point| point.1, focal.y) };
-    // One less for what rounding may take away.
+    // Subtract 1 to allow for rounding.
     cost(nearest, focal).saturating_sub(1)
 }
 
-/// The row's seats in their order along it, parted where there is a gap.
+/// Returns the row's seats in their order along the row, split at gaps.
 fn runs_of(row: &Row, points: &[(i64, i64)]) -> Vec<Vec<usize>> {
     let seats = along(row, points);
     let gap = |pair: &[usize]| apart(points[pair[0]], points[pair[1]]);
@@ -223,8 +226,8 @@ fn runs_of(row: &Row, points: &[(i64, i64)]) -> Vec<Vec<usize>> {
     seats.chunk_by(|a, b| !is_aisle(a, b)).map(<[usize]>::to_vec).collect()
 }
 
-/// The seats in the order in which one walks past them: as they were drawn, or from left to right, or from top to
-/// bottom, whichever way is the shortest.
+/// Returns the seats in their order along the row. Of three orders, selects the one with the shortest path: as drawn,
+/// from left to right, or from top to bottom.
 fn along(row: &Row, points: &[(i64, i64)]) -> Vec<usize> {
     let drawn: Vec<usize> = row.seats.clone().collect();
     let (mut across, mut down) = (drawn.clone(), drawn.clone());
@@ -232,7 +235,7 @@ fn along(row: &Row, points: &[(i64, i64)]) -> Vec<usize> {
     down.sort_by_key(|&seat| (points[seat].1, points[seat].0));
     let length =
         |way: &Vec<usize>| way.windows(2).map(|pair| apart(points[pair[0]], points[pair[1]])).sum::<u64>();
-    // Of equals the first.
+    // If several are equally short, `min_by_key` selects the first.
     [drawn, across, down].into_iter().min_by_key(length).unwrap_or_default()
 }
 
@@ -269,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    /// A hall of one row with seats at these positions, and its runs by ordinal.
+    /// Returns the runs of a hall with one row and seats at these positions, as ordinals.
     fn runs(positions: &[(i64, i64)]) -> Vec<Vec<u32>> {
         let seat = |(index, (x, y)): (usize, &(i64, i64))| {
             json!({"seat_guid": format!("s{index}"), "seat_number": index, "category": "c",
@@ -293,7 +296,7 @@ mod tests {
     fn neighbours_follow_each_other_however_the_row_is_drawn_and_lies() {
         let straight = [(10, 0), (30, 0), (50, 0), (70, 0)];
         assert_eq!(runs(&straight), [[0, 1, 2, 3]]);
-        // Drawn from the other side, odd numbers before even ones, going down.
+        // Drawn from the other side, odd numbers before even ones, and sloping down.
         assert_eq!(runs(&[(70, 0), (50, 0), (30, 0), (10, 0)]), [[0, 1, 2, 3]]);
         assert_eq!(runs(&[(10, 0), (50, 0), (30, 0), (70, 0)]), [[0, 2, 1, 3]]);
         assert_eq!(runs(&[(0, 10), (3, 50), (6, 30), (9, 70)]), [[0, 2, 1, 3]]);

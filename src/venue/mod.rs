@@ -1,4 +1,4 @@
-//! Venues and their seat maps: immutable revisions of geometry, read from pretix seating plans.
+//! Venues and their seat maps: immutable revisions of geometry, imported from pretix seating plans.
 
 pub mod edit;
 pub mod find;
@@ -25,28 +25,28 @@ pub const LARGE_MUTATIONS: &[&str] = &["importSeatMap"];
 /// A seat map with its plan parsed.
 #[derive(Debug)]
 pub struct SeatMap {
-    /// Which.
+    /// The id of the seat map.
     pub id: SeatMapId,
-    /// Whose geometry it is.
+    /// The venue of the seat map.
     pub venue: VenueId,
-    /// 1, 2, 3 … within the venue.
+    /// The revision number within the venue, from 1.
     pub revision: i32,
     /// The geometry.
     pub plan: Plan,
-    /// The geometry arranged for choosing seats.
+    /// The geometry, arranged for selecting seats.
     pub hall: Arc<Hall>,
 }
 
 impl SeatMap {
-    /// The id of a seat or area as the API shows it: the map's id with the last four bytes replaced by the ordinal. The
-    /// same for every event that is held on this map.
+    /// Returns the API's id of a seat or area: the map's id with the last four bytes replaced by the ordinal. It is the
+    /// same in all events on this map.
     pub fn place_id(&self, ordinal: u32) -> Uuid {
         let mut bytes = self.id.0.into_bytes();
         bytes[12..].copy_from_slice(&ordinal.to_be_bytes());
         Uuid::from_bytes(bytes)
     }
 
-    /// The ordinal in a place's id; none when the id belongs to another map.
+    /// Returns the ordinal in a place's id, or `None` if the id belongs to another map.
     pub fn ordinal(&self, id: Uuid) -> Option<u32> {
         let (bytes, own) = (id.into_bytes(), self.id.0.into_bytes());
         let ordinal = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
@@ -54,7 +54,7 @@ impl SeatMap {
     }
 }
 
-/// The seat map with its plan, from memory if it was asked for before.
+/// Returns the seat map with its plan. It is cached in memory.
 pub async fn seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     app.seat_maps.try_get_with(id, read_seat_map(app, id)).await.map_err(|fault| {
         if let Fault::NotFound(what) = &*fault {
@@ -76,7 +76,7 @@ async fn read_seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     Ok(Arc::new(SeatMap { id, venue: row.venue_id, revision: row.revision, plan, hall }))
 }
 
-/// Reads a document and arranges its geometry, off the threads that answer.
+/// Parses a plan and arranges its geometry on a blocking thread, because this can take long.
 async fn arranged(text: String) -> Faulty<Result<(Plan, Arc<Hall>), Vec<plan::Fault>>> {
     let arrange = move || {
         let plan = Plan::parse(&text)?;

@@ -1,4 +1,4 @@
-//! What a venue must be, and how its seat maps are numbered.
+//! The rules for venues and the numbering of seat maps.
 //!
 //! Invariant: pure and synchronous.
 
@@ -9,22 +9,22 @@ use crate::{
     limits::text,
 };
 
-/// Revisions of a venue's seat map that are kept; each may have several megabytes.
+/// The maximum number of revisions of a venue's seat map. Each may have several megabytes.
 pub const REVISIONS_MAX: i32 = 100;
 
-/// Why a venue or its seat map was not changed.
+/// The reason why a venue or its seat map was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The venue has as many revisions of its seat map as are kept.
+    /// The venue already has [`REVISIONS_MAX`] revisions of its seat map.
     TooManyRevisions,
 }
 
-/// What people know of a venue.
+/// The editable details of a venue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
     /// Display name.
     pub name: String,
-    /// Street address; may be empty.
+    /// The street address. May be empty.
     pub address: String,
     /// Town or city.
     pub city: String,
@@ -34,7 +34,7 @@ pub struct Details {
     pub time_zone: String,
 }
 
-/// What to change of it; none stays as it is.
+/// A change of a venue's details. `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Display name.
@@ -50,13 +50,13 @@ pub struct Change {
 }
 
 impl Details {
-    /// What the row says.
+    /// Returns the details in a row.
     pub fn of(row: venue::Model) -> Self {
         let venue::Model { name, address, city, country, time_zone, .. } = row;
         Self { name, address, city, country, time_zone }
     }
 
-    /// The details with the changes made.
+    /// Returns the details with the change applied.
     #[must_use]
     pub fn with(self, change: Change) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Details {
         }
     }
 
-    /// The details without blanks around them, or all that is wrong with them.
+    /// Returns the details without surrounding white space. If any are invalid, returns all errors.
     pub fn checked(self) -> Faulty<Self> {
         let trimmed = Self {
             name: self.name.trim().to_owned(),
@@ -97,7 +97,7 @@ impl Details {
     }
 }
 
-/// The number of the next revision.
+/// Returns the number of the next revision.
 pub fn next_revision(latest: Option<i32>) -> Result<i32, Refusal> {
     match latest.unwrap_or(0) {
         latest if latest >= REVISIONS_MAX => Err(Refusal::TooManyRevisions),
@@ -109,7 +109,7 @@ fn is_country(code: &str) -> bool {
     code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// The form of a time zone's name; whether there is one is for those who show times to find out.
+/// Returns whether the text has the form of a time zone's name. Does not check that the zone exists.
 fn is_time_zone(name: &str) -> bool {
     let part = |part: &str| {
         part.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())

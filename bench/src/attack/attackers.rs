@@ -1,4 +1,5 @@
-//! The attackers of `--all-together`: every kind of attack in a loop, from many loopback addresses, until time is up.
+//! The attackers of `--all-together`: all kinds of attacks in a loop, from many loopback addresses, until the time is
+//! over.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -21,10 +22,10 @@ use crate::{
     socket::upgrade,
 };
 
-/// Addresses of each kind of attacker.
+/// The number of addresses of each kind of attacker.
 const ADDRESSES: u32 = 50;
 
-/// One kind of attack: what it does once, how long it rests, and how many do it side by side.
+/// A kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Repeat,
@@ -71,7 +72,7 @@ pub(crate) async fn attack(target: SocketAddr, seconds: u64) -> Outcome<()> {
                 let mut round = number;
                 while Instant::now() < until {
                     let from = 1_000 + index * 100 + round % ADDRESSES;
-                    // No attack takes longer; a slow client is meant to be slow.
+                    // Limits the duration of an attack. Slow clients are slow on purpose.
                     drop(timeout(Duration::from_secs(30), once(kind, target, (from, round))).await);
                     sleep(Duration::from_millis(rest)).await;
                     round += count;
@@ -146,7 +147,7 @@ async fn once(kind: Kind, target: SocketAddr, (from, round): (u32, u32)) -> Outc
     Ok(())
 }
 
-/// 23 MB of variables that the document does not declare.
+/// Sends 23 MB of variables that the document does not declare.
 async fn variables(caller: &mut Caller) {
     caller.token = props::guest(caller).await;
     let list = "0,".repeat(11_500_000);
@@ -154,7 +155,7 @@ async fn variables(caller: &mut Caller) {
     drop(caller.post(body.as_bytes()).await);
 }
 
-/// Half a request of some kind, held for 20 seconds.
+/// Sends half of a request and keeps the connection for 20 seconds.
 async fn slow(target: SocketAddr, from: u32, round: u32) -> Outcome<()> {
     let mut stream = crate::caller::connect(target, source(from)).await?;
     let request: &[u8] = match round % 4 {

@@ -1,4 +1,4 @@
-//! Row 7: distinct documents, each of which a cache may keep.
+//! Row 7: distinct documents, each of which could stay in a cache.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// The memory that cached documents may take, in KiB.
+/// The memory that cached documents may use, in KiB.
 const MOST_KIB: i64 = 64 * 1024;
-/// Connections; each has an address of its own.
+/// The number of connections. Each has its own address.
 const CONNECTIONS: u32 = 16;
 
 /// Row 7.
@@ -30,7 +30,7 @@ pub(crate) async fn row_7(camp: &Camp, report: &mut Report) -> Outcome<()> {
     flood(camp, report, count / 60, ("valid, 10 KB", large)).await
 }
 
-/// Sends the given number of distinct documents over all connections, and measures the memory that stays.
+/// Sends distinct documents over all connections, and measures the memory that they keep.
 async fn flood(
     camp: &Camp,
     report: &mut Report,

@@ -1,7 +1,7 @@
 //! Compares the estimated costs of documents with the processor time that they take.
 //!
-//! The documents are generated from the schema, the same ones every time. The ratio of estimate and measurement should be
-//! between a third and thirty: an estimate that is too low admits too much, one that is too high refuses honest clients.
+//! The documents are generated from the schema, and are the same in every run. The ratio of estimate and measurement
+//! should be between 1/3 and 30. A low estimate admits too much work. A high estimate refuses honest clients.
 
 use std::{collections::HashMap, fmt::Write};
 
@@ -19,22 +19,22 @@ use crate::{
     caller::STAFF,
 };
 
-/// How many documents.
+/// The number of documents.
 const DOCUMENTS: usize = 500;
-/// Levels of fields.
+/// The maximum depth of fields.
 const DEPTH: usize = 6;
-/// Documents that take less, in microseconds, are not compared: HTTP is most of what is measured.
+/// Documents below this time, in microseconds, are not compared, because HTTP dominates their time.
 const LEAST_MICROS: u64 = 200;
-/// Documents that take more, in microseconds, are run once.
+/// Documents above this time, in microseconds, are run once.
 const EXPENSIVE_MICROS: u128 = 300_000;
-/// What an operation may cost by default.
+/// The default cost limit of an operation.
 const MAX_COST: u64 = 100_000;
 /// The demo's operator.
 const OPERATOR: &str = "operator@tessera.example";
 const SCHEMA: &str = "{ __schema { types { kind name fields { name args { name type { kind } }
     type { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }";
 
-/// A small generator of pseudo-random numbers: the same documents every time.
+/// A small pseudo-random generator. It gives the same documents in every run.
 struct Random(u64);
 
 impl Random {
@@ -44,7 +44,7 @@ impl Random {
     }
 }
 
-/// The objects of the schema with those fields that need no argument.
+/// The object types of the schema, with their fields that need no argument.
 struct Objects(HashMap<String, Vec<Field>>);
 
 #[derive(Clone)]
@@ -64,7 +64,7 @@ impl Objects {
         Self(objects.collect())
     }
 
-    /// Some fields of an object.
+    /// Selects some fields of an object type.
     fn selection(&self, of: &str, depth: usize, random: &mut Random) -> Option<String> {
         let fields = self.0.get(of)?;
         let mut text = String::new();
@@ -108,7 +108,7 @@ fn field(field: &Value) -> Option<Field> {
     })
 }
 
-/// Lists that are about as long as the estimate takes them for. Returns the vendor's token.
+/// Fills lists to about the length that the estimate assumes. Returns the vendor's token.
 async fn fill(target: &Target) -> Outcome<String> {
     let vendor = Vendor::sign_in(target, STAFF).await?;
     vendor.many_events(target, 40, "An event of some length, described in a sentence or two.").await?;
@@ -132,9 +132,9 @@ async fn fill(target: &Target) -> Outcome<String> {
     Ok(vendor.token.to_string())
 }
 
-/// Runs the documents, and prints the ratios.
+/// Runs the documents and prints the ratios.
 pub(crate) async fn calibrate(camp: &Camp, report: &mut Report) -> Outcome<()> {
-    // Nothing is refused, so that what is expensive is measured too.
+    // Raise all limits, so that expensive documents are measured too.
     let variables = [
         ("TESSERA_MAX_COST", "100000000"),
         ("TESSERA_MAX_RUNNING_COST", "1000000000"),

@@ -20,10 +20,10 @@ use crate::{
 
 pub(crate) use crate::calls::text;
 
-/// How often a small attack is repeated, so that its processor time is more than noise.
+/// The number of repetitions of a small attack, so that its processor time exceeds the noise.
 const REPETITIONS: u32 = 5;
 
-/// Sends a document repeatedly and reports what one of them cost.
+/// Sends a document repeatedly and reports the average cost.
 pub(crate) async fn fire(
     report: &mut Report,
     target: &Target,
@@ -34,7 +34,7 @@ pub(crate) async fn fire(
     let mut answer = caller.post(body).await;
     let first = meter.read()?;
     let mut usage = first;
-    // What is expensive at once need not be done again.
+    // An expensive document needs no repetition.
     if first.cpu < Duration::from_millis(200) {
         for _ in 1..REPETITIONS {
             answer = caller.post(body).await;
@@ -46,7 +46,7 @@ pub(crate) async fn fire(
     Ok(answer)
 }
 
-/// A request body with this document.
+/// Returns a request body with this document.
 pub(crate) fn body(document: &str) -> Vec<u8> {
     json!({ "query": document }).to_string().into_bytes()
 }
@@ -55,7 +55,7 @@ fn repeat(what: &str, times: usize) -> String {
     format!("{what} ").repeat(times)
 }
 
-/// `count` aliases of a selection.
+/// Returns `count` aliases of a selection.
 fn aliases(count: usize, selection: &str) -> String {
     (0..count).fold(String::new(), |mut text, number| {
         let _ = write!(text, "a{number}:{selection} ");
@@ -63,7 +63,7 @@ fn aliases(count: usize, selection: &str) -> String {
     })
 }
 
-/// The document of the issue, at a share of its size.
+/// Returns the document of issue 10 with `times` repetitions of its field.
 pub(crate) fn repeated_field(times: usize) -> String {
     format!("{{events(first:100){{nodes{{{}}}}}}}", repeat("seatsLeft", times))
 }
@@ -123,7 +123,7 @@ pub(crate) async fn row_1(camp: &Camp, report: &mut Report) -> Outcome<()> {
     three_at_once(report, &target).await
 }
 
-/// Three documents at half size, while another client asks for `__typename`.
+/// Sends three documents of half the size concurrently, while another client queries `__typename`.
 async fn three_at_once(report: &mut Report, target: &Target) -> Outcome<()> {
     let mut other = target.caller(100);
     let mut normal = Duration::ZERO;
@@ -157,7 +157,7 @@ pub(crate) async fn row_8(camp: &Camp, report: &mut Report) -> Outcome<()> {
     let mut target = camp.start(Start::default()).await?;
     let stadium = props::event(&target, props::DERBY).await?;
     let vendor = Vendor::sign_in(&target, STAFF).await?;
-    // Four bytes each, as many as a description may have.
+    // Characters of four bytes each, as many as a description may have.
     vendor.many_events(&target, 87, &"\u{1f3ad}".repeat(10_000)).await?;
     let many = |count, selection: &str| format!("{{{}}}", aliases(count, selection));
     let id = &stadium.id;

@@ -1,4 +1,4 @@
-//! Rows 10 and 11: modes of files, and what production refuses to start with.
+//! Rows 10 and 11: file modes, and configurations that production must refuse.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// How long a server may take to refuse to start.
+/// The maximum time until a server refuses to start.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Row 10.
@@ -34,11 +34,11 @@ pub(crate) async fn row_10(camp: &Camp, report: &mut Report) -> Outcome<()> {
     let passed = ended.is_none() && open.is_empty();
     report.judged("a fresh data directory under umask 022", passed, answer, "files 0600, directories 0700");
 
-    // A directory of an older version: readable by others.
+    // Simulates a directory of an older version that others can read.
     let target = camp.start(Start::default()).await?;
     let home = target.home.clone();
     drop(target);
-    // Keys that others may read are refused already.
+    // Keys that others can read are refused already.
     for path in all_files(&home)?.iter().filter(|path| !path.starts_with(home.join("keys"))) {
         let mode = if path.is_dir() { 0o755 } else { 0o644 };
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
@@ -77,7 +77,7 @@ fn all_files(root: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Files that others may read, with their modes. Logs of this program do not count.
+/// Returns files that others can read, with their modes. Ignores this program's logs.
 fn open_files(root: &Path) -> Outcome<Vec<String>> {
     let mut open = Vec::new();
     for path in all_files(root)? {
@@ -97,7 +97,7 @@ fn last_line(log: &Path) -> String {
 
 /// Row 11.
 pub(crate) async fn row_11(camp: &Camp, report: &mut Report) -> Outcome<()> {
-    // Keys as `tessera keys` makes them, which is what production asks for.
+    // Keys created by `tessera keys`, as production requires.
     let keys = camp.empty()?;
     let (_, url) = camp.home().await?;
     let made = camp.command(&keys, &url).args(["keys", "--keys-dir"]).arg(&keys).status()?;
@@ -107,7 +107,7 @@ pub(crate) async fn row_11(camp: &Camp, report: &mut Report) -> Outcome<()> {
     report.judged("production with sandbox payments on an empty database", demo.0, demo.1, "refused");
     demo = production(camp, &keys, &["--payments", "sandbox"], true).await?;
     report.judged("production on a database with demo passwords", demo.0, demo.1, "refused");
-    // The keys that development made, named as production's.
+    // Keys created by a development server, configured for production.
     let (home, _) = camp.home().await?;
     let target = camp.start(Start::default()).await?;
     let development = target.home.join("keys");
@@ -118,7 +118,7 @@ pub(crate) async fn row_11(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Starts a production server. Returns whether it refused, and what it said.
+/// Starts a production server. Returns whether it refused, and its output.
 async fn production(camp: &Camp, keys: &Path, arguments: &[&str], demo: bool) -> Outcome<(bool, String)> {
     let (home, url) = if demo {
         camp.home().await?

@@ -1,4 +1,4 @@
-//! Row 4: guests are free, so one client can be a thousand of them.
+//! Row 4: guest accounts are free, so one client can use a thousand of them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     caller::{Caller, STAFF},
 };
 
-/// Guests that hoard a hall of 941 seats, eight each.
+/// The number of guests that hoard a hall of 941 seats, with eight seats each.
 const HOARDERS: u32 = 117;
 
 /// Row 4.
@@ -28,7 +28,7 @@ pub(crate) async fn row_4(camp: &Camp, report: &mut Report) -> Outcome<()> {
     many_guests(camp, report).await
 }
 
-/// A guest reserves eight seats and makes the hold last by a payment that is never finished.
+/// Reserves eight seats as a guest, and extends the hold by a payment that is never completed.
 pub(crate) async fn hold_eight(caller: &mut Caller, event: &str) -> bool {
     let Some(token) = props::guest(caller).await else { return false };
     caller.token = Some(token);
@@ -45,7 +45,7 @@ pub(crate) async fn hold_eight(caller: &mut Caller, event: &str) -> bool {
     true
 }
 
-/// Reserves as many places as possible for guests from the given number of addresses.
+/// Reserves as many places as possible for guests from this number of addresses.
 async fn hoard(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     let target = camp.start(Start::default()).await?;
     let event = props::event(&target, props::MAIN).await?;
@@ -80,7 +80,7 @@ async fn hoard(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> 
     Ok(())
 }
 
-/// A thousand guests claim a thousand free coupons, one each.
+/// Claims a free coupon as a thousand guests, one copy each.
 async fn coupons(camp: &Camp, report: &mut Report) -> Outcome<()> {
     const COPIES: u32 = 1_000;
     let target = camp.start(Start::default()).await?;
@@ -105,7 +105,7 @@ async fn coupons(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Wrong coupon codes, by ever new guests.
+/// Sends wrong coupon codes as new guests.
 async fn guesses(camp: &Camp, report: &mut Report) -> Outcome<()> {
     const GUESSES: u32 = 2_000;
     let target = camp.start(Start::default()).await?;
@@ -134,7 +134,7 @@ async fn guesses(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Guests alone.
+/// Creates guests only.
 async fn many_guests(camp: &Camp, report: &mut Report) -> Outcome<()> {
     const GUESTS: u32 = 3_000;
     let target = camp.start(Start::default()).await?;
@@ -152,7 +152,7 @@ async fn many_guests(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Runs an attempt so often over 16 connections of one address. Returns how many succeeded.
+/// Runs an attempt this many times over 16 connections of one address. Returns the number of successes.
 async fn swarm<F, R>(target: &Target, attempts: u32, attempt: F) -> Outcome<u32>
 where
     F: Fn(Caller) -> R + Clone + Send + 'static,

@@ -1,12 +1,12 @@
-//! Replays the attacks of issue 10 against a release server on loopback, and prints what each of them cost.
+//! Replays the attacks of issue 10 against a release server on loopback, and prints the cost of each.
 //!
-//! `scripts/attack` builds and calls it. Every attack is bounded in count and time, and no address but loopback is ever
-//! connected to. Loopback addresses stand for client addresses: 127.1.0.0/16 are attackers, 127.2.0.0/16 honest buyers,
-//! and 127.200.0.0/16 those who prepare a scene, whom the server is told to exempt from limits per network.
+//! `scripts/attack` builds and runs it. Each attack has a limit of repetitions and time, and connects to loopback
+//! addresses only. They stand for client addresses: attackers have 127.1.0.0/16, honest buyers 127.2.0.0/16. The
+//! clients that prepare a scene have 127.200.0.0/16, which is exempt from the server's limits per network.
 //!
-//! Layout: `target` starts the server on a copy of the demo data; `usage` reads its processor time and memory; `props`
-//! makes what an attack needs; `report` is the table; `together` and `attackers` are all attacks at once; the other
-//! modules are the rows.
+//! Layout: `target` starts the server on a copy of the demo data. `usage` reads its processor time and memory. `props`
+//! creates the data of an attack. `report` is the table. `together` and `attackers` run all attacks concurrently. The
+//! other modules are the rows.
 
 mod attackers;
 mod cache;
@@ -40,33 +40,33 @@ use crate::{Outcome, bench::progress, postgres::Cluster};
 use report::Report;
 use target::Camp;
 
-/// No row takes longer.
+/// The time limit of a row.
 const PATIENCE: Duration = Duration::from_mins(15);
-/// The rows of the issue's table.
+/// The rows of the table in issue 10.
 const ROWS: std::ops::RangeInclusive<u8> = 1..=13;
 
-/// What to attack, and with what.
+/// The options of `attack`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Attack with this row only; may be repeated. All rows, and then all together, when left out.
+    /// Run only this row. May be repeated. By default, runs all rows, and then all attacks together.
     #[arg(long = "row", value_parser = clap::value_parser!(u8).range(1..=13))]
     rows: Vec<u8>,
-    /// Run all attacks together for so many seconds; 600 after all rows, or when given without a number.
+    /// Run all attacks together for this number of seconds. Default: 600.
     #[arg(long, num_args = 0..=1, default_missing_value = "600", value_parser = clap::value_parser!(u64).range(10..=3_600))]
     all_together: Option<u64>,
-    /// Compare estimated costs with processor time, over 500 documents, instead of attacking.
+    /// Compare estimated costs with processor time for 500 documents, instead of attacking.
     #[arg(long)]
     calibrate: bool,
-    /// A quarter of the documents of row 7, and a shorter calm before all attacks together.
+    /// Use a quarter of the documents in row 7, and a shorter pause before all attacks together.
     #[arg(long)]
     quick: bool,
     /// The server's binary.
     #[arg(long)]
     server: PathBuf,
-    /// A directory for files; the caller removes it.
+    /// A directory for files. The caller removes it.
     #[arg(long)]
     scratch: PathBuf,
-    /// Directory of the socket of a `PostgreSQL` cluster to use instead of `SQLite`.
+    /// Directory of a `PostgreSQL` cluster's socket. By default, `SQLite` is used.
     #[arg(long, requires = "postgres_bin")]
     postgres: Option<PathBuf>,
     /// Directory of `PostgreSQL`'s programs.
@@ -74,16 +74,16 @@ pub(crate) struct Options {
     postgres_bin: Option<PathBuf>,
 }
 
-/// The hidden command that runs the attackers of [`together`].
+/// The options of the hidden command that runs the attackers of [`together`].
 #[derive(Args, Debug)]
 pub(crate) struct AttackersOptions {
     /// The loopback address to attack.
     target: SocketAddr,
-    /// For how many seconds.
+    /// The duration in seconds.
     seconds: u64,
 }
 
-/// Attacks. Returns `false` if a row failed.
+/// Runs the attacks. Returns `false` if a row failed.
 pub(crate) fn run(options: Options) -> Outcome<bool> {
     let together = match (options.all_together, options.rows.is_empty()) {
         (Some(seconds), _) => Some(seconds),
@@ -96,7 +96,7 @@ pub(crate) fn run(options: Options) -> Outcome<bool> {
         (true, true) => Vec::new(),
         (false, _) => options.rows,
     };
-    // One thread: the server should have most of the machine.
+    // Use one thread, so that the server gets most of the processor time.
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let cluster = options.postgres.zip(options.postgres_bin).map(|(socket, bin)| Cluster::new(&socket, bin));
     let camp = runtime.block_on(Camp::pitch(options.server, &options.scratch, cluster, options.quick))?;
@@ -120,7 +120,7 @@ pub(crate) fn run(options: Options) -> Outcome<bool> {
     Ok(failed == 0 && all > 0)
 }
 
-/// Runs a row. A row that breaks off counts as failed.
+/// Runs a row. A row that is interrupted counts as failed.
 fn attempt<F>(runtime: &runtime::Runtime, report: &mut Report, row: F, patience: Duration)
 where
     F: AsyncFnOnce(&mut Report) -> Outcome<()>,

@@ -1,4 +1,4 @@
-//! Row 9: declined payments, as a tester of stolen cards makes them.
+//! Row 9: declined payments, as in a test of stolen cards.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::{
     caller::{Caller, STAFF},
 };
 
-/// Declined payments that one order, account or address may make per hour.
+/// The maximum number of declined payments per order, account or address and hour.
 const MOST: u32 = 5;
-/// Attempts of each attack.
+/// The number of attempts of each attack.
 const ATTEMPTS: u32 = 60;
 
 /// Row 9.
@@ -44,13 +44,13 @@ pub(crate) async fn row_9(camp: &Camp, report: &mut Report) -> Outcome<()> {
     let mut declined = 0;
     let begun = Instant::now();
     for number in 0..6 {
-        // A new address for each order: the account stays.
+        // Use a new address for each order, and the same account.
         let mut moved = target.caller(50 + number).with_token(buyer.token.as_deref().unwrap_or_default());
         let Ok(order) = props::order(&mut moved, &event.id, 1).await else { continue };
         for _ in 0..ATTEMPTS / 6 {
             declined += u32::from(decline(&mut moved, &order).await);
         }
-        // Given up, so that the next order meets no other limit.
+        // Cancel the order, so that the next one does not reach another limit.
         let document =
             "mutation($order: ID!) { cancelOrder(input: { orderId: $order }) { errors { code } } }";
         drop(moved.gql(document, json!({ "order": order })).await);
@@ -81,7 +81,7 @@ pub(crate) async fn row_9(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Tries a card that is declined. Returns whether the provider declined it.
+/// Pays with a card that is declined. Returns whether the provider declined it.
 pub(crate) async fn decline(caller: &mut Caller, order: &str) -> bool {
     let input = json!({ "order": order, "method": "pm_card_chargeDeclined", "key": key() });
     caller.gql(PAY, input).await.text(2_048).contains("\"FAILED\"")

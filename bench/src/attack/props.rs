@@ -1,4 +1,4 @@
-//! What attacks need on the server: the demo's events, vendors, guests, tickets.
+//! The data that attacks need on the server: the demo's events, vendors, guests and tickets.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -17,13 +17,13 @@ pub(crate) use crate::calls::{
 
 /// The demo's event in the stadium.
 pub(crate) const DERBY: &str = "harbour-derby";
-/// A member who only checks tickets in.
+/// A member who may only check tickets in.
 pub(crate) const SCANNER: &str = "scanner@tessera.example";
 /// An account with two tickets.
 pub(crate) const BUYER: &str = "buyer@tessera.example";
 const STARTS: &str = "2990-06-01T18:00:00Z";
 
-/// The same for a device that signed in before, on a server that knows devices.
+/// The same mutation with a device token, for servers that recognise devices.
 pub(crate) const SIGN_IN_AGAIN: &str = "mutation($email: String!, $password: String!, $device: String) {
     signIn(input: { email: $email, password: $password, deviceToken: $device }) {
         session { accessToken refreshToken deviceToken } errors { code retryAfterSeconds } } }";
@@ -33,7 +33,7 @@ pub(crate) const SIGN_IN_AGAIN: &str = "mutation($email: String!, $password: Str
 pub(crate) struct Event {
     /// Its id.
     pub(crate) id: String,
-    /// Its places.
+    /// The number of its places.
     pub(crate) capacity: i64,
 }
 
@@ -45,21 +45,21 @@ pub(crate) async fn event(target: &Target, slug: &str) -> Outcome<Event> {
     Ok(Event { id: text(&data, "/event/id")?.to_owned(), capacity })
 }
 
-/// How many places of an event are held without being paid.
+/// Returns the number of reserved and unpaid places of an event.
 pub(crate) async fn reserved(caller: &mut Caller, event: &str) -> Outcome<i64> {
     let document = "query($event: ID!) { event(id: $event) { availability { reserved } } }";
     let data = caller.data(document, json!({ "event": event })).await?;
     Ok(data.pointer("/event/availability/reserved").and_then(Value::as_i64).ok_or("no count")?)
 }
 
-/// Signs in at the address of this number. Returns the access token.
+/// Signs in from the address of this number. Returns the access token.
 pub(crate) async fn sign_in(target: &Target, number: u32, email: &str) -> Outcome<String> {
     let mut caller = Caller::new(target.address, source(number));
     let data = caller.data(SIGN_IN, json!({ "email": email, "password": PASSWORD })).await?;
     Ok(text(&data, "/signIn/session/accessToken")?.to_owned())
 }
 
-/// The demo's vendor, with the ids of what the vendor owns.
+/// The demo's vendor, with the ids of the vendor's objects.
 pub(crate) struct Vendor {
     /// The access token.
     pub(crate) token: Arc<str>,
@@ -71,7 +71,7 @@ pub(crate) struct Vendor {
 }
 
 impl Vendor {
-    /// Signs the vendor in at the address of this number.
+    /// Signs in the vendor from the address of this number.
     pub(crate) async fn sign_in(target: &Target, number: u32) -> Outcome<Self> {
         let token = sign_in(target, number, VENDOR).await?;
         let document = "query($slug: String!) {
@@ -87,7 +87,7 @@ impl Vendor {
         })
     }
 
-    /// A caller with the vendor's token.
+    /// Returns a caller with the vendor's token.
     pub(crate) fn caller(&self, target: &Target) -> Caller {
         Caller::new(target.address, self.source).with_token(&self.token)
     }
@@ -124,7 +124,7 @@ impl Vendor {
         Ok(event)
     }
 
-    /// Publishes a free coupon with the given stock, one copy for each buyer. Returns its id.
+    /// Publishes a free coupon with this stock, one copy per buyer. Returns its id.
     pub(crate) async fn coupon(&self, target: &Target, copies: u32) -> Outcome<String> {
         let mut caller = self.caller(target);
         let document = "mutation($shop: ID!, $category: ID!, $copies: Int!) {
@@ -142,12 +142,12 @@ impl Vendor {
         Ok(coupon)
     }
 
-    /// Lets the demo's buyer buy a hundred places. Returns the buyer's access token.
+    /// Buys a hundred places for the demo's buyer. Returns the buyer's access token.
     pub(crate) async fn hundred_tickets(&self, target: &Target) -> Outcome<String> {
         let mut caller = self.caller(target);
         let token = sign_in(target, STAFF + 1, BUYER).await?;
         let mut buyer = target.caller(STAFF + 1).with_token(&token);
-        // Ten of ten, each of another event: no rule about unpaid places refuses that.
+        // Ten orders of ten places, each for another event, so that no limit of unpaid places applies.
         for _ in 0..10 {
             let event = self.event(&mut caller, "An event.", 100).await?;
             let order = order(&mut buyer, &event, 10).await?;

@@ -1,4 +1,4 @@
-//! Row 12, the rest: look-alike addresses, malformed requests, names in messages, old tokens, guessed ticket codes.
+//! Row 12, part 2: look-alike addresses, malformed requests, names in messages, expired tokens, guessed ticket codes.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     caller::{Caller, source},
 };
 
-/// The leeway of an access token in seconds, as the server documents it.
+/// The documented leeway of an access token, in seconds.
 const LEEWAY: u64 = 5;
 
 /// Row 12.
@@ -45,7 +45,7 @@ async fn look_alikes(report: &mut Report, target: &Target) -> Outcome<()> {
         ("soft hyphen", "ven\u{ad}dor@tessera.example"),
         ("full-width letters", "\u{ff56}endor@tessera.example"),
         ("right-to-left override", "\u{202e}vendor@tessera.example"),
-        // An accent that makes a letter of some alphabet is another address, as `müller` and `muller` are two.
+        // A combining accent on a letter gives a different address, as `müller` and `muller` are different.
         ("combining stroke", "ven\u{336}dor@tessera.example"),
         ("combining circle", "vendor\u{20dd}@tessera.example"),
     ];
@@ -60,7 +60,7 @@ async fn look_alikes(report: &mut Report, target: &Target) -> Outcome<()> {
     Ok(())
 }
 
-/// Requests whose Host header is missing, double or foreign.
+/// Requests whose Host header is missing, duplicated or unknown.
 async fn hosts(report: &mut Report, target: &Target) -> Outcome<()> {
     let own = target.address;
     let body = String::from_utf8(body("{__typename}"))?;
@@ -110,7 +110,7 @@ async fn documents(report: &mut Report, target: &Target) -> Outcome<()> {
     Ok(())
 }
 
-/// Wrong ticket codes, as a stolen scanner guesses them.
+/// Wrong ticket codes, as from a stolen scanner.
 async fn check_in(report: &mut Report, target: &Target) -> Outcome<()> {
     const GUESSES: u32 = 500;
     let token = props::sign_in(target, 90, SCANNER).await?;
@@ -132,7 +132,7 @@ async fn check_in(report: &mut Report, target: &Target) -> Outcome<()> {
     Ok(())
 }
 
-/// What validation says of the schema when introspection is off.
+/// Checks which names of the schema validation reveals when introspection is off.
 async fn names(camp: &Camp, report: &mut Report) -> Outcome<()> {
     const NAMES: [&str; 14] = [
         "Query",
@@ -180,7 +180,7 @@ async fn names(camp: &Camp, report: &mut Report) -> Outcome<()> {
             None => Vec::new(),
         };
         let message = message.join(" ");
-        // What the document itself says is no news.
+        // Names in the document itself are not leaks.
         let leaks: Vec<&str> =
             NAMES.into_iter().filter(|name| message.contains(name) && !document.contains(name)).collect();
         let answer =
@@ -195,7 +195,7 @@ async fn names(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// A token that is used all the time until it is refused.
+/// Uses a token repeatedly until it is refused.
 async fn old_token(camp: &Camp, report: &mut Report) -> Outcome<()> {
     let target = camp.start(Start { arguments: &["--access-seconds", "30"], ..Start::default() }).await?;
     let mut guest = target.caller(10);
@@ -220,7 +220,7 @@ async fn old_token(camp: &Camp, report: &mut Report) -> Outcome<()> {
         sleep(Duration::from_millis(200)).await;
     }
     for (what, last) in [("over HTTP", last), ("over a WebSocket that was open before", last_over_socket)] {
-        // Times in a token are whole seconds.
+        // Times in a token have a resolution of one second.
         let passed = last <= Duration::from_secs(30 + LEEWAY + 1);
         let answer = format!("last accepted after {:.1} s of {asked} requests", last.as_secs_f64());
         report.judged(&format!("an access token of 30 s with 5 s leeway, {what}"), passed, answer, "≤ 36 s");

@@ -4,32 +4,32 @@ use std::time::Duration;
 
 use crate::attack::usage::Usage;
 
-/// The processor time that one attack may cost.
+/// The maximum processor time of one attack.
 pub(crate) const CPU: Duration = Duration::from_millis(50);
-/// The memory that one attack may cost, in KiB.
+/// The maximum memory of one attack, in KiB.
 pub(crate) const MEMORY_KIB: i64 = 10 * 1024;
 
 /// The result of one attack.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    /// The row of the issue's table.
+    /// The row of the table in issue 10.
     pub(crate) row: u8,
-    /// What was done.
+    /// A description of the attack.
     pub(crate) attack: String,
-    /// Processor time and memory, if they were measured.
+    /// The processor time and memory, if they were measured.
     pub(crate) usage: Option<Usage>,
-    /// What the server did.
+    /// The server's reaction.
     pub(crate) answer: String,
-    /// What is required.
+    /// The requirement.
     pub(crate) required: String,
-    /// Whether it is met.
+    /// Whether the requirement is met.
     pub(crate) passed: bool,
 }
 
 /// All results so far.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// The row that is being attacked.
+    /// The row in progress.
     pub(crate) row: u8,
     lines: Vec<Line>,
 }
@@ -47,7 +47,7 @@ impl Report {
         });
     }
 
-    /// Adds the result of an attack that is judged by what the server did.
+    /// Adds the result of an attack that is judged by the server's reaction.
     pub(crate) fn judged(&mut self, attack: &str, passed: bool, answer: String, required: &str) {
         self.add(Line {
             row: self.row,
@@ -70,7 +70,7 @@ impl Report {
         self.lines.push(line);
     }
 
-    /// The number of attacks, and of those that failed.
+    /// Returns the number of attacks, and the number of failed ones.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.lines.len(), self.lines.iter().filter(|line| !line.passed).count())
     }
@@ -99,7 +99,7 @@ impl Line {
     }
 }
 
-/// A duration in milliseconds.
+/// Formats a duration in milliseconds.
 pub(crate) fn milliseconds(time: Duration) -> String {
     let tenths = time.as_micros() / 100;
     if tenths < 1_000 { format!("{}.{} ms", tenths / 10, tenths % 10) } else { format!("{} ms", tenths / 10) }

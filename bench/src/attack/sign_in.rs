@@ -1,4 +1,4 @@
-//! Rows 5 and 6: locking an owner out by wrong passwords, and a flood of sign-ins.
+//! Rows 5 and 6: locking an account's owner out with wrong passwords, and a flood of sign-ins.
 
 use std::{
     fmt::Write as _,
@@ -27,7 +27,7 @@ use crate::{
     stats,
 };
 
-/// Ten aliased sign-ins with a wrong password in one document.
+/// Returns a document with ten aliased sign-ins with a wrong password.
 pub(crate) fn ten_wrong(email: &str) -> Vec<u8> {
     let fields = (0..10).fold(String::new(), |mut text, number| {
         let _ = write!(
@@ -49,7 +49,7 @@ pub(crate) async fn row_5(camp: &Camp, report: &mut Report) -> Outcome<()> {
     let answer = target.caller(1).post(&ten_wrong(VENDOR)).await;
     let mut usage = meter.read()?;
     let answered = answer.text(8_192).matches("WRONG_CREDENTIALS").count();
-    // A password that is looked at costs what a sign-in costs, memory of Argon2 included: that is wanted.
+    // Checking a password costs as much as a sign-in, including Argon2's memory. This cost is intended.
     usage.cpu /= u32::try_from(answered.max(1))?;
     let passed = answered <= 10 && usage.cpu <= CPU && usage.peak_kib <= 4 * MEMORY_KIB;
     report.add(Line {
@@ -63,7 +63,7 @@ pub(crate) async fn row_5(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Tries wrong passwords from the given number of addresses, then signs the owner in from a known device.
+/// Tries wrong passwords from this number of addresses, then signs the owner in from a known device.
 async fn lock_out(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     let target = camp.start(Start::default()).await?;
     let mut owner = target.caller(500);
@@ -106,7 +106,8 @@ pub(crate) async fn row_6(camp: &Camp, report: &mut Report) -> Outcome<()> {
     flood(camp, report, 10).await
 }
 
-/// Floods sign-in over a hundred connections from the given number of addresses, while others sign in and browse.
+/// Floods the server with sign-ins over a hundred connections from this number of addresses. Meanwhile, other clients
+/// sign in and browse.
 async fn flood(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     const CONNECTIONS: u32 = 100;
     const LEGITIMATE: u32 = 13;
@@ -149,7 +150,7 @@ async fn flood(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> 
     Ok(())
 }
 
-/// Signs in with wrong passwords until told to stop, at most 2,000 times.
+/// Signs in with wrong passwords until `stop` is set, at most 2,000 times.
 async fn drown(caller: &mut Caller, number: u32, stop: &AtomicBool, answered: &AtomicU32) {
     for round in 0..2_000 {
         if stop.load(Ordering::Relaxed) {
@@ -160,13 +161,13 @@ async fn drown(caller: &mut Caller, number: u32, stop: &AtomicBool, answered: &A
         if answer.codes().iter().any(|code| code == "WRONG_CREDENTIALS") {
             answered.fetch_add(1, Ordering::Relaxed);
         } else {
-            // Refused: an attacker asks again, and need not burn this machine's other half for it.
+            // Refused: pause before the next attempt, in order not to use the processor time of this machine.
             sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// The median latency of browsing in microseconds.
+/// Returns the median latency of browsing, in microseconds.
 async fn browse(target: &Target, number: u32, times: u32) -> Outcome<u32> {
     let mut caller = target.caller(number);
     let body = body("{events(first:10){nodes{id name seatsLeft}}}");
@@ -179,7 +180,7 @@ async fn browse(target: &Target, number: u32, times: u32) -> Outcome<u32> {
     Ok(stats::median(&mut latencies).unwrap_or(u32::MAX))
 }
 
-/// Signs the buyer in once, for attacks that need a user.
+/// Signs in the buyer, for attacks that need a user.
 pub(crate) async fn buyer(target: &Target, number: u32) -> Outcome<Caller> {
     let token = props::sign_in(target, number, BUYER).await?;
     Ok(target.caller(number).with_token(&token))

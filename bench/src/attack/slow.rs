@@ -1,4 +1,4 @@
-//! Row 3: clients that are slow on purpose, and more of them than the server has descriptors.
+//! Row 3: intentionally slow clients, and more clients than the server has file descriptors.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -19,15 +19,15 @@ use crate::{
     caller::{connect, source},
 };
 
-/// Clients of each kind.
+/// The number of clients of each kind.
 const CLIENTS: u32 = 8;
-/// The longest wait for the server to close a connection.
+/// The maximum time until the server closes a connection.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 /// The HTTP/2 preface with an empty SETTINGS frame.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// How a client is slow.
+/// The kind of slowness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Silent,
@@ -52,7 +52,7 @@ impl Kind {
         Self::NeverReads,
     ];
 
-    /// What is told, and after how many seconds the connection must be closed.
+    /// Returns a description, and the number of seconds after which the server must close the connection.
     fn about(self) -> (&'static str, u64) {
         match self {
             Self::Silent => ("nothing is sent", 15),
@@ -67,7 +67,7 @@ impl Kind {
     }
 }
 
-/// A slow client. `None` if the server refused or closed it at once.
+/// Opens a slow client's connection. Returns `None` if the server refused or closed it immediately.
 async fn open(kind: Kind, target: SocketAddr, number: u32) -> Option<TcpStream> {
     let mut stream = if kind == Kind::NeverReads {
         let socket = TcpSocket::new_v4().ok()?;
@@ -91,7 +91,7 @@ async fn open(kind: Kind, target: SocketAddr, number: u32) -> Option<TcpStream> 
             let head = "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n";
             format!("POST /graphql HTTP/1.1\r\nhost: {target}\r\n{head}").into_bytes()
         }
-        // 100 responses of a stadium, 34 KB each: more than the buffers between server and client hold.
+        // 100 responses of a stadium with 34 KB each exceed the buffers between server and client.
         Kind::NeverReads => {
             let document = "{event(slug:\"harbour-derby\"){availability{rows{statuses}}}}";
             let body = body(document);
@@ -130,7 +130,7 @@ pub(crate) async fn row_3(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// All kinds at once; waits until the server has closed them all.
+/// Runs all kinds concurrently. Waits until the server has closed all connections.
 async fn slow_clients(report: &mut Report, target: &Target) -> Outcome<()> {
     let meter = target.meter()?;
     let mut clients: Vec<(Kind, Peer, TcpStream)> = Vec::new();
@@ -196,7 +196,7 @@ async fn slow_clients(report: &mut Report, target: &Target) -> Outcome<()> {
     Ok(())
 }
 
-/// 260 half headers while the server may open 256 files, and then a health check.
+/// Sends 260 incomplete headers while the server may open 256 files, and then checks its health.
 async fn few_descriptors(camp: &Camp, report: &mut Report, addresses: u32) -> Outcome<()> {
     let target = camp.start(Start { descriptors: Some(256), ..Start::default() }).await?;
     let mut clients = Vec::new();

@@ -1,4 +1,4 @@
-//! Row 12, `WebSockets`: floods of control frames, foreign hosts and origins, and work for a socket that is gone.
+//! Row 12, part 1, `WebSockets`: floods of control frames, unknown hosts and origins, and operations of closed sockets.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -20,15 +20,15 @@ use crate::{
     socket::upgrade,
 };
 
-/// Seconds of each flood.
+/// The duration of each flood.
 const FLOOD: Duration = Duration::from_secs(5);
 
-/// An acknowledged GraphQL session over a WebSocket.
+/// Opens an acknowledged GraphQL session over a WebSocket.
 pub(crate) async fn session(target: SocketAddr, from: Ipv4Addr) -> Outcome<TcpStream> {
     session_as(target, from, None).await
 }
 
-/// The same with an access token.
+/// Does the same with an access token.
 pub(crate) async fn session_as(
     target: SocketAddr,
     from: Ipv4Addr,
@@ -48,7 +48,7 @@ pub(crate) async fn session_as(
     Ok(stream)
 }
 
-/// Asks over a session who the viewer is. Returns whether the server says.
+/// Queries the viewer over a session. Returns whether the server responds with an account.
 pub(crate) async fn is_known(stream: &mut TcpStream, id: u32) -> bool {
     let Ok(message) = subscribe(id, "{viewer{account{id}}}") else { return false };
     if stream.write_all(&message).await.is_err() {
@@ -56,7 +56,7 @@ pub(crate) async fn is_known(stream: &mut TcpStream, id: u32) -> bool {
     }
     let mut all = Vec::new();
     let mut buffer = [0; 2_048];
-    // The result and its end may come in two pieces.
+    // The result and its completion may arrive separately.
     while let Ok(Ok(1..)) = timeout(Duration::from_secs(2), async {
         let read = stream.read(&mut buffer).await;
         if let Ok(length) = read {
@@ -74,17 +74,17 @@ pub(crate) async fn is_known(stream: &mut TcpStream, id: u32) -> bool {
     false
 }
 
-/// A `subscribe` message.
+/// Returns a `subscribe` message.
 pub(crate) fn subscribe(id: u32, document: &str) -> Outcome<Vec<u8>> {
     let message =
         json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": document } }).to_string();
     frame::masked(TEXT, message.as_bytes())
 }
 
-/// Floods of small frames.
+/// Sends floods of small frames.
 pub(crate) async fn floods(report: &mut Report, target: &Target) -> Outcome<()> {
     let fragments = {
-        // A text message that begins and never ends: one byte in each fragment.
+        // A text message that never ends, with one byte in each fragment.
         let mut bytes = frame::masked(TEXT, b"{")?;
         bytes[0] &= 0x7f;
         bytes
@@ -108,7 +108,7 @@ pub(crate) async fn floods(report: &mut Report, target: &Target) -> Outcome<()> 
         let mut sent = 0_u64;
         let mut closed = None;
         let mut buffer = vec![0; 64 * 1024];
-        // A flood is as fast as the server reads, and at most a million frames.
+        // A flood is as fast as the server reads, with at most a million frames.
         while begun.elapsed() < FLOOD && sent < 1_000_000 {
             tokio::select! {
                 written = writer.write_all(&chunk) => match written {
@@ -131,7 +131,7 @@ pub(crate) async fn floods(report: &mut Report, target: &Target) -> Outcome<()> 
     Ok(())
 }
 
-/// Handshakes of pages and names that are not ours.
+/// Sends handshakes with unknown hosts and origins.
 pub(crate) async fn foreign(report: &mut Report, target: &Target) -> Outcome<()> {
     let own = target.address.to_string();
     let cases = [
@@ -154,7 +154,7 @@ pub(crate) async fn foreign(report: &mut Report, target: &Target) -> Outcome<()>
     Ok(())
 }
 
-/// Queries of a socket that is closed at once: what they cost afterwards.
+/// Measures the cost of queries whose socket is closed immediately.
 pub(crate) async fn orphans(report: &mut Report, target: &Target) -> Outcome<()> {
     const DOCUMENT: &str = "{events(first:100){nodes{name seatsLeft tiers{name} venue{name} seatMap{name}}}}";
     Vendor::sign_in(target, STAFF).await?.many_events(target, 80, "An event.").await?;
@@ -164,7 +164,7 @@ pub(crate) async fn orphans(report: &mut Report, target: &Target) -> Outcome<()>
     }
     stream.set_zero_linger()?;
     drop(stream);
-    // The server needs a moment to notice.
+    // Give the server time to notice.
     sleep(Duration::from_millis(200)).await;
     let meter = target.meter()?;
     sleep(Duration::from_secs(5)).await;
@@ -177,7 +177,7 @@ pub(crate) async fn orphans(report: &mut Report, target: &Target) -> Outcome<()>
     Ok(())
 }
 
-/// Sockets that never read what a subscription sends, and more sockets than one address needs.
+/// Opens sockets that never read a subscription's messages, and more sockets than one address may have.
 pub(crate) async fn crowds(report: &mut Report, target: &Target) -> Outcome<()> {
     let meter = target.meter()?;
     let mut streams = Vec::new();
@@ -194,7 +194,7 @@ pub(crate) async fn crowds(report: &mut Report, target: &Target) -> Outcome<()> 
     drop(streams);
     sleep(Duration::from_millis(500)).await;
 
-    // A response of a stadium, 40 times, and nobody reads it.
+    // Requests a stadium's response 40 times and reads nothing.
     let Ok(mut stream) = session(target.address, source(81)).await else { return Ok(()) };
     let meter = target.meter()?;
     let document = "{event(slug:\"harbour-derby\"){seatMap{zones{rows{seats{id guid label x y}}}}}}";

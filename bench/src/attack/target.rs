@@ -1,4 +1,4 @@
-//! The attacked server: a process of its own on a copy of the demo database, with its log in a file.
+//! The attacked server: a process on a copy of the demo database, with its log in a file.
 
 use std::{
     cell::Cell,
@@ -20,37 +20,37 @@ use crate::{
 };
 use tokio::task::JoinSet;
 
-/// What all attacks share: the programs, the filled database and a place for files.
+/// The shared state of all attacks: the programs, the filled database and a directory for files.
 #[derive(Debug)]
 pub(crate) struct Camp {
     /// The server's binary.
     pub(crate) server: PathBuf,
-    /// `true`: fewer repetitions where a row's scale does not matter.
+    /// Whether to repeat less where the scale of a row is not important.
     pub(crate) quick: bool,
     scratch: PathBuf,
     cluster: Option<Cluster>,
     count: Cell<u32>,
 }
 
-/// Settings of one start.
+/// The settings of one start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Start<'a> {
-    /// More arguments.
+    /// Additional arguments.
     pub(crate) arguments: &'a [&'a str],
     /// Environment variables.
     pub(crate) variables: &'a [(&'a str, &'a str)],
-    /// The limit of open files; the system's if none.
+    /// The limit of open files. `None` is the system's limit.
     pub(crate) descriptors: Option<u32>,
 }
 
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) address: SocketAddr,
-    /// Its process.
+    /// Its process id.
     pub(crate) pid: u32,
-    /// Where it keeps its files.
+    /// Its directory.
     pub(crate) home: PathBuf,
     url: String,
     baseline_kib: i64,
@@ -58,13 +58,13 @@ pub(crate) struct Target {
     child: Child,
 }
 
-/// Memory that an attack may leave behind without a new start, in KiB.
+/// The memory that an attack may leave behind without a restart, in KiB.
 const LEFT_KIB: i64 = 8 * 1024;
 /// The name of the template database in the cluster.
 const TEMPLATE: &str = "attack_template";
 
 impl Camp {
-    /// Fills a database with demo data, which every target starts from.
+    /// Creates the database with demo data, which each target copies.
     pub(crate) async fn pitch(
         server: PathBuf,
         scratch: &Path,
@@ -82,7 +82,7 @@ impl Camp {
         if status.success() { Ok(camp) } else { Err("the demo data could not be made".into()) }
     }
 
-    /// A directory that holds a copy of the template's files, and the URL of a copy of its database.
+    /// Returns a directory with a copy of the template's files, and the URL of a copy of its database.
     pub(crate) async fn home(&self) -> Outcome<(PathBuf, String)> {
         self.count.set(self.count.get() + 1);
         let number = self.count.get();
@@ -103,7 +103,7 @@ impl Camp {
         Ok((home, url))
     }
 
-    /// An empty directory.
+    /// Creates an empty directory.
     pub(crate) fn empty(&self) -> Outcome<PathBuf> {
         self.count.set(self.count.get() + 1);
         let path = self.scratch.join(format!("empty-{}", self.count.get()));
@@ -111,12 +111,12 @@ impl Camp {
         Ok(path)
     }
 
-    /// The server's command line on these files, without inherited settings.
+    /// Returns the server's command line for these files, without inherited settings.
     pub(crate) fn command(&self, home: &Path, url: &str) -> Command {
         self.command_in("development", home, url)
     }
 
-    /// The same in this environment.
+    /// Does the same for this environment.
     pub(crate) fn command_in(&self, environment: &str, home: &Path, url: &str) -> Command {
         let mut command = Command::new(&self.server);
         process::configure(&mut command, environment, home, url);
@@ -147,8 +147,8 @@ impl Camp {
         Ok(target)
     }
 
-    /// The same server, started anew on its data if an attack has left much memory behind: what is resident already
-    /// would hide what the next attack needs.
+    /// Restarts the server on its data if an attack has left much memory behind. Otherwise, that memory would hide the
+    /// needs of the next attack.
     pub(crate) async fn calm(&self, target: Target) -> Outcome<Target> {
         if resident_kib(target.pid)? <= target.baseline_kib + LEFT_KIB {
             return Ok(target);
@@ -186,7 +186,7 @@ impl Target {
         Ok(Self { address, pid: child.id(), home, url, baseline_kib: 0, log, child })
     }
 
-    /// Lets the server load what it loads once, on all of its threads, so that no attack is charged for it.
+    /// Makes the server load its lazily loaded data on all threads, so that no attack is charged for it.
     async fn warm_up(&self) -> Outcome<()> {
         let mut tasks = JoinSet::new();
         for number in 0..8 {
@@ -218,12 +218,12 @@ impl Target {
         Meter::start(self.pid)
     }
 
-    /// A caller from the loopback address of this number.
+    /// Returns a caller from the loopback address of this number.
     pub(crate) fn caller(&self, number: u32) -> Caller {
         Caller::new(self.address, crate::caller::source(number))
     }
 
-    /// What the server has logged so far.
+    /// Returns the server's log.
     pub(crate) fn log(&self) -> Outcome<String> {
         let mut text = Vec::new();
         File::open(&self.log)?.take(16 * 1024 * 1024).read_to_end(&mut text)?;
@@ -231,25 +231,25 @@ impl Target {
     }
 }
 
-/// Reads what browsing reads.
+/// The query of a browsing client.
 const WARM_UP: &str = "{ events(first: 50) { nodes { id name seatsLeft capacity priceRange { lowest { amount } } \
                        tiers { id name } venue { name } shop { name } seatMap { id } } } }";
-/// Reads the plan of the stadium, which the server keeps from then on.
+/// Queries the plan of the stadium, which the server then caches.
 const WARM_UP_STADIUM: &str =
     "{ event(slug: \"harbour-derby\") { availability { version } seatMap { zones { name } } } }";
-/// Reads what a buyer reads before choosing seats.
+/// The query of a buyer before selecting seats.
 const WARM_UP_EVENT: &str = "{ event(slug: \"a-midsummer-night\") { name availability { version rows { row statuses } } \
                              seatMap { zones { rows { seats { id label } } } } } }";
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // It may be gone already; by its id, no other process is meant.
+        // It may have ended already. The process id belongs to this child, so no other process is killed.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// Waits for a process to end. Returns its exit code, or `None` if it still runs after `patience` and was killed.
+/// Waits for a process to end. Returns its exit code. Kills it after `patience` and returns `None`.
 pub(crate) fn ends_within(child: &mut Child, patience: Duration) -> Outcome<Option<i32>> {
     let until = Instant::now() + patience;
     while Instant::now() < until {

@@ -1,4 +1,4 @@
-//! All attacks at once, and what a buyer and the server's memory make of it.
+//! All attacks together, with their effect on honest buyers and on the server's memory.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -24,16 +24,16 @@ use crate::{
     stats,
 };
 
-/// Honest buyers. Each has an address and an account, and makes a journey every 20 seconds.
+/// The number of honest buyers. Each has its own address and account, and makes a journey every 20 seconds.
 const BUYERS: u32 = 200;
-/// The first buyer's address; no attacker comes from there.
+/// The first buyer's address. No attacker has addresses from here on.
 const BUYERS_FROM: u32 = 1 << 16;
-/// Journeys per second.
+/// The number of journeys per second.
 const RATE: u64 = 10;
-/// The memory above the start that all attacks together may leave, in KiB.
+/// The memory growth that all attacks together may leave behind, in KiB.
 const MEMORY_KIB: i64 = 300 * 1024;
 
-/// What buyers saw during some time.
+/// The results of buyers during a period.
 #[derive(Debug, Default)]
 struct Journeys {
     latencies: Vec<u32>,
@@ -47,8 +47,8 @@ impl Journeys {
     }
 }
 
-/// The attackers as a process of their own with a low priority: the generator must not take the server's processor time
-/// from the buyers.
+/// The attackers' process. It has a low priority, so that the generator does not take the server's processor time from
+/// the buyers.
 struct Attackers(Child);
 
 impl Drop for Attackers {
@@ -58,9 +58,9 @@ impl Drop for Attackers {
     }
 }
 
-/// All attacks together for so many seconds.
+/// Runs all attacks together for this number of seconds.
 pub(crate) async fn all_together(camp: &Camp, report: &mut Report, seconds: u64) -> Outcome<()> {
-    // The buyers do not refresh their sessions meanwhile.
+    // The buyers do not refresh their sessions.
     let lasting = [("TESSERA_ACCESS_SECONDS", "3600")];
     let target = camp.start(Start { variables: &lasting, ..Start::default() }).await?;
     let event = props::event(&target, props::DERBY).await?;
@@ -141,13 +141,13 @@ fn attack(target: &Target, seconds: u64) -> Outcome<Attackers> {
     Ok(Attackers(child))
 }
 
-/// Buyers make journeys at fixed times. A step's latency counts from when it was due.
+/// Runs journeys at fixed times. The latency of a step counts from its due time.
 async fn shop(buyers: Vec<Caller>, event: &str, time: Duration) -> Outcome<(Vec<Caller>, Journeys)> {
     let mut all = Journeys::default();
     let mut waiting: std::collections::VecDeque<Caller> = buyers.into();
     let mut running = JoinSet::new();
     let mut ticks = interval(Duration::from_micros(1_000_000 / RATE));
-    // A late tick does not move those after it: otherwise the load would stop when the server does.
+    // A late tick must not delay later ones. Otherwise, the load would stop when the server does.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let until = Instant::now() + time;
     while Instant::now() < until {
@@ -155,7 +155,7 @@ async fn shop(buyers: Vec<Caller>, event: &str, time: Duration) -> Outcome<(Vec<
         while let Some(done) = running.try_join_next() {
             waiting.push_back(collect(&mut all, done?));
         }
-        // All buyers are waiting for the server: that is a failure of the server.
+        // All buyers are waiting for the server, which counts as a failure of the server.
         let Some(buyer) = waiting.pop_front() else {
             all.failed += 3;
             all.latencies.push(u32::MAX);
@@ -176,7 +176,7 @@ fn collect(all: &mut Journeys, (buyer, one): (Caller, Journeys)) -> Caller {
     buyer
 }
 
-/// Looks at the event, reserves a place, gives it back.
+/// Views the event, reserves a place and releases it.
 async fn journey(mut buyer: Caller, event: String, due: Instant) -> (Caller, Journeys) {
     let mut journeys = Journeys::default();
     let mut note = |begun: Instant, failure: Option<String>| {

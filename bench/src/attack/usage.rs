@@ -1,4 +1,4 @@
-//! Processor time and memory of a process, read from `/proc`.
+//! Reads the processor time and memory of a process from `/proc`.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,10 +9,10 @@ use std::{
 
 use crate::Outcome;
 
-/// Clock ticks per second in `/proc/<pid>/stat`: a constant of Linux's interface.
+/// The clock ticks per second in `/proc/<pid>/stat`, a constant of Linux's interface.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// A reading of a process, to be compared with a later one.
+/// A reading of a process for comparison with a later one.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
     pid: u32,
@@ -21,14 +21,14 @@ pub(crate) struct Meter {
     resident_kib: i64,
 }
 
-/// What a process used since a [`Meter`] was made.
+/// The resources that a process used since a [`Meter`] was started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
-    /// Processor time.
+    /// The processor time.
     pub(crate) cpu: Duration,
-    /// Growth of the resident memory in KiB.
+    /// The growth of the resident memory, in KiB.
     pub(crate) growth_kib: i64,
-    /// The highest resident memory above the start, in KiB.
+    /// The highest resident memory minus the memory at the start, in KiB.
     pub(crate) peak_kib: i64,
 }
 
@@ -41,7 +41,7 @@ impl Meter {
         Ok(Self { pid, ticks, threads, resident_kib: status(pid, "VmRSS:")? })
     }
 
-    /// Returns what the process used since the start.
+    /// Returns the resources used since the start.
     pub(crate) fn read(&self) -> Outcome<Usage> {
         let now = threads(self.pid)?;
         let precise: u64 = now
@@ -49,7 +49,7 @@ impl Meter {
             .map(|(thread, time)| time.saturating_sub(*self.threads.get(thread).unwrap_or(&0)))
             .sum();
         let ticked = (ticks(self.pid)?.saturating_sub(self.ticks)) * 1_000_000_000 / TICKS_PER_SECOND;
-        // Only the ticks include threads that ended in between, which makes them the larger number then.
+        // Only the ticks include threads that have ended, so they are the larger number in this case.
         let ended = self.threads.keys().any(|thread| !now.contains_key(thread));
         let nanos = if ended { precise.max(ticked) } else { precise };
         Ok(Usage {
@@ -60,26 +60,26 @@ impl Meter {
     }
 }
 
-/// The resident memory of a process in KiB.
+/// Returns the resident memory of a process, in KiB.
 pub(crate) fn resident_kib(pid: u32) -> Outcome<i64> {
     status(pid, "VmRSS:")
 }
 
-/// User and system time in ticks.
+/// Returns the user and system time, in ticks.
 fn ticks(pid: u32) -> Outcome<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may contain blanks; fields are counted after it, from the third one on.
+    // The name in parentheses may contain spaces, so count the fields after it, starting with the third.
     let fields: Vec<&str> = stat.rsplit_once(')').ok_or("no name in stat")?.1.split_whitespace().collect();
     let field = |number: usize| -> Outcome<u64> { Ok(fields.get(number).ok_or("a short stat")?.parse()?) };
     Ok(field(11)? + field(12)?)
 }
 
-/// Nanoseconds on a processor by thread.
+/// Returns the nanoseconds on a processor per thread.
 fn threads(pid: u32) -> Outcome<HashMap<String, u64>> {
     let mut threads = HashMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
         let entry = entry?;
-        // A thread may end between the listing and the reading.
+        // A thread may end between listing and reading.
         let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
         let time = text.split_whitespace().next().and_then(|time| time.parse().ok()).unwrap_or(0);
         threads.insert(entry.file_name().to_string_lossy().into_owned(), time);
@@ -96,8 +96,8 @@ fn status(pid: u32, key: &str) -> Outcome<i64> {
 /// A client's address and port.
 pub(crate) type Peer = (Ipv4Addr, u16);
 
-/// The clients whose connections to `port` the server still holds. A connection that the server has closed while bytes
-/// were unsent has no inode and does not count.
+/// Returns the clients whose connections to `port` the server still holds. Excludes connections that the server has
+/// closed with unsent bytes, which have no inode.
 pub(crate) fn held(port: u16) -> Outcome<BTreeSet<Peer>> {
     Ok(fs::read_to_string("/proc/net/tcp")?.lines().filter_map(|line| held_by(line, port)).collect())
 }
@@ -110,7 +110,7 @@ fn held_by(line: &str, port: u16) -> Option<Peer> {
     (open && local == port).then_some((remote, remote_port))
 }
 
-/// An address as `/proc/net/tcp` has it: hexadecimal in the machine's byte order, colon, port.
+/// Parses an address in `/proc/net/tcp`: hexadecimal in the machine's byte order, colon, port.
 fn address(text: &str) -> Option<Peer> {
     let (address, port) = text.split_once(':')?;
     let address = u32::from_str_radix(address, 16).ok()?;

@@ -1,4 +1,4 @@
-//! Row 2: large and deep variables that the document does not declare, or declares.
+//! Row 2: large and deeply nested variables, declared by the document or not.
 
 use crate::{
     Outcome,
@@ -11,16 +11,16 @@ use crate::{
     caller::Caller,
 };
 
-/// Bytes of the variables: just below what a signed-in caller may send before the fix.
+/// The size of the variables in bytes, slightly below the limit of signed-in callers before the fix.
 const BYTES: usize = 23_000_000;
 
-/// A JSON list of this item, of about so many bytes.
+/// Returns a JSON list of this item, with about this number of bytes.
 fn list(item: &str, bytes: usize) -> String {
     let times = (bytes / (item.len() + 1)).max(1);
     format!("[{item}{}]", format!(",{item}").repeat(times - 1))
 }
 
-/// A JSON object of about so many bytes.
+/// Returns a JSON object with about this number of bytes.
 fn object(bytes: usize) -> String {
     let members: Vec<String> = (0..bytes / 14).map(|number| format!("\"k{number:07}\":0")).collect();
     format!("{{{}}}", members.join(","))

@@ -1,4 +1,4 @@
-//! Row 13: what an operator sees of an attack, in the log and in the metrics.
+//! Row 13: the visibility of an attack in the log and in the metrics.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -20,7 +20,7 @@ use crate::{
     socket::upgrade,
 };
 
-/// The setting by which metrics get a listener. A server that does not know it ignores it.
+/// The setting that enables the listener of metrics. A server that does not support it ignores it.
 const METRICS: &str = "TESSERA_METRICS_LISTEN";
 
 /// Row 13.
@@ -61,7 +61,7 @@ pub(crate) async fn row_13(camp: &Camp, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-/// Sends one attack of each kind, and looks for a log line.
+/// Sends one attack of each kind, and checks that the log has a line about it.
 async fn logged(report: &mut Report, target: &Target) -> Outcome<()> {
     for (attack, number) in [
         ("ten wrong passwords", 10),

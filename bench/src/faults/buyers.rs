@@ -1,4 +1,4 @@
-//! The load: buyers who reserve, release, order, cancel, pay and refund; claims of coupons; and readers.
+//! The load: buyers who reserve, release, check out, cancel, pay and refund; claims of coupons; and readers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,18 +13,18 @@ use crate::{
     },
 };
 
-/// What a buyer did, as far as it was acknowledged.
+/// The acknowledged actions of a buyer on one purchase.
 #[derive(Clone, Debug)]
 pub(crate) struct Purchase {
     /// The buyer's access token.
     pub(crate) token: String,
     /// The reservation.
     pub(crate) reservation: String,
-    /// The order, if there is one.
+    /// The order, if it was acknowledged.
     pub(crate) order: Option<String>,
-    /// The state that was acknowledged last.
+    /// The last acknowledged state.
     pub(crate) state: State,
-    /// A call that was refused although nothing forbids it, or that was never answered.
+    /// A call that was refused without a valid reason, or that was never answered.
     pub(crate) broken: Option<String>,
 }
 
@@ -33,9 +33,9 @@ pub(crate) struct Purchase {
 pub(crate) enum State {
     /// Reserved.
     Reserved,
-    /// Given back before it was ordered.
+    /// Released before the checkout.
     Released,
-    /// Ordered.
+    /// Checked out.
     Ordered,
     /// The order was cancelled.
     Cancelled,
@@ -45,7 +45,7 @@ pub(crate) enum State {
     Refunded,
 }
 
-/// A claim of a coupon that was acknowledged.
+/// An acknowledged claim of a coupon.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
     /// The buyer's access token.
@@ -54,14 +54,14 @@ pub(crate) struct Claim {
     pub(crate) id: String,
 }
 
-/// All that clients remember after a run.
+/// The memory of all clients after a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     /// Purchases.
     pub(crate) purchases: Vec<Purchase>,
     /// Claims.
     pub(crate) claims: Vec<Claim>,
-    /// Calls that were never answered, by what was called. Their effect is unknown.
+    /// Calls that were never answered, by their mutation. Their effect is unknown.
     pub(crate) unknown: Vec<String>,
 }
 
@@ -78,16 +78,16 @@ const CLAIM: &str = "mutation($coupon: ID!, $key: String!) {
     claimCoupon(input: { couponId: $coupon, idempotencyKey: $key }) { claim { id } errors { code } } }";
 const AVAILABILITY: &str = "query($event: ID!) { event(id: $event) { availability { version available } } }";
 
-/// Actions of one guest.
+/// The number of actions per guest.
 const PURCHASES: usize = 15;
-/// Seats that all buyers want, so that they compete.
+/// The number of seats for which all buyers compete.
 const WANTED: usize = 120;
-/// The time between two actions of a client.
+/// The pause between two actions of a client.
 const PAUSE: Duration = Duration::from_millis(15);
-/// The longest time in which a payment must be decided after its call was answered.
+/// The maximum time until a payment is decided after the response to its call.
 const DECIDED: Duration = Duration::from_mins(1);
 
-/// Waits until the client can act, as a new guest after every few actions. Returns `false` when the run ends.
+/// Waits until the client can act. Creates a new guest after several actions. Returns `false` when the run ends.
 async fn begins(front: &Front, client: &mut Client, (memory, count): (&mut Memory, &mut usize)) -> bool {
     while !front.is_ending() {
         if *count % PURCHASES != 0 || client.become_guest().await {
@@ -129,7 +129,7 @@ pub(crate) async fn buy(front: Arc<Front>, scene: Arc<Scene>, number: u32) -> Me
     memory
 }
 
-/// Releases, cancels, pays or refunds. An error tells which call has an answer that it should not have.
+/// Releases, cancels, pays or refunds. The error names a call with a wrong response.
 async fn go_on(client: &mut Client, purchase: &mut Purchase, plan: usize) -> Result<(), String> {
     if plan < 4 {
         acknowledged("release", client.ask(RELEASE, json!({ "id": purchase.reservation })).await)?;
@@ -183,7 +183,7 @@ pub(crate) async fn claim(front: Arc<Front>, scene: Arc<Scene>, number: u32) -> 
     memory
 }
 
-/// Reads the availability until the run ends, and notes the slowest answer.
+/// Reads the availability until the run ends, and records the slowest response.
 pub(crate) async fn browse(front: Arc<Front>, scene: Arc<Scene>, number: u32) -> Memory {
     let mut client = Client::new(&front, number);
     while !front.is_ending() {
@@ -210,7 +210,7 @@ fn id(data: &Value, pointer: &str) -> String {
 }
 
 impl Memory {
-    /// Adds what another client remembers.
+    /// Adds the memory of another client.
     pub(crate) fn extend(&mut self, other: Self) {
         self.purchases.extend(other.purchases);
         self.claims.extend(other.claims);

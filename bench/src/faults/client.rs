@@ -1,4 +1,4 @@
-//! A client that repeats a call, on one instance after the other, until it has an answer.
+//! A client that repeats a call on one instance after the other until it gets a response.
 
 use std::{
     net::SocketAddr,
@@ -18,85 +18,85 @@ use crate::{
     faults::tally::{Reply, Tally, reply},
 };
 
-/// The longest wait for one answer. The server's own deadline is 10 seconds, and 5 more for a commit under way.
+/// The timeout of one response. The server's own deadline is 10 seconds, plus 5 for a commit in progress.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The time after which a call that was never answered is given up.
+/// The time after which the client gives up on a call.
 const GIVE_UP: Duration = Duration::from_secs(90);
-/// The longest pause between two tries.
+/// The maximum pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(800);
 
-/// What all clients of a run share.
+/// The shared state of all clients of a run.
 #[derive(Debug)]
 pub(crate) struct Front {
-    /// Where the instances listen.
+    /// The addresses of the instances.
     pub(crate) addresses: Vec<SocketAddr>,
     tally: Mutex<Tally>,
     ending: AtomicBool,
 }
 
 impl Front {
-    /// The front of these instances, counted from now on.
+    /// Creates the state for these instances. Counting starts now.
     pub(crate) fn new(addresses: Vec<SocketAddr>) -> Self {
         Self { addresses, tally: Mutex::new(Tally::new(Instant::now())), ending: AtomicBool::new(false) }
     }
 
-    /// The counts.
+    /// Locks the counts.
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells clients to begin nothing new.
+    /// Tells clients to start nothing new.
     pub(crate) fn end(&self) {
         self.ending.store(true, Ordering::Release);
     }
 
-    /// Returns whether clients should begin nothing new.
+    /// Returns whether clients should start nothing new.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Acquire)
     }
 }
 
-/// The answer to a call that was repeated as often as needed.
+/// The result of a call that was repeated as often as needed.
 #[derive(Clone, Debug)]
 pub(crate) enum Answered {
     /// Acknowledged.
     Data(Value),
     /// Refused with this code.
     Refused(String),
-    /// Never answered. The kind of the last error.
+    /// Never answered. Contains the kind of the last error.
     Never(String),
 }
 
 /// A client.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// The counts and addresses.
+    /// The shared counts and addresses.
     pub(crate) front: Arc<Front>,
-    /// Random numbers.
+    /// The generator of random numbers.
     pub(crate) random: Random,
     caller: Caller,
     at: usize,
 }
 
 impl Client {
-    /// A client without a session. Different numbers are different addresses.
+    /// Creates a client without a session. Different numbers have different addresses.
     pub(crate) fn new(front: &Arc<Front>, number: u32) -> Self {
         let at = usize::try_from(number).unwrap_or_default() % front.addresses.len();
         let caller = Caller::new(front.addresses[at], source(STAFF + 10 + number)).with_patience(PATIENCE);
         Self { front: Arc::clone(front), random: Random::new(u64::from(number) + 1), caller, at }
     }
 
-    /// The access token.
+    /// Returns the access token.
     pub(crate) fn token(&self) -> String {
         self.caller.token.clone().unwrap_or_default()
     }
 
-    /// Takes this access token.
+    /// Sets the access token.
     pub(crate) fn take(&mut self, token: &str) {
         self.caller.token = Some(token.to_owned());
     }
 
-    /// Becomes a new guest. Returns `false` if that never succeeded.
+    /// Creates a new guest session. Returns `false` if this never succeeded.
     pub(crate) async fn become_guest(&mut self) -> bool {
         self.caller.token = None;
         let answered = self.ask(GUEST, json!({})).await;
@@ -108,12 +108,12 @@ impl Client {
         self.caller.token.is_some()
     }
 
-    /// Calls a mutation until it is answered. Returns its payload.
+    /// Calls a mutation until there is a response. Returns its payload.
     pub(crate) async fn ask(&mut self, document: &str, variables: Value) -> Answered {
         self.repeat(document, variables, true).await
     }
 
-    /// Asks a query until it is answered. Returns its first field.
+    /// Sends a query until there is a response. Returns its first field.
     pub(crate) async fn read(&mut self, document: &str, variables: Value) -> Answered {
         self.repeat(document, variables, false).await
     }
@@ -152,17 +152,17 @@ impl Client {
     }
 }
 
-/// Pseudo-random numbers (xorshift), the same for the same seed.
+/// A pseudo-random generator (xorshift). The same seed gives the same numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Numbers of this seed.
+    /// Creates the generator of a seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number below `bound`, which is not zero.
+    /// Returns a number below `bound`, which must not be zero.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

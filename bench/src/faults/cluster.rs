@@ -1,4 +1,4 @@
-//! A PostgreSQL cluster of our own: started, killed, copied to a standby and promoted.
+//! A temporary PostgreSQL cluster: started, killed, copied to a standby, and promoted.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::Outcome;
 
-/// A running cluster. It ends with the value.
+/// A running cluster. Dropping it stops the cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     /// The TCP port on 127.0.0.1.
@@ -19,7 +19,7 @@ pub(crate) struct Cluster {
     home: PathBuf,
 }
 
-/// Settings that make commits durable, as an operator has them, and that keep a small cluster small.
+/// Settings of durable commits, as in production, and of small memory.
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 max_connections = 100
@@ -33,7 +33,7 @@ wal_level = replica
 ";
 
 impl Cluster {
-    /// Makes and starts an empty cluster in this directory.
+    /// Creates and starts an empty cluster in this directory.
     pub(crate) fn begin(programs: &Path, home: &Path) -> Outcome<Self> {
         fs::create_dir_all(home)?;
         let cluster = Self { port: free_port()?, programs: programs.to_owned(), home: home.to_owned() };
@@ -48,7 +48,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A synchronous standby of this cluster in another directory.
+    /// Creates a synchronous standby of this cluster in another directory.
     pub(crate) fn standby(&self, home: &Path) -> Outcome<Self> {
         fs::create_dir_all(home)?;
         let standby = Self { port: free_port()?, programs: self.programs.clone(), home: home.to_owned() };
@@ -63,7 +63,7 @@ impl Cluster {
         Ok(standby)
     }
 
-    /// The URL of a database in this cluster.
+    /// Returns the URL of a database in this cluster.
     pub(crate) fn url(&self, name: &str) -> String {
         url(self.port, name)
     }
@@ -73,22 +73,22 @@ impl Cluster {
         self.control(&["-w", "-t", "60", "start"])
     }
 
-    /// Starts it unless it runs.
+    /// Starts it if it is stopped.
     pub(crate) fn ensure(&self) -> Outcome<()> {
         if self.control(&["status"]).is_ok() { Ok(()) } else { self.start() }
     }
 
-    /// Ends it as a crash does: without a checkpoint.
+    /// Stops it like a crash, without a checkpoint.
     pub(crate) fn crash(&self) -> Outcome<()> {
         self.control(&["-m", "immediate", "stop"])
     }
 
-    /// Ends it as a crash does, and starts it again.
+    /// Stops it like a crash, and starts it again.
     pub(crate) fn crash_and_restart(&self) -> Outcome<()> {
         self.control(&["-m", "immediate", "-w", "-t", "60", "restart"])
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to primary.
     pub(crate) fn promote(&self) -> Outcome<()> {
         self.control(&["-w", "-t", "60", "promote"])
     }
@@ -97,7 +97,7 @@ impl Cluster {
         self.home.join("data")
     }
 
-    /// Appends settings, and those that differ for each cluster.
+    /// Appends the given settings and the cluster's own settings.
     fn configure(&self, settings: &str) -> Outcome<()> {
         let file = self.data().join("postgresql.conf");
         let home = self.home.display();
@@ -143,13 +143,13 @@ impl Drop for Cluster {
     }
 }
 
-/// The URL of a database behind this port.
+/// Returns the URL of a database at this port.
 pub(crate) fn url(port: u16, name: &str) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{name}?sslmode=disable")
 }
 
-/// A port of 127.0.0.1 that nothing listens on. It is below the range that outgoing connections take their ports from, so
-/// that a process gets it back after a restart.
+/// Returns a free port of 127.0.0.1. It is below the range of outgoing connections, so that a process gets it again
+/// after a restart.
 pub(crate) fn free_port() -> Outcome<u16> {
     for _ in 0..100 {
         let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
@@ -161,9 +161,9 @@ pub(crate) fn free_port() -> Outcome<u16> {
     Err("no port is free".into())
 }
 
-/// Runs a program to its end. An error has what it wrote.
+/// Runs a program until it ends. An error contains its output.
 pub(crate) fn run(command: &mut Command) -> Outcome<()> {
-    // A file and no pipe: a server that the program starts would keep a pipe open.
+    // Use a file instead of a pipe: a server started by the program would keep a pipe open.
     let path = std::env::temp_dir().join(format!("tessera-faults-{}", uuid::Uuid::new_v4()));
     let output = fs::File::create(&path)?;
     let status = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).status();

@@ -1,4 +1,4 @@
-//! Subscriptions that are dropped while their first read is under way, behind a delay.
+//! Drops subscriptions during their first read, behind a delay.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use crate::{
     socket::upgrade,
 };
 
-/// One way: a round trip takes twice as long.
+/// The delay in one direction. A round trip takes twice as long.
 const DELAY: Duration = Duration::from_millis(50);
-/// Events that no instance has loaded yet.
+/// The number of events that no instance has loaded yet.
 const EVENTS: usize = 50;
-/// The longest time that a connection may be idle in a transaction, in milliseconds.
+/// The maximum time for which a connection may be idle in a transaction, in milliseconds.
 const IDLE_MILLIS: i64 = 200;
-/// The longest wait for the first message of a subscription that is not dropped. Each of the 50 events is loaded in some 15
-/// round trips of 100 ms, over 6 connections at a time: 13 seconds for the last one.
+/// The timeout of the first message of a subscription that is not dropped. Loading each of the 50 events takes about 15
+/// round trips of 100 ms, over 6 connections. So the last event takes 13 seconds.
 const FIRST: Duration = Duration::from_secs(30);
 
 /// Drops 100 subscriptions, and then opens 100 that must work.
@@ -75,7 +75,7 @@ pub(crate) async fn drop_subscriptions(victim: &Victim<'_>) -> Outcome<Done> {
     Ok(done)
 }
 
-/// Ends when a connection was idle in a transaction for too long.
+/// Returns when a connection was idle in a transaction for too long.
 async fn watch_idle(url: String) -> Outcome<String> {
     let sql = "SELECT coalesce(max((extract(epoch FROM clock_timestamp() - state_change) * 1000)::bigint), 0)
         FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()";

@@ -1,4 +1,4 @@
-//! The faults by name.
+//! The names of the faults.
 
 use clap::ValueEnum;
 
@@ -7,7 +7,7 @@ use crate::faults::ground::Database;
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Fault {
-    /// `kill -9` of an instance, again and again.
+    /// `kill -9` of an instance, repeatedly.
     Kill,
     /// SIGSTOP and SIGCONT of an instance.
     Pause,
@@ -15,23 +15,23 @@ pub(crate) enum Fault {
     PauseBackends,
     /// PostgreSQL restarts after `-m immediate`.
     Restart,
-    /// Connections end at a commit: before PostgreSQL has it, or before its answer arrives.
+    /// Connections break at a commit: before PostgreSQL receives it, or before its response arrives.
     CutCommits,
-    /// All connections to PostgreSQL hang for ever; new ones work.
+    /// All connections to PostgreSQL hang. New ones work.
     Stalled,
-    /// PostgreSQL cannot be reached for some seconds.
+    /// PostgreSQL is unreachable for several seconds.
     Away,
-    /// PostgreSQL has no connection left for some seconds.
+    /// PostgreSQL has no free connection for several seconds.
     Connections,
-    /// Another session locks the event's inventory row (`SQLite`: the whole database).
+    /// Another session locks the event's inventory row (on `SQLite`, the whole database).
     Locked,
-    /// A hundred subscriptions are dropped while their first read is under way, behind 100 ms of delay.
+    /// A hundred subscriptions are dropped during their first read, behind a delay of 100 ms.
     Subscriptions,
-    /// The instances' clocks are ten minutes ahead and behind.
+    /// The instances' clocks are ten minutes ahead or behind.
     Skew,
     /// The primary crashes, and its synchronous standby is promoted.
     Promotion,
-    /// The file system of the database is full for some seconds, twice.
+    /// The file system of the database is full for several seconds, twice.
     DiskFull,
 }
 
@@ -46,7 +46,7 @@ impl Fault {
         }
     }
 
-    /// Returns whether the short version has it.
+    /// Returns whether the short version includes it.
     pub(crate) fn is_quick(self, database: Database) -> bool {
         match database {
             Database::Postgres => {
@@ -56,7 +56,7 @@ impl Fault {
         }
     }
 
-    /// The size of the file system that it needs for itself, in MiB.
+    /// Returns the size of the file system that it needs, in MiB.
     pub(crate) fn file_system(self, database: Database) -> Option<u32> {
         match (self, database) {
             (Self::DiskFull, Database::Postgres) => Some(400),
@@ -69,7 +69,7 @@ impl Fault {
     pub(crate) fn allows(self, kind: &str) -> bool {
         match kind {
             "UNAVAILABLE" | "OVERLOADED" | super::tally::CLOSED => true,
-            // A halted process answers nobody.
+            // A stopped process does not respond.
             super::tally::SILENT => self == Self::Pause,
             _ => false,
         }

@@ -1,4 +1,4 @@
-//! A filled database, and the instances that run on it.
+//! A filled database and its instances.
 
 use std::{
     fs,
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// Which database.
+/// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Database {
-    /// Two instances on PostgreSQL, each behind a proxy of its own.
+    /// Two instances on PostgreSQL, each behind its own proxy.
     Postgres,
     /// One instance on `SQLite`.
     Sqlite,
@@ -38,15 +38,15 @@ pub(crate) struct Programs {
 /// A database with the demo data.
 #[derive(Debug)]
 pub(crate) struct Ground {
-    /// Which database.
+    /// The kind of database.
     pub(crate) database: Database,
-    /// The cluster, on PostgreSQL.
+    /// The cluster. `None` on `SQLite`.
     pub(crate) cluster: Option<Cluster>,
-    /// Where all files are.
+    /// The directory of all files.
     pub(crate) home: PathBuf,
     programs: Programs,
     instances: u32,
-    // Unmounted after the cluster ended.
+    // Unmounted after the cluster has stopped.
     mount: Option<Mount>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Ground {
 pub(crate) const NAME: &str = "tessera";
 
 impl Ground {
-    /// Makes a database in this directory. With `mebibytes`, the directory is a file system of this size.
+    /// Creates a database in this directory. With `mebibytes`, the directory is a file system of this size.
     pub(crate) async fn make(
         database: Database,
         programs: &Programs,
@@ -83,7 +83,7 @@ impl Ground {
         if status.success() { Ok(ground) } else { Err("the demo data could not be made".into()) }
     }
 
-    /// The database's URL, past all proxies.
+    /// Returns the database's URL without a proxy.
     pub(crate) fn url(&self) -> String {
         match &self.cluster {
             Some(cluster) => cluster.url(NAME),
@@ -91,7 +91,7 @@ impl Ground {
         }
     }
 
-    /// Makes the instances, which do not run yet, and their proxies.
+    /// Creates the stopped instances and their proxies.
     pub(crate) async fn instances(&mut self) -> Outcome<(Vec<Instance>, Vec<Proxy>)> {
         let mut instances = Vec::new();
         let mut proxies = Vec::new();
@@ -108,7 +108,7 @@ impl Ground {
         let mut made = Vec::new();
         for url in instances {
             self.instances += 1;
-            // Not on the small file system: its logs must not fail.
+            // The small file system excludes the instance's logs, which must not fail.
             let home = self.mount.as_ref().map_or(&self.home, |mount| &mount.beside);
             let home = home.join(format!("instance-{}", self.instances));
             made.push(Instance::new(&self.programs.server, &home, &self.home.join("keys"), &url)?);
@@ -117,11 +117,11 @@ impl Ground {
     }
 }
 
-/// A small file system in memory. It is unmounted with the value.
+/// A small file system in memory. Dropping it unmounts the file system.
 #[derive(Debug)]
 struct Mount {
     path: PathBuf,
-    /// A directory beside it.
+    /// A directory outside of it.
     beside: PathBuf,
 }
 
@@ -135,7 +135,7 @@ impl Mount {
     }
 }
 
-/// Returns whether file systems can be mounted here: as root, and not in every container.
+/// Returns whether this process can mount file systems. This needs root, and fails in some containers.
 pub(super) fn can_mount(scratch: &Path) -> bool {
     let path = scratch.join("mount");
     fs::create_dir_all(&path).is_ok() && Mount::new(&path, 1).is_ok()

@@ -1,4 +1,4 @@
-//! How each fault is caused.
+//! The injection of each fault.
 
 use std::{
     fs::File,
@@ -23,26 +23,26 @@ use crate::{
     },
 };
 
-/// What a fault is caused on.
+/// The targets of a fault.
 pub(crate) struct Victim<'a> {
     /// The database.
     pub(crate) ground: &'a mut Ground,
     /// The instances.
     pub(crate) instances: &'a mut [Instance],
-    /// The proxies before PostgreSQL.
+    /// The proxies in front of PostgreSQL.
     pub(crate) proxies: &'a [Proxy],
-    /// What is sold.
+    /// The event and the coupon.
     pub(crate) scene: &'a Scene,
-    /// `true`: fewer and shorter.
+    /// Whether to use fewer and shorter faults.
     pub(crate) quick: bool,
 }
 
-/// What a fault did.
+/// The result of a fault.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Done {
-    /// The longest time in which no purchase was possible, whatever the server did.
+    /// The longest time in which no purchase was possible for any server.
     pub(crate) outage: Duration,
-    /// What the fault itself found to be wrong.
+    /// Errors that the fault itself found.
     pub(crate) notes: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Done {
     }
 }
 
-/// Causes a fault, and ends it.
+/// Causes a fault and ends it.
 pub(crate) async fn inject(fault: Fault, mut victim: Victim<'_>) -> Outcome<Done> {
     let quick = victim.quick;
     let seconds = |long, short| Duration::from_secs(if quick { short } else { long });
@@ -113,12 +113,12 @@ pub(crate) async fn inject(fault: Fault, mut victim: Victim<'_>) -> Outcome<Done
     }
 }
 
-/// The cluster that a fault of PostgreSQL is about.
+/// Returns the cluster, for faults of PostgreSQL.
 pub(crate) fn cluster_of(ground: &Ground) -> Outcome<&Cluster> {
     ground.cluster.as_ref().ok_or_else(|| "this fault is one of PostgreSQL".into())
 }
 
-/// Does the same with all proxies.
+/// Calls `action` for each proxy.
 pub(crate) fn each(proxies: &[Proxy], action: impl Fn(&Proxy)) {
     proxies.iter().for_each(action);
 }
@@ -149,7 +149,7 @@ async fn pause_backends(victim: &Victim<'_>, time: Duration) -> Outcome<Done> {
     let half = &pids[..pids.len().div_ceil(2)];
     let signal = |signal: &str| {
         for pid in half {
-            // It may have ended.
+            // The process may have ended.
             drop(cluster::run(Command::new("kill").args([signal, &pid.to_string()])));
         }
     };
@@ -164,7 +164,7 @@ async fn exhaust_connections(victim: &Victim<'_>, time: Duration) -> Outcome<Don
     let mut taken = Vec::new();
     each(victim.proxies, |proxy| proxy.set(Mode::Refuse));
     each(victim.proxies, Proxy::cut);
-    // The superuser's reserved connections too.
+    // Also takes the connections reserved for the superuser.
     while taken.len() < 1_000 {
         match PgConnection::connect(&url).await {
             Ok(connection) => taken.push(connection),
@@ -174,7 +174,7 @@ async fn exhaust_connections(victim: &Victim<'_>, time: Duration) -> Outcome<Don
     each(victim.proxies, |proxy| proxy.set(Mode::Pass));
     let begun = Instant::now();
     while begun.elapsed() < time {
-        // Slots that were released meanwhile.
+        // Take connections that were released meanwhile.
         if let Ok(connection) = PgConnection::connect(&url).await {
             taken.push(connection);
         }
@@ -243,7 +243,7 @@ async fn fill(victim: &Victim<'_>, time: Duration) -> Outcome<Done> {
         let mut file = File::create(&path)?;
         let until = begun + time;
         while Instant::now() < until {
-            // What the database frees is taken too.
+            // Also fill the space that the database frees.
             while file.write_all(&large).is_ok() {}
             while file.write_all(&small).is_ok() {}
             sleep(Duration::from_millis(20)).await;
@@ -251,7 +251,7 @@ async fn fill(victim: &Victim<'_>, time: Duration) -> Outcome<Done> {
         drop(file);
         std::fs::remove_file(&path)?;
         if let Some(cluster) = &victim.ground.cluster {
-            // PostgreSQL stays down if it could not write while it recovered.
+            // PostgreSQL stops if it cannot write during recovery.
             cluster.ensure()?;
         }
         outage = outage.max(begun.elapsed());

@@ -1,4 +1,4 @@
-//! A server process that is killed, paused, stopped and started again on the same address.
+//! A server process that is killed, paused, stopped and restarted at the same address.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,15 +13,15 @@ use std::{
 
 use crate::{Outcome, faults::cluster, process::configure};
 
-/// The longest time that a start may take.
+/// The maximum duration of a start.
 const START: Duration = Duration::from_mins(1);
-/// The longest time that an orderly stop may take.
+/// The maximum duration of an orderly stop.
 const STOP: Duration = Duration::from_secs(30);
 
-/// An instance, which runs or does not.
+/// A running or stopped instance.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    /// Where it listens whenever it runs.
+    /// The address on which it listens while it runs.
     pub(crate) address: SocketAddr,
     server: PathBuf,
     home: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) struct Instance {
     child: Option<Child>,
 }
 
-/// Settings without which a few clients of one address would meet limits, which are not what is tested.
+/// Settings that raise the limits for many clients of a few addresses. Limits are not part of this test.
 const LIMITS: [(&str, &str); 9] = [
     ("TESSERA_UNPAID_PLACES_PER_NETWORK", "1000000"),
     ("TESSERA_UNPAID_PERCENT", "100"),
@@ -45,7 +45,7 @@ const LIMITS: [(&str, &str); 9] = [
 ];
 
 impl Instance {
-    /// An instance on this database that does not run yet. All instances of a database share `keys`.
+    /// Creates a stopped instance on this database. All instances of a database share `keys`.
     pub(crate) fn new(server: &Path, home: &Path, keys: &Path, url: &str) -> Outcome<Self> {
         fs::create_dir_all(home)?;
         Ok(Self {
@@ -59,12 +59,12 @@ impl Instance {
         })
     }
 
-    /// Gives it an environment variable from its next start on.
+    /// Sets an environment variable for its next starts.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// A command of the server's program with this instance's settings.
+    /// Returns a command of the server's program with this instance's settings.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.server);
         configure(&mut command, "development", &self.home, &self.url);
@@ -99,16 +99,16 @@ impl Instance {
         Err(format!("an instance did not start: {tail}").into())
     }
 
-    /// Ends it without a warning.
+    /// Kills it (`kill -9`).
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended already; by its id, no other process is meant.
+            // It may have ended already. The process id belongs to this child, so no other process is killed.
             drop(child.kill());
             drop(child.wait());
         }
     }
 
-    /// Stops it in an orderly way. Returns the time that took, or `None` if it had to be killed.
+    /// Stops it in an orderly way. Returns the duration, or `None` if it had to be killed.
     pub(crate) fn stop(&mut self) -> Outcome<Option<Duration>> {
         let begun = Instant::now();
         self.signal("-TERM")?;
@@ -125,12 +125,12 @@ impl Instance {
         Ok(None)
     }
 
-    /// Halts it. Its sockets stay open.
+    /// Pauses it. Its sockets stay open.
     pub(crate) fn pause(&self) -> Outcome<()> {
         self.signal("-STOP")
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub(crate) fn go_on(&self) -> Outcome<()> {
         self.signal("-CONT")
     }
@@ -145,7 +145,7 @@ impl Instance {
         self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_some()))
     }
 
-    /// What it logged in all its lives.
+    /// Returns the log of all its runs.
     pub(crate) fn log(&self) -> String {
         let bytes = fs::read(self.log_file()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()

@@ -1,4 +1,4 @@
-//! What holds in the database after every fault, in SQL that both databases understand.
+//! Invariants of the database after each fault, as SQL for both databases.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::{Outcome, faults::scene::Scene, postgres};
 
-/// The longest time that payments and refunds get to be settled by the background workers.
+/// The maximum time until the workers have settled all payments and refunds.
 const SETTLED: Duration = Duration::from_secs(45);
 
-/// Counts in the database.
+/// Counts of rows in the database.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     /// Reservations of the event.
@@ -21,11 +21,11 @@ pub(crate) struct Rows {
     pub(crate) claims: i64,
     /// Seats with two tickets, orders with two captured payments, payments with two refunds.
     pub(crate) twice: i64,
-    /// Descriptions of laws that do not hold.
+    /// Descriptions of violated invariants.
     pub(crate) broken: Vec<String>,
 }
 
-/// Each query counts violations. `{event}` and `{coupon}` are the ids of the scene.
+/// The invariants. Each query counts violations. `{event}` and `{coupon}` are the ids of the scene.
 const LAWS: [(&str, &str); 9] = [
     (
         "seats and counts differ",
@@ -80,7 +80,7 @@ const LAWS: [(&str, &str); 9] = [
     ),
 ];
 
-/// What must not exist twice.
+/// Queries of things that must not exist twice.
 const TWICE: [&str; 3] = [
     "SELECT count(*) FROM (SELECT seat_ordinal FROM ticket WHERE event_id = {event} AND state <> 'void'
         AND seat_ordinal IS NOT NULL GROUP BY seat_ordinal HAVING count(*) > 1) x",
@@ -90,12 +90,12 @@ const TWICE: [&str; 3] = [
         GROUP BY payment_id HAVING count(*) > 1) x",
 ];
 
-/// Payments and refunds that the workers have still to decide.
+/// Counts the payments and refunds that the workers have not settled yet.
 const UNSETTLED: &str = "SELECT (SELECT count(*) FROM payment WHERE order_id IN ({orders}) AND state IN
     ('created', 'submitted', 'authorised', 'capturing')) + (SELECT count(*) FROM refund WHERE order_id IN ({orders})
     AND state IN ('requested', 'submitted', 'pending', 'failed'))";
 
-/// Reads the database, once its payments are settled.
+/// Waits until the payments are settled, and reads the database.
 pub(crate) async fn read(url: &str, scene: &Scene) -> Outcome<Rows> {
     let mut rows = Rows::default();
     let until = Instant::now() + SETTLED;
@@ -134,7 +134,7 @@ async fn number(url: &str, scene: &Scene, sql: &str) -> Outcome<i64> {
         .replace("{event}", &event)
         .replace("{coupon}", &coupon);
     if url.starts_with("postgres") {
-        // `sum` is numeric there.
+        // On PostgreSQL, `sum` is numeric.
         return postgres::number(url, &format!("SELECT ({sql})::bigint")).await;
     }
     let mut connection = SqliteConnection::connect(url).await?;

@@ -1,11 +1,11 @@
-//! Causes faults while buyers buy, and compares what was acknowledged with what is there afterwards.
+//! Causes faults while buyers buy, and compares the acknowledged results with the data afterwards.
 //!
-//! `scripts/faults` builds and calls it. Two instances run on PostgreSQL, each behind a proxy of its own, or one on
-//! `SQLite`. Everything listens on and connects to loopback only, and everything is bounded in count and time.
+//! `scripts/faults` builds and runs it. Two instances run on PostgreSQL, each behind its own proxy, or one on `SQLite`.
+//! All processes use loopback addresses only. All actions have limits of number and time.
 //!
-//! Layout: `ground` is a filled database with its instances (`cluster`, `instance`, `proxy`); `scene` is what is sold;
-//! `buyers` and `watcher` are the load, through `client`, counted by `tally`; `fault`, `inject` and `dropped` are the
-//! faults; `verify` and `laws` look for what was lost or doubled; `report` is the table.
+//! Layout: `ground` is a filled database with its instances (`cluster`, `instance`, `proxy`). `scene` is the event and
+//! the coupon. `buyers` and `watcher` are the load, through `client`, counted by `tally`. `fault`, `inject` and
+//! `dropped` are the faults. `verify` and `laws` detect lost and doubled data. `report` is the table.
 
 mod buyers;
 mod client;
@@ -52,32 +52,32 @@ use report::Line;
 use scene::Scene;
 use watcher::Shared;
 
-/// No run takes longer.
+/// The time limit of a run.
 const PATIENCE: Duration = Duration::from_mins(6);
-/// Clients of each kind.
+/// The number of clients of each kind.
 const BUYERS: u32 = 8;
 const CLAIMERS: u32 = 2;
 const READERS: u32 = 2;
 const WATCHERS: usize = 4;
-/// The library that moves a process's clock (Debian's package `libfaketime`).
+/// The library that shifts a process's clock (Debian's package `libfaketime`).
 const FAKETIME: &str = "faketime/libfaketime.so.1";
 
-/// Which faults, and with what.
+/// The options of `faults`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// This fault only; may be repeated. All when left out.
+    /// Cause only this fault. May be repeated. Default: all.
     #[arg(long = "fault", value_enum)]
     faults: Vec<Fault>,
-    /// On this database only; may be repeated. Both when left out.
+    /// Use only this database. May be repeated. Default: both.
     #[arg(long = "on", value_enum)]
     databases: Vec<Database>,
-    /// Fewer and shorter faults: less than two minutes.
+    /// Cause fewer and shorter faults, in less than two minutes.
     #[arg(long)]
     quick: bool,
     /// The server's binary.
     #[arg(long)]
     server: PathBuf,
-    /// A directory for files; the caller removes it.
+    /// A directory for files. The caller removes it.
     #[arg(long)]
     scratch: PathBuf,
     /// Directory of `PostgreSQL`'s programs.
@@ -85,7 +85,7 @@ pub(crate) struct Options {
     postgres_bin: PathBuf,
 }
 
-/// Prints a line of the table. Returns whether the fault broke nothing.
+/// Prints a line of the table. Returns whether there was no error.
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 fn tell(run: Run<'_>, line: &Outcome<Line>) -> bool {
     match line {
@@ -105,7 +105,7 @@ fn tell(run: Run<'_>, line: &Outcome<Line>) -> bool {
     }
 }
 
-/// Causes faults. Returns `false` if something was lost, doubled or divergent, or an unexpected error was seen.
+/// Causes faults. Returns `false` if data were lost, doubled or divergent, or if there was an unexpected error.
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) fn run(options: Options) -> Outcome<bool> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -142,13 +142,13 @@ pub(crate) fn run(options: Options) -> Outcome<bool> {
                     () = interrupted() => None,
                 }
             });
-            // Dropped, not left behind: servers and clusters end.
+            // Dropping the run stops its servers and clusters.
             let Some(line) = line else { return Err("interrupted".into()) };
             lines += 1;
             let line = line.unwrap_or_else(|_| Err("it did not end".into()));
             failed += u32::from(!tell(run, &line));
             if line.is_err() {
-                // Whatever state the database is in, the next fault begins with a new one.
+                // The state of the database is unknown, so the next fault starts with a new one.
                 shared = None;
             }
             progress(&format!("{name}: {:.0} s", begun.elapsed().as_secs_f64()));
@@ -177,7 +177,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Runs on the shared database of all faults, or on one of its own.
+    /// Runs on the database shared by all faults, or on a new one.
     async fn on(self, programs: &Programs, scratch: &Path, shared: &mut Option<Ground>) -> Outcome<Line> {
         if let Some(size) = self.fault.file_system(self.database) {
             let home = scratch.join(self.name);
@@ -218,7 +218,7 @@ impl Run<'_> {
         let mut finding = verify::compare_watchers(&front, &scene, &views).await?;
         watchers.abort_all();
         while watchers.join_next().await.is_some() {}
-        // What only the process knows must not count.
+        // Restart the instances, so that state in their memory does not count.
         for instance in &mut instances {
             finding.notes.extend(restart(instance)?);
         }
@@ -254,14 +254,14 @@ async fn load(
     let views: Vec<Shared> = (0..WATCHERS).map(|_| Shared::default()).collect();
     for (number, view) in views.iter().enumerate() {
         let mut guest = Client::new(front, 300);
-        // Half of them are signed in: their sockets depend on a session.
+        // Half of them are signed in, so their sockets depend on a session.
         let token = if number % 4 < 2 && guest.become_guest().await { Some(guest.token()) } else { None };
         watchers.spawn(watcher::watch(Arc::clone(front), Arc::clone(scene), number, token, view.clone()));
     }
     Ok((clients, watchers, views))
 }
 
-/// Lets one clock be ten minutes ahead and the next ten minutes behind.
+/// Sets the clocks of the instances ten minutes ahead and behind, alternately.
 fn skew(instances: &mut [Instance]) -> Outcome<()> {
     let library = fs::read_dir("/usr/lib")?
         .filter_map(Result::ok)
@@ -277,7 +277,7 @@ fn skew(instances: &mut [Instance]) -> Outcome<()> {
     Ok(())
 }
 
-/// Stops an instance in an orderly way and starts it again. Returns what was wrong.
+/// Restarts an instance in an orderly way. Returns an error description, if any.
 fn restart(instance: &mut Instance) -> Outcome<Option<String>> {
     let ended = instance.has_ended();
     let stopped = if ended { None } else { instance.stop()? };

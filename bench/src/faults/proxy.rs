@@ -1,4 +1,4 @@
-//! A TCP proxy between an instance and PostgreSQL that delays, stalls, cuts and refuses connections.
+//! A TCP proxy between an instance and PostgreSQL. It delays, stalls, cuts and refuses connections.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -18,30 +18,30 @@ use tokio::{
 
 use crate::Outcome;
 
-/// How connections are treated.
+/// The treatment of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Forwarded at once.
+    /// Forwarded immediately.
     Pass,
-    /// Forwarded after this time, in each direction.
+    /// Forwarded after this delay, in each direction.
     Delay(Duration),
-    /// Closed at once.
+    /// Closed immediately.
     Refuse,
-    /// One of this many commits is cut: in turn before PostgreSQL has it, and after.
+    /// One of this many commits is cut, alternately before and after PostgreSQL receives it.
     CutCommits(u32),
 }
 
-/// A running proxy. It ends with the value.
+/// A running proxy. Dropping it stops the proxy.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    /// The port on 127.0.0.1 that it listens on.
+    /// Its port on 127.0.0.1.
     pub(crate) port: u16,
     control: watch::Sender<Control>,
-    // Ends with the value.
+    // Dropping it stops the task.
     _task: JoinSet<()>,
 }
 
-/// What all connections of a proxy follow. Connections are numbered from 1.
+/// The state of all connections of a proxy. Connections are numbered from 1.
 #[derive(Clone, Copy, Debug)]
 struct Control {
     upstream: u16,
@@ -56,7 +56,7 @@ struct Control {
 }
 
 impl Proxy {
-    /// Listens, and forwards to this port of 127.0.0.1.
+    /// Starts a proxy that forwards to this port of 127.0.0.1.
     pub(crate) async fn begin(upstream: u16) -> Outcome<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -67,7 +67,7 @@ impl Proxy {
         Ok(Self { port, control, _task: task })
     }
 
-    /// Treats connections in this way from now on.
+    /// Sets the treatment of connections.
     pub(crate) fn set(&self, mode: Mode) {
         self.control.send_modify(|control| control.mode = mode);
     }
@@ -77,12 +77,12 @@ impl Proxy {
         self.control.send_modify(|control| control.cut = control.latest);
     }
 
-    /// Lets all present connections hang: they stay open, and nothing is forwarded any more. New ones work.
+    /// Stalls all open connections: they stay open and forward nothing. New ones work.
     pub(crate) fn stall(&self) {
         self.control.send_modify(|control| control.stalled = control.latest);
     }
 
-    /// Forwards new connections to another port, and closes the others.
+    /// Forwards new connections to another port, and closes all open ones.
     pub(crate) fn switch(&self, upstream: u16) {
         self.control.send_modify(|control| {
             control.upstream = upstream;
@@ -90,7 +90,7 @@ impl Proxy {
         });
     }
 
-    /// The number of commits that were cut.
+    /// Returns the number of commits that were cut.
     pub(crate) fn commits(&self) -> u32 {
         self.control.borrow().commits
     }
@@ -135,11 +135,11 @@ struct Pump {
     to: OwnedWriteHalf,
     number: u64,
     control: watch::Sender<Control>,
-    /// `true`: towards PostgreSQL.
+    /// Whether the direction is towards PostgreSQL.
     is_up: bool,
 }
 
-/// What happens to a commit.
+/// The point at which a commit is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     Before,
@@ -184,7 +184,7 @@ impl Pump {
         }
     }
 
-    /// Decides whether the connection is cut at these bytes.
+    /// Returns whether and how to cut the connection at these bytes.
     fn cut(&self, bytes: &[u8]) -> Option<Cut> {
         let Mode::CutCommits(every) = self.control.borrow().mode else { return None };
         if !self.is_up || !has_commit(bytes) {
@@ -199,13 +199,13 @@ impl Pump {
     }
 }
 
-/// What happens to this commit if one of `every` is cut.
+/// Returns how to cut this commit if one of `every` is cut.
 fn cut_of(number: u32, every: u32) -> Option<Cut> {
     let turn = number / every;
     number.is_multiple_of(every).then_some(if turn.is_multiple_of(2) { Cut::Before } else { Cut::After })
 }
 
-/// Returns whether the bytes of a client have a simple query `COMMIT`.
+/// Returns whether the bytes of a client contain a simple query `COMMIT`.
 fn has_commit(bytes: &[u8]) -> bool {
     bytes.windows(7).any(|window| window == b"COMMIT\0" || window == b"COMMIT;")
 }

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::faults::{fault::Fault, ground::Database, inject::Done, tally::Tally, verify::Finding};
 
-/// The time within which purchases must be possible again after an outage ended.
+/// The maximum time until purchases are possible after the end of an outage.
 const RECOVERY: Duration = Duration::from_secs(10);
-/// The longest time that a read of a locked event's availability may take.
+/// The maximum duration of a read of a locked event's availability.
 const READ: Duration = Duration::from_secs(2);
 
 /// One run.
@@ -16,16 +16,16 @@ pub(crate) struct Line {
     pub(crate) database: Database,
     /// The fault.
     pub(crate) fault: Fault,
-    /// What clients saw.
+    /// The results of the clients.
     pub(crate) tally: Tally,
-    /// What was found afterwards.
+    /// The comparison afterwards.
     pub(crate) finding: Finding,
-    /// What the fault did.
+    /// The result of the fault.
     pub(crate) done: Done,
 }
 
 impl Line {
-    /// What is wrong; empty if nothing is.
+    /// Returns descriptions of all errors. Empty if there are none.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut all = Vec::new();
         let finding = &self.finding;
@@ -47,7 +47,7 @@ impl Line {
         all
     }
 
-    /// The line in Markdown.
+    /// Formats the line as Markdown.
     pub(crate) fn markdown(&self) -> String {
         let faults = self.faults();
         let verdict =
@@ -67,7 +67,7 @@ impl Line {
     }
 }
 
-/// The head of the table.
+/// The header of the table.
 pub(crate) const HEAD: &str = "| database | fault | acknowledged | lost | doubled | divergent | errors seen | refusals | longest gap | |\n\
 |---|---|---|---|---|---|---|---|---|---|";
 

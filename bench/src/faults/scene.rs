@@ -1,4 +1,4 @@
-//! What a run sells: an event and a coupon of its own, made by the demo's vendor.
+//! The goods of a run: a new event and a new coupon of the demo's vendor.
 
 use std::net::SocketAddr;
 
@@ -10,12 +10,12 @@ use crate::{
     calls::{MAIN, PASSWORD, SIGN_IN, VENDOR, text},
 };
 
-/// An event and a coupon that nothing was sold of yet.
+/// An event and a coupon without sales.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
     /// The event.
     pub(crate) event: String,
-    /// Its slug, which names it in SQL too.
+    /// Its slug, which also identifies it in SQL.
     pub(crate) slug: String,
     /// Its seats in the order of `AvailabilitySnapshot.rows`.
     pub(crate) seats: Vec<String>,
@@ -43,7 +43,7 @@ const PUBLISH_COUPON: &str = "mutation($id: ID!, $version: Long!) {
 const AT: &str = "2990-06-01T18:00:00Z";
 
 impl Scene {
-    /// Makes a scene through this instance.
+    /// Creates a scene through this instance.
     pub(crate) async fn build(instance: SocketAddr, slug: &str) -> Outcome<Self> {
         let mut vendor = Caller::new(instance, source(STAFF));
         let data = vendor.data(SIGN_IN, json!({ "email": VENDOR, "password": PASSWORD })).await?;
@@ -75,7 +75,7 @@ impl Scene {
     }
 }
 
-/// The ids of all seats in map order.
+/// Returns the ids of all seats in map order.
 fn seats(map: &Value) -> Vec<String> {
     let children = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
     let mut ids = Vec::new();

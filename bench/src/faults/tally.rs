@@ -1,4 +1,4 @@
-//! What clients saw: acknowledged calls, errors by kind, and the longest time without an acknowledgement.
+//! The results of clients: acknowledged calls, errors by kind, and the longest time without an acknowledgement.
 
 use std::{
     collections::BTreeMap,
@@ -9,40 +9,40 @@ use serde_json::Value;
 
 use crate::caller::{Answer, NO_ANSWER};
 
-/// The kind of a connection that ended without an answer.
+/// The kind of a connection that ended without a response.
 pub(crate) const CLOSED: &str = "closed";
-/// The kind of an answer that did not come in time.
+/// The kind of a response that timed out.
 pub(crate) const SILENT: &str = "no answer";
 
 /// Counts of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
-    /// Mutations that were acknowledged.
+    /// The number of acknowledged mutations.
     pub(crate) acknowledged: u64,
-    /// Refusals by code. They are answers, not errors.
+    /// Refusals by code. They are results, not errors.
     pub(crate) refused: BTreeMap<String, u64>,
     /// Errors by kind.
     pub(crate) failed: BTreeMap<String, u64>,
     /// The longest time without an acknowledged mutation.
     pub(crate) gap: Duration,
-    /// The longest time that a read of an event's availability took.
+    /// The longest duration of a read of an event's availability.
     pub(crate) slowest_read: Duration,
     last: Instant,
 }
 
-/// An answer as a client takes it.
+/// A response, interpreted by a client.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
     /// The `data` of the first field, which has no errors.
     Data(Value),
-    /// A business rule says no, by this code.
+    /// Refused by a business rule, with this code.
     Refused(String),
-    /// Nothing is known; the call is repeated. The kind of the error.
+    /// The outcome is unknown, so the call is repeated. Contains the kind of the error.
     Failed(String),
 }
 
 impl Tally {
-    /// Begins now.
+    /// Starts counting now.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             acknowledged: 0,
@@ -60,7 +60,7 @@ impl Tally {
         self.end(now);
     }
 
-    /// Ends the present gap.
+    /// Ends the current gap.
     pub(crate) fn end(&mut self, now: Instant) {
         self.gap = self.gap.max(now.saturating_duration_since(self.last));
         self.last = self.last.max(now);
@@ -77,7 +77,7 @@ impl Tally {
     }
 }
 
-/// Reads the answer to a call of one root field.
+/// Interprets the response to a call of one root field.
 pub(crate) fn reply(answer: &Answer) -> Reply {
     if answer.status == 0 {
         let kind = if answer.head == NO_ANSWER { SILENT } else { CLOSED };

@@ -1,4 +1,4 @@
-//! Compares what was acknowledged with what the API and the database say afterwards.
+//! Compares the acknowledged results with the API and the database after a run.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -23,22 +23,22 @@ use crate::{
     },
 };
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Finding {
-    /// Acknowledged facts that are not there.
+    /// The number of acknowledged facts that are missing.
     pub(crate) lost: u64,
-    /// Facts that are there twice, or that no client asked for.
+    /// The number of facts that exist twice, or that no client requested.
     pub(crate) doubled: u64,
-    /// Watchers that missed a version or differ from the snapshot.
+    /// The number of watchers that missed a version or differ from the snapshot.
     pub(crate) divergent: u64,
-    /// Descriptions of all of that, and of broken laws.
+    /// Descriptions of these, and of violated invariants.
     pub(crate) notes: Vec<String>,
 }
 
-/// Clients that read at the same time.
+/// The number of clients that read concurrently.
 const READERS: u32 = 4;
-/// The longest time that watchers get to catch up.
+/// The maximum time until watchers catch up.
 const CAUGHT_UP: Duration = Duration::from_secs(20);
 
 const RESERVATION: &str = "query($id: ID!) { reservation(id: $id) { state: status } }";
@@ -53,13 +53,13 @@ impl Finding {
         self.notes.push(format!("lost: {note}"));
     }
 
-    /// Takes over what the database says about the whole run.
+    /// Adds the database's counts of the whole run.
     pub(crate) fn count(&mut self, memory: &Memory, rows: &Rows) {
         let ids = |all: Vec<&String>| all.into_iter().collect::<HashSet<_>>().len();
         let reservations = ids(memory.purchases.iter().map(|purchase| &purchase.reservation).collect());
         let orders = ids(memory.purchases.iter().filter_map(|purchase| purchase.order.as_ref()).collect());
         let claims = ids(memory.claims.iter().map(|claim| &claim.id).collect());
-        // A call that was never answered may have had its effect.
+        // A call that was never answered may have taken effect.
         let unknown = |call: &str| {
             let calls =
                 memory.unknown.iter().chain(memory.purchases.iter().filter_map(|p| p.broken.as_ref()));
@@ -80,7 +80,7 @@ impl Finding {
             self.doubled += u64::try_from(rows.twice).unwrap_or_default();
             self.notes.push(format!("doubled: {} seats, payments or refunds", rows.twice));
         }
-        // The same answer to two keys: one call had no effect of its own.
+        // If two keys have the same result, one call had no effect.
         for (what, count, distinct) in
             [("reservations", memory.purchases.len(), reservations), ("claims", memory.claims.len(), claims)]
         {
@@ -95,7 +95,7 @@ impl Finding {
     }
 }
 
-/// Reads everything that was acknowledged through the API.
+/// Reads all acknowledged facts through the API.
 pub(crate) async fn read_all(front: &Arc<Front>, memory: &Memory) -> Outcome<Finding> {
     let mut tasks = JoinSet::new();
     for number in 0..READERS {
@@ -136,8 +136,8 @@ pub(crate) async fn read_all(front: &Arc<Front>, memory: &Memory) -> Outcome<Fin
     Ok(all)
 }
 
-/// Compares a purchase with the order, or else the reservation, that the API shows. A step that was begun and not
-/// acknowledged may be there.
+/// Compares a purchase with its order, or with its reservation, in the API. A step that was not acknowledged may have
+/// taken effect.
 fn agrees(purchase: &Purchase, found: &Answered) -> Result<(), String> {
     let Answered::Data(found) = found else { return Err(format!("{purchase:?}: {found:?}")) };
     let state = found["state"].as_str().unwrap_or("nothing");

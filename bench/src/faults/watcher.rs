@@ -22,21 +22,21 @@ use crate::{
     socket::upgrade,
 };
 
-/// The silence after which a watcher asks whether the server is there.
+/// The silence after which a watcher pings the server.
 const SILENCE: Duration = Duration::from_secs(5);
 /// The silence after which it reconnects.
 const DEAD: Duration = Duration::from_secs(15);
 
-/// What a watcher knows.
+/// The state of a watcher.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     /// The version of the last message.
     pub(crate) version: Option<i64>,
     /// The status of each seat, in map order: `A`, `R`, `S` or `X`.
     pub(crate) seats: BTreeMap<String, char>,
-    /// Messages that did not follow the one before them.
+    /// Descriptions of messages that did not follow the previous one.
     pub(crate) gaps: Vec<String>,
-    /// Messages.
+    /// The number of messages.
     pub(crate) messages: u64,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct View {
 pub(crate) struct Shared(Arc<Mutex<View>>);
 
 impl Shared {
-    /// The view as it is now.
+    /// Locks the view.
     pub(crate) fn view(&self) -> MutexGuard<'_, View> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +77,7 @@ impl View {
     }
 }
 
-/// The seats of a snapshot's rows.
+/// Returns the seats of a snapshot's rows.
 pub(crate) fn snapshot(rows: &[Value], order: &[String]) -> BTreeMap<String, char> {
     let statuses = rows.iter().filter_map(|row| row["statuses"].as_str()).flat_map(str::chars);
     order.iter().cloned().zip(statuses).collect()
@@ -92,7 +92,7 @@ fn status(name: &str) -> char {
     }
 }
 
-/// Watches until the task is dropped. With a token, the socket is a signed-in one.
+/// Watches until the task is dropped. With a token, the socket is signed in.
 pub(crate) async fn watch(
     front: Arc<Front>,
     scene: Arc<Scene>,
@@ -111,7 +111,7 @@ pub(crate) async fn watch(
     }
 }
 
-/// Follows the feed over one socket. An error is the kind of its end.
+/// Follows the feed over one socket. The error is the kind of its end.
 async fn follow(
     address: SocketAddr,
     number: usize,
@@ -175,7 +175,7 @@ fn next(message: &Value, scene: &Scene, shared: &Shared) -> Outcome<()> {
     Ok(())
 }
 
-/// A close code below 4000 says that the server ends, or cannot go on.
+/// Checks a close frame. A code below 4000 means that the server stops or cannot continue.
 fn close(payload: &[u8]) -> Outcome<()> {
     match payload {
         [high, low, ..] => match u16::from_be_bytes([*high, *low]) {

@@ -1,4 +1,4 @@
-//! What is free of a big event, asked for again and again, beside a route that answers with the same bytes.
+//! Queries of a large event's availability, compared with a route that responds with the same bytes.
 
 use std::{
     fs,
@@ -19,11 +19,11 @@ use crate::{
     table::{Line, per_second, ratio},
 };
 
-/// Rows of the hall: 20,000 seats.
+/// The number of rows of the hall, for 20,000 seats.
 const HALL_ROWS: u32 = 200;
-/// Of which the best counts.
+/// The numbers of connections to try. The best result counts.
 const CONNECTIONS: [u32; 2] = [16, 64];
-/// What a map needs to be drawn.
+/// The query of a seat map's availability.
 const ASK: &str = "query($e:ID!){event(id:$e){availability{version asOf available rows{zone row statuses}}}}";
 
 pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
@@ -57,7 +57,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     }])
 }
 
-/// The best of the numbers of connections.
+/// Returns the best rate of all numbers of connections.
 async fn pound(bench: &Bench, server: &Server, request: &[u8], bytes: usize) -> Outcome<f64> {
     let time = Duration::from_secs(u64::from(bench.scale.seconds)) / 4;
     let mut rates = Vec::new();
@@ -71,7 +71,7 @@ async fn pound(bench: &Bench, server: &Server, request: &[u8], bytes: usize) -> 
                 let mut count = 0;
                 while Instant::now() < until {
                     let (status, answer) = connection.ask(&request).await?;
-                    // The time in it may be written in fewer digits.
+                    // The time in the response may have fewer digits.
                     if status != 200 || answer.len() + 16 < bytes {
                         return Err(format!("{status}: {}", String::from_utf8_lossy(answer)).into());
                     }

@@ -1,4 +1,4 @@
-//! Best available in a big hall, in this process: what the desk adds to a reservation when it has to choose.
+//! Best available seats in a large hall, in this process: the time that the selection adds to a reservation.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -19,14 +19,14 @@ use crate::{
     table::{Line, millis},
 };
 
-/// Rows of the hall: 20,000 seats.
+/// The number of rows of the hall, for 20,000 seats.
 const HALL_ROWS: u32 = 200;
-/// Parties that ask, one after the other; each takes what it gets.
+/// The number of sequential requests. Each keeps its seats.
 const PARTIES: usize = 1_000;
-/// How large they are.
+/// The number of seats per request.
 const PARTY: u32 = 4;
 
-/// Makes a hall of which half is sold, by a seed.
+/// Creates a half-sold hall from a seed.
 type Half = fn(usize) -> Outcome<Stock>;
 
 #[expect(clippy::unused_async, reason = "a row like the others")]
@@ -44,7 +44,7 @@ pub(super) async fn run(_: &Bench) -> Outcome<Vec<Line>> {
             some.push(micros(begin.elapsed()));
             match chosen {
                 Ok(seats) => sell(&mut stock, &seats),
-                // That no four are left together is an answer too, and the one that takes longest.
+                // A refusal because no four seats are together is a result too. It takes the longest.
                 Err(Refusal::NotEnoughTogether { .. }) => {
                     seed += 1;
                     stock = half_sold(seed)?;
@@ -72,7 +72,7 @@ fn sell(stock: &mut Stock, seats: &[u32]) {
     }
 }
 
-/// The hall with every second seat sold, by chance: all full of holes.
+/// Creates a hall with a random half of its seats sold, full of gaps.
 fn sold_anywhere(seed: usize) -> Outcome<Stock> {
     let mut stock = stock()?;
     let mut dice = Dice::new(seed);
@@ -84,7 +84,7 @@ fn sold_anywhere(seed: usize) -> Outcome<Stock> {
     Ok(stock)
 }
 
-/// The hall with half of its seats sold as they are given out: all that are near are gone.
+/// Creates a hall with the best half of its seats sold, so that all near seats are taken.
 fn sold_in_order(_: usize) -> Outcome<Stock> {
     let mut stock = stock()?;
     let mut sold = 0;

@@ -1,4 +1,4 @@
-//! Claims of one hot free coupon on `PostgreSQL`, beside a hand-written transaction for each of them.
+//! Claims of one hot free coupon on `PostgreSQL`, compared with a hand-written transaction for each claim.
 
 use super::{Row, Scene};
 use crate::{
@@ -21,7 +21,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     let (warm_up, timed) = (bench.scale.warm_up, bench.scale.reservations);
     let mut ours = Vec::new();
     for &connections in bench.scale.connections {
-        // As many as are asked for: one too many or too few would be told.
+        // The stock equals the number of claims, so one too many or too few would be detected.
         let coupon = scene.stage.coupon(warm_up + timed).await?;
         bench.cluster.settle().await?;
         let addresses = [scene.server.address.as_str()];

@@ -1,7 +1,7 @@
-//! Reserve and release, over and over, while half of all attempts aim at the same few pairs of seats.
+//! Repeated reservations and releases, while half of all attempts target the same few pairs of seats.
 //!
-//! Without contention every client has a pair of its own. With it, every second attempt is for one of the shared pairs,
-//! which are so few that about every second of these attempts finds its pair taken.
+//! Without contention, each client has its own pair. With contention, every second attempt targets one of the shared
+//! pairs. They are so few that about half of these attempts find their pair taken.
 
 use std::{
     sync::Arc,
@@ -22,11 +22,11 @@ use crate::{
     table::{Line, per_second, ratio},
 };
 
-/// Shared pairs: with so many clients for each, about half of the attempts collide.
+/// The number of shared pairs. With this number of clients per pair, about half of the attempts collide.
 const SHARED: usize = CONNECTIONS * 2 / 7;
-/// Each kind is measured so often, in turns; the best counts.
+/// The number of measurements of each kind, alternately. The best result counts.
 const TURNS: usize = 2;
-/// Rows of the hall.
+/// The number of rows of the hall.
 const HALL_ROWS: u32 = 200;
 
 pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
@@ -55,7 +55,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     }])
 }
 
-/// The share of the attempts on shared pairs that was refused, and the operations a second.
+/// Returns the share of refused attempts on shared pairs, and the operations per second.
 async fn cycle(scene: &Scene, event: &Event, (contended, time): (bool, Duration)) -> Outcome<(f64, f64)> {
     let addresses = [scene.server.address.as_str()];
     let crowd = scene.crowd(&addresses, CONNECTIONS);
@@ -113,7 +113,7 @@ impl Client {
     }
 }
 
-/// Chance that is the same in every run.
+/// A random generator with the same sequence in every run.
 pub(super) struct Dice(u64);
 
 impl Dice {
@@ -121,7 +121,7 @@ impl Dice {
         Self(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number as u64 + 1))
     }
 
-    /// One of so many sides (xorshift).
+    /// Returns a number below `sides` (xorshift).
     pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,4 +1,4 @@
-//! Eight hot events at once: the same crowd and as many seats, divided over eight halls.
+//! Eight hot events at once: the same crowd and the same number of seats, distributed over eight halls.
 
 use super::{Row, Scene};
 use crate::{

@@ -1,6 +1,8 @@
-//! One change after the other, each told to thousands of subscribers, beside a bare broadcast of as many bytes.
+//! Sequential changes, each delivered to thousands of subscribers, compared with a bare broadcast of the same number of
+//! bytes.
 //!
-//! The next change is made when all have the one before: that is how long a crowd looks at an old map.
+//! Each change is made after all subscribers have received the previous one. The measured time is how long a crowd sees
+//! an outdated map.
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +21,11 @@ use crate::{
     watchers::{Seen, Watchers},
 };
 
-/// Rows of the hall that is watched.
+/// The number of rows of the watched hall.
 pub(super) const HALL_ROWS: u32 = 200;
-/// Changes before the clock runs.
+/// The number of changes before the measurement.
 const WARM_UP: u32 = 5;
-/// What a live map asks for.
+/// The subscription of a live seat map.
 const WATCH: &str = "subscription($e:ID!){seatAvailability(eventId:$e){... on AvailabilitySnapshot{version} \
                      ... on AvailabilityDelta{version seats{id status}}}}";
 
@@ -32,7 +34,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     let all = WARM_UP + changes;
     let (scene, event) = fresh(bench).await?;
     let mut buyer = Buyer::connect(&scene.server.address, &scene.guests).await?;
-    // The desk is open and everything is loaded before memory is looked at.
+    // Open the desk and load everything before the memory is measured.
     must(buyer.reserve(&event.id, &event.seats[..2], scene.keys.next()).await?)?;
     let before = scene.server.resident_kib()?;
     let watchers = gather(bench, &scene, &event, all).await?;
@@ -61,16 +63,16 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     }])
 }
 
-/// A server that has just been started, and an event on sale that nobody has touched.
+/// Returns a newly started server, and an event on sale without changes.
 pub(super) async fn fresh(bench: &Bench) -> Outcome<(Scene, Event)> {
     let mut scene = Scene::set(bench, Home::on_postgres(bench).await?).await?;
     let hall = scene.stage.hall(HALL_ROWS).await?;
     let event = scene.stage.event(&hall).await?;
-    // Memory that making the hall took and gave back would hide what the subscribers take.
+    // Restart the server: memory that it used for creating the hall would hide the memory of the subscribers.
     Ok((scene.restarted(bench)?, event))
 }
 
-/// The subscribers of the event.
+/// Opens the subscriptions of the event.
 pub(super) async fn gather(bench: &Bench, scene: &Scene, event: &Event, changes: u32) -> Outcome<Watchers> {
     let subscribe = json!({ "id": "1", "type": "subscribe",
         "payload": { "query": WATCH, "variables": { "e": event.id } } });
@@ -81,7 +83,7 @@ pub(super) async fn gather(bench: &Bench, scene: &Scene, event: &Event, changes:
     Ok(watchers)
 }
 
-/// Makes change after change, each when all have seen the one before; how long it took after the warm-up.
+/// Makes changes, each after all subscribers have seen the previous one. Returns the duration after the warm-up.
 async fn rounds(
     seen: &Seen,
     changes: u32,
@@ -113,7 +115,7 @@ async fn bare(count: usize, changes: u32, bytes: usize) -> Outcome<Duration> {
     .await
 }
 
-/// The reservation was made.
+/// Checks that the reservation succeeded.
 pub(super) fn must(answer: Answer) -> Outcome<()> {
     match answer {
         Answer::Done => Ok(()),

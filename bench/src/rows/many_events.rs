@@ -1,4 +1,4 @@
-//! The first figure again, in a database with a thousand events and two million seats.
+//! The first measurement again, in a database with a thousand events and two million seats.
 
 use super::{Row, Scene};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     table::{Line, per_second, ratio},
 };
 
-/// Rows of the hall of each of the many events: 2,000 seats.
+/// The number of rows of each further event's hall, for 2,000 seats.
 const SMALL_ROWS: u32 = 20;
 const EVENTS: i64 = 1_000;
 
@@ -37,7 +37,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     }])
 }
 
-/// Copies the newest event with its tier and its stock, whatever columns they have.
+/// Returns SQL that copies the newest event with its tier and its stock, for any columns.
 fn fill() -> String {
     format!(
         "SET session_replication_role = replica;

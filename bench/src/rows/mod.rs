@@ -1,4 +1,4 @@
-//! The rows of the table. Each sets up what it needs on databases and servers of its own, and leaves nothing running.
+//! The rows of the table. Each creates its own databases and servers, and stops everything afterwards.
 
 mod availability;
 mod best_available;
@@ -31,40 +31,40 @@ use crate::{
     table::{self, Line},
 };
 
-/// No row takes as long; one that does is stuck.
+/// The time limit of a row.
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Row {
-    /// Reservations of one hot event on `PostgreSQL`, beside `pgbench`.
+    /// Reservations of one hot event on `PostgreSQL`, compared with `pgbench`.
     Reserve,
-    /// The same on `SQLite`, beside one transaction each.
+    /// The same on `SQLite`, compared with one transaction per reservation.
     ReserveSqlite,
-    /// Reserve and release while half of all attempts aim at the same few seats.
+    /// Reservations and releases, while half of all attempts target the same few seats.
     Contention,
-    /// Two servers on one event.
+    /// Two servers that sell one event.
     TwoProcesses,
     /// Eight events at once.
     EightEvents,
-    /// Changes told to thousands of subscribers.
+    /// Changes delivered to thousands of subscribers.
     FanOut,
-    /// The time a reservation takes while thousands watch.
+    /// The latency of a reservation while thousands watch.
     Watched,
-    /// What is free of a big event.
+    /// The availability of a large event.
     Availability,
-    /// Best available in a big hall.
+    /// Best available seats in a large hall.
     BestAvailable,
     /// The first row in a full database.
     ManyEvents,
-    /// Claims of one hot coupon on `PostgreSQL`, beside `pgbench`.
+    /// Claims of one hot coupon on `PostgreSQL`, compared with `pgbench`.
     Claims,
-    /// An open loop at 1×, 2×, 4× and 8× of the server's capacity.
+    /// An open loop with 1×, 2×, 4× and 8× of the server's capacity.
     Overload,
 }
 
 impl Row {
-    /// What is measured, and what should be reached.
+    /// Returns the measured figure and its target.
     fn title(self) -> (&'static str, &'static str) {
         match self {
             Self::Reserve => (
@@ -87,7 +87,7 @@ impl Row {
         }
     }
 
-    /// A line of the row with its title; the row fills in the rest.
+    /// Creates a line of the row with its title. The row adds the rest.
     fn line(self, reference: &str) -> Line {
         let (figure, reach) = self.title();
         Line {
@@ -116,7 +116,7 @@ impl Row {
     }
 }
 
-/// Measures the rows and prints the table; `false` if a row could not be measured.
+/// Measures the rows and prints the table. Returns `false` if a row could not be measured.
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) fn measure(mut options: Options) -> Outcome<bool> {
     let mut rows = std::mem::take(&mut options.rows);
@@ -124,7 +124,7 @@ pub(crate) fn measure(mut options: Options) -> Outcome<bool> {
         rows = Row::value_variants().to_vec();
     }
     let bench = Bench::new(options);
-    // One thread: what is measured shares the machine, and most of it should be the server's.
+    // Use one thread, because the server should get most of the machine.
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut lines, mut all) = (Vec::new(), true);
     for row in rows {
@@ -148,7 +148,7 @@ pub(crate) fn measure(mut options: Options) -> Outcome<bool> {
 
 /// A server with a shop and its guests.
 pub(crate) struct Scene {
-    /// Where the server keeps everything.
+    /// The server's files and database.
     pub(crate) home: Home,
     /// The server.
     pub(crate) server: Server,
@@ -156,12 +156,12 @@ pub(crate) struct Scene {
     pub(crate) stage: Stage,
     /// The guests' access tokens.
     pub(crate) guests: Vec<String>,
-    /// Keys that none of them has used.
+    /// Unused idempotency keys.
     pub(crate) keys: Arc<Keys>,
 }
 
 impl Scene {
-    /// A server on a fresh database, with a shop and guests.
+    /// Starts a server on an empty database, with a shop and guests.
     pub(crate) async fn set(bench: &Bench, home: Home) -> Outcome<Self> {
         let server = Server::tessera(bench, &home)?;
         let stage = Stage::open(bench, &home, &server).await?;
@@ -169,13 +169,13 @@ impl Scene {
         Ok(Self { home, server, stage, guests, keys: Arc::default() })
     }
 
-    /// The same on a new process.
+    /// Restarts the server on the same data.
     pub(crate) fn restarted(self, bench: &Bench) -> Outcome<Self> {
         drop(self.server);
         Ok(Self { server: Server::tessera(bench, &self.home)?, ..self })
     }
 
-    /// The crowd that comes to this server.
+    /// Lets a crowd reserve on this server.
     pub(crate) async fn reserve(
         &self,
         bench: &Bench,
@@ -186,13 +186,13 @@ impl Scene {
         measured(bench, &self.crowd(&addresses, connections), events).await
     }
 
-    /// The crowd that comes to these servers.
+    /// Returns a crowd for these servers.
     pub(crate) fn crowd<'a>(&'a self, addresses: &'a [&'a str], connections: usize) -> Crowd<'a> {
         Crowd { addresses, tokens: &self.guests, keys: &self.keys, connections }
     }
 }
 
-/// How many reservations a second the crowd gets, every one of which must be made.
+/// Returns the reservations per second of the crowd. All of them must succeed.
 pub(crate) async fn measured(bench: &Bench, crowd: &Crowd<'_>, events: &[Event]) -> Outcome<(Tally, f64)> {
     let Scale { warm_up, reservations, .. } = bench.scale;
     bench.cluster.settle().await?;

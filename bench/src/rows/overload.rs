@@ -1,8 +1,9 @@
-//! An open loop at 1×, 2×, 4× and 8× of what the server can do: what is served, what is refused, and how fast.
+//! An open loop with 1×, 2×, 4× and 8× of the server's capacity. Measures served and refused requests and their
+//! latency.
 //!
-//! Arrivals have fixed times, and wait for no earlier one. A served request's time counts from when it was due, so a server
-//! that falls behind cannot hide it. Of every ten arrivals seven browse, two reserve or release, and one pays. An arrival
-//! that finds every connection of its class busy is not sent and counts as failed.
+//! Arrivals have fixed times and do not wait for earlier ones. The latency of a served request counts from its due
+//! time, so a slow server cannot hide it. Of ten arrivals, seven browse, two reserve or release, and one pays. An
+//! arrival is not sent if all connections of its class are busy, and counts as failed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,20 +22,20 @@ use crate::{
 
 /// The names of the classes.
 const CLASSES: [&str; 3] = ["browse", "reserve", "pay"];
-/// Connections of each class: together as many as may be in flight.
+/// The number of connections of each class. The sum is the maximum of requests in flight.
 const CONNECTIONS: [usize; 3] = [2_500, 400, 200];
-/// Connections of each class that find out what the server can do.
+/// The number of connections of each class that measure the server's capacity.
 const CLOSED: [usize; 3] = [28, 8, 4];
-/// Microseconds within which a request must be served to count as good.
+/// The maximum latency of a good request, in microseconds.
 const GOOD: u32 = 1_000_000;
-/// The longest wait for the server to recover.
+/// The maximum time until the server recovers.
 const RECOVERY: Duration = Duration::from_secs(20);
 
-/// Prepares an order that is paid; to pay it again with the same key is what a front end does that lost the answer.
+/// Prepares a paid order. Paying it again with the same key simulates a front end that lost the response.
 async fn payment(scene: &Scene, event: &Event, (number, token): (usize, &String)) -> Outcome<Vec<u8>> {
     let mut connection = Connection::open(&scene.server.address).await?;
     let key = |what: &str| format!("overload-{what}-{number}-{}", event.id);
-    // From the hall's end: reservations of the row itself begin at its beginning.
+    // Use the last seats of the hall, because the row's own reservations start with the first ones.
     let at = event.seats.len() - 2 - 2 * number;
     let document = "mutation($e: ID!, $s: [ID!]!, $k: String!) { reserveSeats(input: { eventId: $e,
         pick: { seatIds: $s }, idempotencyKey: $k }) { reservation { id } errors { code } } }";
@@ -134,7 +135,8 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     Ok(lines)
 }
 
-/// Overloads once more, then offers half of the capacity. Returns how long it takes until all is well for a second.
+/// Overloads the server once more, then offers half of the capacity. Returns the time until all requests succeed for a
+/// second.
 async fn recovery(pool: &Pool, per_second: f64) -> Option<Duration> {
     pool.arrive(per_second * 16.0, Duration::from_secs(3), &Phase::new()).await;
     let phase = Phase::new();
@@ -145,7 +147,7 @@ async fn recovery(pool: &Pool, per_second: f64) -> Option<Duration> {
     Some(Duration::from_millis(500) * u32::try_from(first).ok()?)
 }
 
-/// The line of a phase, and its goodput.
+/// Returns the line of a phase and its goodput.
 fn summary(times: f64, counts: &[Count; 3], seconds: u64) -> (Line, f64) {
     let good = |count: &Count| count.served.iter().filter(|time| **time <= GOOD).count();
     let good = counts.iter().map(good).sum::<usize>();

@@ -1,4 +1,4 @@
-//! Reservations of one hot event on `PostgreSQL`, beside a hand-written transaction for each of them.
+//! Reservations of one hot event on `PostgreSQL`, compared with a hand-written transaction for each reservation.
 
 use super::{Row, Scene};
 use crate::{

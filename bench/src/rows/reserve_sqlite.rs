@@ -1,4 +1,5 @@
-//! Reservations of one hot event on `SQLite`, beside the same statements in one transaction each.
+//! Reservations of one hot event on `SQLite`, compared with one transaction of the same statements for each
+//! reservation.
 
 use super::{Row, Scene};
 use crate::{
@@ -15,7 +16,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     let mut scene = Scene::set(bench, Home::on_sqlite(bench)?).await?;
     let hall = scene.stage.hall(bench.scale.hall_rows).await?;
     let mut ours = Vec::new();
-    // Few connections cannot be the best where each commit waits for the disk.
+    // Each commit waits for the disk, so few connections cannot give the best result.
     for &connections in &bench.scale.connections[bench.scale.connections.len() / 2..] {
         let event = scene.stage.event(&hall).await?;
         let (mut tally, rate) = scene.reserve(bench, connections, &[event]).await?;

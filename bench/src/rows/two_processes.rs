@@ -1,4 +1,4 @@
-//! Two servers sell one event on one database; what they sold is then counted.
+//! Two servers sell one event in one database. Afterwards, the sold seats are counted.
 
 use super::{Row, Scene, measured};
 use crate::{
@@ -32,7 +32,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     }])
 }
 
-/// Seats reserved of the newest event, if the books agree: every seat is in one reservation and says which.
+/// Returns the number of reserved seats of the newest event. Fails unless each seat belongs to exactly one reservation.
 async fn count(bench: &Bench, url: &str) -> Outcome<i64> {
     const NEWEST: &str = "(SELECT id FROM event ORDER BY id DESC LIMIT 1)";
     let ask = async |sql: &str| number(url, &sql.replace("$newest", NEWEST)).await;

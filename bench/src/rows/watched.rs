@@ -1,7 +1,7 @@
-//! How long a reservation takes while thousands watch the event, and when nobody does.
+//! The latency of a reservation while thousands watch the event, and without watchers.
 //!
-//! Buyers come at fixed times, whether those before them have been answered or not, and a reservation's time counts from
-//! the moment when its buyer came: a server that falls behind cannot hide it.
+//! Buyers arrive at fixed times and do not wait for earlier ones. The latency of a reservation counts from the buyer's
+//! arrival, so a slow server cannot hide it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,22 +23,22 @@ use crate::{
     table::{Line, millis, ratio},
 };
 
-/// Buyers a second.
+/// The number of buyers per second.
 const RATE: u32 = 20;
-/// Connections that take turns: more than are ever busy.
+/// The number of connections, more than are ever busy at once.
 const CONNECTIONS: usize = 32;
 
 pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     let (scene, event) = fresh(bench).await?;
     let each = RATE * bench.scale.seconds * 2;
-    // The first buyers open the desk, the rest find everything warm.
+    // The first buyers open the desk, so that later ones find it warm.
     come(&scene, &event, 0..RATE).await?;
     let mut alone = come(&scene, &event, RATE..RATE + each).await?;
     let watchers = gather(bench, &scene, &event, 2 * each).await?;
     let mut watched = come(&scene, &event, RATE + each..RATE + 2 * each).await?;
-    // Buyers who came at the same time may share a version, so it has to be asked for.
+    // Buyers who arrive together may share a version, so query the current one.
     let version = event.version(&scene.server.address).await?;
-    // Told late is a fault of its own, and says nothing about the reservations.
+    // Late messages are a separate fault and do not affect the reservations.
     let late = match watchers.seen.all_at(version).await {
         Ok(()) => "",
         Err(failure) => {
@@ -66,7 +66,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
     }])
 }
 
-/// Reserves the pairs at their times; how long each took, in microseconds.
+/// Reserves the pairs at their times. Returns the latencies in microseconds.
 async fn come(scene: &Scene, event: &Event, pairs: std::ops::Range<u32>) -> Outcome<Vec<u32>> {
     let addresses = [scene.server.address.as_str()];
     let crowd = scene.crowd(&addresses, CONNECTIONS);

@@ -1,5 +1,5 @@
-//! Areas: with a `capacity` they are general admission and sold, without one they are decoration (the stage,
-//! a pillar, a word) and only kept in the document.
+//! Areas. An area with a `capacity` is general admission and can be sold. One without is decoration (the stage, a
+//! pillar, a text) and is only kept in the document.
 
 use super::fault::Faults;
 use super::focal;
@@ -28,7 +28,8 @@ impl Reader {
         self.plan.areas.push(Area { guid, name, zone: zone.index, category, capacity, x, y });
     }
 
-    /// The area's own guid, or one made of its place in the document, which is as stable as the document.
+    /// Reads the area's guid. If it has none, derives one from the zone's name and the area's index, so that the same
+    /// document gives the same guid.
     fn area_guid(&mut self, area: Spot<'_, '_>, raw: &RawArea<'_>, index: usize, zone: Parent) -> String {
         let own = match (raw.area_guid, raw.uuid) {
             (None, None) => {
@@ -47,7 +48,7 @@ impl Reader {
         guid
     }
 
-    /// The text drawn on an area. pretix's first plans had it bare, later ones have it in an object.
+    /// Reads the text drawn on an area. Early pretix plans have a string here, later ones an object.
     fn drawn(&mut self, text: Spot<'_, '_>) -> Option<String> {
         if text.is_absent() || text.is_text() {
             return text.words(&mut self.faults);
@@ -57,8 +58,7 @@ impl Reader {
     }
 }
 
-/// Where a decoration lies, if its text says that the house looks at it. Whatever else is wrong with a decoration is not
-/// ours to judge.
+/// Returns the position of a decoration whose text names a stage or similar. Ignores all other faults of a decoration.
 fn stage(area: Spot<'_, '_>, raw: &RawArea<'_>, zone: Parent) -> Option<(f64, f64)> {
     let faults = &mut Faults::default();
     let text = area.at("text", raw.text);

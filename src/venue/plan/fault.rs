@@ -1,4 +1,4 @@
-//! What is wrong with a document, and where: one sentence for the vendor with an exact JSON path.
+//! The faults of a document: each has one sentence for the vendor and an exact JSON path.
 
 use std::fmt::{self, Display};
 
@@ -9,9 +9,9 @@ pub const FAULTS_MAX: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {why}")]
 pub struct Fault {
-    /// Where, as in `zones[3].rows[0].seats[12].seat_guid`; `$` is the document as a whole.
+    /// The JSON path, such as `zones[3].rows[0].seats[12].seat_guid`. `$` is the whole document.
     pub path: String,
-    /// What is wrong and how to put it right, in one sentence.
+    /// One sentence: what is wrong and how to correct it.
     pub why: String,
 }
 
@@ -21,8 +21,8 @@ impl Fault {
     }
 }
 
-/// The place of a value: a chain up to the root through the frames of the walk. It costs nothing until it is
-/// written out, which only a fault does.
+/// The path of a value, as a chain of stack frames up to the root. It allocates nothing until it is formatted, which
+/// only a fault does.
 #[derive(Clone, Copy)]
 pub(super) enum Path<'p> {
     Root,
@@ -65,7 +65,8 @@ impl Faults {
         }
     }
 
-    /// Adds a fault after which all others would be misleading: a limit was passed, and something left unread.
+    /// Adds a fault and ignores all later ones. A limit was exceeded and part of the document was not read, so later
+    /// faults would mislead.
     pub(super) fn add_last(&mut self, path: impl Display, why: impl Into<String>) {
         self.add(path, why);
         self.closed = true;
@@ -75,7 +76,7 @@ impl Faults {
         self.found.is_empty()
     }
 
-    /// The value, provided that nothing was found.
+    /// Returns the value, or the faults if there are any.
     pub(super) fn unless_found<T>(self, value: T) -> Result<T, Vec<Fault>> {
         if self.found.is_empty() { Ok(value) } else { Err(self.found) }
     }

@@ -1,6 +1,6 @@
 //! The focal point of a plan, such as the stage: found by the text that is written on it.
 
-/// Words for it in the languages that plans are drawn in.
+/// Words for focal points in the languages of plans.
 const WORDS: [&str; 22] = [
     "stage",
     "screen",
@@ -26,7 +26,7 @@ const WORDS: [&str; 22] = [
     "toneel",
 ];
 
-/// Whether the text says so: one of its words is one of ours, as in `MAIN STAGE`.
+/// Returns whether one word of the text is in [`WORDS`], as in `MAIN STAGE`.
 pub(super) fn is_looked_at(text: &str) -> bool {
     let text = text.to_lowercase();
     text.split(|letter: char| !letter.is_alphabetic()).any(|word| WORDS.contains(&word))

@@ -1,8 +1,7 @@
-//! Typed access to one value of the document. Whatever cannot be used becomes a fault at its own path, and
-//! the walk goes on without it.
+//! Typed access to one value of the document. An unusable value becomes a fault at its path, and reading continues
+//! without it.
 //!
-//! Values stay slices of the document until they are asked for, so nothing is ever built from keys that are
-//! not read.
+//! Values stay slices of the document until they are read, so unread keys allocate nothing.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,17 +10,17 @@ use super::fault::{Faults, Path};
 use super::room::{Room, grouped};
 use super::{COORDINATE_MAX, NAME_CHARS_MAX};
 
-/// A value as it stands in the document. `null` counts as absent.
+/// A raw value of the document. `null` counts as absent.
 pub(super) type Raw<'d> = Option<&'d RawValue>;
 
-/// A place in the document and what is written there.
+/// A path in the document and the value there.
 #[derive(Clone, Copy)]
 pub(super) struct Spot<'d, 'p> {
     raw: Raw<'d>,
     pub(super) path: Path<'p>,
 }
 
-/// Declares an object whose listed keys are read, each as a raw value.
+/// Declares an object with these keys, each as a raw value.
 macro_rules! raw_object {
     ($name:ident { $($key:ident),* }) => {
         #[derive(serde::Deserialize)]
@@ -35,12 +34,12 @@ pub(super) use raw_object;
 raw_object!(Point { x, y });
 
 impl<'d> Spot<'d, '_> {
-    /// The whole of a document that is known to be JSON.
+    /// Returns the whole document. The text must be valid JSON.
     pub(super) fn document(text: &'d str) -> Self {
         Self { raw: serde_json::from_str::<&RawValue>(text).ok(), path: Path::Root }
     }
 
-    /// The value under a key of this object.
+    /// Returns the value under a key of this object.
     pub(super) fn at<'s>(&'s self, key: &'static str, raw: Raw<'d>) -> Spot<'d, 's> {
         Spot { raw, path: self.path.key(key) }
     }
@@ -53,10 +52,10 @@ impl<'d> Spot<'d, '_> {
         self.raw.is_some_and(|raw| kind(raw) == "text")
     }
 
-    /// An object, of whose keys only those of `T` are read.
+    /// Reads an object. Reads only the keys of `T`.
     pub(super) fn object<T: Deserialize<'d>>(self, faults: &mut Faults) -> Option<T> {
         let json = self.of_kind("an object", faults)?;
-        // `T` consists of raw values only, so the one thing that can fail is a key written twice.
+        // `T` contains raw values only, so the only possible error is a duplicate key.
         let read = serde_json::from_str(json).map_err(|error| {
             let error = error.to_string();
             let what = error.split(" at line ").next().unwrap_or_default();
@@ -65,7 +64,7 @@ impl<'d> Spot<'d, '_> {
         read.ok()
     }
 
-    /// The items of a list, whose length is taken from the room that is left.
+    /// Returns the items of a list. Their number is subtracted from `room`.
     pub(super) fn items<'s>(
         &'s self,
         room: &mut Room,
@@ -75,7 +74,7 @@ impl<'d> Spot<'d, '_> {
         self.numbered(list)
     }
 
-    /// The same for a list that may be left out.
+    /// Does the same as [`Self::items`] for an optional list.
     pub(super) fn items_if_any<'s>(
         &'s self,
         room: &mut Room,
@@ -94,13 +93,13 @@ impl<'d> Spot<'d, '_> {
         room.take(json).map_err(|why| faults.add_last(self.path, why)).ok()
     }
 
-    /// Text, or a number taken as text. It may be empty, but not long, and bears no control characters.
+    /// Reads a text; a number counts as text. It may be empty, but must not be too long or contain control characters.
     pub(super) fn text(self, faults: &mut Faults) -> Option<String> {
         let text = self.string(faults)?;
         self.fit(text, faults)
     }
 
-    /// Text that may be left out or empty, on one line: line breaks are blanks here.
+    /// Reads an optional text as one line: white space becomes single spaces. Returns `None` if it is absent or empty.
     pub(super) fn words(self, faults: &mut Faults) -> Option<String> {
         if self.is_absent() {
             return None;
@@ -113,7 +112,7 @@ impl<'d> Spot<'d, '_> {
         let raw = self.present(faults)?;
         match kind(raw) {
             "text" => serde_json::from_str(raw.get())
-                .map_err(|_| faults.add(self.path, "contains an escape that is no character"))
+                .map_err(|_| faults.add(self.path, "contains an escape sequence that is not a character"))
                 .ok(),
             "a number" => Some(raw.get().to_owned()),
             other => {
@@ -123,11 +122,11 @@ impl<'d> Spot<'d, '_> {
         }
     }
 
-    /// The text, when it can be shown.
+    /// Returns the text if it is short enough and has no control characters.
     fn fit(self, text: String, faults: &mut Faults) -> Option<String> {
         let chars = text.chars().count();
         if chars > NAME_CHARS_MAX {
-            faults.add(self.path, format!("is {chars} characters long; the most is {NAME_CHARS_MAX}"));
+            faults.add(self.path, format!("is {chars} characters long; the maximum is {NAME_CHARS_MAX}"));
         } else if text.chars().any(char::is_control) {
             faults.add(self.path, "contains a control character, such as a line break or a tab");
         } else {
@@ -136,7 +135,7 @@ impl<'d> Spot<'d, '_> {
         None
     }
 
-    /// Text that is not blank.
+    /// Reads a text that is not blank.
     pub(super) fn name(self, faults: &mut Faults) -> Option<String> {
         let name = self.text(faults)?;
         if name.trim().is_empty() {
@@ -146,7 +145,7 @@ impl<'d> Spot<'d, '_> {
         Some(name)
     }
 
-    /// A name without blanks around it, which nobody could see or retype.
+    /// Reads a name without surrounding white space, which users could not see or retype.
     pub(super) fn guid(self, faults: &mut Faults) -> Option<String> {
         let guid = self.name(faults)?;
         if guid.trim() != guid {
@@ -156,20 +155,22 @@ impl<'d> Spot<'d, '_> {
         Some(guid)
     }
 
-    /// A finite number within the bounds of a plan.
+    /// Reads a finite number of at most [`COORDINATE_MAX`] in magnitude.
     pub(super) fn number(self, faults: &mut Faults) -> Option<f64> {
         let digits = self.of_kind("a number", faults)?;
-        // Not serde_json: its reading of floats may be off in the last digit, the standard library's is not.
+        // Use the standard library: serde_json's floats may differ in the last digit.
         let number: f64 = digits.parse().unwrap_or(f64::INFINITY);
         if number.abs() > COORDINATE_MAX {
-            faults
-                .add(self.path, format!("{} is out of bounds; the most is {COORDINATE_MAX}", short(digits)));
+            faults.add(
+                self.path,
+                format!("{} is out of bounds; the maximum is {COORDINATE_MAX}", short(digits)),
+            );
             return None;
         }
         Some(number)
     }
 
-    /// A whole number from 1 to `most`.
+    /// Reads an integer from 1 to `most`.
     pub(super) fn count(self, most: u32, faults: &mut Faults) -> Option<u32> {
         let digits = self.of_kind("a number", faults)?;
         let count = digits.parse().ok().filter(|count| (1..=most).contains(count));
@@ -180,12 +181,12 @@ impl<'d> Spot<'d, '_> {
         count
     }
 
-    /// True or false; false when absent.
+    /// Reads a boolean. Returns `false` if it is absent.
     pub(super) fn flag(self, faults: &mut Faults) -> bool {
         !self.is_absent() && self.of_kind("true or false", faults) == Some("true")
     }
 
-    /// A position `{x, y}`.
+    /// Reads a position `{x, y}`.
     pub(super) fn point(self, faults: &mut Faults) -> Option<(f64, f64)> {
         let point: Point = self.object(faults)?;
         let x = self.at("x", point.x).number(faults);
@@ -193,7 +194,7 @@ impl<'d> Spot<'d, '_> {
         x.zip(y)
     }
 
-    /// A position that may be left out, meaning the parent's own.
+    /// Reads an optional position relative to the parent. If it is absent, returns the parent's origin.
     pub(super) fn offset(self, faults: &mut Faults) -> Option<(f64, f64)> {
         if self.is_absent() { Some((0.0, 0.0)) } else { self.point(faults) }
     }
@@ -216,7 +217,7 @@ impl<'d> Spot<'d, '_> {
     }
 }
 
-/// As much of a number as a sentence can bear: it may be as long as the document.
+/// Shortens a number for a message: in the document it may have any length.
 fn short(digits: &str) -> &str {
     digits.get(..20).unwrap_or(digits)
 }

@@ -1,5 +1,5 @@
-//! What refers to what inside a document: guids that must be unique, categories that must exist, companion
-//! seats that must have somebody to accompany.
+//! References within a document: guids must be unique, categories must exist, and companion seats must refer to
+//! wheelchair places.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,20 +15,20 @@ const CATEGORIES_LISTED: usize = 10;
 #[derive(Default)]
 pub(super) struct Names {
     categories: HashMap<String, usize>,
-    /// The categories' names in the document's order, for the vendor to compare with.
+    /// The categories' names in document order, for messages.
     known: Vec<String>,
     guids: HashMap<String, Owner>,
     companions: Vec<Companion>,
 }
 
-/// Who bears a guid.
+/// The seat or area with a guid.
 struct Owner {
     path: String,
-    /// The ordinal, when it is a seat.
+    /// The ordinal, if it is a seat.
     seat: Option<usize>,
 }
 
-/// A companion seat that names its wheelchair place.
+/// A companion seat with the guid of its wheelchair place.
 struct Companion {
     seat: usize,
     of: String,
@@ -36,7 +36,7 @@ struct Companion {
 }
 
 impl Names {
-    /// Takes a category's name; its index is the count of those before it.
+    /// Declares a category. Its index is the number of categories declared before.
     pub(super) fn declare_category(&mut self, name: &str, path: Path<'_>, faults: &mut Faults) {
         if let Some(first) = self.categories.insert(name.to_owned(), self.known.len()) {
             faults.add(path, format!("`{name}` is already the name of categories[{first}]"));
@@ -52,7 +52,7 @@ impl Names {
                 faults.add(
                     path,
                     format!(
-                        "`{}` is no category of this plan; {}",
+                        "`{}` is not a category of this plan; {}",
                         unknown.key(),
                         list_categories(&self.known)
                     ),
@@ -62,7 +62,7 @@ impl Names {
         }
     }
 
-    /// Takes a guid for the seat with this ordinal, or for an area.
+    /// Claims a guid for the seat with this ordinal, or for an area. Reports a guid that is already claimed.
     pub(super) fn claim(&mut self, guid: &str, seat: Option<usize>, path: impl Display, faults: &mut Faults) {
         match self.guids.entry(guid.to_owned()) {
             Entry::Occupied(first) => {
@@ -74,12 +74,12 @@ impl Names {
         }
     }
 
-    /// Remembers that a seat is for the companion of somebody who may stand further down in the document.
+    /// Records a companion seat. Its wheelchair place may follow later in the document.
     pub(super) fn accompany(&mut self, seat: usize, of: String, path: Path<'_>) {
         self.companions.push(Companion { seat, of, path: path.to_string() });
     }
 
-    /// Leads each companion seat to its wheelchair place, when all seats are known.
+    /// Sets the wheelchair place of each companion seat. Call it after all seats have been read.
     pub(super) fn resolve_companions(&mut self, seats: &mut [Seat], faults: &mut Faults) {
         for Companion { seat, of, path } in self.companions.drain(..) {
             let place = self.guids.get(&of).and_then(|owner| owner.seat);
@@ -95,7 +95,7 @@ impl Names {
 
 fn list_categories(known: &[String]) -> String {
     if known.is_empty() {
-        return "it declares none".to_owned();
+        return "it declares no categories".to_owned();
     }
     let names: Vec<_> = known.iter().take(CATEGORIES_LISTED).map(|name| format!("`{name}`")).collect();
     let more = if known.len() > CATEGORIES_LISTED { ", …" } else { "" };

@@ -1,7 +1,7 @@
-//! The way out: the plan as a document that pretix itself accepts.
+//! Exports a plan as a document that pretix accepts.
 //!
-//! pretix refuses keys it does not know, so only what its `seating-plan.schema.json` names is let through;
-//! Tessera's own keys and anybody else's are left out, and so is decoration that pretix would not understand.
+//! pretix refuses unknown keys, so the export contains only the keys of its `seating-plan.schema.json`. Tessera's keys,
+//! other unknown keys and decoration that pretix does not support are omitted.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,16 +11,16 @@ use serde_json::value::RawValue;
 
 use super::Plan;
 
-/// What pretix takes at some place of its document.
+/// The values that pretix accepts at a place of its document.
 enum Form {
-    /// Text; a number is let through as text.
+    /// A text. A number is written as text.
     Text,
     /// One of these texts.
     Word(&'static [&'static str]),
     Number,
-    /// A whole number; others are rounded up.
+    /// An integer. Fractions are rounded up.
     Whole,
-    /// `{x, y}`, the origin where it is missing.
+    /// `{x, y}`. The origin if it is missing.
     Position,
     List(&'static Form),
     Object {
@@ -78,9 +78,9 @@ const AREA: Form = Object {
 const POINT: Form = Object { needs: &[("x", Number), ("y", Number)], may: &[] };
 
 impl Plan {
-    /// The document reduced to what pretix knows. General-admission areas become decoration.
+    /// Returns the document reduced to pretix's keys. General-admission areas become decoration.
     ///
-    /// pretix also demands that a seat's guid has at least two characters; a shorter one is given out as it is.
+    /// pretix requires at least two characters in a seat's guid. A shorter guid is exported unchanged.
     pub fn for_pretix(&self) -> String {
         let mut out = String::with_capacity(self.document.len());
         PLAN.write(serde_json::from_str(&self.document).ok(), &mut out);
@@ -89,7 +89,7 @@ impl Plan {
 }
 
 impl Form {
-    /// Writes what fits this form. Where nothing fits, writes nothing and says so.
+    /// Writes the parts of the value that fit this form. Returns `false` and writes nothing if nothing fits.
     fn write(&self, raw: Option<&RawValue>, out: &mut String) -> bool {
         let json = raw.map_or("null", RawValue::get);
         let is_text = json.starts_with('"');
@@ -106,7 +106,7 @@ impl Form {
         }
     }
 
-    /// Writes what pretix takes for a missing value, if it takes anything.
+    /// Writes pretix's default for a missing value. Returns `false` if there is no default.
     fn write_default(&self, out: &mut String) -> bool {
         match *self {
             Text => put(out, &["\"\""]),
@@ -117,13 +117,13 @@ impl Form {
     }
 }
 
-/// Writes the parts; true, because then something was written.
+/// Writes the parts and returns `true`.
 fn put(out: &mut String, parts: &[&str]) -> bool {
     out.extend(parts.iter().copied());
     true
 }
 
-/// Writes those items of a list that fit.
+/// Writes the items that fit.
 fn write_list(item: &Form, json: &str, out: &mut String) -> bool {
     let items: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
     out.push('[');
@@ -139,7 +139,7 @@ fn write_list(item: &Form, json: &str, out: &mut String) -> bool {
     put(out, &["]"])
 }
 
-/// Writes those keys of an object that fit, or nothing when it lacks one that pretix needs.
+/// Writes the keys that fit. Returns `false` and writes nothing if a required key is missing.
 fn write_object(needs: &[(&str, Form)], may: &[(&str, Form)], json: &str, out: &mut String) -> bool {
     let keys = || needs.iter().chain(may);
     let wanted: Vec<&str> = keys().map(|(key, _)| *key).collect();
@@ -163,7 +163,7 @@ fn write_object(needs: &[(&str, Form)], may: &[(&str, Form)], json: &str, out: &
     put(out, &[if out.len() == start { "{}" } else { "}" }])
 }
 
-/// Picks the wanted keys out of an object, in their order, and skips the others.
+/// Selects these keys of an object, in this order, and skips the others.
 struct Pick<'k>(&'k [&'k str]);
 
 impl<'d> Visitor<'d> for Pick<'_> {

@@ -1,5 +1,5 @@
-//! Random documents: good ones come through a round trip unchanged, and no document at all makes the reader
-//! panic or break its promises.
+//! Property tests with random documents: valid ones survive a round trip, and no document makes the reader panic or
+//! return an inconsistent plan.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -14,12 +14,12 @@ fn position() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Text as people write it, and as they do not.
+/// Realistic and unrealistic text.
 fn words() -> impl Strategy<Value = String> {
     prop_oneof!["[A-Za-z0-9 .-]{1,12}", "[^\\p{C}]{0,20}"]
 }
 
-/// A seat without guid: number, category, position, access, somebody else's keys.
+/// A seat without a guid, but with an unknown key.
 fn seat() -> impl Strategy<Value = Value> {
     let number = prop_oneof![words().prop_map(Value::from), any::<u16>().prop_map(Value::from)];
     (number, 0..3_usize, position(), any::<bool>(), proptest::option::of(words())).prop_map(
@@ -49,7 +49,7 @@ fn zone() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A valid document: the guids are given out at the end, so that they are unique.
+/// A valid document. The guids are assigned last, so that they are unique.
 fn document() -> impl Strategy<Value = Value> {
     proptest::collection::vec(zone(), 1..4).prop_map(|zones| {
         let categories: Vec<_> = (0..3).map(|n| json!({"name": format!("c{n}")})).collect();
@@ -75,7 +75,7 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Replaces the value met at the given step of a walk through the document.
+/// Replaces the value at the given step of a traversal of the document.
 fn mutate(value: &mut Value, step: &mut usize, with: &Value) {
     if *step == 0 {
         value.clone_from(with);
@@ -88,7 +88,7 @@ fn mutate(value: &mut Value, step: &mut usize, with: &Value) {
     }
 }
 
-/// What holds for every plan that is given out.
+/// Checks the invariants of a parsed plan.
 fn assert_sound(plan: &Plan) {
     let rows: Vec<usize> = plan.zones.iter().flat_map(|zone| zone.rows.clone()).collect();
     assert_eq!(rows, (0..plan.rows.len()).collect::<Vec<_>>());
@@ -106,7 +106,7 @@ fn assert_sound(plan: &Plan) {
     assert!(plan.places() > 0 && plan.places() <= PLACES_MAX);
     assert_eq!(&Plan::parse(&plan.document).unwrap(), plan);
 
-    // What goes to pretix is the same plan again, but for standing room, access and the size's fraction.
+    // The export for pretix is the same plan, except for standing room, accessibility and the fraction of the size.
     let mut returned: Value = serde_json::from_str(&plan.for_pretix()).unwrap();
     let bar = json!([{"capacity": 1, "area_guid": "the bar"}]);
     returned["zones"][0]["areas"] = bar;

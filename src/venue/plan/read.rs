@@ -1,8 +1,7 @@
-//! The walk through a document, from the top down to each seat, building the plan in map order.
+//! The reader of a document. It builds the plan in map order, from the document down to each seat.
 //!
-//! Every check stands where its value is read, because there its path is known. A value that cannot be used
-//! leaves a fault and a stand-in behind, so that the rest is still read and numbered; a plan with faults is
-//! never given out.
+//! Each value is checked where it is read, because its path is known there. An unusable value adds a fault and is
+//! replaced by a default, so that the rest is still read and numbered. A plan with faults is never returned.
 
 use super::fault::{Fault, Faults, Path};
 use super::json::{Spot, raw_object};
@@ -18,7 +17,7 @@ raw_object!(RawSize { width, height });
 raw_object!(RawCategory { name, color });
 raw_object!(RawZone { name, zone_id, position, rows, areas });
 
-/// Reads a compact document.
+/// Parses a compact document.
 pub(super) fn read(document: String) -> Result<Plan, Vec<Fault>> {
     let mut reader = Reader::new();
     reader.document(&document);
@@ -26,19 +25,19 @@ pub(super) fn read(document: String) -> Result<Plan, Vec<Fault>> {
     reader.faults.unless_found(reader.plan)
 }
 
-/// What has been read so far, and how much more may come.
+/// The state of the reader: the plan so far, its faults, and the remaining limits.
 pub(super) struct Reader {
     pub(super) plan: Plan,
     pub(super) faults: Faults,
     pub(super) names: Names,
     pub(super) seats_left: Room,
-    /// Where the first decoration lies that says what the house looks at.
+    /// The position of the first decoration whose text names a stage or similar.
     pub(super) stage: Option<(f64, f64)>,
     rows_left: Room,
     areas_left: Room,
 }
 
-/// The zone or row that contains what is being read: its index, and where its origin lies.
+/// The zone or row that contains the current value: its index and its origin.
 #[derive(Clone, Copy)]
 pub(super) struct Parent {
     pub(super) index: usize,
@@ -46,7 +45,7 @@ pub(super) struct Parent {
 }
 
 impl Parent {
-    /// Where something at this offset lies on the plan, to a thousandth: sums of floats grow tails.
+    /// Returns the position of an offset on the plan, rounded to thousandths to remove floating-point error.
     pub(super) fn place(self, offset: Option<(f64, f64)>) -> (f64, f64) {
         let (x, y) = offset.unwrap_or_default();
         let sum = |origin: f64, offset: f64| ((origin + offset) * 1e3).round() / 1e3 + 0.0;
@@ -97,12 +96,12 @@ impl Reader {
         self.whole();
     }
 
-    /// What can be judged only when everything is read.
+    /// Makes the checks that need the whole document.
     fn whole(&mut self) {
         self.names.resolve_companions(&mut self.plan.seats, &mut self.faults);
         let places = self.plan.places();
         if places > PLACES_MAX {
-            self.faults.add(Path::Root, format!("holds {places} people in all; the most is {PLACES_MAX}"));
+            self.faults.add(Path::Root, format!("holds {places} people in all; the maximum is {PLACES_MAX}"));
         } else if places == 0 && self.faults.is_empty() {
             let why = "has neither a seat nor an area with a `capacity`, so there is nothing to sell";
             self.faults.add(Path::Root, why);
@@ -146,7 +145,7 @@ impl Reader {
             3 => return "#".chars().chain(digits.chars().flat_map(|digit| [digit, digit])).collect(),
             _ => {}
         }
-        self.faults.add(color.path, format!("`{written}` is no colour; write it as `#rgb` or `#rrggbb`"));
+        self.faults.add(color.path, format!("`{written}` is not a colour; write it as `#rgb` or `#rrggbb`"));
         written
     }
 

@@ -1,4 +1,4 @@
-//! Bad documents: each is refused at its exact path, with words that help.
+//! Tests of invalid documents: each has one fault with an exact path and a helpful message.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::*;
 
 type Change = fn(&mut Value);
 
-/// Applies one change to a good document; exactly one fault must follow.
+/// Applies each change to a valid document and expects exactly one fault.
 fn refuses(cases: &[(Change, &str, &str)]) {
     for (change, path, why) in cases {
         let mut document = hall();
@@ -68,7 +68,7 @@ fn categories_must_be_unique_coloured_and_known() {
         (
             |d| d["categories"][0]["color"] = json!("red"),
             "categories[0].color",
-            "`red` is no colour; write it as `#rgb`",
+            "`red` is not a colour; write it as `#rgb`",
         ),
         (|d| d["categories"][0]["color"] = json!("#12345"), "categories[0].color", "no colour"),
         (|d| d["categories"][0]["color"] = json!("#ééé"), "categories[0].color", "no colour"),
@@ -81,7 +81,7 @@ fn categories_must_be_unique_coloured_and_known() {
         (
             |d| d["zones"][0]["areas"][1]["category"] = json!(""),
             "zones[0].areas[1].category",
-            "`` is no category",
+            "`` is not a category",
         ),
     ]);
 }
@@ -115,7 +115,7 @@ fn guids_must_be_present_visible_and_unique() {
         (
             |d| seat(d, 2)["seat_guid"] = json!("ü".repeat(256)),
             GUID,
-            "is 256 characters long; the most is 255",
+            "is 256 characters long; the maximum is 255",
         ),
         (|d| seat(d, 2)["seat_guid"] = json!("a\u{7}b"), GUID, "control character"),
         (
@@ -182,7 +182,7 @@ fn general_admission_needs_a_capacity_in_bounds() {
         (
             |d| d["zones"][1]["areas"] = vec![json!({"capacity": 1_000_000}); 2_148].into(),
             "$",
-            "holds 2148000253 people in all; the most is 2147483647",
+            "holds 2148000253 people in all; the maximum is 2147483647",
         ),
     ]);
 }

@@ -1,12 +1,12 @@
-//! Limits on how many things a document may hold: a list is not read beyond the room that is left, so that
-//! no document costs more memory than its plan deserves.
+//! Limits on the number of things in a document. A list is not read beyond its limit, so a document cannot use more
+//! memory than a valid plan.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// How many more of something the document may hold, over all the lists it is spread on.
+/// The remaining number of things of one kind in all lists of the document.
 pub(super) struct Room {
     what: &'static str,
     most: usize,
@@ -18,19 +18,18 @@ impl Room {
         Self { what, most, left: most }
     }
 
-    /// The items of a JSON list, or why there are too many.
+    /// Returns the items of a JSON list, or a message if there are too many.
     pub(super) fn take<'d>(&mut self, list: &'d str) -> Result<Vec<&'d RawValue>, String> {
-        // The document is known to be JSON, so the only thing that can fail is the limit.
-        let items =
-            serde_json::Deserializer::from_str(list).deserialize_seq(AtMost(self.left)).map_err(|_| {
-                format!("goes beyond the {} {} that a plan may have", grouped(self.most), self.what)
-            })?;
+        // The document is valid JSON, so the only possible error is the limit.
+        let items = serde_json::Deserializer::from_str(list)
+            .deserialize_seq(AtMost(self.left))
+            .map_err(|_| format!("exceeds the limit of {} {} per plan", grouped(self.most), self.what))?;
         self.left -= items.len();
         Ok(items)
     }
 }
 
-/// A number with its thousands set apart: 60,000.
+/// Formats a number with thousands separators: 60,000.
 pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -43,7 +42,7 @@ pub(super) fn grouped(number: usize) -> String {
     grouped
 }
 
-/// Collects a list, and fails at the first item too many.
+/// Collects a list of at most this many items. Fails at the first item beyond.
 struct AtMost(usize);
 
 impl<'d> Visitor<'d> for AtMost {
@@ -75,6 +74,6 @@ mod tests {
         assert_eq!(room.take(&format!("[{}0]", "0,".repeat(1_000))).unwrap().len(), 1_001);
         assert_eq!(room.take(&format!("[{}0]", "0,".repeat(232))).unwrap().len(), 233);
         assert!(room.take("[]").is_ok());
-        assert_eq!(room.take("[0]").unwrap_err(), "goes beyond the 1,234 seats that a plan may have");
+        assert_eq!(room.take("[0]").unwrap_err(), "exceeds the limit of 1,234 seats per plan");
     }
 }

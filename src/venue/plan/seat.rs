@@ -1,4 +1,4 @@
-//! Rows and their seats: the inner part of the walk, taken up to 60,000 times.
+//! Rows and seats: the inner part of the reader, called up to 60,000 times.
 
 use super::json::{Spot, raw_object};
 use super::read::{Parent, Reader};
@@ -51,7 +51,7 @@ impl Reader {
         });
     }
 
-    /// Who the seat is for; a companion's wheelchair place is found later.
+    /// Reads the seat's accessibility. A companion seat's wheelchair place is resolved later.
     fn access(&mut self, seat: Spot<'_, '_>, raw: &RawSeat<'_>, ordinal: usize) -> Access {
         let wheelchair = seat.at("wheelchair", raw.wheelchair).flag(&mut self.faults);
         let companion = seat.at("companion", raw.companion).flag(&mut self.faults);
@@ -73,7 +73,7 @@ impl Reader {
         }
     }
 
-    /// The index of the category that a seat or an area names.
+    /// Returns the index of the category of a seat or area.
     pub(super) fn category_of(&mut self, category: Spot<'_, '_>) -> Option<usize> {
         let name = category.text(&mut self.faults)?;
         Some(self.names.category(name, category.path, &mut self.faults))

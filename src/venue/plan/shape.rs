@@ -1,55 +1,54 @@
-//! What a plan draws besides its seats: the outlines of areas, and decoration such as the stage and words.
+//! Drawings of a plan other than seats: outlines of areas, and decoration such as the stage and texts.
 //!
-//! Drawings are never refused. Whatever of one cannot be understood is left out, because a plan that was good when it was
-//! imported stays good.
+//! A drawing is never refused. Unsupported parts are omitted, so that imported plans stay valid.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{COORDINATE_MAX, NAME_CHARS_MAX, Plan};
 
-/// Corners that an outline may have; what has more is not drawn.
+/// The maximum number of corners of an outline. Outlines with more are omitted.
 const CORNERS_MAX: usize = 1_000;
 
-/// Something drawn.
+/// One drawing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawing {
-    /// The admission area whose outline it is, as an index into [`Plan::areas`]; none: decoration.
+    /// The index of the outlined area in [`Plan::areas`]. `None` for decoration.
     pub area: Option<usize>,
-    /// Distance of its anchor from the plan's left edge.
+    /// The distance of its anchor from the plan's left edge, in plan units.
     pub x: f64,
-    /// Distance of its anchor from the plan's upper edge.
+    /// The distance of its anchor from the plan's upper edge, in plan units.
     pub y: f64,
-    /// In degrees, clockwise around the anchor.
+    /// The rotation around the anchor, clockwise, in degrees.
     pub rotation: f64,
-    /// Its form.
+    /// The shape.
     pub shape: Shape,
-    /// Always `#rrggbb` or `#rgb`, so it is safe to put into a page.
+    /// The colour as `#rrggbb` or `#rgb`. Safe in HTML.
     pub color: Option<String>,
-    /// The words on it.
+    /// The text on it.
     pub text: Option<String>,
 }
 
-/// A form, relative to its anchor.
+/// A shape, relative to its anchor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
-    /// The anchor is the upper left corner.
+    /// A rectangle. The anchor is its upper left corner.
     Rectangle {
-        /// To the right.
+        /// The width, to the right.
         width: f64,
-        /// Downwards.
+        /// The height, downwards.
         height: f64,
     },
-    /// The anchor is the centre.
+    /// An ellipse. The anchor is its centre.
     Ellipse {
-        /// Horizontally.
+        /// The horizontal radius.
         rx: f64,
-        /// Vertically.
+        /// The vertical radius.
         ry: f64,
     },
-    /// Corners.
+    /// A polygon with these corners.
     Polygon(Vec<(f64, f64)>),
-    /// Nothing but words, with the anchor as their centre.
+    /// Only text. The anchor is its centre.
     Text,
 }
 
@@ -68,14 +67,14 @@ struct Zone {
 }
 
 impl Plan {
-    /// Everything that is drawn, in map order.
+    /// Returns all drawings in map order.
     pub fn drawings(&self) -> Vec<Drawing> {
         let Ok(document) = serde_json::from_str::<Document>(&self.document) else { return Vec::new() };
         let (mut drawings, mut areas) = (Vec::new(), 0..self.areas.len());
         for zone in document.zones {
             let origin = point(&zone.position).unwrap_or_default();
             for raw in zone.areas.unwrap_or_default() {
-                // The reader counts areas in the same order: those with a capacity are admission.
+                // The reader counts areas in the same order: those with a capacity are general admission.
                 let area = if raw["capacity"].is_null() { None } else { areas.next() };
                 drawings.extend(drawing(&raw, origin, area));
             }

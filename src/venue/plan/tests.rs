@@ -1,5 +1,4 @@
-//! What is read from a good document, and what goes out again. `refusals` has the bad ones, `properties` the
-//! random ones.
+//! Tests of reading valid documents and of the export. `refusals` tests invalid documents, `properties` random ones.
 
 use serde_json::{Value, json};
 

@@ -1,30 +1,30 @@
-//! The raw document: is it JSON at all, is it small and flat enough, and its form without white space.
+//! Checks the raw document: valid JSON, within the limits of size and depth. Removes white space.
 //!
-//! The document is never taken apart and put together again, so keys keep their order, numbers their
-//! digits, and keys that nobody knows their content.
+//! The document is never rebuilt from parsed values. So keys keep their order, numbers keep their digits, and unknown
+//! keys keep their content.
 
 use serde_json::value::RawValue;
 
 use super::fault::{Fault, Path};
 use super::{DEPTH_MAX, TEXT_BYTES_MAX};
 
-/// The document without insignificant white space. Compacting twice changes nothing more.
+/// Returns the document without insignificant white space. Applying it twice changes nothing more.
 pub(super) fn compact(text: &str) -> Result<String, Fault> {
     let refuse = |why: String| Fault::new(Path::Root, why);
     if text.len() > TEXT_BYTES_MAX {
-        return Err(refuse(format!("is {} bytes long; the most is {TEXT_BYTES_MAX}", text.len())));
+        return Err(refuse(format!("is {} bytes long; the maximum is {TEXT_BYTES_MAX}", text.len())));
     }
-    // Editors on Windows still write a byte order mark, which is not JSON.
+    // Windows editors may write a byte order mark, which is not valid JSON.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // A raw value is only scanned, without recursion and without building anything: a hostile document
-    // costs no more memory than its own length.
+    // A raw value is only scanned, without recursion or allocation. So a malicious document costs no more memory than
+    // its length.
     let valid: &RawValue =
         serde_json::from_str(text).map_err(|error| refuse(format!("is not JSON: {error}")))?;
     squeeze(valid.get())
         .ok_or_else(|| refuse(format!("nests more than {DEPTH_MAX} objects and lists into each other")))
 }
 
-/// Drops the white space between tokens of valid JSON; nothing when it is nested too deeply.
+/// Removes the white space between tokens of valid JSON. Returns `None` if the nesting is too deep.
 fn squeeze(json: &str) -> Option<String> {
     let mut squeezed = String::with_capacity(json.len());
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

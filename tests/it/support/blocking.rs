@@ -1,13 +1,13 @@
-//! Async work from synchronous places: fixtures are made lazily inside `OnceLock`s and dropped in `Drop`.
+//! Runs asynchronous code from synchronous code, such as `OnceLock` initialisers and `Drop`.
 //!
-//! Invariant: nothing made on this runtime outlives the call, for the runtime ends with it.
+//! Invariant: nothing created on this runtime outlives the call, because the runtime ends with it.
 
 use std::panic::resume_unwind;
 use std::thread;
 
-/// Runs async work to its end on a thread with a runtime of its own, whatever runtime the caller is in.
+/// Runs the future to completion on a new thread with its own runtime. The caller may be inside another runtime.
 ///
-/// A panic of the work is the caller's panic.
+/// A panic of the future becomes a panic of the caller.
 pub(crate) fn block_on<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
     let run = || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work()),

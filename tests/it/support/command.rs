@@ -1,4 +1,4 @@
-//! The `tessera` command with any arguments, as a process of its own.
+//! Runs the `tessera` command with any arguments as a child process.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -7,21 +7,21 @@ use std::{
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
 };
 
-/// A running command. It is killed with this value.
+/// A running command. Dropping it kills the process.
 pub(crate) struct Process {
     child: Child,
     output: BufReader<ChildStdout>,
     log: BufReader<ChildStderr>,
 }
 
-/// What a command that ended has printed.
+/// The output of a command that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// How it ended.
+    /// The exit status.
     pub(crate) status: ExitStatus,
-    /// Standard output.
+    /// The standard output.
     pub(crate) output: String,
-    /// Standard error, with the log.
+    /// The standard error, which contains the log.
     pub(crate) log: String,
 }
 
@@ -43,12 +43,12 @@ impl Process {
         Self { child, output, log }
     }
 
-    /// Reads its output up to a line that begins so, and returns the rest of that line.
+    /// Reads its output up to a line that starts with `start`. Returns the rest of that line.
     pub(crate) fn printed(&mut self, start: &str) -> String {
         next(&mut self.output, |line| line.strip_prefix(start).map(str::to_owned))
     }
 
-    /// Reads its log up to a line that contains this.
+    /// Reads its log up to a line that contains `part`. Returns that line.
     pub(crate) fn logged(&mut self, part: &str) -> String {
         next(&mut self.log, |line| line.contains(part).then(|| line.to_owned()))
     }
@@ -59,7 +59,7 @@ impl Process {
         assert!(sent.expect("kill runs").success(), "{name} was not sent");
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub(crate) fn end(mut self) -> Ended {
         let (mut output, mut log) = (String::new(), String::new());
         self.output.read_to_string(&mut output).expect("its output");
@@ -87,12 +87,12 @@ impl Drop for Process {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command until it ends.
 pub(crate) fn tessera(url: &str, data: &Path, args: &[&str]) -> Ended {
     Process::start(url, data, args).end()
 }
 
-/// A free port of this machine: for servers that are asked before they say where they listen.
+/// Returns a free address of this machine, for servers whose address must be known before they start.
 pub(crate) fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").to_string()

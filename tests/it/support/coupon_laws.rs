@@ -1,4 +1,5 @@
-//! The world's laws about claims: no copy twice, nobody above the limit, each uploaded code one claim's.
+//! The invariants of claims: no copy is claimed twice, no buyer exceeds the limit, and each uploaded code belongs to at
+//! most one claim.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tessera::store::Connections;
 
-/// Panics at the first law that is broken.
+/// Panics at the first violated invariant.
 pub(super) async fn hold(db: &Connections) {
     for coupon in coupon::Entity::find().all(db).await.expect("coupons") {
         claims_are_what_was_sold(db, &coupon).await;
@@ -23,7 +24,7 @@ pub(super) async fn hold(db: &Connections) {
     }
 }
 
-/// Who claimed the copies of the coupon that are taken: given back or taken back, they are not.
+/// Returns the buyer of each claim on the coupon that is neither released nor revoked.
 pub(super) async fn buyers_of(db: &Connections, coupon: CouponId) -> Vec<AccountId> {
     taken(db, coupon).await.into_iter().map(|claim| claim.buyer_id).collect()
 }
@@ -41,12 +42,12 @@ async fn claims_are_what_was_sold(db: &Connections, coupon: &coupon::Model) {
     let claims = taken(db, coupon.id).await.len();
     let id = (InventoryId::from(coupon.id), 0);
     let Some(area) = area::Entity::find_by_id(id).one(db).await.expect("an area") else {
-        // Written down by a test of the checkout, not published and claimed.
+        // The row was inserted by a test of the checkout. It was never published or claimed.
         return;
     };
     assert_eq!(usize::try_from(area.sold).expect("few"), claims, "as many claims as copies sold");
     if let Some(stock) = coupon.stock {
-        assert_eq!(area.capacity, stock, "the stock is what the coupon says");
+        assert_eq!(area.capacity, stock, "the inventory has the coupon's stock");
         assert!(claims <= stock.unsigned_abs() as usize, "more claims than copies");
     }
 }
@@ -55,7 +56,7 @@ async fn uploaded_codes_belong_to_claims(db: &Connections, coupon: &coupon::Mode
     let codes = code::Entity::find().filter(code::Column::CouponId.eq(coupon.id));
     let codes = codes.all(db).await.expect("codes");
     if coupon.codes == CodeSource::Generated {
-        assert!(codes.is_empty(), "uploaded codes of a coupon that makes its own");
+        assert!(codes.is_empty(), "uploaded codes of a coupon with generated codes");
         return;
     }
     assert_eq!(Some(i32::try_from(codes.len()).expect("few")), coupon.stock, "as many copies as codes");
@@ -74,7 +75,7 @@ async fn nobody_is_above_the_limit(db: &Connections, id: CouponId) {
     }
 }
 
-/// What was used is not given back as well.
+/// A released or revoked claim has no lasting redemption.
 async fn nothing_is_both_used_and_given_back(db: &Connections, claim: &claim::Model) {
     let uses = redemption::Entity::find()
         .filter(redemption::Column::ClaimId.eq(claim.id))
@@ -83,6 +84,6 @@ async fn nothing_is_both_used_and_given_back(db: &Connections, claim: &claim::Mo
         .await
         .expect("redemptions");
     if matches!(claim.state, ClaimState::Released | ClaimState::Revoked) {
-        assert!(uses.is_empty(), "both used and given back");
+        assert!(uses.is_empty(), "both used and released");
     }
 }

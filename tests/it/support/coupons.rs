@@ -1,4 +1,4 @@
-//! Coupons in people's hands, as tests of the checkout begin with them: written down, not claimed.
+//! Claims for tests of the checkout. They are inserted into the database directly, not claimed through the API.
 
 use chrono::TimeDelta;
 use entity::{
@@ -22,19 +22,19 @@ use type_safe_id::{DynamicType, TypeSafeId};
 
 use super::{Answer, World};
 
-/// A claim in somebody's bag.
+/// A claim in a bag.
 #[derive(Clone, Debug)]
 pub(crate) struct ClaimHandle {
-    /// Its id.
+    /// The claim's id.
     pub(crate) id: ClaimId,
-    /// The same as clients see it.
+    /// The claim's id as clients see it.
     pub(crate) text: String,
     /// Its code, in groups.
     pub(crate) code: String,
 }
 
 impl World {
-    /// A published coupon of the one shop: 10.00 off, unless `change` says otherwise.
+    /// Inserts a published coupon of the only shop: 10.00 off, unless `change` modifies it.
     pub(crate) async fn coupon(&self, change: impl FnOnce(&mut coupon::Model)) -> coupon::Model {
         let shop = shop::Entity::find().one(self.app.store.read()).await.expect("read").expect("a shop");
         let category = entity::category::Entity::find().one(self.app.store.read()).await.expect("read");
@@ -90,7 +90,7 @@ impl World {
         row
     }
 
-    /// A gift card's coupon.
+    /// Inserts a gift card's coupon.
     pub(crate) async fn gift_card(&self, face: i64) -> coupon::Model {
         self.coupon(|coupon| {
             coupon.kind = CouponKind::GiftCard;
@@ -100,12 +100,12 @@ impl World {
         .await
     }
 
-    /// One of it in the bag of whoever has the token.
+    /// Inserts a claim into the bag of the token's account.
     pub(crate) async fn given_claim(&self, coupon: &coupon::Model, token: &str) -> ClaimHandle {
         self.given_claim_of(coupon, &[], token).await
     }
 
-    /// The same, for what is named only.
+    /// Does the same for a coupon with these scopes only.
     pub(crate) async fn given_claim_of(
         &self,
         coupon: &coupon::Model,
@@ -150,19 +150,19 @@ impl World {
         ClaimHandle { id, text, code: code.to_string() }
     }
 
-    /// The claim as it is written down.
+    /// Reads the claim's row.
     pub(crate) async fn claim_row(&self, held: &ClaimHandle) -> claim::Model {
         let found = claim::Entity::find_by_id(held.id).one(self.app.store.read()).await;
         found.expect("read").expect("a claim")
     }
 
-    /// What of the coupon's budget is spent; nothing while it has none.
+    /// Returns the spent amount of the coupon's budget.
     pub(crate) async fn spent(&self, coupon: &coupon::Model) -> i64 {
         let found = budget::Entity::find_by_id(coupon.id).one(self.app.store.read()).await;
         found.expect("read").expect("a budget").spent
     }
 
-    /// The places of the live reservations of whoever has the token.
+    /// Returns the labels of the places in the account's live reservations.
     pub(crate) async fn reservation_labels(&self, token: &str) -> Vec<String> {
         let document = "{ viewer { reservations { items { label } } } }";
         let answer = self.gql(Some(token), document, json!({})).await.good();
@@ -171,7 +171,7 @@ impl World {
         items.flatten().map(|item| item["label"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// The live reservations of whoever has the token.
+    /// Returns the ids of the account's live reservations.
     pub(crate) async fn reservations(&self, token: &str) -> Vec<String> {
         let answer = self.gql(Some(token), "{ viewer { reservations { id } } }", json!({})).await.good();
         let all = answer.data("viewer.reservations");
@@ -179,7 +179,7 @@ impl World {
         ids.filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Tries to check reservations out and to spend claims on them.
+    /// Tries to check out reservations with claims.
     pub(crate) async fn spend(
         &self,
         token: &str,
@@ -192,7 +192,7 @@ impl World {
         self.gql(Some(token), SPEND, input).await
     }
 
-    /// The same with codes.
+    /// Tries to check out reservations with claims and codes.
     pub(crate) async fn spend_codes(
         &self,
         token: &str,
@@ -205,7 +205,7 @@ impl World {
     }
 }
 
-/// Checks reservations out and spends claims on them.
+/// Checks out reservations with claims and codes.
 const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $codes: [String!]!, $key: String!) {
     checkout(input: { reservationIds: $reservations, claimIds: $claims, codes: $codes, idempotencyKey: $key,
         contact: { name: \"A Buyer\", email: \"buyer@tessera.test\" } }) {
@@ -214,7 +214,7 @@ const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $codes: [S
             lines { label price { amount } fee { amount } discount { amount } tax { amount } total { amount } } }
         errors { code message path retryable retryAfterSeconds missing { amount currency } validFrom } } }";
 
-/// The laws of spending: what was promised was given once, and every cent of it is accounted for.
+/// Checks the invariants of spending: each discount is given once, and all amounts add up.
 pub(crate) async fn hold(db: &Connections) {
     let orders = order::Entity::find().all(db).await.expect("orders");
     let discounts = discount::Entity::find().all(db).await.expect("discounts");
@@ -246,8 +246,8 @@ pub(crate) async fn hold(db: &Connections) {
             claims.iter().any(|claim| claim.id == one.claim_id && claim.coupon_id == row.coupon_id)
         };
         let at_counters: i64 = uses.iter().filter(own).filter_map(|one| one.given_minor).sum();
-        assert_eq!(row.spent, in_orders + at_counters, "the budget is what was given");
-        assert!((0..=allowed).contains(&row.spent), "the budget is kept");
+        assert_eq!(row.spent, in_orders + at_counters, "the budget is the sum of the discounts");
+        assert!((0..=allowed).contains(&row.spent), "the budget is not exceeded");
     }
     for claim in claims {
         let lasting: Vec<_> =
@@ -266,21 +266,22 @@ pub(crate) async fn hold(db: &Connections) {
             let terms = Terms::from_json(&claim.terms).expect("terms");
             assert_eq!(terms.worth, Worth::AccessCode, "only access codes open anything");
             let is_kept = matches!(claim.state, ClaimState::Claimed | ClaimState::Expired);
-            assert!(is_kept, "what opened places is its holder's, and not {:?}", claim.state);
+            assert!(is_kept, "an access code that unlocked places is {:?}", claim.state);
         }
         assert_eq!(waiting, usize::from(claim.state == ClaimState::Reserved), "reserved by one order");
         if let (Some(face), Some(balance)) = (claim.face_minor, claim.balance_minor) {
             let taken: i64 = lasting.iter().filter_map(|one| one.amount_minor).sum();
             assert_eq!(face, balance + taken, "a gift card's uses and balance are its face value");
         } else {
-            assert!(bound.len() <= 1, "spent in two orders: {bound:?}");
+            assert!(bound.len() <= 1, "used in two orders: {bound:?}");
             let once = usize::from(claim.state == ClaimState::Redeemed);
-            assert_eq!(lasting.len(), once, "used once if it is used up, and else not");
+            assert_eq!(lasting.len(), once, "a redeemed claim has one use, and others have none");
         }
     }
 }
 
-/// A paid order has a claim for each copy of a coupon; a refunded one's are revoked, and no other has any.
+/// Checks that a paid order has a claim for each copy of a coupon, that a refunded order's claims are revoked, and that
+/// other orders have no claims.
 async fn copies_are_what_was_bought(db: &Connections, order: &order::Model, lines: &[line::Model]) {
     let copies: Vec<_> = lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let issued = claim::Entity::find().filter(claim::Column::OrderLineId.is_in(copies.iter().copied()));
@@ -289,7 +290,7 @@ async fn copies_are_what_was_bought(db: &Connections, order: &order::Model, line
     let expected = match order.state {
         OrderState::Paid => (copies.len(), 0),
         OrderState::PartiallyRefunded => {
-            assert!(revoked < copies.len(), "whatever was left of it stays somebody's");
+            assert!(revoked < copies.len(), "a partial refund revokes only a part of the claims");
             (copies.len(), revoked)
         }
         OrderState::Refunded => (copies.len(), copies.len()),
@@ -302,7 +303,7 @@ async fn copies_are_what_was_bought(db: &Connections, order: &order::Model, line
     assert_eq!((issued.len(), revoked), expected, "copies of an order that is {:?}", order.state);
 }
 
-/// Whether what the order was given has not been given back. An operator decides of what is stuck.
+/// Returns whether the order's discounts still count. Stuck orders count, because an operator decides about them.
 fn is_live(order: &order::Model) -> bool {
     match order.state {
         OrderState::AwaitingPayment | OrderState::Paid | OrderState::RefundDue | OrderState::Stuck => true,

@@ -1,4 +1,4 @@
-//! Clients who browse, sign in, reserve, check out and watch at one server through faults, and all that they see.
+//! Clients that browse, sign in, reserve, check out and watch at one server during faults. They record all results.
 
 use std::{
     collections::BTreeMap,
@@ -36,17 +36,17 @@ pub(crate) struct Crowd<'a> {
     scene: &'a Scene,
     address: String,
     progress: Vec<Progress>,
-    /// What was seen that is no success, by kind, with the first of each kind.
+    /// The results other than success, by kind, with their number and the first of each kind.
     seen: Mutex<BTreeMap<String, (u64, String)>>,
     ended: CancellationToken,
 }
 
-/// What one client has done.
+/// The progress of one client.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Rounds in which all was answered.
+    /// Rounds in which all requests succeeded.
     good: AtomicU64,
-    /// Rounds in which something was not.
+    /// Rounds in which a request failed.
     bad: AtomicU64,
 }
 
@@ -60,7 +60,7 @@ struct Buyer {
 }
 
 impl<'a> Crowd<'a> {
-    /// This number of buyers, and one who watches. The first buyer signs in again and again.
+    /// Creates this number of buyers, and one watcher. The first buyer signs in in every round.
     pub(crate) fn new(scene: &'a Scene, address: &str, buyers: usize) -> Self {
         Self {
             scene,
@@ -71,7 +71,7 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// Runs all clients during a script, and ends them after it.
+    /// Runs all clients during a script, and stops them after it.
     pub(crate) async fn during<T>(&self, script: impl Future<Output = T>) -> T {
         let buyers = join_all((0..self.progress.len()).map(|number| self.buy(number)));
         let script = async {
@@ -82,19 +82,20 @@ impl<'a> Crowd<'a> {
         tokio::join!(script, buyers, self.watch()).0
     }
 
-    /// Waits until every buyer had a round in which something was not answered. Returns false if that takes too long.
+    /// Waits until every buyer has had a round with a failure. Returns false if that takes longer than `bound`.
     pub(crate) async fn all_suffer(&self, bound: Duration) -> bool {
         self.all_had(|progress| &progress.bad, bound).await
     }
 
-    /// Waits until every buyer had a whole round in which all was answered. Returns false if that takes too long.
+    /// Waits until every buyer has had a complete round without a failure. Returns false if that takes longer than
+    /// `bound`.
     pub(crate) async fn all_are_served(&self, bound: Duration) -> bool {
         self.all_had(|progress| &progress.good, bound).await
     }
 
     async fn all_had(&self, of: impl Fn(&Progress) -> &AtomicU64, bound: Duration) -> bool {
         let count = |progress: &Progress| of(progress).load(Relaxed);
-        // The round in progress may have begun before.
+        // The round in progress may have started before the call, so it does not count.
         let before: Vec<u64> = self.progress.iter().map(count).collect();
         let begun = Instant::now();
         while begun.elapsed() < bound {
@@ -106,20 +107,20 @@ impl<'a> Crowd<'a> {
         false
     }
 
-    /// What clients must never see, each kind with the number of times and an example.
+    /// Returns the results that clients must never see, each kind with its number and an example.
     pub(crate) fn violations(&self) -> Vec<String> {
         let seen = self.seen.lock().expect("what was seen");
         let wrong = seen.iter().filter(|(kind, _)| !is_allowed(kind));
         wrong.map(|(kind, (count, example))| format!("{count} × {kind}: {example}")).collect()
     }
 
-    /// All that was seen that is no success.
+    /// Returns all results other than success.
     pub(crate) fn all(&self) -> Vec<String> {
         let seen = self.seen.lock().expect("what was seen");
         seen.iter().map(|(kind, (count, example))| format!("{count} × {kind}: {example}")).collect()
     }
 
-    /// How often something was not answered.
+    /// Returns the number of failures.
     pub(crate) fn failures(&self) -> u64 {
         self.progress.iter().map(|progress| progress.bad.load(Relaxed)).sum()
     }
@@ -135,7 +136,7 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// One of everything, also after something failed. Returns `None` if something was not answered.
+    /// Makes one request of each kind, also after a failure. Returns `None` if a request failed.
     async fn round(&self, buyer: &mut Buyer) -> Option<()> {
         if buyer.token.is_none() {
             let guest = self.ask("createGuestSession", None, (given::GUEST, json!({}))).await?;
@@ -182,13 +183,13 @@ impl<'a> Crowd<'a> {
         let seen = self.ask("reserveSeats", buyer.token.as_deref(), (given::RESERVE, input)).await?;
         buyer.reservation = seen.data("/reserveSeats/reservation/id").as_str().map(str::to_owned);
         if buyer.reservation.is_none() {
-            // Reservations without an answer count against the guest's places.
+            // Reservations without a response count towards the guest's limit. So use a new guest.
             buyer.token = None;
         }
         Some(())
     }
 
-    /// Asks and takes note. Returns the answer if there is one without top-level errors.
+    /// Sends a request and records the result. Returns the response if it has no top-level errors.
     async fn ask(
         &self,
         name: &str,
@@ -222,7 +223,7 @@ impl<'a> Crowd<'a> {
         seen.entry(kind).or_insert_with(|| (0, format!("{example:?}"))).0 += 1;
     }
 
-    /// Watches with a token, and begins anew whenever the socket or the subscription ends.
+    /// Watches with a token, and reconnects when the socket or the subscription ends.
     async fn watch(&self) {
         let mut token = None;
         while !self.ended.is_cancelled() {
@@ -270,7 +271,7 @@ impl<'a> Crowd<'a> {
     }
 }
 
-/// Returns whether clients may see this during a fault.
+/// Returns whether clients may see this result during a fault.
 fn is_allowed(kind: &str) -> bool {
     let what = kind.split_once(": ").map_or(kind, |(_, what)| what);
     matches!(what, "UNAVAILABLE" | "OVERLOADED" | "closed" | "1012" | "1013")

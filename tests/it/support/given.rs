@@ -1,16 +1,16 @@
-//! What tests begin with: people, and an event on sale, all made through the API.
+//! Fixtures of tests, created through the API: users, and an event on sale.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
 use super::World;
 
-/// A plan of three rows of ten seats, with two wheelchair places, and a standing area.
+/// Returns a plan of three rows of ten seats, with two wheelchair places, and a standing area.
 pub(crate) fn small_plan() -> String {
     plan(10)
 }
 
-/// A plan of three rows.
+/// Returns a plan of three rows.
 fn plan(seats_per_row: i32) -> String {
     let row = |name: &str, y: i32, category: &str| {
         let seats: Vec<_> = (1..=seats_per_row)
@@ -48,7 +48,7 @@ fn plan(seats_per_row: i32) -> String {
     .to_string()
 }
 
-/// An event on sale, its shop, and who owns that.
+/// An event on sale, its shop, and the shop's owner.
 pub(crate) struct Stage {
     /// The owner's token.
     pub(crate) vendor: String,
@@ -64,7 +64,7 @@ pub(crate) struct Stage {
     pub(crate) event: String,
     /// Its seats in map order.
     pub(crate) seats: Vec<String>,
-    /// Its standing area of 50 places.
+    /// Its standing area with 50 places.
     pub(crate) area: String,
 }
 
@@ -84,7 +84,7 @@ impl Stage {
 }
 
 impl World {
-    /// A signed-up user's token.
+    /// Signs up a user and returns the token.
     pub(crate) async fn user(&self, name: &str) -> String {
         let document = "mutation($email: String!) {
             signUp(input: { email: $email, password: \"correct horse battery\", name: \"Somebody\" }) {
@@ -94,30 +94,30 @@ impl World {
         answer.text("signUp.session.accessToken")
     }
 
-    /// A guest's token.
+    /// Creates a guest and returns the token.
     pub(crate) async fn guest(&self) -> String {
         self.gql(None, GUEST, json!({})).await.good().text("createGuestSession.session.accessToken")
     }
 
-    /// An operator's token.
+    /// Creates an operator and returns the token.
     pub(crate) async fn operator(&self) -> String {
         let token = self.user("operator").await;
         tessera::account::make_operator(&self.app, "operator@tessera.test").await.expect("an operator");
         token
     }
 
-    /// An event on sale on the small plan: 30 seats at 20.00 and 10.00 with a fee of 1.00, and 50 standing places at
-    /// 5.00. One buyer may have 8 places; refunds are open until the start.
+    /// Creates an event on sale with the small plan: 30 seats at 20.00 and 10.00 with a fee of 1.00, and 50 standing
+    /// places at 5.00. A buyer may have 8 places. Refunds are possible until the start.
     pub(crate) async fn stage(&self) -> Stage {
         self.stage_on(&small_plan()).await
     }
 
-    /// The same with 300 seats.
+    /// Does the same with 300 seats.
     pub(crate) async fn large_stage(&self) -> Stage {
         self.stage_on(&plan(100)).await
     }
 
-    /// The same with 900 seats: about as many places as the theatre of the demo.
+    /// Does the same with 900 seats, about as many as the demo's theatre.
     pub(crate) async fn theatre_stage(&self) -> Stage {
         self.stage_on(&plan(300)).await
     }
@@ -153,7 +153,7 @@ impl World {
         self.gql(Some(vendor), document, json!({ "id": event, "version": version })).await.good();
     }
 
-    /// Imports a plan; the seat map's id.
+    /// Imports a plan and returns the seat map's id.
     pub(crate) async fn import(&self, vendor: &str, venue: &str, plan: &str) -> String {
         let document = "mutation($venue: ID!, $plan: String!) {
             importSeatMap(input: { venueId: $venue, plan: $plan }) {
@@ -201,7 +201,7 @@ impl World {
         event
     }
 
-    /// The ids of an event's seats in map order, and of its first area.
+    /// Returns the ids of an event's seats in map order, and of its first area.
     pub(crate) async fn places(&self, event: &str) -> (Vec<String>, String) {
         let document = "query($event: ID!) { event(id: $event) {
             seatMap { zones { rows { seats { id } } } areas { id } } } }";
@@ -218,7 +218,7 @@ impl World {
         (seats, area)
     }
 
-    /// Tries to reserve seats under a key.
+    /// Tries to reserve seats with an idempotency key.
     pub(crate) async fn try_reserve(
         &self,
         token: &str,
@@ -229,7 +229,7 @@ impl World {
         self.gql(Some(token), RESERVE, json!({ "event": event, "seats": seats, "key": key })).await
     }
 
-    /// Reserves seats; the reservation's id.
+    /// Reserves seats and returns the reservation's id.
     pub(crate) async fn reserve(&self, token: &str, event: &str, seats: &[&str]) -> String {
         let key = format!("reserve-{}", seats.join("-"));
         self.try_reserve(token, event, seats, &key[..key.len().min(200)])
@@ -238,19 +238,19 @@ impl World {
             .text("reserveSeats.reservation.id")
     }
 
-    /// Checks reservations out; the order's id.
+    /// Checks reservations out and returns the order's id.
     pub(crate) async fn checkout(&self, token: &str, reservations: &[&str]) -> String {
         let key = format!("checkout-{}", reservations.join("-"));
         let input = json!({ "reservations": reservations, "key": &key[..key.len().min(200)] });
         self.gql(Some(token), CHECKOUT, input).await.good().text("checkout.order.id")
     }
 
-    /// Pays an order by a method under a key.
+    /// Pays an order by a method with an idempotency key.
     pub(crate) async fn pay(&self, token: &str, order: &str, method: &str, key: &str) -> super::Answer {
         self.gql(Some(token), PAY, json!({ "order": order, "method": method, "key": key })).await
     }
 
-    /// Reserves, checks out and pays seats; the order's id.
+    /// Reserves, checks out and pays seats. Returns the order's id.
     pub(crate) async fn buy(&self, token: &str, event: &str, seats: &[&str]) -> String {
         let reservation = self.reserve(token, event, seats).await;
         let order = self.checkout(token, &[&reservation]).await;
@@ -266,7 +266,7 @@ pub(crate) const RESERVE: &str = "mutation($event: ID!, $seats: [ID!]!, $key: St
         reservation { id status version expiresAt total { amount currency } quantity }
         errors { code message path retryable seats available limit taken } } }";
 
-/// Makes a guest.
+/// Creates a guest session.
 pub(crate) const GUEST: &str = "mutation { createGuestSession { session { accessToken } errors { code } } }";
 /// Checks reservations out.
 pub(crate) const CHECKOUT: &str = "mutation($reservations: [ID!]!, $key: String!) {

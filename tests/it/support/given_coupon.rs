@@ -1,4 +1,4 @@
-//! What tests of coupons begin with, all made through the API.
+//! Fixtures of coupon tests, created through the API.
 
 use axum::{
     body::{Body, to_bytes},
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{Answer, World, given::Stage};
 
-/// What is told of a coupon.
+/// The fields of a coupon that tests select.
 pub(crate) const COUPON: &str = "id version state title kind left stock viewerTaken viewerMayClaim isFree";
 
-/// A coupon that takes five off whatever the stage's shop sells; `with` says what is different.
+/// Returns the input of a coupon that takes five off all things of the stage's shop. `with` overrides fields.
 pub(crate) fn five_off(stage: &Stage, with: &Value) -> Value {
     let mut input = json!({
         "shopId": stage.shop, "categoryId": stage.category, "title": "Five off", "kind": "AMOUNT_OFF",
@@ -24,7 +24,7 @@ pub(crate) fn five_off(stage: &Stage, with: &Value) -> Value {
 }
 
 impl World {
-    /// Tries to make a coupon.
+    /// Tries to create a coupon.
     pub(crate) async fn try_coupon(&self, vendor: &str, input: Value) -> Answer {
         let document = format!(
             "mutation($input: CreateCouponInput!) {{ createCoupon(input: $input) {{
@@ -33,20 +33,20 @@ impl World {
         self.gql(Some(vendor), &document, json!({ "input": input })).await
     }
 
-    /// A draft of a coupon; its id.
+    /// Creates a draft of a coupon and returns its id.
     pub(crate) async fn draft_coupon(&self, stage: &Stage, with: Value) -> String {
         let answer = self.try_coupon(&stage.vendor, five_off(stage, &with)).await.good();
         answer.text("createCoupon.coupon.id")
     }
 
-    /// A published coupon; its id.
+    /// Creates a published coupon and returns its id.
     pub(crate) async fn published(&self, stage: &Stage, with: Value) -> String {
         let id = self.draft_coupon(stage, with).await;
         self.step_coupon(&stage.vendor, "publishCoupon", &id).await.good();
         id
     }
 
-    /// Moves a coupon on in its life, at the version that it has.
+    /// Applies a mutation of the state to a coupon at its current version.
     pub(crate) async fn step_coupon(&self, vendor: &str, mutation: &str, id: &str) -> Answer {
         let version = self.coupon_version(vendor, id).await;
         let document = format!(
@@ -56,7 +56,7 @@ impl World {
         self.gql(Some(vendor), &document, json!({ "id": id, "version": version })).await
     }
 
-    /// Changes a coupon, at the version that it has.
+    /// Changes a coupon at its current version.
     pub(crate) async fn update_coupon(&self, vendor: &str, id: &str, with: Value) -> Answer {
         let mut input = with;
         input["couponId"] = id.into();
@@ -68,7 +68,7 @@ impl World {
         self.gql(Some(vendor), &document, json!({ "input": input })).await
     }
 
-    /// Signs somebody in whom [`World::user`] signed up.
+    /// Signs in a user that [`World::user`] signed up.
     pub(crate) async fn sign_in(&self, name: &str) -> String {
         let document = "mutation($email: String!) { signIn(input: { email: $email,
             password: \"correct horse battery\" }) { session { accessToken } errors { code } } }";
@@ -77,7 +77,7 @@ impl World {
         answer.text("signIn.session.accessToken")
     }
 
-    /// Uploads codes of the vendor's, under a key of their own.
+    /// Uploads codes with a new idempotency key.
     pub(crate) async fn import_codes(&self, vendor: &str, coupon: &str, csv: &str) -> Answer {
         let document = "mutation($id: ID!, $csv: String!, $key: String!) {
             importCouponCodes(input: { couponId: $id, csv: $csv, idempotencyKey: $key }) {
@@ -86,7 +86,7 @@ impl World {
         self.gql(Some(vendor), document, json!({ "id": coupon, "csv": csv, "key": key })).await
     }
 
-    /// A published coupon with a list of these codes; its id.
+    /// Creates a published coupon with a list of these codes and returns its id.
     pub(crate) async fn published_with(&self, stage: &Stage, codes: &str, with: Value) -> String {
         let mut with = with;
         with["codes"] = "UPLOADED".into();
@@ -96,12 +96,12 @@ impl World {
         id
     }
 
-    /// Tries to claim a code of the shop's under a key.
+    /// Tries to claim a code of the shop with an idempotency key.
     pub(crate) async fn claim_code(&self, token: &str, shop: &str, (code, key): (&str, &str)) -> Answer {
         self.gql(Some(token), CLAIM_CODE, json!({ "shop": shop, "code": code, "key": key })).await
     }
 
-    /// Asks for the file of a coupon's codes.
+    /// Requests the file of a coupon's codes.
     pub(crate) async fn ask_codes(&self, token: Option<&str>, coupon: &str) -> Response<Body> {
         let mut request = Request::get(format!("/coupons/{coupon}/codes.csv"));
         if let Some(token) = token {
@@ -110,7 +110,7 @@ impl World {
         self.http(request.body(Body::empty()).expect("a request")).await
     }
 
-    /// The file of a coupon's codes.
+    /// Returns the file of a coupon's codes.
     pub(crate) async fn codes_file(&self, vendor: &str, coupon: &str) -> String {
         let response = self.ask_codes(Some(vendor), coupon).await;
         assert_eq!(response.status(), 200);
@@ -123,12 +123,12 @@ impl World {
         self.gql(Some(vendor), document, json!({ "id": id })).await.good().data("coupon.version")
     }
 
-    /// Tries to claim a coupon under a key.
+    /// Tries to claim a coupon with an idempotency key.
     pub(crate) async fn try_claim(&self, token: &str, coupon: &str, key: &str) -> Answer {
         self.gql(Some(token), CLAIM, json!({ "coupon": coupon, "key": key })).await
     }
 
-    /// Claims a coupon; the claim's id and code.
+    /// Claims a coupon. Returns the claim's id and code.
     pub(crate) async fn claim(&self, token: &str, coupon: &str) -> (String, String) {
         let answer = self.try_claim(token, coupon, &format!("claim-{coupon}")).await.good();
         (answer.text("claimCoupon.claim.id"), answer.text("claimCoupon.claim.code"))

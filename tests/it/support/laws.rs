@@ -1,4 +1,5 @@
-//! The world's laws, which hold whatever a test did: no seat twice, counts add up, money balances, nothing untold.
+//! The invariants that hold after every test: no seat is sold twice, counts add up, money balances, and every change is
+//! logged.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,7 +22,7 @@ use tessera::{
 
 use super::{coupon_laws, coupons};
 
-/// Panics at the first law that is broken.
+/// Panics at the first violated invariant.
 pub(crate) async fn hold(app: &App) {
     let db = app.store.read();
     for row in inventory::Entity::find().all(db).await.expect("inventories") {
@@ -37,8 +38,8 @@ pub(crate) async fn hold(app: &App) {
     coupons::hold(db).await;
 }
 
-/// The same for a database whose server ended in the middle of things, once its payments are settled: an hour later.
-#[expect(clippy::disallowed_methods, reason = "the server was a real process with the real time")]
+/// Checks the invariants of a database whose server was killed. Settles its payments first, one hour later.
+#[expect(clippy::disallowed_methods, reason = "the server was a process with the real time")]
 pub(crate) async fn hold_once_settled(url: &str) {
     let later = chrono::Utc::now() + chrono::Duration::hours(1);
     let app = super::world::application(url, tessera::clock::Clock::manual(later)).await;
@@ -130,13 +131,13 @@ async fn buyers_have_what_they_took(db: &Connections, row: &inventory::Model) {
     let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for buyer in buyers.all(db).await.expect("buyers") {
         let expected = taken.remove(&buyer.account_id).unwrap_or_default();
-        assert_eq!(buyer.taken, expected, "what a buyer has is what the row says");
+        assert_eq!(buyer.taken, expected, "the row counts the buyer's places");
     }
     assert!(taken.is_empty(), "buyers without a row: {taken:?}");
 }
 
-/// The stopwatch of idle time runs while its buyer has reservations, if the event counts it; and nobody cools down
-/// meanwhile.
+/// If the event has a hold budget, `held_since` is set while the buyer has reservations. A buyer who cools down has
+/// none.
 async fn idle_time_is_counted(db: &Connections, row: &inventory::Model) {
     let event = event::Entity::find_by_id(entity::EventId::from(row.id)).one(db).await.expect("events");
     let counts = event.is_some_and(|event| event.reservation_budget_seconds.is_some());
@@ -150,8 +151,8 @@ async fn idle_time_is_counted(db: &Connections, row: &inventory::Model) {
     }
 }
 
-/// The log, replayed from its beginning, leads to what the tables say: versions without a gap, nothing untold. What was
-/// pruned cannot be replayed; then the rest must still reach the version without a gap.
+/// Replaying the log from its start gives the state in the tables, and its versions have no gap. If the start was
+/// pruned, only checks that the versions have no gap and reach the current one.
 async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
     let changes = change::Entity::find()
         .filter(change::Column::InventoryId.eq(row.id))
@@ -244,7 +245,7 @@ async fn tickets_are_what_was_sold(db: &Connections) {
         match order.state {
             OrderState::Paid => assert_eq!(valid, places, "a paid order has a ticket for each place"),
             OrderState::Refunded | OrderState::PartiallyRefunded => {
-                assert_eq!((valid, own.len()), (0, places), "a refunded order's are void");
+                assert_eq!((valid, own.len()), (0, places), "the tickets of a refunded order are void");
             }
             OrderState::AwaitingPayment
             | OrderState::Expired
@@ -258,7 +259,8 @@ async fn tickets_are_what_was_sold(db: &Connections) {
     }
 }
 
-/// Postings sum to zero; captured less refunded is what the provider's account holds; and the provider agrees.
+/// Checks that postings sum to zero, that the provider's account holds captures less refunds, and that the provider's
+/// data agree.
 async fn books_balance(app: &App, db: &Connections) {
     let entries = ledger::Entity::find().all(db).await.expect("the ledger");
     let mut postings: HashMap<uuid::Uuid, i64> = HashMap::new();
@@ -319,11 +321,11 @@ async fn books_balance(app: &App, db: &Connections) {
             );
         }
         if intent.status == "succeeded" {
-            let ours = ours.expect("whatever the provider collected is known to us");
-            assert_eq!(ours.state, PaymentState::Captured, "collected there is collected here");
+            let ours = ours.expect("a row of each intent that the provider captured");
+            assert_eq!(ours.state, PaymentState::Captured, "an intent that the provider captured");
         }
         let given: i64 = given_back.iter().map(|refund| refund.amount).sum();
-        assert!(given <= intent.amount, "more was given back than was collected");
+        assert!(given <= intent.amount, "more was refunded than captured");
     }
 }
 

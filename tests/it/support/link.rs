@@ -1,7 +1,8 @@
-//! A TCP proxy between a server and PostgreSQL, whose connections a test delays, stalls and cuts.
+//! A TCP proxy between a server and PostgreSQL. Tests delay, stall and cut its connections.
 //!
-//! It runs on a thread of its own, so connections go on while a test blocks. A change holds for all that is read after the
-//! call. The proxy acknowledges what it takes, as a host does whose application hangs: TCP itself notices nothing.
+//! It runs on its own thread, so connections continue while a test blocks. A change affects all data read after the
+//! call. The proxy acknowledges data that it does not forward, like a host whose application hangs, so TCP does not
+//! detect the fault.
 
 use std::{
     collections::BTreeSet,
@@ -23,10 +24,10 @@ use tokio::{
 
 use super::{blocking::block_on, postgres::Database};
 
-/// Segments of one direction that may be on their way.
+/// The maximum number of segments in transit in one direction.
 const SEGMENTS: usize = 256;
 
-/// What happens to new connections.
+/// The treatment of new connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum New {
     /// They are forwarded.
@@ -37,21 +38,21 @@ pub(crate) enum New {
     Refuse,
 }
 
-/// A proxy before one database. All its connections end with this value.
+/// A proxy in front of one database. Dropping it closes all connections.
 pub(crate) struct Link {
-    /// The database's address behind the proxy.
+    /// The database's URL through the proxy.
     pub(crate) url: String,
     control: watch::Sender<Control>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What all connections follow. They are numbered from 1.
+/// The state of all connections, which are numbered from 1.
 #[derive(Clone, Debug)]
 struct Control {
     new: New,
-    /// The time from reading a segment to writing it.
+    /// The delay between reading and writing a segment.
     delay: Duration,
-    /// The latest connection.
+    /// The number of the latest connection.
     latest: u64,
     /// Connections up to this one are reset.
     cut: u64,
@@ -91,7 +92,7 @@ impl Link {
         self.control.send_modify(|control| control.delay = delay);
     }
 
-    /// Lets all connections hang: they stay open and forward nothing.
+    /// Stalls all connections: they stay open and forward nothing.
     pub(crate) fn stall(&self, new: New) {
         self.control.send_modify(|control| {
             control.stalled = control.latest;
@@ -99,7 +100,7 @@ impl Link {
         });
     }
 
-    /// Resets all connections. Returns when they are closed.
+    /// Resets all connections. Returns after they are closed.
     pub(crate) fn cut(&self, new: New) {
         let mut cut = 0;
         self.control.send_modify(|control| {
@@ -115,12 +116,12 @@ impl Link {
         .expect("the proxy runs");
     }
 
-    /// Forwards new connections. Those that were stalled hang for ever.
+    /// Forwards new connections. Stalled connections stay stalled.
     pub(crate) fn heal(&self) {
         self.control.send_modify(|control| control.new = New::Pass);
     }
 
-    /// Forwards all connections, also those that were stalled, with what they sent meanwhile.
+    /// Forwards all connections, including stalled ones with the data sent meanwhile.
     pub(crate) fn resume(&self) {
         self.control.send_modify(|control| {
             control.new = New::Pass;
@@ -128,7 +129,7 @@ impl Link {
         });
     }
 
-    /// The number of open connections, those included that hang.
+    /// Returns the number of open connections, including stalled ones.
     pub(crate) fn open(&self) -> usize {
         self.control.borrow().open.len()
     }
@@ -165,7 +166,7 @@ async fn serve(listener: TcpListener, socket: &Path, control: &watch::Sender<Con
     }
 }
 
-/// Numbers a new connection; `None` if it is refused.
+/// Numbers a new connection. Returns `None` if it is refused.
 fn admit(control: &watch::Sender<Control>) -> Option<u64> {
     let mut number = None;
     control.send_modify(|control| {
@@ -188,7 +189,7 @@ async fn connection(mut client: TcpStream, socket: PathBuf, number: u64, control
         _ = carry(&mut client, &socket, number, &control) => false,
     };
     if is_cut {
-        // The client sees a reset, not an orderly end. It may have gone already.
+        // The client sees a reset instead of an orderly end. It may have disconnected already.
         drop(client.set_zero_linger());
     }
     drop(client);
@@ -197,7 +198,7 @@ async fn connection(mut client: TcpStream, socket: PathBuf, number: u64, control
     });
 }
 
-/// Returns once the connection is to be reset.
+/// Returns when the connection must be reset.
 async fn cut(mut changes: watch::Receiver<Control>, number: u64) {
     drop(changes.wait_for(|control| control.cut >= number).await);
 }
@@ -232,18 +233,18 @@ struct Line {
 impl Line {
     /// Waits while the connection is stalled.
     async fn flows(&mut self) {
-        // Fails only when the proxy is over, and then this task as well.
+        // Fails only when the proxy is dropped, which also ends this task.
         drop(self.changes.wait_for(|control| control.stalled < self.number).await);
     }
 
-    /// Returns once the connection is stalled.
+    /// Returns when the connection is stalled.
     async fn stalls(&mut self) {
         drop(self.changes.wait_for(|control| control.stalled >= self.number).await);
     }
 
     async fn forward(self, from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin) {
         let (sender, receiver) = mpsc::channel(SEGMENTS);
-        // When the reader ends, the writer still writes what is on its way, and ends after that.
+        // When the reader ends, the writer still writes the segments in transit before it ends.
         let (reader, writer) = (self.clone().read(from, sender), self.write(to, receiver));
         let mut reader = std::pin::pin!(reader);
         let mut writer = std::pin::pin!(writer);
@@ -283,7 +284,7 @@ impl Line {
                 break;
             }
         }
-        // The end is forwarded as little as the bytes.
+        // While stalled, the end is not forwarded either.
         self.flows().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The harness: a world for each test, with its own database, clock and application.
+//! The test harness: each test gets a world with its own database, clock and application.
 
 pub(crate) mod blocking;
 pub(crate) mod command;

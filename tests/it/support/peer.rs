@@ -1,4 +1,4 @@
-//! A client at the level of bytes, for what no proper client does.
+//! A TCP client that sends raw bytes, for requests that no correct client sends.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than anything here takes; a wait ends when what is awaited comes.
+/// The timeout of all waits. Longer than any operation in these tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A connection.
+/// A TCP connection.
 pub(crate) struct Peer(TcpStream);
 
 impl Peer {
@@ -32,13 +32,13 @@ impl Peer {
         let _ = self.0.write_all(bytes.as_ref()).await;
     }
 
-    /// Sends the bytes again and again and reads nothing, until the server breaks the connection.
+    /// Sends the bytes repeatedly and reads nothing, until the server breaks the connection.
     pub(crate) async fn flood(&mut self, bytes: &[u8]) {
         let flood = async { while self.0.write_all(bytes).await.is_ok() {} };
         timeout(PATIENCE, flood).await.expect("the server breaks the connection");
     }
 
-    /// The same, but reads and drops what the server sends.
+    /// Does the same, but reads and discards the server's data.
     pub(crate) async fn flood_and_read(&mut self, bytes: &[u8]) {
         let (mut reader, mut writer) = self.0.split();
         let mut buffer = vec![0; 64 * 1024];
@@ -50,7 +50,7 @@ impl Peer {
         timeout(PATIENCE, ends).await.expect("the server breaks the connection");
     }
 
-    /// Sends the bytes every so often, until the server closes the connection.
+    /// Sends the bytes at this interval, until the server closes the connection.
     pub(crate) async fn drip(&mut self, bytes: &[u8], every: Duration) {
         let (mut reader, mut writer) = self.0.split();
         let mut answer = Vec::new();
@@ -67,21 +67,21 @@ impl Peer {
         timeout(PATIENCE, ends).await.expect("the server closes the connection");
     }
 
-    /// Reads what comes until the server closes.
+    /// Reads until the server closes the connection.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let read = timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await;
-        // A reset is an end as well.
+        // A reset also ends the connection.
         let _ = read.expect("the server closes the connection");
         bytes
     }
 
-    /// The same as text.
+    /// Does the same and returns text.
     pub(crate) async fn text(&mut self) -> String {
         String::from_utf8_lossy(&self.rest().await).into_owned()
     }
 
-    /// Reads an answer with a short body and leaves the connection open.
+    /// Reads a response with a short body and leaves the connection open.
     pub(crate) async fn answer(&mut self) -> String {
         let mut text = String::new();
         let read = async {
@@ -97,7 +97,7 @@ impl Peer {
     }
 }
 
-/// Asks for a path over a connection of its own, with these header lines.
+/// Requests a path over a new connection, with these header lines.
 pub(crate) async fn ask(address: &str, path: &str, lines: &[&str]) -> String {
     let mut peer = Peer::connect(address).await;
     let lines: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
@@ -105,7 +105,7 @@ pub(crate) async fn ask(address: &str, path: &str, lines: &[&str]) -> String {
     peer.text().await
 }
 
-/// The status of an answer.
+/// Returns the status of a response.
 pub(crate) fn status(answer: &str) -> u16 {
     let status = answer.split(' ').nth(1).unwrap_or_default();
     status.parse().unwrap_or_else(|_| panic!("no answer: {answer:?}"))

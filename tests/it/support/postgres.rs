@@ -1,10 +1,10 @@
-//! Throw-away PostgreSQL clusters, started from the installed binaries and gone with the test process.
+//! Temporary PostgreSQL clusters, started from the installed binaries and removed with the test process.
 //!
-//! A cluster lives in a directory of its own (in memory if it may) and listens on a socket in it, so no port is taken,
-//! nobody but its owner can reach it, and the machine's own server is never touched. It runs as an unprivileged user:
-//! oneself, or `postgres` or `nobody` when oneself is root. A watcher, a small shell script in a process group of its
-//! own, starts and stops the server by order, and ends it and removes the directory when the pipe from the test process
-//! closes. The pipe closes whatever happens to the test process, `kill -9` included.
+//! A cluster has its own directory (in memory if possible) and listens on a socket in it. So it takes no port, only its
+//! owner can reach it, and the machine's own server is not affected. It runs as an unprivileged user: the current one,
+//! or `postgres` or `nobody` if the current one is root. A watcher, a small shell script in its own process group,
+//! starts and stops the server on command. When the pipe from the test process closes, it stops the server and removes
+//! the directory. The pipe closes however the test process ends, including by `kill -9`.
 //!
 //! Under nextest, which runs each test in a process of its own, all processes of a run share one cluster. It ends with nextest.
 //!
@@ -25,16 +25,16 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::blocking::block_on;
 
-/// How to get what is missing.
+/// The instructions to install PostgreSQL.
 const INSTALL: &str = "the tests need PostgreSQL 13 or newer: run `apt-get install -y postgresql` \
                        (scripts/test does it without leaving a server running), \
                        or put the directory of `initdb` and `postgres` into PATH";
 
-/// The watcher: `$1` is the cluster's directory, `$2` that of the binaries, `$3` that of the cluster to follow as a standby,
-/// if any. It answers each order with one line.
+/// The watcher's script. `$1` is the cluster's directory, `$2` the directory of the binaries, `$3` the directory of the
+/// primary of a standby. It responds to each command with one line.
 ///
-/// The server is the script's own child, so that it is reaped also where process 1 reaps nobody. The signals are ignored
-/// because the server has to live exactly as long as the pipe.
+/// The server is a child of the script, which reaps it even if process 1 does not. The script ignores signals, because
+/// the server must live exactly as long as the pipe.
 const WATCHER: &str = r#"
 trap '' HUP INT PIPE TERM
 dir=$1 bin=$2 primary=$3 server=
@@ -73,7 +73,7 @@ stop
 cd / && rm -rf "$dir"
 "#;
 
-/// What all clusters have in common. Nothing of it changes what a statement means.
+/// The settings of all clusters. They do not change the meaning of a statement.
 const SETTINGS: &str = "
 listen_addresses = ''
 port = 5432
@@ -97,31 +97,31 @@ max_wal_size = 256MB
 autovacuum = off
 ";
 
-/// What the cluster does for data to survive the machine's death.
+/// The durability of the cluster's commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// Nothing: commits are written, so that they survive the server's death, but not flushed.
+    /// Commits are written, but not flushed. They survive a crash of the server only.
     Fast,
-    /// All that a real server does; for whatever measures or proves something about commits.
+    /// The durability of a real server, for tests that measure or verify commits.
     Real,
 }
 
-/// A running server, and the directory it lives in. Both end with it.
+/// A running server and its directory. Dropping it removes both.
 pub(crate) struct Cluster {
     dir: PathBuf,
     /// The script that controls the server; `None` if the cluster belongs to a whole run of nextest.
     watcher: Option<Mutex<Watcher>>,
 }
 
-/// The shell script that has the server in hand.
+/// The shell script that controls the server.
 struct Watcher {
     process: Child,
     answers: BufReader<ChildStdout>,
 }
 
-/// A database of one's own, dropped with this value however many connections it still has.
+/// A database. Dropping it drops the database, even if it has connections.
 pub(crate) struct Database {
-    /// Where it is, for sqlx, `SeaORM` and `psql` alike. Its user owns the database and is nothing more.
+    /// The URL for sqlx, `SeaORM` and `psql`. Its user owns the database and has no other privileges.
     pub(crate) url: String,
     name: String,
     cluster: Arc<Cluster>,
@@ -140,13 +140,13 @@ pub(crate) fn shared(durability: Durability) -> &'static Arc<Cluster> {
     }
 }
 
-/// A fresh copy of a template on the shared, fast cluster; see [`Cluster::database`].
+/// Returns a copy of a template in the shared, fast cluster. See [`Cluster::database`].
 pub(crate) fn database(template: &'static str, make: impl AsyncFnOnce(&str) + Send) -> Database {
     shared(Durability::Fast).database(template, make)
 }
 
 impl Cluster {
-    /// Starts a cluster of one's own, for tests that stop the server under somebody's feet.
+    /// Starts a separate cluster, for tests that stop the server.
     pub(crate) fn start(durability: Durability) -> Arc<Self> {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(durability);
@@ -199,12 +199,12 @@ impl Cluster {
         Arc::new(cluster)
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to primary.
     pub(crate) fn promote(&self) {
         self.order("promote");
     }
 
-    /// A fresh copy of a template, which the first who asks makes: `make` gets the URL of an empty database.
+    /// Returns a copy of a template. The first call creates the template: `make` gets the URL of an empty database.
     pub(crate) fn database(
         self: &Arc<Self>,
         template: &'static str,
@@ -219,7 +219,7 @@ impl Cluster {
             ]);
             let url = self.url("tessera", &format!("template_{template}"));
             block_on(async || make(&url).await);
-            // Connections that `make` left behind would be in the way of the copies.
+            // Connections left by `make` would prevent copies.
             self.execute([format!(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_{template}'"
             )]);
@@ -228,7 +228,7 @@ impl Cluster {
         self.copy(&format!("template_{template}"))
     }
 
-    /// A fresh database without anything in it.
+    /// Creates an empty database.
     pub(crate) fn empty(self: &Arc<Self>) -> Database {
         let _turn = self.turn();
         self.copy("template1")
@@ -247,7 +247,7 @@ impl Cluster {
         self.order("stop");
     }
 
-    /// Starts the server again after [`Self::stop_server`]; it recovers as it would after a crash.
+    /// Restarts the server after [`Self::stop_server`]. It recovers as after a crash.
     pub(crate) fn start_server(&self) {
         self.order("start");
     }
@@ -257,12 +257,12 @@ impl Cluster {
         self.execute([statement.to_owned()]);
     }
 
-    /// The address of the database of this name for this role.
+    /// Returns the URL of a database for a role.
     pub(crate) fn address(&self, role: &str, database: &str) -> String {
         self.url(role, database)
     }
 
-    /// The directory that the cluster lives in.
+    /// Returns the cluster's directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -280,7 +280,7 @@ impl Cluster {
         format!("postgres://{user}@localhost/{database}?host={dir}&port=5432&sslmode=disable")
     }
 
-    /// Starts the server with these variables from now on.
+    /// Sets the environment variables of future starts of the server.
     pub(crate) fn set_environment(&self, variables: &[(&str, &Path)]) {
         let line = |(name, value): &(&str, &Path)| format!("export {name}='{}'\n", value.display());
         let text: String = variables.iter().map(line).collect();
@@ -288,7 +288,7 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("cannot write PostgreSQL's environment: {error}"));
     }
 
-    /// Returns the one number that a query gives to the superuser.
+    /// Returns the single number that a query returns to the superuser.
     pub(crate) fn count(&self, database: &str, query: &'static str) -> i64 {
         block_on(async || {
             let mut connection = PgConnection::connect(&self.url("postgres", database)).await?;
@@ -306,7 +306,7 @@ impl Cluster {
         }
     }
 
-    /// A connection for each call: it cannot outlive the runtime it was made on, and every test has its own.
+    /// Uses a new connection for each call: a connection cannot outlive its runtime, and each test has its own runtime.
     fn try_execute<const N: usize>(&self, statements: [String; N]) -> Result<(), sqlx::Error> {
         block_on(async || {
             let mut connection = PgConnection::connect(&self.url("postgres", "postgres")).await?;
@@ -329,12 +329,12 @@ impl Cluster {
 }
 
 impl Database {
-    /// Its name.
+    /// Returns its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The cluster that it is in.
+    /// Returns its cluster.
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
     }
@@ -374,7 +374,7 @@ impl Watcher {
         let mut command = Command::new("sh");
         command.args(["-c", WATCHER, "tessera-postgres"]).arg(dir).arg(binaries);
         command.arg(primary.unwrap_or(Path::new(""))).current_dir("/");
-        // The user's own PGDATA, PGPORT and the like mean the user's own server.
+        // The user's PGDATA, PGPORT and similar variables refer to the user's own server.
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
         command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         if let Some((user, group)) = someone_else(dir) {
@@ -385,7 +385,7 @@ impl Watcher {
         command
     }
 
-    /// Gives the order and waits for the answer: was it carried out?
+    /// Sends a command to the watcher. Returns whether it succeeded.
     fn order(&mut self, order: &str) -> bool {
         let Some(orders) = &mut self.process.stdin else { return false };
         let mut answer = String::new();
@@ -396,7 +396,7 @@ impl Watcher {
 }
 
 impl Drop for Watcher {
-    /// Waiting closes the pipe first, which is the order to end.
+    /// Waiting closes the pipe first, which tells the watcher to stop.
     fn drop(&mut self) {
         if let Err(error) = self.process.wait() {
             eprintln!("PostgreSQL's watcher cannot be waited for: {error}");
@@ -405,11 +405,12 @@ impl Drop for Watcher {
 }
 
 impl Drop for Database {
-    /// A database that stays is only waste until the cluster goes, so a failure is told and hides no other.
+    /// A remaining database only wastes space until the cluster ends. So a failure is only reported, in order not to
+    /// hide others.
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         if let Err(error) = self.cluster.try_execute([drop]) {
-            eprintln!("{} stays until the cluster goes: {error}", self.name);
+            eprintln!("cannot drop {}, which stays until the cluster is removed: {error}", self.name);
         }
     }
 }
@@ -438,8 +439,8 @@ fn note(path: &Path) {
 
 /// A new directory for a cluster.
 ///
-/// Making and dropping a database makes and removes hundreds of files, which memory does five times as fast as a disk.
-/// Never `TMPDIR`: a socket's path has to be short, and another user has to get there.
+/// Creating and dropping a database creates and removes hundreds of files, which is five times as fast in memory.
+/// `TMPDIR` is not used: a socket's path must be short, and another user must have access.
 fn place(durability: Durability) -> PathBuf {
     let mut builder = tempfile::Builder::new();
     builder.prefix("tessera-postgres-");
@@ -449,21 +450,22 @@ fn place(durability: Durability) -> PathBuf {
     };
     in_memory
         .map_or_else(|| builder.tempdir_in("/tmp"), Ok)
-        .unwrap_or_else(|error| panic!("cannot make a directory for PostgreSQL: {error}"))
+        .unwrap_or_else(|error| panic!("cannot create a directory for PostgreSQL: {error}"))
         .keep()
 }
 
-/// Whether a file system is there and has 2 GiB left, many times what a cluster takes.
+/// Returns whether the file system exists and has 2 GiB free, much more than a cluster needs.
 fn has_room(path: &str) -> bool {
     let table = printed("df", &["-Pk", path]).unwrap_or_default();
     let available = table.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
     available.is_some_and(|kib| kib >= 2 * 1024 * 1024)
 }
 
-/// Whom to be instead of root, whom PostgreSQL refuses to serve; `None` if we are not root.
+/// Returns the user and group that run PostgreSQL if the current user is root, which PostgreSQL refuses. Otherwise
+/// returns `None`.
 fn someone_else(made_by_us: &Path) -> Option<(u32, u32)> {
     let owner = fs::metadata(made_by_us)
-        .unwrap_or_else(|error| panic!("cannot look at {}: {error}", made_by_us.display()))
+        .unwrap_or_else(|error| panic!("cannot read the metadata of {}: {error}", made_by_us.display()))
         .uid();
     if owner != 0 {
         return None;
@@ -475,7 +477,7 @@ fn someone_else(made_by_us: &Path) -> Option<(u32, u32)> {
     )
 }
 
-/// The directory of PostgreSQL's server programs: from PATH, from `pg_config`, or the newest of Debian's.
+/// Returns the directory of PostgreSQL's server programs: from PATH, from `pg_config`, or the newest of Debian's.
 fn binaries() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
@@ -489,12 +491,12 @@ fn binaries() -> Option<PathBuf> {
     env::split_paths(&path)
         .chain(reported)
         .chain(debian.into_iter().rev().map(|dir| dir.join("bin")))
-        // A link to one of the programs stands beside a link to the other, not beside all that they need.
+        // PATH may contain links to single programs. So resolve the link to find the directory with all of them.
         .filter_map(|dir| Some(dir.join("initdb").canonicalize().ok()?.parent()?.to_owned()))
         .find(|dir| dir.join("postgres").exists())
 }
 
-/// What a program prints, if it is there and content.
+/// Returns the output of a program, or `None` if it is missing or fails.
 fn printed(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

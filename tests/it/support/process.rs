@@ -1,4 +1,4 @@
-//! The real server, as a process of its own that can be killed.
+//! A real server as a child process that tests can kill.
 
 use std::{
     io::{BufRead, BufReader},
@@ -14,28 +14,28 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How often an external process is asked whether it ended.
+/// The interval of checking whether a child process has ended.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Longer than an orderly stop takes.
+/// The timeout of an orderly stop.
 const STOP: Duration = Duration::from_mins(1);
 
-/// A running server. It is killed with this value.
+/// A running server. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) address: String,
 }
 
 impl Server {
-    /// Starts one and waits until it listens. Servers with the same data directory have the same keys.
+    /// Starts a server and waits until it listens. Servers with the same data directory share their keys.
     pub(crate) fn start(url: &str, data: &Path) -> Self {
         let command = Command::new(env!("CARGO_BIN_EXE_tessera"));
         Self::run(command, url, data, |command| command.env("RUST_LOG", "off"))
     }
 
-    /// The same with further settings.
+    /// Does the same with further settings.
     pub(crate) fn start_with(
         url: &str,
         data: &Path,
@@ -44,7 +44,7 @@ impl Server {
         Self::run(Command::new(env!("CARGO_BIN_EXE_tessera")), url, data, settings)
     }
 
-    /// The same for a server that may open so many files.
+    /// Does the same with a limit of open files.
     pub(crate) fn start_with_files(files: u32, url: &str, data: &Path) -> Self {
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
@@ -73,13 +73,13 @@ impl Server {
         Self { child, address }
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Sends SIGTERM and waits until the server has ended.
     pub(crate) fn stop(mut self) {
         let status = self.stop_within(STOP);
         assert!(status.is_some_and(|status| status.success()), "{STOP:?} after SIGTERM: {status:?}");
     }
 
-    /// Asks it to stop, and returns how it ended, or `None` if it still runs after this time.
+    /// Sends SIGTERM. Returns the exit status, or `None` if the server still runs after this time.
     pub(crate) fn stop_within(&mut self, bound: Duration) -> Option<ExitStatus> {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
@@ -93,32 +93,32 @@ impl Server {
         None
     }
 
-    /// `kill -9`. Killed before, it stays so.
+    /// Kills the server (`kill -9`). May be called again.
     pub(crate) fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// A test that fails leaves no server behind.
+/// A failed test leaves no server behind.
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(crate) enum Came {
-    /// An answer.
+    /// A response.
     Answered(Value),
-    /// The server died before it answered.
+    /// The server died before it responded.
     Lost,
     /// There was no server.
     NotSent,
 }
 
-/// A request of GraphQL over a connection of its own.
+/// Sends a GraphQL request over a new connection.
 pub(crate) async fn request(address: &str, token: Option<&str>, document: &str, variables: &Value) -> Came {
     match TcpStream::connect(address).await {
         Ok(stream) => {
@@ -129,7 +129,7 @@ pub(crate) async fn request(address: &str, token: Option<&str>, document: &str, 
     }
 }
 
-/// Sends a request, and returns the status and the body of its answer; `None` if the connection broke.
+/// Sends a request. Returns the status and the body of the response, or `None` if the connection broke.
 pub(crate) async fn exchange(
     mut stream: TcpStream,
     address: &str,
@@ -149,6 +149,6 @@ pub(crate) async fn exchange(
     let text = String::from_utf8(answer).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    // An answer that was cut off is none.
+    // An incomplete response counts as none.
     Some((status, serde_json::from_str(body.trim()).ok()?))
 }

@@ -1,4 +1,4 @@
-//! Events on sale at real servers whose database can be reached through a [`Link`], and what their clients see.
+//! Events on sale at real servers whose database is behind a [`Link`], and the results that their clients see.
 
 use std::{fmt::Debug, fs, path::Path, process::Command, time::Duration};
 
@@ -21,11 +21,11 @@ use super::{
 
 /// The password of all users.
 pub(crate) const PASSWORD: &str = "correct horse battery";
-/// Longer than any operation may take: its deadline of 10 seconds, and room for a busy machine.
+/// Longer than any operation may take: its deadline of 10 seconds, plus a margin for a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
-/// How soon all has to work again once a new connection would succeed: 10 seconds, and room for a busy machine.
+/// The maximum time until everything works after new connections succeed: 10 seconds, plus a margin for a busy machine.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(15);
-/// The pause between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Watches an event.
@@ -34,19 +34,19 @@ pub(crate) const WATCH: &str = "subscription($event: ID!) { seatAvailability(eve
     ... on AvailabilitySnapshot { version }
     ... on AvailabilityDelta { version seats { id status } } } }";
 
-/// Reads the caller, for which the session is looked up, and the event, for which the stock is.
+/// Reads the caller, which needs the session, and the event, which needs its inventory.
 pub(crate) const BROWSE: &str = "query($event: ID!) { viewer { account { id } reservations { id } }
     event(id: $event) { name version availability { available reserved } } }";
 
-/// What was put on sale.
+/// The events on sale.
 pub(crate) struct Goods {
-    /// The events, all on the same seat map. The first has no hold budget.
+    /// The events, all with the same seat map. The first has no hold budget.
     pub(crate) events: Vec<String>,
     /// The seats of that map.
     pub(crate) seats: Vec<String>,
 }
 
-/// Puts events with 300 seats each on sale, and signs up `buyer@tessera.test`.
+/// Creates events with 300 seats each, and signs up `buyer@tessera.test`.
 pub(crate) async fn put_on_sale(url: &str, events: usize) -> Goods {
     let world = World::of(application(url, Clock::system()).await, "beside the servers", url);
     let stage = world.large_stage().await;
@@ -60,64 +60,64 @@ pub(crate) async fn put_on_sale(url: &str, events: usize) -> Goods {
     Goods { events: all, seats: stage.seats }
 }
 
-/// A database on PostgreSQL with events on sale, and a link to it.
+/// A PostgreSQL database with events on sale, and a link to it.
 pub(crate) struct Scene {
-    /// What is on sale.
+    /// The events on sale.
     pub(crate) goods: Goods,
-    /// The link, through which the database is reached.
+    /// The link to the database.
     pub(crate) link: Link,
-    /// The servers' data directory: they have the same keys.
+    /// The servers' data directory. The servers share their keys.
     pub(crate) data: TempDir,
     /// The database itself.
     pub(crate) database: Database,
 }
 
 impl Scene {
-    /// Puts this number of events on sale.
+    /// Creates this number of events on sale.
     pub(crate) async fn on(database: Database, events: usize) -> Self {
         let goods = put_on_sale(&database.url, events).await;
         let data = tempfile::tempdir().expect("a directory");
         Self { goods, link: Link::to(&database), data, database }
     }
 
-    /// Starts a server that reaches the database through the link.
+    /// Starts a server that connects to the database through the link.
     pub(crate) fn server(&self) -> Server {
         Server::start(&self.link.url, self.data.path())
     }
 
-    /// The same with further settings.
+    /// Does the same with further settings.
     pub(crate) fn server_with(&self, settings: impl FnOnce(&mut Command) -> &mut Command) -> Server {
         Server::start_with(&self.link.url, self.data.path(), settings)
     }
 
-    /// Starts a server that reaches the database directly.
+    /// Starts a server that connects to the database directly.
     pub(crate) fn direct_server(&self) -> Server {
         Server::start(&self.database.url, self.data.path())
     }
 
-    /// The event without a hold budget.
+    /// Returns the event without a hold budget.
     pub(crate) fn event(&self) -> &str {
         &self.goods.events[0]
     }
 
-    /// Returns the one number that a query gives, whatever the link does.
+    /// Returns the single number of a query. Does not use the link.
     pub(crate) fn count(&self, query: &'static str) -> i64 {
         self.database.cluster().count(self.database.name(), query)
     }
 
-    /// Waits until no transaction is left open, whatever the link does.
+    /// Waits until no transaction is open. Does not use the link.
     pub(crate) async fn no_transaction_is_left(&self) {
         no_transaction_is_left(&self.database).await;
     }
 
-    /// Asserts the laws, also about what was under way when the servers ended.
+    /// Checks the invariants, including the work in progress when the servers ended.
     pub(crate) async fn laws_hold(&self) {
         laws::hold_once_settled(&self.database.url).await;
     }
 }
 
-/// Waits for a moment at which no connection of the server is idle in a transaction. One that was left behind is idle until
-/// it is used again, or until PostgreSQL ends it after 10 seconds.
+/// Waits until no connection of the server is idle in a transaction. An abandoned transaction is idle until its
+/// connection is used again, or until PostgreSQL ends it after 10 seconds.
 pub(crate) async fn no_transaction_is_left(database: &Database) {
     let idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
         AND application_name = 'tessera' AND state LIKE 'idle in transaction%'";
@@ -130,19 +130,19 @@ pub(crate) async fn no_transaction_is_left(database: &Database) {
     .await;
 }
 
-/// What a client sees of one request.
+/// The result of a request as a client sees it.
 #[derive(Clone, Debug)]
 pub(crate) enum Seen {
-    /// An answer.
+    /// A response.
     Answered { status: u16, body: Value },
-    /// No connection, or one that broke.
+    /// No connection, or a broken one.
     Closed,
-    /// No answer within the client's patience.
+    /// No response within the client's timeout.
     Silent,
 }
 
 impl Seen {
-    /// The top-level errors.
+    /// Returns the top-level errors.
     pub(crate) fn errors(&self) -> &[Value] {
         match self {
             Self::Answered { body, .. } => body["errors"].as_array().map_or(&[], Vec::as_slice),
@@ -150,17 +150,17 @@ impl Seen {
         }
     }
 
-    /// The code of the first top-level error; empty if there is none.
+    /// Returns the code of the first top-level error. Empty if there is none.
     pub(crate) fn code(&self) -> &str {
         self.errors().first().map_or("", |error| error["extensions"]["code"].as_str().unwrap_or("NONE"))
     }
 
-    /// The HTTP status; 0 if there is no answer.
+    /// Returns the HTTP status, or 0 without a response.
     pub(crate) fn status(&self) -> u16 {
         if let Self::Answered { status, .. } = self { *status } else { 0 }
     }
 
-    /// The value in the data at a JSON pointer; null if there is none.
+    /// Returns the value in the data at a JSON pointer. Null if there is none.
     pub(crate) fn data(&self, pointer: &str) -> Value {
         match self {
             Self::Answered { body, .. } => body["data"].pointer(pointer).cloned().unwrap_or_default(),
@@ -168,18 +168,18 @@ impl Seen {
         }
     }
 
-    /// Returns whether there is an answer without top-level errors.
+    /// Returns whether there is a response without top-level errors.
     pub(crate) fn is_answer(&self) -> bool {
         matches!(self, Self::Answered { status: 200, .. }) && self.errors().is_empty()
     }
 
-    /// Asserts that the client is told that this is not possible now.
+    /// Asserts that the response says that the service is unavailable.
     #[track_caller]
     pub(crate) fn is_unavailable(&self) {
         assert_eq!(self.code(), "UNAVAILABLE", "{self:?}");
     }
 
-    /// Asserts that the client is told when to come back.
+    /// Asserts that the response says when to retry.
     #[track_caller]
     pub(crate) fn says_when_to_come_back(&self) {
         let after = self.errors()[0]["extensions"]["retryAfterMs"].as_u64();
@@ -187,7 +187,7 @@ impl Seen {
     }
 }
 
-/// Asks the server at this address, over a connection of its own.
+/// Sends a request to the server at this address over a new connection.
 pub(crate) async fn ask(
     address: &str,
     token: Option<&str>,
@@ -233,7 +233,7 @@ pub(crate) async fn browse(address: &str, token: &str, event: &str, patience: Du
     ask(address, Some(token), (BROWSE, json!({ "event": event })), patience).await
 }
 
-/// Watches an event; returns the socket after the first result, with its version.
+/// Watches an event. Returns the socket after the first result, with its version.
 pub(crate) async fn watching(address: &str, token: Option<&str>, event: &str) -> (Socket, i64) {
     let mut socket = Socket::open(address, token).await;
     socket.subscribe("map", WATCH, json!({ "event": event })).await;
@@ -242,7 +242,7 @@ pub(crate) async fn watching(address: &str, token: Option<&str>, event: &str) ->
     (socket, version.unwrap_or_else(|| panic!("no version: {first}")))
 }
 
-/// Asks again and again until the answer is `Ok`. Panics with the last other answer after this time.
+/// Repeats the call until it returns `Ok`. Panics with the last error after this time.
 pub(crate) async fn eventually<T, E: Debug>(
     bound: Duration,
     what: &str,
@@ -260,7 +260,7 @@ pub(crate) async fn eventually<T, E: Debug>(
     }
 }
 
-/// The log of a server, line by line.
+/// Returns the lines of a server's log.
 pub(crate) fn log(file: &Path) -> Vec<String> {
     fs::read_to_string(file).expect("the log").lines().map(str::to_owned).collect()
 }

@@ -13,14 +13,14 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-/// Longer than anything here takes; a wait ends when what is awaited comes.
+/// The timeout of all waits. Longer than any operation in these tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An open socket.
+/// An open web socket.
 pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// Connects and says who asks.
+    /// Connects and authenticates.
     pub(crate) async fn open(address: &str, token: Option<&str>) -> Self {
         let mut socket = Self::connect(address, &[]).await.expect("a socket");
         let payload = token.map_or(json!({}), |token| json!({ "Authorization": format!("Bearer {token}") }));
@@ -29,7 +29,7 @@ impl Socket {
         socket
     }
 
-    /// Connects through buffers so small that a client that does not read is noticed soon.
+    /// Connects with small buffers, so that the server soon notices a client that does not read.
     pub(crate) async fn narrow(address: &str) -> Self {
         let narrow = TcpSocket::new_v4().expect("a socket");
         narrow.set_recv_buffer_size(4_096).expect("a small buffer");
@@ -40,7 +40,7 @@ impl Socket {
         socket
     }
 
-    /// Connects with some headers of the handshake, and says nothing yet.
+    /// Connects with these headers of the handshake, and sends no message.
     pub(crate) async fn connect(address: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
         Self::over(TcpStream::connect(address).await?, address, headers).await
     }
@@ -61,7 +61,7 @@ impl Socket {
         self.say(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
     }
 
-    /// The next message of the protocol.
+    /// Returns the next message of the protocol.
     pub(crate) async fn message(&mut self) -> Value {
         match self.frame().await {
             Some(Message::Text(text)) => serde_json::from_str(&text).expect("JSON"),
@@ -69,14 +69,14 @@ impl Socket {
         }
     }
 
-    /// The next message of the protocol; none when the connection broke.
+    /// Returns the next message of the protocol, or `None` if the connection broke.
     pub(crate) async fn heard(&mut self) -> Option<Value> {
         let Message::Text(text) = self.frame().await? else { return None };
         Some(serde_json::from_str(&text).expect("JSON"))
     }
 
-    /// The next message of the protocol, or the code with which the server closed, or `Err(None)` when the connection
-    /// broke. Returns `None` if nothing comes in this time.
+    /// Returns the next message of the protocol. Returns `Err` with the close code, or `Err(None)` if the connection
+    /// broke. Returns `None` after the timeout.
     pub(crate) async fn within(&mut self, time: Duration) -> Option<Result<Value, Option<u16>>> {
         let next = async {
             loop {
@@ -91,7 +91,7 @@ impl Socket {
         timeout(time, next).await.ok()
     }
 
-    /// The data of the next result.
+    /// Returns the data of the next result.
     pub(crate) async fn next(&mut self) -> Value {
         let message = self.message().await;
         assert_eq!(message["type"], "next", "{message}");
@@ -103,12 +103,12 @@ impl Socket {
         self.send(Message::text(message.to_string())).await;
     }
 
-    /// Sends any frame. The server may have gone already: what it said before tells why.
+    /// Sends any frame. The server may have disconnected already. Then its last message tells the reason.
     pub(crate) async fn send(&mut self, frame: Message) {
         let _ = self.0.send(frame).await;
     }
 
-    /// Reads on until the server closes: the code and its reason, or `None` when the connection just broke.
+    /// Reads until the server closes. Returns the code and the reason, or `None` if the connection broke.
     pub(crate) async fn closed(&mut self) -> Option<(u16, String)> {
         loop {
             match self.frame().await {

@@ -1,24 +1,25 @@
-//! The words and paths of Rust source, as far as the house tests need them.
+//! Extracts the tokens and paths of Rust source code for the house tests.
 //!
-//! No parser: comments, strings, characters and lifetimes are left out, and of what remains only paths are understood.
+//! This is not a parser. It omits comments, strings, characters and lifetimes. Of the remaining tokens, it understands
+//! only paths.
 
-/// A word, `::`, `!=` or another sign, with its line.
+/// A word, `::`, `!=` or another sign, with its line number.
 pub(crate) type Token<'a> = (usize, &'a str);
 
-/// A path somewhere in the code, and the inline modules it stands in.
+/// A path in the code, and the inline modules that contain it.
 pub(crate) struct Reference<'a> {
     pub(crate) line: usize,
     pub(crate) segments: Vec<&'a str>,
     pub(crate) inline: Vec<&'a str>,
 }
 
-/// What a lexeme is to us.
+/// The kind of a lexeme.
 enum Kind {
     Code,
     LeftOut,
 }
 
-/// The code's tokens, in order.
+/// Returns the code's tokens in order.
 pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     let (mut tokens, mut line, mut rest) = (Vec::new(), 1, text);
     while let Some(first) = rest.chars().next() {
@@ -33,7 +34,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// All paths: the leaves of `use` trees, and elsewhere those of two segments and more.
+/// Returns all paths: the leaves of `use` trees, and other paths of two or more segments.
 pub(crate) fn references<'a>(tokens: &[Token<'a>]) -> Vec<Reference<'a>> {
     let (mut found, mut inline, mut depth, mut at) = (Vec::new(), Vec::<(&str, usize)>::new(), 0_usize, 0);
     let word = |at: usize| tokens.get(at).map_or("", |token| token.1);
@@ -72,7 +73,7 @@ pub(crate) fn references<'a>(tokens: &[Token<'a>]) -> Vec<Reference<'a>> {
     found
 }
 
-/// Reads one tree from `at` on, and leaves `at` behind it.
+/// Reads one tree from `at`, and moves `at` behind it.
 fn use_tree<'a>(
     tokens: &[Token<'a>],
     at: &mut usize,
@@ -95,7 +96,7 @@ fn use_tree<'a>(
             "self" if !path.is_empty() => {}
             "as" => *at += 1,
             _ if here == "*" || is_name(here) => path.push(here),
-            // Part of a macro: nothing that can be followed.
+            // Part of a macro, whose paths are unknown.
             _ => return,
         }
         if tokens.get(*at).is_none_or(|token| matches!(token.1, "," | ";" | "}")) {
@@ -105,7 +106,7 @@ fn use_tree<'a>(
     }
 }
 
-/// The first lexeme, and how many bytes it has.
+/// Returns the kind and the length in bytes of the first lexeme.
 fn lexeme(rest: &str, first: char) -> (Kind, usize) {
     let word = |text: &str| text.find(|char| !is_in_word(char)).unwrap_or(text.len());
     if rest.starts_with("//") {
@@ -130,7 +131,7 @@ fn lexeme(rest: &str, first: char) -> (Kind, usize) {
     }
 }
 
-/// Block comments nest.
+/// Returns the length of a block comment. Block comments nest.
 fn block_comment(rest: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while at < rest.len() {

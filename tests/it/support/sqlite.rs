@@ -1,4 +1,4 @@
-//! `SQLite` files of one's own, each a copy of a template that is made once in a process and kept in memory.
+//! `SQLite` databases for tests: copies of templates, which are created once per process and kept in memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,21 +10,21 @@ use tempfile::TempDir;
 
 use super::blocking::block_on;
 
-/// A database file of one's own, removed with this value together with whatever lies beside it.
+/// A database file. Dropping it removes the file and the files that SQLite keeps next to it.
 pub(crate) struct Database {
-    /// Where it is, for sqlx and `SeaORM` alike.
+    /// The URL for sqlx and `SeaORM`.
     pub(crate) url: String,
     dir: TempDir,
 }
 
 impl Database {
-    /// The file itself.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("tessera.db")
     }
 }
 
-/// A fresh copy of a template, which the first who asks makes: `make` gets the URL of an empty database.
+/// Returns a copy of a template. The first call creates the template: `make` gets the URL of an empty database.
 pub(crate) fn database(template: &'static str, make: impl AsyncFnOnce(&str) + Send) -> Database {
     static TEMPLATES: Mutex<BTreeMap<&str, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
     let bytes = {
@@ -38,16 +38,16 @@ pub(crate) fn database(template: &'static str, make: impl AsyncFnOnce(&str) + Se
     database
 }
 
-/// A place for a database that is not there yet.
+/// Returns the location of a database that does not exist yet.
 pub(crate) fn empty() -> Database {
-    // Inside the target directory, so that what a killed test leaves is nobody's litter.
+    // Inside the target directory, so that files of killed tests are removed with it.
     let dir = fs::create_dir_all(env!("CARGO_TARGET_TMPDIR"))
         .and_then(|()| tempfile::Builder::new().prefix("sqlite-").tempdir_in(env!("CARGO_TARGET_TMPDIR")))
-        .unwrap_or_else(|error| panic!("cannot make a directory for SQLite: {error}"));
+        .unwrap_or_else(|error| panic!("cannot create a directory for SQLite: {error}"));
     Database { url: url(&dir.path().join("tessera.db")), dir }
 }
 
-/// Makes a template. `VACUUM INTO` gives one whole file, whatever is still in the write-ahead log.
+/// Creates a template. `VACUUM INTO` gives one complete file, including the content of the write-ahead log.
 fn made(make: impl AsyncFnOnce(&str) + Send) -> Arc<[u8]> {
     let scratch = empty();
     let whole = scratch.dir.path().join("template.db");
@@ -58,7 +58,7 @@ fn made(make: impl AsyncFnOnce(&str) + Send) -> Arc<[u8]> {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
         connection.close().await
     })
-    .unwrap_or_else(|error: sqlx::Error| panic!("cannot make the template: {error}"));
+    .unwrap_or_else(|error: sqlx::Error| panic!("cannot create the template: {error}"));
     fs::read(&whole).unwrap_or_else(|error| panic!("cannot read the template: {error}")).into()
 }
 

@@ -1,4 +1,4 @@
-//! Requests as they travel, and answers with all their headers: for tests of the protocol itself.
+//! Raw HTTP requests and responses with all headers, for tests of the protocol.
 
 use axum::{
     body::{Body, to_bytes},
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::World;
 
-/// The media type of GraphQL's requests.
+/// The media type of GraphQL requests.
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// What came back.
+/// A response.
 pub(crate) struct Reply {
     /// The status.
     pub(crate) status: u16,
@@ -22,29 +22,29 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
     }
 
-    /// The code of the first error; empty when there is none.
+    /// Returns the code of the first error. Empty if there is none.
     pub(crate) fn code(&self) -> String {
         self.json()["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// A header's value; empty when it is not there.
+    /// Returns a header's value. Empty if the header is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
     }
 
-    /// The request was refused so.
+    /// Asserts that the request was refused with this status and code.
     pub(crate) fn refused(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text);
     }
 }
 
 impl World {
-    /// Any request.
+    /// Sends any request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         let (parts, body) = self.http(request).await.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a body");
@@ -52,20 +52,20 @@ impl World {
         Reply { status: parts.status.as_u16(), headers: parts.headers, text }
     }
 
-    /// Reads what is at an address.
+    /// Requests a path.
     pub(crate) async fn get(&self, path: &str) -> Reply {
         let request = Request::get(path).header("host", "tessera.test");
         self.send(request.body(Body::empty()).expect("a request")).await
     }
 
-    /// Sends a body to the API.
+    /// Posts a body to the API.
     pub(crate) async fn post(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
         let request = Request::post("/graphql").header("host", "tessera.test");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         self.send(request.body(body.into()).expect("a request")).await
     }
 
-    /// Asks as an old client does, with nothing but a document.
+    /// Posts only a document, as older clients do.
     pub(crate) async fn ask(&self, query: &str) -> Reply {
         self.post(&[JSON], json!({ "query": query }).to_string()).await
     }

@@ -1,6 +1,6 @@
-//! A world: one application on one database of its own, with a clock that stands still until it is moved.
+//! A world: one application with its own database, and a clock that only tests advance.
 //!
-//! The loops of the worker do not run by themselves: a test calls what they call, when it wants it.
+//! The worker's loops do not run by themselves. A test calls their functions when it needs them.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -33,20 +33,20 @@ use tower::ServiceExt;
 
 use super::{laws, postgres, sqlite};
 
-/// Everything a test needs of the world.
+/// The application, database and router of a test.
 pub(crate) struct World {
     /// The application.
     pub(crate) app: App,
-    /// On which database.
+    /// The name of the database.
     pub(crate) backend: &'static str,
-    /// The same database's address, for a second application.
+    /// The URL of the database, for a second application.
     pub(crate) url: String,
     router: Router,
-    /// The address that requests come from; `None` if they come from no network.
+    /// The client's address. `None` for requests without a network.
     address: Option<IpAddr>,
 }
 
-/// What a request was answered.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     /// The HTTP status.
@@ -61,7 +61,7 @@ struct Cli {
     config: Config,
 }
 
-/// Runs the test in a world on SQLite, and again in a world on PostgreSQL. After it, the world's laws must hold.
+/// Runs the test in a world on SQLite, and again in a world on PostgreSQL. Then checks the invariants.
 pub(crate) fn run(test: impl AsyncFn(&World)) {
     let file = sqlite::database("migrated", migrate);
     run_on("SQLite", &file.url, &test);
@@ -69,13 +69,13 @@ pub(crate) fn run(test: impl AsyncFn(&World)) {
     run_on("PostgreSQL", &database.url, test);
 }
 
-/// Runs the test in a world on SQLite only: for protocols, in which no database has a say.
+/// Runs the test in a world on SQLite only, for protocols that do not depend on the database.
 pub(crate) fn run_once(test: impl AsyncFnOnce(&World)) {
     let file = sqlite::database("migrated", migrate);
     run_on("SQLite", &file.url, test);
 }
 
-/// Runs the test in a world on PostgreSQL only: for what several instances, or a server that fails, have a part in.
+/// Runs the test in a world on PostgreSQL only, for tests with several instances or a failing server.
 pub(crate) fn run_on_postgres(test: impl AsyncFnOnce(&World)) {
     let database = postgres::database("migrated", migrate);
     run_on("PostgreSQL", &database.url, test);
@@ -89,26 +89,26 @@ fn run_on(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
         .expect("a runtime");
     runtime.block_on(async {
         let world = World::open(backend, url).await;
-        // Shown only when the test fails.
+        // Printed only when the test fails.
         eprintln!("on {}", world.backend);
         test(&world).await;
         world.end().await;
     });
 }
 
-/// Makes a template with the schema.
+/// Migrates the database of a template.
 pub(crate) async fn migrate(url: &str) {
     let store = Store::connect(url, 1).await.expect("a database");
     store.migrate().await.expect("the schema");
     store.close().await.expect("closed");
 }
 
-/// When all worlds begin.
+/// Returns the initial time of all worlds.
 pub(crate) fn start_of_time() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 6, 1, 12, 0, 0).single().expect("a time")
 }
 
-/// Settings as the command line would give them.
+/// Parses settings as the command line does.
 pub(crate) fn config(args: &[&str]) -> Config {
     Cli::parse_from([&["tessera"], args].concat()).config
 }
@@ -119,13 +119,13 @@ impl World {
         Self::of(app, backend, url)
     }
 
-    /// A world around an application that the test made itself.
+    /// Creates a world for an application that the test created.
     pub(crate) fn of(app: App, backend: &'static str, url: &str) -> Self {
         let router = http::router(app.clone(), graphql::schema(&app));
         Self { app, backend, url: url.to_owned(), router, address: None }
     }
 
-    /// Another server on the same database, with the same keys and the same time, but with other settings. To be ended.
+    /// Creates another server with the same database, keys and clock, but with other settings. The caller must end it.
     pub(crate) async fn beside(&self, args: &[&str], patience: Patience) -> Self {
         let args = [&["--database-url", &self.url, "--public-url", "http://tessera.test"], args].concat();
         let store = Store::connect(&self.url, 2).await.expect("a database");
@@ -135,7 +135,7 @@ impl World {
         Self { app, backend: self.backend, url: self.url.clone(), router, address: None }
     }
 
-    /// Returns a view of this world whose requests come from `address`. Not to be ended.
+    /// Returns a view of this world whose requests come from `address`. Must not be ended.
     pub(crate) fn from(&self, address: &str) -> Self {
         Self {
             app: self.app.clone(),
@@ -146,29 +146,29 @@ impl World {
         }
     }
 
-    /// Returns a view of this world whose requests come from no network. Not to be ended.
+    /// Returns a view of this world whose requests have no network. Must not be ended.
     pub(crate) fn without_network(&self) -> Self {
         Self { address: None, ..self.from("0.0.0.0") }
     }
 
-    /// A second application on the same database, with the same keys and the same time.
+    /// Creates a second application with the same database, keys and clock.
     pub(crate) async fn second(&self) -> App {
         self.second_at(&self.url).await
     }
 
-    /// The same, which reaches the database at another address.
+    /// Does the same, but connects to the database at another URL.
     pub(crate) async fn second_at(&self, url: &str) -> App {
         let store = Store::connect(url, 8).await.expect("a database");
         App::new(self.app.config.clone(), store, self.app.clock.clone(), self.app.keys.clone())
             .expect("an app")
     }
 
-    /// A client's request over HTTP, without the network in between.
+    /// Sends a GraphQL request over HTTP, without a network in between.
     pub(crate) async fn gql(&self, token: Option<&str>, document: &str, variables: Value) -> Answer {
         Answer::of(self.http(request(token, document, &variables)).await).await
     }
 
-    /// A client's request from an address, as the limits see it.
+    /// Sends a GraphQL request from an address, which the limits use.
     pub(crate) async fn gql_from(
         &self,
         address: &str,
@@ -178,7 +178,7 @@ impl World {
         Answer::of(self.http_from(address, token, (document, variables)).await).await
     }
 
-    /// The same with the response as it comes.
+    /// Does the same and returns the raw response.
     pub(crate) async fn http_from(
         &self,
         address: &str,
@@ -191,14 +191,14 @@ impl World {
         self.http(request).await
     }
 
-    /// The id of the one event that there is.
+    /// Returns the id of the only event.
     pub(crate) async fn only_event(&self) -> EventId {
         let events = event::Entity::find().all(self.app.store.read()).await.expect("events");
         assert_eq!(events.len(), 1, "one event");
         events[0].id
     }
 
-    /// Any request.
+    /// Sends any request.
     pub(crate) async fn http(&self, mut request: Request<Body>) -> Response<Body> {
         if let Some(address) = self.address {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 40_000)));
@@ -206,12 +206,12 @@ impl World {
         self.router.clone().oneshot(request).await.expect("routers do not fail")
     }
 
-    /// Moves the clock on.
+    /// Advances the clock.
     pub(crate) fn advance(&self, by: Duration) {
         self.app.clock.advance(by);
     }
 
-    /// One round of every loop of the worker.
+    /// Runs each of the worker's loops once.
     pub(crate) async fn work(&self) {
         worker::expire(&self.app).await.expect("expiry");
         worker::settle(&self.app).await.expect("settlement");
@@ -219,12 +219,12 @@ impl World {
         worker::prune(&self.app).await.expect("pruning");
     }
 
-    /// Listens on a real socket until the world ends; the address.
+    /// Listens on a real socket until the world ends. Returns the address.
     pub(crate) async fn listen(&self) -> String {
         self.listen_with(Timeouts::DEFAULT).await
     }
 
-    /// The same, with connections that may take as long as this.
+    /// Does the same with these timeouts of connections.
     pub(crate) async fn listen_with(&self, timeouts: Timeouts) -> String {
         let mut config = self.app.config.clone();
         config.listen.set_port(0);
@@ -235,7 +235,7 @@ impl World {
         address.to_string()
     }
 
-    /// The laws hold, and no task is left.
+    /// Checks the invariants, and that no task is left.
     pub(crate) async fn end(self) {
         laws::hold(&self.app).await;
         let tasks = self.app.tasks.clone();
@@ -244,7 +244,7 @@ impl World {
     }
 }
 
-/// A request of GraphQL over HTTP.
+/// Creates a GraphQL request over HTTP.
 fn request(token: Option<&str>, document: &str, variables: &Value) -> Request<Body> {
     let body = json!({ "query": document, "variables": variables }).to_string();
     let mut request =
@@ -255,7 +255,7 @@ fn request(token: Option<&str>, document: &str, variables: &Value) -> Request<Bo
     request.body(Body::from(body)).expect("a request")
 }
 
-/// An application on the database.
+/// Creates an application on the database.
 pub(crate) async fn application(url: &str, clock: Clock) -> App {
     let config =
         config(&["--database-url", url, "--public-url", "http://tessera.test", "--access-seconds", "3600"]);
@@ -272,27 +272,27 @@ impl Answer {
         Self { status, body }
     }
 
-    /// The value at a path in the data, such as `events.nodes.0.id`; null where there is none.
+    /// Returns the value at a path in the data, such as `events.nodes.0.id`. Null if there is none.
     pub(crate) fn data(&self, path: &str) -> Value {
         at(&self.body["data"], path)
     }
 
-    /// The text at a path in the data.
+    /// Returns the text at a path in the data.
     pub(crate) fn text(&self, path: &str) -> String {
         self.data(path).as_str().unwrap_or_else(|| panic!("no text at {path} in {}", self.body)).to_owned()
     }
 
-    /// The code of the first top-level error.
+    /// Returns the code of the first top-level error.
     pub(crate) fn code(&self) -> Option<String> {
         self.body["errors"][0]["extensions"]["code"].as_str().map(str::to_owned)
     }
 
-    /// The code of the first error in the mutation's payload.
+    /// Returns the code of the first error in the mutation's payload.
     pub(crate) fn refusal(&self, mutation: &str) -> Option<String> {
         self.data(&format!("{mutation}.errors.0.code")).as_str().map(str::to_owned)
     }
 
-    /// Nothing went wrong, neither at the top level nor in a payload.
+    /// Asserts that there are no errors, neither at the top level nor in a payload.
     pub(crate) fn good(self) -> Self {
         let refused = self.body["data"].as_object().is_some_and(|fields| {
             fields.values().any(|field| field["errors"].as_array().is_some_and(|errors| !errors.is_empty()))

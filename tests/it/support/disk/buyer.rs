@@ -1,4 +1,4 @@
-//! A buyer of a server under faults, who writes down what was acknowledged.
+//! A buyer of a server under faults, who records all acknowledged facts.
 
 use entity::{
     AccountId, OrderId, PaymentId, ReservationId, TicketId, order,
@@ -17,23 +17,23 @@ use crate::support::{
     process::{Came, request},
 };
 
-/// Something that a client was told, and that must be true for ever.
+/// An acknowledged fact, which must stay true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
-    /// A guest's account, which signed in.
+    /// The account of a guest that signed in.
     Guest(AccountId),
     Reserved(ReservationId),
     Ordered(OrderId),
-    /// A paid order with its payment and tickets.
+    /// A paid order, its payment and its tickets.
     Paid(OrderId, PaymentId, Vec<TicketId>),
 }
 
-/// Why a purchase ended before its end.
+/// The reason why a purchase was not completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The server answered with this code.
+    /// The server responded with this code.
     Refused(String),
-    /// There was no answer.
+    /// There was no response.
     Lost,
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn guest(address: &str) -> Result<Fact, Ended> {
     Ok(Fact::Guest(AccountId(uuid(&session["session"]["account"]["id"]))))
 }
 
-/// Buys a seat as a new guest. Tells every fact as soon as it is acknowledged.
+/// Buys a seat as a new guest. Reports each fact as soon as it is acknowledged.
 pub(crate) async fn buy(
     address: &str,
     (event, seat): (&str, &str),
@@ -80,7 +80,7 @@ pub(crate) async fn buy(
     Ok(())
 }
 
-/// A mutation's payload, if it says that all went well.
+/// Returns a mutation's payload if it has no errors.
 async fn ask(
     address: &str,
     token: Option<&str>,
@@ -103,7 +103,7 @@ async fn ask(
 }
 
 impl Fact {
-    /// Returns whether the database knows it.
+    /// Returns whether the database contains the fact.
     pub(crate) async fn is_in(&self, db: &Connections) -> bool {
         match self {
             Self::Guest(id) => {

@@ -1,9 +1,9 @@
-//! A disk that fails or loses power under a process: `shim.c` is preloaded into it, and watches the calls that change
-//! the files below one directory.
+//! A disk that fails or loses power under a process. `shim.c` is preloaded into the process and intercepts the calls
+//! that change files below one directory.
 //!
-//! A preloaded library needs no privileges and no device, unlike a FUSE file system, so that these tests run wherever
-//! the others do. It sees every change if the process uses libc for them, which a test proves for both databases: the
-//! record of a run, replayed in full, equals the files that the run left.
+//! Unlike a FUSE file system, a preloaded library needs no privileges and no device, so these tests run everywhere. It
+//! sees every change if the process uses libc for all of them. A test proves this for both databases: replaying a
+//! complete record gives the same files as the run.
 
 pub(crate) mod buyer;
 pub(crate) mod power;
@@ -17,41 +17,41 @@ use std::{
 
 use tempfile::TempDir;
 
-/// What happens to a call.
+/// The effect on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// It fails with `ENOSPC`.
     Full,
     /// It fails with `EIO`.
     Error,
-    /// A write stores its first half and says so. A sync fails.
+    /// A write stores its first half and returns its length. A sync fails.
     Short,
     /// A write stores its first half, and the next call fails with `ENOSPC`.
     Torn,
 }
 
-/// Calls that fail, counted from when this is armed.
+/// Calls that fail, counted from the moment when the fault is armed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
-    /// How.
+    /// The effect on each call.
     pub(crate) kind: Kind,
-    /// The first call, from 1.
+    /// The number of the first call, from 1.
     pub(crate) at: u64,
-    /// How many; `None` for all from then on.
+    /// The number of calls. `None` is all later ones.
     pub(crate) count: Option<u64>,
 }
 
-/// Decides which calls of a process fail.
+/// Controls which calls of a process fail.
 pub(crate) struct Disk {
     dir: TempDir,
     epoch: u64,
 }
 
-/// The library, compiled once in a process.
+/// Returns the library. It is compiled once per process.
 pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        // Where PostgreSQL's user can read it.
+        // PostgreSQL's user must be able to read it.
         let dir =
             tempfile::Builder::new().prefix("tessera-disk-").tempdir_in("/tmp").expect("a directory").keep();
         let library = dir.join("disk.so");
@@ -71,14 +71,14 @@ pub(crate) fn library() -> &'static Path {
 }
 
 impl Disk {
-    /// A disk without faults.
+    /// Creates a disk without faults.
     pub(crate) fn new() -> Self {
         let disk = Self { dir: tempfile::tempdir().expect("a directory"), epoch: 0 };
         disk.write("none", 0, 0);
         disk
     }
 
-    /// Puts the disk under a process: everything below `root` is on it.
+    /// Attaches the disk to a process: all files below `root` are on it.
     pub(crate) fn put_under<'a>(&self, command: &'a mut Command, root: &Path) -> &'a mut Command {
         command
             .env("LD_PRELOAD", library())
@@ -98,7 +98,7 @@ impl Disk {
         self.write(kind, fault.at, fault.count.unwrap_or(0));
     }
 
-    /// Makes no more calls fail. Returns those that did since it was armed, as `call file`.
+    /// Stops the faults. Returns the calls that failed since they were armed, as `call file`.
     pub(crate) fn disarm(&mut self) -> Vec<String> {
         let hits = self.hits();
         self.epoch += 1;
@@ -118,7 +118,7 @@ impl Disk {
         self.dir.path().join("control")
     }
 
-    /// The file is replaced at once: the process reads it at every call.
+    /// Replaces the file atomically, because the process reads it at each call.
     fn write(&self, kind: &str, at: u64, count: u64) {
         let new = self.dir.path().join("control.new");
         fs::write(&new, format!("{} {kind} {at} {count}\n", self.epoch)).expect("the control file");

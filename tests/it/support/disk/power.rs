@@ -1,7 +1,7 @@
-//! What a power cut leaves of a recorded run.
+//! Computes the files that a power cut leaves after a recorded run.
 //!
-//! Only what was synced is on the disk for certain: a file's content by a sync of the file, its name by a sync of the
-//! directory that it is in. Of the rest anything may be there, in parts of one sector.
+//! Only synced data are guaranteed to be on the disk. Syncing a file saves its content, and syncing its directory saves
+//! its name. Other data may be missing, in units of one sector.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +14,7 @@ use crate::support::random::Random;
 
 const MAGIC: u32 = 0x7e55_e7a1;
 const HEAD: usize = 32;
-/// What a disk writes whole or not at all.
+/// The number of bytes that a disk writes atomically.
 const SECTOR: usize = 512;
 
 /// A recorded call.
@@ -25,17 +25,17 @@ pub(crate) enum Call {
         at: usize,
         data: Vec<u8>,
     },
-    /// Cuts or extends a file.
+    /// Truncates or extends a file.
     Truncate {
         inode: u64,
         length: usize,
     },
-    /// Extends a file, unless it is as long.
+    /// Extends a file unless it is long enough.
     Extend {
         inode: u64,
         length: usize,
     },
-    /// Covers the calls that stood in the record when it began.
+    /// Syncs the calls that were in the record when it started.
     Sync {
         inode: u64,
         path: PathBuf,
@@ -59,7 +59,7 @@ pub(crate) enum Call {
     MakeDir {
         path: PathBuf,
     },
-    /// A note of the test: what a client was answered.
+    /// A note of the test: a response to a client.
     Mark(String),
 }
 
@@ -68,31 +68,31 @@ pub(crate) struct Run {
     before: PathBuf,
     root: PathBuf,
     inodes: HashMap<u64, PathBuf>,
-    /// Each call, and where it stands in the record.
+    /// The calls with their positions in the record.
     pub(crate) calls: Vec<(usize, Call)>,
 }
 
-/// What is left of what was not synced.
+/// The part of the unsynced data that survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
     /// Nothing.
     Nothing,
-    /// Some sectors, chosen at random.
+    /// A random selection of sectors.
     Some(u64),
-    /// All of it, as after `kill -9`.
+    /// All, as after `kill -9`.
     All,
 }
 
-/// The disk while a run is replayed.
+/// The disk during the replay of a run.
 pub(crate) struct Replay<'a> {
     run: &'a Run,
     next: usize,
     files: Vec<File>,
     by_inode: HashMap<u64, usize>,
-    /// Names as the process sees them; `None` is a directory.
+    /// The names as the process sees them. `None` is a directory.
     names: BTreeMap<PathBuf, Option<usize>>,
     synced_names: BTreeMap<PathBuf, Option<usize>>,
-    /// Changes of names that are not synced, with their directory.
+    /// Unsynced changes of names, with their position and directory.
     unsynced_names: Vec<(usize, PathBuf, Name)>,
 }
 
@@ -113,11 +113,11 @@ enum Change {
 enum Name {
     Add(PathBuf, Option<usize>),
     Remove(PathBuf),
-    /// Both at once.
+    /// A removal and a creation in one step.
     Move(PathBuf, PathBuf, Option<usize>),
 }
 
-/// Copies the files below `root`, as they are before a run, to `to`; tells which inode is which file.
+/// Copies the files below `root`, as they are before a run, to `to`. Returns the file of each inode.
 pub(crate) fn copy(root: &Path, to: &Path) -> HashMap<u64, PathBuf> {
     let mut inodes = HashMap::new();
     fs::create_dir_all(to).expect("a directory");
@@ -150,7 +150,7 @@ pub(crate) fn below(root: &Path) -> Vec<PathBuf> {
 }
 
 impl Run {
-    /// Reads a record of what happened below `root`, which before was as in `before`.
+    /// Reads the record of a run below `root`. `before` contains the files before the run.
     pub(crate) fn read(record: &Path, root: &Path, before: &Path, inodes: HashMap<u64, PathBuf>) -> Self {
         let bytes = fs::read(record).expect("the record");
         let mut calls = Vec::new();
@@ -184,7 +184,7 @@ impl Run {
         Self { before: before.to_owned(), root: root.to_owned(), inodes, calls }
     }
 
-    /// Begins to replay the run.
+    /// Starts to replay the run.
     pub(crate) fn replay(&self) -> Replay<'_> {
         let mut names = BTreeMap::new();
         let mut files = Vec::new();
@@ -207,7 +207,7 @@ impl Run {
     }
 }
 
-/// Appends a note to a record, as the process does.
+/// Appends a note to a record, in the same format as the process.
 pub(crate) fn mark(record: &mut fs::File, text: &str) {
     let mut bytes = Vec::new();
     bytes.extend(MAGIC.to_le_bytes());
@@ -219,7 +219,7 @@ pub(crate) fn mark(record: &mut fs::File, text: &str) {
 }
 
 impl<'a> Replay<'a> {
-    /// Replays one more call, and tells which; `None` at the end.
+    /// Replays one more call and returns it. Returns `None` at the end.
     pub(crate) fn step(&mut self) -> Option<&'a Call> {
         let (at, call) = self.run.calls.get(self.next)?;
         self.next += 1;
@@ -244,7 +244,7 @@ impl<'a> Replay<'a> {
             }
             Call::Rename { from, to } => match self.names.get(from).copied() {
                 Some(file) => self.name(*at, to, Name::Move(from.clone(), to.clone(), file)),
-                // Written by means that the shim does not see; nothing is known of its content.
+                // The shim did not see how the file was created, so its content is unknown.
                 None => self.name(*at, to, Name::Remove(to.clone())),
             },
             Call::Mark(_) => {}
@@ -252,14 +252,14 @@ impl<'a> Replay<'a> {
         Some(call)
     }
 
-    /// Writes what is on the disk to `to`, as if the power failed now.
+    /// Writes the files that a power cut leaves now to `to`.
     pub(crate) fn cut(&self, left: Left, to: &Path) {
         let mut random = Random::new(if let Left::Some(seed) = left { seed } else { 0 });
         let owner = fs::metadata(to).expect("metadata");
         let mut names = self.synced_names.clone();
         let kept = match left {
             Left::Nothing => 0,
-            // A journal keeps the order.
+            // A journaling file system keeps the order of changes of names.
             Left::Some(_) => random.below(self.unsynced_names.len() + 1),
             Left::All => self.unsynced_names.len(),
         };
@@ -375,7 +375,7 @@ impl Name {
     }
 }
 
-/// PostgreSQL insists that its files are its user's alone.
+/// PostgreSQL requires that only its user can access its files.
 fn restrict(path: &Path, user: u32, group: u32) {
     let mode = if path.is_dir() { 0o700 } else { 0o600 };
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("its mode");

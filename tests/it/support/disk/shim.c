@@ -1,18 +1,18 @@
-/* A disk that fails, and a record of what reaches it: preloaded into a server or database process.
+/* Simulates disk faults and records disk operations. Preloaded into a server or database process.
  *
- * It looks at the calls that change files below $TESSERA_DISK_ROOT and passes all others on.
+ * It intercepts the calls that change files below $TESSERA_DISK_ROOT and passes all others on.
  *
- * Faults. $TESSERA_DISK_CONTROL is a file of one line, "epoch kind at count": after the epoch begins, the calls number
- * `at` to `at + count - 1` (all later ones, if `count` is 0) fail. Kinds: `none`; `enospc` and `eio` fail the call;
- * `short` writes the first half and says so; `torn` writes the first half and then fails with ENOSPC. Every failed call
- * appends its epoch, number and name to "$TESSERA_DISK_CONTROL.hits".
+ * Faults. $TESSERA_DISK_CONTROL is a file of one line, "epoch kind at count". After the epoch starts, the calls number
+ * `at` to `at + count - 1` fail (all later ones, if `count` is 0). Kinds: `none`; `enospc` and `eio` fail the call;
+ * `short` writes the first half and returns its length; `torn` writes the first half, and then fails with ENOSPC. Each
+ * failed call appends its epoch, number and name to "$TESSERA_DISK_CONTROL.hits".
  *
- * Record. $TESSERA_DISK_TRACE is a file to which every call is appended with its data, after it has succeeded. A sync
- * also tells where the record ended when it began: only what stood there by then is on the disk after it. Nothing is
- * synced in truth, since the record decides what a power cut leaves. $TESSERA_DISK_SYNC_MS makes a sync take so long.
- * A file whose name ends with $TESSERA_DISK_LIES is said to be synced but is not.
+ * Record. Each successful call is appended to the file $TESSERA_DISK_TRACE with its data. A sync also records the length
+ * of the record when it started: it saves only the calls before this position. Nothing is really synced, because the
+ * record determines what a power cut leaves. $TESSERA_DISK_SYNC_MS is the duration of a sync in milliseconds. A sync of
+ * a file whose name ends with $TESSERA_DISK_LIES succeeds without saving the file.
  *
- * Memory-mapped writes are not seen. SQLite maps only its -shm file, whose content does not outlive a crash.
+ * Memory-mapped writes are not detected. SQLite maps only its -shm file, whose content does not survive a crash.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -57,7 +57,7 @@ __attribute__((constructor)) static void begin(void) {
     if (text) {
         trace = (int)syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
         if (trace < 0) _exit(97);
-        /* Out of the way of programs that close or count the low numbers. */
+        /* Use a high number, because some programs close or count low file descriptors. */
         int high = fcntl(trace, F_DUPFD_CLOEXEC, 900);
         if (high >= 0) { syscall(SYS_close, trace); trace = high; }
     }
@@ -67,7 +67,7 @@ static int below_root(const char *path) {
     return root_length && !strncmp(path, root, root_length) && (path[root_length] == '/' || !path[root_length]);
 }
 
-/* The absolute path of a name, whose last part need not exist. */
+/* Finds the absolute path of a name. Its last part need not exist. */
 static int path_of(int directory, const char *name, char *path) {
     char joined[PATH_MAX], parent[PATH_MAX];
     if (!root_length || !name) return 0;
@@ -89,7 +89,7 @@ static int path_of(int directory, const char *name, char *path) {
     return below_root(path);
 }
 
-/* The path and inode of an open file below the root. */
+/* Finds the path and inode of an open file below the root. */
 static int path_of_file(int file, char *path, struct stat *status) {
     char link[64];
     int saved = errno;
@@ -114,7 +114,7 @@ static void record(uint32_t op, uint64_t inode, uint64_t at, const char *path, c
 
 enum fault { FINE, FAIL, HALF, HALF_THEN_FAIL };
 
-/* Counts a call, and tells what becomes of it. */
+/* Counts a call and returns its fault. */
 static enum fault fault_of(const char *call, const char *path) {
     char line[128] = "", kind[16] = "none", hits[PATH_MAX];
     long told = 0, at = 0, count = 0;
@@ -183,7 +183,7 @@ ssize_t write(int file, const void *data, size_t length) { return watched_write(
 ssize_t pwrite(int file, const void *data, size_t length, off_t at) { return watched_write(file, data, length, at, positioned_write); }
 ssize_t pwrite64(int file, const void *data, size_t length, off_t at) { return watched_write(file, data, length, at, positioned_write); }
 
-/* Several pieces are written one after the other. */
+/* Writes several pieces in sequence. */
 static ssize_t pieces(int file, const struct iovec *parts, int count, off_t at, write_at write) {
     ssize_t total = 0;
     for (int part = 0; part < count; part++) {
@@ -259,7 +259,7 @@ static int watched_sync(int file, int (*sync)(int)) {
 int fsync(int file) { NEXT(int, "fsync", int); return watched_sync(file, next); }
 int fdatasync(int file) { NEXT(int, "fdatasync", int); return watched_sync(file, next); }
 
-/* Opening makes files and empties them. */
+/* Opening can create or truncate files. */
 static int watched_open(int directory, const char *name, int flags, mode_t mode) {
     NEXT(int, "openat", int, const char *, int, ...);
     char path[PATH_MAX];

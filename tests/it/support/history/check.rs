@@ -1,8 +1,8 @@
-//! Is a history linearisable? The search of Wing and Gong, with Lowe's memory of where it has been.
+//! Checks whether a history is linearisable: the search of Wing and Gong, with Lowe's cache of visited states.
 //!
-//! Every operation must seem to happen at one moment between being asked and being answered. The search tries the
-//! operations that can come next, applies them to a pure model, and goes back where none fits. What nobody was answered
-//! may have happened at any time after it was asked, or never.
+//! Each operation must appear to happen at one moment between its request and its response. The search applies the
+//! possible next operations to a pure model, and backtracks if none fits. An operation without a response may have
+//! happened at any time after its request, or never.
 
 use std::{
     collections::HashSet,
@@ -10,28 +10,28 @@ use std::{
     hash::Hash,
 };
 
-/// States visited before the search gives up; a history of thousands of operations needs thousands.
+/// The number of visited states at which the search stops. A history of thousands of operations needs thousands.
 const VISITED_MAX: usize = 2_000_000;
 
-/// What an object may do.
+/// The model of an object.
 pub(crate) trait Model {
     /// The object's state.
     type State: Clone + Debug + Eq + Hash;
-    /// What is done to it, together with what was answered.
+    /// An operation together with its result.
     type Act: Debug;
 
-    /// The state after the act; none if it cannot be answered so in this state.
+    /// Returns the state after the act, or `None` if the result is impossible in this state.
     fn step(&self, state: &Self::State, act: &Self::Act) -> Option<Self::State>;
 }
 
 /// One operation of a history.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation<A> {
-    /// When it was asked, by a clock that all share.
+    /// The time of the request, on a clock shared by all clients.
     pub(crate) asked: u64,
-    /// When it was answered; none when nobody knows whether it happened.
+    /// The time of the response. `None` if the outcome is unknown.
     pub(crate) answered: Option<u64>,
-    /// What it was, and what was answered.
+    /// The operation and its result.
     pub(crate) act: A,
 }
 
@@ -44,12 +44,12 @@ impl<A: Debug> fmt::Display for Operation<A> {
     }
 }
 
-/// Why a history is not linearisable.
+/// The reason why no linearisation was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Stuck {
-    /// No order explains it. How far the best order came, and what could not come next.
+    /// No order explains the history. Describes the longest partial order and the operations that could not follow.
     NoOrder(String),
-    /// The search was given up.
+    /// The search exceeded its limit.
     TooHard,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Stuck {
     }
 }
 
-/// Which operations have been put in order.
+/// The set of operations that are already in order.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Done(Vec<u64>);
 
@@ -76,17 +76,17 @@ impl Done {
     }
 }
 
-/// Where the search stands: what is in order, the state it leads to, and what may come next.
+/// A node of the search: the ordered operations, the state after them, and the possible next ones.
 struct Node<S> {
     done: Done,
     state: S,
-    /// Answered operations that are not in order yet.
+    /// The number of completed operations that are not in order yet.
     left: usize,
-    /// What may come next, the best last.
+    /// The possible next operations. The best is last.
     next: Vec<usize>,
 }
 
-/// Finds an order of the operations that the model allows, beginning in `start`.
+/// Finds an order of the operations that the model allows, starting with `start`.
 pub(crate) fn linearisable<M: Model>(
     model: &M,
     start: M::State,
@@ -122,18 +122,18 @@ pub(crate) fn linearisable<M: Model>(
 
 struct Search<'a, M: Model> {
     model: &'a M,
-    /// In the order in which they were asked.
+    /// The operations, ordered by their requests.
     operations: &'a [Operation<M::Act>],
     visited: HashSet<(Done, M::State)>,
-    /// The fewest operations that were left, and a description of that dead end.
+    /// The smallest number of remaining operations so far, and a description of that dead end.
     best: Option<(usize, String)>,
 }
 
 impl<M: Model> Search<'_, M> {
-    /// Looks at a new place; none if the search was here before.
+    /// Creates the node of a new position. Returns `None` if the search has visited it.
     fn enter(&mut self, mut done: Done, state: M::State, mut left: usize) -> Option<Node<M::State>> {
-        // What fits and changes nothing can be put in order at once: wherever it stands in an order that explains the
-        // history, it can be moved forward to here.
+        // An operation that fits and does not change the state can be ordered at once. In any valid order, it can be
+        // moved forward to this position.
         let open = loop {
             let open = self.open(&done);
             let idle = |index: &usize| {
@@ -167,12 +167,13 @@ impl<M: Model> Search<'_, M> {
                 after.is_some_and(|after| after != state)
             })
             .collect();
-        // The one answered first is tried first; what nobody was answered, last.
+        // Try the operation with the first response first, and those without a response last.
         next.sort_by_key(|index| std::cmp::Reverse(self.operations[*index].answered.unwrap_or(u64::MAX)));
         Some(Node { done, state, left, next })
     }
 
-    /// The operations that may come next: those asked before the first answer to any that is not in order.
+    /// Returns the possible next operations: those requested before the first response to an operation that is not in
+    /// order.
     fn open(&self, done: &Done) -> Vec<usize> {
         let mut open = Vec::new();
         let mut first_answer = u64::MAX;

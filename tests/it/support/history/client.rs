@@ -1,4 +1,4 @@
-//! Clients of the library who do whatever a buyer may do, in random order, and write down what they were answered.
+//! Clients of the library that perform random actions of a buyer and record the results.
 
 use std::sync::Arc;
 
@@ -22,34 +22,34 @@ use super::{
 };
 use crate::support::random::Random;
 
-/// How often something that went wrong is asked again under its key.
+/// The number of attempts of a failed call with its idempotency key.
 const TRIES: usize = 6;
 
-/// What all clients of a history share.
+/// The shared state of all clients of a history.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// The instances; a client asks now this one, now that one.
+    /// The instances. Each call goes to a random one.
     pub(crate) apps: Vec<App>,
     /// The event.
     pub(crate) event: EventId,
-    /// How many of its first seats everybody wants.
+    /// The number of seats for which all clients compete, from the first.
     pub(crate) seats: usize,
     /// The history.
     pub(crate) record: Recorder,
 }
 
-/// A buyer, with what they have.
+/// A buyer and their reservations.
 pub(crate) struct Client {
     shared: Arc<Shared>,
     viewer: Viewer,
     random: Random,
-    /// Makes the keys of this client its own.
+    /// The prefix that makes this client's idempotency keys unique.
     name: String,
     keys: usize,
     mine: Vec<Mine>,
 }
 
-/// A reservation, and what became of it.
+/// A reservation of this client and its progress.
 #[derive(Clone, Debug)]
 struct Mine {
     token: Token,
@@ -59,7 +59,7 @@ struct Mine {
     is_paid: bool,
 }
 
-/// What came of asking again and again under one key.
+/// The result of a call that was repeated with one idempotency key.
 enum Came<T, R> {
     Answered(T),
     Refused { refusal: R, asked: Asked, is_first: bool },
@@ -67,15 +67,15 @@ enum Came<T, R> {
 }
 
 impl Client {
-    /// A client who begins with nothing.
+    /// Creates a client without reservations.
     pub(crate) fn new(shared: Arc<Shared>, viewer: Viewer, seed: u64, name: String) -> Self {
         Self { shared, viewer, random: Random::new(seed), name, keys: 0, mine: Vec::new() }
     }
 
-    /// Does so many things.
+    /// Performs this number of random actions.
     pub(crate) async fn act(mut self, times: usize) {
         for _ in 0..times {
-            // Another instance may show what was true a moment ago; one instance must show what it answered.
+            // Another instance may show an older state. A single instance must show its own responses.
             if self.shared.apps.len() == 1 && self.random.chance(5) {
                 look(&self.shared).await;
             }
@@ -99,7 +99,7 @@ impl Client {
             0..25 => self.extend(mine).await,
             25..55 => self.release(mine).await,
             55..70 => {
-                // Two tabs at once, at two instances.
+                // Simulates two browser tabs that call two instances concurrently.
                 let (here, there) = (self.app(), self.app());
                 tokio::join!(
                     extend(&self.shared, &here, &self.viewer, &mine),
@@ -136,7 +136,7 @@ impl Client {
         let unknown = Act::Take { by: token, until: None };
         match came {
             Came::Answered(made) => {
-                // Repeated under its key, the answer tells the reservation as it is by then, which is as it was made.
+                // A call repeated with its key returns the reservation's current state, which is still its first state.
                 let until = Some(micros(made.snapshot.deadline));
                 shared.record.answered(first, &seats, Act::Take { by: token, until });
                 shared.record.acknowledge(token, made.snapshot.id);
@@ -226,7 +226,7 @@ impl Client {
                         record.answered(first, seats, Act::End { by });
                         return Some(mine);
                     }
-                    // Under way: whoever settles it decides what becomes of it, and when.
+                    // The payment is undecided. A later settlement determines its result.
                     _ => {
                         record.answered(first, seats, Act::Begin { by });
                         record.unknown(first, seats, Act::Sell { by });
@@ -280,7 +280,7 @@ impl Client {
         None
     }
 
-    /// Asks now this instance, now that one, until it is known what came of it.
+    /// Calls random instances until the result is known.
     async fn ask<T, R, F>(&mut self, first: Asked, call: impl Fn(App) -> F) -> Came<T, R>
     where
         F: Future<Output = Result<T, R>>,
@@ -308,7 +308,7 @@ impl Client {
     }
 }
 
-/// Looks at the map.
+/// Reads the availability and records it.
 async fn look(shared: &Shared) {
     let asked = shared.record.ask();
     if let Ok(all) = feed::availability(&shared.apps[0], shared.event.into()).await {
@@ -323,7 +323,7 @@ async fn look(shared: &Shared) {
     }
 }
 
-/// Whether the reservation may still be there.
+/// Extends a reservation. Returns whether it may still exist.
 async fn extend(shared: &Shared, app: &App, viewer: &Viewer, mine: &Mine) -> bool {
     let by = mine.token;
     let asked = shared.record.ask();
@@ -361,7 +361,7 @@ fn unknown_payment(shared: &Shared, first: Asked, mine: &Mine) {
     }
 }
 
-/// As the model counts time.
+/// Converts a time to the model's unit, microseconds.
 pub(crate) fn micros(time: DateTime<Utc>) -> i64 {
     time.timestamp_micros()
 }

@@ -1,4 +1,4 @@
-//! The database's log, replayed: what was true at each version. What everybody else says is compared with it.
+//! Replays the database's change log: the true state of each version. All other observations are compared with it.
 
 use std::collections::HashMap;
 
@@ -12,22 +12,22 @@ use tessera::{
     inventory::{Change, Place, ReservationSnapshot, feed::PublicStatus},
 };
 
-/// What was true at each version, from the first on.
+/// The true state of each version, from the first.
 #[derive(Debug)]
 pub(crate) struct Log {
     versions: Vec<Moment>,
 }
 
-/// What was true at one version, as everybody may see it.
+/// The public state of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// By ordinal.
+    /// The status of each seat, by ordinal.
     pub(crate) seats: Vec<PublicStatus>,
-    /// Places available by ordinal.
+    /// The number of available places of each area, by ordinal.
     pub(crate) areas: Vec<u32>,
 }
 
-/// The stock as the log tells it.
+/// The state of the inventory during the replay.
 struct Replay {
     seats: Vec<(SeatStatus, u32, Option<ReservationId>)>,
     areas: Vec<(u32, u32, u32)>,
@@ -35,7 +35,7 @@ struct Replay {
 }
 
 impl Log {
-    /// Reads the log and replays it. Panics where a version breaks a law.
+    /// Reads the log and replays it. Panics at a version that violates an invariant.
     pub(crate) async fn read(app: &App, event: EventId) -> Self {
         let (db, id) = (app.store.read(), InventoryId::from(event));
         let seats =
@@ -69,12 +69,12 @@ impl Log {
         Self { versions }
     }
 
-    /// The last version.
+    /// Returns the last version.
     pub(crate) fn last(&self) -> i64 {
         i64::try_from(self.versions.len()).expect("few")
     }
 
-    /// What was true at the version.
+    /// Returns the state of the version.
     pub(crate) fn at(&self, version: i64) -> &Moment {
         let index = usize::try_from(version - 1).expect("a version");
         self.versions.get(index).unwrap_or_else(|| panic!("version {version} is not in the log"))
@@ -107,7 +107,7 @@ impl Replay {
         }
     }
 
-    /// Held, sold and free are all there is: what is held belongs to a live reservation, whole, and nothing else is held.
+    /// Checks that each held place belongs to a live reservation, and that each live reservation holds all its places.
     fn check(&self, version: i64) {
         let mut held = 0;
         let mut reserved = vec![0; self.areas.len()];
@@ -131,10 +131,10 @@ impl Replay {
         assert_eq!(
             count(&[SeatStatus::Reserved, SeatStatus::Paying]),
             held,
-            "version {version}: a seat is held by nobody"
+            "version {version}: a held seat has no reservation"
         );
         for (ordinal, (area, reserved)) in self.areas.iter().zip(reserved).enumerate() {
-            assert_eq!(area.1, reserved, "version {version}: area {ordinal} is reserved by somebody");
+            assert_eq!(area.1, reserved, "version {version}: reserved places of area {ordinal}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Histories: what many clients asked and were answered, and the proof that one order of it explains everything.
+//! Histories: the requests and responses of many clients, and the proof that one order of them explains all responses.
 
 pub(crate) mod check;
 pub(crate) mod client;

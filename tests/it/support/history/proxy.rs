@@ -1,4 +1,4 @@
-//! A bad line to PostgreSQL: it breaks again and again, also between a commit and the answer to it.
+//! An unreliable connection to PostgreSQL. It breaks repeatedly, also between a commit and its response.
 
 use std::{
     io,
@@ -21,29 +21,29 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::support::random::Random;
 
-/// Of a hundred commits, so many are lost on the way, and as many answers.
+/// The percentage of commits that are lost, and of commits whose response is lost.
 const LOST: usize = 4;
-/// What sqlx sends to commit: a simple query.
+/// The message with which sqlx commits: a simple query.
 const COMMIT: &[u8] = b"COMMIT\0";
 
-/// A socket before PostgreSQL's. It closes with this value.
+/// A socket in front of PostgreSQL's. It is closed when dropped.
 pub(crate) struct BadLine {
-    /// The database's address by this line.
+    /// The database's URL through this socket.
     pub(crate) url: String,
-    /// How often it broke.
+    /// The number of broken connections.
     pub(crate) broken: Arc<AtomicU64>,
     closed: CancellationToken,
     _dir: TempDir,
 }
 
 impl BadLine {
-    /// Listens before the server of this address.
+    /// Creates a socket that forwards to the server of this URL.
     pub(crate) fn to(url: &str, seed: u64, tasks: &TaskTracker) -> Self {
         let server = url
             .split_once("host=")
             .and_then(|(_, rest)| rest.split('&').next())
             .expect("a socket's directory");
-        // A socket's path has to be short.
+        // The path of a Unix socket must be short.
         let dir = tempfile::Builder::new().prefix("tessera-line-").tempdir_in("/tmp").expect("a directory");
         let listener = UnixListener::bind(socket(dir.path())).expect("a socket");
         let (broken, closed) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
@@ -75,13 +75,13 @@ struct Line {
     broken: Arc<AtomicU64>,
 }
 
-/// Where a message ends.
+/// The point at which a message is lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Arrives,
-    /// It never arrives.
+    /// The message is not delivered.
     IsLost,
-    /// It arrives, but what is said to it does not.
+    /// The message is delivered, but its response is not.
     IsNotAnswered,
 }
 
@@ -97,7 +97,7 @@ impl Line {
         let server = UnixStream::connect(&self.server).await?;
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        // When one direction ends, so does the other: both sides see a broken line.
+        // If one direction ends, end both, so that both sides see a broken connection.
         tokio::select! {
             there = self.ask(from_client, to_server) => there,
             back = answer(from_server, to_client) => back,

@@ -1,4 +1,4 @@
-//! Keeps a history while it happens: who asked what, when, and what was answered.
+//! Records a history: the requests with their times and their responses.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,7 +21,7 @@ use super::{
     seat::{Act, Rules, Seat, Sight, Token},
 };
 
-/// A history in the making. Operations on several seats are written down for each of them.
+/// A history in progress. An operation on several seats is recorded for each of them.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     ticks: AtomicU64,
@@ -29,51 +29,51 @@ pub(crate) struct Recorder {
     unknown: AtomicU64,
     acknowledged: Mutex<HashMap<ReservationId, Token>>,
     abandoned: AtomicU64,
-    /// None for what happens to all seats.
+    /// The operations with their seats. `None` is all seats.
     acts: Mutex<Vec<(Option<u32>, Operation<Act>)>>,
 }
 
-/// The moment at which something was asked.
+/// The time of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked(u64);
 
 impl Recorder {
-    /// Names a reservation that is about to be asked for.
+    /// Returns a new token for a reservation that is about to be requested.
     pub(crate) fn token(&self) -> Token {
         self.tokens.fetch_add(1, SeqCst)
     }
 
-    /// Something is about to be asked.
+    /// Records the time of a request.
     pub(crate) fn ask(&self) -> Asked {
         Asked(self.ticks.fetch_add(1, SeqCst))
     }
 
-    /// How much was asked and answered so far.
+    /// Returns the number of requests and responses so far.
     pub(crate) fn ticks(&self) -> u64 {
         self.ticks.load(SeqCst)
     }
 
-    /// How many operations came to an end that nobody knows.
+    /// Returns the number of operations whose outcome is unknown.
     pub(crate) fn unknown_count(&self) -> u64 {
         self.unknown.load(SeqCst)
     }
 
-    /// Somebody was told of a reservation.
+    /// Records that a client knows the id of a reservation.
     pub(crate) fn acknowledge(&self, token: Token, id: ReservationId) {
         self.acknowledged.lock().expect("the record").insert(id, token);
     }
 
-    /// Somebody gave up asking what became of a reservation.
+    /// Records that a client gave up on a reservation without knowing its outcome.
     pub(crate) fn abandon(&self) {
         self.abandoned.fetch_add(1, SeqCst);
     }
 
-    /// The name of a reservation that somebody was told of.
+    /// Returns the token of a reservation that a client knows.
     pub(crate) fn token_of(&self, id: ReservationId) -> Option<Token> {
         self.acknowledged.lock().expect("the record").get(&id).copied()
     }
 
-    /// Panics if there are reservations that nobody was told of: a repeated call must not reserve twice.
+    /// Panics if there are reservations that no client knows: a repeated call must not reserve twice.
     pub(crate) async fn every_reservation_is_acknowledged(&self, app: &App, event: EventId, what: &str) {
         let reservations = reservation::Entity::find()
             .filter(reservation::Column::InventoryId.eq(InventoryId::from(event)))
@@ -82,10 +82,10 @@ impl Recorder {
             .expect("reservations");
         let unknown: Vec<_> = reservations.iter().filter(|row| self.token_of(row.id).is_none()).collect();
         let allowed = usize::try_from(self.abandoned.load(SeqCst)).expect("few");
-        assert!(unknown.len() <= allowed, "{what}: nobody was told of {unknown:#?}");
+        assert!(unknown.len() <= allowed, "{what}: no client knows {unknown:#?}");
     }
 
-    /// Writes down, as the last thing seen of them, who has the seats.
+    /// Records the final holders of all seats.
     pub(crate) async fn look(&self, app: &App, event: EventId) {
         let asked = self.ask();
         let of_event = seat::Column::InventoryId.eq(InventoryId::from(event));
@@ -102,33 +102,33 @@ impl Recorder {
         self.answered_each(asked, sights);
     }
 
-    /// It was answered just now.
+    /// Records that the request succeeded now, with the same result for each seat.
     pub(crate) fn answered(&self, asked: Asked, seats: &[u32], act: Act) {
         self.answered_each(asked, seats.iter().map(|seat| (*seat, act)));
     }
 
-    /// It was answered just now, differently for each seat.
+    /// Records that the request succeeded now, with a separate result for each seat.
     pub(crate) fn answered_each(&self, asked: Asked, acts: impl IntoIterator<Item = (u32, Act)>) {
         let answered = Some(self.ticks.fetch_add(1, SeqCst));
         let operation = |(seat, act)| (Some(seat), Operation { asked: asked.0, answered, act });
         self.acts.lock().expect("the record").extend(acts.into_iter().map(operation));
     }
 
-    /// Nobody knows whether it happened, or will.
+    /// Records that the outcome of the request is unknown.
     pub(crate) fn unknown(&self, asked: Asked, seats: &[u32], act: Act) {
         self.unknown.fetch_add(1, SeqCst);
         let operation = |seat: &u32| (Some(*seat), Operation { asked: asked.0, answered: None, act });
         self.acts.lock().expect("the record").extend(seats.iter().map(operation));
     }
 
-    /// The clock was moved to here, for all seats.
+    /// Records that the clock moved to `now`, for all seats.
     pub(crate) fn clock(&self, asked: Asked, now: i64) {
         let answered = Some(self.ticks.fetch_add(1, SeqCst));
         let operation = Operation { asked: asked.0, answered, act: Act::Clock(now) };
         self.acts.lock().expect("the record").push((None, operation));
     }
 
-    /// Panics unless every seat's history is linearisable. Tells how many operations the histories have.
+    /// Panics unless every seat's history is linearisable. Returns the number of operations.
     pub(crate) fn prove(self, rules: Rules, start: i64, what: &str) -> usize {
         let acts = self.acts.into_inner().expect("the record");
         let (of_all, of_one): (Vec<_>, Vec<_>) = acts.into_iter().partition(|(seat, _)| seat.is_none());
@@ -150,7 +150,7 @@ impl Recorder {
     }
 }
 
-/// A history in lines, by the moments at which things were asked.
+/// Formats a history as lines, ordered by the times of the requests.
 fn listing(mut operations: Vec<Operation<Act>>) -> String {
     operations.sort_by_key(|operation| operation.asked);
     operations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")

@@ -1,4 +1,4 @@
-//! Clients of real servers that are killed under their hands: they ask another one until they are answered.
+//! Clients of real servers that may be killed at any time. A client tries other servers until it gets a response.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::support::{
     random::Random,
 };
 
-/// A client that was not answered waits so long, and so often, before it calls the whole thing off.
+/// The pause of a client without a response, and the number of pauses after which it panics.
 const PAUSE: Duration = Duration::from_millis(4);
 const PAUSES: usize = 5_000;
-/// Purchases of one guest, who may not have more than eight places.
+/// The number of purchases of one guest, who may have at most eight places.
 const PURCHASES: usize = 7;
 
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
@@ -33,31 +33,31 @@ const CONFIRM: &str = "mutation($id: ID!) { confirmPayment(input: { paymentId: $
 const REFUND: &str = "mutation($id: ID!, $key: String!) {
     refundOrder(input: { orderId: $id, idempotencyKey: $key }) { order { state } errors { code } } }";
 
-/// What all clients share.
+/// The shared state of all clients.
 #[derive(Debug)]
 pub(crate) struct Front {
-    /// Where the servers listen now.
+    /// The current addresses of the servers.
     pub(crate) addresses: Mutex<Vec<String>>,
     /// The history.
     pub(crate) record: Recorder,
-    /// No more is begun.
+    /// When cancelled, clients start nothing more.
     pub(crate) ended: CancellationToken,
-    /// The event, its seats in map order, and its area.
+    /// The event.
     pub(crate) event: String,
-    /// The seats.
+    /// Its seats in map order.
     pub(crate) seats: Vec<String>,
-    /// The area.
+    /// Its area.
     pub(crate) area: String,
-    /// Orders, with the token of their buyer, and the state in which they must be for ever.
+    /// Orders with the tokens of their buyers and the states in which they must stay.
     pub(crate) promises: Mutex<Vec<(String, String, &'static str)>>,
 }
 
-/// An answer, after how many questions.
+/// A response, with the times of its first and last attempt.
 pub(crate) struct Answered {
     body: Value,
     first: Asked,
     last: Asked,
-    /// Whether nobody was asked the same before.
+    /// Whether no earlier attempt may have taken effect.
     is_first: bool,
 }
 
@@ -71,14 +71,14 @@ pub(crate) struct Remote<'a> {
 }
 
 impl Front {
-    /// Where one of the servers listens.
+    /// Returns the address of a random server.
     pub(crate) fn address(&self, random: &mut Random) -> String {
         random.one(&self.addresses.lock().expect("the addresses")).clone()
     }
 }
 
 impl<'a> Remote<'a> {
-    /// A client without a session.
+    /// Creates a client without a session.
     pub(crate) fn new(front: &'a Front, name: String, seed: u64) -> Self {
         Self { front, random: Random::new(seed), name, token: String::new(), keys: 0 }
     }
@@ -100,7 +100,7 @@ impl<'a> Remote<'a> {
         }
     }
 
-    /// Buys seats beyond the first, and gives most of them back, until the end.
+    /// Buys seats beyond the first, and refunds most of them, until the end.
     pub(crate) async fn buy(mut self, beyond: usize) {
         for purchase in 0.. {
             if self.front.ended.is_cancelled() {
@@ -128,7 +128,7 @@ impl<'a> Remote<'a> {
         let payment = text(&paid.body, "/payOrder/payment/id");
         let mut state = paid.body["payOrder"]["order"]["state"].clone();
         while state != "PAID" {
-            // Under way when the server died: whoever asks, as the buyer's page does, sees to it.
+            // The payment was in progress when the server died. Confirm it, as the buyer's page does.
             let confirmed = self.ask(CONFIRM, &json!({ "id": payment })).await;
             state = confirmed.body["confirmPayment"]["order"]["state"].clone();
         }
@@ -169,7 +169,8 @@ impl<'a> Remote<'a> {
         None
     }
 
-    /// Reserves a standing place and gives it back: places have no names, so a call that acted twice would not be refused.
+    /// Reserves and releases a standing place. These places have no identity, so a call that took effect twice would
+    /// not be refused.
     async fn stand(&mut self) {
         let by = self.front.record.token();
         let input = json!({ "event": self.front.event, "area": self.front.area, "key": self.key() });
@@ -193,7 +194,7 @@ impl<'a> Remote<'a> {
         self.token = text(&session.body, "/createGuestSession/session/accessToken");
     }
 
-    /// Asks one server after another until one answers.
+    /// Asks one server after another until one responds.
     async fn ask(&mut self, document: &str, variables: &Value) -> Answered {
         let first = self.front.record.ask();
         let (mut last, mut is_first) = (first, true);
@@ -204,7 +205,7 @@ impl<'a> Remote<'a> {
                 Came::Answered(answer) if answer["errors"].is_null() => {
                     return Answered { body: answer["data"].clone(), first, last, is_first };
                 }
-                // Whatever the server could not do now: it may have done it all the same.
+                // The request may have taken effect despite the error.
                 Came::Answered(_) | Came::Lost => is_first = false,
                 Came::NotSent => {}
             }

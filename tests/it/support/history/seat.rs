@@ -1,106 +1,106 @@
-//! What a seat may do: the pure model that histories are compared with. It knows nothing of desks and batches.
+//! The model of a seat: pure, and independent of desks and batches. Histories are compared with it.
 //!
-//! A reservation whose time is up is no reservation, whether somebody wrote that down or not.
+//! An expired reservation counts as none, even if the expiry is not stored.
 
 use super::check::Model;
 
-/// Names a reservation in a history, before and after its id is known.
+/// The name of a reservation in a history. It exists before the reservation's id is known.
 pub(crate) type Token = u32;
 
-/// A seat, and what time it is.
+/// A seat and the current time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seat {
-    /// Microseconds; moved by [`Act::Clock`] alone.
+    /// The time in microseconds. Only [`Act::Clock`] changes it.
     pub(crate) now: i64,
-    /// Who has it.
+    /// The holder.
     pub(crate) who: Who,
 }
 
-/// Who has a seat.
+/// The holder of a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Who {
-    /// Nobody.
+    /// The seat is free.
     Nobody,
-    /// A reservation.
+    /// The seat is reserved.
     Held {
-        /// Which.
+        /// The reservation.
         by: Token,
-        /// Until when, unless it is being paid.
+        /// Its deadline, unless it is being paid.
         until: i64,
-        /// Beyond this it cannot be extended.
+        /// The latest deadline that an extension can set.
         at_most: i64,
-        /// What it has come to.
+        /// Its stage.
         stage: Stage,
     },
-    /// Sold to the reservation.
+    /// The seat is sold to the reservation.
     Sold(Token),
 }
 
-/// How far a reservation has come.
+/// The stage of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
-    /// It can be released.
+    /// Reserved. It can be released.
     Reserved,
-    /// It belongs to an order.
+    /// Part of an order.
     Ordered,
-    /// It does not run out.
+    /// Being paid. It does not expire.
     Paying,
 }
 
-/// What was done to a seat, together with what was answered.
+/// An operation on a seat, together with its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// Time went on.
+    /// The time advanced.
     Clock(i64),
-    /// Reserved, until then if that was told.
+    /// Reserved, until the given deadline if it is known.
     Take { by: Token, until: Option<i64> },
-    /// Not reserved, because somebody has it.
+    /// Not reserved, because the seat was taken.
     FoundTaken,
-    /// Not reserved, because of another seat: this one was free.
+    /// Not reserved, because another seat was taken. This one was free.
     FoundFree,
-    /// The reservation has more time, until then if that was told.
+    /// Extended, until the given deadline if it is known.
     Extend { by: Token, until: Option<i64> },
-    /// The reservation could not have more time.
+    /// Not extended, because the maximum is reached.
     NoMoreTime { by: Token },
-    /// Given back.
+    /// Released.
     Release { by: Token },
-    /// Given up with its order, unless it had ended before.
+    /// Released by cancelling its order, unless the reservation had ended before.
     GiveUp { by: Token },
-    /// Now of an order.
+    /// Added to an order.
     Attach { by: Token },
-    /// A payment of it began.
+    /// A payment started.
     Begin { by: Token },
-    /// The payment came to nothing.
+    /// The payment failed.
     End { by: Token },
     /// Sold.
     Sell { by: Token },
-    /// Given back after the sale.
+    /// Refunded after the sale.
     TakeBack { by: Token },
     /// Refused, because the reservation has ended.
     Gone { by: Token },
     /// Refused, because the reservation is at this stage.
     At { by: Token, stage: Stage },
-    /// Seen by somebody, as everybody may see it.
+    /// Observed in the public availability.
     Seen(Sight),
 }
 
-/// A seat as it was seen.
+/// An observation of a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sight {
     /// Free.
     Free,
-    /// Reserved; by whom, if that could be seen.
+    /// Reserved, with the reservation if it is visible.
     Held(Option<Token>),
-    /// Sold; to whom, if that could be seen.
+    /// Sold, with the reservation if it is visible.
     Sold(Option<Token>),
 }
 
-/// How long reservations last, in microseconds.
+/// The durations of reservations, in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// Without extensions, and from each extension on.
+    /// The duration without an extension, and after each extension.
     pub(crate) seconds: i64,
-    /// With all extensions.
+    /// The maximum duration with all extensions.
     pub(crate) seconds_max: i64,
 }
 
@@ -154,7 +154,7 @@ impl Model for Rules {
 }
 
 impl Seat {
-    /// A seat that nobody has had yet.
+    /// Creates a free seat.
     pub(crate) fn new(now: i64) -> Self {
         Self { now, who: Who::Nobody }
     }
@@ -167,7 +167,7 @@ impl Seat {
         }
     }
 
-    /// The stage of the reservation, if the seat is its.
+    /// Returns the reservation's stage if it holds the seat.
     fn stage_of(&self, by: Token) -> Option<Stage> {
         match self.who {
             Who::Held { by: other, stage, .. } if other == by && !self.is_free() => Some(stage),
@@ -175,7 +175,7 @@ impl Seat {
         }
     }
 
-    /// The reservation's times and stage, if the seat is its and it is not being paid.
+    /// Returns the reservation's deadlines and stage if it holds the seat and is not being paid.
     fn active(&self, by: Token) -> Option<(i64, i64, Stage)> {
         self.stage_of(by).filter(|stage| *stage != Stage::Paying)?;
         match self.who {
@@ -192,7 +192,7 @@ impl Seat {
     fn looks(&self, sight: Sight) -> bool {
         match (sight, &self.who) {
             (Sight::Free, _) => self.is_free(),
-            // Its time may be up: then nobody wrote it down yet.
+            // An expired reservation is still visible until its expiry is stored.
             (Sight::Held(seen), Who::Held { by, .. }) | (Sight::Sold(seen), Who::Sold(by)) => {
                 seen.is_none_or(|seen| seen == *by)
             }

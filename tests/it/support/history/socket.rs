@@ -1,4 +1,4 @@
-//! Watchers of real servers: when theirs is killed they go to another one, with the version that they have.
+//! Watchers of real servers. When a server is killed, they reconnect to another one with their last version.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,7 +15,7 @@ const WATCH: &str =
     ... on AvailabilitySnapshot { version rows { statuses } areas { available } }
     ... on AvailabilityDelta { after version seats { id status } areas { available } } } }";
 
-/// Watches until the goal is known and reached.
+/// Watches until the goal is set and reached.
 pub(crate) async fn watch(
     front: &Front,
     mut goal: watch::Receiver<Option<i64>>,
@@ -39,7 +39,7 @@ pub(crate) async fn watch(
                 Some(message) if message["type"] == "next" => {
                     take(&mut watched, &message["payload"]["data"]["seatAvailability"], &ordinals);
                 }
-                // The server was killed, or told that it cannot go on now.
+                // The server was killed, or it cannot continue now.
                 Some(_) | None => break,
             }
         }

@@ -1,4 +1,4 @@
-//! The checker checked: what it must accept, and what it must not.
+//! Tests of the checker: histories that it must accept, and histories that it must refuse.
 
 use super::{
     check::{Operation, Stuck, linearisable},
@@ -18,7 +18,7 @@ fn verdict(history: &[(u64, Option<u64>, Act)]) -> Result<(), Stuck> {
     linearisable(&RULES, Seat::new(0), operations)
 }
 
-/// One after another, each answered before the next is asked.
+/// Checks operations that do not overlap.
 fn in_turn(acts: &[Act]) -> Result<(), Stuck> {
     let history: Vec<_> = (0..).zip(acts).map(|(turn, act)| (2 * turn, Some(2 * turn + 1), *act)).collect();
     verdict(&history)
@@ -90,7 +90,7 @@ fn what_cannot_be_is_rejected() {
 
 #[test]
 fn what_overlaps_may_be_in_any_order() {
-    // The release is answered last, but it came first.
+    // The release has the last response, but it happened first.
     let history = [
         (0, Some(1), take(1)),
         (2, Some(9), Release { by: 1 }),
@@ -99,7 +99,7 @@ fn what_overlaps_may_be_in_any_order() {
         (7, Some(8), FoundTaken),
     ];
     verdict(&history).expect("linearisable");
-    // Asked after the answer to the second, it cannot have come before it.
+    // Requested after the response to the second operation, it cannot precede it.
     let mut late = history;
     late[1].0 = 7;
     assert!(matches!(verdict(&late), Err(Stuck::NoOrder(_))));
@@ -112,16 +112,16 @@ fn what_nobody_was_answered_may_have_happened_or_not() {
     verdict(&[(0, None, take(1)), (1, Some(2), FoundFree), (3, Some(4), FoundTaken)]).expect("and later");
     let not_twice = [(0, None, take(1)), (1, Some(2), FoundTaken), (3, Some(4), FoundFree)];
     assert!(matches!(verdict(&not_twice), Err(Stuck::NoOrder(_))));
-    // Not before it was asked.
+    // It cannot happen before its request.
     let early = [(0, Some(1), FoundTaken), (2, None, take(1))];
     assert!(matches!(verdict(&early), Err(Stuck::NoOrder(_))));
-    // What was answered must have happened: an answer before a commit that never came is found out.
+    // An operation with a response must have happened. So an acknowledged commit that was lost is detected.
     let forgotten = [(0, Some(1), take(1)), (2, Some(3), Seen(Sight::Free))];
     assert!(matches!(verdict(&forgotten), Err(Stuck::NoOrder(_))));
 }
 
-/// Histories made from an order, each operation stretched around its moment, are accepted; with one answer falsified they
-/// are not.
+/// Histories generated from an order, with each operation stretched around its moment, are accepted. With one falsified
+/// result they are refused.
 #[test]
 fn long_histories_are_decided() {
     for seed in 0..50 {
@@ -147,7 +147,7 @@ fn long_histories_are_decided() {
             history.push((moment.saturating_sub(before), answered, act));
         }
         verdict(&history).expect("linearisable");
-        // Two takes without a release between them, far from everything else.
+        // Two reservations without a release between them, far from all other operations.
         let end = 1_000_000;
         history.extend([(end, Some(end + 1), Clock(50)), (end + 2, Some(end + 3), take(9_998))]);
         history.push((end + 4, Some(end + 5), take(9_999)));

@@ -1,4 +1,5 @@
-//! Watchers: readers of the feed who keep a map, come and go, and are compared with the log afterwards.
+//! Watchers: readers of the feed that maintain a map, and leave and return. Their maps are compared with the log
+//! afterwards.
 
 use std::{pin::pin, time::Duration};
 
@@ -16,30 +17,30 @@ use tokio::sync::watch;
 use super::log::{Log, Moment};
 use crate::support::random::Random;
 
-/// How a watcher reads.
+/// The behaviour of a watcher.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Habit {
-    /// Everything as it comes.
+    /// Reads each message at once.
     Steady,
-    /// Goes away again and again, and comes back with the version that it has.
+    /// Leaves repeatedly, and returns with its last version.
     Restless,
-    /// Takes its time over each message.
+    /// Waits before it reads each message.
     Slow,
 }
 
-/// What a watcher saw.
+/// The observations of a watcher.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     version: i64,
     now: Option<Moment>,
-    /// Every version that it had, with its map then.
+    /// Each version with the watcher's map at that version.
     seen: Vec<(i64, Moment)>,
-    /// What it was told when it asked for all of it.
+    /// The responses to its queries of the complete availability.
     asked: Vec<Availability>,
     snapshots: usize,
 }
 
-/// Watches until the goal is known and reached.
+/// Watches until the goal is set and reached.
 pub(crate) async fn watch(
     app: App,
     event: EventId,
@@ -58,7 +59,7 @@ pub(crate) async fn watch(
             tokio::select! {
                 message = stream.next() => match message.expect("the feed goes on") {
                     Ok(message) => watched.take(message),
-                    // It is told and comes back with the version that it has.
+                    // The watcher was disconnected. It returns with its last version.
                     Err(_) => break,
                 },
                 _ = goal.wait_for(is_done) => return watched,
@@ -83,21 +84,21 @@ impl Watched {
         }
     }
 
-    /// The version that it has; zero before the first.
+    /// Returns its version. 0 before the first message.
     pub(crate) fn version(&self) -> i64 {
         self.version
     }
 
-    /// Takes all of it at once.
+    /// Applies a snapshot.
     pub(crate) fn snapshot(&mut self, version: i64, moment: Moment) {
-        assert!(version >= self.version, "a snapshot of the past");
+        assert!(version >= self.version, "a snapshot is not older");
         self.snapshots += 1;
         self.version = version;
         self.seen.push((version, moment.clone()));
         self.now = Some(moment);
     }
 
-    /// Takes what the versions after the first and up to the second changed.
+    /// Applies the changes after the first version, up to the second.
     pub(crate) fn delta(
         &mut self,
         after: i64,
@@ -105,7 +106,7 @@ impl Watched {
         seats: impl IntoIterator<Item = (u32, PublicStatus)>,
         areas: impl IntoIterator<Item = (u32, u32)>,
     ) {
-        assert_eq!(after, self.version, "nothing missed, nothing twice");
+        assert_eq!(after, self.version, "a delta follows the previous version");
         assert!(version > after, "a delta goes forward");
         let now = self.now.as_mut().expect("a snapshot before the first delta");
         for (seat, status) in seats {
@@ -118,8 +119,8 @@ impl Watched {
         self.seen.push((version, now.clone()));
     }
 
-    /// Panics unless everything that was seen is what the log says, and all of it adds up. Tells how many versions were
-    /// seen.
+    /// Panics unless all observations agree with the log and their counts add up. Returns the number of observed
+    /// versions.
     pub(crate) fn prove(&self, log: &Log) -> usize {
         assert_eq!(self.version, log.last(), "the watcher reached the end");
         for (version, now) in &self.seen {
@@ -143,7 +144,7 @@ impl Watched {
         self.seen.len()
     }
 
-    /// How often it was sent back to a snapshot.
+    /// Returns the number of snapshots that it received.
     pub(crate) fn snapshots(&self) -> usize {
         self.snapshots
     }

@@ -136,6 +136,7 @@ impl Socket {
 
     /// Returns whether no more operations run than one socket may have.
     pub fn is_within_limit(&self) -> bool {
-        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= crate::limits::protocol::SOCKET_OPERATIONS
+        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count()
+            <= crate::limits::protocol::SOCKET_OPERATIONS
     }
 }

@@ -1,9 +1,8 @@
-//! Why an operation did not do what was asked, free of transport and database.
-//!
-//! A *refusal* is the business saying no: every slice has its own enum of them, so that a new one breaks the build
-//! wherever it must be translated. A [`Fault`] is what can happen anywhere. `graphql/error.rs` is the one translator.
-//!
-//! Invariant: nothing here knows GraphQL, HTTP or the database.
+//! The errors of operations, independent of transport and database.
+//! A *refusal* is a business rule that says no. Each slice has its own enum of refusals, so a new one does not compile
+//! until it is translated. A [`Fault`] is a failure that any operation can have. `graphql/error.rs` is the only
+//! translator.
+//! Invariant: independent of GraphQL, HTTP and the database.
 
 use std::{
     error::Error as StdError,
@@ -12,56 +11,56 @@ use std::{
 
 use crate::jitter::jitter;
 
-/// An operation's failure: its own refusal, or a fault that can happen anywhere.
+/// The error of an operation: a refusal of its slice, or a fault.
 #[derive(Debug)]
 pub enum Error<R> {
-    /// The business says no.
+    /// A business rule says no.
     Refused(R),
-    /// Anything that is not particular to the operation.
+    /// A failure that any operation can have.
     Fault(Fault),
 }
 
-/// What can go wrong in any operation.
+/// A failure that any operation can have.
 #[derive(Debug)]
 pub enum Fault {
-    /// The input is malformed; nothing was stored.
+    /// The input is invalid. Nothing was stored.
     Invalid(Vec<Invalid>),
     /// The object does not exist, or the viewer may not know that it does.
     NotFound(Object),
-    /// Another call changed the object first; the caller reads it again.
+    /// Another call has changed the object. The caller reads it again.
     Stale(Object),
     /// The idempotency key was used with other input.
     IdempotencyMismatch,
-    /// No valid identity; the caller signs in.
+    /// The caller has no valid identity and must sign in.
     Unauthenticated,
-    /// A known identity without the right.
+    /// The viewer lacks the permission.
     Forbidden(&'static str),
-    /// Too much is queued; nothing was done, and the caller waits.
+    /// The server is overloaded. Nothing was done.
     Overloaded {
-        /// After how many milliseconds to try again.
+        /// Milliseconds until the caller may retry.
         retry_after_ms: u64,
     },
-    /// The caller guessed too often; nothing was looked at, and the caller waits.
+    /// The caller sent too many wrong codes. Nothing was looked up.
     TooManyGuesses {
-        /// After how many seconds to try again.
+        /// Seconds until the caller may retry.
         retry_after_seconds: u32,
     },
-    /// The caller is over a limit of its network, account or shop; nothing was done, and the caller waits.
+    /// The caller exceeds a rate limit of its network, account or shop. Nothing was done.
     RateLimited {
-        /// After how many milliseconds to try again.
+        /// Milliseconds until the caller may retry.
         retry_after_ms: u64,
     },
-    /// A dependency did not answer in time, or says that it cannot now; trying again may help.
+    /// A dependency is temporarily unavailable. A retry can succeed.
     Unavailable {
-        /// After how many milliseconds to try again.
+        /// Milliseconds until the caller may retry.
         retry_after_ms: u64,
     },
-    /// The call was not done at its deadline and was given up; nothing was done, and trying again may help.
+    /// The call exceeded its deadline and was abandoned. Nothing was done, and a retry can succeed.
     TimedOut {
-        /// After how many milliseconds to try again.
+        /// Milliseconds until the caller may retry.
         retry_after_ms: u64,
     },
-    /// Our bug, or the database's trouble: logged once at the boundary, shown to nobody.
+    /// A bug, or a failure of the database. It is logged once at the boundary and hidden from clients.
     Internal(Box<dyn StdError + Send + Sync>),
 }
 
@@ -137,59 +136,59 @@ impl Display for Object {
     }
 }
 
-/// After how many milliseconds to come back to what is not available.
+/// Returns a random delay in milliseconds before the retry of an unavailable service.
 pub(crate) fn retry_after_ms() -> u64 {
     jitter(500, 2_000)
 }
 
-/// One malformed part of an input.
+/// One invalid part of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// Where: the names of input fields from the outside in, such as `["pick", "seatIds", "0"]`.
+    /// The location: names of input fields from the outside in, such as `["pick", "seatIds", "0"]`.
     pub path: Vec<String>,
-    /// Why, in a sentence for the caller.
+    /// The reason, as a sentence for the caller.
     pub why: String,
 }
 
-/// For operations that refuse nothing: there is no value of this type.
+/// The refusal of operations without refusals. It has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Never {}
 
-/// What an operation with refusals `R` returns.
+/// The result of an operation with refusals `R`.
 pub type Result<T, R = Never> = std::result::Result<T, Error<R>>;
 
-/// What a read returns, and everything else that refuses nothing.
+/// The result of an operation without refusals, such as a read.
 pub type Faulty<T> = std::result::Result<T, Fault>;
 
 impl Fault {
-    /// One malformed part of the input.
+    /// Returns the fault for one invalid part of the input.
     pub fn invalid(path: &str, why: impl Into<String>) -> Self {
         Self::Invalid(vec![Invalid { path: path.split('.').map(str::to_owned).collect(), why: why.into() }])
     }
 
-    /// Trying again may help, in a moment.
+    /// Returns the fault for a dependency that is temporarily unavailable.
     pub fn unavailable() -> Self {
         Self::Unavailable { retry_after_ms: retry_after_ms() }
     }
 
-    /// There was no time left to do it.
+    /// Returns the fault for a call that exceeded its deadline.
     pub fn timed_out() -> Self {
         Self::TimedOut { retry_after_ms: retry_after_ms() }
     }
 
-    /// Returns whether the fault passes by itself or by the operator's doing, and so is no bug.
+    /// Returns whether the fault is temporary, and therefore not a bug.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::TimedOut { .. } | Self::Overloaded { .. })
     }
 
-    /// A fault of ours, with its source for the log.
+    /// Returns the fault for an internal error, with its source for the log.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Internal(source.into())
     }
 }
 
 impl<R> Error<R> {
-    /// Puts the refusal into the words of another slice.
+    /// Converts the refusal to one of another slice.
     pub fn map_refusal<S>(self, translate: impl FnOnce(R) -> S) -> Error<S> {
         match self {
             Self::Refused(refusal) => Error::Refused(translate(refusal)),
@@ -213,12 +212,12 @@ impl From<Error<Never>> for Fault {
     }
 }
 
-/// Collects everything that is wrong with an input, so that the caller sees it at once.
+/// Collects all invalid parts of an input, so that the caller sees them at once.
 #[derive(Debug, Default)]
 pub struct Check(Vec<Invalid>);
 
 impl Check {
-    /// Notes `why` at `path` unless `good`.
+    /// Unless `good`, adds the reason `why` at `path`.
     pub fn that(&mut self, good: bool, path: &str, why: &str) -> &mut Self {
         if !good {
             self.0.push(Invalid { path: path.split('.').map(str::to_owned).collect(), why: why.to_owned() });
@@ -226,10 +225,9 @@ impl Check {
         self
     }
 
-    /// Notes that `text`, once trimmed, must have between `min` and `max` characters and no control characters but
-    /// line breaks.
+    /// Checks that `text` has `min` to `max` characters after trimming, and no control characters except line breaks.
     pub fn text(&mut self, text: &str, path: &str, min: usize, max: usize) -> &mut Self {
-        // What is trimmed away counts too: it may be kept.
+        // The blanks around it count too, because they may be stored.
         let good = text.trim().chars().count() >= min && text.chars().count() <= max;
         self.that(good, path, &format!("must have {min} to {max} characters"));
         self.that(
@@ -239,7 +237,7 @@ impl Check {
         )
     }
 
-    /// Everything was good, or all that was not.
+    /// Returns `Ok` if everything was valid, otherwise all invalid parts.
     pub fn done(&mut self) -> Faulty<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Fault::Invalid(std::mem::take(&mut self.0))) }
     }

@@ -1,7 +1,6 @@
-//! The keys under which mutations were answered: the same key with the same input has one effect and one answer.
-//!
-//! The key's row is written in the transaction of the effect, so that there is no moment with one and not the other.
-//! A key belongs to an account and an operation, and is kept for [`KEPT_DAYS`] days.
+//! Idempotency keys: calls with the same key and input have one effect and the same result.
+//! The key's row is written in the transaction of the effect, so one never exists without the other. A key belongs to
+//! an account and an operation. It is kept for [`KEPT_DAYS`] days.
 //!
 //! Every operation with a key runs in [`once`] or [`attempt_first`]. They look the key up and replay the first result,
 //! also if another call with the same key commits during the attempt.
@@ -26,10 +25,10 @@ use crate::{
     store::{Rows, Script, Tx},
 };
 
-/// For how many days a key is remembered: longer than any client or provider retries.
+/// Retention of a key in days, longer than any client or provider retries.
 pub const KEPT_DAYS: i64 = 7;
 
-/// What tells a key from others: whose it is, for which operation, and what the caller chose.
+/// The identity of a key: its account, its operation, and the text that the caller chose.
 pub(crate) type Name = (AccountId, String, String);
 
 /// What an attempt under a key returns.
@@ -169,7 +168,7 @@ impl Key {
         Ok(Self { account, operation, chosen: key.to_owned(), input_digest })
     }
 
-    /// What tells this key from others: of an account, for an operation.
+    /// Returns the identity of this key.
     pub(crate) fn name(&self) -> Name {
         (self.account, self.operation.to_owned(), self.chosen.clone())
     }
@@ -200,7 +199,7 @@ impl Key {
     }
 }
 
-/// Writes the keys down, each for its subject; gives the names of those that nobody had used before.
+/// Stores the keys, each with its subject. Returns the names of those that were not used before.
 pub(crate) async fn claim_all_in_tx(
     tx: &Tx,
     claims: Vec<(&Key, Uuid)>,
@@ -215,8 +214,8 @@ pub(crate) async fn claim_all_in_tx(
     named(tx, claimed(claims), INSERT, vec![now.into()]).await
 }
 
-/// Adds to a script that the keys are written down, each for its subject, unless one of them was used before, which is
-/// a violation of their uniqueness. The time is the script's second shared value.
+/// Adds a statement to the script that stores the keys, each with its subject. If one of them was used before, the
+/// statement violates a unique constraint. The time is the script's second shared value.
 pub(crate) fn claim_all(script: Script, claims: Vec<(&Key, Uuid)>) -> Script {
     const INSERT: &str = "INSERT INTO idempotency (account_id, operation, key, input_digest, subject, created_at) \
         SELECT account_id, operation, key, input_digest, subject, $2 FROM {rows} AS r";
@@ -224,7 +223,7 @@ pub(crate) fn claim_all(script: Script, claims: Vec<(&Key, Uuid)>) -> Script {
 }
 
 fn claimed(mut claims: Vec<(&Key, Uuid)>) -> Rows {
-    // Two transactions that claim the same keys take them in the same order, so that neither waits for the other.
+    // All transactions claim keys in the same order, so that they cannot deadlock.
     claims.sort_by(|(a, _), (b, _)| {
         (a.account, a.operation, &a.chosen).cmp(&(b.account, b.operation, &b.chosen))
     });
@@ -233,7 +232,7 @@ fn claimed(mut claims: Vec<(&Key, Uuid)>) -> Rows {
         .uuid("subject", claims.iter().map(|(_, subject)| *subject))
 }
 
-/// Forgets keys that were claimed in the same transaction, for effects that did not come about.
+/// Deletes keys that were claimed in the same transaction, for effects that did not happen.
 pub(crate) async fn disclaim_in_tx(tx: &Tx, keys: Vec<&Key>) -> Faulty<()> {
     const DELETE: &str = "DELETE FROM idempotency AS i WHERE EXISTS (SELECT 1 FROM {rows} AS r \
         WHERE i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key)";
@@ -244,7 +243,7 @@ pub(crate) async fn disclaim_in_tx(tx: &Tx, keys: Vec<&Key>) -> Faulty<()> {
     Ok(())
 }
 
-/// The names of those keys that were used before.
+/// Returns the names of those keys that were used before.
 pub(crate) async fn used(connection: &impl ConnectionTrait, keys: Vec<&Key>) -> Faulty<HashSet<Name>> {
     const SELECT: &str = "SELECT i.account_id, i.operation, i.key FROM {rows} AS r JOIN idempotency AS i \
         ON i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key";
@@ -276,7 +275,7 @@ async fn named(
     found.into_iter().map(name).collect::<Result<_, DbErr>>().map_err(Fault::from)
 }
 
-/// Forgets keys that are older than [`KEPT_DAYS`]; says how many.
+/// Deletes keys that are older than [`KEPT_DAYS`]. Returns their number.
 pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
     let before = now - Duration::days(KEPT_DAYS);
     Ok(Entity::delete_many().filter(Column::CreatedAt.lt(before)).exec(tx).await?.rows_affected)

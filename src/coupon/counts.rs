@@ -25,8 +25,7 @@ use crate::{
     error::{Faulty, Object},
     inventory,
     outbox::Listener,
-    shop::rules::Power,
-    venue::find::authorise,
+    shop::{authorise_owner, rules::Power},
 };
 
 /// The shortest time between two counts of a watched coupon.
@@ -143,7 +142,7 @@ pub async fn watch(
 
 /// Returns a fault unless the viewer is a member of the coupon's shop.
 async fn check_access(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<()> {
-    authorise(app, viewer, by_id(app, id).await?.shop_id, Power::Look, Object::Coupon).await
+    authorise_owner(app, viewer, by_id(app, id).await?.shop_id, Power::Look, Object::Coupon).await
 }
 
 /// A subscription to the counts of one coupon.

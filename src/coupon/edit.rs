@@ -22,9 +22,8 @@ use crate::{
     error::{Error, Fault, Faulty, Object, Result},
     inventory,
     search_text::coupon as search_text,
-    shop::{self, rules::Power},
+    shop::{self, authorise_owner, rules::Power},
     store::{Tx, save_versioned},
-    venue::find::authorise,
 };
 
 /// Creates a draft of a coupon, in the shop's currency.
@@ -134,7 +133,7 @@ pub async fn step(
 pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
     viewer.user()?;
     let coupon = by_id(app, id).await?;
-    authorise(app, viewer, coupon.shop_id, Power::Manage, Object::Coupon).await?;
+    authorise_owner(app, viewer, coupon.shop_id, Power::Manage, Object::Coupon).await?;
     Ok(coupon)
 }
 

@@ -21,9 +21,9 @@ use crate::{
     error::{Fault, Faulty, Object},
     event,
     page::{self, Direction, Page, Window},
-    search_text, shop,
+    search_text,
+    shop::{self, shops_seen},
     slug::IdOrSlug,
-    venue::find::shops_seen,
 };
 
 /// Greater than every character of a word. It turns a prefix into a range of the index.

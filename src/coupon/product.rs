@@ -18,9 +18,8 @@ use crate::{
     limits::text,
     page::{self, Direction, Page, Window},
     search_text::coupon as search_text,
-    shop::{self, rules::Power},
+    shop::{self, authorise_owner, rules::Power},
     store::save_versioned,
-    venue::find::authorise,
 };
 
 /// A new product.
@@ -184,7 +183,7 @@ pub async fn archive(
 async fn managed(app: &App, viewer: &Viewer, id: ProductId) -> Faulty<product::Model> {
     viewer.user()?;
     let product = by_id(app, id).await?;
-    authorise(app, viewer, product.shop_id, Power::Manage, Object::Product).await?;
+    authorise_owner(app, viewer, product.shop_id, Power::Manage, Object::Product).await?;
     Ok(product)
 }
 

@@ -17,7 +17,8 @@ use crate::{
     error::{Fault, Faulty, Object},
     page::{self, Page, Window},
     search_text,
-    venue::{self, find::shops_seen},
+    shop::shops_seen,
+    venue,
 };
 
 /// The event, if the viewer may see it.

@@ -17,10 +17,9 @@ use crate::{
     auth::Viewer,
     error::{Fault, Faulty, Object},
     inventory, page,
-    shop::rules::Power,
+    shop::{authorise_owner, rules::Power},
     store::Tx,
     telemetry::log_fault,
-    venue,
 };
 
 /// The event, whoever may see it.
@@ -74,7 +73,7 @@ pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> Faulty<Vec<scope::M
 async fn managed(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
     viewer.user()?;
     let event = by_id(app, id).await?;
-    venue::find::authorise(app, viewer, event.shop_id, Power::Manage, Object::Event).await?;
+    authorise_owner(app, viewer, event.shop_id, Power::Manage, Object::Event).await?;
     Ok(event)
 }
 

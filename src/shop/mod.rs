@@ -1,5 +1,6 @@
 //! Shops, their members and what those may do.
 
+mod access;
 mod audit_log;
 mod edit;
 mod member;
@@ -16,8 +17,9 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Func, LikeExpr, SelectStatement},
 };
 
-use self::rules::Power;
+pub(crate) use self::access::{authorise_owner, has_power, shops_seen, with_power};
 pub use self::{
+    access::authorise,
     audit_log::audit_log,
     edit::{Create, Update, create, update},
     member::{Member, RemoveMember, SetMember, members_of, remove_member, set_member},
@@ -27,7 +29,6 @@ use crate::{
     auth::Viewer,
     category,
     error::{Check, Error, Fault, Faulty, Object},
-    limits::{Rule, Subject},
     page::{self, Direction, Page, Window},
     slug::IdOrSlug,
 };
@@ -55,37 +56,6 @@ pub struct Filter {
     pub categories: Vec<IdOrSlug<CategoryId>>,
     /// With these words, as they stand, in the name or the description.
     pub search: Option<String>,
-}
-
-/// Makes sure that the viewer has the power in the shop.
-pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<()> {
-    if !has_power(app, viewer, shop, power).await? {
-        app.limits.security("foreign_shop", viewer);
-        return Err(forbidden());
-    }
-    // Strangers are not charged to the shop: they could use up what its members need.
-    if app.limits.network(viewer).is_some() {
-        app.limits.take((Rule::Shop, Subject::Id(shop.0)), 1).await?;
-    }
-    Ok(())
-}
-
-/// Returns whether the viewer has the power in the shop. To ask is not suspicious.
-pub(crate) async fn has_power(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<bool> {
-    let account = viewer.user()?;
-    let member = row::Entity::find_by_id((shop, account)).one(app.store.read()).await?;
-    Ok(member.is_some_and(|member| rules::has(member.role, power)))
-}
-
-/// The shops in which the viewer has the power.
-pub(crate) async fn with_power(app: &App, viewer: &Viewer, power: Power) -> Faulty<Vec<ShopId>> {
-    let account = viewer.user()?;
-    let rows = row::Entity::find().filter(row::Column::AccountId.eq(account)).all(app.store.read()).await?;
-    Ok(rows
-        .into_iter()
-        .filter(|member| rules::has(member.role, power))
-        .map(|member| member.shop_id)
-        .collect())
 }
 
 /// The shop; all shops are public.

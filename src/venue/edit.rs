@@ -10,7 +10,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrde
 
 use super::{
     SeatMap, arranged,
-    find::{Revision, authorise},
+    find::Revision,
     hall::Hall,
     plan::Plan,
     rules::{self, Change, Details, Refusal},
@@ -20,7 +20,7 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, Faulty, Invalid, Object, Result},
     search_text,
-    shop::{self, rules::Power},
+    shop::{self, authorise_owner, rules::Power},
     store::save_versioned,
 };
 
@@ -125,7 +125,7 @@ async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model
     viewer.user()?;
     let venue =
         venue::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Venue))?;
-    authorise(app, viewer, venue.shop_id, Power::Manage, Object::Venue).await?;
+    authorise_owner(app, viewer, venue.shop_id, Power::Manage, Object::Venue).await?;
     Ok(venue)
 }
 

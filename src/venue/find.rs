@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use entity::{
     SeatMapId, ShopId, VenueId, event,
     event::EventState,
-    shop::member,
     venue::{self, seat_map},
 };
 use sea_orm::{
@@ -22,10 +21,7 @@ use crate::{
     clock::comparable,
     error::{Fault, Faulty, Object},
     page::{self, Direction, Page, Window},
-    shop::{
-        self,
-        rules::{Power, has},
-    },
+    shop::{authorise_owner, rules::Power, shops_seen},
 };
 
 /// One revision of a venue's seat map, without its plan.
@@ -46,30 +42,6 @@ pub struct Revision {
     pub area_capacity: i32,
     /// When the revision was imported.
     pub created_at: DateTime<Utc>,
-}
-
-/// Returns the shops whose unpublished data the viewer may see.
-pub(crate) async fn shops_seen(app: &App, viewer: &Viewer) -> Faulty<Vec<ShopId>> {
-    let Ok(account) = viewer.account() else { return Ok(Vec::new()) };
-    let rows =
-        member::Entity::find().filter(member::Column::AccountId.eq(account)).all(app.store.read()).await?;
-    Ok(rows.into_iter().filter(|row| has(row.role, Power::Look)).map(|row| row.shop_id).collect())
-}
-
-/// Checks that the viewer has the permission in the shop that owns `what`. Returns `NotFound` to viewers who do not
-/// work for the shop.
-pub(crate) async fn authorise(
-    app: &App,
-    viewer: &Viewer,
-    shop: ShopId,
-    power: Power,
-    what: Object,
-) -> Faulty<()> {
-    viewer.user()?;
-    if !shops_seen(app, viewer).await?.contains(&shop) {
-        return Err(Fault::NotFound(what));
-    }
-    shop::authorise(app, viewer, shop, power).await
 }
 
 /// Returns the venue if the viewer may see it. Otherwise returns `NotFound`.
@@ -153,7 +125,7 @@ pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<A
     let map = revision(app, viewer, id).await?;
     let row = venue::Entity::find_by_id(map.venue_id).one(app.store.read()).await?;
     let shop = row.ok_or(Fault::NotFound(Object::SeatMap))?.shop_id;
-    authorise(app, viewer, shop, Power::Look, Object::SeatMap).await?;
+    authorise_owner(app, viewer, shop, Power::Look, Object::SeatMap).await?;
     super::seat_map(app, id).await
 }
 

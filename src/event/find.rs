@@ -15,8 +15,6 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Fault, Faulty, Object},
-    page::{self, Page, Window},
-    search_text,
     shop::shops_seen,
     venue,
 };

@@ -31,13 +31,9 @@ pub(crate) use super::{
     event_loaders::CountsOf,
 };
 use crate::{
-    coupon::{access, find::Filter as CouponFilter},
+    coupon::access,
     error::{Fault, Faulty, Object},
-    event::{
-        find,
-        find::{self, Key, Order},
-        rules,
-    },
+    event::{find, rules},
     inventory::feed,
     slug::IdOrSlug,
 };

@@ -38,7 +38,7 @@ use crate::{
     app::App,
     auth::Viewer,
     clock::comparable,
-    coupon::{claim, order_claims, spend},
+    coupon::{order_claims, spend},
     error::{Error, Fault, Faulty, Object, Result},
     inventory::{
         self, Command, Reservation,

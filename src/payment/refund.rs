@@ -34,7 +34,6 @@ use crate::{
         transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
     limits::text,
-    order as orders,
     order::{
         self as orders,
         state::{self as order_state, Step},

@@ -227,11 +227,11 @@ impl CategoryMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createCategory`.")] input: CreateCategoryInput,
-    ) -> ApiResult<CreateCategoryPayload> {
+    ) -> ApiResult<Option<CreateCategoryPayload>> {
         ctx.viewer().operator()?;
         let result = async { category::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;
-        Ok(CreateCategoryPayload { category: row.map(Category), errors })
+        Ok(Some(CreateCategoryPayload { category: row.map(Category), errors }))
     }
 
     /// Changes a category's name or its position among its siblings. Requires a platform operator.
@@ -239,10 +239,10 @@ impl CategoryMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateCategory`.")] input: UpdateCategoryInput,
-    ) -> ApiResult<UpdateCategoryPayload> {
+    ) -> ApiResult<Option<UpdateCategoryPayload>> {
         ctx.viewer().operator()?;
         let result = async { category::update(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;
-        Ok(UpdateCategoryPayload { category: row.map(Category), errors })
+        Ok(Some(UpdateCategoryPayload { category: row.map(Category), errors }))
     }
 }

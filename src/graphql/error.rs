@@ -11,6 +11,7 @@ use async_graphql::{ErrorExtensions, Interface, Pos, Response};
 
 use crate::{
     app::App,
+    auth::Viewer,
     error::{Error, Fault, Invalid, retry_after_ms},
 };
 
@@ -190,6 +191,14 @@ pub(crate) fn found<T>(result: Result<T, Fault>) -> ApiResult<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(Fault::NotFound(_)) => Ok(None),
         Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Creates the error of a field that the viewer may not read. The field itself is null.
+pub(crate) fn not_allowed(viewer: &Viewer) -> ApiError {
+    match viewer.account() {
+        Ok(_) => Fault::Forbidden("you may not read this field").into(),
+        Err(fault) => fault.into(),
     }
 }
 

@@ -310,14 +310,14 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createEvent`.")] input: CreateEventInput,
-    ) -> ApiResult<CreateEventPayload> {
+    ) -> ApiResult<Option<CreateEventPayload>> {
         ctx.viewer().user()?;
         let result = match input.parse() {
             Ok(input) => edit::create(ctx.app(), ctx.viewer(), input).await,
             Err(fault) => Err(fault.into()),
         };
         let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(CreateEventPayload { event, errors })
+        Ok(Some(CreateEventPayload { event, errors }))
     }
 
     /// Changes a draft or published event. Existing reservations and orders keep their terms.
@@ -325,7 +325,7 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateEvent`.")] input: UpdateEventInput,
-    ) -> ApiResult<UpdateEventPayload> {
+    ) -> ApiResult<Option<UpdateEventPayload>> {
         ctx.viewer().user()?;
         let (id, seen) = (decode(&input.event_id, "eventId"), input.expected_version.0);
         let result = match id.and_then(|id| Ok((id, input.parse()?))) {
@@ -333,7 +333,7 @@ impl EventMutation {
             Err(fault) => Err(fault.into()),
         };
         let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(UpdateEventPayload { event, errors })
+        Ok(Some(UpdateEventPayload { event, errors }))
     }
 
     /// Publishes a draft. The event becomes visible, and its places are on sale within its sales window. It needs a
@@ -342,14 +342,14 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `publishEvent`.")] input: PublishEventInput,
-    ) -> ApiResult<PublishEventPayload> {
+    ) -> ApiResult<Option<PublishEventPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.event_id, "eventId") {
             Ok(id) => edit::publish(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
         let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(PublishEventPayload { event, errors })
+        Ok(Some(PublishEventPayload { event, errors }))
     }
 
     /// Cancels a published event. Nothing is sold any more, and the event stays visible. The shop refunds the orders.
@@ -357,13 +357,13 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelEvent`.")] input: CancelEventInput,
-    ) -> ApiResult<CancelEventPayload> {
+    ) -> ApiResult<Option<CancelEventPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.event_id, "eventId") {
             Ok(id) => edit::cancel(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
         let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(CancelEventPayload { event, errors })
+        Ok(Some(CancelEventPayload { event, errors }))
     }
 }

@@ -288,7 +288,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `payOrder`.")] input: PayOrderInput,
-    ) -> ApiResult<PayOrderPayload> {
+    ) -> ApiResult<Option<PayOrderPayload>> {
         let token = input.access_token.clone();
         let pay = async {
             let order = decode(&input.order_id, "orderId")?;
@@ -297,7 +297,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(pay.await)?;
         let (order, payment) = shown(paid, token.as_deref());
-        Ok(PayOrderPayload { order, payment, errors })
+        Ok(Some(PayOrderPayload { order, payment, errors }))
     }
 
     /// Asks the provider for the state of a payment after the buyer's next step. Call it when the buyer returns.
@@ -306,7 +306,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `confirmPayment`.")] input: ConfirmPaymentInput,
-    ) -> ApiResult<ConfirmPaymentPayload> {
+    ) -> ApiResult<Option<ConfirmPaymentPayload>> {
         let token = input.access_token.as_deref();
         let confirm = async {
             let id = decode(&input.payment_id, "paymentId")?;
@@ -314,7 +314,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(confirm.await)?;
         let (order, payment) = shown(paid, token);
-        Ok(ConfirmPaymentPayload { order, payment, errors })
+        Ok(Some(ConfirmPaymentPayload { order, payment, errors }))
     }
 
     /// Cancels an undecided payment, so that the order can be paid in another way or cancelled.
@@ -322,7 +322,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelPayment`.")] input: CancelPaymentInput,
-    ) -> ApiResult<CancelPaymentPayload> {
+    ) -> ApiResult<Option<CancelPaymentPayload>> {
         let token = input.access_token.as_deref();
         let cancel = async {
             let id = decode(&input.payment_id, "paymentId")?;
@@ -330,7 +330,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(cancel.await)?;
         let (order, payment) = shown(paid, token);
-        Ok(CancelPaymentPayload { order, payment, errors })
+        Ok(Some(CancelPaymentPayload { order, payment, errors }))
     }
 
     /// Refunds a paid order in full, unless you send `leaveUsedCoupons`. Its tickets become void and its seats
@@ -340,7 +340,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `refundOrder`.")] input: RefundOrderInput,
-    ) -> ApiResult<RefundOrderPayload> {
+    ) -> ApiResult<Option<RefundOrderPayload>> {
         let token = input.access_token.clone();
         let refund = async {
             let order = decode(&input.order_id, "orderId")?;
@@ -352,11 +352,11 @@ impl PaymentMutation {
         };
         let (refunded, errors) = outcome(refund.await)?;
         let (order, refund) = refunded.map(|refunded| (refunded.order, refunded.refund)).unzip();
-        Ok(RefundOrderPayload {
+        Ok(Some(RefundOrderPayload {
             order: order.map(|row| Order::opened(row, token.as_deref())),
             refund: refund.flatten().map(Refund::from),
             errors,
-        })
+        }))
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, found, not_allowed, outcome, user_error},
     event::Event,
     id::{decode, encode},
     page::{Cursor, PageArgs, connection},
@@ -103,8 +103,9 @@ impl Ticket {
     }
 
     /// The signed code that the QR code contains. It can be verified offline with the ticket key from
-    /// `/.well-known/jwks.json`. Null if you do not hold the ticket, or if it is void.
-    async fn code(&self, ctx: &Context<'_>) -> Option<String> {
+    /// `/.well-known/jwks.json`. Null if the ticket is void. Only the holder can read it; otherwise the error is
+    /// `FORBIDDEN`.
+    async fn code(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.code_for_holder(ctx)
     }
 
@@ -130,9 +131,12 @@ impl Ticket {
 impl Ticket {
     /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.
     /// The bearer of an order's access token is a holder too: the order has already checked the token.
-    fn code_for_holder(&self, ctx: &Context<'_>) -> Option<String> {
-        let void = self.0.state == ticket::TicketState::Void;
-        (!void && !self.is_scanned(ctx)).then(|| tickets::code_of(ctx.app(), &self.0))
+    fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        if self.is_scanned(ctx) {
+            return Err(not_allowed(ctx.viewer()));
+        }
+        let is_void = self.0.state == ticket::TicketState::Void;
+        Ok((!is_void).then(|| tickets::code_of(ctx.app(), &self.0)))
     }
 
     fn is_scanned(&self, ctx: &Context<'_>) -> bool {
@@ -143,7 +147,7 @@ impl Ticket {
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_TICKET, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| QrCode::try_new(&code).map_err(Fault::internal)).transpose()?)
     }
 }
@@ -194,14 +198,14 @@ impl TicketMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `checkIn`.")] input: CheckInInput,
-    ) -> ApiResult<CheckInPayload> {
+    ) -> ApiResult<Option<CheckInPayload>> {
         ctx.viewer().user()?;
         let scan = async {
             let event = input.event_id.as_ref().map(|id| decode(id, "eventId")).transpose()?;
             tickets::check_in(ctx.app(), ctx.viewer(), CheckIn { code: input.code, event }).await
         };
         let (ticket, errors) = outcome(scan.await)?;
-        Ok(CheckInPayload { ticket: ticket.map(Ticket), errors })
+        Ok(Some(CheckInPayload { ticket: ticket.map(Ticket), errors }))
     }
 }
 

@@ -262,10 +262,10 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createTier`.")] input: CreateTierInput,
-    ) -> ApiResult<CreateTierPayload> {
+    ) -> ApiResult<Option<CreateTierPayload>> {
         ctx.viewer().user()?;
         let (tier, errors) = outcome(create(ctx, input).await)?;
-        Ok(CreateTierPayload { tier, errors })
+        Ok(Some(CreateTierPayload { tier, errors }))
     }
 
     /// Changes a tier. Existing reservations and tickets keep their prices.
@@ -273,10 +273,10 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateTier`.")] input: UpdateTierInput,
-    ) -> ApiResult<UpdateTierPayload> {
+    ) -> ApiResult<Option<UpdateTierPayload>> {
         ctx.viewer().user()?;
         let (tier, errors) = outcome(update(ctx, input).await)?;
-        Ok(UpdateTierPayload { tier, errors })
+        Ok(Some(UpdateTierPayload { tier, errors }))
     }
 
     /// Deletes a tier of a draft.
@@ -284,14 +284,14 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `deleteTier`.")] input: DeleteTierInput,
-    ) -> ApiResult<DeleteTierPayload> {
+    ) -> ApiResult<Option<DeleteTierPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.tier_id, "tierId") {
             Ok(id) => tiers::delete(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
         let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(DeleteTierPayload { event, errors })
+        Ok(Some(DeleteTierPayload { event, errors }))
     }
 }
 

@@ -261,7 +261,7 @@ impl VenueMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createVenue`.")] input: CreateVenueInput,
-    ) -> ApiResult<CreateVenuePayload> {
+    ) -> ApiResult<Option<CreateVenuePayload>> {
         ctx.viewer().user()?;
         let CreateVenueInput { shop_id, name, address, city, country, time_zone } = input;
         let details = Details { name, address, city, country, time_zone };
@@ -270,7 +270,7 @@ impl VenueMutation {
             Err(fault) => Err(fault.into()),
         };
         let (venue, errors) = outcome(result.map(Venue))?;
-        Ok(CreateVenuePayload { venue, errors })
+        Ok(Some(CreateVenuePayload { venue, errors }))
     }
 
     /// Changes a venue. Searches find its events by the new name at once.
@@ -278,7 +278,7 @@ impl VenueMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateVenue`.")] input: UpdateVenueInput,
-    ) -> ApiResult<UpdateVenuePayload> {
+    ) -> ApiResult<Option<UpdateVenuePayload>> {
         ctx.viewer().user()?;
         let UpdateVenueInput { venue_id, expected_version, name, address, city, country, time_zone } = input;
         let change = Change { name, address, city, country, time_zone };
@@ -287,6 +287,6 @@ impl VenueMutation {
             Err(fault) => Err(fault.into()),
         };
         let (venue, errors) = outcome(result.map(Venue))?;
-        Ok(UpdateVenuePayload { venue, errors })
+        Ok(Some(UpdateVenuePayload { venue, errors }))
     }
 }

@@ -19,6 +19,7 @@ mod checkout_coupons;
 mod checkout_coupons_race;
 mod claim_code;
 mod connection;
+mod contract;
 mod cost;
 mod coupon;
 mod coupon_budget;

@@ -78,9 +78,9 @@ macro_rules! payloads {
         }
 
         impl $name {
-            pub(super) fn of<T: Into<$ty>>(result: Result<T, Refusal>) -> ApiResult<Self> {
+            pub(super) fn of<T: Into<$ty>>(result: Result<T, Refusal>) -> ApiResult<Option<Self>> {
                 let (done, errors) = outcome(result)?;
-                Ok(Self { $field: done.map(Into::into), errors })
+                Ok(Some(Self { $field: done.map(Into::into), errors }))
             }
         }
     )*};

@@ -262,7 +262,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `signUp`.")] input: SignUpInput,
-    ) -> ApiResult<SignUpPayload> {
+    ) -> ApiResult<Option<SignUpPayload>> {
         let SignUpInput { email, password, name, phone } = input;
         let input = account::SignUp { email, password, name, phone };
         SignUpPayload::of(account::sign_up(ctx.app(), ctx.viewer(), input).await)
@@ -274,7 +274,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `signIn`.")] input: SignInInput,
-    ) -> ApiResult<SignInPayload> {
+    ) -> ApiResult<Option<SignInPayload>> {
         let SignInInput { email, password, device_token } = input;
         let input = account::SignIn { email, password, device_token };
         let session = account::sign_in(ctx.app(), ctx.viewer(), input).await;
@@ -283,7 +283,7 @@ impl AccountMutation {
 
     /// Creates a guest account and its session. A guest can buy like any user and can sign up later. The session is the
     /// guest's only credential: if it is lost before `signUp`, the guest's tickets are lost too.
-    async fn create_guest_session(&self, ctx: &Context<'_>) -> ApiResult<CreateGuestSessionPayload> {
+    async fn create_guest_session(&self, ctx: &Context<'_>) -> ApiResult<Option<CreateGuestSessionPayload>> {
         CreateGuestSessionPayload::of(account::create_guest(ctx.app(), ctx.viewer()).await)
     }
 
@@ -294,13 +294,13 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `refreshSession`.")] input: RefreshSessionInput,
-    ) -> ApiResult<RefreshSessionPayload> {
+    ) -> ApiResult<Option<RefreshSessionPayload>> {
         let session = account::refresh(ctx.app(), &input.refresh_token).await;
         RefreshSessionPayload::of(report(ctx, session))
     }
 
     /// Ends your session. Its tokens become invalid, and its subscriptions end within seconds.
-    async fn sign_out(&self, ctx: &Context<'_>) -> ApiResult<SignOutPayload> {
+    async fn sign_out(&self, ctx: &Context<'_>) -> ApiResult<Option<SignOutPayload>> {
         SignOutPayload::of(account::sign_out(ctx.app(), ctx.viewer()).await)
     }
 
@@ -309,7 +309,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateProfile`.")] input: UpdateProfileInput,
-    ) -> ApiResult<UpdateProfilePayload> {
+    ) -> ApiResult<Option<UpdateProfilePayload>> {
         let UpdateProfileInput { name, phone, expected_version } = input;
         let input =
             account::UpdateProfile { expected_version: expected_version.0, name, phone: phone.into() };
@@ -322,7 +322,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `changePassword`.")] input: ChangePasswordInput,
-    ) -> ApiResult<ChangePasswordPayload> {
+    ) -> ApiResult<Option<ChangePasswordPayload>> {
         let input = account::ChangePassword { current: input.current_password, new: input.new_password };
         let account = account::change_password(ctx.app(), ctx.viewer(), input).await;
         ChangePasswordPayload::of(report(ctx, account))

@@ -23,7 +23,7 @@ use crate::{
     error::{Fault, Result},
     graphql::{
         context::ContextExt,
-        error::{ApiError, ApiResult, found, outcome},
+        error::{ApiError, ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
         order::{Order, VisibleOrder},
         page::{Cursor, PageArgs, connection},
@@ -102,10 +102,10 @@ impl Claim {
         Ok(Terms::from_json(&self.row.terms)?.title)
     }
 
-    /// The code to show at a counter or to enter at the checkout. Null if you do not hold the claim, or if it is used
-    /// up, expired, revoked or released.
-    async fn code(&self, ctx: &Context<'_>) -> Option<String> {
-        self.code_for_holder(ctx).map(|code| code.to_string())
+    /// The code to show at a counter or to enter at the checkout. Null if the claim is used up, expired, revoked or
+    /// released. Only the holder can read it; otherwise the error is `FORBIDDEN`.
+    async fn code(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        Ok(self.code_for_holder(ctx)?.map(|code| code.to_string()))
     }
 
     /// The code as a QR code, an SVG document. Null if `code` is null.
@@ -157,11 +157,12 @@ impl Claim {
         self.row.valid_until
     }
 
-    /// The order that the claim is bound to or was last used in. Null if there is none, or if you may not see that
-    /// order.
+    /// The order that the claim is bound to or was last used in. Null if there is none. If you may not see that order,
+    /// the error is `FORBIDDEN`.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         let Some(id) = self.row.order_id else { return Ok(None) };
-        Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Order::from))
+        let order = ctx.loaders().one(VisibleOrder(id)).await?.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(order.into()))
     }
 
     /// When the coupon was claimed.
@@ -188,24 +189,27 @@ impl Claim {
         Self { row, opened: true }
     }
 
-    pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> Option<Code> {
-        let is_holder = ctx.viewer().account().is_ok_and(|account| account == self.row.account_id);
+    /// Returns the code, or `None` if it is not valid any more. Only the holder may read it.
+    pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<Code>> {
+        if !self.opened && ctx.viewer().account().ok() != Some(self.row.account_id) {
+            return Err(not_allowed(ctx.viewer()));
+        }
         let is_good = matches!(
             claim_status(&self.row, ctx.app().clock.now()),
             row::ClaimState::Claimed | row::ClaimState::Reserved
         );
-        if (is_holder || self.opened) && is_good { Code::parse(&self.row.code) } else { None }
+        Ok(if is_good { Code::parse(&self.row.code) } else { None })
     }
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_CLAIM, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| QrCode::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
     fn code128(&self, ctx: &Context<'_>) -> ApiResult<Option<Code128>> {
         ctx.budget().charge(PICTURE_BARCODE, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| Code128::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
@@ -280,9 +284,9 @@ pub struct ClaimPayload {
 }
 
 impl ClaimPayload {
-    pub(super) fn of(result: Result<row::Model, Refusal>) -> ApiResult<Self> {
+    pub(super) fn of(result: Result<row::Model, Refusal>) -> ApiResult<Option<Self>> {
         let (claim, errors) = outcome(result.map(Claim::from))?;
-        Ok(Self { claim, errors })
+        Ok(Some(Self { claim, errors }))
     }
 }
 
@@ -314,7 +318,7 @@ impl ClaimMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `claimCoupon`.")] input: ClaimCouponInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ClaimPayload>> {
         ctx.viewer().account()?;
         let claimed = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
@@ -329,7 +333,7 @@ impl ClaimMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `releaseClaim`.")] input: ReleaseClaimInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let release = async || claims::release(app, viewer, decode(&input.claim_id, "claimId")?).await;

@@ -110,7 +110,7 @@ impl CodeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `claimCode`.")] input: ClaimCodeInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ClaimPayload>> {
         ctx.viewer().account()?;
         let claimed = async {
             let shop = decode(&input.shop_id, "shopId")?;
@@ -126,7 +126,7 @@ impl CodeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `importCouponCodes`.")] input: ImportCouponCodesInput,
-    ) -> ApiResult<ImportCouponCodesPayload> {
+    ) -> ApiResult<Option<ImportCouponCodesPayload>> {
         ctx.viewer().user()?;
         let imported = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
@@ -142,13 +142,13 @@ impl CodeMutation {
             Ok(_) | Err(Error::Refused(Refusal::Coupon(_)) | Error::Fault(_)) => (Vec::new(), 0),
         };
         let (added, errors) = outcome(imported)?;
-        Ok(ImportCouponCodesPayload {
+        Ok(Some(ImportCouponCodesPayload {
             imported: added.as_ref().map_or(0, |added| small(added.count)),
             coupon: added.map(|added| added.coupon.into()),
             faults,
             fault_count: small(fault_count),
             errors,
-        })
+        }))
     }
 
     /// Generates unguessable codes for a coupon with a code list, so that they can be printed or sent before they are
@@ -158,7 +158,7 @@ impl CodeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `generateCouponCodes`.")] input: GenerateCouponCodesInput,
-    ) -> ApiResult<GenerateCouponCodesPayload> {
+    ) -> ApiResult<Option<GenerateCouponCodesPayload>> {
         ctx.viewer().user()?;
         let generated = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
@@ -167,11 +167,11 @@ impl CodeMutation {
             upload::generate(ctx.app(), ctx.viewer(), input).await
         };
         let (added, errors) = outcome(generated.await)?;
-        Ok(GenerateCouponCodesPayload {
+        Ok(Some(GenerateCouponCodesPayload {
             generated: added.as_ref().map_or(0, |added| small(added.count)),
             coupon: added.map(|added| added.coupon.into()),
             errors,
-        })
+        }))
     }
 }
 

@@ -90,8 +90,7 @@ pub struct RedeemClaimInput {
 /// The result of `redeemClaim`.
 #[derive(Debug, SimpleObject)]
 pub struct RedeemClaimPayload {
-    /// The redeemed claim. Its `code` is null for you, because only the holder can see it. Null if `errors` is not
-    /// empty.
+    /// The redeemed claim. You cannot read its `code`, because only the holder can. Null if `errors` is not empty.
     claim: Option<Claim>,
     /// The amount taken from a gift card. Null for other kinds.
     amount: Option<Money>,
@@ -113,7 +112,7 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `reserveCoupon`.")] input: ReserveCouponInput,
-    ) -> ApiResult<ReserveCouponPayload> {
+    ) -> ApiResult<Option<ReserveCouponPayload>> {
         ctx.viewer().account()?;
         let reserved = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
@@ -121,7 +120,7 @@ impl CounterMutation {
             claims::reserve(ctx.app(), ctx.viewer(), input).await
         };
         let (reservation, errors) = outcome(reserved.await)?;
-        Ok(ReserveCouponPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ReserveCouponPayload { reservation: reservation.map(Reservation), errors }))
     }
 
     /// Offers a claim that you hold to another account. The claim stays yours, and its code valid, until the token is
@@ -130,7 +129,7 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `shareClaim`.")] input: ShareClaimInput,
-    ) -> ApiResult<ShareClaimPayload> {
+    ) -> ApiResult<Option<ShareClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let offer = async || share::share(app, viewer, decode(&input.claim_id, "claimId")?).await;
@@ -143,7 +142,7 @@ impl CounterMutation {
             Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at)),
             None => (None, None, None),
         };
-        Ok(ShareClaimPayload { claim, token, expires_at, errors })
+        Ok(Some(ShareClaimPayload { claim, token, expires_at, errors }))
     }
 
     /// Accepts an offered claim. It moves into your bag with a new code, and the old code becomes invalid.
@@ -151,7 +150,7 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `acceptClaim`.")] input: AcceptClaimInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let mut accepted = share::accept(app, viewer, &input.token).await;
@@ -167,7 +166,7 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `redeemClaim`.")] input: RedeemClaimInput,
-    ) -> ApiResult<RedeemClaimPayload> {
+    ) -> ApiResult<Option<RedeemClaimPayload>> {
         ctx.viewer().user()?;
         let mut redeemed = input.redeem(ctx).await;
         if has_freed(ctx.app(), &redeemed).await? {
@@ -175,11 +174,16 @@ impl CounterMutation {
         }
         let (redeemed, errors) = outcome(redeemed)?;
         let Some(Redeemed { claim, redemption }) = redeemed else {
-            return Ok(RedeemClaimPayload { claim: None, amount: None, redeemed_at: None, errors });
+            return Ok(Some(RedeemClaimPayload { claim: None, amount: None, redeemed_at: None, errors }));
         };
         let currency = Terms::from_json(&claim.terms)?.currency;
         let amount = redemption.amount_minor.map(|minor| Money::of(minor, &currency));
-        Ok(RedeemClaimPayload { claim: Some(claim.into()), amount, redeemed_at: Some(redemption.at), errors })
+        Ok(Some(RedeemClaimPayload {
+            claim: Some(claim.into()),
+            amount,
+            redeemed_at: Some(redemption.at),
+            errors,
+        }))
     }
 }
 

@@ -266,9 +266,9 @@ pub struct CouponPayload {
 }
 
 impl CouponPayload {
-    fn of(result: Result<coupon::Model, Refusal>) -> ApiResult<Self> {
+    fn of(result: Result<coupon::Model, Refusal>) -> ApiResult<Option<Self>> {
         let (coupon, errors) = outcome(result.map(Coupon::from))?;
-        Ok(Self { coupon, errors })
+        Ok(Some(Self { coupon, errors }))
     }
 }
 
@@ -284,7 +284,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createCoupon`.")] input: CreateCouponInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         ctx.viewer().user()?;
         let result = async {
             let id = decode(&input.shop_id, "shopId")?;
@@ -299,7 +299,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateCoupon`.")] input: UpdateCouponInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         ctx.viewer().user()?;
         let result = async {
             let (id, seen) = (decode(&input.coupon_id, "couponId")?, input.expected_version.0);
@@ -314,7 +314,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::Publish).await
     }
 
@@ -323,7 +323,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::Pause).await
     }
 
@@ -332,7 +332,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::Resume).await
     }
 
@@ -341,12 +341,12 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::End).await
     }
 }
 
-async fn step(ctx: &Context<'_>, input: &CouponStepInput, to: Move) -> ApiResult<CouponPayload> {
+async fn step(ctx: &Context<'_>, input: &CouponStepInput, to: Move) -> ApiResult<Option<CouponPayload>> {
     ctx.viewer().user()?;
     let id: Faulty<CouponId> = decode(&input.coupon_id, "couponId");
     let result = match id {

@@ -37,7 +37,7 @@ pub(crate) use self::{
 use super::{
     category::Category,
     context::ContextExt,
-    error::ApiResult,
+    error::{ApiResult, not_allowed},
     event::{CountsOf, Event},
     id::{decode, encode},
     long_text::{LongText, long_text},
@@ -264,10 +264,11 @@ impl Coupon {
         self.0.position
     }
 
-    /// The maximum sum of all discounts from this coupon. Null if unlimited, or if you are not a member of its shop.
+    /// The maximum sum of all discounts from this coupon. Null if unlimited. Requires a member of its
+    /// shop; otherwise the error is `FORBIDDEN`.
     async fn budget(&self, ctx: &Context<'_>) -> ApiResult<Option<Money>> {
-        let Some(budget) = self.0.budget_minor else { return Ok(None) };
-        Ok(self.is_ours(ctx).await?.then(|| self.money(budget)))
+        self.require_member(ctx).await?;
+        Ok(self.0.budget_minor.map(|budget| self.money(budget)))
     }
 
     /// What the coupon applies to. Empty for everything that the shop sells.
@@ -338,11 +339,9 @@ impl Coupon {
         Ok(claims.into_iter().map(Claim::from).collect())
     }
 
-    /// Number of copies in each state. Null if you are not a member of the coupon's shop.
+    /// Number of copies in each state. Requires a member of the coupon's shop; otherwise the error is `FORBIDDEN`.
     async fn stages(&self, ctx: &Context<'_>) -> ApiResult<Option<CouponStages>> {
-        if !self.is_ours(ctx).await? {
-            return Ok(None);
-        }
+        self.require_member(ctx).await?;
         Ok(ctx.loaders().one(CouponCountsOf(self.0.id)).await?.map(CouponStages::from))
     }
 }
@@ -354,6 +353,10 @@ impl Coupon {
 
     async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
         Ok(ctx.loaders().one(super::shop::RoleIn(self.0.shop_id)).await?.is_some())
+    }
+
+    async fn require_member(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        if self.is_ours(ctx).await? { Ok(()) } else { Err(not_allowed(ctx.viewer())) }
     }
 
     /// Returns the coupon that one of the viewer's objects refers to, even if the viewer may not see the coupon itself.

@@ -210,11 +210,11 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createProduct`.")] input: CreateProductInput,
-    ) -> ApiResult<CreateProductPayload> {
+    ) -> ApiResult<Option<CreateProductPayload>> {
         ctx.viewer().user()?;
         let result = async { product::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (product, errors) = outcome(result.await)?;
-        Ok(CreateProductPayload { product: product.map(Product), errors })
+        Ok(Some(CreateProductPayload { product: product.map(Product), errors }))
     }
 
     /// Changes a product. Requires an owner or manager of the shop.
@@ -222,14 +222,14 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateProduct`.")] input: UpdateProductInput,
-    ) -> ApiResult<UpdateProductPayload> {
+    ) -> ApiResult<Option<UpdateProductPayload>> {
         ctx.viewer().user()?;
         let result = async {
             let (id, seen) = (decode(&input.product_id, "productId")?, input.expected_version.0);
             product::update(ctx.app(), ctx.viewer(), id, seen, input.parse()?).await
         };
         let (product, errors) = outcome(result.await)?;
-        Ok(UpdateProductPayload { product: product.map(Product), errors })
+        Ok(Some(UpdateProductPayload { product: product.map(Product), errors }))
     }
 
     /// Removes a product from its shop's list. Its coupons stay. Requires an owner or manager of the shop.
@@ -237,13 +237,13 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `archiveProduct`.")] input: ArchiveProductInput,
-    ) -> ApiResult<ArchiveProductPayload> {
+    ) -> ApiResult<Option<ArchiveProductPayload>> {
         ctx.viewer().user()?;
         let result = async {
             let id = decode(&input.product_id, "productId")?;
             product::archive(ctx.app(), ctx.viewer(), id, input.expected_version.0).await
         };
         let (product, errors) = outcome(result.await)?;
-        Ok(ArchiveProductPayload { product: product.map(Product), errors })
+        Ok(Some(ArchiveProductPayload { product: product.map(Product), errors }))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     graphql::{
         context::ContextExt,
         coupon::{Claim, Coupon, OwnClaim},
-        error::ApiResult,
+        error::{ApiResult, not_allowed},
         id::decode,
         scalar::Money,
     },
@@ -76,9 +76,10 @@ impl OrderDiscount {
         Coupon::of(ctx, self.row.coupon_id).await
     }
 
-    /// The claim. Null unless you are its holder.
+    /// The claim. Only its holder can read it; otherwise it is null with the error `FORBIDDEN`.
     async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
-        Ok(ctx.loaders().one(OwnClaim(self.row.claim_id)).await?.map(Claim::from))
+        let claim = ctx.loaders().one(OwnClaim(self.row.claim_id)).await?;
+        Ok(Some(claim.ok_or_else(|| not_allowed(ctx.viewer()))?.into()))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     graphql::{
         context::ContextExt,
         coupon::Claim,
-        error::{ApiError, ApiResult, found, outcome, user_error},
+        error::{ApiError, ApiResult, found, not_allowed, outcome, user_error},
         id::{decode, encode},
         page::{Cursor, connection},
         payment::{Payment, Refund},
@@ -209,34 +209,29 @@ impl Order {
     }
 
     /// A token that lets its bearer read and pay the order without your session, for instance from a link in a mail.
-    /// Null unless you are the buyer or have the token.
+    /// Only the buyer and bearers of the token can read it; otherwise it is null with the error `FORBIDDEN`.
     async fn access_token(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        if !self.is_own(ctx) {
-            return Ok(None);
-        }
+        self.require_own(ctx)?;
         Ok(Some(orders::access::token(ctx.app(), self.row.id)?))
     }
 
-    /// The tickets of a paid order. They become void after a refund. Empty unless you are the buyer or have the order's
-    /// access token.
-    async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Vec<Ticket>> {
-        if !self.is_own(ctx) {
-            return Ok(Vec::new());
-        }
+    /// The tickets of a paid order. They become void after a refund. Empty before the payment. Only the buyer and
+    /// bearers of the order's access token can read them; otherwise the list is null with the error `FORBIDDEN`.
+    async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<Ticket>>> {
+        self.require_own(ctx)?;
         let tickets = ticket::of_order(ctx.app(), self.row.id).await?;
-        Ok(tickets.into_iter().map(Ticket::from).collect())
+        Ok(Some(tickets.into_iter().map(Ticket::from).collect()))
     }
 
     /// The claims that were bought with the order, once it is paid. They are revoked after a refund; claims that were
-    /// given away are excluded. Empty unless you are the buyer or have the order's access token.
-    async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
-        if !self.is_own(ctx) {
-            return Ok(Vec::new());
-        }
+    /// given away are excluded. Only the buyer and bearers of the order's access token can read them; otherwise the
+    /// list is null with the error `FORBIDDEN`.
+    async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<Claim>>> {
+        self.require_own(ctx)?;
         let lines = ctx.loaders().one(LinesOf(self.row.id)).await?.unwrap_or_default();
         let issued = lists::issued_for(ctx, &lines).await?;
         let own = issued.into_iter().filter(|claim| claim.account_id == self.row.account_id);
-        Ok(own.map(Claim::opened).collect())
+        Ok(Some(own.map(Claim::opened).collect()))
     }
 
     /// The payments, oldest first, including failed ones.
@@ -277,8 +272,9 @@ impl Order {
         Money::of(minor, &self.row.currency)
     }
 
-    fn is_own(&self, ctx: &Context<'_>) -> bool {
-        self.by_token || ctx.viewer().account().is_ok_and(|account| account == self.row.account_id)
+    fn require_own(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        let is_own = self.by_token || ctx.viewer().account().ok() == Some(self.row.account_id);
+        if is_own { Ok(()) } else { Err(not_allowed(ctx.viewer())) }
     }
 }
 
@@ -315,18 +311,18 @@ impl OrderMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `checkout`.")] input: CheckoutInput,
-    ) -> ApiResult<CheckoutPayload> {
+    ) -> ApiResult<Option<CheckoutPayload>> {
         ctx.viewer().account()?;
         let made = match input.check_out(ctx).await {
             // All problems of the claims together.
             Err(Error::Refused(Refusal::Claims { currency, refused })) => {
                 let errors = refused.into_iter().map(|one| OrderError::of_claim(one, &currency)).collect();
-                return Ok(CheckoutPayload { order: None, errors });
+                return Ok(Some(CheckoutPayload { order: None, errors }));
             }
             made => made,
         };
         let (order, errors) = outcome(made)?;
-        Ok(CheckoutPayload { order: order.map(Order::from), errors })
+        Ok(Some(CheckoutPayload { order: order.map(Order::from), errors }))
     }
 
     /// Cancels an unpaid order and releases its reservations.
@@ -334,13 +330,13 @@ impl OrderMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelOrder`.")] input: CancelOrderInput,
-    ) -> ApiResult<CancelOrderPayload> {
+    ) -> ApiResult<Option<CancelOrderPayload>> {
         let token = input.access_token.as_deref();
         let cancelled = async {
             orders::cancel(ctx.app(), ctx.viewer(), token, decode(&input.order_id, "orderId")?).await
         };
         let (order, errors) = outcome(cancelled.await)?;
-        Ok(CancelOrderPayload { order: order.map(|row| Order::opened(row, token)), errors })
+        Ok(Some(CancelOrderPayload { order: order.map(|row| Order::opened(row, token)), errors }))
     }
 }
 

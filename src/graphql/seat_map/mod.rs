@@ -18,7 +18,7 @@ use crate::{
     error::{Fault, Faulty},
     graphql::{
         context::ContextExt,
-        error::{ApiResult, found, outcome},
+        error::{ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         venue::{Venue, VenueError, VenueOf},
@@ -103,11 +103,12 @@ impl SeatMap {
         Ok((0..map.plan.areas.len()).map(|index| Area { map: map.clone(), index }).collect())
     }
 
-    /// The imported plan in pretix seating-plan JSON, including decoration and unknown keys. Null if you are not a
-    /// member of the shop.
+    /// The imported plan in pretix seating-plan JSON, including decoration and unknown keys. Requires a member of
+    /// the shop; otherwise it is null with the error `FORBIDDEN`.
     #[graphql(name = "plan")]
     async fn document(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        export(ctx, self.0.id, SeatMapFormat::Full).await
+        let document = export(ctx, self.0.id, SeatMapFormat::Full).await?;
+        Ok(Some(document.ok_or_else(|| not_allowed(ctx.viewer()))?))
     }
 
     /// The URL of the geometry as one JSON document for drawing: categories, zones with rows and seats, areas and
@@ -249,13 +250,13 @@ impl SeatMapMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `importSeatMap`.")] input: ImportSeatMapInput,
-    ) -> ApiResult<ImportSeatMapPayload> {
+    ) -> ApiResult<Option<ImportSeatMapPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.venue_id, "venueId") {
             Ok(venue) => edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan).await,
             Err(fault) => Err(fault.into()),
         };
         let (seat_map, errors) = outcome(result.map(SeatMap))?;
-        Ok(ImportSeatMapPayload { seat_map, errors })
+        Ok(Some(ImportSeatMapPayload { seat_map, errors }))
     }
 }

@@ -26,7 +26,7 @@ use super::{
     category::{self, Category},
     context::ContextExt,
     coupon::{CouponConnection, CouponOrder, ProductConnection, coupon_connection, product_connection},
-    error::{ApiResult, found, user_error},
+    error::{ApiResult, found, not_allowed, user_error},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
@@ -132,13 +132,16 @@ impl Shop {
         Ok(role.map(Into::into))
     }
 
-    /// The members, at most 200, in the order in which they joined. Null unless you are an owner or manager.
+    /// The members, at most 200, in the order in which they joined. Requires an owner or manager; otherwise the list is
+    /// null with the error `FORBIDDEN`.
     async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<ShopMember>>> {
         let members = ctx.loaders().one(MembersOf(self.0.id)).await?;
-        Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
+        let members = members.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(members.into_iter().map(Into::into).collect()))
     }
 
-    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the error is `FORBIDDEN`.
+    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the connection is null with the
+    /// error `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn orders(
         &self,
@@ -148,9 +151,9 @@ impl Shop {
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<OrderConnection> {
+    ) -> ApiResult<Option<OrderConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
-        Ok(order_connection(orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, window).await?))
+        Ok(Some(order_connection(orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, window).await?)))
     }
 
     /// The shop's coupons that you may see: published and listed ones, or all if you are a member.
@@ -185,8 +188,8 @@ impl Shop {
         Ok(product_connection(product::of_shop(ctx.app(), self.0.id, archived, window).await?))
     }
 
-    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the error
-    /// is `FORBIDDEN`.
+    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the
+    /// connection is null with the error `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn audit_log(
         &self,
@@ -196,10 +199,10 @@ impl Shop {
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<AuditConnection> {
+    ) -> ApiResult<Option<AuditConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
-        Ok(connection(page, EmptyFields, AuditEntry::edge))
+        Ok(Some(connection(page, EmptyFields, AuditEntry::edge)))
     }
 
     /// When the shop was created.

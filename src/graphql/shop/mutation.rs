@@ -60,11 +60,11 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createShop`.")] input: CreateShopInput,
-    ) -> ApiResult<CreateShopPayload> {
+    ) -> ApiResult<Option<CreateShopPayload>> {
         ctx.viewer().user()?;
         let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
-        Ok(CreateShopPayload { shop: shop.map(Shop), errors })
+        Ok(Some(CreateShopPayload { shop: shop.map(Shop), errors }))
     }
 
     /// Changes the shop's own data. Requires an owner or manager.
@@ -72,11 +72,11 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateShop`.")] input: UpdateShopInput,
-    ) -> ApiResult<UpdateShopPayload> {
+    ) -> ApiResult<Option<UpdateShopPayload>> {
         ctx.viewer().user()?;
         let result = async { shop::update(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
-        Ok(UpdateShopPayload { shop: shop.map(Shop), errors })
+        Ok(Some(UpdateShopPayload { shop: shop.map(Shop), errors }))
     }
 
     /// Makes a user a member of a shop, or changes a member's role. Requires an owner. Repeated calls have no further
@@ -85,11 +85,11 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `setShopMember`.")] input: SetShopMemberInput,
-    ) -> ApiResult<SetShopMemberPayload> {
+    ) -> ApiResult<Option<SetShopMemberPayload>> {
         ctx.viewer().user()?;
         let result = async { shop::set_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (member, errors) = outcome(result.await)?;
-        Ok(SetShopMemberPayload { member: member.map(Into::into), errors })
+        Ok(Some(SetShopMemberPayload { member: member.map(Into::into), errors }))
     }
 
     /// Ends a membership. Requires an owner, or the member who leaves. The last owner cannot leave.
@@ -97,10 +97,10 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `removeShopMember`.")] input: RemoveShopMemberInput,
-    ) -> ApiResult<RemoveShopMemberPayload> {
+    ) -> ApiResult<Option<RemoveShopMemberPayload>> {
         ctx.viewer().user()?;
         let result = async { shop::remove_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
-        Ok(RemoveShopMemberPayload { shop: shop.map(Shop), errors })
+        Ok(Some(RemoveShopMemberPayload { shop: shop.map(Shop), errors }))
     }
 }

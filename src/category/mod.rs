@@ -145,9 +145,14 @@ pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Mod
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
+/// Returns the category.
+pub async fn by_id(app: &App, id: CategoryId) -> Faulty<category::Model> {
+    by_ids(app, vec![id]).await?.pop().ok_or(Fault::NotFound("category"))
+}
+
 /// Makes sure that there is such a category.
 pub async fn exists(app: &App, id: CategoryId) -> Faulty<()> {
-    by_ids(app, vec![id]).await?.pop().map(drop).ok_or(Fault::NotFound("category"))
+    by_id(app, id).await.map(drop)
 }
 
 /// The children of these categories, siblings in their order.

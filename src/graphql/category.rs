@@ -8,10 +8,11 @@ use entity::{CategoryId, category as row};
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, edited, found, outcome},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     scalar::Long,
+    user_error::{Explain, Explanation, user_error},
 };
 use crate::{
     category::{self, Refusal, rules},
@@ -19,24 +20,28 @@ use crate::{
 };
 
 user_error! {
-    /// An error of a category mutation.
-    CategoryError, CategoryErrorCode {
+    /// An error of `createCategory`.
+    CreateCategoryError, CreateCategoryErrorCode (Invalid NotFound) from Refusal {
         /// Another category uses this slug. Choose a different one.
-        SlugTaken,
+        SlugTaken: Conflict,
         /// The tree would have more than six levels. Choose a parent at a higher level.
-        TooDeep,
+        TooDeep: Limited,
     }
 }
 
-impl From<Refusal> for CategoryError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message, field) = match refusal {
-            Refusal::SlugTaken => (CategoryErrorCode::SlugTaken, "another category has this slug", "slug"),
-            Refusal::TooDeep => {
-                (CategoryErrorCode::TooDeep, "the tree would have more than six levels", "parentId")
-            }
-        };
-        Self { code, message: message.to_owned(), path: vec![field.to_owned()], retryable: false }
+user_error! {
+    /// An error of `updateCategory`.
+    UpdateCategoryError, UpdateCategoryErrorCode (Invalid NotFound Stale) from Refusal {}
+}
+
+impl Explain for Refusal {
+    type Data = ();
+
+    fn explain(self) -> Explanation {
+        match self {
+            Self::SlugTaken => Explanation::new("another category has this slug").at("slug"),
+            Self::TooDeep => Explanation::new("the tree would have more than six levels").at("parentId"),
+        }
     }
 }
 
@@ -204,16 +209,16 @@ pub struct CreateCategoryPayload {
     /// The new category. Null if `errors` is not empty.
     pub category: Option<Category>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<CategoryError>,
+    pub errors: Vec<CreateCategoryError>,
 }
 
 /// The result of `updateCategory`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateCategoryPayload {
-    /// The category after the change. Null if `errors` is not empty.
+    /// The category after the change. With the error `STALE`, the current category. Null with other errors.
     pub category: Option<Category>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<CategoryError>,
+    pub errors: Vec<UpdateCategoryError>,
 }
 
 /// The mutations of this slice.
@@ -241,8 +246,10 @@ impl CategoryMutation {
         #[graphql(desc = "Parameters of `updateCategory`.")] input: UpdateCategoryInput,
     ) -> ApiResult<Option<UpdateCategoryPayload>> {
         ctx.viewer().operator()?;
+        let id = input.category_id.clone();
         let result = async { category::update(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (row, errors) = outcome(result.await)?;
+        let current = async { category::by_id(ctx.app(), decode(&id, "categoryId")?).await };
+        let (row, errors) = edited(result.await, current).await?;
         Ok(Some(UpdateCategoryPayload { category: row.map(Category), errors }))
     }
 }

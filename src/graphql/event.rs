@@ -24,7 +24,8 @@ use super::{
     venue::{Venue, VenueOf},
 };
 pub use super::{
-    event_edit::{EventError, EventErrorCode, EventMutation},
+    event_edit::EventMutation,
+    event_error::{CreateEventError, CreateTierError, EventError, TierError},
     event_list::{EventFilter, EventOrder, EventTotal},
 };
 use crate::{
@@ -263,6 +264,11 @@ impl Event {
 
 impl Event {
     /// Returns the event's row if the viewer may see it.
+    /// Returns the current event for a payload.
+    pub(crate) async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Self> {
+        Self::row(ctx, decode(id, "eventId")?).await.map(Self)
+    }
+
     pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> Faulty<event::Model> {
         find::event(ctx.app(), ctx.viewer(), id).await
     }

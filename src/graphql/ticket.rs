@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, not_allowed, outcome, user_error},
+    error::{ApiResult, found, not_allowed, outcome},
     event::Event,
     id::{decode, encode},
     page::{Cursor, PageArgs, connection},
     scalar::Long,
+    user_error::{Explain, Explanation, user_error},
     weight::PICTURE_TICKET,
 };
 use crate::{
@@ -29,17 +30,17 @@ pub(crate) type TicketConnection = Connection<Cursor<Uuid>, Ticket, EmptyFields>
 
 user_error! {
     /// An error of `checkIn`: why the ticket does not admit its holder.
-    TicketError, TicketErrorCode {
+    CheckInError, CheckInErrorCode (Invalid NotFound) from Refusal {
         /// The code is not a valid ticket code. Do not admit the guest.
-        Forged,
+        Forged: NotFound,
         /// The ticket is for another event or shop.
-        WrongEvent,
+        WrongEvent: Refused,
         /// The ticket was refunded or revoked. Do not admit the guest.
-        Void,
+        Void: Refused,
         /// The ticket was transferred, and this code belongs to the earlier holder. Do not admit the guest.
-        Superseded,
+        Superseded: Refused,
         /// The ticket was already used, at `usedAt`.
-        Used,
+        Used: Conflict,
     }
     {
         /// When the ticket was used. Set only with `USED`.
@@ -167,7 +168,7 @@ pub struct CheckInPayload {
     /// The ticket, if it admits its holder. Null if `errors` is not empty.
     pub ticket: Option<Ticket>,
     /// Why the ticket was refused. Empty if it was accepted.
-    pub errors: Vec<TicketError>,
+    pub errors: Vec<CheckInError>,
 }
 
 /// The queries of this slice.
@@ -215,18 +216,23 @@ pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiR
     Ok(connection(page, EmptyFields, |row| (row.id.0, Ticket(row))))
 }
 
-impl From<Refusal> for TicketError {
-    fn from(refusal: Refusal) -> Self {
-        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
-        match refusal {
-            Refusal::Forged => new(TicketErrorCode::Forged, "not a valid ticket code"),
-            Refusal::WrongEvent => new(TicketErrorCode::WrongEvent, "the ticket is for another event"),
-            Refusal::Void => new(TicketErrorCode::Void, "the ticket was refunded or revoked"),
-            Refusal::Superseded => {
-                new(TicketErrorCode::Superseded, "the ticket was transferred; this is an earlier code")
-            }
-            Refusal::Used { at } => {
-                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "the ticket was already used") }
+/// The data of check-in errors.
+#[derive(Debug, Default)]
+pub(crate) struct CheckInData {
+    used_at: Option<DateTime<Utc>>,
+}
+
+impl Explain for Refusal {
+    type Data = CheckInData;
+
+    fn explain(self) -> Explanation<CheckInData> {
+        match self {
+            Self::Forged => Explanation::new("not a valid ticket code").at("code"),
+            Self::WrongEvent => Explanation::new("the ticket is for another event"),
+            Self::Void => Explanation::new("the ticket was refunded or revoked"),
+            Self::Superseded => Explanation::new("the ticket was transferred; this is an earlier code"),
+            Self::Used { at } => {
+                Explanation::new("the ticket was already used").with(CheckInData { used_at: Some(at) })
             }
         }
     }

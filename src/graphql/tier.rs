@@ -10,8 +10,8 @@ use entity::{
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, outcome},
-    event::{Event, EventError},
+    error::{ApiResult, edited, outcome},
+    event::{CreateTierError, Event, TierError},
     id::{AREA, decode, decode_as, encode},
     loader::{Batch, Shared},
     scalar::{Long, Money, MoneyInput},
@@ -105,6 +105,12 @@ impl Tier {
         Self { row, currency: event.currency.clone(), map: event.seat_map_id }
     }
 
+    /// Returns the current tier for a payload.
+    async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Self> {
+        let (tier, event) = tiers::seen(ctx.app(), ctx.viewer(), decode(id, "tierId")?).await?;
+        Ok(Self::new(tier, &event))
+    }
+
     /// Returns price plus fee.
     pub(crate) fn total_price(&self) -> Money {
         self.money(self.total_minor())
@@ -195,7 +201,7 @@ pub struct CreateTierPayload {
     /// The new tier. Null if `errors` is not empty.
     tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<CreateTierError>,
 }
 
 /// Input of `updateTier`. Omitted fields stay unchanged. Existing reservations keep their prices.
@@ -226,10 +232,10 @@ pub struct UpdateTierInput {
 /// The result of `updateTier`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateTierPayload {
-    /// The tier after the change. Null if `errors` is not empty.
+    /// The tier after the change. With the error `STALE`, the current tier. Null with other errors.
     tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<TierError>,
 }
 
 /// Input of `deleteTier`.
@@ -246,8 +252,10 @@ pub struct DeleteTierInput {
 pub struct DeleteTierPayload {
     /// The event without the tier. Null if `errors` is not empty.
     event: Option<Event>,
+    /// The current tier if the error is `STALE`. Otherwise null.
+    tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<TierError>,
 }
 
 /// The mutations of this slice.
@@ -275,7 +283,8 @@ impl TierMutation {
         #[graphql(desc = "Parameters of `updateTier`.")] input: UpdateTierInput,
     ) -> ApiResult<Option<UpdateTierPayload>> {
         ctx.viewer().user()?;
-        let (tier, errors) = outcome(update(ctx, input).await)?;
+        let tier_id = input.tier_id.clone();
+        let (tier, errors) = edited(update(ctx, input).await, Tier::current(ctx, &tier_id)).await?;
         Ok(Some(UpdateTierPayload { tier, errors }))
     }
 
@@ -290,8 +299,14 @@ impl TierMutation {
             Ok(id) => tiers::delete(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(Some(DeleteTierPayload { event, errors }))
+        let result = result.map(|event| (Some(Event::from(event)), None));
+        let current = async {
+            let tier = Tier::current(ctx, &input.tier_id).await?;
+            Faulty::Ok((None, Some(tier)))
+        };
+        let (result, errors) = edited(result, current).await?;
+        let (event, tier) = result.unwrap_or_default();
+        Ok(Some(DeleteTierPayload { event, tier, errors }))
     }
 }
 

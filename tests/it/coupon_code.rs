@@ -8,7 +8,7 @@ use crate::support::{Answer, World, run};
 const REDEEM: &str = "mutation($shop: ID, $code: String!, $amount: MoneyInput, $key: String!) {
     redeemClaim(input: { shopId: $shop, code: $code, amount: $amount, idempotencyKey: $key }) {
         claim { id state balance { amount } } amount { amount } redeemedAt
-        errors { code message path balance availableAt retryAfterSeconds } } }";
+        errors { code message path balance availableAt retryAfterMs } } }";
 
 /// Redeems at a counter.
 pub(crate) async fn redeem(world: &World, token: &str, input: Value) -> Answer {

@@ -10,7 +10,7 @@ use entity::claim as row;
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
-use super::{ClaimError, ClaimTerms, Coupon};
+use super::{ClaimError, ClaimTerms, Coupon, ReleaseClaimError};
 use crate::{
     barcode::{Code128, QrCode, qr::Scale},
     coupon::{
@@ -274,7 +274,16 @@ pub struct ReleaseClaimInput {
     claim_id: ID,
 }
 
-/// The result of a mutation that changes a claim.
+/// The result of `releaseClaim`.
+#[derive(Debug, SimpleObject)]
+pub struct ReleaseClaimPayload {
+    /// The released claim. Null if `errors` is not empty.
+    claim: Option<Claim>,
+    /// Why the mutation failed. Empty if it succeeded.
+    errors: Vec<ReleaseClaimError>,
+}
+
+/// The result of `claimCoupon` and `claimCode`.
 #[derive(Debug, SimpleObject)]
 pub struct ClaimPayload {
     /// The claim. Null if `errors` is not empty.
@@ -333,7 +342,7 @@ impl ClaimMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `releaseClaim`.")] input: ReleaseClaimInput,
-    ) -> ApiResult<Option<ClaimPayload>> {
+    ) -> ApiResult<Option<ReleaseClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let release = async || claims::release(app, viewer, decode(&input.claim_id, "claimId")?).await;
@@ -341,7 +350,8 @@ impl ClaimMutation {
         if orders::has_freed(app, &released).await? {
             released = release().await;
         }
-        ClaimPayload::of(released)
+        let (claim, errors) = outcome(released.map(Claim::from))?;
+        Ok(Some(ReleaseClaimPayload { claim, errors }))
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::CouponId;
 
-use super::{Coupon, CouponError, claim::ClaimPayload};
+use super::{Coupon, CouponCodesError, claim::ClaimPayload};
 use crate::{
     coupon::{
         claim_code::{self, ClaimCode},
@@ -62,7 +62,7 @@ pub struct ImportCouponCodesPayload {
     /// Number of all invalid lines.
     fault_count: u32,
     /// Why the mutation failed. Empty if it succeeded. `INVALID_CODES` refers to the lines in `faults`.
-    errors: Vec<CouponError>,
+    errors: Vec<CouponCodesError>,
 }
 
 /// An invalid line of an uploaded code list.
@@ -94,7 +94,7 @@ pub struct GenerateCouponCodesPayload {
     /// Number of generated codes.
     generated: u32,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<CouponCodesError>,
 }
 
 /// The mutations of this slice.

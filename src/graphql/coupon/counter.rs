@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Claim, ClaimError, claim::ClaimPayload};
+use super::{AcceptClaimError, Claim, ClaimError, RedeemClaimError, ShareClaimError};
 use crate::{
     coupon::{
         claim::{self as claims, Refusal, ReserveCoupon},
@@ -62,7 +62,7 @@ pub struct ShareClaimPayload {
     /// When the offer expires. Null if `errors` is not empty.
     expires_at: Option<DateTime<Utc>>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<ClaimError>,
+    errors: Vec<ShareClaimError>,
 }
 
 /// Input of `acceptClaim`.
@@ -70,6 +70,15 @@ pub struct ShareClaimPayload {
 pub struct AcceptClaimInput {
     /// The token from `shareClaim`.
     token: String,
+}
+
+/// The result of `acceptClaim`.
+#[derive(Debug, SimpleObject)]
+pub struct AcceptClaimPayload {
+    /// The claim, now in your bag. Null if `errors` is not empty.
+    claim: Option<Claim>,
+    /// Why the mutation failed. Empty if it succeeded.
+    errors: Vec<AcceptClaimError>,
 }
 
 /// Input of `redeemClaim`.
@@ -97,7 +106,7 @@ pub struct RedeemClaimPayload {
     /// When the claim was redeemed. Null if `errors` is not empty.
     redeemed_at: Option<DateTime<Utc>>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<ClaimError>,
+    errors: Vec<RedeemClaimError>,
 }
 
 /// The mutations of this slice.
@@ -150,14 +159,15 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `acceptClaim`.")] input: AcceptClaimInput,
-    ) -> ApiResult<Option<ClaimPayload>> {
+    ) -> ApiResult<Option<AcceptClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let mut accepted = share::accept(app, viewer, &input.token).await;
         if has_freed(app, &accepted).await? {
             accepted = share::accept(app, viewer, &input.token).await;
         }
-        ClaimPayload::of(accepted)
+        let (claim, errors) = outcome(accepted.map(Claim::from))?;
+        Ok(Some(AcceptClaimPayload { claim, errors }))
     }
 
     /// Redeems a claim at a counter, exactly once, or takes an amount from a gift card. Requires a scanner of the

@@ -1,6 +1,7 @@
 //! Coupons in the API. The mutations of vendors are in `edit.rs`.
 
 pub mod claim;
+mod claim_error;
 pub mod codes;
 pub mod counter;
 pub mod edit;
@@ -20,10 +21,11 @@ use entity::{CouponId, InventoryId, coupon, event::EventState};
 use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
+    claim_error::{AcceptClaimError, ClaimError, RedeemClaimError, ReleaseClaimError, ShareClaimError},
     codes::CodeMutation,
     counter::CounterMutation,
     edit::CouponMutation,
-    error::{ClaimError, ClaimErrorCode, CouponError, CouponErrorCode},
+    error::{CouponCodesError, CouponError, CreateCouponError, CreateProductError, ProductError},
     list::{CouponFilter, CouponOrder, CouponQuery, CouponTotal},
     live::{CouponAvailability, CouponStages, CouponSubscription},
     product::{Product, ProductMutation},

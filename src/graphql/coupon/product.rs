@@ -11,14 +11,14 @@ use chrono::{DateTime, Utc};
 use entity::{ProductId, product as row};
 use uuid::Uuid;
 
-use super::CouponError;
+use super::{CreateProductError, ProductError};
 use crate::{
     coupon::product::{self, NewProduct, ProductChange},
     error::Faulty,
     graphql::{
         category::Category,
         context::ContextExt,
-        error::{ApiResult, outcome},
+        error::{ApiResult, edited, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         long_text::{LongText, long_text},
@@ -178,25 +178,25 @@ pub struct CreateProductPayload {
     /// The new product. Null if `errors` is not empty.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<CreateProductError>,
 }
 
 /// The result of `updateProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateProductPayload {
-    /// The product after the change. Null if `errors` is not empty.
+    /// The product after the change. With the error `STALE`, the current product. Null with other errors.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<ProductError>,
 }
 
 /// The result of `archiveProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct ArchiveProductPayload {
-    /// The archived product. Null if `errors` is not empty.
+    /// The archived product. With the error `STALE`, the current product. Null with other errors.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<ProductError>,
 }
 
 /// The mutations of this slice.
@@ -224,11 +224,12 @@ impl ProductMutation {
         #[graphql(desc = "Parameters of `updateProduct`.")] input: UpdateProductInput,
     ) -> ApiResult<Option<UpdateProductPayload>> {
         ctx.viewer().user()?;
+        let product_id = input.product_id.clone();
         let result = async {
             let (id, seen) = (decode(&input.product_id, "productId")?, input.expected_version.0);
             product::update(ctx.app(), ctx.viewer(), id, seen, input.parse()?).await
         };
-        let (product, errors) = outcome(result.await)?;
+        let (product, errors) = edited(result.await, current(ctx, &product_id)).await?;
         Ok(Some(UpdateProductPayload { product: product.map(Product), errors }))
     }
 
@@ -243,7 +244,12 @@ impl ProductMutation {
             let id = decode(&input.product_id, "productId")?;
             product::archive(ctx.app(), ctx.viewer(), id, input.expected_version.0).await
         };
-        let (product, errors) = outcome(result.await)?;
+        let (product, errors) = edited(result.await, current(ctx, &input.product_id)).await?;
         Ok(Some(ArchiveProductPayload { product: product.map(Product), errors }))
     }
+}
+
+/// Returns the current product for a payload.
+async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<row::Model> {
+    product::by_id(ctx.app(), decode(id, "productId")?).await
 }

@@ -18,7 +18,7 @@ pub use self::{
         ReserveSeatsInput, ReserveSeatsPayload,
     },
     pick::{AccessibleInput, AdmissionInput, BestAvailableInput, PickInput},
-    refusal::{ReservationError, ReservationErrorCode},
+    refusal::{ReservationError, ReserveSeatsError},
 };
 use crate::{
     error::Faulty,

@@ -21,12 +21,14 @@ use crate::{
         error::{ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
-        venue::{Venue, VenueError, VenueOf},
+        user_error::user_error,
+        venue::{Venue, VenueOf},
     },
     venue::{
         self, edit,
         find::{self, Revision},
         plan,
+        rules::Refusal,
     },
 };
 
@@ -215,6 +217,14 @@ async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiR
     Ok(Some(ctx.budget().text(plan)?))
 }
 
+user_error! {
+    /// An error of `importSeatMap`.
+    ImportSeatMapError, ImportSeatMapErrorCode (Invalid NotFound) from Refusal {
+        /// The venue already has 100 revisions of its seat map, which is the maximum.
+        TooManyRevisions: Limited,
+    }
+}
+
 /// Input of `importSeatMap`.
 #[derive(Debug, InputObject)]
 pub struct ImportSeatMapInput {
@@ -235,7 +245,7 @@ pub struct ImportSeatMapPayload {
     seat_map: Option<SeatMap>,
     /// Why the mutation failed. Empty if it succeeded. For an error in the plan, `path` is `["plan", "<JSON path>"]`,
     /// such as `zones[3].rows[0].seats[12].seat_guid`.
-    errors: Vec<VenueError>,
+    errors: Vec<ImportSeatMapError>,
 }
 
 /// The mutations of this slice.

@@ -1,6 +1,7 @@
 //! Shops and their members in the API.
 
 mod audit;
+mod error;
 mod input;
 mod mutation;
 
@@ -17,6 +18,7 @@ use entity::{ShopId, shop as row};
 use self::audit::AuditConnection;
 pub use self::{
     audit::{AuditAction, AuditActor, AuditEntry},
+    error::{CreateShopError, ShopMemberError, UpdateShopError},
     input::{CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, ShopFilter, UpdateShopInput},
     mutation::{
         CreateShopPayload, RemoveShopMemberPayload, SetShopMemberPayload, ShopMutation, UpdateShopPayload,
@@ -26,7 +28,7 @@ use super::{
     category::{self, Category},
     context::ContextExt,
     coupon::{CouponConnection, CouponOrder, ProductConnection, coupon_connection, product_connection},
-    error::{ApiResult, found, not_allowed, user_error},
+    error::{ApiResult, found, not_allowed},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
@@ -37,38 +39,8 @@ use super::{
 use crate::{
     coupon::{find::Filter, product},
     error::Fault,
-    order as orders,
-    shop::{self, Refusal},
+    order as orders, shop,
 };
-
-user_error! {
-    /// An error of a shop or membership mutation.
-    ShopError, ShopErrorCode {
-        /// Another shop uses this slug. Choose a different one.
-        SlugTaken,
-        /// The shop would have no owner. Make another member an owner first.
-        LastOwner,
-        /// The shop already has 200 members, which is the maximum.
-        TooManyMembers,
-    }
-}
-
-impl From<Refusal> for ShopError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message, path) = match refusal {
-            Refusal::SlugTaken => {
-                (ShopErrorCode::SlugTaken, "another shop has this slug", vec!["slug".to_owned()])
-            }
-            Refusal::LastOwner => (ShopErrorCode::LastOwner, "the shop would have no owner", Vec::new()),
-            Refusal::TooManyMembers => (
-                ShopErrorCode::TooManyMembers,
-                "the shop already has the maximum number of members",
-                Vec::new(),
-            ),
-        };
-        Self { code, message: message.to_owned(), path, retryable: false }
-    }
-}
 
 /// The role of a member in a shop. It determines the member's permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

@@ -3,12 +3,14 @@
 use async_graphql::{Context, Object, SimpleObject};
 
 use super::{
-    CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, Shop, ShopError, ShopMember, UpdateShopInput,
+    CreateShopError, CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, Shop, ShopMember,
+    ShopMemberError, UpdateShopError, UpdateShopInput,
 };
 use crate::{
     graphql::{
         context::ContextExt,
-        error::{ApiResult, outcome},
+        error::{ApiResult, edited, outcome},
+        id::decode,
     },
     shop,
 };
@@ -19,16 +21,16 @@ pub struct CreateShopPayload {
     /// The new shop. Null if `errors` is not empty.
     pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<CreateShopError>,
 }
 
 /// The result of `updateShop`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateShopPayload {
-    /// The shop after the change. Null if `errors` is not empty.
+    /// The shop after the change. With the error `STALE`, the current shop. Null with other errors.
     pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<UpdateShopError>,
 }
 
 /// The result of `setShopMember`.
@@ -37,7 +39,7 @@ pub struct SetShopMemberPayload {
     /// The member. Null if `errors` is not empty.
     pub member: Option<ShopMember>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<ShopMemberError>,
 }
 
 /// The result of `removeShopMember`.
@@ -46,7 +48,7 @@ pub struct RemoveShopMemberPayload {
     /// The shop without the member. Null if `errors` is not empty.
     pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<ShopMemberError>,
 }
 
 /// The mutations of this slice.
@@ -74,8 +76,10 @@ impl ShopMutation {
         #[graphql(desc = "Parameters of `updateShop`.")] input: UpdateShopInput,
     ) -> ApiResult<Option<UpdateShopPayload>> {
         ctx.viewer().user()?;
+        let id = input.shop_id.clone();
         let result = async { shop::update(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (shop, errors) = outcome(result.await)?;
+        let current = async { shop::by_id(ctx.app(), decode(&id, "shopId")?).await };
+        let (shop, errors) = edited(result.await, current).await?;
         Ok(Some(UpdateShopPayload { shop: shop.map(Shop), errors }))
     }
 

@@ -74,6 +74,7 @@ mod shop;
 mod skew;
 mod socket;
 mod socket_limits;
+mod specification;
 mod sse;
 mod start;
 mod statements;

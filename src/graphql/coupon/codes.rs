@@ -15,6 +15,7 @@ use crate::{
         context::ContextExt,
         error::{ApiResult, outcome},
         id::decode,
+        scalar::unsigned,
     },
     transfer_slots::TransferPermit,
 };
@@ -80,7 +81,7 @@ pub struct GenerateCouponCodesInput {
     /// The id of a coupon whose `codes` is `UPLOADED`.
     coupon_id: ID,
     /// Number of codes to generate, 1 to 100,000.
-    count: u32,
+    count: i32,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result.
     idempotency_key: String,
@@ -163,7 +164,8 @@ impl CodeMutation {
         let generated = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
             let _permit = transfer_permit(ctx, coupon).await?;
-            let input = Generate { coupon, count: input.count, key: input.idempotency_key };
+            let count = unsigned(input.count, "count")?;
+            let input = Generate { coupon, count, key: input.idempotency_key };
             upload::generate(ctx.app(), ctx.viewer(), input).await
         };
         let (added, errors) = outcome(generated.await)?;

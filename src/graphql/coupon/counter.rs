@@ -17,7 +17,7 @@ use crate::{
         error::{ApiResult, outcome},
         id::decode,
         reservation::Reservation,
-        scalar::{Money, MoneyInput},
+        scalar::{Money, MoneyInput, unsigned},
     },
     order::has_freed,
 };
@@ -29,7 +29,7 @@ pub struct ReserveCouponInput {
     coupon_id: ID,
     /// Number of copies, 1 to 100.
     #[graphql(default = 1)]
-    quantity: u32,
+    quantity: i32,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result.
     idempotency_key: String,
@@ -125,7 +125,8 @@ impl CounterMutation {
         ctx.viewer().account()?;
         let reserved = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
-            let input = ReserveCoupon { coupon, quantity: input.quantity, key: input.idempotency_key };
+            let quantity = unsigned(input.quantity, "quantity")?;
+            let input = ReserveCoupon { coupon, quantity, key: input.idempotency_key };
             claims::reserve(ctx.app(), ctx.viewer(), input).await
         };
         let (reservation, errors) = outcome(reserved.await)?;

@@ -9,14 +9,17 @@ use entity::{CategoryId, category as row};
 use super::{
     context::ContextExt,
     error::{ApiResult, edited, found, outcome},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
+    page::PageArgs,
     scalar::Long,
     user_error::{Explain, Explanation, user_error},
 };
 use crate::{
     category::{self, Refusal, rules},
-    error::Faulty,
+    error::{Fault, Faulty},
+    slug::IdOrSlug,
 };
 
 user_error! {
@@ -65,7 +68,7 @@ impl Category {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -90,6 +93,11 @@ impl Category {
         self.0.created_at
     }
 
+    /// When the object was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
     /// The parent category. Null for a root.
     async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         of(ctx, self.0.parent_id).await
@@ -101,9 +109,38 @@ impl Category {
         ctx.budget().charge(CHILD * u64::try_from(rows.len()).unwrap_or(u64::MAX), 0)?;
         Ok(rows.into_iter().map(Category).collect())
     }
+
+    /// The events in the category and its descendants that you may see.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.categories.push(IdOrSlug::Id(id))).await
+    }
 }
 
-/// Returns the category that an object refers to.
+impl Category {
+    /// Returns the category that an object refers to.
+    pub(crate) async fn of(ctx: &Context<'_>, id: CategoryId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("category"))?;
+        Ok(Self(row))
+    }
+}
+
+/// Returns the category that an object may refer to.
 pub(crate) async fn of(ctx: &Context<'_>, id: Option<CategoryId>) -> ApiResult<Option<Category>> {
     let Some(id) = id else { return Ok(None) };
     let row = ctx.loaders().one(id).await?;
@@ -167,7 +204,7 @@ pub struct CreateCategoryInput {
     /// The unique name for URLs, 3 to 60 characters: a to z, 0 to 9, and single hyphens between them. It cannot be
     /// changed later. If omitted, it is derived from the name.
     pub slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: String,
     /// The sort position among siblings. Smaller numbers come first.
     #[graphql(default)]
@@ -186,7 +223,7 @@ impl CreateCategoryInput {
 pub struct UpdateCategoryInput {
     /// The category.
     pub category_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: Option<String>,
     /// The sort position among siblings. Smaller numbers come first.
     pub position: Option<i32>,

@@ -34,9 +34,9 @@ pub struct CreateEventInput {
     /// The unique name for URLs: a to z, 0 to 9, and single hyphens between them. If omitted, it is derived from the
     /// name.
     slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     description: String,
     /// The start of the event.
@@ -51,10 +51,10 @@ pub struct CreateEventInput {
     refund_until: Option<DateTime<Utc>>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     #[graphql(default = 600)]
-    hold_seconds: i32,
+    reservation_seconds: i32,
     /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
     #[graphql(default = 1200)]
-    hold_seconds_max: i32,
+    reservation_seconds_max: i32,
     /// Maximum number of places per buyer, 1 to 100.
     #[graphql(default = 8)]
     limit_per_buyer: i32,
@@ -62,13 +62,13 @@ pub struct CreateEventInput {
     /// sell. The rule applies only if an equally large pick without them is possible.
     #[graphql(default = true)]
     orphan_rule: bool,
-    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// Total seconds for which a buyer may keep reservations without buying, from `reservationSeconds` to 86,400. Null for no
     /// limit. This limits buyers who repeatedly reserve and release places. Their deadlines become shorter; with less
     /// than one minute left, they are refused with `COOLING_DOWN`. Simultaneous reservations count once. Each
     /// reservation costs at least 5 seconds. A purchase resets the count.
     #[graphql(default_with = "Some(2_700)")]
-    hold_budget_seconds: Option<i32>,
-    /// Seconds that a buyer must wait after using up `holdBudgetSeconds`, 60 to 86,400. Then the count restarts at
+    reservation_budget_seconds: Option<i32>,
+    /// Seconds that a buyer must wait after using up `reservationBudgetSeconds`, 60 to 86,400. Then the count restarts at
     /// zero.
     #[graphql(default = 300)]
     cool_down_seconds: i32,
@@ -91,11 +91,11 @@ impl CreateEventInput {
             sales_start: self.sales_start,
             sales_end: self.sales_end,
             refund_until: self.refund_until,
-            hold_seconds: self.hold_seconds,
-            hold_seconds_max: self.hold_seconds_max,
+            reservation_seconds: self.reservation_seconds,
+            reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
-            hold_budget_seconds: self.hold_budget_seconds,
+            reservation_budget_seconds: self.reservation_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: ReservationRules::default()
                 .with(self.reservation_rules.unwrap_or_default().parse()),
@@ -124,9 +124,9 @@ pub struct UpdateEventInput {
     category_id: Option<ID>,
     /// The unique name for URLs.
     slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
     /// The start of the event.
     starts_at: Option<DateTime<Utc>>,
@@ -139,18 +139,18 @@ pub struct UpdateEventInput {
     /// Until when buyers can refund their orders without the shop. Null for never.
     refund_until: MaybeUndefined<DateTime<Utc>>,
     /// Duration of a reservation in seconds, 60 to 1,200.
-    hold_seconds: Option<i32>,
+    reservation_seconds: Option<i32>,
     /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
-    hold_seconds_max: Option<i32>,
+    reservation_seconds_max: Option<i32>,
     /// Maximum number of places per buyer, 1 to 100.
     limit_per_buyer: Option<i32>,
     /// Whether to refuse a pick of seats that leaves single seats between taken ones. The rule applies only if an
     /// equally large pick without them is possible.
     orphan_rule: Option<bool>,
-    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// Total seconds for which a buyer may keep reservations without buying, from `reservationSeconds` to 86,400. Null for no
     /// limit. Existing reservations keep their deadlines.
-    hold_budget_seconds: MaybeUndefined<i32>,
-    /// Seconds that a buyer must wait after using up `holdBudgetSeconds`, 60 to 86,400.
+    reservation_budget_seconds: MaybeUndefined<i32>,
+    /// Seconds that a buyer must wait after using up `reservationBudgetSeconds`, 60 to 86,400.
     cool_down_seconds: Option<i32>,
     /// The event's rules against hoarding. Existing reservations are not affected.
     reservation_rules: Option<ReservationRulesInput>,
@@ -168,11 +168,11 @@ impl UpdateEventInput {
             sales_start: self.sales_start,
             sales_end: self.sales_end,
             refund_until: self.refund_until.into(),
-            hold_seconds: self.hold_seconds,
-            hold_seconds_max: self.hold_seconds_max,
+            reservation_seconds: self.reservation_seconds,
+            reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
-            hold_budget_seconds: self.hold_budget_seconds.into(),
+            reservation_budget_seconds: self.reservation_budget_seconds.into(),
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: self.reservation_rules.unwrap_or_default().parse(),
         })
@@ -260,7 +260,7 @@ impl EventMutation {
             Ok((id, change)) => edit::update(ctx.app(), ctx.viewer(), id, seen, change).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = edited(result.map(Event::from), Event::current(ctx, &event_id)).await?;
+        let (event, errors) = edited(result.map(Event::from), current(ctx, &event_id)).await?;
         Ok(Some(UpdateEventPayload { event, errors }))
     }
 
@@ -277,7 +277,7 @@ impl EventMutation {
             Ok(id) => edit::publish(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = edited(result.map(Event::from), Event::current(ctx, &event_id)).await?;
+        let (event, errors) = edited(result.map(Event::from), current(ctx, &event_id)).await?;
         Ok(Some(PublishEventPayload { event, errors }))
     }
 
@@ -293,7 +293,12 @@ impl EventMutation {
             Ok(id) => edit::cancel(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = edited(result.map(Event::from), Event::current(ctx, &event_id)).await?;
+        let (event, errors) = edited(result.map(Event::from), current(ctx, &event_id)).await?;
         Ok(Some(CancelEventPayload { event, errors }))
     }
+}
+
+/// Returns the current event for a payload.
+async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Event> {
+    Event::row(ctx, decode(id, "eventId")?).await.map(Event::from)
 }

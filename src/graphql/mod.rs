@@ -20,6 +20,7 @@ pub mod event_list;
 mod event_loaders;
 pub mod field_order;
 mod id;
+pub mod limits;
 mod loader;
 mod long_text;
 pub mod mask_errors;
@@ -42,7 +43,9 @@ pub mod user_error;
 pub mod venue;
 pub mod weight;
 
-use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, SchemaBuilder};
+use async_graphql::{
+    MergedObject, MergedSubscription, Request, SDLExportOptions, Schema as Built, SchemaBuilder,
+};
 
 pub use self::loader::Batches;
 use crate::{app::App, auth::Viewer};
@@ -55,6 +58,7 @@ pub struct Query(
     coupon::CouponQuery,
     coupon::ClaimQuery,
     event::EventQuery,
+    limits::LimitsQuery,
     node::NodeQuery,
     order::OrderQuery,
     order::ApplicableQuery,
@@ -116,7 +120,7 @@ pub fn bare() -> Schema {
 
 /// Returns the schema in SDL.
 pub fn sdl() -> String {
-    builder().finish().sdl()
+    builder().finish().sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
 /// Data that an operation shares with the code that runs it.

@@ -9,7 +9,7 @@ use entity::{
 use super::{
     category::Category,
     context::ContextExt,
-    coupon::{Claim, Coupon, Product},
+    coupon::{Bag, Claim, Coupon, Product},
     error::{ApiResult, found},
     event::Event,
     id,
@@ -26,6 +26,8 @@ use crate::{category, coupon, event, inventory, order, shop, ticket, venue};
 #[derive(Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The global id, unique across all types."))]
 pub enum Node {
+    /// The viewer's bag.
+    Bag(Bag),
     /// A category.
     Category(Category),
     /// A claim.
@@ -65,6 +67,11 @@ impl NodeQuery {
         let Some((prefix, uuid)) = id::split(&id) else { return Ok(None) };
         let (app, viewer) = (ctx.app(), ctx.viewer());
         Ok(match prefix.as_str() {
+            id::BAG => viewer
+                .account()
+                .ok()
+                .filter(|account| account.0 == uuid)
+                .map(|account| Node::Bag(Bag(account))),
             CategoryId::PREFIX => category::by_ids(app, vec![CategoryId(uuid)])
                 .await?
                 .pop()

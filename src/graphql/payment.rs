@@ -136,7 +136,7 @@ impl Refund {
         Money::of(self.0.amount_minor, &self.0.currency)
     }
 
-    /// The reason that the requester gave. May be empty.
+    /// The reason that the requester gave, as plain text. May be empty.
     async fn reason(&self) -> &str {
         &self.0.reason
     }
@@ -221,7 +221,7 @@ pub struct RefundOrderInput {
     pub order_id: ID,
     /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
-    /// The reason, for accounting; at most 500 characters.
+    /// The reason as plain text, for accounting; at most 500 characters.
     #[graphql(default)]
     pub reason: String,
     /// Whether to refund the rest of an order with non-refundable coupons. A bought coupon is non-refundable if it was

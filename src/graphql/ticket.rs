@@ -1,9 +1,6 @@
 //! Tickets in the API.
 
-use async_graphql::{
-    Context, Enum, ID, InputObject, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use entity::ticket;
@@ -14,7 +11,7 @@ use super::{
     error::{ApiResult, found, not_allowed, outcome},
     event::Event,
     id::{decode, encode},
-    page::{Cursor, PageArgs, connection},
+    page::{Connected, PageArgs, connection},
     scalar::Long,
     user_error::{Explain, Explanation, user_error},
     weight::PICTURE_TICKET,
@@ -26,7 +23,7 @@ use crate::{
 };
 
 /// A page of tickets.
-pub(crate) type TicketConnection = Connection<Cursor<Uuid>, Ticket, EmptyFields>;
+pub(crate) type TicketConnection = Connected<Uuid, Ticket>;
 
 user_error! {
     /// An error of `checkIn`: why the ticket does not admit its holder.
@@ -81,6 +78,11 @@ impl Ticket {
     /// Increases with every change.
     async fn version(&self) -> Long {
         Long(self.0.version)
+    }
+
+    /// When the ticket was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
     }
 
     /// The current state.
@@ -213,7 +215,7 @@ impl TicketMutation {
 /// Returns the viewer's tickets as a connection.
 pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiResult<TicketConnection> {
     let page = tickets::of_account(ctx.app(), ctx.viewer().account()?, args.window()?).await?;
-    Ok(connection(page, EmptyFields, |row| (row.id.0, Ticket(row))))
+    Ok(connection(page, |row| (row.id.0, Ticket(row))))
 }
 
 /// The data of check-in errors.

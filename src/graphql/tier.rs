@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
+use chrono::{DateTime, Utc};
 use entity::{
     EventId, SeatMapId, TierId, event,
     tier::{self, ScopeKind, scope},
@@ -44,7 +45,7 @@ impl Tier {
         encode(self.row.id)
     }
 
-    /// The display name, unique within the event.
+    /// The display name as plain text, unique within the event.
     async fn name(&self) -> &str {
         &self.row.name
     }
@@ -96,6 +97,11 @@ impl Tier {
     /// Increases with every change. Send it as `expectedVersion` when you edit the tier.
     async fn version(&self) -> Long {
         Long(self.row.version)
+    }
+
+    /// When the tier was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
     }
 }
 
@@ -172,7 +178,7 @@ impl Loader<ScopesOf> for Batch {
 pub struct CreateTierInput {
     /// The event of the tier. You must be an owner or manager of its shop.
     event_id: ID,
-    /// The display name, unique within the event, 1 to 200 characters.
+    /// The display name as plain text, unique within the event, 1 to 200 characters.
     name: String,
     /// The price of one place, including tax, in the event's currency.
     price: MoneyInput,
@@ -211,7 +217,7 @@ pub struct UpdateTierInput {
     tier_id: ID,
     /// The tier's `version` when you last read it. If it has changed since, nothing is stored and the error is `STALE`.
     expected_version: Long,
-    /// The display name, unique within the event, 1 to 200 characters.
+    /// The display name as plain text, unique within the event, 1 to 200 characters.
     name: Option<String>,
     /// The price of one place, including tax, in the event's currency.
     price: Option<MoneyInput>,

@@ -2,27 +2,24 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{
-    Context, ID, InputObject, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, VenueId, venue};
 
 use super::{
     context::ContextExt,
     error::{ApiResult, edited, found, outcome},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
-    page::{Cursor, PageArgs, connection},
+    page::{Connected, PageArgs, connection},
     scalar::Long,
     seat_map::SeatMap,
     shop::Shop,
     user_error::{Explain, Explanation, user_error},
 };
 use crate::{
-    error::Faulty,
+    error::{Fault, Faulty},
     venue::{
         edit,
         find::{self, Revision},
@@ -70,7 +67,7 @@ impl Venue {
         encode(self.0.id)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -96,8 +93,8 @@ impl Venue {
     }
 
     /// The shop that owns the venue.
-    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
-        Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.0.shop_id).await
     }
 
     /// The revisions of the seat map that you may see, newest first, at most 100. Members of the shop see all of them.
@@ -122,9 +119,41 @@ impl Venue {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+
+    /// When the venue was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// The events at the venue that you may see.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.venues.push(id)).await
+    }
 }
 
 impl Venue {
+    /// Returns the venue that an object refers to.
+    pub(crate) async fn of(ctx: &Context<'_>, id: VenueId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(VenueOf(id)).await?.ok_or(Fault::NotFound("venue"))?;
+        Ok(Self(row))
+    }
+
     /// Loads the venue if the viewer may see it.
     pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> Faulty<Self> {
         find::venue(ctx.app(), ctx.viewer(), id).await.map(Self)
@@ -133,7 +162,7 @@ impl Venue {
 
 /// Loader key: a venue, for viewers who see an object that refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct VenueOf(pub(crate) VenueId);
+struct VenueOf(VenueId);
 
 impl Loader<VenueOf> for Batch {
     type Value = venue::Model;
@@ -179,21 +208,26 @@ impl VenueQuery {
     }
 
     /// Lists the shop's venues that you may see, oldest first.
-    #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection and the filter")]
     async fn venues(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the shop.")] shop_id: ID,
+        #[graphql(
+            desc = "Only venues whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
+        updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Connection<Cursor<VenueId>, Venue, EmptyFields>> {
+    ) -> ApiResult<Connected<VenueId, Venue>> {
         let shop: ShopId = decode(&shop_id, "shopId")?;
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, window).await?;
-        Ok(connection(page, EmptyFields, |row| (row.id, Venue(row))))
+        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, updated_after, window).await?;
+        Ok(connection(page, |row| (row.id, Venue(row))))
     }
 }
 
@@ -202,7 +236,7 @@ impl VenueQuery {
 pub struct CreateVenueInput {
     /// The shop that owns the venue. You must be its owner or manager.
     shop_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
     /// The street address, at most 400 characters.
     #[graphql(default)]
@@ -232,7 +266,7 @@ pub struct UpdateVenueInput {
     /// The venue's `version` when you last read it. If it has changed since, nothing is stored and the error is
     /// `STALE`.
     expected_version: Long,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
     /// The street address, at most 400 characters.
     address: Option<String>,

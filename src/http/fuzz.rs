@@ -5,7 +5,7 @@ use super::{
     guard::{self, Costs, Introspection, Refusal},
     json, message,
     params::Params,
-    session::{MAX_OPERATIONS, Session, Step},
+    session::{Session, Step},
 };
 use axum::http::{HeaderMap, HeaderValue};
 use futures_util::FutureExt;
@@ -119,6 +119,7 @@ impl Socket {
 
     /// Returns whether no more operations run than one socket may have.
     pub fn is_within_limit(&self) -> bool {
-        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= MAX_OPERATIONS
+        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count()
+            <= crate::limits::protocol::SOCKET_OPERATIONS
     }
 }

@@ -26,12 +26,12 @@ async fn another(world: &World, stage: &Stage, name: &str) -> Stage {
 async fn redeem(world: &World, token: &str, shop: Option<&str>, (code, key): (&str, &str)) -> Answer {
     let document = "mutation($shop: ID, $code: String!, $key: String!) {
         redeemClaim(input: { shopId: $shop, code: $code, idempotencyKey: $key }) {
-            claim { id title state } errors { code path } } }";
+            claim { id title status } errors { code path } } }";
     world.gql(Some(token), document, json!({ "shop": shop, "code": code, "key": key })).await
 }
 
 async fn bag(world: &World, token: &str) -> Value {
-    let document = "{ viewer { bag { claims { nodes { id state code } } } } }";
+    let document = "{ viewer { bag { claims { nodes { id status code } } } } }";
     world.gql(Some(token), document, json!({})).await.good().data("viewer.bag.claims.nodes")
 }
 
@@ -226,7 +226,7 @@ fn a_code_that_nobody_claimed_is_spent_at_the_checkout_and_stays_if_there_is_non
         assert_eq!(made.data("checkout.order.discount.amount"), "5.00");
         let again = world.spend_codes(&buyer, &[&reservation], &["five-1"], "with-a-code").await.good();
         assert_eq!(again.data("checkout.order.id"), made.data("checkout.order.id"));
-        assert_eq!(bag(world, &buyer).await[0]["state"], "RESERVED");
+        assert_eq!(bag(world, &buyer).await[0]["status"], "RESERVED");
         let limit = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
         let limit = world.spend_codes(&buyer, &[&limit], &["FIVE-2"], "above-the-limit").await;
         assert_eq!(limit.refusal("checkout").as_deref(), Some("UNKNOWN_CODE"));

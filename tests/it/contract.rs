@@ -161,11 +161,11 @@ fn restricted_field_is_null_with_an_error_at_its_path() {
         let shop = "query($id: ID!) { shop(id: $id) { name members { email } orders { nodes { id } }
             auditLog { nodes { id } } } }";
         let about_coupon =
-            "query($id: ID!) { coupon(id: $id) { title budget { amount } stages { created } } }";
+            "query($id: ID!) { coupon(id: $id) { title budget { amount } counts { created } } }";
         let map = "query($id: ID!) { seatMap(id: $id) { id plan } }";
         let cases: [(&str, &str, &str, &[&str]); 3] = [
             (shop, &stage.shop, "shop", &["members", "orders", "auditLog"]),
-            (about_coupon, &coupon, "coupon", &["budget", "stages"]),
+            (about_coupon, &coupon, "coupon", &["budget", "counts"]),
             (map, &stage.map, "seatMap", &["plan"]),
         ];
         for (document, id, object, fields) in cases {

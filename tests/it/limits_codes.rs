@@ -122,7 +122,7 @@ async fn pay(
 fn a_buyer_has_five_declined_payments_an_hour() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.without_hold_budget(&stage.vendor, &stage.event).await;
+        world.without_reservation_budget(&stage.vendor, &stage.event).await;
         let guest = world.guest().await;
         let first = order(world, &stage, &guest, 0).await;
         let second = order(world, &stage, &guest, 1).await;

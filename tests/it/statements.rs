@@ -15,10 +15,10 @@ use tessera::{app::App, store::Store};
 use crate::support::{World, run};
 
 const COUPONS: &str = "query($first: Int!) { coupons(first: $first) { totalCount nodes { id title left viewerTaken
-    viewerMayClaim viewerClaims(first: 3) { id code terms { kind } } stages { created claimed } budget { amount }
+    viewerMayClaim viewerClaims(first: 3) { id code terms { kind } } counts { created claimed } budget { amount }
     appliesTo { id } shop { name } category { name } product { name } event { name } } } }";
-const BAG: &str = "query($first: Int!) { viewer { bag { claims(first: $first) { nodes { id state code title
-    coupon { title shop { name } stages { claimed } } order { number state total { amount }
+const BAG: &str = "query($first: Int!) { viewer { bag { claims(first: $first) { nodes { id status code title
+    coupon { title shop { name } counts { claimed } } order { number state total { amount }
         lines { label event { name } } discounts { label claim { id } coupon { title } } claims { id code } shop { name } }
     } } } } }";
 const ORDERS: &str = "query($first: Int!) { viewer { orders(first: $first) { nodes { number

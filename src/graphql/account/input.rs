@@ -19,7 +19,7 @@ pub struct SignUpInput {
     pub email: String,
     /// The password: 8 to 128 characters. It must differ from the e-mail address.
     pub password: String,
-    /// The display name, at most 200 characters. If a guest omits it, the guest's name is kept.
+    /// The display name as plain text, at most 200 characters. If a guest omits it, the guest's name is kept.
     #[graphql(default)]
     pub name: String,
     /// The telephone number. If a guest omits it, the guest's number is kept.
@@ -47,7 +47,7 @@ pub struct RefreshSessionInput {
 /// Input of `updateProfile`. Omitted fields stay unchanged.
 #[derive(Debug, InputObject)]
 pub struct UpdateProfileInput {
-    /// The display name, at most 200 characters.
+    /// The display name as plain text, at most 200 characters.
     pub name: Option<String>,
     /// The telephone number, at most 32 characters. Null removes it.
     pub phone: MaybeUndefined<String>,

@@ -54,7 +54,7 @@ pub struct Account {
     pub kind: AccountKind,
     /// The e-mail address for signing in, in lower case. International domains are in ASCII form. Null for guests.
     pub email: Option<String>,
-    /// The display name. May be empty.
+    /// The display name as plain text. May be empty.
     pub name: String,
     /// The telephone number as entered. Null if none was given.
     pub phone: Option<String>,
@@ -64,6 +64,8 @@ pub struct Account {
     pub version: Long,
     /// When the account was created.
     pub created_at: DateTime<Utc>,
+    /// When the account was last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 impl From<row::Model> for Account {
@@ -77,6 +79,7 @@ impl From<row::Model> for Account {
             is_operator: account.is_operator,
             version: Long(account.version),
             created_at: account.created_at,
+            updated_at: account.updated_at,
         }
     }
 }
@@ -154,8 +157,8 @@ impl Viewer {
     }
 
     /// Your bag: your claims and your tickets.
-    async fn bag(&self) -> Bag {
-        Bag
+    async fn bag(&self, ctx: &Context<'_>) -> ApiResult<Bag> {
+        Ok(Bag(ctx.viewer().account()?))
     }
 
     /// Your tickets, newest first.

@@ -1,12 +1,9 @@
 //! Claims in the API, and the bag that contains them.
 
-use async_graphql::{
-    Context, Enum, ID, InputObject, Object, SimpleObject, Subscription,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Subscription};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::claim as row;
+use entity::{AccountId, claim as row};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
@@ -24,9 +21,9 @@ use crate::{
     graphql::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, not_allowed, outcome},
-        id::{decode, encode},
+        id::{BAG, decode, encode, encode_as},
         order::{Order, VisibleOrder},
-        page::{Cursor, PageArgs, connection},
+        page::{Connected, PageArgs, connection},
         scalar::{Long, Money},
         ticket::{TicketConnection, tickets_of_viewer},
         weight::{PICTURE_BARCODE, PICTURE_CLAIM},
@@ -35,12 +32,12 @@ use crate::{
 };
 
 /// A page of claims.
-pub(crate) type ClaimConnection = Connection<Cursor<Uuid>, Claim, EmptyFields>;
+pub(crate) type ClaimConnection = Connected<Uuid, Claim>;
 
-/// The state of a claim.
+/// The status of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::ClaimState")]
-pub enum ClaimState {
+pub enum ClaimStatus {
     /// The claim is in its holder's bag and can be used.
     Claimed,
     /// The claim is bound to an unpaid order.
@@ -82,8 +79,13 @@ impl Claim {
         Long(self.row.version)
     }
 
-    /// The current state.
-    async fn state(&self, ctx: &Context<'_>) -> ClaimState {
+    /// When the claim was last changed. A claim that expires does not change; see `validUntil`.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
+    }
+
+    /// The current status. It depends on the time: a claim expires when its validity ends.
+    async fn status(&self, ctx: &Context<'_>) -> ClaimStatus {
         claim_status(&self.row, ctx.app().clock.now()).into()
     }
 
@@ -97,7 +99,7 @@ impl Claim {
         Ok(ClaimTerms(Terms::from_json(&self.row.terms)?))
     }
 
-    /// The coupon's title at the time of the claim.
+    /// The coupon's title at the time of the claim, as plain text.
     async fn title(&self) -> ApiResult<String> {
         Ok(Terms::from_json(&self.row.terms)?.title)
     }
@@ -221,11 +223,16 @@ impl Claim {
 
 /// Your claims and your tickets.
 #[derive(Clone, Copy, Debug)]
-pub struct Bag;
+pub struct Bag(pub(crate) AccountId);
 
 /// Your claims and your tickets.
 #[Object]
 impl Bag {
+    /// The global id.
+    pub async fn id(&self) -> ID {
+        encode_as(BAG, self.0.0)
+    }
+
     /// Your claims, newest first, including used and expired ones. Claims that you released or gave away are excluded.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn claims(
@@ -238,8 +245,8 @@ impl Bag {
         last: Option<i32>,
     ) -> ApiResult<ClaimConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = claims::of_account(ctx.app(), ctx.viewer().account()?, window).await?;
-        Ok(connection(page, EmptyFields, |row| (row.id.0, Claim::from(row))))
+        let page = claims::of_account(ctx.app(), self.0, window).await?;
+        Ok(connection(page, |row| (row.id.0, Claim::from(row))))
     }
 
     /// Your tickets, newest first.
@@ -367,6 +374,7 @@ impl BagSubscription {
         ctx: &Context<'_>,
     ) -> std::result::Result<impl Stream<Item = ApiResult<Bag>> + use<>, ApiError> {
         let changes = bag::watch(ctx.app(), ctx.viewer())?;
-        Ok(changes.map(|()| Ok(Bag)))
+        let account = ctx.viewer().account()?;
+        Ok(changes.map(move |()| Ok(Bag(account))))
     }
 }

@@ -36,12 +36,12 @@ pub struct CreateCouponInput {
     tier_id: Option<ID>,
     /// The category of the offer. If omitted, the category of the product or event.
     category_id: Option<ID>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     title: String,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     description: String,
-    /// The small print, at most 10,000 characters.
+    /// The small print as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     terms: String,
     /// The URL of the picture. It must use https.
@@ -158,11 +158,11 @@ pub struct UpdateCouponInput {
     expected_version: Long,
     /// The category of the offer.
     category_id: Option<ID>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     title: Option<String>,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
-    /// The small print, at most 10,000 characters.
+    /// The small print as plain text, not Markdown or HTML; at most 10,000 characters.
     terms: Option<String>,
     /// The URL of the picture. It must use https. Null removes it.
     picture_url: MaybeUndefined<String>,

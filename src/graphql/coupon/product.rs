@@ -2,11 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{
-    Context, ID, InputObject, MaybeUndefined, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ProductId, product as row};
 use uuid::Uuid;
@@ -22,7 +18,7 @@ use crate::{
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         long_text::{LongText, long_text},
-        page::{Cursor, connection},
+        page::{Connected, connection},
         scalar::Long,
         shop::Shop,
     },
@@ -30,7 +26,7 @@ use crate::{
 };
 
 /// A page of products.
-pub(crate) type ProductConnection = Connection<Cursor<Uuid>, Product, EmptyFields>;
+pub(crate) type ProductConnection = Connected<Uuid, Product>;
 
 /// A product that a shop sells or gives away. Coupons can be shown with a product.
 #[derive(Clone, Debug)]
@@ -55,12 +51,12 @@ impl Product {
         Long(self.0.version)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The description. May be empty.
+    /// The description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Product(self.0.id)).await
     }
@@ -80,14 +76,19 @@ impl Product {
         Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// The category of the product. Null only if it no longer exists.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
-        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    /// The category of the product.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Category> {
+        Category::of(ctx, self.0.category_id).await
     }
 
     /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// When the object was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
     }
 }
 
@@ -102,7 +103,7 @@ impl Loader<ProductId> for Batch {
 
 /// Converts a page of products to a connection.
 pub(crate) fn product_connection(page: Page<row::Model>) -> ProductConnection {
-    connection(page, EmptyFields, |row| (row.id.0, Product(row)))
+    connection(page, |row| (row.id.0, Product(row)))
 }
 
 /// Input of `createProduct`.
@@ -112,9 +113,9 @@ pub struct CreateProductInput {
     shop_id: ID,
     /// The category of the product.
     category_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     description: String,
     /// The URL of the picture. It must use https.
@@ -143,9 +144,9 @@ pub struct UpdateProductInput {
     expected_version: Long,
     /// The category of the product.
     category_id: Option<ID>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
     /// The URL of the picture. It must use https. Null removes it.
     picture_url: MaybeUndefined<String>,

@@ -52,7 +52,7 @@ impl CheckoutInput {
 /// The contact data for an order.
 #[derive(Debug, InputObject)]
 pub struct ContactInput {
-    /// The name of the recipient.
+    /// The name of the recipient as plain text.
     pub name: String,
     /// The e-mail address of the recipient, for messages about the order.
     pub email: String,

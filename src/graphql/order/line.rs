@@ -67,7 +67,7 @@ impl OrderLine {
 /// The contact data for an order.
 #[derive(Debug, SimpleObject)]
 pub struct OrderContact {
-    /// The name of the recipient.
+    /// The name of the recipient as plain text.
     pub name: String,
     /// The e-mail address of the recipient, for messages about the order.
     pub email: String,

@@ -6,10 +6,7 @@ mod input;
 mod line;
 mod lists;
 
-use async_graphql::{
-    Context, Enum, ID, Object, Subscription,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Context, Enum, ID, Object, Subscription};
 use chrono::{DateTime, Utc};
 use entity::{OrderId, order};
 use futures_util::{Stream, StreamExt};
@@ -27,7 +24,7 @@ use crate::{
         coupon::Claim,
         error::{ApiError, ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
-        page::{Cursor, connection},
+        page::{Connected, connection},
         payment::{Payment, Refund},
         scalar::{Long, Money},
         shop::Shop,
@@ -42,7 +39,7 @@ pub(crate) use self::lists::VisibleOrder;
 use self::lists::{DiscountsOf, LinesOf};
 
 /// A page of orders.
-pub(crate) type OrderConnection = Connection<Cursor<Uuid>, Order, EmptyFields>;
+pub(crate) type OrderConnection = Connected<Uuid, Order>;
 
 /// The state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -200,6 +197,11 @@ impl Order {
     async fn created_at(&self) -> DateTime<Utc> {
         self.row.created_at
     }
+
+    /// When the order was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
+    }
 }
 
 impl Order {
@@ -298,5 +300,5 @@ impl OrderSubscription {
 
 /// Converts a page of orders to a connection.
 pub(crate) fn order_connection(page: Page<order::Model>) -> OrderConnection {
-    connection(page, EmptyFields, |row| (row.id.0, Order::from(row)))
+    connection(page, |row| (row.id.0, Order::from(row)))
 }

@@ -38,10 +38,10 @@ use crate::{
     venue::SeatMap,
 };
 
-/// The state of a reservation.
+/// The status of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "ReservationState")]
-pub enum State {
+#[graphql(name = "ReservationStatus")]
+pub enum Status {
     /// The reservation is valid until its deadline.
     Active,
     /// The reservation belongs to an order that is being paid. It does not expire while the payment is in progress.
@@ -73,16 +73,16 @@ impl Reservation {
         Long(self.snapshot().version)
     }
 
-    /// The current state.
-    async fn state(&self, ctx: &Context<'_>) -> State {
+    /// The current status. It depends on the time: a reservation expires at its deadline.
+    async fn status(&self, ctx: &Context<'_>) -> Status {
         match self.snapshot().state {
             // An overdue reservation is expired, even if its row is not updated yet.
-            ReservationState::Active if self.snapshot().is_overdue(ctx.app().clock.now()) => State::Expired,
-            ReservationState::Active => State::Active,
-            ReservationState::Paying => State::Paying,
-            ReservationState::Converted => State::Converted,
-            ReservationState::Released => State::Released,
-            ReservationState::Expired => State::Expired,
+            ReservationState::Active if self.snapshot().is_overdue(ctx.app().clock.now()) => Status::Expired,
+            ReservationState::Active => Status::Active,
+            ReservationState::Paying => Status::Paying,
+            ReservationState::Converted => Status::Converted,
+            ReservationState::Released => Status::Released,
+            ReservationState::Expired => Status::Expired,
         }
     }
 

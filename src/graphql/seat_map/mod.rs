@@ -22,7 +22,7 @@ use crate::{
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         user_error::user_error,
-        venue::{Venue, VenueOf},
+        venue::Venue,
     },
     venue::{
         self, edit,
@@ -52,9 +52,9 @@ impl SeatMap {
         encode(self.0.id)
     }
 
-    /// The venue of the seat map. Null only if it no longer exists.
-    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
-        Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
+    /// The venue of the seat map.
+    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Venue> {
+        Venue::of(ctx, self.0.venue_id).await
     }
 
     /// The number of the revision: 1, 2, 3 … within the venue.
@@ -62,7 +62,7 @@ impl SeatMap {
         self.0.revision
     }
 
-    /// The name of the seating plan.
+    /// The name of the seating plan as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -141,7 +141,7 @@ impl SeatMap {
 /// A price category of a seat map.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SeatCategory {
-    /// The name, unique within the seat map.
+    /// The name as plain text, unique within the seat map.
     name: String,
     /// The colour for drawing its seats, as `#rrggbb`.
     color: String,
@@ -193,7 +193,7 @@ impl SeatMapQuery {
 
     /// Exports the seat map as pretix seating-plan JSON, in the format that `importSeatMap` reads. Null if there is
     /// none, or if you are not a member of its shop.
-    async fn export_seat_map(
+    async fn seat_map_export(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the seat map.")] seat_map_id: ID,

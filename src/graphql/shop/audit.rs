@@ -1,19 +1,16 @@
 //! A shop's audit log in the API.
 
-use async_graphql::{
-    Enum, ID, Object,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::audit as row;
 
 use crate::graphql::{
     id::{encode, encode_as},
-    page::Cursor,
+    page::Connected,
 };
 
 /// A page of a shop's audit log.
-pub(crate) type AuditConnection = Connection<Cursor<i64>, AuditEntry, EmptyFields>;
+pub(crate) type AuditConnection = Connected<i64, AuditEntry>;
 
 /// The change that an audit entry records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

@@ -7,11 +7,7 @@ mod mutation;
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{
-    Context, Enum, ID, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, shop as row};
 
@@ -27,20 +23,19 @@ pub use self::{
 use super::{
     category::{self, Category},
     context::ContextExt,
-    coupon::{CouponConnection, CouponOrder, ProductConnection, coupon_connection, product_connection},
+    coupon::{
+        CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection, product_connection,
+    },
     error::{ApiResult, found, not_allowed},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
     order::{OrderConnection, order_connection},
-    page::{Cursor, PageArgs, connection},
+    page::{Connected, PageArgs, connection},
     scalar::{CurrencyCode, Long},
 };
-use crate::{
-    coupon::{find::Filter, product},
-    error::Fault,
-    order as orders, shop,
-};
+use crate::{coupon::product, error::Fault, order as orders, shop, slug::IdOrSlug};
 
 /// The role of a member in a shop. It determines the member's permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -73,12 +68,12 @@ impl Shop {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// A description of what the shop sells. May be empty.
+    /// What the shop sells, as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Shop(self.0.id)).await
     }
@@ -118,6 +113,11 @@ impl Shop {
     async fn orders(
         &self,
         ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only orders whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
+        updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
@@ -125,7 +125,29 @@ impl Shop {
         last: Option<i32>,
     ) -> ApiResult<Option<OrderConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
-        Ok(Some(order_connection(orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, window).await?)))
+        let page = orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, updated_after, window).await?;
+        Ok(Some(order_connection(page)))
+    }
+
+    /// The shop's events that you may see: published ones, or all if you are a member.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
     }
 
     /// The shop's coupons that you may see: published and listed ones, or all if you are a member.
@@ -133,15 +155,16 @@ impl Shop {
     async fn coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "The filter. If omitted, all of these coupons.")] filter: Option<CouponFilter>,
+        #[graphql(desc = "The sort order. If omitted, the newest come first.")] sort: Option<CouponSort>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
-        let filter = Filter { shop: Some(self.0.id), ..Filter::default() };
-        coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
+        let (args, id) = (PageArgs { after, before, first, last }, self.0.id);
+        coupon_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
     }
 
     /// The shop's products, newest first.
@@ -150,6 +173,11 @@ impl Shop {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whether to include archived products.", default)] archived: bool,
+        #[graphql(
+            desc = "Only products whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
+        updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
@@ -157,7 +185,8 @@ impl Shop {
         last: Option<i32>,
     ) -> ApiResult<ProductConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
-        Ok(product_connection(product::of_shop(ctx.app(), self.0.id, archived, window).await?))
+        let filter = product::Filter { archived, updated_after };
+        Ok(product_connection(product::of_shop(ctx.app(), self.0.id, filter, window).await?))
     }
 
     /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the
@@ -174,12 +203,17 @@ impl Shop {
     ) -> ApiResult<Option<AuditConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
-        Ok(Some(connection(page, EmptyFields, AuditEntry::edge)))
+        Ok(Some(connection(page, AuditEntry::edge)))
     }
 
     /// When the shop was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// When the shop or its members were last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
     }
 }
 
@@ -188,7 +222,7 @@ impl Shop {
 pub struct ShopMember {
     /// The id of the member's account.
     pub account_id: ID,
-    /// The member's name. May be empty.
+    /// The member's name as plain text. May be empty.
     pub name: String,
     /// The member's e-mail address.
     pub email: String,
@@ -272,21 +306,8 @@ impl Loader<MembersOf> for Batch {
     }
 }
 
-/// Additional fields of the shop connection.
-#[derive(Debug)]
-pub struct ShopTotals(shop::Filter);
-
-/// Additional fields of the shop connection.
-#[Object]
-impl ShopTotals {
-    /// Number of shops on all pages. Request it on the first page only: it costs an extra count.
-    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<u64> {
-        Ok(shop::count(ctx.app(), &self.0).await?)
-    }
-}
-
 /// A page of shops.
-type Shops = Connection<Cursor<(String, ShopId)>, Shop, ShopTotals>;
+type ShopConnection = Connected<(String, ShopId), Shop>;
 
 /// The queries of this slice.
 #[derive(Debug, Default)]
@@ -305,11 +326,11 @@ impl ShopQuery {
         #[graphql(desc = "Number of shops from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of shops from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<Shops> {
+    ) -> ApiResult<ShopConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let filter = filter.parse()?;
         let page = shop::list(ctx.app(), &filter, window).await?;
-        Ok(connection(page, ShopTotals(filter), |shop| ((shop.name.clone(), shop.id), Shop(shop))))
+        Ok(connection(page, |shop| ((shop.name.clone(), shop.id), Shop(shop))))
     }
 
     /// Returns a shop by its id or slug; send exactly one of the two. Null if there is none.

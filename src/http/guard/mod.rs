@@ -33,29 +33,10 @@ use serde_json::Map;
 use std::borrow::Cow;
 
 use crate::error::retry_after_ms;
-
-/// Bytes of one document.
-pub const MAX_BYTES: usize = 32 * 1024;
-/// Lexical tokens of one document.
-pub const MAX_TOKENS: usize = 5_000;
-/// Nested brackets of all kinds. The parser recurses once for each.
-pub const MAX_NESTING: usize = 48;
-/// Selections after fragments are expanded.
-pub const MAX_SELECTIONS: u32 = 5_000;
-/// Levels of fields after fragments are expanded. The introspection query of `GraphiQL` 5 needs all fifteen.
-pub const MAX_DEPTH: u32 = 15;
-/// Aliased fields after fragments are expanded.
-pub const MAX_ALIASES: u32 = 30;
-/// Directives after fragments are expanded.
-pub const MAX_DIRECTIVES: u32 = 50;
-/// Fragment definitions of one document.
-pub const MAX_FRAGMENTS: usize = 50;
-/// Root fields of one query.
-pub const MAX_QUERY_FIELDS: u32 = 50;
-/// Root fields of one mutation.
-pub const MAX_MUTATION_FIELDS: u32 = 10;
-/// Nested lists of types or fields in an introspection. Each level multiplies the response by the schema's size.
-pub const MAX_INTROSPECTION_LISTS: u32 = 2;
+pub use crate::limits::protocol::{
+    MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_FRAGMENTS, MAX_INTROSPECTION_LISTS,
+    MAX_MUTATION_FIELDS, MAX_NESTING, MAX_QUERY_FIELDS, MAX_SELECTIONS, MAX_TOKENS,
+};
 
 /// Why a request is refused before its execution.
 #[derive(Clone, Debug, PartialEq, Eq)]

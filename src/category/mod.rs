@@ -147,9 +147,14 @@ pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Mod
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
+/// Returns the category.
+pub async fn by_id(app: &App, id: CategoryId) -> Faulty<category::Model> {
+    by_ids(app, vec![id]).await?.pop().ok_or(Fault::NotFound(Object::Category))
+}
+
 /// Returns `NotFound` unless the category exists.
 pub async fn exists(app: &App, id: CategoryId) -> Faulty<()> {
-    by_ids(app, vec![id]).await?.pop().map(drop).ok_or(Fault::NotFound(Object::Category))
+    by_id(app, id).await.map(drop)
 }
 
 /// Returns the children of these categories, with siblings in their sort order.

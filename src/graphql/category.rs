@@ -8,12 +8,13 @@ use entity::{CategoryId, category as row};
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, edited, found, outcome},
     event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     page::PageArgs,
     scalar::Long,
+    user_error::{Explain, Explanation, user_error},
 };
 use crate::{
     category::{self, Refusal, rules},
@@ -22,24 +23,28 @@ use crate::{
 };
 
 user_error! {
-    /// An error of a category mutation.
-    CategoryError, CategoryErrorCode {
+    /// An error of `createCategory`.
+    CreateCategoryError, CreateCategoryErrorCode (Invalid NotFound) from Refusal {
         /// Another category uses this slug. Choose a different one.
-        SlugTaken,
+        SlugTaken: Conflict,
         /// The tree would have more than six levels. Choose a parent at a higher level.
-        TooDeep,
+        TooDeep: Limited,
     }
 }
 
-impl From<Refusal> for CategoryError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message, field) = match refusal {
-            Refusal::SlugTaken => (CategoryErrorCode::SlugTaken, "another category has this slug", "slug"),
-            Refusal::TooDeep => {
-                (CategoryErrorCode::TooDeep, "the tree would have more than six levels", "parentId")
-            }
-        };
-        Self { code, message: message.to_owned(), path: vec![field.to_owned()], retryable: false }
+user_error! {
+    /// An error of `updateCategory`.
+    UpdateCategoryError, UpdateCategoryErrorCode (Invalid NotFound Stale) from Refusal {}
+}
+
+impl Explain for Refusal {
+    type Data = ();
+
+    fn explain(self) -> Explanation {
+        match self {
+            Self::SlugTaken => Explanation::new("another category has this slug").at("slug"),
+            Self::TooDeep => Explanation::new("the tree would have more than six levels").at("parentId"),
+        }
     }
 }
 
@@ -241,16 +246,16 @@ pub struct CreateCategoryPayload {
     /// The new category. Null if `errors` is not empty.
     pub category: Option<Category>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<CategoryError>,
+    pub errors: Vec<CreateCategoryError>,
 }
 
 /// The result of `updateCategory`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateCategoryPayload {
-    /// The category after the change. Null if `errors` is not empty.
+    /// The category after the change. With the error `STALE`, the current category. Null with other errors.
     pub category: Option<Category>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<CategoryError>,
+    pub errors: Vec<UpdateCategoryError>,
 }
 
 /// The mutations of this slice.
@@ -264,11 +269,11 @@ impl CategoryMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createCategory`.")] input: CreateCategoryInput,
-    ) -> ApiResult<CreateCategoryPayload> {
+    ) -> ApiResult<Option<CreateCategoryPayload>> {
         ctx.viewer().operator()?;
         let result = async { category::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;
-        Ok(CreateCategoryPayload { category: row.map(Category), errors })
+        Ok(Some(CreateCategoryPayload { category: row.map(Category), errors }))
     }
 
     /// Changes a category's name or its position among its siblings. Requires a platform operator.
@@ -276,10 +281,12 @@ impl CategoryMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateCategory`.")] input: UpdateCategoryInput,
-    ) -> ApiResult<UpdateCategoryPayload> {
+    ) -> ApiResult<Option<UpdateCategoryPayload>> {
         ctx.viewer().operator()?;
+        let id = input.category_id.clone();
         let result = async { category::update(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (row, errors) = outcome(result.await)?;
-        Ok(UpdateCategoryPayload { category: row.map(Category), errors })
+        let current = async { category::by_id(ctx.app(), decode(&id, "categoryId")?).await };
+        let (row, errors) = edited(result.await, current).await?;
+        Ok(Some(UpdateCategoryPayload { category: row.map(Category), errors }))
     }
 }

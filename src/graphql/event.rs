@@ -23,7 +23,8 @@ use super::{
     venue::Venue,
 };
 pub use super::{
-    event_edit::{EventError, EventErrorCode, EventMutation},
+    event_edit::EventMutation,
+    event_error::{CreateEventError, CreateTierError, EventError, TierError},
     event_list::{EventFilter, EventSort, EventSortField},
 };
 pub(crate) use super::{

@@ -16,6 +16,7 @@ pub mod coupon;
 pub mod error;
 pub mod event;
 pub mod event_edit;
+mod event_error;
 pub mod event_list;
 mod event_loaders;
 pub mod field_order;
@@ -29,6 +30,7 @@ pub mod null_completion;
 pub mod order;
 mod page;
 pub mod payment;
+mod payment_error;
 pub mod progress;
 pub mod reservation;
 pub mod reservation_rules;
@@ -38,6 +40,7 @@ pub mod shop;
 pub mod size;
 pub mod ticket;
 pub mod tier;
+pub mod user_error;
 pub mod venue;
 pub mod weight;
 
@@ -103,7 +106,7 @@ pub type Schema = Built<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Built::build(Query::default(), Mutation::default(), Subscription::default())
-        .register_output_type::<error::UserError>()
+        .register_output_type::<user_error::UserError>()
 }
 
 /// Builds the executable schema. The guard in `http/` enforces limits and introspection rules.

@@ -4,46 +4,15 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::payment::{self, refund};
 
+pub use super::payment_error::{PayOrderError, PaymentError, RefundOrderError};
 use super::{
     context::ContextExt,
-    error::{ApiResult, outcome, user_error},
+    error::{ApiResult, outcome},
     id::{decode, encode},
     order::Order,
     scalar::Money,
 };
-use crate::payment::{self as payments, Pay, PaymentResult, RefundOrder, Refusal};
-
-user_error! {
-    /// An error of a payment or refund mutation.
-    PaymentError, PaymentErrorCode {
-        /// The order is already paid.
-        AlreadyPaid,
-        /// The order expired or was cancelled. Reserve again.
-        OrderEnded,
-        /// Another payment of the order is in progress. Wait for it, or call `cancelPayment`.
-        BeingPaid,
-        /// The payment provider does not know this method. Choose another one.
-        UnknownMethod,
-        /// The order is not paid, so there is nothing to refund.
-        NotPaid,
-        /// The order was already refunded.
-        AlreadyRefunded,
-        /// A ticket of the order was used, so the order cannot be refunded.
-        TicketUsed,
-        /// A coupon that was bought with the order was used or given away. Send `leaveUsedCoupons: true` to refund the
-        /// rest.
-        CouponUsed,
-        /// The buyer's refund period is over. Ask the shop for a refund.
-        RefundClosed,
-        /// Too many payments were declined recently, for this buyer or from your network. No payment was attempted. Try
-        /// again at `availableAt`.
-        TooManyDeclines,
-    }
-    {
-        /// When the next payment can be attempted. Set only with `TOO_MANY_DECLINES`.
-        available_at: DateTime<Utc>,
-    }
-}
+use crate::payment::{self as payments, Pay, PaymentResult, RefundOrder};
 
 /// The state of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -202,7 +171,7 @@ pub struct PayOrderPayload {
     /// `errors` is not empty.
     pub payment: Option<Payment>,
     /// Why no payment was attempted. Empty if one was.
-    pub errors: Vec<PaymentError>,
+    pub errors: Vec<PayOrderError>,
 }
 
 /// Input of `confirmPayment`.
@@ -273,7 +242,7 @@ pub struct RefundOrderPayload {
     /// The refund. Null if nothing was paid, or if `errors` is not empty.
     pub refund: Option<Refund>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<PaymentError>,
+    pub errors: Vec<RefundOrderError>,
 }
 
 /// The mutations of this slice.
@@ -288,7 +257,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `payOrder`.")] input: PayOrderInput,
-    ) -> ApiResult<PayOrderPayload> {
+    ) -> ApiResult<Option<PayOrderPayload>> {
         let token = input.access_token.clone();
         let pay = async {
             let order = decode(&input.order_id, "orderId")?;
@@ -297,7 +266,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(pay.await)?;
         let (order, payment) = shown(paid, token.as_deref());
-        Ok(PayOrderPayload { order, payment, errors })
+        Ok(Some(PayOrderPayload { order, payment, errors }))
     }
 
     /// Asks the provider for the state of a payment after the buyer's next step. Call it when the buyer returns.
@@ -306,7 +275,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `confirmPayment`.")] input: ConfirmPaymentInput,
-    ) -> ApiResult<ConfirmPaymentPayload> {
+    ) -> ApiResult<Option<ConfirmPaymentPayload>> {
         let token = input.access_token.as_deref();
         let confirm = async {
             let id = decode(&input.payment_id, "paymentId")?;
@@ -314,7 +283,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(confirm.await)?;
         let (order, payment) = shown(paid, token);
-        Ok(ConfirmPaymentPayload { order, payment, errors })
+        Ok(Some(ConfirmPaymentPayload { order, payment, errors }))
     }
 
     /// Cancels an undecided payment, so that the order can be paid in another way or cancelled.
@@ -322,7 +291,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelPayment`.")] input: CancelPaymentInput,
-    ) -> ApiResult<CancelPaymentPayload> {
+    ) -> ApiResult<Option<CancelPaymentPayload>> {
         let token = input.access_token.as_deref();
         let cancel = async {
             let id = decode(&input.payment_id, "paymentId")?;
@@ -330,7 +299,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(cancel.await)?;
         let (order, payment) = shown(paid, token);
-        Ok(CancelPaymentPayload { order, payment, errors })
+        Ok(Some(CancelPaymentPayload { order, payment, errors }))
     }
 
     /// Refunds a paid order in full, unless you send `leaveUsedCoupons`. Its tickets become void and its seats
@@ -340,7 +309,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `refundOrder`.")] input: RefundOrderInput,
-    ) -> ApiResult<RefundOrderPayload> {
+    ) -> ApiResult<Option<RefundOrderPayload>> {
         let token = input.access_token.clone();
         let refund = async {
             let order = decode(&input.order_id, "orderId")?;
@@ -352,49 +321,15 @@ impl PaymentMutation {
         };
         let (refunded, errors) = outcome(refund.await)?;
         let (order, refund) = refunded.map(|refunded| (refunded.order, refunded.refund)).unzip();
-        Ok(RefundOrderPayload {
+        Ok(Some(RefundOrderPayload {
             order: order.map(|row| Order::opened(row, token.as_deref())),
             refund: refund.flatten().map(Refund::from),
             errors,
-        })
+        }))
     }
 }
 
 fn shown(paid: Option<PaymentResult>, token: Option<&str>) -> (Option<Order>, Option<Payment>) {
     let (order, payment) = paid.map(|paid| (paid.order, paid.payment)).unzip();
     (order.map(|row| Order::opened(row, token)), payment.flatten().map(Payment::from))
-}
-
-impl From<Refusal> for PaymentError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message) = match refusal {
-            Refusal::AlreadyPaid => (PaymentErrorCode::AlreadyPaid, "the order is already paid"),
-            Refusal::OrderEnded => (PaymentErrorCode::OrderEnded, "the order expired or was cancelled"),
-            Refusal::BeingPaid => {
-                (PaymentErrorCode::BeingPaid, "another payment of the order is in progress")
-            }
-            Refusal::UnknownMethod => {
-                (PaymentErrorCode::UnknownMethod, "the payment provider does not know this method")
-            }
-            Refusal::NotPaid => (PaymentErrorCode::NotPaid, "the order is not paid"),
-            Refusal::AlreadyRefunded => (PaymentErrorCode::AlreadyRefunded, "the order was already refunded"),
-            Refusal::TicketUsed => (PaymentErrorCode::TicketUsed, "a ticket of the order was used"),
-            Refusal::CouponUsed => {
-                (PaymentErrorCode::CouponUsed, "a coupon of the order was used or given away")
-            }
-            Refusal::TooManyDeclines { available_at } => {
-                return Self {
-                    code: PaymentErrorCode::TooManyDeclines,
-                    message: "too many payments were declined; try again later".to_owned(),
-                    retryable: true,
-                    available_at: Some(available_at),
-                    ..Self::default()
-                };
-            }
-            Refusal::RefundClosed => {
-                (PaymentErrorCode::RefundClosed, "the buyer's refund period is over; ask the shop")
-            }
-        };
-        Self { code, message: message.to_owned(), ..Self::default() }
-    }
 }

@@ -112,3 +112,8 @@ impl MoneyInput {
         Ok(amount.minor)
     }
 }
+
+/// Converts a number of the input that must not be negative.
+pub(crate) fn unsigned(number: i32, path: &str) -> Faulty<u32> {
+    u32::try_from(number).map_err(|_| Fault::invalid(path, "must not be negative"))
+}

@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, found, not_allowed, outcome},
     event::Event,
     id::{decode, encode},
     page::{Connected, PageArgs, connection},
     scalar::Long,
+    user_error::{Explain, Explanation, user_error},
     weight::PICTURE_TICKET,
 };
 use crate::{
@@ -26,17 +27,17 @@ pub(crate) type TicketConnection = Connected<Uuid, Ticket>;
 
 user_error! {
     /// An error of `checkIn`: why the ticket does not admit its holder.
-    TicketError, TicketErrorCode {
+    CheckInError, CheckInErrorCode (Invalid NotFound) from Refusal {
         /// The code is not a valid ticket code. Do not admit the guest.
-        Forged,
+        Forged: NotFound,
         /// The ticket is for another event or shop.
-        WrongEvent,
+        WrongEvent: Refused,
         /// The ticket was refunded or revoked. Do not admit the guest.
-        Void,
+        Void: Refused,
         /// The ticket was transferred, and this code belongs to the earlier holder. Do not admit the guest.
-        Superseded,
+        Superseded: Refused,
         /// The ticket was already used, at `usedAt`.
-        Used,
+        Used: Conflict,
     }
     {
         /// When the ticket was used. Set only with `USED`.
@@ -105,8 +106,9 @@ impl Ticket {
     }
 
     /// The signed code that the QR code contains. It can be verified offline with the ticket key from
-    /// `/.well-known/jwks.json`. Null if you do not hold the ticket, or if it is void.
-    async fn code(&self, ctx: &Context<'_>) -> Option<String> {
+    /// `/.well-known/jwks.json`. Null if the ticket is void. Only the holder can read it; otherwise the error is
+    /// `FORBIDDEN`.
+    async fn code(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.code_for_holder(ctx)
     }
 
@@ -132,9 +134,12 @@ impl Ticket {
 impl Ticket {
     /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.
     /// The bearer of an order's access token is a holder too: the order has already checked the token.
-    fn code_for_holder(&self, ctx: &Context<'_>) -> Option<String> {
-        let void = self.0.state == ticket::TicketState::Void;
-        (!void && !self.is_scanned(ctx)).then(|| tickets::code_of(ctx.app(), &self.0))
+    fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        if self.is_scanned(ctx) {
+            return Err(not_allowed(ctx.viewer()));
+        }
+        let is_void = self.0.state == ticket::TicketState::Void;
+        Ok((!is_void).then(|| tickets::code_of(ctx.app(), &self.0)))
     }
 
     fn is_scanned(&self, ctx: &Context<'_>) -> bool {
@@ -145,7 +150,7 @@ impl Ticket {
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_TICKET, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| QrCode::try_new(&code).map_err(Fault::internal)).transpose()?)
     }
 }
@@ -165,7 +170,7 @@ pub struct CheckInPayload {
     /// The ticket, if it admits its holder. Null if `errors` is not empty.
     pub ticket: Option<Ticket>,
     /// Why the ticket was refused. Empty if it was accepted.
-    pub errors: Vec<TicketError>,
+    pub errors: Vec<CheckInError>,
 }
 
 /// The queries of this slice.
@@ -196,14 +201,14 @@ impl TicketMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `checkIn`.")] input: CheckInInput,
-    ) -> ApiResult<CheckInPayload> {
+    ) -> ApiResult<Option<CheckInPayload>> {
         ctx.viewer().user()?;
         let scan = async {
             let event = input.event_id.as_ref().map(|id| decode(id, "eventId")).transpose()?;
             tickets::check_in(ctx.app(), ctx.viewer(), CheckIn { code: input.code, event }).await
         };
         let (ticket, errors) = outcome(scan.await)?;
-        Ok(CheckInPayload { ticket: ticket.map(Ticket), errors })
+        Ok(Some(CheckInPayload { ticket: ticket.map(Ticket), errors }))
     }
 }
 
@@ -213,18 +218,23 @@ pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiR
     Ok(connection(page, |row| (row.id.0, Ticket(row))))
 }
 
-impl From<Refusal> for TicketError {
-    fn from(refusal: Refusal) -> Self {
-        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
-        match refusal {
-            Refusal::Forged => new(TicketErrorCode::Forged, "not a valid ticket code"),
-            Refusal::WrongEvent => new(TicketErrorCode::WrongEvent, "the ticket is for another event"),
-            Refusal::Void => new(TicketErrorCode::Void, "the ticket was refunded or revoked"),
-            Refusal::Superseded => {
-                new(TicketErrorCode::Superseded, "the ticket was transferred; this is an earlier code")
-            }
-            Refusal::Used { at } => {
-                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "the ticket was already used") }
+/// The data of check-in errors.
+#[derive(Debug, Default)]
+pub(crate) struct CheckInData {
+    used_at: Option<DateTime<Utc>>,
+}
+
+impl Explain for Refusal {
+    type Data = CheckInData;
+
+    fn explain(self) -> Explanation<CheckInData> {
+        match self {
+            Self::Forged => Explanation::new("not a valid ticket code").at("code"),
+            Self::WrongEvent => Explanation::new("the ticket is for another event"),
+            Self::Void => Explanation::new("the ticket was refunded or revoked"),
+            Self::Superseded => Explanation::new("the ticket was transferred; this is an earlier code"),
+            Self::Used { at } => {
+                Explanation::new("the ticket was already used").with(CheckInData { used_at: Some(at) })
             }
         }
     }

@@ -11,8 +11,8 @@ use entity::{
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, outcome},
-    event::{Event, EventError},
+    error::{ApiResult, edited, outcome},
+    event::{CreateTierError, Event, TierError},
     id::{AREA, decode, decode_as, encode},
     loader::{Batch, Shared},
     scalar::{Long, Money, MoneyInput},
@@ -111,6 +111,12 @@ impl Tier {
         Self { row, currency: event.currency.clone(), map: event.seat_map_id }
     }
 
+    /// Returns the current tier for a payload.
+    async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Self> {
+        let (tier, event) = tiers::seen(ctx.app(), ctx.viewer(), decode(id, "tierId")?).await?;
+        Ok(Self::new(tier, &event))
+    }
+
     /// Returns price plus fee.
     pub(crate) fn total_price(&self) -> Money {
         self.money(self.total_minor())
@@ -201,7 +207,7 @@ pub struct CreateTierPayload {
     /// The new tier. Null if `errors` is not empty.
     tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<CreateTierError>,
 }
 
 /// Input of `updateTier`. Omitted fields stay unchanged. Existing reservations keep their prices.
@@ -232,10 +238,10 @@ pub struct UpdateTierInput {
 /// The result of `updateTier`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateTierPayload {
-    /// The tier after the change. Null if `errors` is not empty.
+    /// The tier after the change. With the error `STALE`, the current tier. Null with other errors.
     tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<TierError>,
 }
 
 /// Input of `deleteTier`.
@@ -252,8 +258,10 @@ pub struct DeleteTierInput {
 pub struct DeleteTierPayload {
     /// The event without the tier. Null if `errors` is not empty.
     event: Option<Event>,
+    /// The current tier if the error is `STALE`. Otherwise null.
+    tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<TierError>,
 }
 
 /// The mutations of this slice.
@@ -268,10 +276,10 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createTier`.")] input: CreateTierInput,
-    ) -> ApiResult<CreateTierPayload> {
+    ) -> ApiResult<Option<CreateTierPayload>> {
         ctx.viewer().user()?;
         let (tier, errors) = outcome(create(ctx, input).await)?;
-        Ok(CreateTierPayload { tier, errors })
+        Ok(Some(CreateTierPayload { tier, errors }))
     }
 
     /// Changes a tier. Existing reservations and tickets keep their prices.
@@ -279,10 +287,11 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateTier`.")] input: UpdateTierInput,
-    ) -> ApiResult<UpdateTierPayload> {
+    ) -> ApiResult<Option<UpdateTierPayload>> {
         ctx.viewer().user()?;
-        let (tier, errors) = outcome(update(ctx, input).await)?;
-        Ok(UpdateTierPayload { tier, errors })
+        let tier_id = input.tier_id.clone();
+        let (tier, errors) = edited(update(ctx, input).await, Tier::current(ctx, &tier_id)).await?;
+        Ok(Some(UpdateTierPayload { tier, errors }))
     }
 
     /// Deletes a tier of a draft.
@@ -290,14 +299,20 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `deleteTier`.")] input: DeleteTierInput,
-    ) -> ApiResult<DeleteTierPayload> {
+    ) -> ApiResult<Option<DeleteTierPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.tier_id, "tierId") {
             Ok(id) => tiers::delete(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(DeleteTierPayload { event, errors })
+        let result = result.map(|event| (Some(Event::from(event)), None));
+        let current = async {
+            let tier = Tier::current(ctx, &input.tier_id).await?;
+            Faulty::Ok((None, Some(tier)))
+        };
+        let (result, errors) = edited(result, current).await?;
+        let (event, tier) = result.unwrap_or_default();
+        Ok(Some(DeleteTierPayload { event, tier, errors }))
     }
 }
 

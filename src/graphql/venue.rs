@@ -8,7 +8,7 @@ use entity::{ShopId, VenueId, venue};
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, edited, found, outcome},
     event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
@@ -16,6 +16,7 @@ use super::{
     scalar::Long,
     seat_map::SeatMap,
     shop::Shop,
+    user_error::{Explain, Explanation, user_error},
 };
 use crate::{
     error::{Fault, Faulty, Object},
@@ -27,21 +28,23 @@ use crate::{
 };
 
 user_error! {
-    /// An error of a venue or seat-map mutation.
-    VenueError, VenueErrorCode {
-        /// The venue already has 100 revisions of its seat map, which is the maximum.
-        TooManyRevisions,
-    }
+    /// An error of `createVenue`.
+    CreateVenueError, CreateVenueErrorCode (Invalid NotFound) from Refusal {}
 }
 
-impl From<Refusal> for VenueError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::TooManyRevisions => Self {
-                code: VenueErrorCode::TooManyRevisions,
-                message: "the venue already has the maximum number of seat-map revisions".to_owned(),
-                ..Self::default()
-            },
+user_error! {
+    /// An error of `updateVenue`.
+    UpdateVenueError, UpdateVenueErrorCode (Invalid NotFound Stale) from Refusal {}
+}
+
+impl Explain for Refusal {
+    type Data = ();
+
+    fn explain(self) -> Explanation {
+        match self {
+            Self::TooManyRevisions => {
+                Explanation::new("the venue already has the maximum number of seat-map revisions")
+            }
         }
     }
 }
@@ -252,7 +255,7 @@ pub struct CreateVenuePayload {
     /// The new venue. Null if `errors` is not empty.
     venue: Option<Venue>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<VenueError>,
+    errors: Vec<CreateVenueError>,
 }
 
 /// Input of `updateVenue`. Omitted fields stay unchanged.
@@ -278,10 +281,10 @@ pub struct UpdateVenueInput {
 /// The result of `updateVenue`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateVenuePayload {
-    /// The venue after the change. Null if `errors` is not empty.
+    /// The venue after the change. With the error `STALE`, the current venue. Null with other errors.
     venue: Option<Venue>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<VenueError>,
+    errors: Vec<UpdateVenueError>,
 }
 
 /// The mutations of this slice.
@@ -295,7 +298,7 @@ impl VenueMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createVenue`.")] input: CreateVenueInput,
-    ) -> ApiResult<CreateVenuePayload> {
+    ) -> ApiResult<Option<CreateVenuePayload>> {
         ctx.viewer().user()?;
         let CreateVenueInput { shop_id, name, address, city, country, time_zone } = input;
         let details = Details { name, address, city, country, time_zone };
@@ -304,7 +307,7 @@ impl VenueMutation {
             Err(fault) => Err(fault.into()),
         };
         let (venue, errors) = outcome(result.map(Venue))?;
-        Ok(CreateVenuePayload { venue, errors })
+        Ok(Some(CreateVenuePayload { venue, errors }))
     }
 
     /// Changes a venue. Searches find its events by the new name at once.
@@ -312,7 +315,7 @@ impl VenueMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateVenue`.")] input: UpdateVenueInput,
-    ) -> ApiResult<UpdateVenuePayload> {
+    ) -> ApiResult<Option<UpdateVenuePayload>> {
         ctx.viewer().user()?;
         let UpdateVenueInput { venue_id, expected_version, name, address, city, country, time_zone } = input;
         let change = Change { name, address, city, country, time_zone };
@@ -320,7 +323,8 @@ impl VenueMutation {
             Ok(id) => edit::update(ctx.app(), ctx.viewer(), id, expected_version.0, change).await,
             Err(fault) => Err(fault.into()),
         };
-        let (venue, errors) = outcome(result.map(Venue))?;
-        Ok(UpdateVenuePayload { venue, errors })
+        let current = async { Venue::load(ctx, decode(&venue_id, "venueId")?).await };
+        let (venue, errors) = edited(result.map(Venue), current).await?;
+        Ok(Some(UpdateVenuePayload { venue, errors }))
     }
 }

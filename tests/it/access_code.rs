@@ -11,7 +11,7 @@ use crate::support::{Answer, World, coupons::ClaimHandle, given::Stage, run};
 
 const RESERVE: &str = "mutation($event: ID!, $pick: PickInput!, $code: String, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: $pick, accessCode: $code, idempotencyKey: $key }) {
-        reservation { id quantity } errors { code path seats retryAfterSeconds } } }";
+        reservation { id quantity } errors { code path seats retryAfterMs } } }";
 
 /// The number of places that were reserved, or why none were.
 pub(crate) async fn reserved(

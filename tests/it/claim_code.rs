@@ -130,7 +130,7 @@ fn whoever_has_a_code_claims_it_once_and_nobody_else_learns_of_it() {
         }
         let eleventh = world.claim_code(&three, &stage.shop, ("CODE-4", "the-eleventh")).await;
         assert_eq!(eleventh.refusal("claimCode").as_deref(), Some("TOO_MANY_ATTEMPTS"));
-        assert_eq!(eleventh.data("claimCode.errors.0.retryAfterSeconds"), 3_601);
+        assert_eq!(eleventh.data("claimCode.errors.0.retryAfterMs"), 3_601_000);
         for turn in 0..20 {
             let key = format!("own-code-{turn}");
             world.claim_code(&one, &stage.shop, ("CODE-2", &key)).await.good();

@@ -18,7 +18,7 @@ const HOME: &str = "198.51.100.20";
 async fn guess(world: &World, address: &str, (token, shop): (&str, &str), code: &str) -> Answer {
     let document = "mutation($shop: ID!, $code: String!, $key: String!) {
         claimCode(input: { shopId: $shop, code: $code, idempotencyKey: $key }) {
-            claim { id } errors { code retryAfterSeconds } } }";
+            claim { id } errors { code retryAfterMs } } }";
     let input = json!({ "shop": shop, "code": code, "key": format!("guess-{address}-{code}") });
     world.gql_from(address, Some(token), (document, input)).await
 }

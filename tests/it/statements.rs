@@ -72,7 +72,10 @@ fn lists_take_as_many_statements_for_twenty_nodes_as_for_two() {
                     // Who asks is known from now on, for a moment.
                     counting.gql(Some(token), "{ viewer { account { id } } }", json!({})).await.good();
                     count.store(0, Relaxed);
-                    let answer = counting.gql(Some(token), document, json!({ "first": first })).await.good();
+                    let answer = counting.gql(Some(token), document, json!({ "first": first })).await;
+                    let refused = answer.body["errors"].as_array().into_iter().flatten();
+                    let codes: Vec<_> = refused.map(|error| &error["extensions"]["code"]).collect();
+                    assert!(codes.iter().all(|code| *code == "FORBIDDEN"), "only the shop's: {codes:?}");
                     assert_eq!(answer.data(list).as_array().map(Vec::len), Some(first), "{name}");
                     taken.push(count.load(Relaxed));
                 }

@@ -7,7 +7,7 @@ use entity::{AccountId, claim as row};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
-use super::{ClaimError, ClaimTerms, Coupon};
+use super::{ClaimError, ClaimTerms, Coupon, ReleaseClaimError};
 use crate::{
     barcode::{Code128, QrCode, qr::Scale},
     coupon::{
@@ -20,7 +20,7 @@ use crate::{
     error::{Fault, Result},
     graphql::{
         context::ContextExt,
-        error::{ApiError, ApiResult, found, outcome},
+        error::{ApiError, ApiResult, found, not_allowed, outcome},
         id::{BAG, decode, encode, encode_as},
         order::{Order, VisibleOrder},
         page::{Connected, PageArgs, connection},
@@ -104,10 +104,10 @@ impl Claim {
         Ok(Terms::from_json(&self.row.terms)?.title)
     }
 
-    /// The code to show at a counter or to enter at the checkout. Null if you do not hold the claim, or if it is used
-    /// up, expired, revoked or released.
-    async fn code(&self, ctx: &Context<'_>) -> Option<String> {
-        self.code_for_holder(ctx).map(|code| code.to_string())
+    /// The code to show at a counter or to enter at the checkout. Null if the claim is used up, expired, revoked or
+    /// released. Only the holder can read it; otherwise the error is `FORBIDDEN`.
+    async fn code(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        Ok(self.code_for_holder(ctx)?.map(|code| code.to_string()))
     }
 
     /// The code as a QR code, an SVG document. Null if `code` is null.
@@ -159,11 +159,12 @@ impl Claim {
         self.row.valid_until
     }
 
-    /// The order that the claim is bound to or was last used in. Null if there is none, or if you may not see that
-    /// order.
+    /// The order that the claim is bound to or was last used in. Null if there is none. If you may not see that order,
+    /// the error is `FORBIDDEN`.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         let Some(id) = self.row.order_id else { return Ok(None) };
-        Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Order::from))
+        let order = ctx.loaders().one(VisibleOrder(id)).await?.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(order.into()))
     }
 
     /// When the coupon was claimed.
@@ -190,24 +191,27 @@ impl Claim {
         Self { row, opened: true }
     }
 
-    pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> Option<Code> {
-        let is_holder = ctx.viewer().account().is_ok_and(|account| account == self.row.account_id);
+    /// Returns the code, or `None` if it is not valid any more. Only the holder may read it.
+    pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<Code>> {
+        if !self.opened && ctx.viewer().account().ok() != Some(self.row.account_id) {
+            return Err(not_allowed(ctx.viewer()));
+        }
         let is_good = matches!(
             claim_status(&self.row, ctx.app().clock.now()),
             row::ClaimState::Claimed | row::ClaimState::Reserved
         );
-        if (is_holder || self.opened) && is_good { Code::parse(&self.row.code) } else { None }
+        Ok(if is_good { Code::parse(&self.row.code) } else { None })
     }
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_CLAIM, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| QrCode::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
     fn code128(&self, ctx: &Context<'_>) -> ApiResult<Option<Code128>> {
         ctx.budget().charge(PICTURE_BARCODE, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| Code128::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
@@ -277,7 +281,16 @@ pub struct ReleaseClaimInput {
     claim_id: ID,
 }
 
-/// The result of a mutation that changes a claim.
+/// The result of `releaseClaim`.
+#[derive(Debug, SimpleObject)]
+pub struct ReleaseClaimPayload {
+    /// The released claim. Null if `errors` is not empty.
+    claim: Option<Claim>,
+    /// Why the mutation failed. Empty if it succeeded.
+    errors: Vec<ReleaseClaimError>,
+}
+
+/// The result of `claimCoupon` and `claimCode`.
 #[derive(Debug, SimpleObject)]
 pub struct ClaimPayload {
     /// The claim. Null if `errors` is not empty.
@@ -287,9 +300,9 @@ pub struct ClaimPayload {
 }
 
 impl ClaimPayload {
-    pub(super) fn of(result: Result<row::Model, Refusal>) -> ApiResult<Self> {
+    pub(super) fn of(result: Result<row::Model, Refusal>) -> ApiResult<Option<Self>> {
         let (claim, errors) = outcome(result.map(Claim::from))?;
-        Ok(Self { claim, errors })
+        Ok(Some(Self { claim, errors }))
     }
 }
 
@@ -321,7 +334,7 @@ impl ClaimMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `claimCoupon`.")] input: ClaimCouponInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ClaimPayload>> {
         ctx.viewer().account()?;
         let claimed = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
@@ -336,12 +349,13 @@ impl ClaimMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `releaseClaim`.")] input: ReleaseClaimInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ReleaseClaimPayload>> {
         ctx.viewer().account()?;
         let released = async {
             orders::release_claim(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await
         };
-        ClaimPayload::of(released.await)
+        let (claim, errors) = outcome(released.await.map(Claim::from))?;
+        Ok(Some(ReleaseClaimPayload { claim, errors }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Coupons in the API. The mutations of vendors are in `edit.rs`.
 
 pub mod claim;
+mod claim_error;
 pub mod codes;
 pub mod counter;
 pub mod edit;
@@ -20,10 +21,11 @@ use entity::{CouponId, InventoryId, coupon, event::EventState};
 use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimStatus},
+    claim_error::{AcceptClaimError, ClaimError, RedeemClaimError, ReleaseClaimError, ShareClaimError},
     codes::CodeMutation,
     counter::CounterMutation,
     edit::CouponMutation,
-    error::{ClaimError, ClaimErrorCode, CouponError, CouponErrorCode},
+    error::{CouponCodesError, CouponError, CreateCouponError, CreateProductError, ProductError},
     list::{CouponFilter, CouponQuery, CouponSort, CouponSortField},
     live::{CouponAvailability, CouponCounts, CouponSubscription},
     product::{Product, ProductMutation},
@@ -37,7 +39,7 @@ pub(crate) use self::{
 use super::{
     category::Category,
     context::ContextExt,
-    error::ApiResult,
+    error::{ApiResult, not_allowed},
     event::{CountsOf, Event},
     id::{decode, encode},
     long_text::{LongText, long_text},
@@ -268,10 +270,11 @@ impl Coupon {
         self.row.position
     }
 
-    /// The maximum sum of all discounts from this coupon. Null if unlimited, or if you are not a member of its shop.
+    /// The maximum sum of all discounts from this coupon. Null if unlimited. Requires a member of its
+    /// shop; otherwise the error is `FORBIDDEN`.
     async fn budget(&self, ctx: &Context<'_>) -> ApiResult<Option<Money>> {
-        let Some(budget) = self.row.budget_minor else { return Ok(None) };
-        Ok(self.is_ours(ctx).await?.then(|| self.money(budget)))
+        self.require_member(ctx).await?;
+        Ok(self.row.budget_minor.map(|budget| self.money(budget)))
     }
 
     /// What the coupon applies to. Empty for everything that the shop sells.
@@ -353,11 +356,9 @@ impl Coupon {
         self.row.updated_at
     }
 
-    /// Number of copies in each status. Null if you are not a member of the coupon's shop.
+    /// Number of copies in each status. Requires a member of the coupon's shop; otherwise the error is `FORBIDDEN`.
     async fn counts(&self, ctx: &Context<'_>) -> ApiResult<Option<CouponCounts>> {
-        if !self.is_ours(ctx).await? {
-            return Ok(None);
-        }
+        self.require_member(ctx).await?;
         let counts = match self.counts {
             Some(counts) => Some(counts),
             None => ctx.loaders().one(CouponCountsOf(self.row.id)).await?,
@@ -373,6 +374,10 @@ impl Coupon {
 
     async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
         Ok(ctx.loaders().one(super::shop::RoleIn(self.row.shop_id)).await?.is_some())
+    }
+
+    async fn require_member(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        if self.is_ours(ctx).await? { Ok(()) } else { Err(not_allowed(ctx.viewer())) }
     }
 
     /// Returns the coupon that one of the viewer's objects refers to, even if the viewer may not see the coupon itself.

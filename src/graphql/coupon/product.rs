@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use entity::{ProductId, product as row};
 use uuid::Uuid;
 
-use super::CouponError;
+use super::{CreateProductError, ProductError};
 use crate::{
     coupon::product::{self, NewProduct, ProductChange},
     error::Faulty,
     graphql::{
         category::Category,
         context::ContextExt,
-        error::{ApiResult, outcome},
+        error::{ApiResult, edited, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         long_text::{LongText, long_text},
@@ -179,25 +179,25 @@ pub struct CreateProductPayload {
     /// The new product. Null if `errors` is not empty.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<CreateProductError>,
 }
 
 /// The result of `updateProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateProductPayload {
-    /// The product after the change. Null if `errors` is not empty.
+    /// The product after the change. With the error `STALE`, the current product. Null with other errors.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<ProductError>,
 }
 
 /// The result of `archiveProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct ArchiveProductPayload {
-    /// The archived product. Null if `errors` is not empty.
+    /// The archived product. With the error `STALE`, the current product. Null with other errors.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<ProductError>,
 }
 
 /// The mutations of this slice.
@@ -211,11 +211,11 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createProduct`.")] input: CreateProductInput,
-    ) -> ApiResult<CreateProductPayload> {
+    ) -> ApiResult<Option<CreateProductPayload>> {
         ctx.viewer().user()?;
         let result = async { product::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (product, errors) = outcome(result.await)?;
-        Ok(CreateProductPayload { product: product.map(Product), errors })
+        Ok(Some(CreateProductPayload { product: product.map(Product), errors }))
     }
 
     /// Changes a product. Requires an owner or manager of the shop.
@@ -223,14 +223,15 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateProduct`.")] input: UpdateProductInput,
-    ) -> ApiResult<UpdateProductPayload> {
+    ) -> ApiResult<Option<UpdateProductPayload>> {
         ctx.viewer().user()?;
+        let product_id = input.product_id.clone();
         let result = async {
             let (id, seen) = (decode(&input.product_id, "productId")?, input.expected_version.0);
             product::update(ctx.app(), ctx.viewer(), id, seen, input.parse()?).await
         };
-        let (product, errors) = outcome(result.await)?;
-        Ok(UpdateProductPayload { product: product.map(Product), errors })
+        let (product, errors) = edited(result.await, current(ctx, &product_id)).await?;
+        Ok(Some(UpdateProductPayload { product: product.map(Product), errors }))
     }
 
     /// Removes a product from its shop's list. Its coupons stay. Requires an owner or manager of the shop.
@@ -238,13 +239,18 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `archiveProduct`.")] input: ArchiveProductInput,
-    ) -> ApiResult<ArchiveProductPayload> {
+    ) -> ApiResult<Option<ArchiveProductPayload>> {
         ctx.viewer().user()?;
         let result = async {
             let id = decode(&input.product_id, "productId")?;
             product::archive(ctx.app(), ctx.viewer(), id, input.expected_version.0).await
         };
-        let (product, errors) = outcome(result.await)?;
-        Ok(ArchiveProductPayload { product: product.map(Product), errors })
+        let (product, errors) = edited(result.await, current(ctx, &input.product_id)).await?;
+        Ok(Some(ArchiveProductPayload { product: product.map(Product), errors }))
     }
+}
+
+/// Returns the current product for a payload.
+async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<row::Model> {
+    product::by_id(ctx.app(), decode(id, "productId")?).await
 }

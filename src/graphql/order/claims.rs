@@ -4,17 +4,13 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{ReservationId, order::discount};
 
-use super::{OrderError, OrderErrorCode};
 use crate::{
-    coupon::{
-        discount::DiscountRefusal,
-        spend::{ClaimRefusal, Named, RefusedClaim},
-    },
+    coupon::discount::DiscountRefusal,
     error::Fault,
     graphql::{
         context::ContextExt,
         coupon::{Claim, Coupon, OwnClaim},
-        error::ApiResult,
+        error::{ApiResult, not_allowed},
         id::decode,
         scalar::Money,
     },
@@ -76,9 +72,10 @@ impl OrderDiscount {
         Coupon::of(ctx, self.row.coupon_id).await
     }
 
-    /// The claim. Null unless you are its holder.
+    /// The claim. Only its holder can read it; otherwise it is null with the error `FORBIDDEN`.
     async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
-        Ok(ctx.loaders().one(OwnClaim(self.row.claim_id)).await?.map(Claim::from))
+        let claim = ctx.loaders().one(OwnClaim(self.row.claim_id)).await?;
+        Ok(Some(claim.ok_or_else(|| not_allowed(ctx.viewer()))?.into()))
     }
 }
 
@@ -158,38 +155,6 @@ impl ApplicableQuery {
     }
 }
 
-impl OrderError {
-    /// Explains why a claim was not applied.
-    pub(super) fn of_claim(refused: RefusedClaim, currency: &str) -> Self {
-        let path = match refused.named {
-            Named::Id(index) => vec!["claimIds".to_owned(), index.to_string()],
-            Named::Code(index) => vec!["codes".to_owned(), index.to_string()],
-        };
-        let (code, message) = match refused.why {
-            ClaimRefusal::UnknownCode => {
-                (OrderErrorCode::UnknownCode, "there is no such code, or you cannot use it")
-            }
-            ClaimRefusal::TooManyCodes { .. } => (OrderErrorCode::TooManyCodes, "too many wrong codes; wait"),
-            ClaimRefusal::InUse => (OrderErrorCode::ClaimInUse, "the claim is bound to another unpaid order"),
-            ClaimRefusal::Used => (OrderErrorCode::ClaimUsed, "the claim was used, revoked or released"),
-            ClaimRefusal::Rule(reason) => (code(reason), message(reason)),
-        };
-        let mut error = Self { code, message: message.to_owned(), path, ..Self::default() };
-        match refused.why {
-            ClaimRefusal::TooManyCodes { retry_after_seconds } => {
-                error.retryable = true;
-                error.retry_after_seconds = Some(retry_after_seconds);
-            }
-            ClaimRefusal::Rule(reason) => {
-                error.missing = missing(reason).map(|missing| Money::of(missing, currency));
-                error.valid_from = valid_from(reason);
-            }
-            ClaimRefusal::UnknownCode | ClaimRefusal::InUse | ClaimRefusal::Used => {}
-        }
-        error
-    }
-}
-
 impl From<DiscountRefusal> for NotApplicableReason {
     fn from(reason: DiscountRefusal) -> Self {
         match reason {
@@ -209,24 +174,7 @@ impl From<DiscountRefusal> for NotApplicableReason {
     }
 }
 
-fn code(reason: DiscountRefusal) -> OrderErrorCode {
-    match reason {
-        DiscountRefusal::NotYetValid { .. } => OrderErrorCode::NotYetValid,
-        DiscountRefusal::Expired => OrderErrorCode::Expired,
-        DiscountRefusal::NoDiscount => OrderErrorCode::NoDiscount,
-        DiscountRefusal::OtherShop => OrderErrorCode::OtherShop,
-        DiscountRefusal::OtherCurrency => OrderErrorCode::OtherCurrency,
-        DiscountRefusal::OtherItems => OrderErrorCode::OtherItems,
-        DiscountRefusal::MinimumNotMet { .. } => OrderErrorCode::MinimumNotMet,
-        DiscountRefusal::Exclusive => OrderErrorCode::Exclusive,
-        DiscountRefusal::GroupTwice => OrderErrorCode::GroupTwice,
-        DiscountRefusal::BudgetSpent => OrderErrorCode::BudgetSpent,
-        DiscountRefusal::Empty => OrderErrorCode::GiftCardEmpty,
-        DiscountRefusal::NothingLeft => OrderErrorCode::NothingLeft,
-    }
-}
-
-fn message(reason: DiscountRefusal) -> &'static str {
+pub(super) fn message(reason: DiscountRefusal) -> &'static str {
     match reason {
         DiscountRefusal::NotYetValid { .. } => "its validity has not begun",
         DiscountRefusal::Expired => "the claim's validity has ended",
@@ -243,10 +191,10 @@ fn message(reason: DiscountRefusal) -> &'static str {
     }
 }
 
-fn missing(reason: DiscountRefusal) -> Option<i64> {
+pub(super) fn missing(reason: DiscountRefusal) -> Option<i64> {
     if let DiscountRefusal::MinimumNotMet { missing } = reason { Some(missing) } else { None }
 }
 
-fn valid_from(reason: DiscountRefusal) -> Option<DateTime<Utc>> {
+pub(super) fn valid_from(reason: DiscountRefusal) -> Option<DateTime<Utc>> {
     if let DiscountRefusal::NotYetValid { from } = reason { Some(from) } else { None }
 }

@@ -1,6 +1,7 @@
 //! Orders in the API.
 
 mod claims;
+mod error;
 mod input;
 mod line;
 mod lists;
@@ -13,15 +14,15 @@ use uuid::Uuid;
 
 pub use self::{
     claims::{ApplicableCoupon, ApplicableQuery, NotApplicableReason, OrderDiscount},
+    error::{CancelOrderError, CheckoutError},
     input::{CancelOrderInput, CancelOrderPayload, CheckoutInput, CheckoutPayload, ContactInput},
     line::{OrderContact, OrderLine},
 };
 use crate::{
-    error::Error,
     graphql::{
         context::ContextExt,
         coupon::Claim,
-        error::{ApiError, ApiResult, found, outcome, user_error},
+        error::{ApiError, ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
         page::{Connected, connection},
         payment::{Payment, Refund},
@@ -29,7 +30,7 @@ use crate::{
         shop::Shop,
         ticket::Ticket,
     },
-    order::{self as orders, Refusal},
+    order as orders,
     page::Page,
     payment, ticket,
 };
@@ -39,66 +40,6 @@ use self::lists::{DiscountsOf, LinesOf};
 
 /// A page of orders.
 pub(crate) type OrderConnection = Connected<Uuid, Order>;
-
-user_error! {
-    /// An error of an order mutation.
-    OrderError, OrderErrorCode {
-        /// A reservation expired or was released. Reserve again.
-        ReservationEnded,
-        /// A reservation already belongs to another order. Pay or cancel that order.
-        AlreadyOrdered,
-        /// A payment of the order is in progress. Call `cancelPayment` first.
-        BeingPaid,
-        /// The reservations are of several shops or currencies. Create one order for each.
-        SeveralShops,
-        /// The order is already paid.
-        AlreadyPaid,
-        /// The order expired or was cancelled. Reserve again.
-        OrderEnded,
-        /// The shop has no such code, or you cannot use it. All unusable codes give this error. For an unclaimed code,
-        /// `claimCode` tells the reason.
-        UnknownCode,
-        /// Too many wrong codes. Wait `retryAfterSeconds`, then try again.
-        TooManyCodes,
-        /// A claim is bound to another unpaid order of its holder. Pay or cancel that order.
-        ClaimInUse,
-        /// A claim was used, revoked or released. Remove it from the input.
-        ClaimUsed,
-        /// A claim is not valid before `validFrom`.
-        NotYetValid,
-        /// A claim's validity has ended. Remove it from the input.
-        Expired,
-        /// A claim gives no discount. It unlocks hidden tiers; send its code with `reserveSeats`.
-        NoDiscount,
-        /// A claim belongs to another shop. Remove it from the input.
-        OtherShop,
-        /// A claim's amounts are in another currency. Remove it from the input.
-        OtherCurrency,
-        /// A claim does not apply to any of the items. Remove it from the input.
-        OtherItems,
-        /// The items do not reach the minimum spend of a claim. Add items for `missing`, or remove the claim.
-        MinimumNotMet,
-        /// A claim cannot be combined with others. Use it alone, or remove it.
-        Exclusive,
-        /// Two claims are of the same stacking group, or of the same coupon with an amount or a percentage. Remove one
-        /// of them.
-        GroupTwice,
-        /// The budget of a claim's coupon is used up. Remove the claim.
-        BudgetSpent,
-        /// A gift card has no remaining value. Remove it from the input.
-        GiftCardEmpty,
-        /// The remaining total is zero, so a claim has nothing to reduce. Remove it to keep it for later.
-        NothingLeft,
-    }
-    {
-        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
-        retry_after_seconds: u32,
-        /// The amount by which the matching items miss the minimum spend. Set only with `MINIMUM_NOT_MET`.
-        missing: Money,
-        /// When the claim becomes valid. Set only with `NOT_YET_VALID`.
-        valid_from: DateTime<Utc>,
-    }
-}
 
 /// The state of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -206,34 +147,29 @@ impl Order {
     }
 
     /// A token that lets its bearer read and pay the order without your session, for instance from a link in a mail.
-    /// Null unless you are the buyer or have the token.
+    /// Only the buyer and bearers of the token can read it; otherwise it is null with the error `FORBIDDEN`.
     async fn access_token(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        if !self.is_own(ctx) {
-            return Ok(None);
-        }
+        self.require_own(ctx)?;
         Ok(Some(orders::access::token(ctx.app(), self.row.id)?))
     }
 
-    /// The tickets of a paid order. They become void after a refund. Empty unless you are the buyer or have the order's
-    /// access token.
-    async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Vec<Ticket>> {
-        if !self.is_own(ctx) {
-            return Ok(Vec::new());
-        }
+    /// The tickets of a paid order. They become void after a refund. Empty before the payment. Only the buyer and
+    /// bearers of the order's access token can read them; otherwise the list is null with the error `FORBIDDEN`.
+    async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<Ticket>>> {
+        self.require_own(ctx)?;
         let tickets = ticket::of_order(ctx.app(), self.row.id).await?;
-        Ok(tickets.into_iter().map(Ticket::from).collect())
+        Ok(Some(tickets.into_iter().map(Ticket::from).collect()))
     }
 
     /// The claims that were bought with the order, once it is paid. They are revoked after a refund; claims that were
-    /// given away are excluded. Empty unless you are the buyer or have the order's access token.
-    async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
-        if !self.is_own(ctx) {
-            return Ok(Vec::new());
-        }
+    /// given away are excluded. Only the buyer and bearers of the order's access token can read them; otherwise the
+    /// list is null with the error `FORBIDDEN`.
+    async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<Claim>>> {
+        self.require_own(ctx)?;
         let lines = ctx.loaders().one(LinesOf(self.row.id)).await?.unwrap_or_default();
         let issued = lists::issued_for(ctx, &lines).await?;
         let own = issued.into_iter().filter(|claim| claim.account_id == self.row.account_id);
-        Ok(own.map(Claim::opened).collect())
+        Ok(Some(own.map(Claim::opened).collect()))
     }
 
     /// The payments, oldest first, including failed ones.
@@ -279,8 +215,9 @@ impl Order {
         Money::of(minor, &self.row.currency)
     }
 
-    fn is_own(&self, ctx: &Context<'_>) -> bool {
-        self.by_token || ctx.viewer().account().is_ok_and(|account| account == self.row.account_id)
+    fn require_own(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        let is_own = self.by_token || ctx.viewer().account().ok() == Some(self.row.account_id);
+        if is_own { Ok(()) } else { Err(not_allowed(ctx.viewer())) }
     }
 }
 
@@ -317,18 +254,10 @@ impl OrderMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `checkout`.")] input: CheckoutInput,
-    ) -> ApiResult<CheckoutPayload> {
+    ) -> ApiResult<Option<CheckoutPayload>> {
         ctx.viewer().account()?;
-        let made = match input.check_out(ctx).await {
-            // All problems of the claims together.
-            Err(Error::Refused(Refusal::Claims { currency, refused })) => {
-                let errors = refused.into_iter().map(|one| OrderError::of_claim(one, &currency)).collect();
-                return Ok(CheckoutPayload { order: None, errors });
-            }
-            made => made,
-        };
-        let (order, errors) = outcome(made)?;
-        Ok(CheckoutPayload { order: order.map(Order::from), errors })
+        let (order, errors) = outcome(input.check_out(ctx).await)?;
+        Ok(Some(CheckoutPayload { order: order.map(Order::from), errors }))
     }
 
     /// Cancels an unpaid order and releases its reservations.
@@ -336,13 +265,13 @@ impl OrderMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelOrder`.")] input: CancelOrderInput,
-    ) -> ApiResult<CancelOrderPayload> {
+    ) -> ApiResult<Option<CancelOrderPayload>> {
         let token = input.access_token.as_deref();
         let cancelled = async {
             orders::cancel(ctx.app(), ctx.viewer(), token, decode(&input.order_id, "orderId")?).await
         };
         let (order, errors) = outcome(cancelled.await)?;
-        Ok(CancelOrderPayload { order: order.map(|row| Order::opened(row, token)), errors })
+        Ok(Some(CancelOrderPayload { order: order.map(|row| Order::opened(row, token)), errors }))
     }
 }
 
@@ -372,27 +301,4 @@ impl OrderSubscription {
 /// Converts a page of orders to a connection.
 pub(crate) fn order_connection(page: Page<order::Model>) -> OrderConnection {
     connection(page, |row| (row.id.0, Order::from(row)))
-}
-
-impl From<Refusal> for OrderError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message) = match refusal {
-            Refusal::ReservationEnded => {
-                (OrderErrorCode::ReservationEnded, "a reservation has ended; reserve again")
-            }
-            Refusal::AlreadyOrdered => {
-                (OrderErrorCode::AlreadyOrdered, "a reservation already belongs to another order")
-            }
-            Refusal::BeingPaid => (OrderErrorCode::BeingPaid, "a payment of the order is in progress"),
-            Refusal::SeveralShops => {
-                (OrderErrorCode::SeveralShops, "the reservations are of several shops or currencies")
-            }
-            Refusal::AlreadyPaid => (OrderErrorCode::AlreadyPaid, "the order is already paid"),
-            Refusal::OrderEnded => (OrderErrorCode::OrderEnded, "the order expired or was cancelled"),
-            Refusal::Claims { currency, refused } => {
-                return refused.first().map_or_else(Self::default, |one| Self::of_claim(*one, &currency));
-            }
-        };
-        Self { code, message: message.to_owned(), ..Self::default() }
-    }
 }

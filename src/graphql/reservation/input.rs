@@ -6,7 +6,7 @@ use entity::EventId;
 use super::{
     Reservation, map_of,
     pick::PickInput,
-    refusal::{ReservationError, ReservationRefusal},
+    refusal::{ReservationCause, ReservationError, ReserveSeatsError, with_code, with_map},
 };
 use crate::{
     coupon::access,
@@ -40,7 +40,7 @@ impl ReserveSeatsInput {
     pub(super) async fn reserve(
         self,
         ctx: &Context<'_>,
-    ) -> Result<inventory::Reservation, Error<ReservationRefusal>> {
+    ) -> Result<inventory::Reservation, Error<ReservationCause>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
         let map = map_of(ctx, event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
@@ -48,11 +48,11 @@ impl ReserveSeatsInput {
         if let Some(code) = self.access_code {
             return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
                 .await
-                .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::with_code(refusal, map)));
+                .map_err(|error| with_code(error, &map));
         }
         inventory::reserve_with_proof(ctx.app(), ctx.viewer(), reserve, self.proof)
             .await
-            .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::Places(refusal, Some(map))))
+            .map_err(|error| with_map(error, Some(&map)))
     }
 }
 
@@ -62,7 +62,7 @@ pub struct ReserveSeatsPayload {
     /// The reservation. Null if `errors` is not empty.
     pub reservation: Option<Reservation>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ReservationError>,
+    pub errors: Vec<ReserveSeatsError>,
 }
 
 /// Input of `releaseReservation`.

@@ -18,7 +18,7 @@ pub use self::{
         ReserveSeatsInput, ReserveSeatsPayload,
     },
     pick::{AccessibleInput, AdmissionInput, BestAvailableInput, PickInput},
-    refusal::{ReservationError, ReservationErrorCode},
+    refusal::{ReservationError, ReserveSeatsError},
 };
 use crate::{
     error::Faulty,
@@ -268,10 +268,10 @@ impl ReservationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `reserveSeats`.")] input: ReserveSeatsInput,
-    ) -> ApiResult<ReserveSeatsPayload> {
+    ) -> ApiResult<Option<ReserveSeatsPayload>> {
         ctx.viewer().account()?;
         let (reservation, errors) = outcome(input.reserve(ctx).await)?;
-        Ok(ReserveSeatsPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ReserveSeatsPayload { reservation: reservation.map(Reservation), errors }))
     }
 
     /// Releases an active reservation of yours. Its places become available at once.
@@ -279,14 +279,14 @@ impl ReservationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `releaseReservation`.")] input: ReleaseReservationInput,
-    ) -> ApiResult<ReleaseReservationPayload> {
+    ) -> ApiResult<Option<ReleaseReservationPayload>> {
         ctx.viewer().account()?;
         let released = async {
             let id: ReservationId = decode(&input.reservation_id, "reservationId")?;
             inventory::release(ctx.app(), ctx.viewer(), id).await
         };
         let (reservation, errors) = outcome(released.await.map_err(plain))?;
-        Ok(ReleaseReservationPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ReleaseReservationPayload { reservation: reservation.map(Reservation), errors }))
     }
 
     /// Extends an active reservation of yours. The new deadline is the original duration from now, but not after
@@ -295,14 +295,14 @@ impl ReservationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `extendReservation`.")] input: ExtendReservationInput,
-    ) -> ApiResult<ExtendReservationPayload> {
+    ) -> ApiResult<Option<ExtendReservationPayload>> {
         ctx.viewer().account()?;
         let extended = async {
             let id: ReservationId = decode(&input.reservation_id, "reservationId")?;
             orders::extend_reservation(ctx.app(), ctx.viewer(), id).await
         };
         let (reservation, errors) = outcome(extended.await.map_err(plain))?;
-        Ok(ExtendReservationPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ExtendReservationPayload { reservation: reservation.map(Reservation), errors }))
     }
 }
 

@@ -18,15 +18,17 @@ use crate::{
     error::{Fault, Faulty},
     graphql::{
         context::ContextExt,
-        error::{ApiResult, found, outcome},
+        error::{ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
-        venue::{Venue, VenueError},
+        user_error::user_error,
+        venue::Venue,
     },
     venue::{
         self, edit,
         find::{self, Revision},
         plan,
+        rules::Refusal,
     },
 };
 
@@ -103,11 +105,12 @@ impl SeatMap {
         Ok((0..map.plan.areas.len()).map(|index| Area { map: map.clone(), index }).collect())
     }
 
-    /// The imported plan in pretix seating-plan JSON, including decoration and unknown keys. Null if you are not a
-    /// member of the shop.
+    /// The imported plan in pretix seating-plan JSON, including decoration and unknown keys. Requires a member of
+    /// the shop; otherwise it is null with the error `FORBIDDEN`.
     #[graphql(name = "plan")]
     async fn document(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        export(ctx, self.0.id, SeatMapFormat::Full).await
+        let document = export(ctx, self.0.id, SeatMapFormat::Full).await?;
+        Ok(Some(document.ok_or_else(|| not_allowed(ctx.viewer()))?))
     }
 
     /// The URL of the geometry as one JSON document for drawing: categories, zones with rows and seats, areas and
@@ -214,6 +217,14 @@ async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiR
     Ok(Some(ctx.budget().text(plan)?))
 }
 
+user_error! {
+    /// An error of `importSeatMap`.
+    ImportSeatMapError, ImportSeatMapErrorCode (Invalid NotFound) from Refusal {
+        /// The venue already has 100 revisions of its seat map, which is the maximum.
+        TooManyRevisions: Limited,
+    }
+}
+
 /// Input of `importSeatMap`.
 #[derive(Debug, InputObject)]
 pub struct ImportSeatMapInput {
@@ -234,7 +245,7 @@ pub struct ImportSeatMapPayload {
     seat_map: Option<SeatMap>,
     /// Why the mutation failed. Empty if it succeeded. For an error in the plan, `path` is `["plan", "<JSON path>"]`,
     /// such as `zones[3].rows[0].seats[12].seat_guid`.
-    errors: Vec<VenueError>,
+    errors: Vec<ImportSeatMapError>,
 }
 
 /// The mutations of this slice.
@@ -249,13 +260,13 @@ impl SeatMapMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `importSeatMap`.")] input: ImportSeatMapInput,
-    ) -> ApiResult<ImportSeatMapPayload> {
+    ) -> ApiResult<Option<ImportSeatMapPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.venue_id, "venueId") {
             Ok(venue) => edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan).await,
             Err(fault) => Err(fault.into()),
         };
         let (seat_map, errors) = outcome(result.map(SeatMap))?;
-        Ok(ImportSeatMapPayload { seat_map, errors })
+        Ok(Some(ImportSeatMapPayload { seat_map, errors }))
     }
 }

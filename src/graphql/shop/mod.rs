@@ -1,6 +1,7 @@
 //! Shops and their members in the API.
 
 mod audit;
+mod error;
 mod input;
 mod mutation;
 
@@ -13,6 +14,7 @@ use entity::{ShopId, shop as row};
 use self::audit::AuditConnection;
 pub use self::{
     audit::{AuditAction, AuditActor, AuditEntry},
+    error::{CreateShopError, ShopMemberError, UpdateShopError},
     input::{CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, ShopFilter, UpdateShopInput},
     mutation::{
         CreateShopPayload, RemoveShopMemberPayload, SetShopMemberPayload, ShopMutation, UpdateShopPayload,
@@ -24,7 +26,7 @@ use super::{
     coupon::{
         CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection, product_connection,
     },
-    error::{ApiResult, found, user_error},
+    error::{ApiResult, found, not_allowed},
     event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
@@ -36,39 +38,9 @@ use super::{
 use crate::{
     coupon::product,
     error::{Fault, Object},
-    order as orders,
-    shop::{self, Refusal},
+    order as orders, shop,
     slug::IdOrSlug,
 };
-
-user_error! {
-    /// An error of a shop or membership mutation.
-    ShopError, ShopErrorCode {
-        /// Another shop uses this slug. Choose a different one.
-        SlugTaken,
-        /// The shop would have no owner. Make another member an owner first.
-        LastOwner,
-        /// The shop already has 200 members, which is the maximum.
-        TooManyMembers,
-    }
-}
-
-impl From<Refusal> for ShopError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message, path) = match refusal {
-            Refusal::SlugTaken => {
-                (ShopErrorCode::SlugTaken, "another shop has this slug", vec!["slug".to_owned()])
-            }
-            Refusal::LastOwner => (ShopErrorCode::LastOwner, "the shop would have no owner", Vec::new()),
-            Refusal::TooManyMembers => (
-                ShopErrorCode::TooManyMembers,
-                "the shop already has the maximum number of members",
-                Vec::new(),
-            ),
-        };
-        Self { code, message: message.to_owned(), path, retryable: false }
-    }
-}
 
 /// The role of a member in a shop. It determines the member's permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -132,13 +104,16 @@ impl Shop {
         Ok(role.map(Into::into))
     }
 
-    /// The members, at most 200, in the order in which they joined. Null unless you are an owner or manager.
+    /// The members, at most 200, in the order in which they joined. Requires an owner or manager; otherwise the list is
+    /// null with the error `FORBIDDEN`.
     async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<ShopMember>>> {
         let members = ctx.loaders().one(MembersOf(self.0.id)).await?;
-        Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
+        let members = members.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(members.into_iter().map(Into::into).collect()))
     }
 
-    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the error is `FORBIDDEN`.
+    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the connection is null with the
+    /// error `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn orders(
         &self,
@@ -153,10 +128,10 @@ impl Shop {
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<OrderConnection> {
+    ) -> ApiResult<Option<OrderConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, updated_after, window).await?;
-        Ok(order_connection(page))
+        Ok(Some(order_connection(page)))
     }
 
     /// The shop's events that you may see: published ones, or all if you are a member.
@@ -219,8 +194,8 @@ impl Shop {
         Ok(product_connection(product::of_shop(ctx.app(), self.0.id, filter, window).await?))
     }
 
-    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the error
-    /// is `FORBIDDEN`.
+    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the
+    /// connection is null with the error `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn audit_log(
         &self,
@@ -230,10 +205,10 @@ impl Shop {
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<AuditConnection> {
+    ) -> ApiResult<Option<AuditConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
-        Ok(connection(page, AuditEntry::edge))
+        Ok(Some(connection(page, AuditEntry::edge)))
     }
 
     /// When the shop was created.

@@ -18,10 +18,12 @@ mod strict;
 #[cfg(test)]
 mod tests;
 mod types;
+mod variables;
 
 pub use check::check;
 pub use cost::{Cost, Costs, MAX_COST};
 pub use scan::scan;
+pub use variables::{Variables, bind, without_conditions};
 
 use async_graphql::parser::{
     Error as ParseError, parse_query,
@@ -71,10 +73,12 @@ pub enum Introspection {
 /// A document that passed all checks, and the kind of the chosen operation.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The document as it was written, for validation.
+    /// The document with all operations, for validation.
     pub document: ExecutableDocument,
     /// The chosen operation only, with each field once, for execution.
     pub merged: ExecutableDocument,
+    /// The variables of the chosen operation.
+    pub variables: Variables,
     /// The kind of the chosen operation.
     pub kind: OperationType,
     /// The estimated cost, unless it depends on the variables.
@@ -89,17 +93,20 @@ pub fn admit(
     costs: &Costs,
 ) -> Result<Admitted, Refusal> {
     scan(text)?;
-    let document = parse_query(text).map_err(|error| syntax(&error))?;
+    let mut document = parse_query(text).map_err(|error| syntax(&error))?;
     check(&document, introspection)?;
     strict::check(&document)?;
     let kind = chosen(&document, operation_name)?;
+    variables::check(&document, &costs.types)?;
+    let variables = Variables::of(&document, operation_name);
+    variables::promote(&mut document, &costs.types);
     let merged = merge::merge(&document, operation_name, &costs.types);
     let cost = if cost::asks_variables(&merged, operation_name) {
         None
     } else {
         Some(costs.check(&merged, operation_name, &Map::new())?)
     };
-    Ok(Admitted { document, merged, kind, cost })
+    Ok(Admitted { document, merged, variables, kind, cost })
 }
 
 /// Returns the kind of the operation that the request names, or of the only one.

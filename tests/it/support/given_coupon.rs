@@ -145,4 +145,4 @@ pub(crate) const CLAIM: &str = "mutation($coupon: ID!, $key: String!) {
 const CLAIM_CODE: &str = "mutation($shop: ID!, $code: String!, $key: String!) {
     claimCode(input: { shopId: $shop, code: $code, idempotencyKey: $key }) {
         claim { id status code title coupon { id title left viewerTaken } }
-        errors { code message path retryable retryAfterSeconds limit taken availableAt } } }";
+        errors { code message path retryable retryAfterMs limit taken availableAt } } }";

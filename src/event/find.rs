@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    CategoryId, EventId, ShopId, category,
+    CategoryId, EventId, SeatMapId, ShopId, category,
     event::{self, Column, EventState},
     inventory, shop,
 };
@@ -110,6 +110,11 @@ pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<ven
         app.maps_on_sale.insert(id, event.seat_map_id);
     }
     venue::seat_map(app, event.seat_map_id).await
+}
+
+/// Returns the id of the event's seat map if it is cached. It is not cached for drafts.
+pub(crate) fn map_on_sale(app: &App, id: EventId) -> Option<SeatMapId> {
+    app.maps_on_sale.get(&id)
 }
 
 async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
 use entity::{
-    EventId, SeatMapId, TierId, event,
+    EventId, SeatMapId, TierId,
+    event::{self, EventState},
     tier::{self, ScopeKind, scope},
 };
 
@@ -13,9 +14,10 @@ use super::{
     error::{ApiResult, outcome},
     event::{Event, EventError},
     id::{AREA, decode, decode_as, encode},
-    loader::{Batch, Shared},
+    loader::{Batch, Shared, keyed},
     scalar::{Long, Money, MoneyInput},
     seat_map::Area,
+    shop::RoleIn,
 };
 use crate::{
     error::{Fault, Faulty, Result as Outcome},
@@ -42,6 +44,11 @@ impl Tier {
     /// The global id.
     async fn id(&self) -> ID {
         encode(self.row.id)
+    }
+
+    /// The event that the tier belongs to.
+    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Event> {
+        Event::of(ctx, self.row.event_id).await
     }
 
     /// The display name, unique within the event.
@@ -105,6 +112,23 @@ impl Tier {
         Self { row, currency: event.currency.clone(), map: event.seat_map_id }
     }
 
+    /// Returns the tier that one of the viewer's objects refers to, even if the tier is hidden.
+    pub(crate) async fn of(ctx: &Context<'_>, id: TierId) -> Faulty<Self> {
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("tier"))?;
+        let event = ctx.loaders().one(row.event_id).await?.ok_or(Fault::NotFound("event"))?;
+        Ok(Self::new(row, &event))
+    }
+
+    /// Returns the tier if the viewer may see it. Hidden tiers and tiers of drafts are visible to members of the shop
+    /// only.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: TierId) -> Faulty<Option<Self>> {
+        let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
+        let Some(event) = ctx.loaders().one(row.event_id).await? else { return Ok(None) };
+        let is_public = !row.hidden && event.state != EventState::Draft;
+        let is_seen = is_public || ctx.loaders().one(RoleIn(event.shop_id)).await?.is_some();
+        Ok(is_seen.then(|| Self::new(row, &event)))
+    }
+
     /// Returns price plus fee.
     pub(crate) fn total_price(&self) -> Money {
         self.money(self.total_minor())
@@ -122,6 +146,15 @@ impl Tier {
     async fn keys(&self, ctx: &Context<'_>, kind: ScopeKind) -> Faulty<Vec<String>> {
         let scopes = ctx.loaders().one(ScopesOf(self.row.id)).await?.unwrap_or_default();
         Ok(scopes.into_iter().filter(|scope| scope.kind == kind).map(|scope| scope.key).collect())
+    }
+}
+
+impl Loader<TierId> for Batch {
+    type Value = tier::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[TierId]) -> Result<HashMap<TierId, tier::Model>, Shared> {
+        Ok(keyed(events::tiers_by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
     }
 }
 

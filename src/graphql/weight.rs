@@ -91,6 +91,7 @@ pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("Order", "payments", 3),
     ("Order", "refunds", 3),
     ("Order", "tickets", 10),
+    ("Payment", "refunds", 3),
     ("Query", "categories", 30),
     // A venue with 4,000 seats. For a larger one, the rest is charged while the response is built.
     ("Row", "seats", 40),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use entity::{
-    OrderId,
+    OrderId, OrderLineId,
     order::{self, discount, line},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -42,6 +42,11 @@ pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
         .order_by_asc(line::Column::Position)
         .all(app.store.read())
         .await?)
+}
+
+/// Returns the lines with these ids, without any access check.
+pub async fn lines_by_ids(app: &App, ids: Vec<OrderLineId>) -> Faulty<Vec<line::Model>> {
+    Ok(line::Entity::find().filter(line::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Returns the discounts of the orders, sorted by order and position of application.

@@ -46,6 +46,7 @@ mod layers;
 mod limits;
 mod limits_codes;
 mod limits_sign_in;
+mod links;
 mod metrics;
 mod migration;
 mod old_schema;

@@ -105,7 +105,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "category",
             "product",
             "event",
-            "tierId",
+            "tier",
         ],
     ),
     ("CouponConnection", &["pageInfo", "edges", "nodes", "totalCount"]),
@@ -139,6 +139,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
         "Tier",
         &[
             "id",
+            "event",
             "name",
             "price",
             "fee",

@@ -25,9 +25,10 @@ use crate::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, outcome},
         id::{decode, encode},
-        order::{Order, VisibleOrder},
+        order::{LineOf, Order, OrderLine},
         page::{Cursor, PageArgs, connection},
         scalar::{Long, Money},
+        shop::Shop,
         ticket::{TicketConnection, tickets_of_viewer},
         weight::{PICTURE_BARCODE, PICTURE_CLAIM},
     },
@@ -59,13 +60,13 @@ pub enum ClaimState {
 #[derive(Clone, Debug)]
 pub struct Claim {
     row: row::Model,
-    /// Whether the viewer has the holder's rights through the access token of the order that contains the claim.
-    opened: bool,
+    /// The order that gives the viewer the holder's rights, because the viewer is its buyer or has its access token.
+    opened: Option<Order>,
 }
 
 impl From<row::Model> for Claim {
     fn from(row: row::Model) -> Self {
-        Self { row, opened: false }
+        Self { row, opened: None }
     }
 }
 
@@ -90,6 +91,11 @@ impl Claim {
     /// The coupon in its current form. Its terms may differ from the claim's terms.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
         Coupon::of(ctx, self.row.coupon_id).await
+    }
+
+    /// The shop that issued the coupon.
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.row.shop_id).await
     }
 
     /// The terms at the time of the claim.
@@ -161,7 +167,18 @@ impl Claim {
     /// order.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         let Some(id) = self.row.order_id else { return Ok(None) };
-        Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Order::from))
+        Ok(Order::visible(ctx, id).await?)
+    }
+
+    /// The order line that paid for the claim. Null if the claim was free, or if you may not see that order.
+    async fn purchase(&self, ctx: &Context<'_>) -> ApiResult<Option<OrderLine>> {
+        let Some(id) = self.row.order_line_id else { return Ok(None) };
+        let Some(line) = ctx.loaders().one(LineOf(id)).await? else { return Ok(None) };
+        let order = match &self.opened {
+            Some(order) => Some(order.clone()),
+            None => Order::visible(ctx, line.order_id).await?,
+        };
+        Ok(order.map(|order| OrderLine::of(line, &order)))
     }
 
     /// When the coupon was claimed.
@@ -183,9 +200,9 @@ impl Claim {
 }
 
 impl Claim {
-    /// Wraps a claim for a viewer with the access token of its order, which grants the holder's rights.
-    pub(crate) fn opened(row: row::Model) -> Self {
-        Self { row, opened: true }
+    /// Wraps a claim that was bought with `order`, for the order's buyer or a viewer with its access token.
+    pub(crate) fn opened(row: row::Model, order: &Order) -> Self {
+        Self { row, opened: Some(order.clone()) }
     }
 
     pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> Option<Code> {
@@ -194,7 +211,7 @@ impl Claim {
             claim_status(&self.row, ctx.app().clock.now()),
             row::ClaimState::Claimed | row::ClaimState::Reserved
         );
-        if (is_holder || self.opened) && is_good { Code::parse(&self.row.code) } else { None }
+        if (is_holder || self.opened.is_some()) && is_good { Code::parse(&self.row.code) } else { None }
     }
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {

@@ -44,6 +44,7 @@ use super::{
     page::Cursor,
     scalar::{CurrencyCode, Long, Money},
     shop::Shop,
+    tier::Tier,
 };
 use crate::{
     coupon::{find::Key, rules},
@@ -300,9 +301,11 @@ impl Coupon {
         Ok(is_seen.then(|| Event::from(event)))
     }
 
-    /// The id of the tier that the coupon is shown with. Null if there is none.
-    async fn tier_id(&self) -> Option<ID> {
-        self.0.tier_id.map(encode)
+    /// The tier that the coupon is shown with. Null if there is none, or if you may not see it: hidden tiers are
+    /// visible to members of the shop only.
+    async fn tier(&self, ctx: &Context<'_>) -> ApiResult<Option<Tier>> {
+        let Some(id) = self.0.tier_id else { return Ok(None) };
+        Ok(Tier::visible(ctx, id).await?)
     }
 
     /// Number of copies that you have claimed or reserved. Released claims do not count.

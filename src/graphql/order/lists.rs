@@ -26,13 +26,17 @@ pub(crate) struct VisibleOrder(pub(crate) OrderId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LinesOf(pub(super) OrderId);
 
+/// Loader key: a line, for viewers who see an object that refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LineOf(pub(crate) OrderLineId);
+
 /// Loader key: the discounts of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DiscountsOf(pub(super) OrderId);
 
 /// Loader key: the claim that was issued for an order line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct IssuedFor(OrderLineId);
+pub(super) struct IssuedFor(pub(super) OrderLineId);
 
 /// Returns the claims that were issued for the lines that are copies of coupons, oldest first.
 pub(super) async fn issued_for(ctx: &Context<'_>, lines: &[line::Model]) -> Faulty<Vec<claim::Model>> {
@@ -64,6 +68,16 @@ impl Loader<LinesOf> for Batch {
             all.entry(LinesOf(line.order_id)).or_default().push(line);
         }
         Ok(all)
+    }
+}
+
+impl Loader<LineOf> for Batch {
+    type Value = line::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[LineOf]) -> Result<HashMap<LineOf, line::Model>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        Ok(keyed(lists::lines_by_ids(&self.app, ids).await?, |row| LineOf(row.id)))
     }
 }
 

@@ -12,7 +12,7 @@ use entity::SeatMapId;
 pub use self::places::{Area, Row, Seat, Zone};
 pub(crate) use self::{
     geometry::{geometry, named},
-    places::seat_id,
+    places::{map_of_event, seat_id},
 };
 use crate::{
     error::{Fault, Faulty},

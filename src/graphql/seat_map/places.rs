@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
+use entity::EventId;
 
 use crate::{
+    error::{Fault, Faulty},
+    event::find::map_on_sale,
     graphql::{context::ContextExt, error::ApiResult, id},
     venue::{
-        SeatMap,
+        self, SeatMap,
         plan::{self, Access},
     },
 };
@@ -151,6 +154,18 @@ impl Seat {
 }
 
 impl Seat {
+    /// Returns the seat with this ordinal, or `None` if the map has fewer.
+    pub(crate) fn new(map: &Arc<SeatMap>, ordinal: u32) -> Option<Self> {
+        let index = ordinal as usize;
+        (index < map.plan.seats.len()).then(|| Self { map: map.clone(), index })
+    }
+
+    /// Returns the seat with this ordinal on the event's seat map. `None` has no seat.
+    pub(crate) async fn of(ctx: &Context<'_>, event: EventId, ordinal: Option<i32>) -> Faulty<Option<Self>> {
+        let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
+        Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
+    }
+
     fn seat(&self) -> &plan::Seat {
         &self.map.plan.seats[self.index]
     }
@@ -215,9 +230,24 @@ impl Area {
         (index < map.plan.areas.len()).then(|| Self { map: map.clone(), index })
     }
 
+    /// Returns the area with this ordinal on the event's seat map. `None` has no area.
+    pub(crate) async fn of(ctx: &Context<'_>, event: EventId, ordinal: Option<i32>) -> Faulty<Option<Self>> {
+        let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
+        Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
+    }
+
     fn area(&self) -> &plan::Area {
         &self.map.plan.areas[self.index]
     }
+}
+
+/// Returns the seat map of an event, for viewers who see an object that refers to the event.
+pub(crate) async fn map_of_event(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
+    let map = match map_on_sale(ctx.app(), event) {
+        Some(map) => map,
+        None => ctx.loaders().one(event).await?.ok_or(Fault::NotFound("event"))?.seat_map_id,
+    };
+    venue::seat_map(ctx.app(), map).await
 }
 
 /// Returns the id of the seat with this ordinal.

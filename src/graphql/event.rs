@@ -368,6 +368,13 @@ impl EventQuery {
 }
 
 impl Event {
+    /// Returns the event if the viewer may see it. Drafts are visible to members of their shop only.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: EventId) -> Faulty<Option<Self>> {
+        let Some(event) = ctx.loaders().one(id).await?.map(Self) else { return Ok(None) };
+        let is_seen = event.0.state != event::EventState::Draft || event.is_ours(ctx).await?;
+        Ok(is_seen.then_some(event))
+    }
+
     /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?;

@@ -1,6 +1,6 @@
 //! Tickets in the API.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{
     Context, Enum, ID, InputObject, Object, SimpleObject,
@@ -9,7 +9,7 @@ use async_graphql::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::{OrderId, OrderLineId, order::line, ticket};
+use entity::{OrderId, OrderLineId, TicketId, order::line, ticket};
 use futures_util::future::join;
 use uuid::Uuid;
 
@@ -185,6 +185,23 @@ impl Ticket {
         Self { row, order: Some(order.clone()) }
     }
 
+    /// Returns the ticket if the viewer holds it, or has the access token of its order.
+    pub(crate) async fn visible(
+        ctx: &Context<'_>,
+        id: TicketId,
+        token: Option<&Arc<str>>,
+    ) -> Faulty<Option<Self>> {
+        let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
+        if ctx.viewer().account().is_ok_and(|account| account == row.account_id) {
+            return Ok(Some(Self::from(row)));
+        }
+        let order = match token {
+            Some(_) => Order::opened_by(ctx, row.order_id, token).await?,
+            None => None,
+        };
+        Ok(order.filter(|order| order.is_own(ctx)).map(|order| Self::of(row, &order)))
+    }
+
     async fn visible_order(&self, ctx: &Context<'_>) -> Faulty<Option<Order>> {
         match &self.order {
             Some(order) => Ok(Some(order.clone())),
@@ -304,6 +321,15 @@ pub(crate) struct TicketsOf(pub(crate) OrderId);
 /// Loader key: the ticket that was issued for an order line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TicketFor(pub(crate) OrderLineId);
+
+impl Loader<TicketId> for Batch {
+    type Value = ticket::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[TicketId]) -> Result<HashMap<TicketId, ticket::Model>, Shared> {
+        Ok(keyed(tickets::by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
+    }
+}
 
 impl Loader<TicketsOf> for Batch {
     type Value = Vec<ticket::Model>;

@@ -42,7 +42,7 @@ pub struct Tier {
 #[Object]
 impl Tier {
     /// The global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         encode(self.row.id)
     }
 

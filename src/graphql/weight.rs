@@ -85,6 +85,7 @@ pub(super) const PICTURE_TICKET: u64 = 2_000;
 pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("AvailabilitySnapshot", "rows", 300),
     ("Category", "children", 10),
+    ("ClaimTerms", "appliesTo", 5),
     ("Coupon", "appliesTo", 5),
     ("Event", "tiers", 6),
     ("Order", "claims", 3),

@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::is_buyer;
+use super::{is_buyer, opened_by};
 use crate::{
     app::App,
     auth::Viewer,
@@ -32,6 +32,12 @@ pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Ve
         seen.extend(others.into_iter().filter(sells));
     }
     Ok(seen)
+}
+
+/// Returns the orders that the access token opens. A token that opens none of them counts for the viewer's network.
+pub async fn opened(app: &App, viewer: &Viewer, token: &str, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
+    let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
+    opened_by(app, viewer, token, orders).await
 }
 
 /// Returns the lines of the orders, sorted by order and position.

@@ -114,15 +114,6 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     Ok(refunded(app, order.id, id).await?)
 }
 
-/// Returns the orders' refunds, oldest first, without any access check.
-pub async fn refunds_of(app: &App, orders: Vec<OrderId>) -> Faulty<Vec<refund::Model>> {
-    Ok(refund::Entity::find()
-        .filter(refund::Column::OrderId.is_in(orders))
-        .order_by_asc(refund::Column::Id)
-        .all(app.store.read())
-        .await?)
-}
-
 /// Sends all due undecided refunds again, each with its own key. Returns their number.
 pub async fn recover_refunds(app: &App) -> Faulty<usize> {
     let due: Vec<RefundId> = refund::Entity::find()

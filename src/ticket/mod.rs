@@ -45,6 +45,11 @@ pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> 
     page::read(app.store.read(), select, ticket::Column::Id, true, window).await
 }
 
+/// Returns the tickets with these ids, without any access check.
+pub async fn by_ids(app: &App, ids: Vec<TicketId>) -> Faulty<Vec<ticket::Model>> {
+    Ok(ticket::Entity::find().filter(ticket::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
 /// Returns the orders' tickets, without any access check. Each order's tickets are sorted as its lines.
 pub async fn of_orders(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<ticket::Model>> {
     let line = ticket::Entity::belongs_to(line::Entity)

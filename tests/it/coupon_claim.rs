@@ -228,7 +228,7 @@ fn a_claim_says_what_was_promised_whatever_becomes_of_the_coupon() {
         world.update_coupon(&stage.vendor, &id, changed).await.good();
         let document =
             "query($id: ID!) { claim(id: $id) { terms { title description smallPrint kind amount { amount }
-            basisPoints cap { amount } currency minimumSpend { amount } appliesTo { kind id } exclusive
+            basisPoints cap { amount } currency minimumSpend { amount } appliesTo { __typename ... on Node { id } } exclusive
             stackingGroup position shareable } coupon { title terms } } }";
         let seen = world.gql(Some(&buyer), document, json!({ "id": claim })).await.good();
         assert_eq!(
@@ -236,7 +236,7 @@ fn a_claim_says_what_was_promised_whatever_becomes_of_the_coupon() {
             json!({ "title": "Fifteen", "description": "Off the concert", "smallPrint": "Not on Sundays",
                 "kind": "PERCENT_OFF", "amount": null, "basisPoints": 1500, "cap": { "amount": "8.00" },
                 "currency": "EUR", "minimumSpend": { "amount": "20.00" },
-                "appliesTo": [{ "kind": "EVENT", "id": stage.event }], "exclusive": true, "stackingGroup": null,
+                "appliesTo": [{ "__typename": "Event", "id": stage.event }], "exclusive": true, "stackingGroup": null,
                 "position": 0, "shareable": false })
         );
         assert_eq!(seen.data("claim.coupon"), json!({ "title": "Ten", "terms": "Never" }));

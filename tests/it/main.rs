@@ -49,6 +49,7 @@ mod limits_sign_in;
 mod links;
 mod metrics;
 mod migration;
+mod nodes;
 mod old_schema;
 mod on_sale;
 mod outage;

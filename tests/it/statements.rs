@@ -16,7 +16,7 @@ use crate::support::{World, run};
 
 const COUPONS: &str = "query($first: Int!) { coupons(first: $first) { totalCount nodes { id title left viewerTaken
     viewerMayClaim viewerClaims(first: 3) { id code terms { kind } } stages { created claimed } budget { amount }
-    appliesTo { id } shop { name } category { name } product { name } event { name } } } }";
+    appliesTo { ... on Event { name } ... on Tier { name } ... on Category { name } } shop { name } category { name } product { name } event { name } } } }";
 const BAG: &str = "query($first: Int!) { viewer { bag { claims(first: $first) { nodes { id state code title
     coupon { title shop { name } stages { claimed } } order { number state total { amount }
         lines { label event { name } } discounts { label claim { id } coupon { title } } claims { id code } shop { name } }

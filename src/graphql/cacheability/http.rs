@@ -110,7 +110,6 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ),
     ("CouponConnection", &["pageInfo", "edges", "nodes", "totalCount"]),
     ("CouponEdge", &["node", "cursor"]),
-    ("CouponTarget", &["kind", "id"]),
     (
         "Product",
         &["id", "version", "name", "description", "pictureUrl", "archived", "shop", "category", "createdAt"],
@@ -206,7 +205,7 @@ mod tests {
             "query($s: String!) { event(slug: $s) { name status shop { name } venue { city } tiers { name total { amount } } } }",
             "query($id: ID!) { event(id: $id) { name availability { asOf version rows { statuses } } } }",
             "{ shops { edges { node { name category { slug } products(first: 3) { nodes { name } } } } } }",
-            "{ coupons { totalCount nodes { title left appliesTo { kind id } event { name } } } categories { slug parent { slug } } }",
+            "{ coupons { totalCount nodes { title left appliesTo { __typename ... on Tier { name event { slug } } } event { name } } } categories { slug parent { slug } } }",
             "{ events { ...page } } fragment page on EventConnection { __typename nodes { ...on Event { slug } } }",
         ];
         for query in cases {

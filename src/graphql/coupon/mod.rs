@@ -15,9 +15,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, connection::Connection};
 use chrono::{DateTime, Utc};
-use entity::{CouponId, InventoryId, coupon, event::EventState};
+use entity::{CouponId, InventoryId, coupon};
 
-use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
     codes::CodeMutation,
@@ -27,8 +26,12 @@ pub use self::{
     list::{CouponFilter, CouponOrder, CouponQuery, CouponTotal},
     live::{CouponAvailability, CouponStages, CouponSubscription},
     product::{Product, ProductMutation},
-    target::{CouponTarget, TargetKind},
+    target::CouponTarget,
     terms::ClaimTerms,
+};
+use self::{
+    list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf},
+    target::Reveal,
 };
 pub(crate) use self::{
     list::{OwnClaim, coupon_connection},
@@ -271,9 +274,11 @@ impl Coupon {
         Ok(self.is_ours(ctx).await?.then(|| self.money(budget)))
     }
 
-    /// What the coupon applies to. Empty for everything that the shop sells.
-    async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<CouponTarget>> {
-        Ok(ctx.loaders().one(ScopesOf(self.0.id)).await?.unwrap_or_default())
+    /// What the coupon applies to. Empty for everything that the shop sells. An element is null if you may not see it:
+    /// drafts and hidden tiers are visible to members of the shop only.
+    async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<Option<CouponTarget>>> {
+        let scopes = ctx.loaders().one(ScopesOf(self.0.id)).await?.unwrap_or_default();
+        Ok(target::of(ctx, &scopes, Reveal::Visible).await?)
     }
 
     /// The shop that issues the coupon.
@@ -295,10 +300,7 @@ impl Coupon {
     /// The event that the coupon is shown with. Null if there is none, or if you may not see it.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
         let Some(id) = self.0.event_id else { return Ok(None) };
-        let Some(event) = ctx.loaders().one(id).await? else { return Ok(None) };
-        // A draft event is visible to its shop only, which is also the coupon's shop.
-        let is_seen = event.state != EventState::Draft || self.is_ours(ctx).await?;
-        Ok(is_seen.then(|| Event::from(event)))
+        Ok(Event::visible(ctx, id).await?)
     }
 
     /// The tier that the coupon is shown with. Null if there is none, or if you may not see it: hidden tiers are
@@ -357,6 +359,14 @@ impl Coupon {
 
     async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
         Ok(ctx.loaders().one(super::shop::RoleIn(self.0.shop_id)).await?.is_some())
+    }
+
+    /// Returns the coupon if the viewer may see it. Drafts and unlisted coupons are visible to members of their shop
+    /// only.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: CouponId) -> Faulty<Option<Self>> {
+        let Some(coupon) = ctx.loaders().one(id).await?.map(Self) else { return Ok(None) };
+        let is_seen = rules::is_known(&coupon.0, ctx.app().clock.now()) || coupon.is_ours(ctx).await?;
+        Ok(is_seen.then_some(coupon))
     }
 
     /// Returns the coupon that one of the viewer's objects refers to, even if the viewer may not see the coupon itself.

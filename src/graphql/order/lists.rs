@@ -1,6 +1,6 @@
 //! Loaders for lists of orders and claims, read once per list.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, dataloader::Loader};
 use entity::{
@@ -13,7 +13,7 @@ use crate::{
     error::Faulty,
     graphql::{
         context::ContextExt,
-        loader::{Batch, Shared, keyed},
+        loader::{Batch, Shared, grouped, keyed},
     },
     order::lists,
 };
@@ -21,6 +21,10 @@ use crate::{
 /// Loader key: an order, if the viewer may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct VisibleOrder(pub(crate) OrderId);
+
+/// Loader key: an order, if this is its access token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OrderOpenedBy(pub(super) OrderId, pub(super) Arc<str>);
 
 /// Loader key: the lines of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +58,23 @@ impl Loader<VisibleOrder> for Batch {
     async fn load(&self, keys: &[VisibleOrder]) -> Result<HashMap<VisibleOrder, order::Model>, Shared> {
         let ids = keys.iter().map(|key| key.0).collect();
         Ok(keyed(lists::visible(&self.app, &self.viewer, ids).await?, |row| VisibleOrder(row.id)))
+    }
+}
+
+impl Loader<OrderOpenedBy> for Batch {
+    type Value = order::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[OrderOpenedBy]) -> Result<HashMap<OrderOpenedBy, order::Model>, Shared> {
+        // An operation has one token for each `node` and `nodes`.
+        let by_token = grouped(keys.to_vec(), |key| key.1.clone());
+        let mut all = HashMap::new();
+        for (token, keys) in by_token {
+            let ids = keys.iter().map(|key| key.0).collect();
+            let orders = lists::opened(&self.app, &self.viewer, &token, ids).await?;
+            all.extend(orders.into_iter().map(|row| (OrderOpenedBy(row.id, token.clone()), row)));
+        }
+        Ok(all)
     }
 }
 

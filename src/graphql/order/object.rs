@@ -8,7 +8,7 @@ use entity::{OrderId, order};
 
 use super::{
     OrderContact, OrderDiscount, OrderLine,
-    lists::{self, DiscountsOf, LinesOf, VisibleOrder},
+    lists::{self, DiscountsOf, LinesOf, OrderOpenedBy, VisibleOrder},
 };
 use crate::{
     error::Faulty,
@@ -202,6 +202,20 @@ impl Order {
         Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Self::from))
     }
 
+    /// Returns the order if the viewer may see it, or has its access token.
+    pub(crate) async fn opened_by(
+        ctx: &Context<'_>,
+        id: OrderId,
+        token: Option<&Arc<str>>,
+    ) -> Faulty<Option<Self>> {
+        if let Some(row) = ctx.loaders().one(VisibleOrder(id)).await? {
+            return Ok(Some(Self::opened(row, token.map(AsRef::as_ref))));
+        }
+        let Some(token) = token else { return Ok(None) };
+        let row = ctx.loaders().one(OrderOpenedBy(id, token.clone())).await?;
+        Ok(row.map(|row| Self::opened(row, Some(token))))
+    }
+
     /// Returns the order's row.
     pub(crate) fn row(&self) -> &order::Model {
         &self.row
@@ -213,7 +227,7 @@ impl Order {
     }
 
     /// Returns whether the viewer is the buyer or has the order's access token.
-    pub(super) fn is_own(&self, ctx: &Context<'_>) -> bool {
+    pub(crate) fn is_own(&self, ctx: &Context<'_>) -> bool {
         self.by_token || ctx.viewer().account().is_ok_and(|account| account == self.row.account_id)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_graphql::{Context, Enum, ID, Object, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{
-    OrderId,
+    OrderId, PaymentId, RefundId,
     payment::{self, refund},
 };
 
@@ -15,7 +15,7 @@ use crate::{
         context::ContextExt,
         error::ApiResult,
         id::encode,
-        loader::{Batch, Shared, grouped},
+        loader::{Batch, Shared, grouped, keyed},
         order::Order,
         scalar::Money,
     },
@@ -194,6 +194,24 @@ pub(crate) struct PaymentsOf(pub(crate) OrderId);
 /// Loader key: the refunds of an order, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RefundsOf(pub(crate) OrderId);
+
+impl Loader<PaymentId> for Batch {
+    type Value = payment::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[PaymentId]) -> Result<HashMap<PaymentId, payment::Model>, Shared> {
+        Ok(keyed(payments::payments_by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
+    }
+}
+
+impl Loader<RefundId> for Batch {
+    type Value = refund::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[RefundId]) -> Result<HashMap<RefundId, refund::Model>, Shared> {
+        Ok(keyed(payments::refunds_by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
+    }
+}
 
 impl Loader<PaymentsOf> for Batch {
     type Value = Vec<payment::Model>;

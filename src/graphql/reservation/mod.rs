@@ -5,7 +5,9 @@ mod item;
 mod pick;
 mod refusal;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
+use std::collections::HashMap;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{CouponId, EventId, ReservationId, reservation::ReservationState};
 use futures_util::{Stream, StreamExt};
@@ -27,6 +29,7 @@ use crate::{
         error::{ApiError, ApiResult, found, outcome},
         event::Event,
         id::{decode, encode},
+        loader::{Batch, Shared, keyed},
         order::Order,
         scalar::{Long, Money},
         seat_map::map_of_event,
@@ -150,6 +153,19 @@ impl Reservation {
 
     fn event_id(&self) -> EventId {
         self.0.inventory.into()
+    }
+}
+
+impl Loader<ReservationId> for Batch {
+    type Value = inventory::Reservation;
+    type Error = Shared;
+
+    async fn load(
+        &self,
+        keys: &[ReservationId],
+    ) -> Result<HashMap<ReservationId, inventory::Reservation>, Shared> {
+        let reservations = inventory::owned_by_ids(&self.app, &self.viewer, keys.to_vec()).await?;
+        Ok(keyed(reservations, |reservation| reservation.snapshot.id))
     }
 }
 

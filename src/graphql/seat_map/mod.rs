@@ -164,6 +164,20 @@ impl Loader<MapOf> for Batch {
     }
 }
 
+/// Loader key: a seat map without its plan, if the viewer may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KnownMap(pub(crate) SeatMapId);
+
+impl Loader<KnownMap> for Batch {
+    type Value = Revision;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[KnownMap]) -> Result<HashMap<KnownMap, Revision>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        Ok(keyed(find::revisions(&self.app, &self.viewer, ids).await?, |row| KnownMap(row.id)))
+    }
+}
+
 /// The export formats of a seat map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum SeatMapFormat {

@@ -168,7 +168,7 @@ pub async fn delete(app: &App, viewer: &Viewer, id: TierId, seen: i64) -> Result
 
 /// What a buyer pays at the price level, for the audit log.
 fn prices(tier: &tier::Model) -> Value {
-    json!({ "price": tier.price_minor, "fee": tier.fee_minor, "taxBasisPoints": tier.tax_basis_points })
+    json!({ "basePrice": tier.price_minor, "fee": tier.fee_minor, "taxBasisPoints": tier.tax_basis_points })
 }
 
 /// The event of the price level and its seat map, if the viewer may change them.

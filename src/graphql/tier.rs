@@ -56,8 +56,14 @@ impl Tier {
         &self.row.name
     }
 
-    /// The price of one place, including tax, without the fee.
-    async fn price(&self) -> Money {
+    /// The price of one place, including fee and tax: `basePrice` plus `fee`.
+    #[graphql(name = "price")]
+    async fn full_price(&self) -> Money {
+        self.price()
+    }
+
+    /// The price of one place without the fee, including tax.
+    async fn base_price(&self) -> Money {
         self.money(self.row.price_minor)
     }
 
@@ -66,12 +72,7 @@ impl Tier {
         self.money(self.row.fee_minor)
     }
 
-    /// The price of one place plus the fee, including tax.
-    async fn total(&self) -> Money {
-        self.total_price()
-    }
-
-    /// The tax rate contained in price and fee, in hundredths of a percent: 1900 is 19 %.
+    /// The tax rate contained in the price, in hundredths of a percent: 1900 is 19 %.
     async fn tax_basis_points(&self) -> i32 {
         self.row.tax_basis_points
     }
@@ -129,13 +130,13 @@ impl Tier {
         Ok(is_seen.then(|| Self::new(row, &event)))
     }
 
-    /// Returns price plus fee.
-    pub(crate) fn total_price(&self) -> Money {
-        self.money(self.total_minor())
+    /// Returns the price of one place, including the fee.
+    pub(crate) fn price(&self) -> Money {
+        self.money(self.price_minor())
     }
 
-    /// Returns price plus fee in minor units.
-    pub(crate) fn total_minor(&self) -> i64 {
+    /// Returns the price of one place, including the fee, in minor units.
+    pub(crate) fn price_minor(&self) -> i64 {
         self.row.price_minor + self.row.fee_minor
     }
 
@@ -201,11 +202,11 @@ pub struct CreateTierInput {
     event_id: ID,
     /// The display name, unique within the event, 1 to 200 characters.
     name: String,
-    /// The price of one place, including tax, in the event's currency.
-    price: MoneyInput,
+    /// The price of one place without the fee, including tax, in the event's currency.
+    base_price: MoneyInput,
     /// The fee of one place, including tax. If omitted, there is no fee.
     fee: Option<MoneyInput>,
-    /// The tax rate contained in price and fee, in hundredths of a percent: 1900 is 19 %.
+    /// The tax rate contained in base price and fee, in hundredths of a percent: 1900 is 19 %.
     #[graphql(default)]
     tax_basis_points: i32,
     /// The names of the seat categories that the tier prices, both seats and areas.
@@ -240,11 +241,11 @@ pub struct UpdateTierInput {
     expected_version: Long,
     /// The display name, unique within the event, 1 to 200 characters.
     name: Option<String>,
-    /// The price of one place, including tax, in the event's currency.
-    price: Option<MoneyInput>,
+    /// The price of one place without the fee, including tax, in the event's currency.
+    base_price: Option<MoneyInput>,
     /// The fee of one place, including tax.
     fee: Option<MoneyInput>,
-    /// The tax rate contained in price and fee, in hundredths of a percent.
+    /// The tax rate contained in base price and fee, in hundredths of a percent.
     tax_basis_points: Option<i32>,
     /// The new list of category names. It replaces the previous list.
     categories: Option<Vec<String>>,
@@ -333,7 +334,7 @@ async fn create(ctx: &Context<'_>, input: CreateTierInput) -> Outcome<Tier, Refu
     let event = Event::row(ctx, decode(&input.event_id, "eventId")?).await?;
     let details = TierDetails {
         name: input.name,
-        price: input.price.minor(&event.currency, "price")?,
+        price: input.base_price.minor(&event.currency, "basePrice")?,
         fee: input.fee.map_or(Ok(0), |fee| fee.minor(&event.currency, "fee"))?,
         tax_basis_points: input.tax_basis_points,
         position: input.position,
@@ -352,7 +353,7 @@ async fn update(ctx: &Context<'_>, input: UpdateTierInput) -> Outcome<Tier, Refu
         |money: Option<MoneyInput>, path| money.map(|money| money.minor(&event.currency, path)).transpose();
     let change = Change {
         name: input.name,
-        price: minor(input.price, "price")?,
+        price: minor(input.base_price, "basePrice")?,
         fee: minor(input.fee, "fee")?,
         tax_basis_points: input.tax_basis_points,
         position: input.position,

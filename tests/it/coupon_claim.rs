@@ -289,7 +289,7 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         let document = "mutation($coupon: ID!, $quantity: Int!, $key: String!) { reserveCoupon(input: {
             couponId: $coupon, quantity: $quantity, idempotencyKey: $key }) {
             reservation { id state quantity total { amount } event { id } coupon { left viewerTaken }
-                items { label quantity price { amount } tax { amount } seat { id } area { id } tier { id } } }
+                items { label quantity price { amount } basePrice { amount } tax { amount } seat { id } area { id } tier { id } } }
             errors { code message left limit taken availableAt retryable } } }";
         let reserve = async |token: &str, coupon: &str, quantity: u32, key: &str| {
             let input = json!({ "coupon": coupon, "quantity": quantity, "key": key });
@@ -306,7 +306,7 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         assert_eq!(reservation["event"], Value::Null);
         assert_eq!(
             reservation["items"],
-            json!([{ "label": "Five off", "quantity": 2, "price": { "amount": "12.00" }, "tax": { "amount": "2.00" },
+            json!([{ "label": "Five off", "quantity": 2, "price": { "amount": "12.00" }, "basePrice": { "amount": "12.00" }, "tax": { "amount": "2.00" },
                 "seat": null, "area": null, "tier": null }])
         );
         let again = reserve(&buyer, &paid, 2, "two-of-them").await.good();

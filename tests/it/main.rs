@@ -65,6 +65,7 @@ mod pgbouncer;
 mod pick;
 mod power_cut;
 mod power_cut_postgres;
+mod prices;
 mod primary;
 mod production;
 mod race;

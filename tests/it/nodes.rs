@@ -53,7 +53,7 @@ async fn objects(world: &World) -> Objects {
     let input = json!({ "shop": stage.shop, "venue": venue, "category": stage.category });
     let draft = world.gql(Some(&vendor), document, input).await.good().text("createEvent.event.id");
     let document = "mutation($event: ID!) { createTier(input: { eventId: $event, name: \"All\",
-        categories: [\"Front\"], price: { amount: \"20.00\", currency: \"EUR\" } }) {
+        categories: [\"Front\"], basePrice: { amount: \"20.00\", currency: \"EUR\" } }) {
         tier { id } errors { code message } } }";
     let tier = world.gql(Some(&vendor), document, json!({ "event": draft })).await.good();
     let document = "query($map: ID!) { seatMap(id: $map) { areas { id } zones { rows { seats { id } } } } }";

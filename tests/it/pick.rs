@@ -10,7 +10,7 @@ use crate::support::{Answer, World, given::Stage, run};
 
 const BEST: &str = "mutation($event: ID!, $wish: BestAvailableInput!, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: { bestAvailable: $wish }, idempotencyKey: $key }) {
-        reservation { id quantity items { seat { id } label price { amount } } }
+        reservation { id quantity items { seat { id } label basePrice { amount } } }
         errors { code message path available enoughIfSplit } } }";
 const RULE: &str = "mutation($event: ID!, $version: Long!, $rule: Boolean!) {
     updateEvent(input: { eventId: $event, expectedVersion: $version, orphanRule: $rule }) {
@@ -117,7 +117,7 @@ fn the_best_seats_are_chosen_once_for_a_key() {
         let front = world.best(&other, &stage.event, wish, "three-in-front").await.good();
         assert_eq!(seats(&front, &stage).len(), 3);
         assert!(seats(&front, &stage).iter().all(|&seat| seat < 10), "in the front row");
-        assert_eq!(front.data("reserveSeats.reservation.items.2.price.amount"), "20.00");
+        assert_eq!(front.data("reserveSeats.reservation.items.2.basePrice.amount"), "20.00");
     });
 }
 

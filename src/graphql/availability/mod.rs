@@ -193,7 +193,7 @@ impl AvailabilitySnapshot {
                 .zip(&availability.tiers)
                 .filter_map(|(tier, &(_, available))| {
                     let tier = tier?;
-                    let price = tier.total_price();
+                    let price = tier.price();
                     let lowest_price = (available > 0).then(|| price.clone());
                     Some(TierAvailability { tier, available, price, lowest_price })
                 })

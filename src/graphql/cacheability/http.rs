@@ -141,8 +141,8 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "event",
             "name",
             "price",
+            "basePrice",
             "fee",
-            "total",
             "taxBasisPoints",
             "categories",
             "areas",
@@ -202,7 +202,7 @@ mod tests {
     fn browsing_queries_are_cacheable() {
         let cases = [
             "{ events(first: 20) { nodes { id name seatsLeft priceRange { lowest { amount } } } pageInfo { endCursor } } }",
-            "query($s: String!) { event(slug: $s) { name status shop { name } venue { city } tiers { name total { amount } } } }",
+            "query($s: String!) { event(slug: $s) { name status shop { name } venue { city } tiers { name price { amount } } } }",
             "query($id: ID!) { event(id: $id) { name availability { asOf version rows { statuses } } } }",
             "{ shops { edges { node { name category { slug } products(first: 3) { nodes { name } } } } } }",
             "{ coupons { totalCount nodes { title left appliesTo { __typename ... on Tier { name event { slug } } } event { name } } } categories { slug parent { slug } } }",

@@ -42,7 +42,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("SeatChange", &["id", "status"]),
     ("AreaChange", &["id", "available"]),
     ("Area", &["id", "guid", "name", "zone", "category", "capacity", "x", "y"]),
-    ("Tier", &["id", "name", "price", "fee", "total", "taxBasisPoints", "position", "version"]),
+    ("Tier", &["id", "name", "price", "basePrice", "fee", "taxBasisPoints", "position", "version"]),
     ("Money", &["amount", "currency"]),
 ];
 

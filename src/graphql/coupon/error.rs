@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use self::{ClaimErrorCode as Holder, CouponErrorCode as Vendor};
 use crate::{
     coupon::{claim, rules, upload},
-    graphql::{error::user_error, scalar::Long},
+    graphql::{error::user_error, scalar::Money},
 };
 
 user_error! {
@@ -107,8 +107,8 @@ user_error! {
         available_at: DateTime<Utc>,
         /// Seconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_seconds: u32,
-        /// Remaining value of the gift card, in minor units of its currency. Set only with `BALANCE_TOO_LOW`.
-        balance: Long,
+        /// Remaining value of the gift card. Set only with `BALANCE_TOO_LOW`.
+        balance: Money,
     }
 }
 
@@ -202,8 +202,8 @@ impl From<claim::Refusal> for ClaimError {
                 retryable: true,
                 ..new(Holder::TooManyAttempts, "too many wrong codes were tried")
             },
-            Refusal::BalanceTooLow { balance } => Self {
-                balance: Some(Long(balance)),
+            Refusal::BalanceTooLow { balance, currency } => Self {
+                balance: Some(Money::of(balance, &currency)),
                 path: vec!["amount".to_owned()],
                 ..new(Holder::BalanceTooLow, "the gift card does not have enough left")
             },

@@ -63,15 +63,15 @@ pub(crate) type CouponConnection = Connection<Cursor<Key>, Coupon, CouponTotal>;
 pub enum Kind {
     /// Takes `amount` off the order's items that the coupon applies to.
     AmountOff,
-    /// Takes `basisPoints` off each price, at most `cap` in total.
+    /// Takes `basisPoints` off each base price, at most `cap` in total.
     PercentOff,
     /// Makes one item free: the cheapest item that the coupon applies to.
     FreeItem,
-    /// Sells one item for the price `amount`.
+    /// Sells one item for the base price `amount`. The item's fee is added.
     FixedPrice,
     /// Unlocks hidden tiers.
     AccessCode,
-    /// A balance of `amount` that pays prices and fees.
+    /// A balance of `amount` that pays base prices and fees.
     GiftCard,
 }
 
@@ -166,7 +166,7 @@ impl Coupon {
         self.0.cap_minor.map(|minor| self.money(minor))
     }
 
-    /// The price of one copy, including tax. Zero if the coupon is free.
+    /// The price of one copy, including tax. Coupons have no fee. Zero if the coupon is free.
     async fn price(&self) -> Money {
         self.money(self.0.price_minor)
     }
@@ -248,7 +248,7 @@ impl Coupon {
         self.0.shareable
     }
 
-    /// The minimum value, before discounts, of the order's items that the coupon applies to.
+    /// The minimum sum of the base prices, before discounts, of the order's items that the coupon applies to.
     async fn minimum_spend(&self) -> Money {
         self.money(self.0.minimum_spend_minor)
     }

@@ -74,7 +74,7 @@ impl ClaimTerms {
         CurrencyCode(self.0.currency.clone())
     }
 
-    /// The minimum value, before discounts, of the order's items that the coupon applies to.
+    /// The minimum sum of the base prices, before discounts, of the order's items that the coupon applies to.
     async fn minimum_spend(&self) -> Money {
         self.money(self.0.minimum_spend)
     }

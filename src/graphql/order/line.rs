@@ -97,8 +97,13 @@ impl OrderLine {
         Ok(own.map(|row| Claim::opened(row, &self.order)))
     }
 
-    /// The price, including tax.
+    /// The price, including fee and tax, before discounts: `basePrice` plus `fee`.
     async fn price(&self) -> Money {
+        self.order.money(self.row.price_minor + self.row.fee_minor)
+    }
+
+    /// The price without the fee, including tax, before discounts.
+    async fn base_price(&self) -> Money {
         self.order.money(self.row.price_minor)
     }
 
@@ -112,12 +117,12 @@ impl OrderLine {
         self.order.money(self.row.discount_minor)
     }
 
-    /// The tax contained in price and fee, after discounts.
+    /// The tax contained in the price, after discounts.
     async fn tax(&self) -> Money {
         self.order.money(self.row.tax_minor)
     }
 
-    /// The amount to pay for this line: price plus fee, minus discount.
+    /// The amount to pay for this line: `price` minus `discount`.
     async fn total(&self) -> Money {
         self.order.money(self.row.price_minor + self.row.fee_minor - self.row.discount_minor)
     }

@@ -85,6 +85,12 @@ impl Order {
         self.row.state.into()
     }
 
+    /// The sum of the lines' base prices, including tax, before fees and discounts. `subtotal` plus `fees` minus
+    /// `discount` is `total`.
+    async fn subtotal(&self) -> Money {
+        self.money(self.row.total_minor + self.row.discount_minor - self.row.fee_minor)
+    }
+
     /// The amount to pay, including fees and tax, after discounts.
     async fn total(&self) -> Money {
         self.money(self.row.total_minor)

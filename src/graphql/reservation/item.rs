@@ -76,8 +76,13 @@ impl ReservationItem {
         self.item.place.quantity()
     }
 
-    /// The price of one place or copy, including tax.
+    /// The price of one place or copy, including fee and tax: `basePrice` plus `fee`.
     async fn price(&self) -> Money {
+        self.money(self.item.price + self.item.fee)
+    }
+
+    /// The price of one place or copy without the fee, including tax.
+    async fn base_price(&self) -> Money {
         self.money(self.item.price)
     }
 
@@ -86,7 +91,7 @@ impl ReservationItem {
         self.money(self.item.fee)
     }
 
-    /// The tax contained in price and fee of one place or copy.
+    /// The tax contained in the price of one place or copy.
     async fn tax(&self) -> Money {
         self.money(self.item.tax)
     }

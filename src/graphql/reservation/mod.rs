@@ -34,7 +34,7 @@ use crate::{
         scalar::{Long, Money},
         seat_map::map_of_event,
     },
-    inventory::{self, ReservationSnapshot},
+    inventory::{self, Item, ReservationSnapshot},
     order as orders,
 };
 
@@ -132,7 +132,22 @@ impl Reservation {
         self.snapshot().quantity()
     }
 
-    /// The total price, including fees and tax.
+    /// The sum of the base prices, including tax, without fees. `subtotal` plus `fees` is `total`.
+    async fn subtotal(&self) -> Money {
+        self.sum(|item| item.price)
+    }
+
+    /// The sum of the fees, including tax.
+    async fn fees(&self) -> Money {
+        self.sum(|item| item.fee)
+    }
+
+    /// The tax contained in the total.
+    async fn tax(&self) -> Money {
+        self.sum(|item| item.tax)
+    }
+
+    /// The total price, including fees and tax, before discounts.
     async fn total(&self) -> Money {
         Money::of(self.snapshot().total(), &self.snapshot().currency)
     }
@@ -149,6 +164,13 @@ impl Reservation {
 impl Reservation {
     fn snapshot(&self) -> &ReservationSnapshot {
         &self.0.snapshot
+    }
+
+    /// Returns the sum of an amount of all places or copies.
+    fn sum(&self, amount: impl Fn(&Item) -> i64) -> Money {
+        let items = self.snapshot().items.iter();
+        let sum = items.map(|item| i64::from(item.place.quantity()) * amount(item)).sum();
+        Money::of(sum, &self.snapshot().currency)
     }
 
     fn event_id(&self) -> EventId {

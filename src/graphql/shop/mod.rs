@@ -199,7 +199,7 @@ impl Shop {
     ) -> ApiResult<AuditConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
-        Ok(connection(page, EmptyFields, AuditEntry::edge))
+        Ok(connection(page, EmptyFields, |row| AuditEntry::edge(row, &self.0.currency)))
     }
 
     /// When the shop was created.

@@ -241,7 +241,9 @@ impl Event {
         let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
         charge(ctx, &availability)?;
         ctx.progress().read(self.0.id.into(), availability.version);
-        Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
+        // Read after the availability, so that prices are never older than its version.
+        let tiers = self.price_levels(ctx).await?;
+        Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability, tiers).await?))
     }
 
     /// The coupons that are shown with the event and that you may see.

@@ -9,7 +9,7 @@ use entity::{
     AccountId, CategoryId, ClaimId, CouponId, EventId, OrderId, OrderLineId, PaymentId, ProductId, RefundId,
     ReservationId, SeatMapId, ShopId, TicketId, TierId, TypedId, VenueId,
 };
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 
 use super::{
     account::{Account, OwnAccount},
@@ -102,13 +102,12 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The global ids of the objects, at most 100.")] ids: Vec<ID>,
         #[graphql(desc = "The access token of an order, as in `node`.")] access_token: Option<String>,
-    ) -> ApiResult<Vec<ApiResult<Option<Node>>>> {
+    ) -> ApiResult<Vec<Option<Node>>> {
         if ids.len() > IDS_MAX {
             return Err(Fault::invalid("ids", format!("must be at most {IDS_MAX} ids")).into());
         }
         let token = access_token.map(Arc::from);
-        let nodes = ids.iter().map(async |id| Ok(load(ctx, id, token.as_ref()).await?));
-        Ok(join_all(nodes).await)
+        Ok(try_join_all(ids.iter().map(|id| load(ctx, id, token.as_ref()))).await?)
     }
 }
 

@@ -25,7 +25,7 @@ use entity::{
     order::{self, OrderState},
     payment::{self, PaymentState},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use self::state::Patience;
 pub use self::{

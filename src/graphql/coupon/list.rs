@@ -23,7 +23,7 @@ use crate::{
         error::{ApiResult, found},
         id::decode,
         loader::{Batch, Shared, keyed},
-        order::{LineOf, Order},
+        order::{self as orders, LineOf},
         page::{PageArgs, connection},
         scalar::Long,
     },
@@ -138,7 +138,7 @@ impl Claim {
         let Some(row) = ctx.loaders().one(AnyClaim(id)).await? else { return Ok(None) };
         let Some(line) = row.order_line_id else { return Ok(None) };
         let Some(line) = ctx.loaders().one(LineOf(line)).await? else { return Ok(None) };
-        let order = Order::opened_by(ctx, line.order_id, token).await?;
+        let order = orders::Order::opened_by(ctx, line.order_id, token).await?;
         let order = order.filter(|order| order.is_own(ctx) && order.row().account_id == row.account_id);
         Ok(order.map(|order| Self::opened(row, &order)))
     }

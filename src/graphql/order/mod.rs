@@ -15,7 +15,7 @@ use entity::{OrderId, order};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
-pub(crate) use self::lists::{LineOf, VisibleOrder};
+pub(crate) use self::lists::LineOf;
 pub use self::{
     claims::{ApplicableCoupon, ApplicableQuery, NotApplicableReason, OrderDiscount},
     input::{CancelOrderInput, CancelOrderPayload, CheckoutInput, CheckoutPayload, ContactInput},

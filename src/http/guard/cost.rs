@@ -194,6 +194,7 @@ mod tests {
     use async_graphql::parser::parse_query;
 
     use super::*;
+    use crate::http::guard::length::asks_variables;
 
     fn cost(query: &str) -> Result<Cost, Refusal> {
         let costs = Costs::of(&crate::graphql::sdl());

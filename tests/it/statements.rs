@@ -16,7 +16,7 @@ use async_graphql::parser::{
     types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition},
 };
 use serde_json::{Value, json};
-use tessera::{app::App, graphql, store::Store};
+use tessera::{app::App, config::Rate, graphql, store::Store};
 
 use crate::support::{World, given::Stage, run};
 
@@ -189,6 +189,7 @@ async fn counted(world: &World) -> (World, Arc<AtomicU64>) {
     config.documents.max_running_cost = Some(1_000_000_000);
     config.documents.max_running_mib = 65_536;
     config.documents.max_response_bytes = 64 * 1024 * 1024;
+    config.limits.account_browse = Rate { burst: 10_000_000, per_minute: 10_000_000 };
     let app = App::new(config, store, app.clock.clone(), app.keys.clone()).expect("an app");
     (World::of(app, world.backend, &world.url), count)
 }

@@ -25,7 +25,7 @@ const MANY: usize = 20;
 /// The length of the shorter list.
 const FEW: usize = 2;
 /// How often each document is executed.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Levels of objects that are read with their fields, from the node down. The objects below them are only resolved.
 const LEVELS: usize = 3;
 
@@ -276,8 +276,14 @@ async fn counts(
             counting.gql(Some(token), "{ viewer { account { id } } }", json!({})).await.good();
             count.store(0, Relaxed);
             let answer = counting.gql(Some(token), document, variables.clone()).await;
-            assert!(answer.body["errors"].is_null(), "{name}: {} for {document}", answer.body["errors"]);
-            let nodes = answer.data(path).as_array().map_or(0, Vec::len);
+            // Some fields of a node are for the buyer or the shop only.
+            for error in answer.body["errors"].as_array().into_iter().flatten() {
+                let is_kept =
+                    matches!(error["extensions"]["code"].as_str(), Some("FORBIDDEN" | "UNAUTHENTICATED"));
+                assert!(is_kept, "{name}: {error} for {document}");
+            }
+            let nodes = answer.data(path);
+            let nodes = nodes.as_array().into_iter().flatten().filter(|node| !node.is_null()).count();
             if nodes < length {
                 return Err(format!("{name}: {nodes} nodes"));
             }
@@ -301,85 +307,70 @@ async fn counts(
 #[test]
 fn lists_take_as_many_statements_for_twenty_nodes_as_for_two() {
     run(async |world: &World| {
-        let Scene { stage, buyer, .. } = scene(world).await;
-        let ids = BTreeMap::from([
-            ("shop.id", stage.shop.as_str()),
-            ("event.id", &stage.event),
-            ("venue.id", &stage.venue),
-            ("venues.shopId", &stage.shop),
-            ("category.slug", "music"),
-        ]);
-        let connections = Schema::read().connections(&ids);
-        assert!(connections.len() >= 10, "{connections:?}");
-        let counting = counted(world).await;
-        let mut short = Vec::new();
-        for (path, document) in &connections {
-            let variables = [FEW, MANY].map(|first| json!({ "first": first }));
-            let mut counted = Vec::new();
-            // A list may be complete for one of the two only.
-            for token in [&buyer, &stage.vendor] {
-                counted.push(counts(&counting, token, (path, document, path), variables.clone()).await);
-            }
-            if counted.iter().all(Result::is_err) {
-                short.push(counted);
-            }
-        }
-        assert!(short.is_empty(), "the scene needs more objects: {short:?}");
+        let scene = scene(world).await;
+        let (schema, counting) = (Schema::read(), counted(world).await);
+        connections(&scene, &schema, &counting).await;
+        nodes(world, &scene, &schema, &counting).await;
         counting.0.end().await;
     });
 }
 
-#[test]
-fn nodes_take_as_many_statements_for_twenty_ids_as_for_two() {
-    run(async |world: &World| {
-        let Scene { stage, buyer, reservations } = scene(world).await;
-        let document = "query($shop: ID!) { viewer {
-            orders(first: 20) { nodes { id lines { id } tickets { id } payments { id } refunds { id } claims { id } } } }
-            events(first: 20) { nodes { id tiers { id } } } coupons(first: 20) { nodes { id } }
-            shops(first: 20) { nodes { id } } venues(shopId: $shop, first: 20) { nodes { id } }
-            shop(id: $shop) { products(first: 20) { nodes { id } } } }";
-        let all = world.gql(Some(&stage.vendor), document, json!({ "shop": stage.shop })).await.good();
-        let own = world.gql(Some(&buyer), document, json!({ "shop": stage.shop })).await.good();
-        let maps = "query($shop: ID!) { venues(shopId: $shop, first: 30) { nodes { seatMaps { id areas { id } } } } }";
-        let maps = world.gql(Some(&stage.vendor), maps, json!({ "shop": stage.shop })).await.good();
-        let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for answer in [&all.body, &own.body, &maps.body] {
-            collect(answer, &mut ids);
+/// All connections that are reached from the root, for the buyer and for the vendor.
+async fn connections(scene: &Scene, schema: &Schema, counting: &(World, Arc<AtomicU64>)) {
+    let Scene { stage, buyer, .. } = scene;
+    let ids = BTreeMap::from([
+        ("shop.id", stage.shop.as_str()),
+        ("event.id", &stage.event),
+        ("venue.id", &stage.venue),
+        ("venues.shopId", &stage.shop),
+        ("category.slug", "music"),
+    ]);
+    let connections = schema.connections(&ids);
+    assert!(connections.len() >= 10, "{connections:?}");
+    let mut short = Vec::new();
+    for (path, document) in &connections {
+        let variables = [FEW, MANY].map(|first| json!({ "first": first }));
+        let mut counted = Vec::new();
+        // A list may be complete for one of the two only.
+        for token in [buyer, &stage.vendor] {
+            counted.push(counts(counting, token, (path, document, path), variables.clone()).await);
         }
-        ids.insert("reservation".to_owned(), reservations);
-        ids.insert("seat".to_owned(), stage.seats.clone());
-        // Many places of one seat map are no test of how seat maps are read, and neither are the areas of one.
-        let prefixes = BTreeMap::from([("OrderLine", "orderline"), ("SeatMap", "seatmap")]);
-        // One category is enough for none of the other tests.
-        ids.insert("category".to_owned(), categories(world).await);
-        let schema = Schema::read();
-        let counting = counted(world).await;
-        for of in schema.members["Node"].iter().filter(|of| !FEW_OBJECTS.contains(&of.as_str())) {
-            let prefix =
-                prefixes.get(of.as_str()).map_or_else(|| of.to_lowercase(), |prefix| (*prefix).to_owned());
-            let ids = ids.get(&prefix).cloned().unwrap_or_default();
-            assert!(ids.len() >= MANY, "{of}: {} objects", ids.len());
-            let document = format!(
-                "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {of} {} }} }}",
-                schema.selection(of, LEVELS)
-            );
-            let is_own = matches!(of.as_str(), "Claim" | "Reservation" | "Ticket");
-            let token = if is_own { &buyer } else { &stage.vendor };
-            let variables = [FEW, MANY].map(|length| json!({ "ids": ids[..length] }));
-            counts(&counting, token, (of, &document, "nodes"), variables.clone()).await.expect("nodes");
-            let found = counting
-                .0
-                .gql(Some(token), "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", variables[1].clone())
-                .await
-                .good();
-            assert!(
-                found.data("nodes").as_array().expect("nodes").iter().all(Value::is_object),
-                "{of}: {}",
-                found.body
-            );
+        if counted.iter().all(Result::is_err) {
+            short.push(counted);
         }
-        counting.0.end().await;
-    });
+    }
+    assert!(short.is_empty(), "the scene needs more objects: {short:?}");
+}
+
+/// `nodes` with ids of each type.
+async fn nodes(world: &World, scene: &Scene, schema: &Schema, counting: &(World, Arc<AtomicU64>)) {
+    let Scene { stage, buyer, reservations } = scene;
+    let documents = [
+        "{ viewer { orders(first: 20) { nodes { id lines { id } tickets { id } payments { id } refunds { id }
+            claims { id } } } } }",
+        "{ events(first: 20) { nodes { id tiers { id } } } coupons(first: 20) { nodes { id } }
+            shops(first: 20) { nodes { id } } }",
+        "query($shop: ID!) { shop(id: $shop) { products(first: 20) { nodes { id } } }
+            venues(shopId: $shop, first: 20) { nodes { id seatMaps { id areas { id } } } } }",
+    ];
+    let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (token, document) in [buyer, &stage.vendor, &stage.vendor].into_iter().zip(documents) {
+        let answer = world.gql(Some(token), document, json!({ "shop": stage.shop })).await.good();
+        collect(&answer.body, &mut ids);
+    }
+    ids.insert("reservation".to_owned(), reservations.clone());
+    ids.insert("seat".to_owned(), stage.seats.clone());
+    ids.insert("category".to_owned(), categories(world).await);
+    for of in schema.members["Node"].iter().filter(|of| !FEW_OBJECTS.contains(&of.as_str())) {
+        let ids = ids.get(&of.to_lowercase()).cloned().unwrap_or_default();
+        assert!(ids.len() >= MANY, "{of}: {} objects", ids.len());
+        let selection = schema.selection(of, LEVELS);
+        let document = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {of} {selection} }} }}");
+        let is_own = matches!(of.as_str(), "Claim" | "Reservation" | "Ticket");
+        let token = if is_own { buyer } else { &stage.vendor };
+        let variables = [FEW, MANY].map(|length| json!({ "ids": ids[..length] }));
+        counts(counting, token, (of, &document, "nodes"), variables).await.expect("nodes");
+    }
 }
 
 /// Collects all values of `id` by their prefix.

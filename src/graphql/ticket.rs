@@ -211,7 +211,7 @@ impl Ticket {
 
     /// Returns the order line that paid for the ticket.
     async fn bought(&self, ctx: &Context<'_>) -> Faulty<line::Model> {
-        ctx.loaders().one(LineOf(self.row.order_line_id)).await?.ok_or(Fault::NotFound("order line"))
+        ctx.loaders().one(LineOf(self.row.order_line_id)).await?.ok_or(Fault::NotFound("order"))
     }
 
     /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.

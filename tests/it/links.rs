@@ -82,7 +82,7 @@ fn order_lines_link_to_places_tickets_and_claims() {
         for line in unpaid.as_array().expect("lines") {
             assert_eq!((&line["ticket"], &line["claim"]), (&Value::Null, &Value::Null), "not paid yet");
         }
-        world.pay(&buyer, &order, "pm_card_visa", "pay-all").await.good();
+        world.pay(&buyer, &order, "pm_card_visa", "pay-for-all").await.good();
         let paid = read(world, Some(&buyer), &order, None).await;
         let lines = paid.data("order.lines");
         assert_eq!(lines.as_array().map(Vec::len), Some(4));
@@ -135,7 +135,7 @@ fn links_keep_the_rights_of_the_order() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let Bought { buyer, order, .. } = ordered(world, &stage).await;
-        world.pay(&buyer, &order, "pm_card_visa", "pay-all").await.good();
+        world.pay(&buyer, &order, "pm_card_visa", "pay-for-all").await.good();
         let own = read(world, Some(&buyer), &order, None).await;
         let token = own.text("order.tickets.0.order.accessToken");
         let bearer = read(world, None, &order, Some(&token)).await;

@@ -25,7 +25,7 @@ use crate::{
     auth::{Network, Viewer},
     error::Faulty,
     keys::{KeyFault, SigningKeys},
-    page::{self, Page, Window},
+    page::{self, Direction, Page, Window},
     store::Tx,
 };
 
@@ -121,7 +121,7 @@ pub async fn record_in_tx(tx: &Tx, app: &App, by: By, entry: Entry) -> Faulty<()
 /// A page of a shop's rows, newest first. The caller makes sure that the viewer may see them.
 pub async fn of_shop(app: &App, shop: ShopId, window: Window<i64>) -> Faulty<Page<audit::Model>> {
     let select = audit::Entity::find().filter(audit::Column::ShopId.eq(shop));
-    page::read(app.store.read(), select, audit::Column::Position, true, window).await
+    page::read(app.store.read(), select, audit::Column::Position, Direction::Descending, window).await
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use uuid::{NoContext, Timestamp, Uuid};
 
 /// Shared by all; cheap to clone.
@@ -121,4 +121,24 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "this is the clock that all others must ask")]
 fn machine_micros() -> i64 {
     Utc::now().timestamp_micros()
+}
+
+/// Returns the time in whole microseconds and within the years 1970 to 2969, which both databases can compare.
+pub fn comparable(time: DateTime<Utc>) -> DateTime<Utc> {
+    let first = DateTime::UNIX_EPOCH;
+    time.clamp(first, first + TimeDelta::days(1_000 * 365)).trunc_subsecs(6)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Datelike;
+
+    use super::*;
+
+    #[test]
+    fn any_time_can_be_compared_in_both_databases() {
+        for time in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, DateTime::UNIX_EPOCH] {
+            assert!((1970..3000).contains(&comparable(time).year()));
+        }
+    }
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{Check, Fault, Faulty},
+    limits::text,
     store::{Rows, Script, Tx},
 };
 
@@ -43,7 +44,7 @@ impl Key {
         key: &str,
         input: &impl Serialize,
     ) -> Faulty<Self> {
-        Check::default().text(key, "idempotencyKey", 8, 255).done()?;
+        Check::default().text(key, "idempotencyKey", text::KEY_MIN, text::KEY_MAX).done()?;
         let canonical = serde_json::to_vec(input).map_err(Fault::internal)?;
         let input_digest = digest(&SHA256, &canonical).as_ref().to_vec();
         Ok(Self { account, operation, chosen: key.to_owned(), input_digest })

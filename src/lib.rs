@@ -67,11 +67,11 @@
 //!
 //! *shop*: a vendor's organisation; *member*: a user with a role in it. *event*: something people attend; *venue*,
 //! *seat map*: where, in immutable revisions. *tier*: a price level; *area*: capacity without numbered seats.
-//! *inventory*: the version-guarded stock of one event or coupon. *reservation*: a buyer's temporary hold. *order*,
+//! *inventory*: the version-guarded stock of one event or coupon. *reservation*: places or copies that a buyer has until a deadline. *order*,
 //! *payment*, *refund*, *ticket*, *check-in*: as everywhere. *product*: what a shop sells or gives; *coupon*: what it
 //! promises to whoever claims one; *claim*: a copy in somebody's hands, with the terms as they were then; *bag*: all claims
 //! and tickets of an account; *redemption*: one use of a claim. *change*: a committed fact in the log or the outbox.
-//! *refusal*: the business says no; *fault*: something went wrong. *viewer*: who asks.
+//! *state*: what is stored; *status*: what follows from it and the time. *refusal*: the business says no; *fault*: something went wrong. *viewer*: who asks.
 //!
 //! # The rooms
 //!

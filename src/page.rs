@@ -1,7 +1,11 @@
 //! Pages of lists: what the caller may ask for, and what a page is.
 
+use std::fmt;
+
+use futures_util::future::BoxFuture;
 use sea_orm::{
-    EntityTrait, FromQueryResult, IdenStatic, IntoIdentity, Iterable, QuerySelect, Select,
+    Condition, DbErr, EntityTrait, FromQueryResult, IdenStatic, IntoIdentity, Iterable, PaginatorTrait,
+    QueryFilter, QuerySelect, Select,
     sea_query::{Expr, IntoValueTuple},
 };
 
@@ -14,6 +18,15 @@ use crate::{
 pub const PAGE_MAX: u64 = 100;
 /// What a page has when nothing is said.
 pub const PAGE_DEFAULT: u64 = 20;
+
+/// The direction of a sort order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The smallest value first.
+    Ascending,
+    /// The largest value first.
+    Descending,
+}
 
 /// Which part of a list is wanted; `K` is what the list is ordered by.
 #[derive(Clone, Debug)]
@@ -28,8 +41,36 @@ pub struct Window<K> {
     pub backwards: bool,
 }
 
+/// The number of items on all pages. It is counted on request, in one statement.
+pub struct Total(Box<dyn Fn() -> BoxFuture<'static, Result<u64, DbErr>> + Send + Sync>);
+
+impl Total {
+    fn of<E>(db: &Connections, select: &Select<E>) -> Self
+    where
+        E: EntityTrait,
+        E::Model: FromQueryResult + Send + Sync,
+    {
+        let (db, select) = (db.clone(), select.clone());
+        Self(Box::new(move || {
+            let (db, select) = (db.clone(), select.clone());
+            Box::pin(async move { select.count(&db).await })
+        }))
+    }
+
+    /// Counts the items.
+    pub async fn count(&self) -> Faulty<u64> {
+        Ok((self.0)().await?)
+    }
+}
+
+impl fmt::Debug for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Total")
+    }
+}
+
 /// A part of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Page<T> {
     /// The items, in the list's order whichever end they were taken from.
     pub items: Vec<T>,
@@ -37,6 +78,23 @@ pub struct Page<T> {
     pub has_next: bool,
     /// Whether there are more before these.
     pub has_previous: bool,
+    /// The number of items on all pages.
+    pub total: Total,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of `items`, which are in the list's order and up to one more than the window's limit.
+    fn of<K>(mut items: Vec<T>, total: Total, window: &Window<K>) -> Self {
+        let more = items.len() as u64 > window.limit;
+        if more && window.backwards {
+            items.remove(0);
+        } else if more {
+            items.pop();
+        }
+        let (has_next, has_previous) =
+            if window.backwards { (window.before.is_some(), more) } else { (more, window.after.is_some()) };
+        Self { items, has_next, has_previous, total }
+    }
 }
 
 impl<K> Window<K> {
@@ -49,9 +107,11 @@ impl<K> Window<K> {
     ) -> Faulty<Self> {
         let mut check = Check::default();
         check.that(first.is_none() || last.is_none(), "last", "give first or last, not both");
-        let why = "must be between 1 and 100";
-        let good = |value: Option<i32>| value.is_none_or(|value| (1..=100).contains(&value));
-        check.that(good(first), "first", why).that(good(last), "last", why).done()?;
+        let why = format!("must be between 1 and {PAGE_MAX}");
+        let is_good = |size: Option<i32>| {
+            size.is_none_or(|size| u64::try_from(size).is_ok_and(|size| (1..=PAGE_MAX).contains(&size)))
+        };
+        check.that(is_good(first), "first", &why).that(is_good(last), "last", &why).done()?;
         let limit = first.or(last).and_then(|limit| u64::try_from(limit).ok()).unwrap_or(PAGE_DEFAULT);
         Ok(Self { after, before, limit: limit.min(PAGE_MAX), backwards: last.is_some() })
     }
@@ -87,25 +147,96 @@ pub fn without<E: EntityTrait>(select: Select<E>, texts: &[E::Column]) -> Select
     })
 }
 
-/// Reads the window of `select`, ordered by `columns` (descending if asked), whose values are `K`.
+/// Reads the window of `select`, ordered by `columns` in the direction, whose values are `K`.
 ///
 /// The last of the columns must be unique, so that no item is between two pages or on both.
 pub async fn read<E, C, K>(
     db: &Connections,
     select: Select<E>,
     columns: C,
-    descending: bool,
+    direction: Direction,
     window: Window<K>,
 ) -> Faulty<Page<E::Model>>
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,
     C: IntoIdentity,
+    K: IntoValueTuple + Clone,
+{
+    let total = Total::of(db, &select);
+    // One more than wanted tells whether there are more.
+    let items = rows(db, select, columns, direction, window.clone(), window.limit + 1).await?;
+    Ok(Page::of(items, total, &window))
+}
+
+/// Reads the window of a list that consists of several parts, one after the other. A part has the items of `select` that
+/// fulfil its condition, ordered by `columns` in its direction. A key is the index of a part and the values of the
+/// columns.
+pub async fn read_parts<E, C, K, const N: usize>(
+    db: &Connections,
+    select: Select<E>,
+    parts: [(Condition, Direction); N],
+    columns: C,
+    window: Window<(usize, K)>,
+) -> Faulty<Page<E::Model>>
+where
+    E: EntityTrait,
+    E::Model: FromQueryResult + Send + Sync,
+    C: IntoIdentity + Clone,
+    K: IntoValueTuple + Clone,
+{
+    let total = Total::of(db, &select);
+    let first = window.after.as_ref().map_or(0, |(part, _)| *part);
+    let last = window.before.as_ref().map_or(N, |(part, _)| *part);
+    let mut order: Vec<_> =
+        parts.into_iter().enumerate().filter(|(index, _)| (first..=last).contains(index)).collect();
+    if window.backwards {
+        order.reverse();
+    }
+    let wanted = window.limit + 1;
+    let mut items = Vec::new();
+    for (index, (condition, direction)) in order {
+        let select = select.clone().filter(condition);
+        let missing = wanted - items.len() as u64;
+        if missing == 0 {
+            break;
+        }
+        let bound =
+            |key: &Option<(usize, K)>| key.clone().filter(|(part, _)| *part == index).map(|(_, key)| key);
+        let inner = Window {
+            after: bound(&window.after),
+            before: bound(&window.before),
+            limit: window.limit,
+            backwards: window.backwards,
+        };
+        let mut rows = rows(db, select, columns.clone(), direction, inner, missing).await?;
+        if window.backwards {
+            rows.append(&mut items);
+            items = rows;
+        } else {
+            items.append(&mut rows);
+        }
+    }
+    Ok(Page::of(items, total, &window))
+}
+
+/// Reads up to `limit` rows of the window, in the list's order.
+async fn rows<E, C, K>(
+    db: &Connections,
+    select: Select<E>,
+    columns: C,
+    direction: Direction,
+    window: Window<K>,
+    limit: u64,
+) -> Faulty<Vec<E::Model>>
+where
+    E: EntityTrait,
+    E::Model: FromQueryResult + Send + Sync,
+    C: IntoIdentity,
     K: IntoValueTuple,
 {
-    let (bounded_after, bounded_before) = (window.after.is_some(), window.before.is_some());
     let mut cursor = select.cursor_by(columns);
-    if descending {
+    if direction == Direction::Descending {
         cursor.desc();
     }
     if let Some(after) = window.after {
@@ -114,20 +245,10 @@ where
     if let Some(before) = window.before {
         cursor.before(before);
     }
-    // One more than wanted tells whether there are more.
     if window.backwards {
-        cursor.last(window.limit + 1)
+        cursor.last(limit)
     } else {
-        cursor.first(window.limit + 1)
+        cursor.first(limit)
     };
-    let mut items = cursor.all(db).await?;
-    let more = items.len() as u64 > window.limit;
-    if more && window.backwards {
-        items.remove(0);
-    } else if more {
-        items.pop();
-    }
-    let (has_next, has_previous) =
-        if window.backwards { (bounded_before, more) } else { (more, bounded_after) };
-    Ok(Page { items, has_next, has_previous })
+    Ok(cursor.all(db).await?)
 }

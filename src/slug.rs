@@ -13,6 +13,15 @@ const MOST: usize = 60;
 /// What a derived slug leaves free for a suffix.
 const SUFFIX_ROOM: usize = 8;
 
+/// An object in a filter, by its id or its slug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdOrSlug<T> {
+    /// Its id.
+    Id(T),
+    /// Its unique name for URLs.
+    Slug(String),
+}
+
 /// Slugs to try for something new: the one that was asked for, or else those that its name suggests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidates {

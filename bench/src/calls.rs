@@ -13,7 +13,7 @@ pub(crate) const PASSWORD: &str = "tessera-demo";
 /// Signs in.
 pub(crate) const SIGN_IN: &str = "mutation($email: String!, $password: String!) {
     signIn(input: { email: $email, password: $password }) {
-        session { accessToken refreshToken } errors { code retryAfterSeconds } } }";
+        session { accessToken refreshToken } errors { code retryAfterMs } } }";
 /// Makes a guest.
 pub(crate) const GUEST: &str =
     "mutation { createGuestSession { session { accessToken accessTokenExpiresAt } errors { code } } }";

@@ -100,8 +100,8 @@ impl Stage {
     pub(crate) async fn event(&mut self, hall: &Hall) -> Outcome<Event> {
         let document = "mutation($shop: ID!, $venue: ID!, $map: ID!, $category: ID!, $starts: DateTime!) {
             createEvent(input: { shopId: $shop, venueId: $venue, seatMapId: $map, categoryId: $category,
-                name: \"Concert\", startsAt: $starts, endsAt: $starts, holdSeconds: 1200, limitPerBuyer: 100,
-                holdBudgetSeconds: 86400 }) {
+                name: \"Concert\", startsAt: $starts, endsAt: $starts, reservationSeconds: 1200, limitPerBuyer: 100,
+                reservationBudgetSeconds: 86400 }) {
                 event { id } errors { code message } } }";
         let input = json!({ "shop": self.shop, "venue": hall.venue, "map": hall.map, "category": self.category,
             "starts": STARTS });

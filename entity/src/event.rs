@@ -79,16 +79,19 @@ pub struct Model {
     pub state: EventState,
     /// ISO 4217 code of its prices.
     pub currency: String,
-    /// How long a reservation lasts.
-    pub hold_seconds: i32,
-    /// How long it may last with all extensions.
-    pub hold_seconds_max: i32,
+    /// Duration of a reservation in seconds.
+    #[sea_orm(column_name = "hold_seconds")]
+    pub reservation_seconds: i32,
+    /// Maximum duration of a reservation with all extensions, in seconds.
+    #[sea_orm(column_name = "hold_seconds_max")]
+    pub reservation_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
     /// Whether picks that would leave single seats behind are refused.
     pub orphan_rule: bool,
-    /// How long a buyer may have reservations that come to nothing; none: as long as they like.
-    pub hold_budget_seconds: Option<i32>,
+    /// Total seconds for which a buyer may have reservations without buying; `None` for no limit.
+    #[sea_orm(column_name = "hold_budget_seconds")]
+    pub reservation_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
     /// What a buyer must be, or do, to reserve.

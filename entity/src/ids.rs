@@ -67,7 +67,7 @@ id_type! {
     TierId = "tier";
     /// The version-guarded stock of one event or one coupon; it has the id of what it is the stock of.
     InventoryId = "inventory";
-    /// A buyer's temporary hold on inventory.
+    /// A buyer's temporary reservation of an inventory.
     ReservationId = "reservation";
     /// What is bought.
     OrderId = "order";

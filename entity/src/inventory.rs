@@ -156,11 +156,13 @@ pub mod buyer {
         pub taken: i32,
         /// The limit when last written; never less than taken.
         pub allowed: i32,
-        /// Milliseconds for which the buyer's reservations held places and came to nothing, up to `held_since`.
-        pub held_ms: i64,
+        /// Milliseconds for which the buyer had reservations without buying, up to `idle_since`.
+        #[sea_orm(column_name = "held_ms")]
+        pub idle_ms: i64,
         /// From when on that is not counted yet, while the buyer has reservations.
-        pub held_since: Option<DateTimeUtc>,
-        /// When a buyer who held places too long may reserve again.
+        #[sea_orm(column_name = "held_since")]
+        pub idle_since: Option<DateTimeUtc>,
+        /// When a buyer who had reservations for too long without buying may reserve again.
         pub cools_until: Option<DateTimeUtc>,
     }
 

@@ -1,4 +1,4 @@
-//! Reservations: a buyer's temporary hold on inventory.
+//! Reservations: what a buyer has reserved of an inventory until a deadline.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -27,14 +27,14 @@ pub enum ReservationState {
     Expired,
 }
 
-/// A buyer's temporary hold, all or nothing over its places.
+/// A buyer's temporary reservation of all its places or of none.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "reservation")]
 pub struct Model {
     /// Primary key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ReservationId,
-    /// The stock it holds of.
+    /// The inventory that it reserves of.
     pub inventory_id: InventoryId,
     /// The buyer.
     pub account_id: AccountId,

@@ -37,6 +37,7 @@ mod m20261128_000015_hoarding;
 mod m20261128_000016_email_skeleton;
 mod m20261128_000017_audit;
 mod m20261129_000020_compatibility;
+mod m20261129_000022_list_indexes;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000016_email_skeleton::Migration),
             Box::new(m20261128_000017_audit::Migration),
             Box::new(m20261129_000020_compatibility::Migration),
+            Box::new(m20261129_000022_list_indexes::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     audit,
     auth::Viewer,
     error::{Check, Fault, Faulty, Result},
+    limits::text,
     store,
 };
 
@@ -33,7 +34,7 @@ pub async fn update_profile(
 ) -> Result<account::Model, Refusal> {
     let id = viewer.account()?;
     let mut check = Check::default();
-    check.text(input.name.as_deref().unwrap_or_default(), "name", 0, rules::NAME_MAX);
+    check.text(input.name.as_deref().unwrap_or_default(), "name", 0, text::NAME);
     let phone = input.phone.map(|phone| checked_phone(&mut check, phone.as_deref()));
     check.done()?;
     let tx = app.store.begin().await?;

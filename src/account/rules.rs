@@ -9,8 +9,6 @@ use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 pub const EMAIL_MAX: usize = 254;
 /// Bytes before the `@`.
 const LOCAL_MAX: usize = 64;
-/// Characters of a name.
-pub const NAME_MAX: usize = 200;
 /// Characters of a telephone number as it is written.
 const PHONE_MAX: usize = 32;
 /// The least number of digits of a telephone number.

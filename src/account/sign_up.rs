@@ -13,6 +13,7 @@ use crate::{
     app::App,
     auth::{Viewer, password::NewPassword},
     error::{Check, Error, Fault, Result},
+    limits::text,
     store::{self, Tx},
 };
 
@@ -69,7 +70,7 @@ fn check(input: SignUp) -> Result<(Checked, NewPassword), Refusal> {
     let mut check = Check::default();
     let email = rules::email(&input.email);
     check.that(email.is_some(), "email", "must be an e-mail address");
-    check.text(&input.name, "name", 0, rules::NAME_MAX);
+    check.text(&input.name, "name", 0, text::NAME);
     let phone = checked_phone(&mut check, input.phone.as_deref());
     let email = email.unwrap_or_default();
     let password = NewPassword::try_new(input.password, &email);

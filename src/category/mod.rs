@@ -9,19 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{CategoryId, category};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
+    sea_query::SelectStatement,
 };
 
 use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, Faulty, Result},
-    slug::{self, Candidates},
+    limits::text,
+    slug::{self, Candidates, IdOrSlug},
     store,
 };
-
-/// The most characters of a name.
-const NAME_MAX: usize = 200;
 
 /// What the business refuses about categories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub struct Update {
 pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<category::Model, Refusal> {
     viewer.operator()?;
     let mut check = Check::default();
-    check.text(&input.name, "name", 1, NAME_MAX);
+    check.text(&input.name, "name", 1, text::NAME);
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;
     let tx = app.store.begin().await?;
@@ -106,7 +105,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
 pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<category::Model, Refusal> {
     viewer.operator()?;
     if let Some(name) = &input.name {
-        Check::default().text(name, "name", 1, NAME_MAX).done()?;
+        Check::default().text(name, "name", 1, text::NAME).done()?;
     }
     let tx = app.store.begin().await?;
     let row =
@@ -145,9 +144,14 @@ pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Mod
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
+/// Returns the category.
+pub async fn by_id(app: &App, id: CategoryId) -> Faulty<category::Model> {
+    by_ids(app, vec![id]).await?.pop().ok_or(Fault::NotFound("category"))
+}
+
 /// Makes sure that there is such a category.
 pub async fn exists(app: &App, id: CategoryId) -> Faulty<()> {
-    by_ids(app, vec![id]).await?.pop().map(drop).ok_or(Fault::NotFound("category"))
+    by_id(app, id).await.map(drop)
 }
 
 /// The children of these categories, siblings in their order.
@@ -161,19 +165,20 @@ pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category
         .await?)
 }
 
-/// The category and everything below it; nothing if there is no such category.
-pub async fn subtree_ids(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
-    let db = app.store.read();
-    let Some(root) = category::Entity::find_by_id(id).one(db).await? else { return Ok(Vec::new()) };
-    let (from, to) = rules::subtree(&root.path);
+/// Returns a query for the ids of the category and all below it. It finds nothing if there is no such category.
+pub(crate) async fn subtree(app: &App, root: &IdOrSlug<CategoryId>) -> Faulty<SelectStatement> {
+    let one = match root {
+        IdOrSlug::Id(id) => category::Entity::find_by_id(*id),
+        IdOrSlug::Slug(slug) => category::Entity::find().filter(category::Column::Slug.eq(slug)),
+    };
+    let root = one.one(app.store.read()).await?;
+    let (from, to) = root.map(|root| rules::subtree(&root.path)).unwrap_or_default();
     Ok(category::Entity::find()
         .select_only()
         .column(category::Column::Id)
         .filter(category::Column::Path.gte(from))
         .filter(category::Column::Path.lt(to))
-        .into_tuple()
-        .all(db)
-        .await?)
+        .into_query())
 }
 
 /// The categories with these ids, each with itself and all above it.

@@ -24,7 +24,7 @@ pub struct HoardingSettings {
     /// Least seconds of such a reservation, 60 to 1200.
     #[arg(long, global = true, env = "TESSERA_SHORTEST_RESERVATION_SECONDS", default_value_t = 120)]
     pub shortest_reservation_seconds: u32,
-    /// Seconds that a payment may keep places beyond the event's `holdSecondsMax`, 0 to 900. Then the payment is
+    /// Seconds that a payment may keep places beyond the event's `reservationSecondsMax`, 0 to 900. Then the payment is
     /// cancelled at the provider, and the places are free.
     #[arg(long, global = true, env = "TESSERA_PAYMENT_GRACE_SECONDS", default_value_t = 120)]
     pub payment_grace_seconds: u32,

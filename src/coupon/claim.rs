@@ -31,7 +31,7 @@ use crate::{
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
     outbox,
-    page::{self, Page, Window},
+    page::{self, Direction, Page, Window},
     store::{Tx, save_versioned},
     telemetry::log_fault,
 };
@@ -289,7 +289,7 @@ pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> 
     let select = claim::Entity::find()
         .filter(claim::Column::AccountId.eq(account))
         .filter(claim::Column::State.is_not_in([ClaimState::Released, ClaimState::Revoked]));
-    page::read(app.store.read(), select, claim::Column::Id, true, window).await
+    page::read(app.store.read(), select, claim::Column::Id, Direction::Descending, window).await
 }
 
 /// Returns the account's usable and reserved claims of these coupons, oldest first: at most `first` per coupon.

@@ -7,7 +7,7 @@ use entity::{
     inventory,
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -17,9 +17,12 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
+    clock::comparable,
     error::{Fault, Faulty},
-    page::{self, Page, Window},
-    search_text,
+    event,
+    page::{self, Direction, Page, Window},
+    search_text, shop,
+    slug::IdOrSlug,
     venue::find::shops_seen,
 };
 
@@ -29,14 +32,14 @@ const LAST: char = '\u{10FFFF}';
 /// A filter of coupons. `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// The shop.
-    pub shop: Option<ShopId>,
-    /// The category, including those below it.
-    pub category: Option<CategoryId>,
+    /// The coupon is issued by each of these shops.
+    pub shops: Vec<IdOrSlug<ShopId>>,
+    /// The coupon is in each of these categories or below it.
+    pub categories: Vec<IdOrSlug<CategoryId>>,
     /// The product that the coupon is shown with.
     pub product: Option<ProductId>,
-    /// The event that the coupon is shown with.
-    pub event: Option<EventId>,
+    /// The coupon is shown with each of these events.
+    pub events: Vec<IdOrSlug<EventId>>,
     /// The kinds. Empty for all.
     pub kinds: Vec<CouponKind>,
     /// Whether the coupon is free.
@@ -47,16 +50,31 @@ pub struct Filter {
     pub claimable: Option<bool>,
     /// The states. Empty for all.
     pub states: Vec<CouponState>,
+    /// The coupon was changed after this time.
+    pub updated_after: Option<DateTime<Utc>>,
 }
 
-/// The order of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// By time of creation, newest first.
-    #[default]
-    Newest,
-    /// By title.
+/// A field to sort by. Coupons with equal values are sorted by their ids in the same direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The time of creation.
+    CreatedAt,
+    /// The title.
     Title,
+}
+
+/// The sort order of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// The field.
+    pub field: Field,
+    /// The direction.
+    pub direction: Direction,
+}
+
+impl Sort {
+    /// By time of creation, newest first.
+    pub const NEWEST: Self = Self { field: Field::CreatedAt, direction: Direction::Descending };
 }
 
 /// The position of a coupon in a list.
@@ -71,11 +89,11 @@ pub enum Key {
 }
 
 impl Key {
-    /// Returns the coupon's position in the order.
-    pub fn of(coupon: &coupon::Model, order: Order) -> Self {
-        match order {
-            Order::Title => Self::Title(coupon.title.clone(), coupon.id),
-            Order::Newest => Self::Id(coupon.id),
+    /// Returns the coupon's position in the order by this field.
+    pub fn of(coupon: &coupon::Model, field: Field) -> Self {
+        match field {
+            Field::Title => Self::Title(coupon.title.clone(), coupon.id),
+            Field::CreatedAt => Self::Id(coupon.id),
         }
     }
 }
@@ -107,55 +125,59 @@ pub async fn coupons(
     app: &App,
     viewer: &Viewer,
     filter: &Filter,
-    order: Order,
+    sort: Sort,
     window: Window<Key>,
 ) -> Faulty<Page<coupon::Model>> {
     let select = page::without(select(app, viewer, filter).await?, &TEXTS);
     let db = app.store.read();
-    match order {
-        Order::Title => {
+    match sort.field {
+        Field::Title => {
             let window = window.keyed(|key| match key {
                 Key::Title(title, id) if !title.contains('\0') => Some((title, id)),
                 Key::Title(..) | Key::Id(_) => None,
             })?;
-            page::read(db, select, (Column::Title, Column::Id), false, window).await
+            page::read(db, select, (Column::Title, Column::Id), sort.direction, window).await
         }
-        Order::Newest => {
+        Field::CreatedAt => {
             let window = window.keyed(|key| match key {
                 Key::Id(id) => Some(id),
                 Key::Title(..) => None,
             })?;
-            page::read(db, select, Column::Id, true, window).await
+            page::read(db, select, Column::Id, sort.direction, window).await
         }
     }
-}
-
-/// Returns the number of coupons that the viewer may see.
-pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<u64> {
-    Ok(select(app, viewer, filter).await?.count(app.store.read()).await?)
 }
 
 async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<coupon::Entity>> {
     let (seen, now) = (shops_seen(app, viewer).await?, app.clock.now());
     let visible = Condition::any().add(shown(now)).add(Column::ShopId.is_in(seen));
     let mut select = coupon::Entity::find().filter(visible);
-    if let Some(shop) = filter.shop {
-        select = select.filter(Column::ShopId.eq(shop));
+    for shop in &filter.shops {
+        select = select.filter(match shop {
+            IdOrSlug::Id(id) => Column::ShopId.eq(*id),
+            IdOrSlug::Slug(slug) => Column::ShopId.in_subquery(shop::with_slug(slug)),
+        });
     }
     if let Some(product) = filter.product {
         select = select.filter(Column::ProductId.eq(product));
     }
-    if let Some(event) = filter.event {
-        select = select.filter(Column::EventId.eq(event));
+    for event in &filter.events {
+        select = select.filter(match event {
+            IdOrSlug::Id(id) => Column::EventId.eq(*id),
+            IdOrSlug::Slug(slug) => Column::EventId.in_subquery(event::find::with_slug(slug)),
+        });
     }
-    if let Some(category) = filter.category {
-        select = select.filter(Column::CategoryId.is_in(category::subtree_ids(app, category).await?));
+    for category in &filter.categories {
+        select = select.filter(Column::CategoryId.in_subquery(category::subtree(app, category).await?));
     }
     if !filter.kinds.is_empty() {
         select = select.filter(Column::Kind.is_in(filter.kinds.iter().copied()));
     }
     if !filter.states.is_empty() {
         select = select.filter(Column::State.is_in(filter.states.iter().copied()));
+    }
+    if let Some(time) = filter.updated_after {
+        select = select.filter(Column::UpdatedAt.gt(comparable(time)));
     }
     if let Some(free) = filter.free {
         select = select.filter(if free { Column::PriceMinor.eq(0) } else { Column::PriceMinor.gt(0) });

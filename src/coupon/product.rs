@@ -1,5 +1,6 @@
 //! Products: what a shop sells or gives away. Coupons can be shown with a product.
 
+use chrono::{DateTime, Utc};
 use entity::{CategoryId, ProductId, ShopId, product};
 use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
@@ -12,8 +13,10 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
+    clock::comparable,
     error::{Check, Error, Fault, Faulty, Result},
-    page::{self, Page, Window},
+    limits::text,
+    page::{self, Direction, Page, Window},
     search_text::coupon as search_text,
     shop::{self, rules::Power},
     store::save_versioned,
@@ -66,18 +69,31 @@ pub async fn by_id(app: &App, id: ProductId) -> Faulty<product::Model> {
     product::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound("product"))
 }
 
-/// Returns the shop's products, newest first, with archived ones if `archived` is set. The descriptions are empty: see
-/// [`descriptions`].
+/// A filter of a shop's products.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Includes archived products.
+    pub archived: bool,
+    /// The product was changed after this time.
+    pub updated_after: Option<DateTime<Utc>>,
+}
+
+/// Returns the shop's products, newest first. The descriptions are empty: see [`descriptions`].
 pub async fn of_shop(
     app: &App,
     shop: ShopId,
-    archived: bool,
+    filter: Filter,
     window: Window<Uuid>,
 ) -> Faulty<Page<product::Model>> {
-    let select = product::Entity::find().filter(product::Column::ShopId.eq(shop));
-    let select = if archived { select } else { select.filter(product::Column::Archived.eq(false)) };
+    let mut select = product::Entity::find().filter(product::Column::ShopId.eq(shop));
+    if !filter.archived {
+        select = select.filter(product::Column::Archived.eq(false));
+    }
+    if let Some(time) = filter.updated_after {
+        select = select.filter(product::Column::UpdatedAt.gt(comparable(time)));
+    }
     let select = page::without(select, &[product::Column::Description]);
-    page::read(app.store.read(), select, product::Column::Id, true, window).await
+    page::read(app.store.read(), select, product::Column::Id, Direction::Descending, window).await
 }
 
 /// Creates a product of the shop.
@@ -182,10 +198,10 @@ async fn category_exists(app: &App, id: CategoryId) -> Faulty<()> {
 fn check(name: Option<&str>, description: Option<&str>, picture: Option<&str>) -> Faulty<()> {
     let mut check = Check::default();
     if let Some(name) = name {
-        check.text(name, "name", 1, 200);
+        check.text(name, "name", 1, text::NAME);
     }
     check
-        .text(description.unwrap_or_default(), "description", 0, 10_000)
+        .text(description.unwrap_or_default(), "description", 0, text::DESCRIPTION)
         .that(
             picture.is_none_or(is_picture),
             "pictureUrl",

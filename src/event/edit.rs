@@ -56,15 +56,15 @@ pub struct NewEvent {
     /// Until when buyers may refund by themselves; none: never.
     pub refund_until: Option<DateTime<Utc>>,
     /// How long a reservation lasts.
-    pub hold_seconds: i32,
+    pub reservation_seconds: i32,
     /// How long it may last with all extensions.
-    pub hold_seconds_max: i32,
+    pub reservation_seconds_max: i32,
     /// How many places one buyer may have.
     pub limit_per_buyer: i32,
     /// Whether picks that would leave single seats behind are refused.
     pub orphan_rule: bool,
     /// How long a buyer may have reservations that come to nothing; none: as long as they like.
-    pub hold_budget_seconds: Option<i32>,
+    pub reservation_budget_seconds: Option<i32>,
     /// How long a buyer who spent that must wait.
     pub cool_down_seconds: i32,
     /// What is set against hoarding.
@@ -86,11 +86,11 @@ impl NewEvent {
             sales_start: self.sales_start.unwrap_or(now),
             sales_end: self.sales_end.unwrap_or(self.starts_at),
             refund_until: self.refund_until,
-            hold_seconds: self.hold_seconds,
-            hold_seconds_max: self.hold_seconds_max,
+            reservation_seconds: self.reservation_seconds,
+            reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
-            hold_budget_seconds: self.hold_budget_seconds,
+            reservation_budget_seconds: self.reservation_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: self.reservation_rules,
         }
@@ -246,11 +246,11 @@ fn row_of(details: Details) -> event::ActiveModel {
         sales_start: Set(details.sales_start),
         sales_end: Set(details.sales_end),
         refund_until: Set(details.refund_until),
-        hold_seconds: Set(details.hold_seconds),
-        hold_seconds_max: Set(details.hold_seconds_max),
+        reservation_seconds: Set(details.reservation_seconds),
+        reservation_seconds_max: Set(details.reservation_seconds_max),
         limit_per_buyer: Set(details.limit_per_buyer),
         orphan_rule: Set(details.orphan_rule),
-        hold_budget_seconds: Set(details.hold_budget_seconds),
+        reservation_budget_seconds: Set(details.reservation_budget_seconds),
         cool_down_seconds: Set(details.cool_down_seconds),
         buyer_requirement: Set(details.reservation_rules.requirement),
         unpaid_per_network: Set(details.reservation_rules.unpaid_per_network),

@@ -3,6 +3,7 @@
 pub mod details;
 pub mod edit;
 pub mod find;
+pub mod list;
 pub mod pricing;
 pub mod reservation_rules;
 pub mod rules;

@@ -12,6 +12,7 @@ use entity::{
 use super::rules::Refusal;
 use crate::{
     error::{Check, Fault, Faulty, Invalid},
+    limits::text,
     venue::plan::Plan,
 };
 
@@ -44,7 +45,7 @@ impl TierDetails {
         let mut check = Check::default();
         let good = |amount: i64| (0..=PRICE_MAX).contains(&amount);
         check
-            .text(&kept.name, "name", 1, 200)
+            .text(&kept.name, "name", 1, text::NAME)
             .that(good(kept.price), "basePrice.amount", "is too large")
             .that(good(kept.fee), "fee.amount", "is too large")
             .that(

@@ -54,7 +54,7 @@ pub enum EventStatus {
     Cancelled,
 }
 
-/// Returns the event's status. `event::find` has the same in SQL, and a test compares them.
+/// Returns the event's status. `event::list` has the same in SQL, and a test compares them.
 pub fn status(event: &event::Model, available: u32, now: DateTime<Utc>) -> EventStatus {
     match event.state {
         EventState::Draft => EventStatus::Draft,
@@ -153,11 +153,11 @@ mod tests {
             refund_until: None,
             state,
             currency: "EUR".to_owned(),
-            hold_seconds: 600,
-            hold_seconds_max: 1_200,
+            reservation_seconds: 600,
+            reservation_seconds_max: 1_200,
             limit_per_buyer: 8,
             orphan_rule: true,
-            hold_budget_seconds: Some(2_700),
+            reservation_budget_seconds: Some(2_700),
             cool_down_seconds: 300,
             buyer_requirement: entity::event::BuyerRequirement::None,
             unpaid_per_network: None,

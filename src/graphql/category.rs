@@ -8,35 +8,43 @@ use entity::{CategoryId, category as row};
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, edited, found, outcome},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
+    page::PageArgs,
     scalar::Long,
+    user_error::{Explain, Explanation, user_error},
 };
 use crate::{
     category::{self, Refusal, rules},
-    error::Faulty,
+    error::{Fault, Faulty},
+    slug::IdOrSlug,
 };
 
 user_error! {
-    /// An error of a category mutation.
-    CategoryError, CategoryErrorCode {
+    /// An error of `createCategory`.
+    CreateCategoryError, CreateCategoryErrorCode (Invalid NotFound) from Refusal {
         /// Another category uses this slug. Choose a different one.
-        SlugTaken,
+        SlugTaken: Conflict,
         /// The tree would have more than six levels. Choose a parent at a higher level.
-        TooDeep,
+        TooDeep: Limited,
     }
 }
 
-impl From<Refusal> for CategoryError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message, field) = match refusal {
-            Refusal::SlugTaken => (CategoryErrorCode::SlugTaken, "another category has this slug", "slug"),
-            Refusal::TooDeep => {
-                (CategoryErrorCode::TooDeep, "the tree would have more than six levels", "parentId")
-            }
-        };
-        Self { code, message: message.to_owned(), path: vec![field.to_owned()], retryable: false }
+user_error! {
+    /// An error of `updateCategory`.
+    UpdateCategoryError, UpdateCategoryErrorCode (Invalid NotFound Stale) from Refusal {}
+}
+
+impl Explain for Refusal {
+    type Data = ();
+
+    fn explain(self) -> Explanation {
+        match self {
+            Self::SlugTaken => Explanation::new("another category has this slug").at("slug"),
+            Self::TooDeep => Explanation::new("the tree would have more than six levels").at("parentId"),
+        }
     }
 }
 
@@ -60,7 +68,7 @@ impl Category {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -85,6 +93,11 @@ impl Category {
         self.0.created_at
     }
 
+    /// When the object was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
     /// The parent category. Null for a root.
     async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
         of(ctx, self.0.parent_id).await
@@ -96,9 +109,38 @@ impl Category {
         ctx.budget().charge(CHILD * u64::try_from(rows.len()).unwrap_or(u64::MAX), 0)?;
         Ok(rows.into_iter().map(Category).collect())
     }
+
+    /// The events in the category and its descendants that you may see.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.categories.push(IdOrSlug::Id(id))).await
+    }
 }
 
-/// Returns the category that an object refers to.
+impl Category {
+    /// Returns the category that an object refers to.
+    pub(crate) async fn of(ctx: &Context<'_>, id: CategoryId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("category"))?;
+        Ok(Self(row))
+    }
+}
+
+/// Returns the category that an object may refer to.
 pub(crate) async fn of(ctx: &Context<'_>, id: Option<CategoryId>) -> ApiResult<Option<Category>> {
     let Some(id) = id else { return Ok(None) };
     let row = ctx.loaders().one(id).await?;
@@ -162,7 +204,7 @@ pub struct CreateCategoryInput {
     /// The unique name for URLs, 3 to 60 characters: a to z, 0 to 9, and single hyphens between them. It cannot be
     /// changed later. If omitted, it is derived from the name.
     pub slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: String,
     /// The sort position among siblings. Smaller numbers come first.
     #[graphql(default)]
@@ -181,7 +223,7 @@ impl CreateCategoryInput {
 pub struct UpdateCategoryInput {
     /// The category.
     pub category_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: Option<String>,
     /// The sort position among siblings. Smaller numbers come first.
     pub position: Option<i32>,
@@ -204,16 +246,16 @@ pub struct CreateCategoryPayload {
     /// The new category. Null if `errors` is not empty.
     pub category: Option<Category>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<CategoryError>,
+    pub errors: Vec<CreateCategoryError>,
 }
 
 /// The result of `updateCategory`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateCategoryPayload {
-    /// The category after the change. Null if `errors` is not empty.
+    /// The category after the change. With the error `STALE`, the current category. Null with other errors.
     pub category: Option<Category>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<CategoryError>,
+    pub errors: Vec<UpdateCategoryError>,
 }
 
 /// The mutations of this slice.
@@ -227,11 +269,11 @@ impl CategoryMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createCategory`.")] input: CreateCategoryInput,
-    ) -> ApiResult<CreateCategoryPayload> {
+    ) -> ApiResult<Option<CreateCategoryPayload>> {
         ctx.viewer().operator()?;
         let result = async { category::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (row, errors) = outcome(result.await)?;
-        Ok(CreateCategoryPayload { category: row.map(Category), errors })
+        Ok(Some(CreateCategoryPayload { category: row.map(Category), errors }))
     }
 
     /// Changes a category's name or its position among its siblings. Requires a platform operator.
@@ -239,10 +281,12 @@ impl CategoryMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateCategory`.")] input: UpdateCategoryInput,
-    ) -> ApiResult<UpdateCategoryPayload> {
+    ) -> ApiResult<Option<UpdateCategoryPayload>> {
         ctx.viewer().operator()?;
+        let id = input.category_id.clone();
         let result = async { category::update(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (row, errors) = outcome(result.await)?;
-        Ok(UpdateCategoryPayload { category: row.map(Category), errors })
+        let current = async { category::by_id(ctx.app(), decode(&id, "categoryId")?).await };
+        let (row, errors) = edited(result.await, current).await?;
+        Ok(Some(UpdateCategoryPayload { category: row.map(Category), errors }))
     }
 }

@@ -7,11 +7,14 @@
 //! Invariant: [`ApiError`] has no `Display`. The library converts every error with `Display` to an API error, and then
 //! `?` on a database error would show its text to clients.
 
-use async_graphql::{ErrorExtensions, Interface, Pos, Response};
+use async_graphql::{ErrorExtensions, Pos, Response};
+
+use super::user_error::{Causes, Common, UserErrorType};
 
 use crate::{
     app::App,
-    error::{Error, Fault, Invalid, retry_after_ms},
+    auth::Viewer,
+    error::{Error, Fault, Faulty, Invalid, retry_after_ms},
 };
 
 /// A top-level error.
@@ -25,151 +28,55 @@ pub struct ApiError {
 /// The result type of resolvers.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
-/// An error of a mutation. Each error type has its own `code` with more details.
-#[derive(Debug, Interface)]
-#[graphql(
-    field(
-        name = "message",
-        ty = "&String",
-        desc = "An explanation for developers, in English. Do not show it to users or parse it; use `code`."
-    ),
-    field(
-        name = "path",
-        ty = "&Vec<String>",
-        desc = "The location in the input: field names and list indices from the outside in. Empty if the error is not about one field."
-    ),
-    field(
-        name = "retryable",
-        ty = "&bool",
-        desc = "Whether the same call can succeed later without a change of its input."
-    )
-)]
-pub enum UserError {
-    /// Errors of accounts and sessions.
-    Account(super::account::AccountError),
-    /// Errors of categories.
-    Category(super::category::CategoryError),
-    /// Errors of claims.
-    Claim(super::coupon::ClaimError),
-    /// Errors of products and coupons.
-    Coupon(super::coupon::CouponError),
-    /// Errors of events and tiers.
-    Event(super::event::EventError),
-    /// Errors of orders.
-    Order(super::order::OrderError),
-    /// Errors of payments and refunds.
-    Payment(super::payment::PaymentError),
-    /// Errors of reservations.
-    Reservation(super::reservation::ReservationError),
-    /// Errors of shops and members.
-    Shop(super::shop::ShopError),
-    /// Errors of ticket checks.
-    Ticket(super::ticket::TicketError),
-    /// Errors of venues and seat maps.
-    Venue(super::venue::VenueError),
-}
-
-/// The constructor that all mutation error types share.
-pub(crate) trait UserErrorType: Sized {
-    /// Creates an error with a code that all slices have.
-    fn common(common: Common, message: String, path: Vec<String>) -> Self;
-}
-
-/// The codes that every error type has.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Common {
-    /// The input is malformed.
-    Invalid,
-    /// The object does not exist, or the viewer may not know that it does.
-    NotFound,
-    /// The object changed after the client read it.
-    Stale,
-    /// The key was used before with different input.
-    IdempotencyMismatch,
-}
-
-/// Declares a slice's error type, its codes and the data that its errors can carry.
-macro_rules! user_error {
-    (
-        $(#[$doc:meta])* $name:ident, $code:ident {
-            $($(#[$variant_doc:meta])* $variant:ident,)*
-        }
-        $({ $($(#[$field_doc:meta])* $field:ident: $ty:ty,)* })?
-    ) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, async_graphql::SimpleObject)]
-        pub struct $name {
-            /// The error code. Use it to decide how to react.
-            pub code: $code,
-            /// An explanation for developers, in English. Do not show it to users or parse it; use `code`.
-            pub message: String,
-            /// The location in the input: field names and list indices from the outside in. Empty if the error is not
-            /// about one field.
-            pub path: Vec<String>,
-            /// Whether the same call can succeed later without a change of its input.
-            pub retryable: bool,
-            $($($(#[$field_doc])* pub $field: Option<$ty>,)*)?
-        }
-
-        /// The codes of the error type.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, async_graphql::Enum)]
-        pub enum $code {
-            /// The input is invalid; `path` names the field. Nothing was stored. Correct the input.
-            #[default]
-            Invalid,
-            /// The object does not exist, or you may not see it.
-            NotFound,
-            /// The object has changed since you read it, so `expectedVersion` is not its current version. Read it
-            /// again, then repeat the mutation with the new version.
-            Stale,
-            /// The idempotency key was used before with different input. Use a new key for different input.
-            IdempotencyMismatch,
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $crate::graphql::error::UserErrorType for $name {
-            fn common(common: $crate::graphql::error::Common, message: String, path: Vec<String>) -> Self {
-                let code = match common {
-                    $crate::graphql::error::Common::Invalid => $code::Invalid,
-                    $crate::graphql::error::Common::NotFound => $code::NotFound,
-                    $crate::graphql::error::Common::Stale => $code::Stale,
-                    $crate::graphql::error::Common::IdempotencyMismatch => $code::IdempotencyMismatch,
-                };
-                let retryable = false;
-                Self {
-                    code, message, path, retryable,
-                    $($($field: None,)*)?
-                }
-            }
-        }
-    };
-}
-pub(crate) use user_error;
-
 /// Splits an operation's result into the payload's parts: the object, or the errors that belong into the payload.
 pub(crate) fn outcome<T, R, E>(result: Result<T, Error<R>>) -> ApiResult<(Option<T>, Vec<E>)>
 where
-    E: UserErrorType + From<R>,
+    E: UserErrorType,
+    R: Causes<E::Cause>,
 {
     match result {
         Ok(value) => Ok((Some(value), Vec::new())),
-        Err(Error::Refused(refusal)) => Ok((None, vec![refusal.into()])),
+        Err(Error::Refused(refusal)) => {
+            let errors = refusal.causes().into_iter().map(|cause| {
+                let name = format!("{cause:?}");
+                E::of(cause).ok_or_else(|| Fault::internal(format!("an error type has no code for {name}")))
+            });
+            Ok((None, errors.collect::<Result<_, _>>()?))
+        }
         Err(Error::Fault(fault)) => beside(fault).map(|errors| (None, errors)),
     }
 }
 
+/// Does the same for an edit of an object. With the error `STALE`, the payload contains the current object.
+pub(crate) async fn edited<T, R, E>(
+    result: Result<T, Error<R>>,
+    current: impl Future<Output = Faulty<T>>,
+) -> ApiResult<(Option<T>, Vec<E>)>
+where
+    E: UserErrorType,
+    R: Causes<E::Cause>,
+{
+    let is_stale = matches!(result, Err(Error::Fault(Fault::Stale(_))));
+    let (object, errors) = outcome(result)?;
+    if is_stale { Ok((found(current.await)?, errors)) } else { Ok((object, errors)) }
+}
+
 /// Converts a fault to errors of the payload, or else to a top-level error.
 fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
-    let one = |common, message: String| Ok(vec![E::common(common, message, Vec::new())]);
+    let one = |fault: Fault, common, message: String| match E::common(common, message, Vec::new()) {
+        Some(error) => Ok(vec![error]),
+        None => Err(fault.into()),
+    };
     match fault {
         Fault::Invalid(all) => {
-            Ok(all.into_iter().map(|Invalid { path, why }| E::common(Common::Invalid, why, path)).collect())
+            let error = |one: &Invalid| E::common(Common::Invalid, one.why.clone(), one.path.clone());
+            let errors: Option<Vec<E>> = all.iter().map(error).collect();
+            errors.ok_or_else(|| Fault::Invalid(all).into())
         }
-        Fault::NotFound(what) => one(Common::NotFound, format!("there is no such {what}")),
-        Fault::Stale(what) => {
-            one(Common::Stale, format!("the {what} has changed since you read it; read it again"))
-        }
+        Fault::NotFound(what) => one(fault, Common::NotFound, format!("there is no such {what}")),
+        Fault::Stale(what) => one(fault, Common::Stale, format!("the {what} has changed since you read it")),
         Fault::IdempotencyMismatch => one(
+            fault,
             Common::IdempotencyMismatch,
             "this idempotency key was used before with different input".to_owned(),
         ),
@@ -190,6 +97,14 @@ pub(crate) fn found<T>(result: Result<T, Fault>) -> ApiResult<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(Fault::NotFound(_)) => Ok(None),
         Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Creates the error of a field that the viewer may not read. The field itself is null.
+pub(crate) fn not_allowed(viewer: &Viewer) -> ApiError {
+    match viewer.account() {
+        Ok(_) => Fault::Forbidden("you may not read this field").into(),
+        Err(fault) => fault.into(),
     }
 }
 

@@ -2,39 +2,41 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, connection::Connection};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{EventId, event, tier};
 
-pub(crate) use super::event_loaders::CountsOf;
 use super::{
     availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
-    coupon::{CouponConnection, CouponOrder, coupon_connection},
+    coupon::{CouponConnection, CouponFilter, CouponSort, coupon_connection},
     error::{ApiResult, found},
     id::{decode, encode},
     long_text::{LongText, long_text},
-    page::{Cursor, PageArgs, connection},
+    page::PageArgs,
     reservation_rules::ReservationRules,
     scalar::{Long, Money},
     seat_map::{MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
-    venue::{Venue, VenueOf},
+    venue::Venue,
 };
 pub use super::{
-    event_edit::{EventError, EventErrorCode, EventMutation},
-    event_list::{EventFilter, EventOrder, EventTotal},
+    event_edit::EventMutation,
+    event_error::{CreateEventError, CreateTierError, EventError, TierError},
+    event_list::{EventFilter, EventSort, EventSortField},
+};
+pub(crate) use super::{
+    event_list::{EventConnection, event_connection},
+    event_loaders::CountsOf,
 };
 use crate::{
-    coupon::{access, find::Filter as CouponFilter},
+    coupon::access,
     error::{Fault, Faulty},
-    event::{
-        find::{self, Key, Order},
-        rules,
-    },
+    event::{find, rules},
     inventory::feed,
+    slug::IdOrSlug,
 };
 
 /// An event that people can attend. Drafts are visible to members of their shop only.
@@ -60,12 +62,12 @@ impl Event {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The description. May be empty.
+    /// The description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Event(self.0.id)).await
     }
@@ -111,13 +113,13 @@ impl Event {
     }
 
     /// Duration of a reservation in seconds.
-    async fn hold_seconds(&self) -> i32 {
-        self.0.hold_seconds
+    async fn reservation_seconds(&self) -> i32 {
+        self.0.reservation_seconds
     }
 
     /// Maximum duration of a reservation in seconds, including all extensions.
-    async fn hold_seconds_max(&self) -> i32 {
-        self.0.hold_seconds_max
+    async fn reservation_seconds_max(&self) -> i32 {
+        self.0.reservation_seconds_max
     }
 
     /// Maximum number of places per buyer.
@@ -133,11 +135,11 @@ impl Event {
 
     /// Total seconds for which a buyer may keep reservations of this event without buying. Null for no limit.
     /// Reservation deadlines are shortened so that the total is not exceeded. A purchase resets the count.
-    async fn hold_budget_seconds(&self) -> Option<i32> {
-        self.0.hold_budget_seconds
+    async fn reservation_budget_seconds(&self) -> Option<i32> {
+        self.0.reservation_budget_seconds
     }
 
-    /// Seconds that a buyer must wait after using up `holdBudgetSeconds` (error `COOLING_DOWN`). Then the count
+    /// Seconds that a buyer must wait after using up `reservationBudgetSeconds` (error `COOLING_DOWN`). Then the count
     /// restarts at zero.
     async fn cool_down_seconds(&self) -> i32 {
         self.0.cool_down_seconds
@@ -154,24 +156,34 @@ impl Event {
         Long(self.0.version)
     }
 
+    /// When the event was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When the event was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
     /// The shop that sells the event.
-    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
-        Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// The venue of the event. Null only if it no longer exists.
-    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
-        Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
+    /// The venue of the event.
+    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Venue> {
+        Venue::of(ctx, self.0.venue_id).await
     }
 
-    /// The category of the event. Null only if it no longer exists.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
-        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    /// The category of the event.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Category> {
+        Category::of(ctx, self.0.category_id).await
     }
 
     /// The seat map on sale. It never changes, so clients can cache it permanently.
-    async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<Option<SeatMap>> {
-        Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.map(SeatMap::from))
+    async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
+        Ok(ctx.loaders().one(MapOf(self.0.seat_map_id)).await?.ok_or(Fault::NotFound("seat map"))?.into())
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
@@ -247,19 +259,23 @@ impl Event {
     }
 
     /// The coupons that are shown with the event and that you may see.
-    #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "The filter. If omitted, all of these coupons.")] filter: Option<CouponFilter>,
+        #[graphql(desc = "The sort order. If omitted, the newest come first.")] sort: Option<CouponSort>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
-        let filter = CouponFilter { event: Some(self.0.id), ..CouponFilter::default() };
-        coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
+        let (args, id) = (PageArgs { after, before, first, last }, self.0.id);
+        coupon_connection(ctx, (filter, sort), args, |filter| filter.events.push(IdOrSlug::Id(id))).await
     }
 }
 
@@ -350,36 +366,25 @@ impl EventQuery {
     }
 
     /// Lists the events that you may see: all published events, and the drafts of the shops that you are a member of.
-    #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn events(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The filter. If omitted, all events.")] filter: Option<EventFilter>,
-        #[graphql(desc = "The sort order.", default_with = "EventOrder::StartsAt")] order_by: EventOrder,
-        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(
+            desc = "The sort order. If omitted, upcoming events come first: those that have not ended, by start. Past \
+            events follow, those that started last first."
+        )]
+        sort: Option<EventSort>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Connection<Cursor<Key>, Event, EventTotal>> {
-        let (filter, order) = (filter.unwrap_or_default().parse()?, Order::from(order_by));
-        let window = PageArgs { after, before, first, last }.window()?;
-        let page = find::events(ctx.app(), ctx.viewer(), &filter, order, window).await?;
-        Ok(connection(page, EventTotal::of(filter), |row| (Key::of(&row, order), Event(row))))
-    }
-}
-
-impl Event {
-    /// Returns the event if the viewer may see it. Drafts are visible to members of their shop only.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: EventId) -> Faulty<Option<Self>> {
-        let Some(event) = ctx.loaders().one(id).await?.map(Self) else { return Ok(None) };
-        let is_seen = event.0.state != event::EventState::Draft || event.is_ours(ctx).await?;
-        Ok(is_seen.then_some(event))
-    }
-
-    /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
-    pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?;
-        Ok(Self(row))
+    ) -> ApiResult<EventConnection> {
+        event_connection(ctx, (filter, sort), PageArgs { after, before, first, last }, |_| {}).await
     }
 }

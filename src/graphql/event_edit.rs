@@ -1,12 +1,12 @@
-//! Event mutations and their errors: create, update, publish, cancel.
+//! Event mutations: create, update, publish, cancel.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, outcome, user_error},
-    event::Event,
+    error::{ApiResult, edited, outcome},
+    event::{CreateEventError, Event, EventError},
     id::decode,
     reservation_rules::ReservationRulesInput,
     scalar::Long,
@@ -17,81 +17,8 @@ use crate::{
         details::Change,
         edit::{self, NewEvent},
         reservation_rules::ReservationRules,
-        rules::Refusal,
     },
 };
-
-user_error! {
-    /// An error of an event or tier mutation.
-    EventError, EventErrorCode {
-        /// Another event uses this slug. Choose a different one.
-        SlugTaken,
-        /// The venue has no seat map. Call `importSeatMap` first.
-        NoSeatMap,
-        /// No tier prices any seat or area. Call `createTier` first.
-        NothingForSale,
-        /// The operation requires a draft, and the event is already published.
-        NotDraft,
-        /// The operation requires a published event. Call `publishEvent` first.
-        NotPublished,
-        /// The event is cancelled and cannot be changed.
-        Cancelled,
-        /// The event has ended and cannot be changed.
-        Over,
-        /// Another tier of the event already prices the category or area; `path` names it. Remove it from one of the
-        /// two tiers.
-        AlreadyPriced,
-        /// Another tier of the event has this name. Choose a different one.
-        TierNameTaken,
-        /// The event already has 100 tiers, which is the maximum.
-        TooManyTiers,
-    }
-}
-
-impl From<Refusal> for EventError {
-    fn from(refusal: Refusal) -> Self {
-        let at = |path: &str| vec![path.to_owned()];
-        let (code, message, path) = match refusal {
-            Refusal::SlugTaken => {
-                (EventErrorCode::SlugTaken, "another event has this slug".to_owned(), at("slug"))
-            }
-            Refusal::NoSeatMap => (
-                EventErrorCode::NoSeatMap,
-                "the venue has no seat map; import one first".to_owned(),
-                at("venueId"),
-            ),
-            Refusal::NothingForSale => (
-                EventErrorCode::NothingForSale,
-                "no tier prices any seat or area; create one first".to_owned(),
-                Vec::new(),
-            ),
-            Refusal::NotDraft => {
-                (EventErrorCode::NotDraft, "the event is already published".to_owned(), Vec::new())
-            }
-            Refusal::NotPublished => {
-                (EventErrorCode::NotPublished, "the event is not published".to_owned(), Vec::new())
-            }
-            Refusal::Cancelled => {
-                (EventErrorCode::Cancelled, "the event is cancelled".to_owned(), Vec::new())
-            }
-            Refusal::Over => (EventErrorCode::Over, "the event has ended".to_owned(), Vec::new()),
-            Refusal::AlreadyPriced(path, name) => {
-                (EventErrorCode::AlreadyPriced, format!("another tier prices {name}"), path)
-            }
-            Refusal::TierNameTaken => (
-                EventErrorCode::TierNameTaken,
-                "another tier of the event has this name".to_owned(),
-                at("name"),
-            ),
-            Refusal::TooManyTiers => (
-                EventErrorCode::TooManyTiers,
-                "the event already has the maximum number of tiers".to_owned(),
-                Vec::new(),
-            ),
-        };
-        Self { code, message, path, ..Self::default() }
-    }
-}
 
 /// Input of `createEvent`.
 #[derive(Debug, InputObject)]
@@ -107,9 +34,9 @@ pub struct CreateEventInput {
     /// The unique name for URLs: a to z, 0 to 9, and single hyphens between them. If omitted, it is derived from the
     /// name.
     slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     description: String,
     /// The start of the event.
@@ -124,10 +51,10 @@ pub struct CreateEventInput {
     refund_until: Option<DateTime<Utc>>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     #[graphql(default = 600)]
-    hold_seconds: i32,
+    reservation_seconds: i32,
     /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
     #[graphql(default = 1200)]
-    hold_seconds_max: i32,
+    reservation_seconds_max: i32,
     /// Maximum number of places per buyer, 1 to 100.
     #[graphql(default = 8)]
     limit_per_buyer: i32,
@@ -135,13 +62,13 @@ pub struct CreateEventInput {
     /// sell. The rule applies only if an equally large pick without them is possible.
     #[graphql(default = true)]
     orphan_rule: bool,
-    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// Total seconds for which a buyer may keep reservations without buying, from `reservationSeconds` to 86,400. Null for no
     /// limit. This limits buyers who repeatedly reserve and release places. Their deadlines become shorter; with less
     /// than one minute left, they are refused with `COOLING_DOWN`. Simultaneous reservations count once. Each
     /// reservation costs at least 5 seconds. A purchase resets the count.
     #[graphql(default_with = "Some(2_700)")]
-    hold_budget_seconds: Option<i32>,
-    /// Seconds that a buyer must wait after using up `holdBudgetSeconds`, 60 to 86,400. Then the count restarts at
+    reservation_budget_seconds: Option<i32>,
+    /// Seconds that a buyer must wait after using up `reservationBudgetSeconds`, 60 to 86,400. Then the count restarts at
     /// zero.
     #[graphql(default = 300)]
     cool_down_seconds: i32,
@@ -164,11 +91,11 @@ impl CreateEventInput {
             sales_start: self.sales_start,
             sales_end: self.sales_end,
             refund_until: self.refund_until,
-            hold_seconds: self.hold_seconds,
-            hold_seconds_max: self.hold_seconds_max,
+            reservation_seconds: self.reservation_seconds,
+            reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
-            hold_budget_seconds: self.hold_budget_seconds,
+            reservation_budget_seconds: self.reservation_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: ReservationRules::default()
                 .with(self.reservation_rules.unwrap_or_default().parse()),
@@ -182,7 +109,7 @@ pub struct CreateEventPayload {
     /// The new event, a draft. Null if `errors` is not empty.
     event: Option<Event>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<CreateEventError>,
 }
 
 /// Input of `updateEvent`. Omitted fields stay unchanged. Venue, seat map and currency cannot be changed.
@@ -197,9 +124,9 @@ pub struct UpdateEventInput {
     category_id: Option<ID>,
     /// The unique name for URLs.
     slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
     /// The start of the event.
     starts_at: Option<DateTime<Utc>>,
@@ -212,18 +139,18 @@ pub struct UpdateEventInput {
     /// Until when buyers can refund their orders without the shop. Null for never.
     refund_until: MaybeUndefined<DateTime<Utc>>,
     /// Duration of a reservation in seconds, 60 to 1,200.
-    hold_seconds: Option<i32>,
+    reservation_seconds: Option<i32>,
     /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
-    hold_seconds_max: Option<i32>,
+    reservation_seconds_max: Option<i32>,
     /// Maximum number of places per buyer, 1 to 100.
     limit_per_buyer: Option<i32>,
     /// Whether to refuse a pick of seats that leaves single seats between taken ones. The rule applies only if an
     /// equally large pick without them is possible.
     orphan_rule: Option<bool>,
-    /// Total seconds for which a buyer may keep reservations without buying, from `holdSeconds` to 86,400. Null for no
+    /// Total seconds for which a buyer may keep reservations without buying, from `reservationSeconds` to 86,400. Null for no
     /// limit. Existing reservations keep their deadlines.
-    hold_budget_seconds: MaybeUndefined<i32>,
-    /// Seconds that a buyer must wait after using up `holdBudgetSeconds`, 60 to 86,400.
+    reservation_budget_seconds: MaybeUndefined<i32>,
+    /// Seconds that a buyer must wait after using up `reservationBudgetSeconds`, 60 to 86,400.
     cool_down_seconds: Option<i32>,
     /// The event's rules against hoarding. Existing reservations are not affected.
     reservation_rules: Option<ReservationRulesInput>,
@@ -241,11 +168,11 @@ impl UpdateEventInput {
             sales_start: self.sales_start,
             sales_end: self.sales_end,
             refund_until: self.refund_until.into(),
-            hold_seconds: self.hold_seconds,
-            hold_seconds_max: self.hold_seconds_max,
+            reservation_seconds: self.reservation_seconds,
+            reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
             orphan_rule: self.orphan_rule,
-            hold_budget_seconds: self.hold_budget_seconds.into(),
+            reservation_budget_seconds: self.reservation_budget_seconds.into(),
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: self.reservation_rules.unwrap_or_default().parse(),
         })
@@ -255,7 +182,7 @@ impl UpdateEventInput {
 /// The result of `updateEvent`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateEventPayload {
-    /// The event after the change. Null if `errors` is not empty.
+    /// The event after the change. With the error `STALE`, the current event. Null with other errors.
     event: Option<Event>,
     /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
@@ -274,7 +201,7 @@ pub struct PublishEventInput {
 /// The result of `publishEvent`.
 #[derive(Debug, SimpleObject)]
 pub struct PublishEventPayload {
-    /// The published event. Null if `errors` is not empty.
+    /// The published event. With the error `STALE`, the current event. Null with other errors.
     event: Option<Event>,
     /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
@@ -293,7 +220,7 @@ pub struct CancelEventInput {
 /// The result of `cancelEvent`.
 #[derive(Debug, SimpleObject)]
 pub struct CancelEventPayload {
-    /// The cancelled event. Null if `errors` is not empty.
+    /// The cancelled event. With the error `STALE`, the current event. Null with other errors.
     event: Option<Event>,
     /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<EventError>,
@@ -310,14 +237,14 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createEvent`.")] input: CreateEventInput,
-    ) -> ApiResult<CreateEventPayload> {
+    ) -> ApiResult<Option<CreateEventPayload>> {
         ctx.viewer().user()?;
         let result = match input.parse() {
             Ok(input) => edit::create(ctx.app(), ctx.viewer(), input).await,
             Err(fault) => Err(fault.into()),
         };
         let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(CreateEventPayload { event, errors })
+        Ok(Some(CreateEventPayload { event, errors }))
     }
 
     /// Changes a draft or published event. Existing reservations and orders keep their terms.
@@ -325,15 +252,16 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateEvent`.")] input: UpdateEventInput,
-    ) -> ApiResult<UpdateEventPayload> {
+    ) -> ApiResult<Option<UpdateEventPayload>> {
         ctx.viewer().user()?;
-        let (id, seen) = (decode(&input.event_id, "eventId"), input.expected_version.0);
+        let event_id = input.event_id.clone();
+        let (id, seen) = (decode(&event_id, "eventId"), input.expected_version.0);
         let result = match id.and_then(|id| Ok((id, input.parse()?))) {
             Ok((id, change)) => edit::update(ctx.app(), ctx.viewer(), id, seen, change).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(UpdateEventPayload { event, errors })
+        let (event, errors) = edited(result.map(Event::from), current(ctx, &event_id)).await?;
+        Ok(Some(UpdateEventPayload { event, errors }))
     }
 
     /// Publishes a draft. The event becomes visible, and its places are on sale within its sales window. It needs a
@@ -342,14 +270,15 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `publishEvent`.")] input: PublishEventInput,
-    ) -> ApiResult<PublishEventPayload> {
+    ) -> ApiResult<Option<PublishEventPayload>> {
         ctx.viewer().user()?;
-        let result = match decode(&input.event_id, "eventId") {
+        let event_id = input.event_id;
+        let result = match decode(&event_id, "eventId") {
             Ok(id) => edit::publish(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(PublishEventPayload { event, errors })
+        let (event, errors) = edited(result.map(Event::from), current(ctx, &event_id)).await?;
+        Ok(Some(PublishEventPayload { event, errors }))
     }
 
     /// Cancels a published event. Nothing is sold any more, and the event stays visible. The shop refunds the orders.
@@ -357,13 +286,19 @@ impl EventMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelEvent`.")] input: CancelEventInput,
-    ) -> ApiResult<CancelEventPayload> {
+    ) -> ApiResult<Option<CancelEventPayload>> {
         ctx.viewer().user()?;
-        let result = match decode(&input.event_id, "eventId") {
+        let event_id = input.event_id;
+        let result = match decode(&event_id, "eventId") {
             Ok(id) => edit::cancel(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(CancelEventPayload { event, errors })
+        let (event, errors) = edited(result.map(Event::from), current(ctx, &event_id)).await?;
+        Ok(Some(CancelEventPayload { event, errors }))
     }
+}
+
+/// Returns the current event for a payload.
+async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Event> {
+    Event::row(ctx, decode(id, "eventId")?).await.map(Event::from)
 }

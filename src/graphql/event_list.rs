@@ -1,78 +1,104 @@
-//! Filter, sort order and total count of event lists.
+//! Filter and sort order of event lists.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object};
+use async_graphql::{Context, Enum, ID, InputObject};
 use chrono::{DateTime, Utc};
 
-use super::{context::ContextExt, error::ApiResult, event::EventStatus, id::decode, scalar::Long};
+use super::{
+    context::ContextExt,
+    error::ApiResult,
+    event::{Event, EventStatus},
+    id::{decode, id_or_slug},
+    page::{Connected, PageArgs, SortDirection, connection},
+};
 use crate::{
     error::Faulty,
     event::{
-        find::{self, Filter, Order},
+        list::{self, Field, Filter, Key, Sort},
         rules,
     },
 };
 
-/// The sort order of events. A cursor is valid only for the order in which it was returned.
+/// A page of events.
+pub(crate) type EventConnection = Connected<Key, Event>;
+
+/// A sort order for events. Events with equal values are sorted by their ids in the same direction. A cursor is valid
+/// only for the field by which its list was sorted.
+#[derive(Clone, Copy, Debug, InputObject)]
+pub struct EventSort {
+    /// The field to sort by.
+    field: EventSortField,
+    /// The direction.
+    #[graphql(default_with = "SortDirection::Ascending")]
+    direction: SortDirection,
+}
+
+/// A field that events can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Order")]
-pub enum EventOrder {
-    /// By start, earliest first.
+#[graphql(remote = "Field")]
+pub enum EventSortField {
+    /// The start of the event.
     StartsAt,
-    /// By start, latest first.
-    StartsAtDesc,
-    /// By name, ascending.
+    /// The name.
     Name,
-    /// Newest first.
-    Newest,
+    /// The time of creation.
+    CreatedAt,
 }
 
 /// A filter for events. All given conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct EventFilter {
-    /// Only events of this shop.
-    shop: Option<ID>,
-    /// Only items in this category or its descendants.
-    category: Option<ID>,
+    /// Only events of the shop with this id.
+    shop_id: Option<ID>,
+    /// Only events of the shop with this slug.
+    shop_slug: Option<String>,
+    /// Only events in the category with this id or its descendants.
+    category_id: Option<ID>,
+    /// Only events in the category with this slug or its descendants.
+    category_slug: Option<String>,
+    /// Only events at the venue with this id.
+    venue_id: Option<ID>,
     /// Words to search for, at most eight. Each must be the start of a word in the event's name, the shop's name, the
     /// venue's name or its city.
     search: Option<String>,
-    /// Only events that start at this time or later.
+    /// Only events that are not over at this time: they end later, or start at this time or later. With the current
+    /// time, the list has running and future events.
     from: Option<DateTime<Utc>>,
-    /// Only events that start before this time.
+    /// Only events that start before this time. With `from`, the list has the events that take place in the period,
+    /// even if only in part.
     until: Option<DateTime<Utc>>,
-    /// Only items in one of these states.
+    /// Only items in one of these statuses.
     status: Option<Vec<EventStatus>>,
+    /// Only events whose `updatedAt` is later than this time. Concurrent changes can become visible up to a minute
+    /// late, so send a time that is a minute before your last request.
+    updated_after: Option<DateTime<Utc>>,
 }
 
 impl EventFilter {
     pub(super) fn parse(self) -> Faulty<Filter> {
         Ok(Filter {
-            shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
-            category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,
+            shops: id_or_slug(self.shop_id, self.shop_slug, "filter.shopId")?,
+            categories: id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?,
+            venues: self.venue_id.map(|id| decode(&id, "filter.venueId")).transpose()?.into_iter().collect(),
             search: self.search,
             from: self.from,
             until: self.until,
+            updated_after: self.updated_after,
             statuses: self.status.unwrap_or_default().into_iter().map(rules::EventStatus::from).collect(),
         })
     }
 }
 
-/// Additional fields of the event connection.
-#[derive(Debug)]
-pub struct EventTotal(Filter);
-
-impl EventTotal {
-    pub(super) fn of(filter: Filter) -> Self {
-        Self(filter)
-    }
-}
-
-/// Additional fields of the event connection.
-#[Object]
-impl EventTotal {
-    /// Number of events on all pages. Request it only if you need it: it costs an extra count.
-    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<Long> {
-        let count = find::count(ctx.app(), ctx.viewer(), &self.0).await?;
-        Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))
-    }
+/// Returns a page of the events that the viewer may see. `narrow` adds the conditions of the object that has the list.
+pub(crate) async fn event_connection(
+    ctx: &Context<'_>,
+    (filter, sort): (Option<EventFilter>, Option<EventSort>),
+    args: PageArgs,
+    narrow: impl FnOnce(&mut Filter) + Send,
+) -> ApiResult<EventConnection> {
+    let mut filter = filter.unwrap_or_default().parse()?;
+    narrow(&mut filter);
+    let sort = sort.map_or(Sort::Upcoming, |sort| Sort::By(sort.field.into(), sort.direction.into()));
+    let events = list::events(ctx.app(), ctx.viewer(), &filter, sort, args.window()?).await?;
+    let keys = events.keys;
+    Ok(connection(events.page, |row| (keys.of(&row), Event::from(row))))
 }

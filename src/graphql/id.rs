@@ -7,12 +7,17 @@ use entity::TypedId;
 use type_safe_id::{DynamicType, TypeSafeId};
 use uuid::Uuid;
 
-use crate::error::{Fault, Faulty};
+use crate::{
+    error::{Fault, Faulty},
+    slug::IdOrSlug,
+};
 
 /// The id prefix of a seat.
 pub(crate) const SEAT: &str = "seat";
 /// The id prefix of a general-admission area.
 pub(crate) const AREA: &str = "area";
+/// The id prefix of a bag. Its UUID is the account's.
+pub(crate) const BAG: &str = "bag";
 
 /// Returns the id in its public form.
 pub(crate) fn encode<T: TypedId>(id: T) -> ID {
@@ -42,6 +47,16 @@ pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> Faulty<Uuid> {
         }
         None => Err(Fault::invalid(path, format!("must be an id such as {prefix}_…"))),
     }
+}
+
+/// Parses the two fields of a filter that name an object by its id and by its slug. If both are given, both must match.
+pub(crate) fn id_or_slug<T: TypedId>(
+    id: Option<ID>,
+    slug: Option<String>,
+    path: &str,
+) -> Faulty<Vec<IdOrSlug<T>>> {
+    let id = id.map(|id| decode(&id, path)).transpose()?.map(IdOrSlug::Id);
+    Ok(id.into_iter().chain(slug.map(IdOrSlug::Slug)).collect())
 }
 
 /// Splits any id into its prefix and UUID.

@@ -15,10 +15,12 @@ pub mod coupon;
 pub mod error;
 pub mod event;
 pub mod event_edit;
+mod event_error;
 pub mod event_list;
 mod event_loaders;
 pub mod field_order;
 mod id;
+pub mod limits;
 mod loader;
 mod long_text;
 pub mod mask_errors;
@@ -27,6 +29,7 @@ pub mod null_completion;
 pub mod order;
 mod page;
 pub mod payment;
+mod payment_error;
 pub mod progress;
 pub mod reservation;
 pub mod reservation_rules;
@@ -35,11 +38,15 @@ pub mod seat_map;
 pub mod shop;
 pub mod size;
 pub mod ticket;
+mod ticket_loaders;
 pub mod tier;
+pub mod user_error;
 pub mod venue;
 pub mod weight;
 
-use async_graphql::{MergedObject, MergedSubscription, Request, Schema as Built, SchemaBuilder};
+use async_graphql::{
+    MergedObject, MergedSubscription, Request, SDLExportOptions, Schema as Built, SchemaBuilder,
+};
 
 pub use self::loader::Batches;
 use crate::{app::App, auth::Viewer};
@@ -52,6 +59,7 @@ pub struct Query(
     coupon::CouponQuery,
     coupon::ClaimQuery,
     event::EventQuery,
+    limits::LimitsQuery,
     node::NodeQuery,
     order::OrderQuery,
     order::ApplicableQuery,
@@ -98,7 +106,7 @@ pub type Schema = Built<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Built::build(Query::default(), Mutation::default(), Subscription::default())
-        .register_output_type::<error::UserError>()
+        .register_output_type::<user_error::UserError>()
 }
 
 /// Builds the executable schema. The guard in `http/` enforces limits and introspection rules.
@@ -113,7 +121,7 @@ pub fn bare() -> Schema {
 
 /// Returns the schema in SDL.
 pub fn sdl() -> String {
-    builder().finish().sdl()
+    builder().finish().sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
 /// Data that an operation shares with the code that runs it.

@@ -15,7 +15,7 @@ use super::{
     account::{Account, OwnAccount},
     category::Category,
     context::ContextExt,
-    coupon::{Claim, Coupon, Product},
+    coupon::{Bag, Claim, Coupon, Product},
     error::ApiResult,
     event::Event,
     id,
@@ -41,6 +41,8 @@ pub enum Node {
     Account(Account),
     /// A general-admission area.
     Area(Area),
+    /// The viewer's bag.
+    Bag(Bag),
     /// A category.
     Category(Category),
     /// A claim.
@@ -120,6 +122,10 @@ async fn load(ctx: &Context<'_>, id: &ID, token: Option<&Arc<str>>) -> Faulty<Op
             loaders.one(OwnAccount(AccountId(uuid))).await?.map(|row| Node::Account(row.into()))
         }
         id::AREA => Area::visible(ctx, uuid).await?.map(Node::Area),
+        id::BAG => {
+            let own = ctx.viewer().account().ok().filter(|account| account.0 == uuid);
+            own.map(|account| Node::Bag(Bag(account)))
+        }
         CategoryId::PREFIX => loaders.one(CategoryId(uuid)).await?.map(|row| Node::Category(Category(row))),
         ClaimId::PREFIX => Claim::visible(ctx, ClaimId(uuid), token).await?.map(Node::Claim),
         CouponId::PREFIX => Coupon::visible(ctx, CouponId(uuid)).await?.map(Node::Coupon),

@@ -3,16 +3,45 @@
 //! See <https://relay.dev/graphql/connections.htm>.
 
 use async_graphql::{
-    ObjectType, OutputType,
+    Enum, Object, OutputType,
     connection::{Connection, CursorType, Edge, EmptyFields},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::error::ApiResult;
 use crate::{
     error::{Fault, Faulty},
-    page::{Page, Window},
+    page::{Direction, Page, Total, Window},
 };
+
+/// The direction of a sort order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Direction")]
+pub enum SortDirection {
+    /// The smallest value first: the earliest time, or A before B.
+    #[graphql(name = "ASC")]
+    Ascending,
+    /// The largest value first: the latest time, or B before A.
+    #[graphql(name = "DESC")]
+    Descending,
+}
+
+/// Additional fields of every connection.
+#[derive(Debug)]
+pub(crate) struct TotalCount(Total);
+
+/// Additional fields of every connection.
+#[Object]
+impl TotalCount {
+    /// Number of items on all pages. Request it only if you need it: it costs an extra count.
+    async fn total_count(&self) -> ApiResult<i32> {
+        Ok(i32::try_from(self.0.count().await?).unwrap_or(i32::MAX))
+    }
+}
+
+/// A page of a list, with the keys `K` of its cursors.
+pub(crate) type Connected<K, N> = Connection<Cursor<K>, N, TotalCount>;
 
 /// A cursor: the key that the list is sorted by. It is opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,18 +83,14 @@ impl PageArgs {
     }
 }
 
-/// Converts a page to a connection with `extra` fields. `node` creates each edge's cursor and object.
-pub(crate) fn connection<T, K, N, X>(
-    page: Page<T>,
-    extra: X,
-    node: impl Fn(T) -> (K, N),
-) -> Connection<Cursor<K>, N, X>
+/// Converts a page to a connection. `node` creates each edge's cursor and object.
+pub(crate) fn connection<T, K, N>(page: Page<T>, node: impl Fn(T) -> (K, N)) -> Connected<K, N>
 where
     K: Serialize + DeserializeOwned + Send + Sync,
     N: OutputType,
-    X: ObjectType,
 {
-    let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, extra);
+    let total = TotalCount(page.total);
+    let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, total);
     connection.edges.extend(page.items.into_iter().map(|item| {
         let (key, node) = node(item);
         Edge::<_, _, EmptyFields>::new(Cursor(key), node)

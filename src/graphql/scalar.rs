@@ -14,7 +14,7 @@ use crate::{
 pub struct Decimal(pub String);
 
 /// An exact decimal number as a string, such as `"12.50"`. It has as many decimal places as its currency.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.w3.org/TR/xmlschema-2/#decimal")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
@@ -31,7 +31,7 @@ impl ScalarType for Decimal {
 pub struct CurrencyCode(pub String);
 
 /// An ISO 4217 currency code in upper case, such as `"EUR"`.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
@@ -53,7 +53,7 @@ pub struct Long(pub i64);
 
 /// A 64-bit integer, serialised as a JSON number. It is used for versions and counts that can exceed 32 bits. Values up
 /// to 2^53 are exact in JavaScript.
-#[Scalar]
+#[Scalar(specified_by_url = "https://scalars.graphql.org/jakobmerrild/long.html")]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::Number(number) = value else { return Err(InputValueError::expected_type(value)) };
@@ -111,4 +111,9 @@ impl MoneyInput {
         }
         Ok(amount.minor)
     }
+}
+
+/// Converts a number of the input that must not be negative.
+pub(crate) fn unsigned(number: i32, path: &str) -> Faulty<u32> {
+    u32::try_from(number).map_err(|_| Fault::invalid(path, "must not be negative"))
 }

@@ -1,29 +1,25 @@
 //! Tickets in the API.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use async_graphql::{
-    Context, Enum, ID, InputObject, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::{OrderId, OrderLineId, TicketId, order::line, ticket};
+use entity::{TicketId, order::line, ticket};
 use futures_util::future::join;
 use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, found, not_allowed, outcome},
     event::Event,
     id::{decode, encode},
-    loader::{Batch, Shared, grouped, keyed},
     order::{LineOf, Order, OrderLine},
-    page::{Cursor, PageArgs, connection},
+    page::{Connected, PageArgs, connection},
     scalar::{Long, Money},
     seat_map::{Area, Seat},
     tier::Tier,
+    user_error::{Explain, Explanation, user_error},
     weight::PICTURE_TICKET,
 };
 use crate::{
@@ -33,21 +29,21 @@ use crate::{
 };
 
 /// A page of tickets.
-pub(crate) type TicketConnection = Connection<Cursor<Uuid>, Ticket, EmptyFields>;
+pub(crate) type TicketConnection = Connected<Uuid, Ticket>;
 
 user_error! {
     /// An error of `checkIn`: why the ticket does not admit its holder.
-    TicketError, TicketErrorCode {
+    CheckInError, CheckInErrorCode (Invalid NotFound) from Refusal {
         /// The code is not a valid ticket code. Do not admit the guest.
-        Forged,
+        Forged: NotFound,
         /// The ticket is for another event or shop.
-        WrongEvent,
+        WrongEvent: Refused,
         /// The ticket was refunded or revoked. Do not admit the guest.
-        Void,
+        Void: Refused,
         /// The ticket was transferred, and this code belongs to the earlier holder. Do not admit the guest.
-        Superseded,
+        Superseded: Refused,
         /// The ticket was already used, at `usedAt`.
-        Used,
+        Used: Conflict,
     }
     {
         /// When the ticket was used. Set only with `USED`.
@@ -94,6 +90,11 @@ impl Ticket {
         Long(self.row.version)
     }
 
+    /// When the ticket was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
+    }
+
     /// The current state.
     async fn state(&self) -> State {
         self.row.state.into()
@@ -130,16 +131,17 @@ impl Ticket {
         Ok(Area::of(ctx, self.row.event_id, self.row.area_ordinal).await?)
     }
 
-    /// The order that the ticket was bought with. Null if you may not see that order.
+    /// The order that the ticket was bought with. If you may not see that order, it is null with the error `FORBIDDEN`.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
-        Ok(self.visible_order(ctx).await?)
+        Ok(Some(self.visible_order(ctx).await?.ok_or_else(|| not_allowed(ctx.viewer()))?))
     }
 
-    /// The line of the order that the ticket was issued for. Null if you may not see that order.
+    /// The line of the order that the ticket was issued for. If you may not see that order, it is null with the error
+    /// `FORBIDDEN`.
     async fn line(&self, ctx: &Context<'_>) -> ApiResult<Option<OrderLine>> {
         let (order, line) = join(self.visible_order(ctx), self.bought(ctx)).await;
-        let (order, line) = (order?, line?);
-        Ok(order.map(|order| OrderLine::of(line, &order)))
+        let order = order?.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(OrderLine::of(line?, &order)))
     }
 
     /// The price of the place at the time of the checkout, including fee and tax, before discounts.
@@ -150,8 +152,9 @@ impl Ticket {
     }
 
     /// The signed code that the QR code contains. It can be verified offline with the ticket key from
-    /// `/.well-known/jwks.json`. Null if you do not hold the ticket, or if it is void.
-    async fn code(&self, ctx: &Context<'_>) -> Option<String> {
+    /// `/.well-known/jwks.json`. Null if the ticket is void. Only the holder can read it; otherwise the error is
+    /// `FORBIDDEN`.
+    async fn code(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         self.code_for_holder(ctx)
     }
 
@@ -216,9 +219,12 @@ impl Ticket {
 
     /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.
     /// The bearer of an order's access token is a holder too: the order has already checked the token.
-    fn code_for_holder(&self, ctx: &Context<'_>) -> Option<String> {
-        let void = self.row.state == ticket::TicketState::Void;
-        (!void && !self.is_scanned(ctx)).then(|| tickets::code_of(ctx.app(), &self.row))
+    fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        if self.is_scanned(ctx) {
+            return Err(not_allowed(ctx.viewer()));
+        }
+        let is_void = self.row.state == ticket::TicketState::Void;
+        Ok((!is_void).then(|| tickets::code_of(ctx.app(), &self.row)))
     }
 
     fn is_scanned(&self, ctx: &Context<'_>) -> bool {
@@ -229,7 +235,7 @@ impl Ticket {
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_TICKET, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| QrCode::try_new(&code).map_err(Fault::internal)).transpose()?)
     }
 }
@@ -249,7 +255,7 @@ pub struct CheckInPayload {
     /// The ticket, if it admits its holder. Null if `errors` is not empty.
     pub ticket: Option<Ticket>,
     /// Why the ticket was refused. Empty if it was accepted.
-    pub errors: Vec<TicketError>,
+    pub errors: Vec<CheckInError>,
 }
 
 /// The queries of this slice.
@@ -280,73 +286,41 @@ impl TicketMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `checkIn`.")] input: CheckInInput,
-    ) -> ApiResult<CheckInPayload> {
+    ) -> ApiResult<Option<CheckInPayload>> {
         ctx.viewer().user()?;
         let scan = async {
             let event = input.event_id.as_ref().map(|id| decode(id, "eventId")).transpose()?;
             tickets::check_in(ctx.app(), ctx.viewer(), CheckIn { code: input.code, event }).await
         };
         let (ticket, errors) = outcome(scan.await)?;
-        Ok(CheckInPayload { ticket: ticket.map(Ticket::from), errors })
+        Ok(Some(CheckInPayload { ticket: ticket.map(Ticket::from), errors }))
     }
 }
 
 /// Returns the viewer's tickets as a connection.
 pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiResult<TicketConnection> {
     let page = tickets::of_account(ctx.app(), ctx.viewer().account()?, args.window()?).await?;
-    Ok(connection(page, EmptyFields, |row| (row.id.0, Ticket::from(row))))
+    Ok(connection(page, |row| (row.id.0, Ticket::from(row))))
 }
 
-impl From<Refusal> for TicketError {
-    fn from(refusal: Refusal) -> Self {
-        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
-        match refusal {
-            Refusal::Forged => new(TicketErrorCode::Forged, "not a valid ticket code"),
-            Refusal::WrongEvent => new(TicketErrorCode::WrongEvent, "the ticket is for another event"),
-            Refusal::Void => new(TicketErrorCode::Void, "the ticket was refunded or revoked"),
-            Refusal::Superseded => {
-                new(TicketErrorCode::Superseded, "the ticket was transferred; this is an earlier code")
-            }
-            Refusal::Used { at } => {
-                Self { used_at: Some(at), ..new(TicketErrorCode::Used, "the ticket was already used") }
+/// The data of check-in errors.
+#[derive(Debug, Default)]
+pub(crate) struct CheckInData {
+    used_at: Option<DateTime<Utc>>,
+}
+
+impl Explain for Refusal {
+    type Data = CheckInData;
+
+    fn explain(self) -> Explanation<CheckInData> {
+        match self {
+            Self::Forged => Explanation::new("not a valid ticket code").at("code"),
+            Self::WrongEvent => Explanation::new("the ticket is for another event"),
+            Self::Void => Explanation::new("the ticket was refunded or revoked"),
+            Self::Superseded => Explanation::new("the ticket was transferred; this is an earlier code"),
+            Self::Used { at } => {
+                Explanation::new("the ticket was already used").with(CheckInData { used_at: Some(at) })
             }
         }
-    }
-}
-
-/// Loader key: the tickets of an order, in the order of its lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TicketsOf(pub(crate) OrderId);
-
-/// Loader key: the ticket that was issued for an order line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TicketFor(pub(crate) OrderLineId);
-
-impl Loader<TicketId> for Batch {
-    type Value = ticket::Model;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[TicketId]) -> Result<HashMap<TicketId, ticket::Model>, Shared> {
-        Ok(keyed(tickets::by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
-    }
-}
-
-impl Loader<TicketsOf> for Batch {
-    type Value = Vec<ticket::Model>;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[TicketsOf]) -> Result<HashMap<TicketsOf, Vec<ticket::Model>>, Shared> {
-        let orders = keys.iter().map(|key| key.0).collect();
-        Ok(grouped(tickets::of_orders(&self.app, orders).await?, |row| TicketsOf(row.order_id)))
-    }
-}
-
-impl Loader<TicketFor> for Batch {
-    type Value = ticket::Model;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[TicketFor]) -> Result<HashMap<TicketFor, ticket::Model>, Shared> {
-        let lines = keys.iter().map(|key| key.0).collect();
-        Ok(keyed(tickets::of_lines(&self.app, lines).await?, |row| TicketFor(row.order_line_id)))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
+use chrono::{DateTime, Utc};
 use entity::{
     EventId, SeatMapId, TierId,
     event::{self, EventState},
@@ -11,8 +12,8 @@ use entity::{
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, outcome},
-    event::{Event, EventError},
+    error::{ApiResult, edited, outcome},
+    event::{CreateTierError, Event, TierError},
     id::{AREA, decode, decode_as, encode},
     loader::{Batch, Shared, keyed},
     scalar::{Long, Money, MoneyInput},
@@ -51,7 +52,7 @@ impl Tier {
         Event::of(ctx, self.row.event_id).await
     }
 
-    /// The display name, unique within the event.
+    /// The display name as plain text, unique within the event.
     async fn name(&self) -> &str {
         &self.row.name
     }
@@ -105,12 +106,23 @@ impl Tier {
     async fn version(&self) -> Long {
         Long(self.row.version)
     }
+
+    /// When the tier was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
+    }
 }
 
 impl Tier {
     /// Creates a tier of the event.
     pub(crate) fn new(row: tier::Model, event: &event::Model) -> Self {
         Self { row, currency: event.currency.clone(), map: event.seat_map_id }
+    }
+
+    /// Returns the current tier for a payload.
+    async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Self> {
+        let (tier, event) = tiers::seen(ctx.app(), ctx.viewer(), decode(id, "tierId")?).await?;
+        Ok(Self::new(tier, &event))
     }
 
     /// Returns the tier that one of the viewer's objects refers to, even if the tier is hidden.
@@ -200,7 +212,7 @@ impl Loader<ScopesOf> for Batch {
 pub struct CreateTierInput {
     /// The event of the tier. You must be an owner or manager of its shop.
     event_id: ID,
-    /// The display name, unique within the event, 1 to 200 characters.
+    /// The display name as plain text, unique within the event, 1 to 200 characters.
     name: String,
     /// The price of one place without the fee, including tax, in the event's currency.
     base_price: MoneyInput,
@@ -229,7 +241,7 @@ pub struct CreateTierPayload {
     /// The new tier. Null if `errors` is not empty.
     tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<CreateTierError>,
 }
 
 /// Input of `updateTier`. Omitted fields stay unchanged. Existing reservations keep their prices.
@@ -239,7 +251,7 @@ pub struct UpdateTierInput {
     tier_id: ID,
     /// The tier's `version` when you last read it. If it has changed since, nothing is stored and the error is `STALE`.
     expected_version: Long,
-    /// The display name, unique within the event, 1 to 200 characters.
+    /// The display name as plain text, unique within the event, 1 to 200 characters.
     name: Option<String>,
     /// The price of one place without the fee, including tax, in the event's currency.
     base_price: Option<MoneyInput>,
@@ -260,10 +272,10 @@ pub struct UpdateTierInput {
 /// The result of `updateTier`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateTierPayload {
-    /// The tier after the change. Null if `errors` is not empty.
+    /// The tier after the change. With the error `STALE`, the current tier. Null with other errors.
     tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<TierError>,
 }
 
 /// Input of `deleteTier`.
@@ -280,8 +292,10 @@ pub struct DeleteTierInput {
 pub struct DeleteTierPayload {
     /// The event without the tier. Null if `errors` is not empty.
     event: Option<Event>,
+    /// The current tier if the error is `STALE`. Otherwise null.
+    tier: Option<Tier>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<EventError>,
+    errors: Vec<TierError>,
 }
 
 /// The mutations of this slice.
@@ -296,10 +310,10 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createTier`.")] input: CreateTierInput,
-    ) -> ApiResult<CreateTierPayload> {
+    ) -> ApiResult<Option<CreateTierPayload>> {
         ctx.viewer().user()?;
         let (tier, errors) = outcome(create(ctx, input).await)?;
-        Ok(CreateTierPayload { tier, errors })
+        Ok(Some(CreateTierPayload { tier, errors }))
     }
 
     /// Changes a tier. Existing reservations and tickets keep their prices.
@@ -307,10 +321,11 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateTier`.")] input: UpdateTierInput,
-    ) -> ApiResult<UpdateTierPayload> {
+    ) -> ApiResult<Option<UpdateTierPayload>> {
         ctx.viewer().user()?;
-        let (tier, errors) = outcome(update(ctx, input).await)?;
-        Ok(UpdateTierPayload { tier, errors })
+        let tier_id = input.tier_id.clone();
+        let (tier, errors) = edited(update(ctx, input).await, Tier::current(ctx, &tier_id)).await?;
+        Ok(Some(UpdateTierPayload { tier, errors }))
     }
 
     /// Deletes a tier of a draft.
@@ -318,14 +333,20 @@ impl TierMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `deleteTier`.")] input: DeleteTierInput,
-    ) -> ApiResult<DeleteTierPayload> {
+    ) -> ApiResult<Option<DeleteTierPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.tier_id, "tierId") {
             Ok(id) => tiers::delete(ctx.app(), ctx.viewer(), id, input.expected_version.0).await,
             Err(fault) => Err(fault.into()),
         };
-        let (event, errors) = outcome(result.map(Event::from))?;
-        Ok(DeleteTierPayload { event, errors })
+        let result = result.map(|event| (Some(Event::from(event)), None));
+        let current = async {
+            let tier = Tier::current(ctx, &input.tier_id).await?;
+            Faulty::Ok((None, Some(tier)))
+        };
+        let (result, errors) = edited(result, current).await?;
+        let (event, tier) = result.unwrap_or_default();
+        Ok(Some(DeleteTierPayload { event, tier, errors }))
     }
 }
 

@@ -2,26 +2,24 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{
-    Context, ID, InputObject, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, VenueId, venue};
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, outcome, user_error},
+    error::{ApiResult, edited, found, outcome},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
-    page::{Cursor, PageArgs, connection},
+    page::{Connected, PageArgs, connection},
     scalar::Long,
     seat_map::SeatMap,
     shop::Shop,
+    user_error::{Explain, Explanation, user_error},
 };
 use crate::{
-    error::Faulty,
+    error::{Fault, Faulty},
     venue::{
         edit,
         find::{self, Revision},
@@ -30,21 +28,23 @@ use crate::{
 };
 
 user_error! {
-    /// An error of a venue or seat-map mutation.
-    VenueError, VenueErrorCode {
-        /// The venue already has 100 revisions of its seat map, which is the maximum.
-        TooManyRevisions,
-    }
+    /// An error of `createVenue`.
+    CreateVenueError, CreateVenueErrorCode (Invalid NotFound) from Refusal {}
 }
 
-impl From<Refusal> for VenueError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::TooManyRevisions => Self {
-                code: VenueErrorCode::TooManyRevisions,
-                message: "the venue already has the maximum number of seat-map revisions".to_owned(),
-                ..Self::default()
-            },
+user_error! {
+    /// An error of `updateVenue`.
+    UpdateVenueError, UpdateVenueErrorCode (Invalid NotFound Stale) from Refusal {}
+}
+
+impl Explain for Refusal {
+    type Data = ();
+
+    fn explain(self) -> Explanation {
+        match self {
+            Self::TooManyRevisions => {
+                Explanation::new("the venue already has the maximum number of seat-map revisions")
+            }
         }
     }
 }
@@ -67,7 +67,7 @@ impl Venue {
         encode(self.0.id)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -93,8 +93,8 @@ impl Venue {
     }
 
     /// The shop that owns the venue.
-    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Option<Shop>> {
-        Ok(ctx.loaders().one(self.0.shop_id).await?.map(Shop))
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.0.shop_id).await
     }
 
     /// The revisions of the seat map that you may see, newest first, at most 100. Members of the shop see all of them.
@@ -119,9 +119,41 @@ impl Venue {
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
+
+    /// When the venue was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+
+    /// The events at the venue that you may see.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.venues.push(id)).await
+    }
 }
 
 impl Venue {
+    /// Returns the venue that an object refers to.
+    pub(crate) async fn of(ctx: &Context<'_>, id: VenueId) -> ApiResult<Self> {
+        let row = ctx.loaders().one(VenueOf(id)).await?.ok_or(Fault::NotFound("venue"))?;
+        Ok(Self(row))
+    }
+
     /// Loads the venue if the viewer may see it.
     pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> Faulty<Self> {
         find::venue(ctx.app(), ctx.viewer(), id).await.map(Self)
@@ -130,7 +162,7 @@ impl Venue {
 
 /// Loader key: a venue, for viewers who see an object that refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct VenueOf(pub(crate) VenueId);
+struct VenueOf(VenueId);
 
 impl Loader<VenueOf> for Batch {
     type Value = venue::Model;
@@ -190,21 +222,26 @@ impl VenueQuery {
     }
 
     /// Lists the shop's venues that you may see, oldest first.
-    #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection and the filter")]
     async fn venues(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the shop.")] shop_id: ID,
+        #[graphql(
+            desc = "Only venues whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
+        updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Connection<Cursor<VenueId>, Venue, EmptyFields>> {
+    ) -> ApiResult<Connected<VenueId, Venue>> {
         let shop: ShopId = decode(&shop_id, "shopId")?;
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, window).await?;
-        Ok(connection(page, EmptyFields, |row| (row.id, Venue(row))))
+        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, updated_after, window).await?;
+        Ok(connection(page, |row| (row.id, Venue(row))))
     }
 }
 
@@ -213,7 +250,7 @@ impl VenueQuery {
 pub struct CreateVenueInput {
     /// The shop that owns the venue. You must be its owner or manager.
     shop_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
     /// The street address, at most 400 characters.
     #[graphql(default)]
@@ -232,7 +269,7 @@ pub struct CreateVenuePayload {
     /// The new venue. Null if `errors` is not empty.
     venue: Option<Venue>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<VenueError>,
+    errors: Vec<CreateVenueError>,
 }
 
 /// Input of `updateVenue`. Omitted fields stay unchanged.
@@ -243,7 +280,7 @@ pub struct UpdateVenueInput {
     /// The venue's `version` when you last read it. If it has changed since, nothing is stored and the error is
     /// `STALE`.
     expected_version: Long,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
     /// The street address, at most 400 characters.
     address: Option<String>,
@@ -258,10 +295,10 @@ pub struct UpdateVenueInput {
 /// The result of `updateVenue`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateVenuePayload {
-    /// The venue after the change. Null if `errors` is not empty.
+    /// The venue after the change. With the error `STALE`, the current venue. Null with other errors.
     venue: Option<Venue>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<VenueError>,
+    errors: Vec<UpdateVenueError>,
 }
 
 /// The mutations of this slice.
@@ -275,7 +312,7 @@ impl VenueMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createVenue`.")] input: CreateVenueInput,
-    ) -> ApiResult<CreateVenuePayload> {
+    ) -> ApiResult<Option<CreateVenuePayload>> {
         ctx.viewer().user()?;
         let CreateVenueInput { shop_id, name, address, city, country, time_zone } = input;
         let details = Details { name, address, city, country, time_zone };
@@ -284,7 +321,7 @@ impl VenueMutation {
             Err(fault) => Err(fault.into()),
         };
         let (venue, errors) = outcome(result.map(Venue))?;
-        Ok(CreateVenuePayload { venue, errors })
+        Ok(Some(CreateVenuePayload { venue, errors }))
     }
 
     /// Changes a venue. Searches find its events by the new name at once.
@@ -292,7 +329,7 @@ impl VenueMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateVenue`.")] input: UpdateVenueInput,
-    ) -> ApiResult<UpdateVenuePayload> {
+    ) -> ApiResult<Option<UpdateVenuePayload>> {
         ctx.viewer().user()?;
         let UpdateVenueInput { venue_id, expected_version, name, address, city, country, time_zone } = input;
         let change = Change { name, address, city, country, time_zone };
@@ -300,7 +337,8 @@ impl VenueMutation {
             Ok(id) => edit::update(ctx.app(), ctx.viewer(), id, expected_version.0, change).await,
             Err(fault) => Err(fault.into()),
         };
-        let (venue, errors) = outcome(result.map(Venue))?;
-        Ok(UpdateVenuePayload { venue, errors })
+        let current = async { Venue::load(ctx, decode(&venue_id, "venueId")?).await };
+        let (venue, errors) = edited(result.map(Venue), current).await?;
+        Ok(Some(UpdateVenuePayload { venue, errors }))
     }
 }

@@ -1,6 +1,7 @@
 //! Reads a request's body within a limit of bytes and of time.
 
 use super::guard::Refusal;
+use crate::limits::protocol;
 use axum::{
     body::{Body, BodyDataStream},
     http::{HeaderMap, StatusCode, header},
@@ -23,13 +24,19 @@ pub(super) struct Limits {
 impl Limits {
     /// The limits for most operations.
     pub(super) const USUAL: Self =
-        Self { bytes: 256 * 1024, stall: Duration::from_secs(10), total: Duration::from_secs(20) };
+        Self { bytes: protocol::BODY_BYTES, stall: Duration::from_secs(10), total: Duration::from_secs(20) };
     /// The limits for a list of codes: 100,000 of 64 characters.
-    pub(super) const CODES: Self =
-        Self { bytes: 8 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
+    pub(super) const CODES: Self = Self {
+        bytes: protocol::CODES_BODY_BYTES,
+        stall: Duration::from_secs(10),
+        total: Duration::from_mins(1),
+    };
     /// The limits for imports by a registered user: a seat plan of 16 MiB as a string variable, with escaped quotes.
-    pub(super) const LARGE: Self =
-        Self { bytes: 24 * 1024 * 1024, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
+    pub(super) const LARGE: Self = Self {
+        bytes: protocol::LARGE_BODY_BYTES,
+        stall: Duration::from_secs(10),
+        total: Duration::from_mins(1),
+    };
 }
 
 /// Reads the body. Refuses one that is too large before its rest arrives.

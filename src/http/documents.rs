@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
-use super::guard::{self, Cost, Costs, Introspection, Refusal};
+use super::guard::{self, Cost, Costs, Introspection, Refusal, Variables};
 use crate::graphql::{
     Schema,
     cacheability::{
@@ -55,6 +55,8 @@ pub(super) struct Document {
     bytes: u32,
     /// The chosen operation, with each field once.
     pub(super) parsed: ExecutableDocument,
+    /// The rules for the values of the variables.
+    pub(super) rules: Variables,
     /// The validation errors. If there are any, the document is not executed.
     pub(super) faults: Vec<ServerError>,
     /// The kind of operation.
@@ -74,6 +76,15 @@ pub(super) struct Document {
 }
 
 impl Document {
+    /// Returns the document for an execution with these values.
+    pub(super) fn bound(&self, values: &Map<String, Value>) -> ExecutableDocument {
+        let mut document = self.parsed.clone();
+        if self.rules.needs_binding(values) {
+            guard::bind(&mut document, values);
+        }
+        document
+    }
+
     /// Returns the names of the declared variables.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         let operations = self.parsed.operations.iter();
@@ -123,10 +134,10 @@ impl Documents {
             return Ok(document);
         }
         let admitted = guard::admit(text, operation_name, self.0.introspection, &self.0.costs)?;
-        let mut faults = self.validate(admitted.document);
+        let mut faults = self.validate(guard::without_conditions(&admitted.document));
         if faults.is_empty() {
             // Some conflicts between fragments are found only after merging.
-            faults = self.validate(admitted.merged.clone());
+            faults = self.validate(guard::without_conditions(&admitted.merged));
         }
         let (parsed, kind) = (admitted.merged, admitted.kind);
         let is_valid = faults.is_empty();
@@ -139,6 +150,7 @@ impl Documents {
             is_urgent: has_only(&parsed, kind, URGENT),
             takes_large_body: is_valid && has_only(&parsed, kind, LARGE),
             cost: admitted.cost,
+            rules: admitted.variables,
             kind,
             parsed,
             faults,

@@ -135,7 +135,7 @@ impl Prepared {
         let viewer = self.caller.viewer.of_request(self.caller.id.as_str());
         let (mut request, batches) = graphql::prepare(app, request, viewer, run);
         request.operation_name.clone_from(&self.params.operation_name);
-        request.set_parsed_query(self.document.parsed.clone());
+        request.set_parsed_query(self.document.bound(&self.variables));
         (request, batches)
     }
 }
@@ -147,6 +147,7 @@ impl Engine {
         let name = params.operation_name.as_deref();
         let document = self.documents.admit(&params.query, name)?;
         let variables = params.declared(document.variables())?;
+        document.rules.check(&variables)?;
         let cost = self.documents.price(&document, name, &variables)?;
         let charges = limit::charges_of(&document.parsed, name, limit::weight_of(cost.work));
         let span = tracing::info_span!(

@@ -10,6 +10,7 @@ use super::{
     params::Params,
     shared::Membership,
 };
+use crate::limits::protocol::{SOCKET_EXECUTING, SOCKET_OPERATIONS};
 use axum::extract::ws::Utf8Bytes;
 use std::{
     collections::HashMap,
@@ -17,11 +18,6 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-
-/// Maximum number of operations that one socket may have open.
-pub(super) const MAX_OPERATIONS: usize = 50;
-/// Maximum number of queries and mutations of one socket that execute at the same time. The others wait.
-const MAX_EXECUTING: usize = 3;
 
 /// What the socket must do after a message.
 #[derive(Debug)]
@@ -68,7 +64,12 @@ impl Session {
     }
 
     fn in_phase(phase: Phase, stop: CancellationToken) -> Self {
-        Self { phase, running: Running::default(), stop, executing: Arc::new(Semaphore::new(MAX_EXECUTING)) }
+        Self {
+            phase,
+            running: Running::default(),
+            stop,
+            executing: Arc::new(Semaphore::new(SOCKET_EXECUTING)),
+        }
     }
 
     /// Returns whether `connection_init` has not arrived yet.
@@ -115,8 +116,8 @@ impl Session {
         if running.contains_key(id.as_str()) {
             return Step::Close(Close::DUPLICATE);
         }
-        if running.len() >= MAX_OPERATIONS {
-            let message = format!("A socket carries at most {MAX_OPERATIONS} operations.");
+        if running.len() >= SOCKET_OPERATIONS {
+            let message = format!("A socket carries at most {SOCKET_OPERATIONS} operations.");
             let refusal = Refusal::new("TOO_MANY_SUBSCRIPTIONS", message);
             return Step::Send(message::error(&id, &answer::errors(&refusal).to_string()));
         }
@@ -302,7 +303,7 @@ mod tests {
     fn number_of_operations_is_limited() {
         let mut session = ready();
         let running: Vec<_> =
-            (0..MAX_OPERATIONS).map(|n| session.receive(&subscribe(&n.to_string()))).collect();
+            (0..SOCKET_OPERATIONS).map(|n| session.receive(&subscribe(&n.to_string()))).collect();
         assert!(running.iter().all(|step| matches!(step, Step::Start(..))));
         let Step::Send(frame) = session.receive(&subscribe("more")) else { panic!() };
         assert!(frame.contains("TOO_MANY_SUBSCRIPTIONS"));
@@ -334,7 +335,7 @@ mod tests {
     async fn only_a_few_operations_of_a_socket_execute_at_the_same_time() {
         let session = ready();
         let begin = |id: &str| session.begin(&mut session.running.lock(), id.into());
-        let executing: Vec<_> = (0..MAX_EXECUTING).map(|number| begin(&number.to_string())).collect();
+        let executing: Vec<_> = (0..SOCKET_EXECUTING).map(|number| begin(&number.to_string())).collect();
         let mut permits = Vec::new();
         for operation in &executing {
             permits.push(operation.permit().await.expect("a permit"));

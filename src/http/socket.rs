@@ -18,6 +18,7 @@ use super::{
 use crate::{
     auth::{Network, Viewer},
     config::Config,
+    limits::protocol::SOCKET_MESSAGE_BYTES,
     telemetry::Event,
 };
 use axum::{
@@ -29,8 +30,6 @@ use entity::AccountId;
 use std::time::Duration;
 use tracing::Instrument;
 
-/// Bytes of one message from a client: a document of 32 KiB with its variables.
-const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Bytes of the library's buffers. Its default is 32 times as large for every socket.
 const BUFFER_BYTES: usize = 4 * 1024;
 
@@ -125,9 +124,9 @@ pub(super) fn upgrade(door: &Door, id: RequestId, parts: &Parts, upgrade: WebSoc
     upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(MAX_PAYLOAD_BYTES + 2 * MAX_MESSAGE_BYTES)
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
+        .max_write_buffer_size(MAX_PAYLOAD_BYTES + 2 * SOCKET_MESSAGE_BYTES)
+        .max_message_size(SOCKET_MESSAGE_BYTES)
+        .max_frame_size(SOCKET_MESSAGE_BYTES)
         .on_upgrade(async move |socket| {
             let app = engine.app.clone();
             app.spawn_low_priority(reader::serve(engine, patience, client, socket).instrument(span));

@@ -11,6 +11,7 @@ use super::{
     command::NewClaim,
     fairness::IdleTime,
     state::{Area, ReservationSnapshot, Seat, Stock, Tally},
+    totals::Totals,
 };
 
 /// A value before and after a decision.
@@ -65,6 +66,9 @@ pub struct Change {
     /// The changed areas that were hidden at that time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden_areas: Vec<u32>,
+    /// The public totals after this version. `None` if the terms changed, and in rows of earlier program versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
 }
 
 /// Buyer, number of places, and idle time if there is any. (Short, because almost every change contains one.)
@@ -128,6 +132,7 @@ impl Stock {
         };
         Change {
             terms: false,
+            totals: Some(self.totals_of(&seats, &areas)),
             hidden_seats: hidden(&seats, &self.terms.seat_tiers),
             hidden_areas: hidden(&areas, &self.terms.area_tiers),
             seats: seats

@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use entity::inventory::SeatStatus;
+use entity::{TierId, inventory::SeatStatus};
 
-use super::change::Change;
+use super::{change::Change, state::Counts};
 
 /// The changes from one version to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Delta {
     pub seats: BTreeMap<u32, PublicStatus>,
     /// Changed areas by ordinal, with their final number of available places.
     pub areas: BTreeMap<u32, u32>,
+    /// Totals of all places at `version`. Places that are not for sale count as blocked.
+    pub counts: Counts,
+    /// Tiers with changed places, with their final number of available places.
+    pub tiers: BTreeMap<TierId, u32>,
 }
 
 /// A seat's public status. Whether a seat is being paid is private.
@@ -52,12 +56,16 @@ impl PublicStatus {
 
 impl Delta {
     /// Returns the public part of one version's changes. Hidden places do not change for the public: the snapshot shows
-    /// them as not for sale until new terms cause a new snapshot.
-    pub fn of(version: i64, change: &Change) -> Self {
+    /// them as not for sale until new terms cause a new snapshot. Returns `None` if the change has no totals, so that only
+    /// a snapshot can follow it.
+    pub fn of(version: i64, change: &Change) -> Option<Self> {
+        let totals = change.totals.as_ref()?;
         let shown = |hidden: &[u32], ordinal: u32| hidden.binary_search(&ordinal).is_err();
-        Self {
+        Some(Self {
             after: version - 1,
             version,
+            counts: totals.counts(),
+            tiers: totals.1.iter().copied().collect(),
             seats: change
                 .seats
                 .iter()
@@ -70,7 +78,7 @@ impl Delta {
                 .filter(|area| shown(&change.hidden_areas, area.0))
                 .map(|&(ordinal, available, ..)| (ordinal, available))
                 .collect(),
-        }
+        })
     }
 
     /// Merges the next delta into this one. Returns it as an error if it does not follow.
@@ -81,6 +89,8 @@ impl Delta {
         self.version = next.version;
         self.seats.extend(next.seats);
         self.areas.extend(next.areas);
+        self.counts = next.counts;
+        self.tiers.extend(next.tiers);
         Ok(())
     }
 
@@ -100,6 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::inventory::totals::Totals;
 
     const SEATS: usize = 12;
     const AREAS: usize = 3;
@@ -110,6 +121,8 @@ mod tests {
         version: i64,
         seats: Vec<PublicStatus>,
         areas: Vec<u32>,
+        counts: Counts,
+        tiers: BTreeMap<TierId, u32>,
     }
 
     impl Map {
@@ -122,6 +135,8 @@ mod tests {
             for (&area, &available) in &delta.areas {
                 self.areas[area as usize] = available;
             }
+            self.counts = delta.counts;
+            self.tiers.extend(&delta.tiers);
         }
     }
 
@@ -143,6 +158,8 @@ mod tests {
         fn change()(
             seats in proptest::collection::vec((0..SEATS, status()), 0..6),
             areas in proptest::collection::vec((0..AREAS, 0..50_u32), 0..3),
+            counts in any::<[u32; 4]>(),
+            tiers in proptest::collection::btree_map(0..3_u128, any::<u32>(), 0..3),
         ) -> Change {
             let ordinal = |index: usize| u32::try_from(index).expect("few");
             // In no particular order, and without duplicates, like the places of a change.
@@ -159,14 +176,25 @@ mod tests {
                 hidden_areas: hidden(areas.keys().copied().map(ordinal).collect()),
                 seats: seats.into_iter().map(|(index, status)| (ordinal(index), status, 1, None)).collect(),
                 areas: areas.into_iter().map(|(index, free)| (ordinal(index), free, 0, 0)).collect(),
+                totals: Some(Totals(counts, tiers.into_iter().map(|(tier, left)| (tier_id(tier), left)).collect())),
                 ..Change::default()
             }
         }
     }
 
+    fn tier_id(number: u128) -> TierId {
+        TierId(uuid::Uuid::from_u128(number))
+    }
+
     /// Returns the maps at every version, by applying each change of a visible place.
     fn maps(changes: &[Change]) -> Vec<Map> {
-        let mut map = Map { version: 7, seats: vec![PublicStatus::Available; SEATS], areas: vec![50; AREAS] };
+        let mut map = Map {
+            version: 7,
+            seats: vec![PublicStatus::Available; SEATS],
+            areas: vec![50; AREAS],
+            counts: Counts::default(),
+            tiers: BTreeMap::new(),
+        };
         for (ordinal, seat) in (0..).zip(&mut map.seats) {
             if is_hidden(ordinal) {
                 *seat = PublicStatus::Blocked;
@@ -186,6 +214,9 @@ mod tests {
             for &(area, available, ..) in change.areas.iter().filter(|area| !is_hidden(area.0)) {
                 map.areas[area as usize] = available;
             }
+            let totals = change.totals.as_ref().expect("totals");
+            map.counts = totals.counts();
+            map.tiers.extend(totals.1.iter().copied());
             maps.push(map.clone());
         }
         maps
@@ -202,7 +233,7 @@ mod tests {
             let mut client = maps[0].clone();
             let mut whole: Option<Delta> = None;
             for (index, change) in changes.iter().enumerate() {
-                let single = Delta::of(8 + i64::try_from(index).expect("few"), change);
+                let single = Delta::of(8 + i64::try_from(index).expect("few"), change).expect("totals");
                 match &mut whole {
                     Some(whole) => prop_assert_eq!(whole.merge(single), Ok(())),
                     None => whole = Some(single),
@@ -219,7 +250,9 @@ mod tests {
         /// Merging is associative.
         #[test]
         fn merging_is_associative(changes in proptest::collection::vec(change(), 3)) {
-            let [a, b, c] = [0, 1, 2].map(|index: usize| Delta::of(8 + i64::try_from(index).expect("few"), &changes[index]));
+            let [a, b, c] = [0, 1, 2].map(|index: usize| {
+                Delta::of(8 + i64::try_from(index).expect("few"), &changes[index]).expect("totals")
+            });
             let mut left = a.clone();
             prop_assert_eq!(left.merge(b.clone()), Ok(()));
             prop_assert_eq!(left.merge(c.clone()), Ok(()));
@@ -232,11 +265,17 @@ mod tests {
 
     #[test]
     fn delta_that_does_not_follow_is_returned() {
-        let delta = |version| Delta::of(version, &Change::default());
+        let change = Change { totals: Some(Totals::default()), ..Change::default() };
+        let delta = |version| Delta::of(version, &change).expect("totals");
         let mut third = delta(3);
         for other in [2, 3, 5] {
             assert_eq!(third.merge(delta(other)), Err(delta(other)), "{other} does not follow 3");
         }
         assert_eq!((third.after, third.version), (2, 3), "and nothing of it was taken");
+    }
+
+    #[test]
+    fn change_without_totals_has_no_delta() {
+        assert_eq!(Delta::of(3, &Change { terms: true, ..Change::default() }), None);
     }
 }

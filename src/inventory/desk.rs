@@ -355,7 +355,7 @@ impl Desk {
             stock.follow(number, &change);
             if change.terms {
                 // The terms may be newer than this version. Then a later change makes them be read again.
-                stock.terms = read::terms(app, self.id).await?;
+                stock.set_terms(read::terms(app, self.id).await?);
             }
             self.publish(app, Version { number, change });
         }

@@ -19,7 +19,7 @@ use tokio::sync::broadcast::{
 
 pub use super::delta::{Delta, PublicStatus};
 use super::{
-    change::Version,
+    change::{Change, Version},
     desk::Desk,
     read,
     state::{Area, Counts, Stock},
@@ -165,11 +165,15 @@ impl Reader {
     fn take(&mut self, version: &Version) -> Option<Delta> {
         match self.last {
             Some(last) if version.number <= last => None,
-            Some(last) if version.number == last + 1 && !version.change.terms => {
-                self.last = Some(version.number);
-                Some(Delta::of(version.number, &version.change))
+            Some(last) if version.number == last + 1 => {
+                let delta = delta_of(version.number, &version.change);
+                if delta.is_some() {
+                    self.last = Some(version.number);
+                } else {
+                    self.behind = true;
+                }
+                delta
             }
-            // New terms may change what is for sale, so they need a snapshot.
             Some(_) | None => {
                 self.behind = true;
                 None
@@ -230,16 +234,21 @@ impl Reader {
     }
 }
 
-/// Returns up to `limit` versions after `after` as one delta. Returns `None` if the log does not reach back, or if the
-/// terms changed: new terms may change what is for sale, so they need a snapshot.
+/// Returns one version as a delta. Returns `None` if it needs a snapshot: if the terms changed, because they decide what
+/// is for sale, or if an earlier program version wrote it without totals.
+fn delta_of(version: i64, change: &Change) -> Option<Delta> {
+    if change.terms { None } else { Delta::of(version, change) }
+}
+
+/// Returns up to `limit` versions after `after` as one delta. Returns `None` if the log does not reach back, or if one of
+/// the versions needs a snapshot.
 async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> Faulty<Option<Delta>> {
     let Some(changes) = read::changes_after(app, id, after, limit).await? else { return Ok(None) };
-    if changes.iter().any(|(_, change)| change.terms) {
-        return Ok(None);
-    }
-    let mut changes = changes.iter().map(|(version, change)| Delta::of(*version, change));
-    let Some(mut whole) = changes.next() else { return Ok(None) };
-    for delta in changes {
+    let deltas: Option<Vec<Delta>> =
+        changes.iter().map(|(version, change)| delta_of(*version, change)).collect();
+    let mut deltas = deltas.unwrap_or_default().into_iter();
+    let Some(mut whole) = deltas.next() else { return Ok(None) };
+    for delta in deltas {
         if whole.len() >= ENOUGH {
             break;
         }

@@ -32,6 +32,7 @@ mod state;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod totals;
 pub(crate) mod transaction;
 mod unpaid;
 mod watch;
@@ -58,6 +59,7 @@ pub use self::{
     reserve::{Reserve, reserve},
     restored::leap_versions,
     state::{Area, Counts, Item, Place, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
+    totals::{PublicTotals, Totals},
     unpaid::UnpaidPlaces,
     watch::watch,
 };

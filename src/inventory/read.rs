@@ -79,7 +79,7 @@ impl Rows {
             .filter(
                 Condition::any()
                     .add(buyer::Column::Taken.gt(0))
-                    .add(buyer::Column::HeldMs.gt(0))
+                    .add(buyer::Column::IdleMs.gt(0))
                     .add(buyer::Column::CoolsUntil.is_not_null()),
             );
         Ok(Self {
@@ -112,8 +112,10 @@ impl Rows {
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
+            public: None,
         };
         stock.counts = stock.recount();
+        stock.public = Some(stock.public_totals());
         for reservation in stock.reservations.values().cloned().collect::<Vec<_>>() {
             stock.buyers.entry(reservation.buyer).or_default().reservations.insert(reservation.id);
             stock.count_source(&reservation);
@@ -158,11 +160,11 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         open: event.state == EventState::Published,
         sales_start: event.sales_start,
         sales_end: event.sales_end,
-        reservation_seconds: event.hold_seconds.into(),
-        reservation_seconds_max: event.hold_seconds_max.into(),
+        reservation_seconds: event.reservation_seconds.into(),
+        reservation_seconds_max: event.reservation_seconds_max.into(),
         reservations_end: DateTime::<Utc>::MAX_UTC,
         limit_per_buyer: unsigned(event.limit_per_buyer),
-        fairness: event.hold_budget_seconds.map(|budget| Fairness {
+        fairness: event.reservation_budget_seconds.map(|budget| Fairness {
             budget: Duration::seconds(budget.into()),
             cool_down: Duration::seconds(event.cool_down_seconds.into()),
         }),
@@ -252,7 +254,7 @@ pub(super) fn snapshot_of(row: reservation::Model) -> Faulty<ReservationSnapshot
 }
 
 fn tally(row: &buyer::Model) -> Tally {
-    let idle = IdleTime { counted_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+    let idle = IdleTime { counted_ms: row.idle_ms, since: row.idle_since, cools_until: row.cools_until };
     Tally { taken: unsigned(row.taken), idle }
 }
 

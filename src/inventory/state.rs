@@ -18,6 +18,7 @@ use super::{
     change::{BuyerTally, Change, Decision},
     fairness::IdleTime,
     hoarding::Source,
+    totals::PublicTotals,
     unpaid::UnpaidPlaces,
 };
 
@@ -210,9 +211,17 @@ pub struct Stock {
     pub sources: HashMap<Source, UnpaidPlaces>,
     /// Totals over seats and areas.
     pub counts: Counts,
+    /// The totals as the public sees them; `None` if they are not kept and must be computed.
+    pub public: Option<PublicTotals>,
 }
 
 impl Stock {
+    /// Replaces the terms of sale.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+        self.public = Some(self.public_totals());
+    }
+
     /// Applies a decision.
     pub fn apply(&mut self, decision: &Decision) {
         for write in &decision.seats {
@@ -289,18 +298,18 @@ impl Stock {
     }
 
     fn set_seat(&mut self, ordinal: u32, after: Seat) {
-        let seat = &mut self.seats[ordinal as usize];
-        *self.counts.of(seat.status) -= 1;
+        let before = std::mem::replace(&mut self.seats[ordinal as usize], after);
+        *self.counts.of(before.status) -= 1;
         *self.counts.of(after.status) += 1;
-        *seat = after;
+        self.total_seat(ordinal, (before.status, after.status));
     }
 
     fn set_area(&mut self, ordinal: u32, after: Area) {
-        let area = &mut self.areas[ordinal as usize];
-        self.counts.available = self.counts.available - area.available() + after.available();
-        self.counts.reserved = self.counts.reserved - area.reserved + after.reserved;
-        self.counts.sold = self.counts.sold - area.sold + after.sold;
-        *area = after;
+        let before = std::mem::replace(&mut self.areas[ordinal as usize], after);
+        self.counts.available = self.counts.available - before.available() + after.available();
+        self.counts.reserved = self.counts.reserved - before.reserved + after.reserved;
+        self.counts.sold = self.counts.sold - before.sold + after.sold;
+        self.total_area(ordinal, (before, after));
     }
 
     fn set_reservation(&mut self, id: ReservationId, after: Option<&ReservationSnapshot>) {
@@ -341,6 +350,11 @@ impl Stock {
 }
 
 impl Counts {
+    /// Returns the number of all places.
+    pub fn capacity(&self) -> u32 {
+        self.available + self.reserved + self.sold + self.blocked
+    }
+
     /// Returns the counter for seats of this status.
     pub fn of(&mut self, status: SeatStatus) -> &mut u32 {
         match status {

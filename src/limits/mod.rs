@@ -7,9 +7,11 @@
 
 pub mod lane;
 pub mod memory;
+pub mod protocol;
 mod refusals;
 pub mod rule;
 pub mod store;
+pub mod text;
 
 use std::{fmt, sync::Arc};
 

@@ -29,12 +29,13 @@ use crate::{
         self, Command, Reservation, ReservationSnapshot,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
     },
+    limits::text,
     outbox,
     store::Tx,
 };
 
 /// Maximum number of reservations in one order.
-pub(super) const RESERVATIONS_MAX: usize = 20;
+pub const RESERVATIONS_MAX: usize = 20;
 /// How often discounts are computed before the checkout fails as unavailable.
 const ATTEMPTS: usize = 8;
 /// Letters and digits without look-alikes.
@@ -206,7 +207,7 @@ fn validate(input: &Checkout) -> Faulty<Contact> {
         .that(distinct.len() == input.reservations.len(), "reservationIds", "names a reservation twice")
         .that(claims_max, "claimIds", "at most 20 claims and codes in one order")
         .that(claims.len() == input.claims.len(), "claimIds", "names a claim twice")
-        .text(&input.contact.name, "contact.name", 1, 200)
+        .text(&input.contact.name, "contact.name", 1, text::NAME)
         .that(plausible, "contact.email", "must be an e-mail address")
         .text(input.contact.phone.as_deref().unwrap_or_default(), "contact.phone", 0, 40)
         .done()?;

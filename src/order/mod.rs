@@ -26,13 +26,14 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use self::{
-    checkout::{Checkout, Contact, checkout},
+    checkout::{Checkout, Contact, RESERVATIONS_MAX, checkout},
     discounts::{ApplicableClaim, applicable, applicable_to_order},
     expiry::expire_due,
 };
 use crate::{
     app::App,
     auth::Viewer,
+    clock::comparable,
     coupon::{claim, order_claims, spend},
     error::{Error, Fault, Faulty, Result},
     inventory::{
@@ -41,7 +42,7 @@ use crate::{
     },
     limits::Rule,
     outbox,
-    page::{self, Page, Window},
+    page::{self, Direction, Page, Window},
     shop::{self, rules::Power},
     store::{Tx, save_versioned},
 };
@@ -142,19 +143,23 @@ pub async fn lines_of(app: &App, id: OrderId) -> Faulty<Vec<line::Model>> {
 /// Returns the account's orders, newest first.
 pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<order::Model>> {
     let select = order::Entity::find().filter(order::Column::AccountId.eq(account));
-    page::read(app.store.read(), select, order::Column::Id, true, window).await
+    page::read(app.store.read(), select, order::Column::Id, Direction::Descending, window).await
 }
 
-/// Returns the shop's orders, newest first, to its sellers.
+/// Returns the shop's orders, newest first, to its sellers: all, or those that changed after a time.
 pub async fn of_shop(
     app: &App,
     viewer: &Viewer,
     id: ShopId,
+    updated_after: Option<DateTime<Utc>>,
     window: Window<Uuid>,
 ) -> Faulty<Page<order::Model>> {
     shop::authorise(app, viewer, id, Power::Sell).await?;
-    let select = order::Entity::find().filter(order::Column::ShopId.eq(id));
-    page::read(app.store.read(), select, order::Column::Id, true, window).await
+    let mut select = order::Entity::find().filter(order::Column::ShopId.eq(id));
+    if let Some(time) = updated_after {
+        select = select.filter(order::Column::UpdatedAt.gt(comparable(time)));
+    }
+    page::read(app.store.read(), select, order::Column::Id, Direction::Descending, window).await
 }
 
 /// Streams the order: its current state, and its state after every change. The viewer must be allowed to see it.

@@ -28,6 +28,7 @@ use crate::{
         Command, Place,
         transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact},
     },
+    limits::text,
     order as orders, outbox,
     shop::{self, rules::Power},
     store::save_versioned,
@@ -75,7 +76,7 @@ struct RefundPart {
 /// Refunds a paid order: by the shop at any time, by the buyer within the events' refund period. Refunds the whole
 /// order, unless `leave_used` is set.
 pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Result<Refund, Refusal> {
-    Check::default().text(&input.reason, "reason", 0, 500).done()?;
+    Check::default().text(&input.reason, "reason", 0, text::REASON).done()?;
     let token = input.access_token.as_deref();
     let order = orders::visible(app, viewer, token, input.order).await?;
     // The key belongs to the order's buyer, so that shop and buyer cannot both refund with the same key.

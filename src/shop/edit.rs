@@ -18,15 +18,11 @@ use crate::{
     auth::Viewer,
     category,
     error::{Check, Error, Fault, Result},
+    limits::text,
     money, search_text,
     slug::{self, Candidates},
     store,
 };
-
-/// The most characters of a name.
-const NAME_MAX: usize = 200;
-/// The most characters of a description.
-const DESCRIPTION_MAX: usize = 5_000;
 
 /// A new shop.
 #[derive(Clone, Debug)]
@@ -65,8 +61,8 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::M
     let owner = viewer.user()?;
     let mut check = Check::default();
     check
-        .text(&input.name, "name", 1, NAME_MAX)
-        .text(&input.description, "description", 0, DESCRIPTION_MAX)
+        .text(&input.name, "name", 1, text::NAME)
+        .text(&input.description, "description", 0, text::SHOP_DESCRIPTION)
         .that(
             money::currency(&input.currency).is_some(),
             "currency",
@@ -127,9 +123,9 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
     authorise(app, viewer, input.shop, Power::Manage).await?;
     let mut check = Check::default();
     if let Some(name) = &input.name {
-        check.text(name, "name", 1, NAME_MAX);
+        check.text(name, "name", 1, text::NAME);
     }
-    check.text(input.description.as_deref().unwrap_or_default(), "description", 0, DESCRIPTION_MAX);
+    check.text(input.description.as_deref().unwrap_or_default(), "description", 0, text::SHOP_DESCRIPTION);
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;
     if let Some(Some(category)) = input.category {

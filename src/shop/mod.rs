@@ -12,8 +12,8 @@ use entity::{
     shop::{ShopRole, member as row},
 };
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr},
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, Func, LikeExpr, SelectStatement},
 };
 
 use self::rules::Power;
@@ -28,7 +28,8 @@ use crate::{
     category,
     error::{Check, Error, Fault, Faulty},
     limits::{Rule, Subject},
-    page::{self, Page, Window},
+    page::{self, Direction, Page, Window},
+    slug::IdOrSlug,
 };
 
 /// The most characters that are searched for.
@@ -50,8 +51,8 @@ pub enum Refusal {
 /// Which shops are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In this category or below it.
-    pub category: Option<CategoryId>,
+    /// In each of these categories or below it.
+    pub categories: Vec<IdOrSlug<CategoryId>>,
     /// With these words, as they stand, in the name or the description.
     pub search: Option<String>,
 }
@@ -114,15 +115,20 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<shop::Model> {
         .ok_or(Fault::NotFound("shop"))
 }
 
+/// Returns a query for the id of the shop with this slug.
+pub(crate) fn with_slug(slug: &str) -> SelectStatement {
+    shop::Entity::find()
+        .select_only()
+        .column(shop::Column::Id)
+        .filter(shop::Column::Slug.eq(slug))
+        .into_query()
+}
+
 /// A page of the shops, by name. Their descriptions are left empty: see [`descriptions`].
 pub async fn list(app: &App, filter: &Filter, window: Window<(String, ShopId)>) -> Faulty<Page<shop::Model>> {
     let select = page::without(filtered(app, filter).await?, &[shop::Column::Description]);
-    page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), false, window).await
-}
-
-/// How many shops the list has.
-pub async fn count(app: &App, filter: &Filter) -> Faulty<u64> {
-    Ok(filtered(app, filter).await?.count(app.store.read()).await?)
+    page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), Direction::Ascending, window)
+        .await
 }
 
 /// The viewer's roles in those of the shops where there is one.
@@ -153,9 +159,9 @@ pub async fn memberships_of(app: &App, viewer: &Viewer) -> Faulty<Vec<(ShopRole,
 
 async fn filtered(app: &App, filter: &Filter) -> Faulty<Select<shop::Entity>> {
     let mut select = shop::Entity::find();
-    if let Some(category) = filter.category {
-        let ids = category::subtree_ids(app, category).await?;
-        select = select.filter(shop::Column::CategoryId.is_in(ids));
+    for category in &filter.categories {
+        let below = category::subtree(app, category).await?;
+        select = select.filter(shop::Column::CategoryId.in_subquery(below));
     }
     if let Some(search) = &filter.search {
         Check::default().text(search, "filter.search", 0, SEARCH_MAX).done()?;

@@ -22,7 +22,7 @@ use crate::{
     auth::Viewer,
     error::{Fault, Faulty},
     outbox,
-    page::{self, Page, Window},
+    page::{self, Direction, Page, Window},
     store::Tx,
 };
 
@@ -42,7 +42,7 @@ pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> Faulty<ticket::M
 /// Returns the account's tickets, newest first.
 pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<ticket::Model>> {
     let select = ticket::Entity::find().filter(ticket::Column::AccountId.eq(account));
-    page::read(app.store.read(), select, ticket::Column::Id, true, window).await
+    page::read(app.store.read(), select, ticket::Column::Id, Direction::Descending, window).await
 }
 
 /// Returns the tickets with these ids, without any access check.

@@ -20,8 +20,9 @@ use super::{SeatMap, rules::REVISIONS_MAX};
 use crate::{
     app::App,
     auth::Viewer,
+    clock::comparable,
     error::{Fault, Faulty},
-    page::{self, Page, Window},
+    page::{self, Direction, Page, Window},
     shop::{
         self,
         rules::{Power, has},
@@ -99,11 +100,15 @@ pub async fn venues_of_shop(
     app: &App,
     viewer: &Viewer,
     shop: ShopId,
+    updated_after: Option<DateTime<Utc>>,
     window: Window<VenueId>,
 ) -> Faulty<Page<venue::Model>> {
     let seen = shops_seen(app, viewer).await?;
-    let select = venue::Entity::find().filter(venue::Column::ShopId.eq(shop)).filter(known_venues(&seen));
-    page::read(app.store.read(), select, venue::Column::Id, false, window).await
+    let mut select = venue::Entity::find().filter(venue::Column::ShopId.eq(shop)).filter(known_venues(&seen));
+    if let Some(time) = updated_after {
+        select = select.filter(venue::Column::UpdatedAt.gt(comparable(time)));
+    }
+    page::read(app.store.read(), select, venue::Column::Id, Direction::Ascending, window).await
 }
 
 /// The seat map without its plan, if the viewer may know it.

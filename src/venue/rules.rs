@@ -4,7 +4,10 @@
 
 use entity::venue;
 
-use crate::error::{Check, Faulty};
+use crate::{
+    error::{Check, Faulty},
+    limits::text,
+};
 
 /// Revisions of a venue's seat map that are kept; each may have several megabytes.
 pub const REVISIONS_MAX: i32 = 100;
@@ -76,9 +79,9 @@ impl Details {
         };
         let mut check = Check::default();
         check
-            .text(&trimmed.name, "name", 1, 200)
-            .text(&trimmed.address, "address", 0, 400)
-            .text(&trimmed.city, "city", 1, 200)
+            .text(&trimmed.name, "name", 1, text::NAME)
+            .text(&trimmed.address, "address", 0, text::ADDRESS)
+            .text(&trimmed.city, "city", 1, text::NAME)
             .that(
                 is_country(&trimmed.country),
                 "country",

@@ -11,7 +11,7 @@ use crate::support::{Answer, World, coupons::ClaimHandle, given::Stage, run};
 
 const RESERVE: &str = "mutation($event: ID!, $pick: PickInput!, $code: String, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: $pick, accessCode: $code, idempotencyKey: $key }) {
-        reservation { id quantity } errors { code path seats retryAfterSeconds } } }";
+        reservation { id quantity } errors { code path seats retryAfterMs } } }";
 
 /// The number of places that were reserved, or why none were.
 pub(crate) async fn reserved(
@@ -121,8 +121,8 @@ const SHARE: &str =
     "mutation($claim: ID!) { shareClaim(input: { claimId: $claim }) { token errors { code } } }";
 const ACCEPT: &str = "mutation($token: String!) { acceptClaim(input: { token: $token }) { claim { id code } errors { code } } }";
 const RELEASE: &str =
-    "mutation($claim: ID!) { releaseClaim(input: { claimId: $claim }) { claim { state } errors { code } } }";
-const CLAIM: &str = "query($id: ID!) { claim(id: $id) { state code openedAt } }";
+    "mutation($claim: ID!) { releaseClaim(input: { claimId: $claim }) { claim { status } errors { code } } }";
+const CLAIM: &str = "query($id: ID!) { claim(id: $id) { status code openedAt } }";
 
 #[test]
 fn an_access_code_is_its_holders_and_used_once_it_opened_places() {
@@ -154,7 +154,7 @@ fn an_access_code_is_its_holders_and_used_once_it_opened_places() {
         let seen = world.gql(Some(&second), CLAIM, json!({ "id": claim })).await.good();
         let at: DateTime<Utc> = seen.text("claim.openedAt").parse().expect("a time");
         assert_eq!(at, world.app.clock.now());
-        assert_eq!((seen.data("claim.state"), seen.data("claim.code")), (json!("CLAIMED"), json!(passed)));
+        assert_eq!((seen.data("claim.status"), seen.data("claim.code")), (json!("CLAIMED"), json!(passed)));
         for (token, mutation, document, input) in [
             (&first, "acceptClaim", ACCEPT, json!({ "token": offer })),
             (&second, "shareClaim", SHARE, json!({ "claim": claim })),
@@ -195,7 +195,7 @@ fn a_code_that_opened_nothing_leaves_no_trace_and_goes_back() {
         let ordinary = json!({ "seatIds": [stage.seats[12]] });
         reserved(world, &buyer, &stage, (ordinary, Some(&code))).await.good();
         let released = world.gql(Some(&buyer), RELEASE, json!({ "claim": claim })).await.good();
-        assert_eq!(released.data("releaseClaim.claim.state"), "RELEASED");
+        assert_eq!(released.data("releaseClaim.claim.status"), "RELEASED");
     });
 }
 
@@ -264,7 +264,7 @@ fn a_code_is_used_or_given_back_but_not_both() {
             assert!(!(is_used && is_released), "{uses:?} {}", released.body);
             let after = world.gql(Some(&buyer), CLAIM, json!({ "id": claim })).await.good();
             assert_eq!(after.data("claim.openedAt").is_string(), is_used, "{}", after.body);
-            assert_eq!(after.data("claim.state"), if is_released { "RELEASED" } else { "CLAIMED" });
+            assert_eq!(after.data("claim.status"), if is_released { "RELEASED" } else { "CLAIMED" });
             for reservation in world.reservations(&buyer).await {
                 let release = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) { errors { code } } }";
                 world.gql(Some(&buyer), release, json!({ "id": reservation })).await.good();

@@ -8,7 +8,7 @@ use tessera::account;
 use crate::support::{Answer, World, run};
 
 const SESSION: &str = "session { accessToken refreshToken account { id kind email name phone version } } \
-                       errors { code path retryable retryAfterSeconds }";
+                       errors { code path retryable retryAfterMs }";
 const PASSWORD: &str = "correct horse battery";
 
 /// Signs up, and gives the session.
@@ -210,7 +210,7 @@ fn the_eleventh_wrong_password_waits_for_known_and_unknown_addresses_alike() {
             }
             let eleventh = sign_in(world, email, PASSWORD).await;
             assert_eq!(refusal(&eleventh), "TOO_MANY_ATTEMPTS");
-            assert_eq!(eleventh.data("done.errors.0.retryAfterSeconds"), 901);
+            assert_eq!(eleventh.data("done.errors.0.retryAfterMs"), 901_000);
         }
         world.advance(Duration::from_mins(15));
         let in_time = sign_in(world, "ada@example.org", PASSWORD).await;

@@ -9,7 +9,7 @@ use crate::support::{World, given::Stage, run};
 
 const AVAILABILITY: &str = "query($event: ID!) { event(id: $event) { id availability {
     version available reserved rows { statuses }
-    sections { name capacity available lowestPrice { amount } tiers { tier { name } available } }
+    zones { name capacity available lowestPrice { amount } tiers { tier { name } available } }
     tiers { tier { name } available price { amount } lowestPrice { amount currency } } } } }";
 
 async fn asked(world: &World, stage: &Stage) -> Value {
@@ -103,7 +103,7 @@ fn new_prices_and_the_end_of_sales_are_seen_at_once() {
         world.gql(Some(&stage.vendor), update, input).await.good();
         let after = asked(world, &stage).await;
         assert_eq!(of_tier(&after["tiers"], "Front")["price"], json!({ "amount": "31.00" }));
-        assert_eq!(after["sections"][0]["lowestPrice"], json!({ "amount": "6.00" }), "the floor is cheapest");
+        assert_eq!(after["zones"][0]["lowestPrice"], json!({ "amount": "6.00" }), "the floor is cheapest");
 
         let version = "query($event: ID!) { event(id: $event) { version } }";
         let version =
@@ -165,18 +165,13 @@ fn sections_add_up_to_the_whole() {
         let buyer = world.guest().await;
         world.reserve(&buyer, &stage.event, &[&stage.seats[0], &stage.seats[15]]).await;
         let all = asked(world, &stage).await;
-        let section = &all["sections"][0];
+        let zone = &all["zones"][0];
         assert_eq!(
-            (
-                &section["name"],
-                &section["capacity"],
-                &section["available"],
-                &section["lowestPrice"]["amount"]
-            ),
+            (&zone["name"], &zone["capacity"], &zone["available"], &zone["lowestPrice"]["amount"]),
             (&json!("Hall"), &json!(80), &json!(78), &json!("6.00"))
         );
         for (tier, available) in [("Front", 9), ("Back", 19), ("Floor", 50)] {
-            assert_eq!(of_tier(&section["tiers"], tier)["available"], available, "{tier}");
+            assert_eq!(of_tier(&zone["tiers"], tier)["available"], available, "{tier}");
             assert_eq!(of_tier(&all["tiers"], tier)["available"], available, "{tier}");
         }
     });

@@ -308,7 +308,7 @@ fn unknown_foreign_malformed_and_used_codes_are_answered_alike_and_guessing_is_t
         assert_eq!(codes(&answer), ["UNKNOWN_CODE"; 5]);
         let answer = world.spend_codes(&guesser, &[&reservation], &["?"], "guess-3").await;
         assert_eq!(codes(&answer), ["TOO_MANY_CODES"]);
-        assert_eq!(answer.data("checkout.errors.0.retryAfterSeconds"), 3_601);
+        assert_eq!(answer.data("checkout.errors.0.retryAfterMs"), 3_601_000);
         // The owner is not concerned, and may type it as it comes.
         let reservation = world.reserve(&owner, &stage.event, &[&stage.seats[1]]).await;
         let typed = format!(" {} ", held.code.to_lowercase());

@@ -26,12 +26,12 @@ async fn another(world: &World, stage: &Stage, name: &str) -> Stage {
 async fn redeem(world: &World, token: &str, shop: Option<&str>, (code, key): (&str, &str)) -> Answer {
     let document = "mutation($shop: ID, $code: String!, $key: String!) {
         redeemClaim(input: { shopId: $shop, code: $code, idempotencyKey: $key }) {
-            claim { id title state } errors { code path } } }";
+            claim { id title status } errors { code path } } }";
     world.gql(Some(token), document, json!({ "shop": shop, "code": code, "key": key })).await
 }
 
 async fn bag(world: &World, token: &str) -> Value {
-    let document = "{ viewer { bag { claims { nodes { id state code } } } } }";
+    let document = "{ viewer { bag { claims { nodes { id status code } } } } }";
     world.gql(Some(token), document, json!({})).await.good().data("viewer.bag.claims.nodes")
 }
 
@@ -130,7 +130,7 @@ fn whoever_has_a_code_claims_it_once_and_nobody_else_learns_of_it() {
         }
         let eleventh = world.claim_code(&three, &stage.shop, ("CODE-4", "the-eleventh")).await;
         assert_eq!(eleventh.refusal("claimCode").as_deref(), Some("TOO_MANY_ATTEMPTS"));
-        assert_eq!(eleventh.data("claimCode.errors.0.retryAfterSeconds"), 3_601);
+        assert_eq!(eleventh.data("claimCode.errors.0.retryAfterMs"), 3_601_000);
         for turn in 0..20 {
             let key = format!("own-code-{turn}");
             world.claim_code(&one, &stage.shop, ("CODE-2", &key)).await.good();
@@ -226,7 +226,7 @@ fn a_code_that_nobody_claimed_is_spent_at_the_checkout_and_stays_if_there_is_non
         assert_eq!(made.data("checkout.order.discount.amount"), "5.00");
         let again = world.spend_codes(&buyer, &[&reservation], &["five-1"], "with-a-code").await.good();
         assert_eq!(again.data("checkout.order.id"), made.data("checkout.order.id"));
-        assert_eq!(bag(world, &buyer).await[0]["state"], "RESERVED");
+        assert_eq!(bag(world, &buyer).await[0]["status"], "RESERVED");
         let limit = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
         let limit = world.spend_codes(&buyer, &[&limit], &["FIVE-2"], "above-the-limit").await;
         assert_eq!(limit.refusal("checkout").as_deref(), Some("UNKNOWN_CODE"));

@@ -201,7 +201,7 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
             .await;
         let draft = world.draft_coupon(&stage, json!({ "title": "Later" })).await;
         let list = async |token: Option<&str>, filter: Value| -> Vec<String> {
-            let document = "query($filter: CouponFilter) { coupons(filter: $filter, orderBy: TITLE) {
+            let document = "query($filter: CouponFilter) { coupons(filter: $filter, sort: { field: TITLE }) {
                 nodes { id title } totalCount } }";
             let answer = world.gql(token, document, json!({ "filter": filter })).await.good();
             let nodes = answer.data("coupons.nodes");
@@ -211,9 +211,9 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
         };
         let none: [&str; 0] = [];
         assert_eq!(list(None, json!({})).await, [&cup, &shown, &gift].map(String::as_str));
-        assert_eq!(list(None, json!({ "category": food })).await, [cup.as_str()], "the subtree");
+        assert_eq!(list(None, json!({ "categoryId": food })).await, [cup.as_str()], "the subtree");
         assert_eq!(
-            list(None, json!({ "category": stage.category })).await,
+            list(None, json!({ "categoryId": stage.category })).await,
             [&shown, &gift].map(String::as_str)
         );
         assert_eq!(list(None, json!({ "kind": ["GIFT_CARD", "ACCESS_CODE"] })).await, [gift.as_str()]);
@@ -225,7 +225,7 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
             "words of title and product"
         );
         assert_eq!(list(None, json!({ "search": "hall" })).await.len(), 3, "words of the shop");
-        assert_eq!(list(None, json!({ "product": product })).await, [cup.as_str()]);
+        assert_eq!(list(None, json!({ "productId": product })).await, [cup.as_str()]);
         assert_eq!(list(None, json!({ "state": ["DRAFT"] })).await, none);
         assert_eq!(list(Some(&stage.vendor), json!({ "state": ["DRAFT"] })).await, [draft.as_str()]);
         let buyer = world.guest().await;
@@ -245,14 +245,14 @@ fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
 /// The one copy is the buyer's, and both lists say so.
 async fn is_listed_with_its_event_and_shop(world: &World, stage: &Stage, buyer: &str) {
     let of = "query($event: ID!, $shop: ID!) { event(id: $event) { coupons { nodes { id left viewerTaken
-        viewerMayClaim viewerClaims { state code } } } } shop(id: $shop) { coupons(first: 2, orderBy: TITLE) { nodes { title } } } }";
+        viewerMayClaim viewerClaims { status code } } } } shop(id: $shop) { coupons(first: 2, sort: { field: TITLE }) { nodes { title } } } }";
     let answer = world.gql(Some(buyer), of, json!({ "event": stage.event, "shop": stage.shop })).await.good();
     let own = answer.data("event.coupons.nodes.0");
     assert_eq!(
         (&own["left"], &own["viewerTaken"], &own["viewerMayClaim"]),
         (&json!(0), &json!(1), &json!(false))
     );
-    assert_eq!(own["viewerClaims"][0]["state"], "CLAIMED");
+    assert_eq!(own["viewerClaims"][0]["status"], "CLAIMED");
     assert_eq!(
         answer.data("shop.coupons.nodes"),
         json!([{ "title": "A cup" }, { "title": "At the concert" }])
@@ -284,8 +284,8 @@ fn a_coupon_is_shown_and_claimed_within_its_window() {
         let late = world.try_claim(&world.guest().await, &id, "too-late").await;
         assert_eq!(late.refusal("claimCoupon").as_deref(), Some("OVER"));
         // Whoever has one keeps it, and still sees what it is of.
-        let bag = "{ viewer { bag { claims { nodes { state coupon { title } } } } } }";
+        let bag = "{ viewer { bag { claims { nodes { status coupon { title } } } } } }";
         let bag = world.gql(Some(&buyer), bag, json!({})).await.good();
-        assert_eq!(bag.data("viewer.bag.claims.nodes.0.state"), "CLAIMED");
+        assert_eq!(bag.data("viewer.bag.claims.nodes.0.status"), "CLAIMED");
     });
 }

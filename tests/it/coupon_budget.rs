@@ -11,7 +11,7 @@ const REFUND: &str =
     order { state } errors { code } } }";
 const REDEEM: &str = "mutation($shop: ID!, $code: String!) {
     redeemClaim(input: { shopId: $shop, code: $code, idempotencyKey: $code }) {
-        claim { state } errors { code } } }";
+        claim { status } errors { code } } }";
 
 fn euros(amount: &str) -> Value {
     json!({ "budget": { "amount": amount, "currency": "EUR" } })
@@ -91,7 +91,7 @@ fn counters_give_of_the_budget_too() {
         assert_eq!(refusal(&less).as_deref(), Some("BUDGET_SPENT"), "what counters gave was given");
         world.update_coupon(&stage.vendor, &off, euros("15.00")).await.good();
         let third = redeem(&codes[2]).await.good();
-        assert_eq!(third.data("redeemClaim.claim.state"), "REDEEMED");
+        assert_eq!(third.data("redeemClaim.claim.status"), "REDEEMED");
         // How much a share or a drink comes to, a counter does not say.
         let drink = json!({ "title": "A drink", "kind": "FREE_ITEM", "amount": null, "limitPerBuyer": 2 });
         let drink = world.published(&stage, drink).await;

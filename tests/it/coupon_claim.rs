@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{World, run, socket::Socket};
 
-const BAG: &str = "{ viewer { bag { claims { nodes { id state code } } tickets { nodes { id } } } } }";
+const BAG: &str = "{ viewer { bag { claims { nodes { id status code } } tickets { nodes { id } } } } }";
 
 async fn bag(world: &World, token: &str) -> Value {
     world.gql(Some(token), BAG, json!({})).await.good().data("viewer.bag.claims.nodes")
@@ -17,7 +17,7 @@ async fn bag(world: &World, token: &str) -> Value {
 
 async fn release(world: &World, token: &str, claim: &str) -> crate::support::Answer {
     let document = "mutation($id: ID!) { releaseClaim(input: { claimId: $id }) {
-        claim { state code } errors { code } } }";
+        claim { status code } errors { code } } }";
     world.gql(Some(token), document, json!({ "id": claim })).await
 }
 
@@ -108,7 +108,7 @@ fn what_is_given_back_is_anothers_and_its_code_dies() {
         let foreign = release(world, &other, &claim).await;
         assert_eq!(foreign.refusal("releaseClaim").as_deref(), Some("NOT_FOUND"));
         let released = release(world, &buyer, &claim).await.good();
-        assert_eq!(released.data("releaseClaim.claim"), json!({ "state": "RELEASED", "code": null }));
+        assert_eq!(released.data("releaseClaim.claim"), json!({ "status": "RELEASED", "code": null }));
         release(world, &buyer, &claim).await.good();
         assert_eq!(bag(world, &buyer).await, json!([]));
         let (_, anothers) = world.claim(&other, &id).await;
@@ -133,24 +133,23 @@ fn a_claim_expires_by_its_deadline_written_down_or_not() {
         let (buyer, other) = (world.sign_in("buyer").await, world.sign_in("other").await);
         let vendor = world.sign_in("vendor").await;
         let states = async |token: &str| bag(world, token).await[0].clone();
-        assert_eq!(states(&buyer).await["state"], "EXPIRED", "before anybody wrote it down");
+        assert_eq!(states(&buyer).await["status"], "EXPIRED", "before anybody wrote it down");
         assert_eq!(states(&buyer).await["code"], Value::Null);
-        assert_eq!(states(&other).await["state"], "CLAIMED");
+        assert_eq!(states(&other).await["status"], "CLAIMED");
         assert_eq!(release(world, &buyer, &claim).await.refusal("releaseClaim").as_deref(), Some("EXPIRED"));
-        let document = "query($id: ID!) { coupon(id: $id) { stages { created published reserved claimed redeemed expired released } } }";
+        let document = "query($id: ID!) { coupon(id: $id) { counts { created published reserved claimed redeemed expired released } } }";
         let look = async || {
-            world.gql(Some(&vendor), document, json!({ "id": days })).await.good().data("coupon.stages")
+            world.gql(Some(&vendor), document, json!({ "id": days })).await.good().data("coupon.counts")
         };
         let expected = json!({ "created": 10, "published": 8, "reserved": 0, "claimed": 1, "redeemed": 0, "expired": 1, "released": 0 });
         assert_eq!(look().await, expected);
-        assert_eq!(
-            world.gql(Some(&buyer), document, json!({ "id": days })).await.good().data("coupon.stages"),
-            Value::Null
-        );
+        let buyers = world.gql(Some(&buyer), document, json!({ "id": days })).await;
+        assert_eq!(buyers.code().as_deref(), Some("FORBIDDEN"), "{}", buyers.body);
+        assert_eq!(buyers.data("coupon.counts"), Value::Null);
         assert_eq!(tessera::coupon::claim::expire_due(&world.app).await.expect("expired"), 1);
         assert_eq!(tessera::coupon::claim::expire_due(&world.app).await.expect("nothing"), 0);
         assert_eq!(look().await, expected);
-        assert_eq!(states(&buyer).await["state"], "EXPIRED");
+        assert_eq!(states(&buyer).await["status"], "EXPIRED");
     });
 }
 
@@ -163,36 +162,48 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
         let address = world.listen().await;
         let buyer = world.guest().await;
         let mut holder = Socket::open(&address, Some(&buyer)).await;
-        holder.subscribe("b", "subscription { bag { claims { nodes { state } } } }", json!({})).await;
-        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([]));
+        holder.subscribe("b", "subscription { bag { id claims { nodes { status } } } }", json!({})).await;
+        let bag = holder.next().await["bag"].clone();
+        assert_eq!(bag["claims"]["nodes"], json!([]));
+        let own = "query($id: ID!) { viewer { bag { id } } node(id: $id) { id __typename } }";
+        let input = json!({ "id": bag["id"] });
+        let own = world.gql(Some(&buyer), own, input.clone()).await.good();
+        assert_eq!(own.data("viewer.bag.id"), bag["id"]);
+        assert_eq!(own.data("node"), json!({ "id": bag["id"], "__typename": "Bag" }));
+        let other = "query($id: ID!) { node(id: $id) { id } }";
+        let other = world.gql(Some(&stage.vendor), other, input).await.good();
+        assert_eq!(other.data("node"), Value::Null, "the bag of another account");
         let mut vendor = Socket::open(&address, Some(&stage.vendor)).await;
-        let watch = "subscription($id: ID!) { couponStages(couponId: $id) { published claimed released } }";
+        let watch = "subscription($id: ID!) { couponCounts(couponId: $id) { id counts { published claimed released } } }";
         vendor.subscribe("s", watch, json!({ "id": id })).await;
         assert_eq!(
-            vendor.next().await["couponStages"],
-            json!({ "published": 2, "claimed": 0, "released": 0 })
+            vendor.next().await["couponCounts"],
+            json!({ "id": id, "counts": { "published": 2, "claimed": 0, "released": 0 } })
         );
         let mut anybody = Socket::open(&address, None).await;
-        let left = "subscription($id: ID!, $after: Long) { couponAvailability(couponId: $id, after: $after) { after version left } }";
+        let left = "subscription($id: ID!, $after: Long) { couponAvailability(couponId: $id, after: $after) {
+            after version left coupon { id left } } }";
         anybody.subscribe("l", left, json!({ "id": id })).await;
         let snapshot = anybody.next().await["couponAvailability"].clone();
         assert_eq!((&snapshot["after"], &snapshot["left"]), (&Value::Null, &json!(2)));
+        assert_eq!(snapshot["coupon"], json!({ "id": id, "left": 2 }));
         let (claim, _) = world.claim(&buyer, &id).await;
-        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([{ "state": "CLAIMED" }]));
+        assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([{ "status": "CLAIMED" }]));
         assert_eq!(
-            vendor.next().await["couponStages"],
+            vendor.next().await["couponCounts"]["counts"],
             json!({ "published": 1, "claimed": 1, "released": 0 })
         );
         let delta = anybody.next().await["couponAvailability"].clone();
         assert_eq!((&delta["after"], &delta["left"]), (&snapshot["version"], &json!(1)));
+        assert_eq!(delta["coupon"], json!({ "id": id, "left": 1 }));
         release(world, &buyer, &claim).await.good();
         assert_eq!(holder.next().await["bag"]["claims"]["nodes"], json!([]));
         assert_eq!(anybody.next().await["couponAvailability"]["left"], 2);
-        let mut stages = vendor.next().await["couponStages"].clone();
-        if stages["released"] == 0 {
-            stages = vendor.next().await["couponStages"].clone();
+        let mut counts = vendor.next().await["couponCounts"]["counts"].clone();
+        if counts["released"] == 0 {
+            counts = vendor.next().await["couponCounts"]["counts"].clone();
         }
-        assert_eq!(stages, json!({ "published": 2, "claimed": 0, "released": 1 }));
+        assert_eq!(counts, json!({ "published": 2, "claimed": 0, "released": 1 }));
         // Whoever comes back hears what they missed.
         let mut again = Socket::open(&address, None).await;
         again.subscribe("l", left, json!({ "id": id, "after": snapshot["version"] })).await;
@@ -251,13 +262,13 @@ fn those_who_watch_a_hot_coupon_share_its_counts() {
         let id = world.published(&stage, json!({})).await;
         world.app.spawn(tessera::outbox::tail(world.app.clone()));
         let address = world.listen().await;
-        let watch = "subscription($id: ID!) { couponStages(couponId: $id) { claimed } }";
+        let watch = "subscription($id: ID!) { couponCounts(couponId: $id) { id counts { claimed } } }";
         let begun = Instant::now();
         let mut vendors = Vec::new();
         for _ in 0..10 {
             let mut vendor = Socket::open(&address, Some(&stage.vendor)).await;
             vendor.subscribe("s", watch, json!({ "id": id })).await;
-            assert_eq!(vendor.next().await["couponStages"]["claimed"], 0);
+            assert_eq!(vendor.next().await["couponCounts"]["counts"]["claimed"], 0);
             vendors.push(vendor);
         }
         for _ in 0..40 {
@@ -265,7 +276,7 @@ fn those_who_watch_a_hot_coupon_share_its_counts() {
             world.claim(&buyer, &id).await;
         }
         for vendor in &mut vendors {
-            while vendor.next().await["couponStages"]["claimed"] != 40 {}
+            while vendor.next().await["couponCounts"]["counts"]["claimed"] != 40 {}
         }
         let counted = world.app.counters.coupons_counted.load(Relaxed);
         let most = begun.elapsed().as_secs() + 1;
@@ -273,7 +284,7 @@ fn those_who_watch_a_hot_coupon_share_its_counts() {
         // One who comes late is told the same.
         let mut late = Socket::open(&address, Some(&stage.vendor)).await;
         late.subscribe("s", watch, json!({ "id": id })).await;
-        assert_eq!(late.next().await["couponStages"]["claimed"], 40);
+        assert_eq!(late.next().await["couponCounts"]["counts"]["claimed"], 40);
     });
 }
 
@@ -288,7 +299,7 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         let (buyer, other) = (world.guest().await, world.guest().await);
         let document = "mutation($coupon: ID!, $quantity: Int!, $key: String!) { reserveCoupon(input: {
             couponId: $coupon, quantity: $quantity, idempotencyKey: $key }) {
-            reservation { id state quantity total { amount } event { id } coupon { left viewerTaken }
+            reservation { id status quantity total { amount } event { id } coupon { left viewerTaken }
                 items { label quantity price { amount } basePrice { amount } tax { amount } seat { id } area { id } tier { id } } }
             errors { code message left limit taken availableAt retryable } } }";
         let reserve = async |token: &str, coupon: &str, quantity: u32, key: &str| {
@@ -321,7 +332,7 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         world.advance(Duration::from_mins(11));
         reserve(&other, &paid, 3, "all-of-them").await.good();
         let release = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
-            reservation { state } errors { code } } }";
+            reservation { status } errors { code } } }";
         let ended = world.gql(Some(&buyer), release, json!({ "id": reservation["id"] })).await;
         assert_eq!(ended.refusal("releaseReservation").as_deref(), Some("RESERVATION_ENDED"));
         world.work().await;

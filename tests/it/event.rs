@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, World, given::Stage, run};
 
 const CREATE: &str = "mutation($input: CreateEventInput!) { createEvent(input: $input) {
-    event { id slug status currency version salesStart salesEnd holdSeconds holdSecondsMax limitPerBuyer seatsLeft
+    event { id slug status currency version salesStart salesEnd reservationSeconds reservationSecondsMax limitPerBuyer seatsLeft
         capacity priceRange { lowest { amount } } availability { version } }
     errors { code message path } } }";
 const TIER: &str = "mutation($input: CreateTierInput!) { createTier(input: $input) {
@@ -41,7 +41,10 @@ fn a_vendor_makes_prices_and_publishes_an_event() {
         let made = world.draft(&stage, "Die Zauberflöte").await.good();
         let event = made.data("createEvent.event");
         assert_eq!((&event["status"], &event["currency"]), (&json!("DRAFT"), &json!("EUR")));
-        assert_eq!((&event["holdSeconds"], &event["holdSecondsMax"]), (&json!(600), &json!(1200)));
+        assert_eq!(
+            (&event["reservationSeconds"], &event["reservationSecondsMax"]),
+            (&json!(600), &json!(1200))
+        );
         assert_eq!((&event["seatsLeft"], &event["capacity"]), (&Value::Null, &json!(80)));
         assert_eq!((&event["priceRange"], &event["availability"]), (&Value::Null, &Value::Null));
         assert!(event["slug"].as_str().is_some_and(|slug| slug.starts_with("die-zauberfl")), "{event}");
@@ -204,9 +207,10 @@ fn lists_are_filtered_ordered_and_paged() {
             world.advance(Duration::from_secs(1));
             world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), name).await;
         }
-        let document = "query($filter: EventFilter, $order: EventOrder!, $first: Int, $after: String, $last: Int,
+        let document =
+            "query($filter: EventFilter, $sort: EventSort, $first: Int, $after: String, $last: Int,
                 $before: String) {
-            events(filter: $filter, orderBy: $order, first: $first, after: $after, last: $last, before: $before) {
+            events(filter: $filter, sort: $sort, first: $first, after: $after, last: $last, before: $before) {
                 totalCount nodes { name seatsLeft shop { name } venue { name } category { name }
                     priceRange { lowest { amount } } tiers { name } status }
                 pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
@@ -215,15 +219,16 @@ fn lists_are_filtered_ordered_and_paged() {
             let nodes = nodes.as_array().expect("nodes").clone();
             nodes.iter().map(|node| node["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
         };
-        for (order, expected) in [
-            ("NAME", ["Aida", "Boris", "Carmen", "Concert"]),
-            ("NEWEST", ["Carmen", "Boris", "Aida", "Concert"]),
-            ("STARTS_AT", ["Concert", "Aida", "Boris", "Carmen"]),
-            ("STARTS_AT_DESC", ["Carmen", "Boris", "Aida", "Concert"]),
+        for (field, direction, expected) in [
+            ("NAME", "ASC", ["Aida", "Boris", "Carmen", "Concert"]),
+            ("CREATED_AT", "DESC", ["Carmen", "Boris", "Aida", "Concert"]),
+            ("STARTS_AT", "ASC", ["Concert", "Aida", "Boris", "Carmen"]),
+            ("STARTS_AT", "DESC", ["Carmen", "Boris", "Aida", "Concert"]),
         ] {
+            let order = json!({ "field": field, "direction": direction });
             let (mut seen, mut after) = (Vec::new(), Value::Null);
             loop {
-                let input = json!({ "order": order, "first": 1, "after": after });
+                let input = json!({ "sort": order, "first": 1, "after": after });
                 let page = world.gql(None, document, input).await.good();
                 seen.extend(names(&page));
                 assert_eq!(page.data("events.totalCount"), 4);
@@ -233,14 +238,14 @@ fn lists_are_filtered_ordered_and_paged() {
                 }
             }
             assert_eq!(seen, expected, "{order}");
-            let last = world.gql(None, document, json!({ "order": order, "last": 2 })).await.good();
+            let last = world.gql(None, document, json!({ "sort": order, "last": 2 })).await.good();
             assert_eq!(names(&last), expected[2..], "{order}");
-            let other = if order == "NAME" { "NEWEST" } else { "NAME" };
-            let wrong = world.gql(None, document, json!({ "order": other, "after": after })).await;
+            let other = json!({ "field": if field == "NAME" { "CREATED_AT" } else { "NAME" } });
+            let wrong = world.gql(None, document, json!({ "sort": other, "after": after })).await;
             assert_eq!(wrong.code().as_deref(), Some("BAD_USER_INPUT"), "{}", wrong.body);
         }
         for (filter, count) in [
-            (json!({ "shop": stage.shop, "category": stage.category }), 4),
+            (json!({ "shopId": stage.shop, "categoryId": stage.category, "venueId": stage.venue }), 4),
             (json!({ "search": "CAR hall" }), 1),
             (json!({ "search": "a'; --" }), 1),
             (json!({ "status": "ON_SALE" }), 4),
@@ -248,7 +253,7 @@ fn lists_are_filtered_ordered_and_paged() {
             (json!({ "from": "2027-01-01T00:00:00Z" }), 0),
             (json!({ "until": "+262142-01-01T00:00:00Z", "from": "-262142-01-01T00:00:00Z" }), 4),
         ] {
-            let all = world.gql(None, document, json!({ "filter": filter, "order": "NAME" })).await.good();
+            let all = world.gql(None, document, json!({ "filter": filter })).await.good();
             assert_eq!(all.data("events.totalCount"), count, "{filter}");
         }
     });

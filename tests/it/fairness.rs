@@ -20,12 +20,12 @@ const RESERVE: &str = "mutation($event: ID!, $seats: [ID!]!, $key: String!) {
         reservation { id expiresAt expiresAtLatest }
         errors { code message path retryable availableAt limit taken } } }";
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
-    reservation { state } errors { code } } }";
+    reservation { status } errors { code } } }";
 const EXTEND: &str = "mutation($id: ID!) { extendReservation(input: { reservationId: $id }) {
     reservation { expiresAt } errors { code } } }";
 const REFUND: &str = "mutation($id: ID!, $key: String!) {
     refundOrder(input: { orderId: $id, idempotencyKey: $key }) { order { state } errors { code } } }";
-const TERMS: &str = "holdBudgetSeconds coolDownSeconds version";
+const TERMS: &str = "reservationBudgetSeconds coolDownSeconds version";
 
 /// So many seconds after the beginning, as the API writes it.
 fn at(seconds: i64) -> Value {
@@ -75,17 +75,19 @@ fn a_vendor_says_how_long_places_may_be_kept_without_buying() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let same = world.terms(&stage, json!({})).await.good();
-        assert_eq!(same.data("updateEvent.event.holdBudgetSeconds"), 2_700);
+        assert_eq!(same.data("updateEvent.event.reservationBudgetSeconds"), 2_700);
         assert_eq!(same.data("updateEvent.event.coolDownSeconds"), 300);
-        let off =
-            world.terms(&stage, json!({ "holdBudgetSeconds": null, "coolDownSeconds": 60 })).await.good();
-        assert_eq!(off.data("updateEvent.event.holdBudgetSeconds"), Value::Null);
+        let off = world
+            .terms(&stage, json!({ "reservationBudgetSeconds": null, "coolDownSeconds": 60 }))
+            .await
+            .good();
+        assert_eq!(off.data("updateEvent.event.reservationBudgetSeconds"), Value::Null);
         assert_eq!(off.data("updateEvent.event.coolDownSeconds"), 60);
-        let left = world.terms(&stage, json!({ "holdSeconds": 700 })).await.good();
-        assert_eq!(left.data("updateEvent.event.holdBudgetSeconds"), Value::Null, "left out stays");
+        let left = world.terms(&stage, json!({ "reservationSeconds": 700 })).await.good();
+        assert_eq!(left.data("updateEvent.event.reservationBudgetSeconds"), Value::Null, "left out stays");
         for (change, path) in [
-            (json!({ "holdBudgetSeconds": 699 }), "holdBudgetSeconds"),
-            (json!({ "holdBudgetSeconds": 86_401 }), "holdBudgetSeconds"),
+            (json!({ "reservationBudgetSeconds": 699 }), "reservationBudgetSeconds"),
+            (json!({ "reservationBudgetSeconds": 86_401 }), "reservationBudgetSeconds"),
             (json!({ "coolDownSeconds": 59 }), "coolDownSeconds"),
             (json!({ "coolDownSeconds": 86_401 }), "coolDownSeconds"),
             (json!({ "coolDownSeconds": -1 }), "coolDownSeconds"),
@@ -100,9 +102,9 @@ fn a_vendor_says_how_long_places_may_be_kept_without_buying() {
         );
         let input = json!({ "shopId": stage.shop, "venueId": stage.venue, "categoryId": stage.category,
             "name": "Unfair", "startsAt": "2026-08-01T18:00:00Z", "endsAt": "2026-08-01T22:00:00Z",
-            "holdBudgetSeconds": null });
+            "reservationBudgetSeconds": null });
         let made = world.gql(Some(&stage.vendor), &create, json!({ "input": input })).await.good();
-        assert_eq!(made.data("createEvent.event.holdBudgetSeconds"), Value::Null);
+        assert_eq!(made.data("createEvent.event.reservationBudgetSeconds"), Value::Null);
         assert_eq!(made.data("createEvent.event.coolDownSeconds"), 300);
     });
 }
@@ -168,7 +170,7 @@ fn many_reservations_at_once_cost_as_much_as_one() {
 fn a_slip_of_the_finger_is_cheap_but_a_hundred_are_not() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.terms(&stage, json!({ "holdBudgetSeconds": 600, "coolDownSeconds": 900 })).await.good();
+        world.terms(&stage, json!({ "reservationBudgetSeconds": 600, "coolDownSeconds": 900 })).await.good();
         let (clumsy, spinner) = (world.guest().await, world.guest().await);
         for slip in 0..3 {
             let wrong = world.wants(&clumsy, &stage, 20, &format!("slip-{slip}")).await.good();
@@ -196,7 +198,7 @@ fn a_slip_of_the_finger_is_cheap_but_a_hundred_are_not() {
 fn whoever_buys_was_not_idle() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.terms(&stage, json!({ "holdBudgetSeconds": 600 })).await.good();
+        world.terms(&stage, json!({ "reservationBudgetSeconds": 600 })).await.good();
         let buyer = world.user("buyer").await;
         world.wants(&buyer, &stage, 0, "hesitates").await.good();
         world.advance(Duration::from_secs(500));
@@ -212,7 +214,7 @@ fn whoever_buys_was_not_idle() {
 fn a_payment_that_fails_too_late_was_idle_until_the_deadline() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.terms(&stage, json!({ "holdBudgetSeconds": 700 })).await.good();
+        world.terms(&stage, json!({ "reservationBudgetSeconds": 700 })).await.good();
         let buyer = world.user("buyer").await;
         let reserved = world.wants(&buyer, &stage, 0, "to-be-paid").await.good();
         let id = reserved.text("reserveSeats.reservation.id");
@@ -238,7 +240,7 @@ fn a_payment_that_fails_too_late_was_idle_until_the_deadline() {
 fn idle_time_is_exact_over_tabs_and_instances() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.terms(&stage, json!({ "holdBudgetSeconds": 600 })).await.good();
+        world.terms(&stage, json!({ "reservationBudgetSeconds": 600 })).await.good();
         let event = world.only_event().await;
         let second = world.second().await;
         let apps = [world.app.clone(), second.clone()];
@@ -271,7 +273,7 @@ fn idle_time_is_exact_over_tabs_and_instances() {
         let rows =
             buyer::Entity::find().filter(buyer::Column::AccountId.eq(viewer.account().expect("one").0));
         let row = rows.one(world.app.store.read()).await.expect("read").expect("a row");
-        assert_eq!(row.held_ms, i64::from(dropped) * 5_000, "each drop is counted, and once");
+        assert_eq!(row.idle_ms, i64::from(dropped) * 5_000, "each drop is counted, and once");
         assert_eq!(row.cools_until, Some(start_of_time() + TimeDelta::seconds(300)));
         // An instance that comes later knows it from the database.
         let third = world.second().await;
@@ -288,7 +290,7 @@ fn idle_time_is_exact_over_tabs_and_instances() {
 fn a_guest_who_signs_up_is_the_same_buyer() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.terms(&stage, json!({ "holdBudgetSeconds": 600 })).await.good();
+        world.terms(&stage, json!({ "reservationBudgetSeconds": 600 })).await.good();
         let guest = world.guest().await;
         let seats: Vec<&str> = stage.seats[..5].iter().map(String::as_str).collect();
         world.buy(&guest, &stage.event, &seats).await;

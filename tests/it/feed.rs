@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, pin::pin, time::Duration};
 
-use entity::EventId;
+use entity::{EventId, TierId};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tessera::{
     auth::{self, Viewer},
     error::Error,
-    inventory::{self, Pick, Refusal, Reserve, feed, feed::Message},
+    inventory::{self, Counts, Pick, Refusal, Reserve, feed, feed::Message},
 };
 
 use crate::support::{World, run, socket::Socket};
@@ -16,8 +16,10 @@ use crate::support::{World, run, socket::Socket};
 const WATCH: &str =
     "subscription($event: ID!, $after: Long) { seatAvailability(eventId: $event, after: $after) {
     __typename
-    ... on AvailabilitySnapshot { version rows { statuses } areas { available } }
-    ... on AvailabilityDelta { after version seats { id status } areas { available } } } }";
+    ... on AvailabilitySnapshot { version rows { statuses } areas { available }
+        capacity available reserved sold blocked tiers { tier { id } available } }
+    ... on AvailabilityDelta { after version seats { id status } areas { available }
+        capacity available reserved sold blocked tiers { id available } } } }";
 
 /// What a client makes of the feed: the map, and the version that it has.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ struct Map {
     version: i64,
     seats: Vec<feed::PublicStatus>,
     areas: HashMap<u32, u32>,
+    counts: Counts,
+    tiers: HashMap<TierId, u32>,
     snapshots: usize,
 }
 
@@ -36,6 +40,7 @@ impl Map {
                 self.version = all.version;
                 self.seats = all.seats;
                 self.areas = (0..).zip(all.areas.iter().map(tessera::inventory::Area::available)).collect();
+                (self.counts, self.tiers) = (all.counts, all.tiers.into_iter().collect());
             }
             Message::Delta(delta) => {
                 assert_eq!(delta.after, self.version, "nothing missed, nothing twice");
@@ -45,6 +50,8 @@ impl Map {
                     self.seats[seat as usize] = status;
                 }
                 self.areas.extend(delta.areas);
+                self.counts = delta.counts;
+                self.tiers.extend(delta.tiers);
             }
         }
     }
@@ -94,6 +101,11 @@ fn a_reader_that_reconnects_misses_nothing_and_sees_nothing_twice() {
             map.take(stream.next().await.expect("the feed goes on").expect("no fault"));
         }
         assert_eq!(map.seats, truth.seats, "the reader has the truth");
+        assert_eq!(
+            (map.counts, map.tiers),
+            (truth.counts, truth.tiers.into_iter().collect()),
+            "and the totals"
+        );
         assert!(
             map.snapshots == 1,
             "one snapshot at the beginning, then only deltas; {} snapshots",
@@ -145,8 +157,17 @@ fn the_seat_map_is_live_over_a_socket() {
         assert_eq!(
             delta,
             json!({ "__typename": "AvailabilityDelta", "after": version, "version": version + 1,
-            "seats": [{ "id": stage.seats[0], "status": "RESERVED" }], "areas": [] })
+            "seats": [{ "id": stage.seats[0], "status": "RESERVED" }], "areas": [],
+            "capacity": 80, "available": 79, "reserved": 1, "sold": 0, "blocked": 0,
+            "tiers": [{ "id": delta["tiers"][0]["id"], "available": 9 }] })
         );
+        let totals =
+            ["capacity", "available", "reserved", "sold", "blocked"].map(|name| snapshot[name].clone());
+        assert_eq!(totals, [80, 80, 0, 0, 0].map(Value::from));
+        let tiers = snapshot["tiers"].as_array().expect("tiers");
+        let front =
+            tiers.iter().find(|tier| tier["tier"]["id"] == delta["tiers"][0]["id"]).expect("the tier");
+        assert_eq!(front["available"], 10, "the other tiers did not change");
         let release =
             "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) { errors { code } } }";
         world.gql(Some(&buyer), release, json!({ "id": id })).await.good();
@@ -175,16 +196,16 @@ fn a_reservation_and_its_order_can_be_watched() {
         let buyer = world.guest().await;
         let id = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let mut socket = Socket::open(&address, Some(&buyer)).await;
-        let document = "subscription($id: ID!) { reservation(id: $id) { state } }";
+        let document = "subscription($id: ID!) { reservation(id: $id) { status } }";
         socket.subscribe("reservation", document, json!({ "id": id })).await;
-        assert_eq!(socket.next().await, json!({ "reservation": { "state": "ACTIVE" } }));
+        assert_eq!(socket.next().await, json!({ "reservation": { "status": "ACTIVE" } }));
         let mut stranger = Socket::open(&address, None).await;
         stranger.subscribe("foreign", document, json!({ "id": id })).await;
         let refused = stranger.message().await;
         assert_eq!(refused["type"], "error", "{refused}");
         world.advance(Duration::from_secs(601));
         world.work().await;
-        assert_eq!(socket.next().await, json!({ "reservation": { "state": "EXPIRED" } }));
+        assert_eq!(socket.next().await, json!({ "reservation": { "status": "EXPIRED" } }));
         assert_eq!(socket.message().await["type"], "complete", "it has ended");
 
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;

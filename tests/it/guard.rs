@@ -160,7 +160,7 @@ fn the_schema_is_told_to_graphiql_but_neither_multiplied_nor_guessed() {
             "{categorie{id}}",
             "{categories{idd}}",
             "{event(slog:\"x\"){id}}",
-            "{events(orderBy:STARTS_A){totalCount}}",
+            "{events(sort:{field:STARTS_A}){totalCount}}",
             "mutation{signinn{errors{code}}}",
             "{node(id:\"x\"){... on Evnt{id}}}",
         ] {
@@ -180,7 +180,7 @@ async fn assert_names_stay_hidden(world: &World) {
         ("{categories}", &["Category"]),
         ("{event(slog:\"x\"){id}}", &["Event", "Query", "slug"]),
         ("{event(slug:7){id}}", &["String"]),
-        ("{events(orderBy:STARTS_A){totalCount}}", &["EventOrder", "STARTS_AT"]),
+        ("{events(sort:{field:STARTS_A}){totalCount}}", &["EventSortField", "STARTS_AT"]),
         ("{node(id:\"x\"){... on Money{amount}}}", &["Node"]),
         ("mutation{signIn(input:{}){errors{code}}}", &["SignInInput", "email", "password"]),
     ] {
@@ -317,6 +317,8 @@ fn strange_text_is_never_our_fault() {
                 "query($s:String!){shop(by:{slug:$s}){id}}",
                 "query($s:String!){shops(filter:{search:$s}){totalCount}}",
                 "query($s:String!){events(filter:{search:$s}){totalCount}}",
+                "query($s:String!){events(filter:{shopSlug:$s,categorySlug:$s}){totalCount}}",
+                "query($s:String!){coupons(filter:{eventSlug:$s}){totalCount}}",
                 "query($s:String!){events(after:$s){totalCount}}",
                 "query($s:ID!){node(id:$s){id}}",
                 "query($s:String!){order(id:\"x\",accessToken:$s){id}}",

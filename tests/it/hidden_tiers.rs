@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
+use entity::TierId;
 use futures_util::{StreamExt, future::join_all};
 use serde_json::{Value, json};
 use tessera::inventory::{
@@ -16,12 +17,12 @@ use crate::{
 
 const SEEN: &str = "query($event: ID!) { event(id: $event) { seatsLeft tiers { name hidden }
     availability { version capacity available reserved sold blocked rows { statuses } areas { capacity available }
-        sections { capacity available lowestPrice { amount } tiers { tier { name } available } }
+        zones { capacity available lowestPrice { amount } tiers { tier { name } available } }
         tiers { tier { name } available lowestPrice { amount } } } } }";
 const OPENED: &str = "query($event: ID!, $code: String!) { event(id: $event) {
     tiersOpenedBy(code: $code) { name hidden }
     availability(accessCode: $code) { available reserved blocked rows { statuses } tiers { tier { name } available }
-        sections { available lowestPrice { amount } } } } }";
+        zones { available lowestPrice { amount } } } } }";
 const WATCH: &str =
     "subscription($event: ID!, $after: Long) { seatAvailability(eventId: $event, after: $after) {
     __typename
@@ -79,8 +80,8 @@ fn the_public_sees_neither_a_hidden_tier_nor_its_places() {
                 }
                 assert_eq!(all["rows"][0]["statuses"], "XXXXXXXXXX");
                 assert_eq!(all["rows"][1]["statuses"], "AAAAAAAAAA");
-                assert_eq!(all["sections"][0]["available"], 70);
-                assert_eq!(names(&all["sections"][0]["tiers"]), ["Back", "Floor"]);
+                assert_eq!(all["zones"][0]["available"], 70);
+                assert_eq!(names(&all["zones"][0]["tiers"]), ["Back", "Floor"]);
             }
             let code = Some(held.code.as_str());
             reserved(world, &buyer, &stage, (seats(&stage, &[step * 2, step * 2 + 1]), code)).await.good();
@@ -194,12 +195,15 @@ struct Map {
     version: i64,
     seats: Vec<PublicStatus>,
     areas: Vec<u32>,
+    counts: inventory::Counts,
+    tiers: BTreeMap<TierId, u32>,
 }
 
 impl Map {
     fn of(all: &Availability) -> Self {
         let areas = all.areas.iter().map(inventory::Area::available).collect();
-        Self { version: all.version, seats: all.seats.clone(), areas }
+        let tiers = all.tiers.iter().copied().collect();
+        Self { version: all.version, seats: all.seats.clone(), areas, counts: all.counts, tiers }
     }
 
     fn take(&mut self, message: Message) {
@@ -214,6 +218,10 @@ impl Map {
                 for (area, available) in delta.areas {
                     self.areas[area as usize] = available;
                 }
+                self.counts = delta.counts;
+                for (tier, available) in delta.tiers {
+                    assert!(self.tiers.insert(tier, available).is_some(), "no hidden tier");
+                }
             }
         }
     }
@@ -225,7 +233,7 @@ impl Map {
 fn every_delta_applied_to_a_snapshot_gives_the_next_snapshot() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.without_hold_budget(&stage.vendor, &stage.event).await;
+        world.without_reservation_budget(&stage.vendor, &stage.event).await;
         let event = world.only_event().await;
         let tier = hide(world, &stage, true).await;
         let mut buyers = Vec::new();

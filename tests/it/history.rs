@@ -201,7 +201,7 @@ async fn settle(world: &World, shared: &Shared) {
 async fn another_event(world: &World, stage: &Stage, seed: u64) -> EventId {
     let name = format!("History {seed}");
     let id = world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), &name).await;
-    world.without_hold_budget(&stage.vendor, &id).await;
+    world.without_reservation_budget(&stage.vendor, &id).await;
     let (_, suffix) = id.split_once('_').expect("a TypeID");
     let id: type_safe_id::TypeSafeId<type_safe_id::DynamicType> =
         format!("event_{suffix}").parse().expect("an id");

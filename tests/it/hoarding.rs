@@ -14,7 +14,7 @@ const RESERVE: &str = "mutation($event: ID!, $pick: PickInput!, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: $pick, idempotencyKey: $key }) {
         reservation { id expiresAt expiresAtLatest } errors { code retryable limit taken availableAt } } }";
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
-    reservation { state } errors { code } } }";
+    reservation { status } errors { code } } }";
 /// The attacker's network, and another one.
 const ONE: &str = "192.0.2.1";
 const OTHER: &str = "192.0.2.2";

@@ -59,7 +59,7 @@ async fn survive(url: &str, data: &Path, instances: usize) {
     let app = application(url, Clock::system()).await;
     let world = World::of(app, "beside the servers", url);
     let stage = world.large_stage().await;
-    world.without_hold_budget(&stage.vendor, &stage.event).await;
+    world.without_reservation_budget(&stage.vendor, &stage.event).await;
     let event = world.only_event().await;
     let mut servers: Vec<Server> = (0..instances).map(|_| Server::start(url, data)).collect();
     let front = Front {

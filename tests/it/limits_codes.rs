@@ -18,7 +18,7 @@ const HOME: &str = "198.51.100.20";
 async fn guess(world: &World, address: &str, (token, shop): (&str, &str), code: &str) -> Answer {
     let document = "mutation($shop: ID!, $code: String!, $key: String!) {
         claimCode(input: { shopId: $shop, code: $code, idempotencyKey: $key }) {
-            claim { id } errors { code retryAfterSeconds } } }";
+            claim { id } errors { code retryAfterMs } } }";
     let input = json!({ "shop": shop, "code": code, "key": format!("guess-{address}-{code}") });
     world.gql_from(address, Some(token), (document, input)).await
 }
@@ -122,7 +122,7 @@ async fn pay(
 fn a_buyer_has_five_declined_payments_an_hour() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        world.without_hold_budget(&stage.vendor, &stage.event).await;
+        world.without_reservation_budget(&stage.vendor, &stage.event).await;
         let guest = world.guest().await;
         let first = order(world, &stage, &guest, 0).await;
         let second = order(world, &stage, &guest, 1).await;

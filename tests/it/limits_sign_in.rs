@@ -30,7 +30,7 @@ async fn sign_in(
     device: Option<&str>,
 ) -> Answer {
     let document = "mutation($input: SignInInput!) { signIn(input: $input) {
-        session { deviceToken } errors { code retryAfterSeconds } } }";
+        session { deviceToken } errors { code retryAfterMs } } }";
     let mut input = json!({ "email": email, "password": password });
     if let Some(device) = device {
         input["deviceToken"] = device.into();

@@ -77,7 +77,8 @@ async fn objects(world: &World) -> Objects {
         "mutation($id: ID!) { refundOrder(input: { orderId: $id, idempotencyKey: \"refund-all\" }) {
         refund { id } errors { code message } } }";
     world.gql(Some(&buyer), document, json!({ "id": order })).await.good();
-    let document = "query($id: ID!) { viewer { account { id } } order(id: $id) { accessToken lines { id }
+    let document =
+        "query($id: ID!) { viewer { account { id } bag { id } } order(id: $id) { accessToken lines { id }
         tickets { id } payments { id } refunds { id } claims { id } } }";
     let bought = world.gql(Some(&buyer), document, json!({ "id": order })).await.good();
     let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
@@ -85,6 +86,7 @@ async fn objects(world: &World) -> Objects {
     let table = BTreeMap::from([
         ("Account", (bought.text("viewer.account.id"), ByBuyer)),
         ("Area", (places.text("seatMap.areas.0.id"), ByShop)),
+        ("Bag", (bought.text("viewer.bag.id"), ByBuyer)),
         ("Category", (stage.category, ByAll)),
         ("Claim", (bought.text("order.claims.0.id"), ByBuyer)),
         ("Coupon", (coupon, ByShop)),

@@ -16,7 +16,7 @@ use crate::support::{World, coupons::ClaimHandle, given::Stage, run};
 const SHARE: &str = "mutation($id: ID!) { shareClaim(input: { claimId: $id }) { token errors { code } } }";
 const REDEEM: &str = "mutation($shop: ID!, $code: String!) {
     redeemClaim(input: { shopId: $shop, code: $code, idempotencyKey: $code }) {
-        claim { state } errors { code } } }";
+        claim { status } errors { code } } }";
 const MINUTE_MORE_THAN_A_RESERVATION: Duration = Duration::from_mins(11);
 
 /// A claim in an order that nobody will pay, and the order.
@@ -45,7 +45,7 @@ fn a_claim_is_its_holders_as_soon_as_its_order_is_overdue() {
         world.advance(MINUTE_MORE_THAN_A_RESERVATION);
         world.gql(Some(&giver), SHARE, json!({ "id": present.text })).await.good();
         let redeemed = world.gql(Some(&stage.vendor), REDEEM, input).await.good();
-        assert_eq!(redeemed.data("redeemClaim.claim.state"), "REDEEMED");
+        assert_eq!(redeemed.data("redeemClaim.claim.status"), "REDEEMED");
         let friend = world.guest().await;
         let reservation = world.reserve(&friend, &stage.event, &[&stage.seats[5]]).await;
         world.spend_codes(&friend, &[&reservation], &[&coded.code], "typed").await.good();

@@ -21,7 +21,7 @@ const CHECKOUT: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $key: S
             lines { label discount { amount } coupon { id } event { id } } }
         errors { code message path } } }";
 const ORDER: &str = "query($id: ID!) { order(id: $id) { state tickets { state }
-    claims { id code state title balance { amount } } } }";
+    claims { id code status title balance { amount } } } }";
 const REFUND: &str = "mutation($id: ID!, $key: String!) {
     refundOrder(input: { orderId: $id, reason: \"rain\", idempotencyKey: $key }) {
         order { state } refund { amount { amount } } errors { code } } }";
@@ -98,7 +98,7 @@ fn copies_are_bought_with_seats_in_one_order_and_go_back_with_its_refund() {
         let back = refund(world, &buyer, &id, "mixed").await.good();
         assert_eq!(back.data("refundOrder.refund.amount.amount"), "111.00");
         let after = order(world, &buyer, &id).await;
-        assert_eq!(after.data("order.claims.0.state"), "REVOKED");
+        assert_eq!(after.data("order.claims.0.status"), "REVOKED");
         assert_eq!(after.data("order.claims.0.code"), Value::Null, "the code is dead");
         assert_eq!(after.data("order.tickets.0.state"), "VOID");
         assert_eq!(left(world, &coupon).await, 10);
@@ -297,15 +297,15 @@ fn what_was_used_stays_and_the_rest_is_refunded_where_that_is_said() {
         assert_eq!(back.data("refundOrder.refund.amount.amount"), "61.00", "16.00 of the seat, and one card");
         let after = order(world, &buyer, &id).await;
         let states = |of: &str| after.data(of).as_array().cloned().unwrap_or_default();
-        let claims: Vec<_> = states("order.claims").iter().map(|claim| claim["state"].clone()).collect();
+        let claims: Vec<_> = states("order.claims").iter().map(|claim| claim["status"].clone()).collect();
         assert_eq!(claims, ["CLAIMED", "REVOKED"], "what is left of the used one can be spent");
         assert_eq!(after.data("order.tickets.0.state"), "VOID");
         assert_eq!(left(world, &coupon).await, 9);
         let twice = world.gql(Some(&buyer), REST, rest("twice-over")).await;
         assert_eq!(twice.refusal("refundOrder").as_deref(), Some("ALREADY_REFUNDED"));
-        let bag = "query($id: ID!) { claim(id: $id) { state } }";
+        let bag = "query($id: ID!) { claim(id: $id) { status } }";
         let spent = world.gql(Some(&buyer), bag, json!({ "id": off })).await.good();
-        assert_eq!(spent.data("claim.state"), "CLAIMED", "it was for the seat");
+        assert_eq!(spent.data("claim.status"), "CLAIMED", "it was for the seat");
     });
 }
 
@@ -331,14 +331,14 @@ fn what_a_card_paid_goes_back_to_the_card_while_what_was_used_stays() {
         let code = order(world, &buyer, &id).await.text("order.claims.0.code");
         let redeem =
             "mutation($code: String!) { redeemClaim(input: { code: $code, idempotencyKey: \"a-drink-key\",
-            amount: { amount: \"6.00\", currency: \"EUR\" } }) { claim { state } errors { code } } }";
+            amount: { amount: \"6.00\", currency: \"EUR\" } }) { claim { status } errors { code } } }";
         world.gql(Some(&stage.vendor), redeem, json!({ "code": code })).await.good();
         let back = world.gql(Some(&buyer), REST, json!({ "id": id })).await.good();
         assert_eq!(back.data("refundOrder.order.state"), "PARTIALLY_REFUNDED");
         assert!(back.data("refundOrder.refund").is_null(), "no money was paid for the seat");
-        let seen = "query($id: ID!) { claim(id: $id) { state balance { amount } } }";
+        let seen = "query($id: ID!) { claim(id: $id) { status balance { amount } } }";
         let card = world.gql(Some(&buyer), seen, json!({ "id": card })).await.good();
-        assert_eq!(card.data("claim"), json!({ "state": "CLAIMED", "balance": { "amount": "21.00" } }));
+        assert_eq!(card.data("claim"), json!({ "status": "CLAIMED", "balance": { "amount": "21.00" } }));
     });
 }
 

@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::support::{World, run};
 
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
-    reservation { state } errors { code message } } }";
+    reservation { status } errors { code message } } }";
 const EXTEND: &str = "mutation($id: ID!) { extendReservation(input: { reservationId: $id }) {
-    reservation { state expiresAt } errors { code message } } }";
+    reservation { status expiresAt } errors { code message } } }";
 const STAND: &str = "mutation($event: ID!, $area: ID!, $quantity: Int!, $key: String!) {
     reserveSeats(input: { eventId: $event, idempotencyKey: $key,
         pick: { admission: { areaId: $area, quantity: $quantity } } }) {
@@ -27,7 +27,7 @@ fn a_reservation_holds_its_seats_at_their_prices() {
             made.data("reserveSeats.reservation.total"),
             json!({ "amount": "32.00", "currency": "EUR" })
         );
-        assert_eq!(made.data("reserveSeats.reservation.state"), "ACTIVE");
+        assert_eq!(made.data("reserveSeats.reservation.status"), "ACTIVE");
         let other = world.guest().await;
         let lost =
             world.try_reserve(&other, &stage.event, &[&stage.seats[0], &stage.seats[1]], "other-key").await;
@@ -69,9 +69,9 @@ fn a_lapsed_reservation_can_be_taken_by_another_without_a_sweeper() {
         assert_eq!(early.refusal("reserveSeats").as_deref(), Some("SEATS_TAKEN"));
         world.advance(Duration::from_secs(1));
         world.reserve(&quick, &stage.event, &[&stage.seats[5]]).await;
-        let document = "query($id: ID!) { reservation(id: $id) { state } }";
+        let document = "query($id: ID!) { reservation(id: $id) { status } }";
         let seen = world.gql(Some(&slow), document, json!({ "id": lapsed })).await.good();
-        assert_eq!(seen.data("reservation.state"), "EXPIRED");
+        assert_eq!(seen.data("reservation.status"), "EXPIRED");
         // The other seat of the lapsed reservation is free as well: all or nothing.
         world.reserve(&quick, &stage.event, &[&stage.seats[6]]).await;
     });

@@ -198,6 +198,102 @@ fn fields(
     elements
 }
 
+/// The fields with text that people write. Clients must know that it is neither Markdown nor HTML.
+const TEXTS: &[&str] = &["name", "title", "description", "terms", "smallPrint", "reason"];
+
+#[test]
+fn texts_of_people_are_plain_text() {
+    let missing = not_plain(&graphql::sdl());
+    assert!(missing.is_empty(), "text fields that do not say `plain text`: {missing:#?}");
+}
+
+#[test]
+fn the_plain_text_check_finds_a_field_that_says_nothing() {
+    struct Query;
+    #[Object]
+    impl Query {
+        /// The title.
+        async fn title(&self) -> &str {
+            ""
+        }
+
+        /// The name as plain text.
+        async fn name(&self) -> &str {
+            ""
+        }
+    }
+    let sdl = Schema::build(Query, EmptyMutation, async_graphql::EmptySubscription).finish().sdl();
+    assert_eq!(not_plain(&sdl), ["Query.title"]);
+}
+
+/// Returns the text fields whose description does not say that they are plain text.
+fn not_plain(sdl: &str) -> Vec<String> {
+    use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
+    let mut missing = Vec::new();
+    for definition in async_graphql::parser::parse_schema(sdl).expect("good SDL").definitions {
+        let TypeSystemDefinition::Type(definition) = definition else { continue };
+        let definition = definition.node;
+        let fields: Vec<_> = match definition.kind {
+            TypeKind::Object(object) => object
+                .fields
+                .into_iter()
+                .map(|field| (field.node.name, field.node.ty, field.node.description))
+                .collect(),
+            TypeKind::InputObject(input) => input
+                .fields
+                .into_iter()
+                .map(|field| (field.node.name, field.node.ty, field.node.description))
+                .collect(),
+            _ => continue,
+        };
+        for (name, ty, description) in fields {
+            let is_text = ty.node.to_string().trim_end_matches('!') == "String";
+            let is_plain =
+                description.is_some_and(|text| text.node.replace('\n', " ").contains("plain text"));
+            if TEXTS.contains(&name.node.as_str()) && is_text && !is_plain {
+                missing.push(format!("{}.{}", definition.name.node, name.node));
+            }
+        }
+    }
+    missing
+}
+
+#[test]
+fn custom_scalars_name_their_specification() {
+    let sdl = graphql::sdl();
+    let scalars: Vec<&str> = sdl.lines().filter(|line| line.starts_with("scalar ")).collect();
+    assert!(scalars.len() >= 4, "{scalars:?}");
+    for scalar in scalars {
+        assert!(scalar.contains("@specifiedBy(url: \"https://"), "{scalar}");
+    }
+}
+
+/// Words for which the API has another one: a zone is a part of a venue, a status depends on the time, and a buyer
+/// reserves.
+const RETIRED: &[&str] = &["hold", "section", "stage"];
+
+#[test]
+fn names_use_the_terms_of_the_glossary() {
+    let sdl = graphql::sdl();
+    let names = elements(&sdl).into_iter().map(|element| element.name);
+    let retired: Vec<String> = names
+        .filter(|name| {
+            // camelCase into words.
+            let mut words = String::new();
+            for c in name.chars() {
+                if c.is_uppercase() {
+                    words.push(' ');
+                }
+                words.extend(c.to_lowercase());
+            }
+            words.split(|c: char| !c.is_alphabetic()).any(|word| {
+                RETIRED.iter().any(|retired| word == *retired || word.strip_suffix('s') == Some(*retired))
+            })
+        })
+        .collect();
+    assert!(retired.is_empty(), "names with a word that has another term: {retired:?}");
+}
+
 /// Error codes are enums, never free text.
 #[test]
 fn every_error_type_has_its_own_code_enum() {

@@ -56,6 +56,7 @@ fn a_signed_up_user_opens_a_shop_and_owns_it() {
         let public = "{ shop(slug: \"cafe-zuerich\") { name viewerRole members { email } } }";
         let seen = world.gql(None, public, json!({})).await;
         assert_eq!(seen.data("shop"), json!({"name": "Café Zürich", "viewerRole": null, "members": null}));
+        assert_eq!(seen.code().as_deref(), Some("UNAUTHENTICATED"), "{}", seen.body);
     });
 }
 

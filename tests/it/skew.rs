@@ -100,7 +100,7 @@ async fn last_seconds(world: &World, id: EventId) {
     let tx = world.app.store.begin().await.expect("a transaction");
     event::Entity::update_many()
         .col_expr(
-            event::Column::HoldSeconds,
+            event::Column::ReservationSeconds,
             Expr::value(i32::try_from(RESERVATION_TIME.num_seconds()).expect("few")),
         )
         .filter(event::Column::Id.eq(id))

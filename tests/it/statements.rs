@@ -39,7 +39,7 @@ const LEFT_OUT: &[(&str, &str, &str)] = &[
 ];
 
 /// Types of which there are not many objects that one viewer sees.
-const FEW_OBJECTS: &[&str] = &["Account"];
+const FEW_OBJECTS: &[&str] = &["Account", "Bag"];
 
 /// The schema's objects, unions and interfaces.
 struct Schema {
@@ -118,7 +118,8 @@ impl Schema {
                 let Some(arguments) = arguments(field, ids) else { continue };
                 let path = [path.as_slice(), &[name.to_owned()]].concat();
                 if ty.ends_with("Connection") {
-                    let node = ty.replace("Connection", "");
+                    let nodes = self.fields[&ty].iter().find(|field| field.name.node == "nodes");
+                    let node = base(&nodes.expect("a connection has nodes").ty.node);
                     let arguments = format!(
                         "first: $first{}",
                         arguments.iter().fold(String::new(), |all, one| format!("{all}, {one}"))

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{World, given::small_plan, run};
 
-const EXPORT: &str = "query($map: ID!) { exportSeatMap(seatMapId: $map) }";
+const EXPORT: &str = "query($map: ID!) { seatMapExport(seatMapId: $map) }";
 const IMPORT: &str = "mutation($venue: ID!, $plan: String!) {
     importSeatMap(input: { venueId: $venue, plan: $plan }) {
         seatMap { id revision seatCount areaCapacity } errors { code message path } } }";
@@ -18,7 +18,7 @@ fn an_imported_plan_comes_back_as_it_was_and_is_kept_in_revisions() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let first = world.gql(Some(&stage.vendor), EXPORT, json!({ "map": stage.map })).await.good();
-        assert_eq!(value(&first.text("exportSeatMap")), value(&small_plan()));
+        assert_eq!(value(&first.text("seatMapExport")), value(&small_plan()));
 
         let input = json!({ "venue": stage.venue, "plan": small_plan() });
         let second = world.gql(Some(&stage.vendor), IMPORT, input).await.good();
@@ -73,7 +73,7 @@ fn strangers_neither_export_nor_import_nor_change_nor_see_what_is_not_public() {
         for token in [None, Some(stranger.as_str())] {
             for map in [&stage.map, &hidden] {
                 let seen = world.gql(token, EXPORT, json!({ "map": map })).await.good();
-                assert_eq!(seen.data("exportSeatMap"), Value::Null);
+                assert_eq!(seen.data("seatMapExport"), Value::Null);
             }
             let document = "query($map: ID!) { seatMap(id: $map) { id } }";
             let seen = world.gql(token, document, json!({ "map": hidden })).await.good();

@@ -115,7 +115,7 @@ async function buy(number) {
   const buyer = { agent, address: `127.2.0.${number + 1}` };
   buyer.token = (await post(buyer, 'mutation{createGuestSession{session{accessToken} errors{code}}}')).session.accessToken;
   const reserve = `mutation($input:ReserveSeatsInput!){reserveSeats(input:$input){reservation{id} errors{code}}}`;
-  const release = `mutation($id:ID!){releaseReservation(input:{reservationId:$id}){reservation{state} errors{code}}}`;
+  const release = `mutation($id:ID!){releaseReservation(input:{reservationId:$id}){reservation{status} errors{code}}}`;
   for (let turn = 0; !ending; turn += 1) {
     const input = { eventId: event, pick: { bestAvailable: { quantity: 1 } }, idempotencyKey: crypto.randomUUID() };
     const id = (await post(buyer, reserve, { input })).reservation?.id;

@@ -47,13 +47,16 @@ mutation PublishCoupon($couponId: ID!, $couponVersion: Long!) {
 }
 
 # 3. How many were claimed, redeemed, expired: live.
-subscription Stages($couponId: ID!) {
-  couponStages(couponId: $couponId) {
-    published
-    reserved
-    claimed
-    redeemed
-    expired
+subscription Counts($couponId: ID!) {
+  couponCounts(couponId: $couponId) {
+    id
+    counts {
+      published
+      reserved
+      claimed
+      redeemed
+      expired
+    }
   }
 }
 
@@ -62,7 +65,7 @@ mutation RedeemClaim($code: String!, $redeemKey: String!) {
   redeemClaim(input: { code: $code, idempotencyKey: $redeemKey }) {
     claim {
       title
-      state
+      status
     }
     redeemedAt
     ${errors}
@@ -134,7 +137,7 @@ query Bag {
         nodes {
           id
           title
-          state
+          status
           code
         }
       }
@@ -246,7 +249,7 @@ mutation RefundOrder($orderId: ID!, $refundKey: String!) {
 mutation ReleaseClaim($claimId: ID!) {
   releaseClaim(input: { claimId: $claimId }) {
     claim {
-      state
+      status
     }
     ${errors}
   }

@@ -379,6 +379,9 @@ subscription WatchSeats($eventId: ID!, $after: Long) {
     ... on AvailabilityDelta {
       after
       version
+      available
+      reserved
+      sold
       seats {
         id
         status

@@ -93,7 +93,7 @@ fn field(field: &Value) -> Option<Field> {
     let args = field["args"].as_array()?;
     if args.iter().any(|arg| {
         arg["type"]["kind"] == "NON_NULL"
-            && !arg["name"].as_str().is_some_and(|name| ["orderBy", "archived", "first"].contains(&name))
+            && !arg["name"].as_str().is_some_and(|name| ["archived", "first"].contains(&name))
     }) {
         return None;
     }

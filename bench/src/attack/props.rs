@@ -26,7 +26,7 @@ const STARTS: &str = "2990-06-01T18:00:00Z";
 /// The same for a device that signed in before, on a server that knows devices.
 pub(crate) const SIGN_IN_AGAIN: &str = "mutation($email: String!, $password: String!, $device: String) {
     signIn(input: { email: $email, password: $password, deviceToken: $device }) {
-        session { accessToken refreshToken deviceToken } errors { code retryAfterSeconds } } }";
+        session { accessToken refreshToken deviceToken } errors { code retryAfterMs } } }";
 
 /// An event of the demo.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ const CREATE_EVENT: &str =
     "mutation($shop: ID!, $venue: ID!, $category: ID!, $slug: String!, $at: DateTime!) {
     createEvent(input: { shopId: $shop, venueId: $venue, categoryId: $category, slug: $slug, name: \"Faults\",
         startsAt: $at, endsAt: $at, refundUntil: $at, limitPerBuyer: 100, orphanRule: false,
-        holdBudgetSeconds: null }) { event { id } errors { code message } } }";
+        reservationBudgetSeconds: null }) { event { id } errors { code message } } }";
 const CREATE_TIER: &str = "mutation($event: ID!) { createTier(input: { eventId: $event, name: \"All\",
     categories: [\"Premium\", \"Stalls\", \"Circle\", \"Box\"],
     basePrice: { amount: \"20.00\", currency: \"EUR\" } }) { tier { id } errors { code message } } }";

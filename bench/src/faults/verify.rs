@@ -41,9 +41,9 @@ const READERS: u32 = 4;
 /// The longest time that watchers get to catch up.
 const CAUGHT_UP: Duration = Duration::from_secs(20);
 
-const RESERVATION: &str = "query($id: ID!) { reservation(id: $id) { state } }";
+const RESERVATION: &str = "query($id: ID!) { reservation(id: $id) { state: status } }";
 const ORDER: &str = "query($id: ID!) { order(id: $id) { state tickets { state } } }";
-const CLAIM: &str = "query($id: ID!) { claim(id: $id) { id state } }";
+const CLAIM: &str = "query($id: ID!) { claim(id: $id) { id status } }";
 const SNAPSHOT: &str =
     "query($event: ID!) { event(id: $event) { availability { version rows { statuses } } } }";
 
@@ -120,7 +120,7 @@ pub(crate) async fn read_all(front: &Arc<Front>, memory: &Memory) -> Outcome<Fin
             for claim in claims {
                 client.take(&claim.token);
                 let found = client.read(CLAIM, json!({ "id": claim.id })).await;
-                if !matches!(&found, Answered::Data(found) if found["state"] == "CLAIMED") {
+                if !matches!(&found, Answered::Data(found) if found["status"] == "CLAIMED") {
                     finding.lose(&format!("claim {}: {found:?}", claim.id));
                 }
             }

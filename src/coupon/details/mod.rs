@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Check, Faulty},
     event::pricing::PRICE_MAX,
+    limits::text,
 };
 
 /// Objects that a coupon may apply to.
@@ -244,9 +245,9 @@ impl Details {
 
     fn check_texts(&self, check: &mut Check) {
         check
-            .text(&self.title, "title", 1, 200)
-            .text(&self.description, "description", 0, 10_000)
-            .text(&self.terms, "terms", 0, 10_000)
+            .text(&self.title, "title", 1, text::NAME)
+            .text(&self.description, "description", 0, text::DESCRIPTION)
+            .text(&self.terms, "terms", 0, text::DESCRIPTION)
             .that(
                 self.picture_url.as_deref().is_none_or(is_picture),
                 "pictureUrl",

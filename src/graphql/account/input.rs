@@ -2,7 +2,7 @@
 
 use async_graphql::{InputObject, MaybeUndefined, SimpleObject};
 
-use super::{Account, AccountError, Session};
+use super::{Account, AccountError, Session, UpdateProfileError};
 use crate::{
     account::Refusal,
     error::Result,
@@ -19,7 +19,7 @@ pub struct SignUpInput {
     pub email: String,
     /// The password: 8 to 128 characters. It must differ from the e-mail address.
     pub password: String,
-    /// The display name, at most 200 characters. If a guest omits it, the guest's name is kept.
+    /// The display name as plain text, at most 200 characters. If a guest omits it, the guest's name is kept.
     #[graphql(default)]
     pub name: String,
     /// The telephone number. If a guest omits it, the guest's number is kept.
@@ -47,7 +47,7 @@ pub struct RefreshSessionInput {
 /// Input of `updateProfile`. Omitted fields stay unchanged.
 #[derive(Debug, InputObject)]
 pub struct UpdateProfileInput {
-    /// The display name, at most 200 characters.
+    /// The display name as plain text, at most 200 characters.
     pub name: Option<String>,
     /// The telephone number, at most 32 characters. Null removes it.
     pub phone: MaybeUndefined<String>,
@@ -65,6 +65,15 @@ pub struct ChangePasswordInput {
     pub new_password: String,
 }
 
+/// The result of `updateProfile`.
+#[derive(SimpleObject)]
+pub struct UpdateProfilePayload {
+    /// The account after the change. With the error `STALE`, the current account. Null with other errors.
+    pub account: Option<Account>,
+    /// Why the mutation failed. Empty if it succeeded.
+    pub errors: Vec<UpdateProfileError>,
+}
+
 /// Declares mutation payloads with one object and the errors.
 macro_rules! payloads {
     ($($(#[$doc:meta])* $name:ident { $(#[$field_doc:meta])* $field:ident: $ty:ty })*) => {$(
@@ -78,9 +87,9 @@ macro_rules! payloads {
         }
 
         impl $name {
-            pub(super) fn of<T: Into<$ty>>(result: Result<T, Refusal>) -> ApiResult<Self> {
+            pub(super) fn of<T: Into<$ty>>(result: Result<T, Refusal>) -> ApiResult<Option<Self>> {
                 let (done, errors) = outcome(result)?;
-                Ok(Self { $field: done.map(Into::into), errors })
+                Ok(Some(Self { $field: done.map(Into::into), errors }))
             }
         }
     )*};
@@ -110,11 +119,6 @@ payloads! {
     /// The result of `signOut`.
     SignOutPayload {
         /// The account whose session ended. Null if `errors` is not empty.
-        account: Account
-    }
-    /// The result of `updateProfile`.
-    UpdateProfilePayload {
-        /// The account after the change. Null if `errors` is not empty.
         account: Account
     }
     /// The result of `changePassword`.

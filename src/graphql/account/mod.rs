@@ -1,5 +1,6 @@
 //! Accounts and sessions in the API.
 
+mod error;
 mod input;
 
 use std::collections::HashMap;
@@ -8,10 +9,13 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader}
 use chrono::{DateTime, Utc};
 use entity::{AccountId, account as row};
 
-pub use self::input::{
-    ChangePasswordInput, ChangePasswordPayload, CreateGuestSessionPayload, RefreshSessionInput,
-    RefreshSessionPayload, SignInInput, SignInPayload, SignOutPayload, SignUpInput, SignUpPayload,
-    UpdateProfileInput, UpdateProfilePayload,
+pub use self::{
+    error::{AccountError, UpdateProfileError},
+    input::{
+        ChangePasswordInput, ChangePasswordPayload, CreateGuestSessionPayload, RefreshSessionInput,
+        RefreshSessionPayload, SignInInput, SignInPayload, SignOutPayload, SignUpInput, SignUpPayload,
+        UpdateProfileInput, UpdateProfilePayload,
+    },
 };
 use crate::{
     account::{self, Refusal},
@@ -19,7 +23,7 @@ use crate::{
     graphql::{
         context::ContextExt,
         coupon::Bag,
-        error::{ApiResult, user_error},
+        error::{ApiResult, edited},
         id::encode,
         loader::{Batch, Shared},
         order::{OrderConnection, order_connection},
@@ -32,60 +36,6 @@ use crate::{
     inventory, order as orders, shop,
     telemetry::{Event, Sighting},
 };
-
-user_error! {
-    /// An error of an account or session mutation.
-    AccountError, AccountErrorCode {
-        /// Another account uses this e-mail address. Ask the user to sign in or to use a different address.
-        EmailTaken,
-        /// You are already signed up. Call `signOut` before you create another account.
-        AlreadySignedUp,
-        /// No account has this e-mail address and password. The error does not reveal which of the two is wrong.
-        WrongCredentials,
-        /// Too many wrong passwords for this e-mail address, or from your network. Wait `retryAfterSeconds`, then try
-        /// again. If you send a `deviceToken` of an earlier session, only wrong passwords from that device count.
-        TooManyAttempts,
-        /// The refresh token is unknown, expired or already used, or the session ended. Call `signIn` again.
-        SessionEnded,
-    }
-    {
-        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
-        retry_after_seconds: u32,
-    }
-}
-
-impl From<Refusal> for AccountError {
-    fn from(refusal: Refusal) -> Self {
-        let new = |code, message: &str, path: &[&str]| Self {
-            code,
-            message: message.to_owned(),
-            path: path.iter().map(|&field| field.to_owned()).collect(),
-            retryable: false,
-            retry_after_seconds: None,
-        };
-        match refusal {
-            Refusal::EmailTaken => {
-                new(AccountErrorCode::EmailTaken, "another account has this e-mail address", &["email"])
-            }
-            Refusal::AlreadySignedUp => {
-                new(AccountErrorCode::AlreadySignedUp, "you are already signed up", &[])
-            }
-            Refusal::WrongCredentials => new(
-                AccountErrorCode::WrongCredentials,
-                "no account has this e-mail address and password",
-                &[],
-            ),
-            Refusal::TooManyAttempts { retry_after_seconds } => Self {
-                retryable: true,
-                retry_after_seconds: Some(retry_after_seconds),
-                ..new(AccountErrorCode::TooManyAttempts, "too many wrong passwords were tried", &[])
-            },
-            Refusal::SessionEnded => {
-                new(AccountErrorCode::SessionEnded, "the session has ended; sign in again", &[])
-            }
-        }
-    }
-}
 
 /// The kind of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -126,7 +76,7 @@ impl Account {
         self.0.email.as_deref()
     }
 
-    /// The display name. May be empty.
+    /// The display name as plain text. May be empty.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -149,6 +99,11 @@ impl Account {
     /// When the account was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// When the account was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
     }
 }
 
@@ -240,8 +195,8 @@ impl Viewer {
     }
 
     /// Your bag: your claims and your tickets.
-    async fn bag(&self) -> Bag {
-        Bag
+    async fn bag(&self, ctx: &Context<'_>) -> ApiResult<Bag> {
+        Ok(Bag(ctx.viewer().account()?))
     }
 
     /// Your tickets, newest first.
@@ -298,7 +253,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `signUp`.")] input: SignUpInput,
-    ) -> ApiResult<SignUpPayload> {
+    ) -> ApiResult<Option<SignUpPayload>> {
         let SignUpInput { email, password, name, phone } = input;
         let input = account::SignUp { email, password, name, phone };
         SignUpPayload::of(account::sign_up(ctx.app(), ctx.viewer(), input).await)
@@ -310,7 +265,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `signIn`.")] input: SignInInput,
-    ) -> ApiResult<SignInPayload> {
+    ) -> ApiResult<Option<SignInPayload>> {
         let SignInInput { email, password, device_token } = input;
         let input = account::SignIn { email, password, device_token };
         let session = account::sign_in(ctx.app(), ctx.viewer(), input).await;
@@ -319,7 +274,7 @@ impl AccountMutation {
 
     /// Creates a guest account and its session. A guest can buy like any user and can sign up later. The session is the
     /// guest's only credential: if it is lost before `signUp`, the guest's tickets are lost too.
-    async fn create_guest_session(&self, ctx: &Context<'_>) -> ApiResult<CreateGuestSessionPayload> {
+    async fn create_guest_session(&self, ctx: &Context<'_>) -> ApiResult<Option<CreateGuestSessionPayload>> {
         CreateGuestSessionPayload::of(account::create_guest(ctx.app(), ctx.viewer()).await)
     }
 
@@ -330,13 +285,13 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `refreshSession`.")] input: RefreshSessionInput,
-    ) -> ApiResult<RefreshSessionPayload> {
+    ) -> ApiResult<Option<RefreshSessionPayload>> {
         let session = account::refresh(ctx.app(), &input.refresh_token).await;
         RefreshSessionPayload::of(report(ctx, session))
     }
 
     /// Ends your session. Its tokens become invalid, and its subscriptions end within seconds.
-    async fn sign_out(&self, ctx: &Context<'_>) -> ApiResult<SignOutPayload> {
+    async fn sign_out(&self, ctx: &Context<'_>) -> ApiResult<Option<SignOutPayload>> {
         SignOutPayload::of(account::sign_out(ctx.app(), ctx.viewer()).await)
     }
 
@@ -345,11 +300,14 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateProfile`.")] input: UpdateProfileInput,
-    ) -> ApiResult<UpdateProfilePayload> {
+    ) -> ApiResult<Option<UpdateProfilePayload>> {
         let UpdateProfileInput { name, phone, expected_version } = input;
         let input =
             account::UpdateProfile { expected_version: expected_version.0, name, phone: phone.into() };
-        UpdateProfilePayload::of(account::update_profile(ctx.app(), ctx.viewer(), input).await)
+        let updated = account::update_profile(ctx.app(), ctx.viewer(), input).await;
+        let current = async { account::of_viewer(ctx.app(), ctx.viewer()).await.map(Account::from) };
+        let (account, errors) = edited(updated.map(Account::from), current).await?;
+        Ok(Some(UpdateProfilePayload { account, errors }))
     }
 
     /// Changes your password and ends all your other sessions. After ten wrong passwords within 15 minutes, you must
@@ -358,7 +316,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `changePassword`.")] input: ChangePasswordInput,
-    ) -> ApiResult<ChangePasswordPayload> {
+    ) -> ApiResult<Option<ChangePasswordPayload>> {
         let input = account::ChangePassword { current: input.current_password, new: input.new_password };
         let account = account::change_password(ctx.app(), ctx.viewer(), input).await;
         ChangePasswordPayload::of(report(ctx, account))

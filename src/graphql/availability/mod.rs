@@ -1,6 +1,6 @@
 //! Live availability: snapshots and the stream of changes.
 
-mod sections;
+mod zones;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,12 +12,12 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-pub use self::sections::{SectionAvailability, SectionTier};
+pub use self::zones::{ZoneAvailability, ZoneTier};
 use crate::graphql::{
     context::ContextExt,
     error::{ApiError, ApiResult},
     event::Event,
-    id::{self, decode},
+    id::{self, decode, encode},
     progress::{Span, Window},
     scalar::{Long, Money},
     seat_map::{Area, seat_id},
@@ -50,7 +50,7 @@ pub struct AvailabilitySnapshot {
     /// Number of places that are not for sale: withheld, without a tier, or in a hidden tier.
     blocked: u32,
     /// Totals per zone, in map order.
-    sections: Vec<SectionAvailability>,
+    zones: Vec<ZoneAvailability>,
     /// The seats of each row, in the same order as `SeatMap.zones.rows.seats`.
     rows: Vec<RowAvailability>,
     /// The general-admission areas, in map order.
@@ -106,6 +106,19 @@ pub struct AvailabilityDelta {
     seats: Vec<SeatChange>,
     /// The changed areas with their current number of available places.
     areas: Vec<AreaChange>,
+    /// Number of all places: numbered seats plus the capacity of the areas.
+    capacity: u32,
+    /// Number of places that can be reserved now.
+    available: u32,
+    /// Number of places that are reserved or being paid.
+    reserved: u32,
+    /// Number of sold places.
+    sold: u32,
+    /// Number of places that are not for sale: withheld, without a tier, or in a hidden tier.
+    blocked: u32,
+    /// The visible tiers with changed places, with their current number of available places. The other tiers have the
+    /// same number as before.
+    tiers: Vec<TierChange>,
 }
 
 /// The new status of one seat.
@@ -123,6 +136,15 @@ pub struct AreaChange {
     /// The area's id, as in `SeatMap`.
     id: ID,
     /// Number of places that can be reserved now.
+    available: u32,
+}
+
+/// The new availability of one tier.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct TierChange {
+    /// The tier's id.
+    id: ID,
+    /// Number of places in this tier that can be reserved now.
     available: u32,
 }
 
@@ -183,12 +205,12 @@ impl AvailabilitySnapshot {
         Ok(Self {
             version: Long(availability.version),
             as_of,
-            capacity: counts.available + counts.reserved + counts.sold + counts.blocked,
+            capacity: counts.capacity(),
             available: counts.available,
             reserved: counts.reserved,
             sold: counts.sold,
             blocked: counts.blocked,
-            sections: sections::of(&map, &availability, &tiers),
+            zones: zones::of(&map, &availability, &tiers),
             rows: rows(&map, &availability.seats),
             areas: areas(&map, &availability.areas),
             tiers: tiers
@@ -311,8 +333,20 @@ async fn message_of(app: &App, event: &event::Model, message: Message) -> Faulty
                     available,
                 })
                 .collect();
-            let (after, version) = (Long(delta.after), Long(delta.version));
-            Ok(SeatAvailability::Delta(AvailabilityDelta { after, version, seats, areas }))
+            let tiers =
+                delta.tiers.into_iter().map(|(id, available)| TierChange { id: encode(id), available });
+            Ok(SeatAvailability::Delta(AvailabilityDelta {
+                after: Long(delta.after),
+                version: Long(delta.version),
+                seats,
+                areas,
+                capacity: delta.counts.capacity(),
+                available: delta.counts.available,
+                reserved: delta.counts.reserved,
+                sold: delta.counts.sold,
+                blocked: delta.counts.blocked,
+                tiers: tiers.collect(),
+            }))
         }
     }
 }

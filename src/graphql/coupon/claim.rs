@@ -1,16 +1,13 @@
 //! Claims in the API, and the bag that contains them.
 
-use async_graphql::{
-    Context, Enum, ID, InputObject, Object, SimpleObject, Subscription,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Subscription};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::claim as row;
+use entity::{AccountId, claim as row};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
 
-use super::{ClaimError, ClaimTerms, Coupon};
+use super::{ClaimError, ClaimTerms, Coupon, ReleaseClaimError};
 use crate::{
     barcode::{Code128, QrCode, qr::Scale},
     coupon::{
@@ -23,10 +20,10 @@ use crate::{
     error::{Fault, Result},
     graphql::{
         context::ContextExt,
-        error::{ApiError, ApiResult, found, outcome},
-        id::{decode, encode},
+        error::{ApiError, ApiResult, found, not_allowed, outcome},
+        id::{BAG, decode, encode, encode_as},
         order::{LineOf, Order, OrderLine},
-        page::{Cursor, PageArgs, connection},
+        page::{Connected, PageArgs, connection},
         scalar::{Long, Money},
         shop::Shop,
         ticket::{TicketConnection, tickets_of_viewer},
@@ -36,12 +33,12 @@ use crate::{
 };
 
 /// A page of claims.
-pub(crate) type ClaimConnection = Connection<Cursor<Uuid>, Claim, EmptyFields>;
+pub(crate) type ClaimConnection = Connected<Uuid, Claim>;
 
-/// The state of a claim.
+/// The status of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "row::ClaimState")]
-pub enum ClaimState {
+pub enum ClaimStatus {
     /// The claim is in its holder's bag and can be used.
     Claimed,
     /// The claim is bound to an unpaid order.
@@ -83,8 +80,13 @@ impl Claim {
         Long(self.row.version)
     }
 
-    /// The current state.
-    async fn state(&self, ctx: &Context<'_>) -> ClaimState {
+    /// When the claim was last changed. A claim that expires does not change; see `validUntil`.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
+    }
+
+    /// The current status. It depends on the time: a claim expires when its validity ends.
+    async fn status(&self, ctx: &Context<'_>) -> ClaimStatus {
         claim_status(&self.row, ctx.app().clock.now()).into()
     }
 
@@ -103,15 +105,15 @@ impl Claim {
         Ok(ClaimTerms(Terms::from_json(&self.row.terms)?))
     }
 
-    /// The coupon's title at the time of the claim.
+    /// The coupon's title at the time of the claim, as plain text.
     async fn title(&self) -> ApiResult<String> {
         Ok(Terms::from_json(&self.row.terms)?.title)
     }
 
-    /// The code to show at a counter or to enter at the checkout. Null if you do not hold the claim, or if it is used
-    /// up, expired, revoked or released.
-    async fn code(&self, ctx: &Context<'_>) -> Option<String> {
-        self.code_for_holder(ctx).map(|code| code.to_string())
+    /// The code to show at a counter or to enter at the checkout. Null if the claim is used up, expired, revoked or
+    /// released. Only the holder can read it; otherwise the error is `FORBIDDEN`.
+    async fn code(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        Ok(self.code_for_holder(ctx)?.map(|code| code.to_string()))
     }
 
     /// The code as a QR code, an SVG document. Null if `code` is null.
@@ -163,14 +165,15 @@ impl Claim {
         self.row.valid_until
     }
 
-    /// The order that the claim is bound to or was last used in. Null if there is none, or if you may not see that
-    /// order.
+    /// The order that the claim is bound to or was last used in. Null if there is none. If you may not see that order,
+    /// the error is `FORBIDDEN`.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         let Some(id) = self.row.order_id else { return Ok(None) };
-        Ok(Order::visible(ctx, id).await?)
+        Ok(Some(Order::visible(ctx, id).await?.ok_or_else(|| not_allowed(ctx.viewer()))?))
     }
 
-    /// The order line that paid for the claim. Null if the claim was free, or if you may not see that order.
+    /// The order line that paid for the claim. Null if the claim was free. If you may not see that order, the error is
+    /// `FORBIDDEN`.
     async fn purchase(&self, ctx: &Context<'_>) -> ApiResult<Option<OrderLine>> {
         let Some(id) = self.row.order_line_id else { return Ok(None) };
         let Some(line) = ctx.loaders().one(LineOf(id)).await? else { return Ok(None) };
@@ -178,7 +181,8 @@ impl Claim {
             Some(order) => Some(order.clone()),
             None => Order::visible(ctx, line.order_id).await?,
         };
-        Ok(order.map(|order| OrderLine::of(line, &order)))
+        let order = order.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(OrderLine::of(line, &order)))
     }
 
     /// When the coupon was claimed.
@@ -205,24 +209,27 @@ impl Claim {
         Self { row, opened: Some(order.clone()) }
     }
 
-    pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> Option<Code> {
-        let is_holder = ctx.viewer().account().is_ok_and(|account| account == self.row.account_id);
+    /// Returns the code, or `None` if it is not valid any more. Only the holder may read it.
+    pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<Code>> {
+        if self.opened.is_none() && ctx.viewer().account().ok() != Some(self.row.account_id) {
+            return Err(not_allowed(ctx.viewer()));
+        }
         let is_good = matches!(
             claim_status(&self.row, ctx.app().clock.now()),
             row::ClaimState::Claimed | row::ClaimState::Reserved
         );
-        if (is_holder || self.opened.is_some()) && is_good { Code::parse(&self.row.code) } else { None }
+        Ok(if is_good { Code::parse(&self.row.code) } else { None })
     }
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
         ctx.budget().charge(PICTURE_CLAIM, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| QrCode::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
     fn code128(&self, ctx: &Context<'_>) -> ApiResult<Option<Code128>> {
         ctx.budget().charge(PICTURE_BARCODE, 0)?;
-        let code = self.code_for_holder(ctx);
+        let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| Code128::try_new(code.as_str()).map_err(Fault::internal)).transpose()?)
     }
 
@@ -234,11 +241,16 @@ impl Claim {
 
 /// Your claims and your tickets.
 #[derive(Clone, Copy, Debug)]
-pub struct Bag;
+pub struct Bag(pub(crate) AccountId);
 
 /// Your claims and your tickets.
 #[Object]
 impl Bag {
+    /// The global id.
+    pub async fn id(&self) -> ID {
+        encode_as(BAG, self.0.0)
+    }
+
     /// Your claims, newest first, including used and expired ones. Claims that you released or gave away are excluded.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn claims(
@@ -251,8 +263,8 @@ impl Bag {
         last: Option<i32>,
     ) -> ApiResult<ClaimConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = claims::of_account(ctx.app(), ctx.viewer().account()?, window).await?;
-        Ok(connection(page, EmptyFields, |row| (row.id.0, Claim::from(row))))
+        let page = claims::of_account(ctx.app(), self.0, window).await?;
+        Ok(connection(page, |row| (row.id.0, Claim::from(row))))
     }
 
     /// Your tickets, newest first.
@@ -287,7 +299,16 @@ pub struct ReleaseClaimInput {
     claim_id: ID,
 }
 
-/// The result of a mutation that changes a claim.
+/// The result of `releaseClaim`.
+#[derive(Debug, SimpleObject)]
+pub struct ReleaseClaimPayload {
+    /// The released claim. Null if `errors` is not empty.
+    claim: Option<Claim>,
+    /// Why the mutation failed. Empty if it succeeded.
+    errors: Vec<ReleaseClaimError>,
+}
+
+/// The result of `claimCoupon` and `claimCode`.
 #[derive(Debug, SimpleObject)]
 pub struct ClaimPayload {
     /// The claim. Null if `errors` is not empty.
@@ -297,9 +318,9 @@ pub struct ClaimPayload {
 }
 
 impl ClaimPayload {
-    pub(super) fn of(result: Result<row::Model, Refusal>) -> ApiResult<Self> {
+    pub(super) fn of(result: Result<row::Model, Refusal>) -> ApiResult<Option<Self>> {
         let (claim, errors) = outcome(result.map(Claim::from))?;
-        Ok(Self { claim, errors })
+        Ok(Some(Self { claim, errors }))
     }
 }
 
@@ -331,7 +352,7 @@ impl ClaimMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `claimCoupon`.")] input: ClaimCouponInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ClaimPayload>> {
         ctx.viewer().account()?;
         let claimed = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
@@ -346,7 +367,7 @@ impl ClaimMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `releaseClaim`.")] input: ReleaseClaimInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ReleaseClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let release = async || claims::release(app, viewer, decode(&input.claim_id, "claimId")?).await;
@@ -354,7 +375,8 @@ impl ClaimMutation {
         if orders::has_freed(app, &released).await? {
             released = release().await;
         }
-        ClaimPayload::of(released)
+        let (claim, errors) = outcome(released.map(Claim::from))?;
+        Ok(Some(ReleaseClaimPayload { claim, errors }))
     }
 }
 
@@ -370,6 +392,7 @@ impl BagSubscription {
         ctx: &Context<'_>,
     ) -> std::result::Result<impl Stream<Item = ApiResult<Bag>> + use<>, ApiError> {
         let changes = bag::watch(ctx.app(), ctx.viewer())?;
-        Ok(changes.map(|()| Ok(Bag)))
+        let account = ctx.viewer().account()?;
+        Ok(changes.map(move |()| Ok(Bag(account))))
     }
 }

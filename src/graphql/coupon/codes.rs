@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::CouponId;
 
-use super::{Coupon, CouponError, claim::ClaimPayload};
+use super::{Coupon, CouponCodesError, claim::ClaimPayload};
 use crate::{
     coupon::{
         claim_code::{self, ClaimCode},
@@ -15,6 +15,7 @@ use crate::{
         context::ContextExt,
         error::{ApiResult, outcome},
         id::decode,
+        scalar::unsigned,
     },
     transfer_slots::TransferPermit,
 };
@@ -62,7 +63,7 @@ pub struct ImportCouponCodesPayload {
     /// Number of all invalid lines.
     fault_count: u32,
     /// Why the mutation failed. Empty if it succeeded. `INVALID_CODES` refers to the lines in `faults`.
-    errors: Vec<CouponError>,
+    errors: Vec<CouponCodesError>,
 }
 
 /// An invalid line of an uploaded code list.
@@ -80,7 +81,7 @@ pub struct GenerateCouponCodesInput {
     /// The id of a coupon whose `codes` is `UPLOADED`.
     coupon_id: ID,
     /// Number of codes to generate, 1 to 100,000.
-    count: u32,
+    count: i32,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result.
     idempotency_key: String,
@@ -94,7 +95,7 @@ pub struct GenerateCouponCodesPayload {
     /// Number of generated codes.
     generated: u32,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<CouponCodesError>,
 }
 
 /// The mutations of this slice.
@@ -110,7 +111,7 @@ impl CodeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `claimCode`.")] input: ClaimCodeInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<ClaimPayload>> {
         ctx.viewer().account()?;
         let claimed = async {
             let shop = decode(&input.shop_id, "shopId")?;
@@ -126,7 +127,7 @@ impl CodeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `importCouponCodes`.")] input: ImportCouponCodesInput,
-    ) -> ApiResult<ImportCouponCodesPayload> {
+    ) -> ApiResult<Option<ImportCouponCodesPayload>> {
         ctx.viewer().user()?;
         let imported = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
@@ -142,13 +143,13 @@ impl CodeMutation {
             Ok(_) | Err(Error::Refused(Refusal::Coupon(_)) | Error::Fault(_)) => (Vec::new(), 0),
         };
         let (added, errors) = outcome(imported)?;
-        Ok(ImportCouponCodesPayload {
+        Ok(Some(ImportCouponCodesPayload {
             imported: added.as_ref().map_or(0, |added| small(added.count)),
             coupon: added.map(|added| added.coupon.into()),
             faults,
             fault_count: small(fault_count),
             errors,
-        })
+        }))
     }
 
     /// Generates unguessable codes for a coupon with a code list, so that they can be printed or sent before they are
@@ -158,20 +159,21 @@ impl CodeMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `generateCouponCodes`.")] input: GenerateCouponCodesInput,
-    ) -> ApiResult<GenerateCouponCodesPayload> {
+    ) -> ApiResult<Option<GenerateCouponCodesPayload>> {
         ctx.viewer().user()?;
         let generated = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
             let _permit = transfer_permit(ctx, coupon).await?;
-            let input = Generate { coupon, count: input.count, key: input.idempotency_key };
+            let count = unsigned(input.count, "count")?;
+            let input = Generate { coupon, count, key: input.idempotency_key };
             upload::generate(ctx.app(), ctx.viewer(), input).await
         };
         let (added, errors) = outcome(generated.await)?;
-        Ok(GenerateCouponCodesPayload {
+        Ok(Some(GenerateCouponCodesPayload {
             generated: added.as_ref().map_or(0, |added| small(added.count)),
             coupon: added.map(|added| added.coupon.into()),
             errors,
-        })
+        }))
     }
 }
 

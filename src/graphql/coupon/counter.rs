@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Claim, ClaimError, claim::ClaimPayload};
+use super::{AcceptClaimError, Claim, ClaimError, RedeemClaimError, ShareClaimError};
 use crate::{
     coupon::{
         claim::{self as claims, Refusal, ReserveCoupon},
@@ -17,7 +17,7 @@ use crate::{
         error::{ApiResult, outcome},
         id::decode,
         reservation::Reservation,
-        scalar::{Money, MoneyInput},
+        scalar::{Money, MoneyInput, unsigned},
     },
     order::has_freed,
 };
@@ -29,7 +29,7 @@ pub struct ReserveCouponInput {
     coupon_id: ID,
     /// Number of copies, 1 to 100.
     #[graphql(default = 1)]
-    quantity: u32,
+    quantity: i32,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result.
     idempotency_key: String,
@@ -62,7 +62,7 @@ pub struct ShareClaimPayload {
     /// When the offer expires. Null if `errors` is not empty.
     expires_at: Option<DateTime<Utc>>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<ClaimError>,
+    errors: Vec<ShareClaimError>,
 }
 
 /// Input of `acceptClaim`.
@@ -70,6 +70,15 @@ pub struct ShareClaimPayload {
 pub struct AcceptClaimInput {
     /// The token from `shareClaim`.
     token: String,
+}
+
+/// The result of `acceptClaim`.
+#[derive(Debug, SimpleObject)]
+pub struct AcceptClaimPayload {
+    /// The claim, now in your bag. Null if `errors` is not empty.
+    claim: Option<Claim>,
+    /// Why the mutation failed. Empty if it succeeded.
+    errors: Vec<AcceptClaimError>,
 }
 
 /// Input of `redeemClaim`.
@@ -90,15 +99,14 @@ pub struct RedeemClaimInput {
 /// The result of `redeemClaim`.
 #[derive(Debug, SimpleObject)]
 pub struct RedeemClaimPayload {
-    /// The redeemed claim. Its `code` is null for you, because only the holder can see it. Null if `errors` is not
-    /// empty.
+    /// The redeemed claim. You cannot read its `code`, because only the holder can. Null if `errors` is not empty.
     claim: Option<Claim>,
     /// The amount taken from a gift card. Null for other kinds.
     amount: Option<Money>,
     /// When the claim was redeemed. Null if `errors` is not empty.
     redeemed_at: Option<DateTime<Utc>>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<ClaimError>,
+    errors: Vec<RedeemClaimError>,
 }
 
 /// The mutations of this slice.
@@ -113,15 +121,16 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `reserveCoupon`.")] input: ReserveCouponInput,
-    ) -> ApiResult<ReserveCouponPayload> {
+    ) -> ApiResult<Option<ReserveCouponPayload>> {
         ctx.viewer().account()?;
         let reserved = async {
             let coupon = decode(&input.coupon_id, "couponId")?;
-            let input = ReserveCoupon { coupon, quantity: input.quantity, key: input.idempotency_key };
+            let quantity = unsigned(input.quantity, "quantity")?;
+            let input = ReserveCoupon { coupon, quantity, key: input.idempotency_key };
             claims::reserve(ctx.app(), ctx.viewer(), input).await
         };
         let (reservation, errors) = outcome(reserved.await)?;
-        Ok(ReserveCouponPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ReserveCouponPayload { reservation: reservation.map(Reservation), errors }))
     }
 
     /// Offers a claim that you hold to another account. The claim stays yours, and its code valid, until the token is
@@ -130,7 +139,7 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `shareClaim`.")] input: ShareClaimInput,
-    ) -> ApiResult<ShareClaimPayload> {
+    ) -> ApiResult<Option<ShareClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let offer = async || share::share(app, viewer, decode(&input.claim_id, "claimId")?).await;
@@ -143,7 +152,7 @@ impl CounterMutation {
             Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at)),
             None => (None, None, None),
         };
-        Ok(ShareClaimPayload { claim, token, expires_at, errors })
+        Ok(Some(ShareClaimPayload { claim, token, expires_at, errors }))
     }
 
     /// Accepts an offered claim. It moves into your bag with a new code, and the old code becomes invalid.
@@ -151,14 +160,15 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `acceptClaim`.")] input: AcceptClaimInput,
-    ) -> ApiResult<ClaimPayload> {
+    ) -> ApiResult<Option<AcceptClaimPayload>> {
         ctx.viewer().account()?;
         let (app, viewer) = (ctx.app(), ctx.viewer());
         let mut accepted = share::accept(app, viewer, &input.token).await;
         if has_freed(app, &accepted).await? {
             accepted = share::accept(app, viewer, &input.token).await;
         }
-        ClaimPayload::of(accepted)
+        let (claim, errors) = outcome(accepted.map(Claim::from))?;
+        Ok(Some(AcceptClaimPayload { claim, errors }))
     }
 
     /// Redeems a claim at a counter, exactly once, or takes an amount from a gift card. Requires a scanner of the
@@ -167,7 +177,7 @@ impl CounterMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `redeemClaim`.")] input: RedeemClaimInput,
-    ) -> ApiResult<RedeemClaimPayload> {
+    ) -> ApiResult<Option<RedeemClaimPayload>> {
         ctx.viewer().user()?;
         let mut redeemed = input.redeem(ctx).await;
         if has_freed(ctx.app(), &redeemed).await? {
@@ -175,11 +185,16 @@ impl CounterMutation {
         }
         let (redeemed, errors) = outcome(redeemed)?;
         let Some(Redeemed { claim, redemption }) = redeemed else {
-            return Ok(RedeemClaimPayload { claim: None, amount: None, redeemed_at: None, errors });
+            return Ok(Some(RedeemClaimPayload { claim: None, amount: None, redeemed_at: None, errors }));
         };
         let currency = Terms::from_json(&claim.terms)?.currency;
         let amount = redemption.amount_minor.map(|minor| Money::of(minor, &currency));
-        Ok(RedeemClaimPayload { claim: Some(claim.into()), amount, redeemed_at: Some(redemption.at), errors })
+        Ok(Some(RedeemClaimPayload {
+            claim: Some(claim.into()),
+            amount,
+            redeemed_at: Some(redemption.at),
+            errors,
+        }))
     }
 }
 

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 use chrono::{DateTime, Utc};
 use entity::{CouponId, coupon, coupon::scope::CouponScopeKind};
 
-use super::{CodeSource, Coupon, CouponError, Kind, target::prefix};
+use super::{CodeSource, Coupon, CouponError, CreateCouponError, Kind, target::prefix};
 use crate::{
     coupon::{
         details::{Change, Details},
@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Fault, Faulty, Result},
     graphql::{
         context::ContextExt,
-        error::{ApiResult, outcome},
+        error::{ApiResult, edited, outcome},
         id::{decode, split},
         scalar::{Long, MoneyInput},
     },
@@ -36,12 +36,12 @@ pub struct CreateCouponInput {
     tier_id: Option<ID>,
     /// The category of the offer. If omitted, the category of the product or event.
     category_id: Option<ID>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     title: String,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     description: String,
-    /// The small print, at most 10,000 characters.
+    /// The small print as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     terms: String,
     /// The URL of the picture. It must use https.
@@ -158,11 +158,11 @@ pub struct UpdateCouponInput {
     expected_version: Long,
     /// The category of the offer.
     category_id: Option<ID>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     title: Option<String>,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
-    /// The small print, at most 10,000 characters.
+    /// The small print as plain text, not Markdown or HTML; at most 10,000 characters.
     terms: Option<String>,
     /// The URL of the picture. It must use https. Null removes it.
     picture_url: MaybeUndefined<String>,
@@ -256,19 +256,36 @@ pub struct CouponStepInput {
     expected_version: Long,
 }
 
+/// The result of `createCoupon`.
+#[derive(Debug, SimpleObject)]
+pub struct CreateCouponPayload {
+    /// The new coupon, a draft. Null if `errors` is not empty.
+    coupon: Option<Coupon>,
+    /// Why the mutation failed. Empty if it succeeded.
+    errors: Vec<CreateCouponError>,
+}
+
 /// The result of a mutation that changes a coupon.
 #[derive(Debug, SimpleObject)]
 pub struct CouponPayload {
-    /// The coupon after the change. Null if `errors` is not empty.
+    /// The coupon after the change. With the error `STALE`, the current coupon. Null with other errors.
     coupon: Option<Coupon>,
     /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<CouponError>,
 }
 
 impl CouponPayload {
-    fn of(result: Result<coupon::Model, Refusal>) -> ApiResult<Self> {
-        let (coupon, errors) = outcome(result.map(Coupon::from))?;
-        Ok(Self { coupon, errors })
+    async fn of(
+        ctx: &Context<'_>,
+        id: &ID,
+        result: Result<coupon::Model, Refusal>,
+    ) -> ApiResult<Option<Self>> {
+        let current = async {
+            let id = decode(id, "couponId")?;
+            find::coupon(ctx.app(), ctx.viewer(), id).await.map(Coupon::from)
+        };
+        let (coupon, errors) = edited(result.map(Coupon::from), current).await?;
+        Ok(Some(Self { coupon, errors }))
     }
 }
 
@@ -284,14 +301,15 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createCoupon`.")] input: CreateCouponInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CreateCouponPayload>> {
         ctx.viewer().user()?;
         let result = async {
             let id = decode(&input.shop_id, "shopId")?;
             let shop = shop::by_id(ctx.app(), id).await?;
             edit::create(ctx.app(), ctx.viewer(), id, input.parse(&shop.currency)?).await
         };
-        CouponPayload::of(result.await)
+        let (coupon, errors) = outcome(result.await.map(Coupon::from))?;
+        Ok(Some(CreateCouponPayload { coupon, errors }))
     }
 
     /// Changes a draft or published coupon. Existing claims keep their terms.
@@ -299,14 +317,15 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateCoupon`.")] input: UpdateCouponInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         ctx.viewer().user()?;
+        let coupon_id = input.coupon_id.clone();
         let result = async {
             let (id, seen) = (decode(&input.coupon_id, "couponId")?, input.expected_version.0);
             let currency = find::coupon(ctx.app(), ctx.viewer(), id).await?.currency;
             edit::update(ctx.app(), ctx.viewer(), id, seen, input.parse(&currency)?).await
         };
-        CouponPayload::of(result.await)
+        CouponPayload::of(ctx, &coupon_id, result.await).await
     }
 
     /// Publishes a draft. The coupon becomes visible, and buyers can claim it within its publication window.
@@ -314,7 +333,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::Publish).await
     }
 
@@ -323,7 +342,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::Pause).await
     }
 
@@ -332,7 +351,7 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::Resume).await
     }
 
@@ -341,19 +360,19 @@ impl CouponMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The coupon to change.")] input: CouponStepInput,
-    ) -> ApiResult<CouponPayload> {
+    ) -> ApiResult<Option<CouponPayload>> {
         step(ctx, &input, Move::End).await
     }
 }
 
-async fn step(ctx: &Context<'_>, input: &CouponStepInput, to: Move) -> ApiResult<CouponPayload> {
+async fn step(ctx: &Context<'_>, input: &CouponStepInput, to: Move) -> ApiResult<Option<CouponPayload>> {
     ctx.viewer().user()?;
     let id: Faulty<CouponId> = decode(&input.coupon_id, "couponId");
     let result = match id {
         Ok(id) => edit::step(ctx.app(), ctx.viewer(), id, input.expected_version.0, to).await,
         Err(fault) => Err(Error::Fault(fault)),
     };
-    CouponPayload::of(result)
+    CouponPayload::of(ctx, &input.coupon_id, result).await
 }
 
 fn scopes(ids: &[ID]) -> Faulty<Vec<Scope>> {

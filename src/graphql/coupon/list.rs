@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, dataloader::Loader};
+use chrono::{DateTime, Utc};
 use entity::{ClaimId, CouponId, InventoryId, claim, coupon};
 
 use super::{Claim, Coupon, CouponConnection, Kind, State};
@@ -13,44 +14,61 @@ use crate::{
     coupon::{
         self as coupons, claim as claims,
         counts::{self, CouponCounts},
-        find::{self, Filter, Key, Order},
-        spend,
+        find::{self, Field, Filter, Key, Sort},
+        rules, spend,
         terms::Scope,
     },
     error::Faulty,
     graphql::{
         context::ContextExt,
         error::{ApiResult, found},
-        id::decode,
+        id::{decode, id_or_slug},
         loader::{Batch, Shared, keyed},
         order::{self as orders, LineOf},
-        page::{PageArgs, connection},
-        scalar::Long,
+        page::{PageArgs, SortDirection, connection},
+        shop::RoleIn,
     },
     inventory,
 };
 
-/// The sort order of coupons. A cursor is valid only for the order in which it was returned.
+/// A sort order for coupons. Coupons with equal values are sorted by their ids in the same direction. A cursor is valid
+/// only for the field by which its list was sorted.
+#[derive(Clone, Copy, Debug, InputObject)]
+pub struct CouponSort {
+    /// The field to sort by.
+    field: CouponSortField,
+    /// The direction.
+    #[graphql(default_with = "SortDirection::Ascending")]
+    direction: SortDirection,
+}
+
+/// A field that coupons can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Order")]
-pub enum CouponOrder {
-    /// Newest first.
-    Newest,
-    /// By title, ascending.
+#[graphql(remote = "Field")]
+pub enum CouponSortField {
+    /// The time of creation.
+    CreatedAt,
+    /// The title.
     Title,
 }
 
 /// A filter for coupons. All given conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct CouponFilter {
-    /// Only coupons of this shop.
-    shop: Option<ID>,
-    /// Only items in this category or its descendants.
-    category: Option<ID>,
-    /// Only coupons that are shown with this product.
-    product: Option<ID>,
-    /// Only coupons that are shown with this event.
-    event: Option<ID>,
+    /// Only coupons of the shop with this id.
+    shop_id: Option<ID>,
+    /// Only coupons of the shop with this slug.
+    shop_slug: Option<String>,
+    /// Only coupons in the category with this id or its descendants.
+    category_id: Option<ID>,
+    /// Only coupons in the category with this slug or its descendants.
+    category_slug: Option<String>,
+    /// Only coupons that are shown with the product with this id.
+    product_id: Option<ID>,
+    /// Only coupons that are shown with the event with this id.
+    event_id: Option<ID>,
+    /// Only coupons that are shown with the event with this slug.
+    event_slug: Option<String>,
     /// Only coupons of these kinds.
     kind: Option<Vec<Kind>>,
     /// True for free coupons only, false for coupons with a price only.
@@ -62,48 +80,41 @@ pub struct CouponFilter {
     claimable: Option<bool>,
     /// Only items in one of these states.
     state: Option<Vec<State>>,
+    /// Only coupons whose `updatedAt` is later than this time. Concurrent changes can become visible up to a minute
+    /// late, so send a time that is a minute before your last request.
+    updated_after: Option<DateTime<Utc>>,
 }
 
 impl CouponFilter {
     fn parse(self) -> Faulty<Filter> {
         Ok(Filter {
-            shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
-            category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,
-            product: self.product.map(|id| decode(&id, "filter.product")).transpose()?,
-            event: self.event.map(|id| decode(&id, "filter.event")).transpose()?,
+            shops: id_or_slug(self.shop_id, self.shop_slug, "filter.shopId")?,
+            categories: id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?,
+            product: self.product_id.map(|id| decode(&id, "filter.productId")).transpose()?,
+            events: id_or_slug(self.event_id, self.event_slug, "filter.eventId")?,
             kinds: self.kind.unwrap_or_default().into_iter().map(Into::into).collect(),
             free: self.free,
             search: self.search,
             claimable: self.claimable,
             states: self.state.unwrap_or_default().into_iter().map(Into::into).collect(),
+            updated_after: self.updated_after,
         })
     }
 }
 
-/// Additional fields of the coupon connection.
-#[derive(Debug)]
-pub struct CouponTotal(Filter);
-
-/// Additional fields of the coupon connection.
-#[Object]
-impl CouponTotal {
-    /// Number of coupons on all pages. Request it only if you need it: it costs an extra count.
-    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<Long> {
-        let count = find::count(ctx.app(), ctx.viewer(), &self.0).await?;
-        Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))
-    }
-}
-
-/// Returns a page of the coupons that the viewer may see.
+/// Returns a page of the coupons that the viewer may see. `narrow` adds the conditions of the object that has the list.
 pub(crate) async fn coupon_connection(
     ctx: &Context<'_>,
-    filter: Filter,
-    order: CouponOrder,
+    (filter, sort): (Option<CouponFilter>, Option<CouponSort>),
     args: PageArgs,
+    narrow: impl FnOnce(&mut Filter) + Send,
 ) -> ApiResult<CouponConnection> {
-    let (order, window) = (Order::from(order), args.window()?);
-    let page = find::coupons(ctx.app(), ctx.viewer(), &filter, order, window).await?;
-    Ok(connection(page, CouponTotal(filter), |row| (Key::of(&row, order), Coupon::from(row))))
+    let mut filter = filter.unwrap_or_default().parse()?;
+    narrow(&mut filter);
+    let sort =
+        sort.map_or(Sort::NEWEST, |sort| Sort { field: sort.field.into(), direction: sort.direction.into() });
+    let page = find::coupons(ctx.app(), ctx.viewer(), &filter, sort, args.window()?).await?;
+    Ok(connection(page, |row| (Key::of(&row, sort.field), Coupon::from(row))))
 }
 
 /// Loader key: how many copies the viewer has taken.
@@ -121,6 +132,17 @@ pub(crate) struct OwnClaim(pub(crate) ClaimId);
 /// Loader key: a claim, for viewers who see its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct AnyClaim(pub(super) ClaimId);
+
+impl Coupon {
+    /// Returns the coupon if the viewer may see it. Drafts and unlisted coupons are visible to members of their shop
+    /// only.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: CouponId) -> Faulty<Option<Self>> {
+        let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
+        let is_seen = rules::is_known(&row, ctx.app().clock.now())
+            || ctx.loaders().one(RoleIn(row.shop_id)).await?.is_some();
+        Ok(is_seen.then(|| Self::from(row)))
+    }
+}
 
 impl Claim {
     /// Returns the claim if the viewer holds it, or has the access token of the order that it was bought with.
@@ -261,19 +283,21 @@ impl CouponQuery {
 
     /// Lists the coupons that you may see: listed coupons that are published or paused, within their publication
     /// window. Members of a shop see all of its coupons.
-    #[expect(clippy::too_many_arguments, reason = "connections take four of them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn coupons(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The filter. If omitted, all coupons.")] filter: Option<CouponFilter>,
-        #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "The sort order. If omitted, the newest come first.")] sort: Option<CouponSort>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<CouponConnection> {
-        let filter = filter.unwrap_or_default().parse()?;
-        coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
+        coupon_connection(ctx, (filter, sort), PageArgs { after, before, first, last }, |_| {}).await
     }
 }

@@ -1,12 +1,13 @@
-//! Coupon subscriptions: the remaining stock for the public, and the copies in each state for the vendor.
+//! Coupon subscriptions: the remaining stock for the public, and the copies in each status for the vendor.
 
-use async_graphql::{Context, ID, SimpleObject, Subscription};
+use async_graphql::{ComplexObject, Context, ID, SimpleObject, Subscription};
 use entity::CouponId;
 use futures_util::{Stream, StreamExt};
 
+use super::Coupon;
 use crate::{
     app::App,
-    coupon::{counts, find, rules},
+    coupon::{self, counts, find, rules},
     error::{Fault, Faulty},
     graphql::{
         availability::messages,
@@ -21,7 +22,10 @@ use crate::{
 
 /// The remaining stock of a coupon at one version. Each message is complete in itself.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct CouponAvailability {
+    #[graphql(skip)]
+    id: CouponId,
     /// The version that this message follows: the `version` of the previous message, or your `after` argument. Null if
     /// it follows none, as the first message does.
     after: Option<Long>,
@@ -31,9 +35,18 @@ pub struct CouponAvailability {
     left: Option<u32>,
 }
 
-/// Number of a coupon's copies in each state.
+#[ComplexObject]
+impl CouponAvailability {
+    /// The coupon, in its current form. Its `left` can be newer than this message, but not older. Request `id` and `left`
+    /// of it to update a normalised cache.
+    async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
+        Coupon::of(ctx, self.id).await
+    }
+}
+
+/// Number of a coupon's copies in each status.
 #[derive(Clone, Copy, Debug, SimpleObject)]
-pub struct CouponStages {
+pub struct CouponCounts {
     /// Number of all copies. Null if the stock is unlimited.
     created: Option<u32>,
     /// Number of copies that can still be claimed or reserved. Null if the stock is unlimited, and for drafts.
@@ -42,7 +55,7 @@ pub struct CouponStages {
     reserved: u32,
     /// Number of copies that their holders can use, including those bound to unpaid orders.
     claimed: u32,
-    /// The claim is used up.
+    /// Number of claims that are used up.
     redeemed: u32,
     /// Number of claims whose validity has ended.
     expired: u32,
@@ -52,7 +65,7 @@ pub struct CouponStages {
     released: u32,
 }
 
-impl From<counts::CouponCounts> for CouponStages {
+impl From<counts::CouponCounts> for CouponCounts {
     fn from(counts: counts::CouponCounts) -> Self {
         Self {
             created: counts.created,
@@ -104,16 +117,23 @@ impl CouponSubscription {
         }))
     }
 
-    /// Streams the number of a coupon's copies in each state: once at the start and after every change, at most once
-    /// per second. Requires a member of the coupon's shop.
-    async fn coupon_stages(
+    /// Streams a coupon with its `counts`: once at the start and after every change of the counts, at most once per
+    /// second. Requires a member of the coupon's shop.
+    async fn coupon_counts(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the coupon.")] coupon_id: ID,
-    ) -> Result<impl Stream<Item = ApiResult<CouponStages>> + use<>, ApiError> {
+    ) -> Result<impl Stream<Item = ApiResult<Coupon>> + use<>, ApiError> {
         let id: CouponId = decode(&coupon_id, "couponId")?;
+        let app = ctx.app().clone();
         let stream = counts::watch(ctx.app(), ctx.viewer(), id).await?;
-        Ok(stream.map(|next| next.map(CouponStages::from).map_err(ApiError::from)))
+        Ok(stream.then(move |counts| {
+            let app = app.clone();
+            async move {
+                let counts = Some(counts?);
+                Ok(Coupon { row: coupon::by_id(&app, id).await?, counts })
+            }
+        }))
     }
 }
 
@@ -121,6 +141,7 @@ async fn availability_of(app: &App, id: CouponId, message: Message) -> Faulty<Co
     let left = |available: Option<u32>| available.and_then(rules::left);
     match message {
         Message::Snapshot(all) => Ok(CouponAvailability {
+            id,
             after: None,
             version: Long(all.version),
             left: left(all.areas.first().map(crate::inventory::Area::available)),
@@ -134,7 +155,7 @@ async fn availability_of(app: &App, id: CouponId, message: Message) -> Faulty<Co
                 now.areas.first().map(crate::inventory::Area::available)
             };
             let (after, version) = (Some(Long(delta.after)), Long(delta.version));
-            Ok(CouponAvailability { after, version, left: left(available) })
+            Ok(CouponAvailability { id, after, version, left: left(available) })
         }
     }
 }

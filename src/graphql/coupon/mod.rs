@@ -1,6 +1,7 @@
 //! Coupons in the API. The mutations of vendors are in `edit.rs`.
 
 pub mod claim;
+mod claim_error;
 pub mod codes;
 pub mod counter;
 pub mod edit;
@@ -13,18 +14,19 @@ mod terms;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, connection::Connection};
+use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::{CouponId, InventoryId, coupon};
 
 pub use self::{
-    claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimState},
+    claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimStatus},
+    claim_error::{AcceptClaimError, ClaimError, RedeemClaimError, ReleaseClaimError, ShareClaimError},
     codes::CodeMutation,
     counter::CounterMutation,
     edit::CouponMutation,
-    error::{ClaimError, ClaimErrorCode, CouponError, CouponErrorCode},
-    list::{CouponFilter, CouponOrder, CouponQuery, CouponTotal},
-    live::{CouponAvailability, CouponStages, CouponSubscription},
+    error::{CouponCodesError, CouponError, CreateCouponError, CreateProductError, ProductError},
+    list::{CouponFilter, CouponQuery, CouponSort, CouponSortField},
+    live::{CouponAvailability, CouponCounts, CouponSubscription},
     product::{Product, ProductMutation},
     target::CouponTarget,
     terms::ClaimTerms,
@@ -40,22 +42,22 @@ pub(crate) use self::{
 use super::{
     category::Category,
     context::ContextExt,
-    error::ApiResult,
+    error::{ApiResult, not_allowed},
     event::{CountsOf, Event},
     id::{decode, encode},
     long_text::{LongText, long_text},
-    page::Cursor,
+    page::Connected,
     scalar::{CurrencyCode, Long, Money},
     shop::Shop,
     tier::Tier,
 };
 use crate::{
-    coupon::{find::Key, rules},
+    coupon::{counts, find::Key, rules},
     error::{Fault, Faulty},
 };
 
 /// A page of coupons.
-pub(crate) type CouponConnection = Connection<Cursor<Key>, Coupon, CouponTotal>;
+pub(crate) type CouponConnection = Connected<Key, Coupon>;
 
 /// The kind of benefit that a coupon gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -103,11 +105,15 @@ pub enum CodeSource {
 /// An offer of a shop that buyers can claim or buy. Drafts and unlisted coupons are visible to members of their shop
 /// only.
 #[derive(Clone, Debug)]
-pub struct Coupon(coupon::Model);
+pub struct Coupon {
+    row: coupon::Model,
+    /// The number of copies in each status, if it was counted already.
+    counts: Option<counts::CouponCounts>,
+}
 
 impl From<coupon::Model> for Coupon {
     fn from(row: coupon::Model) -> Self {
-        Self(row)
+        Self { row, counts: None }
     }
 }
 
@@ -117,218 +123,220 @@ impl From<coupon::Model> for Coupon {
 impl Coupon {
     /// The global id.
     pub async fn id(&self) -> ID {
-        encode(self.0.id)
+        encode(self.row.id)
     }
 
     /// Increases with every change of the coupon. Send it as `expectedVersion` when you edit the coupon. The coupon's
     /// availability has a separate version.
     async fn version(&self) -> Long {
-        Long(self.0.version)
+        Long(self.row.version)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn title(&self) -> &str {
-        &self.0.title
+        &self.row.title
     }
 
-    /// The description. May be empty.
+    /// The description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
-        long_text(ctx, LongText::CouponDescription(self.0.id)).await
+        long_text(ctx, LongText::CouponDescription(self.row.id)).await
     }
 
-    /// The small print. May be empty.
+    /// The small print as plain text, not Markdown or HTML. May be empty.
     async fn terms(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
-        long_text(ctx, LongText::CouponTerms(self.0.id)).await
+        long_text(ctx, LongText::CouponTerms(self.row.id)).await
     }
 
     /// The URL of the picture. Null if there is none.
     async fn picture_url(&self) -> Option<&str> {
-        self.0.picture_url.as_deref()
+        self.row.picture_url.as_deref()
     }
 
     /// The kind of benefit.
     async fn kind(&self) -> Kind {
-        self.0.kind.into()
+        self.row.kind.into()
     }
 
     /// The discount, the fixed price or the gift card's balance, depending on `kind`. Null for other kinds.
     async fn amount(&self) -> Option<Money> {
-        self.0.amount_minor.map(|minor| self.money(minor))
+        self.row.amount_minor.map(|minor| self.money(minor))
     }
 
     /// The discount rate, in hundredths of a percent: 1500 is 15 %. Null unless `kind` is `PERCENT_OFF`.
     async fn basis_points(&self) -> Option<i32> {
-        self.0.basis_points
+        self.row.basis_points
     }
 
     /// The maximum discount of a percentage coupon. Null for no maximum.
     async fn cap(&self) -> Option<Money> {
-        self.0.cap_minor.map(|minor| self.money(minor))
+        self.row.cap_minor.map(|minor| self.money(minor))
     }
 
     /// The price of one copy, including tax. Coupons have no fee. Zero if the coupon is free.
     async fn price(&self) -> Money {
-        self.money(self.0.price_minor)
+        self.money(self.row.price_minor)
     }
 
     /// Whether the coupon is free. Claim a free coupon with `claimCoupon`; buy others with `reserveCoupon`.
     async fn is_free(&self) -> bool {
-        self.0.price_minor == 0
+        self.row.price_minor == 0
     }
 
     /// The tax rate contained in the price, in hundredths of a percent: 1900 is 19 %.
     async fn tax_basis_points(&self) -> i32 {
-        self.0.tax_basis_points
+        self.row.tax_basis_points
     }
 
     /// The ISO 4217 code of the currency of all amounts.
     async fn currency(&self) -> CurrencyCode {
-        CurrencyCode(self.0.currency.clone())
+        CurrencyCode(self.row.currency.clone())
     }
 
     /// The current state.
     async fn state(&self) -> State {
-        self.0.state.into()
+        self.row.state.into()
     }
 
     /// The source of the claims' codes.
     async fn codes(&self) -> CodeSource {
-        self.0.codes.into()
+        self.row.codes.into()
     }
 
     /// Whether the public can find the coupon in lists and by its id. If false, buyers get it only with one of its
     /// codes.
     async fn listed(&self) -> bool {
-        self.0.listed
+        self.row.listed
     }
 
     /// Number of all copies. Null if the stock is unlimited.
     async fn stock(&self) -> Option<i32> {
-        self.0.stock
+        self.row.stock
     }
 
     /// Number of copies that are left. Null if the stock is unlimited, and for drafts.
     async fn left(&self, ctx: &Context<'_>) -> ApiResult<Option<u32>> {
-        let counts = ctx.loaders().one(CountsOf(self.0.id.into())).await?;
+        let counts = ctx.loaders().one(CountsOf(self.row.id.into())).await?;
         Ok(counts.and_then(|counts| rules::left(counts.available.unsigned_abs())))
     }
 
     /// Maximum number of copies per buyer.
     async fn limit_per_buyer(&self) -> i32 {
-        self.0.limit_per_buyer
+        self.row.limit_per_buyer
     }
 
     /// When the coupon becomes visible and claimable. Null for its publication.
     async fn publish_from(&self) -> Option<DateTime<Utc>> {
-        self.0.publish_from
+        self.row.publish_from
     }
 
     /// When the coupon stops being visible and claimable. Null for never.
     async fn publish_until(&self) -> Option<DateTime<Utc>> {
-        self.0.publish_until
+        self.row.publish_until
     }
 
     /// When claims become valid. Null for immediately.
     async fn valid_from(&self) -> Option<DateTime<Utc>> {
-        self.0.valid_from
+        self.row.valid_from
     }
 
     /// When the validity of claims ends. Null if it has no fixed end.
     async fn valid_until(&self) -> Option<DateTime<Utc>> {
-        self.0.valid_until
+        self.row.valid_until
     }
 
     /// Validity of a claim in days, counted from the claim. Null if the validity does not depend on it.
     async fn valid_days(&self) -> Option<i32> {
-        self.0.valid_days
+        self.row.valid_days
     }
 
     /// Whether the holder may give a claim to another account.
     async fn shareable(&self) -> bool {
-        self.0.shareable
+        self.row.shareable
     }
 
     /// The minimum sum of the base prices, before discounts, of the order's items that the coupon applies to.
     async fn minimum_spend(&self) -> Money {
-        self.money(self.0.minimum_spend_minor)
+        self.money(self.row.minimum_spend_minor)
     }
 
     /// Whether the coupon cannot be combined with other discounts.
     async fn exclusive(&self) -> bool {
-        self.0.exclusive
+        self.row.exclusive
     }
 
     /// The stacking group. At most one coupon of a group applies to an order. Null for no group.
     async fn stacking_group(&self) -> Option<&str> {
-        self.0.stacking_group.as_deref()
+        self.row.stacking_group.as_deref()
     }
 
     /// The sort position. Smaller numbers come first.
     async fn position(&self) -> i32 {
-        self.0.position
+        self.row.position
     }
 
-    /// The maximum sum of all discounts from this coupon. Null if unlimited, or if you are not a member of its shop.
+    /// The maximum sum of all discounts from this coupon. Null if unlimited. Requires a member of its
+    /// shop; otherwise the error is `FORBIDDEN`.
     async fn budget(&self, ctx: &Context<'_>) -> ApiResult<Option<Money>> {
-        let Some(budget) = self.0.budget_minor else { return Ok(None) };
-        Ok(self.is_ours(ctx).await?.then(|| self.money(budget)))
+        self.require_member(ctx).await?;
+        Ok(self.row.budget_minor.map(|budget| self.money(budget)))
     }
 
     /// What the coupon applies to. Empty for everything that the shop sells. An element is null if you may not see it:
     /// drafts and hidden tiers are visible to members of the shop only.
     async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<Option<CouponTarget>>> {
-        let scopes = ctx.loaders().one(ScopesOf(self.0.id)).await?.unwrap_or_default();
+        let scopes = ctx.loaders().one(ScopesOf(self.row.id)).await?.unwrap_or_default();
         Ok(target::of(ctx, &scopes, Reveal::Visible).await?)
     }
 
     /// The shop that issues the coupon.
     async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
-        Shop::of(ctx, self.0.shop_id).await
+        Shop::of(ctx, self.row.shop_id).await
     }
 
-    /// The category of the offer. Null only if it no longer exists.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
-        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    /// The category of the offer.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Category> {
+        Category::of(ctx, self.row.category_id).await
     }
 
     /// The product that the coupon is shown with. Null if there is none.
     async fn product(&self, ctx: &Context<'_>) -> ApiResult<Option<Product>> {
-        let Some(id) = self.0.product_id else { return Ok(None) };
+        let Some(id) = self.row.product_id else { return Ok(None) };
         Ok(ctx.loaders().one(id).await?.map(Product::from))
     }
 
     /// The event that the coupon is shown with. Null if there is none, or if you may not see it.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
-        let Some(id) = self.0.event_id else { return Ok(None) };
+        let Some(id) = self.row.event_id else { return Ok(None) };
         Ok(Event::visible(ctx, id).await?)
     }
 
     /// The tier that the coupon is shown with. Null if there is none, or if you may not see it: hidden tiers are
     /// visible to members of the shop only.
     async fn tier(&self, ctx: &Context<'_>) -> ApiResult<Option<Tier>> {
-        let Some(id) = self.0.tier_id else { return Ok(None) };
+        let Some(id) = self.row.tier_id else { return Ok(None) };
         Ok(Tier::visible(ctx, id).await?)
     }
 
     /// Number of copies that you have claimed or reserved. Released claims do not count.
     async fn viewer_taken(&self, ctx: &Context<'_>) -> ApiResult<u32> {
-        Ok(ctx.loaders().one(TakenOf(self.0.id.into())).await?.unwrap_or_default())
+        Ok(ctx.loaders().one(TakenOf(self.row.id.into())).await?.unwrap_or_default())
     }
 
     /// Whether you can claim or reserve a copy now: the coupon is published, copies are left, and you are below the
     /// limit.
     async fn viewer_may_claim(&self, ctx: &Context<'_>) -> ApiResult<bool> {
         let now = ctx.app().clock.now();
-        let is_open = self.0.state == coupon::CouponState::Published
-            && rules::is_running(&self.0, now)
-            && !rules::is_spent(&self.0, now);
-        if !is_open || !(self.0.listed || self.is_ours(ctx).await?) {
+        let is_open = self.row.state == coupon::CouponState::Published
+            && rules::is_running(&self.row, now)
+            && !rules::is_spent(&self.row, now);
+        if !is_open || !(self.row.listed || self.is_ours(ctx).await?) {
             return Ok(false);
         }
-        let id = InventoryId::from(self.0.id);
+        let id = InventoryId::from(self.row.id);
         let counts = ctx.loaders().one(CountsOf(id)).await?;
         let taken = ctx.loaders().one(TakenOf(id)).await?.unwrap_or_default();
-        Ok(counts.is_some_and(|counts| counts.available > 0) && taken < self.0.limit_per_buyer.unsigned_abs())
+        Ok(counts.is_some_and(|counts| counts.available > 0)
+            && taken < self.row.limit_per_buyer.unsigned_abs())
     }
 
     /// Your usable claims of this coupon, oldest first. `Viewer.bag` has all your claims.
@@ -339,40 +347,48 @@ impl Coupon {
     ) -> ApiResult<Vec<Claim>> {
         let first = u32::try_from(first).ok().filter(|first| (1..=100).contains(first));
         let first = first.ok_or_else(|| Fault::invalid("first", "must be between 1 and 100"))?;
-        let claims = ctx.loaders().one(ClaimsOf(self.0.id, first)).await?.unwrap_or_default();
+        let claims = ctx.loaders().one(ClaimsOf(self.row.id, first)).await?.unwrap_or_default();
         Ok(claims.into_iter().map(Claim::from).collect())
     }
 
-    /// Number of copies in each state. Null if you are not a member of the coupon's shop.
-    async fn stages(&self, ctx: &Context<'_>) -> ApiResult<Option<CouponStages>> {
-        if !self.is_ours(ctx).await? {
-            return Ok(None);
-        }
-        Ok(ctx.loaders().one(CouponCountsOf(self.0.id)).await?.map(CouponStages::from))
+    /// When the coupon was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+
+    /// When the coupon was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
+    }
+
+    /// Number of copies in each status. Requires a member of the coupon's shop; otherwise the error is `FORBIDDEN`.
+    async fn counts(&self, ctx: &Context<'_>) -> ApiResult<Option<CouponCounts>> {
+        self.require_member(ctx).await?;
+        let counts = match self.counts {
+            Some(counts) => Some(counts),
+            None => ctx.loaders().one(CouponCountsOf(self.row.id)).await?,
+        };
+        Ok(counts.map(CouponCounts::from))
     }
 }
 
 impl Coupon {
     fn money(&self, minor: i64) -> Money {
-        Money::of(minor, &self.0.currency)
+        Money::of(minor, &self.row.currency)
     }
 
     async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
-        Ok(ctx.loaders().one(super::shop::RoleIn(self.0.shop_id)).await?.is_some())
+        Ok(ctx.loaders().one(super::shop::RoleIn(self.row.shop_id)).await?.is_some())
     }
 
-    /// Returns the coupon if the viewer may see it. Drafts and unlisted coupons are visible to members of their shop
-    /// only.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: CouponId) -> Faulty<Option<Self>> {
-        let Some(coupon) = ctx.loaders().one(id).await?.map(Self) else { return Ok(None) };
-        let is_seen = rules::is_known(&coupon.0, ctx.app().clock.now()) || coupon.is_ours(ctx).await?;
-        Ok(is_seen.then_some(coupon))
+    async fn require_member(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        if self.is_ours(ctx).await? { Ok(()) } else { Err(not_allowed(ctx.viewer())) }
     }
 
     /// Returns the coupon that one of the viewer's objects refers to, even if the viewer may not see the coupon itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: CouponId) -> ApiResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("coupon"))?;
-        Ok(Self(row))
+        Ok(Self::from(row))
     }
 }
 

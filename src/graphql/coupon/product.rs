@@ -2,27 +2,23 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{
-    Context, ID, InputObject, MaybeUndefined, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ProductId, product as row};
 use uuid::Uuid;
 
-use super::CouponError;
+use super::{CreateProductError, ProductError};
 use crate::{
     coupon::product::{self, NewProduct, ProductChange},
     error::Faulty,
     graphql::{
         category::Category,
         context::ContextExt,
-        error::{ApiResult, outcome},
+        error::{ApiResult, edited, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         long_text::{LongText, long_text},
-        page::{Cursor, connection},
+        page::{Connected, connection},
         scalar::Long,
         shop::Shop,
     },
@@ -30,7 +26,7 @@ use crate::{
 };
 
 /// A page of products.
-pub(crate) type ProductConnection = Connection<Cursor<Uuid>, Product, EmptyFields>;
+pub(crate) type ProductConnection = Connected<Uuid, Product>;
 
 /// A product that a shop sells or gives away. Coupons can be shown with a product.
 #[derive(Clone, Debug)]
@@ -55,12 +51,12 @@ impl Product {
         Long(self.0.version)
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The description. May be empty.
+    /// The description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Product(self.0.id)).await
     }
@@ -80,14 +76,19 @@ impl Product {
         Shop::of(ctx, self.0.shop_id).await
     }
 
-    /// The category of the product. Null only if it no longer exists.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Option<Category>> {
-        Ok(ctx.loaders().one(self.0.category_id).await?.map(Category))
+    /// The category of the product.
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<Category> {
+        Category::of(ctx, self.0.category_id).await
     }
 
     /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// When the object was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
     }
 }
 
@@ -102,7 +103,7 @@ impl Loader<ProductId> for Batch {
 
 /// Converts a page of products to a connection.
 pub(crate) fn product_connection(page: Page<row::Model>) -> ProductConnection {
-    connection(page, EmptyFields, |row| (row.id.0, Product(row)))
+    connection(page, |row| (row.id.0, Product(row)))
 }
 
 /// Input of `createProduct`.
@@ -112,9 +113,9 @@ pub struct CreateProductInput {
     shop_id: ID,
     /// The category of the product.
     category_id: ID,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: String,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     #[graphql(default)]
     description: String,
     /// The URL of the picture. It must use https.
@@ -143,9 +144,9 @@ pub struct UpdateProductInput {
     expected_version: Long,
     /// The category of the product.
     category_id: Option<ID>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,
-    /// The description, at most 10,000 characters.
+    /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
     /// The URL of the picture. It must use https. Null removes it.
     picture_url: MaybeUndefined<String>,
@@ -178,25 +179,25 @@ pub struct CreateProductPayload {
     /// The new product. Null if `errors` is not empty.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<CreateProductError>,
 }
 
 /// The result of `updateProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateProductPayload {
-    /// The product after the change. Null if `errors` is not empty.
+    /// The product after the change. With the error `STALE`, the current product. Null with other errors.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<ProductError>,
 }
 
 /// The result of `archiveProduct`.
 #[derive(Debug, SimpleObject)]
 pub struct ArchiveProductPayload {
-    /// The archived product. Null if `errors` is not empty.
+    /// The archived product. With the error `STALE`, the current product. Null with other errors.
     product: Option<Product>,
     /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
+    errors: Vec<ProductError>,
 }
 
 /// The mutations of this slice.
@@ -210,11 +211,11 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createProduct`.")] input: CreateProductInput,
-    ) -> ApiResult<CreateProductPayload> {
+    ) -> ApiResult<Option<CreateProductPayload>> {
         ctx.viewer().user()?;
         let result = async { product::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (product, errors) = outcome(result.await)?;
-        Ok(CreateProductPayload { product: product.map(Product), errors })
+        Ok(Some(CreateProductPayload { product: product.map(Product), errors }))
     }
 
     /// Changes a product. Requires an owner or manager of the shop.
@@ -222,14 +223,15 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateProduct`.")] input: UpdateProductInput,
-    ) -> ApiResult<UpdateProductPayload> {
+    ) -> ApiResult<Option<UpdateProductPayload>> {
         ctx.viewer().user()?;
+        let product_id = input.product_id.clone();
         let result = async {
             let (id, seen) = (decode(&input.product_id, "productId")?, input.expected_version.0);
             product::update(ctx.app(), ctx.viewer(), id, seen, input.parse()?).await
         };
-        let (product, errors) = outcome(result.await)?;
-        Ok(UpdateProductPayload { product: product.map(Product), errors })
+        let (product, errors) = edited(result.await, current(ctx, &product_id)).await?;
+        Ok(Some(UpdateProductPayload { product: product.map(Product), errors }))
     }
 
     /// Removes a product from its shop's list. Its coupons stay. Requires an owner or manager of the shop.
@@ -237,13 +239,18 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `archiveProduct`.")] input: ArchiveProductInput,
-    ) -> ApiResult<ArchiveProductPayload> {
+    ) -> ApiResult<Option<ArchiveProductPayload>> {
         ctx.viewer().user()?;
         let result = async {
             let id = decode(&input.product_id, "productId")?;
             product::archive(ctx.app(), ctx.viewer(), id, input.expected_version.0).await
         };
-        let (product, errors) = outcome(result.await)?;
-        Ok(ArchiveProductPayload { product: product.map(Product), errors })
+        let (product, errors) = edited(result.await, current(ctx, &input.product_id)).await?;
+        Ok(Some(ArchiveProductPayload { product: product.map(Product), errors }))
     }
+}
+
+/// Returns the current product for a payload.
+async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<row::Model> {
+    product::by_id(ctx.app(), decode(id, "productId")?).await
 }

@@ -22,17 +22,17 @@ pub struct ClaimTerms(pub(super) Terms);
 /// The terms of a claim as they were at the time of the claim. Later changes of the coupon do not affect them.
 #[Object]
 impl ClaimTerms {
-    /// The coupon's title.
+    /// The coupon's title as plain text.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// The coupon's description. May be empty.
+    /// The coupon's description as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<&str> {
         Ok(ctx.budget().text(self.0.description.as_str())?)
     }
 
-    /// The small print. May be empty.
+    /// The small print as plain text, not Markdown or HTML. May be empty.
     async fn small_print(&self, ctx: &Context<'_>) -> ApiResult<&str> {
         Ok(ctx.budget().text(self.0.small_print.as_str())?)
     }

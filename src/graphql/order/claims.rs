@@ -4,17 +4,13 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{ReservationId, order::discount};
 
-use super::{OrderError, OrderErrorCode};
 use crate::{
-    coupon::{
-        discount::Reason,
-        spend::{Named, Refused, Why},
-    },
+    coupon::discount::Reason,
     error::Fault,
     graphql::{
         context::ContextExt,
         coupon::{Claim, Coupon, OwnClaim},
-        error::ApiResult,
+        error::{ApiResult, not_allowed},
         id::decode,
         scalar::Money,
     },
@@ -76,9 +72,10 @@ impl OrderDiscount {
         Coupon::of(ctx, self.row.coupon_id).await
     }
 
-    /// The claim. Null unless you are its holder.
+    /// The claim. Only its holder can read it; otherwise it is null with the error `FORBIDDEN`.
     async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
-        Ok(ctx.loaders().one(OwnClaim(self.row.claim_id)).await?.map(Claim::from))
+        let claim = ctx.loaders().one(OwnClaim(self.row.claim_id)).await?;
+        Ok(Some(claim.ok_or_else(|| not_allowed(ctx.viewer()))?.into()))
     }
 }
 
@@ -158,36 +155,6 @@ impl ApplicableQuery {
     }
 }
 
-impl OrderError {
-    /// Explains why a claim was not applied.
-    pub(super) fn of_claim(refused: Refused, currency: &str) -> Self {
-        let path = match refused.named {
-            Named::Id(index) => vec!["claimIds".to_owned(), index.to_string()],
-            Named::Code(index) => vec!["codes".to_owned(), index.to_string()],
-        };
-        let (code, message) = match refused.why {
-            Why::UnknownCode => (OrderErrorCode::UnknownCode, "there is no such code, or you cannot use it"),
-            Why::TooManyCodes { .. } => (OrderErrorCode::TooManyCodes, "too many wrong codes; wait"),
-            Why::InUse => (OrderErrorCode::ClaimInUse, "the claim is bound to another unpaid order"),
-            Why::Used => (OrderErrorCode::ClaimUsed, "the claim was used, revoked or released"),
-            Why::Rule(reason) => (code(reason), message(reason)),
-        };
-        let mut error = Self { code, message: message.to_owned(), path, ..Self::default() };
-        match refused.why {
-            Why::TooManyCodes { retry_after_seconds } => {
-                error.retryable = true;
-                error.retry_after_seconds = Some(retry_after_seconds);
-            }
-            Why::Rule(reason) => {
-                error.missing = missing(reason).map(|missing| Money::of(missing, currency));
-                error.valid_from = valid_from(reason);
-            }
-            Why::UnknownCode | Why::InUse | Why::Used => {}
-        }
-        error
-    }
-}
-
 impl From<Reason> for NotApplicableReason {
     fn from(reason: Reason) -> Self {
         match reason {
@@ -207,24 +174,7 @@ impl From<Reason> for NotApplicableReason {
     }
 }
 
-fn code(reason: Reason) -> OrderErrorCode {
-    match reason {
-        Reason::NotYetValid { .. } => OrderErrorCode::NotYetValid,
-        Reason::Expired => OrderErrorCode::Expired,
-        Reason::NoDiscount => OrderErrorCode::NoDiscount,
-        Reason::OtherShop => OrderErrorCode::OtherShop,
-        Reason::OtherCurrency => OrderErrorCode::OtherCurrency,
-        Reason::OtherItems => OrderErrorCode::OtherItems,
-        Reason::MinimumNotMet { .. } => OrderErrorCode::MinimumNotMet,
-        Reason::Exclusive => OrderErrorCode::Exclusive,
-        Reason::GroupTwice => OrderErrorCode::GroupTwice,
-        Reason::BudgetSpent => OrderErrorCode::BudgetSpent,
-        Reason::Empty => OrderErrorCode::GiftCardEmpty,
-        Reason::NothingLeft => OrderErrorCode::NothingLeft,
-    }
-}
-
-fn message(reason: Reason) -> &'static str {
+pub(super) fn message(reason: Reason) -> &'static str {
     match reason {
         Reason::NotYetValid { .. } => "its validity has not begun",
         Reason::Expired => "the claim's validity has ended",
@@ -241,10 +191,10 @@ fn message(reason: Reason) -> &'static str {
     }
 }
 
-fn missing(reason: Reason) -> Option<i64> {
+pub(super) fn missing(reason: Reason) -> Option<i64> {
     if let Reason::MinimumNotMet { missing } = reason { Some(missing) } else { None }
 }
 
-fn valid_from(reason: Reason) -> Option<DateTime<Utc>> {
+pub(super) fn valid_from(reason: Reason) -> Option<DateTime<Utc>> {
     if let Reason::NotYetValid { from } = reason { Some(from) } else { None }
 }

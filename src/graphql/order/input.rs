@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 use entity::{ClaimId, ReservationId, order};
 
-use super::{Order, OrderError};
+use super::{CancelOrderError, CheckoutError, Order};
 use crate::{
     error::Result as Outcome,
     graphql::{context::ContextExt, id::decode},
@@ -52,7 +52,7 @@ impl CheckoutInput {
 /// The contact data for an order.
 #[derive(Debug, InputObject)]
 pub struct ContactInput {
-    /// The name of the recipient.
+    /// The name of the recipient as plain text.
     pub name: String,
     /// The e-mail address of the recipient, for messages about the order.
     pub email: String,
@@ -66,7 +66,7 @@ pub struct CheckoutPayload {
     /// The order. Pay it before `expiresAt`. Null if `errors` is not empty.
     pub order: Option<Order>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<OrderError>,
+    pub errors: Vec<CheckoutError>,
 }
 
 /// Input of `cancelOrder`.
@@ -84,5 +84,5 @@ pub struct CancelOrderPayload {
     /// The cancelled order. Null if `errors` is not empty.
     pub order: Option<Order>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<OrderError>,
+    pub errors: Vec<CancelOrderError>,
 }

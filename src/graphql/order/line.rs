@@ -12,7 +12,8 @@ use crate::graphql::{
     id::encode,
     scalar::Money,
     seat_map::{Area, Seat},
-    ticket::{Ticket, TicketFor},
+    ticket::Ticket,
+    ticket_loaders::TicketFor,
     tier::Tier,
 };
 
@@ -76,22 +77,25 @@ impl OrderLine {
         Ok(Some(Coupon::of(ctx, coupon).await?))
     }
 
-    /// The ticket for the place. Null for a coupon, before the order is paid, and unless you are the buyer or have the
-    /// order's access token.
+    /// The ticket for the place. Null for a coupon, and before the order is paid. Only the buyer and bearers of the
+    /// order's access token can read it; otherwise the error is `FORBIDDEN`.
     async fn ticket(&self, ctx: &Context<'_>) -> ApiResult<Option<Ticket>> {
-        if self.row.event_id.is_none() || !self.order.is_own(ctx) {
+        if self.row.event_id.is_none() {
             return Ok(None);
         }
+        self.order.require_own(ctx)?;
         let ticket = ctx.loaders().one(TicketFor(self.row.id)).await?;
         Ok(ticket.map(|row| Ticket::of(row, &self.order)))
     }
 
-    /// The claim that was issued for the copy of the coupon. Null for a place, before the order is paid, after the
-    /// claim was given away, and unless you are the buyer or have the order's access token.
+    /// The claim that was issued for the copy of the coupon. Null for a place, before the order is paid, and after the
+    /// claim was given away. Only the buyer and bearers of the order's access token can read it; otherwise the error is
+    /// `FORBIDDEN`.
     async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
-        if self.row.coupon_id.is_none() || !self.order.is_own(ctx) {
+        if self.row.coupon_id.is_none() {
             return Ok(None);
         }
+        self.order.require_own(ctx)?;
         let issued = ctx.loaders().one(IssuedFor(self.row.id)).await?;
         let own = issued.filter(|claim| claim.account_id == self.order.row().account_id);
         Ok(own.map(|row| Claim::opened(row, &self.order)))
@@ -131,7 +135,7 @@ impl OrderLine {
 /// The contact data for an order.
 #[derive(Debug, SimpleObject)]
 pub struct OrderContact {
-    /// The name of the recipient.
+    /// The name of the recipient as plain text.
     pub name: String,
     /// The e-mail address of the recipient, for messages about the order.
     pub email: String,

@@ -15,12 +15,13 @@ use crate::{
     graphql::{
         context::ContextExt,
         coupon::Claim,
-        error::ApiResult,
+        error::{ApiResult, not_allowed},
         id::encode,
         payment::{Payment, PaymentsOf, Refund, RefundsOf},
         scalar::{Long, Money},
         shop::Shop,
-        ticket::{Ticket, TicketsOf},
+        ticket::Ticket,
+        ticket_loaders::TicketsOf,
     },
     order as orders,
 };
@@ -138,34 +139,29 @@ impl Order {
     }
 
     /// A token that lets its bearer read and pay the order without your session, for instance from a link in a mail.
-    /// Null unless you are the buyer or have the token.
+    /// Only the buyer and bearers of the token can read it; otherwise it is null with the error `FORBIDDEN`.
     async fn access_token(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        if !self.is_own(ctx) {
-            return Ok(None);
-        }
+        self.require_own(ctx)?;
         Ok(Some(orders::access::token(ctx.app(), self.row.id)?))
     }
 
-    /// The tickets of a paid order. They become void after a refund. Empty unless you are the buyer or have the order's
-    /// access token.
-    async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Vec<Ticket>> {
-        if !self.is_own(ctx) {
-            return Ok(Vec::new());
-        }
+    /// The tickets of a paid order. They become void after a refund. Empty before the payment. Only the buyer and
+    /// bearers of the order's access token can read them; otherwise the list is null with the error `FORBIDDEN`.
+    async fn tickets(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<Ticket>>> {
+        self.require_own(ctx)?;
         let tickets = ctx.loaders().one(TicketsOf(self.row.id)).await?.unwrap_or_default();
-        Ok(tickets.into_iter().map(|row| Ticket::of(row, self)).collect())
+        Ok(Some(tickets.into_iter().map(|row| Ticket::of(row, self)).collect()))
     }
 
     /// The claims that were bought with the order, once it is paid. They are revoked after a refund; claims that were
-    /// given away are excluded. Empty unless you are the buyer or have the order's access token.
-    async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Vec<Claim>> {
-        if !self.is_own(ctx) {
-            return Ok(Vec::new());
-        }
+    /// given away are excluded. Only the buyer and bearers of the order's access token can read them; otherwise the
+    /// list is null with the error `FORBIDDEN`.
+    async fn claims(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<Claim>>> {
+        self.require_own(ctx)?;
         let lines = ctx.loaders().one(LinesOf(self.row.id)).await?.unwrap_or_default();
         let issued = lists::issued_for(ctx, &lines).await?;
         let own = issued.into_iter().filter(|claim| claim.account_id == self.row.account_id);
-        Ok(own.map(|row| Claim::opened(row, self)).collect())
+        Ok(Some(own.map(|row| Claim::opened(row, self)).collect()))
     }
 
     /// The payments, oldest first, including failed ones.
@@ -193,6 +189,11 @@ impl Order {
     /// When the object was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.row.created_at
+    }
+
+    /// When the order was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.row.updated_at
     }
 }
 
@@ -235,5 +236,10 @@ impl Order {
     /// Returns whether the viewer is the buyer or has the order's access token.
     pub(crate) fn is_own(&self, ctx: &Context<'_>) -> bool {
         self.by_token || ctx.viewer().account().is_ok_and(|account| account == self.row.account_id)
+    }
+
+    /// Refuses viewers who are not the buyer and do not have the order's access token.
+    pub(super) fn require_own(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        if self.is_own(ctx) { Ok(()) } else { Err(not_allowed(ctx.viewer())) }
     }
 }

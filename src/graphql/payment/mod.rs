@@ -3,49 +3,17 @@
 mod object;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 
 pub use self::object::{Payment, Refund, RefundState, State};
 pub(crate) use self::object::{PaymentsOf, RefundsOf};
+pub use super::payment_error::{PayOrderError, PaymentError, RefundOrderError};
 use super::{
     context::ContextExt,
-    error::{ApiResult, outcome, user_error},
+    error::{ApiResult, outcome},
     id::decode,
     order::Order,
 };
-use crate::payment::{self as payments, Pay, PaymentResult, RefundOrder, Refusal};
-
-user_error! {
-    /// An error of a payment or refund mutation.
-    PaymentError, PaymentErrorCode {
-        /// The order is already paid.
-        AlreadyPaid,
-        /// The order expired or was cancelled. Reserve again.
-        OrderEnded,
-        /// Another payment of the order is in progress. Wait for it, or call `cancelPayment`.
-        BeingPaid,
-        /// The payment provider does not know this method. Choose another one.
-        UnknownMethod,
-        /// The order is not paid, so there is nothing to refund.
-        NotPaid,
-        /// The order was already refunded.
-        AlreadyRefunded,
-        /// A ticket of the order was used, so the order cannot be refunded.
-        TicketUsed,
-        /// A coupon that was bought with the order was used or given away. Send `leaveUsedCoupons: true` to refund the
-        /// rest.
-        CouponUsed,
-        /// The buyer's refund period is over. Ask the shop for a refund.
-        RefundClosed,
-        /// Too many payments were declined recently, for this buyer or from your network. No payment was attempted. Try
-        /// again at `availableAt`.
-        TooManyDeclines,
-    }
-    {
-        /// When the next payment can be attempted. Set only with `TOO_MANY_DECLINES`.
-        available_at: DateTime<Utc>,
-    }
-}
+use crate::payment::{self as payments, Pay, PaymentResult, RefundOrder};
 
 /// Input of `payOrder`.
 #[derive(Debug, InputObject)]
@@ -71,7 +39,7 @@ pub struct PayOrderPayload {
     /// `errors` is not empty.
     pub payment: Option<Payment>,
     /// Why no payment was attempted. Empty if one was.
-    pub errors: Vec<PaymentError>,
+    pub errors: Vec<PayOrderError>,
 }
 
 /// Input of `confirmPayment`.
@@ -121,7 +89,7 @@ pub struct RefundOrderInput {
     pub order_id: ID,
     /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
-    /// The reason, for accounting; at most 500 characters.
+    /// The reason as plain text, for accounting; at most 500 characters.
     #[graphql(default)]
     pub reason: String,
     /// Whether to refund the rest of an order with non-refundable coupons. A bought coupon is non-refundable if it was
@@ -142,7 +110,7 @@ pub struct RefundOrderPayload {
     /// The refund. Null if nothing was paid, or if `errors` is not empty.
     pub refund: Option<Refund>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<PaymentError>,
+    pub errors: Vec<RefundOrderError>,
 }
 
 /// The mutations of this slice.
@@ -157,7 +125,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `payOrder`.")] input: PayOrderInput,
-    ) -> ApiResult<PayOrderPayload> {
+    ) -> ApiResult<Option<PayOrderPayload>> {
         let token = input.access_token.clone();
         let pay = async {
             let order = decode(&input.order_id, "orderId")?;
@@ -166,7 +134,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(pay.await)?;
         let (order, payment) = shown(paid, token.as_deref());
-        Ok(PayOrderPayload { order, payment, errors })
+        Ok(Some(PayOrderPayload { order, payment, errors }))
     }
 
     /// Asks the provider for the state of a payment after the buyer's next step. Call it when the buyer returns.
@@ -175,7 +143,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `confirmPayment`.")] input: ConfirmPaymentInput,
-    ) -> ApiResult<ConfirmPaymentPayload> {
+    ) -> ApiResult<Option<ConfirmPaymentPayload>> {
         let token = input.access_token.as_deref();
         let confirm = async {
             let id = decode(&input.payment_id, "paymentId")?;
@@ -183,7 +151,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(confirm.await)?;
         let (order, payment) = shown(paid, token);
-        Ok(ConfirmPaymentPayload { order, payment, errors })
+        Ok(Some(ConfirmPaymentPayload { order, payment, errors }))
     }
 
     /// Cancels an undecided payment, so that the order can be paid in another way or cancelled.
@@ -191,7 +159,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `cancelPayment`.")] input: CancelPaymentInput,
-    ) -> ApiResult<CancelPaymentPayload> {
+    ) -> ApiResult<Option<CancelPaymentPayload>> {
         let token = input.access_token.as_deref();
         let cancel = async {
             let id = decode(&input.payment_id, "paymentId")?;
@@ -199,7 +167,7 @@ impl PaymentMutation {
         };
         let (paid, errors) = outcome(cancel.await)?;
         let (order, payment) = shown(paid, token);
-        Ok(CancelPaymentPayload { order, payment, errors })
+        Ok(Some(CancelPaymentPayload { order, payment, errors }))
     }
 
     /// Refunds a paid order in full, unless you send `leaveUsedCoupons`. Its tickets become void and its seats
@@ -209,7 +177,7 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `refundOrder`.")] input: RefundOrderInput,
-    ) -> ApiResult<RefundOrderPayload> {
+    ) -> ApiResult<Option<RefundOrderPayload>> {
         let token = input.access_token.clone();
         let refund = async {
             let order = decode(&input.order_id, "orderId")?;
@@ -220,10 +188,12 @@ impl PaymentMutation {
             payments::refund_order(ctx.app(), ctx.viewer(), refund).await
         };
         let (refunded, errors) = outcome(refund.await)?;
-        let Some(refunded) = refunded else { return Ok(RefundOrderPayload { errors, ..Default::default() }) };
+        let Some(refunded) = refunded else {
+            return Ok(Some(RefundOrderPayload { errors, ..Default::default() }));
+        };
         let order = Order::opened(refunded.order, token.as_deref());
         let refund = refunded.refund.map(|row| Refund::of(row, &order));
-        Ok(RefundOrderPayload { order: Some(order), refund, errors })
+        Ok(Some(RefundOrderPayload { order: Some(order), refund, errors }))
     }
 }
 
@@ -232,38 +202,4 @@ fn shown(paid: Option<PaymentResult>, token: Option<&str>) -> (Option<Order>, Op
     let order = Order::opened(paid.order, token);
     let payment = paid.payment.map(|row| Payment::of(row, &order));
     (Some(order), payment)
-}
-
-impl From<Refusal> for PaymentError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message) = match refusal {
-            Refusal::AlreadyPaid => (PaymentErrorCode::AlreadyPaid, "the order is already paid"),
-            Refusal::OrderEnded => (PaymentErrorCode::OrderEnded, "the order expired or was cancelled"),
-            Refusal::BeingPaid => {
-                (PaymentErrorCode::BeingPaid, "another payment of the order is in progress")
-            }
-            Refusal::UnknownMethod => {
-                (PaymentErrorCode::UnknownMethod, "the payment provider does not know this method")
-            }
-            Refusal::NotPaid => (PaymentErrorCode::NotPaid, "the order is not paid"),
-            Refusal::AlreadyRefunded => (PaymentErrorCode::AlreadyRefunded, "the order was already refunded"),
-            Refusal::TicketUsed => (PaymentErrorCode::TicketUsed, "a ticket of the order was used"),
-            Refusal::CouponUsed => {
-                (PaymentErrorCode::CouponUsed, "a coupon of the order was used or given away")
-            }
-            Refusal::TooManyDeclines { available_at } => {
-                return Self {
-                    code: PaymentErrorCode::TooManyDeclines,
-                    message: "too many payments were declined; try again later".to_owned(),
-                    retryable: true,
-                    available_at: Some(available_at),
-                    ..Self::default()
-                };
-            }
-            Refusal::RefundClosed => {
-                (PaymentErrorCode::RefundClosed, "the buyer's refund period is over; ask the shop")
-            }
-        };
-        Self { code, message: message.to_owned(), ..Self::default() }
-    }
 }

@@ -162,7 +162,7 @@ impl Refund {
         Money::of(self.row.amount_minor, &self.row.currency)
     }
 
-    /// The reason that the requester gave. May be empty.
+    /// The reason that the requester gave, as plain text. May be empty.
     async fn reason(&self) -> &str {
         &self.row.reason
     }

@@ -6,7 +6,7 @@ use entity::EventId;
 use super::{
     Reservation,
     pick::PickInput,
-    refusal::{ReservationError, ReservationRefusal},
+    refusal::{ReservationCause, ReservationError, ReserveSeatsError, with_code, with_map},
 };
 use crate::{
     coupon::access,
@@ -41,7 +41,7 @@ impl ReserveSeatsInput {
     pub(super) async fn reserve(
         self,
         ctx: &Context<'_>,
-    ) -> Result<inventory::Reservation, Error<ReservationRefusal>> {
+    ) -> Result<inventory::Reservation, Error<ReservationCause>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
         let map = events::find::seat_map(ctx.app(), ctx.viewer(), event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
@@ -49,12 +49,12 @@ impl ReserveSeatsInput {
         if let Some(code) = self.access_code {
             return access::reserve(ctx.app(), ctx.viewer(), (reserve, self.proof), &code)
                 .await
-                .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::with_code(refusal, map)));
+                .map_err(|error| with_code(error, &map));
         }
         let options = ReserveOptions { proof: self.proof, ..ReserveOptions::default() };
         inventory::reserve_with(ctx.app(), ctx.viewer(), reserve, options)
             .await
-            .map_err(|error| error.map_refusal(|refusal| ReservationRefusal::Places(refusal, Some(map))))
+            .map_err(|error| with_map(error, Some(&map)))
     }
 }
 
@@ -64,7 +64,7 @@ pub struct ReserveSeatsPayload {
     /// The reservation. Null if `errors` is not empty.
     pub reservation: Option<Reservation>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ReservationError>,
+    pub errors: Vec<ReserveSeatsError>,
 }
 
 /// Input of `releaseReservation`.

@@ -19,7 +19,7 @@ pub use self::{
     },
     item::ReservationItem,
     pick::{AccessibleInput, AdmissionInput, BestAvailableInput, PickInput},
-    refusal::{ReservationError, ReservationErrorCode},
+    refusal::{ReservationError, ReserveSeatsError},
 };
 use self::{item::Sold, refusal::plain};
 use crate::{
@@ -38,10 +38,10 @@ use crate::{
     order as orders,
 };
 
-/// The state of a reservation.
+/// The status of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "ReservationState")]
-pub enum State {
+#[graphql(name = "ReservationStatus")]
+pub enum Status {
     /// The reservation is valid until its deadline.
     Active,
     /// The reservation belongs to an order that is being paid. It does not expire while the payment is in progress.
@@ -73,16 +73,16 @@ impl Reservation {
         Long(self.snapshot().version)
     }
 
-    /// The current state.
-    async fn state(&self, ctx: &Context<'_>) -> State {
+    /// The current status. It depends on the time: a reservation expires at its deadline.
+    async fn status(&self, ctx: &Context<'_>) -> Status {
         match self.snapshot().state {
             // An overdue reservation is expired, even if its row is not updated yet.
-            ReservationState::Active if self.snapshot().is_overdue(ctx.app().clock.now()) => State::Expired,
-            ReservationState::Active => State::Active,
-            ReservationState::Paying => State::Paying,
-            ReservationState::Converted => State::Converted,
-            ReservationState::Released => State::Released,
-            ReservationState::Expired => State::Expired,
+            ReservationState::Active if self.snapshot().is_overdue(ctx.app().clock.now()) => Status::Expired,
+            ReservationState::Active => Status::Active,
+            ReservationState::Paying => Status::Paying,
+            ReservationState::Converted => Status::Converted,
+            ReservationState::Released => Status::Released,
+            ReservationState::Expired => Status::Expired,
         }
     }
 
@@ -248,10 +248,10 @@ impl ReservationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `reserveSeats`.")] input: ReserveSeatsInput,
-    ) -> ApiResult<ReserveSeatsPayload> {
+    ) -> ApiResult<Option<ReserveSeatsPayload>> {
         ctx.viewer().account()?;
         let (reservation, errors) = outcome(input.reserve(ctx).await)?;
-        Ok(ReserveSeatsPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ReserveSeatsPayload { reservation: reservation.map(Reservation), errors }))
     }
 
     /// Releases an active reservation of yours. Its places become available at once.
@@ -259,14 +259,14 @@ impl ReservationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `releaseReservation`.")] input: ReleaseReservationInput,
-    ) -> ApiResult<ReleaseReservationPayload> {
+    ) -> ApiResult<Option<ReleaseReservationPayload>> {
         ctx.viewer().account()?;
         let released = async {
             let id: ReservationId = decode(&input.reservation_id, "reservationId")?;
             inventory::release(ctx.app(), ctx.viewer(), id).await
         };
         let (reservation, errors) = outcome(released.await.map_err(plain))?;
-        Ok(ReleaseReservationPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ReleaseReservationPayload { reservation: reservation.map(Reservation), errors }))
     }
 
     /// Extends an active reservation of yours. The new deadline is the original duration from now, but not after
@@ -275,14 +275,14 @@ impl ReservationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `extendReservation`.")] input: ExtendReservationInput,
-    ) -> ApiResult<ExtendReservationPayload> {
+    ) -> ApiResult<Option<ExtendReservationPayload>> {
         ctx.viewer().account()?;
         let extended = async {
             let id: ReservationId = decode(&input.reservation_id, "reservationId")?;
             orders::extend_reservation(ctx.app(), ctx.viewer(), id).await
         };
         let (reservation, errors) = outcome(extended.await.map_err(plain))?;
-        Ok(ExtendReservationPayload { reservation: reservation.map(Reservation), errors })
+        Ok(Some(ExtendReservationPayload { reservation: reservation.map(Reservation), errors }))
     }
 }
 

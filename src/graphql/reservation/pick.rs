@@ -8,6 +8,7 @@ use crate::{
     graphql::{
         context::ContextExt,
         id::{self, decode},
+        scalar::unsigned,
         tier::TiersOf,
     },
     inventory::{self, AccessibleParty, BestAvailable, Pick},
@@ -35,7 +36,7 @@ pub struct AdmissionInput {
     /// The id of the area.
     pub area_id: ID,
     /// Number of places.
-    pub quantity: u32,
+    pub quantity: i32,
 }
 
 /// A party that takes the best available seats: adjacent seats in one row, as close as possible to the stage, without
@@ -44,7 +45,7 @@ pub struct AdmissionInput {
 #[derive(Debug, InputObject)]
 pub struct BestAvailableInput {
     /// Number of seats in total: 1 to 100, at most the event's `limitPerBuyer`.
-    pub quantity: u32,
+    pub quantity: i32,
     /// Only seats in these tiers, in order of preference. A tier's rank counts more than the distance to the stage. If
     /// omitted or empty, all tiers.
     #[graphql(default)]
@@ -65,11 +66,11 @@ pub struct BestAvailableInput {
 #[derive(Debug, InputObject)]
 pub struct AccessibleInput {
     /// Number of wheelchair places, at least 1. They are in one row, unless `split` is true.
-    pub wheelchair_places: u32,
+    pub wheelchair_places: i32,
     /// Number of companions. They get the companion seats of these wheelchair places, and ordinary seats if there are
     /// too few.
     #[graphql(default)]
-    pub companions: u32,
+    pub companions: i32,
 }
 
 impl PickInput {
@@ -93,7 +94,8 @@ impl PickInput {
                 let area = id::decode_as(id::AREA, &admission.area_id, path)?;
                 let area = map.ordinal(area).filter(|&ordinal| (ordinal as usize) < map.plan.areas.len());
                 let area = area.ok_or_else(|| Fault::invalid(path, "is not an area of this event"))?;
-                Ok(Pick::Admission { area, quantity: admission.quantity })
+                let quantity = unsigned(admission.quantity, "pick.admission.quantity")?;
+                Ok(Pick::Admission { area, quantity })
             }
             Self::BestAvailable(wish) => wish.parse(ctx, event, map).await.map(Pick::BestAvailable),
         }
@@ -102,12 +104,15 @@ impl PickInput {
 
 impl BestAvailableInput {
     async fn parse(self, ctx: &Context<'_>, event: EventId, map: &SeatMap) -> Faulty<BestAvailable> {
-        let accessible = self.accessible.map(|party| AccessibleParty {
-            wheelchair_places: party.wheelchair_places,
-            companions: party.companions,
+        let path = |field: &str| format!("pick.bestAvailable.{field}");
+        let accessible = self.accessible.map(|party| {
+            let places = unsigned(party.wheelchair_places, &path("accessible.wheelchairPlaces"))?;
+            let companions = unsigned(party.companions, &path("accessible.companions"))?;
+            Faulty::Ok(AccessibleParty { wheelchair_places: places, companions })
         });
+        let accessible = accessible.transpose()?;
         Ok(BestAvailable {
-            quantity: self.quantity,
+            quantity: unsigned(self.quantity, &path("quantity"))?,
             tiers: tiers(ctx, event, &self.tier_ids).await?,
             zones: zones(map, &self.zones)?,
             accessible,

@@ -1,78 +1,70 @@
-//! The error type of reservations.
-
-use std::sync::Arc;
+//! The error types of reservations.
 
 use async_graphql::ID;
 use chrono::{DateTime, Utc};
 
-use self::ReservationErrorCode as Code;
 use crate::{
     coupon::{access, discount::Reason, spend::Why},
-    error::Error,
-    graphql::{error::user_error, seat_map::seat_id},
+    error::{Error, Fault},
+    graphql::{
+        seat_map::seat_id,
+        user_error::{Explain, Explanation, millis, user_error},
+    },
     inventory::Refusal,
     venue::SeatMap,
 };
 
 user_error! {
-    /// An error of a reservation mutation.
-    ReservationError, ReservationErrorCode {
+    /// An error of `reserveSeats`.
+    ReserveSeatsError, ReserveSeatsErrorCode (Invalid NotFound IdempotencyMismatch) from ReservationCause {
         /// The event is not published or was cancelled.
-        NotOpen,
+        NotOpen: Refused,
         /// Sales have not begun. Try again at `availableAt`.
-        SalesNotStarted,
+        SalesNotStarted: Refused,
         /// Sales have ended.
-        SalesEnded,
+        SalesEnded: Refused,
         /// A seat or area has no price and is not for sale. Choose other places.
-        NotForSale,
+        NotForSale: Refused,
         /// Another buyer was first: `seats` are no longer available. Nothing was reserved. Choose other seats. If all
         /// of them are merely reserved, `availableAt` says when they become available unless they are bought.
-        SeatsTaken,
+        SeatsTaken: Conflict,
         /// The pick would leave `seats` behind as single seats between taken ones. Nothing was reserved. Add these
         /// seats, or move the pick: an equally large pick in the same rows leaves fewer single seats.
-        LeavesOrphans,
+        LeavesOrphans: Refused,
         /// Only `available` matching seats are free together. If wheelchair places are missing, `available` counts
         /// those. `enoughIfSplit` says whether `split: true` would succeed. Nothing was reserved.
-        NotEnoughTogether,
+        NotEnoughTogether: Conflict,
         /// Only `available` matching seats are left in total. If wheelchair places are missing, `available` counts
         /// those. Nothing was reserved.
-        NotEnoughLeft,
+        NotEnoughLeft: Conflict,
         /// The area has only `available` places left. Nothing was reserved. If reserved places would be enough,
         /// `availableAt` says when they become available unless they are bought.
-        AreaFull,
+        AreaFull: Conflict,
         /// You would exceed the event's `limit` of places per buyer. You already have `taken`.
-        LimitExceeded,
+        LimitExceeded: Limited,
         /// You kept places of this event reserved for too long without buying. You can reserve again at `availableAt`.
-        CoolingDown,
+        CoolingDown: Limited,
         /// Your network (an IPv4 address or an IPv6 /64) would exceed its `limit` of unpaid places for this event. It
         /// has `taken`. Pay for your reservations, or try again at `availableAt`, when the first of them expire.
-        TooManyUnpaid,
+        TooManyUnpaid: Limited,
         /// Most places of this event are reserved and unpaid. Each network may now have only as many as two buyers. Pay
         /// for your reservations, or try again at `availableAt`, when your network's reservations expire.
-        MostlyUnpaid,
+        MostlyUnpaid: Limited,
         /// Only signed-up users can buy for this event. Call `signUp` first.
-        RegistrationRequired,
+        RegistrationRequired: Refused,
         /// Only users with a verified e-mail address can buy for this event.
-        VerifiedEmailRequired,
+        VerifiedEmailRequired: Refused,
         /// This event needs a solved challenge. Query `reservationChallenge` and send its solution as `proof`.
-        ProofRequired,
+        ProofRequired: Invalid,
         /// The proof is wrong, expired, already used, or not for you and this event. Get a new challenge.
-        ProofInvalid,
+        ProofInvalid: Invalid,
         /// There is no such access code, or you cannot use it. All unusable codes give this error. No places were
         /// checked.
-        UnknownAccessCode,
+        UnknownAccessCode: NotFound,
         /// The access code is not valid now, or unlocks no tier of this event. No places were checked.
-        AccessCodeNotValid,
-        /// Too many wrong codes. Wait `retryAfterSeconds`, then try again.
-        TooManyCodes,
-        /// The reservation expired or was released. Reserve again.
-        ReservationEnded,
-        /// The reservation belongs to an order. Cancel the order instead.
-        AlreadyOrdered,
-        /// The reservation is being paid.
-        BeingPaid,
-        /// The reservation already has the maximum duration of the event.
-        NoMoreTime,
+        AccessCodeNotValid: Refused,
+        /// Too many wrong codes. Wait `retryAfterMs`, then try again.
+        TooManyCodes: Limited,
     }
     {
         /// The ids of the seats that are unavailable, not for sale, or would be left behind. Null for other codes.
@@ -87,174 +79,233 @@ user_error! {
         taken: u32,
         /// When another attempt can succeed. Null if unknown.
         available_at: DateTime<Utc>,
-        /// Seconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
-        retry_after_seconds: u32,
+        /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
+        retry_after_ms: i32,
     }
 }
 
-/// A refusal with the context for its message.
-pub(super) enum ReservationRefusal {
-    /// A refusal, with the seat map that names its seats.
-    Places(Refusal, Option<Arc<SeatMap>>),
-    /// An access code that unlocks nothing.
-    AccessCode(Why),
+user_error! {
+    /// An error of a mutation that extends or releases a reservation.
+    ReservationError, ReservationErrorCode (Invalid NotFound) from ReservationCause {
+        /// The event was cancelled, so its reservations cannot be extended.
+        NotOpen: Refused,
+        /// The reservation expired or was released. Reserve again.
+        ReservationEnded: Refused,
+        /// The reservation belongs to an order. Cancel the order instead.
+        AlreadyOrdered: Refused,
+        /// The reservation is being paid.
+        BeingPaid: Refused,
+        /// The reservation already has the maximum duration of the event.
+        NoMoreTime: Limited,
+    }
 }
 
-impl ReservationRefusal {
-    /// Converts a refusal of a reservation with an access code.
-    pub(super) fn with_code(refusal: access::Refusal, map: Arc<SeatMap>) -> Self {
-        match refusal {
-            access::Refusal::Places(refusal) => Self::Places(refusal, Some(map)),
-            access::Refusal::Code(why) => Self::AccessCode(why),
+/// The data of reservation errors.
+#[derive(Debug, Default)]
+pub(crate) struct ReservationData {
+    seats: Option<Vec<ID>>,
+    available: Option<u32>,
+    enough_if_split: Option<bool>,
+    limit: Option<u32>,
+    taken: Option<u32>,
+    available_at: Option<DateTime<Utc>>,
+    retry_after_ms: Option<i32>,
+}
+
+type Explained = Explanation<ReservationData>;
+
+/// Why places were not reserved, or a reservation was not changed. The variants have the names of the codes.
+#[derive(Debug)]
+pub(crate) enum ReservationCause {
+    NotOpen(Explained),
+    SalesNotStarted(Explained),
+    SalesEnded(Explained),
+    NotForSale(Explained),
+    SeatsTaken(Explained),
+    LeavesOrphans(Explained),
+    NotEnoughTogether(Explained),
+    NotEnoughLeft(Explained),
+    AreaFull(Explained),
+    LimitExceeded(Explained),
+    CoolingDown(Explained),
+    TooManyUnpaid(Explained),
+    MostlyUnpaid(Explained),
+    RegistrationRequired(Explained),
+    VerifiedEmailRequired(Explained),
+    ProofRequired(Explained),
+    ProofInvalid(Explained),
+    UnknownAccessCode(Explained),
+    AccessCodeNotValid(Explained),
+    TooManyCodes(Explained),
+    ReservationEnded(Explained),
+    AlreadyOrdered(Explained),
+    BeingPaid(Explained),
+    NoMoreTime(Explained),
+}
+
+impl Explain for ReservationCause {
+    type Data = ReservationData;
+
+    fn explain(self) -> Explained {
+        match self {
+            Self::NotOpen(explained)
+            | Self::SalesNotStarted(explained)
+            | Self::SalesEnded(explained)
+            | Self::NotForSale(explained)
+            | Self::SeatsTaken(explained)
+            | Self::LeavesOrphans(explained)
+            | Self::NotEnoughTogether(explained)
+            | Self::NotEnoughLeft(explained)
+            | Self::AreaFull(explained)
+            | Self::LimitExceeded(explained)
+            | Self::CoolingDown(explained)
+            | Self::TooManyUnpaid(explained)
+            | Self::MostlyUnpaid(explained)
+            | Self::RegistrationRequired(explained)
+            | Self::VerifiedEmailRequired(explained)
+            | Self::ProofRequired(explained)
+            | Self::ProofInvalid(explained)
+            | Self::UnknownAccessCode(explained)
+            | Self::AccessCodeNotValid(explained)
+            | Self::TooManyCodes(explained)
+            | Self::ReservationEnded(explained)
+            | Self::AlreadyOrdered(explained)
+            | Self::BeingPaid(explained)
+            | Self::NoMoreTime(explained) => explained,
         }
+    }
+}
+
+/// Converts a refusal of a reservation with an access code.
+pub(super) fn with_code(error: Error<access::Refusal>, map: &SeatMap) -> Error<ReservationCause> {
+    match error {
+        Error::Refused(access::Refusal::Places(refusal)) => with_map(Error::Refused(refusal), Some(map)),
+        Error::Refused(access::Refusal::Code(why)) => Error::Refused(of_code(why)),
+        Error::Fault(fault) => Error::Fault(fault),
     }
 }
 
 /// Converts a refusal that is not about seats.
-pub(super) fn plain(error: Error<Refusal>) -> Error<ReservationRefusal> {
-    error.map_refusal(|refusal| ReservationRefusal::Places(refusal, None))
+pub(super) fn plain(error: Error<Refusal>) -> Error<ReservationCause> {
+    with_map(error, None)
 }
 
-impl From<ReservationRefusal> for ReservationError {
-    fn from(refusal: ReservationRefusal) -> Self {
-        match refusal {
-            ReservationRefusal::Places(refusal, map) => Self::of_places(refusal, map.as_deref()),
-            ReservationRefusal::AccessCode(why) => Self::of_code(why),
+/// Converts a refusal. The seat map names its seats.
+pub(super) fn with_map(error: Error<Refusal>, map: Option<&SeatMap>) -> Error<ReservationCause> {
+    match error {
+        Error::Refused(Refusal::UnknownPlaces) => Fault::invalid("pick", "there are no such places").into(),
+        Error::Refused(Refusal::ReservationNotFound) => Fault::NotFound("reservation").into(),
+        Error::Refused(refusal) => Error::Refused(of_places(refusal, map)),
+        Error::Fault(fault) => Error::Fault(fault),
+    }
+}
+
+fn of_code(why: Why) -> ReservationCause {
+    use ReservationCause as Cause;
+    let new = |message: &str| Explained::new(message).at("accessCode");
+    match why {
+        Why::TooManyCodes { retry_after_seconds } => {
+            let data = ReservationData {
+                retry_after_ms: Some(millis(retry_after_seconds)),
+                ..ReservationData::default()
+            };
+            Cause::TooManyCodes(new("too many wrong codes; try again later").with(data).retryable(true))
+        }
+        Why::Rule(Reason::NotYetValid { .. }) => {
+            Cause::AccessCodeNotValid(new("the access code is not valid yet"))
+        }
+        Why::Rule(Reason::Expired) => Cause::AccessCodeNotValid(new("the access code's validity has ended")),
+        Why::Rule(_) => Cause::AccessCodeNotValid(new("the access code unlocks no tier of this event")),
+        Why::UnknownCode | Why::InUse | Why::Used => {
+            Cause::UnknownAccessCode(new("there is no such access code, or you cannot use it"))
         }
     }
 }
 
-impl ReservationError {
-    fn of_code(why: Why) -> Self {
-        let (code, message) = match why {
-            Why::TooManyCodes { .. } => (Code::TooManyCodes, "too many wrong codes; try again later"),
-            Why::Rule(Reason::NotYetValid { .. }) => {
-                (Code::AccessCodeNotValid, "the access code is not valid yet")
-            }
-            Why::Rule(Reason::Expired) => (Code::AccessCodeNotValid, "the access code's validity has ended"),
-            Why::Rule(_) => (Code::AccessCodeNotValid, "the access code unlocks no tier of this event"),
-            Why::UnknownCode | Why::InUse | Why::Used => {
-                (Code::UnknownAccessCode, "there is no such access code, or you cannot use it")
-            }
-        };
-        let mut error = Self {
-            code,
-            message: message.to_owned(),
-            path: vec!["accessCode".to_owned()],
-            ..Self::default()
-        };
-        if let Why::TooManyCodes { retry_after_seconds } = why {
-            error.retryable = true;
-            error.retry_after_seconds = Some(retry_after_seconds);
+fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
+    use ReservationCause as Cause;
+    let new = |message: &str| Explained::new(message);
+    let seats = |seats: Vec<u32>| ReservationData {
+        seats: map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect()),
+        ..ReservationData::default()
+    };
+    let at = |at: Option<DateTime<Utc>>| ReservationData { available_at: at, ..ReservationData::default() };
+    match refusal {
+        Refusal::NotOpen => Cause::NotOpen(new("the event is not on sale")),
+        Refusal::SalesNotStarted { at: start } => {
+            Cause::SalesNotStarted(new("sales have not begun").with(at(Some(start))).retryable(true))
         }
-        error
-    }
-
-    /// Converts a refusal that is about the caller or its network, not about places.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the caller passes six refusals, and this is the sixth"
-    )]
-    fn of_caller(refusal: &Refusal) -> Self {
-        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
-        match *refusal {
-            Refusal::TooManyUnpaid { limit, unpaid, at } => Self {
-                limit: Some(limit),
-                taken: Some(unpaid),
-                available_at: at,
-                retryable: true,
-                ..new(Code::TooManyUnpaid, "your network has too many unpaid places of this event")
-            },
-            Refusal::Crowded { at } => Self {
-                available_at: at,
-                retryable: true,
-                ..new(
-                    Code::MostlyUnpaid,
-                    "most places are unpaid; each network may have only as many as two buyers",
-                )
-            },
-            Refusal::RegistrationRequired => {
-                new(Code::RegistrationRequired, "this event is sold to signed-up users only")
-            }
-            Refusal::VerifiedEmailRequired => new(
-                Code::VerifiedEmailRequired,
-                "this event is sold to users with a verified e-mail address only",
-            ),
-            Refusal::ProofRequired => new(Code::ProofRequired, "solve a challenge of this event first"),
-            _ => Self {
-                path: vec!["proof".to_owned()],
-                ..new(Code::ProofInvalid, "the proof is wrong, expired or already used; get a new challenge")
-            },
+        Refusal::SalesEnded => Cause::SalesEnded(new("sales have ended")),
+        Refusal::NotForSale { seats: all } => {
+            Cause::NotForSale(new("these places are not for sale").with(seats(all)))
         }
-    }
-
-    fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> Self {
-        let ids =
-            |seats: Vec<u32>| map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect());
-        let new = |code, message: &str| Self { code, message: message.to_owned(), ..Self::default() };
-        match refusal {
-            Refusal::NotOpen => new(Code::NotOpen, "the event is not on sale"),
-            Refusal::SalesNotStarted { at } => Self {
-                available_at: Some(at),
-                retryable: true,
-                ..new(Code::SalesNotStarted, "sales have not begun")
-            },
-            Refusal::SalesEnded => new(Code::SalesEnded, "sales have ended"),
-            Refusal::UnknownPlaces => new(Code::Invalid, "there are no such places"),
-            Refusal::NotForSale { seats } => {
-                Self { seats: ids(seats), ..new(Code::NotForSale, "these places are not for sale") }
-            }
-            Refusal::SeatsTaken { seats, at } => Self {
-                seats: ids(seats),
-                available_at: at,
-                retryable: at.is_some(),
-                ..new(Code::SeatsTaken, "some seats are no longer available; nothing was reserved")
-            },
-            Refusal::LeavesOrphans { seats } => Self {
-                seats: ids(seats),
-                ..new(Code::LeavesOrphans, "the pick would leave single seats behind; nothing was reserved")
-            },
-            Refusal::NotEnoughTogether { available, if_split } => Self {
-                available: Some(available),
-                enough_if_split: Some(if_split),
-                ..new(Code::NotEnoughTogether, "not enough seats are free together; nothing was reserved")
-            },
-            Refusal::NotEnoughLeft { available } => Self {
-                available: Some(available),
-                ..new(Code::NotEnoughLeft, "not enough seats are free; nothing was reserved")
-            },
-            Refusal::AreaFull { available, at } => Self {
-                available: Some(available),
-                available_at: at,
-                retryable: at.is_some(),
-                ..new(Code::AreaFull, "not enough places are left; nothing was reserved")
-            },
-            Refusal::LimitExceeded { limit, taken } => Self {
+        Refusal::SeatsTaken { seats: lost, at } => Cause::SeatsTaken(
+            new("some seats are no longer available; nothing was reserved")
+                .with(ReservationData { available_at: at, ..seats(lost) })
+                .retryable(at.is_some()),
+        ),
+        Refusal::LeavesOrphans { seats: left } => Cause::LeavesOrphans(
+            new("the pick would leave single seats behind; nothing was reserved").with(seats(left)),
+        ),
+        Refusal::NotEnoughTogether { available, if_split } => {
+            Cause::NotEnoughTogether(new("not enough seats are free together; nothing was reserved").with(
+                ReservationData { available: Some(available), enough_if_split: Some(if_split), ..at(None) },
+            ))
+        }
+        Refusal::NotEnoughLeft { available } => Cause::NotEnoughLeft(
+            new("not enough seats are free; nothing was reserved")
+                .with(ReservationData { available: Some(available), ..at(None) }),
+        ),
+        Refusal::AreaFull { available, at: free } => Cause::AreaFull(
+            new("not enough places are left; nothing was reserved")
+                .with(ReservationData { available: Some(available), ..at(free) })
+                .retryable(free.is_some()),
+        ),
+        Refusal::LimitExceeded { limit, taken } => {
+            Cause::LimitExceeded(new("the limit of places per buyer is exceeded").with(ReservationData {
                 limit: Some(limit),
                 taken: Some(taken),
-                ..new(Code::LimitExceeded, "the limit of places per buyer is exceeded")
-            },
-            Refusal::CoolingDown { at } => Self {
-                available_at: Some(at),
-                retryable: true,
-                ..new(Code::CoolingDown, "places were reserved for too long without buying; try again later")
-            },
-            Refusal::TooManyUnpaid { .. }
-            | Refusal::Crowded { .. }
-            | Refusal::RegistrationRequired
-            | Refusal::VerifiedEmailRequired
-            | Refusal::ProofRequired
-            | Refusal::ProofInvalid => Self::of_caller(&refusal),
-            Refusal::ReservationNotFound => new(Code::NotFound, "there is no such reservation"),
-            Refusal::ReservationEnded
-            | Refusal::PlacesChanged
-            | Refusal::TermsChanged
-            | Refusal::CodeTaken => new(Code::ReservationEnded, "the reservation has ended"),
-            Refusal::AlreadyOrdered => {
-                new(Code::AlreadyOrdered, "the reservation belongs to an order; cancel the order instead")
-            }
-            Refusal::BeingPaid => new(Code::BeingPaid, "the reservation is being paid"),
-            Refusal::NoMoreTime => new(Code::NoMoreTime, "the reservation already has the maximum duration"),
+                ..at(None)
+            }))
         }
+        Refusal::CoolingDown { at: end } => Cause::CoolingDown(
+            new("places were reserved for too long without buying; try again later")
+                .with(at(Some(end)))
+                .retryable(true),
+        ),
+        Refusal::TooManyUnpaid { limit, unpaid, at: end } => Cause::TooManyUnpaid(
+            new("your network has too many unpaid places of this event")
+                .with(ReservationData { limit: Some(limit), taken: Some(unpaid), ..at(end) })
+                .retryable(true),
+        ),
+        Refusal::Crowded { at: end } => Cause::MostlyUnpaid(
+            new("most places are unpaid; each network may have only as many as two buyers")
+                .with(at(end))
+                .retryable(true),
+        ),
+        Refusal::RegistrationRequired => {
+            Cause::RegistrationRequired(new("this event is sold to signed-up users only"))
+        }
+        Refusal::VerifiedEmailRequired => Cause::VerifiedEmailRequired(new(
+            "this event is sold to users with a verified e-mail address only",
+        )),
+        Refusal::ProofRequired => {
+            Cause::ProofRequired(new("solve a challenge of this event first").at("proof"))
+        }
+        Refusal::ProofInvalid => Cause::ProofInvalid(
+            new("the proof is wrong, expired or already used; get a new challenge").at("proof"),
+        ),
+        // `with_map` has converted the first two.
+        Refusal::UnknownPlaces
+        | Refusal::ReservationNotFound
+        | Refusal::ReservationEnded
+        | Refusal::PlacesChanged
+        | Refusal::TermsChanged
+        | Refusal::CodeTaken => Cause::ReservationEnded(new("the reservation has ended")),
+        Refusal::AlreadyOrdered => {
+            Cause::AlreadyOrdered(new("the reservation belongs to an order; cancel the order instead"))
+        }
+        Refusal::BeingPaid => Cause::BeingPaid(new("the reservation is being paid")),
+        Refusal::NoMoreTime => Cause::NoMoreTime(new("the reservation already has the maximum duration")),
     }
 }

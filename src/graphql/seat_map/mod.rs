@@ -18,15 +18,17 @@ use crate::{
     error::{Fault, Faulty},
     graphql::{
         context::ContextExt,
-        error::{ApiResult, found, outcome},
+        error::{ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
-        venue::{Venue, VenueError, VenueOf},
+        user_error::user_error,
+        venue::Venue,
     },
     venue::{
         self, edit,
         find::{self, Revision},
         plan,
+        rules::Refusal,
     },
 };
 
@@ -50,9 +52,9 @@ impl SeatMap {
         encode(self.0.id)
     }
 
-    /// The venue of the seat map. Null only if it no longer exists.
-    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Option<Venue>> {
-        Ok(ctx.loaders().one(VenueOf(self.0.venue_id)).await?.map(Venue::from))
+    /// The venue of the seat map.
+    async fn venue(&self, ctx: &Context<'_>) -> ApiResult<Venue> {
+        Venue::of(ctx, self.0.venue_id).await
     }
 
     /// The number of the revision: 1, 2, 3 … within the venue.
@@ -60,7 +62,7 @@ impl SeatMap {
         self.0.revision
     }
 
-    /// The name of the seating plan.
+    /// The name of the seating plan as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -103,11 +105,12 @@ impl SeatMap {
         Ok((0..map.plan.areas.len()).map(|index| Area { map: map.clone(), index }).collect())
     }
 
-    /// The imported plan in pretix seating-plan JSON, including decoration and unknown keys. Null if you are not a
-    /// member of the shop.
+    /// The imported plan in pretix seating-plan JSON, including decoration and unknown keys. Requires a member of
+    /// the shop; otherwise it is null with the error `FORBIDDEN`.
     #[graphql(name = "plan")]
     async fn document(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        export(ctx, self.0.id, SeatMapFormat::Full).await
+        let document = export(ctx, self.0.id, SeatMapFormat::Full).await?;
+        Ok(Some(document.ok_or_else(|| not_allowed(ctx.viewer()))?))
     }
 
     /// The URL of the geometry as one JSON document for drawing: categories, zones with rows and seats, areas and
@@ -138,7 +141,7 @@ impl SeatMap {
 /// A price category of a seat map.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SeatCategory {
-    /// The name, unique within the seat map.
+    /// The name as plain text, unique within the seat map.
     name: String,
     /// The colour for drawing its seats, as `#rrggbb`.
     color: String,
@@ -204,7 +207,7 @@ impl SeatMapQuery {
 
     /// Exports the seat map as pretix seating-plan JSON, in the format that `importSeatMap` reads. Null if there is
     /// none, or if you are not a member of its shop.
-    async fn export_seat_map(
+    async fn seat_map_export(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the seat map.")] seat_map_id: ID,
@@ -228,6 +231,14 @@ async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiR
     Ok(Some(ctx.budget().text(plan)?))
 }
 
+user_error! {
+    /// An error of `importSeatMap`.
+    ImportSeatMapError, ImportSeatMapErrorCode (Invalid NotFound) from Refusal {
+        /// The venue already has 100 revisions of its seat map, which is the maximum.
+        TooManyRevisions: Limited,
+    }
+}
+
 /// Input of `importSeatMap`.
 #[derive(Debug, InputObject)]
 pub struct ImportSeatMapInput {
@@ -248,7 +259,7 @@ pub struct ImportSeatMapPayload {
     seat_map: Option<SeatMap>,
     /// Why the mutation failed. Empty if it succeeded. For an error in the plan, `path` is `["plan", "<JSON path>"]`,
     /// such as `zones[3].rows[0].seats[12].seat_guid`.
-    errors: Vec<VenueError>,
+    errors: Vec<ImportSeatMapError>,
 }
 
 /// The mutations of this slice.
@@ -263,13 +274,13 @@ impl SeatMapMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `importSeatMap`.")] input: ImportSeatMapInput,
-    ) -> ApiResult<ImportSeatMapPayload> {
+    ) -> ApiResult<Option<ImportSeatMapPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.venue_id, "venueId") {
             Ok(venue) => edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan).await,
             Err(fault) => Err(fault.into()),
         };
         let (seat_map, errors) = outcome(result.map(SeatMap))?;
-        Ok(ImportSeatMapPayload { seat_map, errors })
+        Ok(Some(ImportSeatMapPayload { seat_map, errors }))
     }
 }

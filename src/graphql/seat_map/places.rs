@@ -36,7 +36,7 @@ pub struct Zone {
 /// A part of the venue, such as stalls, circle or north stand.
 #[Object]
 impl Zone {
-    /// The display name. It need not be unique.
+    /// The display name as plain text. It need not be unique.
     async fn name(&self) -> &str {
         &self.map.plan.zones[self.index].name
     }
@@ -204,7 +204,7 @@ impl Area {
         &self.area().guid
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.area().name
     }

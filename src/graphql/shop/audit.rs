@@ -1,9 +1,6 @@
 //! A shop's audit log in the API.
 
-use async_graphql::{
-    Enum, ID, Object,
-    connection::{Connection, EmptyFields},
-};
+use async_graphql::{Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::audit as row;
 use serde_json::{Value, json};
@@ -13,13 +10,13 @@ use crate::{
     graphql::{
         error::ApiResult,
         id::{encode, encode_as},
-        page::Cursor,
+        page::Connected,
         scalar::Money,
     },
 };
 
 /// A page of a shop's audit log.
-pub(crate) type AuditConnection = Connection<Cursor<i64>, AuditEntry, EmptyFields>;
+pub(crate) type AuditConnection = Connected<i64, AuditEntry>;
 
 /// The change that an audit entry records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]

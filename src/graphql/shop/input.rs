@@ -6,7 +6,7 @@ use super::ShopRole;
 use crate::{
     error::Faulty,
     graphql::{
-        id::decode,
+        id::{decode, id_or_slug},
         scalar::{CurrencyCode, Long},
     },
     shop,
@@ -15,16 +15,18 @@ use crate::{
 /// A filter for shops. All given conditions must hold.
 #[derive(Debug, Default, InputObject)]
 pub struct ShopFilter {
-    /// Only shops in this category or its descendants.
+    /// Only shops in the category with this id or its descendants.
     pub category_id: Option<ID>,
+    /// Only shops in the category with this slug or its descendants.
+    pub category_slug: Option<String>,
     /// Only shops with this text in their name or description, at most 100 characters. Case is ignored.
     pub search: Option<String>,
 }
 
 impl ShopFilter {
     pub(super) fn parse(self) -> Faulty<shop::Filter> {
-        let category = self.category_id.map(|id| decode(&id, "filter.categoryId")).transpose()?;
-        Ok(shop::Filter { category, search: self.search.filter(|search| !search.trim().is_empty()) })
+        let categories = id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?;
+        Ok(shop::Filter { categories, search: self.search.filter(|search| !search.trim().is_empty()) })
     }
 }
 
@@ -34,9 +36,9 @@ pub struct CreateShopInput {
     /// The unique name for URLs, 3 to 60 characters: a to z, 0 to 9, and single hyphens between them. If omitted, it is
     /// derived from the name.
     pub slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: String,
-    /// A description of what the shop sells, at most 5,000 characters.
+    /// What the shop sells, as plain text, not Markdown or HTML; at most 5,000 characters.
     #[graphql(default)]
     pub description: String,
     /// The currency in which the shop sells. It cannot be changed later.
@@ -65,9 +67,9 @@ pub struct UpdateShopInput {
     pub shop_id: ID,
     /// The unique name for URLs. URLs with the old slug stop working.
     pub slug: Option<String>,
-    /// The display name, 1 to 200 characters.
+    /// The display name as plain text, 1 to 200 characters.
     pub name: Option<String>,
-    /// A description of what the shop sells, at most 5,000 characters.
+    /// What the shop sells, as plain text, not Markdown or HTML; at most 5,000 characters.
     pub description: Option<String>,
     /// The category of the shop. Null removes it.
     pub category_id: MaybeUndefined<ID>,

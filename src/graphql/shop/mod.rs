@@ -1,22 +1,20 @@
 //! Shops and their members in the API.
 
 mod audit;
+mod error;
 mod input;
 mod mutation;
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{
-    Context, Enum, ID, Object, SimpleObject,
-    connection::{Connection, EmptyFields},
-    dataloader::Loader,
-};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ShopId, shop as row};
 
 use self::audit::AuditConnection;
 pub use self::{
     audit::{AuditAction, AuditActor, AuditEntry},
+    error::{CreateShopError, ShopMemberError, UpdateShopError},
     input::{CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, ShopFilter, UpdateShopInput},
     mutation::{
         CreateShopPayload, RemoveShopMemberPayload, SetShopMemberPayload, ShopMutation, UpdateShopPayload,
@@ -25,50 +23,19 @@ pub use self::{
 use super::{
     category::{self, Category},
     context::ContextExt,
-    coupon::{CouponConnection, CouponOrder, ProductConnection, coupon_connection, product_connection},
-    error::{ApiResult, found, user_error},
+    coupon::{
+        CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection, product_connection,
+    },
+    error::{ApiResult, found, not_allowed},
+    event::{EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
     order::{OrderConnection, order_connection},
-    page::{Cursor, PageArgs, connection},
+    page::{Connected, PageArgs, connection},
     scalar::{CurrencyCode, Long},
 };
-use crate::{
-    coupon::{find::Filter, product},
-    error::Fault,
-    order as orders,
-    shop::{self, Refusal},
-};
-
-user_error! {
-    /// An error of a shop or membership mutation.
-    ShopError, ShopErrorCode {
-        /// Another shop uses this slug. Choose a different one.
-        SlugTaken,
-        /// The shop would have no owner. Make another member an owner first.
-        LastOwner,
-        /// The shop already has 200 members, which is the maximum.
-        TooManyMembers,
-    }
-}
-
-impl From<Refusal> for ShopError {
-    fn from(refusal: Refusal) -> Self {
-        let (code, message, path) = match refusal {
-            Refusal::SlugTaken => {
-                (ShopErrorCode::SlugTaken, "another shop has this slug", vec!["slug".to_owned()])
-            }
-            Refusal::LastOwner => (ShopErrorCode::LastOwner, "the shop would have no owner", Vec::new()),
-            Refusal::TooManyMembers => (
-                ShopErrorCode::TooManyMembers,
-                "the shop already has the maximum number of members",
-                Vec::new(),
-            ),
-        };
-        Self { code, message: message.to_owned(), path, retryable: false }
-    }
-}
+use crate::{coupon::product, error::Fault, order as orders, shop, slug::IdOrSlug};
 
 /// The role of a member in a shop. It determines the member's permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -101,12 +68,12 @@ impl Shop {
         &self.0.slug
     }
 
-    /// The display name.
+    /// The display name as plain text.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// A description of what the shop sells. May be empty.
+    /// What the shop sells, as plain text, not Markdown or HTML. May be empty.
     async fn description(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         long_text(ctx, LongText::Shop(self.0.id)).await
     }
@@ -132,25 +99,55 @@ impl Shop {
         Ok(role.map(Into::into))
     }
 
-    /// The members, at most 200, in the order in which they joined. Null unless you are an owner or manager.
+    /// The members, at most 200, in the order in which they joined. Requires an owner or manager; otherwise the list is
+    /// null with the error `FORBIDDEN`.
     async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<ShopMember>>> {
         let members = ctx.loaders().one(MembersOf(self.0.id)).await?;
-        Ok(members.map(|members| members.into_iter().map(Into::into).collect()))
+        let members = members.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(members.into_iter().map(Into::into).collect()))
     }
 
-    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the error is `FORBIDDEN`.
+    /// The shop's orders, newest first. Requires an owner, manager or seller; otherwise the connection is null with the
+    /// error `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn orders(
         &self,
         ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only orders whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
+        updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<OrderConnection> {
+    ) -> ApiResult<Option<OrderConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
-        Ok(order_connection(orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, window).await?))
+        let page = orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, updated_after, window).await?;
+        Ok(Some(order_connection(page)))
+    }
+
+    /// The shop's events that you may see: published ones, or all if you are a member.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The filter. If omitted, all of these events.")] filter: Option<EventFilter>,
+        #[graphql(desc = "The sort order. If omitted, as in `Query.events`.")] sort: Option<EventSort>,
+        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
+        last: Option<i32>,
+    ) -> ApiResult<EventConnection> {
+        let id = self.0.id;
+        let args = PageArgs { after, before, first, last };
+        event_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
     }
 
     /// The shop's coupons that you may see: published and listed ones, or all if you are a member.
@@ -158,15 +155,16 @@ impl Shop {
     async fn coupons(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The sort order.", default_with = "CouponOrder::Newest")] order_by: CouponOrder,
+        #[graphql(desc = "The filter. If omitted, all of these coupons.")] filter: Option<CouponFilter>,
+        #[graphql(desc = "The sort order. If omitted, the newest come first.")] sort: Option<CouponSort>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
-        let filter = Filter { shop: Some(self.0.id), ..Filter::default() };
-        coupon_connection(ctx, filter, order_by, PageArgs { after, before, first, last }).await
+        let (args, id) = (PageArgs { after, before, first, last }, self.0.id);
+        coupon_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
     }
 
     /// The shop's products, newest first.
@@ -175,6 +173,11 @@ impl Shop {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whether to include archived products.", default)] archived: bool,
+        #[graphql(
+            desc = "Only products whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
+        updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
@@ -182,11 +185,12 @@ impl Shop {
         last: Option<i32>,
     ) -> ApiResult<ProductConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
-        Ok(product_connection(product::of_shop(ctx.app(), self.0.id, archived, window).await?))
+        let filter = product::Filter { archived, updated_after };
+        Ok(product_connection(product::of_shop(ctx.app(), self.0.id, filter, window).await?))
     }
 
-    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the error
-    /// is `FORBIDDEN`.
+    /// The changes of permissions and money in the shop, newest first. Requires an owner or manager; otherwise the
+    /// connection is null with the error `FORBIDDEN`.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn audit_log(
         &self,
@@ -196,15 +200,20 @@ impl Shop {
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<AuditConnection> {
+    ) -> ApiResult<Option<AuditConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
-        Ok(connection(page, EmptyFields, |row| AuditEntry::edge(row, &self.0.currency)))
+        Ok(Some(connection(page, |row| AuditEntry::edge(row, &self.0.currency))))
     }
 
     /// When the shop was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// When the shop or its members were last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
     }
 }
 
@@ -213,7 +222,7 @@ impl Shop {
 pub struct ShopMember {
     /// The id of the member's account.
     pub account_id: ID,
-    /// The member's name. May be empty.
+    /// The member's name as plain text. May be empty.
     pub name: String,
     /// The member's e-mail address.
     pub email: String,
@@ -297,21 +306,8 @@ impl Loader<MembersOf> for Batch {
     }
 }
 
-/// Additional fields of the shop connection.
-#[derive(Debug)]
-pub struct ShopTotals(shop::Filter);
-
-/// Additional fields of the shop connection.
-#[Object]
-impl ShopTotals {
-    /// Number of shops on all pages. Request it on the first page only: it costs an extra count.
-    async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<u64> {
-        Ok(shop::count(ctx.app(), &self.0).await?)
-    }
-}
-
 /// A page of shops.
-type Shops = Connection<Cursor<(String, ShopId)>, Shop, ShopTotals>;
+type ShopConnection = Connected<(String, ShopId), Shop>;
 
 /// The queries of this slice.
 #[derive(Debug, Default)]
@@ -330,11 +326,11 @@ impl ShopQuery {
         #[graphql(desc = "Number of shops from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Number of shops from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
-    ) -> ApiResult<Shops> {
+    ) -> ApiResult<ShopConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
         let filter = filter.parse()?;
         let page = shop::list(ctx.app(), &filter, window).await?;
-        Ok(connection(page, ShopTotals(filter), |shop| ((shop.name.clone(), shop.id), Shop(shop))))
+        Ok(connection(page, |shop| ((shop.name.clone(), shop.id), Shop(shop))))
     }
 
     /// Returns a shop by its id or slug; send exactly one of the two. Null if there is none.

@@ -3,12 +3,14 @@
 use async_graphql::{Context, Object, SimpleObject};
 
 use super::{
-    CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, Shop, ShopError, ShopMember, UpdateShopInput,
+    CreateShopError, CreateShopInput, RemoveShopMemberInput, SetShopMemberInput, Shop, ShopMember,
+    ShopMemberError, UpdateShopError, UpdateShopInput,
 };
 use crate::{
     graphql::{
         context::ContextExt,
-        error::{ApiResult, outcome},
+        error::{ApiResult, edited, outcome},
+        id::decode,
     },
     shop,
 };
@@ -19,16 +21,16 @@ pub struct CreateShopPayload {
     /// The new shop. Null if `errors` is not empty.
     pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<CreateShopError>,
 }
 
 /// The result of `updateShop`.
 #[derive(Debug, SimpleObject)]
 pub struct UpdateShopPayload {
-    /// The shop after the change. Null if `errors` is not empty.
+    /// The shop after the change. With the error `STALE`, the current shop. Null with other errors.
     pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<UpdateShopError>,
 }
 
 /// The result of `setShopMember`.
@@ -37,7 +39,7 @@ pub struct SetShopMemberPayload {
     /// The member. Null if `errors` is not empty.
     pub member: Option<ShopMember>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<ShopMemberError>,
 }
 
 /// The result of `removeShopMember`.
@@ -46,7 +48,7 @@ pub struct RemoveShopMemberPayload {
     /// The shop without the member. Null if `errors` is not empty.
     pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
-    pub errors: Vec<ShopError>,
+    pub errors: Vec<ShopMemberError>,
 }
 
 /// The mutations of this slice.
@@ -60,11 +62,11 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `createShop`.")] input: CreateShopInput,
-    ) -> ApiResult<CreateShopPayload> {
+    ) -> ApiResult<Option<CreateShopPayload>> {
         ctx.viewer().user()?;
         let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
-        Ok(CreateShopPayload { shop: shop.map(Shop), errors })
+        Ok(Some(CreateShopPayload { shop: shop.map(Shop), errors }))
     }
 
     /// Changes the shop's own data. Requires an owner or manager.
@@ -72,11 +74,13 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `updateShop`.")] input: UpdateShopInput,
-    ) -> ApiResult<UpdateShopPayload> {
+    ) -> ApiResult<Option<UpdateShopPayload>> {
         ctx.viewer().user()?;
+        let id = input.shop_id.clone();
         let result = async { shop::update(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (shop, errors) = outcome(result.await)?;
-        Ok(UpdateShopPayload { shop: shop.map(Shop), errors })
+        let current = async { shop::by_id(ctx.app(), decode(&id, "shopId")?).await };
+        let (shop, errors) = edited(result.await, current).await?;
+        Ok(Some(UpdateShopPayload { shop: shop.map(Shop), errors }))
     }
 
     /// Makes a user a member of a shop, or changes a member's role. Requires an owner. Repeated calls have no further
@@ -85,11 +89,11 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `setShopMember`.")] input: SetShopMemberInput,
-    ) -> ApiResult<SetShopMemberPayload> {
+    ) -> ApiResult<Option<SetShopMemberPayload>> {
         ctx.viewer().user()?;
         let result = async { shop::set_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (member, errors) = outcome(result.await)?;
-        Ok(SetShopMemberPayload { member: member.map(Into::into), errors })
+        Ok(Some(SetShopMemberPayload { member: member.map(Into::into), errors }))
     }
 
     /// Ends a membership. Requires an owner, or the member who leaves. The last owner cannot leave.
@@ -97,10 +101,10 @@ impl ShopMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Parameters of `removeShopMember`.")] input: RemoveShopMemberInput,
-    ) -> ApiResult<RemoveShopMemberPayload> {
+    ) -> ApiResult<Option<RemoveShopMemberPayload>> {
         ctx.viewer().user()?;
         let result = async { shop::remove_member(ctx.app(), ctx.viewer(), input.parse()?).await };
         let (shop, errors) = outcome(result.await)?;
-        Ok(RemoveShopMemberPayload { shop: shop.map(Shop), errors })
+        Ok(Some(RemoveShopMemberPayload { shop: shop.map(Shop), errors }))
     }
 }

@@ -19,10 +19,12 @@ mod strict;
 #[cfg(test)]
 mod tests;
 mod types;
+mod variables;
 
 pub use check::check;
 pub use cost::{Cost, Costs, MAX_COST};
 pub use scan::scan;
+pub use variables::{Variables, bind, without_conditions};
 
 use async_graphql::parser::{
     Error as ParseError, parse_query,
@@ -32,29 +34,10 @@ use serde_json::Map;
 use std::borrow::Cow;
 
 use crate::error::retry_after_ms;
-
-/// Bytes of one document.
-pub const MAX_BYTES: usize = 32 * 1024;
-/// Lexical tokens of one document.
-pub const MAX_TOKENS: usize = 5_000;
-/// Nested brackets of all kinds. The parser recurses once for each.
-pub const MAX_NESTING: usize = 48;
-/// Selections after fragments are expanded.
-pub const MAX_SELECTIONS: u32 = 5_000;
-/// Levels of fields after fragments are expanded. The introspection query of `GraphiQL` 5 needs all fifteen.
-pub const MAX_DEPTH: u32 = 15;
-/// Aliased fields after fragments are expanded.
-pub const MAX_ALIASES: u32 = 30;
-/// Directives after fragments are expanded.
-pub const MAX_DIRECTIVES: u32 = 50;
-/// Fragment definitions of one document.
-pub const MAX_FRAGMENTS: usize = 50;
-/// Root fields of one query.
-pub const MAX_QUERY_FIELDS: u32 = 50;
-/// Root fields of one mutation.
-pub const MAX_MUTATION_FIELDS: u32 = 10;
-/// Nested lists of types or fields in an introspection. Each level multiplies the response by the schema's size.
-pub const MAX_INTROSPECTION_LISTS: u32 = 2;
+pub use crate::limits::protocol::{
+    MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_DIRECTIVES, MAX_FRAGMENTS, MAX_INTROSPECTION_LISTS,
+    MAX_MUTATION_FIELDS, MAX_NESTING, MAX_QUERY_FIELDS, MAX_SELECTIONS, MAX_TOKENS,
+};
 
 /// Why a request is refused before its execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,10 +74,12 @@ pub enum Introspection {
 /// A document that passed all checks, and the kind of the chosen operation.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The document as it was written, for validation.
+    /// The document with all operations, for validation.
     pub document: ExecutableDocument,
     /// The chosen operation only, with each field once, for execution.
     pub merged: ExecutableDocument,
+    /// The variables of the chosen operation.
+    pub variables: Variables,
     /// The kind of the chosen operation.
     pub kind: OperationType,
     /// The estimated cost, unless it depends on the variables.
@@ -109,17 +94,20 @@ pub fn admit(
     costs: &Costs,
 ) -> Result<Admitted, Refusal> {
     scan(text)?;
-    let document = parse_query(text).map_err(|error| syntax(&error))?;
+    let mut document = parse_query(text).map_err(|error| syntax(&error))?;
     check(&document, introspection)?;
     strict::check(&document)?;
     let kind = chosen(&document, operation_name)?;
+    variables::check(&document, &costs.types)?;
+    let variables = Variables::of(&document, operation_name);
+    variables::promote(&mut document, &costs.types);
     let merged = merge::merge(&document, operation_name, &costs.types);
     let cost = if length::asks_variables(&merged, operation_name) {
         None
     } else {
         Some(costs.check(&merged, operation_name, &Map::new())?)
     };
-    Ok(Admitted { document, merged, kind, cost })
+    Ok(Admitted { document, merged, variables, kind, cost })
 }
 
 /// Returns the kind of the operation that the request names, or of the only one.

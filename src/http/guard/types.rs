@@ -2,12 +2,36 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql::parser::{
-    parse_schema,
-    types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition},
+use async_graphql::{
+    Name,
+    parser::{
+        parse_schema,
+        types::{BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition},
+    },
 };
 
 use crate::graphql::weight::{self, Weight};
+
+/// The type of an argument or an input field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Its type.
+    pub(super) ty: Type,
+    /// Whether it has a default.
+    pub(super) has_default: bool,
+}
+
+impl Position {
+    /// Returns the type of the argument of `@include` and `@skip`.
+    pub(super) fn condition() -> Self {
+        Self { ty: Type { base: BaseType::Named(Name::new("Boolean")), nullable: false }, has_default: false }
+    }
+
+    fn of(input: &InputValueDefinition) -> (String, Self) {
+        let position = Self { ty: input.ty.node.clone(), has_default: input.default_value.is_some() };
+        (input.name.node.to_string(), position)
+    }
+}
 
 /// One field of an object or an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +44,16 @@ pub(super) struct FieldType {
     pub(super) weight: Weight,
     /// The assumed length of its list.
     pub(super) length: u64,
+    /// Its arguments.
+    pub(super) arguments: HashMap<String, Position>,
 }
 
 /// The schema's objects and interfaces.
 #[derive(Debug, Default)]
 pub(super) struct Types {
     fields: HashMap<String, HashMap<String, FieldType>>,
+    /// The fields of each input object.
+    inputs: HashMap<String, HashMap<String, Position>>,
     /// The interfaces and unions of each object or interface.
     above: HashMap<String, HashSet<String>>,
 }
@@ -47,7 +75,12 @@ impl Types {
                     }
                     continue;
                 }
-                TypeKind::Scalar | TypeKind::Enum(_) | TypeKind::InputObject(_) => continue,
+                TypeKind::InputObject(input) => {
+                    let fields = input.fields.iter().map(|field| Position::of(&field.node)).collect();
+                    types.inputs.insert(name, fields);
+                    continue;
+                }
+                TypeKind::Scalar | TypeKind::Enum(_) => continue,
             };
             let above = types.above.entry(name.clone()).or_default();
             above.extend(implements.iter().map(|interface| interface.node.to_string()));
@@ -62,6 +95,11 @@ impl Types {
         self.fields.get(of)?.get(name)
     }
 
+    /// Returns a field of an input object.
+    pub(super) fn input(&self, of: &str, name: &str) -> Option<&Position> {
+        self.inputs.get(of)?.get(name)
+    }
+
     /// Returns whether a fragment with this type condition applies to every value of the type.
     pub(super) fn always_applies(&self, condition: &str, of: &str) -> bool {
         condition == of || self.above.get(of).is_some_and(|above| above.contains(condition))
@@ -71,8 +109,9 @@ impl Types {
 fn field_type(on: &str, field: &FieldDefinition) -> (String, FieldType) {
     let name = field.name.node.as_str();
     let (of, is_list) = leaf(&field.ty.node);
-    let field_type =
-        FieldType { weight: weight::of(on, name, &of), length: weight::length(on, name), of, is_list };
+    let arguments = field.arguments.iter().map(|argument| Position::of(&argument.node)).collect();
+    let (weight, length) = (weight::of(on, name, &of), weight::length(on, name));
+    let field_type = FieldType { weight, length, of, is_list, arguments };
     (name.to_owned(), field_type)
 }
 

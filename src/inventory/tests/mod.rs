@@ -112,8 +112,10 @@ fn stock(limit: u32) -> Stock {
         buyers: std::collections::HashMap::default(),
         sources: std::collections::HashMap::default(),
         counts: Counts::default(),
+        public: None,
     };
     stock.counts = stock.recount();
+    stock.public = Some(stock.public_totals());
     stock
 }
 
@@ -309,6 +311,7 @@ impl Trial {
             assert!(is.epoch >= was.epoch, "an epoch fell");
         }
         assert_eq!(self.stock.counts, self.stock.recount(), "the counts are those of seats and areas");
+        assert_eq!(self.stock.public, Some(self.stock.public_totals()), "and so are the public totals");
         sources::agrees(&self.stock);
         let mut stock = self.stock.clone();
         let (lapsed, _) = decide(&stock, &Command::Expire, self.now).expect("nothing can be against it");

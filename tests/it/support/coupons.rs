@@ -212,7 +212,7 @@ const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $codes: [S
         order { id state total { amount } fees { amount } tax { amount } discount { amount }
             discounts { label amount { amount } claim { id } }
             lines { label basePrice { amount } fee { amount } discount { amount } tax { amount } total { amount } } }
-        errors { code message path retryable retryAfterSeconds missing { amount currency } validFrom } } }";
+        errors { code message path retryable retryAfterMs missing { amount currency } validFrom } } }";
 
 /// The laws of spending: what was promised was given once, and every cent of it is accounted for.
 pub(crate) async fn hold(db: &Connections) {

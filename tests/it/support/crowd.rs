@@ -29,7 +29,7 @@ const SIGN_IN: &str = "mutation($password: String!) {
 const CANCEL: &str =
     "mutation($id: ID!) { cancelOrder(input: { orderId: $id }) { order { state } errors { code } } }";
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
-    reservation { state } errors { code } } }";
+    reservation { status } errors { code } } }";
 
 /// The clients of one server.
 pub(crate) struct Crowd<'a> {

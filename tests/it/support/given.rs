@@ -129,11 +129,11 @@ impl World {
     }
 
     /// Lets buyers reserve and drop as often as they like: for tests in which few of them do it all the time.
-    pub(crate) async fn without_hold_budget(&self, vendor: &str, event: &str) {
+    pub(crate) async fn without_reservation_budget(&self, vendor: &str, event: &str) {
         let seen = "query($id: ID!) { event(id: $id) { version } }";
         let version = self.gql(Some(vendor), seen, json!({ "id": event })).await.good().data("event.version");
         let document = "mutation($id: ID!, $version: Long!) { updateEvent(input: { eventId: $id,
-            expectedVersion: $version, holdBudgetSeconds: null }) { event { id } errors { code message path } } }";
+            expectedVersion: $version, reservationBudgetSeconds: null }) { event { id } errors { code message path } } }";
         self.gql(Some(vendor), document, json!({ "id": event, "version": version })).await.good();
     }
 
@@ -251,7 +251,7 @@ impl World {
 /// Reserves seats.
 pub(crate) const RESERVE: &str = "mutation($event: ID!, $seats: [ID!]!, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: { seatIds: $seats }, idempotencyKey: $key }) {
-        reservation { id state version expiresAt total { amount currency } quantity }
+        reservation { id status version expiresAt total { amount currency } quantity }
         errors { code message path retryable seats available limit taken } } }";
 
 /// Makes a guest.

@@ -138,11 +138,11 @@ impl World {
 /// Claims a coupon.
 pub(crate) const CLAIM: &str = "mutation($coupon: ID!, $key: String!) {
     claimCoupon(input: { couponId: $coupon, idempotencyKey: $key }) {
-        claim { id version state code title validFrom validUntil balance { amount } coupon { left viewerTaken } }
+        claim { id version status code title validFrom validUntil balance { amount } coupon { left viewerTaken } }
         errors { code message path retryable left limit taken availableAt } } }";
 
 /// Claims a code.
 const CLAIM_CODE: &str = "mutation($shop: ID!, $code: String!, $key: String!) {
     claimCode(input: { shopId: $shop, code: $code, idempotencyKey: $key }) {
-        claim { id state code title coupon { id title left viewerTaken } }
-        errors { code message path retryable retryAfterSeconds limit taken availableAt } } }";
+        claim { id status code title coupon { id title left viewerTaken } }
+        errors { code message path retryable retryAfterMs limit taken availableAt } } }";

@@ -139,14 +139,14 @@ async fn buyers_have_what_they_took(db: &Connections, row: &inventory::Model) {
 /// meanwhile.
 async fn idle_time_is_counted(db: &Connections, row: &inventory::Model) {
     let event = event::Entity::find_by_id(entity::EventId::from(row.id)).one(db).await.expect("events");
-    let counts = event.is_some_and(|event| event.hold_budget_seconds.is_some());
+    let counts = event.is_some_and(|event| event.reservation_budget_seconds.is_some());
     let live: HashSet<_> = live_of(db, row).await.into_iter().map(|live| live.account_id).collect();
     let buyers = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for buyer in buyers.all(db).await.expect("buyers") {
         if counts {
-            assert_eq!(buyer.held_since.is_some(), live.contains(&buyer.account_id), "the stopwatch runs");
+            assert_eq!(buyer.idle_since.is_some(), live.contains(&buyer.account_id), "the stopwatch runs");
         }
-        assert!(buyer.cools_until.is_none() || buyer.held_since.is_none(), "who cools down has nothing");
+        assert!(buyer.cools_until.is_none() || buyer.idle_since.is_none(), "who cools down has nothing");
     }
 }
 
@@ -203,7 +203,7 @@ async fn every_change_was_told(db: &Connections, row: &inventory::Model) {
     }
     let rows = buyer::Entity::find().filter(buyer::Column::InventoryId.eq(row.id));
     for row in rows.all(db).await.expect("buyers") {
-        let idle = IdleTime { counted_ms: row.held_ms, since: row.held_since, cools_until: row.cools_until };
+        let idle = IdleTime { counted_ms: row.idle_ms, since: row.idle_since, cools_until: row.cools_until };
         let taken = u32::try_from(row.taken).expect("not negative");
         assert_eq!(buyers.remove(&row.account_id), Some((taken, idle)), "the buyer's tally in the log");
     }

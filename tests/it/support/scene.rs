@@ -50,7 +50,7 @@ pub(crate) struct Goods {
 pub(crate) async fn put_on_sale(url: &str, events: usize) -> Goods {
     let world = World::of(application(url, Clock::system()).await, "beside the servers", url);
     let stage = world.large_stage().await;
-    world.without_hold_budget(&stage.vendor, &stage.event).await;
+    world.without_reservation_budget(&stage.vendor, &stage.event).await;
     world.user("buyer").await;
     let mut all = vec![stage.event];
     for number in 1..events {

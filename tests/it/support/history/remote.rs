@@ -24,7 +24,7 @@ const PAUSES: usize = 5_000;
 const PURCHASES: usize = 7;
 
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
-    reservation { state } errors { code } } }";
+    reservation { status } errors { code } } }";
 const STAND: &str = "mutation($event: ID!, $area: ID!, $key: String!) {
     reserveSeats(input: { eventId: $event, idempotencyKey: $key, pick: { admission: { areaId: $area, quantity: 1 } } }) {
         reservation { id } errors { code } } }";
@@ -182,7 +182,7 @@ impl<'a> Remote<'a> {
 
     async fn release(&mut self, id: &str) -> Answered {
         let released = self.ask(RELEASE, &json!({ "id": id })).await;
-        let state = &released.body["releaseReservation"]["reservation"]["state"];
+        let state = &released.body["releaseReservation"]["reservation"]["status"];
         assert_eq!(state, "RELEASED", "{}", released.body);
         released
     }

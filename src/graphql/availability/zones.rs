@@ -10,8 +10,8 @@ use crate::{
 
 /// Totals of one zone of the venue.
 #[derive(Clone, Debug, SimpleObject)]
-pub struct SectionAvailability {
-    /// The zone's name.
+pub struct ZoneAvailability {
+    /// The zone's name as plain text.
     name: String,
     /// Number of all places in the zone, seats and area capacity.
     capacity: u32,
@@ -20,12 +20,12 @@ pub struct SectionAvailability {
     /// Price of the cheapest available place in the zone, including fee and tax. Null if no place is available.
     lowest_price: Option<Money>,
     /// The tiers with available places in the zone, in the event's order.
-    tiers: Vec<SectionTier>,
+    tiers: Vec<ZoneTier>,
 }
 
 /// The availability of one tier within one zone.
 #[derive(Clone, Debug, SimpleObject)]
-pub struct SectionTier {
+pub struct ZoneTier {
     /// The tier.
     tier: Tier,
     /// Number of this tier's places in the zone that can be reserved now.
@@ -37,22 +37,22 @@ pub(super) fn of(
     map: &SeatMap,
     availability: &Availability,
     tiers: &[Option<Tier>],
-) -> Vec<SectionAvailability> {
+) -> Vec<ZoneAvailability> {
     let plan = &map.plan;
     let zone = |(index, zone): (usize, &crate::venue::plan::Zone)| {
-        let mut section = Sums { capacity: 0, tiers: vec![0; tiers.len()] };
+        let mut sums = Sums { capacity: 0, tiers: vec![0; tiers.len()] };
         for row in &plan.rows[zone.rows.clone()] {
             let seats = availability.seats.get(row.seats.clone()).unwrap_or_default();
             let priced = availability.seat_tiers.get(row.seats.clone()).unwrap_or_default();
             for (seat, tier) in seats.iter().zip(priced) {
-                section.add(1, u32::from(*seat == PublicStatus::Available), *tier);
+                sums.add(1, u32::from(*seat == PublicStatus::Available), *tier);
             }
         }
         let areas = availability.areas.iter().zip(&availability.area_tiers).zip(&plan.areas);
         for ((area, tier), planned) in areas.filter(|(_, planned)| planned.zone == index) {
-            section.add(planned.capacity, area.available(), *tier);
+            sums.add(planned.capacity, area.available(), *tier);
         }
-        section.finish(&zone.name, tiers)
+        sums.finish(&zone.name, tiers)
     };
     plan.zones.iter().enumerate().map(zone).collect()
 }
@@ -71,18 +71,16 @@ impl Sums {
         }
     }
 
-    fn finish(self, name: &str, tiers: &[Option<Tier>]) -> SectionAvailability {
+    fn finish(self, name: &str, tiers: &[Option<Tier>]) -> ZoneAvailability {
         let free = || self.tiers.iter().zip(tiers).filter(|(available, _)| **available > 0);
         let lowest = free().filter_map(|(_, tier)| tier.as_ref()).min_by_key(|tier| tier.price_minor());
-        SectionAvailability {
+        ZoneAvailability {
             name: name.to_owned(),
             capacity: self.capacity,
             available: self.tiers.iter().sum(),
             lowest_price: lowest.map(Tier::price),
             tiers: free()
-                .filter_map(|(available, tier)| {
-                    Some(SectionTier { tier: tier.clone()?, available: *available })
-                })
+                .filter_map(|(available, tier)| Some(ZoneTier { tier: tier.clone()?, available: *available }))
                 .collect(),
         }
     }

@@ -1,0 +1,80 @@
+//! Error types of payments and refunds.
+
+use chrono::{DateTime, Utc};
+
+use super::user_error::{Explain, Explanation, user_error};
+use crate::payment::Refusal;
+
+user_error! {
+    /// An error of `payOrder`: why no payment was attempted.
+    PayOrderError, PayOrderErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
+        /// The order is already paid.
+        AlreadyPaid: Refused,
+        /// The order expired or was cancelled. Reserve again.
+        OrderEnded: Refused,
+        /// Another payment of the order is in progress. Wait for it, or call `cancelPayment`.
+        BeingPaid: Refused,
+        /// The payment provider does not know this method. Choose another one.
+        UnknownMethod: Invalid,
+        /// Too many payments were declined recently, for this buyer or from your network. No payment was attempted. Try
+        /// again at `availableAt`.
+        TooManyDeclines: Limited,
+    }
+    {
+        /// When the next payment can be attempted. Set only with `TOO_MANY_DECLINES`.
+        available_at: DateTime<Utc>,
+    }
+}
+
+user_error! {
+    /// An error of a mutation about a payment in progress.
+    PaymentError, PaymentErrorCode (Invalid NotFound) from Refusal {}
+}
+
+user_error! {
+    /// An error of `refundOrder`.
+    RefundOrderError, RefundOrderErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
+        /// The order is not paid, so there is nothing to refund.
+        NotPaid: Refused,
+        /// The order was already refunded.
+        AlreadyRefunded: Refused,
+        /// A ticket of the order was used, so the order cannot be refunded.
+        TicketUsed: Refused,
+        /// A coupon that was bought with the order was used or given away. Send `leaveUsedCoupons: true` to refund the
+        /// rest.
+        CouponUsed: Refused,
+        /// The buyer's refund period is over. Ask the shop for a refund.
+        RefundClosed: Refused,
+    }
+}
+
+/// The data of payment errors.
+#[derive(Debug, Default)]
+pub(crate) struct PaymentData {
+    available_at: Option<DateTime<Utc>>,
+}
+
+impl Explain for Refusal {
+    type Data = PaymentData;
+
+    fn explain(self) -> Explanation<PaymentData> {
+        match self {
+            Self::AlreadyPaid => Explanation::new("the order is already paid"),
+            Self::OrderEnded => Explanation::new("the order expired or was cancelled"),
+            Self::BeingPaid => Explanation::new("another payment of the order is in progress"),
+            Self::UnknownMethod => {
+                Explanation::new("the payment provider does not know this method").at("method")
+            }
+            Self::NotPaid => Explanation::new("the order is not paid"),
+            Self::AlreadyRefunded => Explanation::new("the order was already refunded"),
+            Self::TicketUsed => Explanation::new("a ticket of the order was used"),
+            Self::CouponUsed => Explanation::new("a coupon of the order was used or given away"),
+            Self::TooManyDeclines { available_at } => {
+                Explanation::new("too many payments were declined; try again later")
+                    .with(PaymentData { available_at: Some(available_at) })
+                    .retryable(true)
+            }
+            Self::RefundClosed => Explanation::new("the buyer's refund period is over; ask the shop"),
+        }
+    }
+}

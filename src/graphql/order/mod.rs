@@ -8,7 +8,6 @@ mod lists;
 mod object;
 
 use async_graphql::{Context, ID, Object, Subscription};
-use chrono::{DateTime, Utc};
 use entity::{OrderId, order};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;

@@ -107,7 +107,7 @@ impl Stage {
             "starts": STARTS });
         let event = text(&self.vendor(document, input).await?, "/createEvent/event/id")?;
         let document = "mutation($event: ID!) { createTier(input: { eventId: $event, name: \"Hall\",
-            categories: [\"Hall\"], taxBasisPoints: 1000, price: { amount: \"20.00\", currency: \"EUR\" },
+            categories: [\"Hall\"], taxBasisPoints: 1000, basePrice: { amount: \"20.00\", currency: \"EUR\" },
             fee: { amount: \"1.00\", currency: \"EUR\" } }) { tier { id } errors { code message } } }";
         self.vendor(document, json!({ "event": event })).await?;
         let document = "query($event: ID!) { event(id: $event) { version } }";

@@ -207,7 +207,7 @@ fn left(claim: &claim::Model, terms: &Terms, amount: Option<&(i64, String)>) -> 
             Err(Fault::invalid("amount.currency", "is not the currency of the gift card").into())
         }
         (Some(balance), Some((amount, _))) if *amount > balance => {
-            Err(Error::Refused(Refusal::BalanceTooLow { balance }))
+            Err(Error::Refused(Refusal::BalanceTooLow { balance, currency: terms.currency.clone() }))
         }
         (Some(balance), Some((amount, _))) if *amount > 0 => Ok(Some(balance - amount)),
         (Some(_), Some(_) | None) => {

@@ -72,6 +72,8 @@ pub enum Refusal {
     BalanceTooLow {
         /// The balance in minor units.
         balance: i64,
+        /// ISO 4217 code of the balance.
+        currency: String,
     },
     /// The claim can be spent in an order only, not at a counter.
     NotAtCounter,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entity::{
-    EventId,
+    EventId, SeatMapId,
     event::{self, Column, EventState},
 };
 use sea_orm::{
@@ -43,6 +43,11 @@ pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<ven
         app.maps_on_sale.insert(id, event.seat_map_id);
     }
     venue::seat_map(app, event.seat_map_id).await
+}
+
+/// Returns the id of the event's seat map if it is cached. It is not cached for drafts.
+pub(crate) fn map_on_sale(app: &App, id: EventId) -> Option<SeatMapId> {
+    app.maps_on_sale.get(&id)
 }
 
 async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {

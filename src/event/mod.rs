@@ -55,6 +55,11 @@ pub async fn tiers_of_all(app: &App, ids: Vec<EventId>) -> Faulty<Vec<tier::Mode
         .await?)
 }
 
+/// Returns the tiers with these ids, without any access check.
+pub async fn tiers_by_ids(app: &App, ids: Vec<TierId>) -> Faulty<Vec<tier::Model>> {
+    Ok(tier::Entity::find().filter(tier::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
 /// Which seats and areas the event's price levels price.
 pub async fn scopes_of(app: &App, id: EventId) -> Faulty<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(app.store.read()).await?)

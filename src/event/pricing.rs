@@ -46,7 +46,7 @@ impl TierDetails {
         let good = |amount: i64| (0..=PRICE_MAX).contains(&amount);
         check
             .text(&kept.name, "name", 1, text::NAME)
-            .that(good(kept.price), "price.amount", "is too large")
+            .that(good(kept.price), "basePrice.amount", "is too large")
             .that(good(kept.fee), "fee.amount", "is too large")
             .that(
                 (0..=10_000).contains(&kept.tax_basis_points),

@@ -169,7 +169,7 @@ pub async fn delete(app: &App, viewer: &Viewer, id: TierId, seen: i64) -> Result
 
 /// Returns the price, fee and tax rate for the audit log.
 fn prices(tier: &tier::Model) -> Value {
-    json!({ "price": tier.price_minor, "fee": tier.fee_minor, "taxBasisPoints": tier.tax_basis_points })
+    json!({ "basePrice": tier.price_minor, "fee": tier.fee_minor, "taxBasisPoints": tier.tax_basis_points })
 }
 
 /// Returns the price level's event and its seat map if the viewer may change them.

@@ -258,7 +258,9 @@ impl Event {
         let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
         charge(ctx, &availability)?;
         ctx.progress().read(self.0.id.into(), availability.version);
-        Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability).await?))
+        // Read after the availability, so that prices are never older than its version.
+        let tiers = self.price_levels(ctx).await?;
+        Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability, tiers).await?))
     }
 
     /// The coupons that are shown with the event and that you may see.
@@ -389,13 +391,5 @@ impl EventQuery {
         last: Option<i32>,
     ) -> ApiResult<EventConnection> {
         event_connection(ctx, (filter, sort), PageArgs { after, before, first, last }, |_| {}).await
-    }
-}
-
-impl Event {
-    /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
-    pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Event))?;
-        Ok(Self(row))
     }
 }

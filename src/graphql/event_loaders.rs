@@ -2,11 +2,36 @@
 
 use std::collections::HashMap;
 
-use async_graphql::dataloader::Loader;
+use async_graphql::{Context, dataloader::Loader};
 use entity::{EventId, InventoryId, event, inventory};
 
-use super::loader::{Batch, Shared, keyed};
-use crate::{event as events, inventory::counts_of};
+use super::{
+    context::ContextExt,
+    error::ApiResult,
+    event::Event,
+    loader::{Batch, Shared, keyed},
+    shop::RoleIn,
+};
+use crate::{
+    error::{Fault, Faulty},
+    event as events,
+    inventory::counts_of,
+};
+
+impl Event {
+    /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
+    pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
+        Ok(ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?.into())
+    }
+
+    /// Returns the event if the viewer may see it. Drafts are visible to members of their shop only.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: EventId) -> Faulty<Option<Self>> {
+        let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
+        let is_seen =
+            row.state != event::EventState::Draft || ctx.loaders().one(RoleIn(row.shop_id)).await?.is_some();
+        Ok(is_seen.then(|| Self::from(row)))
+    }
+}
 
 /// Loader key: how many places are in each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -39,6 +39,7 @@ pub mod seat_map;
 pub mod shop;
 pub mod size;
 pub mod ticket;
+mod ticket_loaders;
 pub mod tier;
 pub mod user_error;
 pub mod venue;

@@ -1,9 +1,12 @@
 //! Tickets in the API.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::ticket;
+use entity::{TicketId, order::line, ticket};
+use futures_util::future::join;
 use uuid::Uuid;
 
 use super::{
@@ -11,14 +14,17 @@ use super::{
     error::{ApiResult, found, not_allowed, outcome},
     event::Event,
     id::{decode, encode},
+    order::{LineOf, Order, OrderLine},
     page::{Connected, PageArgs, connection},
-    scalar::Long,
+    scalar::{Long, Money},
+    seat_map::{Area, Seat},
+    tier::Tier,
     user_error::{Explain, Explanation, user_error},
     weight::PICTURE_TICKET,
 };
 use crate::{
     barcode::{QrCode, qr::Scale},
-    error::Fault,
+    error::{Fault, Faulty},
     ticket::{self as tickets, CheckIn, Refusal},
 };
 
@@ -59,11 +65,15 @@ pub enum State {
 
 /// The right to enter an event once, with a signed code.
 #[derive(Clone, Debug)]
-pub struct Ticket(ticket::Model);
+pub struct Ticket {
+    row: ticket::Model,
+    /// The order through which the viewer found the ticket.
+    order: Option<Order>,
+}
 
 impl From<ticket::Model> for Ticket {
     fn from(row: ticket::Model) -> Self {
-        Self(row)
+        Self { row, order: None }
     }
 }
 
@@ -72,37 +82,73 @@ impl From<ticket::Model> for Ticket {
 impl Ticket {
     /// The global id of the ticket.
     pub async fn id(&self) -> ID {
-        encode(self.0.id)
+        encode(self.row.id)
     }
 
     /// Increases with every change.
     async fn version(&self) -> Long {
-        Long(self.0.version)
+        Long(self.row.version)
     }
 
     /// When the ticket was last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+        self.row.updated_at
     }
 
     /// The current state.
     async fn state(&self) -> State {
-        self.0.state.into()
+        self.row.state.into()
     }
 
     /// The name of the place, such as `Stalls, Row A, Seat 12`.
     async fn label(&self) -> &str {
-        &self.0.label
+        &self.row.label
     }
 
     /// The name of the tier.
     async fn tier_name(&self) -> &str {
-        &self.0.tier_name
+        &self.row.tier_name
     }
 
     /// The event that the ticket admits to.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Event> {
-        Event::of(ctx, self.0.event_id).await
+        Event::of(ctx, self.row.event_id).await
+    }
+
+    /// The tier of the place in its current form.
+    async fn tier(&self, ctx: &Context<'_>) -> ApiResult<Tier> {
+        let tier = self.bought(ctx).await?.tier_id.ok_or(Fault::NotFound("tier"))?;
+        Ok(Tier::of(ctx, tier).await?)
+    }
+
+    /// The numbered seat. Null for a place in an area.
+    async fn seat(&self, ctx: &Context<'_>) -> ApiResult<Option<Seat>> {
+        Ok(Seat::of(ctx, self.row.event_id, self.row.seat_ordinal).await?)
+    }
+
+    /// The general-admission area. Null for a numbered seat.
+    async fn area(&self, ctx: &Context<'_>) -> ApiResult<Option<Area>> {
+        Ok(Area::of(ctx, self.row.event_id, self.row.area_ordinal).await?)
+    }
+
+    /// The order that the ticket was bought with. If you may not see that order, it is null with the error `FORBIDDEN`.
+    async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
+        Ok(Some(self.visible_order(ctx).await?.ok_or_else(|| not_allowed(ctx.viewer()))?))
+    }
+
+    /// The line of the order that the ticket was issued for. If you may not see that order, it is null with the error
+    /// `FORBIDDEN`.
+    async fn line(&self, ctx: &Context<'_>) -> ApiResult<Option<OrderLine>> {
+        let (order, line) = join(self.visible_order(ctx), self.bought(ctx)).await;
+        let order = order?.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(OrderLine::of(line?, &order)))
+    }
+
+    /// The price of the place at the time of the checkout, including fee and tax, before discounts.
+    async fn price(&self, ctx: &Context<'_>) -> ApiResult<Money> {
+        let (line, event) = join(self.bought(ctx), ctx.loaders().one(self.row.event_id)).await;
+        let (line, event) = (line?, event?.ok_or(Fault::NotFound("event"))?);
+        Ok(Money::of(line.price_minor + line.fee_minor, &event.currency))
     }
 
     /// The signed code that the QR code contains. It can be verified offline with the ticket key from
@@ -127,25 +173,64 @@ impl Ticket {
 
     /// When the ticket was used at the entrance. Null if it was not.
     async fn checked_in_at(&self) -> Option<DateTime<Utc>> {
-        self.0.checked_in_at
+        self.row.checked_in_at
+    }
+
+    /// When the ticket was issued.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
     }
 }
 
 impl Ticket {
+    /// Creates a ticket that the viewer found through its order.
+    pub(crate) fn of(row: ticket::Model, order: &Order) -> Self {
+        Self { row, order: Some(order.clone()) }
+    }
+
+    /// Returns the ticket if the viewer holds it, or has the access token of its order.
+    pub(crate) async fn visible(
+        ctx: &Context<'_>,
+        id: TicketId,
+        token: Option<&Arc<str>>,
+    ) -> Faulty<Option<Self>> {
+        let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
+        if ctx.viewer().account().is_ok_and(|account| account == row.account_id) {
+            return Ok(Some(Self::from(row)));
+        }
+        let order = match token {
+            Some(_) => Order::opened_by(ctx, row.order_id, token).await?,
+            None => None,
+        };
+        Ok(order.filter(|order| order.is_own(ctx)).map(|order| Self::of(row, &order)))
+    }
+
+    async fn visible_order(&self, ctx: &Context<'_>) -> Faulty<Option<Order>> {
+        match &self.order {
+            Some(order) => Ok(Some(order.clone())),
+            None => Order::visible(ctx, self.row.order_id).await,
+        }
+    }
+
+    /// Returns the order line that paid for the ticket.
+    async fn bought(&self, ctx: &Context<'_>) -> Faulty<line::Model> {
+        ctx.loaders().one(LineOf(self.row.order_line_id)).await?.ok_or(Fault::NotFound("order"))
+    }
+
     /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.
     /// The bearer of an order's access token is a holder too: the order has already checked the token.
     fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         if self.is_scanned(ctx) {
             return Err(not_allowed(ctx.viewer()));
         }
-        let is_void = self.0.state == ticket::TicketState::Void;
-        Ok((!is_void).then(|| tickets::code_of(ctx.app(), &self.0)))
+        let is_void = self.row.state == ticket::TicketState::Void;
+        Ok((!is_void).then(|| tickets::code_of(ctx.app(), &self.row)))
     }
 
     fn is_scanned(&self, ctx: &Context<'_>) -> bool {
-        self.0.checked_in_by.is_some()
-            && self.0.checked_in_by == ctx.viewer().account().ok()
-            && self.0.checked_in_by != Some(self.0.account_id)
+        self.row.checked_in_by.is_some()
+            && self.row.checked_in_by == ctx.viewer().account().ok()
+            && self.row.checked_in_by != Some(self.row.account_id)
     }
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
@@ -186,7 +271,7 @@ impl TicketQuery {
         #[graphql(desc = "The id of the ticket.")] id: ID,
     ) -> ApiResult<Option<Ticket>> {
         ctx.viewer().account()?;
-        Ok(found(tickets::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Ticket))
+        Ok(found(tickets::owned(ctx.app(), ctx.viewer(), decode(&id, "id")?).await)?.map(Ticket::from))
     }
 }
 
@@ -208,14 +293,14 @@ impl TicketMutation {
             tickets::check_in(ctx.app(), ctx.viewer(), CheckIn { code: input.code, event }).await
         };
         let (ticket, errors) = outcome(scan.await)?;
-        Ok(Some(CheckInPayload { ticket: ticket.map(Ticket), errors }))
+        Ok(Some(CheckInPayload { ticket: ticket.map(Ticket::from), errors }))
     }
 }
 
 /// Returns the viewer's tickets as a connection.
 pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiResult<TicketConnection> {
     let page = tickets::of_account(ctx.app(), ctx.viewer().account()?, args.window()?).await?;
-    Ok(connection(page, |row| (row.id.0, Ticket(row))))
+    Ok(connection(page, |row| (row.id.0, Ticket::from(row))))
 }
 
 /// The data of check-in errors.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, SeatMapId, TierId, event,
+    EventId, SeatMapId, TierId,
+    event::{self, EventState},
     tier::{self, ScopeKind, scope},
 };
 
@@ -14,9 +15,10 @@ use super::{
     error::{ApiResult, edited, outcome},
     event::{CreateTierError, Event, TierError},
     id::{AREA, decode, decode_as, encode},
-    loader::{Batch, Shared},
+    loader::{Batch, Shared, keyed},
     scalar::{Long, Money, MoneyInput},
     seat_map::Area,
+    shop::RoleIn,
 };
 use crate::{
     error::{Fault, Faulty, Result as Outcome},
@@ -41,8 +43,13 @@ pub struct Tier {
 #[Object]
 impl Tier {
     /// The global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         encode(self.row.id)
+    }
+
+    /// The event that the tier belongs to.
+    async fn event(&self, ctx: &Context<'_>) -> ApiResult<Event> {
+        Event::of(ctx, self.row.event_id).await
     }
 
     /// The display name as plain text, unique within the event.
@@ -50,8 +57,14 @@ impl Tier {
         &self.row.name
     }
 
-    /// The price of one place, including tax, without the fee.
-    async fn price(&self) -> Money {
+    /// The price of one place, including fee and tax: `basePrice` plus `fee`.
+    #[graphql(name = "price")]
+    async fn full_price(&self) -> Money {
+        self.price()
+    }
+
+    /// The price of one place without the fee, including tax.
+    async fn base_price(&self) -> Money {
         self.money(self.row.price_minor)
     }
 
@@ -60,12 +73,7 @@ impl Tier {
         self.money(self.row.fee_minor)
     }
 
-    /// The price of one place plus the fee, including tax.
-    async fn total(&self) -> Money {
-        self.total_price()
-    }
-
-    /// The tax rate contained in price and fee, in hundredths of a percent: 1900 is 19 %.
+    /// The tax rate contained in the price, in hundredths of a percent: 1900 is 19 %.
     async fn tax_basis_points(&self) -> i32 {
         self.row.tax_basis_points
     }
@@ -117,13 +125,30 @@ impl Tier {
         Ok(Self::new(tier, &event))
     }
 
-    /// Returns price plus fee.
-    pub(crate) fn total_price(&self) -> Money {
-        self.money(self.total_minor())
+    /// Returns the tier that one of the viewer's objects refers to, even if the tier is hidden.
+    pub(crate) async fn of(ctx: &Context<'_>, id: TierId) -> Faulty<Self> {
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("tier"))?;
+        let event = ctx.loaders().one(row.event_id).await?.ok_or(Fault::NotFound("event"))?;
+        Ok(Self::new(row, &event))
     }
 
-    /// Returns price plus fee in minor units.
-    pub(crate) fn total_minor(&self) -> i64 {
+    /// Returns the tier if the viewer may see it. Hidden tiers and tiers of drafts are visible to members of the shop
+    /// only.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: TierId) -> Faulty<Option<Self>> {
+        let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
+        let Some(event) = ctx.loaders().one(row.event_id).await? else { return Ok(None) };
+        let is_public = !row.hidden && event.state != EventState::Draft;
+        let is_seen = is_public || ctx.loaders().one(RoleIn(event.shop_id)).await?.is_some();
+        Ok(is_seen.then(|| Self::new(row, &event)))
+    }
+
+    /// Returns the price of one place, including the fee.
+    pub(crate) fn price(&self) -> Money {
+        self.money(self.price_minor())
+    }
+
+    /// Returns the price of one place, including the fee, in minor units.
+    pub(crate) fn price_minor(&self) -> i64 {
         self.row.price_minor + self.row.fee_minor
     }
 
@@ -134,6 +159,15 @@ impl Tier {
     async fn keys(&self, ctx: &Context<'_>, kind: ScopeKind) -> Faulty<Vec<String>> {
         let scopes = ctx.loaders().one(ScopesOf(self.row.id)).await?.unwrap_or_default();
         Ok(scopes.into_iter().filter(|scope| scope.kind == kind).map(|scope| scope.key).collect())
+    }
+}
+
+impl Loader<TierId> for Batch {
+    type Value = tier::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[TierId]) -> Result<HashMap<TierId, tier::Model>, Shared> {
+        Ok(keyed(events::tiers_by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
     }
 }
 
@@ -180,11 +214,11 @@ pub struct CreateTierInput {
     event_id: ID,
     /// The display name as plain text, unique within the event, 1 to 200 characters.
     name: String,
-    /// The price of one place, including tax, in the event's currency.
-    price: MoneyInput,
+    /// The price of one place without the fee, including tax, in the event's currency.
+    base_price: MoneyInput,
     /// The fee of one place, including tax. If omitted, there is no fee.
     fee: Option<MoneyInput>,
-    /// The tax rate contained in price and fee, in hundredths of a percent: 1900 is 19 %.
+    /// The tax rate contained in base price and fee, in hundredths of a percent: 1900 is 19 %.
     #[graphql(default)]
     tax_basis_points: i32,
     /// The names of the seat categories that the tier prices, both seats and areas.
@@ -219,11 +253,11 @@ pub struct UpdateTierInput {
     expected_version: Long,
     /// The display name as plain text, unique within the event, 1 to 200 characters.
     name: Option<String>,
-    /// The price of one place, including tax, in the event's currency.
-    price: Option<MoneyInput>,
+    /// The price of one place without the fee, including tax, in the event's currency.
+    base_price: Option<MoneyInput>,
     /// The fee of one place, including tax.
     fee: Option<MoneyInput>,
-    /// The tax rate contained in price and fee, in hundredths of a percent.
+    /// The tax rate contained in base price and fee, in hundredths of a percent.
     tax_basis_points: Option<i32>,
     /// The new list of category names. It replaces the previous list.
     categories: Option<Vec<String>>,
@@ -321,7 +355,7 @@ async fn create(ctx: &Context<'_>, input: CreateTierInput) -> Outcome<Tier, Refu
     let event = Event::row(ctx, decode(&input.event_id, "eventId")?).await?;
     let details = TierDetails {
         name: input.name,
-        price: input.price.minor(&event.currency, "price")?,
+        price: input.base_price.minor(&event.currency, "basePrice")?,
         fee: input.fee.map_or(Ok(0), |fee| fee.minor(&event.currency, "fee"))?,
         tax_basis_points: input.tax_basis_points,
         position: input.position,
@@ -340,7 +374,7 @@ async fn update(ctx: &Context<'_>, input: UpdateTierInput) -> Outcome<Tier, Refu
         |money: Option<MoneyInput>, path| money.map(|money| money.minor(&event.currency, path)).transpose();
     let change = Change {
         name: input.name,
-        price: minor(input.price, "price")?,
+        price: minor(input.base_price, "basePrice")?,
         fee: minor(input.fee, "fee")?,
         tax_basis_points: input.tax_basis_points,
         position: input.position,

@@ -174,6 +174,20 @@ impl Loader<VenueOf> for Batch {
     }
 }
 
+/// Loader key: a venue, if the viewer may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KnownVenue(pub(crate) VenueId);
+
+impl Loader<KnownVenue> for Batch {
+    type Value = venue::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[KnownVenue]) -> Result<HashMap<KnownVenue, venue::Model>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        Ok(keyed(find::venues(&self.app, &self.viewer, ids).await?, |row| KnownVenue(row.id)))
+    }
+}
+
 /// Loader key: the revisions of a venue's seat map, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct MapsOf(VenueId);

@@ -82,12 +82,14 @@ pub(super) const PICTURE_TICKET: u64 = 2_000;
 pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("AvailabilitySnapshot", "rows", 300),
     ("Category", "children", 10),
+    ("ClaimTerms", "appliesTo", 5),
     ("Coupon", "appliesTo", 5),
     ("Event", "tiers", 6),
     ("Order", "claims", 3),
     ("Order", "payments", 3),
     ("Order", "refunds", 3),
     ("Order", "tickets", 10),
+    ("Payment", "refunds", 3),
     ("Query", "categories", 30),
     // A venue with 4,000 seats. For a larger one, the rest is charged while the response is built.
     ("Row", "seats", 40),

@@ -124,6 +124,17 @@ pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Rese
     }
 }
 
+/// Returns those of the reservations that are the viewer's.
+pub async fn owned_by_ids(app: &App, viewer: &Viewer, ids: Vec<ReservationId>) -> Faulty<Vec<Reservation>> {
+    let Ok(buyer) = viewer.account() else { return Ok(Vec::new()) };
+    let rows = reservation::Entity::find()
+        .filter(reservation::Column::Id.is_in(ids))
+        .filter(reservation::Column::AccountId.eq(buyer))
+        .all(app.store.read())
+        .await?;
+    rows.into_iter().map(Reservation::of).collect()
+}
+
 /// Returns the reservation without any access check.
 pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
     let row = reservation::Entity::find_by_id(id)

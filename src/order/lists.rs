@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use entity::{
-    OrderId,
+    OrderId, OrderLineId,
     order::{self, discount, line},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
-use super::is_buyer;
+use super::{is_buyer, opened_by};
 use crate::{
     app::App,
     auth::Viewer,
@@ -34,6 +34,12 @@ pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Ve
     Ok(seen)
 }
 
+/// Returns the orders that the access token opens. A token that opens none of them counts for the viewer's network.
+pub async fn opened(app: &App, viewer: &Viewer, token: &str, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
+    let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
+    opened_by(app, viewer, token, orders).await
+}
+
 /// Returns the lines of the orders, sorted by order and position.
 pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
     Ok(line::Entity::find()
@@ -42,6 +48,11 @@ pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
         .order_by_asc(line::Column::Position)
         .all(app.store.read())
         .await?)
+}
+
+/// Returns the lines with these ids, without any access check.
+pub async fn lines_by_ids(app: &App, ids: Vec<OrderLineId>) -> Faulty<Vec<line::Model>> {
+    Ok(line::Entity::find().filter(line::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Returns the discounts of the orders, sorted by order and position of application.

@@ -114,14 +114,28 @@ async fn opens(app: &App, viewer: &Viewer, token: Option<&str>, order: &order::M
         return Ok(true);
     }
     let Some(token) = token else { return Ok(false) };
+    Ok(!opened_by(app, viewer, token, vec![order.clone()]).await?.is_empty())
+}
+
+/// Returns those of the orders that the access token opens. If it opens none, the token counts for the viewer's network.
+async fn opened_by(
+    app: &App,
+    viewer: &Viewer,
+    token: &str,
+    mut orders: Vec<order::Model>,
+) -> Faulty<Vec<order::Model>> {
+    if orders.is_empty() {
+        return Ok(orders);
+    }
     let network = app.limits.network_subject(viewer).map(|network| (Rule::NetworkTokens, network));
     let guess = app.limits.attempt(network).await?;
-    if !access::opens(token, order) {
+    orders.retain(|order| access::opens(token, order));
+    if orders.is_empty() {
         app.limits.security("foreign_order", viewer);
-        return Ok(false);
+    } else {
+        guess.forgive().await;
     }
-    guess.forgive().await;
-    Ok(true)
+    Ok(orders)
 }
 
 fn is_buyer(order: &order::Model, viewer: &Viewer) -> bool {

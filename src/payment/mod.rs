@@ -8,6 +8,7 @@
 
 mod declines;
 mod ledger;
+mod lists;
 mod observed;
 pub mod provider;
 mod refund;
@@ -26,12 +27,13 @@ use entity::{
     InventoryId, OrderId, PaymentId, ReservationId, order,
     payment::{self, PaymentState},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 
 use self::state::Patience;
 pub use self::{
+    lists::{payments_by_ids, payments_of, refunds_by_ids, refunds_of},
     observed::open_by_state,
-    refund::{Refund, RefundOrder, recover_refunds, refund_order, refunds_of},
+    refund::{Refund, RefundOrder, recover_refunds, refund_order},
     settlement::{recover, settle},
 };
 use crate::{
@@ -207,15 +209,6 @@ pub async fn cancel(
     let order = order_of(app, viewer, token, id).await?;
     settlement::cancel(app, id).await?;
     Ok(paid(app, order, id).await?)
-}
-
-/// Returns the order's payments, oldest first.
-pub async fn payments_of(app: &App, order: OrderId) -> Faulty<Vec<payment::Model>> {
-    Ok(payment::Entity::find()
-        .filter(payment::Column::OrderId.eq(order))
-        .order_by_asc(payment::Column::Id)
-        .all(app.store.read())
-        .await?)
 }
 
 /// Stores the intent and stops the reservations from expiring, in one transaction.

@@ -133,15 +133,6 @@ async fn begin(
     Ok((id, true))
 }
 
-/// Returns the order's refunds, oldest first.
-pub async fn refunds_of(app: &App, order: OrderId) -> Faulty<Vec<refund::Model>> {
-    Ok(refund::Entity::find()
-        .filter(refund::Column::OrderId.eq(order))
-        .order_by_asc(refund::Column::Id)
-        .all(app.store.read())
-        .await?)
-}
-
 /// Sends all due undecided refunds again, each with its own key. Returns their number.
 pub async fn recover_refunds(app: &App) -> Faulty<usize> {
     let due: Vec<RefundId> = refund::Entity::find()
@@ -308,7 +299,7 @@ fn new_row(
 /// Returns the payment to refund, and captures it first if necessary. Returns `None` if nothing was paid.
 async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
     for collect in [true, false] {
-        let payments = super::payments_of(app, order).await?;
+        let payments = super::payments_of(app, vec![order]).await?;
         if let Some(payment) = payments.iter().find(|payment| payment.state == PaymentState::Captured) {
             return Ok(Some(payment.clone()));
         }

@@ -3,8 +3,6 @@
 mod check_in;
 pub mod code;
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use entity::{
     AccountId, OrderId, OrderLineId, TicketId,
@@ -13,7 +11,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
+    ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -50,21 +48,29 @@ pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> 
     page::read(app.store.read(), select, ticket::Column::Id, Direction::Descending, window).await
 }
 
-/// Returns the order's tickets, in the order of its lines.
-pub async fn of_order(app: &App, order: OrderId) -> Faulty<Vec<ticket::Model>> {
-    let db = app.store.read();
-    let positions: HashMap<OrderLineId, i32> = line::Entity::find()
-        .filter(line::Column::OrderId.eq(order))
-        .select_only()
-        .columns([line::Column::Id, line::Column::Position])
-        .into_tuple::<(OrderLineId, i32)>()
-        .all(db)
-        .await?
-        .into_iter()
-        .collect();
-    let mut tickets = ticket::Entity::find().filter(ticket::Column::OrderId.eq(order)).all(db).await?;
-    tickets.sort_by_key(|ticket| positions.get(&ticket.order_line_id).copied());
-    Ok(tickets)
+/// Returns the tickets with these ids, without any access check.
+pub async fn by_ids(app: &App, ids: Vec<TicketId>) -> Faulty<Vec<ticket::Model>> {
+    Ok(ticket::Entity::find().filter(ticket::Column::Id.is_in(ids)).all(app.store.read()).await?)
+}
+
+/// Returns the orders' tickets, without any access check. Each order's tickets are sorted as its lines.
+pub async fn of_orders(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<ticket::Model>> {
+    let line = ticket::Entity::belongs_to(line::Entity)
+        .from(ticket::Column::OrderLineId)
+        .to(line::Column::Id)
+        .into();
+    Ok(ticket::Entity::find()
+        .join(JoinType::InnerJoin, line)
+        .filter(ticket::Column::OrderId.is_in(ids))
+        .order_by_asc(line::Column::Position)
+        .all(app.store.read())
+        .await?)
+}
+
+/// Returns the tickets that were issued for the order lines, without any access check.
+pub async fn of_lines(app: &App, lines: Vec<OrderLineId>) -> Faulty<Vec<ticket::Model>> {
+    let select = ticket::Entity::find().filter(ticket::Column::OrderLineId.is_in(lines));
+    Ok(select.all(app.store.read()).await?)
 }
 
 /// Issues a ticket for each place of an order that becomes paid in this transaction.

@@ -11,8 +11,9 @@ use entity::{
 use sea_orm::{
     ColumnTrait, Condition, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, IntoCondition},
 };
+use uuid::Uuid;
 
 use super::{SeatMap, rules::REVISIONS_MAX};
 use crate::{
@@ -54,6 +55,13 @@ pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Mod
         .ok_or(Fault::NotFound(Object::Venue))
 }
 
+/// Returns the venues that the viewer may see.
+pub async fn venues(app: &App, viewer: &Viewer, ids: Vec<VenueId>) -> Faulty<Vec<venue::Model>> {
+    let seen = shops_seen(app, viewer).await?;
+    let select = venue::Entity::find().filter(venue::Column::Id.is_in(ids)).filter(known_venues(&seen));
+    Ok(select.all(app.store.read()).await?)
+}
+
 /// Returns the venues with these ids. The caller has checked that the viewer may see an event at each venue.
 pub async fn venues_by_ids(app: &App, ids: Vec<VenueId>) -> Faulty<Vec<venue::Model>> {
     Ok(venue::Entity::find().filter(venue::Column::Id.is_in(ids)).all(app.store.read()).await?)
@@ -84,6 +92,29 @@ pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revis
         .one(app.store.read())
         .await?
         .ok_or(Fault::NotFound(Object::SeatMap))
+}
+
+/// Returns the seat maps without their plans, if the viewer may see them.
+pub async fn revisions(app: &App, viewer: &Viewer, ids: Vec<SeatMapId>) -> Faulty<Vec<Revision>> {
+    known_revisions(app, viewer, seat_map::Column::Id.is_in(ids).into_condition()).await
+}
+
+/// Returns the seat maps that contain the seats or areas with these ids, if the viewer may see them.
+pub async fn revisions_with(app: &App, viewer: &Viewer, places: Vec<Uuid>) -> Faulty<Vec<Revision>> {
+    let ranges = places.into_iter().map(|place| {
+        seat_map::Column::Id.between(SeatMap::first_id_with_place(place), SeatMap::last_id_with_place(place))
+    });
+    known_revisions(app, viewer, ranges.fold(Condition::any(), Condition::add)).await
+}
+
+async fn known_revisions(app: &App, viewer: &Viewer, which: Condition) -> Faulty<Vec<Revision>> {
+    let seen = shops_seen(app, viewer).await?;
+    Ok(seat_map::Entity::find()
+        .filter(which)
+        .filter(known_maps(&seen))
+        .into_partial_model()
+        .all(app.store.read())
+        .await?)
 }
 
 /// Returns the seat maps without their plans. The caller has checked that the viewer may see an event on each seat map.

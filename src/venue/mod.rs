@@ -46,12 +46,29 @@ impl SeatMap {
         Uuid::from_bytes(bytes)
     }
 
+    /// Returns the lowest id of a seat map that can contain the seat or area with this id.
+    pub fn first_id_with_place(place: Uuid) -> SeatMapId {
+        id_like(place, 0)
+    }
+
+    /// Returns the highest id of a seat map that can contain the seat or area with this id.
+    pub fn last_id_with_place(place: Uuid) -> SeatMapId {
+        id_like(place, u32::MAX)
+    }
+
     /// Returns the ordinal in a place's id, or `None` if the id belongs to another map.
     pub fn ordinal(&self, id: Uuid) -> Option<u32> {
         let (bytes, own) = (id.into_bytes(), self.id.0.into_bytes());
         let ordinal = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
         (bytes[..12] == own[..12]).then_some(ordinal)
     }
+}
+
+/// Replaces the ordinal in a place's id.
+fn id_like(place: Uuid, ordinal: u32) -> SeatMapId {
+    let mut bytes = place.into_bytes();
+    bytes[12..].copy_from_slice(&ordinal.to_be_bytes());
+    SeatMapId(Uuid::from_bytes(bytes))
 }
 
 /// Returns the seat map with its plan. It is cached in memory.

@@ -98,7 +98,7 @@ fn new_prices_and_the_end_of_sales_are_seen_at_once() {
             .expect("a tier")
             .clone();
         let update = "mutation($id: ID!, $version: Long!) { updateTier(input: { tierId: $id, expectedVersion: $version,
-            price: { amount: \"30.00\", currency: \"EUR\" } }) { errors { code } } }";
+            basePrice: { amount: \"30.00\", currency: \"EUR\" } }) { errors { code } } }";
         let input = json!({ "id": tier["id"], "version": tier["version"] });
         world.gql(Some(&stage.vendor), update, input).await.good();
         let after = asked(world, &stage).await;

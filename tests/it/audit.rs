@@ -86,6 +86,9 @@ fn money_that_moves_is_recorded_with_its_amount() {
         assert_eq!(amounts[0], amounts[1]);
         assert_eq!(amounts[0], amounts[2]);
         assert_eq!((captured[0].actor, asked[0].actor), (Actor::Server, Actor::Account));
+        let page = world.gql(Some(&stage.vendor), LOG, json!({ "id": stage.shop })).await.good();
+        let shown: Value = serde_json::from_str(&page.text("shop.auditLog.nodes.0.details")).expect("JSON");
+        assert_eq!(shown["amount"], json!({ "amount": "21.00", "currency": "EUR" }), "not in minor units");
         let made = of(Action::TierCreated);
         assert!(!made.is_empty() && made.iter().all(|row| row.shop_id == captured[0].shop_id), "{rows:?}");
     });

@@ -30,6 +30,7 @@ use Policy::{Account, Operator, Public, User};
 
 const POLICIES: &[(&str, &str, Policy)] = &[
     ("Query", "node", Public),
+    ("Query", "nodes", Public),
     ("Query", "limits", Public),
     ("Query", "viewer", Public),
     ("Query", "categories", Public),
@@ -178,6 +179,7 @@ async fn somebodys(world: &World, stage: &Stage) -> BTreeMap<String, String> {
         ("event.id", &stage.event),
         ("category.id", &stage.category),
         ("node.id", &order),
+        ("nodes.ids", &order),
         ("reservation.id", &reservation),
         ("order.id", &order),
         ("ticket.id", &ticket),

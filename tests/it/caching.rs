@@ -83,9 +83,9 @@ fn browsing_without_a_token_is_shared() {
         let stage = world.stage().await;
         let queries = [
             "{ events(first: 10) { nodes { id name seatsLeft status shop { name } venue { city } } totalCount } }",
-            "query($event: ID!) { event(id: $event) { name tiers { name total { amount } } availability { asOf } } }",
+            "query($event: ID!) { event(id: $event) { name tiers { name price { amount } } availability { asOf } } }",
             "{ shops { nodes { name coupons { nodes { title left } } } } categories { slug } }",
-            "{ coupons { nodes { title terms appliesTo { kind } } } }",
+            "{ coupons { nodes { title terms appliesTo { __typename ... on Event { slug } } } } }",
         ];
         for query in queries {
             let answer = get(world, query, json!({ "event": stage.event }), &[]).await;

@@ -276,7 +276,7 @@ fn stale_edit_returns_the_current_object_and_its_kind() {
         let input = json!({ "shop": stage.shop, "venue": stage.venue, "category": stage.category, "at": at });
         let draft = world.gql(Some(&stage.vendor), draft, input).await.good().text("createEvent.event.id");
         let create = "mutation($event: ID!) { createTier(input: { eventId: $event, name: \"One\", categories: [\"Front\"],
-            price: { amount: \"1.00\", currency: \"EUR\" } }) { tier { id } errors { code } } }";
+            basePrice: { amount: \"1.00\", currency: \"EUR\" } }) { tier { id } errors { code } } }";
         let tier = world.gql(Some(&stage.vendor), create, json!({ "event": draft })).await.good();
         let tier = tier.text("createTier.tier.id");
         let stale = world.gql(Some(&stage.vendor), tier_of, json!({ "id": tier })).await;

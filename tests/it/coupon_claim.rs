@@ -239,7 +239,7 @@ fn a_claim_says_what_was_promised_whatever_becomes_of_the_coupon() {
         world.update_coupon(&stage.vendor, &id, changed).await.good();
         let document =
             "query($id: ID!) { claim(id: $id) { terms { title description smallPrint kind amount { amount }
-            basisPoints cap { amount } currency minimumSpend { amount } appliesTo { kind id } exclusive
+            basisPoints cap { amount } currency minimumSpend { amount } appliesTo { __typename ... on Node { id } } exclusive
             stackingGroup position shareable } coupon { title terms } } }";
         let seen = world.gql(Some(&buyer), document, json!({ "id": claim })).await.good();
         assert_eq!(
@@ -247,7 +247,7 @@ fn a_claim_says_what_was_promised_whatever_becomes_of_the_coupon() {
             json!({ "title": "Fifteen", "description": "Off the concert", "smallPrint": "Not on Sundays",
                 "kind": "PERCENT_OFF", "amount": null, "basisPoints": 1500, "cap": { "amount": "8.00" },
                 "currency": "EUR", "minimumSpend": { "amount": "20.00" },
-                "appliesTo": [{ "kind": "EVENT", "id": stage.event }], "exclusive": true, "stackingGroup": null,
+                "appliesTo": [{ "__typename": "Event", "id": stage.event }], "exclusive": true, "stackingGroup": null,
                 "position": 0, "shareable": false })
         );
         assert_eq!(seen.data("claim.coupon"), json!({ "title": "Ten", "terms": "Never" }));
@@ -300,7 +300,7 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         let document = "mutation($coupon: ID!, $quantity: Int!, $key: String!) { reserveCoupon(input: {
             couponId: $coupon, quantity: $quantity, idempotencyKey: $key }) {
             reservation { id status quantity total { amount } event { id } coupon { left viewerTaken }
-                items { label quantity price { amount } tax { amount } seatId areaId } }
+                items { label quantity price { amount } basePrice { amount } tax { amount } seat { id } area { id } tier { id } } }
             errors { code message left limit taken availableAt retryable } } }";
         let reserve = async |token: &str, coupon: &str, quantity: u32, key: &str| {
             let input = json!({ "coupon": coupon, "quantity": quantity, "key": key });
@@ -317,8 +317,8 @@ fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
         assert_eq!(reservation["event"], Value::Null);
         assert_eq!(
             reservation["items"],
-            json!([{ "label": "Five off", "quantity": 2, "price": { "amount": "12.00" }, "tax": { "amount": "2.00" },
-                "seatId": null, "areaId": null }])
+            json!([{ "label": "Five off", "quantity": 2, "price": { "amount": "12.00" }, "basePrice": { "amount": "12.00" }, "tax": { "amount": "2.00" },
+                "seat": null, "area": null, "tier": null }])
         );
         let again = reserve(&buyer, &paid, 2, "two-of-them").await.good();
         assert_eq!(again.data("reserveCoupon.reservation.id"), reservation["id"]);

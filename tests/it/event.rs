@@ -11,7 +11,7 @@ const CREATE: &str = "mutation($input: CreateEventInput!) { createEvent(input: $
         capacity priceRange { lowest { amount } } availability { version } }
     errors { code message path } } }";
 const TIER: &str = "mutation($input: CreateTierInput!) { createTier(input: $input) {
-    tier { id version total { amount currency } categories areas { id } } errors { code message path } } }";
+    tier { id version price { amount currency } categories areas { id } } errors { code message path } } }";
 const PUBLISH: &str = "mutation($event: ID!, $version: Long!) {
     publishEvent(input: { eventId: $event, expectedVersion: $version }) {
         event { status version seatsLeft } errors { code } } }";
@@ -26,7 +26,7 @@ impl World {
 
     async fn tier(&self, stage: &Stage, event: &str, more: Value) -> Answer {
         let mut input =
-            json!({ "eventId": event, "name": "Tier", "price": { "amount": "9.5", "currency": "EUR" } });
+            json!({ "eventId": event, "name": "Tier", "basePrice": { "amount": "9.5", "currency": "EUR" } });
         for (key, value) in more.as_object().expect("an object") {
             input[key] = value.clone();
         }
@@ -60,14 +60,14 @@ fn a_vendor_makes_prices_and_publishes_an_event() {
                 &stage,
                 &id,
                 json!({ "categories": ["Back"],
-            "price": { "amount": "1.00", "currency": "USD" } }),
+            "basePrice": { "amount": "1.00", "currency": "USD" } }),
             )
             .await;
         assert_eq!(bad.refusal("createTier").as_deref(), Some("INVALID"));
 
         let more = json!({ "categories": ["Back"], "areas": [stage.area], "fee": { "amount": "0.5", "currency": "EUR" } });
         let tier = world.tier(&stage, &id, more).await.good();
-        assert_eq!(tier.data("createTier.tier.total"), json!({ "amount": "10.00", "currency": "EUR" }));
+        assert_eq!(tier.data("createTier.tier.price"), json!({ "amount": "10.00", "currency": "EUR" }));
         assert_eq!(tier.data("createTier.tier.areas"), json!([{ "id": stage.area }]));
         let twice =
             world.tier(&stage, &id, json!({ "name": "Other", "categories": ["Front", "Back"] })).await;
@@ -122,7 +122,7 @@ fn a_draft_is_its_shop_s_alone() {
             ("mutation($event: ID!) { cancelEvent(input: { eventId: $event, expectedVersion: 1 }) {
                 errors { code } } }", "cancelEvent"),
             ("mutation($event: ID!) { createTier(input: { eventId: $event, name: \"T\", categories: [\"Front\"],
-                price: { amount: \"1\", currency: \"EUR\" } }) { errors { code } } }", "createTier"),
+                basePrice: { amount: \"1\", currency: \"EUR\" } }) { errors { code } } }", "createTier"),
         ] {
             let answer = world.gql(Some(&stranger), document, json!({ "event": draft })).await;
             assert_eq!(answer.refusal(name).as_deref(), Some("NOT_FOUND"), "{}", answer.body);
@@ -185,7 +185,7 @@ fn a_tier_s_new_price_holds_for_new_reservations_and_not_for_old_ones() {
         let document = "mutation($input: UpdateTierInput!) { updateTier(input: $input) {
             tier { version categories } errors { code path } } }";
         let input = json!({ "input": { "tierId": front["id"], "expectedVersion": front["version"],
-            "price": { "amount": "30.00", "currency": "EUR" } } });
+            "basePrice": { "amount": "30.00", "currency": "EUR" } } });
         let changed = world.gql(Some(&stage.vendor), document, input.clone()).await.good();
         assert_eq!(changed.data("updateTier.tier.categories"), json!(["Front"]));
         let late = world.gql(Some(&stage.vendor), document, input).await;

@@ -10,7 +10,7 @@ use crate::support::{Answer, World, given::Stage, run};
 
 const BEST: &str = "mutation($event: ID!, $wish: BestAvailableInput!, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: { bestAvailable: $wish }, idempotencyKey: $key }) {
-        reservation { id quantity items { seatId label price { amount } } }
+        reservation { id quantity items { seat { id } label basePrice { amount } } }
         errors { code message path available enoughIfSplit } } }";
 const RULE: &str = "mutation($event: ID!, $version: Long!, $rule: Boolean!) {
     updateEvent(input: { eventId: $event, expectedVersion: $version, orphanRule: $rule }) {
@@ -42,7 +42,7 @@ impl World {
 /// The seats of the reservation that was made, by their place in map order.
 fn seats(answer: &Answer, stage: &Stage) -> Vec<usize> {
     let items = answer.data("reserveSeats.reservation.items");
-    let seat = |item: &Value| stage.seats.iter().position(|id| item["seatId"] == **id).expect("a seat");
+    let seat = |item: &Value| stage.seats.iter().position(|id| item["seat"]["id"] == **id).expect("a seat");
     items.as_array().expect("items").iter().map(seat).collect()
 }
 
@@ -117,7 +117,7 @@ fn the_best_seats_are_chosen_once_for_a_key() {
         let front = world.best(&other, &stage.event, wish, "three-in-front").await.good();
         assert_eq!(seats(&front, &stage).len(), 3);
         assert!(seats(&front, &stage).iter().all(|&seat| seat < 10), "in the front row");
-        assert_eq!(front.data("reserveSeats.reservation.items.2.price.amount"), "20.00");
+        assert_eq!(front.data("reserveSeats.reservation.items.2.basePrice.amount"), "20.00");
     });
 }
 

@@ -13,7 +13,7 @@ const EXTEND: &str = "mutation($id: ID!) { extendReservation(input: { reservatio
 const STAND: &str = "mutation($event: ID!, $area: ID!, $quantity: Int!, $key: String!) {
     reserveSeats(input: { eventId: $event, idempotencyKey: $key,
         pick: { admission: { areaId: $area, quantity: $quantity } } }) {
-        reservation { id quantity total { amount } items { label quantity areaId } }
+        reservation { id quantity total { amount } items { label quantity area { id } } }
         errors { code message path available limit taken } } }";
 
 #[test]

@@ -264,7 +264,7 @@ mutation CreateTier($eventId: ID!) {
       eventId: $eventId
       name: "Standard"
       categories: ["Stalls"]
-      price: { amount: "25.00", currency: "EUR" }
+      basePrice: { amount: "25.00", currency: "EUR" }
       fee: { amount: "1.50", currency: "EUR" }
     }
   ) {

@@ -113,7 +113,7 @@ impl Vendor {
         let event = text(&caller.data(document, input).await?, "/createEvent/event/id")?.to_owned();
         let document = "mutation($event: ID!) { createTier(input: { eventId: $event, name: \"All\",
             categories: [\"Premium\", \"Stalls\", \"Circle\", \"Box\"],
-            price: { amount: \"20.00\", currency: \"EUR\" } }) { tier { id } errors { code message } } }";
+            basePrice: { amount: \"20.00\", currency: \"EUR\" } }) { tier { id } errors { code message } } }";
         caller.data(document, json!({ "event": event })).await?;
         let document = "query($event: ID!) { event(id: $event) { version } }";
         let version = caller.data(document, json!({ "event": event })).await?["event"]["version"].take();

@@ -30,7 +30,7 @@ const CREATE_EVENT: &str =
         reservationBudgetSeconds: null }) { event { id } errors { code message } } }";
 const CREATE_TIER: &str = "mutation($event: ID!) { createTier(input: { eventId: $event, name: \"All\",
     categories: [\"Premium\", \"Stalls\", \"Circle\", \"Box\"],
-    price: { amount: \"20.00\", currency: \"EUR\" } }) { tier { id } errors { code message } } }";
+    basePrice: { amount: \"20.00\", currency: \"EUR\" } }) { tier { id } errors { code message } } }";
 const PUBLISH_EVENT: &str = "mutation($id: ID!, $version: Long!) {
     publishEvent(input: { eventId: $id, expectedVersion: $version }) { event { status } errors { code message } } }";
 const CREATE_COUPON: &str = "mutation($shop: ID!, $category: ID!, $title: String!) {

@@ -3,9 +3,11 @@
 mod error;
 mod input;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use std::collections::HashMap;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
-use entity::account as row;
+use entity::{AccountId, account as row};
 
 pub use self::{
     error::{AccountError, UpdateProfileError},
@@ -17,12 +19,13 @@ pub use self::{
 };
 use crate::{
     account::{self, Refusal},
-    error::{Error, Result},
+    error::{Error, Result as Outcome},
     graphql::{
         context::ContextExt,
         coupon::Bag,
         error::{ApiResult, edited},
         id::encode,
+        loader::{Batch, Shared},
         order::{OrderConnection, order_connection},
         page::PageArgs,
         reservation::Reservation,
@@ -46,41 +49,76 @@ pub enum AccountKind {
 }
 
 /// Your own account.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct Account {
-    /// The global id of the account.
-    pub id: ID,
-    /// Whether the account is a guest or a user.
-    pub kind: AccountKind,
-    /// The e-mail address for signing in, in lower case. International domains are in ASCII form. Null for guests.
-    pub email: Option<String>,
-    /// The display name as plain text. May be empty.
-    pub name: String,
-    /// The telephone number as entered. Null if none was given.
-    pub phone: Option<String>,
-    /// Whether the account belongs to a platform operator. Operators maintain the categories.
-    pub is_operator: bool,
-    /// Increases with every change. Send it as `expectedVersion` when you edit the object.
-    pub version: Long,
-    /// When the account was created.
-    pub created_at: DateTime<Utc>,
-    /// When the account was last changed.
-    pub updated_at: DateTime<Utc>,
-}
+#[derive(Clone, Debug)]
+pub struct Account(row::Model);
 
 impl From<row::Model> for Account {
-    fn from(account: row::Model) -> Self {
-        Self {
-            id: encode(account.id),
-            kind: account.kind.into(),
-            email: account.email,
-            name: account.name,
-            phone: account.phone,
-            is_operator: account.is_operator,
-            version: Long(account.version),
-            created_at: account.created_at,
-            updated_at: account.updated_at,
-        }
+    fn from(row: row::Model) -> Self {
+        Self(row)
+    }
+}
+
+/// Your own account.
+#[Object]
+impl Account {
+    /// The global id of the account.
+    pub async fn id(&self) -> ID {
+        encode(self.0.id)
+    }
+
+    /// Whether the account is a guest or a user.
+    async fn kind(&self) -> AccountKind {
+        self.0.kind.into()
+    }
+
+    /// The e-mail address for signing in, in lower case. International domains are in ASCII form. Null for guests.
+    async fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// The display name as plain text. May be empty.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The telephone number as entered. Null if none was given.
+    async fn phone(&self) -> Option<&str> {
+        self.0.phone.as_deref()
+    }
+
+    /// Whether the account belongs to a platform operator. Operators maintain the categories.
+    async fn is_operator(&self) -> bool {
+        self.0.is_operator
+    }
+
+    /// Increases with every change. Send it as `expectedVersion` when you edit the object.
+    async fn version(&self) -> Long {
+        Long(self.0.version)
+    }
+
+    /// When the account was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When the account was last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.0.updated_at
+    }
+}
+
+/// Loader key: an account, if it is the viewer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OwnAccount(pub(crate) AccountId);
+
+impl Loader<OwnAccount> for Batch {
+    type Value = row::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[OwnAccount]) -> Result<HashMap<OwnAccount, row::Model>, Shared> {
+        let own = self.viewer.account().ok().map(OwnAccount).filter(|own| keys.contains(own));
+        let Some(own) = own else { return Ok(HashMap::new()) };
+        Ok(HashMap::from([(own, account::of_viewer(&self.app, &self.viewer).await?)]))
     }
 }
 
@@ -189,7 +227,7 @@ impl AccountQuery {
 }
 
 /// Reports refusals that may be attacks on an account to the metrics and the security log.
-fn report<T>(ctx: &Context<'_>, result: Result<T, Refusal>) -> Result<T, Refusal> {
+fn report<T>(ctx: &Context<'_>, result: Outcome<T, Refusal>) -> Outcome<T, Refusal> {
     let (event, rule) = match &result {
         Err(Error::Refused(Refusal::WrongCredentials)) => (Event::SignInFailed, "WRONG_CREDENTIALS"),
         Err(Error::Refused(Refusal::TooManyAttempts { .. })) => (Event::Throttled, "TOO_MANY_ATTEMPTS"),

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription, Union};
 use chrono::{DateTime, Utc};
-use entity::{EventId, InventoryId, event};
+use entity::{EventId, InventoryId, event, tier};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -187,12 +187,15 @@ pub(crate) fn charge(ctx: &Context<'_>, availability: &Availability) -> ApiResul
 
 impl AvailabilitySnapshot {
     /// Describes the event's availability in terms of its seat map and tiers.
-    pub(crate) async fn new(app: &App, event: &event::Model, availability: Availability) -> Faulty<Self> {
+    pub(crate) async fn new(
+        app: &App,
+        event: &event::Model,
+        availability: Availability,
+        tiers: Vec<tier::Model>,
+    ) -> Faulty<Self> {
         let as_of = app.clock.now();
         let map = venue::seat_map(app, event.seat_map_id).await?;
-        // Read after the availability, so that prices are never older than its version.
-        let mut tiers: HashMap<_, _> =
-            tiers_of(app, event.id).await?.into_iter().map(|tier| (tier.id, tier)).collect();
+        let mut tiers: HashMap<_, _> = tiers.into_iter().map(|tier| (tier.id, tier)).collect();
         let tiers: Vec<Option<Tier>> = availability
             .tiers
             .iter()
@@ -215,7 +218,7 @@ impl AvailabilitySnapshot {
                 .zip(&availability.tiers)
                 .filter_map(|(tier, &(_, available))| {
                     let tier = tier?;
-                    let price = tier.total_price();
+                    let price = tier.price();
                     let lowest_price = (available > 0).then(|| price.clone());
                     Some(TierAvailability { tier, available, price, lowest_price })
                 })
@@ -308,7 +311,9 @@ pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<
 async fn message_of(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
     match message {
         Message::Snapshot(availability) => {
-            Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability).await?))
+            // Read after the availability, so that prices are never older than its version.
+            let tiers = tiers_of(app, event.id).await?;
+            Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability, tiers).await?))
         }
         Message::Delta(delta) => {
             let map = venue::seat_map(app, event.seat_map_id).await?;

@@ -73,12 +73,12 @@ impl Sums {
 
     fn finish(self, name: &str, tiers: &[Option<Tier>]) -> ZoneAvailability {
         let free = || self.tiers.iter().zip(tiers).filter(|(available, _)| **available > 0);
-        let lowest = free().filter_map(|(_, tier)| tier.as_ref()).min_by_key(|tier| tier.total_minor());
+        let lowest = free().filter_map(|(_, tier)| tier.as_ref()).min_by_key(|tier| tier.price_minor());
         ZoneAvailability {
             name: name.to_owned(),
             capacity: self.capacity,
             available: self.tiers.iter().sum(),
-            lowest_price: lowest.map(Tier::total_price),
+            lowest_price: lowest.map(Tier::price),
             tiers: free()
                 .filter_map(|(available, tier)| Some(ZoneTier { tier: tier.clone()?, available: *available }))
                 .collect(),

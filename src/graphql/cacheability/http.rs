@@ -124,14 +124,13 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "category",
             "product",
             "event",
-            "tierId",
+            "tier",
             "createdAt",
             "updatedAt",
         ],
     ),
     ("CouponConnection", &["pageInfo", "edges", "nodes", "totalCount"]),
     ("CouponEdge", &["node", "cursor"]),
-    ("CouponTarget", &["kind", "id"]),
     (
         "Product",
         &[
@@ -186,10 +185,11 @@ pub const FIELDS: &[(&str, &[&str])] = &[
         "Tier",
         &[
             "id",
+            "event",
             "name",
             "price",
+            "basePrice",
             "fee",
-            "total",
             "taxBasisPoints",
             "categories",
             "areas",
@@ -250,11 +250,11 @@ mod tests {
     fn browsing_queries_are_cacheable() {
         let cases = [
             "{ events(first: 20) { nodes { id name seatsLeft priceRange { lowest { amount } } } pageInfo { endCursor } } }",
-            "query($s: String!) { event(slug: $s) { name status shop { name } venue { city } tiers { name total { amount } } } }",
+            "query($s: String!) { event(slug: $s) { name status shop { name } venue { city } tiers { name price { amount } } } }",
             "query($id: ID!) { event(id: $id) { name availability { asOf version rows { statuses } } } }",
             "{ shops { edges { node { name category { slug } products(first: 3) { totalCount nodes { name } } } } } }",
             "query($s: EventSort) { category(slug: \"x\") { updatedAt events(sort: $s) { nodes { venue { events { totalCount } } } } } }",
-            "{ coupons { totalCount nodes { title left appliesTo { kind id } event { name } } } categories { slug parent { slug } } }",
+            "{ coupons { totalCount nodes { title left appliesTo { __typename ... on Tier { name event { slug } } } event { name } } } categories { slug parent { slug } } }",
             "{ events { ...page } } fragment page on EventConnection { __typename nodes { ...on Event { slug } } }",
         ];
         for query in cases {

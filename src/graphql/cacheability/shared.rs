@@ -58,7 +58,10 @@ pub const FIELDS: &[(&str, &[&str])] = &[
     ("AreaChange", &["id", "available"]),
     ("TierChange", &["id", "available"]),
     ("Area", &["id", "guid", "name", "zone", "category", "capacity", "x", "y"]),
-    ("Tier", &["id", "name", "price", "fee", "total", "taxBasisPoints", "position", "version", "updatedAt"]),
+    (
+        "Tier",
+        &["id", "name", "price", "basePrice", "fee", "taxBasisPoints", "position", "version", "updatedAt"],
+    ),
     ("Money", &["amount", "currency"]),
 ];
 

@@ -22,9 +22,10 @@ use crate::{
         context::ContextExt,
         error::{ApiError, ApiResult, found, not_allowed, outcome},
         id::{BAG, decode, encode, encode_as},
-        order::{Order, VisibleOrder},
+        order::{LineOf, Order, OrderLine},
         page::{Connected, PageArgs, connection},
         scalar::{Long, Money},
+        shop::Shop,
         ticket::{TicketConnection, tickets_of_viewer},
         weight::{PICTURE_BARCODE, PICTURE_CLAIM},
     },
@@ -56,13 +57,13 @@ pub enum ClaimStatus {
 #[derive(Clone, Debug)]
 pub struct Claim {
     row: row::Model,
-    /// Whether the viewer has the holder's rights through the access token of the order that contains the claim.
-    opened: bool,
+    /// The order that gives the viewer the holder's rights, because the viewer is its buyer or has its access token.
+    opened: Option<Order>,
 }
 
 impl From<row::Model> for Claim {
     fn from(row: row::Model) -> Self {
-        Self { row, opened: false }
+        Self { row, opened: None }
     }
 }
 
@@ -92,6 +93,11 @@ impl Claim {
     /// The coupon in its current form. Its terms may differ from the claim's terms.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Coupon> {
         Coupon::of(ctx, self.row.coupon_id).await
+    }
+
+    /// The shop that issued the coupon.
+    async fn shop(&self, ctx: &Context<'_>) -> ApiResult<Shop> {
+        Shop::of(ctx, self.row.shop_id).await
     }
 
     /// The terms at the time of the claim.
@@ -163,8 +169,20 @@ impl Claim {
     /// the error is `FORBIDDEN`.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         let Some(id) = self.row.order_id else { return Ok(None) };
-        let order = ctx.loaders().one(VisibleOrder(id)).await?.ok_or_else(|| not_allowed(ctx.viewer()))?;
-        Ok(Some(order.into()))
+        Ok(Some(Order::visible(ctx, id).await?.ok_or_else(|| not_allowed(ctx.viewer()))?))
+    }
+
+    /// The order line that paid for the claim. Null if the claim was free. If you may not see that order, the error is
+    /// `FORBIDDEN`.
+    async fn purchase(&self, ctx: &Context<'_>) -> ApiResult<Option<OrderLine>> {
+        let Some(id) = self.row.order_line_id else { return Ok(None) };
+        let Some(line) = ctx.loaders().one(LineOf(id)).await? else { return Ok(None) };
+        let order = match &self.opened {
+            Some(order) => Some(order.clone()),
+            None => Order::visible(ctx, line.order_id).await?,
+        };
+        let order = order.ok_or_else(|| not_allowed(ctx.viewer()))?;
+        Ok(Some(OrderLine::of(line, &order)))
     }
 
     /// When the coupon was claimed.
@@ -186,14 +204,14 @@ impl Claim {
 }
 
 impl Claim {
-    /// Wraps a claim for a viewer with the access token of its order, which grants the holder's rights.
-    pub(crate) fn opened(row: row::Model) -> Self {
-        Self { row, opened: true }
+    /// Wraps a claim that was bought with `order`, for the order's buyer or a viewer with its access token.
+    pub(crate) fn opened(row: row::Model, order: &Order) -> Self {
+        Self { row, opened: Some(order.clone()) }
     }
 
     /// Returns the code, or `None` if it is not valid any more. Only the holder may read it.
     pub(super) fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<Code>> {
-        if !self.opened && ctx.viewer().account().ok() != Some(self.row.account_id) {
+        if self.opened.is_none() && ctx.viewer().account().ok() != Some(self.row.account_id) {
             return Err(not_allowed(ctx.viewer()));
         }
         let is_good = matches!(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     coupon::claim::Refusal,
     graphql::{
-        scalar::Long,
+        scalar::Money,
         user_error::{Explain, Explanation, millis, user_error},
     },
 };
@@ -137,8 +137,8 @@ user_error! {
         available_at: DateTime<Utc>,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_ms: i32,
-        /// Remaining value of the gift card, in minor units of its currency. Set only with `BALANCE_TOO_LOW`.
-        balance: Long,
+        /// Remaining value of the gift card. Set only with `BALANCE_TOO_LOW`.
+        balance: Money,
     }
 }
 
@@ -150,7 +150,7 @@ pub(crate) struct ClaimData {
     taken: Option<u32>,
     available_at: Option<DateTime<Utc>>,
     retry_after_ms: Option<i32>,
-    balance: Option<Long>,
+    balance: Option<Money>,
 }
 
 impl Explain for Refusal {
@@ -192,9 +192,11 @@ impl Explain for Refusal {
                     .with(ClaimData { retry_after_ms, ..ClaimData::default() })
                     .retryable(true)
             }
-            Self::BalanceTooLow { balance } => Explanation::new("the gift card does not have enough left")
-                .at("amount")
-                .with(ClaimData { balance: Some(Long(balance)), ..ClaimData::default() }),
+            Self::BalanceTooLow { balance, currency } => {
+                Explanation::new("the gift card does not have enough left")
+                    .at("amount")
+                    .with(ClaimData { balance: Some(Money::of(balance, &currency)), ..ClaimData::default() })
+            }
             Self::NotAtCounter => Explanation::new("the claim can only be used at the checkout"),
             Self::BudgetSpent => Explanation::new("the coupon's remaining budget is too small"),
             Self::TooManyUnpaid { at } => {

@@ -86,7 +86,7 @@ pub struct CreateCouponInput {
     /// Whether the holder may give a claim to another account.
     #[graphql(default)]
     shareable: bool,
-    /// The minimum value, before discounts, of the order's items that the coupon applies to.
+    /// The minimum sum of the base prices, before discounts, of the order's items that the coupon applies to.
     minimum_spend: Option<MoneyInput>,
     /// Whether the coupon cannot be combined with other discounts.
     #[graphql(default)]
@@ -194,7 +194,7 @@ pub struct UpdateCouponInput {
     valid_days: MaybeUndefined<i32>,
     /// Whether the holder may give a claim to another account.
     shareable: Option<bool>,
-    /// The minimum value, before discounts, of the order's items that the coupon applies to.
+    /// The minimum sum of the base prices, before discounts, of the order's items that the coupon applies to.
     minimum_spend: Option<MoneyInput>,
     /// Whether the coupon cannot be combined with other discounts.
     exclusive: Option<bool>,

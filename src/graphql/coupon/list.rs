@@ -1,18 +1,22 @@
 //! Coupon queries, and the loaders for coupon lists.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ClaimId, CouponId, InventoryId, claim, coupon};
 
-use super::{Coupon, CouponConnection, CouponTarget, Kind, State};
+use super::{Claim, Coupon, CouponConnection, Kind, State};
 use crate::{
     coupon::{
         self as coupons, claim as claims,
         counts::{self, CouponCounts},
         find::{self, Field, Filter, Key, Sort},
-        spend,
+        rules, spend,
+        terms::Scope,
     },
     error::Faulty,
     graphql::{
@@ -20,7 +24,9 @@ use crate::{
         error::{ApiResult, found},
         id::{decode, id_or_slug},
         loader::{Batch, Shared, keyed},
+        order::{self as orders, LineOf},
         page::{PageArgs, SortDirection, connection},
+        shop::RoleIn,
     },
     inventory,
 };
@@ -123,6 +129,43 @@ pub(super) struct ClaimsOf(pub(super) CouponId, pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OwnClaim(pub(crate) ClaimId);
 
+/// Loader key: a claim, for viewers who see its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AnyClaim(pub(super) ClaimId);
+
+impl Coupon {
+    /// Returns the coupon if the viewer may see it. Drafts and unlisted coupons are visible to members of their shop
+    /// only.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: CouponId) -> Faulty<Option<Self>> {
+        let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
+        let is_seen = rules::is_known(&row, ctx.app().clock.now())
+            || ctx.loaders().one(RoleIn(row.shop_id)).await?.is_some();
+        Ok(is_seen.then(|| Self::from(row)))
+    }
+}
+
+impl Claim {
+    /// Returns the claim if the viewer holds it, or has the access token of the order that it was bought with.
+    pub(crate) async fn visible(
+        ctx: &Context<'_>,
+        id: ClaimId,
+        token: Option<&Arc<str>>,
+    ) -> Faulty<Option<Self>> {
+        if let Some(row) = ctx.loaders().one(OwnClaim(id)).await? {
+            return Ok(Some(Self::from(row)));
+        }
+        if token.is_none() {
+            return Ok(None);
+        }
+        let Some(row) = ctx.loaders().one(AnyClaim(id)).await? else { return Ok(None) };
+        let Some(line) = row.order_line_id else { return Ok(None) };
+        let Some(line) = ctx.loaders().one(LineOf(line)).await? else { return Ok(None) };
+        let order = orders::Order::opened_by(ctx, line.order_id, token).await?;
+        let order = order.filter(|order| order.is_own(ctx) && order.row().account_id == row.account_id);
+        Ok(order.map(|order| Self::opened(row, &order)))
+    }
+}
+
 /// Loader key: what a coupon applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ScopesOf(pub(super) CouponId);
@@ -185,16 +228,26 @@ impl Loader<OwnClaim> for Batch {
     }
 }
 
-impl Loader<ScopesOf> for Batch {
-    type Value = Vec<CouponTarget>;
+impl Loader<AnyClaim> for Batch {
+    type Value = claim::Model;
     type Error = Shared;
 
-    async fn load(&self, keys: &[ScopesOf]) -> Result<HashMap<ScopesOf, Vec<CouponTarget>>, Shared> {
+    async fn load(&self, keys: &[AnyClaim]) -> Result<HashMap<AnyClaim, claim::Model>, Shared> {
         let ids = keys.iter().map(|key| key.0).collect();
-        let mut all: HashMap<ScopesOf, Vec<CouponTarget>> = HashMap::new();
-        for scope in coupons::scopes_of(&self.app, ids).await? {
-            let target = CouponTarget::new(scope.kind, scope.target);
-            all.entry(ScopesOf(scope.coupon_id)).or_default().push(target);
+        Ok(keyed(spend::by_ids(&self.app, ids).await?, |claim| AnyClaim(claim.id)))
+    }
+}
+
+impl Loader<ScopesOf> for Batch {
+    type Value = Vec<Scope>;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[ScopesOf]) -> Result<HashMap<ScopesOf, Vec<Scope>>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        let mut all: HashMap<ScopesOf, Vec<Scope>> = HashMap::new();
+        for row in coupons::scopes_of(&self.app, ids).await? {
+            let scope = Scope { kind: row.kind, target: row.target };
+            all.entry(ScopesOf(row.coupon_id)).or_default().push(scope);
         }
         Ok(all)
     }

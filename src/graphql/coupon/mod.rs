@@ -16,9 +16,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
-use entity::{CouponId, InventoryId, coupon, event::EventState};
+use entity::{CouponId, InventoryId, coupon};
 
-use self::list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf};
 pub use self::{
     claim::{Bag, BagSubscription, Claim, ClaimMutation, ClaimQuery, ClaimStatus},
     claim_error::{AcceptClaimError, ClaimError, RedeemClaimError, ReleaseClaimError, ShareClaimError},
@@ -29,8 +28,12 @@ pub use self::{
     list::{CouponFilter, CouponQuery, CouponSort, CouponSortField},
     live::{CouponAvailability, CouponCounts, CouponSubscription},
     product::{Product, ProductMutation},
-    target::{CouponTarget, TargetKind},
+    target::CouponTarget,
     terms::ClaimTerms,
+};
+use self::{
+    list::{ClaimsOf, CouponCountsOf, ScopesOf, TakenOf},
+    target::Reveal,
 };
 pub(crate) use self::{
     list::{OwnClaim, coupon_connection},
@@ -46,6 +49,7 @@ use super::{
     page::Connected,
     scalar::{CurrencyCode, Long, Money},
     shop::Shop,
+    tier::Tier,
 };
 use crate::{
     coupon::{counts, find::Key, rules},
@@ -61,15 +65,15 @@ pub(crate) type CouponConnection = Connected<Key, Coupon>;
 pub enum Kind {
     /// Takes `amount` off the order's items that the coupon applies to.
     AmountOff,
-    /// Takes `basisPoints` off each price, at most `cap` in total.
+    /// Takes `basisPoints` off each base price, at most `cap` in total.
     PercentOff,
     /// Makes one item free: the cheapest item that the coupon applies to.
     FreeItem,
-    /// Sells one item for the price `amount`.
+    /// Sells one item for the base price `amount`. The item's fee is added.
     FixedPrice,
     /// Unlocks hidden tiers.
     AccessCode,
-    /// A balance of `amount` that pays prices and fees.
+    /// A balance of `amount` that pays base prices and fees.
     GiftCard,
 }
 
@@ -168,7 +172,7 @@ impl Coupon {
         self.row.cap_minor.map(|minor| self.money(minor))
     }
 
-    /// The price of one copy, including tax. Zero if the coupon is free.
+    /// The price of one copy, including tax. Coupons have no fee. Zero if the coupon is free.
     async fn price(&self) -> Money {
         self.money(self.row.price_minor)
     }
@@ -250,7 +254,7 @@ impl Coupon {
         self.row.shareable
     }
 
-    /// The minimum value, before discounts, of the order's items that the coupon applies to.
+    /// The minimum sum of the base prices, before discounts, of the order's items that the coupon applies to.
     async fn minimum_spend(&self) -> Money {
         self.money(self.row.minimum_spend_minor)
     }
@@ -277,9 +281,11 @@ impl Coupon {
         Ok(self.row.budget_minor.map(|budget| self.money(budget)))
     }
 
-    /// What the coupon applies to. Empty for everything that the shop sells.
-    async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<CouponTarget>> {
-        Ok(ctx.loaders().one(ScopesOf(self.row.id)).await?.unwrap_or_default())
+    /// What the coupon applies to. Empty for everything that the shop sells. An element is null if you may not see it:
+    /// drafts and hidden tiers are visible to members of the shop only.
+    async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<Option<CouponTarget>>> {
+        let scopes = ctx.loaders().one(ScopesOf(self.row.id)).await?.unwrap_or_default();
+        Ok(target::of(ctx, &scopes, Reveal::Visible).await?)
     }
 
     /// The shop that issues the coupon.
@@ -301,15 +307,14 @@ impl Coupon {
     /// The event that the coupon is shown with. Null if there is none, or if you may not see it.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
         let Some(id) = self.row.event_id else { return Ok(None) };
-        let Some(event) = ctx.loaders().one(id).await? else { return Ok(None) };
-        // A draft event is visible to its shop only, which is also the coupon's shop.
-        let is_seen = event.state != EventState::Draft || self.is_ours(ctx).await?;
-        Ok(is_seen.then(|| Event::from(event)))
+        Ok(Event::visible(ctx, id).await?)
     }
 
-    /// The id of the tier that the coupon is shown with. Null if there is none.
-    async fn tier_id(&self) -> Option<ID> {
-        self.row.tier_id.map(encode)
+    /// The tier that the coupon is shown with. Null if there is none, or if you may not see it: hidden tiers are
+    /// visible to members of the shop only.
+    async fn tier(&self, ctx: &Context<'_>) -> ApiResult<Option<Tier>> {
+        let Some(id) = self.row.tier_id else { return Ok(None) };
+        Ok(Tier::visible(ctx, id).await?)
     }
 
     /// Number of copies that you have claimed or reserved. Released claims do not count.

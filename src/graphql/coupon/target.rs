@@ -1,50 +1,74 @@
 //! What coupons and claims apply to, in the API.
 
-use async_graphql::{Enum, ID, SimpleObject};
-use entity::{TypedId, coupon::scope::CouponScopeKind};
-use uuid::Uuid;
+use async_graphql::{Context, Union};
+use entity::{CategoryId, EventId, ProductId, ShopId, TierId, TypedId, coupon::scope::CouponScopeKind};
+use futures_util::future::try_join_all;
 
-use crate::graphql::id::encode_as;
+use super::Product;
+use crate::{
+    coupon::terms::Scope,
+    error::Faulty,
+    graphql::{category::Category, context::ContextExt, event::Event, shop::Shop, tier::Tier},
+};
 
 /// One thing that a coupon applies to.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct CouponTarget {
-    /// The type of the target.
-    kind: TargetKind,
-    /// The id of a shop, product, event, tier or category.
-    id: ID,
-}
-
-impl CouponTarget {
-    /// Creates a target of this kind.
-    pub(super) fn new(kind: CouponScopeKind, target: Uuid) -> Self {
-        Self { kind: kind.into(), id: encode_as(prefix(kind), target) }
-    }
-}
-
-/// The type of a coupon's target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "CouponTargetKind", remote = "CouponScopeKind")]
-pub enum TargetKind {
+#[derive(Debug, Union)]
+pub enum CouponTarget {
     /// Everything that the shop sells.
-    Shop,
+    Shop(Shop),
     /// Coupons that are shown with a product.
-    Product,
+    Product(Product),
     /// Places of an event.
-    Event,
+    Event(Event),
     /// Places of a tier.
-    Tier,
+    Tier(Tier),
     /// Everything in a category or its descendants.
-    Category,
+    Category(Category),
+}
+
+/// Which targets a viewer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reveal {
+    /// Those that the viewer may see anyway.
+    Visible,
+    /// Also hidden tiers. The viewer has a code that unlocks them.
+    HiddenTiers,
+}
+
+/// Returns the targets of the scopes. A target that the viewer may not see is `None`.
+pub(super) async fn of(
+    ctx: &Context<'_>,
+    scopes: &[Scope],
+    reveal: Reveal,
+) -> Faulty<Vec<Option<CouponTarget>>> {
+    try_join_all(scopes.iter().map(|scope| one(ctx, *scope, reveal))).await
+}
+
+async fn one(ctx: &Context<'_>, scope: Scope, reveal: Reveal) -> Faulty<Option<CouponTarget>> {
+    let (loaders, id) = (ctx.loaders(), scope.target);
+    Ok(match scope.kind {
+        CouponScopeKind::Shop => loaders.one(ShopId(id)).await?.map(|row| CouponTarget::Shop(Shop(row))),
+        CouponScopeKind::Product => {
+            loaders.one(ProductId(id)).await?.map(|row| CouponTarget::Product(row.into()))
+        }
+        CouponScopeKind::Event => Event::visible(ctx, EventId(id)).await?.map(CouponTarget::Event),
+        CouponScopeKind::Tier if reveal == Reveal::HiddenTiers => {
+            Some(CouponTarget::Tier(Tier::of(ctx, TierId(id)).await?))
+        }
+        CouponScopeKind::Tier => Tier::visible(ctx, TierId(id)).await?.map(CouponTarget::Tier),
+        CouponScopeKind::Category => {
+            loaders.one(CategoryId(id)).await?.map(|row| CouponTarget::Category(Category(row)))
+        }
+    })
 }
 
 /// Returns the id prefix of targets of this kind.
 pub(super) fn prefix(kind: CouponScopeKind) -> &'static str {
     match kind {
-        CouponScopeKind::Shop => entity::ShopId::PREFIX,
-        CouponScopeKind::Product => entity::ProductId::PREFIX,
-        CouponScopeKind::Event => entity::EventId::PREFIX,
-        CouponScopeKind::Tier => entity::TierId::PREFIX,
-        CouponScopeKind::Category => entity::CategoryId::PREFIX,
+        CouponScopeKind::Shop => ShopId::PREFIX,
+        CouponScopeKind::Product => ProductId::PREFIX,
+        CouponScopeKind::Event => EventId::PREFIX,
+        CouponScopeKind::Tier => TierId::PREFIX,
+        CouponScopeKind::Category => CategoryId::PREFIX,
     }
 }

@@ -2,7 +2,10 @@
 
 use async_graphql::{Context, Object};
 
-use super::{CouponTarget, Kind};
+use super::{
+    CouponTarget, Kind,
+    target::{self, Reveal},
+};
 use crate::{
     coupon::terms::{Terms, Worth},
     graphql::{
@@ -71,14 +74,24 @@ impl ClaimTerms {
         CurrencyCode(self.0.currency.clone())
     }
 
-    /// The minimum value, before discounts, of the order's items that the coupon applies to.
+    /// The minimum sum of the base prices, before discounts, of the order's items that the coupon applies to.
     async fn minimum_spend(&self) -> Money {
         self.money(self.0.minimum_spend)
     }
 
-    /// What the coupon applies to. Empty for everything that the shop sells.
-    async fn applies_to(&self) -> Vec<CouponTarget> {
-        self.0.scopes.iter().map(|scope| CouponTarget::new(scope.kind, scope.target)).collect()
+    /// What the coupon applies to. Empty for everything that the shop sells. An element is null if you may not see it:
+    /// drafts are visible to members of the shop only, and hidden tiers also to holders of an access code that unlocks
+    /// them.
+    async fn applies_to(&self, ctx: &Context<'_>) -> ApiResult<Vec<Option<CouponTarget>>> {
+        let reveal = match self.0.worth {
+            Worth::AccessCode => Reveal::HiddenTiers,
+            Worth::AmountOff { .. }
+            | Worth::PercentOff { .. }
+            | Worth::FreeItem
+            | Worth::FixedPrice { .. }
+            | Worth::GiftCard { .. } => Reveal::Visible,
+        };
+        Ok(target::of(ctx, &self.0.scopes, reveal).await?)
     }
 
     /// Whether the coupon cannot be combined with other discounts.

@@ -1,28 +1,56 @@
 //! Order lines and contact data in the API.
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::order::line;
 
-use crate::graphql::{coupon::Coupon, error::ApiResult, event::Event, scalar::Money};
+use super::{Order, lists::IssuedFor};
+use crate::graphql::{
+    context::ContextExt,
+    coupon::{Claim, Coupon},
+    error::ApiResult,
+    event::Event,
+    id::encode,
+    scalar::Money,
+    seat_map::{Area, Seat},
+    ticket::Ticket,
+    ticket_loaders::TicketFor,
+    tier::Tier,
+};
 
 /// One bought place, or one bought copy of a coupon.
 #[derive(Debug)]
 pub struct OrderLine {
     row: line::Model,
-    currency: String,
+    order: Order,
 }
 
 /// One bought place, or one bought copy of a coupon.
 #[Object]
 impl OrderLine {
+    /// The global id of the line.
+    pub async fn id(&self) -> ID {
+        encode(self.row.id)
+    }
+
+    /// The order that contains the line.
+    async fn order(&self) -> Order {
+        self.order.clone()
+    }
+
     /// The name of the place, such as `Stalls, Row A, Seat 12`, or the coupon's title at the time of the checkout.
     async fn label(&self) -> &str {
         &self.row.label
     }
 
-    /// The name of the tier. Empty for a coupon.
-    async fn tier_name(&self) -> &str {
-        &self.row.tier_name
+    /// The name of the tier at the time of the checkout. Null for a coupon.
+    async fn tier_name(&self) -> Option<&str> {
+        self.row.tier_id.map(|_| self.row.tier_name.as_str())
+    }
+
+    /// The tier of the place in its current form. Null for a coupon.
+    async fn tier(&self, ctx: &Context<'_>) -> ApiResult<Option<Tier>> {
+        let Some(tier) = self.row.tier_id else { return Ok(None) };
+        Ok(Some(Tier::of(ctx, tier).await?))
     }
 
     /// The event of the place. Null for a coupon.
@@ -31,36 +59,76 @@ impl OrderLine {
         Ok(Some(Event::of(ctx, event).await?))
     }
 
+    /// The numbered seat. Null for a place in an area, and for a coupon.
+    async fn seat(&self, ctx: &Context<'_>) -> ApiResult<Option<Seat>> {
+        let Some(event) = self.row.event_id else { return Ok(None) };
+        Ok(Seat::of(ctx, event, self.row.seat_ordinal).await?)
+    }
+
+    /// The general-admission area of the place. Null for a numbered seat, and for a coupon.
+    async fn area(&self, ctx: &Context<'_>) -> ApiResult<Option<Area>> {
+        let Some(event) = self.row.event_id else { return Ok(None) };
+        Ok(Area::of(ctx, event, self.row.area_ordinal).await?)
+    }
+
     /// The bought coupon. Null for a place.
     async fn coupon(&self, ctx: &Context<'_>) -> ApiResult<Option<Coupon>> {
         let Some(coupon) = self.row.coupon_id else { return Ok(None) };
         Ok(Some(Coupon::of(ctx, coupon).await?))
     }
 
-    /// The price, including tax.
+    /// The ticket for the place. Null for a coupon, and before the order is paid. Only the buyer and bearers of the
+    /// order's access token can read it; otherwise the error is `FORBIDDEN`.
+    async fn ticket(&self, ctx: &Context<'_>) -> ApiResult<Option<Ticket>> {
+        if self.row.event_id.is_none() {
+            return Ok(None);
+        }
+        self.order.require_own(ctx)?;
+        let ticket = ctx.loaders().one(TicketFor(self.row.id)).await?;
+        Ok(ticket.map(|row| Ticket::of(row, &self.order)))
+    }
+
+    /// The claim that was issued for the copy of the coupon. Null for a place, before the order is paid, and after the
+    /// claim was given away. Only the buyer and bearers of the order's access token can read it; otherwise the error is
+    /// `FORBIDDEN`.
+    async fn claim(&self, ctx: &Context<'_>) -> ApiResult<Option<Claim>> {
+        if self.row.coupon_id.is_none() {
+            return Ok(None);
+        }
+        self.order.require_own(ctx)?;
+        let issued = ctx.loaders().one(IssuedFor(self.row.id)).await?;
+        let own = issued.filter(|claim| claim.account_id == self.order.row().account_id);
+        Ok(own.map(|row| Claim::opened(row, &self.order)))
+    }
+
+    /// The price, including fee and tax, before discounts: `basePrice` plus `fee`.
     async fn price(&self) -> Money {
-        Money::of(self.row.price_minor, &self.currency)
+        self.order.money(self.row.price_minor + self.row.fee_minor)
+    }
+
+    /// The price without the fee, including tax, before discounts.
+    async fn base_price(&self) -> Money {
+        self.order.money(self.row.price_minor)
     }
 
     /// The fee, including tax.
     async fn fee(&self) -> Money {
-        Money::of(self.row.fee_minor, &self.currency)
+        self.order.money(self.row.fee_minor)
     }
 
     /// The line's share of the order's discounts.
     async fn discount(&self) -> Money {
-        Money::of(self.row.discount_minor, &self.currency)
+        self.order.money(self.row.discount_minor)
     }
 
-    /// The tax contained in price and fee, after discounts.
+    /// The tax contained in the price, after discounts.
     async fn tax(&self) -> Money {
-        Money::of(self.row.tax_minor, &self.currency)
+        self.order.money(self.row.tax_minor)
     }
 
-    /// The amount to pay for this line: price plus fee, minus discount.
+    /// The amount to pay for this line: `price` minus `discount`.
     async fn total(&self) -> Money {
-        let total = self.row.price_minor + self.row.fee_minor - self.row.discount_minor;
-        Money::of(total, &self.currency)
+        self.order.money(self.row.price_minor + self.row.fee_minor - self.row.discount_minor)
     }
 }
 
@@ -76,7 +144,8 @@ pub struct OrderContact {
 }
 
 impl OrderLine {
-    pub(super) fn of(row: line::Model, currency: &str) -> Self {
-        Self { row, currency: currency.to_owned() }
+    /// Creates a line of an order that the viewer may see.
+    pub(crate) fn of(row: line::Model, order: &Order) -> Self {
+        Self { row, order: order.clone() }
     }
 }

@@ -1,6 +1,6 @@
 //! Loaders for lists of orders and claims, read once per list.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, dataloader::Loader};
 use entity::{
@@ -13,7 +13,7 @@ use crate::{
     error::Faulty,
     graphql::{
         context::ContextExt,
-        loader::{Batch, Shared, keyed},
+        loader::{Batch, Shared, grouped, keyed},
     },
     order::lists,
 };
@@ -22,9 +22,17 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct VisibleOrder(pub(crate) OrderId);
 
+/// Loader key: an order, if this is its access token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OrderOpenedBy(pub(super) OrderId, pub(super) Arc<str>);
+
 /// Loader key: the lines of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LinesOf(pub(super) OrderId);
+
+/// Loader key: a line, for viewers who see an object that refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LineOf(pub(crate) OrderLineId);
 
 /// Loader key: the discounts of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +40,7 @@ pub(super) struct DiscountsOf(pub(super) OrderId);
 
 /// Loader key: the claim that was issued for an order line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct IssuedFor(OrderLineId);
+pub(super) struct IssuedFor(pub(super) OrderLineId);
 
 /// Returns the claims that were issued for the lines that are copies of coupons, oldest first.
 pub(super) async fn issued_for(ctx: &Context<'_>, lines: &[line::Model]) -> Faulty<Vec<claim::Model>> {
@@ -53,6 +61,23 @@ impl Loader<VisibleOrder> for Batch {
     }
 }
 
+impl Loader<OrderOpenedBy> for Batch {
+    type Value = order::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[OrderOpenedBy]) -> Result<HashMap<OrderOpenedBy, order::Model>, Shared> {
+        // An operation has one token for each `node` and `nodes`.
+        let by_token = grouped(keys.to_vec(), |key| key.1.clone());
+        let mut all = HashMap::new();
+        for (token, keys) in by_token {
+            let ids = keys.iter().map(|key| key.0).collect();
+            let orders = lists::opened(&self.app, &self.viewer, &token, ids).await?;
+            all.extend(orders.into_iter().map(|row| (OrderOpenedBy(row.id, token.clone()), row)));
+        }
+        Ok(all)
+    }
+}
+
 impl Loader<LinesOf> for Batch {
     type Value = Vec<line::Model>;
     type Error = Shared;
@@ -64,6 +89,16 @@ impl Loader<LinesOf> for Batch {
             all.entry(LinesOf(line.order_id)).or_default().push(line);
         }
         Ok(all)
+    }
+}
+
+impl Loader<LineOf> for Batch {
+    type Value = line::Model;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[LineOf]) -> Result<HashMap<LineOf, line::Model>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        Ok(keyed(lists::lines_by_ids(&self.app, ids).await?, |row| LineOf(row.id)))
     }
 }
 

@@ -4,13 +4,14 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 use entity::EventId;
 
 use super::{
-    Reservation, map_of,
+    Reservation,
     pick::PickInput,
     refusal::{ReservationCause, ReservationError, ReserveSeatsError, with_code, with_map},
 };
 use crate::{
     coupon::access,
     error::Error,
+    event as events,
     graphql::{context::ContextExt, id::decode},
     inventory::{self, Reserve},
 };
@@ -42,7 +43,7 @@ impl ReserveSeatsInput {
         ctx: &Context<'_>,
     ) -> Result<inventory::Reservation, Error<ReservationCause>> {
         let event: EventId = decode(&self.event_id, "eventId")?;
-        let map = map_of(ctx, event).await?;
+        let map = events::find::seat_map(ctx.app(), ctx.viewer(), event).await?;
         let pick = self.pick.parse(ctx, event, &map).await?;
         let reserve = Reserve { event, pick, key: self.idempotency_key };
         if let Some(code) = self.access_code {

@@ -1,41 +1,41 @@
 //! Reservations in the API.
 
 mod input;
+mod item;
 mod pick;
 mod refusal;
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{CouponId, EventId, ReservationId, reservation::ReservationState};
 use futures_util::{Stream, StreamExt};
 
-use self::refusal::plain;
 pub use self::{
     input::{
         ExtendReservationInput, ExtendReservationPayload, ReleaseReservationInput, ReleaseReservationPayload,
         ReserveSeatsInput, ReserveSeatsPayload,
     },
+    item::ReservationItem,
     pick::{AccessibleInput, AdmissionInput, BestAvailableInput, PickInput},
     refusal::{ReservationError, ReserveSeatsError},
 };
+use self::{item::Sold, refusal::plain};
 use crate::{
-    error::Faulty,
-    event as events,
     graphql::{
         context::ContextExt,
         coupon::Coupon,
         error::{ApiError, ApiResult, found, outcome},
         event::Event,
-        id::{self, decode, encode},
+        id::{decode, encode},
+        loader::{Batch, Shared, keyed},
         order::Order,
         scalar::{Long, Money},
-        seat_map::seat_id,
+        seat_map::map_of_event,
     },
-    inventory::{self, Item, Place, ReservationSnapshot},
+    inventory::{self, Item, ReservationSnapshot},
     order as orders,
-    venue::SeatMap,
 };
 
 /// The status of a reservation.
@@ -118,17 +118,13 @@ impl Reservation {
 
     /// The reserved items. Their prices stay as they were when the reservation was made.
     async fn items(&self, ctx: &Context<'_>) -> ApiResult<Vec<ReservationItem>> {
-        if let Some(coupon) = ctx.loaders().one(CouponId::from(self.0.inventory)).await? {
-            let of = |item| ReservationItem::of_coupon(item, &coupon.title, &self.snapshot().currency);
-            return Ok(self.snapshot().items.iter().map(of).collect());
-        }
-        let map = map_of(ctx, self.event_id()).await?;
-        Ok(self
-            .snapshot()
-            .items
-            .iter()
-            .map(|item| ReservationItem::of(item, &map, &self.snapshot().currency))
-            .collect())
+        let sold = match ctx.loaders().one(CouponId::from(self.0.inventory)).await? {
+            Some(coupon) => Sold::Copies(coupon.title),
+            None => Sold::Places(map_of_event(ctx, self.event_id()).await?),
+        };
+        let currency = &self.snapshot().currency;
+        let items = self.snapshot().items.iter();
+        Ok(items.map(|item| ReservationItem::of(item.clone(), sold.clone(), currency)).collect())
     }
 
     /// Number of reserved places or copies.
@@ -136,7 +132,22 @@ impl Reservation {
         self.snapshot().quantity()
     }
 
-    /// The total price, including fees and tax.
+    /// The sum of the base prices, including tax, without fees. `subtotal` plus `fees` is `total`.
+    async fn subtotal(&self) -> Money {
+        self.sum(|item| item.price)
+    }
+
+    /// The sum of the fees, including tax.
+    async fn fees(&self) -> Money {
+        self.sum(|item| item.fee)
+    }
+
+    /// The tax contained in the total.
+    async fn tax(&self) -> Money {
+        self.sum(|item| item.tax)
+    }
+
+    /// The total price, including fees and tax, before discounts.
     async fn total(&self) -> Money {
         Money::of(self.snapshot().total(), &self.snapshot().currency)
     }
@@ -144,7 +155,7 @@ impl Reservation {
     /// The order that contains the reservation. Null before the checkout.
     async fn order(&self, ctx: &Context<'_>) -> ApiResult<Option<Order>> {
         match self.snapshot().order {
-            Some(id) => Ok(found(orders::visible(ctx.app(), ctx.viewer(), None, id).await)?.map(Order::from)),
+            Some(id) => Ok(Order::visible(ctx, id).await?),
             None => Ok(None),
         }
     }
@@ -155,59 +166,28 @@ impl Reservation {
         &self.0.snapshot
     }
 
+    /// Returns the sum of an amount of all places or copies.
+    fn sum(&self, amount: impl Fn(&Item) -> i64) -> Money {
+        let items = self.snapshot().items.iter();
+        let sum = items.map(|item| i64::from(item.place.quantity()) * amount(item)).sum();
+        Money::of(sum, &self.snapshot().currency)
+    }
+
     fn event_id(&self) -> EventId {
         self.0.inventory.into()
     }
 }
 
-/// One seat, several places of an area, or several copies of a coupon.
-#[derive(Debug, SimpleObject)]
-pub struct ReservationItem {
-    /// The name of the place, such as `Stalls, Row A, Seat 12`, or the title of the coupon.
-    pub label: String,
-    /// The id of the seat. Null for an area or a coupon.
-    pub seat_id: Option<ID>,
-    /// The id of the area. Null for a seat or a coupon.
-    pub area_id: Option<ID>,
-    /// Number of places or copies.
-    pub quantity: u32,
-    /// The price of one place or copy, including tax.
-    pub price: Money,
-    /// The fee of one place or copy, including tax.
-    pub fee: Money,
-    /// The tax contained in price and fee of one place or copy.
-    pub tax: Money,
-    /// The total of all places or copies, including fees and tax.
-    pub total: Money,
-}
+impl Loader<ReservationId> for Batch {
+    type Value = inventory::Reservation;
+    type Error = Shared;
 
-impl ReservationItem {
-    fn of(item: &Item, map: &SeatMap, currency: &str) -> Self {
-        let (label, seat_id, area_id) = match item.place {
-            Place::Seat { ordinal, .. } => {
-                (map.plan.seat_name(ordinal as usize), Some(seat_id(map, ordinal as usize)), None)
-            }
-            Place::Area { ordinal, .. } => (
-                map.plan.areas.get(ordinal as usize).map(|area| area.name.clone()),
-                None,
-                Some(id::encode_as(id::AREA, map.place_id(ordinal))),
-            ),
-        };
-        Self { label: label.unwrap_or_default(), seat_id, area_id, ..Self::of_coupon(item, "", currency) }
-    }
-
-    fn of_coupon(item: &Item, title: &str, currency: &str) -> Self {
-        let quantity = item.place.quantity();
-        Self {
-            label: title.to_owned(),
-            seat_id: None,
-            area_id: None,
-            quantity,
-            price: Money::of(item.price, currency),
-            fee: Money::of(item.fee, currency),
-            tax: Money::of(item.tax, currency),
-            total: Money::of(i64::from(quantity) * (item.price + item.fee), currency),
-        }
+    async fn load(
+        &self,
+        keys: &[ReservationId],
+    ) -> Result<HashMap<ReservationId, inventory::Reservation>, Shared> {
+        let reservations = inventory::owned_by_ids(&self.app, &self.viewer, keys.to_vec()).await?;
+        Ok(keyed(reservations, |reservation| reservation.snapshot.id))
     }
 }
 
@@ -323,9 +303,4 @@ impl ReservationSubscription {
         let stream = inventory::watch(ctx.app(), ctx.viewer(), id).await?;
         Ok(stream.map(|next| next.map(Reservation).map_err(ApiError::from)))
     }
-}
-
-/// Returns the seat map of an event that the viewer may see.
-async fn map_of(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
-    events::find::seat_map(ctx.app(), ctx.viewer(), event).await
 }

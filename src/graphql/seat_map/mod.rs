@@ -12,7 +12,7 @@ use entity::SeatMapId;
 pub use self::places::{Area, Row, Seat, Zone};
 pub(crate) use self::{
     geometry::{geometry, named},
-    places::seat_id,
+    places::{map_of_event, seat_id},
 };
 use crate::{
     error::{Fault, Faulty},
@@ -164,6 +164,20 @@ impl Loader<MapOf> for Batch {
     async fn load(&self, keys: &[MapOf]) -> Result<HashMap<MapOf, Revision>, Shared> {
         let ids = keys.iter().map(|key| key.0).collect();
         Ok(keyed(find::revisions_by_ids(&self.app, ids).await?, |row| MapOf(row.id)))
+    }
+}
+
+/// Loader key: a seat map without its plan, if the viewer may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KnownMap(pub(crate) SeatMapId);
+
+impl Loader<KnownMap> for Batch {
+    type Value = Revision;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[KnownMap]) -> Result<HashMap<KnownMap, Revision>, Shared> {
+        let ids = keys.iter().map(|key| key.0).collect();
+        Ok(keyed(find::revisions(&self.app, &self.viewer, ids).await?, |row| KnownMap(row.id)))
     }
 }
 

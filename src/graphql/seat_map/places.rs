@@ -1,13 +1,22 @@
 //! The places of a seat map: zones, rows, seats and areas. Each is a view of the shared plan.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, dataloader::Loader};
+use entity::{EventId, SeatMapId};
+use uuid::Uuid;
 
 use crate::{
-    graphql::{context::ContextExt, error::ApiResult, id},
+    error::{Fault, Faulty},
+    event::find::map_on_sale,
+    graphql::{
+        context::ContextExt,
+        error::ApiResult,
+        id,
+        loader::{Batch, Shared},
+    },
     venue::{
-        SeatMap,
+        self, SeatMap, find,
         plan::{self, Access},
     },
 };
@@ -87,7 +96,7 @@ pub struct Seat {
 #[Object]
 impl Seat {
     /// The global id. Use it to reserve the seat. It is the same for every event with this seat map.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         seat_id(&self.map, self.index)
     }
 
@@ -151,6 +160,25 @@ impl Seat {
 }
 
 impl Seat {
+    /// Returns the seat with this ordinal, or `None` if the map has fewer.
+    pub(crate) fn new(map: &Arc<SeatMap>, ordinal: u32) -> Option<Self> {
+        let index = ordinal as usize;
+        (index < map.plan.seats.len()).then(|| Self { map: map.clone(), index })
+    }
+
+    /// Returns the seat with this id if the viewer may see its seat map.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> Faulty<Option<Self>> {
+        let Some(map) = ctx.loaders().one(MapWith::place(id)).await? else { return Ok(None) };
+        let map = venue::seat_map(ctx.app(), map).await?;
+        Ok(map.ordinal(id).and_then(|ordinal| Self::new(&map, ordinal)))
+    }
+
+    /// Returns the seat with this ordinal on the event's seat map. `None` has no seat.
+    pub(crate) async fn of(ctx: &Context<'_>, event: EventId, ordinal: Option<i32>) -> Faulty<Option<Self>> {
+        let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
+        Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
+    }
+
     fn seat(&self) -> &plan::Seat {
         &self.map.plan.seats[self.index]
     }
@@ -167,7 +195,7 @@ pub struct Area {
 #[Object]
 impl Area {
     /// The global id. Use it to reserve places in the area. It is the same for every event with this seat map.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         area_id(&self.map, self.index)
     }
 
@@ -215,9 +243,53 @@ impl Area {
         (index < map.plan.areas.len()).then(|| Self { map: map.clone(), index })
     }
 
+    /// Returns the area with this id if the viewer may see its seat map.
+    pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> Faulty<Option<Self>> {
+        let Some(map) = ctx.loaders().one(MapWith::place(id)).await? else { return Ok(None) };
+        let map = venue::seat_map(ctx.app(), map).await?;
+        Ok(map.ordinal(id).and_then(|ordinal| Self::new(&map, ordinal)))
+    }
+
+    /// Returns the area with this ordinal on the event's seat map. `None` has no area.
+    pub(crate) async fn of(ctx: &Context<'_>, event: EventId, ordinal: Option<i32>) -> Faulty<Option<Self>> {
+        let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
+        Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
+    }
+
     fn area(&self) -> &plan::Area {
         &self.map.plan.areas[self.index]
     }
+}
+
+/// Loader key: the seat map that contains a place, if the viewer may see it. All places of a map have the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct MapWith(Uuid);
+
+impl MapWith {
+    /// Returns the key for the id of a seat or area.
+    fn place(id: Uuid) -> Self {
+        Self(SeatMap::first_id_with_place(id).0)
+    }
+}
+
+impl Loader<MapWith> for Batch {
+    type Value = SeatMapId;
+    type Error = Shared;
+
+    async fn load(&self, keys: &[MapWith]) -> Result<HashMap<MapWith, SeatMapId>, Shared> {
+        let places = keys.iter().map(|key| key.0).collect();
+        let maps = find::revisions_with(&self.app, &self.viewer, places).await?;
+        Ok(maps.into_iter().map(|map| (MapWith::place(map.id.0), map.id)).collect())
+    }
+}
+
+/// Returns the seat map of an event, for viewers who see an object that refers to the event.
+pub(crate) async fn map_of_event(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
+    let map = match map_on_sale(ctx.app(), event) {
+        Some(map) => map,
+        None => ctx.loaders().one(event).await?.ok_or(Fault::NotFound("event"))?.seat_map_id,
+    };
+    venue::seat_map(ctx.app(), map).await
 }
 
 /// Returns the id of the seat with this ordinal.

@@ -3,10 +3,16 @@
 use async_graphql::{Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::audit as row;
+use serde_json::{Value, json};
 
-use crate::graphql::{
-    id::{encode, encode_as},
-    page::Connected,
+use crate::{
+    error::Fault,
+    graphql::{
+        error::ApiResult,
+        id::{encode, encode_as},
+        page::Connected,
+        scalar::Money,
+    },
 };
 
 /// A page of a shop's audit log.
@@ -34,7 +40,7 @@ pub enum AuditAction {
     CouponPublished,
     /// The benefit or the price of a coupon was changed. The details contain both terms.
     CouponTermsChanged,
-    /// The budget of a coupon was changed. The details contain both sums in minor units. Null means unlimited.
+    /// The budget of a coupon was changed. The details contain both sums. Null means unlimited.
     CouponBudgetChanged,
     /// An event was cancelled.
     EventCancelled,
@@ -66,55 +72,81 @@ pub enum AuditActor {
 
 /// A change of permissions or money.
 #[derive(Debug)]
-pub struct AuditEntry(row::Model);
+pub struct AuditEntry {
+    row: row::Model,
+    /// The currency of the shop, which is that of all amounts.
+    currency: String,
+}
 
 /// A change of permissions or money.
 #[Object]
 impl AuditEntry {
     /// The global id of the entry.
     async fn id(&self) -> ID {
-        encode(self.0.id)
+        encode(self.row.id)
     }
 
     /// When the change was made.
     async fn at(&self) -> DateTime<Utc> {
-        self.0.at
+        self.row.at
     }
 
     /// The change that an audit entry records.
     async fn action(&self) -> AuditAction {
-        self.0.action.into()
+        self.row.action.into()
     }
 
     /// The kind of actor that made the change.
     async fn actor(&self) -> AuditActor {
-        self.0.actor.into()
+        self.row.actor.into()
     }
 
     /// The account that made the change. Null if no account did.
     async fn account_id(&self) -> Option<ID> {
-        self.0.account_id.map(encode)
+        self.row.account_id.map(encode)
     }
 
     /// The id of the changed object: a member's account, an event, a tier, a coupon, a payment or a refund.
     async fn object_id(&self) -> ID {
-        encode_as(&self.0.object_kind, self.0.object_id)
+        encode_as(&self.row.object_kind, self.row.object_id)
     }
 
     /// The id of the request that made the change. Null if there was no request.
     async fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.row.request_id.as_deref()
     }
 
-    /// More details as a JSON object. Amounts are in minor units.
-    async fn details(&self) -> &str {
-        &self.0.details
+    /// More details as a JSON object. Amounts of money have the form of the type `Money`, such as
+    /// `{"amount":"12.50","currency":"EUR"}`.
+    async fn details(&self) -> ApiResult<String> {
+        let mut details = serde_json::from_str(&self.row.details).map_err(Fault::internal)?;
+        let is_budget = self.row.action == row::Action::CouponBudgetChanged;
+        convert_amounts(&mut details, &self.currency, is_budget);
+        Ok(details.to_string())
     }
 }
 
 impl AuditEntry {
     /// Converts a row to an entry with its cursor.
-    pub(super) fn edge(row: row::Model) -> (i64, Self) {
-        (row.position, Self(row))
+    pub(super) fn edge(row: row::Model, currency: &str) -> (i64, Self) {
+        (row.position, Self { row, currency: currency.to_owned() })
+    }
+}
+
+/// The keys of amounts in the details of all actions. The log stores them in minor units.
+const AMOUNTS: &[&str] = &["amount", "basePrice", "budget", "cap", "fee", "minimumSpend", "price"];
+
+/// Converts stored amounts to the form of [`Money`]. `is_budget` says that `from` and `to` are amounts, too.
+fn convert_amounts(details: &mut Value, currency: &str, is_budget: bool) {
+    let Value::Object(fields) = details else { return };
+    for (key, value) in fields.iter_mut() {
+        let is_amount = AMOUNTS.contains(&key.as_str()) || is_budget && matches!(key.as_str(), "from" | "to");
+        match value.as_i64().filter(|_| is_amount) {
+            Some(minor) => {
+                let Money { amount, currency } = Money::of(minor, currency);
+                *value = json!({ "amount": amount.0, "currency": currency.0 });
+            }
+            None => convert_amounts(value, currency, is_budget),
+        }
     }
 }

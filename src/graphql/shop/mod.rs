@@ -208,7 +208,7 @@ impl Shop {
     ) -> ApiResult<Option<AuditConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
         let page = shop::audit_log(ctx.app(), ctx.viewer(), self.0.id, window).await?;
-        Ok(Some(connection(page, AuditEntry::edge)))
+        Ok(Some(connection(page, |row| AuditEntry::edge(row, &self.0.currency))))
     }
 
     /// When the shop was created.

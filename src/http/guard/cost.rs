@@ -7,7 +7,7 @@
 //! The method follows the cost analysis that the `GraphQL` Foundation's security notes recommend.
 
 use async_graphql::{
-    Positioned, Value,
+    Positioned,
     parser::types::{
         ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, VariableDefinition,
     },
@@ -16,6 +16,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     Refusal,
+    length::{Length, PAGE_MAX, count, is_paged, length_of, lengths},
     merge::{chosen, root},
     types::Types,
 };
@@ -23,8 +24,6 @@ use crate::graphql::{code::ApiCode, weight::LIST};
 
 /// The default limit of one operation, in microseconds: a theatre's seat map with all fields of its seats.
 pub const MAX_COST: u64 = 100_000;
-/// The longest page.
-const PAGE_MAX: u64 = 100;
 /// Microseconds per item of a list.
 const ITEM: u64 = 3;
 /// Microseconds per row of a connection, which is read from the database.
@@ -156,7 +155,7 @@ impl Estimate<'_> {
 
     /// Returns the length of the field's page: the requested one, or the maximum if that is not a number.
     fn page_of(&self, field: &Field) -> u64 {
-        let lengths = page_arguments(field).map(|length| match length {
+        let lengths = lengths(field).map(|length| match length {
             Length::Usual => None,
             Length::Literal(length) => Some(length),
             Length::Variable(name) => match self.variables.get(&name) {
@@ -164,6 +163,10 @@ impl Estimate<'_> {
                 Some(Json::Null) => None,
                 Some(given) => Some(given.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX)),
             },
+            Length::Ids(name) => Some(match self.variables.get(&name) {
+                Some(Json::Array(ids)) => count(ids.len()),
+                _ => PAGE_MAX,
+            }),
         });
         lengths.into_iter().flatten().max().unwrap_or(LIST)
     }
@@ -186,76 +189,12 @@ impl Cost {
     }
 }
 
-/// Returns whether the field's arguments set a page length.
-fn is_paged(field: &Field) -> bool {
-    field.get_argument("first").is_some() || field.get_argument("last").is_some()
-}
-
-/// The requested length of a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Length {
-    /// No length is requested.
-    Usual,
-    /// This length. The maximum if the argument is not a number.
-    Literal(u64),
-    /// The value of this variable.
-    Variable(String),
-}
-
-/// Returns the lengths that `first` and `last` request. Either may be null.
-fn page_arguments(field: &Field) -> [Length; 2] {
-    ["first", "last"].map(|name| page_argument(field, name))
-}
-
-fn page_argument(field: &Field, name: &str) -> Length {
-    let Some(argument) = field.get_argument(name) else { return Length::Usual };
-    match argument.node.clone().into_const() {
-        Some(value) => length_of(&value).map_or(Length::Usual, Length::Literal),
-        // The argument is a variable, or contains one in an invalid place.
-        None => match argument.node.to_string().strip_prefix('$') {
-            Some(name) => Length::Variable(name.to_owned()),
-            None => Length::Literal(PAGE_MAX),
-        },
-    }
-}
-
-fn length_of(value: &Value) -> Option<u64> {
-    match value {
-        Value::Null => None,
-        Value::Number(number) => Some(number.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX)),
-        Value::String(_)
-        | Value::Boolean(_)
-        | Value::Binary(_)
-        | Value::Enum(_)
-        | Value::List(_)
-        | Value::Object(_) => Some(PAGE_MAX),
-    }
-}
-
-/// Returns whether a variable sets the length of a page.
-pub(super) fn asks_variables(document: &ExecutableDocument, name: Option<&str>) -> bool {
-    let of_operation = chosen(&document.operations, name)
-        .is_some_and(|(_, operation)| has_variable_page(&operation.node.selection_set.node));
-    let mut fragments = document.fragments.values();
-    of_operation || fragments.any(|fragment| has_variable_page(&fragment.node.selection_set.node))
-}
-
-fn has_variable_page(set: &SelectionSet) -> bool {
-    set.items.iter().any(|selection| match &selection.node {
-        Selection::Field(field) => {
-            page_arguments(&field.node).iter().any(|length| matches!(length, Length::Variable(_)))
-                || has_variable_page(&field.node.selection_set.node)
-        }
-        Selection::InlineFragment(fragment) => has_variable_page(&fragment.node.selection_set.node),
-        Selection::FragmentSpread(_) => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use async_graphql::parser::parse_query;
 
     use super::*;
+    use crate::http::guard::length::asks_variables;
 
     fn cost(query: &str) -> Result<Cost, Refusal> {
         let costs = Costs::of(&crate::graphql::sdl());
@@ -296,6 +235,24 @@ mod tests {
         assert_eq!(work("").ok(), work("(last: 20)").ok());
         assert!(refused(&events("(first: 100)")));
         assert!(refused(&events("(first: 1000000)")), "no page is longer, and it is refused later");
+    }
+
+    #[test]
+    fn nodes_count_with_the_number_of_ids() {
+        use serde_json::json;
+
+        let fields = "{ ... on Category { children { id slug name } } }";
+        let literal =
+            |ids: &str| cost(&format!("{{ nodes(ids: {ids}) {fields} }}")).map(|cost| cost.work).ok();
+        let query = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {fields} }}");
+        let variable = |ids: Json| cost_with(&query, &json!({ "ids": ids })).map(|cost| cost.work).ok();
+        let ids = |count: usize| json!(vec!["x"; count]);
+        for count in [0, 1, 20] {
+            assert_eq!(literal(&ids(count).to_string()), variable(ids(count)), "{count}");
+        }
+        assert!(variable(ids(1)) < variable(ids(20)));
+        assert_eq!(literal("\"x\""), variable(ids(100)), "one id without a list counts as a whole page");
+        assert_eq!(variable(ids(100)), variable(ids(100_000)), "more are refused later");
     }
 
     #[test]

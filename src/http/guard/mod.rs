@@ -10,6 +10,7 @@
 
 mod check;
 mod cost;
+mod length;
 mod merge;
 #[cfg(test)]
 mod merging;
@@ -101,7 +102,7 @@ pub fn admit(
     let variables = Variables::of(&document, operation_name);
     variables::promote(&mut document, &costs.types);
     let merged = merge::merge(&document, operation_name, &costs.types);
-    let cost = if cost::asks_variables(&merged, operation_name) {
+    let cost = if length::asks_variables(&merged, operation_name) {
         None
     } else {
         Some(costs.check(&merged, operation_name, &Map::new())?)

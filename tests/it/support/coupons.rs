@@ -211,7 +211,7 @@ const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $codes: [S
         contact: { name: \"A Buyer\", email: \"buyer@tessera.test\" } }) {
         order { id state total { amount } fees { amount } tax { amount } discount { amount }
             discounts { label amount { amount } claim { id } }
-            lines { label price { amount } fee { amount } discount { amount } tax { amount } total { amount } } }
+            lines { label basePrice { amount } fee { amount } discount { amount } tax { amount } total { amount } } }
         errors { code message path retryable retryAfterMs missing { amount currency } validFrom } } }";
 
 /// Checks the invariants of spending: each discount is given once, and all amounts add up.

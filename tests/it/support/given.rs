@@ -180,7 +180,7 @@ impl World {
         {
             let document = "mutation($event: ID!, $name: String!, $price: Decimal!, $scope: [String!]!) {
                 createTier(input: { eventId: $event, name: $name, categories: $scope, taxBasisPoints: 1000,
-                    price: { amount: $price, currency: \"EUR\" }, fee: { amount: \"1.00\", currency: \"EUR\" } }) {
+                    basePrice: { amount: $price, currency: \"EUR\" }, fee: { amount: \"1.00\", currency: \"EUR\" } }) {
                     tier { id } errors { code message path } } }";
             let input = json!({ "event": event, "name": name, "price": price, "scope": [scope] });
             self.gql(Some(vendor), document, input).await.good();

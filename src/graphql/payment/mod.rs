@@ -1,151 +1,19 @@
 //! Payments and refunds in the API.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
-use entity::payment::{self, refund};
+mod object;
 
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+pub use self::object::{Payment, Refund, RefundState, State};
+pub(crate) use self::object::{PaymentsOf, RefundsOf};
 pub use super::payment_error::{PayOrderError, PaymentError, RefundOrderError};
 use super::{
     context::ContextExt,
     error::{ApiResult, outcome},
-    id::{decode, encode},
+    id::decode,
     order::Order,
-    scalar::Money,
 };
 use crate::payment::{self as payments, Pay, PaymentResult, RefundOrder};
-
-/// The state of a payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "PaymentState", remote = "entity::payment::PaymentState")]
-pub enum State {
-    /// The payment is recorded, but not sent to the provider yet.
-    Created,
-    /// The provider's answer is unknown. The server asks again automatically.
-    Submitted,
-    /// The buyer must take another step. Send them to `nextActionUrl`, then call `confirmPayment`.
-    RequiresAction,
-    /// The provider has reserved the amount.
-    Authorised,
-    /// The order is paid. The amount is being collected.
-    Capturing,
-    /// The amount was collected.
-    Captured,
-    /// The payment was declined; see `failureCode`. The order can be paid again.
-    Failed,
-    /// The payment was cancelled. Nothing was charged.
-    Cancelled,
-}
-
-/// One attempt to pay an order.
-#[derive(Clone, Debug)]
-pub struct Payment(payment::Model);
-
-impl From<payment::Model> for Payment {
-    fn from(row: payment::Model) -> Self {
-        Self(row)
-    }
-}
-
-/// One attempt to pay an order.
-#[Object]
-impl Payment {
-    /// The global id of the payment.
-    async fn id(&self) -> ID {
-        encode(self.0.id)
-    }
-
-    /// The current state.
-    async fn state(&self) -> State {
-        self.0.state.into()
-    }
-
-    /// The amount.
-    async fn amount(&self) -> Money {
-        Money::of(self.0.amount_minor, &self.0.currency)
-    }
-
-    /// The provider's id of the payment method.
-    async fn method(&self) -> &str {
-        &self.0.method
-    }
-
-    /// The provider's reason for a failure, such as `card_declined`. Null if the payment did not fail.
-    async fn failure_code(&self) -> Option<&str> {
-        self.0.failure_code.as_deref()
-    }
-
-    /// The URL for the buyer's next step. Null unless `state` is `REQUIRES_ACTION`.
-    async fn next_action_url(&self) -> Option<&str> {
-        self.0.next_action_url.as_deref()
-    }
-
-    /// When an undecided payment is cancelled.
-    async fn expires_at(&self) -> DateTime<Utc> {
-        self.0.deadline
-    }
-
-    /// When the object was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-}
-
-/// The state of a refund.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(name = "RefundState", remote = "entity::payment::RefundState")]
-pub enum RefundState {
-    /// The refund is recorded, but not sent to the provider yet.
-    Requested,
-    /// The provider's answer is unknown. The server asks again automatically.
-    Submitted,
-    /// The provider accepted the refund. The money is on its way.
-    Pending,
-    /// The money was returned.
-    Succeeded,
-    /// The provider refused the refund. The server tries again automatically.
-    Failed,
-    /// The server cannot complete the refund automatically. The platform's operators are informed.
-    Manual,
-}
-
-/// A return of money to the buyer.
-#[derive(Clone, Debug)]
-pub struct Refund(refund::Model);
-
-impl From<refund::Model> for Refund {
-    fn from(row: refund::Model) -> Self {
-        Self(row)
-    }
-}
-
-/// A return of money to the buyer.
-#[Object]
-impl Refund {
-    /// The global id of the refund.
-    async fn id(&self) -> ID {
-        encode(self.0.id)
-    }
-
-    /// The current state.
-    async fn state(&self) -> RefundState {
-        self.0.state.into()
-    }
-
-    /// The amount.
-    async fn amount(&self) -> Money {
-        Money::of(self.0.amount_minor, &self.0.currency)
-    }
-
-    /// The reason that the requester gave, as plain text. May be empty.
-    async fn reason(&self) -> &str {
-        &self.0.reason
-    }
-
-    /// When the refund was requested.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-}
 
 /// Input of `payOrder`.
 #[derive(Debug, InputObject)]
@@ -320,16 +188,18 @@ impl PaymentMutation {
             payments::refund_order(ctx.app(), ctx.viewer(), refund).await
         };
         let (refunded, errors) = outcome(refund.await)?;
-        let (order, refund) = refunded.map(|refunded| (refunded.order, refunded.refund)).unzip();
-        Ok(Some(RefundOrderPayload {
-            order: order.map(|row| Order::opened(row, token.as_deref())),
-            refund: refund.flatten().map(Refund::from),
-            errors,
-        }))
+        let Some(refunded) = refunded else {
+            return Ok(Some(RefundOrderPayload { errors, ..Default::default() }));
+        };
+        let order = Order::opened(refunded.order, token.as_deref());
+        let refund = refunded.refund.map(|row| Refund::of(row, &order));
+        Ok(Some(RefundOrderPayload { order: Some(order), refund, errors }))
     }
 }
 
 fn shown(paid: Option<PaymentResult>, token: Option<&str>) -> (Option<Order>, Option<Payment>) {
-    let (order, payment) = paid.map(|paid| (paid.order, paid.payment)).unzip();
-    (order.map(|row| Order::opened(row, token)), payment.flatten().map(Payment::from))
+    let Some(paid) = paid else { return (None, None) };
+    let order = Order::opened(paid.order, token);
+    let payment = paid.payment.map(|row| Payment::of(row, &order));
+    (Some(order), payment)
 }

@@ -13,7 +13,7 @@ use super::{
     shop::RoleIn,
 };
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     event as events,
     inventory::counts_of,
 };
@@ -21,7 +21,7 @@ use crate::{
 impl Event {
     /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
-        Ok(ctx.loaders().one(id).await?.ok_or(Fault::NotFound("event"))?.into())
+        Ok(ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Event))?.into())
     }
 
     /// Returns the event if the viewer may see it. Drafts are visible to members of their shop only.

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     barcode::{QrCode, qr::Scale},
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     ticket::{self as tickets, CheckIn, Refusal},
 };
 
@@ -117,7 +117,7 @@ impl Ticket {
 
     /// The tier of the place in its current form.
     async fn tier(&self, ctx: &Context<'_>) -> ApiResult<Tier> {
-        let tier = self.bought(ctx).await?.tier_id.ok_or(Fault::NotFound("tier"))?;
+        let tier = self.bought(ctx).await?.tier_id.ok_or(Fault::NotFound(Object::Tier))?;
         Ok(Tier::of(ctx, tier).await?)
     }
 
@@ -147,7 +147,7 @@ impl Ticket {
     /// The price of the place at the time of the checkout, including fee and tax, before discounts.
     async fn price(&self, ctx: &Context<'_>) -> ApiResult<Money> {
         let (line, event) = join(self.bought(ctx), ctx.loaders().one(self.row.event_id)).await;
-        let (line, event) = (line?, event?.ok_or(Fault::NotFound("event"))?);
+        let (line, event) = (line?, event?.ok_or(Fault::NotFound(Object::Event))?);
         Ok(Money::of(line.price_minor + line.fee_minor, &event.currency))
     }
 
@@ -214,7 +214,7 @@ impl Ticket {
 
     /// Returns the order line that paid for the ticket.
     async fn bought(&self, ctx: &Context<'_>) -> Faulty<line::Model> {
-        ctx.loaders().one(LineOf(self.row.order_line_id)).await?.ok_or(Fault::NotFound("order"))
+        ctx.loaders().one(LineOf(self.row.order_line_id)).await?.ok_or(Fault::NotFound(Object::Order))
     }
 
     /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.

@@ -21,7 +21,7 @@ use super::{
     shop::RoleIn,
 };
 use crate::{
-    error::{Fault, Faulty, Result as Outcome},
+    error::{Fault, Faulty, Object, Result as Outcome},
     event::{
         self as events,
         pricing::TierDetails,
@@ -127,8 +127,8 @@ impl Tier {
 
     /// Returns the tier that one of the viewer's objects refers to, even if the tier is hidden.
     pub(crate) async fn of(ctx: &Context<'_>, id: TierId) -> Faulty<Self> {
-        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound("tier"))?;
-        let event = ctx.loaders().one(row.event_id).await?.ok_or(Fault::NotFound("event"))?;
+        let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Tier))?;
+        let event = ctx.loaders().one(row.event_id).await?.ok_or(Fault::NotFound(Object::Event))?;
         Ok(Self::new(row, &event))
     }
 

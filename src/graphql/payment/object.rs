@@ -10,7 +10,7 @@ use entity::{
 };
 
 use crate::{
-    error::Fault,
+    error::{Fault, Object},
     graphql::{
         context::ContextExt,
         error::ApiResult,
@@ -149,7 +149,7 @@ impl Refund {
     async fn payment(&self, ctx: &Context<'_>) -> ApiResult<Payment> {
         let payments = ctx.loaders().one(PaymentsOf(self.row.order_id)).await?.unwrap_or_default();
         let payment = payments.into_iter().find(|payment| payment.id == self.row.payment_id);
-        Ok(Payment::of(payment.ok_or(Fault::NotFound("payment"))?, &self.order))
+        Ok(Payment::of(payment.ok_or(Fault::NotFound(Object::Payment))?, &self.order))
     }
 
     /// The current state.

@@ -7,7 +7,7 @@ use entity::{EventId, SeatMapId};
 use uuid::Uuid;
 
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, Faulty, Object},
     event::find::map_on_sale,
     graphql::{
         context::ContextExt,
@@ -287,7 +287,7 @@ impl Loader<MapWith> for Batch {
 pub(crate) async fn map_of_event(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
     let map = match map_on_sale(ctx.app(), event) {
         Some(map) => map,
-        None => ctx.loaders().one(event).await?.ok_or(Fault::NotFound("event"))?.seat_map_id,
+        None => ctx.loaders().one(event).await?.ok_or(Fault::NotFound(Object::Event))?.seat_map_id,
     };
     venue::seat_map(ctx.app(), map).await
 }

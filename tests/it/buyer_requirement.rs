@@ -16,6 +16,7 @@ const RESERVE: &str = "mutation($event: ID!, $seats: [ID!]!, $key: String!, $pro
         reservation { id } errors { code path retryable } } }";
 
 /// A reservation of one seat.
+#[derive(Clone, Copy)]
 struct Wish<'a> {
     seat: usize,
     key: &'a str,

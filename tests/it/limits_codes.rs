@@ -109,6 +109,7 @@ async fn order(world: &World, stage: &Stage, guest: &str, seat: usize) -> String
 }
 
 /// An attempt to pay an order.
+#[derive(Clone, Copy)]
 struct Attempt<'a> {
     order: &'a str,
     method: &'a str,

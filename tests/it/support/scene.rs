@@ -213,6 +213,7 @@ pub(crate) async fn guest(address: &str) -> String {
 }
 
 /// A seat to reserve under a key.
+#[derive(Clone, Copy)]
 pub(crate) struct Wish<'a> {
     pub(crate) event: &'a str,
     pub(crate) seat: &'a str,

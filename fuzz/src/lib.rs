@@ -81,15 +81,24 @@ pub fn proxy(data: &[u8]) {
     }
 }
 
-/// Request parameters: an accepted body, written again, is read as the same parameters. Decimal numbers may differ in
-/// the last bit: `serde_json` reads them that exactly only with a feature that nothing here needs.
+/// Request parameters: an accepted body has a document or names one, and is read as the same parameters when it is
+/// written again. Decimal numbers may differ in the last bit: `serde_json` reads them that exactly only with a feature
+/// that nothing here needs.
 pub fn variables(data: &[u8]) {
-    let Ok((query, operation_name, variables)) = params(data) else { return };
-    assert!(!query.is_empty(), "a request without a document was accepted");
-    let body = json!({ "query": query, "operationName": operation_name, "variables": variables });
+    let Ok(request) = params(data) else { return };
+    assert!(!request.query.is_empty() || request.name.is_some(), "a request without a document was accepted");
+    let mut body = json!({
+        "query": request.query,
+        "operationName": request.operation_name,
+        "variables": request.variables,
+    });
+    if let Some((member, value)) = &request.name {
+        body[*member] = value.clone();
+    }
     let again = params(body.to_string().as_bytes()).expect("its own output is refused");
-    assert_eq!((again.0, again.1), (query, operation_name));
-    assert!(is_same(&Value::Object(again.2), &Value::Object(variables)), "other variables");
+    assert_eq!(again.query, request.query);
+    assert_eq!((again.name, again.operation_name), (request.name, request.operation_name));
+    assert!(is_same(&Value::Object(again.variables), &Value::Object(request.variables)), "other variables");
 }
 
 fn is_same(one: &Value, other: &Value) -> bool {

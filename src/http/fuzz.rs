@@ -5,8 +5,10 @@ use super::{
     guard::{self, Costs, Introspection, Refusal},
     json, message,
     params::Params,
+    persisted::Name,
     session::{Session, Step},
 };
+use crate::limits::protocol::SOCKET_OPERATIONS;
 use axum::http::{HeaderMap, HeaderValue};
 use futures_util::FutureExt;
 use serde_json::{Map, Value};
@@ -52,8 +54,18 @@ pub fn client_address(peer: IpAddr, name: &'static str, lines: &[&[u8]]) -> Opti
     Some(address::client(peer, &headers, is_trusted))
 }
 
-/// Document, operation name and variables.
-pub type Request = (String, Option<String>, Map<String, Value>);
+/// The parameters of a request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The document, empty if the request only names it.
+    pub query: String,
+    /// The document's name, as the member `documentId` or `extensions` of another request with the same name.
+    pub name: Option<(&'static str, Value)>,
+    /// The operation to execute.
+    pub operation_name: Option<String>,
+    /// All variables.
+    pub variables: Map<String, Value>,
+}
 
 /// Parses a request body.
 pub fn params(body: &[u8]) -> Result<Request, Refusal> {
@@ -63,7 +75,13 @@ pub fn params(body: &[u8]) -> Result<Request, Refusal> {
         Err(_) => Vec::new(),
     };
     let variables = params.declared(names.iter().map(String::as_str))?;
-    Ok((params.query, params.operation_name, variables))
+    let name = params.document.map(|name| match name {
+        Name::Id(id) => ("documentId", Value::String(id)),
+        Name::Hash(hash) => {
+            ("extensions", serde_json::json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } }))
+        }
+    });
+    Ok(Request { query: params.query, name, operation_name: params.operation_name, variables })
 }
 
 /// A WebSocket session without a socket.
@@ -119,6 +137,6 @@ impl Socket {
 
     /// Returns whether no more operations run than one socket may have.
     pub fn is_within_limit(&self) -> bool {
-        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= crate::limits::protocol::SOCKET_OPERATIONS
+        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= SOCKET_OPERATIONS
     }
 }

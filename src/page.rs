@@ -201,7 +201,8 @@ where
         if missing == 0 {
             break;
         }
-        let bound = |key: &Option<(usize, K)>| key.clone().filter(|(part, _)| *part == index).map(|(_, key)| key);
+        let bound =
+            |key: &Option<(usize, K)>| key.clone().filter(|(part, _)| *part == index).map(|(_, key)| key);
         let inner = Window {
             after: bound(&window.after),
             before: bound(&window.before),
@@ -244,6 +245,10 @@ where
     if let Some(before) = window.before {
         cursor.before(before);
     }
-    if window.backwards { cursor.last(limit) } else { cursor.first(limit) };
+    if window.backwards {
+        cursor.last(limit)
+    } else {
+        cursor.first(limit)
+    };
     Ok(cursor.all(db).await?)
 }

@@ -125,7 +125,9 @@ impl Details {
             reservation_seconds_max: change.reservation_seconds_max.unwrap_or(self.reservation_seconds_max),
             limit_per_buyer: change.limit_per_buyer.unwrap_or(self.limit_per_buyer),
             orphan_rule: change.orphan_rule.unwrap_or(self.orphan_rule),
-            reservation_budget_seconds: change.reservation_budget_seconds.unwrap_or(self.reservation_budget_seconds),
+            reservation_budget_seconds: change
+                .reservation_budget_seconds
+                .unwrap_or(self.reservation_budget_seconds),
             cool_down_seconds: change.cool_down_seconds.unwrap_or(self.cool_down_seconds),
             reservation_rules: self.reservation_rules.with(change.reservation_rules),
         }
@@ -154,15 +156,21 @@ impl Details {
             .text(&kept.description, "description", 0, text::DESCRIPTION);
         kept.check_times(&mut check);
         check
-            .that((60..=1_200).contains(&kept.reservation_seconds), "reservationSeconds", "must be between 60 and 1200")
             .that(
-                (60..=1_200).contains(&kept.reservation_seconds_max) && kept.reservation_seconds <= kept.reservation_seconds_max,
+                (60..=1_200).contains(&kept.reservation_seconds),
+                "reservationSeconds",
+                "must be between 60 and 1200",
+            )
+            .that(
+                (60..=1_200).contains(&kept.reservation_seconds_max)
+                    && kept.reservation_seconds <= kept.reservation_seconds_max,
                 "reservationSecondsMax",
                 "must be between reservationSeconds and 1200",
             )
             .that((1..=100).contains(&kept.limit_per_buyer), "limitPerBuyer", "must be between 1 and 100")
             .that(
-                kept.reservation_budget_seconds.is_none_or(|budget| (kept.reservation_seconds..=86_400).contains(&budget)),
+                kept.reservation_budget_seconds
+                    .is_none_or(|budget| (kept.reservation_seconds..=86_400).contains(&budget)),
                 "reservationBudgetSeconds",
                 "must be between reservationSeconds and 86400",
             )

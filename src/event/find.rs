@@ -6,7 +6,9 @@ use entity::{
     EventId,
     event::{self, Column, EventState},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select, sea_query::SelectStatement};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select, sea_query::SelectStatement,
+};
 
 use super::details::is_slug;
 use crate::{

@@ -106,7 +106,10 @@ impl Category {
     }
 
     /// The events in the category and its descendants that you may see.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn events(
         &self,
         ctx: &Context<'_>,

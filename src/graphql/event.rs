@@ -6,10 +6,6 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{EventId, event, tier};
 
-pub(crate) use super::{
-    event_list::{EventConnection, event_connection},
-    event_loaders::CountsOf,
-};
 use super::{
     availability::{AvailabilitySnapshot, charge},
     category::Category,
@@ -29,6 +25,10 @@ use super::{
 pub use super::{
     event_edit::{EventError, EventErrorCode, EventMutation},
     event_list::{EventFilter, EventSort, EventSortField},
+};
+pub(crate) use super::{
+    event_list::{EventConnection, event_connection},
+    event_loaders::CountsOf,
 };
 use crate::{
     coupon::access,
@@ -256,7 +256,10 @@ impl Event {
     }
 
     /// The coupons that are shown with the event and that you may see.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn coupons(
         &self,
         ctx: &Context<'_>,
@@ -360,7 +363,10 @@ impl EventQuery {
     }
 
     /// Lists the events that you may see: all published events, and the drafts of the shops that you are a member of.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn events(
         &self,
         ctx: &Context<'_>,

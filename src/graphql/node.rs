@@ -67,9 +67,11 @@ impl NodeQuery {
         let Some((prefix, uuid)) = id::split(&id) else { return Ok(None) };
         let (app, viewer) = (ctx.app(), ctx.viewer());
         Ok(match prefix.as_str() {
-            id::BAG => {
-                viewer.account().ok().filter(|account| account.0 == uuid).map(|account| Node::Bag(Bag(account)))
-            }
+            id::BAG => viewer
+                .account()
+                .ok()
+                .filter(|account| account.0 == uuid)
+                .map(|account| Node::Bag(Bag(account))),
             CategoryId::PREFIX => category::by_ids(app, vec![CategoryId(uuid)])
                 .await?
                 .pop()

@@ -123,7 +123,10 @@ impl Venue {
     }
 
     /// The events at the venue that you may see.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn events(
         &self,
         ctx: &Context<'_>,
@@ -207,8 +210,10 @@ impl VenueQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of the shop.")] shop_id: ID,
-        #[graphql(desc = "Only venues whose `updatedAt` is later than this time. Send a time that is a minute \
-                          before your last request, because concurrent changes can become visible late.")]
+        #[graphql(
+            desc = "Only venues whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
         updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,

@@ -26,11 +26,17 @@ impl Limits {
     pub(super) const USUAL: Self =
         Self { bytes: protocol::BODY_BYTES, stall: Duration::from_secs(10), total: Duration::from_secs(20) };
     /// The limits for a list of codes: 100,000 of 64 characters.
-    pub(super) const CODES: Self =
-        Self { bytes: protocol::CODES_BODY_BYTES, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
+    pub(super) const CODES: Self = Self {
+        bytes: protocol::CODES_BODY_BYTES,
+        stall: Duration::from_secs(10),
+        total: Duration::from_mins(1),
+    };
     /// The limits for imports by a registered user: a seat plan of 16 MiB as a string variable, with escaped quotes.
-    pub(super) const LARGE: Self =
-        Self { bytes: protocol::LARGE_BODY_BYTES, stall: Duration::from_secs(10), total: Duration::from_mins(1) };
+    pub(super) const LARGE: Self = Self {
+        bytes: protocol::LARGE_BODY_BYTES,
+        stall: Duration::from_secs(10),
+        total: Duration::from_mins(1),
+    };
 }
 
 /// Reads the body. Refuses one that is too large before its rest arrives.

@@ -64,7 +64,12 @@ impl Session {
     }
 
     fn in_phase(phase: Phase, stop: CancellationToken) -> Self {
-        Self { phase, running: Running::default(), stop, executing: Arc::new(Semaphore::new(SOCKET_EXECUTING)) }
+        Self {
+            phase,
+            running: Running::default(),
+            stop,
+            executing: Arc::new(Semaphore::new(SOCKET_EXECUTING)),
+        }
     }
 
     /// Returns whether `connection_init` has not arrived yet.

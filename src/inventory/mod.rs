@@ -30,9 +30,9 @@ mod reserve;
 mod restored;
 mod state;
 mod terms;
-mod totals;
 #[cfg(test)]
 mod tests;
+mod totals;
 pub(crate) mod transaction;
 mod unpaid;
 mod watch;

@@ -66,8 +66,7 @@ impl Stock {
 
     /// Returns the public totals, computed from seats and areas.
     pub fn public_totals(&self) -> PublicTotals {
-        let mut totals =
-            PublicTotals { counts: Counts::default(), tiers: vec![0; self.terms.tiers.len()] };
+        let mut totals = PublicTotals { counts: Counts::default(), tiers: vec![0; self.terms.tiers.len()] };
         for (ordinal, seat) in self.seats.iter().enumerate() {
             match self.public_tier(self.terms.seat_tiers.get(ordinal)) {
                 Some(tier) => {
@@ -123,9 +122,9 @@ impl Stock {
         let areas = areas.iter().filter_map(|area| tier_of(&self.terms.area_tiers, *area));
         let tiers: BTreeSet<usize> = seats.chain(areas).collect();
         let Counts { available, reserved, sold, blocked } = totals.counts;
-        let tiers = tiers.into_iter().map(|tier| {
-            (self.terms.tiers[tier].id, totals.tiers.get(tier).copied().unwrap_or_default())
-        });
+        let tiers = tiers
+            .into_iter()
+            .map(|tier| (self.terms.tiers[tier].id, totals.tiers.get(tier).copied().unwrap_or_default()));
         Totals([available, reserved, sold, blocked], tiers.collect())
     }
 }

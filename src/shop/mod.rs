@@ -127,7 +127,8 @@ pub(crate) fn with_slug(slug: &str) -> SelectStatement {
 /// A page of the shops, by name. Their descriptions are left empty: see [`descriptions`].
 pub async fn list(app: &App, filter: &Filter, window: Window<(String, ShopId)>) -> Faulty<Page<shop::Model>> {
     let select = page::without(filtered(app, filter).await?, &[shop::Column::Description]);
-    page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), Direction::Ascending, window).await
+    page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), Direction::Ascending, window)
+        .await
 }
 
 /// The viewer's roles in those of the shops where there is one.

@@ -167,12 +167,7 @@ fn sections_add_up_to_the_whole() {
         let all = asked(world, &stage).await;
         let zone = &all["zones"][0];
         assert_eq!(
-            (
-                &zone["name"],
-                &zone["capacity"],
-                &zone["available"],
-                &zone["lowestPrice"]["amount"]
-            ),
+            (&zone["name"], &zone["capacity"], &zone["available"], &zone["lowestPrice"]["amount"]),
             (&json!("Hall"), &json!(80), &json!(78), &json!("6.00"))
         );
         for (tier, available) in [("Front", 9), ("Back", 19), ("Floor", 50)] {

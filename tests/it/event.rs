@@ -41,7 +41,10 @@ fn a_vendor_makes_prices_and_publishes_an_event() {
         let made = world.draft(&stage, "Die Zauberflöte").await.good();
         let event = made.data("createEvent.event");
         assert_eq!((&event["status"], &event["currency"]), (&json!("DRAFT"), &json!("EUR")));
-        assert_eq!((&event["reservationSeconds"], &event["reservationSecondsMax"]), (&json!(600), &json!(1200)));
+        assert_eq!(
+            (&event["reservationSeconds"], &event["reservationSecondsMax"]),
+            (&json!(600), &json!(1200))
+        );
         assert_eq!((&event["seatsLeft"], &event["capacity"]), (&Value::Null, &json!(80)));
         assert_eq!((&event["priceRange"], &event["availability"]), (&Value::Null, &Value::Null));
         assert!(event["slug"].as_str().is_some_and(|slug| slug.starts_with("die-zauberfl")), "{event}");
@@ -204,7 +207,8 @@ fn lists_are_filtered_ordered_and_paged() {
             world.advance(Duration::from_secs(1));
             world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), name).await;
         }
-        let document = "query($filter: EventFilter, $sort: EventSort, $first: Int, $after: String, $last: Int,
+        let document =
+            "query($filter: EventFilter, $sort: EventSort, $first: Int, $after: String, $last: Int,
                 $before: String) {
             events(filter: $filter, sort: $sort, first: $first, after: $after, last: $last, before: $before) {
                 totalCount nodes { name seatsLeft shop { name } venue { name } category { name }

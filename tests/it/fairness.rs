@@ -77,8 +77,10 @@ fn a_vendor_says_how_long_places_may_be_kept_without_buying() {
         let same = world.terms(&stage, json!({})).await.good();
         assert_eq!(same.data("updateEvent.event.reservationBudgetSeconds"), 2_700);
         assert_eq!(same.data("updateEvent.event.coolDownSeconds"), 300);
-        let off =
-            world.terms(&stage, json!({ "reservationBudgetSeconds": null, "coolDownSeconds": 60 })).await.good();
+        let off = world
+            .terms(&stage, json!({ "reservationBudgetSeconds": null, "coolDownSeconds": 60 }))
+            .await
+            .good();
         assert_eq!(off.data("updateEvent.event.reservationBudgetSeconds"), Value::Null);
         assert_eq!(off.data("updateEvent.event.coolDownSeconds"), 60);
         let left = world.terms(&stage, json!({ "reservationSeconds": 700 })).await.good();

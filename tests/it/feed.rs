@@ -101,7 +101,11 @@ fn a_reader_that_reconnects_misses_nothing_and_sees_nothing_twice() {
             map.take(stream.next().await.expect("the feed goes on").expect("no fault"));
         }
         assert_eq!(map.seats, truth.seats, "the reader has the truth");
-        assert_eq!((map.counts, map.tiers), (truth.counts, truth.tiers.into_iter().collect()), "and the totals");
+        assert_eq!(
+            (map.counts, map.tiers),
+            (truth.counts, truth.tiers.into_iter().collect()),
+            "and the totals"
+        );
         assert!(
             map.snapshots == 1,
             "one snapshot at the beginning, then only deltas; {} snapshots",
@@ -157,10 +161,12 @@ fn the_seat_map_is_live_over_a_socket() {
             "capacity": 80, "available": 79, "reserved": 1, "sold": 0, "blocked": 0,
             "tiers": [{ "id": delta["tiers"][0]["id"], "available": 9 }] })
         );
-        let totals = ["capacity", "available", "reserved", "sold", "blocked"].map(|name| snapshot[name].clone());
+        let totals =
+            ["capacity", "available", "reserved", "sold", "blocked"].map(|name| snapshot[name].clone());
         assert_eq!(totals, [80, 80, 0, 0, 0].map(Value::from));
         let tiers = snapshot["tiers"].as_array().expect("tiers");
-        let front = tiers.iter().find(|tier| tier["tier"]["id"] == delta["tiers"][0]["id"]).expect("the tier");
+        let front =
+            tiers.iter().find(|tier| tier["tier"]["id"] == delta["tiers"][0]["id"]).expect("the tier");
         assert_eq!(front["available"], 10, "the other tiers did not change");
         let release =
             "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) { errors { code } } }";

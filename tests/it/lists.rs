@@ -128,7 +128,8 @@ fn pages_of_every_list_and_sort_order_add_up_to_the_whole_list() {
         drafts(world, &stage).await;
         let other = world.user("other").await;
         for name in ["The Hall", "The Hall", "Barn"] {
-            let document = "mutation($name: String!) { createShop(input: { name: $name, currency: \"EUR\" }) {
+            let document =
+                "mutation($name: String!) { createShop(input: { name: $name, currency: \"EUR\" }) {
                 shop { id } errors { code } } }";
             world.gql(Some(&other), document, json!({ "name": name })).await.good();
         }
@@ -163,7 +164,11 @@ fn pages_of_every_list_and_sort_order_add_up_to_the_whole_list() {
             (list("Query.coupons", "", "sort: { field: TITLE, direction: DESC }", "coupons"), vendor, 3),
             (list("Query.coupons", "", "sort: { field: CREATED_AT }", "coupons"), vendor, 3),
             (list("Shop.coupons", &*in_shop, "", "shop.coupons"), vendor, 3),
-            (list("Event.coupons", format!("event(id: \"{}\") {{", stage.event), "", "event.coupons"), vendor, 3),
+            (
+                list("Event.coupons", format!("event(id: \"{}\") {{", stage.event), "", "event.coupons"),
+                vendor,
+                3,
+            ),
             (list("Query.shops", "", "", "shops"), vendor, 4),
             (list("Shop.orders", &*in_shop, "", "shop.orders"), vendor, 3),
             (list("Shop.products", &*in_shop, "", "shop.products"), vendor, 3),
@@ -211,7 +216,8 @@ fn upcoming_events_come_first_and_their_pages_ignore_the_time_that_passes() {
 
         let sorted = "(sort: { field: STARTS_AT, direction: DESC }, first: 1)";
         let document = format!("{{ events{sorted} {{ pageInfo {{ endCursor }} }} }}");
-        let cursor = world.gql(Some(&vendor), &document, json!({})).await.good().text("events.pageInfo.endCursor");
+        let cursor =
+            world.gql(Some(&vendor), &document, json!({})).await.good().text("events.pageInfo.endCursor");
         let document = "query($after: String) { events(after: $after) { totalCount } }";
         let wrong = world.gql(Some(&vendor), document, json!({ "after": cursor })).await;
         assert_eq!(wrong.code().as_deref(), Some("BAD_USER_INPUT"), "{}", wrong.body);
@@ -243,13 +249,15 @@ fn filters_accept_ids_and_slugs() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let operator = world.sign_in("operator").await;
-        let document = "mutation($parent: ID!) { createCategory(input: { name: \"Rock\", parentId: $parent }) {
+        let document =
+            "mutation($parent: ID!) { createCategory(input: { name: \"Rock\", parentId: $parent }) {
             category { id slug } errors { code } } }";
         let rock = world.gql(Some(&operator), document, json!({ "parent": stage.category })).await.good();
         let rock = rock.text("createCategory.category.id");
         world.event(&stage.vendor, (&stage.shop, &stage.venue, &rock), "Riffs").await;
         let coupon = world.published(&stage, json!({ "eventId": stage.event, "title": "Shown" })).await;
-        let event = world.gql(None, "query($id: ID!) { event(id: $id) { slug } }", json!({ "id": stage.event }));
+        let event =
+            world.gql(None, "query($id: ID!) { event(id: $id) { slug } }", json!({ "id": stage.event }));
         let event = event.await.good().text("event.slug");
         for (filter, count) in [
             ("shopSlug: \"the-hall\"".to_owned(), 2),
@@ -262,9 +270,14 @@ fn filters_accept_ids_and_slugs() {
             (format!("categoryId: \"{rock}\", categorySlug: \"music\""), 1),
             (format!("venueId: \"{}\"", stage.venue), 2),
         ] {
-            assert_eq!(names(world, None, &format!("(filter: {{ {filter} }})")).await.len(), count, "{filter}");
+            assert_eq!(
+                names(world, None, &format!("(filter: {{ {filter} }})")).await.len(),
+                count,
+                "{filter}"
+            );
         }
-        let document = "query($filter: CouponFilter) { coupons(filter: $filter) { nodes { id } totalCount } }";
+        let document =
+            "query($filter: CouponFilter) { coupons(filter: $filter) { nodes { id } totalCount } }";
         for (filter, count) in [
             (json!({ "shopSlug": "the-hall", "categorySlug": "music", "eventSlug": event }), 1),
             (json!({ "eventSlug": "no-such-event" }), 0),
@@ -353,7 +366,8 @@ fn vendors_ask_for_what_changed_after_a_time() {
                 product { updatedAt createdAt } errors { code } }
             updateVenue(input: { venueId: $venue, expectedVersion: 1, city: \"Wien\" }) { venue { id } errors { code } }
             updateEvent(input: { eventId: $event, expectedVersion: $version, name: \"Gala\" }) { event { id } errors { code } } }";
-        let version = world.gql(None, "query($id: ID!) { event(id: $id) { version } }", json!({ "id": stage.event }));
+        let version =
+            world.gql(None, "query($id: ID!) { event(id: $id) { version } }", json!({ "id": stage.event }));
         let version = version.await.good().data("event.version");
         let input = json!({ "product": tea, "venue": stage.venue, "event": stage.event, "version": version });
         let edited = world.gql(Some(vendor), edit, input).await.good();

@@ -107,7 +107,8 @@ fn command_line_migrates_up_down_and_says_where_it_is() {
         assert!(run(&["up"]).status.success());
         let full = run(&["status"]);
         assert!(full.status.success() && !full.output.contains("missing"), "{}", full.output);
-        let newest = full.output.lines().filter_map(|line| line.split_whitespace().last()).last().expect("steps");
+        let newest =
+            full.output.lines().filter_map(|line| line.split_whitespace().last()).last().expect("steps");
         let down = run(&["down"]);
         assert_eq!(down.output, format!("took back {newest}\n"), "{}", down.log);
         assert_eq!(run(&["down", "--steps", "2"]).output.lines().count(), 2);

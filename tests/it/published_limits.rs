@@ -34,10 +34,14 @@ fn every_limit_is_a_positive_number() {
         };
         for (name, value) in groups.iter().filter(|(name, _)| *name != "rates") {
             for number in numbers(value) {
-                assert!(number.as_i64().is_some_and(|number| number > 0 && number < i64::from(i32::MAX)), "{name}: {value}");
+                assert!(
+                    number.as_i64().is_some_and(|number| number > 0 && number < i64::from(i32::MAX)),
+                    "{name}: {value}"
+                );
             }
         }
-        let classes: Vec<_> = limits["rates"].as_array().expect("rates").iter().map(|rate| &rate["class"]).collect();
+        let classes: Vec<_> =
+            limits["rates"].as_array().expect("rates").iter().map(|rate| &rate["class"]).collect();
         assert_eq!(classes, ["PAY", "RESERVE", "SIGN_IN", "BROWSE", "VENDOR"]);
     });
 }
@@ -94,7 +98,8 @@ fn documents_have_the_published_limits() {
         let depth = number(&limits, "/documents/depth");
         accepted(&deep(depth)).await;
         refused(&deep(depth + 1), "DOCUMENT_TOO_DEEP").await;
-        let reply = world.post(&[JSON], json!({ "query": "{__typename}", "extensions": { "cost": true } }).to_string());
+        let reply = world
+            .post(&[JSON], json!({ "query": "{__typename}", "extensions": { "cost": true } }).to_string());
         let cost = reply.await.json()["extensions"]["cost"]["limit"].clone();
         assert_eq!(cost, limits["documents"]["cost"]);
     });
@@ -168,8 +173,16 @@ fn sockets_have_the_published_number_of_operations() {
 #[test]
 fn configured_limits_are_published_as_configured() {
     run_once(async |world: &World| {
-        let args = ["--max-cost", "20000", "--max-sockets-per-account", "3", "--network-browse", "7000:8000",
-            "--account-pay", "5:6"];
+        let args = [
+            "--max-cost",
+            "20000",
+            "--max-sockets-per-account",
+            "3",
+            "--network-browse",
+            "7000:8000",
+            "--account-pay",
+            "5:6",
+        ];
         let other = world.beside(&args, Patience::default()).await;
         let limits = limits(&other).await;
         assert_eq!(number(&limits, "/documents/cost"), 20_000);

@@ -248,7 +248,8 @@ fn not_plain(sdl: &str) -> Vec<String> {
         };
         for (name, ty, description) in fields {
             let is_text = ty.node.to_string().trim_end_matches('!') == "String";
-            let is_plain = description.is_some_and(|text| text.node.replace('\n', " ").contains("plain text"));
+            let is_plain =
+                description.is_some_and(|text| text.node.replace('\n', " ").contains("plain text"));
             if TEXTS.contains(&name.node.as_str()) && is_text && !is_plain {
                 missing.push(format!("{}.{}", definition.name.node, name.node));
             }

@@ -328,7 +328,8 @@ async fn message_of(app: &App, event: &event::Model, message: Message) -> Faulty
                     available,
                 })
                 .collect();
-            let tiers = delta.tiers.into_iter().map(|(id, available)| TierChange { id: encode(id), available });
+            let tiers =
+                delta.tiers.into_iter().map(|(id, available)| TierChange { id: encode(id), available });
             Ok(SeatAvailability::Delta(AvailabilityDelta {
                 after: Long(delta.after),
                 version: Long(delta.version),

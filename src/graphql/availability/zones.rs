@@ -80,9 +80,7 @@ impl Sums {
             available: self.tiers.iter().sum(),
             lowest_price: lowest.map(Tier::total_price),
             tiers: free()
-                .filter_map(|(available, tier)| {
-                    Some(ZoneTier { tier: tier.clone()?, available: *available })
-                })
+                .filter_map(|(available, tier)| Some(ZoneTier { tier: tier.clone()?, available: *available }))
                 .collect(),
         }
     }

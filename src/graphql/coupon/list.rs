@@ -105,8 +105,8 @@ pub(crate) async fn coupon_connection(
 ) -> ApiResult<CouponConnection> {
     let mut filter = filter.unwrap_or_default().parse()?;
     narrow(&mut filter);
-    let sort = sort
-        .map_or(Sort::NEWEST, |sort| Sort { field: sort.field.into(), direction: sort.direction.into() });
+    let sort =
+        sort.map_or(Sort::NEWEST, |sort| Sort { field: sort.field.into(), direction: sort.direction.into() });
     let page = find::coupons(ctx.app(), ctx.viewer(), &filter, sort, args.window()?).await?;
     Ok(connection(page, |row| (Key::of(&row, sort.field), Coupon::from(row))))
 }
@@ -230,7 +230,10 @@ impl CouponQuery {
 
     /// Lists the coupons that you may see: listed coupons that are published or paused, within their publication
     /// window. Members of a shop see all of its coupons.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn coupons(
         &self,
         ctx: &Context<'_>,

@@ -327,7 +327,8 @@ impl Coupon {
         let id = InventoryId::from(self.row.id);
         let counts = ctx.loaders().one(CountsOf(id)).await?;
         let taken = ctx.loaders().one(TakenOf(id)).await?.unwrap_or_default();
-        Ok(counts.is_some_and(|counts| counts.available > 0) && taken < self.row.limit_per_buyer.unsigned_abs())
+        Ok(counts.is_some_and(|counts| counts.available > 0)
+            && taken < self.row.limit_per_buyer.unsigned_abs())
     }
 
     /// Your usable claims of this coupon, oldest first. `Viewer.bag` has all your claims.

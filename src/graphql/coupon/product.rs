@@ -2,9 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{
-    Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, dataloader::Loader,
-};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use entity::{ProductId, product as row};
 use uuid::Uuid;

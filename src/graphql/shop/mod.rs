@@ -143,8 +143,10 @@ impl Shop {
     async fn orders(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only orders whose `updatedAt` is later than this time. Send a time that is a minute \
-                          before your last request, because concurrent changes can become visible late.")]
+        #[graphql(
+            desc = "Only orders whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
         updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
@@ -158,7 +160,10 @@ impl Shop {
     }
 
     /// The shop's events that you may see: published ones, or all if you are a member.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection, the filter and the sort order")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a connection, the filter and the sort order"
+    )]
     async fn events(
         &self,
         ctx: &Context<'_>,
@@ -198,8 +203,10 @@ impl Shop {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whether to include archived products.", default)] archived: bool,
-        #[graphql(desc = "Only products whose `updatedAt` is later than this time. Send a time that is a minute \
-                          before your last request, because concurrent changes can become visible late.")]
+        #[graphql(
+            desc = "Only products whose `updatedAt` is later than this time. Send a time that is a minute \
+                          before your last request, because concurrent changes can become visible late."
+        )]
         updated_after: Option<DateTime<Utc>>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,

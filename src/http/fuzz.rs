@@ -8,6 +8,7 @@ use super::{
     persisted::Name,
     session::{Session, Step},
 };
+use crate::limits::protocol::SOCKET_OPERATIONS;
 use axum::http::{HeaderMap, HeaderValue};
 use futures_util::FutureExt;
 use serde_json::{Map, Value};
@@ -136,7 +137,6 @@ impl Socket {
 
     /// Returns whether no more operations run than one socket may have.
     pub fn is_within_limit(&self) -> bool {
-        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count()
-            <= crate::limits::protocol::SOCKET_OPERATIONS
+        self.running.iter().filter(|operation| !operation.stop().is_cancelled()).count() <= SOCKET_OPERATIONS
     }
 }

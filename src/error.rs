@@ -158,7 +158,7 @@ pub enum Never {}
 pub type Result<T, R = Never> = std::result::Result<T, Error<R>>;
 
 /// The result of an operation without refusals, such as a read.
-pub type Faulty<T> = std::result::Result<T, Fault>;
+pub type FaultResult<T> = std::result::Result<T, Fault>;
 
 impl Fault {
     /// Returns the fault for one invalid part of the input.
@@ -238,7 +238,7 @@ impl Check {
     }
 
     /// Returns `Ok` if everything was valid, otherwise all invalid parts.
-    pub fn done(&mut self) -> Faulty<()> {
+    pub fn done(&mut self) -> FaultResult<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Fault::Invalid(std::mem::take(&mut self.0))) }
     }
 }

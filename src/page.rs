@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use crate::{
-    error::{Check, Fault, Faulty},
+    error::{Check, Fault, FaultResult},
     store::Connections,
 };
 
@@ -58,7 +58,7 @@ impl Total {
     }
 
     /// Counts the items.
-    pub async fn count(&self) -> Faulty<u64> {
+    pub async fn count(&self) -> FaultResult<u64> {
         Ok((self.0)().await?)
     }
 }
@@ -104,7 +104,7 @@ impl<K> Window<K> {
         before: Option<K>,
         first: Option<i32>,
         last: Option<i32>,
-    ) -> Faulty<Self> {
+    ) -> FaultResult<Self> {
         let mut check = Check::default();
         check.that(first.is_none() || last.is_none(), "last", "give first or last, not both");
         let why = format!("must be between 1 and {PAGE_MAX}");
@@ -117,7 +117,7 @@ impl<K> Window<K> {
     }
 
     /// The same window by another key, for lists that have several orders; invalid with a cursor that has no such key.
-    pub fn keyed<T>(self, of: impl Fn(K) -> Option<T>) -> Faulty<Window<T>> {
+    pub fn keyed<T>(self, of: impl Fn(K) -> Option<T>) -> FaultResult<Window<T>> {
         let of = |key: Option<K>, path| match key {
             Some(key) => {
                 of(key).map(Some).ok_or_else(|| Fault::invalid(path, "not a cursor of a list in this order"))
@@ -155,7 +155,7 @@ pub async fn read<E, C, K>(
     columns: C,
     direction: Direction,
     window: Window<K>,
-) -> Faulty<Page<E::Model>>
+) -> FaultResult<Page<E::Model>>
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,
@@ -177,7 +177,7 @@ pub async fn read_parts<E, C, K, const N: usize>(
     parts: [(Condition, Direction); N],
     columns: C,
     window: Window<(usize, K)>,
-) -> Faulty<Page<E::Model>>
+) -> FaultResult<Page<E::Model>>
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,
@@ -227,7 +227,7 @@ async fn rows<E, C, K>(
     direction: Direction,
     window: Window<K>,
     limit: u64,
-) -> Faulty<Vec<E::Model>>
+) -> FaultResult<Vec<E::Model>>
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,

@@ -17,7 +17,7 @@ use sea_orm::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     limits::text,
     slug::{self, Candidates, IdOrSlug},
     store,
@@ -129,12 +129,12 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<categor
 }
 
 /// Returns the whole tree: each category before its children, and siblings in their sort order.
-pub async fn all(app: &App) -> Faulty<Vec<category::Model>> {
+pub async fn all(app: &App) -> FaultResult<Vec<category::Model>> {
     Ok(rules::in_order(category::Entity::find().all(app.store.read()).await?))
 }
 
 /// Returns the category with this slug.
-pub async fn by_slug(app: &App, slug: &str) -> Faulty<category::Model> {
+pub async fn by_slug(app: &App, slug: &str) -> FaultResult<category::Model> {
     category::Entity::find()
         .filter(category::Column::Slug.eq(slug))
         .one(app.store.read())
@@ -143,22 +143,22 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<category::Model> {
 }
 
 /// Returns the categories with these ids, in any order.
-pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
+pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> FaultResult<Vec<category::Model>> {
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Returns the category.
-pub async fn by_id(app: &App, id: CategoryId) -> Faulty<category::Model> {
+pub async fn by_id(app: &App, id: CategoryId) -> FaultResult<category::Model> {
     by_ids(app, vec![id]).await?.pop().ok_or(Fault::NotFound(Object::Category))
 }
 
 /// Returns `NotFound` unless the category exists.
-pub async fn exists(app: &App, id: CategoryId) -> Faulty<()> {
+pub async fn exists(app: &App, id: CategoryId) -> FaultResult<()> {
     by_id(app, id).await.map(drop)
 }
 
 /// Returns the children of these categories, with siblings in their sort order.
-pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
+pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> FaultResult<Vec<category::Model>> {
     Ok(category::Entity::find()
         .filter(category::Column::ParentId.is_in(ids))
         .order_by_asc(category::Column::Position)
@@ -169,7 +169,7 @@ pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category
 }
 
 /// Returns a query for the ids of the category and all below it. It finds nothing if there is no such category.
-pub(crate) async fn subtree(app: &App, root: &IdOrSlug<CategoryId>) -> Faulty<SelectStatement> {
+pub(crate) async fn subtree(app: &App, root: &IdOrSlug<CategoryId>) -> FaultResult<SelectStatement> {
     let one = match root {
         IdOrSlug::Id(id) => category::Entity::find_by_id(*id),
         IdOrSlug::Slug(slug) => category::Entity::find().filter(category::Column::Slug.eq(slug)),
@@ -185,7 +185,7 @@ pub(crate) async fn subtree(app: &App, root: &IdOrSlug<CategoryId>) -> Faulty<Se
 }
 
 /// Returns, for each of these categories, its own id and the ids of all its ancestors.
-pub async fn lineages(app: &App, ids: Vec<CategoryId>) -> Faulty<BTreeMap<CategoryId, Vec<CategoryId>>> {
+pub async fn lineages(app: &App, ids: Vec<CategoryId>) -> FaultResult<BTreeMap<CategoryId, Vec<CategoryId>>> {
     let rows = by_ids(app, ids).await?;
     let slugs: BTreeSet<&str> = rows.iter().flat_map(|row| rules::slugs(&row.path)).collect();
     let nodes: Vec<(String, CategoryId)> = category::Entity::find()

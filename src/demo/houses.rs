@@ -9,7 +9,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::Faulty,
+    error::FaultResult,
     shop,
     venue::{edit, rules::Details},
 };
@@ -52,7 +52,7 @@ pub(super) struct Houses {
 }
 
 /// Creates the categories.
-pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()> {
+pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> FaultResult<()> {
     let mut ids = HashMap::new();
     for (position, (parent, slug, name)) in (0..).zip(CATEGORIES) {
         let input = category::Create {
@@ -67,7 +67,7 @@ pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()>
 }
 
 /// Creates the shops and their venues, and imports the venues' seat maps.
-pub(super) async fn build(app: &App, vendor: &Viewer) -> Faulty<Houses> {
+pub(super) async fn build(app: &App, vendor: &Viewer) -> FaultResult<Houses> {
     let playhouse = open(app, vendor, &PLAYHOUSE).await?;
     for (email, role) in [(SELLER, ShopRole::Seller), (SCANNER, ShopRole::Scanner)] {
         let input = shop::SetMember { shop: playhouse, email: email.to_owned(), role };
@@ -117,7 +117,7 @@ const LANTERN: DemoShop = DemoShop {
     category: "family",
 };
 
-async fn open(app: &App, vendor: &Viewer, shop: &DemoShop) -> Faulty<ShopId> {
+async fn open(app: &App, vendor: &Viewer, shop: &DemoShop) -> FaultResult<ShopId> {
     let input = shop::Create {
         slug: None,
         name: shop.name.to_owned(),
@@ -134,7 +134,7 @@ fn details(name: &str, place: [&str; 4]) -> Details {
     Details { name: name.to_owned(), address, city, country, time_zone }
 }
 
-async fn equip(app: &App, vendor: &Viewer, shop: ShopId, details: Details, plan: &str) -> Faulty<House> {
+async fn equip(app: &App, vendor: &Viewer, shop: ShopId, details: Details, plan: &str) -> FaultResult<House> {
     let venue = made(edit::create(app, vendor, shop, details).await)?.id;
     made(edit::import_seat_map(app, vendor, venue, plan.to_owned()).await)?;
     Ok(House { shop, venue })

@@ -7,7 +7,7 @@ use entity::{CategoryId, event};
 
 use super::reservation_rules::{ReservationRules, RulesChange};
 use crate::{
-    error::{Check, Faulty},
+    error::{Check, FaultResult},
     limits::text,
 };
 
@@ -134,7 +134,7 @@ impl Details {
     }
 
     /// Returns the details in their stored form. If any are invalid, returns all errors.
-    pub fn checked(self) -> Faulty<Self> {
+    pub fn checked(self) -> FaultResult<Self> {
         let kept = Self {
             name: self.name.trim().to_owned(),
             description: self.description.trim().to_owned(),

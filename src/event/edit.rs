@@ -21,7 +21,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     inventory, search_text,
     shop::{authorise, rules::Power},
     store::{save_versioned, violated},
@@ -216,7 +216,7 @@ async fn map_for(app: &App, input: &NewEvent) -> Result<SeatMapId, Refusal> {
     }
 }
 
-async fn check_category(app: &App, id: CategoryId) -> Faulty<()> {
+async fn check_category(app: &App, id: CategoryId) -> FaultResult<()> {
     match category::Entity::find_by_id(id).one(app.store.read()).await? {
         Some(_) => Ok(()),
         None => Err(Fault::invalid("categoryId", "there is no such category")),
@@ -225,7 +225,7 @@ async fn check_category(app: &App, id: CategoryId) -> Faulty<()> {
 
 /// Returns `Stale` unless the row has the version that the caller saw. The save checks it again, but this check comes
 /// before all refusals.
-fn at(event: &event::Model, seen: i64) -> Faulty<()> {
+fn at(event: &event::Model, seen: i64) -> FaultResult<()> {
     if event.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Event)) }
 }
 

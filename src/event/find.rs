@@ -14,18 +14,18 @@ use super::details::is_slug;
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     shop::shops_seen,
     venue,
 };
 
 /// The event, if the viewer may see it.
-pub async fn event(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
+pub async fn event(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<event::Model> {
     one(app, viewer, event::Entity::find_by_id(id)).await
 }
 
 /// The event with this slug, if the viewer may see it.
-pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<event::Model> {
+pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> FaultResult<event::Model> {
     if !is_slug(slug) {
         return Err(Fault::NotFound(Object::Event));
     }
@@ -33,7 +33,7 @@ pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<eve
 }
 
 /// The seat map of the event, if the viewer may see that. Costs nothing for one that all may see.
-pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<venue::SeatMap>> {
+pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<Arc<venue::SeatMap>> {
     if let Some(map) = app.maps_on_sale.get(&id) {
         return venue::seat_map(app, map).await;
     }
@@ -50,7 +50,7 @@ pub(crate) fn map_on_sale(app: &App, id: EventId) -> Option<SeatMapId> {
     app.maps_on_sale.get(&id)
 }
 
-async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {
+async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> FaultResult<event::Model> {
     let event = select.one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Event))?;
     let seen = event.state != EventState::Draft || shops_seen(app, viewer).await?.contains(&event.shop_id);
     if seen { Ok(event) } else { Err(Fault::NotFound(Object::Event)) }

@@ -18,7 +18,7 @@ use crate::{
     auth::Viewer,
     category,
     clock::comparable,
-    error::Faulty,
+    error::FaultResult,
     page::{self, Direction, Page, Window},
     search_text,
     shop::{self, shops_seen},
@@ -126,7 +126,7 @@ pub async fn events(
     filter: &Filter,
     sort: Sort,
     window: Window<Key>,
-) -> Faulty<Events> {
+) -> FaultResult<Events> {
     let select = page::without(select(app, viewer, filter).await?, &[Column::Description]);
     let as_of = as_of(app, &window);
     let db = app.store.read();
@@ -177,7 +177,7 @@ fn as_of(app: &App, window: &Window<Key>) -> DateTime<Utc> {
     comparable(given.unwrap_or_else(|| app.clock.now()))
 }
 
-async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<event::Entity>> {
+async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Select<event::Entity>> {
     let seen = shops_seen(app, viewer).await?;
     let visible = Condition::any()
         .add(Column::State.ne(EventState::Draft))

@@ -11,7 +11,7 @@ use entity::{
 
 use super::rules::Refusal;
 use crate::{
-    error::{Check, Fault, Faulty, Invalid},
+    error::{Check, Fault, FaultResult, Invalid},
     limits::text,
     venue::plan::Plan,
 };
@@ -40,7 +40,7 @@ pub struct TierDetails {
 
 impl TierDetails {
     /// Returns the details in their stored form. If any are invalid, returns all errors.
-    pub fn checked(self) -> Faulty<Self> {
+    pub fn checked(self) -> FaultResult<Self> {
         let kept = Self { name: self.name.trim().to_owned(), ..self };
         let mut check = Check::default();
         let good = |amount: i64| (0..=PRICE_MAX).contains(&amount);
@@ -74,7 +74,7 @@ pub struct Wanted {
 
 /// Returns the categories (by name) and areas (by ordinal) that a price level prices. An ordinal of `None` is not on
 /// this map. If any are invalid, returns all errors.
-pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faulty<Vec<Wanted>> {
+pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> FaultResult<Vec<Wanted>> {
     let mut wanted = Vec::new();
     let mut faults = Vec::new();
     let path = |list: &str, index: usize| vec![list.to_owned(), index.to_string()];

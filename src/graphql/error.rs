@@ -15,7 +15,7 @@ use super::code::ApiCode;
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Invalid, retry_after_ms},
+    error::{Error, Fault, FaultResult, Invalid, retry_after_ms},
 };
 
 /// A top-level error.
@@ -51,7 +51,7 @@ where
 /// Does the same for an edit of an object. With the error `STALE`, the payload contains the current object.
 pub(crate) async fn edited<T, R, E>(
     result: Result<T, Error<R>>,
-    current: impl Future<Output = Faulty<T>>,
+    current: impl Future<Output = FaultResult<T>>,
 ) -> ApiResult<(Option<T>, Vec<E>)>
 where
     E: UserErrorType,

@@ -12,7 +12,7 @@ use super::{
     scalar::Long,
 };
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     event::{
         details::Change,
         edit::{self, NewEvent},
@@ -77,7 +77,7 @@ pub struct CreateEventInput {
 }
 
 impl CreateEventInput {
-    fn parse(self) -> Faulty<NewEvent> {
+    fn parse(self) -> FaultResult<NewEvent> {
         Ok(NewEvent {
             shop: decode(&self.shop_id, "shopId")?,
             venue: decode(&self.venue_id, "venueId")?,
@@ -157,7 +157,7 @@ pub struct UpdateEventInput {
 }
 
 impl UpdateEventInput {
-    fn parse(self) -> Faulty<Change> {
+    fn parse(self) -> FaultResult<Change> {
         Ok(Change {
             category: self.category_id.map(|id| decode(&id, "categoryId")).transpose()?,
             slug: self.slug,
@@ -299,6 +299,6 @@ impl EventMutation {
 }
 
 /// Returns the current event for a payload.
-async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Event> {
+async fn current(ctx: &Context<'_>, id: &ID) -> FaultResult<Event> {
     Event::row(ctx, decode(id, "eventId")?).await.map(Event::from)
 }

@@ -11,7 +11,7 @@ use super::{
     page::{Connected, PageArgs, SortDirection, connection},
 };
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     event::{
         list::{self, Field, Filter, Key, Sort},
         rules,
@@ -74,7 +74,7 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    pub(super) fn parse(self) -> Faulty<Filter> {
+    pub(super) fn parse(self) -> FaultResult<Filter> {
         Ok(Filter {
             shops: id_or_slug(self.shop_id, self.shop_slug, "filter.shopId")?,
             categories: id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?,

@@ -13,7 +13,7 @@ use super::{
     shop::RoleIn,
 };
 use crate::{
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     event as events,
     inventory::counts_of,
 };
@@ -25,7 +25,7 @@ impl Event {
     }
 
     /// Returns the event if the viewer may see it. Drafts are visible to members of their shop only.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: EventId) -> Faulty<Option<Self>> {
+    pub(crate) async fn visible(ctx: &Context<'_>, id: EventId) -> FaultResult<Option<Self>> {
         let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
         let is_seen =
             row.state != event::EventState::Draft || ctx.loaders().one(RoleIn(row.shop_id)).await?.is_some();

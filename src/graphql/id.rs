@@ -8,7 +8,7 @@ use type_safe_id::{DynamicType, TypeSafeId};
 use uuid::Uuid;
 
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     slug::IdOrSlug,
 };
 
@@ -34,12 +34,12 @@ pub(crate) fn encode_as(prefix: &str, uuid: Uuid) -> ID {
 }
 
 /// Parses a client's id. If it is malformed or of another type, returns an invalid-input fault at `path`.
-pub(crate) fn decode<T: TypedId>(id: &ID, path: &str) -> Faulty<T> {
+pub(crate) fn decode<T: TypedId>(id: &ID, path: &str) -> FaultResult<T> {
     decode_as(T::PREFIX, id, path).map(T::from_uuid)
 }
 
 /// Returns the UUID of an id with this prefix.
-pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> Faulty<Uuid> {
+pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> FaultResult<Uuid> {
     match split(id) {
         Some((kind, uuid)) if kind == prefix => Ok(uuid),
         Some((kind, _)) => {
@@ -54,7 +54,7 @@ pub(crate) fn id_or_slug<T: TypedId>(
     id: Option<ID>,
     slug: Option<String>,
     path: &str,
-) -> Faulty<Vec<IdOrSlug<T>>> {
+) -> FaultResult<Vec<IdOrSlug<T>>> {
     let id = id.map(|id| decode(&id, path)).transpose()?.map(IdOrSlug::Id);
     Ok(id.into_iter().chain(slug.map(IdOrSlug::Slug)).collect())
 }

@@ -28,7 +28,7 @@ use super::{
     tier::Tier,
     venue::{KnownVenue, Venue},
 };
-use crate::error::{Fault, Faulty};
+use crate::error::{Fault, FaultResult};
 
 /// The maximum number of ids in one call of `nodes`.
 const IDS_MAX: usize = 100;
@@ -114,7 +114,7 @@ impl NodeQuery {
 }
 
 /// Loads an object if the viewer may see it. The token opens its order.
-async fn load(ctx: &Context<'_>, id: &ID, token: Option<&Arc<str>>) -> Faulty<Option<Node>> {
+async fn load(ctx: &Context<'_>, id: &ID, token: Option<&Arc<str>>) -> FaultResult<Option<Node>> {
     let Some((prefix, uuid)) = id::split(id) else { return Ok(None) };
     let loaders = ctx.loaders();
     Ok(match prefix.as_str() {

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::ApiResult;
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     page::{Direction, Page, Total, Window},
 };
 
@@ -71,7 +71,7 @@ pub(crate) struct PageArgs {
 
 impl PageArgs {
     /// Returns the window that the arguments describe.
-    pub(crate) fn window<K: Serialize + DeserializeOwned + Send + Sync>(&self) -> Faulty<Window<K>> {
+    pub(crate) fn window<K: Serialize + DeserializeOwned + Send + Sync>(&self) -> FaultResult<Window<K>> {
         let key = |text: &Option<String>, path| match text {
             Some(text) => match Cursor::decode_cursor(text) {
                 Ok(Cursor(key)) => Ok(Some(key)),

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     barcode::{QrCode, qr::Scale},
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     ticket::{self as tickets, CheckIn, Refusal},
 };
 
@@ -193,7 +193,7 @@ impl Ticket {
         ctx: &Context<'_>,
         id: TicketId,
         token: Option<&Arc<str>>,
-    ) -> Faulty<Option<Self>> {
+    ) -> FaultResult<Option<Self>> {
         let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
         if ctx.viewer().account().is_ok_and(|account| account == row.account_id) {
             return Ok(Some(Self::from(row)));
@@ -205,7 +205,7 @@ impl Ticket {
         Ok(order.filter(|order| order.is_own(ctx)).map(|order| Self::of(row, &order)))
     }
 
-    async fn visible_order(&self, ctx: &Context<'_>) -> Faulty<Option<Order>> {
+    async fn visible_order(&self, ctx: &Context<'_>) -> FaultResult<Option<Order>> {
         match &self.order {
             Some(order) => Ok(Some(order.clone())),
             None => Order::visible(ctx, self.row.order_id).await,
@@ -213,7 +213,7 @@ impl Ticket {
     }
 
     /// Returns the order line that paid for the ticket.
-    async fn bought(&self, ctx: &Context<'_>) -> Faulty<line::Model> {
+    async fn bought(&self, ctx: &Context<'_>) -> FaultResult<line::Model> {
         ctx.loaders().one(LineOf(self.row.order_line_id)).await?.ok_or(Fault::NotFound(Object::Order))
     }
 

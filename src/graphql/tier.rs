@@ -21,7 +21,7 @@ use super::{
     shop::RoleIn,
 };
 use crate::{
-    error::{Fault, Faulty, Object, Result as Outcome},
+    error::{Fault, FaultResult, Object, Result as Outcome},
     event::{
         self as events,
         pricing::TierDetails,
@@ -120,13 +120,13 @@ impl Tier {
     }
 
     /// Returns the current tier for a payload.
-    async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<Self> {
+    async fn current(ctx: &Context<'_>, id: &ID) -> FaultResult<Self> {
         let (tier, event) = tiers::seen(ctx.app(), ctx.viewer(), decode(id, "tierId")?).await?;
         Ok(Self::new(tier, &event))
     }
 
     /// Returns the tier that one of the viewer's objects refers to, even if the tier is hidden.
-    pub(crate) async fn of(ctx: &Context<'_>, id: TierId) -> Faulty<Self> {
+    pub(crate) async fn of(ctx: &Context<'_>, id: TierId) -> FaultResult<Self> {
         let row = ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Tier))?;
         let event = ctx.loaders().one(row.event_id).await?.ok_or(Fault::NotFound(Object::Event))?;
         Ok(Self::new(row, &event))
@@ -134,7 +134,7 @@ impl Tier {
 
     /// Returns the tier if the viewer may see it. Hidden tiers and tiers of drafts are visible to members of the shop
     /// only.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: TierId) -> Faulty<Option<Self>> {
+    pub(crate) async fn visible(ctx: &Context<'_>, id: TierId) -> FaultResult<Option<Self>> {
         let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
         let Some(event) = ctx.loaders().one(row.event_id).await? else { return Ok(None) };
         let is_public = !row.hidden && event.state != EventState::Draft;
@@ -156,7 +156,7 @@ impl Tier {
         Money::of(minor, &self.currency)
     }
 
-    async fn keys(&self, ctx: &Context<'_>, kind: ScopeKind) -> Faulty<Vec<String>> {
+    async fn keys(&self, ctx: &Context<'_>, kind: ScopeKind) -> FaultResult<Vec<String>> {
         let scopes = ctx.loaders().one(ScopesOf(self.row.id)).await?.unwrap_or_default();
         Ok(scopes.into_iter().filter(|scope| scope.kind == kind).map(|scope| scope.key).collect())
     }
@@ -342,7 +342,7 @@ impl TierMutation {
         let result = result.map(|event| (Some(Event::from(event)), None));
         let current = async {
             let tier = Tier::current(ctx, &input.tier_id).await?;
-            Faulty::Ok((None, Some(tier)))
+            FaultResult::Ok((None, Some(tier)))
         };
         let (result, errors) = edited(result, current).await?;
         let (event, tier) = result.unwrap_or_default();

@@ -19,7 +19,7 @@ use super::{
     user_error::{Explain, Explanation, user_error},
 };
 use crate::{
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     venue::{
         edit,
         find::{self, Revision},
@@ -155,7 +155,7 @@ impl Venue {
     }
 
     /// Loads the venue if the viewer may see it.
-    pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> Faulty<Self> {
+    pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> FaultResult<Self> {
         find::venue(ctx.app(), ctx.viewer(), id).await.map(Self)
     }
 }

@@ -23,14 +23,14 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     money::{self, Money},
     store::Tx,
     venue,
 };
 
 /// Reads the whole stock at one version.
-pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
+pub(super) async fn load(app: &App, id: InventoryId) -> FaultResult<Stock> {
     // After a restart every event is loaded at once. The semaphore is never closed.
     let _permit = app.loads.acquire().await;
     let snapshot = app.store.snapshot().await?;
@@ -41,7 +41,7 @@ pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
 }
 
 /// Returns the current version in the database.
-pub(super) async fn version(app: &App, id: InventoryId) -> Faulty<i64> {
+pub(super) async fn version(app: &App, id: InventoryId) -> FaultResult<i64> {
     inventory::Entity::find_by_id(id)
         .select_only()
         .column(inventory::Column::Version)
@@ -61,7 +61,7 @@ struct Rows {
 }
 
 impl Rows {
-    async fn read(snapshot: &Tx, id: InventoryId) -> Faulty<Self> {
+    async fn read(snapshot: &Tx, id: InventoryId) -> FaultResult<Self> {
         let row = inventory::Entity::find_by_id(id)
             .one(snapshot)
             .await?
@@ -94,7 +94,7 @@ impl Rows {
         })
     }
 
-    fn into_stock(self, terms: Terms) -> Faulty<Stock> {
+    fn into_stock(self, terms: Terms) -> FaultResult<Stock> {
         let seat = |(status, epoch, reservation)| Seat { status, epoch: unsigned(epoch), reservation };
         let area = |area: area::Model| Area {
             capacity: unsigned(area.capacity),
@@ -111,7 +111,7 @@ impl Rows {
                 .live
                 .into_iter()
                 .map(|row| Ok((row.id, snapshot_of(row)?)))
-                .collect::<Faulty<_>>()?,
+                .collect::<FaultResult<_>>()?,
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
@@ -128,7 +128,7 @@ impl Rows {
 }
 
 /// Returns the terms of sale of the event or coupon.
-pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
+pub(super) async fn terms(app: &App, id: InventoryId) -> FaultResult<Terms> {
     TermsRows::read(app.store.read(), id).await?.into_terms(app).await
 }
 
@@ -139,7 +139,7 @@ enum TermsRows {
 }
 
 impl TermsRows {
-    async fn read(connection: &impl ConnectionTrait, id: InventoryId) -> Faulty<Self> {
+    async fn read(connection: &impl ConnectionTrait, id: InventoryId) -> FaultResult<Self> {
         let Some(event) = event::Entity::find_by_id(EventId::from(id)).one(connection).await? else {
             return Ok(Self::Coupon(Box::new(coupon::row(connection, id.into()).await?)));
         };
@@ -156,7 +156,7 @@ impl TermsRows {
     }
 
     /// Adds the seat map, which is immutable and may have to be parsed: not in a transaction.
-    async fn into_terms(self, app: &App) -> Faulty<Terms> {
+    async fn into_terms(self, app: &App) -> FaultResult<Terms> {
         match self {
             Self::Coupon(row) => coupon::terms(app, *row),
             Self::Event { event, tiers, scopes } => {
@@ -173,7 +173,7 @@ fn event_terms(
     tiers: &[tier::Model],
     scopes: &[scope::Model],
     map: &venue::SeatMap,
-) -> Faulty<Terms> {
+) -> FaultResult<Terms> {
     let index =
         |id: TierId| tiers.iter().position(|tier| tier.id == id).and_then(|index| u16::try_from(index).ok());
     let priced = |kind: ScopeKind, key: &str| {
@@ -219,7 +219,7 @@ fn event_terms(
         ),
         requirement: event.buyer_requirement,
         currency: event.currency,
-        tiers: tiers.iter().map(|tier| tier_terms(tier, currency)).collect::<Faulty<_>>()?,
+        tiers: tiers.iter().map(|tier| tier_terms(tier, currency)).collect::<FaultResult<_>>()?,
         seat_tiers,
         area_tiers,
         orphan_rule: event.orphan_rule,
@@ -227,7 +227,7 @@ fn event_terms(
     })
 }
 
-fn tier_terms(tier: &tier::Model, currency: Currency) -> Faulty<TierTerms> {
+fn tier_terms(tier: &tier::Model, currency: Currency) -> FaultResult<TierTerms> {
     let gross = Money::new(tier.price_minor + tier.fee_minor, currency);
     let tax = gross.included_tax(unsigned(tier.tax_basis_points)).map_err(Fault::internal)?;
     Ok(TierTerms {
@@ -246,7 +246,7 @@ pub(super) async fn changes_after(
     id: InventoryId,
     after: i64,
     limit: u64,
-) -> Faulty<Option<Vec<(i64, Change)>>> {
+) -> FaultResult<Option<Vec<(i64, Change)>>> {
     let rows = change::Entity::find()
         .filter(change::Column::InventoryId.eq(id))
         .filter(change::Column::Version.gt(after))
@@ -267,7 +267,7 @@ pub(super) async fn changes_after(
     Ok(Some(changes))
 }
 
-pub(super) fn snapshot_of(row: reservation::Model) -> Faulty<ReservationSnapshot> {
+pub(super) fn snapshot_of(row: reservation::Model) -> FaultResult<ReservationSnapshot> {
     Ok(ReservationSnapshot {
         id: row.id,
         buyer: row.account_id,

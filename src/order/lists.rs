@@ -12,7 +12,7 @@ use super::{is_buyer, opened_by};
 use crate::{
     app::App,
     auth::Viewer,
-    error::Faulty,
+    error::FaultResult,
     shop::{
         self,
         rules::{self, Power},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Returns the orders that the viewer may see, as their buyer or as a seller of their shops.
-pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
+pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> FaultResult<Vec<order::Model>> {
     let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
     let (mut seen, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| is_buyer(order, viewer));
     let shops: BTreeSet<_> = others.iter().map(|order| order.shop_id).collect();
@@ -35,13 +35,18 @@ pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Ve
 }
 
 /// Returns the orders that the access token opens. A token that opens none of them counts for the viewer's network.
-pub async fn opened(app: &App, viewer: &Viewer, token: &str, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
+pub async fn opened(
+    app: &App,
+    viewer: &Viewer,
+    token: &str,
+    ids: Vec<OrderId>,
+) -> FaultResult<Vec<order::Model>> {
     let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
     opened_by(app, viewer, token, orders).await
 }
 
 /// Returns the lines of the orders, sorted by order and position.
-pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
+pub async fn lines(app: &App, ids: Vec<OrderId>) -> FaultResult<Vec<line::Model>> {
     Ok(line::Entity::find()
         .filter(line::Column::OrderId.is_in(ids))
         .order_by_asc(line::Column::OrderId)
@@ -51,12 +56,12 @@ pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
 }
 
 /// Returns the lines with these ids, without any access check.
-pub async fn lines_by_ids(app: &App, ids: Vec<OrderLineId>) -> Faulty<Vec<line::Model>> {
+pub async fn lines_by_ids(app: &App, ids: Vec<OrderLineId>) -> FaultResult<Vec<line::Model>> {
     Ok(line::Entity::find().filter(line::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Returns the discounts of the orders, sorted by order and position of application.
-pub async fn discounts(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<discount::Model>> {
+pub async fn discounts(app: &App, ids: Vec<OrderId>) -> FaultResult<Vec<discount::Model>> {
     Ok(discount::Entity::find()
         .filter(discount::Column::OrderId.is_in(ids))
         .order_by_asc(discount::Column::OrderId)

@@ -20,7 +20,7 @@ pub use self::check_in::{CheckIn, Refusal, check_in};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     outbox,
     page::{self, Direction, Page, Window},
     store::Tx,
@@ -36,25 +36,29 @@ pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
 }
 
 /// Returns the ticket if the viewer holds it. For others, returns [`Fault::NotFound`].
-pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> Faulty<ticket::Model> {
+pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> FaultResult<ticket::Model> {
     let account = viewer.account()?;
     let ticket = ticket::Entity::find_by_id(id).one(app.store.read()).await?;
     ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound(Object::Ticket))
 }
 
 /// Returns the account's tickets, newest first.
-pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<ticket::Model>> {
+pub async fn of_account(
+    app: &App,
+    account: AccountId,
+    window: Window<Uuid>,
+) -> FaultResult<Page<ticket::Model>> {
     let select = ticket::Entity::find().filter(ticket::Column::AccountId.eq(account));
     page::read(app.store.read(), select, ticket::Column::Id, Direction::Descending, window).await
 }
 
 /// Returns the tickets with these ids, without any access check.
-pub async fn by_ids(app: &App, ids: Vec<TicketId>) -> Faulty<Vec<ticket::Model>> {
+pub async fn by_ids(app: &App, ids: Vec<TicketId>) -> FaultResult<Vec<ticket::Model>> {
     Ok(ticket::Entity::find().filter(ticket::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Returns the orders' tickets, without any access check. Each order's tickets are sorted as its lines.
-pub async fn of_orders(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<ticket::Model>> {
+pub async fn of_orders(app: &App, ids: Vec<OrderId>) -> FaultResult<Vec<ticket::Model>> {
     let line = ticket::Entity::belongs_to(line::Entity)
         .from(ticket::Column::OrderLineId)
         .to(line::Column::Id)
@@ -68,7 +72,7 @@ pub async fn of_orders(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<ticket::Model
 }
 
 /// Returns the tickets that were issued for the order lines, without any access check.
-pub async fn of_lines(app: &App, lines: Vec<OrderLineId>) -> Faulty<Vec<ticket::Model>> {
+pub async fn of_lines(app: &App, lines: Vec<OrderLineId>) -> FaultResult<Vec<ticket::Model>> {
     let select = ticket::Entity::find().filter(ticket::Column::OrderLineId.is_in(lines));
     Ok(select.all(app.store.read()).await?)
 }
@@ -79,7 +83,7 @@ pub(crate) async fn issue_in_tx(
     order: &order::Model,
     lines: &[(TicketId, line::Model)],
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let places = lines.iter().filter_map(|(id, line)| Some((id, line, line.event_id?)));
     let rows = places.map(|(id, line, event)| ticket::ActiveModel {
         id: Set(*id),

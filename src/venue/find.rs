@@ -20,7 +20,7 @@ use crate::{
     app::App,
     auth::Viewer,
     clock::comparable,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     page::{self, Direction, Page, Window},
     shop::{authorise_owner, rules::Power, shops_seen},
 };
@@ -46,7 +46,7 @@ pub struct Revision {
 }
 
 /// Returns the venue if the viewer may see it. Otherwise returns `NotFound`.
-pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model> {
+pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> FaultResult<venue::Model> {
     let seen = shops_seen(app, viewer).await?;
     venue::Entity::find_by_id(id)
         .filter(known_venues(&seen))
@@ -56,14 +56,14 @@ pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Mod
 }
 
 /// Returns the venues that the viewer may see.
-pub async fn venues(app: &App, viewer: &Viewer, ids: Vec<VenueId>) -> Faulty<Vec<venue::Model>> {
+pub async fn venues(app: &App, viewer: &Viewer, ids: Vec<VenueId>) -> FaultResult<Vec<venue::Model>> {
     let seen = shops_seen(app, viewer).await?;
     let select = venue::Entity::find().filter(venue::Column::Id.is_in(ids)).filter(known_venues(&seen));
     Ok(select.all(app.store.read()).await?)
 }
 
 /// Returns the venues with these ids. The caller has checked that the viewer may see an event at each venue.
-pub async fn venues_by_ids(app: &App, ids: Vec<VenueId>) -> Faulty<Vec<venue::Model>> {
+pub async fn venues_by_ids(app: &App, ids: Vec<VenueId>) -> FaultResult<Vec<venue::Model>> {
     Ok(venue::Entity::find().filter(venue::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
@@ -74,7 +74,7 @@ pub async fn venues_of_shop(
     shop: ShopId,
     updated_after: Option<DateTime<Utc>>,
     window: Window<VenueId>,
-) -> Faulty<Page<venue::Model>> {
+) -> FaultResult<Page<venue::Model>> {
     let seen = shops_seen(app, viewer).await?;
     let mut select = venue::Entity::find().filter(venue::Column::ShopId.eq(shop)).filter(known_venues(&seen));
     if let Some(time) = updated_after {
@@ -84,7 +84,7 @@ pub async fn venues_of_shop(
 }
 
 /// Returns the seat map without its plan if the viewer may see it. Otherwise returns `NotFound`.
-pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revision> {
+pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> FaultResult<Revision> {
     let seen = shops_seen(app, viewer).await?;
     seat_map::Entity::find_by_id(id)
         .filter(known_maps(&seen))
@@ -95,19 +95,19 @@ pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revis
 }
 
 /// Returns the seat maps without their plans, if the viewer may see them.
-pub async fn revisions(app: &App, viewer: &Viewer, ids: Vec<SeatMapId>) -> Faulty<Vec<Revision>> {
+pub async fn revisions(app: &App, viewer: &Viewer, ids: Vec<SeatMapId>) -> FaultResult<Vec<Revision>> {
     known_revisions(app, viewer, seat_map::Column::Id.is_in(ids).into_condition()).await
 }
 
 /// Returns the seat maps that contain the seats or areas with these ids, if the viewer may see them.
-pub async fn revisions_with(app: &App, viewer: &Viewer, places: Vec<Uuid>) -> Faulty<Vec<Revision>> {
+pub async fn revisions_with(app: &App, viewer: &Viewer, places: Vec<Uuid>) -> FaultResult<Vec<Revision>> {
     let ranges = places.into_iter().map(|place| {
         seat_map::Column::Id.between(SeatMap::first_id_with_place(place), SeatMap::last_id_with_place(place))
     });
     known_revisions(app, viewer, ranges.fold(Condition::any(), Condition::add)).await
 }
 
-async fn known_revisions(app: &App, viewer: &Viewer, which: Condition) -> Faulty<Vec<Revision>> {
+async fn known_revisions(app: &App, viewer: &Viewer, which: Condition) -> FaultResult<Vec<Revision>> {
     let seen = shops_seen(app, viewer).await?;
     Ok(seat_map::Entity::find()
         .filter(which)
@@ -118,7 +118,7 @@ async fn known_revisions(app: &App, viewer: &Viewer, which: Condition) -> Faulty
 }
 
 /// Returns the seat maps without their plans. The caller has checked that the viewer may see an event on each seat map.
-pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> Faulty<Vec<Revision>> {
+pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> FaultResult<Vec<Revision>> {
     Ok(seat_map::Entity::find()
         .filter(seat_map::Column::Id.is_in(ids))
         .into_partial_model()
@@ -128,7 +128,7 @@ pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> Faulty<Vec<Revi
 
 /// Returns the revisions of the venues' seat maps that the viewer may see, newest first. At most [`REVISIONS_MAX`] per
 /// venue.
-pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> Faulty<Vec<Revision>> {
+pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> FaultResult<Vec<Revision>> {
     let seen = shops_seen(app, viewer).await?;
     let limit = u64::try_from(REVISIONS_MAX).unwrap_or_default() * venues.len() as u64;
     Ok(seat_map::Entity::find()
@@ -142,7 +142,7 @@ pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> F
 }
 
 /// Returns the newest revision of the venue's seat map, or `None` if the venue has no seat map.
-pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<Revision>> {
+pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> FaultResult<Option<Revision>> {
     Ok(seat_map::Entity::find()
         .filter(seat_map::Column::VenueId.eq(venue))
         .order_by_desc(seat_map::Column::Revision)
@@ -152,7 +152,7 @@ pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<
 }
 
 /// Returns the seat map with its original plan. Only members of the venue's shop may read it.
-pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
+pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> FaultResult<Arc<SeatMap>> {
     let map = revision(app, viewer, id).await?;
     let row = venue::Entity::find_by_id(map.venue_id).one(app.store.read()).await?;
     let shop = row.ok_or(Fault::NotFound(Object::SeatMap))?.shop_id;

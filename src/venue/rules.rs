@@ -5,7 +5,7 @@
 use entity::venue;
 
 use crate::{
-    error::{Check, Faulty},
+    error::{Check, FaultResult},
     limits::text,
 };
 
@@ -69,7 +69,7 @@ impl Details {
     }
 
     /// Returns the details without surrounding white space. If any are invalid, returns all errors.
-    pub fn checked(self) -> Faulty<Self> {
+    pub fn checked(self) -> FaultResult<Self> {
         let trimmed = Self {
             name: self.name.trim().to_owned(),
             address: self.address.trim().to_owned(),

@@ -25,7 +25,7 @@ use crate::graphql::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     event::tiers_of,
     inventory::feed::{self, Availability, Message, PublicStatus},
     venue::{self, SeatMap},
@@ -192,7 +192,7 @@ impl AvailabilitySnapshot {
         event: &event::Model,
         availability: Availability,
         tiers: Vec<tier::Model>,
-    ) -> Faulty<Self> {
+    ) -> FaultResult<Self> {
         let as_of = app.clock.now();
         let map = venue::seat_map(app, event.seat_map_id).await?;
         let mut tiers: HashMap<_, _> = tiers.into_iter().map(|tier| (tier.id, tier)).collect();
@@ -297,7 +297,11 @@ impl AvailabilitySubscription {
 }
 
 /// Returns the requested part of an inventory's feed.
-pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<'static, Faulty<Message>> {
+pub(crate) fn messages(
+    app: &App,
+    id: InventoryId,
+    window: Window,
+) -> BoxStream<'static, FaultResult<Message>> {
     match window {
         Window::Whole => feed::subscribe(app, id, None).boxed(),
         Window::After(version) => feed::subscribe(app, id, Some(version)).boxed(),
@@ -308,7 +312,7 @@ pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<
     }
 }
 
-async fn message_of(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
+async fn message_of(app: &App, event: &event::Model, message: Message) -> FaultResult<SeatAvailability> {
     match message {
         Message::Snapshot(availability) => {
             // Read after the availability, so that prices are never older than its version.

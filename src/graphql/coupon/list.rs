@@ -18,7 +18,7 @@ use crate::{
         rules, spend,
         terms::Scope,
     },
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         context::ContextExt,
         error::{ApiResult, found},
@@ -86,7 +86,7 @@ pub struct CouponFilter {
 }
 
 impl CouponFilter {
-    fn parse(self) -> Faulty<Filter> {
+    fn parse(self) -> FaultResult<Filter> {
         Ok(Filter {
             shops: id_or_slug(self.shop_id, self.shop_slug, "filter.shopId")?,
             categories: id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?,
@@ -136,7 +136,7 @@ pub(super) struct AnyClaim(pub(super) ClaimId);
 impl Coupon {
     /// Returns the coupon if the viewer may see it. Drafts and unlisted coupons are visible to members of their shop
     /// only.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: CouponId) -> Faulty<Option<Self>> {
+    pub(crate) async fn visible(ctx: &Context<'_>, id: CouponId) -> FaultResult<Option<Self>> {
         let Some(row) = ctx.loaders().one(id).await? else { return Ok(None) };
         let is_seen = rules::is_known(&row, ctx.app().clock.now())
             || ctx.loaders().one(RoleIn(row.shop_id)).await?.is_some();
@@ -150,7 +150,7 @@ impl Claim {
         ctx: &Context<'_>,
         id: ClaimId,
         token: Option<&Arc<str>>,
-    ) -> Faulty<Option<Self>> {
+    ) -> FaultResult<Option<Self>> {
         if let Some(row) = ctx.loaders().one(OwnClaim(id)).await? {
             return Ok(Some(Self::from(row)));
         }

@@ -8,7 +8,7 @@ use super::Coupon;
 use crate::{
     app::App,
     coupon::{self, counts, find, rules},
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     graphql::{
         availability::messages,
         context::ContextExt,
@@ -137,7 +137,7 @@ impl CouponSubscription {
     }
 }
 
-async fn availability_of(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
+async fn availability_of(app: &App, id: CouponId, message: Message) -> FaultResult<CouponAvailability> {
     let left = |available: Option<u32>| available.and_then(rules::left);
     match message {
         Message::Snapshot(all) => Ok(CouponAvailability {

@@ -53,7 +53,7 @@ use super::{
 };
 use crate::{
     coupon::{counts, find::Key, rules},
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
 };
 
 /// A page of coupons.
@@ -377,7 +377,7 @@ impl Coupon {
         Money::of(minor, &self.row.currency)
     }
 
-    async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
+    async fn is_ours(&self, ctx: &Context<'_>) -> FaultResult<bool> {
         Ok(ctx.loaders().one(super::shop::RoleIn(self.row.shop_id)).await?.is_some())
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{CreateProductError, ProductError};
 use crate::{
     coupon::product::{self, NewProduct, ProductChange},
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         category::Category,
         context::ContextExt,
@@ -123,7 +123,7 @@ pub struct CreateProductInput {
 }
 
 impl CreateProductInput {
-    fn parse(self) -> Faulty<NewProduct> {
+    fn parse(self) -> FaultResult<NewProduct> {
         Ok(NewProduct {
             shop: decode(&self.shop_id, "shopId")?,
             category: decode(&self.category_id, "categoryId")?,
@@ -153,7 +153,7 @@ pub struct UpdateProductInput {
 }
 
 impl UpdateProductInput {
-    fn parse(self) -> Faulty<ProductChange> {
+    fn parse(self) -> FaultResult<ProductChange> {
         Ok(ProductChange {
             category: self.category_id.map(|id| decode(&id, "categoryId")).transpose()?,
             name: self.name,
@@ -251,6 +251,6 @@ impl ProductMutation {
 }
 
 /// Returns the current product for a payload.
-async fn current(ctx: &Context<'_>, id: &ID) -> Faulty<row::Model> {
+async fn current(ctx: &Context<'_>, id: &ID) -> FaultResult<row::Model> {
     product::by_id(ctx.app(), decode(id, "productId")?).await
 }

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use super::Product;
 use crate::{
     coupon::terms::Scope,
-    error::Faulty,
+    error::FaultResult,
     graphql::{category::Category, context::ContextExt, event::Event, shop::Shop, tier::Tier},
 };
 
@@ -40,11 +40,11 @@ pub(super) async fn of(
     ctx: &Context<'_>,
     scopes: &[Scope],
     reveal: Reveal,
-) -> Faulty<Vec<Option<CouponTarget>>> {
+) -> FaultResult<Vec<Option<CouponTarget>>> {
     try_join_all(scopes.iter().map(|scope| one(ctx, *scope, reveal))).await
 }
 
-async fn one(ctx: &Context<'_>, scope: Scope, reveal: Reveal) -> Faulty<Option<CouponTarget>> {
+async fn one(ctx: &Context<'_>, scope: Scope, reveal: Reveal) -> FaultResult<Option<CouponTarget>> {
     let (loaders, id) = (ctx.loaders(), scope.target);
     Ok(match scope.kind {
         CouponScopeKind::Shop => loaders.one(ShopId(id)).await?.map(|row| CouponTarget::Shop(Shop(row))),

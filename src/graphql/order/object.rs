@@ -11,7 +11,7 @@ use super::{
     lists::{self, DiscountsOf, LinesOf, OrderOpenedBy, VisibleOrder},
 };
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         context::ContextExt,
         coupon::Claim,
@@ -205,7 +205,7 @@ impl Order {
     }
 
     /// Returns the order if the viewer may see it.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: OrderId) -> Faulty<Option<Self>> {
+    pub(crate) async fn visible(ctx: &Context<'_>, id: OrderId) -> FaultResult<Option<Self>> {
         Ok(ctx.loaders().one(VisibleOrder(id)).await?.map(Self::from))
     }
 
@@ -214,7 +214,7 @@ impl Order {
         ctx: &Context<'_>,
         id: OrderId,
         token: Option<&Arc<str>>,
-    ) -> Faulty<Option<Self>> {
+    ) -> FaultResult<Option<Self>> {
         if let Some(row) = ctx.loaders().one(VisibleOrder(id)).await? {
             return Ok(Some(Self::opened(row, token.map(AsRef::as_ref))));
         }

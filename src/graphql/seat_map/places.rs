@@ -7,7 +7,7 @@ use entity::{EventId, SeatMapId};
 use uuid::Uuid;
 
 use crate::{
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     event::find::map_on_sale,
     graphql::{
         context::ContextExt,
@@ -167,14 +167,18 @@ impl Seat {
     }
 
     /// Returns the seat with this id if the viewer may see its seat map.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> Faulty<Option<Self>> {
+    pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> FaultResult<Option<Self>> {
         let Some(map) = ctx.loaders().one(MapWith::place(id)).await? else { return Ok(None) };
         let map = venue::seat_map(ctx.app(), map).await?;
         Ok(map.ordinal(id).and_then(|ordinal| Self::new(&map, ordinal)))
     }
 
     /// Returns the seat with this ordinal on the event's seat map. `None` has no seat.
-    pub(crate) async fn of(ctx: &Context<'_>, event: EventId, ordinal: Option<i32>) -> Faulty<Option<Self>> {
+    pub(crate) async fn of(
+        ctx: &Context<'_>,
+        event: EventId,
+        ordinal: Option<i32>,
+    ) -> FaultResult<Option<Self>> {
         let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
         Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
     }
@@ -244,14 +248,18 @@ impl Area {
     }
 
     /// Returns the area with this id if the viewer may see its seat map.
-    pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> Faulty<Option<Self>> {
+    pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> FaultResult<Option<Self>> {
         let Some(map) = ctx.loaders().one(MapWith::place(id)).await? else { return Ok(None) };
         let map = venue::seat_map(ctx.app(), map).await?;
         Ok(map.ordinal(id).and_then(|ordinal| Self::new(&map, ordinal)))
     }
 
     /// Returns the area with this ordinal on the event's seat map. `None` has no area.
-    pub(crate) async fn of(ctx: &Context<'_>, event: EventId, ordinal: Option<i32>) -> Faulty<Option<Self>> {
+    pub(crate) async fn of(
+        ctx: &Context<'_>,
+        event: EventId,
+        ordinal: Option<i32>,
+    ) -> FaultResult<Option<Self>> {
         let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
         Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
     }
@@ -284,7 +292,7 @@ impl Loader<MapWith> for Batch {
 }
 
 /// Returns the seat map of an event, for viewers who see an object that refers to the event.
-pub(crate) async fn map_of_event(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
+pub(crate) async fn map_of_event(ctx: &Context<'_>, event: EventId) -> FaultResult<Arc<SeatMap>> {
     let map = match map_on_sale(ctx.app(), event) {
         Some(map) => map,
         None => ctx.loaders().one(event).await?.ok_or(Fault::NotFound(Object::Event))?.seat_map_id,

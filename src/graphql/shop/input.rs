@@ -4,7 +4,7 @@ use async_graphql::{ID, InputObject, MaybeUndefined};
 
 use super::ShopRole;
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         id::{decode, id_or_slug},
         scalar::{CurrencyCode, Long},
@@ -24,7 +24,7 @@ pub struct ShopFilter {
 }
 
 impl ShopFilter {
-    pub(super) fn parse(self) -> Faulty<shop::Filter> {
+    pub(super) fn parse(self) -> FaultResult<shop::Filter> {
         let categories = id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?;
         Ok(shop::Filter { categories, search: self.search.filter(|search| !search.trim().is_empty()) })
     }
@@ -48,7 +48,7 @@ pub struct CreateShopInput {
 }
 
 impl CreateShopInput {
-    pub(super) fn parse(self) -> Faulty<shop::Create> {
+    pub(super) fn parse(self) -> FaultResult<shop::Create> {
         let category = self.category_id.map(|id| decode(&id, "categoryId")).transpose()?;
         Ok(shop::Create {
             slug: self.slug,
@@ -78,7 +78,7 @@ pub struct UpdateShopInput {
 }
 
 impl UpdateShopInput {
-    pub(super) fn parse(self) -> Faulty<shop::Update> {
+    pub(super) fn parse(self) -> FaultResult<shop::Update> {
         let category = match self.category_id {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
@@ -107,7 +107,7 @@ pub struct SetShopMemberInput {
 }
 
 impl SetShopMemberInput {
-    pub(super) fn parse(self) -> Faulty<shop::SetMember> {
+    pub(super) fn parse(self) -> FaultResult<shop::SetMember> {
         let shop = decode(&self.shop_id, "shopId")?;
         Ok(shop::SetMember { shop, email: self.email, role: self.role.into() })
     }
@@ -123,7 +123,7 @@ pub struct RemoveShopMemberInput {
 }
 
 impl RemoveShopMemberInput {
-    pub(super) fn parse(self) -> Faulty<shop::RemoveMember> {
+    pub(super) fn parse(self) -> FaultResult<shop::RemoveMember> {
         let shop = decode(&self.shop_id, "shopId")?;
         Ok(shop::RemoveMember { shop, account: decode(&self.account_id, "accountId")? })
     }

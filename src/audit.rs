@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     auth::{Network, Viewer},
-    error::Faulty,
+    error::FaultResult,
     keys::{KeyFault, SigningKeys},
     page::{self, Page, Window},
     store::Tx,
@@ -87,7 +87,7 @@ impl Pseudonyms {
 }
 
 /// Appends a row beside the change.
-pub async fn record_in_tx(tx: &Tx, app: &App, by: By, entry: Entry) -> Faulty<()> {
+pub async fn record_in_tx(tx: &Tx, app: &App, by: By, entry: Entry) -> FaultResult<()> {
     let viewer = match by {
         By::Viewer(viewer) => Some(viewer),
         By::Server | By::CommandLine => None,
@@ -119,7 +119,7 @@ pub async fn record_in_tx(tx: &Tx, app: &App, by: By, entry: Entry) -> Faulty<()
 }
 
 /// A page of a shop's rows, newest first. The caller makes sure that the viewer may see them.
-pub async fn of_shop(app: &App, shop: ShopId, window: Window<i64>) -> Faulty<Page<audit::Model>> {
+pub async fn of_shop(app: &App, shop: ShopId, window: Window<i64>) -> FaultResult<Page<audit::Model>> {
     let select = audit::Entity::find().filter(audit::Column::ShopId.eq(shop));
     page::read(app.store.read(), select, audit::Column::Position, true, window).await
 }

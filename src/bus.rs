@@ -17,7 +17,7 @@ use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     store::{Rows, Store},
 };
 
@@ -49,9 +49,9 @@ pub(crate) enum BusEvent {
 /// A transport of hints. A stream ends when its connection breaks. Each new stream begins with [`BusEvent::Missed`].
 pub(crate) trait Transport: Send + Sync {
     /// Sends the hints to all instances, including this one.
-    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>>;
+    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, FaultResult<()>>;
     /// Returns a stream of the hints from now on.
-    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, BusEvent>>>;
+    fn listen(&self) -> BoxFuture<'_, FaultResult<BoxStream<'static, BusEvent>>>;
 }
 
 /// Collects hints and sends them.
@@ -85,7 +85,7 @@ impl Bus {
     }
 
     /// Waits for hints and sends those collected. Drops hints that cannot be sent: instances also poll the versions.
-    pub(crate) async fn send(&self) -> Faulty<()> {
+    pub(crate) async fn send(&self) -> FaultResult<()> {
         self.pending.notified().await;
         let hints: Vec<Hint> = {
             let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ impl Bus {
     }
 
     /// Returns a stream of the announcements of all instances from now on.
-    pub(crate) async fn listen(&self) -> Faulty<BoxStream<'static, BusEvent>> {
+    pub(crate) async fn listen(&self) -> FaultResult<BoxStream<'static, BusEvent>> {
         self.transport.listen().await
     }
 }
@@ -106,7 +106,7 @@ impl Bus {
 struct InProcess(broadcast::Sender<Hint>);
 
 impl Transport for InProcess {
-    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>> {
+    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, FaultResult<()>> {
         for hint in hints {
             // An error means that nobody listens.
             let _ = self.0.send(hint);
@@ -114,7 +114,7 @@ impl Transport for InProcess {
         Box::pin(async { Ok(()) })
     }
 
-    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, BusEvent>>> {
+    fn listen(&self) -> BoxFuture<'_, FaultResult<BoxStream<'static, BusEvent>>> {
         let hints = self.0.subscribe();
         let events = stream::unfold(hints, |mut hints| async move {
             match hints.recv().await {
@@ -131,13 +131,13 @@ impl Transport for InProcess {
 struct Postgres(Store);
 
 impl Transport for Postgres {
-    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, Faulty<()>> {
+    fn send(&self, hints: Vec<Hint>) -> BoxFuture<'_, FaultResult<()>> {
         const NOTIFY: &str = "SELECT pg_notify($1, r.hint) FROM {rows} AS r";
         let rows = Rows::default().text("hint", hints.iter().map(write));
         Box::pin(async move { Ok(self.0.ask(rows, NOTIFY, vec![CHANNEL.into()]).await?) })
     }
 
-    fn listen(&self) -> BoxFuture<'_, Faulty<BoxStream<'static, BusEvent>>> {
+    fn listen(&self) -> BoxFuture<'_, FaultResult<BoxStream<'static, BusEvent>>> {
         Box::pin(async {
             let moved = self.0.moved();
             let listener = self

@@ -159,7 +159,7 @@ pub enum Never {}
 pub type Result<T, R = Never> = std::result::Result<T, Error<R>>;
 
 /// What a read returns, and everything else that refuses nothing.
-pub type Faulty<T> = std::result::Result<T, Fault>;
+pub type FaultResult<T> = std::result::Result<T, Fault>;
 
 impl Fault {
     /// One malformed part of the input.
@@ -240,7 +240,7 @@ impl Check {
     }
 
     /// Everything was good, or all that was not.
-    pub fn done(&mut self) -> Faulty<()> {
+    pub fn done(&mut self) -> FaultResult<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Fault::Invalid(std::mem::take(&mut self.0))) }
     }
 }

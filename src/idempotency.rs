@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    error::{self, Check, Error, Fault, Faulty},
+    error::{self, Check, Error, Fault, FaultResult},
     store::{Rows, Script, Tx},
 };
 
@@ -161,7 +161,7 @@ impl Key {
         operation: &'static str,
         key: &str,
         input: &impl Serialize,
-    ) -> Faulty<Self> {
+    ) -> FaultResult<Self> {
         Check::default().text(key, "idempotencyKey", 8, 255).done()?;
         let canonical = serde_json::to_vec(input).map_err(Fault::internal)?;
         let input_digest = digest(&SHA256, &canonical).as_ref().to_vec();
@@ -175,7 +175,7 @@ impl Key {
 
     /// Returns the id that the first call stored with the key, if the key was used. Fails if that call had another
     /// input.
-    async fn subject(&self, connection: &impl ConnectionTrait) -> Faulty<Option<Uuid>> {
+    async fn subject(&self, connection: &impl ConnectionTrait) -> FaultResult<Option<Uuid>> {
         let row = Entity::find_by_id((self.account, self.operation.to_owned(), self.chosen.clone()))
             .one(connection)
             .await?;
@@ -204,7 +204,7 @@ pub(crate) async fn claim_all_in_tx(
     tx: &Tx,
     claims: Vec<(&Key, Uuid)>,
     now: DateTime<Utc>,
-) -> Faulty<HashSet<Name>> {
+) -> FaultResult<HashSet<Name>> {
     const INSERT: &str = "INSERT INTO idempotency (account_id, operation, key, input_digest, subject, created_at) \
         SELECT account_id, operation, key, input_digest, subject, $1 FROM {rows} AS r WHERE true \
         ON CONFLICT (account_id, operation, key) DO NOTHING RETURNING account_id, operation, key";
@@ -233,7 +233,7 @@ fn claimed(mut claims: Vec<(&Key, Uuid)>) -> Rows {
 }
 
 /// Forgets keys that were claimed in the same transaction, for effects that did not come about.
-pub(crate) async fn disclaim_in_tx(tx: &Tx, keys: Vec<&Key>) -> Faulty<()> {
+pub(crate) async fn disclaim_in_tx(tx: &Tx, keys: Vec<&Key>) -> FaultResult<()> {
     const DELETE: &str = "DELETE FROM idempotency AS i WHERE EXISTS (SELECT 1 FROM {rows} AS r \
         WHERE i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key)";
     if keys.is_empty() {
@@ -244,7 +244,7 @@ pub(crate) async fn disclaim_in_tx(tx: &Tx, keys: Vec<&Key>) -> Faulty<()> {
 }
 
 /// The names of those keys that were used before.
-pub(crate) async fn used(connection: &impl ConnectionTrait, keys: Vec<&Key>) -> Faulty<HashSet<Name>> {
+pub(crate) async fn used(connection: &impl ConnectionTrait, keys: Vec<&Key>) -> FaultResult<HashSet<Name>> {
     const SELECT: &str = "SELECT i.account_id, i.operation, i.key FROM {rows} AS r JOIN idempotency AS i \
         ON i.account_id = r.account_id AND i.operation = r.operation AND i.key = r.key";
     if keys.is_empty() {
@@ -265,7 +265,7 @@ async fn named(
     rows: Rows,
     sql: &str,
     values: Vec<sea_orm::Value>,
-) -> Faulty<HashSet<Name>> {
+) -> FaultResult<HashSet<Name>> {
     let statement = rows.statement(connection.get_database_backend(), sql, values);
     let found = connection.query_all_raw(statement).await?;
     let name = |row: QueryResult| {
@@ -276,7 +276,7 @@ async fn named(
 }
 
 /// Forgets keys that are older than [`KEPT_DAYS`]; says how many.
-pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
+pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> FaultResult<u64> {
     let before = now - Duration::days(KEPT_DAYS);
     Ok(Entity::delete_many().filter(Column::CreatedAt.lt(before)).exec(tx).await?.rows_affected)
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    error::Faulty,
+    error::FaultResult,
     store::{Rows, Tx},
     telemetry::log_fault,
 };
@@ -143,7 +143,7 @@ impl Kind {
 }
 
 /// Writes a fact in the transaction that makes it true.
-pub async fn record_in_tx(tx: &Tx, kind: Kind, subject: Uuid, now: DateTime<Utc>) -> Faulty<()> {
+pub async fn record_in_tx(tx: &Tx, kind: Kind, subject: Uuid, now: DateTime<Utc>) -> FaultResult<()> {
     let row = ActiveModel {
         position: NotSet,
         kind: Set(kind.name().to_owned()),
@@ -160,7 +160,7 @@ pub(crate) async fn record_all_in_tx(
     kind: Kind,
     subjects: impl IntoIterator<Item = Uuid>,
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     const INSERT: &str = "INSERT INTO outbox (kind, subject, at) SELECT $1, subject, $2 FROM {rows} AS r";
     Rows::default()
         .uuid("subject", subjects)
@@ -195,13 +195,13 @@ pub async fn tail(app: App) {
 }
 
 /// Deletes old facts. Returns their number.
-pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> Faulty<u64> {
+pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> FaultResult<u64> {
     let before = now - chrono::Duration::days(KEPT_DAYS);
     Ok(Entity::delete_many().filter(Column::At.lt(before)).exec(tx).await?.rows_affected)
 }
 
 /// Returns the new cursor and the subjects of the facts after `cursor`. Without a cursor, returns the current end.
-async fn read(app: &App, cursor: Option<Cursor>) -> Faulty<(Cursor, Vec<Uuid>)> {
+async fn read(app: &App, cursor: Option<Cursor>) -> FaultResult<(Cursor, Vec<Uuid>)> {
     let rows = match (cursor, app.store.backend()) {
         (None, backend) => return Ok((end(app, backend).await?, Vec::new())),
         (Some(cursor), DbBackend::Postgres) => read_postgres(app, cursor).await?,
@@ -215,7 +215,7 @@ async fn read(app: &App, cursor: Option<Cursor>) -> Faulty<(Cursor, Vec<Uuid>)> 
     Ok((next, rows.iter().map(|row| row.subject).collect()))
 }
 
-async fn end(app: &App, backend: DbBackend) -> Faulty<Cursor> {
+async fn end(app: &App, backend: DbBackend) -> FaultResult<Cursor> {
     let sql = if backend == DbBackend::Postgres {
         // Facts of transactions older than the oldest running one are either read already or never will be.
         "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction, \
@@ -229,7 +229,7 @@ async fn end(app: &App, backend: DbBackend) -> Faulty<Cursor> {
 }
 
 /// Reads facts of transactions that are older than all running ones. No fact can still appear before them.
-async fn read_postgres(app: &App, cursor: Cursor) -> Faulty<Vec<Row>> {
+async fn read_postgres(app: &App, cursor: Cursor) -> FaultResult<Vec<Row>> {
     let sql = "SELECT transaction::text::bigint AS transaction, position, subject FROM outbox \
                WHERE (transaction, position) > ($1::text::xid8, $2) \
                AND transaction < pg_snapshot_xmin(pg_current_snapshot()) \
@@ -240,7 +240,7 @@ async fn read_postgres(app: &App, cursor: Cursor) -> Faulty<Vec<Row>> {
 }
 
 /// Reads the facts after the cursor. SQLite has one writer, so positions follow commit order.
-async fn read_sqlite(app: &App, cursor: Cursor) -> Faulty<Vec<Row>> {
+async fn read_sqlite(app: &App, cursor: Cursor) -> FaultResult<Vec<Row>> {
     let rows: Vec<Model> = Entity::find()
         .filter(Column::Position.gt(cursor.position))
         .order_by_asc(Column::Position)

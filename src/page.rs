@@ -6,7 +6,7 @@ use sea_orm::{
 };
 
 use crate::{
-    error::{Check, Fault, Faulty},
+    error::{Check, Fault, FaultResult},
     store::Connections,
 };
 
@@ -46,7 +46,7 @@ impl<K> Window<K> {
         before: Option<K>,
         first: Option<i32>,
         last: Option<i32>,
-    ) -> Faulty<Self> {
+    ) -> FaultResult<Self> {
         let mut check = Check::default();
         check.that(first.is_none() || last.is_none(), "last", "give first or last, not both");
         let why = "must be between 1 and 100";
@@ -57,7 +57,7 @@ impl<K> Window<K> {
     }
 
     /// The same window by another key, for lists that have several orders; invalid with a cursor that has no such key.
-    pub fn keyed<T>(self, of: impl Fn(K) -> Option<T>) -> Faulty<Window<T>> {
+    pub fn keyed<T>(self, of: impl Fn(K) -> Option<T>) -> FaultResult<Window<T>> {
         let of = |key: Option<K>, path| match key {
             Some(key) => {
                 of(key).map(Some).ok_or_else(|| Fault::invalid(path, "not a cursor of a list in this order"))
@@ -96,7 +96,7 @@ pub async fn read<E, C, K>(
     columns: C,
     descending: bool,
     window: Window<K>,
-) -> Faulty<Page<E::Model>>
+) -> FaultResult<Page<E::Model>>
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,

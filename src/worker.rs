@@ -10,7 +10,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use crate::{
-    account, app::App, coupon, error::Faulty, idempotency, inventory, order, outbox, payment,
+    account, app::App, coupon, error::FaultResult, idempotency, inventory, order, outbox, payment,
     telemetry::log_fault,
 };
 
@@ -38,7 +38,7 @@ pub fn start(app: &App) {
 }
 
 /// Ends what is overdue: reservations, then the orders that they were for, and claims.
-pub async fn expire(app: &App) -> Faulty<()> {
+pub async fn expire(app: &App) -> FaultResult<()> {
     inventory::expire_due(app).await?;
     order::expire_due(app).await?;
     coupon::claim::expire_due(app).await?;
@@ -46,14 +46,14 @@ pub async fn expire(app: &App) -> Faulty<()> {
 }
 
 /// Takes up payments and refunds that a crash or a silent provider left undecided.
-pub async fn settle(app: &App) -> Faulty<()> {
+pub async fn settle(app: &App) -> FaultResult<()> {
     payment::recover(app).await?;
     payment::recover_refunds(app).await?;
     Ok(())
 }
 
 /// Learns what other instances committed, and what time it is.
-pub async fn follow(app: &App) -> Faulty<()> {
+pub async fn follow(app: &App) -> FaultResult<()> {
     app.security.summarise(app.clock.now());
     app.limits.summarise();
     app.store.settle_outage().await;
@@ -65,23 +65,23 @@ pub async fn follow(app: &App) -> Faulty<()> {
 }
 
 /// Has the connections follow the database's primary. Never ends.
-pub async fn follow_primary(app: &App) -> Faulty<()> {
+pub async fn follow_primary(app: &App) -> FaultResult<()> {
     app.store.follow_primary().await;
     Ok(())
 }
 
 /// Waits until something was committed here, and tells other instances.
-pub async fn send_hints(app: &App) -> Faulty<()> {
+pub async fn send_hints(app: &App) -> FaultResult<()> {
     app.bus.send().await
 }
 
 /// Follows what other instances tell, until the connection breaks.
-pub async fn hear_hints(app: &App) -> Faulty<()> {
+pub async fn hear_hints(app: &App) -> FaultResult<()> {
     inventory::follow_hints(app).await
 }
 
 /// Deletes what is no longer needed.
-pub async fn prune(app: &App) -> Faulty<()> {
+pub async fn prune(app: &App) -> FaultResult<()> {
     account::prune_sessions(app).await?;
     account::prune_guests(app).await?;
     app.limits.prune();
@@ -98,7 +98,7 @@ fn every(
     app: &App,
     name: &'static str,
     period: Duration,
-    task: impl for<'a> Fn(&'a App) -> BoxFuture<'a, Faulty<()>> + Send + 'static,
+    task: impl for<'a> Fn(&'a App) -> BoxFuture<'a, FaultResult<()>> + Send + 'static,
 ) {
     let of = app.clone();
     guarded(app, name, async move {
@@ -123,7 +123,7 @@ fn every(
 fn always(
     app: &App,
     name: &'static str,
-    task: impl for<'a> Fn(&'a App) -> BoxFuture<'a, Faulty<()>> + Send + 'static,
+    task: impl for<'a> Fn(&'a App) -> BoxFuture<'a, FaultResult<()>> + Send + 'static,
 ) {
     let of = app.clone();
     let forever = async move {

@@ -11,7 +11,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, LockType, SimpleExpr},
 };
 
-use crate::{app::App, error::Faulty};
+use crate::{app::App, error::FaultResult};
 
 /// Guests per transaction.
 const BATCH: u64 = 250;
@@ -23,7 +23,7 @@ const CONSIDERED_DAYS: i64 = 10;
 
 /// Deletes guests that own nothing and whose sessions were not refreshed for as long as the settings say. Returns their
 /// number.
-pub async fn prune_guests(app: &App) -> Faulty<u64> {
+pub async fn prune_guests(app: &App) -> FaultResult<u64> {
     let mut deleted = 0;
     for _ in 0..BATCHES_MAX {
         let some = prune_batch(app).await?;
@@ -35,7 +35,7 @@ pub async fn prune_guests(app: &App) -> Faulty<u64> {
     Ok(deleted)
 }
 
-async fn prune_batch(app: &App) -> Faulty<u64> {
+async fn prune_batch(app: &App) -> FaultResult<u64> {
     let now = app.clock.now();
     let before = now - TimeDelta::hours(app.config.limits.guest_hours.into());
     let oldest = now - TimeDelta::days(i64::from(app.config.session_days) + CONSIDERED_DAYS);

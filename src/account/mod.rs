@@ -23,7 +23,7 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object},
+    error::{Error, Fault, FaultResult, Object},
     store::Tx,
 };
 
@@ -46,18 +46,18 @@ pub enum Refusal {
 }
 
 /// Returns the viewer's account.
-pub async fn of_viewer(app: &App, viewer: &Viewer) -> Faulty<account::Model> {
+pub async fn of_viewer(app: &App, viewer: &Viewer) -> FaultResult<account::Model> {
     let id = viewer.account()?;
     account::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Account))
 }
 
 /// Returns the accounts with these ids. Checks no rights.
-pub(crate) async fn by_ids(app: &App, ids: Vec<AccountId>) -> Faulty<Vec<account::Model>> {
+pub(crate) async fn by_ids(app: &App, ids: Vec<AccountId>) -> FaultResult<Vec<account::Model>> {
     Ok(account::Entity::find().filter(account::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Returns the user with this e-mail address, in any spelling.
-pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> Faulty<Option<account::Model>> {
+pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> FaultResult<Option<account::Model>> {
     let spellings = spellings(email);
     if spellings.is_empty() {
         return Ok(None);
@@ -79,7 +79,7 @@ fn spellings(email: &str) -> Vec<String> {
 }
 
 /// Returns the account. On PostgreSQL its row is locked until the end of the transaction.
-async fn locked_in_tx(tx: &Tx, id: AccountId) -> Faulty<account::Model> {
+async fn locked_in_tx(tx: &Tx, id: AccountId) -> FaultResult<account::Model> {
     use sea_orm::{QuerySelect, sea_query::LockType};
     account::Entity::find_by_id(id)
         .lock(LockType::NoKeyUpdate)

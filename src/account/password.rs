@@ -14,7 +14,7 @@ use crate::{
         Viewer,
         password::{NewPassword, PasswordFault},
     },
-    error::{Fault, Faulty, Object, Result},
+    error::{Fault, FaultResult, Object, Result},
     store,
 };
 
@@ -71,12 +71,12 @@ fn with_password(account: &account::Model, hash: String, now: DateTime<Utc>) -> 
 }
 
 /// Checks a new password. A fault has the given path.
-pub(super) fn try_new(text: String, email: &str, path: &str) -> Faulty<NewPassword> {
+pub(super) fn try_new(text: String, email: &str, path: &str) -> FaultResult<NewPassword> {
     NewPassword::try_new(text, email).map_err(|refusal| Fault::invalid(path, refusal.to_string()))
 }
 
 /// Hashes a password for storage.
-pub(super) async fn hash(app: &App, viewer: &Viewer, password: NewPassword) -> Faulty<String> {
+pub(super) async fn hash(app: &App, viewer: &Viewer, password: NewPassword) -> FaultResult<String> {
     let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
     passwords.hash(password, app.random()).await.map_err(|fault| to_fault(app, fault))
 }
@@ -87,7 +87,7 @@ pub(super) async fn matches(
     viewer: &Viewer,
     password: String,
     account: Option<account::Model>,
-) -> Faulty<Option<account::Model>> {
+) -> FaultResult<Option<account::Model>> {
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
     let good = passwords.verify(password, stored).await.map_err(|fault| to_fault(app, fault))?;

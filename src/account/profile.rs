@@ -10,7 +10,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Check, Fault, Faulty, Object, Result},
+    error::{Check, Fault, FaultResult, Object, Result},
     store,
 };
 
@@ -70,7 +70,7 @@ pub(super) fn checked_phone(check: &mut Check, phone: Option<&str>) -> Option<St
 /// Makes the user with this e-mail address an operator of the platform. Has no effect on an operator.
 ///
 /// Running servers notice within seconds. Checks no rights: only the operator of the machine may call this.
-pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
+pub async fn make_operator(app: &App, email: &str) -> FaultResult<account::Model> {
     let tx = app.store.begin().await?;
     let account = by_email(&tx, email).await?.ok_or(Fault::NotFound(Object::Account))?;
     if account.is_operator {
@@ -91,7 +91,7 @@ pub async fn make_operator(app: &App, email: &str) -> Faulty<account::Model> {
 /// Marks the e-mail address of this user as verified. Has no effect if it is verified.
 ///
 /// Checks no rights: only the operator of the machine may call this.
-pub async fn verify_email(app: &App, email: &str) -> Faulty<account::Model> {
+pub async fn verify_email(app: &App, email: &str) -> FaultResult<account::Model> {
     let tx = app.store.begin().await?;
     let account = by_email(&tx, email).await?.ok_or(Fault::NotFound(Object::Account))?;
     if account.email_verified_at.is_some() {

@@ -24,7 +24,7 @@ use crate::{
             refresh::{RefreshToken, digest_of},
         },
     },
-    error::{Fault, Faulty, Object, Result},
+    error::{Fault, FaultResult, Object, Result},
     limits::Rule,
     store::Tx,
     telemetry::{Event, Sighting},
@@ -167,7 +167,7 @@ pub async fn sign_out(app: &App, viewer: &Viewer) -> Result<account::Model, Refu
 }
 
 /// Deletes a batch of sessions that expired more than a day ago, with their refresh tokens. Returns their number.
-pub async fn prune_sessions(app: &App) -> Faulty<u64> {
+pub async fn prune_sessions(app: &App) -> FaultResult<u64> {
     let before = app.clock.now() - KEPT;
     let ids: Vec<SessionId> = session::Entity::find()
         .select_only()
@@ -194,7 +194,7 @@ pub(super) async fn open_in_tx(
     tx: &Tx,
     account: account::Model,
     now: DateTime<Utc>,
-) -> Faulty<Session> {
+) -> FaultResult<Session> {
     let id = SessionId(app.clock.new_uuid());
     let expires_at = now + lifetime(app);
     let row = session::ActiveModel {
@@ -214,7 +214,7 @@ async fn issue_in_tx(
     tx: &Tx,
     (id, refresh_expires_at): (SessionId, DateTime<Utc>),
     account: account::Model,
-) -> Faulty<Session> {
+) -> FaultResult<Session> {
     let now = app.clock.now();
     let refresh_token = RefreshToken::generate(app.random());
     let row = token::ActiveModel {
@@ -245,7 +245,7 @@ async fn issue_in_tx(
 }
 
 /// Ends a session. Returns `false` if it had ended before.
-async fn end_in_tx(tx: &Tx, id: SessionId, now: DateTime<Utc>) -> Faulty<bool> {
+async fn end_in_tx(tx: &Tx, id: SessionId, now: DateTime<Utc>) -> FaultResult<bool> {
     let ended = session::Entity::update_many()
         .col_expr(session::Column::RevokedAt, Expr::value(now))
         .filter(session::Column::Id.eq(id))
@@ -261,7 +261,7 @@ pub(super) async fn end_all_in_tx(
     account: AccountId,
     spared: Option<SessionId>,
     now: DateTime<Utc>,
-) -> Faulty<Vec<SessionId>> {
+) -> FaultResult<Vec<SessionId>> {
     let mut ended = session::Entity::update_many()
         .col_expr(session::Column::RevokedAt, Expr::value(now))
         .filter(session::Column::AccountId.eq(account))
@@ -279,7 +279,7 @@ pub(super) async fn forget(app: &App, ids: &[SessionId]) {
     }
 }
 
-async fn account_in_tx(tx: &Tx, id: SessionId) -> Faulty<account::Model> {
+async fn account_in_tx(tx: &Tx, id: SessionId) -> FaultResult<account::Model> {
     let session = session::Entity::find_by_id(id).one(tx).await?.ok_or(Fault::NotFound(Object::Session))?;
     account::Entity::find_by_id(session.account_id).one(tx).await?.ok_or(Fault::NotFound(Object::Account))
 }

@@ -10,7 +10,7 @@ use super::{Refusal, spellings};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Faulty, Result},
+    error::{Error, FaultResult, Result},
     limits::{self, Exceeded, Rule, Subject},
 };
 
@@ -53,7 +53,7 @@ impl Attempt {
     /// Applies the outcome. Only `None` counts as a failure.
     ///
     /// A success removes only its own attempt, so it does not give an attacker further guesses.
-    pub(super) async fn settle<T>(self, verdict: Faulty<Option<T>>) -> Result<T, Refusal> {
+    pub(super) async fn settle<T>(self, verdict: FaultResult<Option<T>>) -> Result<T, Refusal> {
         let forgiven = match verdict {
             Ok(None) => return Err(Refusal::WrongCredentials.into()),
             Ok(Some(found)) => Ok(found),

@@ -24,7 +24,7 @@ pub use self::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
 };
 
 /// The caller: its account, if any, and its network.
@@ -97,12 +97,12 @@ impl Viewer {
     }
 
     /// Returns the account of a guest or user.
-    pub fn account(&self) -> Faulty<AccountId> {
+    pub fn account(&self) -> FaultResult<AccountId> {
         self.identity().map(|identity| identity.account)
     }
 
     /// Returns the account and its session.
-    pub fn identity(&self) -> Faulty<Identity> {
+    pub fn identity(&self) -> FaultResult<Identity> {
         self.account.map(|(identity, _)| identity).ok_or(Fault::Unauthenticated)
     }
 
@@ -112,7 +112,7 @@ impl Viewer {
     }
 
     /// Returns the account of a user. Refuses guests.
-    pub fn user(&self) -> Faulty<AccountId> {
+    pub fn user(&self) -> FaultResult<AccountId> {
         let identity = self.identity()?;
         match identity.kind {
             AccountKind::User => Ok(identity.account),
@@ -121,7 +121,7 @@ impl Viewer {
     }
 
     /// Returns the account of an operator. Refuses other accounts.
-    pub fn operator(&self) -> Faulty<AccountId> {
+    pub fn operator(&self) -> FaultResult<AccountId> {
         let identity = self.identity()?;
         if identity.is_operator {
             Ok(identity.account)
@@ -166,7 +166,7 @@ async fn current(app: &App, id: SessionId) -> Result<Option<Identity>, Arc<Fault
     Ok(known.map(|known| known.identity))
 }
 
-async fn identity_of(app: &App, id: SessionId) -> Faulty<Option<Known>> {
+async fn identity_of(app: &App, id: SessionId) -> FaultResult<Option<Known>> {
     let db = app.store.read();
     let Some(session) = session::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
     if session.revoked_at.is_some() || session.expires_at <= app.clock.now() {

@@ -15,7 +15,7 @@ use sea_orm::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     slug::{self, Candidates},
     store,
 };
@@ -129,12 +129,12 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<categor
 }
 
 /// The whole tree: every category before its children, siblings in their order.
-pub async fn all(app: &App) -> Faulty<Vec<category::Model>> {
+pub async fn all(app: &App) -> FaultResult<Vec<category::Model>> {
     Ok(rules::in_order(category::Entity::find().all(app.store.read()).await?))
 }
 
 /// The category with this slug.
-pub async fn by_slug(app: &App, slug: &str) -> Faulty<category::Model> {
+pub async fn by_slug(app: &App, slug: &str) -> FaultResult<category::Model> {
     category::Entity::find()
         .filter(category::Column::Slug.eq(slug))
         .one(app.store.read())
@@ -143,17 +143,17 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<category::Model> {
 }
 
 /// The categories with these ids, in no order.
-pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
+pub async fn by_ids(app: &App, ids: Vec<CategoryId>) -> FaultResult<Vec<category::Model>> {
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Makes sure that there is such a category.
-pub async fn exists(app: &App, id: CategoryId) -> Faulty<()> {
+pub async fn exists(app: &App, id: CategoryId) -> FaultResult<()> {
     by_ids(app, vec![id]).await?.pop().map(drop).ok_or(Fault::NotFound(Object::Category))
 }
 
 /// The children of these categories, siblings in their order.
-pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
+pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> FaultResult<Vec<category::Model>> {
     Ok(category::Entity::find()
         .filter(category::Column::ParentId.is_in(ids))
         .order_by_asc(category::Column::Position)
@@ -164,7 +164,7 @@ pub async fn children_of(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category
 }
 
 /// The category and everything below it; nothing if there is no such category.
-pub async fn subtree_ids(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
+pub async fn subtree_ids(app: &App, id: CategoryId) -> FaultResult<Vec<CategoryId>> {
     let db = app.store.read();
     let Some(root) = category::Entity::find_by_id(id).one(db).await? else { return Ok(Vec::new()) };
     let (from, to) = rules::subtree(&root.path);
@@ -179,7 +179,7 @@ pub async fn subtree_ids(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
 }
 
 /// The categories with these ids, each with itself and all above it.
-pub async fn lineages(app: &App, ids: Vec<CategoryId>) -> Faulty<BTreeMap<CategoryId, Vec<CategoryId>>> {
+pub async fn lineages(app: &App, ids: Vec<CategoryId>) -> FaultResult<BTreeMap<CategoryId, Vec<CategoryId>>> {
     let rows = by_ids(app, ids).await?;
     let slugs: BTreeSet<&str> = rows.iter().flat_map(|row| rules::slugs(&row.path)).collect();
     let nodes: Vec<(String, CategoryId)> = category::Entity::find()

@@ -22,7 +22,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, FaultResult, Result},
     event,
     inventory::{self, Reservation, Reserve, ReserveOptions, ReserveRefusal, transaction::Companion},
 };
@@ -72,7 +72,7 @@ pub async fn reserve(
 
 /// Returns the event's hidden tiers that the code opens to the viewer. Empty if the code is refused for any reason,
 /// except too many wrong codes.
-pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -> Faulty<Vec<TierId>> {
+pub async fn opened_to(app: &App, viewer: &Viewer, event: EventId, code: &str) -> FaultResult<Vec<TierId>> {
     // A query must not claim a code.
     match opened(app, viewer, (event, code), CodePolicy::ReadOnly).await {
         Ok(opened) => Ok(opened.tiers),

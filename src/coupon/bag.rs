@@ -2,11 +2,11 @@
 
 use futures_util::{Stream, stream};
 
-use crate::{app::App, auth::Viewer, error::Faulty};
+use crate::{app::App, auth::Viewer, error::FaultResult};
 
 /// Streams an item now, and one after every change of the viewer's claims and tickets. Changes are merged while the
 /// reader is busy.
-pub fn watch(app: &App, viewer: &Viewer) -> Faulty<impl Stream<Item = ()> + use<>> {
+pub fn watch(app: &App, viewer: &Viewer) -> FaultResult<impl Stream<Item = ()> + use<>> {
     let account = viewer.account()?;
     let state = (app.outbox.listen(account.0), true);
     Ok(stream::unfold(state, move |(mut live, first)| async move {

@@ -22,7 +22,7 @@ use sea_orm::{
 
 use super::rules::Refusal;
 use crate::{
-    error::{Error, Faulty, Result},
+    error::{Error, FaultResult, Result},
     store::Tx,
 };
 
@@ -74,7 +74,7 @@ pub(super) async fn spend_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> R
 }
 
 /// Gives the amounts back to the budgets with a limit.
-pub(super) async fn refill_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> Faulty<()> {
+pub(super) async fn refill_in_tx(tx: &Tx, amounts: &BTreeMap<CouponId, i64>) -> FaultResult<()> {
     for (coupon, amount) in amounts {
         // The lock waits for a transaction that sets a limit. That transaction counted the discount that ends here.
         let row = budget::Entity::find_by_id(*coupon).lock_exclusive().one(tx).await?;
@@ -98,7 +98,7 @@ pub(super) fn amounts(discounts: &[discount::Model]) -> BTreeMap<CouponId, i64> 
 }
 
 /// Returns the discounts of the coupon's claims on live orders and at counters.
-async fn given_in_tx(tx: &Tx, coupon: CouponId) -> Faulty<i64> {
+async fn given_in_tx(tx: &Tx, coupon: CouponId) -> FaultResult<i64> {
     // A partial refund gives all discounts of the order back.
     let dead =
         [OrderState::Expired, OrderState::Cancelled, OrderState::Refunded, OrderState::PartiallyRefunded];

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     idempotency::{self, Attempt, Key},
     inventory::{
         self, Command, NewClaimCode, Pick, Place, Reservation,
@@ -256,19 +256,23 @@ pub fn usable(claim: &claim::Model, now: DateTime<Utc>) -> std::result::Result<(
 }
 
 /// Returns the claim if the viewer holds it, and `NotFound` otherwise.
-pub async fn owned(app: &App, viewer: &Viewer, id: ClaimId) -> Faulty<claim::Model> {
+pub async fn owned(app: &App, viewer: &Viewer, id: ClaimId) -> FaultResult<claim::Model> {
     let account = viewer.account()?;
     let claim = by_id(app, id).await?;
     if claim.account_id == account { Ok(claim) } else { Err(Fault::NotFound(Object::Claim)) }
 }
 
 /// Returns the claim. Checks no rights.
-pub(crate) async fn by_id(app: &App, id: ClaimId) -> Faulty<claim::Model> {
+pub(crate) async fn by_id(app: &App, id: ClaimId) -> FaultResult<claim::Model> {
     claim::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Claim))
 }
 
 /// Returns the account's claims, newest first, without released and revoked ones.
-pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<claim::Model>> {
+pub async fn of_account(
+    app: &App,
+    account: AccountId,
+    window: Window<Uuid>,
+) -> FaultResult<Page<claim::Model>> {
     let select = claim::Entity::find()
         .filter(claim::Column::AccountId.eq(account))
         .filter(claim::Column::State.is_not_in([ClaimState::Released, ClaimState::Revoked]));
@@ -281,7 +285,7 @@ pub async fn live_of(
     account: AccountId,
     coupons: Vec<CouponId>,
     first: u32,
-) -> Faulty<Vec<claim::Model>> {
+) -> FaultResult<Vec<claim::Model>> {
     let in_time = Condition::any()
         .add(claim::Column::ValidUntil.is_null())
         .add(claim::Column::ValidUntil.gt(app.clock.now()));
@@ -311,7 +315,7 @@ pub async fn live_of(
 /// Stores the state `Expired` for claims past their validity, and notifies their holders. Returns their number.
 ///
 /// Correctness does not depend on this: an overdue claim is refused everywhere.
-pub async fn expire_due(app: &App) -> Faulty<usize> {
+pub async fn expire_due(app: &App) -> FaultResult<usize> {
     let now = app.clock.now();
     let due = claim::Entity::find()
         .filter(claim::Column::State.eq(ClaimState::Claimed))
@@ -345,7 +349,7 @@ pub(crate) async fn change_in_tx(
     claim: &claim::Model,
     now: DateTime<Utc>,
     change: impl FnOnce(&mut claim::ActiveModel),
-) -> Faulty<claim::Model> {
+) -> FaultResult<claim::Model> {
     let mut row = claim.clone().into_active_model();
     change(&mut row);
     row.updated_at = Set(now);

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, FaultResult, Result},
     idempotency::{self, Attempt, Key},
 };
 
@@ -92,7 +92,7 @@ fn own(claim: claim::Model, account: AccountId) -> Result<claim::Model, Refusal>
 }
 
 /// Returns the shop's claim with this code.
-pub(super) async fn claim_of(app: &App, shop: ShopId, code: &Code) -> Faulty<Option<claim::Model>> {
+pub(super) async fn claim_of(app: &App, shop: ShopId, code: &Code) -> FaultResult<Option<claim::Model>> {
     Ok(claim::Entity::find()
         .filter(claim::Column::ShopId.eq(shop))
         .filter(claim::Column::Code.eq(code.as_str()))
@@ -101,7 +101,7 @@ pub(super) async fn claim_of(app: &App, shop: ShopId, code: &Code) -> Faulty<Opt
 }
 
 /// Returns the coupon whose list has this code, if the code is not claimed.
-async fn unclaimed(app: &App, shop: ShopId, code: &Code) -> Faulty<Option<CouponId>> {
+async fn unclaimed(app: &App, shop: ShopId, code: &Code) -> FaultResult<Option<CouponId>> {
     let row =
         coupon::code::Entity::find_by_id((shop, code.as_str().to_owned())).one(app.store.read()).await?;
     Ok(row.filter(|row| row.claim_id.is_none()).map(|row| row.coupon_id))

@@ -22,7 +22,7 @@ use super::{by_id, by_ids, rules};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Faulty, Object},
+    error::{FaultResult, Object},
     inventory,
     outbox::Listener,
     shop::rules::Power,
@@ -66,7 +66,7 @@ struct SharedCount {
 pub(crate) struct SharedCounts(Mutex<HashMap<CouponId, Weak<SharedCount>>>);
 
 /// Counts the copies of these coupons, with a fixed number of statements. Checks no rights.
-pub async fn of_all(app: &App, ids: Vec<CouponId>) -> Faulty<HashMap<CouponId, CouponCounts>> {
+pub async fn of_all(app: &App, ids: Vec<CouponId>) -> FaultResult<HashMap<CouponId, CouponCounts>> {
     let db = app.store.read();
     let grouped = || {
         let of = claim::Entity::find().filter(claim::Column::CouponId.is_in(ids.iter().copied()));
@@ -116,7 +116,7 @@ pub async fn watch(
     app: &App,
     viewer: &Viewer,
     id: CouponId,
-) -> Faulty<impl Stream<Item = Faulty<CouponCounts>> + use<>> {
+) -> FaultResult<impl Stream<Item = FaultResult<CouponCounts>> + use<>> {
     // Race: listen before the first count. The other order would lose a change in between.
     let facts = app.outbox.listen(id.0);
     let stock = inventory::Changes::of(app, id.into());
@@ -142,7 +142,7 @@ pub async fn watch(
 }
 
 /// Returns a fault unless the viewer is a member of the coupon's shop.
-async fn check_access(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<()> {
+async fn check_access(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<()> {
     authorise(app, viewer, by_id(app, id).await?.shop_id, Power::Look, Object::Coupon).await
 }
 
@@ -162,7 +162,7 @@ struct Watcher {
 
 impl Watcher {
     /// Waits for the next counts to send. Returns `None` if no more changes are announced.
-    async fn next(&mut self) -> Faulty<Option<CouponCounts>> {
+    async fn next(&mut self) -> FaultResult<Option<CouponCounts>> {
         loop {
             let Some(changed_at) = self.changed_at else {
                 tokio::select! {
@@ -199,7 +199,7 @@ impl SharedCount {
 
     /// Returns a count that began at or after `changed_at`: that of another watcher, or a new one when [`INTERVAL`] has
     /// passed.
-    async fn since(&self, app: &App, id: CouponId, changed_at: Instant) -> Faulty<CouponCounts> {
+    async fn since(&self, app: &App, id: CouponId, changed_at: Instant) -> FaultResult<CouponCounts> {
         let mut last = self.last.lock().await;
         if let Some((begun, counts)) = *last {
             if begun >= changed_at {

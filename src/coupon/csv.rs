@@ -13,7 +13,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 
 use super::code::{Code, VendorFault};
-use crate::error::{Fault, Faulty};
+use crate::error::{Fault, FaultResult};
 
 /// Codes per import.
 pub const CODES_MAX: usize = 100_000;
@@ -170,7 +170,7 @@ fn code(cell: Option<&[u8]>) -> Result<Code, LineProblem> {
 }
 
 /// Writes rows as CSV, with CRLF as the line end.
-pub fn export<'a, R>(rows: impl IntoIterator<Item = R>) -> Faulty<Vec<u8>>
+pub fn export<'a, R>(rows: impl IntoIterator<Item = R>) -> FaultResult<Vec<u8>>
 where
     R: IntoIterator<Item = &'a str>,
 {

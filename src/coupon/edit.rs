@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     inventory,
     search_text::coupon as search_text,
     shop::{self, rules::Power},
@@ -131,7 +131,7 @@ pub async fn step(
 }
 
 /// Returns the coupon if the viewer may change it.
-pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
+pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<coupon::Model> {
     viewer.user()?;
     let coupon = by_id(app, id).await?;
     authorise(app, viewer, coupon.shop_id, Power::Manage, Object::Coupon).await?;
@@ -139,7 +139,7 @@ pub(super) async fn managed(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<
 }
 
 /// Returns the coupon, locked until the end of the transaction. Changes of one coupon wait for each other.
-pub(super) async fn locked_in_tx(tx: &Tx, id: CouponId) -> Faulty<coupon::Model> {
+pub(super) async fn locked_in_tx(tx: &Tx, id: CouponId) -> FaultResult<coupon::Model> {
     let coupon = coupon::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     coupon.ok_or(Fault::NotFound(Object::Coupon))
 }
@@ -160,13 +160,13 @@ pub(super) async fn settle_stock_in_tx(
     }
 }
 
-async fn scopes_in_tx(tx: &Tx, id: CouponId) -> Faulty<Vec<Scope>> {
+async fn scopes_in_tx(tx: &Tx, id: CouponId) -> FaultResult<Vec<Scope>> {
     let rows = scope::Entity::find().filter(scope::Column::CouponId.eq(id)).all(tx).await?;
     Ok(rows.into_iter().map(|row| Scope { kind: row.kind, target: row.target }).collect())
 }
 
 /// Replaces what the coupon applies to.
-async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> Faulty<()> {
+async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> FaultResult<()> {
     scope::Entity::delete_many().filter(scope::Column::CouponId.eq(id)).exec(tx).await?;
     let rows = scopes.iter().map(|scope| scope::ActiveModel {
         coupon_id: Set(id),
@@ -178,7 +178,7 @@ async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> Faulty<(
 }
 
 /// Returns a fault if the caller saw another version. The save checks this again; the check here precedes any refusal.
-fn check_version(coupon: &coupon::Model, seen: i64) -> Faulty<()> {
+fn check_version(coupon: &coupon::Model, seen: i64) -> FaultResult<()> {
     if coupon.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Coupon)) }
 }
 

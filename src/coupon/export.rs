@@ -12,7 +12,7 @@ use entity::{
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{csv, edit::managed, state::claim_status};
-use crate::{app::App, auth::Viewer, error::Faulty};
+use crate::{app::App, auth::Viewer, error::FaultResult};
 
 /// Codes per page.
 const PAGE: usize = 2_000;
@@ -38,14 +38,14 @@ enum Next {
 type Row = [String; 4];
 
 /// Starts an export if the viewer may change the coupon.
-pub async fn export(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<Export> {
+pub async fn export(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<Export> {
     let coupon = managed(app, viewer, id).await?;
     Ok(Export { coupon: id, next: Next::Header(coupon.codes) })
 }
 
 impl Export {
     /// Returns the next part of the file, and `None` after the last one.
-    pub async fn part(&mut self, app: &App) -> Faulty<Option<Vec<u8>>> {
+    pub async fn part(&mut self, app: &App) -> FaultResult<Option<Vec<u8>>> {
         let rows = match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Header(codes) => {
                 self.next = match codes {
@@ -64,7 +64,7 @@ impl Export {
         csv::export(rows.iter().map(|row| row.iter().map(String::as_str))).map(Some)
     }
 
-    async fn claims(&mut self, app: &App, after: Option<ClaimId>) -> Faulty<Vec<Row>> {
+    async fn claims(&mut self, app: &App, after: Option<ClaimId>) -> FaultResult<Vec<Row>> {
         let mut select = claim::Entity::find().filter(claim::Column::CouponId.eq(self.coupon));
         if let Some(after) = after {
             select = select.filter(claim::Column::Id.gt(after));
@@ -77,7 +77,7 @@ impl Export {
         Ok(claims.iter().map(|claim| row(app, claim)).collect())
     }
 
-    async fn codes(&mut self, app: &App, from: i64) -> Faulty<Vec<Row>> {
+    async fn codes(&mut self, app: &App, from: i64) -> FaultResult<Vec<Row>> {
         let db = app.store.read();
         let codes = code::Entity::find()
             .filter(code::Column::CouponId.eq(self.coupon))

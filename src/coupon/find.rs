@@ -17,7 +17,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     page::{self, Page, Window},
     search_text,
     venue::find::shops_seen,
@@ -82,7 +82,7 @@ impl Key {
 
 /// Returns the coupon if the viewer may see it: a listed coupon that was published, or any coupon of a shop that the
 /// viewer is a member of.
-pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
+pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<coupon::Model> {
     let coupon = by_id(app, id).await?;
     if rules::is_known(&coupon, app.clock.now()) || shops_seen(app, viewer).await?.contains(&coupon.shop_id) {
         Ok(coupon)
@@ -93,7 +93,7 @@ pub async fn coupon(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::
 
 /// Returns whether the viewer may claim or reserve the coupon without a code. Drafts are offered to no one, and coupons
 /// that are not listed only to members of their shop.
-pub(super) async fn is_offered(app: &App, viewer: &Viewer, coupon: &coupon::Model) -> Faulty<bool> {
+pub(super) async fn is_offered(app: &App, viewer: &Viewer, coupon: &coupon::Model) -> FaultResult<bool> {
     match coupon.state {
         CouponState::Draft => Ok(false),
         CouponState::Published | CouponState::Paused | CouponState::Ended => {
@@ -109,7 +109,7 @@ pub async fn coupons(
     filter: &Filter,
     order: Order,
     window: Window<Key>,
-) -> Faulty<Page<coupon::Model>> {
+) -> FaultResult<Page<coupon::Model>> {
     let select = page::without(select(app, viewer, filter).await?, &TEXTS);
     let db = app.store.read();
     match order {
@@ -131,11 +131,11 @@ pub async fn coupons(
 }
 
 /// Returns the number of coupons that the viewer may see.
-pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<u64> {
+pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<u64> {
     Ok(select(app, viewer, filter).await?.count(app.store.read()).await?)
 }
 
-async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<coupon::Entity>> {
+async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Select<coupon::Entity>> {
     let (seen, now) = (shops_seen(app, viewer).await?, app.clock.now());
     let visible = Condition::any().add(shown(now)).add(Column::ShopId.is_in(seen));
     let mut select = coupon::Entity::find().filter(visible);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Error, Faulty, Result},
+    error::{Error, FaultResult, Result},
     inventory, outbox,
     store::Tx,
 };
@@ -33,7 +33,7 @@ pub(crate) async fn new_claims(
     app: &App,
     order: &order::Model,
     lines: impl Iterator<Item = &line::Model>,
-) -> Faulty<Vec<claim::Model>> {
+) -> FaultResult<Vec<claim::Model>> {
     let mut reserved: BTreeMap<ReservationId, ReservedTerms> = BTreeMap::new();
     let mut claims = Vec::new();
     for line in lines {
@@ -51,7 +51,7 @@ pub(crate) async fn new_claims(
 }
 
 /// Returns the terms that the reservation stored.
-async fn terms_of(app: &App, id: ReservationId, coupon: CouponId) -> Faulty<ReservedTerms> {
+async fn terms_of(app: &App, id: ReservationId, coupon: CouponId) -> FaultResult<ReservedTerms> {
     let reservation = inventory::by_id(app, id).await?;
     match reservation.snapshot.items.first().and_then(|item| item.coupon_terms.as_deref()) {
         Some(text) => ReservedTerms::from_json(text),
@@ -61,7 +61,7 @@ async fn terms_of(app: &App, id: ReservationId, coupon: CouponId) -> Faulty<Rese
 }
 
 /// Stores the claims of one order, which puts them into the buyer's bag.
-pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<Utc>) -> Faulty<()> {
+pub(crate) async fn issue_in_tx(tx: &Tx, claims: &[claim::Model], now: DateTime<Utc>) -> FaultResult<()> {
     let Some(first) = claims.first() else { return Ok(()) };
     for claims in claims.chunks(CLAIMS_PER_STATEMENT) {
         let rows = claims.iter().cloned().map(IntoActiveModel::into_active_model);
@@ -106,7 +106,7 @@ pub(crate) async fn used_of(
     app: &App,
     order: &order::Model,
     lines: impl Iterator<Item = OrderLineId>,
-) -> Faulty<BTreeSet<OrderLineId>> {
+) -> FaultResult<BTreeSet<OrderLineId>> {
     let claims = of_order(app, lines.collect()).await?;
     let used = claims.into_iter().filter(|claim| !is_unused(order, claim));
     Ok(used.filter_map(|claim| claim.order_line_id).collect())
@@ -120,7 +120,7 @@ fn is_unused(order: &order::Model, claim: &claim::Model) -> bool {
 }
 
 /// Returns the claims that were issued for these order lines, oldest first.
-pub async fn of_order(app: &App, lines: Vec<OrderLineId>) -> Faulty<Vec<claim::Model>> {
+pub async fn of_order(app: &App, lines: Vec<OrderLineId>) -> FaultResult<Vec<claim::Model>> {
     Ok(claim::Entity::find()
         .filter(claim::Column::OrderLineId.is_in(lines))
         .order_by_asc(claim::Column::Id)

@@ -40,7 +40,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     inventory, page,
     telemetry::log_fault,
 };
@@ -52,7 +52,7 @@ pub const URGENT_MUTATIONS: &[&str] = &["redeemClaim", "releaseClaim"];
 pub const LARGE_MUTATIONS: &[&str] = &["importCouponCodes"];
 
 /// Returns the coupon. Checks no rights.
-pub(crate) async fn by_id(app: &App, id: CouponId) -> Faulty<coupon::Model> {
+pub(crate) async fn by_id(app: &App, id: CouponId) -> FaultResult<coupon::Model> {
     coupon::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Coupon))
 }
 
@@ -61,28 +61,32 @@ const TEXTS: [coupon::Column; 2] = [coupon::Column::Description, coupon::Column:
 
 /// Returns the coupons with these ids. Checks no rights. The long texts are empty: see [`descriptions`] and
 /// [`terms_of`].
-pub(crate) async fn by_ids(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<coupon::Model>> {
+pub(crate) async fn by_ids(app: &App, ids: Vec<CouponId>) -> FaultResult<Vec<coupon::Model>> {
     let select = coupon::Entity::find().filter(coupon::Column::Id.is_in(ids));
     Ok(page::without(select, &TEXTS).all(app.store.read()).await?)
 }
 
 /// Returns the coupons' ids and descriptions.
-pub(crate) async fn descriptions(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<(CouponId, String)>> {
+pub(crate) async fn descriptions(app: &App, ids: Vec<CouponId>) -> FaultResult<Vec<(CouponId, String)>> {
     texts(app, coupon::Column::Description, ids).await
 }
 
 /// Returns the coupons' ids and terms.
-pub(crate) async fn terms_of(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<(CouponId, String)>> {
+pub(crate) async fn terms_of(app: &App, ids: Vec<CouponId>) -> FaultResult<Vec<(CouponId, String)>> {
     texts(app, coupon::Column::Terms, ids).await
 }
 
-async fn texts(app: &App, column: coupon::Column, ids: Vec<CouponId>) -> Faulty<Vec<(CouponId, String)>> {
+async fn texts(
+    app: &App,
+    column: coupon::Column,
+    ids: Vec<CouponId>,
+) -> FaultResult<Vec<(CouponId, String)>> {
     let select = coupon::Entity::find().filter(coupon::Column::Id.is_in(ids)).select_only();
     Ok(select.columns([coupon::Column::Id, column]).into_tuple().all(app.store.read()).await?)
 }
 
 /// Returns what the coupons apply to.
-pub async fn scopes_of(app: &App, ids: Vec<CouponId>) -> Faulty<Vec<scope::Model>> {
+pub async fn scopes_of(app: &App, ids: Vec<CouponId>) -> FaultResult<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::CouponId.is_in(ids)).all(app.store.read()).await?)
 }
 

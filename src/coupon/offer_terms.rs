@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{by_id, code::Code, scopes_of, terms::Terms};
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     inventory::{CouponTerms, NewClaim, NewClaimCode},
 };
 
@@ -56,7 +56,7 @@ pub(super) async fn current(
     app: &App,
     id: CouponId,
     is_wanted: impl Fn(&coupon::Model) -> bool,
-) -> Faulty<Arc<TermsSnapshot>> {
+) -> FaultResult<Arc<TermsSnapshot>> {
     if let Some(snapshot) = app.offer_terms.get(&id).filter(|snapshot| is_wanted(&snapshot.coupon)) {
         return Ok(snapshot);
     }
@@ -107,7 +107,7 @@ impl TermsSnapshot {
     }
 
     /// Returns the terms as a reservation stores them.
-    pub(super) fn for_reservation(&self) -> Faulty<CouponTerms> {
+    pub(super) fn for_reservation(&self) -> FaultResult<CouponTerms> {
         let text = serde_json::to_string(&self.reserved).map_err(Fault::internal)?;
         Ok(CouponTerms { revision: self.coupon.version, text })
     }
@@ -121,7 +121,7 @@ impl ReservedTerms {
     }
 
     /// Reads the terms that a reservation stored.
-    pub(super) fn from_json(text: &str) -> Faulty<Self> {
+    pub(super) fn from_json(text: &str) -> FaultResult<Self> {
         serde_json::from_str(text).map_err(Fault::internal)
     }
 
@@ -131,7 +131,7 @@ impl ReservedTerms {
         app: &App,
         ids: (ClaimId, CouponId, ShopId),
         buyer: AccountId,
-    ) -> Faulty<claim::Model> {
+    ) -> FaultResult<claim::Model> {
         Ok(self.claim(app, ids, self.terms.to_json()?, buyer))
     }
 

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{budget, discount::Discount, spend::is_over};
 use crate::{
     app::App,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     outbox,
     store::{Tx, save_versioned},
 };
@@ -87,7 +87,7 @@ pub(crate) async fn redeem_in_tx(
     order: &order::Model,
     discounts: &[discount::Model],
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     for (claim, discount) in claims_of_in_tx(tx, discounts).await? {
         if claim.state != ClaimState::Reserved || claim.order_id != Some(order.id) {
             return Err(Fault::internal("a claim of the order is reserved by another order"));
@@ -119,7 +119,7 @@ pub(crate) async fn redeem_in_tx(
 }
 
 /// Releases the claims of an order that ends unpaid, and gives their discounts back to the budgets.
-pub(crate) async fn release_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
+pub(crate) async fn release_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> FaultResult<()> {
     let discounts = discounts_in_tx(tx, order).await?;
     for (claim, _) in claims_of_in_tx(tx, &discounts).await? {
         if claim.state != ClaimState::Reserved || claim.order_id != Some(order) {
@@ -135,7 +135,7 @@ pub(crate) async fn release_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -
 ///
 /// A redeemed claim can be used again unless it has expired. A gift card is money: it gets its balance back in any
 /// state, and is valid for at least [`REFUND_VALIDITY`].
-pub(crate) async fn restore_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> Faulty<()> {
+pub(crate) async fn restore_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -> FaultResult<()> {
     let discounts = discounts_in_tx(tx, order).await?;
     for (claim, discount) in claims_of_in_tx(tx, &discounts).await? {
         let mut row = claim.clone().into_active_model();
@@ -169,7 +169,7 @@ pub(crate) async fn restore_in_tx(tx: &Tx, order: OrderId, now: DateTime<Utc>) -
 }
 
 /// Returns the order's discounts in the order of application.
-pub async fn discounts_of(app: &App, order: OrderId) -> Faulty<Vec<discount::Model>> {
+pub async fn discounts_of(app: &App, order: OrderId) -> FaultResult<Vec<discount::Model>> {
     Ok(discount::Entity::find()
         .filter(discount::Column::OrderId.eq(order))
         .order_by_asc(discount::Column::Position)
@@ -177,12 +177,12 @@ pub async fn discounts_of(app: &App, order: OrderId) -> Faulty<Vec<discount::Mod
         .await?)
 }
 
-async fn discounts_in_tx(tx: &Tx, order: OrderId) -> Faulty<Vec<discount::Model>> {
+async fn discounts_in_tx(tx: &Tx, order: OrderId) -> FaultResult<Vec<discount::Model>> {
     Ok(discount::Entity::find().filter(discount::Column::OrderId.eq(order)).all(tx).await?)
 }
 
 /// Returns the claims, locked until the end of the transaction.
-async fn locked_in_tx(tx: &Tx, ids: impl Iterator<Item = ClaimId>) -> Faulty<Vec<claim::Model>> {
+async fn locked_in_tx(tx: &Tx, ids: impl Iterator<Item = ClaimId>) -> FaultResult<Vec<claim::Model>> {
     Ok(claim::Entity::find()
         .filter(claim::Column::Id.is_in(ids))
         .order_by_asc(claim::Column::Id)
@@ -195,7 +195,7 @@ async fn locked_in_tx(tx: &Tx, ids: impl Iterator<Item = ClaimId>) -> Faulty<Vec
 async fn claims_of_in_tx<'a>(
     tx: &Tx,
     discounts: &'a [discount::Model],
-) -> Faulty<Vec<(claim::Model, &'a discount::Model)>> {
+) -> FaultResult<Vec<(claim::Model, &'a discount::Model)>> {
     if discounts.is_empty() {
         return Ok(Vec::new());
     }
@@ -210,7 +210,7 @@ async fn move_in_tx(
     (claim, mut row): (&claim::Model, claim::ActiveModel),
     to: ClaimState,
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     row.state = Set(to);
     row.updated_at = Set(now);
     save_versioned::<claim::Entity>(tx, row, claim.version, Object::Claim).await?;

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     page::{self, Page, Window},
     search_text::coupon as search_text,
     shop::{self, rules::Power},
@@ -49,20 +49,20 @@ pub struct ProductChange {
 }
 
 /// Returns the products with these ids. All products are public. The descriptions are empty: see [`descriptions`].
-pub async fn by_ids(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<product::Model>> {
+pub async fn by_ids(app: &App, ids: Vec<ProductId>) -> FaultResult<Vec<product::Model>> {
     let select = product::Entity::find().filter(product::Column::Id.is_in(ids));
     Ok(page::without(select, &[product::Column::Description]).all(app.store.read()).await?)
 }
 
 /// Returns the products' ids and descriptions.
-pub async fn descriptions(app: &App, ids: Vec<ProductId>) -> Faulty<Vec<(ProductId, String)>> {
+pub async fn descriptions(app: &App, ids: Vec<ProductId>) -> FaultResult<Vec<(ProductId, String)>> {
     let select = product::Entity::find().filter(product::Column::Id.is_in(ids));
     let columns = [product::Column::Id, product::Column::Description];
     Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
 /// Returns the product.
-pub async fn by_id(app: &App, id: ProductId) -> Faulty<product::Model> {
+pub async fn by_id(app: &App, id: ProductId) -> FaultResult<product::Model> {
     product::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Product))
 }
 
@@ -73,7 +73,7 @@ pub async fn of_shop(
     shop: ShopId,
     archived: bool,
     window: Window<Uuid>,
-) -> Faulty<Page<product::Model>> {
+) -> FaultResult<Page<product::Model>> {
     let select = product::Entity::find().filter(product::Column::ShopId.eq(shop));
     let select = if archived { select } else { select.filter(product::Column::Archived.eq(false)) };
     let select = page::without(select, &[product::Column::Description]);
@@ -165,21 +165,21 @@ pub async fn archive(
     Ok(product)
 }
 
-async fn managed(app: &App, viewer: &Viewer, id: ProductId) -> Faulty<product::Model> {
+async fn managed(app: &App, viewer: &Viewer, id: ProductId) -> FaultResult<product::Model> {
     viewer.user()?;
     let product = by_id(app, id).await?;
     authorise(app, viewer, product.shop_id, Power::Manage, Object::Product).await?;
     Ok(product)
 }
 
-async fn category_exists(app: &App, id: CategoryId) -> Faulty<()> {
+async fn category_exists(app: &App, id: CategoryId) -> FaultResult<()> {
     match category::exists(app, id).await {
         Err(Fault::NotFound(_)) => Err(Fault::invalid("categoryId", "there is no such category")),
         other => other,
     }
 }
 
-fn check(name: Option<&str>, description: Option<&str>, picture: Option<&str>) -> Faulty<()> {
+fn check(name: Option<&str>, description: Option<&str>, picture: Option<&str>) -> FaultResult<()> {
     let mut check = Check::default();
     if let Some(name) = name {
         check.text(name, "name", 1, 200);

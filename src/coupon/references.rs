@@ -10,12 +10,12 @@ use super::{details::Details, terms::ScopeKind};
 use crate::{
     app::App,
     category,
-    error::{Check, Fault, Faulty},
+    error::{Check, Fault, FaultResult},
     event as events,
 };
 
 /// Checks all references of the details. Returns the coupon's category: its own, its product's or its event's.
-pub(super) async fn check(app: &App, shop: ShopId, details: &Details) -> Faulty<CategoryId> {
+pub(super) async fn check(app: &App, shop: ShopId, details: &Details) -> FaultResult<CategoryId> {
     let mut check = Check::default();
     let (products, events, tiers) = found(app, shop, details).await?;
     let product = details.product.map(|id| products.iter().find(|product| product.id == id));
@@ -62,7 +62,7 @@ pub(super) async fn check(app: &App, shop: ShopId, details: &Details) -> Faulty<
 type Found = (Vec<product::Model>, Vec<event::Model>, Vec<tier::Model>);
 
 /// Returns the products, events and tiers that exist and belong to the shop.
-async fn found(app: &App, shop: ShopId, details: &Details) -> Faulty<Found> {
+async fn found(app: &App, shop: ShopId, details: &Details) -> FaultResult<Found> {
     let products: BTreeSet<ProductId> =
         targets(details, ScopeKind::Product).map(ProductId).chain(details.product).collect();
     let tiers: BTreeSet<TierId> = targets(details, ScopeKind::Tier).map(TierId).chain(details.tier).collect();

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, FaultResult, Result},
     limits::Rule,
 };
 
@@ -118,7 +118,7 @@ pub async fn accept(app: &App, viewer: &Viewer, token: &str) -> Result<claim::Mo
 }
 
 /// Deletes expired offers. Returns their number.
-pub async fn forget_old(app: &App) -> Faulty<u64> {
+pub async fn forget_old(app: &App) -> FaultResult<u64> {
     let before = app.clock.now() - VALIDITY;
     let tx = app.store.begin().await?;
     let gone = share::Entity::delete_many().filter(share::Column::ExpiresAt.lt(before)).exec(&tx).await?;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     limits::Exceeded,
 };
 
@@ -107,7 +107,7 @@ pub async fn named(
 }
 
 /// Returns the claims with these ids, in any order.
-pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> Faulty<Vec<claim::Model>> {
+pub(crate) async fn by_ids(app: &App, ids: Vec<ClaimId>) -> FaultResult<Vec<claim::Model>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -183,7 +183,10 @@ pub fn unavailable(found: &[Found]) -> Vec<RefusedClaim> {
 }
 
 /// Returns the claims as input of the discount rules, with what is left of their coupons' budgets.
-pub async fn offers(app: &App, claims: impl Iterator<Item = &claim::Model> + Clone) -> Faulty<Vec<Offer>> {
+pub async fn offers(
+    app: &App,
+    claims: impl Iterator<Item = &claim::Model> + Clone,
+) -> FaultResult<Vec<Offer>> {
     let coupons: BTreeSet<CouponId> = claims.clone().map(|claim| claim.coupon_id).collect();
     let budgets = budget::Entity::find().filter(budget::Column::CouponId.is_in(coupons));
     let left: BTreeMap<CouponId, i64> = budgets
@@ -195,7 +198,7 @@ pub async fn offers(app: &App, claims: impl Iterator<Item = &claim::Model> + Clo
     claims.map(|claim| offer(claim, left.get(&claim.coupon_id).copied())).collect()
 }
 
-fn offer(claim: &claim::Model, budget: Option<i64>) -> Faulty<Offer> {
+fn offer(claim: &claim::Model, budget: Option<i64>) -> FaultResult<Offer> {
     Ok(Offer {
         claim: claim.id,
         coupon: claim.coupon_id,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use entity::coupon::scope::CouponScopeKind as ScopeKind;
 
-use crate::error::{Fault, Faulty};
+use crate::error::{Fault, FaultResult};
 
 /// The terms of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ pub struct Scope {
 
 impl Terms {
     /// Returns the current terms of the coupon.
-    pub fn of(coupon: &coupon::Model, scopes: &[scope::Model]) -> Faulty<Self> {
+    pub fn of(coupon: &coupon::Model, scopes: &[scope::Model]) -> FaultResult<Self> {
         let mut scopes: Vec<Scope> =
             scopes.iter().map(|scope| Scope { kind: scope.kind, target: scope.target }).collect();
         scopes.sort_by_key(|scope| (scope.kind, scope.target));
@@ -110,18 +110,18 @@ impl Terms {
     }
 
     /// Returns the terms as a claim stores them.
-    pub fn to_json(&self) -> Faulty<String> {
+    pub fn to_json(&self) -> FaultResult<String> {
         serde_json::to_string(self).map_err(Fault::internal)
     }
 
     /// Reads the terms that a claim stores.
-    pub fn from_json(text: &str) -> Faulty<Self> {
+    pub fn from_json(text: &str) -> FaultResult<Self> {
         serde_json::from_str(text).map_err(Fault::internal)
     }
 }
 
 impl Worth {
-    fn of(coupon: &coupon::Model) -> Faulty<Self> {
+    fn of(coupon: &coupon::Model) -> FaultResult<Self> {
         let lacking = || Fault::internal("the coupon lacks an amount that its kind requires");
         let amount = coupon.amount_minor.ok_or_else(lacking);
         Ok(match coupon.kind {

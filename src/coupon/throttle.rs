@@ -9,7 +9,7 @@ use entity::CouponId;
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty},
+    error::{Error, Fault, FaultResult},
     idempotency,
     limits::{Attempt, Exceeded, Rule, Subject},
 };
@@ -39,7 +39,7 @@ async fn begin_by(
 }
 
 /// Starts a claim of a free coupon. The limit of claims per network and coupon includes all accounts of the network.
-pub(super) async fn begin_claim(app: &App, viewer: &Viewer, coupon: CouponId) -> Faulty<Guess> {
+pub(super) async fn begin_claim(app: &App, viewer: &Viewer, coupon: CouponId) -> FaultResult<Guess> {
     let network: Option<IpAddr> = app.limits.network(viewer).map(|network| network.address());
     let bucket = network.map(|network| (Rule::NetworkClaims, Subject::Pair(network, coupon.0)));
     app.limits.attempt(bucket).await.map(Guess).map_err(Fault::from)

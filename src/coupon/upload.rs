@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     store::{Rows, Tx, save_versioned},
 };
@@ -85,7 +85,7 @@ enum Written {
 }
 
 /// Returns the coupon's shop if the viewer may see and add the coupon's codes.
-pub async fn authorise(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<ShopId> {
+pub async fn authorise(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<ShopId> {
     Ok(managed(app, viewer, id).await?.shop_id)
 }
 
@@ -121,7 +121,7 @@ pub async fn generate(app: &App, viewer: &Viewer, input: Generate) -> Result<Add
 }
 
 /// Returns the coupon if it has a list of codes and the viewer may change it.
-async fn listing(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Model> {
+async fn listing(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<coupon::Model> {
     let coupon = managed(app, viewer, id).await?;
     match coupon.codes {
         CodeSource::Uploaded => Ok(coupon),
@@ -133,7 +133,7 @@ async fn listing(app: &App, viewer: &Viewer, id: CouponId) -> Faulty<coupon::Mod
 
 async fn add(app: &App, coupon: &coupon::Model, batch: Batch) -> Result<Added, Refusal> {
     let count = batch.codes.len();
-    let replay = |_| async { Faulty::Ok(Added { coupon: by_id(app, coupon.id).await?, count }) };
+    let replay = |_| async { FaultResult::Ok(Added { coupon: by_id(app, coupon.id).await?, count }) };
     match &batch.key {
         Some(key) => idempotency::once(app, key, replay, Box::pin(attempt(app, coupon, &batch))).await,
         None => attempt(app, coupon, &batch).await.map_err(AttemptError::without_key),
@@ -159,7 +159,7 @@ async fn attempt(app: &App, coupon: &coupon::Model, batch: &Batch) -> Attempt<Ad
 }
 
 /// Returns the lines whose codes the shop has already.
-async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> Faulty<Faults> {
+async fn taken(app: &App, shop: ShopId, codes: &[(u64, Code)]) -> FaultResult<Faults> {
     const SELECT: &str = "SELECT r.line AS line FROM {rows} AS r \
         JOIN coupon_code AS c ON c.shop_id = $1 AND c.code = r.code ORDER BY r.line";
     let mut faults = Faults::default();
@@ -209,7 +209,12 @@ async fn write(app: &App, id: CouponId, batch: &Batch) -> Attempt<Written, Refus
 }
 
 /// Inserts the codes that the shop does not have. Returns their number.
-async fn insert_in_tx(tx: &Tx, coupon: &coupon::Model, first: i64, codes: &[(u64, Code)]) -> Faulty<u64> {
+async fn insert_in_tx(
+    tx: &Tx,
+    coupon: &coupon::Model,
+    first: i64,
+    codes: &[(u64, Code)],
+) -> FaultResult<u64> {
     const INSERT: &str = "INSERT INTO coupon_code (shop_id, code, coupon_id, position) \
         SELECT $1, code, $2, position FROM {rows} AS r WHERE true ON CONFLICT (shop_id, code) DO NOTHING";
     Ok(Rows::default()

@@ -7,7 +7,7 @@ use crate::{
     app::App,
     audit::{self, Action, By, Entry},
     auth::Viewer,
-    error::Faulty,
+    error::FaultResult,
     store::Tx,
 };
 
@@ -32,7 +32,7 @@ pub(super) async fn record_publication_in_tx(
     app: &App,
     viewer: &Viewer,
     coupon: &coupon::Model,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let details = json!({ "terms": terms(coupon), "budget": coupon.budget_minor });
     let entry = Entry::new(Action::CouponPublished, coupon.id, details).of_shop(coupon.shop_id);
     audit::record_in_tx(tx, app, By::Viewer(*viewer), entry).await
@@ -44,7 +44,7 @@ pub(super) async fn record_change_in_tx(
     app: &App,
     viewer: &Viewer,
     (before, after): (&coupon::Model, &coupon::Model),
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let record = async |action, from: Value, to: Value| {
         if from == to {
             return Ok(());

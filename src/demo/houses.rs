@@ -9,7 +9,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::Faulty,
+    error::FaultResult,
     shop,
     venue::{edit, rules::Details},
 };
@@ -52,7 +52,7 @@ pub(super) struct Houses {
 }
 
 /// Makes the category tree.
-pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()> {
+pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> FaultResult<()> {
     let mut ids = HashMap::new();
     for (position, (parent, slug, name)) in (0..).zip(CATEGORIES) {
         let input = category::Create {
@@ -67,7 +67,7 @@ pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> Faulty<()>
 }
 
 /// Opens the shops and their venues, and imports the venues' seat maps.
-pub(super) async fn build(app: &App, vendor: &Viewer) -> Faulty<Houses> {
+pub(super) async fn build(app: &App, vendor: &Viewer) -> FaultResult<Houses> {
     let playhouse = open(app, vendor, ("Playhouse am Fluss", "EUR", "stage"), PLAYHOUSE).await?;
     for (email, role) in [(SELLER, ShopRole::Seller), (SCANNER, ShopRole::Scanner)] {
         let input = shop::SetMember { shop: playhouse, email: email.to_owned(), role };
@@ -98,7 +98,7 @@ async fn open(
     vendor: &Viewer,
     (name, currency, category): (&str, &str, &str),
     description: &str,
-) -> Faulty<ShopId> {
+) -> FaultResult<ShopId> {
     let input = shop::Create {
         slug: None,
         name: name.to_owned(),
@@ -114,7 +114,7 @@ async fn equip(
     vendor: &Viewer,
     (shop, name, [address, city, country, time_zone]): (ShopId, &str, [&str; 4]),
     plan: &str,
-) -> Faulty<House> {
+) -> FaultResult<House> {
     let details = Details {
         name: name.to_owned(),
         address: address.to_owned(),

@@ -21,7 +21,7 @@ use crate::{
     account::{self, Refusal, Session, SignUp},
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, FaultResult, Result},
     store::Store,
 };
 
@@ -43,7 +43,7 @@ pub const SIGN_INS: [(&str, &str); 5] = [
 pub const PASSWORD: &str = "tessera-demo";
 
 /// Fills the database if there is no account in it yet; says whether it did.
-pub async fn fill(app: &App) -> Faulty<bool> {
+pub async fn fill(app: &App) -> FaultResult<bool> {
     if row::Entity::find().one(app.store.read()).await?.is_some() {
         return Ok(false);
     }
@@ -65,12 +65,12 @@ pub async fn fill(app: &App) -> Faulty<bool> {
 }
 
 /// Whether the database was filled with demo data.
-pub async fn is_there(app: &App) -> Faulty<bool> {
+pub async fn is_there(app: &App) -> FaultResult<bool> {
     is_in(&app.store).await
 }
 
 /// Whether a database has one of the demo's accounts.
-pub(crate) async fn is_in(store: &Store) -> Faulty<bool> {
+pub(crate) async fn is_in(store: &Store) -> FaultResult<bool> {
     let emails = SIGN_INS.map(|(email, _)| email);
     let account = row::Entity::find().filter(row::Column::Email.is_in(emails)).one(store.read()).await?;
     Ok(account.is_some())
@@ -83,7 +83,7 @@ async fn sign_up(app: &App, email: &str, name: &str) -> Result<Session, Refusal>
 }
 
 /// What the business made. It has no reason to refuse demo data, so a refusal is a bug of theirs.
-fn made<T, R: fmt::Debug>(outcome: Result<T, R>) -> Faulty<T> {
+fn made<T, R: fmt::Debug>(outcome: Result<T, R>) -> FaultResult<T> {
     outcome.map_err(|error| match error {
         Error::Refused(refusal) => Fault::internal(format!("demo data were refused: {refusal:?}")),
         Error::Fault(fault) => fault,

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::Faulty,
+    error::FaultResult,
     event::{
         details::Change,
         edit::{self, NewEvent},
@@ -28,7 +28,7 @@ const SOLD_FOR: TimeDelta = TimeDelta::days(120);
 const SALES_IN: TimeDelta = TimeDelta::days(7);
 
 /// Makes the events.
-pub(super) async fn put_on(app: &App, vendor: &Viewer, houses: &Houses) -> Faulty<()> {
+pub(super) async fn put_on(app: &App, vendor: &Viewer, houses: &Houses) -> FaultResult<()> {
     for show in &SHOWS {
         let event = announce(app, vendor, houses, show).await?;
         if show.fate != Fate::Draft {
@@ -39,7 +39,7 @@ pub(super) async fn put_on(app: &App, vendor: &Viewer, houses: &Houses) -> Fault
 }
 
 /// Makes the draft and its price levels.
-async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> Faulty<event::Model> {
+async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> FaultResult<event::Model> {
     let House { shop, venue } = match show.hall {
         Hall::Playhouse => houses.playhouse,
         Hall::Studio => houses.studio,
@@ -86,7 +86,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
 }
 
 /// Publishes the draft, and lets its fate happen to it.
-async fn settle(app: &App, vendor: &Viewer, show: &Show, event: event::Model) -> Faulty<()> {
+async fn settle(app: &App, vendor: &Viewer, show: &Show, event: event::Model) -> FaultResult<()> {
     let event = made(edit::publish(app, vendor, event.id, event.version).await)?;
     match show.fate {
         Fate::OnSale | Fate::Upcoming | Fate::SalesEnded | Fate::Draft => {}

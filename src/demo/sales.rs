@@ -10,7 +10,7 @@ use crate::{
     account,
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     event::find,
     inventory::{self, Pick, Reserve},
     order::{self, Checkout, Contact},
@@ -36,7 +36,7 @@ const STADIUM_SEATS: [&str; 4] = ["N2-4-3", "N2-4-4", "N2-4-5", "N2-4-6"];
 const STANDING: Pick = Pick::Admission { area: 0, quantity: 6 };
 
 /// Makes the orders, and pays them.
-pub(super) async fn sell(app: &App, buyer: &Viewer) -> Faulty<()> {
+pub(super) async fn sell(app: &App, buyer: &Viewer) -> FaultResult<()> {
     let main = find::event_by_slug(app, buyer, MAIN).await?;
     let pick = seats(app, &main, &BUYERS_SEATS).await?;
     buy(app, buyer, ("Demo Buyer", BUYER), (&main, pick)).await?;
@@ -59,13 +59,13 @@ pub(super) async fn sell(app: &App, buyer: &Viewer) -> Faulty<()> {
 }
 
 /// The seats with these guids.
-async fn seats(app: &App, event: &event::Model, guids: &[&str]) -> Faulty<Pick> {
+async fn seats(app: &App, event: &event::Model, guids: &[&str]) -> FaultResult<Pick> {
     let map = venue::seat_map(app, event.seat_map_id).await?;
     let wanted = (0..).zip(&map.plan.seats).filter(|(_, seat)| guids.contains(&seat.guid.as_str()));
     Ok(Pick::Seats(wanted.map(|(ordinal, _)| ordinal).collect()))
 }
 
-async fn buy_as_guest(app: &App, event: &event::Model, pick: Pick) -> Faulty<()> {
+async fn buy_as_guest(app: &App, event: &event::Model, pick: Pick) -> FaultResult<()> {
     let guest = made(account::create_guest(app, &Viewer::ANONYMOUS).await)?.viewer();
     buy(app, &guest, ("Demo Guest", "guest@tessera.example"), (event, pick)).await
 }
@@ -76,7 +76,7 @@ async fn buy(
     buyer: &Viewer,
     (name, email): (&str, &str),
     (event, pick): (&event::Model, Pick),
-) -> Faulty<()> {
+) -> FaultResult<()> {
     // Nobody here buys twice of one event.
     let key = format!("demo-{}", event.slug);
     let reserve = Reserve { event: event.id, pick, key: key.clone() };

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Duration, SubsecRound, Utc};
 use entity::{CategoryId, event};
 
 use super::reservation_rules::{ReservationRules, RulesChange};
-use crate::error::{Check, Faulty};
+use crate::error::{Check, FaultResult};
 
 /// Everything about an event that can be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Details {
     }
 
     /// The details as they are stored, or all that is wrong with them.
-    pub fn checked(self) -> Faulty<Self> {
+    pub fn checked(self) -> FaultResult<Self> {
         let kept = Self {
             name: self.name.trim().to_owned(),
             description: self.description.trim().to_owned(),

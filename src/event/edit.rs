@@ -21,7 +21,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     inventory, search_text,
     shop::{authorise, rules::Power},
     store::{save_versioned, violated},
@@ -215,7 +215,7 @@ async fn map_for(app: &App, input: &NewEvent) -> Result<SeatMapId, Refusal> {
     }
 }
 
-async fn check_category(app: &App, id: CategoryId) -> Faulty<()> {
+async fn check_category(app: &App, id: CategoryId) -> FaultResult<()> {
     match category::Entity::find_by_id(id).one(app.store.read()).await? {
         Some(_) => Ok(()),
         None => Err(Fault::invalid("categoryId", "there is no such category")),
@@ -223,7 +223,7 @@ async fn check_category(app: &App, id: CategoryId) -> Faulty<()> {
 }
 
 /// The row must be at the version that the caller saw. The save checks it again; this tells it before any refusal.
-fn at(event: &event::Model, seen: i64) -> Faulty<()> {
+fn at(event: &event::Model, seen: i64) -> FaultResult<()> {
     if event.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Event)) }
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     page::{self, Page, Window},
     search_text,
     venue::{self, find::shops_seen},
@@ -87,12 +87,12 @@ impl Key {
 }
 
 /// The event, if the viewer may see it.
-pub async fn event(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
+pub async fn event(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<event::Model> {
     one(app, viewer, event::Entity::find_by_id(id)).await
 }
 
 /// The event with this slug, if the viewer may see it.
-pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<event::Model> {
+pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> FaultResult<event::Model> {
     if !is_slug(slug) {
         return Err(Fault::NotFound(Object::Event));
     }
@@ -100,7 +100,7 @@ pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> Faulty<eve
 }
 
 /// The seat map of the event, if the viewer may see that. Costs nothing for one that all may see.
-pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<venue::SeatMap>> {
+pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<Arc<venue::SeatMap>> {
     if let Some(map) = app.maps_on_sale.get(&id) {
         return venue::seat_map(app, map).await;
     }
@@ -112,7 +112,7 @@ pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Arc<ven
     venue::seat_map(app, event.seat_map_id).await
 }
 
-async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> Faulty<event::Model> {
+async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> FaultResult<event::Model> {
     let event = select.one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Event))?;
     let seen = event.state != EventState::Draft || shops_seen(app, viewer).await?.contains(&event.shop_id);
     if seen { Ok(event) } else { Err(Fault::NotFound(Object::Event)) }
@@ -125,7 +125,7 @@ pub async fn events(
     filter: &Filter,
     order: Order,
     window: Window<Key>,
-) -> Faulty<Page<event::Model>> {
+) -> FaultResult<Page<event::Model>> {
     let select = page::without(select(app, viewer, filter).await?, &[Column::Description]);
     let db = app.store.read();
     match order {
@@ -155,21 +155,21 @@ pub async fn events(
 }
 
 /// How many events the viewer may see.
-pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<u64> {
+pub async fn count(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<u64> {
     Ok(select(app, viewer, filter).await?.count(app.store.read()).await?)
 }
 
 /// The shops, for the events that are theirs.
-pub async fn shops_by_ids(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<shop::Model>> {
+pub async fn shops_by_ids(app: &App, ids: Vec<ShopId>) -> FaultResult<Vec<shop::Model>> {
     Ok(shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// The categories, for the events that are in them.
-pub async fn categories_by_ids(app: &App, ids: Vec<CategoryId>) -> Faulty<Vec<category::Model>> {
+pub async fn categories_by_ids(app: &App, ids: Vec<CategoryId>) -> FaultResult<Vec<category::Model>> {
     Ok(category::Entity::find().filter(category::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
-async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<event::Entity>> {
+async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Select<event::Entity>> {
     let seen = shops_seen(app, viewer).await?;
     let visible = Condition::any()
         .add(Column::State.ne(EventState::Draft))
@@ -199,7 +199,7 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> Faulty<Select<ev
 }
 
 /// In the category or one below it: the subtree is a prefix of paths.
-async fn below(app: &App, category: CategoryId) -> Faulty<SimpleExpr> {
+async fn below(app: &App, category: CategoryId) -> FaultResult<SimpleExpr> {
     let Some(root) = category::Entity::find_by_id(category).one(app.store.read()).await? else {
         return Ok(Column::CategoryId.eq(category));
     };

@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, se
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     inventory, page,
     shop::rules::Power,
     store::Tx,
@@ -23,30 +23,30 @@ use crate::{
 };
 
 /// The event, whoever may see it.
-pub(crate) async fn by_id(app: &App, id: EventId) -> Faulty<event::Model> {
+pub(crate) async fn by_id(app: &App, id: EventId) -> FaultResult<event::Model> {
     event::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Event))
 }
 
 /// The events with these ids, also drafts. Their descriptions are left empty: see [`descriptions`].
-pub(crate) async fn by_ids(app: &App, ids: Vec<EventId>) -> Faulty<Vec<event::Model>> {
+pub(crate) async fn by_ids(app: &App, ids: Vec<EventId>) -> FaultResult<Vec<event::Model>> {
     let select = event::Entity::find().filter(event::Column::Id.is_in(ids));
     Ok(page::without(select, &[event::Column::Description]).all(app.store.read()).await?)
 }
 
 /// The descriptions of the events, each with the event's id.
-pub(crate) async fn descriptions(app: &App, ids: Vec<EventId>) -> Faulty<Vec<(EventId, String)>> {
+pub(crate) async fn descriptions(app: &App, ids: Vec<EventId>) -> FaultResult<Vec<(EventId, String)>> {
     let select = event::Entity::find().filter(event::Column::Id.is_in(ids));
     let columns = [event::Column::Id, event::Column::Description];
     Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
 /// The event's price levels, in their order.
-pub async fn tiers_of(app: &App, id: EventId) -> Faulty<Vec<tier::Model>> {
+pub async fn tiers_of(app: &App, id: EventId) -> FaultResult<Vec<tier::Model>> {
     tiers_of_all(app, vec![id]).await
 }
 
 /// The price levels of the events, each event's in their order.
-pub async fn tiers_of_all(app: &App, ids: Vec<EventId>) -> Faulty<Vec<tier::Model>> {
+pub async fn tiers_of_all(app: &App, ids: Vec<EventId>) -> FaultResult<Vec<tier::Model>> {
     Ok(tier::Entity::find()
         .filter(tier::Column::EventId.is_in(ids))
         .order_by_asc(tier::Column::Position)
@@ -56,12 +56,12 @@ pub async fn tiers_of_all(app: &App, ids: Vec<EventId>) -> Faulty<Vec<tier::Mode
 }
 
 /// Which seats and areas the event's price levels price.
-pub async fn scopes_of(app: &App, id: EventId) -> Faulty<Vec<scope::Model>> {
+pub async fn scopes_of(app: &App, id: EventId) -> FaultResult<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(app.store.read()).await?)
 }
 
 /// Which seats and areas the price levels price.
-pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> Faulty<Vec<scope::Model>> {
+pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> FaultResult<Vec<scope::Model>> {
     Ok(scope::Entity::find()
         .filter(scope::Column::TierId.is_in(ids))
         .order_by_asc(scope::Column::Key)
@@ -70,7 +70,7 @@ pub async fn scopes_of_tiers(app: &App, ids: Vec<TierId>) -> Faulty<Vec<scope::M
 }
 
 /// The event, if the viewer may change it.
-async fn managed(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model> {
+async fn managed(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<event::Model> {
     viewer.user()?;
     let event = by_id(app, id).await?;
     venue::find::authorise(app, viewer, event.shop_id, Power::Manage, Object::Event).await?;
@@ -78,12 +78,12 @@ async fn managed(app: &App, viewer: &Viewer, id: EventId) -> Faulty<event::Model
 }
 
 /// The event as it is until the transaction's end: changes of one event and of its price levels wait for one another.
-async fn locked_in_tx(tx: &Tx, id: EventId) -> Faulty<event::Model> {
+async fn locked_in_tx(tx: &Tx, id: EventId) -> FaultResult<event::Model> {
     let event = event::Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(tx).await?;
     event.ok_or(Fault::NotFound(Object::Event))
 }
 
-async fn scopes_in_tx(tx: &Tx, id: EventId) -> Faulty<Vec<scope::Model>> {
+async fn scopes_in_tx(tx: &Tx, id: EventId) -> FaultResult<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(tx).await?)
 }
 

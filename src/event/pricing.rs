@@ -11,7 +11,7 @@ use entity::{
 
 use super::rules::Refusal;
 use crate::{
-    error::{Check, Fault, Faulty, Invalid},
+    error::{Check, Fault, FaultResult, Invalid},
     venue::plan::Plan,
 };
 
@@ -39,7 +39,7 @@ pub struct TierDetails {
 
 impl TierDetails {
     /// The details as they are stored, or all that is wrong with them.
-    pub fn checked(self) -> Faulty<Self> {
+    pub fn checked(self) -> FaultResult<Self> {
         let kept = Self { name: self.name.trim().to_owned(), ..self };
         let mut check = Check::default();
         let good = |amount: i64| (0..=PRICE_MAX).contains(&amount);
@@ -72,7 +72,7 @@ pub struct Wanted {
 }
 
 /// What a price level shall price: categories by their names, areas by their ordinals (none: not of this map).
-pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> Faulty<Vec<Wanted>> {
+pub fn wanted(plan: &Plan, categories: &[String], areas: &[Option<u32>]) -> FaultResult<Vec<Wanted>> {
     let mut wanted = Vec::new();
     let mut faults = Vec::new();
     let path = |list: &str, index: usize| vec![list.to_owned(), index.to_string()];

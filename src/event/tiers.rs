@@ -18,7 +18,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     inventory,
     store::{Tx, save_versioned, violated},
     venue,
@@ -55,7 +55,7 @@ pub struct Change {
 }
 
 /// The price level and its event, if the viewer may see the event.
-pub async fn seen(app: &App, viewer: &Viewer, id: TierId) -> Faulty<(tier::Model, event::Model)> {
+pub async fn seen(app: &App, viewer: &Viewer, id: TierId) -> FaultResult<(tier::Model, event::Model)> {
     let tier =
         tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Tier))?;
     match find::event(app, viewer, tier.event_id).await {
@@ -177,7 +177,7 @@ async fn managed_tier(
     app: &App,
     viewer: &Viewer,
     id: TierId,
-) -> Faulty<(event::Model, std::sync::Arc<venue::SeatMap>)> {
+) -> FaultResult<(event::Model, std::sync::Arc<venue::SeatMap>)> {
     viewer.user()?;
     let tier =
         tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Tier))?;
@@ -189,12 +189,12 @@ async fn managed_tier(
     Ok((event, map))
 }
 
-async fn wanted(app: &App, event: &event::Model, scope: &Scope) -> Faulty<Vec<Wanted>> {
+async fn wanted(app: &App, event: &event::Model, scope: &Scope) -> FaultResult<Vec<Wanted>> {
     let map = venue::seat_map(app, event.seat_map_id).await?;
     wanted_on(&map, scope)
 }
 
-fn wanted_on(map: &venue::SeatMap, scope: &Scope) -> Faulty<Vec<Wanted>> {
+fn wanted_on(map: &venue::SeatMap, scope: &Scope) -> FaultResult<Vec<Wanted>> {
     let areas: Vec<Option<u32>> = scope.areas.iter().map(|id| map.ordinal(*id)).collect();
     pricing::wanted(&map.plan, &scope.categories, &areas)
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     category::{self, Refusal, rules},
-    error::Faulty,
+    error::FaultResult,
 };
 
 user_error! {
@@ -170,7 +170,7 @@ pub struct CreateCategoryInput {
 }
 
 impl CreateCategoryInput {
-    fn parse(self) -> Faulty<category::Create> {
+    fn parse(self) -> FaultResult<category::Create> {
         let parent = self.parent_id.map(|id| decode(&id, "parentId")).transpose()?;
         Ok(category::Create { parent, slug: self.slug, name: self.name, position: self.position })
     }
@@ -191,7 +191,7 @@ pub struct UpdateCategoryInput {
 }
 
 impl UpdateCategoryInput {
-    fn parse(self) -> Faulty<category::Update> {
+    fn parse(self) -> FaultResult<category::Update> {
         let Self { category_id, name, position, expected_version } = self;
         let category = decode(&category_id, "categoryId")?;
         Ok(category::Update { category, expected_version: expected_version.0, name, position })

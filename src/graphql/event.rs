@@ -29,7 +29,7 @@ pub use super::{
 };
 use crate::{
     coupon::{access, find::Filter as CouponFilter},
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     event::{
         find::{self, Key, Order},
         rules,
@@ -263,11 +263,11 @@ impl Event {
 
 impl Event {
     /// Returns the event's row if the viewer may see it.
-    pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> Faulty<event::Model> {
+    pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> FaultResult<event::Model> {
         find::event(ctx.app(), ctx.viewer(), id).await
     }
 
-    async fn price_levels(&self, ctx: &Context<'_>) -> Faulty<Vec<tier::Model>> {
+    async fn price_levels(&self, ctx: &Context<'_>) -> FaultResult<Vec<tier::Model>> {
         Ok(ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default())
     }
 
@@ -275,12 +275,12 @@ impl Event {
         tiers.into_iter().map(|tier| Tier::new(tier, &self.0)).collect()
     }
 
-    async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
+    async fn is_ours(&self, ctx: &Context<'_>) -> FaultResult<bool> {
         Ok(ctx.loaders().one(RoleIn(self.0.shop_id)).await?.is_some())
     }
 
     /// Returns how many places are available to the public.
-    async fn free(&self, ctx: &Context<'_>) -> Faulty<Option<i32>> {
+    async fn free(&self, ctx: &Context<'_>) -> FaultResult<Option<i32>> {
         let id = self.0.id.into();
         let Some(counts) = ctx.loaders().one(CountsOf(id)).await? else { return Ok(None) };
         if self.price_levels(ctx).await?.iter().all(|tier| !tier.hidden) {

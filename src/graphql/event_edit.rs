@@ -12,7 +12,7 @@ use super::{
     scalar::Long,
 };
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     event::{
         details::Change,
         edit::{self, NewEvent},
@@ -150,7 +150,7 @@ pub struct CreateEventInput {
 }
 
 impl CreateEventInput {
-    fn parse(self) -> Faulty<NewEvent> {
+    fn parse(self) -> FaultResult<NewEvent> {
         Ok(NewEvent {
             shop: decode(&self.shop_id, "shopId")?,
             venue: decode(&self.venue_id, "venueId")?,
@@ -230,7 +230,7 @@ pub struct UpdateEventInput {
 }
 
 impl UpdateEventInput {
-    fn parse(self) -> Faulty<Change> {
+    fn parse(self) -> FaultResult<Change> {
         Ok(Change {
             category: self.category_id.map(|id| decode(&id, "categoryId")).transpose()?,
             slug: self.slug,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{context::ContextExt, error::ApiResult, event::EventStatus, id::decode, scalar::Long};
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     event::{
         find::{self, Filter, Order},
         rules,
@@ -45,7 +45,7 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    pub(super) fn parse(self) -> Faulty<Filter> {
+    pub(super) fn parse(self) -> FaultResult<Filter> {
         Ok(Filter {
             shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
             category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,

@@ -7,7 +7,7 @@ use entity::TypedId;
 use type_safe_id::{DynamicType, TypeSafeId};
 use uuid::Uuid;
 
-use crate::error::{Fault, Faulty};
+use crate::error::{Fault, FaultResult};
 
 /// The id prefix of a seat.
 pub(crate) const SEAT: &str = "seat";
@@ -29,12 +29,12 @@ pub(crate) fn encode_as(prefix: &str, uuid: Uuid) -> ID {
 }
 
 /// Parses a client's id. If it is malformed or of another type, returns an invalid-input fault at `path`.
-pub(crate) fn decode<T: TypedId>(id: &ID, path: &str) -> Faulty<T> {
+pub(crate) fn decode<T: TypedId>(id: &ID, path: &str) -> FaultResult<T> {
     decode_as(T::PREFIX, id, path).map(T::from_uuid)
 }
 
 /// Returns the UUID of an id with this prefix.
-pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> Faulty<Uuid> {
+pub(crate) fn decode_as(prefix: &str, id: &ID, path: &str) -> FaultResult<Uuid> {
     match split(id) {
         Some((kind, uuid)) if kind == prefix => Ok(uuid),
         Some((kind, _)) => {

@@ -32,7 +32,7 @@ use super::{budget::Budget, long_text::LongTexts};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
 };
 
 /// The loaders of one request.
@@ -164,7 +164,7 @@ impl Loaders {
     }
 
     /// Returns the value of one key. It is read together with all keys that are requested at the same time.
-    pub(crate) async fn one<K>(&self, key: K) -> Faulty<Option<<Batch as Loader<K>>::Value>>
+    pub(crate) async fn one<K>(&self, key: K) -> FaultResult<Option<<Batch as Loader<K>>::Value>>
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
         Batch: Loader<K, Error = Shared>,
@@ -176,7 +176,7 @@ impl Loaders {
 
 impl Loaders {
     /// Returns the values of several keys, batched in the same way. Keys without a value are missing from the map.
-    pub(crate) async fn many<K>(&self, keys: Vec<K>) -> Faulty<HashMap<K, <Batch as Loader<K>>::Value>>
+    pub(crate) async fn many<K>(&self, keys: Vec<K>) -> FaultResult<HashMap<K, <Batch as Loader<K>>::Value>>
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
         Batch: Loader<K, Error = Shared>,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     coupon::{self, product},
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     event, shop,
 };
 
@@ -69,7 +69,7 @@ impl Loader<LongText> for Batch {
 
 impl Batch {
     /// Returns the texts of up to [`PART`] objects.
-    async fn part(&self, keys: &[LongText]) -> Faulty<Vec<(LongText, String)>> {
+    async fn part(&self, keys: &[LongText]) -> FaultResult<Vec<(LongText, String)>> {
         let (mut coupons, mut terms, mut events, mut products, mut shops) =
             (vec![], vec![], vec![], vec![], vec![]);
         for key in keys {

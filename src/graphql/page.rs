@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     page::{Page, Window},
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct PageArgs {
 
 impl PageArgs {
     /// Returns the window that the arguments describe.
-    pub(crate) fn window<K: Serialize + DeserializeOwned + Send + Sync>(&self) -> Faulty<Window<K>> {
+    pub(crate) fn window<K: Serialize + DeserializeOwned + Send + Sync>(&self) -> FaultResult<Window<K>> {
         let key = |text: &Option<String>, path| match text {
             Some(text) => match Cursor::decode_cursor(text) {
                 Ok(Cursor(key)) => Ok(Some(key)),

@@ -5,7 +5,7 @@ use async_graphql::{
 };
 
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     money,
 };
 
@@ -95,7 +95,7 @@ pub struct MoneyInput {
 impl MoneyInput {
     /// Returns the amount in minor units. If it is negative or not in the currency `code`, returns an invalid-input
     /// fault.
-    pub(crate) fn minor(&self, code: &str, path: &str) -> Faulty<i64> {
+    pub(crate) fn minor(&self, code: &str, path: &str) -> FaultResult<i64> {
         let currency = money::currency(code).ok_or_else(|| Fault::internal("unknown currency"))?;
         if self.currency.0 != code {
             return Err(Fault::invalid(

@@ -18,7 +18,7 @@ use super::{
     seat_map::Area,
 };
 use crate::{
-    error::{Fault, Faulty, Result as Outcome},
+    error::{Fault, FaultResult, Result as Outcome},
     event::{
         self as events,
         pricing::TierDetails,
@@ -119,7 +119,7 @@ impl Tier {
         Money::of(minor, &self.currency)
     }
 
-    async fn keys(&self, ctx: &Context<'_>, kind: ScopeKind) -> Faulty<Vec<String>> {
+    async fn keys(&self, ctx: &Context<'_>, kind: ScopeKind) -> FaultResult<Vec<String>> {
         let scopes = ctx.loaders().one(ScopesOf(self.row.id)).await?.unwrap_or_default();
         Ok(scopes.into_iter().filter(|scope| scope.kind == kind).map(|scope| scope.key).collect())
     }

@@ -21,7 +21,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     venue::{
         edit,
         find::{self, Revision},
@@ -123,7 +123,7 @@ impl Venue {
 
 impl Venue {
     /// Loads the venue if the viewer may see it.
-    pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> Faulty<Self> {
+    pub(crate) async fn load(ctx: &Context<'_>, id: VenueId) -> FaultResult<Self> {
         find::venue(ctx.app(), ctx.viewer(), id).await.map(Self)
     }
 }

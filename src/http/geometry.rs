@@ -36,7 +36,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     graphql::seat_map::{geometry, named},
     venue::{self, find},
 };
@@ -116,12 +116,12 @@ async fn find_for(
 }
 
 impl Geometry {
-    async fn make(app: &App, id: SeatMapId) -> Faulty<Arc<Self>> {
+    async fn make(app: &App, id: SeatMapId) -> FaultResult<Arc<Self>> {
         let map = venue::seat_map(app, id).await?;
         tokio::task::spawn_blocking(move || Self::of(&map)).await.map_err(Fault::internal)?
     }
 
-    fn of(map: &venue::SeatMap) -> Faulty<Arc<Self>> {
+    fn of(map: &venue::SeatMap) -> FaultResult<Arc<Self>> {
         let text = geometry(map).map_err(Fault::internal)?;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text.as_bytes()).map_err(Fault::internal)?;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     keys::SigningKeys,
 };
 
@@ -44,7 +44,7 @@ impl Altcha {
         Self { secret: STANDARD.encode(keys.session.signing.derive("proof of work")), clock }
     }
 
-    fn make(&self, subject: Subject, pressure: Pressure) -> Faulty<Challenge> {
+    fn make(&self, subject: Subject, pressure: Pressure) -> FaultResult<Challenge> {
         let work = work(pressure);
         let expires_at = self.clock.now() + VALID;
         let data = [(ACCOUNT, subject.account), (EVENT, subject.event)];
@@ -98,11 +98,11 @@ impl Altcha {
 }
 
 impl HumanCheck for Altcha {
-    fn challenge(&self, subject: Subject, pressure: Pressure) -> BoxFuture<'_, Faulty<Challenge>> {
+    fn challenge(&self, subject: Subject, pressure: Pressure) -> BoxFuture<'_, FaultResult<Challenge>> {
         Box::pin(async move { self.make(subject, pressure) })
     }
 
-    fn verify<'a>(&'a self, subject: Subject, response: &'a str) -> BoxFuture<'a, Faulty<Verdict>> {
+    fn verify<'a>(&'a self, subject: Subject, response: &'a str) -> BoxFuture<'a, FaultResult<Verdict>> {
         Box::pin(async move { Ok(self.check(subject, response).map_or(Verdict::NotHuman, Verdict::Human)) })
     }
 }

@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 use moka::sync::Cache;
 use uuid::Uuid;
 
-use crate::error::Faulty;
+use crate::error::FaultResult;
 
 /// How long a challenge and its solution are valid.
 pub const VALID: Duration = Duration::from_mins(5);
@@ -28,10 +28,10 @@ const USED_MAX: u64 = 200_000;
 /// A human check.
 pub trait HumanCheck: Send + Sync {
     /// Makes a challenge. Its difficulty rises with the pressure.
-    fn challenge(&self, subject: Subject, pressure: Pressure) -> BoxFuture<'_, Faulty<Challenge>>;
+    fn challenge(&self, subject: Subject, pressure: Pressure) -> BoxFuture<'_, FaultResult<Challenge>>;
 
     /// Verifies a client's response to a challenge for the same subject.
-    fn verify<'a>(&'a self, subject: Subject, response: &'a str) -> BoxFuture<'a, Faulty<Verdict>>;
+    fn verify<'a>(&'a self, subject: Subject, response: &'a str) -> BoxFuture<'a, FaultResult<Verdict>>;
 }
 
 /// The account and event of a challenge.

@@ -11,7 +11,7 @@ use super::{
     command::{NewClaim, NewClaimCode},
 };
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     store::{Rows, Tx},
 };
 
@@ -25,7 +25,11 @@ pub(super) fn made(claims: &[&NewClaim]) -> Vec<String> {
 }
 
 /// Returns the jobs that want a code that is taken, or that an earlier job of the batch gets.
-pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob]) -> Faulty<HashSet<usize>> {
+pub(super) async fn lost_in_tx(
+    tx: &Tx,
+    id: InventoryId,
+    accepted: &[AcceptedJob],
+) -> FaultResult<HashSet<usize>> {
     const SELECT: &str = "SELECT c.code AS code FROM {rows} AS r \
         JOIN coupon_code AS c ON c.shop_id = r.shop_id AND c.code = r.code \
         WHERE c.coupon_id = $1 AND c.claim_id IS NULL";
@@ -53,7 +57,7 @@ pub(super) async fn lost_in_tx(tx: &Tx, id: InventoryId, accepted: &[AcceptedJob
 }
 
 /// Returns the codes of the claims, in order.
-pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&NewClaim]) -> Faulty<Vec<String>> {
+pub(super) async fn chosen_in_tx(tx: &Tx, id: InventoryId, claims: &[&NewClaim]) -> FaultResult<Vec<String>> {
     let listed: HashSet<&str> = claims.iter().copied().filter_map(wanted).collect();
     let nexts = claims.iter().filter(|claim| claim.code == NewClaimCode::Next).count();
     let free = if nexts == 0 { Vec::new() } else { free_in_tx(tx, id, nexts + listed.len()).await? };
@@ -73,7 +77,7 @@ fn wanted(claim: &NewClaim) -> Option<&str> {
 }
 
 /// Returns the next free codes of the list, in order.
-async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String>> {
+async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> FaultResult<Vec<String>> {
     Ok(code::Entity::find()
         .select_only()
         .column(code::Column::Code)
@@ -87,7 +91,7 @@ async fn free_in_tx(tx: &Tx, id: InventoryId, count: usize) -> Faulty<Vec<String
 }
 
 /// Assigns codes of the list to claims. The claims must exist.
-pub(super) async fn take_in_tx(tx: &Tx, taken: Vec<(ShopId, String, ClaimId)>) -> Faulty<()> {
+pub(super) async fn take_in_tx(tx: &Tx, taken: Vec<(ShopId, String, ClaimId)>) -> FaultResult<()> {
     const UPDATE: &str = "UPDATE coupon_code SET claim_id = r.claim_id FROM {rows} AS r \
         WHERE coupon_code.shop_id = r.shop_id AND coupon_code.code = r.code AND coupon_code.claim_id IS NULL";
     let count = taken.len() as u64;

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::App,
     call::PastDeadline,
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     idempotency,
     store::{self, GuardedWrite, Tx},
 };
@@ -136,7 +136,7 @@ impl Desk {
     }
 
     /// If another instance writes too, locks the inventory's row and follows its commits.
-    async fn prepare(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<Option<Tx>> {
+    async fn prepare(&self, app: &App, memory: &mut Option<Stock>) -> FaultResult<Option<Tx>> {
         if !self.is_contended() {
             return Ok(None);
         }
@@ -155,7 +155,7 @@ impl Desk {
         tx: Option<&Tx>,
         stock: &Stock,
         decided: &mut DecidedBatch,
-    ) -> Faulty<bool> {
+    ) -> FaultResult<bool> {
         let db = app.store.read();
         if tx.is_none() && read::version(app, self.id).await? != stock.version {
             return Ok(false);

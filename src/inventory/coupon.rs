@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     money::{self, Money},
     outbox,
     store::{Rows, Script, Tx},
@@ -39,7 +39,7 @@ const COOL_DOWN: TimeDelta = TimeDelta::minutes(5);
 const COPIES: i32 = 0;
 
 /// Returns the coupon's terms of claim and sale.
-pub(super) async fn terms(app: &App, id: CouponId) -> Faulty<Terms> {
+pub(super) async fn terms(app: &App, id: CouponId) -> FaultResult<Terms> {
     let coupon = coupon::Entity::find_by_id(id).one(app.store.read()).await?;
     let coupon = coupon.ok_or(Fault::NotFound(Object::Inventory))?;
     let currency = money::currency(&coupon.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
@@ -86,7 +86,7 @@ pub(crate) async fn create_stock_in_tx(
     coupon: CouponId,
     copies: u32,
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let id = InventoryId::from(coupon);
     let capacity = i32::try_from(copies).map_err(Fault::internal)?;
     let row = inventory::ActiveModel {
@@ -120,7 +120,7 @@ pub(crate) async fn resize_stock_in_tx(
     coupon: CouponId,
     copies: u32,
     now: DateTime<Utc>,
-) -> Faulty<Result<(), u32>> {
+) -> FaultResult<Result<(), u32>> {
     let id = InventoryId::from(coupon);
     // Lock the guard's row first, so that concurrent claims are either before or after this change.
     write::touch_in_tx(tx, id, now).await?;
@@ -190,7 +190,7 @@ pub(super) async fn write_claims_in_tx<'a>(
     id: InventoryId,
     decisions: impl Iterator<Item = &'a Decision>,
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let claims = claims(decisions);
     if claims.is_empty() {
         return Ok(());

@@ -38,7 +38,7 @@ use super::{
 use crate::{
     app::App,
     call::Call,
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     threads::DedicatedRuntime,
 };
 
@@ -158,7 +158,12 @@ impl Desk {
     /// no reader goes back in time, unless the log does not know that version either.
     ///
     /// If the desk keeps the stock locked for long, uses the last committed state instead.
-    pub(crate) async fn read<T>(&self, app: &App, known: i64, look: impl FnOnce(&Stock) -> T) -> Faulty<T> {
+    pub(crate) async fn read<T>(
+        &self,
+        app: &App,
+        known: i64,
+        look: impl FnOnce(&Stock) -> T,
+    ) -> FaultResult<T> {
         let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else {
             let stock = self.fallback.read(app, self.id, known.max(self.published_version())).await?;
             return Ok(look(&stock));
@@ -172,7 +177,7 @@ impl Desk {
 
     /// Follows the commits of other instances, at least to `version`. If the desk is in the middle of an attempt, skips
     /// this until the next poll: one inventory must not delay the others.
-    pub(crate) async fn catch_up(&self, app: &App, version: i64) -> Faulty<()> {
+    pub(crate) async fn catch_up(&self, app: &App, version: i64) -> FaultResult<()> {
         let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else { return Ok(()) };
         if stock.as_ref().is_some_and(|stock| stock.version >= version) {
             return Ok(());
@@ -326,7 +331,11 @@ impl Desk {
         self.published.load(Relaxed)
     }
 
-    pub(super) async fn loaded<'a>(&self, app: &App, memory: &'a mut Option<Stock>) -> Faulty<&'a mut Stock> {
+    pub(super) async fn loaded<'a>(
+        &self,
+        app: &App,
+        memory: &'a mut Option<Stock>,
+    ) -> FaultResult<&'a mut Stock> {
         if let Some(stock) = memory.take() {
             return Ok(memory.insert(stock));
         }
@@ -340,7 +349,7 @@ impl Desk {
     }
 
     /// Updates the in-memory stock from the log. If that is impossible, drops the stock.
-    pub(super) async fn follow(&self, app: &App, memory: &mut Option<Stock>) -> Faulty<()> {
+    pub(super) async fn follow(&self, app: &App, memory: &mut Option<Stock>) -> FaultResult<()> {
         let Some(mut stock) = memory.take() else { return Ok(()) };
         let Some(changes) = read::changes_after(app, self.id, stock.version, FOLLOW).await? else {
             return Ok(());

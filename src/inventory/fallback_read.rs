@@ -16,7 +16,7 @@ use entity::InventoryId;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{read, state::Stock};
-use crate::{app::App, error::Faulty};
+use crate::{app::App, error::FaultResult};
 
 /// How long a reader waits for a desk's stock.
 pub(super) const PATIENCE: Duration = Duration::from_millis(200);
@@ -50,7 +50,7 @@ impl Confirmed {
 
 impl FallbackReader {
     /// Returns the state committed at the time of the call or later, at least version `known`.
-    pub(super) async fn read(&self, app: &App, id: InventoryId, known: i64) -> Faulty<Arc<Stock>> {
+    pub(super) async fn read(&self, app: &App, id: InventoryId, known: i64) -> FaultResult<Arc<Stock>> {
         let asked = Instant::now();
         let mut copy = self.copy.lock().await;
         if let Some(copy) = copy.as_ref().filter(|copy| copy.confirmed.serves(asked, known)) {

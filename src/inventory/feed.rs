@@ -24,7 +24,7 @@ use super::{
     read,
     state::{Area, Counts, Stock},
 };
-use crate::{app::App, error::Faulty};
+use crate::{app::App, error::FaultResult};
 
 /// Versions read from the log per query when a reader resumes.
 const RESUME: u64 = 500;
@@ -65,12 +65,12 @@ pub struct Availability {
 }
 
 /// Returns the current public availability.
-pub async fn availability(app: &App, id: InventoryId) -> Faulty<Availability> {
+pub async fn availability(app: &App, id: InventoryId) -> FaultResult<Availability> {
     opened_availability(app, id, &[]).await
 }
 
 /// Returns the current availability for a reader who has unlocked these hidden tiers.
-pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) -> Faulty<Availability> {
+pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) -> FaultResult<Availability> {
     let desk = app.desks.get(app, id);
     desk.read(app, 0, |stock| look(stock, opened)).await
 }
@@ -83,7 +83,7 @@ pub fn published_version(app: &App, id: InventoryId) -> Option<i64> {
 
 /// Returns the changes from version `after` to `until`, which must have been published here, as one message. The
 /// message is a delta or, if the log does not reach back or a delta would be longer, a snapshot of `until` or later.
-pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faulty<Message> {
+pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> FaultResult<Message> {
     let desk = app.desks.get(app, id);
     let mut whole: Option<Delta> = None;
     if (after..=after.saturating_add(RESUME_MAX)).contains(&until) {
@@ -115,7 +115,7 @@ pub fn subscribe(
     app: &App,
     id: InventoryId,
     after: Option<i64>,
-) -> impl Stream<Item = Faulty<Message>> + use<> {
+) -> impl Stream<Item = FaultResult<Message>> + use<> {
     let desk = app.desks.get(app, id);
     let reader = Reader { app: app.clone(), live: desk.subscribe(), desk, last: after, behind: true };
     stream::unfold(Some(reader), |reader| async move {
@@ -140,7 +140,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn next(&mut self) -> Faulty<Option<Message>> {
+    async fn next(&mut self) -> FaultResult<Option<Message>> {
         loop {
             if self.behind {
                 if let Some(message) = self.refill().await? {
@@ -197,7 +197,7 @@ impl Reader {
     }
 
     /// Reads the log or a snapshot. Returns `None` if the reader is up to date.
-    async fn refill(&mut self) -> Faulty<Option<Message>> {
+    async fn refill(&mut self) -> FaultResult<Option<Message>> {
         // A resuming client may have a later version from another instance; it must not go back in time.
         let known = self.last.unwrap_or_default();
         let current = self.desk.read(&self.app, known, |stock| stock.version).await?;
@@ -217,12 +217,12 @@ impl Reader {
         }
     }
 
-    async fn shortest(&mut self, delta: Delta) -> Faulty<Message> {
+    async fn shortest(&mut self, delta: Delta) -> FaultResult<Message> {
         if delta.len() > PLACES_MAX { self.snapshot(delta.version).await } else { Ok(Message::Delta(delta)) }
     }
 
     /// Returns a snapshot at version `known` or later.
-    async fn snapshot(&mut self, known: i64) -> Faulty<Message> {
+    async fn snapshot(&mut self, known: i64) -> FaultResult<Message> {
         let availability = self.desk.read(&self.app, known, |stock| look(stock, &[])).await?;
         self.last = Some(availability.version);
         self.behind = false;
@@ -232,7 +232,7 @@ impl Reader {
 
 /// Returns up to `limit` versions after `after` as one delta. Returns `None` if the log does not reach back, or if the
 /// terms changed: new terms may change what is for sale, so they need a snapshot.
-async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> Faulty<Option<Delta>> {
+async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> FaultResult<Option<Delta>> {
     let Some(changes) = read::changes_after(app, id, after, limit).await? else { return Ok(None) };
     if changes.iter().any(|(_, change)| change.terms) {
         return Ok(None);

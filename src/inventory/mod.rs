@@ -71,7 +71,7 @@ use crate::{
     app::App,
     auth::Viewer,
     bus::BusEvent,
-    error::{Error, Fault, Faulty, Never, Object, Result},
+    error::{Error, Fault, FaultResult, Never, Object, Result},
     store::Tx,
     telemetry::log_fault,
     venue,
@@ -112,7 +112,7 @@ pub async fn extend(app: &App, viewer: &Viewer, id: ReservationId) -> Result<Res
 }
 
 /// Returns the viewer's reservation. For reservations of others, returns [`Fault::NotFound`].
-pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Reservation> {
+pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> FaultResult<Reservation> {
     let buyer = viewer.account()?;
     let reservation = by_id(app, id).await?;
     if reservation.snapshot.buyer == buyer {
@@ -123,7 +123,7 @@ pub async fn owned(app: &App, viewer: &Viewer, id: ReservationId) -> Faulty<Rese
 }
 
 /// Returns the reservation without any access check.
-pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
+pub(crate) async fn by_id(app: &App, id: ReservationId) -> FaultResult<Reservation> {
     let row = reservation::Entity::find_by_id(id)
         .one(app.store.read())
         .await?
@@ -132,7 +132,7 @@ pub(crate) async fn by_id(app: &App, id: ReservationId) -> Faulty<Reservation> {
 }
 
 /// Returns the viewer's reservations that are active or being paid, oldest first.
-pub async fn live_of(app: &App, viewer: &Viewer) -> Faulty<Vec<Reservation>> {
+pub async fn live_of(app: &App, viewer: &Viewer) -> FaultResult<Vec<Reservation>> {
     let rows = reservation::Entity::find()
         .filter(reservation::Column::AccountId.eq(viewer.account()?))
         .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
@@ -144,12 +144,16 @@ pub async fn live_of(app: &App, viewer: &Viewer) -> Faulty<Vec<Reservation>> {
 }
 
 /// Returns the inventories' rows with their counts, for lists.
-pub async fn counts_of(app: &App, ids: Vec<InventoryId>) -> Faulty<Vec<inventory::Model>> {
+pub async fn counts_of(app: &App, ids: Vec<InventoryId>) -> FaultResult<Vec<inventory::Model>> {
     Ok(inventory::Entity::find().filter(inventory::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
 /// Returns how many places of each inventory the viewer has, reserved or bought. May omit inventories without any.
-pub async fn taken_of(app: &App, viewer: &Viewer, ids: Vec<InventoryId>) -> Faulty<Vec<(InventoryId, u32)>> {
+pub async fn taken_of(
+    app: &App,
+    viewer: &Viewer,
+    ids: Vec<InventoryId>,
+) -> FaultResult<Vec<(InventoryId, u32)>> {
     let Ok(account) = viewer.account() else { return Ok(Vec::new()) };
     let rows = buyer::Entity::find()
         .filter(buyer::Column::AccountId.eq(account))
@@ -165,18 +169,18 @@ pub(crate) async fn create_in_tx(
     event: EventId,
     map: &venue::SeatMap,
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
     write::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
 }
 
 /// Makes every desk reload the terms of the event or coupon. Does nothing if it was never published.
-pub(crate) async fn touch_in_tx(tx: &Tx, id: impl Into<InventoryId>, now: DateTime<Utc>) -> Faulty<()> {
+pub(crate) async fn touch_in_tx(tx: &Tx, id: impl Into<InventoryId>, now: DateTime<Utc>) -> FaultResult<()> {
     write::touch_in_tx(tx, id.into(), now).await
 }
 
 /// Makes all desks of the inventory, in all instances, follow the log, after a write without the desk.
-pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> Faulty<()> {
+pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> FaultResult<()> {
     let id = id.into();
     let version = match read::version(app, id).await {
         Ok(version) => version,
@@ -191,7 +195,7 @@ pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> Faulty<()
 }
 
 /// Follows the hints of the bus until its connection breaks.
-pub async fn follow_hints(app: &App) -> Faulty<()> {
+pub async fn follow_hints(app: &App) -> FaultResult<()> {
     let mut events = app.bus.listen().await?;
     while let Some(event) = events.next().await {
         match event {
@@ -213,7 +217,7 @@ pub async fn follow_hints(app: &App) -> Faulty<()> {
 ///
 /// Correctness does not depend on this: the places of an overdue reservation can be reserved at once. It informs
 /// subscribers.
-pub async fn expire_due(app: &App) -> Faulty<usize> {
+pub async fn expire_due(app: &App) -> FaultResult<usize> {
     let due: Vec<InventoryId> = reservation::Entity::find()
         .select_only()
         .column(reservation::Column::InventoryId)
@@ -236,7 +240,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
 
 /// Asks the database for the versions of the inventories that are open here, and follows the commits of other
 /// instances.
-pub async fn follow_others(app: &App) -> Faulty<()> {
+pub async fn follow_others(app: &App) -> FaultResult<()> {
     let desks = app.desks.open();
     let ids = desks.iter().map(|desk| desk.id());
     let versions: Vec<(InventoryId, i64)> = inventory::Entity::find()
@@ -258,7 +262,7 @@ pub async fn follow_others(app: &App) -> Faulty<()> {
 }
 
 /// Returns the items of the reservation's row.
-pub(crate) fn items(row: &reservation::Model) -> Faulty<Vec<Item>> {
+pub(crate) fn items(row: &reservation::Model) -> FaultResult<Vec<Item>> {
     serde_json::from_str(&row.items).map_err(Fault::internal)
 }
 
@@ -277,7 +281,7 @@ async fn one<R: Send + Sync + 'static>(
 }
 
 impl Reservation {
-    fn of(row: reservation::Model) -> Faulty<Self> {
+    fn of(row: reservation::Model) -> FaultResult<Self> {
         Ok(Self { inventory: row.inventory_id, snapshot: read::snapshot_of(row)? })
     }
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     auth::{Network, Viewer},
-    error::Faulty,
+    error::FaultResult,
     keys::SigningKeys,
 };
 
@@ -75,7 +75,12 @@ impl Origins {
 }
 
 /// Returns the caller data of a viewer who reserves from the inventory.
-pub(crate) fn caller(app: &App, viewer: &Viewer, inventory: InventoryId, proven: bool) -> Faulty<Caller> {
+pub(crate) fn caller(
+    app: &App,
+    viewer: &Viewer,
+    inventory: InventoryId,
+    proven: bool,
+) -> FaultResult<Caller> {
     let identity = viewer.identity()?;
     let source = counted(app, viewer).map(|network| app.origins.source(inventory, network));
     Ok(Caller {

@@ -11,13 +11,13 @@ use super::origin;
 use crate::{
     app::App,
     auth::Viewer,
-    error::Faulty,
+    error::FaultResult,
     human::{Challenge, Pressure, Proof, Subject, Verdict},
 };
 
 /// Creates a challenge for the viewer to reserve places of the event. Returns `None` if the event is not published or
 /// requires no proof.
-pub async fn challenge(app: &App, viewer: &Viewer, id: EventId) -> Faulty<Option<Challenge>> {
+pub async fn challenge(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<Option<Challenge>> {
     let caller = origin::caller(app, viewer, id.into(), false)?;
     let event = event::Entity::find_by_id(id).one(app.store.read()).await?;
     let asks = |event: &event::Model| {
@@ -42,7 +42,7 @@ pub(super) async fn begin(
     (account, event): (AccountId, EventId),
     text: &str,
     key: &str,
-) -> Faulty<Option<Proof>> {
+) -> FaultResult<Option<Proof>> {
     match app.human.verify(subject(account, event), text).await? {
         Verdict::Human(proof) => Ok(app.proofs.begin(&proof, key).then_some(proof)),
         Verdict::NotHuman => Ok(None),

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use entity::{InventoryId, inventory, inventory::change};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
 
-use crate::{app::App, error::Faulty};
+use crate::{app::App, error::FaultResult};
 
 /// Retention time of changes: longer than the absence of any connection that wants to resume.
 pub const KEPT: Duration = Duration::hours(1);
@@ -16,7 +16,7 @@ const AT_ONCE: u64 = 5_000;
 
 /// Deletes the changes that are older than [`KEPT`] or more than [`KEPT_MAX`] versions back. Returns their number. The
 /// newest change of each inventory stays.
-pub async fn prune(app: &App) -> Faulty<u64> {
+pub async fn prune(app: &App) -> FaultResult<u64> {
     let before = app.clock.now() - KEPT;
     let mut deleted = 0;
     loop {
@@ -46,7 +46,7 @@ pub async fn prune(app: &App) -> Faulty<u64> {
     Ok(deleted)
 }
 
-async fn delete_older(app: &App, before: DateTime<Utc>) -> Faulty<u64> {
+async fn delete_older(app: &App, before: DateTime<Utc>) -> FaultResult<u64> {
     const DELETE: &str = "DELETE FROM inventory_change WHERE (inventory_id, version) IN \
         (SELECT c.inventory_id, c.version FROM inventory_change AS c JOIN inventory AS i ON i.id = c.inventory_id \
          WHERE c.at < $1 AND c.version < i.version ORDER BY c.at LIMIT $2)";

@@ -23,14 +23,14 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     money::{self, Money},
     store::Tx,
     venue,
 };
 
 /// Reads the whole stock at one version.
-pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
+pub(super) async fn load(app: &App, id: InventoryId) -> FaultResult<Stock> {
     // After a restart every event is loaded at once. The semaphore is never closed.
     let _permit = app.loads.acquire().await;
     let snapshot = app.store.snapshot().await?;
@@ -41,7 +41,7 @@ pub(super) async fn load(app: &App, id: InventoryId) -> Faulty<Stock> {
 }
 
 /// Returns the current version in the database.
-pub(super) async fn version(app: &App, id: InventoryId) -> Faulty<i64> {
+pub(super) async fn version(app: &App, id: InventoryId) -> FaultResult<i64> {
     inventory::Entity::find_by_id(id)
         .select_only()
         .column(inventory::Column::Version)
@@ -61,7 +61,7 @@ struct Rows {
 }
 
 impl Rows {
-    async fn read(snapshot: &Tx, id: InventoryId) -> Faulty<Self> {
+    async fn read(snapshot: &Tx, id: InventoryId) -> FaultResult<Self> {
         let row = inventory::Entity::find_by_id(id)
             .one(snapshot)
             .await?
@@ -94,7 +94,7 @@ impl Rows {
         })
     }
 
-    fn into_stock(self, terms: Terms) -> Faulty<Stock> {
+    fn into_stock(self, terms: Terms) -> FaultResult<Stock> {
         let seat = |(status, epoch, reservation)| Seat { status, epoch: unsigned(epoch), reservation };
         let area = |area: area::Model| Area {
             capacity: unsigned(area.capacity),
@@ -111,7 +111,7 @@ impl Rows {
                 .live
                 .into_iter()
                 .map(|row| Ok((row.id, snapshot_of(row)?)))
-                .collect::<Faulty<_>>()?,
+                .collect::<FaultResult<_>>()?,
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
@@ -126,7 +126,7 @@ impl Rows {
 }
 
 /// Returns the terms of sale of the event or coupon.
-pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
+pub(super) async fn terms(app: &App, id: InventoryId) -> FaultResult<Terms> {
     let Some(event) = event_of(app, id).await? else { return coupon::terms(app, id.into()).await };
     let map = venue::seat_map(app, event.seat_map_id).await?;
     let tiers = tiers_of(app, event.id).await?;
@@ -176,7 +176,7 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
         ),
         requirement: event.buyer_requirement,
         currency: event.currency,
-        tiers: tiers.iter().map(|tier| tier_terms(tier, currency)).collect::<Faulty<_>>()?,
+        tiers: tiers.iter().map(|tier| tier_terms(tier, currency)).collect::<FaultResult<_>>()?,
         seat_tiers,
         area_tiers,
         orphan_rule: event.orphan_rule,
@@ -184,21 +184,21 @@ pub(super) async fn terms(app: &App, id: InventoryId) -> Faulty<Terms> {
     })
 }
 
-async fn event_of(app: &App, id: InventoryId) -> Faulty<Option<event::Model>> {
+async fn event_of(app: &App, id: InventoryId) -> FaultResult<Option<event::Model>> {
     Ok(event::Entity::find_by_id(EventId::from(id)).one(app.store.read()).await?)
 }
 
-async fn tiers_of(app: &App, id: EventId) -> Faulty<Vec<tier::Model>> {
+async fn tiers_of(app: &App, id: EventId) -> FaultResult<Vec<tier::Model>> {
     let tiers =
         tier::Entity::find().filter(tier::Column::EventId.eq(id)).order_by_asc(tier::Column::Position);
     Ok(tiers.order_by_asc(tier::Column::Id).all(app.store.read()).await?)
 }
 
-async fn scopes_of(app: &App, id: EventId) -> Faulty<Vec<scope::Model>> {
+async fn scopes_of(app: &App, id: EventId) -> FaultResult<Vec<scope::Model>> {
     Ok(scope::Entity::find().filter(scope::Column::EventId.eq(id)).all(app.store.read()).await?)
 }
 
-fn tier_terms(tier: &tier::Model, currency: Currency) -> Faulty<TierTerms> {
+fn tier_terms(tier: &tier::Model, currency: Currency) -> FaultResult<TierTerms> {
     let gross = Money::new(tier.price_minor + tier.fee_minor, currency);
     let tax = gross.included_tax(unsigned(tier.tax_basis_points)).map_err(Fault::internal)?;
     Ok(TierTerms {
@@ -217,7 +217,7 @@ pub(super) async fn changes_after(
     id: InventoryId,
     after: i64,
     limit: u64,
-) -> Faulty<Option<Vec<(i64, Change)>>> {
+) -> FaultResult<Option<Vec<(i64, Change)>>> {
     let rows = change::Entity::find()
         .filter(change::Column::InventoryId.eq(id))
         .filter(change::Column::Version.gt(after))
@@ -238,7 +238,7 @@ pub(super) async fn changes_after(
     Ok(Some(changes))
 }
 
-pub(super) fn snapshot_of(row: reservation::Model) -> Faulty<ReservationSnapshot> {
+pub(super) fn snapshot_of(row: reservation::Model) -> FaultResult<ReservationSnapshot> {
     Ok(ReservationSnapshot {
         id: row.id,
         buyer: row.account_id,

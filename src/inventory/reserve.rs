@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Faulty, Never, Result},
+    error::{Check, Error, FaultResult, Never, Result},
     idempotency::{self, Attempt, AttemptError, Key},
 };
 
@@ -120,7 +120,7 @@ async fn attempt<R: Send + Sync + 'static>(
     reserved
 }
 
-fn validate(pick: &Pick) -> Faulty<()> {
+fn validate(pick: &Pick) -> FaultResult<()> {
     let mut check = Check::default();
     match pick {
         Pick::Seats(ordinals) => {

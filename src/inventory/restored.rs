@@ -11,14 +11,14 @@ use sea_orm::{
 };
 
 use super::write;
-use crate::{app::App, error::Faulty};
+use crate::{app::App, error::FaultResult};
 
 /// More than the versions of any inventory between a backup and its restore.
 const LEAP: i64 = 1_000_000;
 
 /// Raises the versions of all inventories by a million and deletes their change logs, so that every client gets a
 /// snapshot. Returns the number of inventories. No server may be running.
-pub async fn leap_versions(app: &App) -> Faulty<usize> {
+pub async fn leap_versions(app: &App) -> FaultResult<usize> {
     let now = app.clock.now();
     let tx = app.store.begin().await?;
     if app.store.backend() == DbBackend::Postgres {

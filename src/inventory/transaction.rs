@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{self, Error, Fault, Faulty, Never},
+    error::{self, Error, Fault, FaultResult, Never},
     idempotency::{AttemptError, Key, KeyClaimError, claim_all_in_tx, disclaim_in_tx},
     store::{self, Tx},
 };
@@ -157,7 +157,7 @@ pub(super) async fn write_companions(
     id: InventoryId,
     decided: &DecidedBatch,
     now: DateTime<Utc>,
-) -> Faulty<Vec<(usize, JobError)>> {
+) -> FaultResult<Vec<(usize, JobError)>> {
     let claimed = claim_all_in_tx(tx, decided.claims(), now).await?;
     let lost = codes::lost_in_tx(tx, id, &decided.accepted).await?;
     let mut failures = Vec::new();

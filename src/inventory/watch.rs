@@ -10,14 +10,14 @@ use tokio::sync::broadcast::{
 };
 
 use super::{Reservation, by_id, change::Version, desk::Desk, owned};
-use crate::{app::App, auth::Viewer, error::Faulty};
+use crate::{app::App, auth::Viewer, error::FaultResult};
 
 /// Streams the viewer's reservation: its current state, and its state after every change until it ends.
 pub async fn watch(
     app: &App,
     viewer: &Viewer,
     id: ReservationId,
-) -> Faulty<impl Stream<Item = Faulty<Reservation>> + use<>> {
+) -> FaultResult<impl Stream<Item = FaultResult<Reservation>> + use<>> {
     let inventory = owned(app, viewer, id).await?.inventory;
     let desk = app.desks.get(app, inventory);
     // Subscribe before the first read: the other order would lose a change in between.

@@ -19,7 +19,7 @@ use super::{
     state::{Counts, Stock},
 };
 use crate::{
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     store::{self, Rows, Script, Tx},
 };
 
@@ -56,7 +56,7 @@ pub(super) async fn guard_in_tx(
     id: InventoryId,
     stock: &Stock,
     now: DateTime<Utc>,
-) -> Faulty<GuardOutcome> {
+) -> FaultResult<GuardOutcome> {
     let backend = tx.get_database_backend();
     let clock = if backend == DbBackend::Postgres { "clock_timestamp()" } else { "NULL" };
     let sql = format!("{RAISE} RETURNING {clock} AS now");
@@ -75,7 +75,7 @@ pub(super) fn guard(stock: &Stock, valid_times: &RangeInclusive<DateTime<Utc>>) 
 }
 
 /// Writes the stock's counts again, because they changed after the guard in this transaction.
-pub(super) async fn recount_in_tx(tx: &Tx, id: InventoryId, stock: &Stock) -> Faulty<()> {
+pub(super) async fn recount_in_tx(tx: &Tx, id: InventoryId, stock: &Stock) -> FaultResult<()> {
     let counts = stock.counts;
     inventory::Entity::update_many()
         .col_expr(inventory::Column::Available, Expr::value(signed(counts.available)))
@@ -89,7 +89,7 @@ pub(super) async fn recount_in_tx(tx: &Tx, id: InventoryId, stock: &Stock) -> Fa
 }
 
 /// Locks the inventory's row before the decision, so that no other instance can be first. Returns its version.
-pub(super) async fn lock_in_tx(tx: &Tx, id: InventoryId) -> Faulty<i64> {
+pub(super) async fn lock_in_tx(tx: &Tx, id: InventoryId) -> FaultResult<i64> {
     let backend = tx.get_database_backend();
     // A SQLite transaction has the single write lock from its start.
     let lock = if backend == DbBackend::Postgres { " FOR UPDATE" } else { "" };
@@ -105,12 +105,12 @@ pub(super) async fn write_in_tx(
     stock: &Stock,
     change: &Change,
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     Ok(script(id, stock, change, now)?.run_in_tx(tx).await?)
 }
 
 /// Raises the version of an inventory whose terms changed, so that every desk reloads them.
-pub(super) async fn touch_in_tx(tx: &Tx, id: InventoryId, now: DateTime<Utc>) -> Faulty<()> {
+pub(super) async fn touch_in_tx(tx: &Tx, id: InventoryId, now: DateTime<Utc>) -> FaultResult<()> {
     let touched = inventory::Entity::update_many()
         .col_expr(inventory::Entity::VERSION, Expr::col(inventory::Column::Version).add(1))
         .filter(inventory::Column::Id.eq(id))
@@ -130,7 +130,7 @@ pub(super) async fn create_in_tx(
     seats: usize,
     areas: &[u32],
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let seats = u32::try_from(seats).map_err(Fault::internal)?;
     let capacity = signed(seats + areas.iter().sum::<u32>());
     let row = inventory::ActiveModel {
@@ -169,13 +169,18 @@ pub(super) async fn append_in_tx(
     version: i64,
     change: &Change,
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     appended(version, change)?.execute(tx, APPEND, vec![id.0.into(), now.into()]).await?;
     Ok(())
 }
 
 /// Returns all writes of the change. They share the inventory's id and the time.
-pub(super) fn script(id: InventoryId, stock: &Stock, change: &Change, now: DateTime<Utc>) -> Faulty<Script> {
+pub(super) fn script(
+    id: InventoryId,
+    stock: &Stock,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> FaultResult<Script> {
     Ok(Script::new(vec![id.0.into(), now.into()])
         .with("inventory_seat", UPSERT_SEATS, seats(change))
         .with("inventory_area", UPSERT_AREAS, areas(change))
@@ -218,12 +223,12 @@ const UPSERT_RESERVATIONS: &str = "INSERT INTO reservation (id, inventory_id, ac
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, deadline = excluded.deadline, \
     order_id = excluded.order_id, version = excluded.version, updated_at = excluded.updated_at";
 
-fn reservations(change: &Change) -> Faulty<Rows> {
+fn reservations(change: &Change) -> FaultResult<Rows> {
     let reservations = &change.reservations;
     let items = reservations
         .iter()
         .map(|row| serde_json::to_string(&row.items).map_err(Fault::internal))
-        .collect::<Faulty<Vec<_>>>()?;
+        .collect::<FaultResult<Vec<_>>>()?;
     Ok(Rows::default()
         .uuid("id", reservations.iter().map(|row| row.id.0))
         .uuid("account_id", reservations.iter().map(|row| row.buyer.0))
@@ -261,7 +266,7 @@ fn buyers(stock: &Stock, change: &Change) -> Rows {
 const APPEND: &str = "INSERT INTO inventory_change (inventory_id, version, payload, at) \
     SELECT $1, version, payload, $2 FROM {rows} AS r";
 
-fn appended(version: i64, change: &Change) -> Faulty<Rows> {
+fn appended(version: i64, change: &Change) -> FaultResult<Rows> {
     let payload = serde_json::to_string(change).map_err(Fault::internal)?;
     Ok(Rows::default().long("version", [version]).text("payload", [payload]))
 }

@@ -13,13 +13,13 @@ use entity::{OrderId, order};
 
 use crate::{
     app::App,
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
 };
 
 const PREFIX: &str = "oa_";
 
 /// Returns the order's access token.
-pub fn token(app: &App, id: OrderId) -> Faulty<String> {
+pub fn token(app: &App, id: OrderId) -> FaultResult<String> {
     let secret = app.keys.session.signing.to_pkcs8().map_err(Fault::internal)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
     let mut message = b"tessera order access\0".to_vec();

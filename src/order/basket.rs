@@ -24,7 +24,7 @@ use crate::{
         discount::{self, tax_of_rest},
         order_claims::AppliedClaim,
     },
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     event as events,
     inventory::{self, Item, Place, Reservation, ReservationSnapshot},
     money::{self, Money},
@@ -112,7 +112,7 @@ impl Basket {
     pub(super) fn lines<'a>(
         &self,
         reservations: impl IntoIterator<Item = &'a ReservationSnapshot>,
-    ) -> Faulty<Vec<Line>> {
+    ) -> FaultResult<Vec<Line>> {
         let mut lines = Vec::new();
         for reservation in reservations {
             let sale = self.sale_of(reservation.id)?;
@@ -124,7 +124,7 @@ impl Basket {
     }
 
     /// Converts the lines to the discount rules' input.
-    pub(super) fn discountable(&self, lines: &[Line]) -> Faulty<Vec<discount::Line>> {
+    pub(super) fn discountable(&self, lines: &[Line]) -> FaultResult<Vec<discount::Line>> {
         let line = |line: &Line| {
             let sale = self.sale_of(line.reservation)?;
             let (product, is_gift_card) = match &sale.of {
@@ -146,7 +146,7 @@ impl Basket {
     }
 
     /// Applies the discounts to the lines. Price reductions also reduce the tax; payments by gift card do not.
-    pub(super) fn discount(&self, lines: &mut [Line], spent: &[AppliedClaim]) -> Faulty<()> {
+    pub(super) fn discount(&self, lines: &mut [Line], spent: &[AppliedClaim]) -> FaultResult<()> {
         let currency = money::currency(&self.currency).ok_or_else(|| Fault::internal("unknown currency"))?;
         for (index, line) in lines.iter_mut().enumerate() {
             let of = |spent: &AppliedClaim| spent.discount.amounts.get(index).copied().unwrap_or_default();
@@ -160,14 +160,14 @@ impl Basket {
         Ok(())
     }
 
-    fn sale_of(&self, reservation: ReservationId) -> Faulty<&Sale> {
+    fn sale_of(&self, reservation: ReservationId) -> FaultResult<&Sale> {
         let inventory = self.inventory_of.get(&reservation);
         let sale = inventory.and_then(|inventory| self.sales.get(inventory));
         sale.ok_or_else(|| Fault::internal("a reservation of another basket"))
     }
 }
 
-async fn sale_of_event(app: &App, id: EventId) -> Faulty<Sale> {
+async fn sale_of_event(app: &App, id: EventId) -> FaultResult<Sale> {
     let event = events::by_id(app, id).await?;
     let map = venue::seat_map(app, event.seat_map_id).await?;
     let tiers = events::tiers_of(app, id).await?.into_iter().map(|tier| (tier.id, tier)).collect();
@@ -175,13 +175,13 @@ async fn sale_of_event(app: &App, id: EventId) -> Faulty<Sale> {
     Ok(Sale { of: Subject::Event { event, map, tiers }, categories })
 }
 
-async fn sale_of_coupon(app: &App, id: CouponId) -> Faulty<Sale> {
+async fn sale_of_coupon(app: &App, id: CouponId) -> FaultResult<Sale> {
     let coupon = coupons::by_id(app, id).await?;
     let categories = lineage(app, coupon.category_id).await?;
     Ok(Sale { of: Subject::Coupon(coupon), categories })
 }
 
-async fn lineage(app: &App, id: CategoryId) -> Faulty<Vec<CategoryId>> {
+async fn lineage(app: &App, id: CategoryId) -> FaultResult<Vec<CategoryId>> {
     Ok(category::lineages(app, vec![id]).await?.remove(&id).unwrap_or_default())
 }
 

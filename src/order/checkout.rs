@@ -26,7 +26,7 @@ use crate::{
         order_claims::{self, DiscountsChanged},
         spend,
     },
-    error::{Check, Error, Fault, Faulty, Result},
+    error::{Check, Error, Fault, FaultResult, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         self, Command, Reservation, ReservationSnapshot,
@@ -183,7 +183,7 @@ fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
     })
 }
 
-fn validate(input: &Checkout) -> Faulty<Contact> {
+fn validate(input: &Checkout) -> FaultResult<Contact> {
     let mut check = Check::default();
     let distinct: std::collections::BTreeSet<_> = input.reservations.iter().collect();
     let claims: std::collections::BTreeSet<_> = input.claims.iter().collect();
@@ -218,7 +218,7 @@ fn draft(
     account: AccountId,
     contact: &Contact,
     (basket, discounted): (&Arc<Basket>, DiscountedLines),
-) -> Faulty<Draft> {
+) -> FaultResult<Draft> {
     let id = OrderId(app.clock.new_uuid());
     let letters: [u8; 10] = app.random();
     let number: String =

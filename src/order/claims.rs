@@ -12,7 +12,7 @@ use crate::{
         redeem::{self, Redeem, Redeemed},
         share::{self, Offer},
     },
-    error::{Error, Faulty, Result},
+    error::{Error, FaultResult, Result},
 };
 
 /// Releases an unused free claim of the viewer. See [`claims::release`].
@@ -41,7 +41,7 @@ pub async fn redeem_claim(app: &App, viewer: &Viewer, input: Redeem) -> Result<R
 
 /// If the call was refused because an order reserves the claim, ends that order if it is overdue. Returns whether it has
 /// ended, so that the caller tries again.
-async fn has_freed<T>(app: &App, answer: &Result<T, Refusal>) -> Faulty<bool> {
+async fn has_freed<T>(app: &App, answer: &Result<T, Refusal>) -> FaultResult<bool> {
     let Err(Error::Refused(Refusal::InOrder { order: Some(order) })) = answer else {
         return Ok(false);
     };

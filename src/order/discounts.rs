@@ -21,7 +21,7 @@ use crate::{
         order_claims::AppliedClaim,
         spend::{self, ClaimRefusal, Found, RefusedClaim},
     },
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     inventory::{self, Reservation},
 };
 
@@ -114,7 +114,11 @@ fn claims_refused(basket: &Basket, refused: Vec<RefusedClaim>) -> Error<Refusal>
 
 /// Returns what each of the viewer's unused claims would take off an unpaid order if it were made again. Claims that
 /// the order spends now count as unused.
-pub async fn applicable_to_order(app: &App, viewer: &Viewer, id: OrderId) -> Faulty<Vec<ApplicableClaim>> {
+pub async fn applicable_to_order(
+    app: &App,
+    viewer: &Viewer,
+    id: OrderId,
+) -> FaultResult<Vec<ApplicableClaim>> {
     let account = viewer.account()?;
     let order = by_id(app, id).await?;
     if order.account_id != account {
@@ -136,7 +140,7 @@ pub async fn applicable(
     app: &App,
     viewer: &Viewer,
     reservations: &[ReservationId],
-) -> Faulty<Vec<ApplicableClaim>> {
+) -> FaultResult<Vec<ApplicableClaim>> {
     Check::default()
         .that(!reservations.is_empty(), "reservationIds", "name at least one reservation")
         .that(reservations.len() <= RESERVATIONS_MAX, "reservationIds", "at most 20 reservations")
@@ -149,7 +153,7 @@ async fn applicable_claims(
     viewer: &Viewer,
     reservations: &[ReservationId],
     order: Option<OrderId>,
-) -> Faulty<Vec<ApplicableClaim>> {
+) -> FaultResult<Vec<ApplicableClaim>> {
     let account = viewer.account()?;
     let mut owned = Vec::with_capacity(reservations.len());
     for id in reservations {
@@ -184,7 +188,7 @@ async fn applicable_claims(
 }
 
 /// Returns the account's claims that are unused, or reserved by this order.
-async fn unused_of(app: &App, account: AccountId, order: Option<OrderId>) -> Faulty<Vec<claim::Model>> {
+async fn unused_of(app: &App, account: AccountId, order: Option<OrderId>) -> FaultResult<Vec<claim::Model>> {
     let in_hand = claim::Column::State.eq(ClaimState::Claimed);
     let in_order =
         order.map(|id| claim::Column::State.eq(ClaimState::Reserved).and(claim::Column::OrderId.eq(id)));

@@ -15,7 +15,7 @@ use sea_orm::{
 use super::{by_id, end, has_live_payment, state::Step};
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     store::save_versioned,
     telemetry::log_fault,
 };
@@ -26,7 +26,7 @@ const EXPIRE_BATCH: u64 = 100;
 /// Ends the unpaid orders that are overdue. Returns the number of orders examined.
 ///
 /// Correctness does not depend on this: the places of an overdue order can be reserved at once.
-pub async fn expire_due(app: &App) -> Faulty<usize> {
+pub async fn expire_due(app: &App) -> FaultResult<usize> {
     let being_paid = Query::select()
         .column(payment::Column::OrderId)
         .from(payment::Entity)
@@ -60,7 +60,7 @@ pub async fn expire_due(app: &App) -> Faulty<usize> {
 }
 
 /// Sets the order's end to the first deadline of its reservations, or ends it if one of them has ended.
-pub(super) async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
+pub(super) async fn expire_or_prolong(app: &App, id: OrderId) -> FaultResult<()> {
     let order = by_id(app, id).await?;
     // Checked before the reservations are read. A payment that begins afterwards changes the order's version, and this
     // decision fails as stale. In the other order, a payment that ended in between would leave the reservations looking
@@ -80,7 +80,7 @@ pub(super) async fn expire_or_prolong(app: &App, id: OrderId) -> Faulty<()> {
 }
 
 /// Sets the order's end to `until`.
-async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> Faulty<()> {
+async fn prolong(app: &App, order: order::Model, until: DateTime<Utc>) -> FaultResult<()> {
     if order.expires_at == until {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use super::is_buyer;
 use crate::{
     app::App,
     auth::Viewer,
-    error::Faulty,
+    error::FaultResult,
     shop::{
         self,
         rules::{self, Power},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Returns the orders that the viewer may see, as their buyer or as a seller of their shops.
-pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Vec<order::Model>> {
+pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> FaultResult<Vec<order::Model>> {
     let orders = order::Entity::find().filter(order::Column::Id.is_in(ids)).all(app.store.read()).await?;
     let (mut seen, others): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| is_buyer(order, viewer));
     let shops: BTreeSet<_> = others.iter().map(|order| order.shop_id).collect();
@@ -35,7 +35,7 @@ pub async fn visible(app: &App, viewer: &Viewer, ids: Vec<OrderId>) -> Faulty<Ve
 }
 
 /// Returns the lines of the orders, sorted by order and position.
-pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
+pub async fn lines(app: &App, ids: Vec<OrderId>) -> FaultResult<Vec<line::Model>> {
     Ok(line::Entity::find()
         .filter(line::Column::OrderId.is_in(ids))
         .order_by_asc(line::Column::OrderId)
@@ -45,7 +45,7 @@ pub async fn lines(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<line::Model>> {
 }
 
 /// Returns the discounts of the orders, sorted by order and position of application.
-pub async fn discounts(app: &App, ids: Vec<OrderId>) -> Faulty<Vec<discount::Model>> {
+pub async fn discounts(app: &App, ids: Vec<OrderId>) -> FaultResult<Vec<discount::Model>> {
     Ok(discount::Entity::find()
         .filter(discount::Column::OrderId.is_in(ids))
         .order_by_asc(discount::Column::OrderId)

@@ -38,7 +38,7 @@ use crate::{
     app::App,
     auth::Viewer,
     coupon::{order_claims, spend},
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     inventory::{
         self, Command, Reservation,
         transaction::{InventoryTransaction, TransactionError, transact},
@@ -88,7 +88,12 @@ impl From<Impossible> for Refusal {
 
 /// Returns the order if the viewer may see it: its buyer, a holder of its access token, or a seller of the shop. For
 /// others, returns [`Fault::NotFound`].
-pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
+pub async fn visible(
+    app: &App,
+    viewer: &Viewer,
+    token: Option<&str>,
+    id: OrderId,
+) -> FaultResult<order::Model> {
     let order = by_id(app, id).await?;
     if opens(app, viewer, token, &order).await? {
         return Ok(order);
@@ -101,14 +106,14 @@ pub async fn visible(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderI
 }
 
 /// Returns the order if the viewer may pay or cancel it: its buyer, or a holder of its access token.
-pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> Faulty<order::Model> {
+pub async fn own(app: &App, viewer: &Viewer, token: Option<&str>, id: OrderId) -> FaultResult<order::Model> {
     let order = by_id(app, id).await?;
     if opens(app, viewer, token, &order).await? { Ok(order) } else { Err(Fault::NotFound(Object::Order)) }
 }
 
 /// Returns whether the viewer is the order's buyer or has its access token. Wrong tokens count for the viewer's
 /// network.
-async fn opens(app: &App, viewer: &Viewer, token: Option<&str>, order: &order::Model) -> Faulty<bool> {
+async fn opens(app: &App, viewer: &Viewer, token: Option<&str>, order: &order::Model) -> FaultResult<bool> {
     if is_buyer(order, viewer) {
         return Ok(true);
     }
@@ -128,12 +133,12 @@ fn is_buyer(order: &order::Model, viewer: &Viewer) -> bool {
 }
 
 /// Returns the order without any access check.
-pub(crate) async fn by_id(app: &App, id: OrderId) -> Faulty<order::Model> {
+pub(crate) async fn by_id(app: &App, id: OrderId) -> FaultResult<order::Model> {
     order::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Order))
 }
 
 /// Returns the order's lines by position.
-pub async fn lines_of(app: &App, id: OrderId) -> Faulty<Vec<line::Model>> {
+pub async fn lines_of(app: &App, id: OrderId) -> FaultResult<Vec<line::Model>> {
     Ok(line::Entity::find()
         .filter(line::Column::OrderId.eq(id))
         .order_by_asc(line::Column::Position)
@@ -142,7 +147,11 @@ pub async fn lines_of(app: &App, id: OrderId) -> Faulty<Vec<line::Model>> {
 }
 
 /// Returns the account's orders, newest first.
-pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<order::Model>> {
+pub async fn of_account(
+    app: &App,
+    account: AccountId,
+    window: Window<Uuid>,
+) -> FaultResult<Page<order::Model>> {
     let select = order::Entity::find().filter(order::Column::AccountId.eq(account));
     page::read(app.store.read(), select, order::Column::Id, true, window).await
 }
@@ -153,7 +162,7 @@ pub async fn of_shop(
     viewer: &Viewer,
     id: ShopId,
     window: Window<Uuid>,
-) -> Faulty<Page<order::Model>> {
+) -> FaultResult<Page<order::Model>> {
     shop::authorise(app, viewer, id, Power::Sell).await?;
     let select = order::Entity::find().filter(order::Column::ShopId.eq(id));
     page::read(app.store.read(), select, order::Column::Id, true, window).await
@@ -165,7 +174,7 @@ pub async fn watch(
     viewer: &Viewer,
     token: Option<String>,
     id: OrderId,
-) -> Faulty<impl Stream<Item = Faulty<order::Model>> + use<>> {
+) -> FaultResult<impl Stream<Item = FaultResult<order::Model>> + use<>> {
     visible(app, viewer, token.as_deref(), id).await?;
     // Subscribe before the first read: the other order would lose a change in between.
     let live = app.outbox.listen(id.0);
@@ -222,7 +231,7 @@ pub async fn cancel(
 pub(crate) async fn live_reservations(
     app: &App,
     id: OrderId,
-) -> Faulty<BTreeMap<InventoryId, Vec<ReservationId>>> {
+) -> FaultResult<BTreeMap<InventoryId, Vec<ReservationId>>> {
     let live = live_until(app, id).await?.into_iter();
     Ok(live.map(|(inventory, live)| (inventory, live.into_iter().map(|(id, _)| id).collect())).collect())
 }
@@ -231,7 +240,7 @@ pub(crate) async fn live_reservations(
 async fn live_until(
     app: &App,
     id: OrderId,
-) -> Faulty<BTreeMap<InventoryId, Vec<(ReservationId, DateTime<Utc>)>>> {
+) -> FaultResult<BTreeMap<InventoryId, Vec<(ReservationId, DateTime<Utc>)>>> {
     let rows = reservation::Entity::find()
         .filter(reservation::Column::OrderId.eq(id))
         .filter(reservation::Column::State.is_in([ReservationState::Active, ReservationState::Paying]))
@@ -246,7 +255,7 @@ async fn live_until(
 }
 
 /// Returns the earliest hard maximum of the order's live reservations; `None` if none is live.
-pub(crate) async fn hard_maximum(app: &App, id: OrderId) -> Faulty<Option<DateTime<Utc>>> {
+pub(crate) async fn hard_maximum(app: &App, id: OrderId) -> FaultResult<Option<DateTime<Utc>>> {
     let ends: Vec<DateTime<Utc>> = reservation::Entity::find()
         .select_only()
         .column(reservation::Column::DeadlineMax)
@@ -265,7 +274,7 @@ pub(crate) async fn move_in_tx(
     order: &order::Model,
     step: Step,
     now: DateTime<Utc>,
-) -> Faulty<order::Model> {
+) -> FaultResult<order::Model> {
     let to = state::after(order.state, step)
         .map_err(|why| Fault::internal(format!("{step:?} of an order that is {:?}: {why:?}", order.state)))?;
     let mut row = order.clone().into_active_model();
@@ -280,7 +289,7 @@ pub(crate) async fn move_in_tx(
 }
 
 /// Ends an unpaid order and releases its remaining reservations, in one transaction.
-async fn end(app: &App, order: order::Model, step: Step) -> Faulty<()> {
+async fn end(app: &App, order: order::Model, step: Step) -> FaultResult<()> {
     let (buyer, ended) = (order.account_id, order.id);
     let now = app.clock.now();
     let live = live_until(app, order.id).await?;
@@ -319,12 +328,12 @@ async fn end(app: &App, order: order::Model, step: Step) -> Faulty<()> {
 }
 
 /// Ends an unpaid order and returns its claims to their holders.
-async fn end_in_tx(tx: &Tx, order: &order::Model, step: Step, now: DateTime<Utc>) -> Faulty<()> {
+async fn end_in_tx(tx: &Tx, order: &order::Model, step: Step, now: DateTime<Utc>) -> FaultResult<()> {
     move_in_tx(tx, order, step, now).await?;
     order_claims::release_in_tx(tx, order.id, now).await
 }
 
-async fn has_live_payment(app: &App, id: OrderId) -> Faulty<bool> {
+async fn has_live_payment(app: &App, id: OrderId) -> FaultResult<bool> {
     let live = payment::Entity::find()
         .filter(payment::Column::OrderId.eq(id))
         .filter(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))

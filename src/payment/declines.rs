@@ -14,7 +14,7 @@ use super::Refusal;
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Faulty, Result},
+    error::{Error, FaultResult, Result},
     limits::{Exceeded, Rule, Subject},
 };
 
@@ -73,7 +73,7 @@ async fn check_stored(app: &App, order: &order::Model) -> Result<(), Refusal> {
 }
 
 /// Returns whether the order's account has paid an order before.
-async fn has_paid(app: &App, order: &order::Model) -> Faulty<bool> {
+async fn has_paid(app: &App, order: &order::Model) -> FaultResult<bool> {
     let paid = order::Entity::find()
         .filter(order::Column::AccountId.eq(order.account_id))
         .filter(order::Column::TotalMinor.gt(0))

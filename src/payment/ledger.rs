@@ -7,7 +7,7 @@ use entity::{
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::{app::App, error::Faulty, store::Tx};
+use crate::{app::App, error::FaultResult, store::Tx};
 
 /// The platform's own account, for fees.
 const FEES: &str = "platform:fees";
@@ -18,7 +18,7 @@ pub(super) async fn book_capture_in_tx(
     app: &App,
     order: &order::Model,
     payment: &payment::Model,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     post_in_tx(tx, app, order, Cause::Payment(payment)).await
 }
 
@@ -28,17 +28,22 @@ pub(super) async fn book_refund_in_tx(
     app: &App,
     order: &order::Model,
     refund: &refund::Model,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     post_in_tx(tx, app, order, Cause::Refund(refund)).await
 }
 
 /// Books an order fully paid by claims: no money moves, and the shop owes the platform its fee.
-pub(super) async fn book_free_order_in_tx(tx: &Tx, app: &App, order: &order::Model) -> Faulty<()> {
+pub(super) async fn book_free_order_in_tx(tx: &Tx, app: &App, order: &order::Model) -> FaultResult<()> {
     post_in_tx(tx, app, order, Cause::Claims { fee: order.fee_minor }).await
 }
 
 /// Books the return of an order, or a part of it, without money, including `fee` of the order's fee.
-pub(super) async fn book_free_return_in_tx(tx: &Tx, app: &App, order: &order::Model, fee: i64) -> Faulty<()> {
+pub(super) async fn book_free_return_in_tx(
+    tx: &Tx,
+    app: &App,
+    order: &order::Model,
+    fee: i64,
+) -> FaultResult<()> {
     let booked = ledger::Entity::find()
         .filter(ledger::Column::OrderId.eq(order.id))
         .filter(ledger::Column::Account.eq(FEES));
@@ -56,7 +61,7 @@ enum Cause<'a> {
     Claims { fee: i64 },
 }
 
-async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>) -> Faulty<()> {
+async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>) -> FaultResult<()> {
     let posting_id = app.clock.new_uuid();
     let (amount, fee, payment_id, refund_id) = match cause {
         Cause::Payment(payment) => (payment.amount_minor, order.fee_minor, Some(payment.id), None),

@@ -37,7 +37,7 @@ pub use self::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         self, Command,
@@ -124,7 +124,7 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
     Check::default().text(&input.method, "method", 1, 255).done()?;
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
-    let replay = |subject| ready(Faulty::Ok((PaymentId(subject), false)));
+    let replay = |subject| ready(FaultResult::Ok((PaymentId(subject), false)));
     let begin = Box::pin(begin(app, viewer, (&order, &input), &key));
     let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
     if !is_new {
@@ -210,7 +210,7 @@ pub async fn cancel(
 }
 
 /// Returns the order's payments, oldest first.
-pub async fn payments_of(app: &App, order: OrderId) -> Faulty<Vec<payment::Model>> {
+pub async fn payments_of(app: &App, order: OrderId) -> FaultResult<Vec<payment::Model>> {
     Ok(payment::Entity::find()
         .filter(payment::Column::OrderId.eq(order))
         .order_by_asc(payment::Column::Id)
@@ -291,7 +291,7 @@ async fn all_parts(
 }
 
 /// Returns why the order, as stored now, cannot be paid; `None` if it can.
-async fn now_payable(app: &App, id: OrderId) -> Faulty<Option<Error<Refusal>>> {
+async fn now_payable(app: &App, id: OrderId) -> FaultResult<Option<Error<Refusal>>> {
     Ok(payable(&orders::by_id(app, id).await?).err())
 }
 
@@ -300,12 +300,12 @@ fn payable(order: &order::Model) -> Result<(), Refusal> {
     paying.map(drop).map_err(|impossible| Error::Refused(impossible.into()))
 }
 
-async fn paid(app: &App, order: OrderId, id: PaymentId) -> Faulty<PaymentResult> {
+async fn paid(app: &App, order: OrderId, id: PaymentId) -> FaultResult<PaymentResult> {
     let payment = payment::Entity::find_by_id(id).one(app.store.read()).await?;
     Ok(PaymentResult { order: orders::by_id(app, order).await?, payment })
 }
 
-async fn order_of(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> Faulty<OrderId> {
+async fn order_of(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId) -> FaultResult<OrderId> {
     let payment = by_id(app, id).await?;
     match orders::own(app, viewer, token, payment.order_id).await {
         Ok(order) => Ok(order.id),
@@ -314,12 +314,12 @@ async fn order_of(app: &App, viewer: &Viewer, token: Option<&str>, id: PaymentId
     }
 }
 
-async fn by_id(app: &App, id: PaymentId) -> Faulty<payment::Model> {
+async fn by_id(app: &App, id: PaymentId) -> FaultResult<payment::Model> {
     payment::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Payment))
 }
 
 /// Stores in the caller's transaction that the payment's places are sold.
-async fn sold_in_tx(tx: &Tx, payment: &payment::Model, now: DateTime<Utc>) -> Faulty<payment::Model> {
+async fn sold_in_tx(tx: &Tx, payment: &payment::Model, now: DateTime<Utc>) -> FaultResult<payment::Model> {
     let to = state::after_sale(payment.state).ok_or(Fault::Stale(Object::Payment))?;
     let mut row = payment.clone().into_active_model();
     row.state = Set(to);

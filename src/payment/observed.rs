@@ -18,7 +18,7 @@ use crate::{
     app::App,
     audit::{self, Action, By, Entry},
     auth::Viewer,
-    error::Faulty,
+    error::FaultResult,
     store::Tx,
 };
 
@@ -32,7 +32,7 @@ const OPEN: [PaymentState; 5] = [
 ];
 
 /// Returns the number of undecided payments by state. Reads a partial index that contains only these.
-pub async fn open_by_state(app: &App) -> Faulty<BTreeMap<&'static str, i64>> {
+pub async fn open_by_state(app: &App) -> FaultResult<BTreeMap<&'static str, i64>> {
     let rows: Vec<(PaymentState, i64)> = payment::Entity::find()
         .select_only()
         .column(payment::Column::State)
@@ -109,7 +109,7 @@ pub(super) async fn record_request_in_tx(
     app: &App,
     viewer: &Viewer,
     (order, request): (&Order, RefundRequest),
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let RefundRequest { refund, amount, whole } = request;
     let details =
         json!({ "order": order.id.0, "amount": amount, "currency": order.currency, "whole": whole });
@@ -123,7 +123,7 @@ pub(super) async fn record_capture_in_tx(
     app: &App,
     order: &Order,
     payment: &payment::Model,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let details =
         json!({ "order": order.id.0, "amount": payment.amount_minor, "currency": payment.currency });
     let entry = Entry::new(Action::PaymentCaptured, payment.id, details).of_shop(order.shop_id);
@@ -136,7 +136,7 @@ pub(super) async fn record_refund_in_tx(
     app: &App,
     order: &Order,
     refund: &refund::Model,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let details = json!({
         "order": order.id.0,
         "payment": refund.payment_id.0,

@@ -26,7 +26,7 @@ use crate::{
         issue::{self, ClaimUsed},
         order_claims,
     },
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     event,
     idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
@@ -93,7 +93,7 @@ pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Res
     // The key belongs to the order's buyer, so that shop and buyer cannot both refund with the same key.
     let key =
         Key::new(order.account_id, "refundOrder", &input.key, &(order.id, &input.reason, input.leave_used))?;
-    let replay = |subject| ready(Faulty::Ok((RefundId(subject), false)));
+    let replay = |subject| ready(FaultResult::Ok((RefundId(subject), false)));
     let begin = Box::pin(begin(app, viewer, (&order, &input), &key));
     let (id, is_new) = idempotency::once(app, &key, replay, begin).await?;
     if is_new {
@@ -133,7 +133,7 @@ async fn begin(
 }
 
 /// Returns the order's refunds, oldest first.
-pub async fn refunds_of(app: &App, order: OrderId) -> Faulty<Vec<refund::Model>> {
+pub async fn refunds_of(app: &App, order: OrderId) -> FaultResult<Vec<refund::Model>> {
     Ok(refund::Entity::find()
         .filter(refund::Column::OrderId.eq(order))
         .order_by_asc(refund::Column::Id)
@@ -142,7 +142,7 @@ pub async fn refunds_of(app: &App, order: OrderId) -> Faulty<Vec<refund::Model>>
 }
 
 /// Sends all due undecided refunds again, each with its own key. Returns their number.
-pub async fn recover_refunds(app: &App) -> Faulty<usize> {
+pub async fn recover_refunds(app: &App) -> FaultResult<usize> {
     let due: Vec<RefundId> = refund::Entity::find()
         .select_only()
         .column(refund::Column::Id)
@@ -162,7 +162,7 @@ pub async fn recover_refunds(app: &App) -> Faulty<usize> {
 }
 
 /// Asks the provider to refund the money, and stores the result.
-async fn send(app: &App, id: RefundId) -> Faulty<()> {
+async fn send(app: &App, id: RefundId) -> FaultResult<()> {
     let Some(row) = refund::Entity::find_by_id(id).one(app.store.read()).await? else { return Ok(()) };
     if state::has_refund_ended(row.state) {
         return Ok(());
@@ -192,7 +192,7 @@ async fn write(
     state: RefundState,
     provider_ref: Option<String>,
     attempts: i32,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let now = app.clock.now();
     let order = orders::by_id(app, refund.order_id).await?;
     let tx = app.store.begin().await?;
@@ -305,7 +305,7 @@ fn new_row(
 }
 
 /// Returns the payment to refund, and captures it first if necessary. Returns `None` if nothing was paid.
-async fn captured(app: &App, order: OrderId) -> Faulty<Option<payment::Model>> {
+async fn captured(app: &App, order: OrderId) -> FaultResult<Option<payment::Model>> {
     for collect in [true, false] {
         let payments = super::payments_of(app, order).await?;
         if let Some(payment) = payments.iter().find(|payment| payment.state == PaymentState::Captured) {
@@ -388,7 +388,7 @@ fn refundable(order: &order::Model) -> Result<(), Refusal> {
     refunding.map(drop).map_err(|impossible| Error::Refused(impossible.into()))
 }
 
-async fn refunded(app: &App, order: OrderId, id: RefundId) -> Faulty<Refund> {
+async fn refunded(app: &App, order: OrderId, id: RefundId) -> FaultResult<Refund> {
     let refund = refund::Entity::find_by_id(id).one(app.store.read()).await?;
     Ok(Refund { order: orders::by_id(app, order).await?, refund })
 }

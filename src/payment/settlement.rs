@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     inventory::{
         Command,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
@@ -39,7 +39,7 @@ const STEPS_MAX: usize = 12;
 pub(super) const UNKNOWN_METHOD: &str = "unknown_method";
 
 /// Settles all undecided payments whose `check_at` has passed, for example after a crash. Returns their number.
-pub async fn recover(app: &App) -> Faulty<usize> {
+pub async fn recover(app: &App) -> FaultResult<usize> {
     let due: Vec<PaymentId> = payment::Entity::find()
         .select_only()
         .column(payment::Column::Id)
@@ -67,16 +67,16 @@ pub async fn recover(app: &App) -> Faulty<usize> {
 }
 
 /// Advances the payment as far as the provider's answers allow. Idempotent; concurrent calls are safe.
-pub async fn settle(app: &App, id: PaymentId) -> Faulty<()> {
+pub async fn settle(app: &App, id: PaymentId) -> FaultResult<()> {
     settle_or_cancel(app, id, false).await
 }
 
 /// Settles the payment, and cancels it at the provider if it is undecided there.
-pub(super) async fn cancel(app: &App, id: PaymentId) -> Faulty<()> {
+pub(super) async fn cancel(app: &App, id: PaymentId) -> FaultResult<()> {
     settle_or_cancel(app, id, true).await
 }
 
-async fn settle_or_cancel(app: &App, id: PaymentId, cancel: bool) -> Faulty<()> {
+async fn settle_or_cancel(app: &App, id: PaymentId, cancel: bool) -> FaultResult<()> {
     for _ in 0..STEPS_MAX {
         let payment = by_id(app, id).await?;
         let before = (payment.state, payment.version);
@@ -95,7 +95,7 @@ async fn settle_or_cancel(app: &App, id: PaymentId, cancel: bool) -> Faulty<()> 
 }
 
 /// Asks the provider one question and commits its answer.
-async fn step(app: &App, payment: &payment::Model, cancel: bool) -> Faulty<()> {
+async fn step(app: &App, payment: &payment::Model, cancel: bool) -> FaultResult<()> {
     let provider = &*app.provider;
     let overdue = cancel || payment.deadline <= app.clock.now();
     let fenced;
@@ -147,7 +147,7 @@ async fn step(app: &App, payment: &payment::Model, cancel: bool) -> Faulty<()> {
 
 /// Stores that the payment is cancelled, before the provider is told. From then on no call sells seats for it. A
 /// concurrent sale was either first, and this fails as stale, or comes later and fails itself.
-async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
+async fn fence(app: &App, payment: &payment::Model) -> FaultResult<payment::Model> {
     if payment.updated_at >= payment.deadline {
         // Already stored after its deadline: every reader knows that it is over.
         return Ok(payment.clone());
@@ -164,13 +164,13 @@ async fn fence(app: &App, payment: &payment::Model) -> Faulty<payment::Model> {
 
 /// Fails as stale if the payment has changed since it was read. Race: a concurrent settlement may have sold its seats,
 /// which is why they cannot be sold now. That sale advanced the payment in the same commit.
-async fn unchanged(app: &App, payment: &payment::Model) -> Faulty<()> {
+async fn unchanged(app: &App, payment: &payment::Model) -> FaultResult<()> {
     let now = by_id(app, payment.id).await?;
     if now.version == payment.version { Ok(()) } else { Err(Fault::Stale(Object::Payment)) }
 }
 
 /// Stores the provider's answer if it advances the payment.
-async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> Faulty<()> {
+async fn observe(app: &App, payment: &payment::Model, intent: &Intent) -> FaultResult<()> {
     if intent.amount != payment.amount_minor || intent.currency != payment.currency {
         return stuck(app, payment, "the provider reports another amount").await;
     }
@@ -226,7 +226,7 @@ async fn end(
     observed: PaymentState,
     intent: Option<&Intent>,
     failure: Option<&str>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let Some(to) = state::advance(payment.state, observed) else { return Ok(()) };
     let now = app.clock.now();
     let mut row = payment.clone().into_active_model();
@@ -274,7 +274,7 @@ fn next_check(payment: &payment::Model, now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// Schedules the next check of the payment.
-async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
+async fn postpone(app: &App, payment: &payment::Model) -> FaultResult<()> {
     let check_at = next_check(payment, app.clock.now());
     let tx = app.store.begin().await?;
     payment::Entity::update_many()
@@ -287,7 +287,7 @@ async fn postpone(app: &App, payment: &payment::Model) -> Faulty<()> {
 }
 
 /// Marks the order of an undecidable payment as stuck, and alerts the operators.
-async fn stuck(app: &App, payment: &payment::Model, why: &str) -> Faulty<()> {
+async fn stuck(app: &App, payment: &payment::Model, why: &str) -> FaultResult<()> {
     tracing::error!(payment = %payment.id.0, order = %payment.order_id.0, why, "a payment is stuck");
     app.metrics.payment("stuck");
     let order = orders::by_id(app, payment.order_id).await?;

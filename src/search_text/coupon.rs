@@ -6,7 +6,7 @@ use entity::{CouponId, ProductId, ShopId, coupon, product};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{shop_names, words};
-use crate::{error::Faulty, store::Tx};
+use crate::{error::FaultResult, store::Tx};
 
 /// Words that are stored per coupon.
 const WORDS_MAX: usize = 64;
@@ -25,7 +25,7 @@ pub(crate) enum Source {
 }
 
 /// Replaces the stored words of all coupons that the change affects.
-pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> Faulty<()> {
+pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> FaultResult<()> {
     let coupons = coupon::Entity::find()
         .filter(match changed {
             Source::Coupon(id) => coupon::Column::Id.eq(id),

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use entity::{EventId, ShopId, VenueId, event, shop, venue};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::{error::Faulty, store::Tx};
+use crate::{error::FaultResult, store::Tx};
 
 /// Words of a search that are used; the rest is ignored.
 const SEARCH_WORDS_MAX: usize = 8;
@@ -48,7 +48,7 @@ pub(crate) fn query_words(text: &str) -> Vec<String> {
 }
 
 /// Replaces the stored words of all events that the change affects.
-pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> Faulty<()> {
+pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> FaultResult<()> {
     if let Source::Shop(id) = changed {
         coupon::refresh_in_tx(tx, coupon::Source::Shop(id)).await?;
     }
@@ -96,7 +96,7 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> Faulty<()> {
 }
 
 /// Returns the shops' names.
-async fn shop_names(tx: &Tx, ids: BTreeSet<ShopId>) -> Faulty<HashMap<ShopId, String>> {
+async fn shop_names(tx: &Tx, ids: BTreeSet<ShopId>) -> FaultResult<HashMap<ShopId, String>> {
     let shops = shop::Entity::find().filter(shop::Column::Id.is_in(ids)).all(tx).await?;
     Ok(shops.into_iter().map(|shop| (shop.id, shop.name)).collect())
 }

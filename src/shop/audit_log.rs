@@ -7,7 +7,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::Faulty,
+    error::FaultResult,
     page::{Page, Window},
 };
 
@@ -17,7 +17,7 @@ pub async fn audit_log(
     viewer: &Viewer,
     shop: ShopId,
     window: Window<i64>,
-) -> Faulty<Page<row::Model>> {
+) -> FaultResult<Page<row::Model>> {
     authorise(app, viewer, shop, Power::Manage).await?;
     audit::of_shop(app, shop, window).await
 }

@@ -27,7 +27,7 @@ use crate::{
     app::App,
     audit,
     auth::Viewer,
-    error::{Fault, Faulty, Object, Result},
+    error::{Fault, FaultResult, Object, Result},
     store::{self, Tx},
 };
 
@@ -130,7 +130,7 @@ pub async fn members_of(
     app: &App,
     viewer: &Viewer,
     shops: Vec<ShopId>,
-) -> Faulty<HashMap<ShopId, Vec<Member>>> {
+) -> FaultResult<HashMap<ShopId, Vec<Member>>> {
     let roles = roles_in(app, viewer, shops).await?;
     let mut members: HashMap<ShopId, Vec<Member>> = roles
         .into_iter()
@@ -155,7 +155,7 @@ pub async fn members_of(
 }
 
 /// Raises the shop's version, so that no other change of its members is under way, and reads its roles.
-async fn guarded_in_tx(app: &App, tx: &Tx, id: ShopId) -> Faulty<HashMap<AccountId, ShopRole>> {
+async fn guarded_in_tx(app: &App, tx: &Tx, id: ShopId) -> FaultResult<HashMap<AccountId, ShopRole>> {
     // Race: on PostgreSQL the lock makes the second wait here instead of losing the guard.
     let shop = shop::Entity::find_by_id(id)
         .lock(LockType::NoKeyUpdate)

@@ -26,7 +26,7 @@ use crate::{
     app::App,
     auth::Viewer,
     category,
-    error::{Check, Error, Fault, Faulty, Object},
+    error::{Check, Error, Fault, FaultResult, Object},
     limits::{Rule, Subject},
     page::{self, Page, Window},
 };
@@ -57,7 +57,7 @@ pub struct Filter {
 }
 
 /// Makes sure that the viewer has the power in the shop.
-pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<()> {
+pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> FaultResult<()> {
     if !has_power(app, viewer, shop, power).await? {
         app.limits.security("foreign_shop", viewer);
         return Err(forbidden());
@@ -70,14 +70,14 @@ pub async fn authorise(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -
 }
 
 /// Returns whether the viewer has the power in the shop. To ask is not suspicious.
-pub(crate) async fn has_power(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> Faulty<bool> {
+pub(crate) async fn has_power(app: &App, viewer: &Viewer, shop: ShopId, power: Power) -> FaultResult<bool> {
     let account = viewer.user()?;
     let member = row::Entity::find_by_id((shop, account)).one(app.store.read()).await?;
     Ok(member.is_some_and(|member| rules::has(member.role, power)))
 }
 
 /// The shops in which the viewer has the power.
-pub(crate) async fn with_power(app: &App, viewer: &Viewer, power: Power) -> Faulty<Vec<ShopId>> {
+pub(crate) async fn with_power(app: &App, viewer: &Viewer, power: Power) -> FaultResult<Vec<ShopId>> {
     let account = viewer.user()?;
     let rows = row::Entity::find().filter(row::Column::AccountId.eq(account)).all(app.store.read()).await?;
     Ok(rows
@@ -88,25 +88,25 @@ pub(crate) async fn with_power(app: &App, viewer: &Viewer, power: Power) -> Faul
 }
 
 /// The shop; all shops are public.
-pub async fn by_id(app: &App, id: ShopId) -> Faulty<shop::Model> {
+pub async fn by_id(app: &App, id: ShopId) -> FaultResult<shop::Model> {
     shop::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Shop))
 }
 
 /// The shops with these ids, in no order. Their descriptions are left empty: see [`descriptions`].
-pub async fn by_ids(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<shop::Model>> {
+pub async fn by_ids(app: &App, ids: Vec<ShopId>) -> FaultResult<Vec<shop::Model>> {
     let select = shop::Entity::find().filter(shop::Column::Id.is_in(ids));
     Ok(page::without(select, &[shop::Column::Description]).all(app.store.read()).await?)
 }
 
 /// The descriptions of the shops, each with the shop's id.
-pub async fn descriptions(app: &App, ids: Vec<ShopId>) -> Faulty<Vec<(ShopId, String)>> {
+pub async fn descriptions(app: &App, ids: Vec<ShopId>) -> FaultResult<Vec<(ShopId, String)>> {
     let select = shop::Entity::find().filter(shop::Column::Id.is_in(ids));
     let columns = [shop::Column::Id, shop::Column::Description];
     Ok(select.select_only().columns(columns).into_tuple().all(app.store.read()).await?)
 }
 
 /// The shop with this slug.
-pub async fn by_slug(app: &App, slug: &str) -> Faulty<shop::Model> {
+pub async fn by_slug(app: &App, slug: &str) -> FaultResult<shop::Model> {
     shop::Entity::find()
         .filter(shop::Column::Slug.eq(slug))
         .one(app.store.read())
@@ -115,18 +115,26 @@ pub async fn by_slug(app: &App, slug: &str) -> Faulty<shop::Model> {
 }
 
 /// A page of the shops, by name. Their descriptions are left empty: see [`descriptions`].
-pub async fn list(app: &App, filter: &Filter, window: Window<(String, ShopId)>) -> Faulty<Page<shop::Model>> {
+pub async fn list(
+    app: &App,
+    filter: &Filter,
+    window: Window<(String, ShopId)>,
+) -> FaultResult<Page<shop::Model>> {
     let select = page::without(filtered(app, filter).await?, &[shop::Column::Description]);
     page::read(app.store.read(), select, (shop::Column::Name, shop::Column::Id), false, window).await
 }
 
 /// How many shops the list has.
-pub async fn count(app: &App, filter: &Filter) -> Faulty<u64> {
+pub async fn count(app: &App, filter: &Filter) -> FaultResult<u64> {
     Ok(filtered(app, filter).await?.count(app.store.read()).await?)
 }
 
 /// The viewer's roles in those of the shops where there is one.
-pub async fn roles_in(app: &App, viewer: &Viewer, shops: Vec<ShopId>) -> Faulty<HashMap<ShopId, ShopRole>> {
+pub async fn roles_in(
+    app: &App,
+    viewer: &Viewer,
+    shops: Vec<ShopId>,
+) -> FaultResult<HashMap<ShopId, ShopRole>> {
     let Ok(account) = viewer.user() else { return Ok(HashMap::new()) };
     let rows = row::Entity::find()
         .filter(row::Column::AccountId.eq(account))
@@ -137,7 +145,7 @@ pub async fn roles_in(app: &App, viewer: &Viewer, shops: Vec<ShopId>) -> Faulty<
 }
 
 /// The shops that the viewer is a member of, with the role, by name.
-pub async fn memberships_of(app: &App, viewer: &Viewer) -> Faulty<Vec<(ShopRole, shop::Model)>> {
+pub async fn memberships_of(app: &App, viewer: &Viewer) -> FaultResult<Vec<(ShopRole, shop::Model)>> {
     let account = viewer.account()?;
     let rows = row::Entity::find()
         .filter(row::Column::AccountId.eq(account))
@@ -151,7 +159,7 @@ pub async fn memberships_of(app: &App, viewer: &Viewer) -> Faulty<Vec<(ShopRole,
     Ok(shops.into_iter().filter_map(|shop| Some((*roles.get(&shop.id)?, shop))).collect())
 }
 
-async fn filtered(app: &App, filter: &Filter) -> Faulty<Select<shop::Entity>> {
+async fn filtered(app: &App, filter: &Filter) -> FaultResult<Select<shop::Entity>> {
     let mut select = shop::Entity::find();
     if let Some(category) = filter.category {
         let ids = category::subtree_ids(app, category).await?;

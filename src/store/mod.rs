@@ -62,7 +62,7 @@ pub(crate) use self::{
 use self::{health::Health, postgres::PostgresTx, sqlite::Signals};
 use crate::{
     call,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
 };
 
 /// How long a statement may wait for a connection before the call fails as unavailable.
@@ -265,7 +265,12 @@ fn session(postgres: PgConnectOptions) -> PgConnectOptions {
 ///
 /// This is the only function that updates versioned rows. Returns [`Fault::Stale`] if another writer was first, and
 /// [`Fault::NotFound`] if the row does not exist. `what` names the kind of object in both.
-pub async fn save_versioned<E>(tx: &Tx, mut row: E::ActiveModel, seen: i64, what: Object) -> Faulty<E::Model>
+pub async fn save_versioned<E>(
+    tx: &Tx,
+    mut row: E::ActiveModel,
+    seen: i64,
+    what: Object,
+) -> FaultResult<E::Model>
 where
     E: Versioned,
     E::Model: IntoActiveModel<E::ActiveModel> + Sync,

@@ -11,7 +11,7 @@ use super::code::{self, Claims};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, Faulty, Object, Result},
+    error::{Check, Error, Fault, FaultResult, Object, Result},
     limits::{Rule, Subject},
     outbox,
     shop::{self, rules::Power},
@@ -135,7 +135,7 @@ async fn record(
     scanner: AccountId,
     ticket: ticket::Model,
     refusal: Option<&Refusal>,
-) -> Faulty<ticket::Model> {
+) -> FaultResult<ticket::Model> {
     let now = app.clock.now();
     let outcome = match refusal {
         None => ScanOutcome::Admitted,

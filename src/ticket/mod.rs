@@ -22,7 +22,7 @@ pub use self::check_in::{CheckIn, Refusal, check_in};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Object, Result},
+    error::{Error, Fault, FaultResult, Object, Result},
     outbox,
     page::{self, Page, Window},
     store::Tx,
@@ -38,20 +38,24 @@ pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
 }
 
 /// Returns the ticket if the viewer holds it. For others, returns [`Fault::NotFound`].
-pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> Faulty<ticket::Model> {
+pub async fn owned(app: &App, viewer: &Viewer, id: TicketId) -> FaultResult<ticket::Model> {
     let account = viewer.account()?;
     let ticket = ticket::Entity::find_by_id(id).one(app.store.read()).await?;
     ticket.filter(|ticket| ticket.account_id == account).ok_or(Fault::NotFound(Object::Ticket))
 }
 
 /// Returns the account's tickets, newest first.
-pub async fn of_account(app: &App, account: AccountId, window: Window<Uuid>) -> Faulty<Page<ticket::Model>> {
+pub async fn of_account(
+    app: &App,
+    account: AccountId,
+    window: Window<Uuid>,
+) -> FaultResult<Page<ticket::Model>> {
     let select = ticket::Entity::find().filter(ticket::Column::AccountId.eq(account));
     page::read(app.store.read(), select, ticket::Column::Id, true, window).await
 }
 
 /// Returns the order's tickets, in the order of its lines.
-pub async fn of_order(app: &App, order: OrderId) -> Faulty<Vec<ticket::Model>> {
+pub async fn of_order(app: &App, order: OrderId) -> FaultResult<Vec<ticket::Model>> {
     let db = app.store.read();
     let positions: HashMap<OrderLineId, i32> = line::Entity::find()
         .filter(line::Column::OrderId.eq(order))
@@ -73,7 +77,7 @@ pub(crate) async fn issue_in_tx(
     order: &order::Model,
     lines: &[(TicketId, line::Model)],
     now: DateTime<Utc>,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     let places = lines.iter().filter_map(|(id, line)| Some((id, line, line.event_id?)));
     let rows = places.map(|(id, line, event)| ticket::ActiveModel {
         id: Set(*id),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, Faulty, Invalid, Object, Result},
+    error::{Error, Fault, FaultResult, Invalid, Object, Result},
     search_text,
     shop::{self, rules::Power},
     store::save_versioned,
@@ -121,7 +121,7 @@ pub async fn import_seat_map(
 }
 
 /// The venue, if the viewer may change it.
-async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model> {
+async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> FaultResult<venue::Model> {
     viewer.user()?;
     let venue =
         venue::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Venue))?;
@@ -129,7 +129,7 @@ async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model
     Ok(venue)
 }
 
-async fn parsed(text: String) -> Faulty<(Plan, Arc<Hall>)> {
+async fn parsed(text: String) -> FaultResult<(Plan, Arc<Hall>)> {
     arranged(text).await?.map_err(|faults| {
         let invalid =
             |fault: super::plan::Fault| Invalid { path: vec!["plan".to_owned(), fault.path], why: fault.why };

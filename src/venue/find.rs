@@ -19,7 +19,7 @@ use super::{SeatMap, rules::REVISIONS_MAX};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     page::{self, Page, Window},
     shop::{
         self,
@@ -48,7 +48,7 @@ pub struct Revision {
 }
 
 /// The shops whose unpublished things the viewer may see.
-pub(crate) async fn shops_seen(app: &App, viewer: &Viewer) -> Faulty<Vec<ShopId>> {
+pub(crate) async fn shops_seen(app: &App, viewer: &Viewer) -> FaultResult<Vec<ShopId>> {
     let Ok(account) = viewer.account() else { return Ok(Vec::new()) };
     let rows =
         member::Entity::find().filter(member::Column::AccountId.eq(account)).all(app.store.read()).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn authorise(
     shop: ShopId,
     power: Power,
     what: Object,
-) -> Faulty<()> {
+) -> FaultResult<()> {
     viewer.user()?;
     if !shops_seen(app, viewer).await?.contains(&shop) {
         return Err(Fault::NotFound(what));
@@ -72,7 +72,7 @@ pub(crate) async fn authorise(
 }
 
 /// The venue, if the viewer may know it.
-pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Model> {
+pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> FaultResult<venue::Model> {
     let seen = shops_seen(app, viewer).await?;
     venue::Entity::find_by_id(id)
         .filter(known_venues(&seen))
@@ -82,7 +82,7 @@ pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> Faulty<venue::Mod
 }
 
 /// The venues, for those who know something that takes place there.
-pub async fn venues_by_ids(app: &App, ids: Vec<VenueId>) -> Faulty<Vec<venue::Model>> {
+pub async fn venues_by_ids(app: &App, ids: Vec<VenueId>) -> FaultResult<Vec<venue::Model>> {
     Ok(venue::Entity::find().filter(venue::Column::Id.is_in(ids)).all(app.store.read()).await?)
 }
 
@@ -92,14 +92,14 @@ pub async fn venues_of_shop(
     viewer: &Viewer,
     shop: ShopId,
     window: Window<VenueId>,
-) -> Faulty<Page<venue::Model>> {
+) -> FaultResult<Page<venue::Model>> {
     let seen = shops_seen(app, viewer).await?;
     let select = venue::Entity::find().filter(venue::Column::ShopId.eq(shop)).filter(known_venues(&seen));
     page::read(app.store.read(), select, venue::Column::Id, false, window).await
 }
 
 /// The seat map without its plan, if the viewer may know it.
-pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revision> {
+pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> FaultResult<Revision> {
     let seen = shops_seen(app, viewer).await?;
     seat_map::Entity::find_by_id(id)
         .filter(known_maps(&seen))
@@ -110,7 +110,7 @@ pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Revis
 }
 
 /// The seat maps without their plans, for those who know something that takes place on them.
-pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> Faulty<Vec<Revision>> {
+pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> FaultResult<Vec<Revision>> {
     Ok(seat_map::Entity::find()
         .filter(seat_map::Column::Id.is_in(ids))
         .into_partial_model()
@@ -119,7 +119,7 @@ pub async fn revisions_by_ids(app: &App, ids: Vec<SeatMapId>) -> Faulty<Vec<Revi
 }
 
 /// The revisions of the venues' seat maps that the viewer may know, newest first; at most [`REVISIONS_MAX`] of each.
-pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> Faulty<Vec<Revision>> {
+pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> FaultResult<Vec<Revision>> {
     let seen = shops_seen(app, viewer).await?;
     let limit = u64::try_from(REVISIONS_MAX).unwrap_or_default() * venues.len() as u64;
     Ok(seat_map::Entity::find()
@@ -133,7 +133,7 @@ pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> F
 }
 
 /// The newest revision of the venue's seat map, if it has one.
-pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<Revision>> {
+pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> FaultResult<Option<Revision>> {
     Ok(seat_map::Entity::find()
         .filter(seat_map::Column::VenueId.eq(venue))
         .order_by_desc(seat_map::Column::Revision)
@@ -143,7 +143,7 @@ pub(crate) async fn latest_revision(app: &App, venue: VenueId) -> Faulty<Option<
 }
 
 /// The seat map with its plan as its vendor gave it; nobody's but the shop's.
-pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
+pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> FaultResult<Arc<SeatMap>> {
     let map = revision(app, viewer, id).await?;
     let row = venue::Entity::find_by_id(map.venue_id).one(app.store.read()).await?;
     let shop = row.ok_or(Fault::NotFound(Object::SeatMap))?.shop_id;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
 };
 
 /// The mutations of venues that accept a large text.
@@ -55,7 +55,7 @@ impl SeatMap {
 }
 
 /// The seat map with its plan, from memory if it was asked for before.
-pub async fn seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
+pub async fn seat_map(app: &App, id: SeatMapId) -> FaultResult<Arc<SeatMap>> {
     app.seat_maps.try_get_with(id, read_seat_map(app, id)).await.map_err(|fault| {
         if let Fault::NotFound(what) = &*fault {
             Fault::NotFound(*what)
@@ -65,7 +65,7 @@ pub async fn seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
     })
 }
 
-async fn read_seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
+async fn read_seat_map(app: &App, id: SeatMapId) -> FaultResult<Arc<SeatMap>> {
     let row = seat_map::Entity::find_by_id(id)
         .one(app.store.read())
         .await?
@@ -77,7 +77,7 @@ async fn read_seat_map(app: &App, id: SeatMapId) -> Faulty<Arc<SeatMap>> {
 }
 
 /// Reads a document and arranges its geometry, off the threads that answer.
-async fn arranged(text: String) -> Faulty<Result<(Plan, Arc<Hall>), Vec<plan::Fault>>> {
+async fn arranged(text: String) -> FaultResult<Result<(Plan, Arc<Hall>), Vec<plan::Fault>>> {
     let arrange = move || {
         let plan = Plan::parse(&text)?;
         let hall = Arc::new(Hall::new(&plan));

@@ -4,7 +4,7 @@
 
 use entity::venue;
 
-use crate::error::{Check, Faulty};
+use crate::error::{Check, FaultResult};
 
 /// Revisions of a venue's seat map that are kept; each may have several megabytes.
 pub const REVISIONS_MAX: i32 = 100;
@@ -66,7 +66,7 @@ impl Details {
     }
 
     /// The details without blanks around them, or all that is wrong with them.
-    pub fn checked(self) -> Faulty<Self> {
+    pub fn checked(self) -> FaultResult<Self> {
         let trimmed = Self {
             name: self.name.trim().to_owned(),
             address: self.address.trim().to_owned(),

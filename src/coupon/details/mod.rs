@@ -15,7 +15,7 @@ use super::{
     terms::{Scope, ScopeKind},
 };
 use crate::{
-    error::{Check, Faulty},
+    error::{Check, FaultResult},
     event::pricing::PRICE_MAX,
 };
 
@@ -217,7 +217,7 @@ impl Details {
     }
 
     /// Returns the details as they are stored, or all faults.
-    pub fn checked(self) -> Faulty<Self> {
+    pub fn checked(self) -> FaultResult<Self> {
         let kept = |time: Option<DateTime<Utc>>| time.map(|time| time.trunc_subsecs(6));
         let trimmed = |text: Option<String>| text.map(|text| text.trim().to_owned());
         let kept = Self {

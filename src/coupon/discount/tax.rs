@@ -1,13 +1,13 @@
 //! The tax of a line after discounts.
 
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     money::Money,
 };
 
 /// Returns the tax in `rest`, for a line that cost `gross` including `tax`. If `tax` matches the rate, the result is
 /// calculated from the rate. If the rate has changed since, the result is proportional.
-pub fn tax_of_rest((gross, tax): (Money, i64), rest: i64, basis_points: u32) -> Faulty<i64> {
+pub fn tax_of_rest((gross, tax): (Money, i64), rest: i64, basis_points: u32) -> FaultResult<i64> {
     let of = |amount: Money| amount.included_tax(basis_points).map_err(Fault::internal);
     if of(gross)?.minor == tax {
         return Ok(of(Money::new(rest, gross.currency))?.minor);

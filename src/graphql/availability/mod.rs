@@ -25,7 +25,7 @@ use crate::graphql::{
 };
 use crate::{
     app::App,
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     event::tiers_of,
     inventory::feed::{self, Availability, Message, PublicStatus},
     venue::{self, SeatMap},
@@ -165,7 +165,11 @@ pub(crate) fn charge(ctx: &Context<'_>, availability: &Availability) -> ApiResul
 
 impl AvailabilitySnapshot {
     /// Describes the event's availability in terms of its seat map and tiers.
-    pub(crate) async fn new(app: &App, event: &event::Model, availability: Availability) -> Faulty<Self> {
+    pub(crate) async fn new(
+        app: &App,
+        event: &event::Model,
+        availability: Availability,
+    ) -> FaultResult<Self> {
         let as_of = app.clock.now();
         let map = venue::seat_map(app, event.seat_map_id).await?;
         // Read after the availability, so that prices are never older than its version.
@@ -272,7 +276,11 @@ impl AvailabilitySubscription {
 }
 
 /// Returns the requested part of an inventory's feed.
-pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<'static, Faulty<Message>> {
+pub(crate) fn messages(
+    app: &App,
+    id: InventoryId,
+    window: Window,
+) -> BoxStream<'static, FaultResult<Message>> {
     match window {
         Window::Whole => feed::subscribe(app, id, None).boxed(),
         Window::After(version) => feed::subscribe(app, id, Some(version)).boxed(),
@@ -283,7 +291,7 @@ pub(crate) fn messages(app: &App, id: InventoryId, window: Window) -> BoxStream<
     }
 }
 
-async fn message_of(app: &App, event: &event::Model, message: Message) -> Faulty<SeatAvailability> {
+async fn message_of(app: &App, event: &event::Model, message: Message) -> FaultResult<SeatAvailability> {
     match message {
         Message::Snapshot(availability) => {
             Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability).await?))

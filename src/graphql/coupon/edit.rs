@@ -13,7 +13,7 @@ use crate::{
         state::Move,
         terms::Scope,
     },
-    error::{Error, Fault, Faulty, Result},
+    error::{Error, Fault, FaultResult, Result},
     graphql::{
         context::ContextExt,
         error::{ApiResult, outcome},
@@ -106,7 +106,7 @@ pub struct CreateCouponInput {
 }
 
 impl CreateCouponInput {
-    fn parse(self, currency: &str) -> Faulty<Details> {
+    fn parse(self, currency: &str) -> FaultResult<Details> {
         let minor =
             |money: Option<MoneyInput>, path| money.map(|money| money.minor(currency, path)).transpose();
         let is_uploaded = self.codes == CodeSource::Uploaded;
@@ -209,7 +209,7 @@ pub struct UpdateCouponInput {
 }
 
 impl UpdateCouponInput {
-    fn parse(self, currency: &str) -> Faulty<Change> {
+    fn parse(self, currency: &str) -> FaultResult<Change> {
         let minor =
             |money: Option<MoneyInput>, path| money.map(|money| money.minor(currency, path)).transpose();
         let maybe = |money: MaybeUndefined<MoneyInput>, path| {
@@ -348,7 +348,7 @@ impl CouponMutation {
 
 async fn step(ctx: &Context<'_>, input: &CouponStepInput, to: Move) -> ApiResult<CouponPayload> {
     ctx.viewer().user()?;
-    let id: Faulty<CouponId> = decode(&input.coupon_id, "couponId");
+    let id: FaultResult<CouponId> = decode(&input.coupon_id, "couponId");
     let result = match id {
         Ok(id) => edit::step(ctx.app(), ctx.viewer(), id, input.expected_version.0, to).await,
         Err(fault) => Err(Error::Fault(fault)),
@@ -356,7 +356,7 @@ async fn step(ctx: &Context<'_>, input: &CouponStepInput, to: Move) -> ApiResult
     CouponPayload::of(result)
 }
 
-fn scopes(ids: &[ID]) -> Faulty<Vec<Scope>> {
+fn scopes(ids: &[ID]) -> FaultResult<Vec<Scope>> {
     const KINDS: [CouponScopeKind; 5] = [
         CouponScopeKind::Shop,
         CouponScopeKind::Product,

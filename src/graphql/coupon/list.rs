@@ -13,7 +13,7 @@ use crate::{
         find::{self, Filter, Key, Order},
         spend,
     },
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         context::ContextExt,
         error::{ApiResult, found},
@@ -60,7 +60,7 @@ pub struct CouponFilter {
 }
 
 impl CouponFilter {
-    fn parse(self) -> Faulty<Filter> {
+    fn parse(self) -> FaultResult<Filter> {
         Ok(Filter {
             shop: self.shop.map(|id| decode(&id, "filter.shop")).transpose()?,
             category: self.category.map(|id| decode(&id, "filter.category")).transpose()?,

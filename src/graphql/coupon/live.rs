@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt};
 use crate::{
     app::App,
     coupon::{counts, find, rules},
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
     graphql::{
         availability::messages,
         context::ContextExt,
@@ -117,7 +117,7 @@ impl CouponSubscription {
     }
 }
 
-async fn availability_of(app: &App, id: CouponId, message: Message) -> Faulty<CouponAvailability> {
+async fn availability_of(app: &App, id: CouponId, message: Message) -> FaultResult<CouponAvailability> {
     let left = |available: Option<u32>| available.and_then(rules::left);
     match message {
         Message::Snapshot(all) => Ok(CouponAvailability {

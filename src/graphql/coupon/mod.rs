@@ -47,7 +47,7 @@ use super::{
 };
 use crate::{
     coupon::{find::Key, rules},
-    error::{Fault, Faulty, Object},
+    error::{Fault, FaultResult, Object},
 };
 
 /// A page of coupons.
@@ -352,7 +352,7 @@ impl Coupon {
         Money::of(minor, &self.0.currency)
     }
 
-    async fn is_ours(&self, ctx: &Context<'_>) -> Faulty<bool> {
+    async fn is_ours(&self, ctx: &Context<'_>) -> FaultResult<bool> {
         Ok(ctx.loaders().one(super::shop::RoleIn(self.0.shop_id)).await?.is_some())
     }
 

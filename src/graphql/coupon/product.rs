@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::CouponError;
 use crate::{
     coupon::product::{self, NewProduct, ProductChange},
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         category::Category,
         context::ContextExt,
@@ -122,7 +122,7 @@ pub struct CreateProductInput {
 }
 
 impl CreateProductInput {
-    fn parse(self) -> Faulty<NewProduct> {
+    fn parse(self) -> FaultResult<NewProduct> {
         Ok(NewProduct {
             shop: decode(&self.shop_id, "shopId")?,
             category: decode(&self.category_id, "categoryId")?,
@@ -152,7 +152,7 @@ pub struct UpdateProductInput {
 }
 
 impl UpdateProductInput {
-    fn parse(self) -> Faulty<ProductChange> {
+    fn parse(self) -> FaultResult<ProductChange> {
         Ok(ProductChange {
             category: self.category_id.map(|id| decode(&id, "categoryId")).transpose()?,
             name: self.name,

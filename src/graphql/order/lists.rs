@@ -10,7 +10,7 @@ use entity::{
 
 use crate::{
     coupon::issue,
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         context::ContextExt,
         loader::{Batch, Shared, keyed},
@@ -35,7 +35,7 @@ pub(super) struct DiscountsOf(pub(super) OrderId);
 struct IssuedFor(OrderLineId);
 
 /// Returns the claims that were issued for the lines that are copies of coupons, oldest first.
-pub(super) async fn issued_for(ctx: &Context<'_>, lines: &[line::Model]) -> Faulty<Vec<claim::Model>> {
+pub(super) async fn issued_for(ctx: &Context<'_>, lines: &[line::Model]) -> FaultResult<Vec<claim::Model>> {
     let copies = lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| IssuedFor(line.id));
     let issued = ctx.loaders().many(copies.collect()).await?;
     let mut issued: Vec<_> = issued.into_values().collect();

@@ -21,7 +21,7 @@ pub use self::{
     refusal::{ReservationError, ReservationErrorCode},
 };
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     event as events,
     graphql::{
         context::ContextExt,
@@ -326,6 +326,6 @@ impl ReservationSubscription {
 }
 
 /// Returns the seat map of an event that the viewer may see.
-async fn map_of(ctx: &Context<'_>, event: EventId) -> Faulty<Arc<SeatMap>> {
+async fn map_of(ctx: &Context<'_>, event: EventId) -> FaultResult<Arc<SeatMap>> {
     events::find::seat_map(ctx.app(), ctx.viewer(), event).await
 }

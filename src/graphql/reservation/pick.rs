@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, OneofObject};
 use entity::{EventId, TierId};
 
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     graphql::{
         context::ContextExt,
         id::{self, decode},
@@ -74,7 +74,7 @@ pub struct AccessibleInput {
 
 impl PickInput {
     /// Converts the places to their ordinals on the map.
-    pub(super) async fn parse(self, ctx: &Context<'_>, event: EventId, map: &SeatMap) -> Faulty<Pick> {
+    pub(super) async fn parse(self, ctx: &Context<'_>, event: EventId, map: &SeatMap) -> FaultResult<Pick> {
         match self {
             Self::SeatIds(ids) => {
                 let mut ordinals = Vec::with_capacity(ids.len().min(inventory::PLACES_MAX));
@@ -101,7 +101,7 @@ impl PickInput {
 }
 
 impl BestAvailableInput {
-    async fn parse(self, ctx: &Context<'_>, event: EventId, map: &SeatMap) -> Faulty<BestAvailable> {
+    async fn parse(self, ctx: &Context<'_>, event: EventId, map: &SeatMap) -> FaultResult<BestAvailable> {
         let accessible = self.accessible.map(|party| AccessibleParty {
             wheelchair_places: party.wheelchair_places,
             companions: party.companions,
@@ -118,7 +118,7 @@ impl BestAvailableInput {
 }
 
 /// Parses the tiers. All must belong to the event.
-async fn tiers(ctx: &Context<'_>, event: EventId, ids: &[ID]) -> Faulty<Vec<TierId>> {
+async fn tiers(ctx: &Context<'_>, event: EventId, ids: &[ID]) -> FaultResult<Vec<TierId>> {
     at_most(ids.len(), "pick.bestAvailable.tierIds")?;
     let of_event = match ids {
         [] => Vec::new(),
@@ -134,7 +134,7 @@ async fn tiers(ctx: &Context<'_>, event: EventId, ids: &[ID]) -> Faulty<Vec<Tier
 }
 
 /// Returns the indices of the zones with these names.
-fn zones(map: &SeatMap, names: &[String]) -> Faulty<Vec<u32>> {
+fn zones(map: &SeatMap, names: &[String]) -> FaultResult<Vec<u32>> {
     at_most(names.len(), "pick.bestAvailable.zones")?;
     let mut zones = Vec::new();
     for (index, name) in names.iter().enumerate() {
@@ -151,6 +151,6 @@ fn zones(map: &SeatMap, names: &[String]) -> Faulty<Vec<u32>> {
     Ok(zones)
 }
 
-fn at_most(length: usize, path: &str) -> Faulty<()> {
+fn at_most(length: usize, path: &str) -> FaultResult<()> {
     if length <= NAMES_MAX { Ok(()) } else { Err(Fault::invalid(path, "names too many")) }
 }

@@ -15,7 +15,7 @@ pub(crate) use self::{
     places::seat_id,
 };
 use crate::{
-    error::{Fault, Faulty},
+    error::{Fault, FaultResult},
     graphql::{
         context::ContextExt,
         error::{ApiResult, found, outcome},
@@ -126,11 +126,11 @@ impl SeatMap {
 
 impl SeatMap {
     /// Loads the seat map if the viewer may see it.
-    pub(crate) async fn load(ctx: &Context<'_>, id: SeatMapId) -> Faulty<Self> {
+    pub(crate) async fn load(ctx: &Context<'_>, id: SeatMapId) -> FaultResult<Self> {
         find::revision(ctx.app(), ctx.viewer(), id).await.map(Self)
     }
 
-    async fn plan(&self, ctx: &Context<'_>) -> Faulty<Arc<venue::SeatMap>> {
+    async fn plan(&self, ctx: &Context<'_>) -> FaultResult<Arc<venue::SeatMap>> {
         venue::seat_map(ctx.app(), self.0.id).await
     }
 }

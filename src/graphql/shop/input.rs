@@ -4,7 +4,7 @@ use async_graphql::{ID, InputObject, MaybeUndefined};
 
 use super::ShopRole;
 use crate::{
-    error::Faulty,
+    error::FaultResult,
     graphql::{
         id::decode,
         scalar::{CurrencyCode, Long},
@@ -22,7 +22,7 @@ pub struct ShopFilter {
 }
 
 impl ShopFilter {
-    pub(super) fn parse(self) -> Faulty<shop::Filter> {
+    pub(super) fn parse(self) -> FaultResult<shop::Filter> {
         let category = self.category_id.map(|id| decode(&id, "filter.categoryId")).transpose()?;
         Ok(shop::Filter { category, search: self.search.filter(|search| !search.trim().is_empty()) })
     }
@@ -46,7 +46,7 @@ pub struct CreateShopInput {
 }
 
 impl CreateShopInput {
-    pub(super) fn parse(self) -> Faulty<shop::Create> {
+    pub(super) fn parse(self) -> FaultResult<shop::Create> {
         let category = self.category_id.map(|id| decode(&id, "categoryId")).transpose()?;
         Ok(shop::Create {
             slug: self.slug,
@@ -76,7 +76,7 @@ pub struct UpdateShopInput {
 }
 
 impl UpdateShopInput {
-    pub(super) fn parse(self) -> Faulty<shop::Update> {
+    pub(super) fn parse(self) -> FaultResult<shop::Update> {
         let category = match self.category_id {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
@@ -105,7 +105,7 @@ pub struct SetShopMemberInput {
 }
 
 impl SetShopMemberInput {
-    pub(super) fn parse(self) -> Faulty<shop::SetMember> {
+    pub(super) fn parse(self) -> FaultResult<shop::SetMember> {
         let shop = decode(&self.shop_id, "shopId")?;
         Ok(shop::SetMember { shop, email: self.email, role: self.role.into() })
     }
@@ -121,7 +121,7 @@ pub struct RemoveShopMemberInput {
 }
 
 impl RemoveShopMemberInput {
-    pub(super) fn parse(self) -> Faulty<shop::RemoveMember> {
+    pub(super) fn parse(self) -> FaultResult<shop::RemoveMember> {
         let shop = decode(&self.shop_id, "shopId")?;
         Ok(shop::RemoveMember { shop, account: decode(&self.account_id, "accountId")? })
     }

@@ -56,7 +56,7 @@ impl Guess {
 
     /// Like [`Guess::judge`], for an attempt under an idempotency key.
     pub(super) async fn judge_attempt<T, R>(self, outcome: &idempotency::Attempt<T, R>) {
-        if !outcome.as_ref().is_err_and(|error| error.is_refusal()) {
+        if !outcome.as_ref().is_err_and(idempotency::AttemptError::is_refusal) {
             self.forgive().await;
         }
     }

@@ -146,7 +146,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
-    async fn call_without_commits_can_be_abandoned_and_commits_nothing_then() {
+    async fn abandoned_call_cannot_commit() {
         let call = Call::new("abc", LONG);
         assert_eq!(call.check(), Ok(()));
         assert!(call.abandon());

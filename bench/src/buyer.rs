@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_told_apart() {
+    fn responses_are_classified() {
         let done = br#"{"data":{"reserveSeats":{"reservation":{"id":"reservation_01"},"errors":[]}}}"#;
         assert_eq!(verdict(200, done), Answer::Done);
         assert_eq!(made(done), Some("reservation_01"));

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_may_not_send_is_an_error() {
+    fn invalid_server_frames_are_errors() {
         assert!(first(&[0x01, 1, b'x']).is_err(), "a fragment");
         assert!(first(&[0xc1, 1, b'x']).is_err(), "compressed");
         assert!(first(&masked(TEXT, b"x").unwrap()).is_err(), "masked");

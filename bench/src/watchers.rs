@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_subscriber_that_joins_later_has_seen_what_was_before() {
+    async fn late_subscriber_starts_with_a_current_snapshot() {
         let seen = Seen::new(2, 1);
         seen.saw(None, 10);
         seen.saw(Some(10), 11);

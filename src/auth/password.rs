@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_users_cost_what_known_ones_cost() {
+    async fn unknown_users_cost_as_much_as_known_users() {
         let passwords = passwords(1, 1);
         let stored = hashed(&passwords).await;
         let long = "x".repeat(1_000_000);

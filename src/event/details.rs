@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_told_at_once() {
+    fn all_faults_are_reported_together() {
         let change = Change {
             slug: Some("Gala!".to_owned()),
             name: Some(" ".to_owned()),

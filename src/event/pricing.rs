@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tier_prices_what_the_plan_has_and_no_other_tier_prices() {
+    fn tier_scope_must_exist_and_be_unpriced() {
         let plan = plan();
         let wanted = wanted(&plan, &["Front".to_owned()], &[Some(0)]).unwrap();
         assert_eq!(wanted[1].key, "a1");

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn stopped_operation_charges_nothing_more() {
+    fn stopped_operation_is_not_charged_further() {
         let budget = Budget::unlimited();
         assert_eq!(budget.charge(u64::MAX / 2, u64::MAX / 2), Ok(()));
         budget.clone().stop();

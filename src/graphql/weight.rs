@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_cost_what_they_do() {
+    fn fields_have_their_weights() {
         assert_eq!(of("Event", "name", "String"), SCALAR);
         assert_eq!(of("Event", "seatsLeft", "Int").work, 60);
         assert_eq!(of("Query", "events", "EventConnection").work, CONNECTION + ROOT);

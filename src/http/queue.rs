@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_offer_never_waits_and_what_is_taken_is_framed_when_it_is_written() {
+    async fn queue_offer_never_blocks_and_frames_on_write() {
         let (sender, mut receiver) = queue(&Gauge::default());
         let stop = CancellationToken::new();
         let next = |payload: Utf8Bytes| Frame::Next("a".into(), payload, None);

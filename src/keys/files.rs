@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_start_at_once_get_the_same_keys() {
+    fn concurrent_starts_get_the_same_keys() {
         for _ in 0..20 {
             let home = tempfile::tempdir().unwrap();
             let dir = home.path().join("keys");

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_searched_for_has_no_wildcards() {
+    fn search_text_has_no_wildcards() {
         for (search, pattern) in
             [("Jazz", "%jazz%"), (" 50% off ", "%50\\% off%"), ("a_b\\c", "%a\\_b\\\\c%"), ("", "%%")]
         {

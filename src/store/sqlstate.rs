@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_mean_what_their_class_means_unless_they_are_listed() {
+    fn unlisted_codes_have_the_meaning_of_their_class() {
         let cases = [
             ("40001", Meaning::Busy),
             ("40P01", Meaning::Busy),

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_told_at_once() {
+    fn all_faults_are_reported_together() {
         let bad = Details {
             name: "  ".to_owned(),
             address: "a\0".to_owned(),

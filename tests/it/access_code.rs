@@ -53,7 +53,7 @@ pub(crate) async fn opener(world: &World, tier: &str, token: &str) -> ClaimHandl
 }
 
 #[test]
-fn hidden_tiers_are_sold_to_those_only_who_have_a_code() {
+fn hidden_tiers_require_an_access_code() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
@@ -181,7 +181,7 @@ fn an_access_code_is_its_holders_and_used_once_it_opened_places() {
 }
 
 #[test]
-fn a_code_that_opened_nothing_leaves_no_trace_and_goes_back() {
+fn unused_access_code_can_be_released() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
@@ -201,7 +201,7 @@ fn a_code_that_opened_nothing_leaves_no_trace_and_goes_back() {
 
 /// Whoever bought a code and its seats cannot have the money of the code back, but for an unused one they can.
 #[test]
-fn a_paid_access_code_is_refunded_only_while_it_opened_nothing() {
+fn paid_access_code_is_refundable_only_while_unused() {
     const RESERVE_COUPON: &str = "mutation($coupon: ID!, $key: String!) {
         reserveCoupon(input: { couponId: $coupon, quantity: 1, idempotencyKey: $key }) {
             reservation { id } errors { code } } }";

@@ -53,7 +53,7 @@ fn refusal(answer: &Answer) -> Value {
 }
 
 #[test]
-fn nobody_is_viewer_without_a_token() {
+fn viewer_is_null_without_a_token() {
     run(async |world: &World| {
         assert_eq!(viewer(world, None).await.data("viewer"), Value::Null);
         assert_eq!(viewer(world, Some("forged")).await.code().as_deref(), Some("UNAUTHENTICATED"));
@@ -61,7 +61,7 @@ fn nobody_is_viewer_without_a_token() {
 }
 
 #[test]
-fn who_signs_up_can_sign_in_however_the_address_is_spelled() {
+fn sign_in_ignores_the_case_of_the_address() {
     run(async |world: &World| {
         let up = sign_up(world, None, " Ada@Example.org ").await;
         assert_eq!(up.data("done.session.account.email"), "ada@example.org");
@@ -88,7 +88,7 @@ fn malformed_input_names_its_fields() {
 }
 
 #[test]
-fn a_guest_who_signs_up_keeps_the_account_and_nobody_keeps_the_guests_tokens() {
+fn guest_keeps_the_account_after_sign_up_and_old_tokens_end() {
     run(async |world: &World| {
         let guest = guest(world).await;
         let token = text(&guest.data("done.session.accessToken"));
@@ -114,7 +114,7 @@ fn a_guest_cannot_take_the_address_of_another_and_stays_a_guest() {
 }
 
 #[test]
-fn of_many_who_sign_up_at_once_one_gets_the_address() {
+fn one_of_many_concurrent_sign_ups_gets_the_address() {
     run(async |world: &World| {
         let all: Vec<Answer> =
             futures_util::future::join_all((0..8).map(|_| sign_up(world, None, "ada@example.org"))).await;
@@ -125,7 +125,7 @@ fn of_many_who_sign_up_at_once_one_gets_the_address() {
 }
 
 #[test]
-fn of_many_upgrades_of_one_guest_one_succeeds() {
+fn one_of_many_concurrent_upgrades_of_a_guest_succeeds() {
     run(async |world: &World| {
         let token = text(&guest(world).await.data("done.session.accessToken"));
         let emails: Vec<String> = (0..6).map(|index| format!("ada{index}@example.org")).collect();
@@ -156,7 +156,7 @@ fn a_refresh_token_is_good_once_and_its_reuse_ends_the_family() {
 }
 
 #[test]
-fn of_many_who_refresh_at_once_one_succeeds_and_the_session_ends() {
+fn concurrent_refreshes_end_the_session() {
     run(async |world: &World| {
         let up = sign_up(world, None, "ada@example.org").await;
         let token = text(&up.data("done.session.refreshToken"));

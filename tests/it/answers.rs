@@ -27,7 +27,7 @@ fn from_memory(world: &World) -> u64 {
 }
 
 #[test]
-fn an_answer_from_memory_is_never_older_than_what_was_answered_before() {
+fn cached_response_is_never_older_than_an_earlier_response() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let first = asked(world, &stage).await;
@@ -58,7 +58,7 @@ fn an_answer_from_memory_is_never_older_than_what_was_answered_before() {
 
 /// Readers that ask all the time share answers, and what each of them reserves is in what it asks next.
 #[test]
-fn in_a_crowd_everybody_finds_what_it_has_reserved() {
+fn concurrent_buyers_find_their_reservations() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = async |seats: &[String]| {
@@ -121,7 +121,7 @@ fn new_prices_and_the_end_of_sales_are_seen_at_once() {
 }
 
 #[test]
-fn a_draft_is_kept_for_nobody_and_a_bad_token_is_refused() {
+fn draft_is_not_cached_and_invalid_token_is_refused() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let draft = "mutation($shop: ID!, $venue: ID!, $category: ID!) { createEvent(input: { shopId: $shop,

@@ -64,7 +64,7 @@ fn refused(socket: Result<Socket, Error>) -> u16 {
 }
 
 #[test]
-fn a_trusted_proxy_names_the_client_and_nobody_else_does() {
+fn client_address_comes_from_trusted_proxies_only() {
     run_once(async |world: &World| {
         let one = ["--max-sockets-per-network", "1"];
         let args = [&one[..], &["--trusted-proxies", "127.0.0.0/8"]].concat();

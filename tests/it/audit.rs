@@ -26,7 +26,7 @@ const LOG: &str = "query($id: ID!, $after: String) { shop(id: $id) { auditLog(fi
     pageInfo { hasNextPage endCursor } } } }";
 
 #[test]
-fn changes_of_members_are_recorded_with_who_made_them() {
+fn member_changes_are_recorded_with_their_actor() {
     run(async |world| {
         let owner = world.user("owner").await;
         let colleague = world.user("colleague").await;

@@ -113,7 +113,7 @@ fn backup_of_a_sqlite_file_in_use_is_whole() {
 }
 
 #[test]
-fn backup_without_a_sqlite_file_says_what_to_do() {
+fn backup_without_a_sqlite_file_explains_the_alternative() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("copy.db");
     let ended = backup("postgres://localhost/tessera", &file);

@@ -96,7 +96,7 @@ fn browsing_without_a_token_is_shared() {
 }
 
 #[test]
-fn what_depends_on_the_caller_is_never_stored() {
+fn viewer_dependent_responses_are_never_cached() {
     run_once(async |world: &World| {
         let stage = world.stage().await;
         let event = json!({ "event": stage.event });

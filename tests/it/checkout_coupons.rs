@@ -82,7 +82,7 @@ fn a_discount_is_frozen_in_the_order_and_its_claim_is_used_up_with_the_payment()
 }
 
 #[test]
-fn an_order_that_ends_unpaid_gives_back_its_claims_and_what_they_took_of_a_budget() {
+fn unpaid_order_releases_its_claims_and_budgets() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -160,7 +160,7 @@ fn a_claim_that_was_reserved_in_time_is_good_until_its_order_ends() {
 
 /// A card is money: what a refund gives back to it can be spent, although its time was up.
 #[test]
-fn a_gift_card_that_is_over_gets_time_to_spend_what_it_gets_back() {
+fn expired_gift_card_gets_time_to_spend_a_refund() {
     run(async |world: &World| {
         let stage = world.stage().await;
         for face in [2_100, 3_000] {
@@ -211,7 +211,7 @@ fn an_overdue_order_keeps_no_claim() {
 }
 
 #[test]
-fn gift_cards_pay_prices_and_fees_and_keep_what_is_left() {
+fn gift_cards_pay_prices_and_fees_and_keep_the_balance() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let (giver, buyer) = (world.guest().await, world.guest().await);
@@ -258,7 +258,7 @@ fn gift_cards_pay_prices_and_fees_and_keep_what_is_left() {
 }
 
 #[test]
-fn an_order_that_costs_nothing_is_paid_without_a_provider() {
+fn free_order_is_paid_without_a_provider() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -319,7 +319,7 @@ fn unknown_foreign_malformed_and_used_codes_are_answered_alike_and_guessing_is_t
 }
 
 #[test]
-fn what_does_not_apply_is_refused_as_a_whole_with_every_reason() {
+fn inapplicable_claims_are_refused_with_all_reasons() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -357,7 +357,7 @@ fn what_does_not_apply_is_refused_as_a_whole_with_every_reason() {
 }
 
 #[test]
-fn the_viewer_is_told_what_each_claim_would_save_and_why_others_do_not_apply() {
+fn preview_lists_savings_and_reasons_per_claim() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let (buyer, stranger) = (world.guest().await, world.guest().await);

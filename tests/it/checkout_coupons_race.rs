@@ -247,7 +247,7 @@ fn checkout_racing_settlement_does_not_deadlock() {
 /// pretix#1238: a voucher deleted on a sold-out quota minted stock. Here a budget is given back once, however often and by
 /// whomever an order is ended.
 #[test]
-fn what_is_given_back_is_given_back_once() {
+fn release_happens_once() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let other = world.beside(BESIDE, Patience::default()).await;

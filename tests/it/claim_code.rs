@@ -79,7 +79,7 @@ fn each_shop_has_codes_of_its_own() {
 }
 
 #[test]
-fn whoever_has_a_code_claims_it_once_and_nobody_else_learns_of_it() {
+fn code_holder_claims_once_and_others_cannot_see_the_code() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let (one, two) = (world.guest().await, world.guest().await);
@@ -211,7 +211,7 @@ fn the_same_code_at_once_by_one_viewer_is_answered_alike() {
 }
 
 #[test]
-fn a_code_that_nobody_claimed_is_spent_at_the_checkout_and_stays_if_there_is_none() {
+fn unclaimed_code_is_redeemed_at_checkout_only_if_the_checkout_succeeds() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let other = another(world, &stage, "other").await;
@@ -241,7 +241,7 @@ fn a_code_that_nobody_claimed_is_spent_at_the_checkout_and_stays_if_there_is_non
 }
 
 #[test]
-fn an_access_code_that_nobody_claimed_opens_what_it_opens() {
+fn unclaimed_access_code_unlocks_its_tier() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let document = "query($id: ID!) { event(id: $id) { tiers { id name version } } }";
@@ -328,7 +328,7 @@ const PLACES: &str = "query($id: ID!, $event: ID!, $shop: ID!) {
     shop(id: $shop) { coupons { nodes { id } } } event(id: $event) { coupons { nodes { id } } } }";
 
 #[test]
-fn what_is_not_listed_is_found_by_its_codes_only() {
+fn unlisted_coupons_are_found_only_by_code() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let secret = json!({ "listed": false, "eventId": stage.event });

@@ -40,7 +40,7 @@ const PATIENT: Timeouts = Timeouts {
 };
 
 #[test]
-fn a_connection_that_sends_nothing_or_half_a_header_is_closed() {
+fn connection_without_a_complete_header_is_closed() {
     run_once(async |world: &World| {
         let address = world.listen_with(Timeouts { header: SOON, ..PATIENT }).await;
         let beginnings = [b"".as_slice(), b"G", HALF.as_bytes(), &PREFACE[..10]];
@@ -144,7 +144,7 @@ fn a_client_of_http2_that_opens_no_window_is_cut_off() {
 }
 
 #[test]
-fn frames_that_ask_for_nothing_are_a_flood() {
+fn frames_without_an_operation_count_as_flood() {
     run_once(async |world: &World| {
         let address = world.listen_with(PATIENT).await;
         let pings = frame(6, 0, 0, &[0; 8]).repeat(1_000);

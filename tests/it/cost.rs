@@ -24,7 +24,7 @@ fn cost(reply: &Reply) -> u64 {
 }
 
 #[test]
-fn cost_is_told_on_request() {
+fn cost_is_returned_on_request() {
     run_once(async |world: &World| {
         let query = "{ events(first: 10) { nodes { id seatsLeft } } }";
         let reply = costing(world, query).await;

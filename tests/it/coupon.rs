@@ -101,7 +101,7 @@ fn a_coupon_goes_through_its_life() {
 }
 
 #[test]
-fn what_does_not_make_sense_is_told_by_field() {
+fn contradictory_input_is_reported_per_field() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let mut input = five_off(
@@ -150,7 +150,7 @@ fn what_does_not_make_sense_is_told_by_field() {
 }
 
 #[test]
-fn stock_is_raised_and_lowered_but_never_below_what_is_taken() {
+fn stock_is_never_lowered_below_the_taken_copies() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "stock": 2 })).await;

@@ -23,7 +23,7 @@ fn refusal(answer: &Answer) -> Option<String> {
 
 /// Whatever is said of the budget meanwhile: orders that were made without one end, and are refunded.
 #[test]
-fn a_budget_begins_with_what_was_given_before_it() {
+fn budget_includes_discounts_given_before_it_was_set() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;

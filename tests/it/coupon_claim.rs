@@ -95,7 +95,7 @@ fn the_terms_are_those_of_the_claim() {
 }
 
 #[test]
-fn what_is_given_back_is_anothers_and_its_code_dies() {
+fn released_claim_can_be_claimed_by_another_account_with_a_new_code() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "stock": 1 })).await;
@@ -154,7 +154,7 @@ fn a_claim_expires_by_its_deadline_written_down_or_not() {
 }
 
 #[test]
-fn holders_vendors_and_everybody_are_told_what_changes() {
+fn claim_changes_reach_holders_vendors_and_the_public() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "stock": 2, "limitPerBuyer": 2 })).await;
@@ -225,7 +225,7 @@ fn holders_vendors_and_everybody_are_told_what_changes() {
 }
 
 #[test]
-fn a_claim_says_what_was_promised_whatever_becomes_of_the_coupon() {
+fn claim_keeps_its_terms_when_the_coupon_changes() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let with = json!({ "title": "Fifteen", "kind": "PERCENT_OFF", "amount": null, "basisPoints": 1500,
@@ -256,7 +256,7 @@ fn a_claim_says_what_was_promised_whatever_becomes_of_the_coupon() {
 
 /// However many watch, and however fast claims come: a coupon is counted once a second, and everybody ends with the truth.
 #[test]
-fn those_who_watch_a_hot_coupon_share_its_counts() {
+fn subscribers_of_a_coupon_share_its_counts() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({})).await;
@@ -289,7 +289,7 @@ fn those_who_watch_a_hot_coupon_share_its_counts() {
 }
 
 #[test]
-fn what_costs_something_is_reserved_and_what_is_free_is_claimed() {
+fn priced_coupons_are_reserved_and_free_ones_are_claimed() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let paid = json!({ "stock": 3, "limitPerBuyer": 3, "taxBasisPoints": 2000,

@@ -94,7 +94,7 @@ fn a_claim_is_given_away_once_and_the_old_code_dies() {
 }
 
 #[test]
-fn of_many_who_accept_at_once_one_has_it() {
+fn one_of_many_concurrent_accepts_gets_the_claim() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "shareable": true, "limitPerBuyer": 9 })).await;

@@ -27,7 +27,7 @@ async fn uploaded(world: &World, stage: &Stage) -> String {
 }
 
 #[test]
-fn uploaded_codes_are_taken_all_or_none_and_given_out_one_by_one() {
+fn uploaded_codes_are_stored_atomically_and_claimed_one_by_one() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let id = uploaded(world, &stage).await;
@@ -182,7 +182,7 @@ fn an_upload_under_a_key_is_taken_in_once() {
 
 /// Two uploads at once that bring the same code: one of them is refused, with the line.
 #[test]
-fn of_two_uploads_at_once_one_has_the_code() {
+fn one_of_two_concurrent_uploads_gets_the_code() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let second = World::of(world.second().await, world.backend, &world.url);

@@ -37,7 +37,7 @@ struct Outcomes {
 }
 
 #[test]
-fn of_a_thousand_clients_exactly_fifty_get_one_each_on_sqlite() {
+fn exactly_fifty_of_a_thousand_clients_get_a_copy_on_sqlite() {
     on_sqlite(1);
 }
 
@@ -47,7 +47,7 @@ fn nor_do_two_servers_on_one_file_give_out_more() {
 }
 
 #[test]
-fn of_a_thousand_clients_exactly_fifty_get_one_each_on_postgres() {
+fn exactly_fifty_of_a_thousand_clients_get_a_copy_on_postgres() {
     on_postgres(1);
 }
 

@@ -150,12 +150,12 @@ fn faults(kinds: &[(Kind, Option<u64>)], stride: usize) {
 }
 
 #[test]
-fn a_full_disk_at_any_call_of_a_purchase_loses_nothing_acknowledged() {
+fn full_disk_at_any_call_of_a_purchase_keeps_acknowledged_writes() {
     faults(&[(Kind::Full, Some(1))], 1);
 }
 
 #[test]
-fn failing_calls_of_every_kind_lose_nothing_acknowledged() {
+fn every_kind_of_disk_failure_keeps_acknowledged_writes() {
     let kinds = [
         (Kind::Full, None),
         (Kind::Error, Some(1)),
@@ -169,7 +169,7 @@ fn failing_calls_of_every_kind_lose_nothing_acknowledged() {
 /// The same at every call: `cargo test -- --ignored failing_calls_at_every_call`.
 #[test]
 #[ignore = "takes minutes"]
-fn failing_calls_at_every_call_lose_nothing_acknowledged() {
+fn failure_at_every_disk_call_keeps_acknowledged_writes() {
     for kind in [
         (Kind::Full, None),
         (Kind::Error, Some(1)),

@@ -195,7 +195,7 @@ fn a_slip_of_the_finger_is_cheap_but_a_hundred_are_not() {
 }
 
 #[test]
-fn whoever_buys_was_not_idle() {
+fn purchase_clears_idle_time() {
     run(async |world: &World| {
         let stage = world.stage().await;
         world.terms(&stage, json!({ "reservationBudgetSeconds": 600 })).await.good();
@@ -287,7 +287,7 @@ fn idle_time_is_exact_over_tabs_and_instances() {
 }
 
 #[test]
-fn a_guest_who_signs_up_is_the_same_buyer() {
+fn guest_keeps_the_buyer_identity_after_sign_up() {
     run(async |world: &World| {
         let stage = world.stage().await;
         world.terms(&stage, json!({ "reservationBudgetSeconds": 600 })).await.good();

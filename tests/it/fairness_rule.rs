@@ -329,7 +329,7 @@ proptest! {
 
 /// Made smaller while somebody has spent more than that: they begin anew rather than being refused for ever.
 #[test]
-fn a_budget_that_is_made_smaller_locks_nobody_out() {
+fn lowered_budget_keeps_existing_discounts() {
     let mut pair = Pair { stock: stock(), follower: stock() };
     let reserve = |number: u128| Command::Reserve {
         id: ReservationId(Uuid::from_u128(number)),

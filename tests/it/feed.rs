@@ -60,7 +60,7 @@ impl Map {
 /// A thousand random reservations and releases by two instances, while a reader comes and goes with the version that it
 /// has: it misses nothing, sees nothing twice, and ends with the truth.
 #[test]
-fn a_reader_that_reconnects_misses_nothing_and_sees_nothing_twice() {
+fn reconnected_reader_gets_each_version_once() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let event = world.only_event().await;

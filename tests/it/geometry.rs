@@ -84,7 +84,7 @@ fn as_floats(value: &mut Value) {
 }
 
 #[test]
-fn it_says_what_graphql_says_seat_by_seat() {
+fn geometry_matches_graphql_for_each_seat() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let mut plan: Value = serde_json::from_str(&small_plan()).expect("a plan");
@@ -173,7 +173,7 @@ fn it_is_kept_for_ever_and_asked_for_once() {
 }
 
 #[test]
-fn it_is_seen_by_those_who_may_see_the_seat_map() {
+fn geometry_has_the_visibility_of_its_seat_map() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let stranger = world.user("stranger").await;

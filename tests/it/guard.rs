@@ -133,7 +133,7 @@ fn a_batch_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn the_schema_is_told_to_graphiql_but_neither_multiplied_nor_guessed() {
+fn introspection_is_limited_and_field_names_are_not_suggested() {
     run_once(async |world: &World| {
         let whole = world.ask(INTROSPECTION).await;
         assert!(whole.json()["errors"].is_null(), "{}", whole.text);

@@ -123,7 +123,7 @@ fn only_a_real_cluster_flushes_its_commits() {
 }
 
 #[test]
-fn a_stopped_server_keeps_what_was_committed_and_comes_back() {
+fn restarted_server_has_all_committed_facts() {
     let cluster = Cluster::start(Durability::Fast);
     let database = cluster.empty();
     block_on(async || {

@@ -95,7 +95,7 @@ fn the_public_sees_neither_a_hidden_tier_nor_its_places() {
 }
 
 #[test]
-fn a_code_opens_its_holder_the_map_and_nobody_learns_which_codes_there_are() {
+fn access_code_shows_the_hidden_tier_to_its_holder_only() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
@@ -141,7 +141,7 @@ fn a_code_opens_its_holder_the_map_and_nobody_learns_which_codes_there_are() {
 }
 
 #[test]
-fn those_who_watch_are_told_nothing_of_hidden_places_until_they_are_shown() {
+fn subscribers_do_not_see_hidden_places() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;

@@ -73,7 +73,7 @@ fn only_plain_json_is_read() {
 }
 
 #[test]
-fn nothing_is_changed_or_watched_by_get() {
+fn get_requests_refuse_mutations_and_subscriptions() {
     run_once(async |world: &World| {
         let mutation = "mutation%7BcreateGuestSession%7Berrors%7Bcode%7D%7D%7D";
         let subscription = "subscription%7BseatAvailability(eventId%3A%22x%22)%7B__typename%7D%7D";
@@ -125,7 +125,7 @@ fn the_answer_is_of_the_type_that_is_accepted() {
 }
 
 #[test]
-fn the_body_is_limited_by_what_it_is_for() {
+fn body_limit_depends_on_the_operation() {
     run_once(async |world: &World| {
         let body = |bytes: usize| {
             let variables = json!({ "s": "x".repeat(bytes) });
@@ -173,7 +173,7 @@ fn the_body_is_limited_by_what_it_is_for() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_in_plain_words() {
+fn unreadable_documents_are_refused_with_a_clear_message() {
     run_once(async |world: &World| {
         world.post(&[JSON], "[{\"query\":\"{__typename}\"}]").await.refused(400, "BATCH_NOT_ALLOWED");
         let wrong = [
@@ -208,7 +208,7 @@ fn what_cannot_be_read_is_refused_in_plain_words() {
 }
 
 #[test]
-fn a_bad_token_is_refused_and_none_is_anonymous() {
+fn invalid_token_is_refused_and_missing_token_is_anonymous() {
     run_once(async |world: &World| {
         let token = world.user("ada").await;
         let viewer = r#"{"query":"{viewer{account{kind}}}"}"#;

@@ -372,7 +372,7 @@ fn every_planted_fault_is_found() {
 }
 
 #[test]
-fn what_only_resembles_a_fault_is_none() {
+fn similar_messages_are_not_faults() {
     for (file, text) in INNOCENT {
         assert_eq!(faults(file, text), Vec::<String>::new(), "{text:?}");
     }

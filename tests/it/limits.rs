@@ -119,7 +119,7 @@ fn an_operation_over_its_lane_is_refused_with_a_time_to_come_back() {
 }
 
 #[test]
-fn guests_that_own_nothing_are_deleted_after_a_day() {
+fn unused_guest_accounts_are_deleted_after_a_day() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let coupon = world.published(&stage, json!({ "shareable": true })).await;

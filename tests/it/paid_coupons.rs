@@ -110,7 +110,7 @@ fn copies_are_bought_with_seats_in_one_order_and_go_back_with_its_refund() {
 }
 
 #[test]
-fn what_was_used_or_is_too_old_is_not_refunded() {
+fn used_or_expired_claims_are_not_refunded() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -138,7 +138,7 @@ fn what_was_used_or_is_too_old_is_not_refunded() {
 
 /// What is paid is what was promised at that price, whatever the shop makes of the coupon meanwhile.
 #[test]
-fn a_copy_is_what_was_promised_when_it_was_reserved() {
+fn reserved_copy_keeps_the_terms_of_its_reservation() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let (first, second) = (world.guest().await, world.guest().await);
@@ -174,7 +174,7 @@ fn a_copy_is_what_was_promised_when_it_was_reserved() {
 
 /// A price that is taken away or asked for is so at once, whatever this process has seen of the coupon before.
 #[test]
-fn what_becomes_free_is_claimed_and_what_becomes_dear_is_reserved() {
+fn price_change_moves_a_coupon_between_claim_and_reservation() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -195,7 +195,7 @@ fn what_becomes_free_is_claimed_and_what_becomes_dear_is_reserved() {
 }
 
 #[test]
-fn nobody_pays_for_what_is_over_by_then() {
+fn payment_after_the_deadline_is_refused() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -211,7 +211,7 @@ fn nobody_pays_for_what_is_over_by_then() {
 
 /// Guests lose their sessions; what they bought is in the link that they were mailed, until they give it away.
 #[test]
-fn whoever_has_the_orders_link_has_its_codes() {
+fn order_link_gives_access_to_its_codes() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let (buyer, friend) = (world.guest().await, world.guest().await);
@@ -268,7 +268,7 @@ fn buyers_give_coupons_back_within_two_weeks() {
 
 /// Nobody loses the price of a seat because of a drink.
 #[test]
-fn what_was_used_stays_and_the_rest_is_refunded_where_that_is_said() {
+fn partial_refund_keeps_the_used_part() {
     const REST: &str = "mutation($id: ID!, $token: String, $key: String!) {
         refundOrder(input: { orderId: $id, accessToken: $token, leaveUsedCoupons: true, idempotencyKey: $key }) {
             order { state accessToken } refund { amount { amount } } errors { code } } }";
@@ -311,7 +311,7 @@ fn what_was_used_stays_and_the_rest_is_refunded_where_that_is_said() {
 
 /// A card paid for the seat, money for what stays: no money goes back, the card gets what it paid, and the fee is booked back.
 #[test]
-fn what_a_card_paid_goes_back_to_the_card_while_what_was_used_stays() {
+fn refund_returns_the_unused_part_to_the_card() {
     const REST: &str = "mutation($id: ID!) {
         refundOrder(input: { orderId: $id, leaveUsedCoupons: true, idempotencyKey: \"the-rest\" }) {
             order { state } refund { id } errors { code } } }";
@@ -344,7 +344,7 @@ fn what_a_card_paid_goes_back_to_the_card_while_what_was_used_stays() {
 
 /// Weeks later the event is called off: the places come back, the card is too old to.
 #[test]
-fn what_is_too_old_to_give_back_is_not_in_the_way_of_places() {
+fn expired_claims_do_not_block_a_refund_of_seats() {
     const REST: &str = "mutation($id: ID!, $token: String, $key: String!, $leave: Boolean!) {
         refundOrder(input: { orderId: $id, accessToken: $token, leaveUsedCoupons: $leave, idempotencyKey: $key }) {
             order { state } refund { amount { amount } } errors { code } } }";
@@ -373,7 +373,7 @@ fn what_is_too_old_to_give_back_is_not_in_the_way_of_places() {
 }
 
 #[test]
-fn nothing_makes_gift_cards_cheaper_but_other_coupons_may_be() {
+fn discounts_do_not_apply_to_gift_cards() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -453,7 +453,7 @@ fn a_claim_is_spent_refunded_and_back() {
 
 /// Whoever updates the server has reservations, and orders that claims paid for, of the version before.
 #[test]
-fn what_the_version_before_wrote_is_sold_and_refunded() {
+fn rows_of_the_previous_version_can_be_sold_and_refunded() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;

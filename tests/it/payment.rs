@@ -114,7 +114,7 @@ fn another_step_keeps_the_seats_until_it_is_taken() {
 }
 
 #[test]
-fn the_worker_settles_what_nobody_confirms() {
+fn worker_settles_unconfirmed_payments() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -131,7 +131,7 @@ fn the_worker_settles_what_nobody_confirms() {
 }
 
 #[test]
-fn a_payment_that_nobody_finishes_is_cancelled_and_its_seats_are_free() {
+fn abandoned_payment_is_cancelled_and_its_seats_are_released() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -323,7 +323,7 @@ fn an_order_may_hold_reservations_of_two_events() {
 /// The answer to the first call was lost, so we do not know the provider's name for the payment: giving it up must not
 /// be what charges the card.
 #[test]
-fn giving_up_a_payment_whose_answer_was_lost_charges_nothing() {
+fn abandoning_a_payment_with_a_lost_response_charges_nothing() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -343,7 +343,7 @@ fn giving_up_a_payment_whose_answer_was_lost_charges_nothing() {
 }
 
 #[test]
-fn a_cancelled_event_sells_nothing_more_and_is_given_back() {
+fn cancelled_event_stops_sales_and_allows_refunds() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;

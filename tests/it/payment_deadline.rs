@@ -76,7 +76,7 @@ fn places_are_free_at_the_hard_maximum_plus_the_grace_however_often_an_order_is_
 
 /// The buyer takes the step at the bank in the last second, or after the payment was cancelled.
 #[test]
-fn a_late_success_becomes_a_ticket_or_costs_nothing() {
+fn late_success_becomes_a_ticket_or_is_cancelled() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let sandbox = world.app.sandbox.clone().expect("the sandbox");

@@ -54,7 +54,7 @@ fn client_registers_a_query_and_asks_by_its_hash() {
 }
 
 #[test]
-fn invalid_documents_and_wrong_hashes_register_nothing() {
+fn invalid_documents_and_wrong_hashes_are_not_registered() {
     run_once(async |world: &World| {
         for (text, code) in [
             ("{ nope }", "GRAPHQL_VALIDATION_FAILED"),

@@ -122,7 +122,7 @@ fn the_best_seats_are_chosen_once_for_a_key() {
 }
 
 #[test]
-fn what_lapsed_is_found_and_what_is_lacking_is_told() {
+fn expired_and_missing_reservations_are_reported() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let (slow, quick) = (world.guest().await, world.guest().await);

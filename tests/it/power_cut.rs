@@ -180,7 +180,7 @@ fn is_complete(recorded: &Recorded) {
 }
 
 #[test]
-fn no_power_cut_loses_what_was_acknowledged() {
+fn power_cuts_keep_acknowledged_writes() {
     block_on(async || {
         let recorded = record(2, "").await;
         is_complete(&recorded);
@@ -194,7 +194,7 @@ fn no_power_cut_loses_what_was_acknowledged() {
 
 /// The first start makes the directory, the database and its log. Their names must survive, too.
 #[test]
-fn a_power_cut_after_the_first_start_loses_nothing_acknowledged() {
+fn power_cut_after_the_first_start_keeps_acknowledged_writes() {
     block_on(async || {
         let scratch = tempfile::tempdir().expect("a directory");
         let [root, before, trace] = ["root", "before", "trace"].map(|name| scratch.path().join(name));
@@ -242,7 +242,7 @@ fn an_unsynced_log_is_found_out() {
 /// The same at every call of more purchases; see `scripts/power-cut`.
 #[test]
 #[ignore = "takes minutes"]
-fn no_power_cut_at_any_call_loses_what_was_acknowledged() {
+fn power_cut_at_every_call_keeps_acknowledged_writes() {
     block_on(async || {
         let recorded = record(10, "").await;
         is_complete(&recorded);

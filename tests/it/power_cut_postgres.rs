@@ -179,7 +179,7 @@ fn answers(_: usize, call: &Call) -> Option<Left> {
 }
 
 #[test]
-fn no_power_cut_of_postgres_loses_what_was_acknowledged() {
+fn power_cuts_of_postgres_keep_acknowledged_writes() {
     block_on(async || {
         let recorded = record(2, &[]).await;
         is_complete(&recorded);
@@ -205,7 +205,7 @@ fn an_answer_of_postgres_before_its_sync_is_found_out() {
 /// The same at every call; see `scripts/power-cut`.
 #[test]
 #[ignore = "takes minutes"]
-fn no_power_cut_of_postgres_at_any_call_loses_what_was_acknowledged() {
+fn power_cut_of_postgres_at_every_call_keeps_acknowledged_writes() {
     block_on(async || {
         let recorded = record(3, &[]).await;
         is_complete(&recorded);

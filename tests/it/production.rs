@@ -73,7 +73,7 @@ fn production_lists_every_problem_and_makes_no_database() {
 }
 
 #[test]
-fn production_starts_when_nothing_is_wrong() {
+fn production_starts_with_safe_settings() {
     let home = Home::new().with_keys();
     let (started, text) = home.migrate_in_production(&GOOD);
     assert!(started, "{text}");

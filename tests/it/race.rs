@@ -39,7 +39,7 @@ async fn viewers(world: &World, count: usize) -> Vec<Viewer> {
 /// 64 buyers, one seat each time, 100 times: exactly one wins, the others learn which seat they lost. Half of them ask
 /// another instance, so that the version guard decides, not one desk's memory.
 #[test]
-fn of_64_buyers_of_one_seat_exactly_one_wins() {
+fn exactly_one_of_64_buyers_gets_the_seat() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let event = world.only_event().await;

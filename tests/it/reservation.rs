@@ -96,7 +96,7 @@ fn a_lapsed_reservation_is_not_sold() {
 }
 
 #[test]
-fn the_worker_writes_down_what_ran_out() {
+fn worker_records_expired_reservations() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -188,7 +188,7 @@ fn an_area_never_holds_more_than_its_capacity() {
 }
 
 #[test]
-fn bad_picks_are_refused_and_nothing_is_stored() {
+fn invalid_picks_are_refused_without_effect() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -229,7 +229,7 @@ fn bad_picks_are_refused_and_nothing_is_stored() {
 }
 
 #[test]
-fn nothing_is_sold_outside_the_sales_window() {
+fn sales_are_refused_outside_the_sales_window() {
     run(async |world: &World| {
         let stage = world.stage().await;
         world.advance(Duration::from_hours(92 * 24 + 6));

@@ -61,7 +61,7 @@ fn a_signed_up_user_opens_a_shop_and_owns_it() {
 }
 
 #[test]
-fn guests_and_nobody_open_no_shops() {
+fn guests_and_anonymous_callers_cannot_open_shops() {
     run(async |world: &World| {
         let document =
             "mutation { createShop(input: {name: \"Abc\", currency: \"EUR\"}) { errors { code } } }";
@@ -74,7 +74,7 @@ fn guests_and_nobody_open_no_shops() {
 }
 
 #[test]
-fn a_shop_is_changed_only_as_it_was_seen_and_by_those_who_may() {
+fn shop_is_changed_only_by_managers_with_the_current_version() {
     run(async |world: &World| {
         let (ada, bob) = (user(world, "ada@example.org").await, user(world, "bob@example.org").await);
         let id =
@@ -122,7 +122,7 @@ fn the_last_owner_stays() {
 }
 
 #[test]
-fn two_owners_who_leave_at_once_leave_one() {
+fn two_owners_who_leave_concurrently_leave_one_owner() {
     run(async |world: &World| {
         let (ada, bob) = (user(world, "ada@example.org").await, user(world, "bob@example.org").await);
         for round in 0..5 {

@@ -57,7 +57,7 @@ async fn is_free(socket: &mut Socket, id: &str) {
 }
 
 #[test]
-fn a_socket_that_says_nothing_is_closed() {
+fn silent_socket_is_closed() {
     run_once(async |world: &World| {
         let hasty = world.beside(&[], hasty()).await;
         let closed = fresh(&hasty).await.closed().await;
@@ -72,7 +72,7 @@ fn a_socket_that_says_nothing_is_closed() {
 }
 
 #[test]
-fn nothing_runs_before_the_acknowledgement() {
+fn operations_before_the_acknowledgement_are_refused() {
     run_once(async |world: &World| {
         let mut socket = fresh(world).await;
         socket.subscribe("1", "{__typename}", json!({})).await;
@@ -106,7 +106,7 @@ fn a_duplicate_id_closes() {
 }
 
 #[test]
-fn what_is_no_message_closes_with_a_short_reason() {
+fn invalid_message_closes_the_socket_with_a_reason() {
     run_once(async |world: &World| {
         let address = world.listen().await;
         let frames = [
@@ -309,7 +309,7 @@ fn a_foreign_page_and_a_foreign_protocol_get_no_socket() {
 }
 
 #[test]
-fn a_client_that_never_reads_is_dropped_and_leaves_nothing_behind() {
+fn client_that_never_reads_is_disconnected() {
     run_once(async |world: &World| {
         let hasty = world.beside(&[], hasty()).await;
         let mut socket = ready(&hasty).await;

@@ -101,7 +101,7 @@ fn a_result_larger_than_the_queue_is_refused_by_the_socket_and_given_by_http() {
 
 /// Forty results of megabytes were built for a socket that could carry none of them.
 #[test]
-fn a_query_over_a_socket_is_ended_when_its_result_grows_beyond_what_a_socket_carries() {
+fn socket_query_stops_when_its_result_exceeds_the_socket_limit() {
     run_once(async |world: &World| {
         world.stage().await;
         world.coupon(|coupon| coupon.description = "\u{1f3ab}".repeat(10_000)).await;

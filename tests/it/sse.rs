@@ -277,7 +277,7 @@ fn event_streams_and_sockets_share_one_execution_a_change() {
 }
 
 #[test]
-fn client_that_comes_back_misses_nothing() {
+fn returning_client_misses_no_version() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
@@ -304,7 +304,7 @@ fn client_that_comes_back_misses_nothing() {
 }
 
 #[test]
-fn client_that_never_reads_is_dropped_and_leaves_nothing_behind() {
+fn client_that_never_reads_is_disconnected_and_forgotten() {
     run_once(async |world: &World| {
         let stage = world.stage().await;
         let other = world.beside(&[], hasty()).await;

@@ -41,7 +41,7 @@ fn an_imported_plan_comes_back_as_it_was_and_is_kept_in_revisions() {
 }
 
 #[test]
-fn a_bad_plan_is_refused_with_the_path_of_the_fault_and_nothing_is_stored() {
+fn invalid_plan_is_refused_with_the_path_of_each_fault() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let mut plan = value(&small_plan());
@@ -63,7 +63,7 @@ fn a_bad_plan_is_refused_with_the_path_of_the_fault_and_nothing_is_stored() {
 }
 
 #[test]
-fn strangers_neither_export_nor_import_nor_change_nor_see_what_is_not_public() {
+fn venues_are_private_to_their_shop_until_an_event_is_public() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let stranger = world.user("stranger").await;

@@ -88,7 +88,7 @@ async fn watcher(address: &str, stage: &Stage, after: Option<i64>) -> Socket {
 }
 
 #[test]
-fn a_hundred_who_watch_the_same_cost_one_execution_a_change() {
+fn hundred_equal_subscribers_cost_one_execution_per_change() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let address = world.listen().await;
@@ -131,7 +131,7 @@ fn a_hundred_who_watch_the_same_cost_one_execution_a_change() {
 }
 
 #[test]
-fn only_what_is_the_same_is_shared() {
+fn only_equal_subscriptions_are_shared() {
     run_once(async |world: &World| {
         let stage = world.stage().await;
         let address = world.listen().await;

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart() {
+    fn responses_are_classified() {
         let failed = |kind: &str| Reply::Failed(kind.to_owned());
         for (status, body, expected) in [
             (200, r#"{"data":{"pay":{"id":1,"errors":[]}}}"#, None),

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn peer_that_reads_nothing_runs_out_of_credit() {
+    fn peer_that_never_reads_runs_out_of_credit() {
         let now = Instant::now();
         let mut pace = Pace::new(secs(10));
         assert_eq!(pace.blocked(now), now + secs(10));

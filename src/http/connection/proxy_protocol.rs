@@ -90,7 +90,7 @@ mod tests {
     const V4: [u8; 12] = [192, 0, 2, 1, 10, 0, 0, 1, 0x12, 0x67, 0x01, 0xbb];
 
     #[tokio::test]
-    async fn addresses_are_read_and_nothing_beyond_the_header() {
+    async fn proxy_header_is_read_without_the_following_bytes() {
         let source: Ipv6Addr = "2001:db8::1".parse().expect("an address");
         let v6 = [&source.octets()[..], &[0; 20]].concat();
         let noted = [&V4[..], &[0x03, 0, 4, 1, 2, 3, 4]].concat();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_header_is_refused() {
+    async fn invalid_proxy_header_is_refused() {
         let mut old = header(1, 0x11, &V4);
         old[12] = 0x11;
         let mut long = header(1, 0x11, &V4);

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pair_that_is_no_good_changes_nothing() {
+    async fn invalid_certificate_pair_is_ignored() {
         let directory = TempDir::new().expect("a directory");
         let ((chain, key), (other, _)) = (pair(), pair());
         let files = files(&directory, &chain, &key);

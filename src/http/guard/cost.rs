@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_seat_map_is_within_the_limit() {
+    fn complete_seat_map_is_within_the_limit() {
         let map = "{ event(slug: \"a\") { seatMap { zones { rows { number seats { id guid number x y category } } } } } }";
         assert!(!refused(map));
     }

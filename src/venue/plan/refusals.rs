@@ -87,7 +87,7 @@ fn categories_must_be_unique_coloured_and_known() {
 }
 
 #[test]
-fn an_unknown_category_is_told_once() {
+fn unknown_category_is_reported_once() {
     let mut document = hall();
     document["categories"][0]["name"] = json!("Parterre");
     let faults = parse(&document).unwrap_err();
@@ -188,7 +188,7 @@ fn general_admission_needs_a_capacity_in_bounds() {
 }
 
 #[test]
-fn limits_are_told_once_at_the_list_that_passes_them() {
+fn exceeded_limit_is_reported_once_at_its_list() {
     fn seats(from: usize, count: usize) -> Value {
         let seat = |n: usize| json!({"seat_guid": n.to_string(), "seat_number": n, "category": "Free", "position": {"x": n % 99, "y": 0}});
         json!({"row_number": "", "seats": (from..from + count).map(seat).collect::<Vec<_>>()})
@@ -251,7 +251,7 @@ fn text_that_serde_would_accept_or_build_in_part_is_refused_too() {
 }
 
 #[test]
-fn at_most_twenty_faults_are_told_in_the_documents_order() {
+fn at_most_twenty_faults_are_reported_in_document_order() {
     let mut document = hall();
     document["zones"][1]["rows"] = json!([{"row_number": "", "seats": vec![json!({}); 100]}]);
     document["name"] = json!("");

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_left_out() {
+    fn unknown_values_are_ignored() {
         let corner = json!({ "x": 0, "y": 0 });
         let drawn = drawings(&json!([
             { "capacity": 1, "area_guid": "a", "shape": "star" },

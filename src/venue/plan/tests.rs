@@ -141,7 +141,7 @@ fn the_document_keeps_every_key_number_and_their_order() {
 }
 
 #[test]
-fn pretix_gets_what_it_knows_and_nothing_else() {
+fn pretix_export_has_only_pretix_keys() {
     let mut document = hall();
     document["editor"] = json!({"zoom": 2});
     document["size"]["width"] = json!(799.5);

@@ -59,7 +59,7 @@ fn a_seats_life_is_accepted() {
 }
 
 #[test]
-fn what_cannot_be_is_rejected() {
+fn impossible_histories_are_rejected() {
     let sold = [take(1), Attach { by: 1 }, Begin { by: 1 }, Sell { by: 1 }];
     let cases: &[&[Act]] = &[
         &[take(1), take(2)],
@@ -89,7 +89,7 @@ fn what_cannot_be_is_rejected() {
 }
 
 #[test]
-fn what_overlaps_may_be_in_any_order() {
+fn overlapping_calls_may_be_in_any_order() {
     // The release has the last response, but it happened first.
     let history = [
         (0, Some(1), take(1)),
@@ -106,7 +106,7 @@ fn what_overlaps_may_be_in_any_order() {
 }
 
 #[test]
-fn what_nobody_was_answered_may_have_happened_or_not() {
+fn unanswered_calls_may_have_happened_or_not() {
     verdict(&[(0, None, take(1)), (1, Some(2), take(2))]).expect("it never happened");
     verdict(&[(0, None, take(1)), (1, Some(2), FoundTaken)]).expect("it happened at once");
     verdict(&[(0, None, take(1)), (1, Some(2), FoundFree), (3, Some(4), FoundTaken)]).expect("and later");

@@ -166,7 +166,7 @@ fn every_kind_of_disk_failure_keeps_acknowledged_writes() {
     faults(&kinds, 9);
 }
 
-/// The same at every call: `cargo test -- --ignored failing_calls_at_every_call`.
+/// The same at every call: `cargo test -- --ignored failure_at_every_disk_call`.
 #[test]
 #[ignore = "takes minutes"]
 fn failure_at_every_disk_call_keeps_acknowledged_writes() {

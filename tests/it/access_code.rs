@@ -1,4 +1,4 @@
-//! Access codes: hidden price levels are sold to those only who have a code that opens them.
+//! Access codes: a hidden tier is sold only to buyers with a code that unlocks it.
 
 use std::time::Duration;
 

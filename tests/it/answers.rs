@@ -1,5 +1,5 @@
-//! Answers from memory: the same for everybody who asks the same, never older than what the server has answered before,
-//! and never somebody else's.
+//! Cached responses: equal for all clients that send the same query, never older than an earlier response, and never
+//! the response of another viewer.
 
 use std::sync::atomic::Ordering::Relaxed;
 

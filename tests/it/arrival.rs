@@ -1,4 +1,4 @@
-//! Whose connection it is, and which server it is for: hosts, proxies and the address of the client.
+//! The client address and the host of a connection, also behind proxies.
 
 use tessera::http::Patience;
 use tokio_tungstenite::tungstenite::Error;

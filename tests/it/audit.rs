@@ -1,4 +1,4 @@
-//! The audit log: one row for every change of permissions or money, for those who may see it, for ever.
+//! The audit log: one permanent row for each change of permissions or money, visible to the managers of the shop.
 
 use entity::audit::{self, Action, Actor};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};

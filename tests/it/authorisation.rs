@@ -1,5 +1,5 @@
-//! Authorisation by enumeration: every root field has a declared policy here, and is tried by everybody it is not for.
-//! A new root field fails until it is declared.
+//! Authorisation by enumeration: every root field has a policy here and is called by viewers that it excludes. A new
+//! root field fails until it has a policy.
 
 use std::collections::BTreeMap;
 

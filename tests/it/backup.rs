@@ -1,4 +1,4 @@
-//! Backups of a database in use, and what is true after a restore: all laws, and cursors that lead nobody astray.
+//! Backups of a running database. After a restore all laws hold, and newer cursors get a snapshot.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

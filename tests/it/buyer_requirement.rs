@@ -1,4 +1,4 @@
-//! What events ask of their buyers: an account, a verified e-mail address, or a proof of work.
+//! Requirements of events for their buyers: an account, a verified e-mail address, or a proof of work.
 
 use std::time::Duration;
 

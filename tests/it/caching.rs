@@ -1,4 +1,4 @@
-//! What caches in front of the server may keep: answers to queries by GET that depend on nothing about the caller.
+//! HTTP caching: responses to GET queries that do not depend on the viewer.
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Coupons at the checkout: what they take off is frozen in the order, and their fate is the order's.
+//! Coupons at checkout: the order stores their discounts, and their state follows the order.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Coupons at the checkout by many at once, on two instances: every limit is exact. Most of these are other systems'
-//! real failures.
+//! Concurrent checkouts with coupons on two instances: every limit is exact. Most cases are known failures of other
+//! systems.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Codes that were there before any claim: each shop's own, claimed by whoever has one, made ahead, kept out of lists.
+//! Codes that exist before a claim: unique per shop, claimed once, generated in advance, and absent from lists.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Connections that cost us something and give nothing: how they end, and how many there may be.
+//! Idle and slow connections: they are closed in time, and their number is limited.
 
 use std::time::Duration;
 

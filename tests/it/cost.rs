@@ -1,4 +1,4 @@
-//! What operations cost: the estimate, the budget that ends a response that grows too large, and the deadline.
+//! Query cost: the estimate, the budget of a response, and the deadline.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Products and coupons: made, changed, published, browsed.
+//! Products and coupons: creating, changing, publishing and browsing them.
 
 use std::time::Duration;
 

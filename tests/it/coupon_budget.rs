@@ -1,4 +1,4 @@
-//! A campaign's budget: set, raised, taken away and set again while orders come and go; and what counters give of it.
+//! The budget of a coupon: set, raised, removed and set again during orders and redemptions.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Claims: into the bag, given back, expired, and told to whoever watches.
+//! Claims: created, released and expired, with live messages.
 
 use std::{
     sync::atomic::Ordering::Relaxed,

@@ -1,4 +1,4 @@
-//! Codes in people's hands: shown, given away, redeemed at a counter.
+//! Codes of claims: shown, shared, and redeemed at a counter.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

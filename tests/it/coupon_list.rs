@@ -1,4 +1,4 @@
-//! Lists of codes that a vendor brings: taken in whole or not at all, given out one by one, and as a file.
+//! Code lists of vendors: imported atomically, claimed one by one, and exported as a file.
 
 use axum::{
     body::{Body, to_bytes},

@@ -1,5 +1,4 @@
-//! Many at once for one coupon, at real servers over real sockets: never more than there are, never more than one may
-//! have.
+//! Concurrent claims of one coupon on real servers: neither the stock nor the limit per buyer is exceeded.
 
 use std::{collections::BTreeSet, sync::Arc};
 

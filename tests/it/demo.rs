@@ -1,4 +1,4 @@
-//! The demo data: they are all there, once, and good for a tour.
+//! The demo data is complete and is created once.
 
 use std::time::Duration;
 

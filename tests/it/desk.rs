@@ -1,5 +1,4 @@
-//! The desk among others: instances that tell each other, a queue that is full, repetitions that disturb nobody, and a log
-//! that is pruned.
+//! Desks on several instances: notifications, a full queue, repeated calls, and a pruned log.
 
 use std::{pin::pin, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The disk fails at the n-th call of a purchase, for every n: an answer of success implies that the row is there after
-//! a restart, and the server goes on when the disk does.
+//! The disk fails at the n-th call of a purchase, for every n. A success implies that the row exists after a restart,
+//! and the server recovers together with the disk.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 

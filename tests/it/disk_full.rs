@@ -1,7 +1,7 @@
-//! SQLite on a full disk: what was acknowledged is stored, what could not be stored is `UNAVAILABLE`, and the server
-//! goes on when there is room again.
+//! SQLite on a full disk: acknowledged writes are stored, other calls get `UNAVAILABLE`, and the server recovers when
+//! space is free.
 //!
-//! The disk is the database's own limit of pages, which needs no file system and no rights.
+//! The disk limit is the maximum page count of the database. It needs no file system and no privileges.
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Events: drafts and who sees them, tiers, publishing, changing under a version, lists.
+//! Events: visibility of drafts, tiers, publishing, concurrent edits, lists.
 
 use std::time::Duration;
 

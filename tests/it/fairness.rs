@@ -1,4 +1,4 @@
-//! Fairness between buyers: exact limits, and nobody keeps places for ever without buying any.
+//! Fairness between buyers: limits are exact, and idle reservations end.
 
 use std::time::Duration;
 

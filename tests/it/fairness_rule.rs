@@ -1,6 +1,6 @@
-//! The rule of idle time, compared with a model that counts every second, over long random histories of one buyer.
+//! The idle-time rule, compared with a model that counts every second, over long random histories of one buyer.
 //!
-//! Each step also proves that a decision can be undone, and that whoever follows the log has the same stock.
+//! Each step also checks that a decision can be undone, and that a follower of the log has the same stock.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! The live seat map: a snapshot and contiguous deltas, also after a reconnect, also under load.
+//! The live seat map: a snapshot and contiguous deltas, also after a reconnect and under load.
 
 use std::{collections::HashMap, pin::pin, time::Duration};
 

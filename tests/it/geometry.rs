@@ -1,4 +1,4 @@
-//! The geometry of seat maps at an address of its own: the same as GraphQL says, kept for ever, seen by whom it is for.
+//! Seat-map geometry over HTTP: equal to GraphQL, immutable, and as visible as its seat map.
 
 use std::io::Read;
 

@@ -1,4 +1,4 @@
-//! Documents made to hurt, sent to the real schema: each is refused with a code, and soon.
+//! Malicious documents against the real schema: each is refused quickly with a code.
 
 use std::{
     fmt::Write,

@@ -1,4 +1,4 @@
-//! The harness keeps its own promises: databases of one's own, and nothing left behind.
+//! The test harness: databases are isolated, and nothing is left behind.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

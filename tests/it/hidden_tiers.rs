@@ -1,4 +1,4 @@
-//! Hidden tiers: nobody is told of them or of their places but who works for the shop, or has a code that opens them.
+//! Hidden tiers: only members of the shop and buyers with a code can see them and their places.
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Linearisability: whatever 64 buyers do at once to the same few seats, through one or two instances, some order of it
-//! explains every answer, and all who watch saw exactly what the log says.
+//! Linearisability: for the concurrent calls of 64 buyers to a few seats, through one or two instances, some sequential
+//! order explains every response. All subscribers saw exactly the log.
 
 use std::{
     env,

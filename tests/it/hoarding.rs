@@ -1,4 +1,4 @@
-//! Unpaid places per network and in all: what one client with many guests can take from others, and what it cannot.
+//! Limits of unpaid places per network and in total.
 
 use std::time::Duration;
 

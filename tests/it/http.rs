@@ -1,4 +1,4 @@
-//! GraphQL over HTTP, and the few other addresses: what every caller can rely on, whatever it asks.
+//! GraphQL over HTTP and the other endpoints: what all callers can rely on.
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
-//! `kill -9`, fifty times, in the middle of batches: nothing that was answered is gone, nothing is done twice, nothing
-//! stays stuck, and whoever watches goes on at another server without a gap.
+//! `kill -9` fifty times during batches: acknowledged effects are kept, none happens twice, nothing is stuck, and
+//! subscribers continue at another server without a gap.
 //!
-//! The servers are the real binary, in processes of their own, killed by their ids.
+//! The servers are the real binary in processes of their own, killed by their ids.
 
 use std::{path::Path, sync::Mutex, time::Duration};
 

@@ -1,7 +1,7 @@
-//! The house keeps its arrows: who may know whom, and what no file may hold.
+//! House test of the dependencies between modules, and of constructs that files must not contain.
 //!
-//! A scan of the sources, comments and strings left out. It reads `use` trees, `super::` and `self::`, and paths written
-//! in full. It follows no re-exports and no macros, and does not know what a name was renamed to.
+//! It scans the sources without comments and strings: `use` trees, `super::`, `self::` and full paths. It does not
+//! follow re-exports, macros and renamed imports.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Guessing codes, taking coupons and trying cards: bounded per account and per network.
+//! Limits on wrong codes, claims and declined cards, per account and per network.
 
 use std::time::Duration;
 

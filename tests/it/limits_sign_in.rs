@@ -1,4 +1,4 @@
-//! Signing in under attack: strangers lock nobody out, look-alike addresses are refused, tokens end in time.
+//! Attacks on sign-in: owners are not locked out, look-alike addresses are refused, and tokens end in time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Links between objects: a client reaches what it shows next without a second query.
+//! Links between objects: a client gets related objects without a second query.
 
 use serde_json::{Value, json};
 

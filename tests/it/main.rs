@@ -1,4 +1,4 @@
-//! Tessera's behaviour, through its API, on real databases; and the house's own rules.
+//! Integration tests of the API on real databases, and house tests of the code.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Metrics: what is counted, in a text that Prometheus reads, under names that the documents know.
+//! Metrics in the format of Prometheus, with the documented names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! `node` and `nodes`: every object is read by its global id by those who may see it, and is null for others.
+//! `node` and `nodes`: every object can be read by its global id by permitted viewers, and is null for others.
 
 use std::collections::BTreeMap;
 

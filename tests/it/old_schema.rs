@@ -1,4 +1,4 @@
-//! Schemas of other versions: what starts on them, what does not, and the way there and back.
+//! Schemas of other versions: which of them a server accepts, and migrations in both directions.
 
 use std::fmt::Write as _;
 

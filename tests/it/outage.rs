@@ -1,4 +1,4 @@
-//! The store when PostgreSQL is slow, hangs, or is out of reach: no transaction is left behind, and nothing waits for ever.
+//! The store when PostgreSQL is slow, hangs or is unreachable: no transaction is left open, and every wait ends.
 
 use std::time::Duration;
 

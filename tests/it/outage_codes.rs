@@ -1,5 +1,4 @@
-//! What clients and operators are told during faults of the database: one code with a time to come back at, and a few lines
-//! in the log.
+//! Error codes and log lines during database outages: one code with a retry time, and few lines.
 
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
 

@@ -1,5 +1,4 @@
-//! Reservations of an event whose row another session has locked: answered in time, without delaying readers, and told in
-//! the log.
+//! Reservations while another session locks the row of their event: answered in time, without delaying readers.
 
 use std::{fs::File, time::Duration};
 

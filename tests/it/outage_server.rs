@@ -1,4 +1,5 @@
-//! A server whose database is slow, hangs, is away, or has a locked row: it answers in time and recovers by itself.
+//! A server whose database is slow, hangs, is unreachable or has a locked row: it answers in time and recovers by
+//! itself.
 
 use std::time::Duration;
 

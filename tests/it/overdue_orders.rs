@@ -1,5 +1,5 @@
-//! Orders whose time is up, and no worker that ends them: they keep nothing from anybody; and a worker that meets some
-//! which cannot be ended goes on to those behind them.
+//! Overdue orders without a worker: their places are free for others. A worker that cannot end some orders continues
+//! with the next ones.
 
 use std::time::Duration;
 

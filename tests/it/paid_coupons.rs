@@ -1,5 +1,4 @@
-//! Coupons that cost something: reserved, ordered and paid as seats are, then in the buyer's bag; taken back with a
-//! refund while they are unused.
+//! Coupons with a price: reserved, paid, put into the bag, and refunded while unused.
 
 use std::time::Duration;
 

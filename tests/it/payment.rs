@@ -1,4 +1,4 @@
-//! Checkout, payment, refund: whatever happens on the way, nobody pays without a ticket.
+//! Checkout, payment and refund: a buyer who pays gets a ticket or the money back.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A payment never keeps places longer than the event's hard maximum plus the grace, whatever the buyer does.
+//! A payment keeps places at most until the event's hard maximum plus the grace period.
 
 use std::time::Duration;
 

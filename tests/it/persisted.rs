@@ -1,4 +1,4 @@
-//! Documents that requests name: trusted ones from a manifest, and persisted queries that clients register.
+//! Named documents: trusted documents of a manifest, and persisted queries that clients register.
 
 use std::io::Write;
 

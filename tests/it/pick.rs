@@ -1,4 +1,4 @@
-//! Choosing seats: the best that are free, and the rule that a pick leaves no single seats behind.
+//! Seat selection: the best free seats, and the orphan rule.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,8 +1,8 @@
-//! The power fails at the n-th write or sync of purchases, for every n: what was acknowledged is in the database.
+//! A power failure at the n-th write or sync of purchases, for every n: acknowledged facts are in the database.
 //!
-//! A server runs on SQLite while every change of its files is recorded, with the answers that its clients get. For each
-//! recorded call the disk is made as it would be if the power had failed right after it, with nothing, some or all of
-//! what was not synced. SQLite opens it, and every fact acknowledged before must be there.
+//! A server runs on SQLite while every change of its files is recorded, together with its responses. For each recorded
+//! call, the disk is rebuilt as if the power had failed right after it, with none, some or all unsynced writes. SQLite
+//! opens it, and every fact that was acknowledged before must be there.
 //!
 //! A longer run: `scripts/power-cut`.
 

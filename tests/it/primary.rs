@@ -1,4 +1,4 @@
-//! Several PostgreSQL servers: connections are opened at the one that takes writes, and follow when it becomes another.
+//! PostgreSQL with several hosts: connections go to the primary and follow a promotion.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Production refuses what is only good for development, and says everything at once. The real binary, real files.
+//! Production refuses unsafe settings and reports all of them. Runs the real binary with real files.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Races: many at once for the same thing, with many seeds, on both databases.
+//! Races: concurrent calls for the same object, with many seeds, on both databases.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Reserving, releasing, extending, and running out.
+//! Reservations: created, released, extended and expired.
 
 use std::time::Duration;
 

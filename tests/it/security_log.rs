@@ -1,4 +1,4 @@
-//! Attacks leave log lines, few and without secrets.
+//! Security events are logged: few lines, and no secrets.
 
 use std::{fs::File, process::Stdio};
 

@@ -1,4 +1,4 @@
-//! Instances whose machines disagree about the time: deadlines follow the database's clock on all of them.
+//! Instances with wrong clocks: deadlines follow the database's clock.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Operations over a WebSocket: the protocol `graphql-transport-ws`, and what a socket may cost us.
+//! Operations over a WebSocket: the protocol `graphql-transport-ws`, and the resources of a socket.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How many sockets a network and an account may have, and what their clients may send.
+//! Limits of sockets per network and account, and of their messages.
 
 use serde_json::json;
 use tessera::http::Patience;

@@ -1,4 +1,5 @@
-//! Starting: patience with a database that is not there, the real cause when there is none, and one server per SQLite file.
+//! Start of a server: it waits for the database, names the cause of a failure, and is the only server of its SQLite
+//! file.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! How many statements lists take: as many for twenty nodes as for two.
+//! The number of statements for lists: the same for twenty nodes as for two.
 //!
 //! The documents are generated from the schema, so a new field of a node is counted without a change of this file.
 

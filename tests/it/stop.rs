@@ -1,4 +1,4 @@
-//! Stopping: not ready first, then no new connections; after a second signal, at once.
+//! Stop of a server: not ready, then no new connections; a second signal stops it at once.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! TLS: which versions are spoken, and a certificate that is replaced under open connections.
+//! TLS: versions, protocols, and replacement of the certificate under open connections.
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Traces arrive at a collector, as parts of the caller's trace, and all of them before the server has ended.
+//! Traces: exported to a collector, joined to the caller's trace, and complete before the server ends.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

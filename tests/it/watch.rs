@@ -1,4 +1,5 @@
-//! Many who watch the same: one execution for all, nobody misses anything, and nobody waits for the slow.
+//! Shared subscriptions: one execution for all equal subscribers, without gaps, and slow subscribers do not delay
+//! others.
 
 use std::{collections::HashMap, sync::atomic::Ordering::Relaxed, time::Duration};
 

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use super::claims::{message, missing, valid_from};
 use crate::{
     coupon::{
-        discount::Reason,
-        spend::{Named, Refused, Why},
+        discount::DiscountRefusal,
+        spend::{ClaimRefusal, Named, RefusedClaim},
     },
     graphql::{
         scalar::Money,
@@ -142,22 +142,22 @@ impl Causes<CheckoutCause> for Refusal {
 impl CheckoutCause {
     fn of_claim(claim: OfClaim) -> Self {
         match claim.0.why {
-            Why::UnknownCode => Self::UnknownCode(claim),
-            Why::TooManyCodes { .. } => Self::TooManyCodes(claim),
-            Why::InUse => Self::ClaimInUse(claim),
-            Why::Used => Self::ClaimUsed(claim),
-            Why::Rule(Reason::NotYetValid { .. }) => Self::NotYetValid(claim),
-            Why::Rule(Reason::Expired) => Self::Expired(claim),
-            Why::Rule(Reason::NoDiscount) => Self::NoDiscount(claim),
-            Why::Rule(Reason::OtherShop) => Self::OtherShop(claim),
-            Why::Rule(Reason::OtherCurrency) => Self::OtherCurrency(claim),
-            Why::Rule(Reason::OtherItems) => Self::OtherItems(claim),
-            Why::Rule(Reason::MinimumNotMet { .. }) => Self::MinimumNotMet(claim),
-            Why::Rule(Reason::Exclusive) => Self::Exclusive(claim),
-            Why::Rule(Reason::GroupTwice) => Self::GroupTwice(claim),
-            Why::Rule(Reason::BudgetSpent) => Self::BudgetSpent(claim),
-            Why::Rule(Reason::Empty) => Self::GiftCardEmpty(claim),
-            Why::Rule(Reason::NothingLeft) => Self::NothingLeft(claim),
+            ClaimRefusal::UnknownCode => Self::UnknownCode(claim),
+            ClaimRefusal::TooManyCodes { .. } => Self::TooManyCodes(claim),
+            ClaimRefusal::InUse => Self::ClaimInUse(claim),
+            ClaimRefusal::Used => Self::ClaimUsed(claim),
+            ClaimRefusal::Rule(DiscountRefusal::NotYetValid { .. }) => Self::NotYetValid(claim),
+            ClaimRefusal::Rule(DiscountRefusal::Expired) => Self::Expired(claim),
+            ClaimRefusal::Rule(DiscountRefusal::NoDiscount) => Self::NoDiscount(claim),
+            ClaimRefusal::Rule(DiscountRefusal::OtherShop) => Self::OtherShop(claim),
+            ClaimRefusal::Rule(DiscountRefusal::OtherCurrency) => Self::OtherCurrency(claim),
+            ClaimRefusal::Rule(DiscountRefusal::OtherItems) => Self::OtherItems(claim),
+            ClaimRefusal::Rule(DiscountRefusal::MinimumNotMet { .. }) => Self::MinimumNotMet(claim),
+            ClaimRefusal::Rule(DiscountRefusal::Exclusive) => Self::Exclusive(claim),
+            ClaimRefusal::Rule(DiscountRefusal::GroupTwice) => Self::GroupTwice(claim),
+            ClaimRefusal::Rule(DiscountRefusal::BudgetSpent) => Self::BudgetSpent(claim),
+            ClaimRefusal::Rule(DiscountRefusal::Empty) => Self::GiftCardEmpty(claim),
+            ClaimRefusal::Rule(DiscountRefusal::NothingLeft) => Self::NothingLeft(claim),
         }
     }
 }
@@ -201,13 +201,18 @@ impl OfClaim {
             Named::Code(index) => format!("codes.{index}"),
         };
         let explained = match refused.why {
-            Why::UnknownCode => Explanation::new("there is no such code, or you cannot use it"),
-            Why::TooManyCodes { retry_after_seconds } => Explanation::new("too many wrong codes; wait")
-                .with(OrderData { retry_after_ms: Some(millis(retry_after_seconds)), ..OrderData::default() })
-                .retryable(true),
-            Why::InUse => Explanation::new("the claim is bound to another unpaid order"),
-            Why::Used => Explanation::new("the claim was used, revoked or released"),
-            Why::Rule(reason) => Explanation::new(message(reason)).with(OrderData {
+            ClaimRefusal::UnknownCode => Explanation::new("there is no such code, or you cannot use it"),
+            ClaimRefusal::TooManyCodes { retry_after_seconds } => {
+                Explanation::new("too many wrong codes; wait")
+                    .with(OrderData {
+                        retry_after_ms: Some(millis(retry_after_seconds)),
+                        ..OrderData::default()
+                    })
+                    .retryable(true)
+            }
+            ClaimRefusal::InUse => Explanation::new("the claim is bound to another unpaid order"),
+            ClaimRefusal::Used => Explanation::new("the claim was used, revoked or released"),
+            ClaimRefusal::Rule(reason) => Explanation::new(message(reason)).with(OrderData {
                 missing: missing(reason).map(|missing| Money::of(missing, &currency)),
                 valid_from: valid_from(reason),
                 ..OrderData::default()

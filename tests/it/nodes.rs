@@ -171,10 +171,8 @@ fn access_token_opens_the_objects_of_its_order() {
         let opened = ["Claim", "Order", "OrderLine", "Payment", "Refund", "Ticket"];
         for viewer in [None, Some(other.as_str())] {
             for (of, (id, seen)) in table.iter().filter(|(_, (_, seen))| *seen != ByAll) {
-                let expected = match opened.contains(of) {
-                    true => json!({ "__typename": of, "id": id }),
-                    false => Value::Null,
-                };
+                let is_opened = opened.contains(of);
+                let expected = if is_opened { json!({ "__typename": of, "id": id }) } else { Value::Null };
                 assert_eq!(node(world, viewer, id, Some(&access)).await, expected, "{of}, {seen:?}");
                 assert_eq!(
                     node(world, viewer, id, Some("oa_wrong")).await,

@@ -163,10 +163,10 @@ impl Estimate<'_> {
                 Some(Json::Null) => None,
                 Some(given) => Some(given.as_u64().unwrap_or(PAGE_MAX).min(PAGE_MAX)),
             },
-            Length::Ids(name) => Some(match self.variables.get(&name) {
-                Some(Json::Array(ids)) => count(ids.len()),
-                _ => PAGE_MAX,
-            }),
+            Length::Ids(name) => {
+                let ids = self.variables.get(&name).and_then(Json::as_array);
+                Some(ids.map_or(PAGE_MAX, |ids| count(ids.len())))
+            }
         });
         lengths.into_iter().flatten().max().unwrap_or(LIST)
     }

@@ -34,10 +34,12 @@ pub(super) enum Length {
 pub(super) fn lengths(field: &Field) -> [Length; 3] {
     let ids = match page_argument(field, IDS) {
         Length::Variable(name) => Length::Ids(name),
-        other => match field.get_argument(IDS).and_then(|ids| ids.node.clone().into_const()) {
-            Some(Value::List(ids)) => Length::Literal(count(ids.len())),
-            Some(_) | None => other,
-        },
+        length @ (Length::Usual | Length::Literal(_) | Length::Ids(_)) => {
+            match field.get_argument(IDS).and_then(|ids| ids.node.clone().into_const()) {
+                Some(Value::List(ids)) => Length::Literal(count(ids.len())),
+                Some(_) | None => length,
+            }
+        }
     };
     [page_argument(field, "first"), page_argument(field, "last"), ids]
 }

@@ -9,7 +9,7 @@ use entity::{ShopId, VenueId, venue};
 use super::{
     context::ContextExt,
     error::{ApiResult, found, outcome, user_error},
-    event::{EventConnection, EventFilter, EventSort, event_connection},
+    event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     page::{Connected, PageArgs, connection},
@@ -139,8 +139,8 @@ impl Venue {
         last: Option<i32>,
     ) -> ApiResult<EventConnection> {
         let id = self.0.id;
-        let args = PageArgs { after, before, first, last };
-        event_connection(ctx, (filter, sort), args, |filter| filter.venues.push(id)).await
+        let page = PageArgs { after, before, first, last };
+        event_connection(ctx, EventArgs { filter, sort, page }, |filter| filter.venues.push(id)).await
     }
 }
 

@@ -31,7 +31,7 @@ pub use self::{
     terms::ClaimTerms,
 };
 pub(crate) use self::{
-    list::{OwnClaim, coupon_connection},
+    list::{CouponArgs, OwnClaim, coupon_connection},
     product::{ProductConnection, product_connection},
 };
 use super::{

@@ -22,10 +22,11 @@ use super::{
     category::{self, Category},
     context::ContextExt,
     coupon::{
-        CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection, product_connection,
+        CouponArgs, CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection,
+        product_connection,
     },
     error::{ApiResult, found, user_error},
-    event::{EventConnection, EventFilter, EventSort, event_connection},
+    event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
@@ -176,8 +177,9 @@ impl Shop {
         last: Option<i32>,
     ) -> ApiResult<EventConnection> {
         let id = self.0.id;
-        let args = PageArgs { after, before, first, last };
-        event_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
+        let page = PageArgs { after, before, first, last };
+        event_connection(ctx, EventArgs { filter, sort, page }, |filter| filter.shops.push(IdOrSlug::Id(id)))
+            .await
     }
 
     /// The shop's coupons that you may see: published and listed ones, or all if you are a member.
@@ -193,8 +195,11 @@ impl Shop {
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
-        let (args, id) = (PageArgs { after, before, first, last }, self.0.id);
-        coupon_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
+        let (page, id) = (PageArgs { after, before, first, last }, self.0.id);
+        coupon_connection(ctx, CouponArgs { filter, sort, page }, |filter| {
+            filter.shops.push(IdOrSlug::Id(id))
+        })
+        .await
     }
 
     /// The shop's products, newest first.

@@ -164,7 +164,8 @@ where
 {
     let total = Total::of(db, &select);
     // One more than wanted tells whether there are more.
-    let items = rows(db, select, columns, direction, window.clone(), window.limit + 1).await?;
+    let wanted = Window { limit: window.limit + 1, ..window.clone() };
+    let items = rows(db, select, columns, direction, wanted).await?;
     Ok(Page::of(items, total, &window))
 }
 
@@ -205,10 +206,10 @@ where
         let inner = Window {
             after: bound(&window.after),
             before: bound(&window.before),
-            limit: window.limit,
+            limit: missing,
             backwards: window.backwards,
         };
-        let mut rows = rows(db, select, columns.clone(), direction, inner, missing).await?;
+        let mut rows = rows(db, select, columns.clone(), direction, inner).await?;
         if window.backwards {
             rows.append(&mut items);
             items = rows;
@@ -219,15 +220,19 @@ where
     Ok(Page::of(items, total, &window))
 }
 
-/// Reads up to `limit` rows of the window, in the list's order.
+/// Reads the rows of the window, in the list's order.
 async fn rows<E, C, K>(
     db: &Connections,
     select: Select<E>,
     columns: C,
     direction: Direction,
     window: Window<K>,
+<<<<<<< HEAD
     limit: u64,
 ) -> FaultResult<Vec<E::Model>>
+=======
+) -> Faulty<Vec<E::Model>>
+>>>>>>> part-c
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,
@@ -245,9 +250,9 @@ where
         cursor.before(before);
     }
     if window.backwards {
-        cursor.last(limit)
+        cursor.last(window.limit)
     } else {
-        cursor.first(limit)
+        cursor.first(window.limit)
     };
     Ok(cursor.all(db).await?)
 }

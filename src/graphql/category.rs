@@ -8,8 +8,13 @@ use entity::{CategoryId, category as row};
 
 use super::{
     context::ContextExt,
+<<<<<<< HEAD
     error::{ApiResult, edited, found, outcome},
     event::{EventConnection, EventFilter, EventSort, event_connection},
+=======
+    error::{ApiResult, found, outcome, user_error},
+    event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
+>>>>>>> part-c
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     page::PageArgs,
@@ -127,8 +132,11 @@ impl Category {
         last: Option<i32>,
     ) -> ApiResult<EventConnection> {
         let id = self.0.id;
-        let args = PageArgs { after, before, first, last };
-        event_connection(ctx, (filter, sort), args, |filter| filter.categories.push(IdOrSlug::Id(id))).await
+        let page = PageArgs { after, before, first, last };
+        event_connection(ctx, EventArgs { filter, sort, page }, |filter| {
+            filter.categories.push(IdOrSlug::Id(id))
+        })
+        .await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{EventId, event, tier};
 
@@ -10,7 +10,7 @@ use super::{
     availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
-    coupon::{CouponConnection, CouponFilter, CouponSort, coupon_connection},
+    coupon::{CouponArgs, CouponConnection, CouponFilter, CouponSort, coupon_connection},
     error::{ApiResult, found},
     id::{decode, encode},
     long_text::{LongText, long_text},
@@ -23,12 +23,17 @@ use super::{
     venue::Venue,
 };
 pub use super::{
+<<<<<<< HEAD
     event_edit::EventMutation,
     event_error::{CreateEventError, CreateTierError, EventError, TierError},
     event_list::{EventFilter, EventSort, EventSortField},
+=======
+    event_edit::{EventError, EventErrorCode, EventMutation},
+    event_list::{EventFilter, EventSort, EventSortField, EventStatus},
+>>>>>>> part-c
 };
 pub(crate) use super::{
-    event_list::{EventConnection, event_connection},
+    event_list::{EventArgs, EventConnection, event_connection},
     event_loaders::CountsOf,
 };
 use crate::{
@@ -279,8 +284,11 @@ impl Event {
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
-        let (args, id) = (PageArgs { after, before, first, last }, self.0.id);
-        coupon_connection(ctx, (filter, sort), args, |filter| filter.events.push(IdOrSlug::Id(id))).await
+        let (page, id) = (PageArgs { after, before, first, last }, self.0.id);
+        coupon_connection(ctx, CouponArgs { filter, sort, page }, |filter| {
+            filter.events.push(IdOrSlug::Id(id))
+        })
+        .await
     }
 }
 
@@ -322,26 +330,6 @@ pub struct PriceRange {
     lowest: Money,
     /// The highest price.
     highest: Money,
-}
-
-/// The status of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "rules::EventStatus")]
-pub enum EventStatus {
-    /// Not published. Only members of the shop see the event.
-    Draft,
-    /// Published, but sales have not begun.
-    Upcoming,
-    /// Places can be reserved now.
-    OnSale,
-    /// No place is available now, although sales are open. Places can become available again when reservations expire.
-    SoldOut,
-    /// Sales have ended, but the event has not.
-    SalesEnded,
-    /// The event has ended.
-    Past,
-    /// The event is cancelled. Nothing is sold any more.
-    Cancelled,
 }
 
 /// The queries of this slice.
@@ -390,6 +378,11 @@ impl EventQuery {
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<EventConnection> {
-        event_connection(ctx, (filter, sort), PageArgs { after, before, first, last }, |_| {}).await
+        event_connection(
+            ctx,
+            EventArgs { filter, sort, page: PageArgs { after, before, first, last } },
+            |_| {},
+        )
+        .await
     }
 }

@@ -1,4 +1,4 @@
-//! Filter and sort order of event lists.
+//! Filter, statuses and sort order of event lists.
 
 use async_graphql::{Context, Enum, ID, InputObject};
 use chrono::{DateTime, Utc};
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{
     context::ContextExt,
     error::ApiResult,
-    event::{Event, EventStatus},
+    event::Event,
     id::{decode, id_or_slug},
     page::{Connected, PageArgs, SortDirection, connection},
 };
@@ -42,6 +42,26 @@ pub enum EventSortField {
     Name,
     /// The time of creation.
     CreatedAt,
+}
+
+/// The status of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "rules::EventStatus")]
+pub enum EventStatus {
+    /// Not published. Only members of the shop see the event.
+    Draft,
+    /// Published, but sales have not begun.
+    Upcoming,
+    /// Places can be reserved now.
+    OnSale,
+    /// No place is available now, although sales are open. Places can become available again when reservations expire.
+    SoldOut,
+    /// Sales have ended, but the event has not.
+    SalesEnded,
+    /// The event has ended.
+    Past,
+    /// The event is cancelled. Nothing is sold any more.
+    Cancelled,
 }
 
 /// A filter for events. All given conditions must hold.
@@ -88,17 +108,23 @@ impl EventFilter {
     }
 }
 
+/// The arguments of a list of events.
+pub(crate) struct EventArgs {
+    pub(crate) filter: Option<EventFilter>,
+    pub(crate) sort: Option<EventSort>,
+    pub(crate) page: PageArgs,
+}
+
 /// Returns a page of the events that the viewer may see. `narrow` adds the conditions of the object that has the list.
 pub(crate) async fn event_connection(
     ctx: &Context<'_>,
-    (filter, sort): (Option<EventFilter>, Option<EventSort>),
-    args: PageArgs,
+    args: EventArgs,
     narrow: impl FnOnce(&mut Filter) + Send,
 ) -> ApiResult<EventConnection> {
-    let mut filter = filter.unwrap_or_default().parse()?;
+    let mut filter = args.filter.unwrap_or_default().parse()?;
     narrow(&mut filter);
-    let sort = sort.map_or(Sort::Upcoming, |sort| Sort::By(sort.field.into(), sort.direction.into()));
-    let events = list::events(ctx.app(), ctx.viewer(), &filter, sort, args.window()?).await?;
+    let sort = args.sort.map_or(Sort::Upcoming, |sort| Sort::By(sort.field.into(), sort.direction.into()));
+    let events = list::events(ctx.app(), ctx.viewer(), &filter, sort, args.page.window()?).await?;
     let keys = events.keys;
     Ok(connection(events.page, |row| (keys.of(&row), Event::from(row))))
 }

@@ -8,8 +8,13 @@ use entity::{ShopId, VenueId, venue};
 
 use super::{
     context::ContextExt,
+<<<<<<< HEAD
     error::{ApiResult, edited, found, outcome},
     event::{EventConnection, EventFilter, EventSort, event_connection},
+=======
+    error::{ApiResult, found, outcome, user_error},
+    event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
+>>>>>>> part-c
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     page::{Connected, PageArgs, connection},
@@ -142,8 +147,8 @@ impl Venue {
         last: Option<i32>,
     ) -> ApiResult<EventConnection> {
         let id = self.0.id;
-        let args = PageArgs { after, before, first, last };
-        event_connection(ctx, (filter, sort), args, |filter| filter.venues.push(id)).await
+        let page = PageArgs { after, before, first, last };
+        event_connection(ctx, EventArgs { filter, sort, page }, |filter| filter.venues.push(id)).await
     }
 }
 

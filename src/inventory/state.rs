@@ -301,7 +301,7 @@ impl Stock {
         let before = std::mem::replace(&mut self.seats[ordinal as usize], after);
         *self.counts.of(before.status) -= 1;
         *self.counts.of(after.status) += 1;
-        self.total_seat(ordinal, (before.status, after.status));
+        self.total_seat(ordinal, before.status, after.status);
     }
 
     fn set_area(&mut self, ordinal: u32, after: Area) {
@@ -309,7 +309,7 @@ impl Stock {
         self.counts.available = self.counts.available - before.available() + after.available();
         self.counts.reserved = self.counts.reserved - before.reserved + after.reserved;
         self.counts.sold = self.counts.sold - before.sold + after.sold;
-        self.total_area(ordinal, (before, after));
+        self.total_area(ordinal, before, after);
     }
 
     fn set_reservation(&mut self, id: ReservationId, after: Option<&ReservationSnapshot>) {

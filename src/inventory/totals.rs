@@ -36,7 +36,7 @@ impl Totals {
 
 impl PublicTotals {
     /// Notes the new status of a seat in this public tier.
-    fn set_seat(&mut self, tier: usize, (before, after): (SeatStatus, SeatStatus)) {
+    fn set_seat(&mut self, tier: usize, before: SeatStatus, after: SeatStatus) {
         *self.counts.of(before) -= 1;
         *self.counts.of(after) += 1;
         if let Some(available) = self.tiers.get_mut(tier) {
@@ -46,7 +46,7 @@ impl PublicTotals {
     }
 
     /// Notes the new numbers of an area in this public tier.
-    fn set_area(&mut self, tier: usize, (before, after): (Area, Area)) {
+    fn set_area(&mut self, tier: usize, before: Area, after: Area) {
         let Counts { available, reserved, sold, .. } = &mut self.counts;
         *available = *available - before.available() + after.available();
         *reserved = *reserved - before.reserved + after.reserved;
@@ -91,20 +91,20 @@ impl Stock {
     }
 
     /// Updates the public totals for a seat's new status.
-    pub(super) fn total_seat(&mut self, ordinal: u32, change: (SeatStatus, SeatStatus)) {
+    pub(super) fn total_seat(&mut self, ordinal: u32, before: SeatStatus, after: SeatStatus) {
         let tier = self.public_tier(self.terms.seat_tiers.get(ordinal as usize));
         if let (Some(totals), Some(tier)) = (&mut self.public, tier) {
-            totals.set_seat(tier, change);
+            totals.set_seat(tier, before, after);
         }
     }
 
     /// Updates the public totals for an area's new numbers.
-    pub(super) fn total_area(&mut self, ordinal: u32, change: (Area, Area)) {
+    pub(super) fn total_area(&mut self, ordinal: u32, before: Area, after: Area) {
         let tier = self.public_tier(self.terms.area_tiers.get(ordinal as usize));
         let Some(totals) = &mut self.public else { return };
         match tier {
-            Some(tier) => totals.set_area(tier, change),
-            None => totals.counts.blocked = totals.counts.blocked - change.0.capacity + change.1.capacity,
+            Some(tier) => totals.set_area(tier, before, after),
+            None => totals.counts.blocked = totals.counts.blocked - before.capacity + after.capacity,
         }
     }
 

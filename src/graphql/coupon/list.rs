@@ -102,18 +102,25 @@ impl CouponFilter {
     }
 }
 
+/// The arguments of a list of coupons.
+pub(crate) struct CouponArgs {
+    pub(crate) filter: Option<CouponFilter>,
+    pub(crate) sort: Option<CouponSort>,
+    pub(crate) page: PageArgs,
+}
+
 /// Returns a page of the coupons that the viewer may see. `narrow` adds the conditions of the object that has the list.
 pub(crate) async fn coupon_connection(
     ctx: &Context<'_>,
-    (filter, sort): (Option<CouponFilter>, Option<CouponSort>),
-    args: PageArgs,
+    args: CouponArgs,
     narrow: impl FnOnce(&mut Filter) + Send,
 ) -> ApiResult<CouponConnection> {
-    let mut filter = filter.unwrap_or_default().parse()?;
+    let mut filter = args.filter.unwrap_or_default().parse()?;
     narrow(&mut filter);
-    let sort =
-        sort.map_or(Sort::NEWEST, |sort| Sort { field: sort.field.into(), direction: sort.direction.into() });
-    let page = find::coupons(ctx.app(), ctx.viewer(), &filter, sort, args.window()?).await?;
+    let sort = args
+        .sort
+        .map_or(Sort::NEWEST, |sort| Sort { field: sort.field.into(), direction: sort.direction.into() });
+    let page = find::coupons(ctx.app(), ctx.viewer(), &filter, sort, args.page.window()?).await?;
     Ok(connection(page, |row| (Key::of(&row, sort.field), Coupon::from(row))))
 }
 
@@ -298,6 +305,11 @@ impl CouponQuery {
         last: Option<i32>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
     ) -> ApiResult<CouponConnection> {
-        coupon_connection(ctx, (filter, sort), PageArgs { after, before, first, last }, |_| {}).await
+        coupon_connection(
+            ctx,
+            CouponArgs { filter, sort, page: PageArgs { after, before, first, last } },
+            |_| {},
+        )
+        .await
     }
 }

@@ -36,7 +36,7 @@ use self::{
     target::Reveal,
 };
 pub(crate) use self::{
-    list::{OwnClaim, coupon_connection},
+    list::{CouponArgs, OwnClaim, coupon_connection},
     product::{ProductConnection, product_connection},
 };
 use super::{

@@ -24,10 +24,16 @@ use super::{
     category::{self, Category},
     context::ContextExt,
     coupon::{
-        CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection, product_connection,
+        CouponArgs, CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection,
+        product_connection,
     },
+<<<<<<< HEAD
     error::{ApiResult, found, not_allowed},
     event::{EventConnection, EventFilter, EventSort, event_connection},
+=======
+    error::{ApiResult, found, user_error},
+    event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
+>>>>>>> part-c
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
@@ -151,8 +157,9 @@ impl Shop {
         last: Option<i32>,
     ) -> ApiResult<EventConnection> {
         let id = self.0.id;
-        let args = PageArgs { after, before, first, last };
-        event_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
+        let page = PageArgs { after, before, first, last };
+        event_connection(ctx, EventArgs { filter, sort, page }, |filter| filter.shops.push(IdOrSlug::Id(id)))
+            .await
     }
 
     /// The shop's coupons that you may see: published and listed ones, or all if you are a member.
@@ -168,8 +175,11 @@ impl Shop {
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
         last: Option<i32>,
     ) -> ApiResult<CouponConnection> {
-        let (args, id) = (PageArgs { after, before, first, last }, self.0.id);
-        coupon_connection(ctx, (filter, sort), args, |filter| filter.shops.push(IdOrSlug::Id(id))).await
+        let (page, id) = (PageArgs { after, before, first, last }, self.0.id);
+        coupon_connection(ctx, CouponArgs { filter, sort, page }, |filter| {
+            filter.shops.push(IdOrSlug::Id(id))
+        })
+        .await
     }
 
     /// The shop's products, newest first.

@@ -50,11 +50,11 @@ const schemaRules = {
     'error',
     {
       exceptions: {
-        suffixes: ['Payload', 'Error', 'Connection', 'Edge', 'Availability', 'Snapshot', 'Delta'],
+        suffixes: ['Payload', 'Error', 'Connection', 'Edge', 'Availability', 'Snapshot', 'Delta', 'Limits'],
         types: [
-          'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'Bag', 'CouponStages', 'ClaimTerms', 'CodeFault', 'OrderContact',
+          'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'OrderContact',
           'OrderDiscount', 'OrderLine', 'ReservationItem', 'ReservationRules', 'ReservationChallenge', 'ApplicableCoupon', 'Row',
-          'Zone', 'SeatCategory', 'SectionTier', 'ShopMember', 'ShopMembership',
+          'Zone', 'SeatCategory', 'ZoneTier', 'ShopMember', 'ShopMembership',
         ],
       },
     },

@@ -227,12 +227,7 @@ async fn rows<E, C, K>(
     columns: C,
     direction: Direction,
     window: Window<K>,
-<<<<<<< HEAD
-    limit: u64,
 ) -> FaultResult<Vec<E::Model>>
-=======
-) -> Faulty<Vec<E::Model>>
->>>>>>> part-c
 where
     E: EntityTrait,
     E::Model: FromQueryResult + Send + Sync,

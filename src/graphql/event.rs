@@ -23,14 +23,9 @@ use super::{
     venue::Venue,
 };
 pub use super::{
-<<<<<<< HEAD
     event_edit::EventMutation,
     event_error::{CreateEventError, CreateTierError, EventError, TierError},
-    event_list::{EventFilter, EventSort, EventSortField},
-=======
-    event_edit::{EventError, EventErrorCode, EventMutation},
     event_list::{EventFilter, EventSort, EventSortField, EventStatus},
->>>>>>> part-c
 };
 pub(crate) use super::{
     event_list::{EventArgs, EventConnection, event_connection},

@@ -8,13 +8,8 @@ use entity::{ShopId, VenueId, venue};
 
 use super::{
     context::ContextExt,
-<<<<<<< HEAD
     error::{ApiResult, edited, found, outcome},
-    event::{EventConnection, EventFilter, EventSort, event_connection},
-=======
-    error::{ApiResult, found, outcome, user_error},
     event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
->>>>>>> part-c
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     page::{Connected, PageArgs, connection},

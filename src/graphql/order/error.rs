@@ -112,7 +112,7 @@ pub(crate) enum CheckoutCause {
 
 /// A claim that does not apply, and the currency of the order.
 #[derive(Debug)]
-pub(crate) struct OfClaim(Refused, String);
+pub(crate) struct OfClaim(RefusedClaim, String);
 
 /// The data of order errors.
 #[derive(Debug, Default)]

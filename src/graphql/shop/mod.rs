@@ -27,13 +27,8 @@ use super::{
         CouponArgs, CouponConnection, CouponFilter, CouponSort, ProductConnection, coupon_connection,
         product_connection,
     },
-<<<<<<< HEAD
     error::{ApiResult, found, not_allowed},
-    event::{EventConnection, EventFilter, EventSort, event_connection},
-=======
-    error::{ApiResult, found, user_error},
     event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
->>>>>>> part-c
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},

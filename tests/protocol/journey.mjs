@@ -274,7 +274,7 @@ class Story {
     const { coupon: ended } = await vendor.call('vendor/EndCoupon', { input: { couponId: over.id, expectedVersion: over.version } });
     assert.equal(ended.state, 'ENDED');
 
-    const listed = await vendor.call('vendor/ShopCoupons', { filter: { shop: shopId, state: ['PUBLISHED', 'ENDED'] }, first: 20 });
+    const listed = await vendor.call('vendor/ShopCoupons', { filter: { shopId, state: ['PUBLISHED', 'ENDED'] }, first: 20 });
     assert.equal(listed.totalCount, 6);
     Object.assign(this, { fifthId: fifth.id, accessId: access.id, giftId: gift.id, freeId: free.id });
   }
@@ -308,7 +308,7 @@ class Story {
     assert.deepEqual(ids(nodes(shops)), [this.shopId]);
     const shop = await guest.call('storefront/ShopPage', { slug: 'journey-theatre' });
     assert.ok(nodes(shop.coupons).some(({ title }) => title === 'A fifth off'));
-    const coupons = await guest.call('storefront/CouponCatalogue', { filter: { shop: this.shopId, claimable: true, free: true }, first: 10 });
+    const coupons = await guest.call('storefront/CouponCatalogue', { filter: { shopId: this.shopId, claimable: true, free: true }, first: 10 });
     assert.ok(ids(nodes(coupons)).includes(this.fifthId));
     const coupon = await guest.call('storefront/CouponPage', { id: this.fifthId });
     assert.deepEqual([coupon.basisPoints, coupon.left, coupon.viewerTaken], [2000, 50, 0]);
@@ -340,7 +340,7 @@ class Story {
     const given = await this.claim(this.fifthId);
     const released = await this.claim(this.freeId);
     const { claim } = await buyer.call('storefront/ReleaseClaim', { input: { claimId: released.id } });
-    assert.equal(claim.state, 'RELEASED');
+    assert.equal(claim.status, 'RELEASED');
     const code = { shopId: this.shopId, code: 'LEAFLET-1', idempotencyKey: key() };
     await buyer.call('storefront/EnterCode', { input: code });
     await buyer.refused('storefront/EnterCode', 'UNKNOWN_CODE', { input: { ...code, code: 'LEAFLET-99', idempotencyKey: key() } });
@@ -396,10 +396,10 @@ class Story {
 
     const other = await this.reserve({ bestAvailable: { quantity: 2, tierIds: [this.stallsId] } });
     await buyer.watch('storefront/ReservationLive', { id: other.id }, async ({ next, until }) => {
-      assert.equal((await next()).state, 'ACTIVE');
+      assert.equal((await next()).status, 'ACTIVE');
       const { reservation } = await buyer.call('storefront/ReleaseReservation', { input: { reservationId: other.id } });
-      assert.equal(reservation.state, 'RELEASED');
-      await until(({ state }) => state === 'RELEASED');
+      assert.equal(reservation.status, 'RELEASED');
+      await until(({ status }) => status === 'RELEASED');
     });
     const access = await this.claim(this.accessId);
     const opened = await buyer.call('storefront/HiddenTiers', { eventId, code: access.code });
@@ -530,7 +530,7 @@ class Story {
     await this.buyer.refused('scanner/CheckIn', 'WRONG_EVENT', { input });
     const counter = { code: this.shared.code, idempotencyKey: key() };
     const redeemed = await scanner.call('scanner/RedeemAtCounter', { input: counter });
-    assert.equal(redeemed.claim.state, 'REDEEMED');
+    assert.equal(redeemed.claim.status, 'REDEEMED');
     await scanner.refused('scanner/RedeemAtCounter', 'USED', { input: { ...counter, idempotencyKey: key() } });
   }
 
@@ -554,15 +554,15 @@ class Story {
     await vendor.watch('vendor/CouponFunnelLive', { couponId: this.freeId }, async ({ next, until }) => {
       const before = await next();
       await this.claim(this.freeId);
-      await until(({ claimed }) => claimed === before.claimed + 1);
+      await until(({ counts }) => counts.claimed === before.counts.claimed + 1);
     });
   }
 
   async relay() {
     const { buyer } = this;
-    const catalogue = await buyer.call('relay/EventCatalogueQuery', { count: 1, filter: { shop: this.shopId } });
+    const catalogue = await buyer.call('relay/EventCatalogueQuery', { count: 1, filter: { shopId: this.shopId } });
     assert.deepEqual(ids(nodes(catalogue)), [this.eventId]);
-    const rest = { count: 5, cursor: catalogue.pageInfo.endCursor, filter: { shop: this.shopId } };
+    const rest = { count: 5, cursor: catalogue.pageInfo.endCursor, filter: { shopId: this.shopId } };
     assert.deepEqual(nodes(await buyer.call('relay/EventCatalogueListPaginationQuery', rest)), []);
     const viewer = await buyer.call('relay/OrdersQuery');
     const all = ids(nodes(viewer.orders));

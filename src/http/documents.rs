@@ -3,18 +3,21 @@
 //!
 //! A document that fails validation is not kept, so many of them use no memory.
 
-use std::{mem::size_of, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{
-    Positioned, Request, ServerError,
-    parser::types::{ExecutableDocument, Field, OperationType, Selection, SelectionSet},
+    Request, ServerError,
+    parser::types::{ExecutableDocument, OperationType, Selection},
 };
 use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::FutureExt;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
-use super::guard::{self, Cost, Costs, Introspection, Refusal, Variables};
+use super::{
+    document_size::size,
+    guard::{self, Cost, Costs, Introspection, Refusal, Variables},
+};
 use crate::{
     coupon,
     graphql::{
@@ -39,12 +42,6 @@ const URGENT: &[&[&str]] = &[
 ];
 /// The slices' mutations that accept a large text.
 const LARGE: &[&[&str]] = &[venue::LARGE_MUTATIONS, coupon::LARGE_MUTATIONS];
-/// Bytes of a kept document besides its selections: its key, its cache entry and its fields.
-const DOCUMENT_BYTES: usize = 1_024;
-/// Bytes of a name besides its text.
-const NAME_BYTES: usize = 32;
-/// Bytes of an argument's value besides its text.
-const VALUE_BYTES: usize = 128;
 /// An operation name that no document can define. Executing a document with it only validates the document.
 const NO_OPERATION: &str = "\0";
 
@@ -196,58 +193,12 @@ impl Documents {
 
 /// Returns whether the operation is of this kind and has only these root fields.
 fn has_only(document: &ExecutableDocument, kind: OperationType, fields: &[&[&str]]) -> bool {
-    let is_one = |selection: &Selection| match selection {
-        Selection::Field(field) => {
-            fields.iter().any(|fields| fields.contains(&field.node.name.node.as_str()))
-        }
-        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
-    };
+    let is_listed = |name: &str| fields.iter().any(|fields| fields.contains(&name));
+    let is_one = |selection: &Selection| matches!(selection, Selection::Field(field) if is_listed(&field.node.name.node));
     kind == OperationType::Mutation
         && document.operations.iter().all(|(_, operation)| {
             operation.node.selection_set.node.items.iter().all(|selection| is_one(&selection.node))
         })
-}
-
-/// Returns an upper estimate of a merged document's size in memory.
-fn size(document: &ExecutableDocument) -> usize {
-    document.operations.iter().fold(DOCUMENT_BYTES, |bytes, (_, operation)| {
-        let variables = operation.node.variable_definitions.iter().map(|variable| {
-            let default =
-                variable.node.default_value.as_ref().map_or(0, |value| value.node.to_string().len() * 8);
-            2 * VALUE_BYTES + variable.node.name.node.len() + default
-        });
-        bytes + variables.sum::<usize>() + set_size(&operation.node.selection_set.node)
-    })
-}
-
-fn set_size(set: &SelectionSet) -> usize {
-    set.items
-        .iter()
-        .map(|Positioned { node: selection, .. }| {
-            size_of::<Positioned<Selection>>()
-                + 2 * size_of::<(String, FieldOrder)>()
-                + selection_size(selection)
-        })
-        .sum()
-}
-
-fn selection_size(selection: &Selection) -> usize {
-    let directives = selection.directives().len() * 3 * VALUE_BYTES;
-    directives
-        + match selection {
-            Selection::Field(field) => field_size(&field.node),
-            Selection::InlineFragment(fragment) => NAME_BYTES + set_size(&fragment.node.selection_set.node),
-            Selection::FragmentSpread(_) => NAME_BYTES,
-        }
-}
-
-fn field_size(field: &Field) -> usize {
-    let arguments = field.arguments.iter().map(|(name, value)| {
-        // A value's nodes are estimated by its text: the shortest node has two bytes.
-        name.node.len() + VALUE_BYTES + value.node.to_string().len() * (VALUE_BYTES / 2)
-    });
-    let names = 2 * NAME_BYTES + field.name.node.len() + field.response_key().node.len();
-    names + arguments.sum::<usize>() + set_size(&field.selection_set.node)
 }
 
 fn digest(text: &str, operation_name: Option<&str>) -> [u8; 32] {
@@ -359,9 +310,8 @@ mod tests {
         let first = documents.admit("{ __typename }", None).expect("admitted");
         assert!(Arc::ptr_eq(&first, &documents.admit("{ __typename }", None).expect("admitted")));
         for _ in 0..2 {
-            assert_eq!(documents.admit("{ __schema { types { name } } }", None).unwrap_err().code, {
-                crate::graphql::code::ApiCode::IntrospectionDisabled
-            });
+            let refused = documents.admit("{ __schema { types { name } } }", None).unwrap_err();
+            assert_eq!(refused.code.as_str(), "INTROSPECTION_DISABLED");
         }
     }
 

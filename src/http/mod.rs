@@ -12,6 +12,7 @@ mod close;
 mod compression;
 mod connection;
 mod coupon_codes;
+mod document_size;
 mod documents;
 mod event_text;
 mod files;

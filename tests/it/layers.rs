@@ -55,7 +55,7 @@ const PURE: &str = "rules, states, decisions and plans are pure and sync: values
 const REFUSAL_READERS: &[(&str, &str)] = &[
     ("src/graphql/error.rs", "the translator"),
     ("src/graphql/account/mod.rs", "reports attacks to the security log"),
-    ("src/graphql/order/mod.rs", "a refusal of several claims becomes one error for each"),
+    ("src/graphql/reservation/refusal.rs", "names the seats of a refusal by the event's map"),
     ("src/graphql/coupon/codes.rs", "a refused file becomes one fault for each line"),
 ];
 

@@ -124,7 +124,7 @@ async function buy(number) {
       acknowledged += 1;
       ids.add(id);
       kept += 1;
-      if ((await post(buyer, release, { id })).reservation?.state === 'RELEASED') kept -= 1;
+      if ((await post(buyer, release, { id })).reservation?.status === 'RELEASED') kept -= 1;
     }
     await pause(10);
   }

@@ -132,7 +132,7 @@ impl Causes<CheckoutCause> for Refusal {
             Self::AlreadyPaid => CheckoutCause::AlreadyPaid,
             Self::OrderEnded => CheckoutCause::OrderEnded,
             Self::Claims { currency, refused } => {
-                let cause = |one: Refused| CheckoutCause::of_claim(OfClaim(one, currency.clone()));
+                let cause = |one: RefusedClaim| CheckoutCause::of_claim(OfClaim(one, currency.clone()));
                 return refused.into_iter().map(cause).collect();
             }
         }]

@@ -22,6 +22,7 @@ use super::{
     merge::{chosen, root},
     types::{Position, Types},
 };
+use crate::graphql::code::ApiCode;
 
 /// The variables of an operation, for the check of their values.
 #[derive(Debug, Default)]
@@ -355,5 +356,5 @@ fn operations_mut(operations: &mut DocumentOperations) -> Vec<&mut Positioned<Op
 
 fn refused(name: &str, what: &str) -> Refusal {
     let name: String = name.chars().take(80).collect();
-    Refusal::new("GRAPHQL_VALIDATION_FAILED", format!("The variable `${name}` {what}."))
+    Refusal::new(ApiCode::GraphqlValidationFailed, format!("The variable `${name}` {what}."))
 }

@@ -164,9 +164,9 @@ mod tests {
         assert_eq!((verdict(200, claimed), made(claimed)), (Answer::Done, Some("claim_01")));
         let refused = br#"{"data":{"reserveSeats":{"reservation":null,"errors":[{"code":"SEATS_TAKEN"}]}}}"#;
         assert_eq!(verdict(200, refused), Answer::Refused);
-        let again = br#"{"data":null,"errors":[{"extensions":{"code":"UNAVAILABLE","retryable":true}}]}"#;
+        let again = br#"{"data":{"reserveSeats":null},"errors":[{"extensions":{"code":"UNAVAILABLE","retryable":true}}]}"#;
         assert_eq!(verdict(200, again), Answer::Again);
-        let failed = br#"{"data":null,"errors":[{"extensions":{"code":"INTERNAL"}}]}"#;
+        let failed = br#"{"data":{"reserveSeats":null},"errors":[{"extensions":{"code":"INTERNAL"}}]}"#;
         assert!(matches!(verdict(200, failed), Answer::Failed(text) if text.contains("INTERNAL")));
         assert!(matches!(verdict(503, done), Answer::Failed(_)));
     }

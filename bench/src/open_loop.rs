@@ -188,7 +188,8 @@ fn judge(status: u16, body: &[u8]) -> End {
     match status {
         429 | 503 => End::Refused,
         200 if limited => End::Refused,
-        200 if find(body, b"\"data\":null").is_none() => End::Served,
+        // A failed field of a mutation is null, and its error is at the top level.
+        200 if find(body, b"\"extensions\":{\"code\"").is_none() => End::Served,
         _ => End::Failed,
     }
 }

@@ -222,8 +222,13 @@ fn order_link_gives_access_to_its_codes() {
         let token = own.text("order.accessToken");
         let mailed = world.gql(None, document, json!({ "id": id, "token": token })).await.good();
         assert_eq!(mailed.text("order.claims.0.code"), own.text("order.claims.0.code"));
-        let by_shop = world.gql(Some(&stage.vendor), document, json!({ "id": id })).await.good();
-        assert_eq!(by_shop.data("order.claims"), json!([]), "the shop sells it, and has no code of it");
+        let by_shop = world.gql(Some(&stage.vendor), document, json!({ "id": id })).await;
+        assert_eq!(by_shop.code().as_deref(), Some("FORBIDDEN"), "{}", by_shop.body);
+        assert_eq!(
+            by_shop.data("order"),
+            json!({ "accessToken": null, "claims": null }),
+            "the shop sells it, and has no code of it"
+        );
         let share = "mutation($id: ID!) { shareClaim(input: { claimId: $id }) { token errors { code } } }";
         let offer = world.gql(Some(&buyer), share, json!({ "id": claim })).await.good();
         let accept = "mutation($token: String!) { acceptClaim(input: { token: $token }) { claim { id } errors { code } } }";

@@ -206,17 +206,11 @@ fn invalid_picks_are_refused_without_effect() {
         let missing = "event_01h455vb4pex5vsknk084sn02q";
         let none = world.try_reserve(&buyer, missing, &[&stage.seats[0]], "no-such-event").await;
         assert_eq!(none.refusal("reserveSeats").as_deref(), Some("NOT_FOUND"));
-        for quantity in [0, 101, 1_000_000] {
+        for quantity in [-1, 0, 101, 1_000_000] {
             let stand = json!({ "event": stage.event, "area": stage.area, "quantity": quantity, "key": "bad-quantity" });
             let bad = world.gql(Some(&buyer), STAND, stand).await;
             assert_eq!(bad.refusal("reserveSeats").as_deref(), Some("INVALID"), "{}", bad.body);
         }
-        let negative =
-            json!({ "event": stage.event, "area": stage.area, "quantity": -1, "key": "negative-one" });
-        assert_eq!(
-            world.gql(Some(&buyer), STAND, negative).await.code().as_deref(),
-            Some("GRAPHQL_VALIDATION_FAILED")
-        );
         let anonymous = world
             .gql(
                 None,

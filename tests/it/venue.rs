@@ -120,7 +120,8 @@ fn wheelchair_places_and_areas_are_in_the_geometry() {
         let document = "query($map: ID!) { seatMap(id: $map) { name width height categories { name color }
             zones { name rows { number seats { guid number label x y category wheelchair companion } } }
             areas { guid name zone category capacity } plan } }";
-        let seen = world.gql(None, document, json!({ "map": stage.map })).await.good();
+        let seen = world.gql(None, document, json!({ "map": stage.map })).await;
+        assert_eq!(seen.code().as_deref(), Some("UNAUTHENTICATED"), "{}", seen.body);
         let seat = seen.data("seatMap.zones.0.rows.2.seats.0");
         assert_eq!(seat["wheelchair"], true, "{seat}");
         assert_eq!(seat["label"], "Hall, Row C, Seat 1");

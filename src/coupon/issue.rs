@@ -15,7 +15,7 @@ use sea_orm::{
 
 use super::{
     claim::change_in_tx,
-    offer_terms::{self, ReservedTerms},
+    offer_terms::{self, ClaimIds, ReservedTerms},
 };
 use crate::{
     app::App,
@@ -42,8 +42,9 @@ pub(crate) async fn new_claims(
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(terms_of(app, line.reservation_id, coupon).await?),
         };
-        let id = ClaimId(app.clock.new_uuid());
-        let mut claim = terms.new_claim(app, (id, coupon, order.shop_id), order.account_id)?;
+        let claim = ClaimId(app.clock.new_uuid());
+        let ids = ClaimIds { claim, coupon, shop: order.shop_id, buyer: order.account_id };
+        let mut claim = terms.new_claim(app, ids)?;
         claim.order_line_id = Some(line.id);
         claims.push(claim);
     }

@@ -22,6 +22,15 @@ use crate::{
     inventory::{CouponTerms, NewClaim, NewClaimCode},
 };
 
+/// The ids of a new claim and of what it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClaimIds {
+    pub(super) claim: ClaimId,
+    pub(super) coupon: CouponId,
+    pub(super) shop: ShopId,
+    pub(super) buyer: AccountId,
+}
+
 /// A coupon and its terms at one version.
 #[derive(Clone, Debug)]
 pub struct TermsSnapshot {
@@ -82,12 +91,8 @@ pub(super) fn forget(app: &App, id: CouponId) {
 impl TermsSnapshot {
     /// Returns a new claim on these terms.
     pub(super) fn new_claim(&self, app: &App, id: ClaimId, buyer: AccountId) -> claim::Model {
-        self.reserved.claim(
-            app,
-            (id, self.coupon.id, self.coupon.shop_id),
-            self.terms.as_ref().to_owned(),
-            buyer,
-        )
+        let ids = ClaimIds { claim: id, coupon: self.coupon.id, shop: self.coupon.shop_id, buyer };
+        self.reserved.claim(app, ids, self.terms.as_ref().to_owned())
     }
 
     /// Returns the claim as the desk's command carries it.
@@ -126,31 +131,20 @@ impl ReservedTerms {
     }
 
     /// Returns a new claim on a copy that was paid.
-    pub(super) fn new_claim(
-        &self,
-        app: &App,
-        ids: (ClaimId, CouponId, ShopId),
-        buyer: AccountId,
-    ) -> FaultResult<claim::Model> {
-        Ok(self.claim(app, ids, self.terms.to_json()?, buyer))
+    pub(super) fn new_claim(&self, app: &App, ids: ClaimIds) -> FaultResult<claim::Model> {
+        Ok(self.claim(app, ids, self.terms.to_json()?))
     }
 
-    fn claim(
-        &self,
-        app: &App,
-        (id, coupon, shop): (ClaimId, CouponId, ShopId),
-        terms: String,
-        buyer: AccountId,
-    ) -> claim::Model {
+    fn claim(&self, app: &App, ids: ClaimIds, terms: String) -> claim::Model {
         let now = app.clock.now();
         let (valid_from, valid_until) = self.validity.starting(now);
         let face = self.terms.worth.face();
         claim::Model {
-            id,
-            coupon_id: coupon,
-            shop_id: shop,
-            account_id: buyer,
-            buyer_id: buyer,
+            id: ids.claim,
+            coupon_id: ids.coupon,
+            shop_id: ids.shop,
+            account_id: ids.buyer,
+            buyer_id: ids.buyer,
             state: ClaimState::Claimed,
             code: Code::generated(app.random()).into_string(),
             epoch: 1,

@@ -72,6 +72,22 @@ pub struct Found {
     pub claim: claim::Model,
 }
 
+/// The claims that a viewer names for an order.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedClaims<'a> {
+    /// Ids of own claims.
+    pub ids: &'a [ClaimId],
+    /// Codes of the shop.
+    pub codes: &'a [String],
+}
+
+impl NamedClaims<'_> {
+    /// Returns whether the viewer names no claim.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.codes.is_empty()
+    }
+}
+
 /// Looks up the claims that a viewer names, by ids of own claims and by codes of the shop. A code may also be of a
 /// shareable claim of another account, or of a free coupon's list. Each claim is returned once, even if it is named
 /// twice.
@@ -79,12 +95,13 @@ pub async fn named(
     app: &App,
     viewer: &Viewer,
     shop: ShopId,
-    (claims, codes): (&[ClaimId], &[String]),
+    claims: NamedClaims<'_>,
 ) -> Result<Vec<Found>, Vec<RefusedClaim>> {
     let account = viewer.account()?;
-    let rows = by_ids(app, claims.to_vec()).await?;
-    let mut found = Vec::with_capacity(claims.len() + codes.len());
-    for (index, id) in claims.iter().enumerate() {
+    let NamedClaims { ids, codes } = claims;
+    let rows = by_ids(app, ids.to_vec()).await?;
+    let mut found = Vec::with_capacity(ids.len() + codes.len());
+    for (index, id) in ids.iter().enumerate() {
         let own = rows.iter().find(|claim| claim.id == *id && claim.account_id == account);
         let claim = own.cloned().ok_or(Fault::NotFound(Object::Claim))?;
         found.push(Found { named: Named::Id(index), claim });

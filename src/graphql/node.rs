@@ -84,17 +84,13 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// Returns any object by its global id. Null if there is none, or if you may not see it.
+    // Relay's compiler accepts no other argument.
     async fn node(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The global id of the object.")] id: ID,
-        #[graphql(
-            desc = "The access token of an order. Send it to read the order, its lines, tickets, payments, refunds and \
-            bought claims if you are not signed in as the buyer."
-        )]
-        access_token: Option<String>,
     ) -> ApiResult<Option<Node>> {
-        Ok(load(ctx, &id, access_token.map(Arc::from).as_ref()).await?)
+        Ok(load(ctx, &id, None).await?)
     }
 
     /// Returns objects by their global ids, in the order of the ids. An element is null if there is no such object, or
@@ -103,7 +99,11 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The global ids of the objects, at most 100.")] ids: Vec<ID>,
-        #[graphql(desc = "The access token of an order, as in `node`.")] access_token: Option<String>,
+        #[graphql(
+            desc = "The access token of an order. Send it to read the order, its lines, tickets, payments, refunds and \
+            bought claims if you are not signed in as the buyer."
+        )]
+        access_token: Option<String>,
     ) -> ApiResult<Vec<Option<Node>>> {
         if ids.len() > IDS_MAX {
             return Err(Fault::invalid("ids", format!("must be at most {IDS_MAX} ids")).into());

@@ -33,7 +33,9 @@ pub fn decide(
     let mut draft = Draft::new(stock, now);
     let reservation = match command {
         Command::Reserve { id, caller, pick, opened, coupon_terms } => {
-            Some(draft.reserve((*id, caller), pick, opened, coupon_terms.as_deref())?)
+            let coupon_terms = coupon_terms.as_deref();
+            let wish = Wish { pick, opened, coupon_terms };
+            Some(draft.reserve(*id, caller, wish)?)
         }
         Command::Extend { id, buyer } => Some(draft.extend(*id, *buyer)?),
         Command::Release { id, buyer, order } => Some(draft.release(*id, *buyer, *order)?),
@@ -57,14 +59,24 @@ pub fn decide(
     Ok((draft.finish(), reservation))
 }
 
+/// What a buyer wants to reserve.
+#[derive(Clone, Copy)]
+struct Wish<'a> {
+    pick: &'a Pick,
+    /// Hidden tiers that the buyer has unlocked.
+    opened: &'a [TierId],
+    /// The terms of a coupon's copies; `None` for places of an event.
+    coupon_terms: Option<&'a CouponTerms>,
+}
+
 impl Draft<'_> {
     fn reserve(
         &mut self,
-        (id, caller): (ReservationId, &Caller),
-        pick: &Pick,
-        opened: &[TierId],
-        coupon_terms: Option<&CouponTerms>,
+        id: ReservationId,
+        caller: &Caller,
+        wish: Wish<'_>,
     ) -> Result<ReservationSnapshot, Refusal> {
+        let Wish { pick, opened, coupon_terms } = wish;
         let terms = &self.stock.terms;
         self.on_sale()?;
         if coupon_terms.is_some_and(|coupon_terms| coupon_terms.revision != terms.revision) {

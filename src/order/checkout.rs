@@ -110,8 +110,8 @@ async fn attempt(
     let reservations: Vec<Reservation> = by_inventory.into_values().flatten().collect();
     let basket = Arc::new(Basket::of(app, &reservations).await?);
     for _ in 0..ATTEMPTS {
-        let claims = (input.claims.as_slice(), input.codes.as_slice());
-        let discounted = discounted_lines(app, viewer, claims, (&basket, &reservations)).await?;
+        let claims = spend::NamedClaims { ids: &input.claims, codes: &input.codes };
+        let discounted = discounted_lines(app, viewer, claims, &basket, &reservations).await?;
         let draft = draft(app, account, contact, (&basket, discounted))?;
         let id = draft.id;
         match store(app, draft, &reservations, key.clone()).await {

@@ -52,14 +52,15 @@ pub struct ApplicableClaim {
 pub(super) async fn discounted_lines(
     app: &App,
     viewer: &Viewer,
-    (claims, codes): (&[ClaimId], &[String]),
-    (basket, reservations): (&Basket, &[Reservation]),
+    claims: spend::NamedClaims<'_>,
+    basket: &Basket,
+    reservations: &[Reservation],
 ) -> Result<DiscountedLines, Refusal> {
     let lines = basket.lines(reservations.iter().map(|reservation| &reservation.snapshot))?;
-    if claims.is_empty() && codes.is_empty() {
+    if claims.is_empty() {
         return Ok(DiscountedLines { lines, spent: Vec::new() });
     }
-    let found = free(app, viewer, (claims, codes), basket).await?;
+    let found = free(app, viewer, claims, basket).await?;
     let offers = spend::offers(app, found.iter().map(|found| &found.claim)).await?;
     let discountable = basket.discountable(&lines)?;
     let now = app.clock.now();
@@ -84,10 +85,10 @@ pub(super) async fn discounted_lines(
 async fn free(
     app: &App,
     viewer: &Viewer,
-    (claims, codes): (&[ClaimId], &[String]),
+    claims: spend::NamedClaims<'_>,
     basket: &Basket,
 ) -> Result<Vec<Found>, Refusal> {
-    let find = async || match spend::named(app, viewer, basket.shop, (claims, codes)).await {
+    let find = async || match spend::named(app, viewer, basket.shop, claims).await {
         Err(Error::Refused(refused)) => Err(claims_refused(basket, refused)),
         Err(Error::Fault(fault)) => Err(fault.into()),
         Ok(found) => Ok(found),

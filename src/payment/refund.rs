@@ -115,9 +115,11 @@ async fn begin(
     let part = part(app, viewer, order, input.leave_used).await?;
     let payment = captured(app, order.id).await?.filter(|_| part.total() > 0);
     let id = RefundId(app.clock.new_uuid());
-    let requested_by = viewer.account().unwrap_or(order.account_id);
-    let row = payment.map(|payment| new_row(app, id, (&payment, &part), &input.reason, requested_by));
-    if let Err(error) = take_back(app, viewer, (order, &part, row), (key.clone(), id.0)).await {
+    let by = viewer.account().unwrap_or(order.account_id);
+    let request = payment.as_ref().map(|payment| Request { payment, reason: &input.reason, by });
+    let row = request.map(|request| new_row(app, id, &part, request));
+    let what = Return { order, part: &part, refund: row };
+    if let Err(error) = take_back(app, viewer, what, (key.clone(), id.0)).await {
         let used = match error {
             TransactionError::Companion(UsedPart::Coupon) => Refusal::CouponUsed,
             TransactionError::Companion(UsedPart::Ticket)
@@ -210,13 +212,22 @@ async fn write(
     Ok(())
 }
 
+/// What a buyer returns.
+struct Return<'a> {
+    order: &'a order::Model,
+    part: &'a RefundPart,
+    /// The new refund; `None` if nothing was paid for the part.
+    refund: Option<refund::ActiveModel>,
+}
+
 /// Frees the seats, voids the tickets, marks the order as refunded and stores the refund in one commit.
 async fn take_back(
     app: &App,
     viewer: &Viewer,
-    (order, part, refund): (&order::Model, &RefundPart, Option<refund::ActiveModel>),
+    what: Return<'_>,
     key: IdempotencyClaim,
 ) -> std::result::Result<(), TransactionError<UsedPart>> {
+    let Return { order, part, refund } = what;
     let mut parts: Vec<(InventoryId, Vec<Command>)> = Vec::new();
     let lines = &part.lines;
     let mut sorted: Vec<&line::Model> = lines.iter().collect();
@@ -269,13 +280,16 @@ fn place(line: &line::Model) -> Option<Place> {
     }
 }
 
-fn new_row(
-    app: &App,
-    id: RefundId,
-    (payment, part): (&payment::Model, &RefundPart),
-    reason: &str,
-    requested_by: entity::AccountId,
-) -> refund::ActiveModel {
+/// A request to refund a payment.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    payment: &'a payment::Model,
+    reason: &'a str,
+    by: entity::AccountId,
+}
+
+fn new_row(app: &App, id: RefundId, part: &RefundPart, request: Request<'_>) -> refund::ActiveModel {
+    let Request { payment, reason, by } = request;
     let now = app.clock.now();
     refund::ActiveModel {
         id: Set(id),
@@ -286,7 +300,7 @@ fn new_row(
         fee_minor: Set(part.fee()),
         currency: Set(payment.currency.clone()),
         reason: Set(reason.trim().to_owned()),
-        requested_by: Set(requested_by),
+        requested_by: Set(by),
         provider_ref: Set(None),
         attempts: Set(0),
         check_at: Set(now + Duration::seconds(CHECK_SECONDS)),

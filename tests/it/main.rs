@@ -63,6 +63,7 @@ mod outage_locks;
 mod outage_server;
 mod overdue_orders;
 mod paid_coupons;
+mod parameters;
 mod payment;
 mod payment_deadline;
 mod persisted;

@@ -45,8 +45,8 @@ fn omitted_variable_uses_the_default_of_the_argument() {
         let stage = world.stage().await;
         let vendor = Some(stage.vendor.as_str());
         let export =
-            "query($map: ID!, $format: SeatMapFormat) { exportSeatMap(seatMapId: $map, format: $format) }";
-        let plain = "query($map: ID!) { exportSeatMap(seatMapId: $map) }";
+            "query($map: ID!, $format: SeatMapFormat) { seatMapExport(seatMapId: $map, format: $format) }";
+        let plain = "query($map: ID!) { seatMapExport(seatMapId: $map) }";
         let expected = world.gql(vendor, plain, json!({ "map": stage.map })).await.good();
         let omitted = world.gql(vendor, export, json!({ "map": stage.map })).await.good();
         assert_eq!(omitted.body, expected.body);

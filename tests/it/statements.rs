@@ -245,7 +245,7 @@ async fn scene(world: &World) -> Scene {
             "categoryId": stage.category, "appliesTo": [stage.shop, tier], "amount": { "amount": "1.00", "currency": "EUR" },
             "budget": { "amount": "100.00", "currency": "EUR" }, "limitPerBuyer": 2 });
         let coupon = world.published(&stage, input).await;
-        let event = world.event(&vendor, (&stage.shop, &stage.venue, &stage.category), &name).await;
+        let event = world.event(&vendor, stage.place(), &name).await;
         let claim = world.claim(&buyer, &coupon).await.0;
         let seat =
             world.try_reserve(&buyer, &event, &[&stage.seats[0]], &format!("reserve-seat-{number}")).await;

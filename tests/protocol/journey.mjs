@@ -204,9 +204,9 @@ class Story {
     const [seatMap] = [(await vendor.call('vendor/EventSettings', { id: eventId })).seatMap];
     this.areaId = seatMap.areas[0].id;
     const tier = (input) => vendor.call('vendor/CreateTier', { input: { eventId, taxBasisPoints: 700, ...input } });
-    const { tier: stalls } = await tier({ name: 'Stals', categories: ['Stalls'], price: euros('40.00'), fee: euros('2.50') });
-    const { tier: box } = await tier({ name: 'Box', categories: ['Box'], price: euros('90.00'), hidden: true });
-    const { tier: wrong } = await tier({ name: 'Wrong', areas: [this.areaId], price: euros('1.00') });
+    const { tier: stalls } = await tier({ name: 'Stals', categories: ['Stalls'], basePrice: euros('40.00'), fee: euros('2.50') });
+    const { tier: box } = await tier({ name: 'Box', categories: ['Box'], basePrice: euros('90.00'), hidden: true });
+    const { tier: wrong } = await tier({ name: 'Wrong', areas: [this.areaId], basePrice: euros('1.00') });
     const { tier: renamed } = await vendor.call('vendor/UpdateTier', {
       input: { tierId: stalls.id, name: 'Stalls', expectedVersion: stalls.version },
     });
@@ -214,13 +214,16 @@ class Story {
     const deletion = { tierId: wrong.id, expectedVersion: wrong.version };
     const { event: rest } = await vendor.call('vendor/DeleteTier', { input: deletion });
     assert.equal(rest.tiers.length, 2);
-    await tier({ name: 'Floor', areas: [this.areaId], price: euros('20.00') });
+    await tier({ name: 'Floor', areas: [this.areaId], basePrice: euros('20.00') });
 
     const settings = await vendor.call('vendor/EventSettings', { id: eventId });
     const { event: published } = await vendor.call('vendor/PublishEvent', { input: { eventId, expectedVersion: settings.version } });
     assert.equal(published.status, 'ON_SALE');
-    const events = await vendor.call('vendor/ShopEvents', { shopId, status: ['ON_SALE'], first: 10 });
-    assert.deepEqual(ids(nodes(events)), [eventId]);
+    const events = await vendor.call('vendor/ShopEvents', { shopId, filter: { status: ['ON_SALE'] }, first: 10 });
+    assert.deepEqual(ids(nodes(events.events)), [eventId]);
+    const later = { updatedAfter: inDays(1) };
+    const unchanged = await vendor.call('vendor/ShopEvents', { shopId, filter: later, first: 10 });
+    assert.deepEqual(nodes(unchanged.events), []);
     const { availability } = await vendor.call('vendor/EventSales', { id: eventId });
     assert.deepEqual([availability.capacity, availability.available, availability.blocked], [80, 70, 10]);
     Object.assign(this, { eventId, stallsId: stalls.id, boxId: box.id });
@@ -287,12 +290,15 @@ class Story {
     assert.ok(nodes(home.events).some(({ id }) => id === this.eventId));
     const category = await guest.call('storefront/CategoryPage', { slug: 'stage' });
     assert.deepEqual(category.children.map(({ name }) => name), ['Opera']);
-    const found = await guest.call('storefront/EventSearch', { filter: { search: 'hamlet' }, first: 5 });
+    assert.deepEqual(ids(nodes(category.events)), [this.eventId]);
+    const limits = await guest.call('storefront/ServerLimits');
+    assert.ok(limits.pageSize >= limits.defaultPageSize && limits.rates.length > 0);
+    const found = await guest.call('storefront/EventSearch', { filter: { search: 'hamlet', categorySlug: 'stage', from: inDays(30.5) }, sort: { field: 'NAME', direction: 'DESC' }, first: 5 });
     assert.deepEqual(ids(nodes(found)), [this.eventId]);
     const event = await guest.call('storefront/EventPage', { slug: 'hamlet' });
     assert.deepEqual(event.tiers.map(({ name }) => name).sort(), ['Floor', 'Stalls']);
     const stalls = event.tiers.find(({ name }) => name === 'Stalls');
-    assert.equal(stalls.total.amount, '42.50');
+    assert.deepEqual([stalls.price.amount, stalls.basePrice.amount, stalls.fee.amount], ['42.50', '40.00', '2.50']);
     assert.equal(await guest.call('storefront/EventPage', { slug: 'macbeth' }), null);
 
     const selection = await guest.call('storefront/SeatSelection', { eventId: this.eventId });
@@ -309,7 +315,7 @@ class Story {
     assert.deepEqual(ids(nodes(shops)), [this.shopId]);
     const shop = await guest.call('storefront/ShopPage', { slug: 'journey-theatre' });
     assert.ok(nodes(shop.coupons).some(({ title }) => title === 'A fifth off'));
-    const coupons = await guest.call('storefront/CouponCatalogue', { filter: { shopId: this.shopId, claimable: true, free: true }, first: 10 });
+    const coupons = await guest.call('storefront/CouponCatalogue', { filter: { shopSlug: 'journey-theatre', claimable: true, free: true }, first: 10 });
     assert.ok(ids(nodes(coupons)).includes(this.fifthId));
     const coupon = await guest.call('storefront/CouponPage', { id: this.fifthId });
     assert.deepEqual([coupon.basisPoints, coupon.left, coupon.viewerTaken], [2000, 50, 0]);
@@ -373,9 +379,11 @@ class Story {
       assert.equal(snapshot.__typename, 'AvailabilitySnapshot');
       assert.ok(snapshot.version >= shown.availability.version);
       const reservation = await this.reserve({ seatIds: seats[0].slice(0, 2) });
-      assert.equal(reservation.total.amount, '85.00');
+      assert.deepEqual([reservation.subtotal.amount, reservation.fees.amount, reservation.total.amount], ['80.00', '5.00', '85.00']);
+      assert.deepEqual(reservation.items.map(({ seat }) => seat.id), seats[0].slice(0, 2));
       const delta = await until(({ __typename }) => __typename === 'AvailabilityDelta');
       assert.deepEqual(delta.seats.map(({ status }) => status), ['RESERVED', 'RESERVED']);
+      assert.equal(delta.available, snapshot.available - 2);
       this.reservation = reservation;
       this.version = delta.after;
     });
@@ -429,7 +437,7 @@ class Story {
     const invalid = await buyer.refused('storefront/Checkout', 'INVALID', { input: bad });
     assert.deepEqual(invalid.path.slice(-2), ['contact', 'email']);
     const order = await this.checkout(reservation, { claimIds: [fifth.id] });
-    assert.deepEqual([order.total.amount, order.discount.amount, order.fees.amount], ['69.00', '16.00', '5.00']);
+    assert.deepEqual([order.subtotal.amount, order.fees.amount, order.discount.amount, order.total.amount], ['80.00', '5.00', '16.00', '69.00']);
 
     const declined = await this.pay(order, 'pm_card_chargeDeclined');
     assert.deepEqual([declined.payment.state, declined.order.state], ['FAILED', 'AWAITING_PAYMENT']);
@@ -446,12 +454,23 @@ class Story {
     assert.equal(await this.anonymous.call('storefront/OrderPage', { id: order.id }), null, 'it needs its token');
     const ticket = await buyer.call('storefront/TicketPage', { id: this.tickets[0].id });
     assert.equal(ticket.event.venue.city, 'Berlin');
+    assert.equal(ticket.order.id, order.id);
+    const line = page.lines.find(({ id }) => id === ticket.line.id);
+    assert.deepEqual([line.ticket.id, line.seat.id], [ticket.id, ticket.seat.id]);
     const wallet = await buyer.call('storefront/TicketWallet', { first: 10 });
     assert.equal(nodes(wallet.tickets).length, 2);
     const history = await buyer.call('storefront/OrderHistory', { first: 10 });
     assert.deepEqual(ids(nodes(history.orders)), [order.id]);
     const again = await buyer.call('storefront/Refetch', { id: order.id });
     assert.deepEqual([again.__typename, again.state], ['Order', 'PAID']);
+    const wanted = [order.id, line.id, page.payments[0].id, line.tier.id];
+    const kinds = (list) => list.map((node) => node?.__typename);
+    const all = await buyer.call('storefront/RefetchAll', { ids: wanted });
+    assert.deepEqual(kinds(all), ['Order', 'OrderLine', 'Payment', 'Tier']);
+    const shown = await this.anonymous.call('storefront/RefetchAll', { ids: wanted, accessToken: order.accessToken });
+    assert.deepEqual(kinds(shown), ['Order', 'OrderLine', 'Payment', 'Tier'], 'the link of a guest shows its order');
+    const hidden = await this.friend.call('storefront/RefetchAll', { ids: wanted });
+    assert.deepEqual(kinds(hidden), [undefined, undefined, undefined, 'Tier']);
     this.order = order;
   }
 

@@ -77,7 +77,7 @@ export async function stage(url, server, seats = 3) {
   const endsAt = new Date(Date.now() + 30 * 86_400_000 + 7_200_000).toISOString();
   const event = await make('event', 'Event', { shopId, venueId, categoryId, name: 'Concert', startsAt, endsAt });
   const price = { amount: '20.00', currency: 'EUR' };
-  await make('tier', 'Tier', { eventId: event, name: 'All', categories: ['All'], price, taxBasisPoints: 1000 });
+  await make('tier', 'Tier', { eventId: event, name: 'All', categories: ['All'], basePrice: price, taxBasisPoints: 1000 });
   const { version } = await run('query($id:ID!){event(id:$id){version}}', { id: event });
   const publish = 'mutation($input:PublishEventInput!){publishEvent(input:$input){errors{code message path}}}';
   await run(publish, { input: { eventId: event, expectedVersion: version } });

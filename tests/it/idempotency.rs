@@ -275,7 +275,7 @@ async fn created(world: &World, stage: &Stage, mutation: &str, round: usize) -> 
         }
         "createTier" => {
             let price = json!({ "amount": "3.00", "currency": "EUR" });
-            (json!({ "eventId": stage.event, "name": name, "price": price }), other)
+            (json!({ "eventId": stage.event, "name": name, "basePrice": price }), other)
         }
         "createProduct" => {
             (json!({ "shopId": stage.shop, "categoryId": stage.category, "name": name }), other)

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    auth::Viewer,
     error::{self, Check, Error, Fault, FaultResult},
     limits::text,
     store::{Rows, Script, Tx},
@@ -90,6 +91,19 @@ pub(crate) async fn attempt_first<T, R, E: Into<Error<R>>, F: Future<Output = Re
     match key.subject(app.store.read()).await? {
         Some(subject) => replay(subject).await.map_err(E::into),
         None => Err(error),
+    }
+}
+
+/// Runs `attempt` as [`once`] does if there is a key, and otherwise without one.
+pub(crate) async fn once_if_keyed<T, R, E: Into<Error<R>>, F: Future<Output = Result<T, E>>>(
+    app: &App,
+    key: Option<&Key>,
+    replay: impl FnOnce(Uuid) -> F,
+    attempt: impl Future<Output = Attempt<T, R>>,
+) -> error::Result<T, R> {
+    match key {
+        Some(key) => once(app, key, replay, attempt).await,
+        None => attempt.await.map_err(AttemptError::without_key),
     }
 }
 
@@ -168,6 +182,16 @@ impl Key {
         Ok(Self { account, operation, chosen: key.to_owned(), input_digest })
     }
 
+    /// Binds the key of the viewer's account, if the caller sent one.
+    pub(crate) fn of_viewer(
+        viewer: &Viewer,
+        operation: &'static str,
+        key: Option<&str>,
+        input: &impl Serialize,
+    ) -> FaultResult<Option<Self>> {
+        key.map(|key| Self::new(viewer.account()?, operation, key, input)).transpose()
+    }
+
     /// Returns the identity of this key.
     pub(crate) fn name(&self) -> Name {
         (self.account, self.operation.to_owned(), self.chosen.clone())
@@ -196,6 +220,19 @@ impl Key {
     ) -> Result<(), KeyClaimError> {
         let claimed = claim_all_in_tx(tx, vec![(self, subject)], now).await?;
         if claimed.contains(&self.name()) { Ok(()) } else { Err(KeyClaimError::Used) }
+    }
+}
+
+/// Stores the key with `subject` as [`Key::claim_in_tx`] does, if there is one.
+pub(crate) async fn claim_if_keyed_in_tx(
+    key: Option<&Key>,
+    tx: &Tx,
+    subject: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), KeyClaimError> {
+    match key {
+        Some(key) => key.claim_in_tx(tx, subject, now).await,
+        None => Ok(()),
     }
 }
 

@@ -13,11 +13,13 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryInsertResult,
     sea_query::SelectStatement,
 };
+use serde::Serialize;
 
 use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, FaultResult, Object, Result},
+    idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     limits::text,
     slug::{self, Candidates, IdOrSlug},
     store,
@@ -33,7 +35,7 @@ pub enum Refusal {
 }
 
 /// A new category.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Create {
     /// The parent category. `None` creates a root.
     pub parent: Option<CategoryId>,
@@ -59,8 +61,19 @@ pub struct Update {
 }
 
 /// Adds a category to the tree.
-pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<category::Model, Refusal> {
+pub async fn create(
+    app: &App,
+    viewer: &Viewer,
+    input: Create,
+    key: Option<&str>,
+) -> Result<category::Model, Refusal> {
     viewer.operator()?;
+    let key = Key::of_viewer(viewer, "createCategory", key, &input)?;
+    let replay = |id| by_id(app, CategoryId(id));
+    once_if_keyed(app, key.as_ref(), replay, insert(app, input, key.as_ref())).await
+}
+
+async fn insert(app: &App, input: Create, key: Option<&Key>) -> Attempt<category::Model, Refusal> {
     let mut check = Check::default();
     check.text(&input.name, "name", 1, text::NAME);
     slug::check(&mut check, input.slug.as_deref(), "slug");
@@ -75,12 +88,13 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
     // No race with the parent: a category is never moved or deleted, and its slug never changes.
     let above = parent.as_ref().map(|parent| parent.path.as_str());
     let name = input.name.trim().to_owned();
-    let now = app.clock.now();
+    let (now, id) = (app.clock.now(), CategoryId(app.clock.new_uuid()));
+    claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
     for slug in Candidates::new(input.slug, &name, "category").iter(|| app.jitter(0, u64::MAX - 1)) {
         let row = category::ActiveModel {
-            id: Set(CategoryId(app.clock.new_uuid())),
+            id: Set(id),
             parent_id: Set(input.parent),
-            path: Set(rules::path_below(above, &slug).ok_or(Refusal::TooDeep)?),
+            path: Set(rules::path_below(above, &slug).ok_or(Error::Refused(Refusal::TooDeep))?),
             slug: Set(slug.clone()),
             name: Set(name.clone()),
             position: Set(input.position),
@@ -99,7 +113,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<categor
             return Ok(row.ok_or(Fault::NotFound(Object::Category))?);
         }
     }
-    Err(Refusal::SlugTaken.into())
+    Err(Error::Refused(Refusal::SlugTaken).into())
 }
 
 /// Changes a category's name or its position among its siblings.

@@ -20,6 +20,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
+    idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     inventory,
     search_text::coupon as search_text,
     shop::{self, authorise_owner, rules::Power},
@@ -32,13 +33,26 @@ pub async fn create(
     viewer: &Viewer,
     shop: ShopId,
     details: Details,
+    key: Option<&str>,
 ) -> Result<coupon::Model, Refusal> {
     shop::authorise(app, viewer, shop, Power::Manage).await?;
+    let key = Key::of_viewer(viewer, "createCoupon", key, &(shop, &details))?;
+    let replay = |id| by_id(app, CouponId(id));
+    once_if_keyed(app, key.as_ref(), replay, insert(app, shop, details, key.as_ref())).await
+}
+
+async fn insert(
+    app: &App,
+    shop: ShopId,
+    details: Details,
+    key: Option<&Key>,
+) -> Attempt<coupon::Model, Refusal> {
     let shop = shop::by_id(app, shop).await?;
     let details = details.checked()?;
     let category = references::check(app, shop.id, &details).await?;
     let (now, id) = (app.clock.now(), CouponId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
+    claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
     let scopes = details.scopes.clone();
     let row = coupon::ActiveModel {
         id: Set(id),

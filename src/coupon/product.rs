@@ -6,6 +6,7 @@ use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
     ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{details::is_picture, rules::Refusal};
@@ -15,6 +16,7 @@ use crate::{
     category,
     clock::comparable,
     error::{Check, Error, Fault, FaultResult, Object, Result},
+    idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     limits::text,
     page::{self, Direction, Page, Window},
     search_text::coupon as search_text,
@@ -23,7 +25,7 @@ use crate::{
 };
 
 /// A new product.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NewProduct {
     /// The shop that offers it.
     pub shop: ShopId,
@@ -96,14 +98,26 @@ pub async fn of_shop(
 }
 
 /// Creates a product of the shop.
-pub async fn create(app: &App, viewer: &Viewer, input: NewProduct) -> Result<product::Model, Refusal> {
+pub async fn create(
+    app: &App,
+    viewer: &Viewer,
+    input: NewProduct,
+    key: Option<&str>,
+) -> Result<product::Model, Refusal> {
     shop::authorise(app, viewer, input.shop, Power::Manage).await?;
+    let key = Key::of_viewer(viewer, "createProduct", key, &input)?;
+    let replay = |id| by_id(app, ProductId(id));
+    once_if_keyed(app, key.as_ref(), replay, insert(app, input, key.as_ref())).await
+}
+
+async fn insert(app: &App, input: NewProduct, key: Option<&Key>) -> Attempt<product::Model, Refusal> {
     check(Some(&input.name), Some(&input.description), input.picture_url.as_deref())?;
     category_exists(app, input.category).await?;
-    let now = app.clock.now();
+    let (now, id) = (app.clock.now(), ProductId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
+    claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
     let row = product::ActiveModel {
-        id: Set(ProductId(app.clock.new_uuid())),
+        id: Set(id),
         shop_id: Set(input.shop),
         category_id: Set(input.category),
         name: Set(input.name.trim().to_owned()),

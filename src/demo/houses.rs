@@ -61,7 +61,7 @@ pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> FaultResul
             name: name.to_owned(),
             position,
         };
-        ids.insert(slug, made(category::create(app, operator, input).await)?.id);
+        ids.insert(slug, made(category::create(app, operator, input, None).await)?.id);
     }
     Ok(())
 }
@@ -70,7 +70,9 @@ pub(super) async fn plant_categories(app: &App, operator: &Viewer) -> FaultResul
 pub(super) async fn build(app: &App, vendor: &Viewer) -> FaultResult<Houses> {
     let playhouse = open(app, vendor, &PLAYHOUSE).await?;
     for (email, role) in [(SELLER, ShopRole::Seller), (SCANNER, ShopRole::Scanner)] {
-        let input = shop::SetMember { shop: playhouse, email: email.to_owned(), role };
+        let expected_version = shop::by_id(app, playhouse).await?.version;
+        let email = email.to_owned();
+        let input = shop::SetMember { shop: playhouse, expected_version, email, role };
         made(shop::set_member(app, vendor, input).await)?;
     }
     let arena = open(app, vendor, &ARENA).await?;
@@ -125,7 +127,7 @@ async fn open(app: &App, vendor: &Viewer, shop: &DemoShop) -> FaultResult<ShopId
         currency: shop.currency.to_owned(),
         category: Some(category::by_slug(app, shop.category).await?.id),
     };
-    Ok(made(shop::create(app, vendor, input).await)?.id)
+    Ok(made(shop::create(app, vendor, input, None).await)?.id)
 }
 
 /// Returns the details of a venue: its name, and its street address, city, country and time zone.
@@ -135,7 +137,7 @@ fn details(name: &str, place: [&str; 4]) -> Details {
 }
 
 async fn equip(app: &App, vendor: &Viewer, shop: ShopId, details: Details, plan: &str) -> FaultResult<House> {
-    let venue = made(edit::create(app, vendor, shop, details).await)?.id;
-    made(edit::import_seat_map(app, vendor, venue, plan.to_owned()).await)?;
+    let venue = made(edit::create(app, vendor, shop, details, None).await)?.id;
+    made(edit::import_seat_map(app, vendor, venue, plan.to_owned(), None).await)?;
     Ok(House { shop, venue })
 }

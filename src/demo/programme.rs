@@ -18,7 +18,7 @@ use crate::{
         edit::{self, NewEvent},
         pricing::TierDetails,
         reservation_rules::ReservationRules,
-        tiers::{self, Scope},
+        tiers::{self, NewTier, Scope},
     },
 };
 
@@ -69,7 +69,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         cool_down_seconds: 300,
         reservation_rules: ReservationRules::default(),
     };
-    let event = made(edit::create(app, vendor, input).await)?;
+    let event = made(edit::create(app, vendor, input, None).await)?;
     for (position, (name, price)) in (0..).zip(show.prices.levels) {
         let details = TierDetails {
             name: (*name).to_owned(),
@@ -80,7 +80,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
             hidden: false,
         };
         let scope = Scope { categories: vec![(*name).to_owned()], areas: Vec::new() };
-        made(tiers::create(app, vendor, event.id, details, scope).await)?;
+        made(tiers::create(app, vendor, event.id, NewTier { details, scope }, None).await)?;
     }
     Ok(event)
 }

@@ -8,10 +8,12 @@ use entity::{
 };
 use sea_orm::{ActiveValue::Set, EntityTrait};
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{
     details::{Change, Details, slug_of},
+    find::event as find_event,
     follow, locked_in_tx, managed,
     reservation_rules::ReservationRules,
     rules::{self, Refusal},
@@ -22,6 +24,7 @@ use crate::{
     audit,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
+    idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     inventory, search_text,
     shop::{authorise, rules::Power},
     store::{save_versioned, violated},
@@ -29,7 +32,7 @@ use crate::{
 };
 
 /// A new event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NewEvent {
     /// The shop that sells it.
     pub shop: ShopId,
@@ -98,8 +101,19 @@ impl NewEvent {
 }
 
 /// Creates a draft of an event in the shop's currency.
-pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event::Model, Refusal> {
+pub async fn create(
+    app: &App,
+    viewer: &Viewer,
+    input: NewEvent,
+    key: Option<&str>,
+) -> Result<event::Model, Refusal> {
     authorise(app, viewer, input.shop, Power::Manage).await?;
+    let key = Key::of_viewer(viewer, "createEvent", key, &input)?;
+    let replay = |id| find_event(app, viewer, EventId(id));
+    once_if_keyed(app, key.as_ref(), replay, insert(app, input, key.as_ref())).await
+}
+
+async fn insert(app: &App, input: NewEvent, key: Option<&Key>) -> Attempt<event::Model, Refusal> {
     let (now, id) = (app.clock.now(), EventId(app.clock.new_uuid()));
     let shop = shop::Entity::find_by_id(input.shop).one(app.store.read()).await?;
     let shop = shop.ok_or(Fault::NotFound(Object::Shop))?;
@@ -108,6 +122,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: NewEvent) -> Result<event
     let details = input.details(id, now).checked()?;
     check_category(app, details.category).await?;
     let tx = app.store.begin().await?;
+    claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
     let row = event::ActiveModel {
         id: Set(id),
         shop_id: Set(shop.id),

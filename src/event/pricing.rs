@@ -8,6 +8,7 @@ use entity::{
     TierId,
     tier::{ScopeKind, scope},
 };
+use serde::Serialize;
 
 use super::rules::Refusal;
 use crate::{
@@ -22,7 +23,7 @@ pub const TIERS_MAX: usize = 100;
 pub const PRICE_MAX: i64 = 1_000_000_000_000;
 
 /// All editable details of a price level, except what it prices.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TierDetails {
     /// Display name.
     pub name: String,

@@ -3,6 +3,7 @@
 //! Invariant: pure and synchronous.
 
 use entity::event::{self, BuyerRequirement};
+use serde::Serialize;
 
 use crate::error::Check;
 
@@ -10,7 +11,7 @@ use crate::error::Check;
 const PLACES_MAX: i32 = 1_000_000;
 
 /// An event's rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReservationRules {
     /// What a buyer needs in order to reserve.
     pub requirement: BuyerRequirement,

@@ -5,6 +5,7 @@ use entity::{
     tier::{self, scope},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,18 +20,28 @@ use crate::{
     audit,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
+    idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     inventory,
     store::{Tx, save_versioned, violated},
     venue,
 };
 
 /// What a price level prices.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Scope {
     /// The names of categories of the plan.
     pub categories: Vec<String>,
     /// The ids of areas of the seat map.
     pub areas: Vec<Uuid>,
+}
+
+/// A new price level.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewTier {
+    /// Its name and prices.
+    pub details: TierDetails,
+    /// What it prices.
+    pub scope: Scope,
 }
 
 /// A change of a price level. `None` leaves a value unchanged.
@@ -70,10 +81,26 @@ pub async fn create(
     app: &App,
     viewer: &Viewer,
     event: EventId,
-    details: TierDetails,
-    scope: Scope,
+    new: NewTier,
+    key: Option<&str>,
 ) -> Result<tier::Model, Refusal> {
     let event = managed(app, viewer, event).await?;
+    let key = Key::of_viewer(viewer, "createTier", key, &(event.id, &new))?;
+    let replay = |id| by_id(app, TierId(id));
+    once_if_keyed(app, key.as_ref(), replay, insert(app, viewer, event, new, key.as_ref())).await
+}
+
+async fn by_id(app: &App, id: TierId) -> FaultResult<tier::Model> {
+    tier::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Tier))
+}
+
+async fn insert(
+    app: &App,
+    viewer: &Viewer,
+    event: event::Model,
+    NewTier { details, scope }: NewTier,
+    key: Option<&Key>,
+) -> Attempt<tier::Model, Refusal> {
     let details = details.checked()?;
     let wanted = wanted(app, &event, &scope).await?;
     let (now, id) = (app.clock.now(), TierId(app.clock.new_uuid()));
@@ -82,8 +109,9 @@ pub async fn create(
     rules::change(&event).map_err(Error::Refused)?;
     let count = tier::Entity::find().filter(tier::Column::EventId.eq(event.id)).count(&tx).await?;
     if count >= TIERS_MAX as u64 {
-        return Err(Error::Refused(Refusal::TooManyTiers));
+        return Err(Error::Refused(Refusal::TooManyTiers).into());
     }
+    claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
     let row = tier::ActiveModel {
         id: Set(id),
         event_id: Set(event.id),

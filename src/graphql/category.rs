@@ -24,7 +24,7 @@ use crate::{
 
 user_error! {
     /// An error of `createCategory`.
-    CreateCategoryError, CreateCategoryErrorCode (Invalid NotFound) from Refusal {
+    CreateCategoryError, CreateCategoryErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
         /// Another category uses this slug. Choose a different one.
         SlugTaken: Conflict,
         /// The tree would have more than six levels. Choose a parent at a higher level.
@@ -212,6 +212,9 @@ pub struct CreateCategoryInput {
     /// The sort position among siblings. Smaller numbers come first.
     #[graphql(default)]
     pub position: i32,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    pub idempotency_key: Option<String>,
 }
 
 impl CreateCategoryInput {
@@ -274,7 +277,9 @@ impl CategoryMutation {
         #[graphql(desc = "Parameters of `createCategory`.")] input: CreateCategoryInput,
     ) -> ApiResult<Option<CreateCategoryPayload>> {
         ctx.viewer().operator()?;
-        let result = async { category::create(ctx.app(), ctx.viewer(), input.parse()?).await };
+        let key = input.idempotency_key.clone();
+        let result =
+            async { category::create(ctx.app(), ctx.viewer(), input.parse()?, key.as_deref()).await };
         let (row, errors) = outcome(result.await)?;
         Ok(Some(CreateCategoryPayload { category: row.map(Category), errors }))
     }

@@ -74,6 +74,9 @@ pub struct CreateEventInput {
     cool_down_seconds: i32,
     /// The event's rules against hoarding: reserving many places without paying.
     reservation_rules: Option<ReservationRulesInput>,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    idempotency_key: Option<String>,
 }
 
 impl CreateEventInput {
@@ -239,8 +242,9 @@ impl EventMutation {
         #[graphql(desc = "Parameters of `createEvent`.")] input: CreateEventInput,
     ) -> ApiResult<Option<CreateEventPayload>> {
         ctx.viewer().user()?;
+        let key = input.idempotency_key.clone();
         let result = match input.parse() {
-            Ok(input) => edit::create(ctx.app(), ctx.viewer(), input).await,
+            Ok(input) => edit::create(ctx.app(), ctx.viewer(), input, key.as_deref()).await,
             Err(fault) => Err(fault.into()),
         };
         let (event, errors) = outcome(result.map(Event::from))?;

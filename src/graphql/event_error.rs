@@ -5,7 +5,7 @@ use crate::event::rules::Refusal;
 
 user_error! {
     /// An error of `createEvent`.
-    CreateEventError, CreateEventErrorCode (Invalid NotFound) from Refusal {
+    CreateEventError, CreateEventErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
         /// Another event uses this slug. Choose a different one.
         SlugTaken: Conflict,
         /// The venue has no seat map. Call `importSeatMap` first.
@@ -33,7 +33,7 @@ user_error! {
 
 user_error! {
     /// An error of `createTier`.
-    CreateTierError, CreateTierErrorCode (Invalid NotFound) from Refusal {
+    CreateTierError, CreateTierErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
         /// The event is cancelled and cannot be changed.
         Cancelled: Refused,
         /// Another tier of the event already prices the category or area; `path` names it. Remove it from one of the

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     barcode::{QrCode, qr::Scale},
     error::{Fault, FaultResult, Object},
-    ticket::{self as tickets, CheckIn, Refusal},
+    ticket::{self as tickets, CheckIn, Refusal, Scanned},
 };
 
 /// A page of tickets.
@@ -33,7 +33,7 @@ pub(crate) type TicketConnection = Connected<Uuid, Ticket>;
 
 user_error! {
     /// An error of `checkIn`: why the ticket does not admit its holder.
-    CheckInError, CheckInErrorCode (Invalid NotFound) from Refusal {
+    CheckInError, CheckInErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
         /// The code is not a valid ticket code. Do not admit the guest.
         Forged: NotFound,
         /// The ticket is for another event or shop.
@@ -42,12 +42,19 @@ user_error! {
         Void: Refused,
         /// The ticket was transferred, and this code belongs to the earlier holder. Do not admit the guest.
         Superseded: Refused,
-        /// The ticket was already used, at `usedAt`.
+        /// The ticket was already used; see `earlierCheckIn`. After a lost answer, repeat the call with the same key
+        /// instead.
         Used: Conflict,
     }
     {
-        /// When the ticket was used. Set only with `USED`.
-        used_at: DateTime<Utc>,
+        /// The id of the ticket. Null if the code is not a ticket of your shops.
+        ticket_id: ID,
+        /// The name of the ticket's place. Null if the code is not a ticket of your shops.
+        ticket_label: String,
+        /// The id of the event that the ticket admits to. Null if the code is not a ticket of your shops.
+        event_id: ID,
+        /// The check-in that used the ticket. Set only with `USED`.
+        earlier_check_in: EarlierCheckIn,
     }
 }
 
@@ -247,6 +254,9 @@ pub struct CheckInInput {
     pub code: String,
     /// The event at the entrance. If omitted, any event of your shops.
     pub event_id: Option<ID>,
+    /// Your own key for this scan, 8 to 255 characters. A repeated call with the same key and input returns the accepted
+    /// check-in again, so that a guest is not turned away after a lost answer. Use a new key for every scan.
+    pub idempotency_key: Option<String>,
 }
 
 /// The result of `checkIn`.
@@ -290,7 +300,12 @@ impl TicketMutation {
         ctx.viewer().user()?;
         let scan = async {
             let event = input.event_id.as_ref().map(|id| decode(id, "eventId")).transpose()?;
-            tickets::check_in(ctx.app(), ctx.viewer(), CheckIn { code: input.code, event }).await
+            tickets::check_in(
+                ctx.app(),
+                ctx.viewer(),
+                CheckIn { code: input.code, event, key: input.idempotency_key },
+            )
+            .await
         };
         let (ticket, errors) = outcome(scan.await)?;
         Ok(Some(CheckInPayload { ticket: ticket.map(Ticket::from), errors }))
@@ -303,10 +318,33 @@ pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiR
     Ok(connection(page, |row| (row.id.0, Ticket::from(row))))
 }
 
+/// The check-in that used a ticket.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct EarlierCheckIn {
+    /// When the ticket was used.
+    at: DateTime<Utc>,
+    /// The account of the member who scanned it, as in `ShopMember.accountId`. Null if unknown.
+    account_id: Option<ID>,
+}
+
 /// The data of check-in errors.
 #[derive(Debug, Default)]
 pub(crate) struct CheckInData {
-    used_at: Option<DateTime<Utc>>,
+    ticket_id: Option<ID>,
+    ticket_label: Option<String>,
+    event_id: Option<ID>,
+    earlier_check_in: Option<EarlierCheckIn>,
+}
+
+impl CheckInData {
+    fn of(ticket: Scanned) -> Self {
+        Self {
+            ticket_id: Some(encode(ticket.ticket)),
+            ticket_label: Some(ticket.label),
+            event_id: Some(encode(ticket.event)),
+            earlier_check_in: None,
+        }
+    }
 }
 
 impl Explain for Refusal {
@@ -315,11 +353,19 @@ impl Explain for Refusal {
     fn explain(self) -> Explanation<CheckInData> {
         match self {
             Self::Forged => Explanation::new("not a valid ticket code").at("code"),
-            Self::WrongEvent => Explanation::new("the ticket is for another event"),
-            Self::Void => Explanation::new("the ticket was refunded or revoked"),
-            Self::Superseded => Explanation::new("the ticket was transferred; this is an earlier code"),
-            Self::Used { at } => {
-                Explanation::new("the ticket was already used").with(CheckInData { used_at: Some(at) })
+            Self::WrongEvent(ticket) => Explanation::new("the ticket is for another event")
+                .with(ticket.map(CheckInData::of).unwrap_or_default()),
+            Self::Void(ticket) => {
+                Explanation::new("the ticket was refunded or revoked").with(CheckInData::of(ticket))
+            }
+            Self::Superseded(ticket) => {
+                Explanation::new("the ticket was transferred; this is an earlier code")
+                    .with(CheckInData::of(ticket))
+            }
+            Self::Used { ticket, at, by } => {
+                let earlier = EarlierCheckIn { at, account_id: by.map(encode) };
+                Explanation::new("the ticket was already used")
+                    .with(CheckInData { earlier_check_in: Some(earlier), ..CheckInData::of(ticket) })
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::{
         self as events,
         pricing::TierDetails,
         rules::Refusal,
-        tiers::{self, Change, Scope},
+        tiers::{self, Change, NewTier, Scope},
     },
     venue,
 };
@@ -233,6 +233,9 @@ pub struct CreateTierInput {
     /// Whether the tier is hidden. Its places are sold only with an access code that unlocks it.
     #[graphql(default)]
     hidden: bool,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    idempotency_key: Option<String>,
 }
 
 /// The result of `createTier`.
@@ -362,7 +365,8 @@ async fn create(ctx: &Context<'_>, input: CreateTierInput) -> Outcome<Tier, Refu
         hidden: input.hidden,
     };
     let scope = Scope { categories: input.categories, areas: areas(&input.areas)? };
-    let tier = tiers::create(ctx.app(), ctx.viewer(), event.id, details, scope).await?;
+    let (new, key) = (NewTier { details, scope }, input.idempotency_key.as_deref());
+    let tier = tiers::create(ctx.app(), ctx.viewer(), event.id, new, key).await?;
     Ok(Tier::new(tier, &event))
 }
 

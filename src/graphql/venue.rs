@@ -29,7 +29,7 @@ use crate::{
 
 user_error! {
     /// An error of `createVenue`.
-    CreateVenueError, CreateVenueErrorCode (Invalid NotFound) from Refusal {}
+    CreateVenueError, CreateVenueErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {}
 }
 
 user_error! {
@@ -261,6 +261,9 @@ pub struct CreateVenueInput {
     country: String,
     /// The IANA time zone, such as `Europe/Berlin`.
     time_zone: String,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    idempotency_key: Option<String>,
 }
 
 /// The result of `createVenue`.
@@ -314,10 +317,12 @@ impl VenueMutation {
         #[graphql(desc = "Parameters of `createVenue`.")] input: CreateVenueInput,
     ) -> ApiResult<Option<CreateVenuePayload>> {
         ctx.viewer().user()?;
-        let CreateVenueInput { shop_id, name, address, city, country, time_zone } = input;
+        let CreateVenueInput { shop_id, name, address, city, country, time_zone, idempotency_key } = input;
         let details = Details { name, address, city, country, time_zone };
         let result = match decode(&shop_id, "shopId") {
-            Ok(shop) => edit::create(ctx.app(), ctx.viewer(), shop, details).await,
+            Ok(shop) => {
+                edit::create(ctx.app(), ctx.viewer(), shop, details, idempotency_key.as_deref()).await
+            }
             Err(fault) => Err(fault.into()),
         };
         let (venue, errors) = outcome(result.map(Venue))?;

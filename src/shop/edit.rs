@@ -9,6 +9,7 @@ use sea_orm::{
     EntityTrait, TryInsertResult,
 };
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Refusal, authorise, rules::Power};
@@ -18,6 +19,7 @@ use crate::{
     auth::Viewer,
     category,
     error::{Check, Error, Fault, Object, Result},
+    idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     limits::text,
     money, search_text,
     slug::{self, Candidates},
@@ -25,7 +27,7 @@ use crate::{
 };
 
 /// A new shop.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Create {
     /// `None` derives the slug from the name.
     pub slug: Option<String>,
@@ -57,7 +59,24 @@ pub struct Update {
 }
 
 /// Creates a shop and makes the viewer its owner.
-pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::Model, Refusal> {
+pub async fn create(
+    app: &App,
+    viewer: &Viewer,
+    input: Create,
+    key: Option<&str>,
+) -> Result<shop::Model, Refusal> {
+    viewer.user()?;
+    let key = Key::of_viewer(viewer, "createShop", key, &input)?;
+    let replay = |id| super::by_id(app, ShopId(id));
+    once_if_keyed(app, key.as_ref(), replay, insert(app, viewer, input, key.as_ref())).await
+}
+
+async fn insert(
+    app: &App,
+    viewer: &Viewer,
+    input: Create,
+    key: Option<&Key>,
+) -> Attempt<shop::Model, Refusal> {
     let owner = viewer.user()?;
     let mut check = Check::default();
     check
@@ -88,6 +107,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::M
         updated_at: now,
     };
     let tx = app.store.begin().await?;
+    claim_if_keyed_in_tx(key, &tx, shop.id.0, now).await?;
     for slug in candidates.iter(|| app.jitter(0, u64::MAX - 1)) {
         shop.slug = slug;
         if insert_in_tx(&tx, &shop).await? {
@@ -105,7 +125,7 @@ pub async fn create(app: &App, viewer: &Viewer, input: Create) -> Result<shop::M
             return Ok(shop);
         }
     }
-    Err(Refusal::SlugTaken.into())
+    Err(Error::Refused(Refusal::SlugTaken).into())
 }
 
 /// Inserts the shop unless its slug is taken. Race: of two inserts with the same slug, the constraint accepts one.

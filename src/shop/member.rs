@@ -53,6 +53,8 @@ pub struct Member {
 pub struct SetMember {
     /// The shop.
     pub shop: ShopId,
+    /// The shop's version that the viewer saw.
+    pub expected_version: i64,
     /// The user's e-mail address.
     pub email: String,
     /// The new role.
@@ -64,21 +66,29 @@ pub struct SetMember {
 pub struct RemoveMember {
     /// The shop.
     pub shop: ShopId,
+    /// The shop's version that the viewer saw.
+    pub expected_version: i64,
     /// The member's account.
     pub account: AccountId,
 }
 
-/// Adds a user to the shop's members, or changes a member's role. Requires [`Power::Members`].
-pub async fn set_member(app: &App, viewer: &Viewer, input: SetMember) -> Result<Member, Refusal> {
+/// Adds a user to the shop's members, or changes a member's role. Requires [`Power::Members`]. Returns the member and
+/// the shop.
+pub async fn set_member(
+    app: &App,
+    viewer: &Viewer,
+    input: SetMember,
+) -> Result<(Member, shop::Model), Refusal> {
     authorise(app, viewer, input.shop, Power::Members).await?;
     let account =
         account::by_email(app.store.read(), &input.email).await?.ok_or(Fault::NotFound(Object::User))?;
     let tx = app.store.begin().await?;
-    let mut roles = guarded_in_tx(app, &tx, input.shop).await?;
+    let (shop, mut roles) = guarded_in_tx(app, &tx, input.shop).await?;
     // Race: the permission was checked before the guard. An earlier holder of the guard may have revoked it.
     if !roles.get(&viewer.user()?).is_some_and(|role| rules::has(*role, Power::Members)) {
         return Err(forbidden().into());
     }
+    check_version(&shop, input.expected_version)?;
     let before = roles.insert(account.id, input.role);
     rules::staffed(roles.values().copied())?;
     let row = member::ActiveModel {
@@ -97,8 +107,9 @@ pub async fn set_member(app: &App, viewer: &Viewer, input: SetMember) -> Result<
         let entry = audit::Entry::new(action, account.id, details).of_shop(input.shop);
         audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     }
+    let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound(Object::Shop))?;
     tx.commit().await?;
-    Ok(Member::of(&row, account))
+    Ok((Member::of(&row, account), shop))
 }
 
 /// Removes a member. Members may remove themselves. Otherwise requires [`Power::Members`].
@@ -108,12 +119,13 @@ pub async fn remove_member(app: &App, viewer: &Viewer, input: RemoveMember) -> R
         authorise(app, viewer, input.shop, Power::Members).await?;
     }
     let tx = app.store.begin().await?;
-    let mut roles = guarded_in_tx(app, &tx, input.shop).await?;
+    let (shop, mut roles) = guarded_in_tx(app, &tx, input.shop).await?;
     let allowed =
         roles.get(&actor).is_some_and(|role| actor == input.account || rules::has(*role, Power::Members));
     if !allowed {
         return Err(forbidden().into());
     }
+    check_version(&shop, input.expected_version)?;
     let before = roles.remove(&input.account).ok_or(Fault::NotFound(Object::Member))?;
     rules::staffed(roles.values().copied())?;
     member::Entity::delete_by_id((input.shop, input.account)).exec(&tx).await?;
@@ -154,8 +166,13 @@ pub async fn members_of(
     Ok(members)
 }
 
-/// Raises the shop's version and returns the roles of its members. This excludes concurrent changes of the members.
-async fn guarded_in_tx(app: &App, tx: &Tx, id: ShopId) -> FaultResult<HashMap<AccountId, ShopRole>> {
+/// Raises the shop's version, which excludes concurrent changes of the members. Returns the shop as it was before, and
+/// the roles of its members.
+async fn guarded_in_tx(
+    app: &App,
+    tx: &Tx,
+    id: ShopId,
+) -> FaultResult<(shop::Model, HashMap<AccountId, ShopRole>)> {
     // Race: on PostgreSQL, the lock makes the second transaction wait here instead of failing at the guard.
     let shop = shop::Entity::find_by_id(id)
         .lock(LockType::NoKeyUpdate)
@@ -166,7 +183,12 @@ async fn guarded_in_tx(app: &App, tx: &Tx, id: ShopId) -> FaultResult<HashMap<Ac
         shop::ActiveModel { id: Unchanged(shop.id), updated_at: Set(app.clock.now()), ..Default::default() };
     store::save_versioned::<shop::Entity>(tx, row, shop.version, Object::Shop).await?;
     let members = member::Entity::find().filter(member::Column::ShopId.eq(id)).all(tx).await?;
-    Ok(members.into_iter().map(|member| (member.account_id, member.role)).collect())
+    Ok((shop, members.into_iter().map(|member| (member.account_id, member.role)).collect()))
+}
+
+/// Refuses a change of another version than the one that the viewer saw. Check the viewer's role first.
+fn check_version(shop: &shop::Model, expected: i64) -> FaultResult<()> {
+    if shop.version == expected { Ok(()) } else { Err(Fault::Stale(Object::Shop)) }
 }
 
 impl Member {

@@ -12,6 +12,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Check, Error, Fault, FaultResult, Object, Result},
+    idempotency::{Attempt, AttemptError, Key, claim_if_keyed_in_tx, once_if_keyed},
     limits::{Rule, Subject},
     outbox,
     shop::{self, rules::Power},
@@ -28,6 +29,19 @@ pub struct CheckIn {
     pub code: String,
     /// The event of the gate, if it admits to one event only.
     pub event: Option<EventId>,
+    /// The caller's idempotency key.
+    pub key: Option<String>,
+}
+
+/// The ticket of a refused code, as scanners of its shop see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// The event that the ticket admits to.
+    pub event: EventId,
+    /// The name of the place.
+    pub label: String,
 }
 
 /// Reasons why the holder is not admitted.
@@ -35,28 +49,49 @@ pub struct CheckIn {
 pub enum Refusal {
     /// Not a code of this server, or altered.
     Forged,
-    /// A ticket of another event or shop.
-    WrongEvent,
+    /// A ticket of another event. `None` if it is of another shop.
+    WrongEvent(Option<Scanned>),
     /// The ticket was refunded or revoked.
-    Void,
+    Void(Scanned),
     /// The code of an earlier holder; the ticket was transferred.
-    Superseded,
+    Superseded(Scanned),
     /// The ticket was used before.
     Used {
+        /// The ticket.
+        ticket: Scanned,
         /// Time of the earlier check-in.
         at: DateTime<Utc>,
+        /// The scanner of the earlier check-in.
+        by: Option<AccountId>,
     },
 }
 
-/// Admits the ticket's holder, if the ticket was not used before.
+/// Admits the ticket's holder, if the ticket was not used before. A repeated call with the key of an accepted check-in
+/// returns it again.
 pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<ticket::Model, Refusal> {
-    let scanner = viewer.user()?;
+    viewer.user()?;
     Check::default().text(&input.code, "code", 1, 2_000).done()?;
+    let key = Key::of_viewer(viewer, "checkIn", input.key.as_deref(), &(&input.code, input.event))?;
+    let replay = |id| by_id(app, TicketId(id));
+    once_if_keyed(app, key.as_ref(), replay, attempt(app, viewer, &input, key.as_ref())).await
+}
+
+async fn by_id(app: &App, id: TicketId) -> FaultResult<ticket::Model> {
+    ticket::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Ticket))
+}
+
+async fn attempt(
+    app: &App,
+    viewer: &Viewer,
+    input: &CheckIn,
+    key: Option<&Key>,
+) -> Attempt<ticket::Model, Refusal> {
+    let scanner = viewer.user()?;
     let own = (Rule::Scans, Subject::Id(scanner.0));
     let network = app.limits.network_subject(viewer).map(|network| (Rule::NetworkScans, network));
     // A gate scans many tickets quickly, and some twice. Only codes of other shops count as attempts.
     let guess = app.limits.attempt([own].into_iter().chain(network)).await.map_err(Fault::from)?;
-    let outcome = scan(app, viewer, scanner, &input).await;
+    let outcome = scan(app, viewer, scanner, input, key).await;
     match &outcome {
         Err(ScanError::Foreign(_)) => {}
         Ok(_) | Err(ScanError::Known(_)) => guess.forgive().await,
@@ -67,9 +102,9 @@ pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<tick
 /// Why a scanned code admits nobody.
 enum ScanError {
     /// The code does not belong to the scanner's shops, and counts as a guess.
-    Foreign(Error<Refusal>),
+    Foreign(AttemptError<Refusal>),
     /// Any other reason.
-    Known(Error<Refusal>),
+    Known(AttemptError<Refusal>),
 }
 
 impl From<Fault> for ScanError {
@@ -78,8 +113,8 @@ impl From<Fault> for ScanError {
     }
 }
 
-impl From<Error<Refusal>> for ScanError {
-    fn from(error: Error<Refusal>) -> Self {
+impl From<AttemptError<Refusal>> for ScanError {
+    fn from(error: AttemptError<Refusal>) -> Self {
         Self::Known(error)
     }
 }
@@ -89,8 +124,9 @@ async fn scan(
     viewer: &Viewer,
     scanner: AccountId,
     input: &CheckIn,
+    key: Option<&Key>,
 ) -> std::result::Result<ticket::Model, ScanError> {
-    let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal));
+    let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal).into());
     let claims = code::verify(&app.ticket_verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
@@ -101,32 +137,36 @@ async fn scan(
         match shop::authorise(app, viewer, ticket.shop_id, Power::Scan).await {
             Ok(()) => {}
             // A genuine ticket, but of another shop.
-            Err(Fault::Forbidden(_)) => return Err(foreign(Refusal::WrongEvent)),
+            Err(Fault::Forbidden(_)) => return Err(foreign(Refusal::WrongEvent(None))),
             Err(fault) => return Err(fault.into()),
         }
         let refusal = refusal(&ticket, claims, input.event);
-        match record(app, scanner, ticket, refusal.as_ref()).await {
-            Ok(ticket) => return refusal.map_or(Ok(ticket), |refusal| Err(Error::Refused(refusal).into())),
+        match record(app, scanner, ticket, refusal.as_ref(), key).await {
+            Ok(ticket) => {
+                let refused = |refusal| AttemptError::from(Error::Refused(refusal));
+                return refusal.map_or(Ok(ticket), |refusal| Err(refused(refusal).into()));
+            }
             // Another scanner was first: read the ticket again and find it used.
-            Err(Fault::Stale(_)) => {}
-            Err(fault) => return Err(fault.into()),
+            Err(AttemptError::Failed(Error::Fault(Fault::Stale(_)))) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Err(Fault::unavailable().into())
 }
 
 fn refusal(ticket: &ticket::Model, claims: Claims, gate: Option<EventId>) -> Option<Refusal> {
+    let scanned = || Scanned { ticket: ticket.id, event: ticket.event_id, label: ticket.label.clone() };
     let of_event = ticket.event_id.0 == claims.event && gate.is_none_or(|gate| gate == ticket.event_id);
     if !of_event {
-        return Some(Refusal::WrongEvent);
+        return Some(Refusal::WrongEvent(Some(scanned())));
     }
     if ticket.state == TicketState::Void {
-        return Some(Refusal::Void);
+        return Some(Refusal::Void(scanned()));
     }
     if i64::from(ticket.epoch) != i64::from(claims.epoch) {
-        return Some(Refusal::Superseded);
+        return Some(Refusal::Superseded(scanned()));
     }
-    ticket.checked_in_at.map(|at| Refusal::Used { at })
+    ticket.checked_in_at.map(|at| Refusal::Used { ticket: scanned(), at, by: ticket.checked_in_by })
 }
 
 /// Stores the scan, and marks the ticket as used if it admits.
@@ -135,14 +175,15 @@ async fn record(
     scanner: AccountId,
     ticket: ticket::Model,
     refusal: Option<&Refusal>,
-) -> FaultResult<ticket::Model> {
+    key: Option<&Key>,
+) -> Attempt<ticket::Model, Refusal> {
     let now = app.clock.now();
     let outcome = match refusal {
         None => ScanOutcome::Admitted,
         Some(Refusal::Used { .. }) => ScanOutcome::Used,
-        Some(Refusal::Void) => ScanOutcome::Void,
-        Some(Refusal::Superseded) => ScanOutcome::Superseded,
-        Some(Refusal::WrongEvent | Refusal::Forged) => ScanOutcome::WrongEvent,
+        Some(Refusal::Void(_)) => ScanOutcome::Void,
+        Some(Refusal::Superseded(_)) => ScanOutcome::Superseded,
+        Some(Refusal::WrongEvent(_) | Refusal::Forged) => ScanOutcome::WrongEvent,
     };
     let scan = check_in::ActiveModel {
         id: Set(CheckInId(app.clock.new_uuid())),
@@ -154,6 +195,7 @@ async fn record(
     };
     let tx = app.store.begin().await?;
     let ticket = if outcome == ScanOutcome::Admitted {
+        claim_if_keyed_in_tx(key, &tx, ticket.id.0, now).await?;
         let version = ticket.version;
         let mut row = ticket.into_active_model();
         row.state = Set(TicketState::CheckedIn);

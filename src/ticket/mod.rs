@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-pub use self::check_in::{CheckIn, Refusal, check_in};
+pub use self::check_in::{CheckIn, Refusal, Scanned, check_in};
 use crate::{
     app::App,
     auth::Viewer,

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use entity::{
-    SeatMapId, ShopId, VenueId,
+    AccountId, SeatMapId, ShopId, VenueId,
     venue::{self, seat_map},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
     SeatMap, arranged,
-    find::Revision,
+    find::{Revision, authorise, revision},
     hall::Hall,
     plan::Plan,
     rules::{self, Change, Details, Refusal},
@@ -19,6 +19,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Invalid, Object, Result},
+    idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     search_text,
     shop::{self, authorise_owner, rules::Power},
     store::save_versioned,
@@ -30,13 +31,26 @@ pub async fn create(
     viewer: &Viewer,
     shop: ShopId,
     details: Details,
+    key: Option<&str>,
 ) -> Result<venue::Model, Refusal> {
     shop::authorise(app, viewer, shop, Power::Manage).await?;
+    let key = Key::of_viewer(viewer, "createVenue", key, &(shop, &details))?;
+    let replay = |id| by_id(app, VenueId(id));
+    once_if_keyed(app, key.as_ref(), replay, insert(app, shop, details, key.as_ref())).await
+}
+
+async fn insert(
+    app: &App,
+    shop: ShopId,
+    details: Details,
+    key: Option<&Key>,
+) -> Attempt<venue::Model, Refusal> {
     let details = details.checked()?;
-    let now = app.clock.now();
+    let (now, id) = (app.clock.now(), VenueId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
+    claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
     let row = venue::ActiveModel {
-        id: Set(VenueId(app.clock.new_uuid())),
+        id: Set(id),
         shop_id: Set(shop),
         version: Set(1),
         created_at: Set(now),
@@ -77,9 +91,25 @@ pub async fn import_seat_map(
     viewer: &Viewer,
     venue: VenueId,
     plan: String,
+    key: Option<&str>,
 ) -> Result<Revision, Refusal> {
     managed(app, viewer, venue).await?;
     let author = viewer.account()?;
+    let key = Key::of_viewer(viewer, "importSeatMap", key, &(venue, &plan))?;
+    let replay = |id| revision(app, viewer, SeatMapId(id));
+    let new = NewRevision { venue, author, plan };
+    once_if_keyed(app, key.as_ref(), replay, insert_revision(app, new, key.as_ref())).await
+}
+
+/// A plan to import.
+struct NewRevision {
+    venue: VenueId,
+    author: AccountId,
+    plan: String,
+}
+
+async fn insert_revision(app: &App, new: NewRevision, key: Option<&Key>) -> Attempt<Revision, Refusal> {
+    let NewRevision { venue, author, plan } = new;
     let (plan, hall) = parsed(plan).await?;
     let tx = app.store.begin().await?;
     // Race: concurrent imports wait for this lock. The unique constraint guarantees distinct revision numbers.
@@ -102,6 +132,7 @@ pub async fn import_seat_map(
         area_capacity: i32::try_from(plan.places() - plan.seats.len() as u64).map_err(Fault::internal)?,
         created_at: app.clock.now(),
     };
+    claim_if_keyed_in_tx(key, &tx, revision.id.0, revision.created_at).await?;
     let row = seat_map::ActiveModel {
         id: Set(revision.id),
         venue_id: Set(revision.venue_id),
@@ -120,11 +151,14 @@ pub async fn import_seat_map(
     Ok(revision)
 }
 
+async fn by_id(app: &App, id: VenueId) -> FaultResult<venue::Model> {
+    venue::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Venue))
+}
+
 /// Returns the venue if the viewer may change it. Otherwise returns a fault.
 async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> FaultResult<venue::Model> {
     viewer.user()?;
-    let venue =
-        venue::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Venue))?;
+    let venue = by_id(app, id).await?;
     authorise_owner(app, viewer, venue.shop_id, Power::Manage, Object::Venue).await?;
     Ok(venue)
 }

@@ -3,6 +3,7 @@
 //! Invariant: pure and synchronous.
 
 use entity::venue;
+use serde::Serialize;
 
 use crate::{
     error::{Check, FaultResult},
@@ -20,7 +21,7 @@ pub enum Refusal {
 }
 
 /// The editable details of a venue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Details {
     /// Display name.
     pub name: String,

@@ -31,16 +31,23 @@ fn member_changes_are_recorded_with_their_actor() {
         let owner = world.user("owner").await;
         let colleague = world.user("colleague").await;
         let shop = open_shop(world, &owner).await;
-        let set = "mutation($shop: ID!, $role: ShopRole!) { setShopMember(input: { shopId: $shop,
-            email: \"colleague@tessera.test\", role: $role }) { member { accountId } errors { code } } }";
+        let set = "mutation($shop: ID!, $version: Long!, $role: ShopRole!) { setShopMember(input: { shopId: $shop,
+            expectedVersion: $version, email: \"colleague@tessera.test\", role: $role }) { member { accountId } errors { code } } }";
         for role in ["SELLER", "SELLER", "MANAGER"] {
-            world.gql(Some(&owner), set, json!({ "shop": shop, "role": role })).await.good();
+            let version = world.shop_version(&shop).await;
+            let input = json!({ "shop": shop, "version": version, "role": role });
+            world.gql(Some(&owner), set, input).await.good();
         }
         let account = world.gql(Some(&colleague), "{ viewer { account { id } } }", json!({})).await;
         let account = account.text("viewer.account.id");
-        let remove = "mutation($shop: ID!, $account: ID!) { removeShopMember(input: { shopId: $shop,
-            accountId: $account }) { shop { id } errors { code } } }";
-        world.gql(Some(&owner), remove, json!({ "shop": shop, "account": account })).await.good();
+        let version = world.shop_version(&shop).await;
+        let remove =
+            "mutation($shop: ID!, $version: Long!, $account: ID!) { removeShopMember(input: { shopId: $shop,
+            expectedVersion: $version, accountId: $account }) { shop { id } errors { code } } }";
+        world
+            .gql(Some(&owner), remove, json!({ "shop": shop, "version": version, "account": account }))
+            .await
+            .good();
 
         let rows = rows(world).await;
         let actions: Vec<Action> = rows.iter().map(|row| row.action).collect();

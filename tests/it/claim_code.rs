@@ -58,9 +58,10 @@ fn each_shop_has_codes_of_its_own() {
         let unknown = world.claim_code(&one, &hall.shop, ("AUTUMN", "at-the-wrong")).await;
         assert_eq!(unknown.refusal("claimCode").as_deref(), Some("UNKNOWN_CODE"));
         // Whoever scans for both has to say for which.
-        let member = "mutation($shop: ID!) { setShopMember(input: { shopId: $shop,
+        let member = "mutation($shop: ID!, $version: Long!) { setShopMember(input: { shopId: $shop, expectedVersion: $version,
             email: \"other@tessera.test\", role: SCANNER }) { member { role } errors { code } } }";
-        world.gql(Some(&hall.vendor), member, json!({ "shop": hall.shop })).await.good();
+        let version = world.shop_version(&hall.shop).await;
+        world.gql(Some(&hall.vendor), member, json!({ "shop": hall.shop, "version": version })).await.good();
         let both = redeem(world, &other.vendor, None, ("SPRING", "which-of-them")).await;
         assert_eq!(both.refusal("redeemClaim").as_deref(), Some("SEVERAL_SHOPS"));
         assert_eq!(both.data("redeemClaim.errors.0.path"), json!(["shopId"]));

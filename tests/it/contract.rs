@@ -93,6 +93,34 @@ fn error_types_have_exactly_the_codes_of_their_inputs() {
     assert_eq!(misplaced(&types, "idempotencyKey", "NO_SUCH_CODE").len(), keyed);
 }
 
+/// The mutations without a key and without a version, and why a repeated call is safe.
+const REPEATABLE: &[(&str, &str)] = &[
+    ("signUp", "there is no account yet that a key could belong to; the password signs in afterwards"),
+    ("signIn", "each call makes a session of its own"),
+    ("createGuestSession", "each call makes an account of its own; unused ones are deleted"),
+    ("refreshSession", "a refresh token works once"),
+    ("signOut", "a session ends once"),
+    ("changePassword", "the current password guards it"),
+    ("extendReservation", "the deadline is counted from the call"),
+    ("releaseReservation", "a reservation ends once"),
+    ("releaseClaim", "returns a released claim again"),
+    ("shareClaim", "the new token replaces the one that was lost"),
+    ("acceptClaim", "the token is the key"),
+    ("cancelOrder", "an order ends once"),
+    ("confirmPayment", "asks for the state"),
+    ("cancelPayment", "a payment ends once"),
+];
+
+#[test]
+fn every_mutation_takes_a_key_or_a_version_or_is_repeatable() {
+    for (name, input, _) in Types::read().mutations() {
+        let has = |field: &str| input.iter().any(|name| name == field);
+        let guarded = has("idempotencyKey") || has("expectedVersion");
+        let listed = REPEATABLE.iter().any(|(listed, _)| *listed == name);
+        assert_ne!(guarded, listed, "{name} takes a key or a version, or is listed with the reason");
+    }
+}
+
 #[test]
 fn every_error_type_is_used_and_has_a_kind() {
     let types = Types::read();
@@ -283,5 +311,74 @@ fn stale_edit_returns_the_current_object_and_its_kind() {
         assert_eq!(stale.data("deleteTier.errors.0.code"), "STALE", "{}", stale.body);
         assert_eq!(stale.data("deleteTier.tier.id"), *tier);
         assert_eq!(stale.data("deleteTier.event"), Value::Null);
+    });
+}
+
+#[test]
+fn repeated_check_in_admits_the_guest_and_an_error_names_the_earlier_one() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let order = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let tickets = "query($id: ID!) { order(id: $id) { tickets { id code label } } }";
+        let ticket = world.gql(Some(&buyer), tickets, json!({ "id": order })).await.good();
+        let code = ticket.text("order.tickets.0.code");
+        let document =
+            "mutation($input: CheckInInput!) { checkIn(input: $input) { ticket { id state checkedInAt }
+            errors { code kind path ticketId ticketLabel eventId earlierCheckIn { at accountId } } } }";
+        let scan = async |token: &str, input: Value| {
+            world.gql(Some(token), document, json!({ "input": input })).await
+        };
+        let first = json!({ "code": code, "idempotencyKey": "the-first-scan" });
+        let admitted = scan(&stage.vendor, first.clone()).await.good();
+        world.advance(std::time::Duration::from_secs(60));
+        // The answer was lost: the same key admits the guest again.
+        assert_eq!(scan(&stage.vendor, first).await.good().body, admitted.body);
+        let account = "{ viewer { account { id } } }";
+        let scanner = world.gql(Some(&stage.vendor), account, json!({})).await.text("viewer.account.id");
+        for input in [json!({ "code": code }), json!({ "code": code, "idempotencyKey": "another-scan" })] {
+            let used = scan(&stage.vendor, input).await;
+            let error = used.data("checkIn.errors.0");
+            assert_eq!(
+                (&error["code"], &error["kind"]),
+                (&json!("USED"), &json!("CONFLICT")),
+                "{}",
+                used.body
+            );
+            assert_eq!(error["ticketId"], ticket.data("order.tickets.0.id"));
+            assert_eq!(error["ticketLabel"], ticket.data("order.tickets.0.label"));
+            assert_eq!(error["eventId"], *stage.event);
+            assert_eq!(error["earlierCheckIn"]["at"], admitted.data("checkIn.ticket.checkedInAt"));
+            assert_eq!(error["earlierCheckIn"]["accountId"], *scanner);
+        }
+        let misused =
+            scan(&stage.vendor, json!({ "code": "TSR1:OTHER", "idempotencyKey": "the-first-scan" })).await;
+        assert_eq!(misused.refusal("checkIn").as_deref(), Some("IDEMPOTENCY_MISMATCH"), "{}", misused.body);
+        // Another shop learns nothing about the ticket.
+        let other = world.user("other-vendor").await;
+        let foreign = scan(&other, json!({ "code": code })).await;
+        let expected = json!({ "code": "WRONG_EVENT", "kind": "REFUSED", "path": [], "ticketId": null,
+            "ticketLabel": null, "eventId": null, "earlierCheckIn": null });
+        assert_eq!(foreign.data("checkIn.errors.0"), expected, "{}", foreign.body);
+    });
+}
+
+#[test]
+fn stale_change_of_members_returns_the_shop() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        world.user("colleague").await;
+        let version = world.shop_version(&stage.shop).await;
+        let set = "mutation($input: SetShopMemberInput!) { setShopMember(input: $input) { member { role }
+            shop { version members { role } } errors { code kind } } }";
+        let input = |version: &Value| {
+            json!({ "input": { "shopId": stage.shop, "expectedVersion": version,
+            "email": "colleague@tessera.test", "role": "SELLER" } })
+        };
+        let made = world.gql(Some(&stage.vendor), set, input(&version)).await.good();
+        let stale = world.gql(Some(&stage.vendor), set, input(&version)).await;
+        assert_eq!(stale.refusal("setShopMember").as_deref(), Some("STALE"), "{}", stale.body);
+        assert_eq!(stale.data("setShopMember.shop"), made.data("setShopMember.shop"));
+        assert_eq!(stale.data("setShopMember.member"), Value::Null);
     });
 }

@@ -126,9 +126,13 @@ fn a_claim_is_redeemed_once_by_the_shops_own_scanners() {
         let none = redeem(world, &scanner, with(&code, "no-role-yet")).await;
         assert_eq!(none.code().as_deref(), Some("FORBIDDEN"), "{}", none.body);
         let member =
-            "mutation($shop: ID!) { setShopMember(input: { shopId: $shop, email: \"scanner@tessera.test\",
+            "mutation($shop: ID!, $version: Long!) { setShopMember(input: { shopId: $shop, expectedVersion: $version, email: \"scanner@tessera.test\",
             role: SCANNER }) { member { role } errors { code } } }";
-        world.gql(Some(&stage.vendor), member, json!({ "shop": stage.shop })).await.good();
+        let version = world.shop_version(&stage.shop).await;
+        world
+            .gql(Some(&stage.vendor), member, json!({ "shop": stage.shop, "version": version }))
+            .await
+            .good();
         let spelt = code.to_lowercase().replace('-', " ");
         let partly = json!({ "shop": stage.shop, "code": code, "key": "in-part-key", "amount": { "amount": "1.00", "currency": "EUR" } });
         assert_eq!(redeem(world, &scanner, partly).await.refusal("redeemClaim").as_deref(), Some("INVALID"));

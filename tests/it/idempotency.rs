@@ -8,12 +8,18 @@ use async_graphql::parser::{
     parse_schema,
     types::{BaseType, TypeKind, TypeSystemDefinition},
 };
+use chrono::TimeDelta;
 use entity::outbox::idempotency;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use tessera::graphql;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::{
+    Answer, World,
+    given::{Stage, small_plan},
+    given_coupon::five_off,
+    run,
+};
 
 /// The mutations that take a key, with the fields of their payloads that show which effect they had.
 const TABLE: &[(&str, &str)] = &[
@@ -27,6 +33,15 @@ const TABLE: &[(&str, &str)] = &[
     ("redeemClaim", "claim { id balance { amount } }"),
     ("importCouponCodes", "coupon { id } imported"),
     ("generateCouponCodes", "coupon { id } generated"),
+    ("createCategory", "category { id }"),
+    ("createShop", "shop { id }"),
+    ("createVenue", "venue { id }"),
+    ("importSeatMap", "seatMap { id revision }"),
+    ("createEvent", "event { id }"),
+    ("createTier", "tier { id }"),
+    ("createProduct", "product { id }"),
+    ("createCoupon", "coupon { id }"),
+    ("checkIn", "ticket { id state checkedInAt }"),
 ];
 
 /// How often each race is run.
@@ -226,6 +241,56 @@ async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Cal
                 changed: json!({ "count": 8 }),
             }
         }
-        other => panic!("{other} is in the table, but has no call here"),
+        other => created(world, stage, other, round).await,
     }
+}
+
+/// Prepares a call of a vendor's mutation that succeeds.
+async fn created(world: &World, stage: &Stage, mutation: &str, round: usize) -> Call {
+    let name = format!("Number {round}");
+    let other = json!({ "name": "Another name" });
+    let mut token = stage.vendor.clone();
+    let (input, changed) = match mutation {
+        "createCategory" => {
+            token = world.sign_in("operator").await;
+            (json!({ "name": name }), other)
+        }
+        "createShop" => (json!({ "name": name, "currency": "EUR" }), other),
+        "createVenue" => {
+            let (city, country, zone) = ("Linz", "AT", "Europe/Vienna");
+            (
+                json!({ "shopId": stage.shop, "name": name, "city": city, "country": country, "timeZone": zone }),
+                other,
+            )
+        }
+        "importSeatMap" => {
+            let changed = json!({ "plan": small_plan().replace("Small hall", "Another hall") });
+            (json!({ "venueId": stage.venue, "plan": small_plan() }), changed)
+        }
+        "createEvent" => {
+            let at = world.app.clock.now() + TimeDelta::days(90);
+            let input = json!({ "shopId": stage.shop, "venueId": stage.venue, "categoryId": stage.category,
+                "name": name, "startsAt": at, "endsAt": at });
+            (input, other)
+        }
+        "createTier" => {
+            let price = json!({ "amount": "3.00", "currency": "EUR" });
+            (json!({ "eventId": stage.event, "name": name, "basePrice": price }), other)
+        }
+        "createProduct" => {
+            (json!({ "shopId": stage.shop, "categoryId": stage.category, "name": name }), other)
+        }
+        "createCoupon" => (five_off(stage, &json!({})), json!({ "title": "Another title" })),
+        "checkIn" => {
+            let event = world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), &name).await;
+            let guest = world.guest().await;
+            let reserved = world.try_reserve(&guest, &event, &[&stage.seats[0]], "for-the-gate").await.good();
+            let order = world.checkout(&guest, &[&reserved.text("reserveSeats.reservation.id")]).await;
+            let paid = world.pay(&guest, &order, "pm_card_visa", "for-the-gate").await.good();
+            let code = paid.text("payOrder.order.tickets.0.code");
+            (json!({ "code": code }), json!({ "eventId": event }))
+        }
+        other => panic!("{other} is in the table, but has no call here"),
+    };
+    Call { token, input, changed }
 }

@@ -161,9 +161,10 @@ fn scanner_does_not_see_the_order_of_a_ticket() {
         let order = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let code = read(world, Some(&buyer), &order, None).await.text("order.tickets.0.code");
         let scanner = world.user("scanner").await;
-        let join = "mutation($shop: ID!) { setShopMember(input: { shopId: $shop,
+        let join = "mutation($shop: ID!, $version: Long!) { setShopMember(input: { shopId: $shop, expectedVersion: $version,
             email: \"scanner@tessera.test\", role: SCANNER }) { errors { code message } } }";
-        world.gql(Some(&stage.vendor), join, json!({ "shop": stage.shop })).await.good();
+        let version = world.shop_version(&stage.shop).await;
+        world.gql(Some(&stage.vendor), join, json!({ "shop": stage.shop, "version": version })).await.good();
         let scan = "mutation($code: String!) { checkIn(input: { code: $code }) { errors { code }
             ticket { label order { id } line { id } price { amount } seat { id } } } }";
         let scanned = world.gql(Some(&scanner), scan, json!({ "code": code })).await;

@@ -271,7 +271,7 @@ fn a_ticket_admits_exactly_once() {
         for ticket in 0..2 {
             let code = Arc::new(tickets.text(&format!("order.tickets.{ticket}.code")));
             let scan = "mutation($code: String!) { checkIn(input: { code: $code }) {
-                ticket { state } errors { code usedAt } } }";
+                ticket { state } errors { code earlierCheckIn { at } } } }";
             let scans =
                 join_all((0..8).map(|_| world.gql(Some(&stage.vendor), scan, json!({ "code": *code }))))
                     .await;

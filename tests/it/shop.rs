@@ -101,11 +101,13 @@ fn the_last_owner_stays() {
         let shop = create_shop(world, &ada, json!({"name": "Abc", "currency": "EUR"})).await;
         let (id, ada_id) = (shop.data("done.shop.id"), shop.data("done.shop.members.0.accountId"));
         let set = async |token: &str, email: &str, role: &str| {
-            let input = json!({"shopId": id, "email": email, "role": role});
+            let version = world.shop_version(id.as_str().unwrap()).await;
+            let input = json!({"shopId": id, "expectedVersion": version, "email": email, "role": role});
             done(world, token, "setShopMember", "member { accountId role }", input).await
         };
         let remove = async |token: &str, account: &Value| {
-            let input = json!({"shopId": id, "accountId": account});
+            let version = world.shop_version(id.as_str().unwrap()).await;
+            let input = json!({"shopId": id, "expectedVersion": version, "accountId": account});
             done(world, token, "removeShopMember", "shop { version }", input).await
         };
         assert_eq!(refusal(&set(&ada, "nobody@example.org", "OWNER").await), "NOT_FOUND");
@@ -129,16 +131,25 @@ fn two_owners_who_leave_concurrently_leave_one_owner() {
             let name = format!("Shop {round}");
             let shop = create_shop(world, &ada, json!({"name": name, "currency": "EUR"})).await;
             let (id, ada_id) = (shop.data("done.shop.id"), shop.data("done.shop.members.0.accountId"));
-            let input = json!({"shopId": id, "email": "bob@example.org", "role": "OWNER"});
-            let member = done(world, &ada, "setShopMember", "member { accountId }", input).await;
+            let version = &shop.data("done.shop.version");
+            let input = json!({"shopId": id, "expectedVersion": version, "email": "bob@example.org", "role": "OWNER"});
+            let member =
+                done(world, &ada, "setShopMember", "member { accountId } shop { version }", input).await;
             let bob_id = member.data("done.member.accountId");
-            let leave = async |token: &str, account: &Value| {
-                let input = json!({"shopId": id, "accountId": account});
+            let version = member.data("done.shop.version");
+            let leave = async |token: &str, account: &Value, version: &Value| {
+                let input = json!({"shopId": id, "expectedVersion": version, "accountId": account});
                 done(world, token, "removeShopMember", "shop { version }", input).await
             };
-            let (one, two) = tokio::join!(leave(&ada, &ada_id), leave(&bob, &bob_id));
-            let refused = [&one, &two].into_iter().filter(|answer| refusal(answer) == "LAST_OWNER").count();
-            assert_eq!(refused, 1, "{one:?} {two:?}");
+            let (one, two) = tokio::join!(leave(&ada, &ada_id, &version), leave(&bob, &bob_id, &version));
+            let stale: Vec<_> = [(&one, &ada, &ada_id), (&two, &bob, &bob_id)]
+                .into_iter()
+                .filter(|(answer, ..)| refusal(answer) == "STALE")
+                .collect();
+            let [(answer, token, account)] = stale[..] else { panic!("{one:?} {two:?}") };
+            let current = answer.data("done.shop.version");
+            assert_eq!(current, version.as_i64().unwrap() + 1, "the current shop: {answer:?}");
+            assert_eq!(refusal(&leave(token, account, &current).await), "LAST_OWNER");
         }
     });
 }

@@ -160,13 +160,14 @@ class Story {
 
     await this.signUp('scanner');
     await this.signUp('seller');
-    const set = (name, role) => vendor.call('vendor/SetShopMember', { input: { shopId: shop.id, email: `${name}@journey.test`, role } });
-    await set('scanner', 'SCANNER');
-    const { member } = await set('seller', 'SELLER');
+    const set = (name, role, expectedVersion) =>
+      vendor.call('vendor/SetShopMember', { input: { shopId: shop.id, email: `${name}@journey.test`, role, expectedVersion } });
+    const { shop: joined } = await set('scanner', 'SCANNER', changed.version);
+    const { member, shop: staffed } = await set('seller', 'SELLER', joined.version);
     assert.equal(member.role, 'SELLER');
     const { members } = await vendor.call('vendor/ShopSettings', { id: shop.id });
     assert.equal(members.length, 3);
-    const removal = { shopId: shop.id, accountId: member.accountId };
+    const removal = { shopId: shop.id, accountId: member.accountId, expectedVersion: staffed.version };
     const { shop: left } = await vendor.call('vendor/RemoveShopMember', { input: removal });
     assert.equal(left.members.length, 2);
     await this.anonymous.fails('vendor/CreateShop', 'UNAUTHENTICATED', { input: { name: 'Nothing', currency: 'EUR' } });

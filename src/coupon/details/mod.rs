@@ -9,6 +9,7 @@ use entity::{
     CategoryId, EventId, ProductId, TierId,
     coupon::{self, CodeSource, CouponKind},
 };
+use serde::Serialize;
 
 use super::{
     rules::STOCK_MAX,
@@ -28,7 +29,7 @@ const DAYS_MAX: i32 = 3_650;
 const LIMIT_MAX: i32 = 1_000;
 
 /// The properties of a coupon that its vendor sets. Amounts are in minor units.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Details {
     /// The product that it is shown with.
     pub product: Option<ProductId>,

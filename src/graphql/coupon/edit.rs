@@ -4,7 +4,11 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 use chrono::{DateTime, Utc};
 use entity::{CouponId, coupon, coupon::scope::CouponScopeKind};
 
-use super::{CodeSource, Coupon, CouponError, CreateCouponError, Kind, target::prefix};
+use super::{
+    CodeSource, Coupon, Kind,
+    payload::{CouponPayload, CreateCouponPayload},
+    target::prefix,
+};
 use crate::{
     coupon::{
         details::{Change, Details},
@@ -103,6 +107,9 @@ pub struct CreateCouponInput {
     /// it unlocks.
     #[graphql(default)]
     applies_to: Vec<ID>,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    idempotency_key: Option<String>,
 }
 
 impl CreateCouponInput {
@@ -256,39 +263,6 @@ pub struct CouponStepInput {
     expected_version: Long,
 }
 
-/// The result of `createCoupon`.
-#[derive(Debug, SimpleObject)]
-pub struct CreateCouponPayload {
-    /// The new coupon, a draft. Null if `errors` is not empty.
-    coupon: Option<Coupon>,
-    /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CreateCouponError>,
-}
-
-/// The result of a mutation that changes a coupon.
-#[derive(Debug, SimpleObject)]
-pub struct CouponPayload {
-    /// The coupon after the change. With the error `STALE`, the current coupon. Null with other errors.
-    coupon: Option<Coupon>,
-    /// Why the mutation failed. Empty if it succeeded.
-    errors: Vec<CouponError>,
-}
-
-impl CouponPayload {
-    async fn of(
-        ctx: &Context<'_>,
-        id: &ID,
-        result: Result<coupon::Model, Refusal>,
-    ) -> ApiResult<Option<Self>> {
-        let current = async {
-            let id = decode(id, "couponId")?;
-            find::coupon(ctx.app(), ctx.viewer(), id).await.map(Coupon::from)
-        };
-        let (coupon, errors) = edited(result.map(Coupon::from), current).await?;
-        Ok(Some(Self { coupon, errors }))
-    }
-}
-
 /// The mutations of this slice.
 #[derive(Debug, Default)]
 pub struct CouponMutation;
@@ -306,7 +280,9 @@ impl CouponMutation {
         let result = async {
             let id = decode(&input.shop_id, "shopId")?;
             let shop = shop::by_id(ctx.app(), id).await?;
-            edit::create(ctx.app(), ctx.viewer(), id, input.parse(&shop.currency)?).await
+            let key = input.idempotency_key.clone();
+            let details = input.parse(&shop.currency)?;
+            edit::create(ctx.app(), ctx.viewer(), id, details, key.as_deref()).await
         };
         let (coupon, errors) = outcome(result.await.map(Coupon::from))?;
         Ok(Some(CreateCouponPayload { coupon, errors }))

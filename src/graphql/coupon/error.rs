@@ -7,7 +7,7 @@ use crate::{
 
 user_error! {
     /// An error of `createProduct`.
-    CreateProductError, CreateProductErrorCode (Invalid NotFound) from Refusal {}
+    CreateProductError, CreateProductErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {}
 }
 
 user_error! {
@@ -20,7 +20,7 @@ user_error! {
 
 user_error! {
     /// An error of `createCoupon`.
-    CreateCouponError, CreateCouponErrorCode (Invalid NotFound) from Refusal {}
+    CreateCouponError, CreateCouponErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {}
 }
 
 user_error! {

@@ -8,6 +8,7 @@ pub mod edit;
 mod error;
 mod list;
 mod live;
+mod payload;
 pub mod product;
 mod target;
 mod terms;

@@ -120,6 +120,9 @@ pub struct CreateProductInput {
     description: String,
     /// The URL of the picture. It must use https.
     picture_url: Option<String>,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    idempotency_key: Option<String>,
 }
 
 impl CreateProductInput {
@@ -213,7 +216,8 @@ impl ProductMutation {
         #[graphql(desc = "Parameters of `createProduct`.")] input: CreateProductInput,
     ) -> ApiResult<Option<CreateProductPayload>> {
         ctx.viewer().user()?;
-        let result = async { product::create(ctx.app(), ctx.viewer(), input.parse()?).await };
+        let key = input.idempotency_key.clone();
+        let result = async { product::create(ctx.app(), ctx.viewer(), input.parse()?, key.as_deref()).await };
         let (product, errors) = outcome(result.await)?;
         Ok(Some(CreateProductPayload { product: product.map(Product), errors }))
     }

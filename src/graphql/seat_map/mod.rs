@@ -233,7 +233,7 @@ async fn export(ctx: &Context<'_>, id: SeatMapId, format: SeatMapFormat) -> ApiR
 
 user_error! {
     /// An error of `importSeatMap`.
-    ImportSeatMapError, ImportSeatMapErrorCode (Invalid NotFound) from Refusal {
+    ImportSeatMapError, ImportSeatMapErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
         /// The venue already has 100 revisions of its seat map, which is the maximum.
         TooManyRevisions: Limited,
     }
@@ -250,6 +250,9 @@ pub struct ImportSeatMapInput {
     /// it is missing, the point is a decoration whose text says `Stage`, `Screen`, `Pitch` or similar, or else the
     /// middle of the upper edge.
     plan: String,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    idempotency_key: Option<String>,
 }
 
 /// The result of `importSeatMap`.
@@ -277,7 +280,10 @@ impl SeatMapMutation {
     ) -> ApiResult<Option<ImportSeatMapPayload>> {
         ctx.viewer().user()?;
         let result = match decode(&input.venue_id, "venueId") {
-            Ok(venue) => edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan).await,
+            Ok(venue) => {
+                let key = input.idempotency_key.as_deref();
+                edit::import_seat_map(ctx.app(), ctx.viewer(), venue, input.plan, key).await
+            }
             Err(fault) => Err(fault.into()),
         };
         let (seat_map, errors) = outcome(result.map(SeatMap))?;

@@ -7,7 +7,7 @@ use crate::{
 
 user_error! {
     /// An error of `createShop`.
-    CreateShopError, CreateShopErrorCode (Invalid NotFound) from Refusal {
+    CreateShopError, CreateShopErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
         /// Another shop uses this slug. Choose a different one.
         SlugTaken: Conflict,
     }
@@ -23,7 +23,7 @@ user_error! {
 
 user_error! {
     /// An error of a mutation that changes the members of a shop.
-    ShopMemberError, ShopMemberErrorCode (Invalid NotFound) from Refusal {
+    ShopMemberError, ShopMemberErrorCode (Invalid NotFound Stale) from Refusal {
         /// The shop would have no owner. Make another member an owner first.
         LastOwner: Refused,
         /// The shop already has 200 members, which is the maximum.

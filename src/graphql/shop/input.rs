@@ -45,6 +45,9 @@ pub struct CreateShopInput {
     pub currency: CurrencyCode,
     /// The category of the shop. Null if there is none.
     pub category_id: Option<ID>,
+    /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
+    /// result. Without a key, a repeated call creates another object.
+    pub idempotency_key: Option<String>,
 }
 
 impl CreateShopInput {
@@ -104,12 +107,16 @@ pub struct SetShopMemberInput {
     pub email: String,
     /// The new role.
     pub role: ShopRole,
+    /// The shop's `version` when you last read it. It increases with every change of the shop or its members. If it has
+    /// changed since, nothing is stored and the error is `STALE`.
+    pub expected_version: Long,
 }
 
 impl SetShopMemberInput {
     pub(super) fn parse(self) -> FaultResult<shop::SetMember> {
         let shop = decode(&self.shop_id, "shopId")?;
-        Ok(shop::SetMember { shop, email: self.email, role: self.role.into() })
+        let expected_version = self.expected_version.0;
+        Ok(shop::SetMember { shop, expected_version, email: self.email, role: self.role.into() })
     }
 }
 
@@ -120,11 +127,15 @@ pub struct RemoveShopMemberInput {
     pub shop_id: ID,
     /// The id of the member's account.
     pub account_id: ID,
+    /// The shop's `version` when you last read it. It increases with every change of the shop or its members. If it has
+    /// changed since, nothing is stored and the error is `STALE`.
+    pub expected_version: Long,
 }
 
 impl RemoveShopMemberInput {
     pub(super) fn parse(self) -> FaultResult<shop::RemoveMember> {
         let shop = decode(&self.shop_id, "shopId")?;
-        Ok(shop::RemoveMember { shop, account: decode(&self.account_id, "accountId")? })
+        let expected_version = self.expected_version.0;
+        Ok(shop::RemoveMember { shop, expected_version, account: decode(&self.account_id, "accountId")? })
     }
 }

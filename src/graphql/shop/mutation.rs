@@ -7,6 +7,7 @@ use super::{
     ShopMemberError, UpdateShopError, UpdateShopInput,
 };
 use crate::{
+    error::FaultResult,
     graphql::{
         context::ContextExt,
         error::{ApiResult, edited, outcome},
@@ -38,6 +39,8 @@ pub struct UpdateShopPayload {
 pub struct SetShopMemberPayload {
     /// The member. Null if `errors` is not empty.
     pub member: Option<ShopMember>,
+    /// The shop with its new version. With the error `STALE`, the current shop. Null with other errors.
+    pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ShopMemberError>,
 }
@@ -45,7 +48,7 @@ pub struct SetShopMemberPayload {
 /// The result of `removeShopMember`.
 #[derive(Debug, SimpleObject)]
 pub struct RemoveShopMemberPayload {
-    /// The shop without the member. Null if `errors` is not empty.
+    /// The shop without the member. With the error `STALE`, the current shop. Null with other errors.
     pub shop: Option<Shop>,
     /// Why the mutation failed. Empty if it succeeded.
     pub errors: Vec<ShopMemberError>,
@@ -64,7 +67,8 @@ impl ShopMutation {
         #[graphql(desc = "Parameters of `createShop`.")] input: CreateShopInput,
     ) -> ApiResult<Option<CreateShopPayload>> {
         ctx.viewer().user()?;
-        let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?).await };
+        let key = input.idempotency_key.clone();
+        let result = async { shop::create(ctx.app(), ctx.viewer(), input.parse()?, key.as_deref()).await };
         let (shop, errors) = outcome(result.await)?;
         Ok(Some(CreateShopPayload { shop: shop.map(Shop), errors }))
     }
@@ -91,9 +95,14 @@ impl ShopMutation {
         #[graphql(desc = "Parameters of `setShopMember`.")] input: SetShopMemberInput,
     ) -> ApiResult<Option<SetShopMemberPayload>> {
         ctx.viewer().user()?;
+        let id = input.shop_id.clone();
         let result = async { shop::set_member(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (member, errors) = outcome(result.await)?;
-        Ok(Some(SetShopMemberPayload { member: member.map(Into::into), errors }))
+        let current =
+            async { FaultResult::Ok((None, shop::by_id(ctx.app(), decode(&id, "shopId")?).await?)) };
+        let (done, errors) = edited(result.await.map(|(member, shop)| (Some(member), shop)), current).await?;
+        let (member, shop) = done.unzip();
+        let member = member.flatten().map(Into::into);
+        Ok(Some(SetShopMemberPayload { member, shop: shop.map(Shop), errors }))
     }
 
     /// Ends a membership. Requires an owner, or the member who leaves. The last owner cannot leave.
@@ -103,8 +112,10 @@ impl ShopMutation {
         #[graphql(desc = "Parameters of `removeShopMember`.")] input: RemoveShopMemberInput,
     ) -> ApiResult<Option<RemoveShopMemberPayload>> {
         ctx.viewer().user()?;
+        let id = input.shop_id.clone();
         let result = async { shop::remove_member(ctx.app(), ctx.viewer(), input.parse()?).await };
-        let (shop, errors) = outcome(result.await)?;
+        let current = async { shop::by_id(ctx.app(), decode(&id, "shopId")?).await };
+        let (shop, errors) = edited(result.await, current).await?;
         Ok(Some(RemoveShopMemberPayload { shop: shop.map(Shop), errors }))
     }
 }

@@ -94,6 +94,12 @@ impl World {
         answer.text("signUp.session.accessToken")
     }
 
+    /// The current version of a shop.
+    pub(crate) async fn shop_version(&self, shop: &str) -> serde_json::Value {
+        let document = "query($id: ID!) { shop(id: $id) { version } }";
+        self.gql(None, document, json!({ "id": shop })).await.good().data("shop.version")
+    }
+
     /// Creates a guest and returns the token.
     pub(crate) async fn guest(&self) -> String {
         self.gql(None, GUEST, json!({})).await.good().text("createGuestSession.session.accessToken")

@@ -99,7 +99,7 @@ pub(crate) async fn once_if_keyed<T, R, E: Into<Error<R>>, F: Future<Output = Re
     app: &App,
     key: Option<&Key>,
     replay: impl FnOnce(Uuid) -> F,
-    attempt: impl Future<Output = Attempt<T, R>>,
+    attempt: BoxFuture<'_, Attempt<T, R>>,
 ) -> error::Result<T, R> {
     match key {
         Some(key) => once(app, key, replay, attempt).await,

@@ -70,7 +70,7 @@ pub async fn create(
     viewer.operator()?;
     let key = Key::of_viewer(viewer, "createCategory", key, &input)?;
     let replay = |id| by_id(app, CategoryId(id));
-    once_if_keyed(app, key.as_ref(), replay, insert(app, input, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert(app, input, key.as_ref()))).await
 }
 
 async fn insert(app: &App, input: Create, key: Option<&Key>) -> Attempt<category::Model, Refusal> {

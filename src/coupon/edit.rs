@@ -38,7 +38,7 @@ pub async fn create(
     shop::authorise(app, viewer, shop, Power::Manage).await?;
     let key = Key::of_viewer(viewer, "createCoupon", key, &(shop, &details))?;
     let replay = |id| by_id(app, CouponId(id));
-    once_if_keyed(app, key.as_ref(), replay, insert(app, shop, details, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert(app, shop, details, key.as_ref()))).await
 }
 
 async fn insert(

@@ -107,7 +107,7 @@ pub async fn create(
     shop::authorise(app, viewer, input.shop, Power::Manage).await?;
     let key = Key::of_viewer(viewer, "createProduct", key, &input)?;
     let replay = |id| by_id(app, ProductId(id));
-    once_if_keyed(app, key.as_ref(), replay, insert(app, input, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert(app, input, key.as_ref()))).await
 }
 
 async fn insert(app: &App, input: NewProduct, key: Option<&Key>) -> Attempt<product::Model, Refusal> {

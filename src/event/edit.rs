@@ -110,7 +110,7 @@ pub async fn create(
     authorise(app, viewer, input.shop, Power::Manage).await?;
     let key = Key::of_viewer(viewer, "createEvent", key, &input)?;
     let replay = |id| find_event(app, viewer, EventId(id));
-    once_if_keyed(app, key.as_ref(), replay, insert(app, input, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert(app, input, key.as_ref()))).await
 }
 
 async fn insert(app: &App, input: NewEvent, key: Option<&Key>) -> Attempt<event::Model, Refusal> {

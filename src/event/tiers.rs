@@ -87,7 +87,7 @@ pub async fn create(
     let event = managed(app, viewer, event).await?;
     let key = Key::of_viewer(viewer, "createTier", key, &(event.id, &new))?;
     let replay = |id| by_id(app, TierId(id));
-    once_if_keyed(app, key.as_ref(), replay, insert(app, viewer, event, new, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert(app, viewer, event, new, key.as_ref()))).await
 }
 
 async fn by_id(app: &App, id: TierId) -> FaultResult<tier::Model> {

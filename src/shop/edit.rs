@@ -68,7 +68,7 @@ pub async fn create(
     viewer.user()?;
     let key = Key::of_viewer(viewer, "createShop", key, &input)?;
     let replay = |id| super::by_id(app, ShopId(id));
-    once_if_keyed(app, key.as_ref(), replay, insert(app, viewer, input, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert(app, viewer, input, key.as_ref()))).await
 }
 
 async fn insert(

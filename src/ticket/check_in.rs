@@ -73,7 +73,7 @@ pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<tick
     Check::default().text(&input.code, "code", 1, 2_000).done()?;
     let key = Key::of_viewer(viewer, "checkIn", input.key.as_deref(), &(&input.code, input.event))?;
     let replay = |id| by_id(app, TicketId(id));
-    once_if_keyed(app, key.as_ref(), replay, attempt(app, viewer, &input, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(attempt(app, viewer, &input, key.as_ref()))).await
 }
 
 async fn by_id(app: &App, id: TicketId) -> FaultResult<ticket::Model> {

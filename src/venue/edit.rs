@@ -10,7 +10,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrde
 
 use super::{
     SeatMap, arranged,
-    find::{Revision, authorise, revision},
+    find::{Revision, revision},
     hall::Hall,
     plan::Plan,
     rules::{self, Change, Details, Refusal},
@@ -36,7 +36,7 @@ pub async fn create(
     shop::authorise(app, viewer, shop, Power::Manage).await?;
     let key = Key::of_viewer(viewer, "createVenue", key, &(shop, &details))?;
     let replay = |id| by_id(app, VenueId(id));
-    once_if_keyed(app, key.as_ref(), replay, insert(app, shop, details, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert(app, shop, details, key.as_ref()))).await
 }
 
 async fn insert(
@@ -98,7 +98,7 @@ pub async fn import_seat_map(
     let key = Key::of_viewer(viewer, "importSeatMap", key, &(venue, &plan))?;
     let replay = |id| revision(app, viewer, SeatMapId(id));
     let new = NewRevision { venue, author, plan };
-    once_if_keyed(app, key.as_ref(), replay, insert_revision(app, new, key.as_ref())).await
+    once_if_keyed(app, key.as_ref(), replay, Box::pin(insert_revision(app, new, key.as_ref()))).await
 }
 
 /// A plan to import.

@@ -1,8 +1,8 @@
 //! Coupon mutations of vendors: create, update, publish, pause, resume, end.
 
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use chrono::{DateTime, Utc};
-use entity::{CouponId, coupon, coupon::scope::CouponScopeKind};
+use entity::{CouponId, coupon::scope::CouponScopeKind};
 
 use super::{
     CodeSource, Coupon, Kind,
@@ -13,14 +13,13 @@ use crate::{
     coupon::{
         details::{Change, Details},
         edit, find,
-        rules::Refusal,
         state::Move,
         terms::Scope,
     },
-    error::{Error, Fault, FaultResult, Result},
+    error::{Error, Fault, FaultResult},
     graphql::{
         context::ContextExt,
-        error::{ApiResult, edited, outcome},
+        error::{ApiResult, outcome},
         id::{decode, split},
         scalar::{Long, MoneyInput},
     },

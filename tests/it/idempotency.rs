@@ -282,7 +282,7 @@ async fn created(world: &World, stage: &Stage, mutation: &str, round: usize) -> 
         }
         "createCoupon" => (five_off(stage, &json!({})), json!({ "title": "Another title" })),
         "checkIn" => {
-            let event = world.event(&stage.vendor, (&stage.shop, &stage.venue, &stage.category), &name).await;
+            let event = world.event(&stage.vendor, stage.place(), &name).await;
             let guest = world.guest().await;
             let reserved = world.try_reserve(&guest, &event, &[&stage.seats[0]], "for-the-gate").await.good();
             let order = world.checkout(&guest, &[&reserved.text("reserveSeats.reservation.id")]).await;

@@ -16,7 +16,7 @@ use crate::{
 
 /// The result of `createCoupon`.
 #[derive(Debug, SimpleObject)]
-pub struct CreateCouponPayload {
+pub(super) struct CreateCouponPayload {
     /// The new coupon, a draft. Null if `errors` is not empty.
     pub(super) coupon: Option<Coupon>,
     /// Why the mutation failed. Empty if it succeeded.
@@ -25,7 +25,7 @@ pub struct CreateCouponPayload {
 
 /// The result of a mutation that changes a coupon.
 #[derive(Debug, SimpleObject)]
-pub struct CouponPayload {
+pub(super) struct CouponPayload {
     /// The coupon after the change. With the error `STALE`, the current coupon. Null with other errors.
     pub(super) coupon: Option<Coupon>,
     /// Why the mutation failed. Empty if it succeeded.

@@ -200,6 +200,6 @@ mod tests {
         };
         assert!(tier(PRICE_MAX, PRICE_MAX, 10_000).is_ok());
         let fault = tier(PRICE_MAX + 1, -1, 10_001).unwrap_err();
-        assert_eq!(paths(fault), ["price.amount", "fee.amount", "taxBasisPoints"]);
+        assert_eq!(paths(fault), ["basePrice.amount", "fee.amount", "taxBasisPoints"]);
     }
 }

@@ -140,8 +140,8 @@ impl Estimate<'_> {
         let each = self.of_set(&field.selection_set.node, &found.of, asked);
         let own = Cost { work: found.weight.work, bytes: found.weight.bytes.saturating_add(key) };
         let times = match found.is_list {
-            true if matches!(name, "nodes" | "edges") => page,
             true if is_paged(field) => asked,
+            true if matches!(name, "nodes" | "edges") => page,
             true => found.length,
             false if found.of.ends_with("Connection") => {
                 return own.plus(Cost { work: asked.saturating_mul(ROW), bytes: 0 }).plus(each);

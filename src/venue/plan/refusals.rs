@@ -70,8 +70,8 @@ fn categories_must_be_unique_coloured_and_known() {
             "categories[0].color",
             "`red` is not a colour; write it as `#rgb`",
         ),
-        (|d| d["categories"][0]["color"] = json!("#12345"), "categories[0].color", "no colour"),
-        (|d| d["categories"][0]["color"] = json!("#ééé"), "categories[0].color", "no colour"),
+        (|d| d["categories"][0]["color"] = json!("#12345"), "categories[0].color", "is not a colour"),
+        (|d| d["categories"][0]["color"] = json!("#ééé"), "categories[0].color", "is not a colour"),
         (
             |d| seat(d, 1)["category"] = json!("Loge"),
             "zones[0].rows[0].seats[1].category",
@@ -197,7 +197,7 @@ fn exceeded_limit_is_reported_once_at_its_list() {
         (
             |d| d["categories"] = vec![json!({"name": "a"}); 1_001].into(),
             "categories",
-            "the 1,000 categories that a plan",
+            "limit of 1,000 categories",
         ),
         (|d| d["zones"] = vec![json!({}); 1_001].into(), "zones", "the 1,000 zones"),
         (
@@ -241,7 +241,7 @@ fn text_that_serde_would_accept_or_build_in_part_is_refused_too() {
         (
             r#""seat_guid":"\ud800","position":{"x":1,"y":0}"#,
             "zones[0].rows[0].seats[0].seat_guid",
-            "no character",
+            "not a character",
         ),
     ] {
         let faults = Plan::parse(&with_seat(keys)).unwrap_err();

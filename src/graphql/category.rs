@@ -129,7 +129,7 @@ impl Category {
         let id = self.0.id;
         let page = PageArgs { after, before, first, last };
         event_connection(ctx, EventArgs { filter, sort, page }, |filter| {
-            filter.categories.push(IdOrSlug::Id(id))
+            filter.categories.push(IdOrSlug::Id(id));
         })
         .await
     }

@@ -281,7 +281,7 @@ impl Event {
     ) -> ApiResult<CouponConnection> {
         let (page, id) = (PageArgs { after, before, first, last }, self.0.id);
         coupon_connection(ctx, CouponArgs { filter, sort, page }, |filter| {
-            filter.events.push(IdOrSlug::Id(id))
+            filter.events.push(IdOrSlug::Id(id));
         })
         .await
     }

@@ -29,7 +29,7 @@ pub struct Limits {
     documents: DocumentLimits,
     /// Limits of HTTP requests.
     requests: RequestLimits,
-    /// Limits of WebSockets.
+    /// Limits of WebSocket connections.
     sockets: SocketLimits,
     /// Limits of reservations and orders.
     purchases: PurchaseLimits,
@@ -77,7 +77,7 @@ pub struct RequestLimits {
     mutation_seconds: i32,
 }
 
-/// Limits of WebSockets.
+/// Limits of WebSocket connections.
 #[derive(Debug, SimpleObject)]
 pub struct SocketLimits {
     /// Maximum size of one message from the client in bytes.

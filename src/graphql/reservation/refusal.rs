@@ -226,6 +226,7 @@ fn of_code(why: ClaimRefusal) -> ReservationCause {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table with one entry per refusal")]
 fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
     use ReservationCause as Cause;
     let new = |message: &str| Explained::new(message);

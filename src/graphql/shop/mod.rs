@@ -172,7 +172,7 @@ impl Shop {
     ) -> ApiResult<CouponConnection> {
         let (page, id) = (PageArgs { after, before, first, last }, self.0.id);
         coupon_connection(ctx, CouponArgs { filter, sort, page }, |filter| {
-            filter.shops.push(IdOrSlug::Id(id))
+            filter.shops.push(IdOrSlug::Id(id));
         })
         .await
     }

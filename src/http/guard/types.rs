@@ -111,7 +111,7 @@ fn field_type(on: &str, field: &FieldDefinition) -> (String, FieldType) {
     let (of, is_list) = leaf(&field.ty.node);
     let arguments = field.arguments.iter().map(|argument| Position::of(&argument.node)).collect();
     let (weight, length) = (weight::of(on, name, &of), weight::length(on, name));
-    let field_type = FieldType { weight, length, of, is_list, arguments };
+    let field_type = FieldType { of, is_list, weight, length, arguments };
     (name.to_owned(), field_type)
 }
 

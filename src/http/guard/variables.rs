@@ -312,7 +312,9 @@ impl<'a> Walk<'a, '_, '_> {
             }
             (Value::List(items), BaseType::List(of)) => {
                 let position = Position { ty: Type::clone(of), has_default: false };
-                items.iter().for_each(|item| self.value(item, Some(&position), in_directive));
+                for item in items {
+                    self.value(item, Some(&position), in_directive);
+                }
             }
             (Value::Object(fields), BaseType::Named(of)) => {
                 for (name, value) in fields {

@@ -153,6 +153,13 @@ fn effect(answer: Answer, mutation: &str) -> Value {
     payload
 }
 
+/// Returns the input of a draft event.
+fn draft(world: &World, stage: &Stage, name: &str) -> Value {
+    let at = world.app.clock.now() + TimeDelta::days(90);
+    json!({ "shopId": stage.shop, "venueId": stage.venue, "categoryId": stage.category, "name": name,
+        "startsAt": at, "endsAt": at })
+}
+
 /// Prepares a call of the mutation that succeeds.
 #[expect(clippy::too_many_lines, reason = "one arm for each mutation of the table")]
 async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Call {
@@ -267,15 +274,15 @@ async fn created(world: &World, stage: &Stage, mutation: &str, round: usize) -> 
             let changed = json!({ "plan": small_plan().replace("Small hall", "Another hall") });
             (json!({ "venueId": stage.venue, "plan": small_plan() }), changed)
         }
-        "createEvent" => {
-            let at = world.app.clock.now() + TimeDelta::days(90);
-            let input = json!({ "shopId": stage.shop, "venueId": stage.venue, "categoryId": stage.category,
-                "name": name, "startsAt": at, "endsAt": at });
-            (input, other)
-        }
+        "createEvent" => (draft(world, stage, &name), other),
         "createTier" => {
+            let document = document("createEvent", "event { id }");
+            let draft = json!({ "input": draft(world, stage, &format!("Draft for {name}")) });
+            let event = world.gql(Some(&stage.vendor), &document, draft).await.good();
             let price = json!({ "amount": "3.00", "currency": "EUR" });
-            (json!({ "eventId": stage.event, "name": name, "basePrice": price }), other)
+            let input = json!({ "eventId": event.text("createEvent.event.id"), "name": name, "basePrice": price,
+                "categories": ["Front"] });
+            (input, other)
         }
         "createProduct" => {
             (json!({ "shopId": stage.shop, "categoryId": stage.category, "name": name }), other)

@@ -115,11 +115,15 @@ fn concurrent_and_repeated_calls_have_one_effect_and_other_input_is_refused() {
                 };
                 // Race: two servers receive the same call at the same time.
                 let (first, other) = tokio::join!(send(world, &call.input), send(&second, &call.input));
-                let effect = effect(first.good(), mutation);
-                assert_eq!(self::effect(other.good(), mutation), effect, "the concurrent call of {mutation}");
+                let effect = effect(&first.good(), mutation);
+                assert_eq!(
+                    self::effect(&other.good(), mutation),
+                    effect,
+                    "the concurrent call of {mutation}"
+                );
                 // Replay: the client lost the answer and calls again.
                 let again = send(world, &call.input).await.good();
-                assert_eq!(self::effect(again, mutation), effect, "the repeated call of {mutation}");
+                assert_eq!(self::effect(&again, mutation), effect, "the repeated call of {mutation}");
                 let uses = idempotency::Entity::find().filter(idempotency::Column::Key.eq(&key));
                 let uses = uses.count(world.app.store.read()).await.expect("a count");
                 assert_eq!(uses, 1, "{mutation} stores its key once");
@@ -146,7 +150,7 @@ fn document(mutation: &str, selection: &str) -> String {
     )
 }
 
-fn effect(answer: Answer, mutation: &str) -> Value {
+fn effect(answer: &Answer, mutation: &str) -> Value {
     let payload = answer.data(mutation);
     let has_object = payload.as_object().expect("a payload").values().any(Value::is_object);
     assert!(has_object, "{mutation} returns no object: {payload}");

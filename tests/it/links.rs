@@ -167,12 +167,16 @@ fn scanner_does_not_see_the_order_of_a_ticket() {
         world.gql(Some(&stage.vendor), join, json!({ "shop": stage.shop, "version": version })).await.good();
         let scan = "mutation($code: String!) { checkIn(input: { code: $code }) { errors { code }
             ticket { label order { id } line { id } price { amount } seat { id } } } }";
-        let scanned = world.gql(Some(&scanner), scan, json!({ "code": code })).await;
-        let ticket = scanned.data("checkIn.ticket");
-        let paths: Vec<&Value> =
-            scanned.body["errors"].as_array().into_iter().flatten().map(|error| &error["path"][2]).collect();
-        assert_eq!(paths, ["order", "line"], "{}", scanned.body);
-        assert_eq!(scanned.code().as_deref(), Some("FORBIDDEN"));
+        let checked_in = world.gql(Some(&scanner), scan, json!({ "code": code })).await;
+        let ticket = checked_in.data("checkIn.ticket");
+        let paths: Vec<&Value> = checked_in.body["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|error| &error["path"][2])
+            .collect();
+        assert_eq!(paths, ["order", "line"], "{}", checked_in.body);
+        assert_eq!(checked_in.code().as_deref(), Some("FORBIDDEN"));
         assert_eq!((&ticket["order"], &ticket["line"]), (&Value::Null, &Value::Null));
         assert_eq!(
             (&ticket["seat"]["id"], &ticket["price"]["amount"]),

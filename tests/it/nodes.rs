@@ -11,20 +11,20 @@ const NODE: &str = "query($id: ID!) { node(id: $id) { __typename id } }";
 const NODES: &str =
     "query($ids: [ID!]!, $token: String) { nodes(ids: $ids, accessToken: $token) { __typename id } }";
 
-/// Who may see the object of a table row.
+/// The viewers that may see the object of a table row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
-    /// The buyer, and nobody else.
-    ByBuyer,
+    /// Only the buyer.
+    Buyer,
     /// The buyer and the shop's sellers.
-    ByBuyerAndShop,
+    BuyerAndShop,
     /// Members of the shop.
-    ByShop,
+    Shop,
     /// All clients.
-    ByAll,
+    All,
 }
 
-use Seen::{ByAll, ByBuyer, ByBuyerAndShop, ByShop};
+use Seen::{All, Buyer, BuyerAndShop, Shop};
 
 /// Objects of all types that implement `Node`, each with the viewers that see it.
 struct Objects {
@@ -84,25 +84,25 @@ async fn objects(world: &World) -> Objects {
     let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[1]]).await;
 
     let table = BTreeMap::from([
-        ("Account", (bought.text("viewer.account.id"), ByBuyer)),
-        ("Area", (places.text("seatMap.areas.0.id"), ByShop)),
-        ("Bag", (bought.text("viewer.bag.id"), ByBuyer)),
-        ("Category", (stage.category, ByAll)),
-        ("Claim", (bought.text("order.claims.0.id"), ByBuyer)),
-        ("Coupon", (coupon, ByShop)),
-        ("Event", (draft, ByShop)),
-        ("Order", (order, ByBuyerAndShop)),
-        ("OrderLine", (bought.text("order.lines.1.id"), ByBuyerAndShop)),
-        ("Payment", (bought.text("order.payments.0.id"), ByBuyerAndShop)),
-        ("Product", (product, ByAll)),
-        ("Refund", (bought.text("order.refunds.0.id"), ByBuyerAndShop)),
-        ("Reservation", (reservation, ByBuyer)),
-        ("Seat", (places.text("seatMap.zones.0.rows.2.seats.9.id"), ByShop)),
-        ("SeatMap", (map, ByShop)),
-        ("Shop", (stage.shop, ByAll)),
-        ("Ticket", (bought.text("order.tickets.0.id"), ByBuyer)),
-        ("Tier", (tier.text("createTier.tier.id"), ByShop)),
-        ("Venue", (venue, ByShop)),
+        ("Account", (bought.text("viewer.account.id"), Buyer)),
+        ("Area", (places.text("seatMap.areas.0.id"), Shop)),
+        ("Bag", (bought.text("viewer.bag.id"), Buyer)),
+        ("Category", (stage.category, All)),
+        ("Claim", (bought.text("order.claims.0.id"), Buyer)),
+        ("Coupon", (coupon, Shop)),
+        ("Event", (draft, Shop)),
+        ("Order", (order, BuyerAndShop)),
+        ("OrderLine", (bought.text("order.lines.1.id"), BuyerAndShop)),
+        ("Payment", (bought.text("order.payments.0.id"), BuyerAndShop)),
+        ("Product", (product, All)),
+        ("Refund", (bought.text("order.refunds.0.id"), BuyerAndShop)),
+        ("Reservation", (reservation, Buyer)),
+        ("Seat", (places.text("seatMap.zones.0.rows.2.seats.9.id"), Shop)),
+        ("SeatMap", (map, Shop)),
+        ("Shop", (stage.shop, All)),
+        ("Ticket", (bought.text("order.tickets.0.id"), Buyer)),
+        ("Tier", (tier.text("createTier.tier.id"), Shop)),
+        ("Venue", (venue, Shop)),
     ]);
     Objects { vendor, buyer, access: bought.text("order.accessToken"), event: stage.event, table }
 }
@@ -143,11 +143,11 @@ fn objects_are_refetched_by_those_who_may_see_them() {
         world.gql(Some(&other), shop, json!({})).await.good();
         let guest = world.guest().await;
         let viewers = [
-            ("the buyer", Some(&buyer), [ByAll, ByBuyer, ByBuyerAndShop].as_slice()),
-            ("the vendor", Some(&vendor), &[ByAll, ByBuyerAndShop, ByShop]),
-            ("another vendor", Some(&other), &[ByAll]),
-            ("a guest", Some(&guest), &[ByAll]),
-            ("a client without a token", None, &[ByAll]),
+            ("the buyer", Some(&buyer), [All, Buyer, BuyerAndShop].as_slice()),
+            ("the vendor", Some(&vendor), &[All, BuyerAndShop, Shop]),
+            ("another vendor", Some(&other), &[All]),
+            ("a guest", Some(&guest), &[All]),
+            ("a client without a token", None, &[All]),
         ];
         for (name, viewer, sees) in viewers {
             let viewer = viewer.map(String::as_str);
@@ -175,7 +175,7 @@ fn access_token_opens_the_objects_of_its_order() {
         let foreign = world.buy(&other, &event, &[&seats[5]]).await;
         let types = ["Claim", "Order", "OrderLine", "Payment", "Refund", "Ticket"];
         for viewer in [None, Some(other.as_str())] {
-            for (of, (id, seen)) in table.iter().filter(|(_, (_, seen))| *seen != ByAll) {
+            for (of, (id, seen)) in table.iter().filter(|(_, (_, seen))| *seen != All) {
                 let is_opened = types.contains(of);
                 let expected = if is_opened { json!({ "__typename": of, "id": id }) } else { Value::Null };
                 assert_eq!(opened(world, viewer, id, &access).await, expected, "{of}, {seen:?}");

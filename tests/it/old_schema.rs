@@ -108,7 +108,7 @@ fn command_line_migrates_up_down_and_says_where_it_is() {
         let full = run(&["status"]);
         assert!(full.status.success() && !full.output.contains("missing"), "{}", full.output);
         let newest =
-            full.output.lines().filter_map(|line| line.split_whitespace().last()).last().expect("steps");
+            full.output.lines().rev().find_map(|line| line.split_whitespace().last()).expect("steps");
         let down = run(&["down"]);
         assert_eq!(down.output, format!("took back {newest}\n"), "{}", down.log);
         assert_eq!(run(&["down", "--steps", "2"]).output.lines().count(), 2);

@@ -89,7 +89,7 @@ fn count(tokens: &[Token<'_>]) -> (usize, bool) {
             }
             "mut" | "ref" | "&" | "_" | "'" | "," | "#" => {}
             name if in_pattern && name.starts_with(|first: char| first.is_lowercase() || first == '_') => {
-                names += 1
+                names += 1;
             }
             _ => {}
         }

@@ -46,6 +46,7 @@ fn tier_prices_include_the_fee() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one purchase with all kinds of amounts")]
 fn sums_of_reservations_and_orders_add_up() {
     run(async |world: &World| {
         let stage = world.stage().await;

@@ -83,13 +83,13 @@ fn documents_have_the_published_limits() {
         let filled = |bytes: usize| format!("{{__typename}}{}", " ".repeat(bytes - "{__typename}".len()));
         accepted(&filled(bytes)).await;
         refused(&filled(bytes + 1), "DOCUMENT_TOO_LARGE").await;
-        let aliased = |aliases: usize| {
-            let fields = (0..aliases).map(|n| format!("a{n}:__typename ")).collect::<String>();
-            format!("{{{fields}}}")
+        let with_aliases = |count: usize| {
+            let fields: Vec<String> = (0..count).map(|n| format!("a{n}:__typename")).collect();
+            format!("{{{}}}", fields.join(" "))
         };
-        let aliases = number(&limits, "/documents/aliases");
-        accepted(&aliased(aliases)).await;
-        refused(&aliased(aliases + 1), "TOO_MANY_ALIASES").await;
+        let most = number(&limits, "/documents/aliases");
+        accepted(&with_aliases(most)).await;
+        refused(&with_aliases(most + 1), "TOO_MANY_ALIASES").await;
         let deep = |depth: usize| {
             // The root field and the innermost one are two of the levels.
             let parents = depth - 2;

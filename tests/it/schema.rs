@@ -244,7 +244,7 @@ fn not_plain(sdl: &str) -> Vec<String> {
                 .into_iter()
                 .map(|field| (field.node.name, field.node.ty, field.node.description))
                 .collect(),
-            _ => continue,
+            TypeKind::Scalar | TypeKind::Interface(_) | TypeKind::Union(_) | TypeKind::Enum(_) => continue,
         };
         for (name, ty, description) in fields {
             let is_text = ty.node.to_string().trim_end_matches('!') == "String";

@@ -289,8 +289,8 @@ async fn compare(
     variables: [Value; 2],
 ) -> Result<(), String> {
     let Document { name, text, path } = document;
-    let mut taken = [Vec::new(), Vec::new()];
-    for ((length, variables), taken) in [FEW, MANY].into_iter().zip(variables).zip(&mut taken) {
+    let mut counts = [Vec::new(), Vec::new()];
+    for ((length, variables), counts) in [FEW, MANY].into_iter().zip(variables).zip(&mut counts) {
         for _ in 0..ROUNDS {
             // Who asks is known from now on, for a moment.
             counting.world.gql(Some(token), "{ viewer { account { id } } }", json!({})).await.good();
@@ -307,12 +307,12 @@ async fn compare(
             if nodes < length {
                 return Err(format!("{name}: {nodes} nodes"));
             }
-            taken.push(counting.reads.load(Relaxed));
+            counts.push(counting.reads.load(Relaxed));
         }
     }
     // Two fields that need the same kind of object share a statement if they ask at the same time, which is up to chance.
     // A statement for each node would be at least as many more as there are more nodes.
-    let [few, many] = taken;
+    let [few, many] = counts;
     let (few, many) = (few.iter().max().expect("a round"), many.iter().min().expect("a round"));
     let more = u64::try_from(MANY - FEW).expect("few");
     assert!(

@@ -127,5 +127,6 @@ fn stock() -> Outcome<Stock> {
         buyers: HashMap::new(),
         sources: HashMap::new(),
         counts: Counts::default(),
+        public: None,
     })
 }

@@ -211,8 +211,8 @@ impl Cluster {
         make: impl AsyncFnOnce(&str) + Send,
     ) -> Database {
         let _turn = self.turn();
-        let made = self.dir.join(format!("made-{template}"));
-        if !made.exists() {
+        let marker = self.dir.join(format!("made-{template}"));
+        if !marker.exists() {
             self.execute([
                 format!("DROP DATABASE IF EXISTS template_{template} WITH (FORCE)"),
                 format!("CREATE DATABASE template_{template} OWNER tessera"),
@@ -223,7 +223,7 @@ impl Cluster {
             self.execute([format!(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_{template}'"
             )]);
-            note(&made);
+            note(&marker);
         }
         self.copy(&format!("template_{template}"))
     }
@@ -416,6 +416,7 @@ impl Drop for Database {
 }
 
 /// Starts a server that runs until the process `runner` ends. Returns whether it started.
+#[expect(clippy::zombie_processes, reason = "both processes end after this one, together with the runner")]
 fn start_until_end_of(runner: u32, dir: &Path, binaries: &Path) -> bool {
     let mut holder = Command::new("sh");
     holder.args(["-c", "echo start; while kill -0 \"$1\" 2>/dev/null; do sleep 1; done", "tessera-postgres"]);

@@ -1,14 +1,15 @@
 //! Completes responses with failed fields. A failed field must be present and null. If its type is non-null, its parent
 //! must be null instead.
 //!
-//! The library omits the keys of failed fields, which breaks clients that rely on the schema's types. See section 6.4.4
+//! The library omits the keys of failed fields, and returns null for an object whose fields all failed. This breaks
+//! clients that rely on the schema's types. See section 6.4.4
 //! of the specification, <https://spec.graphql.org/September2025/#sec-Handling-Execution-Errors>. Responses without
 //! errors stay unchanged.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
-    Name, Response, Value,
+    Name, PathSegment, Response, Value,
     indexmap::IndexMap,
     parser::{
         parse_schema,
@@ -79,7 +80,9 @@ impl Shape {
         if response.data == Value::Null {
             response.data = Value::Object(IndexMap::new());
         }
-        let pass = Pass { shape: self, document };
+        let errors = response.errors.iter();
+        let parents = errors.filter_map(|error| Some(text(error.path.split_last()?.1))).collect();
+        let mut pass = Pass { shape: self, document, parents, path: Vec::new() };
         if let Value::Object(data) = &mut response.data
             && !pass.object(data, root, &operation.node.selection_set.node)
         {
@@ -91,12 +94,24 @@ impl Shape {
 struct Pass<'a> {
     shape: &'a Shape,
     document: &'a ExecutableDocument,
+    /// The paths of the objects with failed fields.
+    parents: HashSet<Vec<String>>,
+    /// The path of the current value: response keys and list indices.
+    path: Vec<String>,
+}
+
+fn text(path: &[PathSegment]) -> Vec<String> {
+    let text = |segment: &PathSegment| match segment {
+        PathSegment::Field(key) => key.clone(),
+        PathSegment::Index(index) => index.to_string(),
+    };
+    path.iter().map(text).collect()
 }
 
 impl Pass<'_> {
     /// Completes an object of type `of`. Returns `false` if a non-null field is null, so that the object itself must
     /// become null.
-    fn object(&self, object: &mut IndexMap<Name, Value>, of: &str, set: &SelectionSet) -> bool {
+    fn object(&mut self, object: &mut IndexMap<Name, Value>, of: &str, set: &SelectionSet) -> bool {
         set.items.iter().all(|selection| match &selection.node {
             Selection::Field(field) => self.field(object, of, &field.node),
             // A directive may have left the selection out.
@@ -105,7 +120,8 @@ impl Pass<'_> {
                 self.part(object, of, on, &fragment.node.selection_set.node)
             }
             Selection::FragmentSpread(spread) if spread.node.directives.is_empty() => {
-                self.document.fragments.get(&spread.node.fragment_name.node).is_none_or(|fragment| {
+                let document = self.document;
+                document.fragments.get(&spread.node.fragment_name.node).is_none_or(|fragment| {
                     let on = fragment.node.type_condition.node.on.node.as_str();
                     self.part(object, of, on, &fragment.node.selection_set.node)
                 })
@@ -115,18 +131,24 @@ impl Pass<'_> {
     }
 
     /// Completes the fields of a fragment if its type condition is `of` or one of its interfaces.
-    fn part(&self, object: &mut IndexMap<Name, Value>, of: &str, on: &str, set: &SelectionSet) -> bool {
+    fn part(&mut self, object: &mut IndexMap<Name, Value>, of: &str, on: &str, set: &SelectionSet) -> bool {
         let is_about_others = on != of && self.shape.0.contains_key(on);
         is_about_others || self.object(object, of, set)
     }
 
-    fn field(&self, object: &mut IndexMap<Name, Value>, of: &str, field: &Field) -> bool {
-        let Some(ty) = self.shape.0.get(of).and_then(|fields| fields.get(field.name.node.as_str())) else {
+    fn field(&mut self, object: &mut IndexMap<Name, Value>, of: &str, field: &Field) -> bool {
+        let shape = self.shape;
+        let Some(ty) = shape.0.get(of).and_then(|fields| fields.get(field.name.node.as_str())) else {
             return true;
         };
         let key = field.response_key().node.clone();
         match object.get_mut(&key) {
-            Some(value) => self.value(value, ty, &field.selection_set.node),
+            Some(value) => {
+                self.path.push(key.to_string());
+                let is_whole = self.value(value, ty, &field.selection_set.node);
+                self.path.pop();
+                is_whole
+            }
             None if !field.directives.is_empty() => true,
             None => {
                 object.insert(key, Value::Null);
@@ -137,13 +159,19 @@ impl Pass<'_> {
 
     /// Completes a value of type `ty`, and sets it to null if necessary. Returns `false` if the type does not allow
     /// null.
-    fn value(&self, value: &mut Value, ty: &Type, set: &SelectionSet) -> bool {
+    fn value(&mut self, value: &mut Value, ty: &Type, set: &SelectionSet) -> bool {
+        if *value == Value::Null && self.is_object_of_failed_fields(ty) {
+            *value = Value::Object(IndexMap::new());
+        }
         let whole = match (&mut *value, &ty.base) {
             (Value::Null, _) => return ty.nullable,
             (Value::Object(object), BaseType::Named(of)) => self.object(object, of, set),
-            (Value::List(items), BaseType::List(of)) => {
-                items.iter_mut().all(|item| self.value(item, of, set))
-            }
+            (Value::List(items), BaseType::List(of)) => items.iter_mut().enumerate().all(|(index, item)| {
+                self.path.push(index.to_string());
+                let is_whole = self.value(item, of, set);
+                self.path.pop();
+                is_whole
+            }),
             _ => true,
         };
         if whole {
@@ -151,6 +179,12 @@ impl Pass<'_> {
         }
         *value = Value::Null;
         ty.nullable
+    }
+
+    /// Returns whether the current value, null of type `ty`, stands for an object whose fields all failed.
+    fn is_object_of_failed_fields(&self, ty: &Type) -> bool {
+        let BaseType::Named(of) = &ty.base else { return false };
+        self.shape.0.contains_key(of.as_str()) && self.parents.contains(&self.path)
     }
 }
 
@@ -165,9 +199,13 @@ mod tests {
         type A { id: Int! name: String b: B } type B { id: Int! } union Either = A | B";
 
     fn completed(query: &str, data: serde_json::Value) -> serde_json::Value {
+        completed_after(vec![PathSegment::Field("a".to_owned())], query, data)
+    }
+
+    fn completed_after(failed: Vec<PathSegment>, query: &str, data: serde_json::Value) -> serde_json::Value {
         let document = parse_query(query).expect("a good document");
         let mut error = ServerError::new("failed", None);
-        error.path = vec![async_graphql::PathSegment::Field("a".to_owned())];
+        error.path = failed;
         let mut response = Response::from_errors(vec![error]);
         response.data = Value::from_json(data).expect("a value");
         Shape::of(SDL).complete_nulls(&document, None, &mut response);
@@ -200,6 +238,23 @@ mod tests {
             json!({ "list": [{ "id": 1 }, null] })
         );
         assert_eq!(completed("{ strict { id } }", json!({ "strict": [{ "id": 1 }, {}] })), json!(null));
+    }
+
+    #[test]
+    fn object_with_only_failed_fields_is_not_null() {
+        let field = |name: &str| PathSegment::Field(name.to_owned());
+        let failed = vec![field("a"), field("name")];
+        assert_eq!(
+            completed_after(failed, "{ a { name b { id } } }", json!({ "a": null })),
+            json!({ "a": { "name": null, "b": null } })
+        );
+        let failed = vec![field("list"), PathSegment::Index(1), field("name")];
+        assert_eq!(
+            completed_after(failed, "{ list { name } }", json!({ "list": [null, null] })),
+            json!({ "list": [null, { "name": null }] })
+        );
+        let failed = vec![field("a"), field("id")];
+        assert_eq!(completed_after(failed, "{ a { id } }", json!({ "a": null })), json!({ "a": null }));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub enum Impossible {
 pub fn after(state: OrderState, step: Step) -> Result<OrderState, Impossible> {
     match step {
         Step::BeginPayment => unpaid(state).map(|()| OrderState::AwaitingPayment),
-        Step::Sell => unpaid(state).map(|()| OrderState::Paid),
+        Step::Sell => unpaid(state).and(Ok(OrderState::Paid)),
         Step::Cancel => unpaid(state).map(|()| OrderState::Cancelled),
         Step::Expire => unpaid(state).map(|()| OrderState::Expired),
         Step::Suspend if state == OrderState::Paid => Ok(OrderState::Stuck),

@@ -111,6 +111,8 @@ pub(crate) struct Cluster {
     dir: PathBuf,
     /// The script that controls the server; `None` if the cluster belongs to a whole run of nextest.
     watcher: Option<Mutex<Watcher>>,
+    /// The number of databases that this process has created in the cluster.
+    databases: AtomicU32,
 }
 
 /// The shell script that controls the server.
@@ -151,7 +153,7 @@ impl Cluster {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(durability);
         let watcher = Some(Mutex::new(Watcher::start(&dir, &binaries, durability, None)));
-        let cluster = Self { dir, watcher };
+        let cluster = Self { dir, watcher, databases: AtomicU32::new(0) };
         cluster.order("start");
         cluster.execute([CREATE_ROLE.to_owned()]);
         Arc::new(cluster)
@@ -173,7 +175,7 @@ impl Cluster {
             .mode(0o700)
             .create(&dir)
             .unwrap_or_else(|error| panic!("cannot make a directory for PostgreSQL: {error}"));
-        let cluster = Self { dir, watcher: None };
+        let cluster = Self { dir, watcher: None, databases: AtomicU32::new(0) };
         let _turn = cluster.turn();
         let started = cluster.dir.join("started");
         if !started.exists() {
@@ -194,7 +196,7 @@ impl Cluster {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(Durability::Real);
         let watcher = Some(Mutex::new(Watcher::start(&dir, &binaries, Durability::Real, Some(&self.dir))));
-        let cluster = Self { dir, watcher };
+        let cluster = Self { dir, watcher, databases: AtomicU32::new(0) };
         cluster.order("start");
         Arc::new(cluster)
     }
@@ -268,8 +270,7 @@ impl Cluster {
     }
 
     fn copy(self: &Arc<Self>, template: &str) -> Database {
-        static DATABASES: AtomicU32 = AtomicU32::new(0);
-        let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{number}", process::id());
         self.execute([format!("CREATE DATABASE {name} OWNER tessera TEMPLATE {template}")]);
         Database { url: self.url("tessera", &name), name, cluster: Arc::clone(self) }

@@ -199,7 +199,7 @@ fn exceeded_limit_is_reported_once_at_its_list() {
             "categories",
             "limit of 1,000 categories",
         ),
-        (|d| d["zones"] = vec![json!({}); 1_001].into(), "zones", "the 1,000 zones"),
+        (|d| d["zones"] = vec![json!({}); 1_001].into(), "zones", "limit of 1,000 zones"),
         (
             |d| d["zones"][1]["rows"] = vec![json!({"row_number": 1, "seats": []}); 9_999].into(),
             "zones[1].rows",

@@ -89,7 +89,7 @@ pub async fn make_operator(app: &App, email: &str) -> FaultResult<account::Model
     Ok(account)
 }
 
-/// Marks the e-mail address of this user as verified. Has no effect if it is verified.
+/// Marks this e-mail address as verified for its user. Has no effect if it already is.
 ///
 /// Checks no rights: only the operator of the machine may call this.
 pub async fn verify_email(app: &App, email: &str) -> FaultResult<account::Model> {

@@ -84,7 +84,7 @@ pub(super) fn errors(exceeded: &Exceeded) -> Value {
     }])
 }
 
-/// Returns the response to an operation that was refused as a whole.
+/// Returns the response 429 to an operation that was refused as a whole because it exceeds a rate limit.
 pub(super) fn answer(media: MediaType, exceeded: &Exceeded) -> Response {
     let body = json!({ "errors": errors(exceeded) }).to_string();
     let mut response = reply(media, StatusCode::TOO_MANY_REQUESTS, body);

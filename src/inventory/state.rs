@@ -273,7 +273,7 @@ impl Stock {
         self.version = version;
     }
 
-    /// Returns the buyer's number of places.
+    /// Returns the number of places that the buyer has reserved, is paying for or has bought.
     pub fn taken(&self, buyer: AccountId) -> u32 {
         self.tally(buyer).taken
     }

@@ -25,7 +25,7 @@ pub struct Terms {
     pub reservation_seconds: i64,
     /// Maximum duration of a reservation with all extensions, in seconds.
     pub reservation_seconds_max: i64,
-    /// When all reservations end at the latest.
+    /// The latest possible deadline of a reservation: the end of a coupon's validity. No limit for events.
     pub reservations_end: DateTime<Utc>,
     /// Maximum number of places per buyer.
     pub limit_per_buyer: u32,

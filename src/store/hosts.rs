@@ -250,7 +250,8 @@ impl Store {
         );
     }
 
-    /// Returns a future that resolves when the primary changes, for owners of a dedicated connection.
+    /// Returns a future that resolves when the primary changes, for owners of a dedicated connection. With a single
+    /// host, it never resolves.
     pub(crate) fn moved(&self) -> BoxFuture<'static, ()> {
         let Some(hosts) = &self.hosts else { return pending().boxed() };
         let mut moves = hosts.moves.subscribe();

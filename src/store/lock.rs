@@ -17,7 +17,7 @@ use super::files;
 #[derive(Debug)]
 pub struct FileLock(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
 
-/// Reasons why a lock was not acquired.
+/// Reasons why the lock of a SQLite file was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds the lock.

@@ -26,7 +26,7 @@ struct Part {
 pub(crate) struct Guard {
     /// The statement.
     pub(crate) sql: String,
-    /// Its own values, numbered after the script's shared ones.
+    /// The values of the guard's statement. Their `$n` numbers follow those of the script's shared values.
     pub(crate) values: Vec<Value>,
 }
 

@@ -72,7 +72,7 @@ pub struct CreateEventInput {
     /// zero.
     #[graphql(default = 300)]
     cool_down_seconds: i32,
-    /// The event's rules against hoarding: reserving many places without paying.
+    /// The event's rules against hoarding: who may reserve, and how many unpaid places a network may have.
     reservation_rules: Option<ReservationRulesInput>,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result. Without a key, a repeated call creates another object.

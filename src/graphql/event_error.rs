@@ -22,7 +22,7 @@ user_error! {
         NothingForSale: Refused,
         /// The operation requires a draft, and the event is already published.
         NotDraft: Refused,
-        /// The operation requires a published event. Call `publishEvent` first.
+        /// The event is a draft. Only a published event can be cancelled.
         NotPublished: Refused,
         /// The event is cancelled and cannot be changed.
         Cancelled: Refused,

@@ -157,7 +157,8 @@ pub enum RateClass {
     Vendor,
 }
 
-/// The rate limits of a class of operations. A call that exceeds one fails with `RATE_LIMITED`.
+/// The rate limits of a class of operations, per network and per account. A call that exceeds either fails with
+/// `RATE_LIMITED`.
 #[derive(Debug, SimpleObject)]
 pub struct RateLimit {
     /// The class.

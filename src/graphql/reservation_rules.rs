@@ -19,7 +19,7 @@ pub enum BuyerRequirement {
     ProofOfWork,
 }
 
-/// An event's rules against hoarding: reserving many places without paying.
+/// An event's rules against hoarding: who may reserve, and how many unpaid places a network may have.
 #[derive(Debug, SimpleObject)]
 pub struct ReservationRules {
     /// What the event requires of a buyer before a reservation.

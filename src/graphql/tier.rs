@@ -97,7 +97,7 @@ impl Tier {
     }
 
     /// Whether the tier is hidden. Its places are sold only with an access code that unlocks it; see `reserveSeats`.
-    /// Other buyers see neither the tier nor its places.
+    /// Other buyers do not see the tier, and its places appear as not for sale.
     async fn hidden(&self) -> bool {
         self.row.hidden
     }

@@ -46,7 +46,7 @@ pub enum AuditAction {
     EventCancelled,
     /// A tier was created. The details contain its prices.
     TierCreated,
-    /// A price, fee or tax rate was changed. The details contain both values.
+    /// A price, fee or tax rate was changed. The details contain the prices before and after.
     TierChanged,
     /// A tier was deleted.
     TierDeleted,
@@ -111,7 +111,7 @@ impl AuditEntry {
         encode_as(&self.row.object_kind, self.row.object_id)
     }
 
-    /// The id of the request that made the change. Null if there was no request.
+    /// The id of the request in which a viewer made the change. Null if the server itself or the command line made it.
     async fn request_id(&self) -> Option<&str> {
         self.row.request_id.as_deref()
     }

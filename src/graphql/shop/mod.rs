@@ -177,7 +177,7 @@ impl Shop {
         .await
     }
 
-    /// The shop's products, newest first.
+    /// The shop's catalogue of products, newest first. Coupons can refer to them; they are not sold themselves.
     #[expect(clippy::too_many_arguments, reason = "the four arguments that Relay gives every connection")]
     async fn products(
         &self,

@@ -111,8 +111,8 @@ pub(crate) struct Cluster {
     dir: PathBuf,
     /// The script that controls the server; `None` if the cluster belongs to a whole run of nextest.
     watcher: Option<Mutex<Watcher>>,
-    /// The number of databases that this process has created in the cluster.
-    databases: AtomicU32,
+    /// The number of databases that this process has created in the cluster. All clusters of a whole run are the same.
+    databases: Arc<AtomicU32>,
 }
 
 /// The shell script that controls the server.
@@ -153,7 +153,7 @@ impl Cluster {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(durability);
         let watcher = Some(Mutex::new(Watcher::start(&dir, &binaries, durability, None)));
-        let cluster = Self { dir, watcher, databases: AtomicU32::new(0) };
+        let cluster = Self { dir, watcher, databases: Arc::default() };
         cluster.order("start");
         cluster.execute([CREATE_ROLE.to_owned()]);
         Arc::new(cluster)
@@ -162,6 +162,8 @@ impl Cluster {
     /// Returns the cluster of a test run of several processes, started by the first process that needs it. It ends when the
     /// process `runner` ends.
     pub(crate) fn of_run(run: &OsStr, runner: u32) -> Self {
+        static DATABASES: OnceLock<Arc<AtomicU32>> = OnceLock::new();
+
         let mut name = OsString::from("tessera-postgres-");
         name.push(run);
         let in_memory = Path::new("/dev/shm").join(&name);
@@ -175,7 +177,8 @@ impl Cluster {
             .mode(0o700)
             .create(&dir)
             .unwrap_or_else(|error| panic!("cannot make a directory for PostgreSQL: {error}"));
-        let cluster = Self { dir, watcher: None, databases: AtomicU32::new(0) };
+        let databases = DATABASES.get_or_init(Arc::default).clone();
+        let cluster = Self { dir, watcher: None, databases };
         let _turn = cluster.turn();
         let started = cluster.dir.join("started");
         if !started.exists() {
@@ -196,7 +199,7 @@ impl Cluster {
         let binaries = binaries().unwrap_or_else(|| panic!("{INSTALL}"));
         let dir = place(Durability::Real);
         let watcher = Some(Mutex::new(Watcher::start(&dir, &binaries, Durability::Real, Some(&self.dir))));
-        let cluster = Self { dir, watcher, databases: AtomicU32::new(0) };
+        let cluster = Self { dir, watcher, databases: Arc::default() };
         cluster.order("start");
         Arc::new(cluster)
     }

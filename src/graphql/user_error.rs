@@ -190,7 +190,7 @@ impl<D: Default> Explanation<D> {
 
 /// A slice's refusal as one or several causes of the type `C`.
 pub(crate) trait Causes<C> {
-    /// Returns the causes, each of which becomes an error.
+    /// Returns the causes. Each becomes an error.
     fn causes(self) -> Vec<C>;
 }
 

@@ -33,7 +33,7 @@ fn many(count: usize, text: &str) -> String {
     (0..count).fold(String::new(), |all, number| all + &text.replace('#', &number.to_string()))
 }
 
-/// `levels` fragments, each of which uses the next one `width` times.
+/// `levels` fragments. Each uses the next one `width` times.
 fn bomb(levels: usize, width: usize) -> String {
     let mut text = String::from("query{...F0}");
     for level in 0..levels {

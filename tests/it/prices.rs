@@ -179,8 +179,5 @@ fn amounts_have_a_currency() {
             TypeKind::Interface(_) | TypeKind::Union(_) | TypeKind::Scalar | TypeKind::Enum(_) => {}
         }
     }
-    assert!(
-        wrong.is_empty() && amounts > 40,
-        "{amounts} amounts, of which these have no currency: {wrong:?}"
-    );
+    assert!(wrong.is_empty() && amounts > 40, "amounts without a currency among {amounts}: {wrong:?}");
 }

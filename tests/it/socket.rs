@@ -229,7 +229,7 @@ fn a_bad_token_is_forbidden_and_one_that_ends_ends_its_socket() {
             assert_eq!(socket.closed().await, Some((4403, "Forbidden".to_owned())));
         }
         let token = world.user("ada").await;
-        // Tokens are good for an hour, of which this leaves a fifth of a second.
+        // Tokens are valid for an hour. This leaves a fifth of a second.
         world.advance(Duration::from_millis(3_599_800));
         let mut socket = Socket::open(&address, Some(&token)).await;
         socket.subscribe("1", WATCH, json!({ "event": stage.event })).await;

@@ -381,7 +381,7 @@ fn stream_ends_with_its_token_and_its_session() {
         events.refused("UNAUTHENTICATED").await;
 
         let token = world.user("bob").await;
-        // Tokens are good for an hour, of which this leaves a fifth of a second.
+        // Tokens are valid for an hour. This leaves a fifth of a second.
         world.advance(Duration::from_millis(3_599_800));
         let mut events = Events::open(world, Some(&token), WATCH, json!({ "event": stage.event })).await;
         events.result().await;

@@ -38,7 +38,7 @@ const LEFT_OUT: &[(&str, &str, &str)] = &[
     ("SeatMap", "plan", "a document of megabytes, for one seat map at a time"),
 ];
 
-/// Types of which there are not many objects that one viewer sees.
+/// Types with too few objects per viewer for this comparison.
 const FEW_OBJECTS: &[&str] = &["Account", "Bag"];
 
 /// The schema's objects, unions and interfaces.

@@ -1,4 +1,4 @@
-//! Row 7: distinct documents, each of which could stay in a cache.
+//! Row 7: distinct documents that could all stay in a cache.
 
 use std::time::Duration;
 

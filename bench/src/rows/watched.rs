@@ -43,7 +43,7 @@ pub(super) async fn run(bench: &Bench) -> Outcome<Vec<Line>> {
         Ok(()) => "",
         Err(failure) => {
             progress(&failure.to_string());
-            ", not all of which had all changes a minute later"
+            " (some missed changes for more than a minute)"
         }
     };
     let deliveries = f64::from(watchers.seen.frames()) / f64::from(bench.scale.seconds * 2);

@@ -11,7 +11,7 @@ use super::code::{self, Claims};
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Check, Error, Fault, FaultResult, Object, Result},
+    error::{Check, Error, Fault, Object, Result},
     idempotency::{Attempt, AttemptError, Key, claim_if_keyed_in_tx, once_if_keyed},
     limits::{Rule, Subject},
     outbox,
@@ -44,6 +44,12 @@ pub struct Scanned {
     pub label: String,
 }
 
+impl Scanned {
+    fn of(ticket: &ticket::Model) -> Self {
+        Self { ticket: ticket.id, event: ticket.event_id, label: ticket.label.clone() }
+    }
+}
+
 /// Reasons why the holder is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -72,12 +78,19 @@ pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<tick
     viewer.user()?;
     Check::default().text(&input.code, "code", 1, 2_000).done()?;
     let key = Key::of_viewer(viewer, "checkIn", input.key.as_deref(), &(&input.code, input.event))?;
-    let replay = |id| by_id(app, TicketId(id));
+    let replay = |id| accepted(app, viewer, TicketId(id));
     once_if_keyed(app, key.as_ref(), replay, Box::pin(attempt(app, viewer, &input, key.as_ref()))).await
 }
 
-async fn by_id(app: &App, id: TicketId) -> FaultResult<ticket::Model> {
-    ticket::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Ticket))
+/// Returns the ticket of an accepted check-in, unless the viewer may no longer scan it or it was refunded since.
+async fn accepted(app: &App, viewer: &Viewer, id: TicketId) -> Result<ticket::Model, Refusal> {
+    let ticket = ticket::Entity::find_by_id(id).one(app.store.read()).await.map_err(Fault::from)?;
+    let ticket = ticket.ok_or(Fault::NotFound(Object::Ticket))?;
+    shop::authorise(app, viewer, ticket.shop_id, Power::Scan).await?;
+    if ticket.state == TicketState::Void {
+        return Err(Error::Refused(Refusal::Void(Scanned::of(&ticket))));
+    }
+    Ok(ticket)
 }
 
 async fn attempt(
@@ -155,7 +168,7 @@ async fn scan(
 }
 
 fn refusal(ticket: &ticket::Model, claims: Claims, gate: Option<EventId>) -> Option<Refusal> {
-    let scanned = || Scanned { ticket: ticket.id, event: ticket.event_id, label: ticket.label.clone() };
+    let scanned = || Scanned::of(ticket);
     let of_event = ticket.event_id.0 == claims.event && gate.is_none_or(|gate| gate == ticket.event_id);
     if !of_event {
         return Some(Refusal::WrongEvent(Some(scanned())));

@@ -315,6 +315,38 @@ fn stale_edit_returns_the_current_object_and_its_kind() {
 }
 
 #[test]
+fn removed_scanner_cannot_repeat_a_check_in() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let buyer = world.guest().await;
+        let order = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
+        let tickets = "query($id: ID!) { order(id: $id) { tickets { code } } }";
+        let tickets = world.gql(Some(&buyer), tickets, json!({ "id": order })).await.good();
+        let scanner = world.user("scanner").await;
+        let set = "mutation($shop: ID!, $version: Long!) { setShopMember(input: { shopId: $shop,
+            expectedVersion: $version, email: \"scanner@tessera.test\", role: SCANNER }) { errors { code } } }";
+        let version = world.shop_version(&stage.shop).await;
+        world.gql(Some(&stage.vendor), set, json!({ "shop": stage.shop, "version": version })).await.good();
+        let document =
+            "mutation($input: CheckInInput!) { checkIn(input: $input) { ticket { id } errors { code } } }";
+        let input = json!({ "input": { "code": tickets.text("order.tickets.0.code"),
+            "idempotencyKey": "the-only-scan" } });
+        world.gql(Some(&scanner), document, input.clone()).await.good();
+        world.gql(Some(&scanner), document, input.clone()).await.good();
+        let account = "{ viewer { account { id } } }";
+        let account = world.gql(Some(&scanner), account, json!({})).await.text("viewer.account.id");
+        let remove = "mutation($shop: ID!, $version: Long!, $account: ID!) { removeShopMember(input: {
+            shopId: $shop, expectedVersion: $version, accountId: $account }) { errors { code } } }";
+        let version = world.shop_version(&stage.shop).await;
+        let member = json!({ "shop": stage.shop, "version": version, "account": account });
+        world.gql(Some(&stage.vendor), remove, member).await.good();
+        let repeated = world.gql(Some(&scanner), document, input).await;
+        assert_eq!(repeated.code().as_deref(), Some("FORBIDDEN"), "{}", repeated.body);
+        assert_eq!(repeated.data("checkIn"), Value::Null);
+    });
+}
+
+#[test]
 fn repeated_check_in_admits_the_guest_and_an_error_names_the_earlier_one() {
     run(async |world: &World| {
         let stage = world.stage().await;

@@ -168,9 +168,7 @@ impl Seat {
 
     /// Returns the seat with this id if the viewer may see its seat map.
     pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> FaultResult<Option<Self>> {
-        let Some(map) = ctx.loaders().one(MapWith::place(id)).await? else { return Ok(None) };
-        let map = venue::seat_map(ctx.app(), map).await?;
-        Ok(map.ordinal(id).and_then(|ordinal| Self::new(&map, ordinal)))
+        Ok(place_with(ctx, id).await?.and_then(|(map, ordinal)| Self::new(&map, ordinal)))
     }
 
     /// Returns the seat with this ordinal on the event's seat map. `None` has no seat.
@@ -179,8 +177,7 @@ impl Seat {
         event: EventId,
         ordinal: Option<i32>,
     ) -> FaultResult<Option<Self>> {
-        let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
-        Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
+        Ok(place_of(ctx, event, ordinal).await?.and_then(|(map, ordinal)| Self::new(&map, ordinal)))
     }
 
     fn seat(&self) -> &plan::Seat {
@@ -249,9 +246,7 @@ impl Area {
 
     /// Returns the area with this id if the viewer may see its seat map.
     pub(crate) async fn visible(ctx: &Context<'_>, id: Uuid) -> FaultResult<Option<Self>> {
-        let Some(map) = ctx.loaders().one(MapWith::place(id)).await? else { return Ok(None) };
-        let map = venue::seat_map(ctx.app(), map).await?;
-        Ok(map.ordinal(id).and_then(|ordinal| Self::new(&map, ordinal)))
+        Ok(place_with(ctx, id).await?.and_then(|(map, ordinal)| Self::new(&map, ordinal)))
     }
 
     /// Returns the area with this ordinal on the event's seat map. `None` has no area.
@@ -260,13 +255,28 @@ impl Area {
         event: EventId,
         ordinal: Option<i32>,
     ) -> FaultResult<Option<Self>> {
-        let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
-        Ok(Self::new(&map_of_event(ctx, event).await?, ordinal))
+        Ok(place_of(ctx, event, ordinal).await?.and_then(|(map, ordinal)| Self::new(&map, ordinal)))
     }
 
     fn area(&self) -> &plan::Area {
         &self.map.plan.areas[self.index]
     }
+}
+
+/// A place: its seat map, and its ordinal among the seats or areas.
+type Place = (Arc<SeatMap>, u32);
+
+/// Returns the place with this id if the viewer may see its seat map.
+async fn place_with(ctx: &Context<'_>, id: Uuid) -> FaultResult<Option<Place>> {
+    let Some(map) = ctx.loaders().one(MapWith::place(id)).await? else { return Ok(None) };
+    let map = venue::seat_map(ctx.app(), map).await?;
+    Ok(map.ordinal(id).map(|ordinal| (map, ordinal)))
+}
+
+/// Returns the place with this ordinal on the event's seat map. `None` has no place.
+async fn place_of(ctx: &Context<'_>, event: EventId, ordinal: Option<i32>) -> FaultResult<Option<Place>> {
+    let Some(ordinal) = ordinal.and_then(|ordinal| u32::try_from(ordinal).ok()) else { return Ok(None) };
+    Ok(Some((map_of_event(ctx, event).await?, ordinal)))
 }
 
 /// Loader key: the seat map that contains a place, if the viewer may see it. All places of a map have the same key.

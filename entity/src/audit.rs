@@ -57,6 +57,9 @@ pub enum Action {
     /// An event was cancelled.
     #[sea_orm(string_value = "event_cancelled")]
     EventCancelled,
+    /// A draft of an event was deleted.
+    #[sea_orm(string_value = "event_deleted")]
+    EventDeleted,
     /// A price level was created.
     #[sea_orm(string_value = "tier_created")]
     TierCreated,

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{CategoryId, EventId, SeatMapId, ShopId, VenueId};
+use crate::{CategoryId, EventId, SeatMapId, SeriesId, ShopId, VenueId};
 
 /// The stored state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -101,6 +101,8 @@ pub struct Model {
     /// The percentage of unpaid places from which each network may have only as many as two buyers. `None` is the
     /// server's default, 100 is no limit.
     pub unpaid_percent: Option<i32>,
+    /// The series to which the event belongs.
+    pub series_id: Option<SeriesId>,
     /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
     /// When the row was created.

@@ -5,7 +5,9 @@ use entity::{
     CouponId, ShopId,
     coupon::{self, CodeSource, CouponState, scope},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::LockType};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr, sea_query::LockType,
+};
 
 use super::{
     budget, by_id,
@@ -69,12 +71,22 @@ async fn insert(
         updated_at: Set(now),
         ..row_of(Details { category: Some(category), ..details })
     };
-    let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await?;
+    let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await.map_err(without_target)?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
     search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     budget::set_in_tx(&tx, &coupon).await?;
     tx.commit().await?;
     Ok(coupon)
+}
+
+/// Race: a draft of an event that a coupon refers to may have been deleted since the references were checked.
+fn without_target(error: DbErr) -> Fault {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+            Fault::invalid("eventId", "the shop has no such event or tier any more")
+        }
+        Some(_) | None => error.into(),
+    }
 }
 
 /// Changes the coupon if its version is still `seen`. Existing claims and reservations keep their terms.

@@ -14,6 +14,7 @@ pub mod csv;
 pub mod details;
 pub mod discount;
 pub mod edit;
+pub mod event_deletion;
 pub mod export;
 pub mod find;
 pub mod issue;

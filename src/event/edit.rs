@@ -76,9 +76,7 @@ pub struct NewEvent {
 
 impl NewEvent {
     fn details(self, id: EventId, now: DateTime<Utc>) -> Details {
-        // The first bytes of the id are the time, the last ones are random.
-        let bytes = id.0.into_bytes();
-        let unique = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
+        let unique = random_part(id);
         Details {
             category: self.category,
             slug: self.slug.unwrap_or_else(|| slug_of(&self.name, unique)),
@@ -240,11 +238,17 @@ async fn check_category(app: &App, id: CategoryId) -> FaultResult<()> {
 
 /// Returns `Stale` unless the row has the version that the caller saw. The save checks it again, but this check comes
 /// before all refusals.
-fn at(event: &event::Model, seen: i64) -> FaultResult<()> {
+pub(super) fn at(event: &event::Model, seen: i64) -> FaultResult<()> {
     if event.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Event)) }
 }
 
-fn refused(fault: Fault) -> Error<Refusal> {
+/// Returns a number that makes a slug unique. The first bytes of an id are the time, the last ones are random.
+pub(super) fn random_part(id: EventId) -> u32 {
+    let bytes = id.0.into_bytes();
+    u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])
+}
+
+pub(super) fn refused(fault: Fault) -> Error<Refusal> {
     if violated(&fault, "event_slug_key", "event.slug") {
         Error::Refused(Refusal::SlugTaken)
     } else {
@@ -252,7 +256,7 @@ fn refused(fault: Fault) -> Error<Refusal> {
     }
 }
 
-fn row_of(details: Details) -> event::ActiveModel {
+pub(super) fn row_of(details: Details) -> event::ActiveModel {
     event::ActiveModel {
         category_id: Set(details.category),
         slug: Set(details.slug),

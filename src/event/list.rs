@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    CategoryId, EventId, ShopId, VenueId,
+    CategoryId, EventId, SeriesId, ShopId, VenueId,
     event::{self, Column, EventState},
     inventory,
 };
@@ -37,6 +37,8 @@ pub struct Filter {
     pub categories: Vec<IdOrSlug<CategoryId>>,
     /// The event takes place at each of these venues.
     pub venues: Vec<VenueId>,
+    /// The event belongs to each of these series.
+    pub series: Vec<SeriesId>,
     /// A search text. Each of its words must be a prefix of a word of the name, shop, venue or town.
     pub search: Option<String>,
     /// The event does not end before this time.
@@ -195,6 +197,9 @@ async fn select(app: &App, viewer: &Viewer, filter: &Filter) -> FaultResult<Sele
     for venue in &filter.venues {
         select = select.filter(Column::VenueId.eq(*venue));
     }
+    for series in &filter.series {
+        select = select.filter(Column::SeriesId.eq(*series));
+    }
     for word in filter.search.as_deref().map(search_text::query_words).unwrap_or_default() {
         select = select.filter(has_word(word));
     }
@@ -311,6 +316,7 @@ mod tests {
                         buyer_requirement: entity::event::BuyerRequirement::None,
                         unpaid_per_network: None,
                         unpaid_percent: None,
+                        series_id: None,
                         version: 1,
                         created_at: at(0),
                         updated_at: at(0),

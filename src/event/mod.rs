@@ -1,12 +1,19 @@
 //! Events and their price levels.
 
+mod copy;
+pub mod delete;
 pub mod details;
+pub mod duplicate;
 pub mod edit;
 pub mod find;
 pub mod list;
 pub mod pricing;
+pub mod publish_series;
+pub mod recurrence;
 pub mod reservation_rules;
 pub mod rules;
+pub mod series;
+mod shift;
 pub mod tiers;
 
 use entity::{EventId, TierId, event, tier, tier::scope};

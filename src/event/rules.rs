@@ -33,6 +33,14 @@ pub enum Refusal {
     TierNameTaken,
     /// The event already has the maximum number of price levels.
     TooManyTiers,
+    /// The time zone of the venue is not known, so local times cannot be computed.
+    UnknownTimeZone,
+    /// The series already has an event at each of the dates.
+    NothingNew,
+    /// No event of the series is a draft.
+    NoDrafts,
+    /// This number of coupons refers to the event.
+    InUse(u64),
 }
 
 /// The status of an event for buyers at a given time. It is computed from the state, the times and the free places.
@@ -114,6 +122,11 @@ pub fn change(event: &event::Model) -> Result<(), Refusal> {
     }
 }
 
+/// Checks whether the event can be deleted. Nothing was ever sold for a draft, because no event becomes a draft again.
+pub fn delete(event: &event::Model) -> Result<(), Refusal> {
+    delete_tier(event)
+}
+
 /// Checks whether price levels of the event can be deleted. Only drafts have no reservations.
 pub fn delete_tier(event: &event::Model) -> Result<(), Refusal> {
     match event.state {
@@ -162,6 +175,7 @@ mod tests {
             buyer_requirement: entity::event::BuyerRequirement::None,
             unpaid_per_network: None,
             unpaid_percent: None,
+            series_id: None,
             version: 1,
             created_at: at(0),
             updated_at: at(0),

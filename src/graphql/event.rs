@@ -24,8 +24,12 @@ use super::{
 };
 pub use super::{
     event_edit::EventMutation,
-    event_error::{CreateEventError, CreateTierError, EventError, TierError},
+    event_error::{
+        CreateEventError, CreateEventsError, CreateTierError, DeleteEventError, DuplicateEventError,
+        EventError, PublishEventsError, TierError,
+    },
     event_list::{EventFilter, EventSort, EventSortField, EventStatus},
+    event_series::SeriesMutation,
 };
 pub(crate) use super::{
     event_list::{EventArgs, EventConnection, event_connection},
@@ -148,6 +152,12 @@ impl Event {
     /// The event's rules against hoarding.
     async fn reservation_rules(&self) -> ReservationRules {
         ReservationRules::of(&self.0)
+    }
+
+    /// The id of the series to which the event belongs. Null if it was not created with others. To find all of them,
+    /// send it to `events(filter: { seriesId })`.
+    async fn series_id(&self) -> Option<ID> {
+        self.0.series_id.map(encode)
     }
 
     /// Increases with every change of the event. Send it as `expectedVersion` when you edit the event. The event's

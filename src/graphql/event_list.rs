@@ -77,6 +77,8 @@ pub struct EventFilter {
     category_slug: Option<String>,
     /// Only events at the venue with this id.
     venue_id: Option<ID>,
+    /// Only events of the series with this id.
+    series_id: Option<ID>,
     /// Words to search for, at most eight. Each must be the start of a word in the event's name, the shop's name, the
     /// venue's name or its city.
     search: Option<String>,
@@ -99,6 +101,12 @@ impl EventFilter {
             shops: id_or_slug(self.shop_id, self.shop_slug, "filter.shopId")?,
             categories: id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?,
             venues: self.venue_id.map(|id| decode(&id, "filter.venueId")).transpose()?.into_iter().collect(),
+            series: self
+                .series_id
+                .map(|id| decode(&id, "filter.seriesId"))
+                .transpose()?
+                .into_iter()
+                .collect(),
             search: self.search,
             from: self.from,
             until: self.until,

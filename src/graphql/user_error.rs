@@ -77,6 +77,14 @@ pub enum UserError {
     CreateEvent(event::CreateEventError),
     /// Errors of changes of events.
     Event(event::EventError),
+    /// Errors of `duplicateEvent`.
+    DuplicateEvent(event::DuplicateEventError),
+    /// Errors of `createEvents`.
+    CreateEvents(event::CreateEventsError),
+    /// Errors of `publishEvents`.
+    PublishEvents(event::PublishEventsError),
+    /// Errors of `deleteEvent`.
+    DeleteEvent(event::DeleteEventError),
     /// Errors of `createTier`.
     CreateTier(event::CreateTierError),
     /// Errors of changes of tiers.

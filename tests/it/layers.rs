@@ -137,11 +137,13 @@ fn is_pure(file: &str) -> bool {
         "/pricing.rs",
         "/coupon/code.rs",
         "/coupon/csv.rs",
+        "/event/shift.rs",
     ];
     file.contains("/discount/")
         || file.contains("/coupon/details/")
         || file.contains("/plan/")
         || file.contains("/pick/")
+        || file.contains("/recurrence/")
         || pure.iter().any(|end| file.ends_with(end))
 }
 

@@ -33,6 +33,8 @@ mod desk;
 mod disk_faults;
 mod disk_full;
 mod event;
+mod event_draft;
+mod event_series;
 mod fairness;
 mod fairness_rule;
 mod feed;

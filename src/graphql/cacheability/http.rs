@@ -34,6 +34,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "orphanRule",
             "reservationBudgetSeconds",
             "coolDownSeconds",
+            "seriesId",
             "version",
             "createdAt",
             "updatedAt",

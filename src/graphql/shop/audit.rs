@@ -44,6 +44,8 @@ pub enum AuditAction {
     CouponBudgetChanged,
     /// An event was cancelled.
     EventCancelled,
+    /// A draft of an event was deleted. The details contain its start.
+    EventDeleted,
     /// A tier was created. The details contain its prices.
     TierCreated,
     /// A price, fee or tax rate was changed. The details contain the prices before and after.

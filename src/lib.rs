@@ -73,6 +73,7 @@
 //! | *shop* | a vendor's organisation |
 //! | *member* | a user with a role in a shop |
 //! | *event* | something that people attend |
+//! | *series* | events that were created together from one event |
 //! | *venue* | the place of an event |
 //! | *seat map* | the geometry of a venue, in immutable revisions |
 //! | *tier* | a price level of an event |

@@ -203,7 +203,7 @@ async fn write_scopes_in_tx(tx: &Tx, id: CouponId, scopes: &[Scope]) -> FaultRes
 }
 
 /// Returns a fault if the caller saw another version. The save checks this again; the check here precedes any refusal.
-fn check_version(coupon: &coupon::Model, seen: i64) -> FaultResult<()> {
+pub(super) fn check_version(coupon: &coupon::Model, seen: i64) -> FaultResult<()> {
     if coupon.version == seen { Ok(()) } else { Err(Fault::Stale(Object::Coupon)) }
 }
 

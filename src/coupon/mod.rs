@@ -11,6 +11,7 @@ pub mod claim_code;
 pub mod code;
 pub mod counts;
 pub mod csv;
+pub mod delete;
 pub mod details;
 pub mod discount;
 pub mod edit;

@@ -72,7 +72,7 @@ impl Template {
         Ok(Self { event, tiers, scopes })
     }
 
-    /// Writes the drafts with copies of the tiers. Returns them in the order of their starts.
+    /// Writes the drafts, all of one series or of none, with copies of the tiers. Returns them in the order of their starts.
     pub(super) async fn copy_in_tx(
         &self,
         app: &App,
@@ -88,14 +88,18 @@ impl Template {
         }
         let now = app.clock.now();
         let ids: Vec<EventId> = drafts.iter().map(|draft| draft.id).collect();
+        let changed: Vec<search_text::Source> = match drafts.first().and_then(|draft| draft.series) {
+            Some(series) => vec![search_text::Source::Series(series)],
+            None => ids.iter().copied().map(search_text::Source::Event).collect(),
+        };
         let rows: Vec<_> = drafts.into_iter().map(|draft| self.row(draft, now)).collect();
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             let insert = event::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await;
             insert.map_err(|error| refused(error.into()))?;
         }
         self.copy_tiers_in_tx(app, tx, &ids).await?;
-        for id in &ids {
-            search_text::refresh_in_tx(tx, search_text::Source::Event(*id)).await?;
+        for source in changed {
+            search_text::refresh_in_tx(tx, source).await?;
         }
         Ok(event::Entity::find()
             .filter(event::Column::Id.is_in(ids))

@@ -19,7 +19,7 @@ pub mod event_edit;
 mod event_error;
 pub mod event_list;
 mod event_loaders;
-mod event_series;
+pub mod event_series;
 pub mod field_order;
 mod id;
 pub mod limits;
@@ -78,6 +78,7 @@ pub struct Mutation(
     account::AccountMutation,
     category::CategoryMutation,
     coupon::CouponMutation,
+    coupon::CouponDeletion,
     coupon::ProductMutation,
     coupon::ClaimMutation,
     coupon::CodeMutation,

@@ -97,6 +97,8 @@ pub enum UserError {
     CreateCoupon(coupon::CreateCouponError),
     /// Errors of changes of coupons.
     Coupon(coupon::CouponError),
+    /// Errors of `deleteCoupon`.
+    DeleteCoupon(coupon::DeleteCouponError),
     /// Errors of code lists.
     CouponCodes(coupon::CouponCodesError),
     /// Errors of claiming and reserving coupons.

@@ -6,7 +6,7 @@ pub(crate) mod coupon;
 
 use std::collections::{BTreeSet, HashMap};
 
-use entity::{EventId, ShopId, VenueId, event, shop, venue};
+use entity::{EventId, SeriesId, ShopId, VenueId, event, shop, venue};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::{error::FaultResult, store::Tx};
@@ -25,6 +25,8 @@ const ROWS_PER_STATEMENT: usize = 1_000;
 pub(crate) enum Source {
     /// One event.
     Event(EventId),
+    /// All events of a series.
+    Series(SeriesId),
     /// A venue, with all its events.
     Venue(VenueId),
     /// A shop, with all its events and coupons.
@@ -57,6 +59,7 @@ pub(crate) async fn refresh_in_tx(tx: &Tx, changed: Source) -> FaultResult<()> {
         .columns([event::Column::Id, event::Column::Name, event::Column::ShopId, event::Column::VenueId])
         .filter(match changed {
             Source::Event(id) => event::Column::Id.eq(id),
+            Source::Series(id) => event::Column::SeriesId.eq(id),
             Source::Venue(id) => event::Column::VenueId.eq(id),
             Source::Shop(id) => event::Column::ShopId.eq(id),
         })

@@ -98,6 +98,7 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Mutation", "pauseCoupon", User),
     ("Mutation", "resumeCoupon", User),
     ("Mutation", "endCoupon", User),
+    ("Mutation", "deleteCoupon", User),
     ("Mutation", "claimCoupon", Account),
     ("Mutation", "releaseClaim", Account),
     ("Mutation", "reserveCoupon", Account),

@@ -1,4 +1,4 @@
-//! Deleting drafts of events: what goes with them, what prevents it, and a publication at the same time.
+//! Deleting drafts of events and coupons: what goes with them, what prevents it, and a publication at the same time.
 
 use entity::{event, tier};
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -155,5 +155,57 @@ fn coupon_and_deletion_at_the_same_time_have_one_winner() {
                 _ => panic!("{} {}", deleted.body, coupon.body),
             }
         }
+    });
+}
+
+const DELETE_COUPON: &str = "mutation($coupon: ID!, $version: Long!) {
+    deleteCoupon(input: { couponId: $coupon, expectedVersion: $version }) {
+        deletedCouponId coupon { id version } errors { code message path } } }";
+
+async fn delete_coupon(world: &World, token: &str, coupon: &str, version: i64) -> Answer {
+    world.gql(Some(token), DELETE_COUPON, json!({ "coupon": coupon, "version": version })).await
+}
+
+#[test]
+fn draft_of_a_coupon_is_deleted_with_its_codes_and_frees_its_event() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let Draft { event, .. } = draft(world, &stage, "Gala").await;
+        let listed = json!({ "eventId": event, "codes": "UPLOADED", "appliesTo": [event],
+            "budget": { "amount": "100.00", "currency": "EUR" } });
+        let coupon = world.draft_coupon(&stage, listed).await;
+        world.import_codes(&stage.vendor, &coupon, "code\nGALA-1\nGALA-2\n").await.good();
+        let used = delete(world, &stage.vendor, &event, 1).await;
+        assert_eq!(used.refusal("deleteEvent").as_deref(), Some("IN_USE"), "{}", used.body);
+        let version = "query($id: ID!) { coupon(id: $id) { version } }";
+        let version = world.gql(Some(&stage.vendor), version, json!({ "id": coupon })).await.good();
+        let version = version.data("coupon.version").as_i64().expect("a version");
+        let stale = delete_coupon(world, &stage.vendor, &coupon, version + 1).await;
+        assert_eq!(stale.refusal("deleteCoupon").as_deref(), Some("STALE"), "{}", stale.body);
+        assert_eq!(stale.data("deleteCoupon.coupon"), json!({ "id": coupon, "version": version }));
+        let stranger = world.user("stranger").await;
+        let foreign = delete_coupon(world, &stranger, &coupon, version).await;
+        assert_eq!(foreign.refusal("deleteCoupon").as_deref(), Some("NOT_FOUND"), "{}", foreign.body);
+
+        let deleted = delete_coupon(world, &stage.vendor, &coupon, version).await.good();
+        assert_eq!(deleted.data("deleteCoupon.deletedCouponId"), coupon.as_str());
+        let document = "query($coupon: ID!, $shop: ID!) { node(id: $coupon) { id }
+            coupons(filter: { search: \"Five\" }) { totalCount }
+            shop(id: $shop) { auditLog(first: 1) { nodes { action objectId } } } }";
+        let input = json!({ "coupon": coupon, "shop": stage.shop });
+        let seen = world.gql(Some(&stage.vendor), document, input).await.good();
+        assert_eq!((seen.data("node"), seen.data("coupons.totalCount")), (Value::Null, json!(0)));
+        assert_eq!(
+            seen.data("shop.auditLog.nodes"),
+            json!([{ "action": "COUPON_DELETED", "objectId": coupon }])
+        );
+        // Its codes are free for another coupon, and nothing refers to the event any more.
+        let other = world.draft_coupon(&stage, json!({ "codes": "UPLOADED" })).await;
+        world.import_codes(&stage.vendor, &other, "code\nGALA-1\nGALA-2\n").await.good();
+        delete(world, &stage.vendor, &event, 1).await.good();
+
+        let published = world.published(&stage, json!({})).await;
+        let refused = delete_coupon(world, &stage.vendor, &published, 2).await;
+        assert_eq!(refused.refusal("deleteCoupon").as_deref(), Some("NOT_DRAFT"), "{}", refused.body);
     });
 }

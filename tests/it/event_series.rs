@@ -234,6 +234,26 @@ fn fifty_six_slots_are_one_call_and_one_publication() {
 }
 
 #[test]
+fn one_call_creates_as_many_events_as_the_limits_say() {
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let event = show(world, &stage, json!({})).await;
+        let limits = "{ limits { uploads { eventsPerCall } } }";
+        let limits = world.gql(None, limits, json!({})).await.good();
+        let most = limits.data("limits.uploads.eventsPerCall").as_u64().expect("a number");
+        let daily = |count: u64| json!({ "rule": format!("FREQ=DAILY;COUNT={count}"), "from": "2027-06-01T18:00:00Z" });
+        let refused = create(world, &stage, &event, daily(most + 1), json!({})).await;
+        assert_eq!(refused.refusal("createEvents").as_deref(), Some("INVALID"), "{}", refused.body);
+        let created = create(world, &stage, &event, daily(most), json!({})).await.good();
+        let slugs = texts(&created.data("createEvents.events"), "slug");
+        assert_eq!(slugs.len() as u64, most);
+        let search = "{ events(filter: { search: \"zauberfl\" }) { totalCount } }";
+        let found = world.gql(Some(&stage.vendor), search, json!({})).await.good();
+        assert_eq!(found.data("events.totalCount"), most + 1);
+    });
+}
+
+#[test]
 fn skipped_and_excepted_times_are_shown_and_left_out() {
     run(async |world: &World| {
         let stage = world.stage().await;

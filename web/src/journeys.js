@@ -1,6 +1,7 @@
 // The default tabs: a buyer's and a vendor's way through the API, ready to run.
 
 import { coupons, couponVariables, bag, bagVariables } from './coupons.js';
+import { season, seasonVariables } from './season.js';
 import { errors, session, tab } from './tab.js';
 
 // A later step needs ids from an earlier answer: they go into the Variables tab.
@@ -400,6 +401,7 @@ const watcherVariables = { eventId: '', after: null };
 export const journeys = [
   tab(buyer, buyerVariables),
   tab(vendor, vendorVariables),
+  tab(season, seasonVariables),
   tab(watcher, watcherVariables),
   tab(coupons, couponVariables),
   tab(bag, bagVariables),

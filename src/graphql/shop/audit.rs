@@ -38,6 +38,8 @@ pub enum AuditAction {
     SessionsRevoked,
     /// A coupon was published. The details contain its terms.
     CouponPublished,
+    /// A draft of a coupon was deleted.
+    CouponDeleted,
     /// The benefit or the price of a coupon was changed. The details contain both terms.
     CouponTermsChanged,
     /// The budget of a coupon was changed. The details contain both sums. Null means unlimited.

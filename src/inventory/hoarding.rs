@@ -13,10 +13,7 @@
 //! Invariant: pure and synchronous; the time is an argument.
 
 use chrono::{DateTime, Duration, Utc};
-use entity::{AccountId, event::BuyerRequirement};
 use serde::{Deserialize, Serialize};
-
-use super::command::Refusal;
 
 /// Half-life of wasted places.
 const HALF_LIFE: Duration = Duration::minutes(30);
@@ -27,43 +24,6 @@ const HALVINGS_MAX: u32 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Source(pub i64);
-
-/// The data about a caller who reserves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The account.
-    pub buyer: AccountId,
-    /// Whether the account belongs to a signed-up user.
-    pub registered: bool,
-    /// Whether its e-mail address is verified.
-    pub verified_email: bool,
-    /// Whether the call included a valid solution of a challenge.
-    pub proven: bool,
-    /// The source of the call; `None` if it is not limited.
-    pub source: Option<Source>,
-    /// Places that the source reserved recently without buying any.
-    pub wasted: u32,
-}
-
-impl Caller {
-    /// Creates a caller with default data except the account.
-    pub fn of(buyer: AccountId) -> Self {
-        Self { buyer, registered: false, verified_email: false, proven: false, source: None, wasted: 0 }
-    }
-
-    /// Checks the event's requirement for buyers.
-    pub(super) fn meets(&self, requirement: BuyerRequirement) -> Result<(), Refusal> {
-        match requirement {
-            BuyerRequirement::Registered if !self.registered => Err(Refusal::RegistrationRequired),
-            BuyerRequirement::VerifiedEmail if !self.verified_email => Err(Refusal::VerifiedEmailRequired),
-            BuyerRequirement::ProofOfWork if !self.proven => Err(Refusal::ProofRequired),
-            BuyerRequirement::None
-            | BuyerRequirement::Registered
-            | BuyerRequirement::VerifiedEmail
-            | BuyerRequirement::ProofOfWork => Ok(()),
-        }
-    }
-}
 
 /// The limits of one inventory. The default has no limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -42,3 +42,45 @@ impl Caller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_are_checked_against_the_caller() {
+        let nobody = Caller::of(AccountId(uuid::Uuid::nil()));
+        let registered = Caller { registered: true, ..nobody };
+        let verified = Caller { verified_email: true, ..registered };
+        let proven = Caller { proven: true, ..nobody };
+        let cases = [
+            (BuyerRequirement::None, [Ok(()), Ok(()), Ok(()), Ok(())]),
+            (
+                BuyerRequirement::Registered,
+                [Err(Refusal::RegistrationRequired), Ok(()), Ok(()), Err(Refusal::RegistrationRequired)],
+            ),
+            (
+                BuyerRequirement::VerifiedEmail,
+                [
+                    Err(Refusal::VerifiedEmailRequired),
+                    Err(Refusal::VerifiedEmailRequired),
+                    Ok(()),
+                    Err(Refusal::VerifiedEmailRequired),
+                ],
+            ),
+            (
+                BuyerRequirement::ProofOfWork,
+                [
+                    Err(Refusal::ProofRequired),
+                    Err(Refusal::ProofRequired),
+                    Err(Refusal::ProofRequired),
+                    Ok(()),
+                ],
+            ),
+        ];
+        for (requirement, expected) in cases {
+            let met = [nobody, registered, verified, proven].map(|caller| caller.meets(requirement));
+            assert_eq!(met, expected, "{requirement:?}");
+        }
+    }
+}

@@ -137,6 +137,8 @@ fn is_pure(file: &str) -> bool {
         "/details.rs",
         "/fairness.rs",
         "/hoarding.rs",
+        "/inventory/caller.rs",
+        "/inventory/place.rs",
         "/inventory/unpaid.rs",
         "/human/work.rs",
         "/pricing.rs",

@@ -9,7 +9,9 @@
 mod declines;
 mod ledger;
 mod lists;
+pub(crate) mod live;
 mod observed;
+pub mod parts;
 pub mod provider;
 mod refund;
 pub mod sandbox;
@@ -228,7 +230,7 @@ async fn store_intent(
     let row = payment::ActiveModel {
         id: Set(id),
         order_id: Set(order.id),
-        provider: Set(app.provider.name().to_owned()),
+        provider: Set(app.payment.provider.name().to_owned()),
         provider_ref: Set(None),
         state: Set(PaymentState::Created),
         amount_minor: Set(order.total_minor),

@@ -165,7 +165,7 @@ async fn send(app: &App, id: RefundId) -> FaultResult<()> {
     let reference =
         payment.provider_ref.ok_or_else(|| Fault::internal("a captured payment without an intent"))?;
     let wanted = NewRefund { refund: id, reference, amount: row.amount_minor };
-    let answer = observed::call(app, "refund", app.provider.refund(&wanted)).await;
+    let answer = observed::call(app, "refund", app.payment.provider.refund(&wanted)).await;
     let attempts = row.attempts + 1;
     let status = answer.as_ref().map(|refund| refund.status);
     if let Ok(RefundStatus::Failed) | Err(ProviderError::Refused(_)) = status {

@@ -104,7 +104,7 @@
 //! Business slices, each based on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
-//! [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
+//! [`clock`], [`config`], [`error`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
 //! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
 //! [`demo`] fills an empty database. `tests/it/layers.rs` checks the dependencies between them.
 
@@ -126,6 +126,7 @@ pub mod graphql;
 pub mod http;
 pub mod human;
 pub mod idempotency;
+pub mod input;
 pub mod inventory;
 mod jitter;
 pub mod keys;

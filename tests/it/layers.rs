@@ -31,6 +31,7 @@ const OTHER_FOLDERS: &[&str] = &[
     "graphql",
     "http",
     "human",
+    "input",
     "keys",
     "limits",
     "search_text",
@@ -138,7 +139,8 @@ fn is_pure(file: &str) -> bool {
         "/coupon/code.rs",
         "/coupon/csv.rs",
     ];
-    file.contains("/discount/")
+    file.starts_with("src/input/")
+        || file.contains("/discount/")
         || file.contains("/coupon/details/")
         || file.contains("/plan/")
         || file.contains("/pick/")

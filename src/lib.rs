@@ -104,7 +104,8 @@
 //! Business slices, each based on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
-//! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
+//! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`],
+//! [`limits`], [`money`], [`outbox`],
 //! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
 //! [`demo`] fills an empty database. Tests check the dependencies between them: `tests/it/layers.rs` the imports,
 //! `tests/it/circles.rs` that files do not import each other in a loop, and `tests/it/tables.rs` that each table has one
@@ -133,6 +134,7 @@ pub mod guest_pruning;
 pub mod http;
 pub mod human;
 pub mod idempotency;
+pub mod input;
 pub mod inventory;
 mod jitter;
 pub mod keys;

@@ -2,7 +2,6 @@
 
 mod password;
 mod profile;
-pub mod rules;
 mod session;
 mod sign_in;
 mod sign_up;
@@ -22,6 +21,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object},
+    input,
     store::Tx,
 };
 
@@ -70,8 +70,10 @@ pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> FaultRes
 /// for a text that is not an e-mail address.
 fn spellings(email: &str) -> Vec<String> {
     let older = email.trim().to_lowercase();
-    let older = (older.len() <= rules::EMAIL_MAX && older.contains('@')).then_some(older);
-    let mut spellings: Vec<String> = rules::email(email).into_iter().chain(older).collect();
+    let could_be_stored =
+        older.len() <= input::EMAIL_MAX && older.contains('@') && !older.contains(char::is_control);
+    let older = could_be_stored.then_some(older);
+    let mut spellings: Vec<String> = input::email(email).into_iter().chain(older).collect();
     spellings.dedup();
     spellings
 }

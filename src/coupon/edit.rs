@@ -98,7 +98,7 @@ pub async fn update(
     }
     let scopes = scopes_in_tx(&tx, id).await?;
     let before = coupon.clone();
-    let details = Details::of(coupon, scopes).with(change).checked()?;
+    let details = Details::of(coupon, scopes).changed(change)?;
     references::check(app, before.shop_id, &details).await?;
     let scopes = details.scopes.clone();
     let row = coupon::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };

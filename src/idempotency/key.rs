@@ -51,7 +51,7 @@ impl Key {
         key: &str,
         input: &impl Serialize,
     ) -> FaultResult<Self> {
-        Check::default().text(key, "idempotencyKey", text::KEY_MIN, text::KEY_MAX).done()?;
+        Check::default().opaque(key, "idempotencyKey", text::KEY_MIN..=text::KEY_MAX).done()?;
         let canonical = serde_json::to_vec(input).map_err(Fault::internal)?;
         let input_digest = digest(&SHA256, &canonical).as_ref().to_vec();
         Ok(Self { account, operation, chosen: key.to_owned(), input_digest })

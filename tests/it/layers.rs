@@ -35,6 +35,7 @@ const OTHER_FOLDERS: &[&str] = &[
     "http",
     "human",
     "idempotency",
+    "input",
     "keys",
     "limits",
     "outbox",
@@ -145,7 +146,8 @@ fn is_pure(file: &str) -> bool {
         "/coupon/code.rs",
         "/coupon/csv.rs",
     ];
-    file.contains("/discount/")
+    file.starts_with("src/input/")
+        || file.contains("/discount/")
         || file.contains("/coupon/details/")
         || file.contains("/plan/")
         || file.contains("/pick/")

@@ -1,14 +1,14 @@
 //! Mutations for many events: duplicate an event, create and publish a series, delete a draft.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
+use chrono::NaiveDateTime;
 
 use super::{
     context::ContextExt,
     error::{ApiResult, edited, outcome},
     event::{CreateEventsError, DeleteEventError, DuplicateEventError, Event, PublishEventsError},
     id::decode,
-    scalar::Long,
+    scalar::{Instant, Long},
 };
 use crate::{
     coupon::event_deletion,
@@ -16,7 +16,10 @@ use crate::{
     event::{
         duplicate::{self, Duplicate},
         publish_series,
-        recurrence::dates::{Dates, LeftOut, Reason},
+        recurrence::{
+            dates::{Dates, LeftOut, Reason},
+            zone,
+        },
         rules::Refusal,
         series::{self, NewSeries, Preview},
     },
@@ -29,7 +32,7 @@ pub struct DuplicateEventInput {
     event_id: ID,
     /// The start of the copy. All other dates keep their distance from the start in the venue's local time. Sales that
     /// began with the creation of the event begin with the creation of the copy.
-    starts_at: DateTime<Utc>,
+    starts_at: Instant,
     /// The display name as plain text, 1 to 200 characters. If omitted, the name of the event.
     name: Option<String>,
     /// The unique name for URLs: a to z, 0 to 9, and single hyphens between them. If omitted, it is derived from the
@@ -59,13 +62,13 @@ pub struct EventDatesInput {
     rule: Option<String>,
     /// The rule yields no dates before this time. It supplies the time of the day, and the day if the rule does not say
     /// it. If omitted, the start of the event that is copied.
-    from: Option<DateTime<Utc>>,
+    from: Option<Instant>,
     /// Explicit starts, at most 400.
     #[graphql(default)]
-    starts_at: Vec<DateTime<Utc>>,
+    starts_at: Vec<Instant>,
     /// Starts that are left out, at most 1,000. They count in the rule's `COUNT`.
     #[graphql(default)]
-    except: Vec<DateTime<Utc>>,
+    except: Vec<Instant>,
     /// Days in the venue's time zone that are left out, such as `2026-12-24`, at most 1,000. Their dates count in the
     /// rule's `COUNT`.
     #[graphql(default)]
@@ -123,9 +126,9 @@ pub struct EventsPreview {
 #[derive(Debug, SimpleObject)]
 pub struct EventDate {
     /// The start of the event.
-    starts_at: DateTime<Utc>,
+    starts_at: Instant,
     /// The end of the event.
-    ends_at: DateTime<Utc>,
+    ends_at: Instant,
     /// The start in the venue's time zone, such as `2027-03-28T20:00:00`.
     local_start: String,
 }
@@ -196,7 +199,13 @@ impl CreateEventsInput {
         let EventDatesInput { rule, from, starts_at, except, except_days } = self.dates;
         Ok(NewSeries {
             event: decode(&self.event_id, "eventId")?,
-            dates: Dates { rule, from, starts_at, except, except_days },
+            dates: Dates {
+                rule,
+                from: from.map(Into::into),
+                starts_at: starts_at.into_iter().map(Into::into).collect(),
+                except: except.into_iter().map(Into::into).collect(),
+                except_days,
+            },
             name: self.name,
             slug: self.slug,
         })
@@ -205,12 +214,12 @@ impl CreateEventsInput {
 
 impl EventsPreview {
     fn of(preview: Preview) -> Self {
-        let date = |(starts_at, ends_at): (DateTime<Utc>, DateTime<Utc>)| EventDate {
-            starts_at,
-            ends_at,
-            local_start: local(starts_at.with_timezone(&preview.zone).naive_local()),
-        };
-        let dates: Vec<EventDate> = preview.dates.into_iter().map(date).collect();
+        let dates = preview.dates.into_iter().map(|(starts_at, ends_at)| EventDate {
+            starts_at: starts_at.into(),
+            ends_at: ends_at.into(),
+            local_start: local(zone::local(preview.zone, starts_at)),
+        });
+        let dates: Vec<EventDate> = dates.collect();
         Self {
             time_zone: preview.zone.name().to_owned(),
             count: i32::try_from(dates.len()).unwrap_or(i32::MAX),
@@ -227,7 +236,7 @@ impl LeftOutDate {
 }
 
 /// Writes a local time in the form of ISO 8601.
-fn local(time: chrono::NaiveDateTime) -> String {
+fn local(time: NaiveDateTime) -> String {
     time.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
@@ -316,7 +325,7 @@ impl SeriesMutation {
 
 async fn duplicate(ctx: &Context<'_>, input: DuplicateEventInput) -> Outcome<Event, Refusal> {
     let DuplicateEventInput { event_id, starts_at, name, slug, idempotency_key } = input;
-    let copy = Duplicate { event: decode(&event_id, "eventId")?, starts_at, name, slug };
+    let copy = Duplicate { event: decode(&event_id, "eventId")?, starts_at: starts_at.into(), name, slug };
     let event = duplicate::duplicate(ctx.app(), ctx.viewer(), copy, idempotency_key.as_deref()).await?;
     Ok(event.into())
 }

@@ -200,7 +200,7 @@ mod tests {
                 position: 0,
                 hidden: false,
             }
-            .checked()
+            .checked(None)
         };
         assert!(tier(PRICE_MAX, PRICE_MAX, 10_000).is_ok());
         let fault = tier(PRICE_MAX + 1, -1, 10_001).unwrap_err();

@@ -1,6 +1,7 @@
 //! The test harness: each test gets a world with its own database, clock and application.
 
 pub(crate) mod blocking;
+pub(crate) mod calls;
 pub(crate) mod command;
 mod coupon_laws;
 pub(crate) mod coupons;

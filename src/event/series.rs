@@ -172,6 +172,10 @@ async fn created_with(app: &App, event: event::Model, first: EventId) -> FaultRe
 /// Computes the new events.
 async fn plan(app: &App, event: &event::Model, input: &NewSeries) -> Result<Planned, Refusal> {
     check_slug(input.slug.as_deref())?;
+    if let Some(name) = input.name.clone() {
+        // Also if no date is new, a bad name is refused.
+        Details { name, ..Details::of(event.clone()) }.checked()?;
+    }
     let zone = copy::zone(app, event).await?;
     let mut plan = input.dates.plan(zone, event.starts_at)?;
     let has_own_start = event.state != EventState::Cancelled && plan.starts.contains(&event.starts_at);

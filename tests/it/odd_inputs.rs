@@ -69,6 +69,7 @@ const VALUES: &[(&str, &str)] = &[
     ("currentPassword", "correct horse battery"),
     ("newPassword", "correct horse battery"),
     ("endsAt", "2026-09-01T21:00:00Z"),
+    ("rule", "FREQ=DAILY;COUNT=2"),
     ("idempotencyKey", "$key"),
     ("expectedVersion", "$version"),
     ("csv", "code\nODD-1"),

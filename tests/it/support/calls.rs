@@ -22,6 +22,7 @@ const VARIABLES: &[(&str, &str)] =
 const NEEDED: &[(&str, &str)] = &[
     ("createCoupon", "amount"),
     ("createCoupon", "categoryId"),
+    ("createEvents", "rule"),
     ("order", "id"),
     ("event", "id"),
     ("shop", "id"),

@@ -10,9 +10,11 @@ use std::{
     sync::OnceLock,
 };
 
+use chrono::{DateTime, Duration};
 use serde_json::{Value, json};
 use tessera::{
     coupon::{code::Code, csv},
+    event::recurrence::{Occurrences, Rule},
     graphql,
     http::fuzz::{Guard, Reply, Socket, client_address, params, proxy_header},
     keys::SigningKeys,
@@ -25,7 +27,7 @@ use uuid::Uuid;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("guard", guard),
     ("variables", variables),
     ("websocket", websocket),
@@ -33,6 +35,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("coupon_csv", coupon_csv),
     ("ticket_code", ticket_code),
     ("proxy", proxy),
+    ("recurrence", recurrence),
 ];
 
 /// Document guard: the gates terminate on every text, and give the same decision twice. The reason of a refusal may
@@ -49,6 +52,22 @@ pub fn guard(data: &[u8]) {
     if let Err(refusal) = &verdict {
         assert!(!refusal.message.contains("src/"), "{refusal:?}");
     }
+}
+
+/// Recurrence rules: every text is read or refused, with a reason that does not repeat all of it. The expansion of a rule
+/// ends, its times ascend from the start, and a repeated expansion has the same ones.
+pub fn recurrence(data: &[u8]) {
+    const TIMES: usize = 500;
+    let Ok(text) = str::from_utf8(data) else { return };
+    let rule: Rule = match text.parse() {
+        Ok(rule) => rule,
+        Err(reason) => return assert!(reason.0.len() < 200, "{reason:?}"),
+    };
+    let start = DateTime::UNIX_EPOCH.naive_utc() + Duration::days(20_878) + Duration::hours(20);
+    let times: Vec<_> = Occurrences::new(&rule, start).take(TIMES).collect();
+    assert!(times.first().is_none_or(|first| *first >= start), "{text}: {:?}", times.first());
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{text}: {times:?}");
+    assert!(times.iter().copied().eq(Occurrences::new(&rule, start).take(TIMES)), "{text}");
 }
 
 /// Client addresses from proxies: parsing a PROXY header consumes nothing after it. The address that a trusted proxy

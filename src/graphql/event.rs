@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::{EventId, event, tier};
 
 use super::{
+    admission::{Admission, EventDate, derived_dates},
     availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
@@ -92,6 +93,16 @@ impl Event {
         self.0.ends_at
     }
 
+    /// When tickets admit to the event, and how often.
+    async fn admission(&self) -> Admission {
+        Admission::of(&self.0)
+    }
+
+    /// The dates that follow from other dates, because the vendor has not set them. They move with the event.
+    async fn derived_dates(&self) -> Vec<EventDate> {
+        derived_dates(&self.0)
+    }
+
     /// When sales begin.
     async fn sales_start(&self) -> DateTime<Utc> {
         self.0.sales_start
@@ -102,9 +113,15 @@ impl Event {
         self.0.sales_end
     }
 
-    /// Until when buyers can refund their orders without the shop. Null for never.
+    /// Until when buyers can refund their orders without the shop. Null for never. Buyers keep the date of their
+    /// checkout if it is later; see `OrderLine.refundUntil`.
     async fn refund_until(&self) -> Option<DateTime<Utc>> {
         self.0.refund_until
+    }
+
+    /// The minutes before the start from which `refundUntil` follows. Null if it does not follow from the start.
+    async fn refund_minutes_before_start(&self) -> Option<i32> {
+        self.0.refund_minutes
     }
 
     /// The ISO 4217 code of the currency of all prices.

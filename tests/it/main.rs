@@ -8,6 +8,7 @@
 
 mod access_code;
 mod account;
+mod admission;
 mod answers;
 mod arrival;
 mod audit;
@@ -15,6 +16,7 @@ mod authorisation;
 mod backup;
 mod build_script;
 mod buyer_requirement;
+mod buyers_rights;
 mod caching;
 mod checkout_coupons;
 mod checkout_coupons_race;
@@ -29,9 +31,11 @@ mod coupon_code;
 mod coupon_list;
 mod coupon_race;
 mod demo;
+mod derived_dates;
 mod desk;
 mod disk_faults;
 mod disk_full;
+mod entries;
 mod event;
 mod fairness;
 mod fairness_rule;

@@ -16,6 +16,10 @@ use crate::error::Check;
 /// How long before the start the doors open by default.
 pub const DOORS_BEFORE: TimeDelta = TimeDelta::hours(2);
 
+/// How long after its start an event without a duration admits by default. Vendors who do not know the end set it to the
+/// start, and guests come late.
+pub const UNKNOWN_DURATION: TimeDelta = TimeDelta::hours(6);
+
 /// The maximum of [`EntryRules::max_entries`].
 const ENTRIES_MAX: i32 = 1_000;
 
@@ -87,7 +91,8 @@ pub struct Admission {
     pub doors_at: Option<DateTime<Utc>>,
     /// The start of admission. By default when the doors open.
     pub from: Option<DateTime<Utc>>,
-    /// The end of admission. By default the end of the event.
+    /// The end of admission. By default the end of the event, or [`UNKNOWN_DURATION`] after the start if the event ends
+    /// when it starts.
     pub until: Option<DateTime<Utc>>,
     /// How often a ticket admits.
     pub entries: EntryRules,
@@ -136,6 +141,12 @@ impl Admission {
         }
     }
 
+    /// Returns whether the vendor has set nothing. Such an admission is not part of an idempotency key's input, so that
+    /// keys of older versions stay valid.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Returns the admission with the change applied.
     #[must_use]
     pub fn with(self, change: AdmissionChange) -> Self {
@@ -158,9 +169,14 @@ impl Admission {
     }
 
     fn window(&self, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> Window {
+        let default_end = if starts_at < ends_at {
+            ends_at
+        } else {
+            starts_at.checked_add_signed(UNKNOWN_DURATION).unwrap_or(starts_at)
+        };
         Window {
             from: self.from.unwrap_or_else(|| self.doors(starts_at)),
-            until: self.until.unwrap_or(ends_at),
+            until: self.until.unwrap_or(default_end),
         }
     }
 
@@ -223,6 +239,7 @@ mod tests {
             (Admission { until: Some(at(21)), ..doors }, at(19), at(21)),
             (Admission { from: Some(at(1)), until: Some(at(40)), ..none }, at(1), at(40)),
         ];
+        assert_eq!(none.window(at(20), at(20)), Window { from: at(18), until: at(26) });
         for (admission, from, until) in table {
             assert_eq!(admission.window(at(20), at(23)), Window { from, until }, "{admission:?}");
             assert_eq!(faults(admission), [""; 0], "{admission:?}");

@@ -61,8 +61,10 @@ pub struct NewEvent {
     pub refund_until: Option<DateTime<Utc>>,
     /// The minutes before the start at which that time ends. If this and `refund_until` are `None`, buyers may not
     /// refund by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_minutes: Option<i32>,
     /// When tickets admit, and how often.
+    #[serde(skip_serializing_if = "Admission::is_default")]
     pub admission: Admission,
     /// How long a reservation lasts.
     pub reservation_seconds: i32,

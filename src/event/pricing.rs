@@ -38,6 +38,7 @@ pub struct TierDetails {
     /// Whether only buyers with an access code can buy it.
     pub hidden: bool,
     /// How often its tickets admit. `None` if the event's rules apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<EntryRules>,
 }
 

@@ -63,7 +63,7 @@ pub struct Admission {
     /// open.
     from: DateTime<Utc>,
     /// When admission ends. From then on, `checkIn` refuses with `OVER`. If the vendor has not set it, at the end of the
-    /// event.
+    /// event, or six hours after the start if the event ends when it starts.
     until: DateTime<Utc>,
     /// Maximum number of entries per ticket and period. Null for no limit. A tier can have other rules.
     max_entries: Option<i32>,
@@ -136,7 +136,7 @@ pub enum EventDate {
     DoorsAt,
     /// `Admission.from`. It follows from `doorsAt`.
     AdmissionFrom,
-    /// `Admission.until`. It follows from `endsAt`.
+    /// `Admission.until`. It follows from `endsAt` and `startsAt`.
     AdmissionUntil,
 }
 

@@ -56,7 +56,7 @@ impl From<EntryRulesInput> for rules::EntryRules {
 
 /// When tickets admit to an event, and how often.
 #[derive(Debug, SimpleObject)]
-pub struct Admission {
+pub struct EventAdmission {
     /// When the doors open. If the vendor has not set it, two hours before the start.
     doors_at: DateTime<Utc>,
     /// When admission begins. Before, `checkIn` refuses with `NOT_YET`. If the vendor has not set it, when the doors
@@ -73,7 +73,7 @@ pub struct Admission {
     reentry: bool,
 }
 
-impl Admission {
+impl EventAdmission {
     /// Reads the admission from the event's row.
     pub(super) fn of(row: &event::Model) -> Self {
         let window = rules::window(row);
@@ -91,7 +91,7 @@ impl Admission {
 /// When tickets admit to an event, and how often. In an update, omitted fields stay unchanged. A date that is null follows
 /// from other dates, and moves with the event. Buyers keep the entries that the event or tier gave at their checkout.
 #[derive(Debug, Default, InputObject)]
-pub struct AdmissionInput {
+pub struct EventAdmissionInput {
     /// When the doors open, at or before the start. Null for two hours before the start.
     doors_at: MaybeUndefined<DateTime<Utc>>,
     /// When admission begins. Null for when the doors open.
@@ -107,7 +107,7 @@ pub struct AdmissionInput {
     reentry: Option<bool>,
 }
 
-impl AdmissionInput {
+impl EventAdmissionInput {
     /// Returns what to change.
     pub(super) fn parse(self) -> AdmissionChange {
         AdmissionChange {
@@ -132,11 +132,11 @@ pub enum EventDate {
     SalesEnd,
     /// `Event.refundUntil`. It follows from `startsAt` and `refundMinutesBeforeStart`.
     RefundUntil,
-    /// `Admission.doorsAt`. It follows from `startsAt`.
+    /// `EventAdmission.doorsAt`. It follows from `startsAt`.
     DoorsAt,
-    /// `Admission.from`. It follows from `doorsAt`.
+    /// `EventAdmission.from`. It follows from `doorsAt`.
     AdmissionFrom,
-    /// `Admission.until`. It follows from `endsAt` and `startsAt`.
+    /// `EventAdmission.until`. It follows from `endsAt` and `startsAt`.
     AdmissionUntil,
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::{EventId, event, tier};
 
 use super::{
-    admission::{Admission, EventDate, derived_dates},
+    admission::{EventAdmission, EventDate, derived_dates},
     availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
@@ -94,8 +94,8 @@ impl Event {
     }
 
     /// When tickets admit to the event, and how often.
-    async fn admission(&self) -> Admission {
-        Admission::of(&self.0)
+    async fn admission(&self) -> EventAdmission {
+        EventAdmission::of(&self.0)
     }
 
     /// The dates that follow from other dates, because the vendor has not set them. They move with the event.

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 use chrono::{DateTime, Utc};
 
 use super::{
-    admission::AdmissionInput,
+    admission::EventAdmissionInput,
     context::ContextExt,
     error::{ApiResult, edited, outcome},
     event::{CreateEventError, Event, EventError},
@@ -57,7 +57,7 @@ pub struct CreateEventInput {
     refund_minutes_before_start: Option<i32>,
     /// When tickets admit to the event, and how often. If omitted, once per ticket, from two hours before the start
     /// until the end.
-    admission: Option<AdmissionInput>,
+    admission: Option<EventAdmissionInput>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     #[graphql(default = 600)]
     reservation_seconds: i32,
@@ -157,7 +157,7 @@ pub struct UpdateEventInput {
     /// `refundUntil`. Null if `refundUntil` does not follow from the start.
     refund_minutes_before_start: MaybeUndefined<i32>,
     /// When tickets admit to the event, and how often.
-    admission: Option<AdmissionInput>,
+    admission: Option<EventAdmissionInput>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     reservation_seconds: Option<i32>,
     /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.

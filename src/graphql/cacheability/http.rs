@@ -51,7 +51,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "coupons",
         ],
     ),
-    ("Admission", &["doorsAt", "from", "until", "maxEntries", "entryPeriod", "reentry"]),
+    ("EventAdmission", &["doorsAt", "from", "until", "maxEntries", "entryPeriod", "reentry"]),
     ("EventConnection", &["pageInfo", "edges", "nodes", "totalCount"]),
     ("EventEdge", &["node", "cursor"]),
     ("PriceRange", &["lowest", "highest"]),

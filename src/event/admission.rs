@@ -158,10 +158,20 @@ impl Admission {
         }
     }
 
+    /// Returns the admission with each date that the vendor set changed by `change`.
+    #[must_use]
+    pub fn map_dates(self, change: impl Fn(DateTime<Utc>) -> DateTime<Utc>) -> Self {
+        Self {
+            doors_at: self.doors_at.map(&change),
+            from: self.from.map(&change),
+            until: self.until.map(&change),
+            ..self
+        }
+    }
+
     /// Returns the admission with times in microseconds, the precision of both databases.
     pub(super) fn kept(self) -> Self {
-        let kept = |time: Option<DateTime<Utc>>| time.map(|time| time.trunc_subsecs(6));
-        Self { doors_at: kept(self.doors_at), from: kept(self.from), until: kept(self.until), ..self }
+        self.map_dates(|time| time.trunc_subsecs(6))
     }
 
     fn doors(&self, starts_at: DateTime<Utc>) -> DateTime<Utc> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, World,
-    gate::{Bought, verdict},
+    gate::{Bought, verdict, with_plain_times},
     run,
 };
 
@@ -86,7 +86,7 @@ fn vendor_sets_the_time_of_admission() {
             let show = world.show(&stage, json!({ "admission": admission })).await;
             let bought = world.bought(&show.event, &show.seats[0]).await;
             let seen = "query($id: ID!) { event(id: $id) { admission { from until } } }";
-            let seen = world.gql(None, seen, json!({ "id": show.event })).await.good();
+            let seen = with_plain_times(world.gql(None, seen, json!({ "id": show.event })).await.good());
             assert_eq!(seen.data("event.admission"), json!({ "from": at(from), "until": at(until) }));
             let answer = world.scan(&stage.vendor, &bought.code).await;
             assert_eq!(verdict(&answer), expected, "{admission}: {}", answer.body);
@@ -262,7 +262,7 @@ fn concurrent_undos_scans_and_refunds_agree() {
             let stale = undos.iter().filter(|undo| undo.refusal("undoCheckIn").as_deref() == Some("STALE"));
             assert_eq!(stale.count(), 5);
             let admitted = scans.iter().filter(|scan| verdict(scan) == "ADMITTED").count();
-            let refunded = money.refusal("refundOrder").is_none();
+            let refunded = money.data("refundOrder.order.state") == "REFUNDED";
             assert!(admitted + usize::from(refunded) <= 1, "{admitted} {}", money.body);
         }
         second.end().await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     World,
-    gate::{Bought, verdict},
+    gate::{Bought, verdict, with_plain_times},
     run,
 };
 
@@ -19,7 +19,7 @@ const REFUND: &str =
 /// Returns when the buyer can refund the place, as the API says.
 async fn refund_until(world: &World, bought: &Bought) -> Value {
     let input = json!({ "id": bought.order, "token": bought.token });
-    world.gql(None, LINES, input).await.good().data("order.lines.0.refundUntil")
+    with_plain_times(world.gql(None, LINES, input).await.good()).data("order.lines.0.refundUntil")
 }
 
 /// The show starts in 3 hours.

@@ -77,7 +77,7 @@ impl World {
         let version =
             self.gql(Some(&vendor), seen, json!({ "id": event })).await.good().data("event.version");
         let input = with(json!({ "eventId": event, "expectedVersion": version }), change);
-        self.gql(Some(&vendor), UPDATE, json!({ "input": input })).await
+        with_plain_times(self.gql(Some(&vendor), UPDATE, json!({ "input": input })).await)
     }
 
     /// Cancels the event.
@@ -112,7 +112,7 @@ impl World {
 
     /// Scans with this input.
     pub(crate) async fn scan_as(&self, scanner: &str, input: Value) -> Answer {
-        self.gql(Some(scanner), SCAN, json!({ "input": input })).await
+        with_plain_times(self.gql(Some(scanner), SCAN, json!({ "input": input })).await)
     }
 
     /// Scans at the exit with this input.
@@ -125,6 +125,24 @@ impl World {
         let input = json!({ "ticketId": ticket, "expectedVersion": version, "reason": "the wrong guest" });
         self.gql(Some(member), UNDO, json!({ "input": input })).await
     }
+}
+
+/// Writes all times of an answer in the form of [`DateTime`], so that they can be compared.
+pub(crate) fn with_plain_times(mut answer: Answer) -> Answer {
+    fn convert(value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Ok(time) = text.parse::<DateTime<Utc>>() {
+                    *value = json!(time);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(convert),
+            Value::Object(fields) => fields.values_mut().for_each(convert),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    convert(&mut answer.body);
+    answer
 }
 
 /// A paid order of one ticket.

@@ -18,6 +18,7 @@ mod build_script;
 mod buyer_requirement;
 mod buyers_rights;
 mod caching;
+mod check_in_upgrade;
 mod checkout_coupons;
 mod checkout_coupons_race;
 mod claim_code;

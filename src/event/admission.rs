@@ -4,14 +4,14 @@
 //!
 //! Invariant: pure and synchronous.
 
-use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use entity::{
     event::{self, EntryPeriod},
     tier,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::Check;
+use crate::{error::Check, input::is_storable};
 
 /// How long before the start the doors open by default.
 pub const DOORS_BEFORE: TimeDelta = TimeDelta::hours(2);
@@ -198,7 +198,7 @@ impl Admission {
             ("admission.until", self.until),
         ];
         for (path, time) in times {
-            let good = time.is_none_or(|time| (2000..3000).contains(&time.year()));
+            let good = time.is_none_or(is_storable);
             check.that(good, path, "must be between the years 2000 and 2999");
         }
         check.that(

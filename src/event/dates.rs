@@ -3,10 +3,10 @@
 //!
 //! Invariant: pure and synchronous.
 
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::details::{Change, Details};
-use crate::error::Check;
+use crate::{error::Check, input::is_storable};
 
 /// The maximum of [`Details::refund_minutes`]: a year.
 const REFUND_MINUTES_MAX: i32 = 525_600;
@@ -38,7 +38,7 @@ impl Details {
             ("refundUntil", self.refund_until),
         ];
         for (path, time) in times {
-            let good = time.is_none_or(|time| (2000..3000).contains(&time.year()));
+            let good = time.is_none_or(is_storable);
             check.that(good, path, "must be between the years 2000 and 2999");
         }
         check

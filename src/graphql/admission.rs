@@ -1,9 +1,9 @@
 //! The admission to an event in the API: its doors, its time, and how often a ticket admits.
 
 use async_graphql::{Enum, InputObject, MaybeUndefined, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::event;
 
+use super::scalar::{Instant, change};
 use crate::event::admission::{self as rules, AdmissionChange, EntryRulesChange};
 
 /// The period in which the entries of a ticket are counted.
@@ -58,13 +58,13 @@ impl From<EntryRulesInput> for rules::EntryRules {
 #[derive(Debug, SimpleObject)]
 pub struct EventAdmission {
     /// When the doors open. If the vendor has not set it, two hours before the start.
-    doors_at: DateTime<Utc>,
+    doors_at: Instant,
     /// When admission begins. Before, `checkIn` refuses with `NOT_YET`. If the vendor has not set it, when the doors
     /// open.
-    from: DateTime<Utc>,
+    from: Instant,
     /// When admission ends. From then on, `checkIn` refuses with `OVER`. If the vendor has not set it, at the end of the
     /// event, or six hours after the start if the event ends when it starts.
-    until: DateTime<Utc>,
+    until: Instant,
     /// Maximum number of entries per ticket and period. Null for no limit. A tier can have other rules.
     max_entries: Option<i32>,
     /// The period in which entries are counted.
@@ -78,9 +78,9 @@ impl EventAdmission {
     pub(super) fn of(row: &event::Model) -> Self {
         let window = rules::window(row);
         Self {
-            doors_at: rules::doors_at(row),
-            from: window.from,
-            until: window.until,
+            doors_at: rules::doors_at(row).into(),
+            from: window.from.into(),
+            until: window.until.into(),
             max_entries: row.entries_max,
             entry_period: row.entry_period.into(),
             reentry: row.reentry,
@@ -93,11 +93,11 @@ impl EventAdmission {
 #[derive(Debug, Default, InputObject)]
 pub struct EventAdmissionInput {
     /// When the doors open, at or before the start. Null for two hours before the start.
-    doors_at: MaybeUndefined<DateTime<Utc>>,
+    doors_at: MaybeUndefined<Instant>,
     /// When admission begins. Null for when the doors open.
-    from: MaybeUndefined<DateTime<Utc>>,
+    from: MaybeUndefined<Instant>,
     /// When admission ends, after it begins. Null for the end of the event.
-    until: MaybeUndefined<DateTime<Utc>>,
+    until: MaybeUndefined<Instant>,
     /// Maximum number of entries per ticket and period, 1 to 1,000. Null for no limit. For a new event, defaults to 1.
     max_entries: MaybeUndefined<i32>,
     /// The period in which entries are counted. A pass for three days has `maxEntries: 1` and `DAY`. For a new event,
@@ -111,9 +111,9 @@ impl EventAdmissionInput {
     /// Returns what to change.
     pub(super) fn parse(self) -> AdmissionChange {
         AdmissionChange {
-            doors_at: self.doors_at.into(),
-            from: self.from.into(),
-            until: self.until.into(),
+            doors_at: change(self.doors_at),
+            from: change(self.from),
+            until: change(self.until),
             entries: EntryRulesChange {
                 max_entries: self.max_entries.into(),
                 period: self.entry_period.map(event::EntryPeriod::from),

@@ -7,7 +7,7 @@ use super::{
     context::ContextExt,
     error::{ApiResult, edited, outcome},
     id::{decode, encode},
-    scalar::Long,
+    scalar::{Instant, Long},
     ticket::Ticket,
     user_error::{Explain, Explanation, user_error},
 };
@@ -55,11 +55,11 @@ user_error! {
         /// The last check-in of the ticket. Set only with `USED` and `NO_REENTRY`.
         earlier_check_in: EarlierCheckIn,
         /// When admission begins. Set only with `NOT_YET` and `OVER`.
-        admission_from: DateTime<Utc>,
+        admission_from: Instant,
         /// When admission ends. Set only with `NOT_YET` and `OVER`.
-        admission_until: DateTime<Utc>,
+        admission_until: Instant,
         /// When the ticket admits again. Null for never. Set only with `USED` and `NO_REENTRY`.
-        admits_again_at: DateTime<Utc>,
+        admits_again_at: Instant,
     }
 }
 
@@ -168,7 +168,7 @@ pub struct UndoCheckInPayload {
 #[derive(Clone, Debug, SimpleObject)]
 pub struct EarlierCheckIn {
     /// When the holder was last admitted.
-    at: DateTime<Utc>,
+    at: Instant,
     /// The account of the member who scanned it, as in `ShopMember.accountId`. Null if unknown.
     account_id: Option<ID>,
 }
@@ -253,9 +253,9 @@ pub(crate) struct CheckInData {
     ticket_label: Option<String>,
     event_id: Option<ID>,
     earlier_check_in: Option<EarlierCheckIn>,
-    admission_from: Option<DateTime<Utc>>,
-    admission_until: Option<DateTime<Utc>>,
-    admits_again_at: Option<DateTime<Utc>>,
+    admission_from: Option<Instant>,
+    admission_until: Option<Instant>,
+    admits_again_at: Option<Instant>,
 }
 
 impl CheckInData {
@@ -270,12 +270,12 @@ impl CheckInData {
     }
 
     fn within(ticket: Scanned, window: Window) -> Self {
-        let (admission_from, admission_until) = (Some(window.from), Some(window.until));
+        let (admission_from, admission_until) = (Some(window.from.into()), Some(window.until.into()));
         Self { admission_from, admission_until, ..Self::of(ticket) }
     }
 
     fn after(ticket: Scanned, earlier: EarlierCheckIn, again: Option<DateTime<Utc>>) -> Self {
-        Self { earlier_check_in: Some(earlier), admits_again_at: again, ..Self::of(ticket) }
+        Self { earlier_check_in: Some(earlier), admits_again_at: again.map(Into::into), ..Self::of(ticket) }
     }
 }
 
@@ -301,13 +301,13 @@ impl Explain for Refusal {
                     .with(CheckInData::within(ticket, window))
             }
             Self::Used { ticket, at, by, again } => {
-                let earlier = EarlierCheckIn { at, account_id: by.map(encode) };
+                let earlier = EarlierCheckIn { at: at.into(), account_id: by.map(encode) };
                 Explanation::new("the ticket was already used")
                     .with(CheckInData::after(ticket, earlier, again))
                     .retryable(again.is_some())
             }
             Self::NoReentry { ticket, at, by, again } => {
-                let earlier = EarlierCheckIn { at, account_id: by.map(encode) };
+                let earlier = EarlierCheckIn { at: at.into(), account_id: by.map(encode) };
                 Explanation::new("the guest has left, and the event does not permit a return")
                     .with(CheckInData::after(ticket, earlier, again))
                     .retryable(again.is_some())

@@ -1,7 +1,6 @@
 //! Event mutations: create, update, publish, cancel.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 
 use super::{
     admission::EventAdmissionInput,
@@ -10,7 +9,7 @@ use super::{
     event::{CreateEventError, Event, EventError},
     id::decode,
     reservation_rules::ReservationRulesInput,
-    scalar::Long,
+    scalar::{Instant, Long, change},
 };
 use crate::{
     error::FaultResult,
@@ -42,16 +41,16 @@ pub struct CreateEventInput {
     #[graphql(default)]
     description: String,
     /// The start of the event.
-    starts_at: DateTime<Utc>,
+    starts_at: Instant,
     /// The end of the event. It must not precede the start.
-    ends_at: DateTime<Utc>,
+    ends_at: Instant,
     /// When sales begin. If omitted, immediately.
-    sales_start: Option<DateTime<Utc>>,
+    sales_start: Option<Instant>,
     /// When sales end. If omitted, at the start of the event, also after the event is moved.
-    sales_end: Option<DateTime<Utc>>,
+    sales_end: Option<Instant>,
     /// Until when buyers can refund their orders without the shop. If this and `refundMinutesBeforeStart` are omitted,
     /// never.
-    refund_until: Option<DateTime<Utc>>,
+    refund_until: Option<Instant>,
     /// How many minutes before the start `refundUntil` is, also after the event is moved; 0 to 525,600. Do not combine
     /// with `refundUntil`.
     refund_minutes_before_start: Option<i32>,
@@ -98,11 +97,11 @@ impl CreateEventInput {
             slug: self.slug,
             name: self.name,
             description: self.description,
-            starts_at: self.starts_at,
-            ends_at: self.ends_at,
-            sales_start: self.sales_start,
-            sales_end: self.sales_end,
-            refund_until: self.refund_until,
+            starts_at: self.starts_at.into(),
+            ends_at: self.ends_at.into(),
+            sales_start: self.sales_start.map(Into::into),
+            sales_end: self.sales_end.map(Into::into),
+            refund_until: self.refund_until.map(Into::into),
             refund_minutes: self.refund_minutes_before_start,
             admission: Admission::default().with(self.admission.unwrap_or_default().parse()),
             reservation_seconds: self.reservation_seconds,
@@ -143,16 +142,16 @@ pub struct UpdateEventInput {
     /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
     /// The start of the event.
-    starts_at: Option<DateTime<Utc>>,
+    starts_at: Option<Instant>,
     /// The end of the event. It must not precede the start.
-    ends_at: Option<DateTime<Utc>>,
+    ends_at: Option<Instant>,
     /// When sales begin. Null for the creation of the event.
-    sales_start: MaybeUndefined<DateTime<Utc>>,
+    sales_start: MaybeUndefined<Instant>,
     /// When sales end. Null for the start of the event, also after the event is moved.
-    sales_end: MaybeUndefined<DateTime<Utc>>,
+    sales_end: MaybeUndefined<Instant>,
     /// Until when buyers can refund their orders without the shop. Null for never. Buyers keep the date of their
     /// checkout if it is later.
-    refund_until: MaybeUndefined<DateTime<Utc>>,
+    refund_until: MaybeUndefined<Instant>,
     /// How many minutes before the start `refundUntil` is, also after the event is moved; 0 to 525,600. It replaces
     /// `refundUntil`. Null if `refundUntil` does not follow from the start.
     refund_minutes_before_start: MaybeUndefined<i32>,
@@ -183,11 +182,11 @@ impl UpdateEventInput {
             slug: self.slug,
             name: self.name,
             description: self.description,
-            starts_at: self.starts_at,
-            ends_at: self.ends_at,
-            sales_start: self.sales_start.into(),
-            sales_end: self.sales_end.into(),
-            refund_until: self.refund_until.into(),
+            starts_at: self.starts_at.map(Into::into),
+            ends_at: self.ends_at.map(Into::into),
+            sales_start: change(self.sales_start),
+            sales_end: change(self.sales_end),
+            refund_until: change(self.refund_until),
             refund_minutes: self.refund_minutes_before_start.into(),
             admission: self.admission.unwrap_or_default().parse(),
             reservation_seconds: self.reservation_seconds,

@@ -1,10 +1,12 @@
 //! Error types of payments and refunds.
 
 use async_graphql::ID;
-use chrono::{DateTime, Utc};
 
-use super::id::encode;
-use super::user_error::{Explain, Explanation, user_error};
+use super::{
+    id::encode,
+    scalar::Instant,
+    user_error::{Explain, Explanation, user_error},
+};
 use crate::payment::Refusal;
 
 user_error! {
@@ -24,7 +26,7 @@ user_error! {
     }
     {
         /// When the next payment can be attempted. Set only with `TOO_MANY_DECLINES`.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
     }
 }
 
@@ -58,7 +60,7 @@ user_error! {
 /// The data of payment errors.
 #[derive(Debug, Default)]
 pub(crate) struct PaymentData {
-    available_at: Option<DateTime<Utc>>,
+    available_at: Option<Instant>,
     ticket_ids: Option<Vec<ID>>,
 }
 
@@ -83,7 +85,7 @@ impl Explain for Refusal {
             Self::CouponUsed => Explanation::new("a coupon of the order was used or given away"),
             Self::TooManyDeclines { available_at } => {
                 Explanation::new("too many payments were declined; try again later")
-                    .with(PaymentData { available_at: Some(available_at), ..PaymentData::default() })
+                    .with(PaymentData { available_at: Some(available_at.into()), ..PaymentData::default() })
                     .retryable(true)
             }
             Self::RefundClosed => Explanation::new("the buyer's refund period is over; ask the shop"),

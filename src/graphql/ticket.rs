@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::{DateTime, Utc};
 use entity::{TicketId, order::line, ticket};
 use futures_util::future::join;
 use uuid::Uuid;
@@ -16,7 +15,7 @@ use super::{
     id::{decode, encode},
     order::{LineOf, Order, OrderLine},
     page::{Connected, PageArgs, connection},
-    scalar::{Long, Money},
+    scalar::{Instant, Long, Money},
     seat_map::{Area, Seat},
     tier::Tier,
     weight::PICTURE_TICKET,
@@ -72,8 +71,8 @@ impl Ticket {
     }
 
     /// When the ticket was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.row.updated_at.into()
     }
 
     /// The current state.
@@ -153,13 +152,13 @@ impl Ticket {
     }
 
     /// When the holder was last admitted. Null if the ticket was not used.
-    async fn checked_in_at(&self) -> Option<DateTime<Utc>> {
-        self.row.checked_in_at
+    async fn checked_in_at(&self) -> Option<Instant> {
+        self.row.checked_in_at.map(Into::into)
     }
 
     /// When the holder left after the last admission. Null if they were not checked out.
-    async fn checked_out_at(&self) -> Option<DateTime<Utc>> {
-        self.row.checked_out_at
+    async fn checked_out_at(&self) -> Option<Instant> {
+        self.row.checked_out_at.map(Into::into)
     }
 
     /// The number of entries with the ticket. A return after a check-out does not count.
@@ -168,8 +167,8 @@ impl Ticket {
     }
 
     /// When the ticket was issued.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> Instant {
+        self.row.created_at.into()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Tiers, the price levels of events, in the API.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::{
     SeatMapId, TierId,
     event::{self, EventState},
@@ -15,7 +14,7 @@ use super::{
     error::{ApiResult, edited, outcome},
     event::{CreateTierError, Event, TierError},
     id::{AREA, decode, decode_as, encode},
-    scalar::{Long, Money, MoneyInput},
+    scalar::{Instant, Long, Money, MoneyInput},
     seat_map::Area,
     shop::RoleIn,
     tier_loaders::ScopesOf,
@@ -113,8 +112,8 @@ impl Tier {
     }
 
     /// When the tier was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.row.updated_at.into()
     }
 }
 

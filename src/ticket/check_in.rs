@@ -134,7 +134,7 @@ async fn scan(
     (operation, direction): (&'static str, Direction),
 ) -> Result<ticket::Model, Refusal> {
     viewer.user()?;
-    Check::default().text(&input.code, "code", 1, 2_000).done()?;
+    Check::default().opaque(&input.code, "code", 1..=2_000).done()?;
     let key = Key::of_viewer(viewer, operation, input.key.as_deref(), &(&input.code, input.event))?;
     let replay = |id| accepted(app, viewer, CheckInId(id), direction);
     let scan = Scan { viewer, direction, code: &input.code, gate: input.event, key: key.as_ref() };

@@ -3,6 +3,7 @@
 mod check_in;
 pub mod code;
 mod entries;
+pub mod parts;
 mod rules;
 mod scan;
 mod undo;
@@ -39,7 +40,7 @@ pub const URGENT_MUTATIONS: &[&str] = &["checkIn", "checkOut", "undoCheckIn"];
 /// Returns the ticket's signed code.
 pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
     let epoch = u32::try_from(ticket.epoch).unwrap_or_default();
-    code::sign(&app.ticket_keys, code::Claims { ticket: ticket.id.0, event: ticket.event_id.0, epoch })
+    code::sign(&app.ticket.keys, code::Claims { ticket: ticket.id.0, event: ticket.event_id.0, epoch })
 }
 
 /// Returns the ticket if the viewer holds it. For others, returns [`Fault::NotFound`].

@@ -91,7 +91,7 @@ async fn run(
     scan: &Scan<'_>,
 ) -> std::result::Result<ticket::Model, ScanError> {
     let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal).into());
-    let claims = code::verify(&app.ticket_verifier, scan.code).map_err(|_| foreign(Refusal::Forged))?;
+    let claims = code::verify(&app.ticket.verifier, scan.code).map_err(|_| foreign(Refusal::Forged))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
             .one(app.store.read())

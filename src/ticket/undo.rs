@@ -47,7 +47,9 @@ pub async fn of_own_shop(app: &App, viewer: &Viewer, id: TicketId) -> FaultResul
 /// used, or used by the admission before it.
 pub async fn undo_check_in(app: &App, viewer: &Viewer, input: UndoCheckIn) -> Result<ticket::Model, Refusal> {
     let member = viewer.user()?;
-    Check::default().text(&input.reason, "reason", 0, text::REASON).done()?;
+    let mut check = Check::default();
+    let reason = check.paragraphs(&input.reason, "reason", 0..=text::REASON);
+    check.done()?;
     let ticket = of_own_shop(app, viewer, input.ticket).await?;
     if ticket.version != input.seen {
         return Err(Fault::Stale(Object::Ticket).into());
@@ -87,7 +89,7 @@ pub async fn undo_check_in(app: &App, viewer: &Viewer, input: UndoCheckIn) -> Re
         undoes: Set(Some(undone.id)),
     };
     check_in::Entity::insert(undo).exec_without_returning(&tx).await?;
-    let details = json!({ "checkedInAt": undone.at, "reason": input.reason.trim() });
+    let details = json!({ "checkedInAt": undone.at, "reason": reason });
     let entry = audit::Entry::new(audit::Action::CheckInUndone, ticket.id, details).of_shop(ticket.shop_id);
     audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     outbox::record_in_tx(&tx, outbox::Kind::TicketChanged, ticket.id.0, now).await?;

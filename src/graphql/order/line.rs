@@ -1,7 +1,6 @@
 //! Order lines and contact data in the API.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::order::line;
 
 use super::{Order, lists::IssuedFor};
@@ -13,7 +12,7 @@ use crate::{
         error::ApiResult,
         event::Event,
         id::encode,
-        scalar::Money,
+        scalar::{Instant, Money},
         seat_map::{Area, Seat},
         ticket::Ticket,
         ticket_loaders::TicketFor,
@@ -108,10 +107,10 @@ impl OrderLine {
 
     /// Until when the buyer can refund the place without the shop: the later one of `Event.refundUntil` at the checkout
     /// and now. After a cancellation of the event, it can be refunded at any time. Null for never, and for a coupon.
-    async fn refund_until(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
+    async fn refund_until(&self, ctx: &Context<'_>) -> ApiResult<Option<Instant>> {
         let Some(event) = self.row.event_id else { return Ok(None) };
         let event = ctx.loaders().one(event).await?.ok_or(Fault::NotFound(Kind::Event))?;
-        Ok(rights::refund_until(&self.row, &event)?)
+        Ok(rights::refund_until(&self.row, &event)?.map(Into::into))
     }
 
     /// The price, including fee and tax, before discounts: `basePrice` plus `fee`.

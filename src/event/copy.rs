@@ -172,13 +172,16 @@ mod tests {
             Column::SalesStart,
             Column::SalesEnd,
             Column::RefundUntil,
+            Column::DoorsAt,
+            Column::AdmissionFrom,
+            Column::AdmissionUntil,
             Column::CreatedAt,
             Column::UpdatedAt,
         ];
         let is_date =
             |column: &Column| matches!(column.def().get_column_type(), ColumnType::TimestampWithTimeZone);
         let dates: Vec<Column> = Column::iter().filter(is_date).collect();
-        assert!(dates.len() >= 7, "{dates:?}");
+        assert!(dates.len() >= 10, "{dates:?}");
         for date in dates {
             assert!(
                 known.iter().any(|known| format!("{known:?}") == format!("{date:?}")),

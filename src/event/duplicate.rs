@@ -10,7 +10,7 @@ use super::{
     edit::random_part,
     find, managed,
     rules::Refusal,
-    shift::{self, Original},
+    shift,
 };
 use crate::{
     app::App,
@@ -54,8 +54,7 @@ async fn insert(
 ) -> Attempt<event::Model, Refusal> {
     let zone = copy::zone(app, event).await?;
     let (now, id) = (app.clock.now(), EventId(app.clock.new_uuid()));
-    let original = Original { created_at: event.created_at, now };
-    let details = shift::moved(Details::of(event.clone()), zone, input.starts_at.trunc_subsecs(6), original);
+    let details = shift::moved(Details::of(event.clone()), zone, input.starts_at.trunc_subsecs(6), now);
     let name = input.name.unwrap_or(details.name);
     let slug = input.slug.unwrap_or_else(|| slug_of(&name, random_part(id)));
     let details = Details { name, slug, ..details }.checked()?;

@@ -1,6 +1,8 @@
 //! Events and their price levels.
 
+pub mod admission;
 mod copy;
+mod dates;
 pub mod delete;
 pub mod details;
 pub mod duplicate;

@@ -21,7 +21,7 @@ use super::{
         zone,
     },
     rules::Refusal,
-    shift::{self, Original},
+    shift,
 };
 use crate::{
     app::App,
@@ -192,11 +192,11 @@ async fn plan(app: &App, event: &event::Model, input: &NewSeries) -> Result<Plan
     });
     plan.left_out.sort_unstable();
     let shared = shared_days(zone, plan.starts.iter().chain(&taken));
-    let original = Original { created_at: event.created_at, now: app.clock.now() };
+    let now = app.clock.now();
     let mut drafts = Vec::with_capacity(plan.starts.len());
     for start in plan.starts {
         let id = EventId(app.clock.new_uuid());
-        let details = shift::moved(Details::of(event.clone()), zone, start, original);
+        let details = shift::moved(Details::of(event.clone()), zone, start, now);
         let name = input.name.clone().unwrap_or(details.name);
         let local = zone::local(zone, start);
         let shares_day = shared.contains(&local.date());

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
+    admission::Admission,
     details::{Details, slug_of},
     recurrence::zone,
 };
@@ -13,18 +14,10 @@ use super::{
 /// The maximum length of a slug that is derived from a name and a date.
 const SLUG_MAX: usize = 80;
 
-/// The dates of a copy that do not follow from its start.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Original {
-    /// When the copied event was created. If its sales started then, the vendor did not set their start.
-    pub(super) created_at: DateTime<Utc>,
-    /// The time of the copy.
-    pub(super) now: DateTime<Utc>,
-}
-
-/// Returns the details of an event with its dates moved so that it starts at `starts_at`. Each date keeps its distance
-/// from the start in local time: doors at 19:00 stay at 19:00.
-pub(super) fn moved(details: Details, zone: Tz, starts_at: DateTime<Utc>, original: Original) -> Details {
+/// Returns the details of an event that is created at `now` with the dates of another one, moved so that it starts at
+/// `starts_at`. Each date that the vendor set keeps its distance from the start in local time: doors at 19:00 stay at
+/// 19:00. The others still follow from the start or the creation.
+pub(super) fn moved(details: Details, zone: Tz, starts_at: DateTime<Utc>, now: DateTime<Utc>) -> Details {
     let by = zone::local(zone, starts_at) - zone::local(zone, details.starts_at);
     let moved = |time: DateTime<Utc>| {
         let least = if time < details.starts_at { DateTime::<Utc>::MIN_UTC } else { starts_at };
@@ -33,12 +26,16 @@ pub(super) fn moved(details: Details, zone: Tz, starts_at: DateTime<Utc>, origin
     };
     Details {
         ends_at: moved(details.ends_at),
-        sales_start: match details.sales_start {
-            start if start == original.created_at => original.now,
-            start => moved(start),
-        },
-        sales_end: moved(details.sales_end),
+        sales_start: details.sales_start.map(moved),
+        sales_end: details.sales_end.map(moved),
         refund_until: details.refund_until.map(moved),
+        admission: Admission {
+            doors_at: details.admission.doors_at.map(moved),
+            from: details.admission.from.map(moved),
+            until: details.admission.until.map(moved),
+            ..details.admission
+        },
+        created_at: now,
         starts_at,
         ..details
     }
@@ -87,9 +84,17 @@ mod tests {
             description: "A text".to_owned(),
             starts_at: utc("2027-03-05 19:00"),
             ends_at: utc("2027-03-05 21:30"),
-            sales_start: utc("2027-02-01 09:00"),
-            sales_end: utc("2027-03-05 18:30"),
+            sales_start: Some(utc("2027-02-01 09:00")),
+            sales_end: Some(utc("2027-03-05 18:30")),
             refund_until: Some(utc("2027-02-26 19:00")),
+            refund_minutes: None,
+            admission: Admission {
+                doors_at: Some(utc("2027-03-05 18:00")),
+                from: Some(utc("2027-03-05 17:45")),
+                until: Some(utc("2027-03-05 20:00")),
+                ..Admission::default()
+            },
+            created_at: utc("2027-01-01 08:00"),
             reservation_seconds: 600,
             reservation_seconds_max: 1_200,
             limit_per_buyer: 8,
@@ -100,34 +105,45 @@ mod tests {
         }
     }
 
-    const NOW: &str = "2027-01-10 12:00";
-
-    fn original() -> Original {
-        Original { created_at: utc("2027-01-01 08:00"), now: utc(NOW) }
+    fn now() -> DateTime<Utc> {
+        utc("2027-01-10 12:00")
     }
 
     #[test]
     fn all_dates_keep_their_local_time() {
         // From winter time to summer time: everything is one hour earlier in UTC.
-        let to = moved(show(), Vienna, utc("2027-05-07 18:00"), original());
+        let to = moved(show(), Vienna, utc("2027-05-07 18:00"), now());
         assert_eq!(to.ends_at, utc("2027-05-07 20:30"));
-        assert_eq!(to.sales_end, utc("2027-05-07 17:30"));
-        assert_eq!(to.sales_start, utc("2027-04-05 08:00"));
+        assert_eq!(to.sales_end, Some(utc("2027-05-07 17:30")));
+        assert_eq!(to.sales_start, Some(utc("2027-04-05 08:00")));
+        assert_eq!(to.admission.doors_at, Some(utc("2027-05-07 17:00")));
+        assert_eq!(to.admission.from, Some(utc("2027-05-07 16:45")));
+        assert_eq!(to.admission.until, Some(utc("2027-05-07 19:00")));
+        assert_eq!(to.created_at, now());
         assert_eq!(to.refund_until, Some(utc("2027-04-30 18:00")));
         assert_eq!(Details { slug: String::new(), ..to }.description, "A text");
         // Back in time, and to another time of the day.
-        let to = moved(show(), Vienna, utc("2027-02-28 10:00"), original());
-        assert_eq!((to.ends_at, to.sales_end), (utc("2027-02-28 12:30"), utc("2027-02-28 09:30")));
+        let to = moved(show(), Vienna, utc("2027-02-28 10:00"), now());
+        assert_eq!((to.ends_at, to.sales_end), (utc("2027-02-28 12:30"), Some(utc("2027-02-28 09:30"))));
         // Elsewhere the clocks change on another day.
-        let to = moved(show(), New_York, utc("2027-03-19 18:00"), original());
+        let to = moved(show(), New_York, utc("2027-03-19 18:00"), now());
         assert_eq!(to.ends_at, utc("2027-03-19 20:30"));
     }
 
     #[test]
-    fn sales_that_started_with_the_creation_start_with_the_copy() {
-        let details = Details { sales_start: original().created_at, ..show() };
-        let to = moved(details, Vienna, utc("2027-05-07 18:00"), original());
-        assert_eq!(to.sales_start, utc(NOW));
+    fn dates_that_the_vendor_did_not_set_follow_from_the_new_start() {
+        let details = Details {
+            sales_start: None,
+            sales_end: None,
+            refund_until: None,
+            refund_minutes: Some(60),
+            admission: Admission::default(),
+            ..show()
+        };
+        let to = moved(details.clone(), Vienna, utc("2027-05-07 18:00"), now());
+        assert_eq!(to.sales(), (now(), utc("2027-05-07 18:00")));
+        assert_eq!(to.refund_deadline(), Some(utc("2027-05-07 17:00")));
+        assert_eq!(to.admission, details.admission);
     }
 
     #[test]
@@ -136,15 +152,15 @@ mod tests {
         let slot = Details {
             starts_at: start,
             ends_at: start + Duration::minutes(15),
-            sales_end: start,
+            sales_end: Some(start),
             refund_until: Some(start - Duration::hours(1)),
             ..show()
         };
         for (starts_at, ends_at) in
             [("2027-10-31 00:30", "2027-10-31 00:45"), ("2027-10-31 01:30", "2027-10-31 01:45")]
         {
-            let to = moved(slot.clone(), Vienna, utc(starts_at), original());
-            assert_eq!((to.ends_at, to.sales_end), (utc(ends_at), utc(starts_at)));
+            let to = moved(slot.clone(), Vienna, utc(starts_at), now());
+            assert_eq!((to.ends_at, to.sales_end), (utc(ends_at), Some(utc(starts_at))));
             assert!(to.refund_until < Some(to.starts_at));
         }
     }

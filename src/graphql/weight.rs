@@ -87,6 +87,7 @@ pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("Category", "children", 10),
     ("ClaimTerms", "appliesTo", 5),
     ("Coupon", "appliesTo", 5),
+    ("Event", "derivedDates", 6),
     ("CreateEventsPayload", "events", 200),
     ("EventsPreview", "dates", 200),
     ("PublishEventsPayload", "events", 100),

@@ -84,6 +84,75 @@ mutation PauseCoupon($couponId: ID!, $couponVersion: Long!) {
     ${errors}
   }
 }
+
+# 6. Codes that you print: a coupon with a list of them.
+mutation CreateCodeList($shopId: ID!, $eventId: ID!) {
+  createCoupon(
+    input: {
+      shopId: $shopId
+      eventId: $eventId
+      title: "In the programme"
+      kind: PERCENT_OFF
+      basisPoints: 1000
+      codes: UPLOADED
+      listed: false
+    }
+  ) {
+    coupon {
+      id
+      version
+    }
+    ${errors}
+  }
+}
+
+# 7. Import a spreadsheet as CSV. With "dryRun": true, the
+# preview shows how it is read, and nothing is stored.
+mutation ImportCodes(
+  $listId: ID!
+  $csv: String!
+  $dryRun: Boolean!
+  $importKey: String!
+) {
+  importCouponCodes(
+    input: {
+      couponId: $listId
+      csv: $csv
+      dryRun: $dryRun
+      idempotencyKey: $importKey
+    }
+  ) {
+    imported
+    preview {
+      codeCount
+      firstCodes
+      skipped {
+        line
+        why
+        text
+      }
+      delimiter
+      encoding
+      column
+      warnings
+    }
+    faults {
+      line
+      why
+    }
+    ${errors}
+  }
+}
+
+# A draft by mistake? Delete it.
+mutation DeleteCoupon($listId: ID!, $listVersion: Long!) {
+  deleteCoupon(
+    input: { couponId: $listId, expectedVersion: $listVersion }
+  ) {
+    deletedCouponId
+    ${errors}
+  }
+}
 `;
 
 export const couponVariables = {
@@ -94,6 +163,11 @@ export const couponVariables = {
   couponVersion: 1,
   code: '',
   redeemKey: `redeem-${session}`,
+  listId: '',
+  listVersion: 1,
+  csv: 'Gutscheincode;Wert\r\nSPRING-1;5,00\r\n# reprint\r\nSPRING-2;5,00\r\n',
+  dryRun: true,
+  importKey: `import-${session}`,
 };
 
 export const bag = `# A holder's way with coupons: claim, share, spend.

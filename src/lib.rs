@@ -105,7 +105,7 @@
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
 //! [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
-//! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
+//! [`page`], `readable_code`, `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
 //! [`demo`] fills an empty database. `tests/it/layers.rs` checks the dependencies between them.
 
 pub mod account;
@@ -135,6 +135,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod payment;
+mod readable_code;
 mod search_text;
 pub mod server;
 pub mod shop;

@@ -9,6 +9,7 @@ mod budget;
 pub mod claim;
 pub mod claim_code;
 pub mod code;
+pub mod code_list;
 pub mod counts;
 pub mod csv;
 pub mod details;
@@ -30,6 +31,7 @@ pub mod state;
 pub mod terms;
 mod throttle;
 pub mod upload;
+pub mod withdraw;
 mod worth;
 
 use entity::{

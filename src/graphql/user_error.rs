@@ -91,6 +91,8 @@ pub enum UserError {
     Coupon(coupon::CouponError),
     /// Errors of code lists.
     CouponCodes(coupon::CouponCodesError),
+    /// Errors of `withdrawCouponCode`.
+    WithdrawCode(coupon::codes::WithdrawCodeError),
     /// Errors of claiming and reserving coupons.
     Claim(coupon::ClaimError),
     /// Errors of `releaseClaim`.

@@ -29,6 +29,7 @@ use tracing::Instrument;
 use super::{
     Door,
     answer::{Failure, MediaType},
+    body::streamed,
     event_text::{self, KEEP_ALIVE_COMMENT},
     graphql,
     guard::Refusal,
@@ -148,7 +149,7 @@ fn chunked(chunks: mpsc::Receiver<Chunk>) -> Body {
             None => (Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None),
         })
     };
-    Body::from_stream(stream::unfold(Some(chunks), next))
+    streamed(stream::unfold(Some(chunks), next))
 }
 
 /// How a stream ends.

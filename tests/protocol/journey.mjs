@@ -260,9 +260,15 @@ class Story {
     await vendor.refused('vendor/ResumeCoupon', 'STALE', { input: { couponId: step.id, expectedVersion: paused.version } });
 
     const leaflet = await create({ title: 'Leaflet', kind: 'AMOUNT_OFF', amount: euros('5.00'), codes: 'UPLOADED', listed: false, limitPerBuyer: 5 });
-    const codes = { couponId: leaflet.id, csv: 'code\nLEAFLET-1\nLEAFLET-2\n', idempotencyKey: key() };
+    const codes = { couponId: leaflet.id, csv: 'sep=;\nGutscheincode;Wert\nLEAFLET-1;5,00\nLEAFLET-2;5,00\nLEAFLET-3;5,00\n', idempotencyKey: key() };
+    const checked = await vendor.call('vendor/ImportCodes', { input: { ...codes, dryRun: true } });
+    assert.equal(checked.imported, 0);
+    assert.deepEqual(checked.preview.firstCodes, ['LEAFLET-1', 'LEAFLET-2', 'LEAFLET-3']);
+    assert.equal(checked.preview.delimiter, ';');
     const imported = await vendor.call('vendor/ImportCodes', { input: codes });
-    assert.equal(imported.imported, 2);
+    assert.equal(imported.imported, 3);
+    const withdrawn = await vendor.call('vendor/WithdrawCode', { input: { couponId: leaflet.id, code: 'leaflet-3', idempotencyKey: key() } });
+    assert.equal(withdrawn.coupon.stock, 2);
     const generated = await vendor.call('vendor/GenerateCodes', { input: { couponId: leaflet.id, count: 8, idempotencyKey: key() } });
     assert.equal(generated.coupon.stock, 10);
     step = (await vendor.call('vendor/CouponSettings', { id: leaflet.id }));

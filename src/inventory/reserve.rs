@@ -137,7 +137,7 @@ async fn attempt<R: Send + Sync + 'static>(
         AttemptError::Failed(Error::Fault(_)) | AttemptError::KeyUsed => false,
     });
     if let (true, Some(proof)) = (is_refused, proof) {
-        app.proofs.give_back(&proof);
+        app.inventory.proofs.give_back(&proof);
     }
     reserved
 }

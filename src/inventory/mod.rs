@@ -47,7 +47,7 @@ mod write;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, InventoryId, ReservationId,
+    AccountId, EventId, InventoryId, ReservationId,
     inventory::{self, buyer},
     reservation::{self, ReservationState},
 };

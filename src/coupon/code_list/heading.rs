@@ -284,7 +284,7 @@ fn rank(cell: &str) -> Option<u8> {
     let word = normalised(cell);
     let words = segments(&word)?;
     let nouns = words.iter().filter(|word| NOUNS.iter().any(|noun| normalised(noun) == **word)).count();
-    let is_code = |word: &&str| word.starts_with("co") && word.contains('d') || word.starts_with("ko");
+    let is_code = |word: &&str| (word.starts_with("co") && word.contains('d')) || word.starts_with("ko");
     match words.as_slice() {
         _ if nouns == 0 => None,
         [word] if PLAIN.contains(word) => Some(0),

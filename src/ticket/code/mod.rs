@@ -4,10 +4,10 @@
 //! signature covers [`DOMAIN`] and everything before itself, so no other signed data is a valid ticket, even under the
 //! same key. It contains no personal data.
 //!
-//! The [alphabet](text::ALPHABET) has digits and letters only, which are in QR's alphanumeric mode. No character has a meaning
-//! in URLs, HTML, mails and shells. None has another place on a German keyboard than on an English one, because scanners
-//! type codes as keyboards do. Earlier codes begin with `TSR1:` and use base 45, whose digits include blanks and
-//! punctuation. They stay valid.
+//! The [alphabet](text::ALPHABET) has digits and letters only, which are in QR's alphanumeric mode. No character has a
+//! meaning in URLs, HTML, mails and shells. None has another place on a German keyboard than on an English one, because
+//! scanners type codes as keyboards do. Earlier codes begin with `TSR1:` and use base 45, whose digits include blanks
+//! and punctuation. They stay valid.
 //!
 //! A ticket has one code of each version. What copying adds is [removed](crate::readable_code): white space, invisible
 //! characters, escapes, line breaks, dashes and quotes. Capitals do not matter. White space *inside* an earlier code is

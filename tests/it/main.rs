@@ -27,6 +27,7 @@ mod claim_code;
 mod code_lists;
 mod connection;
 mod contract;
+mod copied_tickets;
 mod cost;
 mod coupon;
 mod coupon_budget;

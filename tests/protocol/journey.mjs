@@ -566,7 +566,7 @@ class Story {
     assert.deepEqual([left.mayReturn, left.ticket.entries], [true, 1]);
     await scanner.refused('scanner/CheckOut', 'NOT_INSIDE', { input });
     await scanner.call('scanner/CheckIn', { input });
-    await scanner.refused('scanner/CheckIn', 'FORGED', { input: { ...input, code: 'no ticket' } });
+    await scanner.refused('scanner/CheckIn', 'UNREADABLE', { input: { ...input, code: 'no ticket' } });
     await this.buyer.refused('scanner/CheckIn', 'WRONG_EVENT', { input });
     const counter = { code: this.shared.code, idempotencyKey: key() };
     const redeemed = await scanner.call('scanner/RedeemAtCounter', { input: counter });

@@ -69,7 +69,7 @@ fn unreadable_code_is_not_called_forged() {
             ("?", "NOT_A_TICKET"),
             (&code[..code.len() - 3], "DAMAGED"),
             (&format!("{code}{code}"), "DAMAGED"),
-            (&code.replacen('2', "", 2).replacen("TSR", "TSR2", 1), "DAMAGED"),
+            (&format!("{}{}", &code[..50], &code[51..]), "DAMAGED"),
             ("TSR1:ABC", "DAMAGED"),
             (&french, "KEYBOARD_LAYOUT"),
         ] {

@@ -110,7 +110,7 @@
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
 //! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`],
 //! [`limits`], [`money`], [`outbox`],
-//! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
+//! [`page`], `readable_code`, `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
 //! [`demo`] fills an empty database. Tests check the dependencies between them: `tests/it/layers.rs` the imports,
 //! `tests/it/circles.rs` that files do not import each other in a loop, and `tests/it/tables.rs` that each table has one
 //! owner, which alone writes it.
@@ -148,6 +148,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod payment;
+mod readable_code;
 mod search_text;
 pub mod server;
 pub mod shop;

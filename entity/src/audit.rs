@@ -57,6 +57,9 @@ pub enum Action {
     /// The budget of a coupon was changed.
     #[sea_orm(string_value = "coupon_budget_changed")]
     CouponBudgetChanged,
+    /// A code was withdrawn from a coupon's list.
+    #[sea_orm(string_value = "coupon_code_withdrawn")]
+    CouponCodeWithdrawn,
     /// An event was cancelled.
     #[sea_orm(string_value = "event_cancelled")]
     EventCancelled,

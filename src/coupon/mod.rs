@@ -9,6 +9,7 @@ mod budget;
 pub mod claim;
 pub mod claim_code;
 pub mod code;
+pub mod code_list;
 pub mod counts;
 pub mod csv;
 pub mod delete;
@@ -35,6 +36,7 @@ pub mod terms;
 mod terms_snapshot;
 mod throttle;
 pub mod upload;
+pub mod withdraw;
 mod worth;
 
 use entity::{

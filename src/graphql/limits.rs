@@ -5,7 +5,7 @@ use async_graphql::{Context, Enum, Object, SimpleObject};
 use super::context::ContextExt;
 use crate::{
     config::{self, Config},
-    coupon::{csv, rules as coupons, spend},
+    coupon::{code_list, rules as coupons, spend},
     event::{pricing::TIERS_MAX, recurrence::dates::EVENTS_MAX},
     inventory,
     limits::{
@@ -227,7 +227,7 @@ impl Limits {
                 areas_per_seat_map: number(plan::AREAS_MAX),
                 tiers_per_event: number(TIERS_MAX),
                 events_per_call: number(EVENTS_MAX),
-                codes_per_upload: number(csv::CODES_MAX),
+                codes_per_upload: number(code_list::CODES_MAX),
                 codes_bytes: number(protocol::CODES_BODY_BYTES),
                 codes_per_coupon: coupons::CODES_MAX,
             },

@@ -101,6 +101,8 @@ pub enum UserError {
     DeleteCoupon(coupon::DeleteCouponError),
     /// Errors of code lists.
     CouponCodes(coupon::CouponCodesError),
+    /// Errors of `withdrawCouponCode`.
+    WithdrawCode(coupon::codes::WithdrawCodeError),
     /// Errors of claiming and reserving coupons.
     Claim(coupon::ClaimError),
     /// Errors of `releaseClaim`.

@@ -78,7 +78,7 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
 pub(super) const PICTURE_BARCODE: u64 = 150;
 /// Microseconds for a claim's QR code, which holds about 20 characters.
 pub(super) const PICTURE_CLAIM: u64 = 500;
-/// Microseconds for a ticket's QR code, which holds 163 characters.
+/// Microseconds for a ticket's QR code, which holds 172 characters.
 pub(super) const PICTURE_TICKET: u64 = 2_000;
 
 /// Object type, list field, and the length of a long list.

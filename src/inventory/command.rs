@@ -81,6 +81,14 @@ pub enum Command {
     },
     /// Gives a buyer a copy of a free coupon.
     Claim(Arc<NewClaim>),
+    /// Counts a copy that changes hands, within the limit per buyer. A copy counts for its buyer forever, and for another
+    /// holder as long as that account has it.
+    Transfer {
+        /// The holder that gives it away, unless that is its buyer.
+        giver: Option<AccountId>,
+        /// The account that gets it, unless that is its buyer.
+        taker: Option<AccountId>,
+    },
     /// Expires all overdue reservations.
     Expire,
 }

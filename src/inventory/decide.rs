@@ -51,6 +51,10 @@ pub fn decide(
             draft.claim(new_claim)?;
             None
         }
+        Command::Transfer { giver, taker } => {
+            draft.transfer(*giver, *taker)?;
+            None
+        }
         Command::Expire => {
             draft.expire_where(|_| true);
             None
@@ -162,6 +166,25 @@ impl Draft<'_> {
         }
         self.buyers.insert(new_claim.buyer, Tally { taken: taken + 1, idle });
         self.claims.push(new_claim.clone());
+        Ok(())
+    }
+
+    /// Counts a copy that changes hands. The limit also holds for copies of other buyers.
+    fn transfer(&mut self, giver: Option<AccountId>, taker: Option<AccountId>) -> Result<(), Refusal> {
+        if let Some(giver) = giver {
+            let tally = self.tally(giver);
+            // Earlier versions of the server did not count received copies.
+            self.buyers.insert(giver, Tally { taken: tally.taken.saturating_sub(1), ..tally });
+        }
+        if let Some(taker) = taker {
+            self.expire_all_of(taker);
+            let limit = self.stock.terms.limit_per_buyer;
+            let Tally { taken, idle } = self.tally(taker);
+            if taken >= limit {
+                return Err(Refusal::LimitExceeded { limit, taken });
+            }
+            self.buyers.insert(taker, Tally { taken: taken + 1, idle });
+        }
         Ok(())
     }
 

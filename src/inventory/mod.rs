@@ -47,7 +47,7 @@ mod write;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, InventoryId, ReservationId,
+    AccountId, EventId, InventoryId, ReservationId,
     inventory::{self, buyer},
     reservation::{self, ReservationState},
 };
@@ -188,6 +188,12 @@ pub async fn taken_of(
     Ok(rows.into_iter().map(|row| (row.inventory_id, row.taken.unsigned_abs())).collect())
 }
 
+/// Returns how many places or copies the account has, reserved or bought.
+pub(crate) async fn taken_by(app: &App, account: AccountId, id: impl Into<InventoryId>) -> FaultResult<u32> {
+    let row = buyer::Entity::find_by_id((id.into(), account)).one(app.store.read()).await?;
+    Ok(row.map_or(0, |row| row.taken.unsigned_abs()))
+}
+
 /// Creates the inventory of an event that is being published.
 pub(crate) async fn create_in_tx(
     tx: &Tx,
@@ -296,10 +302,15 @@ async fn one<R: Send + Sync + 'static>(
     (companion, key): (Option<Companion<R>>, Option<IdempotencyClaim>),
 ) -> std::result::Result<Reservation, TransactionError<R>> {
     let transaction = InventoryTransaction { parts: vec![(inventory, vec![command])], companion, key };
-    let snapshot = transact(app, transaction)
-        .await?
-        .pop()
-        .ok_or_else(|| TransactionError::Fault(Fault::unavailable()))?;
+    only(transact(app, transaction).await, inventory)
+}
+
+/// Returns the only reservation of a transaction.
+fn only<R>(
+    result: std::result::Result<Vec<ReservationSnapshot>, TransactionError<R>>,
+    inventory: InventoryId,
+) -> std::result::Result<Reservation, TransactionError<R>> {
+    let snapshot = result?.pop().ok_or_else(|| TransactionError::Fault(Fault::unavailable()))?;
     Ok(Reservation { inventory, snapshot })
 }
 

@@ -16,6 +16,8 @@ mod hosts;
 mod lock;
 mod open;
 pub(crate) mod outage;
+#[cfg(test)]
+pub(crate) mod plans;
 mod pool;
 mod postgres;
 mod primary;

@@ -110,6 +110,7 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Mutation", "claimCode", Account),
     ("Mutation", "importCouponCodes", User),
     ("Mutation", "generateCouponCodes", User),
+    ("Mutation", "withdrawCouponCode", User),
     ("Subscription", "seatAvailability", Public),
     ("Subscription", "couponAvailability", Public),
     ("Subscription", "couponCounts", User),

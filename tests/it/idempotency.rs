@@ -33,6 +33,7 @@ const TABLE: &[(&str, &str)] = &[
     ("redeemClaim", "claim { id balance { amount } }"),
     ("importCouponCodes", "coupon { id } imported"),
     ("generateCouponCodes", "coupon { id } generated"),
+    ("withdrawCouponCode", "coupon { id stock }"),
     ("createCategory", "category { id }"),
     ("createShop", "shop { id }"),
     ("createVenue", "venue { id }"),
@@ -253,6 +254,16 @@ async fn call(world: &World, stage: &Stage, mutation: &str, round: usize) -> Cal
                 token: stage.vendor.clone(),
                 input: json!({ "couponId": coupon, "count": 7 }),
                 changed: json!({ "count": 8 }),
+            }
+        }
+        "withdrawCouponCode" => {
+            let coupon = world.draft_coupon(stage, json!({ "codes": "UPLOADED" })).await;
+            let codes = format!("GONE-{round}-1\nGONE-{round}-2\n");
+            world.import_codes(&stage.vendor, &coupon, &codes).await.good();
+            Call {
+                token: stage.vendor.clone(),
+                input: json!({ "couponId": coupon, "code": format!("GONE-{round}-1") }),
+                changed: json!({ "code": format!("GONE-{round}-2") }),
             }
         }
         other => created(world, stage, other, round).await,

@@ -52,7 +52,7 @@ const schemaRules = {
       exceptions: {
         suffixes: ['Payload', 'Error', 'Connection', 'Edge', 'Availability', 'Snapshot', 'Delta', 'Limits'],
         types: [
-          'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'OrderContact',
+          'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'CodeListPreview', 'CodeListSkippedLine', 'OrderContact',
           'OrderDiscount', 'EarlierCheckIn', 'ReservationItem', 'ReservationRules', 'ReservationChallenge', 'EventsPreview', 'EventDate', 'LeftOutDate', 'ApplicableCoupon', 'Row',
           'EventAdmission', 'EntryRules', 'Zone', 'SeatCategory', 'ZoneTier', 'ShopMember', 'ShopMembership',
         ],

@@ -261,9 +261,15 @@ class Story {
     await vendor.refused('vendor/ResumeCoupon', 'STALE', { input: { couponId: step.id, expectedVersion: paused.version } });
 
     const leaflet = await create({ title: 'Leaflet', kind: 'AMOUNT_OFF', amount: euros('5.00'), codes: 'UPLOADED', listed: false, limitPerBuyer: 5 });
-    const codes = { couponId: leaflet.id, csv: 'code\nLEAFLET-1\nLEAFLET-2\n', idempotencyKey: key() };
+    const codes = { couponId: leaflet.id, csv: 'sep=;\nGutscheincode;Wert\nLEAFLET-1;5,00\nLEAFLET-2;5,00\nLEAFLET-3;5,00\n', idempotencyKey: key() };
+    const checked = await vendor.call('vendor/ImportCodes', { input: { ...codes, dryRun: true } });
+    assert.equal(checked.imported, 0);
+    assert.deepEqual(checked.preview.firstCodes, ['LEAFLET-1', 'LEAFLET-2', 'LEAFLET-3']);
+    assert.equal(checked.preview.delimiter, ';');
     const imported = await vendor.call('vendor/ImportCodes', { input: codes });
-    assert.equal(imported.imported, 2);
+    assert.equal(imported.imported, 3);
+    const withdrawn = await vendor.call('vendor/WithdrawCode', { input: { couponId: leaflet.id, code: 'leaflet-3', idempotencyKey: key() } });
+    assert.equal(withdrawn.coupon.stock, 2);
     const generated = await vendor.call('vendor/GenerateCodes', { input: { couponId: leaflet.id, count: 8, idempotencyKey: key() } });
     assert.equal(generated.coupon.stock, 10);
     step = (await vendor.call('vendor/CouponSettings', { id: leaflet.id }));
@@ -561,7 +567,7 @@ class Story {
     assert.deepEqual([left.mayReturn, left.ticket.entries], [true, 1]);
     await scanner.refused('scanner/CheckOut', 'NOT_INSIDE', { input });
     await scanner.call('scanner/CheckIn', { input });
-    await scanner.refused('scanner/CheckIn', 'FORGED', { input: { ...input, code: 'no ticket' } });
+    await scanner.refused('scanner/CheckIn', 'UNREADABLE', { input: { ...input, code: 'no ticket' } });
     await this.buyer.refused('scanner/CheckIn', 'WRONG_EVENT', { input });
     const counter = { code: this.shared.code, idempotencyKey: key() };
     const redeemed = await scanner.call('scanner/RedeemAtCounter', { input: counter });

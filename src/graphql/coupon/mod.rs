@@ -2,6 +2,7 @@
 
 pub mod claim;
 mod claim_error;
+pub mod code_preview;
 pub mod codes;
 pub mod counter;
 pub mod delete;

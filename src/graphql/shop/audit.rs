@@ -43,6 +43,8 @@ pub enum AuditAction {
     CouponTermsChanged,
     /// The budget of a coupon was changed. The details contain both sums. Null means unlimited.
     CouponBudgetChanged,
+    /// A code was withdrawn from the list of a coupon. The details contain the SHA-256 hash of the code and the new stock.
+    CouponCodeWithdrawn,
     /// An event was cancelled.
     EventCancelled,
     /// A draft of an event was deleted. The details contain its start.

@@ -34,7 +34,8 @@ const NEEDED: &[(&str, &str)] = &[
 pub(crate) struct Place {
     /// The root field.
     pub(crate) root: String,
-    /// The fields from the root to the argument, and the input fields in it, such as `createVenue.input.name`.
+    /// The fields from the root to the argument, and the input fields in it, such as `createVenue.input.name`. Those of
+    /// subscriptions begin with `live`.
     pub(crate) name: String,
     /// The name of the argument or input field.
     pub(crate) leaf: String,
@@ -65,6 +66,11 @@ impl Stored {
 }
 
 impl Place {
+    /// Returns whether the document is a subscription.
+    pub(crate) fn is_live(&self) -> bool {
+        self.document.starts_with("subscription")
+    }
+
     /// Returns whether the document needs the variable.
     pub(crate) fn needs(&self, variable: &str) -> bool {
         self.document.contains(&format!("${variable}: "))
@@ -88,11 +94,15 @@ impl Catalogue {
         Self { types: types.collect(), values }
     }
 
-    /// Returns all places: in the arguments of mutations, of queries, and of the fields that queries reach without a
-    /// list.
+    /// Returns all places: in the arguments of mutations, of subscriptions, of queries, and of the fields that queries
+    /// reach without a list.
     pub(crate) fn places(&self) -> Vec<Place> {
-        let mut places: Vec<Place> =
-            self.fields("Mutation").iter().flat_map(|field| self.of_field("mutation", &[], field)).collect();
+        let mut places = Vec::new();
+        for (root, operation) in [("Mutation", "mutation"), ("Subscription", "subscription")] {
+            for field in self.fields(root) {
+                places.extend(self.of_field(operation, &[], &field));
+            }
+        }
         let mut seen = BTreeSet::new();
         let mut queue = VecDeque::from([("Query".to_owned(), Vec::new())]);
         while let Some((ty, calls)) = queue.pop_front() {
@@ -170,9 +180,10 @@ impl Catalogue {
             .collect();
         let fields = calls.iter().map(|call| call.split('(').next().unwrap_or(call)).chain([name]);
         let names: Vec<&str> = fields.chain(path.iter().map(String::as_str)).collect();
+        let prefix = if operation == "subscription" { "live." } else { "" };
         Place {
             root: names[0].to_owned(),
-            name: names.join("."),
+            name: format!("{prefix}{}", names.join(".")),
             leaf: path.last().expect("a leaf").clone(),
             document: format!("{operation}($odd: {ty}!{variables}) {body}"),
             ty,

@@ -14,8 +14,8 @@ pub mod token;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::{AccountId, SessionId, account, account::AccountKind, session};
-use sea_orm::EntityTrait;
+use entity::{AccountId, SessionId, account, account::AccountKind, session, shop::member};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 pub(crate) use self::request::RequestTag;
 pub use self::{
@@ -51,6 +51,9 @@ pub struct Identity {
     pub is_operator: bool,
     /// Whether the account's e-mail address is verified.
     pub email_verified: bool,
+    /// Whether the account was a member of any shop when the session was looked up. Members see more of their events, so
+    /// they get no shared responses. Not for authorisation.
+    pub is_member: bool,
 }
 
 /// A session in the cache.
@@ -111,6 +114,11 @@ impl Viewer {
         self.network
     }
 
+    /// Returns whether responses must be made for this viewer alone, because a member of a shop sees more.
+    pub fn is_member(&self) -> bool {
+        self.account.is_some_and(|(identity, _)| identity.is_member)
+    }
+
     /// Returns the account of a user. Refuses guests.
     pub fn user(&self) -> FaultResult<AccountId> {
         let identity = self.identity()?;
@@ -154,6 +162,16 @@ pub fn is_in_time(app: &App, viewer: &Viewer) -> bool {
     viewer.expires_at().is_none_or(|until| !token::is_over(until, app.clock.now()))
 }
 
+/// Looks the account's sessions up again at their next requests in this process, because its memberships changed.
+pub(crate) async fn forget_sessions(app: &App, account: AccountId) {
+    let of_account = |known: Option<Known>| known.is_some_and(|known| known.identity.account == account);
+    let sessions = app.sessions.iter().filter(|(_, known)| of_account(*known));
+    let ids: Vec<SessionId> = sessions.map(|(id, _)| *id).collect();
+    for id in ids {
+        app.sessions.invalidate(&id).await;
+    }
+}
+
 /// Returns the session's account, or `None` if the session has ended.
 async fn current(app: &App, id: SessionId) -> Result<Option<Identity>, Arc<Fault>> {
     let read = || app.sessions.try_get_with(id, identity_of(app, id));
@@ -173,6 +191,13 @@ async fn identity_of(app: &App, id: SessionId) -> FaultResult<Option<Known>> {
         return Ok(None);
     }
     let account = account::Entity::find_by_id(session.account_id).one(db).await?;
+    let is_member = match &account {
+        Some(account) if account.kind == AccountKind::User => {
+            let roles = member::Entity::find().filter(member::Column::AccountId.eq(account.id));
+            roles.one(db).await?.is_some()
+        }
+        Some(_) | None => false,
+    };
     Ok(account.map(|account| {
         let identity = Identity {
             account: account.id,
@@ -180,6 +205,7 @@ async fn identity_of(app: &App, id: SessionId) -> FaultResult<Option<Known>> {
             kind: account.kind,
             is_operator: account.is_operator,
             email_verified: account.email_verified_at.is_some(),
+            is_member,
         };
         Known { identity, ends: session.expires_at }
     }))

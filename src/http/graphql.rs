@@ -8,6 +8,7 @@ use super::{
     answers::{self, QueryResponse},
     body::{self, Limits},
     caching, compression,
+    documents::Document,
     guard::Refusal,
     json,
     observe::{self, Transport},
@@ -88,6 +89,9 @@ pub(super) async fn read(
     acceptable(parts)?;
     let viewer = match authenticate(engine, &parts.headers).await {
         Ok(viewer) => viewer.from_network(parts.extensions.get().copied()),
+        Err(Failure::Token(_)) if parts.method != Method::GET => {
+            return without_session(engine, id, parts, body).await;
+        }
         Err(failure) => {
             // hyper closes a connection whose request was not read completely. Read on, to save the client's next
             // request.
@@ -106,12 +110,39 @@ pub(super) async fn read(
     Ok((Caller { viewer, id, transport: Transport::Http }, params))
 }
 
+/// Reads a request whose token is not valid. Only an operation that opens a session is accepted, as if there were no
+/// token: a client whose session has ended must be able to sign in again, even if it still sends the old token.
+async fn without_session(
+    engine: &Engine,
+    id: RequestId,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Caller, Params), Failure> {
+    let viewer = Viewer::ANONYMOUS.from_network(parts.extensions.get().copied());
+    let params = from_body(engine, &viewer, &parts.headers, body).await.map_err(|_| token_refused())?;
+    let document = admitted(engine, &params).map_err(|_| token_refused())?;
+    if document.needs_no_session {
+        Ok((Caller { viewer, id, transport: Transport::Http }, params))
+    } else {
+        Err(token_refused())
+    }
+}
+
+/// Returns the document of a request before persisted documents are resolved.
+fn admitted(engine: &Engine, params: &Params) -> Result<Arc<Document>, Failure> {
+    let text = match &params.document {
+        Some(name) if params.query.is_empty() => engine.persisted.find(name)?,
+        Some(_) | None => params.query.as_str().into(),
+    };
+    engine.documents.admit(&text, params.operation_name.as_deref()).map_err(Failure::Document)
+}
+
 async fn run(engine: &Engine, id: RequestId, parts: &Parts, body: Body) -> Result<Run, Failure> {
     let (caller, params) = read(engine, id, parts, body).await?;
     let (params, registration) = engine.persisted.resolve(params)?;
     let is_shared = parts.method == Method::GET && !parts.headers.contains_key(header::AUTHORIZATION);
     // Only queries are cached, and queries may use every method.
-    let key = answers::key(&params);
+    let key = if caller.viewer.is_member() { None } else { answers::key(&params) };
     if let Some(body) = key.as_ref().and_then(|key| engine.answers.get(&engine.app, key)) {
         let charges = Charges::of(Lane::Browse, 1);
         engine.app.limits.operation(&caller.viewer, &charges).await.map_err(Failure::Limited)?;
@@ -256,16 +287,8 @@ async fn from_body(
     };
     let mut params = Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
     params.place = place;
-    if is_large {
-        let name = params.operation_name.as_deref();
-        let text = match &params.document {
-            Some(name) if params.query.is_empty() => engine.persisted.find(name)?,
-            Some(_) | None => params.query.as_str().into(),
-        };
-        let document = engine.documents.admit(&text, name).map_err(Failure::Document)?;
-        if !document.takes_large_body {
-            return Err(body::too_large_here().into());
-        }
+    if is_large && !admitted(engine, &params)?.takes_large_body {
+        return Err(body::too_large_here().into());
     }
     Ok(params)
 }

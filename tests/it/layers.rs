@@ -132,6 +132,7 @@ fn is_pure(file: &str) -> bool {
         "/details.rs",
         "/fairness.rs",
         "/hoarding.rs",
+        "/inventory/totals.rs",
         "/inventory/unpaid.rs",
         "/human/work.rs",
         "/pricing.rs",

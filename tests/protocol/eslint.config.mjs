@@ -50,7 +50,7 @@ const schemaRules = {
     'error',
     {
       exceptions: {
-        suffixes: ['Payload', 'Error', 'Connection', 'Edge', 'Availability', 'Snapshot', 'Delta', 'Limits'],
+        suffixes: ['Payload', 'Error', 'Connection', 'Edge', 'Availability', 'Snapshot', 'Delta', 'Limits', 'Warning'],
         types: [
           'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'OrderContact',
           'OrderDiscount', 'EarlierCheckIn', 'ReservationItem', 'ReservationRules', 'ReservationChallenge', 'ApplicableCoupon', 'Row',

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use entity::{
     OrderId,
     order::{self, OrderState},
-    payment::{self, PaymentState},
     reservation::{self, ReservationState},
 };
 use sea_orm::{
@@ -28,11 +27,6 @@ const EXPIRE_BATCH: u64 = 100;
 ///
 /// Correctness does not depend on this: the places of an overdue order can be reserved at once.
 pub async fn expire_due(app: &App) -> FaultResult<usize> {
-    let being_paid = Query::select()
-        .column(payment::Column::OrderId)
-        .from(payment::Entity)
-        .and_where(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
-        .to_owned();
     let released = Query::select()
         .column(reservation::Column::Id)
         .from(reservation::Entity)
@@ -52,7 +46,7 @@ pub async fn expire_due(app: &App) -> FaultResult<usize> {
                 // The event of a reservation was cancelled.
                 .add(Expr::exists(released)),
         )
-        .filter(order::Column::Id.not_in_subquery(being_paid))
+        .filter(order::Column::Id.not_in_subquery((app.order.being_paid)(None)))
         .order_by_asc(order::Column::Id)
         .limit(EXPIRE_BATCH);
     let (mut count, mut last) = (0, None);

@@ -9,7 +9,9 @@
 mod declines;
 mod ledger;
 mod lists;
+pub(crate) mod live;
 mod observed;
+pub mod parts;
 pub mod provider;
 mod refund;
 pub mod sandbox;
@@ -129,7 +131,7 @@ pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     if order.total_minor > 0 {
         let method = input.method.as_deref().unwrap_or_default();
-        Check::default().text(method, "method", 1, METHOD_MAX).done()?;
+        Check::default().opaque(method, "method", 1..=METHOD_MAX).done()?;
     }
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
     let replay = |subject| ready(FaultResult::Ok((PaymentId(subject), false)));
@@ -234,7 +236,7 @@ async fn store_intent(
     let row = payment::ActiveModel {
         id: Set(id),
         order_id: Set(order.id),
-        provider: Set(app.provider.name().to_owned()),
+        provider: Set(app.payment.provider.name().to_owned()),
         provider_ref: Set(None),
         state: Set(PaymentState::Created),
         amount_minor: Set(order.total_minor),

@@ -7,7 +7,7 @@ use crate::{
     coupon::claim::Refusal,
     graphql::{
         id::encode,
-        scalar::Money,
+        scalar::{Instant, Money},
         user_error::{Explain, Explanation, millis, user_error},
     },
     inventory::OwnReservations,
@@ -59,7 +59,7 @@ user_error! {
         /// release them. Set only with `SOLD_OUT` and `LIMIT_REACHED`.
         own_reservation_ids: Vec<ID>,
         /// When another attempt can succeed. Null if unknown.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_ms: i32,
     }
@@ -145,7 +145,7 @@ user_error! {
     }
     {
         /// When the claim becomes valid. Set only with `NOT_YET_VALID`.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_ms: i32,
         /// Remaining value of the gift card. Set only with `BALANCE_TOO_LOW`.
@@ -162,7 +162,7 @@ pub(crate) struct ClaimData {
     reserved: Option<u32>,
     claimed: Option<u32>,
     own_reservation_ids: Option<Vec<ID>>,
-    available_at: Option<DateTime<Utc>>,
+    available_at: Option<Instant>,
     retry_after_ms: Option<i32>,
     balance: Option<Money>,
 }
@@ -175,7 +175,10 @@ impl Explain for Refusal {
     type Data = ClaimData;
 
     fn explain(self) -> Explanation<ClaimData> {
-        let available_at = |at| ClaimData { available_at: at, ..ClaimData::default() };
+        let available_at = |at: Option<DateTime<Utc>>| ClaimData {
+            available_at: at.map(Instant::from),
+            ..ClaimData::default()
+        };
         match self {
             Self::NotOpen => Explanation::new("the coupon cannot be claimed now"),
             Self::NotStarted { at } => Explanation::new("the coupon can be claimed later")

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Fault, Object},
     graphql::{
         id::encode,
+        scalar::Instant,
         seat_map::seat_id,
         user_error::{Explain, Explanation, millis, user_error},
     },
@@ -91,7 +92,7 @@ user_error! {
         /// `LIMIT_EXCEEDED`.
         own_reservation_ids: Vec<ID>,
         /// When another attempt can succeed. Null if unknown.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
         retry_after_ms: i32,
     }
@@ -124,7 +125,7 @@ pub(crate) struct ReservationData {
     reserved: Option<u32>,
     bought: Option<u32>,
     own_reservation_ids: Option<Vec<ID>>,
-    available_at: Option<DateTime<Utc>>,
+    available_at: Option<Instant>,
     retry_after_ms: Option<i32>,
 }
 
@@ -254,7 +255,10 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
         seats: map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect()),
         ..ReservationData::default()
     };
-    let at = |at: Option<DateTime<Utc>>| ReservationData { available_at: at, ..ReservationData::default() };
+    let at = |at: Option<DateTime<Utc>>| ReservationData {
+        available_at: at.map(Instant::from),
+        ..ReservationData::default()
+    };
     match refusal {
         Refusal::NotOpen => Cause::NotOpen(new("the event is not on sale")),
         Refusal::SalesNotStarted { at: start } => {
@@ -270,11 +274,12 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
             } else {
                 "you have reserved some of these seats yourself; nothing more was reserved"
             };
-            Cause::SeatsTaken(
-                new(message)
-                    .with(ReservationData { available_at: at, own_reservation_ids: ids(&own), ..seats(lost) })
-                    .retryable(at.is_some()),
-            )
+            let data = ReservationData {
+                available_at: at.map(Instant::from),
+                own_reservation_ids: ids(&own),
+                ..seats(lost)
+            };
+            Cause::SeatsTaken(new(message).with(data).retryable(at.is_some()))
         }
         Refusal::LeavesOrphans { seats: left } => Cause::LeavesOrphans(
             new("the pick would leave single seats behind; nothing was reserved").with(seats(left)),

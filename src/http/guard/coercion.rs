@@ -6,7 +6,6 @@ use async_graphql::{
     ID, ScalarType, Value as Constant,
     parser::types::{BaseType, ExecutableDocument, Selection, SelectionSet, Type},
 };
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
     merge::{chosen, root},
     types::{Position, Types},
 };
-use crate::graphql::scalar::{CurrencyCode, Decimal, Long};
+use crate::graphql::scalar::{CurrencyCode, Decimal, Instant, Long};
 
 impl Costs {
     /// Returns the location of the first value in an argument of the operation that does not fit its type: the name of
@@ -126,7 +125,7 @@ impl Search<'_> {
             "Decimal" => is::<Decimal>(value),
             "CurrencyCode" => is::<CurrencyCode>(value),
             "Long" => is::<Long>(value),
-            "DateTime" => is::<DateTime<Utc>>(value),
+            "DateTime" => is::<Instant>(value),
             ty => match (self.types.values(ty), value) {
                 (Some(values), Constant::Enum(name)) => values.contains(name.as_str()),
                 (Some(values), Constant::String(name)) => values.contains(name.as_str()),

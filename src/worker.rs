@@ -40,6 +40,7 @@ pub fn start(app: &App) {
 /// Expires overdue reservations, then their orders, then claims.
 pub async fn expire(app: &App) -> FaultResult<()> {
     inventory::expire_due(app).await?;
+    inventory::release_cancelled(app).await?;
     order::expire_due(app).await?;
     coupon::claim::expire_due(app).await?;
     Ok(())
@@ -57,6 +58,7 @@ pub async fn follow(app: &App) -> FaultResult<()> {
     app.security.summarise(app.clock.now());
     app.limits.summarise();
     app.store.settle_outage().await;
+    inventory::recount(app).await?;
     let asked = app.clock.ask();
     if let Some(now) = app.store.database_time().await? {
         app.clock.observe(asked, now);

@@ -40,6 +40,7 @@ mod m20261129_000020_compatibility;
 mod m20261129_000022_list_indexes;
 mod m20261129_000040_admission;
 mod m20261129_000041_check_ins;
+mod m20261129_000050_public_available;
 mod m20261129_000070_event_series;
 mod m20261129_000071_coupon_targets;
 
@@ -66,8 +67,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_change_log::Migration),
             Box::new(m20261123_000011_coupons::Migration),
             Box::new(m20261123_000012_budgets::Migration),
-            Box::new(m20261124_000013_codes::Migration),
             Box::new(m20261123_000014_access_trace::Migration),
+            Box::new(m20261124_000013_codes::Migration),
             Box::new(m20261128_000015_hoarding::Migration),
             Box::new(m20261128_000016_email_skeleton::Migration),
             Box::new(m20261128_000017_audit::Migration),
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000022_list_indexes::Migration),
             Box::new(m20261129_000040_admission::Migration),
             Box::new(m20261129_000041_check_ins::Migration),
+            Box::new(m20261129_000050_public_available::Migration),
             Box::new(m20261129_000070_event_series::Migration),
             Box::new(m20261129_000071_coupon_targets::Migration),
         ]

@@ -196,12 +196,13 @@ pub async fn publish(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resu
         ..Default::default()
     };
     let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await?;
-    inventory::create_in_tx(&tx, id, &map, now).await?;
+    inventory::create_in_tx(app, &tx, id, &map).await?;
     tx.commit().await?;
     Ok(event)
 }
 
-/// Cancels the published event if its version is still `seen`. It stays visible, but nothing more is sold.
+/// Cancels the published event if its version is still `seen`. It stays visible, but nothing more is sold, and its active
+/// reservations are released.
 pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Result<event::Model, Refusal> {
     managed(app, viewer, id).await?;
     let now = app.clock.now();
@@ -221,6 +222,7 @@ pub async fn cancel(app: &App, viewer: &Viewer, id: EventId, seen: i64) -> Resul
     audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     tx.commit().await?;
     follow(app, id).await;
+    inventory::release_all(app, id).await;
     Ok(event)
 }
 

@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, ExprTrait, SimpleExpr},
+    sea_query::{Expr, ExprTrait, Func, SimpleExpr},
 };
 use serde::{Deserialize, Serialize};
 
@@ -254,8 +254,14 @@ fn has_places() -> SimpleExpr {
         .select_only()
         .column(inventory::Column::Id)
         .filter(Expr::col((inventory::Entity, inventory::Column::Id)).equals((event::Entity, Column::Id)))
-        .filter(inventory::Column::Available.gt(0));
+        .filter(public_available().gt(0));
     Expr::exists(stock.into_query())
+}
+
+/// The SQL form of [`inventory::public_available`](crate::inventory::public_available).
+fn public_available() -> SimpleExpr {
+    Func::coalesce([Expr::col(inventory::Column::PublicAvailable), Expr::col(inventory::Column::Available)])
+        .into()
 }
 
 #[cfg(test)]
@@ -289,7 +295,9 @@ mod tests {
         let mut all = Vec::new();
         for state in [EventState::Draft, EventState::Published, EventState::Cancelled] {
             for (sales_start, sales_end, ends_at) in [(10, 20, 30), (10, 30, 30), (20, 30, 30), (5, 10, 10)] {
-                for available in [None, Some(0), Some(3)] {
+                // The number that an earlier program version stored, and the number of places that the public can buy.
+                let stocks = [(0, None), (3, None), (3, Some(0)), (3, Some(2))];
+                for stock in std::iter::once(None).chain(stocks.map(Some)) {
                     let id = Uuid::from_u128(all.len() as u128 + 1);
                     let row = event::Model {
                         id: EventId(id),
@@ -332,7 +340,7 @@ mod tests {
                     };
                     let active = row.clone().into_active_model();
                     event::Entity::insert(active).exec_without_returning(&tx).await.unwrap();
-                    if let Some(available) = available {
+                    if let Some((available, public)) = stock {
                         let stock = inventory::ActiveModel {
                             id: Set(InventoryId(id)),
                             kind: Set(InventoryKind::Event),
@@ -342,11 +350,13 @@ mod tests {
                             reserved: Set(3 - available),
                             sold: Set(0),
                             blocked: Set(0),
+                            public_available: Set(public),
                             updated_at: Set(at(0)),
                         };
                         inventory::Entity::insert(stock).exec_without_returning(&tx).await.unwrap();
                     }
-                    all.push((row, available.map_or(0, i32::unsigned_abs)));
+                    let left = stock.map_or(0, |(available, public)| public.unwrap_or(available));
+                    all.push((row, left.unsigned_abs()));
                 }
             }
         }

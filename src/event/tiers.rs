@@ -105,7 +105,8 @@ async fn insert(
     key: Option<&Key>,
 ) -> Attempt<tier::Model, Refusal> {
     let details = details.checked(None)?;
-    let wanted = wanted(app, &event, &scope).await?;
+    let map = venue::seat_map(app, event.seat_map_id).await?;
+    let wanted = wanted(&map, &scope)?;
     let (now, id) = (app.clock.now(), TierId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
     let event = locked_in_tx(&tx, event.id).await?;
@@ -129,7 +130,7 @@ async fn insert(
     let details = json!({ "to": prices(&tier) });
     let entry = audit::Entry::new(audit::Action::TierCreated, id, details).of_shop(event.shop_id);
     audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
-    inventory::touch_in_tx(&tx, event.id, now).await?;
+    inventory::retier_in_tx(app, &tx, event.id, &map).await?;
     tx.commit().await?;
     follow(app, event.id).await;
     Ok(tier)
@@ -155,7 +156,7 @@ pub async fn update(
     let wanted = if change.categories.is_some() || change.areas.is_some() {
         let scopes = scopes_in_tx(&tx, event.id).await?;
         let scope = replaced(&change, id, &scopes, &map);
-        Some(wanted_on(&map, &scope)?)
+        Some(wanted(&map, &scope)?)
     } else {
         None
     };
@@ -172,7 +173,7 @@ pub async fn update(
         let entry = audit::Entry::new(audit::Action::TierChanged, id, details).of_shop(event.shop_id);
         audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     }
-    inventory::touch_in_tx(&tx, event.id, now).await?;
+    inventory::retier_in_tx(app, &tx, event.id, &map).await?;
     tx.commit().await?;
     follow(app, event.id).await;
     Ok(tier)
@@ -221,12 +222,7 @@ async fn managed_tier(
     Ok((event, map))
 }
 
-async fn wanted(app: &App, event: &event::Model, scope: &Scope) -> FaultResult<Vec<Wanted>> {
-    let map = venue::seat_map(app, event.seat_map_id).await?;
-    wanted_on(&map, scope)
-}
-
-fn wanted_on(map: &venue::SeatMap, scope: &Scope) -> FaultResult<Vec<Wanted>> {
+fn wanted(map: &venue::SeatMap, scope: &Scope) -> FaultResult<Vec<Wanted>> {
     let areas: Vec<Option<u32>> = scope.areas.iter().map(|id| map.ordinal(*id)).collect();
     pricing::wanted(&map.plan, &scope.categories, &areas)
 }

@@ -39,7 +39,7 @@ use crate::{
     coupon::access,
     error::{Fault, FaultResult, Object},
     event::{find, rules},
-    inventory::feed,
+    inventory::{Audience, feed, public_available},
     slug::IdOrSlug,
 };
 
@@ -76,7 +76,7 @@ impl Event {
         long_text(ctx, LongText::Event(self.0.id)).await
     }
 
-    /// The current status. It depends on the state, the time and the remaining places.
+    /// The current status. It depends on the state, the time and `seatsLeft`.
     async fn status(&self, ctx: &Context<'_>) -> ApiResult<EventStatus> {
         let available = match self.0.state {
             event::EventState::Published => self.free(ctx).await?.unwrap_or_default(),
@@ -111,7 +111,7 @@ impl Event {
         self.0.sales_start.into()
     }
 
-    /// When sales end.
+    /// When sales end. Then no places can be reserved. Reservations made before can still be extended and paid.
     async fn sales_end(&self) -> Instant {
         self.0.sales_end.into()
     }
@@ -251,7 +251,8 @@ impl Event {
         }))
     }
 
-    /// Number of available places, without those in hidden tiers. Null for drafts.
+    /// Number of places that buyers can reserve now. Places in no tier and places in hidden tiers do not count. It is the
+    /// same for all viewers; members of the shop see hidden tiers in `availability`. Null for drafts.
     async fn seats_left(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
         Ok(self.free(ctx).await?)
     }
@@ -262,9 +263,10 @@ impl Event {
         Ok(map.map_or(0, |map| map.seat_count + map.area_capacity))
     }
 
-    /// The current availability of every row, area and tier. Null for drafts. To follow changes, subscribe to
-    /// `seatAvailability` with this `version` as `after`. The stream shows hidden tiers as not for sale, so with an
-    /// access code read this field again instead.
+    /// The current availability of every row, area and tier. Null for drafts. Members of the shop see hidden tiers and
+    /// their places too. To follow changes, subscribe to `seatAvailability` with this `version` as `after`; members send
+    /// `allTiers: true`. With an access code, read this field again instead: the stream shows hidden tiers as not for
+    /// sale.
     async fn availability(
         &self,
         ctx: &Context<'_>,
@@ -281,9 +283,15 @@ impl Event {
         if self.0.state == event::EventState::Draft {
             return Ok(None);
         }
-        let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
+        let is_ours = self.is_ours(ctx).await?;
+        let audience = if is_ours { Audience::Shop } else { Audience::Buyer(&opened) };
+        let availability = feed::availability_for(ctx.app(), self.0.id.into(), audience).await?;
         charge(ctx, &availability)?;
-        ctx.progress().read(self.0.id.into(), availability.version);
+        if is_ours {
+            ctx.progress().read_other();
+        } else {
+            ctx.progress().read(self.0.id.into(), availability.version);
+        }
         // Read after the availability, so that prices are never older than its version.
         let tiers = self.price_levels(ctx).await?;
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability, tiers).await?))
@@ -331,16 +339,10 @@ impl Event {
         Ok(ctx.loaders().one(RoleIn(self.0.shop_id)).await?.is_some())
     }
 
-    /// Returns how many places are available to the public.
+    /// Returns how many places the public can reserve. The filter of lists reads the same number.
     async fn free(&self, ctx: &Context<'_>) -> FaultResult<Option<i32>> {
-        let id = self.0.id.into();
-        let Some(counts) = ctx.loaders().one(CountsOf(id)).await? else { return Ok(None) };
-        if self.price_levels(ctx).await?.iter().all(|tier| !tier.hidden) {
-            return Ok(Some(counts.available));
-        }
-        // The row's count includes hidden places. Only the desk knows which these are.
-        let shown = feed::availability(ctx.app(), id).await?.counts.available;
-        Ok(Some(i32::try_from(shown).unwrap_or(i32::MAX)))
+        let counts = ctx.loaders().one(CountsOf(self.0.id.into())).await?;
+        Ok(counts.as_ref().map(public_available))
     }
 }
 

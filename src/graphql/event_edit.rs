@@ -304,7 +304,9 @@ impl EventMutation {
         Ok(Some(PublishEventPayload { event, errors }))
     }
 
-    /// Cancels a published event. Nothing is sold any more, and the event stays visible. The shop refunds the orders.
+    /// Cancels a published event. Nothing is sold any more, and the event stays visible. Its active reservations are
+    /// released, and their unpaid orders expire within seconds. A payment that has begun is completed. The shop refunds
+    /// the orders.
     async fn cancel_event(
         &self,
         ctx: &Context<'_>,

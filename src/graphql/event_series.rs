@@ -117,14 +117,14 @@ pub struct EventsPreview {
     /// The number of new events.
     count: i32,
     /// The dates of the new events in ascending order.
-    dates: Vec<EventDate>,
+    dates: Vec<PlannedDate>,
     /// The dates without a new event in ascending order.
     left_out: Vec<LeftOutDate>,
 }
 
 /// The dates of a new event.
 #[derive(Debug, SimpleObject)]
-pub struct EventDate {
+pub struct PlannedDate {
     /// The start of the event.
     starts_at: Instant,
     /// The end of the event.
@@ -214,12 +214,12 @@ impl CreateEventsInput {
 
 impl EventsPreview {
     fn of(preview: Preview) -> Self {
-        let dates = preview.dates.into_iter().map(|(starts_at, ends_at)| EventDate {
+        let dates = preview.dates.into_iter().map(|(starts_at, ends_at)| PlannedDate {
             starts_at: starts_at.into(),
             ends_at: ends_at.into(),
             local_start: local(zone::local(preview.zone, starts_at)),
         });
-        let dates: Vec<EventDate> = dates.collect();
+        let dates: Vec<PlannedDate> = dates.collect();
         Self {
             time_zone: preview.zone.name().to_owned(),
             count: i32::try_from(dates.len()).unwrap_or(i32::MAX),

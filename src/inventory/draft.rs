@@ -12,7 +12,7 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 
 use super::{
     change::{Decision, Write},
-    command::{NewClaim, Refusal},
+    command::{NewClaim, OwnReservations, Refusal},
     fairness::{Fairness, IdleTime, Life},
     state::{Area, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
 };
@@ -67,6 +67,22 @@ impl<'a> Draft<'a> {
 
     pub(super) fn tally(&self, buyer: AccountId) -> Tally {
         self.buyers.get(&buyer).copied().unwrap_or_else(|| self.stock.tally(buyer))
+    }
+
+    /// Returns the buyer's live reservations that satisfy the condition.
+    pub(super) fn own(
+        &self,
+        buyer: AccountId,
+        is_wanted: impl Fn(&ReservationSnapshot) -> bool,
+    ) -> OwnReservations {
+        let ids = self.stock.buyers.get(&buyer).into_iter().flat_map(|buyer| &buyer.reservations);
+        let now = ids.filter_map(|id| self.reservations.get(id).or_else(|| self.stock.reservations.get(id)));
+        let mut own = OwnReservations::default();
+        for reservation in now.filter(|reservation| reservation.is_live() && is_wanted(reservation)) {
+            own.ids.push(reservation.id);
+            own.places += reservation.quantity();
+        }
+        own
     }
 
     /// Returns the latest deadline of the buyer's reservations other than `id`.

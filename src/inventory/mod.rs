@@ -5,6 +5,7 @@
 
 mod batch;
 mod caller;
+mod cancelled;
 mod change;
 mod codes;
 mod command;
@@ -33,6 +34,7 @@ pub mod proof;
 mod prune;
 mod queue;
 mod read;
+mod recount;
 mod reserve;
 mod restored;
 mod state;
@@ -57,21 +59,27 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use self::transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact};
 pub use self::{
     caller::Caller,
+    cancelled::release_cancelled,
     change::{BuyerTally, Change, Decision},
-    command::{AccessibleParty, BestAvailable, Command, CouponTerms, NewClaim, NewClaimCode, Pick, Refusal},
+    command::{
+        AccessibleParty, BestAvailable, Command, CouponTerms, NewClaim, NewClaimCode, OwnReservations, Pick,
+        Refusal,
+    },
     decide::decide,
     fairness::{Fairness, IdleTime},
     hoarding::{Excess, Hoarding, Shares, Source},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
+    recount::recount,
     reserve::{Reserve, reserve, reserve_with_proof},
     restored::leap_versions,
     state::{Area, Counts, Item, Place, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
-    totals::{PublicTotals, Totals},
+    totals::{Audience, AudienceTotals, KeptTotals, Totals},
     unpaid::UnpaidPlaces,
     watch::watch,
 };
 pub(crate) use self::{
+    cancelled::release_all,
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
     reserve::{ReserveOptions, ReserveRefusal, reserve_with},
@@ -194,15 +202,33 @@ pub(crate) async fn taken_by(app: &App, account: AccountId, id: impl Into<Invent
     Ok(row.map_or(0, |row| row.taken.unsigned_abs()))
 }
 
+/// Returns the number of free places that the public can buy. `event::list` has the same in SQL.
+pub fn public_available(row: &inventory::Model) -> i32 {
+    row.public_available.unwrap_or(row.available)
+}
+
 /// Creates the inventory of an event that is being published.
 pub(crate) async fn create_in_tx(
+    app: &App,
     tx: &Tx,
     event: EventId,
     map: &venue::SeatMap,
-    now: DateTime<Utc>,
 ) -> FaultResult<()> {
     let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
-    write::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
+    write::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, app.clock.now()).await?;
+    recount::write_in_tx(app, tx, event, map).await
+}
+
+/// Makes every desk reload the terms of an event whose tiers changed, and counts again what the public can buy. Does
+/// nothing if it was never published.
+pub(crate) async fn retier_in_tx(
+    app: &App,
+    tx: &Tx,
+    event: EventId,
+    map: &venue::SeatMap,
+) -> FaultResult<()> {
+    write::touch_in_tx(tx, event.into(), app.clock.now()).await?;
+    recount::write_in_tx(app, tx, event, map).await
 }
 
 /// Makes every desk reload the terms of the event or coupon. Does nothing if it was never published.

@@ -40,6 +40,25 @@ pub(super) async fn load(app: &App, id: InventoryId) -> FaultResult<Stock> {
     rows.into_stock(terms.into_terms(app).await?)
 }
 
+/// Reads an event's stock in a transaction that has locked its inventory. `None` if the event was never published.
+pub(super) async fn stock_in_tx(
+    app: &App,
+    tx: &Tx,
+    id: EventId,
+    map: &venue::SeatMap,
+) -> FaultResult<Option<Stock>> {
+    let rows = match Rows::read(tx, id.into()).await {
+        Ok(rows) => rows,
+        Err(Fault::NotFound(_)) => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let terms = match TermsRows::read(tx, id.into()).await? {
+        TermsRows::Event { event, tiers, scopes } => event_terms(app, *event, &tiers, &scopes, map)?,
+        TermsRows::Coupon(_) => return Ok(None),
+    };
+    rows.into_stock(terms).map(Some)
+}
+
 /// Returns the current version in the database.
 pub(super) async fn version(app: &App, id: InventoryId) -> FaultResult<i64> {
     inventory::Entity::find_by_id(id)
@@ -115,10 +134,10 @@ impl Rows {
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
-            public: None,
+            totals: None,
         };
         stock.counts = stock.recount();
-        stock.public = Some(stock.public_totals());
+        stock.totals = Some(stock.count_totals());
         for reservation in stock.reservations.values().cloned().collect::<Vec<_>>() {
             stock.buyers.entry(reservation.buyer).or_default().reservations.insert(reservation.id);
             stock.count_source(&reservation);

@@ -16,7 +16,7 @@ use super::{Refusal, authorise, rules::Power};
 use crate::{
     app::App,
     audit,
-    auth::Viewer,
+    auth::{self, Viewer},
     category,
     error::{Check, Error, Fault, Object, Result},
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
@@ -120,6 +120,7 @@ async fn insert(
             let entry = audit::Entry::new(audit::Action::ShopCreated, shop.id, details).of_shop(shop.id);
             audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
             tx.commit().await?;
+            auth::forget_sessions(app, owner).await;
             return Ok(shop);
         }
     }

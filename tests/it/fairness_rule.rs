@@ -61,7 +61,7 @@ fn stock() -> Stock {
         buyers: HashMap::new(),
         sources: HashMap::new(),
         counts: Counts { available: SEATS, ..Counts::default() },
-        public: None,
+        totals: None,
     }
 }
 

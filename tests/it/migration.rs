@@ -61,7 +61,7 @@ fn bought_coupon(id: &str, at: &str) -> [String; 9] {
              position, state, version, created_at, updated_at) VALUES ({id}, {id}, {id}, 'Ten', '', '', 'gift_card', \
              1000, 'EUR', 900, 0, 'generated', 1, false, 0, false, 0, 'published', 1, {at}, {at})"
         ),
-        format!("INSERT INTO inventory VALUES ({id}, 'coupon', 1, 10, 9, 1, 0, 0, {at})"),
+        format!("INSERT INTO inventory VALUES ({id}, 'coupon', 1, 10, 9, 1, 0, 0, {at}, 9)"),
         format!(
             "INSERT INTO reservation (id, inventory_id, account_id, state, items, quantity, total_minor, currency, \
              deadline, deadline_max, version, created_at, updated_at) VALUES ({id}, {id}, {id}, 'active', '[]', 1, \

@@ -57,7 +57,7 @@ fn stock(capacity: u32) -> Stock {
         buyers: HashMap::new(),
         sources: HashMap::new(),
         counts: Counts { available: capacity, ..Counts::default() },
-        public: None,
+        totals: None,
     }
 }
 

@@ -24,7 +24,7 @@ const TABLES: &[Table] = &[
     ("refresh_token", "account", &[]),
     ("category", "category", &["event"]),
     ("shop", "shop", &["event", "search_text"]),
-    ("shop_member", "shop", &[]),
+    ("shop_member", "shop", &["auth"]),
     ("venue", "venue", &["event", "search_text"]),
     ("seat_map", "venue", &["event"]),
     ("inventory", "inventory", &["coupon", "event"]),

@@ -5,7 +5,7 @@ mod zones;
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription, Union};
-use entity::{EventId, InventoryId, event, tier};
+use entity::{EventId, InventoryId, ShopId, event, tier};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -24,9 +24,14 @@ use crate::graphql::{
 };
 use crate::{
     app::App,
+    auth::Viewer,
     error::{Fault, FaultResult, Object},
     event::tiers_of,
-    inventory::feed::{self, Availability, Message, PublicStatus},
+    inventory::{
+        Audience,
+        feed::{self, Availability, Message, PublicStatus},
+    },
+    shop::shops_seen,
     venue::{self, SeatMap},
 };
 
@@ -266,7 +271,7 @@ impl AvailabilitySubscription {
     /// is a version that the server still keeps. Then it sends every change, in order and without gaps. The `after` of
     /// each delta equals the `version` of the previous message. A slow reader receives one merged delta or a new
     /// snapshot. After a disconnection, subscribe again and send the last `version` as `after`. Places in hidden tiers
-    /// appear as not for sale, for every reader.
+    /// appear as not for sale, unless a member of the shop sends `allTiers: true`.
     async fn seat_availability(
         &self,
         ctx: &Context<'_>,
@@ -275,19 +280,34 @@ impl AvailabilitySubscription {
             desc = "The version that you already have. If omitted, the stream starts with a snapshot."
         )]
         after: Option<Long>,
+        #[graphql(
+            default,
+            desc = "Whether to show hidden tiers and their places too, as `Event.availability` does to members of the \
+            shop. Others get the error `FORBIDDEN`."
+        )]
+        all_tiers: bool,
     ) -> Result<impl Stream<Item = ApiResult<SeatAvailability>> + use<>, ApiError> {
         let id: EventId = decode(&event_id, "eventId")?;
         let event = Event::row(ctx, id).await?;
         if event.state == event::EventState::Draft {
             return Err(Fault::NotFound(Object::Event).into());
         }
-        let (app, progress) = (ctx.app().clone(), ctx.progress().clone());
-        let window =
-            progress.window().unwrap_or(after.map_or(Window::Whole, |version| Window::After(version.0)));
-        Ok(messages(&app, id.into(), window).then(move |message| {
+        let (app, viewer, progress) = (ctx.app().clone(), *ctx.viewer(), ctx.progress().clone());
+        let messages = if all_tiers {
+            require_member(&app, &viewer, event.shop_id).await?;
+            feed::subscribe_for(&app, id.into(), after.map(|version| version.0), Audience::Shop).boxed()
+        } else {
+            let asked = after.map_or(Window::Whole, |version| Window::After(version.0));
+            messages(&app, id.into(), progress.window().unwrap_or(asked))
+        };
+        Ok(messages.then(move |message| {
             let (app, event, progress) = (app.clone(), event.clone(), progress.clone());
             async move {
                 let message = message?;
+                if all_tiers {
+                    // The membership may have ended since the last message.
+                    require_member(&app, &viewer, event.shop_id).await?;
+                }
                 progress.record(Span::of(&message));
                 message_of(&app, &event, message).await.map_err(ApiError::from)
             }
@@ -295,7 +315,17 @@ impl AvailabilitySubscription {
     }
 }
 
-/// Returns the requested part of an inventory's feed.
+/// Refuses viewers who are not members of the shop.
+async fn require_member(app: &App, viewer: &Viewer, shop: ShopId) -> FaultResult<()> {
+    viewer.user()?;
+    if shops_seen(app, viewer).await?.contains(&shop) {
+        Ok(())
+    } else {
+        Err(Fault::Forbidden("only members of the shop see its hidden tiers"))
+    }
+}
+
+/// Returns the requested part of an inventory's public feed.
 pub(crate) fn messages(
     app: &App,
     id: InventoryId,

@@ -251,7 +251,7 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
         buyers: HashMap::new(),
         sources: HashMap::new(),
         counts: Counts::default(),
-        public: None,
+        totals: None,
     }
 }
 

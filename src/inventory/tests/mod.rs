@@ -1,6 +1,7 @@
 //! Long random sequences of commands. A stock that is decided on, applied, undone, committed and followed always agrees
 //! with the slow model.
 
+mod buyers;
 mod model;
 mod sources;
 
@@ -112,10 +113,10 @@ fn stock(limit: u32) -> Stock {
         buyers: std::collections::HashMap::default(),
         sources: std::collections::HashMap::default(),
         counts: Counts::default(),
-        public: None,
+        totals: None,
     };
     stock.counts = stock.recount();
-    stock.public = Some(stock.public_totals());
+    stock.totals = Some(stock.count_totals());
     stock
 }
 
@@ -311,7 +312,7 @@ impl Trial {
             assert!(is.epoch >= was.epoch, "an epoch fell");
         }
         assert_eq!(self.stock.counts, self.stock.recount(), "the counts are those of seats and areas");
-        assert_eq!(self.stock.public, Some(self.stock.public_totals()), "and so are the public totals");
+        assert_eq!(self.stock.totals, Some(self.stock.count_totals()), "and so are the kept totals");
         sources::agrees(&self.stock);
         let mut stock = self.stock.clone();
         let (lapsed, _) = decide(&stock, &Command::Expire, self.now).expect("nothing can be against it");

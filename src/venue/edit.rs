@@ -165,8 +165,10 @@ async fn managed(app: &App, viewer: &Viewer, id: VenueId) -> FaultResult<venue::
 
 async fn parsed(text: String) -> FaultResult<(Plan, Arc<Hall>)> {
     arranged(text).await?.map_err(|faults| {
-        let invalid =
-            |fault: super::plan::Fault| Invalid { path: vec!["plan".to_owned(), fault.path], why: fault.why };
+        let invalid = |fault: super::plan::Fault| Invalid {
+            why: fault.message(),
+            path: vec!["plan".to_owned(), fault.path],
+        };
         Fault::Invalid(faults.into_iter().map(invalid).collect())
     })
 }

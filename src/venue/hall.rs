@@ -73,9 +73,13 @@ pub struct Hall {
 impl Eq for Hall {}
 
 impl Hall {
-    /// Arranges the plan's seats.
+    /// Arranges the plan's seats around its focal point.
     pub fn new(plan: &Plan) -> Self {
-        let (x, y) = plan.focal_point();
+        Self::around(plan, (plan.focal.x, plan.focal.y))
+    }
+
+    /// Arranges the plan's seats around another focal point, in plan units.
+    pub fn around(plan: &Plan, (x, y): (f64, f64)) -> Self {
         let focal = Point { x: (x * 1e3).round(), y: (y * 1e3).round() };
         let points: Vec<(i64, i64)> =
             plan.seats.iter().map(|seat| (thousandths(seat.x), thousandths(seat.y))).collect();

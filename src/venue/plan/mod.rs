@@ -13,34 +13,54 @@
 //! All other keys are ignored and preserved in [`Plan::document`]. [`Plan::for_pretix`] omits them, because pretix
 //! refuses unknown keys.
 //!
-//! Layout: `text` (the raw document), `fault` (faults and their paths), `json` and `room` (typed access to one value,
-//! limits of lists), `read`, `seat` and `area` (the reader), `names` (references and unique names), `shape` (drawings
-//! other than seats), `focal` (the focal point), `pretix` (the export).
+//! pretix stores much that its editor would not draw, and other programs write the format too. So the reader accepts
+//! numbers as texts and texts as numbers, colours of CSS, and missing sizes, names, numbers, categories and guids. It
+//! reports each kind of repair or guess as one [`Warning`]. What cannot be repaired is a [`Fault`], one per kind.
+//!
+//! Layout: `text` (the raw document), `fault` and `warning` (what is wrong, and where), `json` and `room` (typed access
+//! to one value, limits of lists), `read`, `category`, `seat` and `area` (the reader), `names` and `unique` (references
+//! and distinct names), `repair` (repairs in the document), `label` (seats' labels), `focal` and `front` (the focal
+//! point), `shape` and `color` (drawings other than seats), `size` (the size of a plan without one), `pretix` (the
+//! export).
 //!
 //! Invariant: pure. No clock, no randomness, no I/O. The same text always gives the same plan.
 
 mod area;
+mod category;
+mod color;
 mod fault;
 mod focal;
+mod front;
 mod json;
+mod label;
 mod names;
 mod pretix;
 mod read;
+mod repair;
 mod room;
 mod seat;
 pub mod shape;
+mod size;
 mod text;
+mod unique;
+mod warning;
 
+#[cfg(test)]
+mod fronts;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod repairs;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
-pub use fault::{FAULTS_MAX, Fault};
+pub use fault::{FAULTS_MAX, Fault, PLACES_NAMED_MAX};
+pub use focal::{FocalPoint, FocalSource};
+pub use warning::{Warning, WarningCode};
 
 /// The maximum size of a document, in bytes.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -67,6 +87,13 @@ pub const COORDINATE_MAX: f64 = 1e6;
 /// The colour of a category without a colour.
 pub const DEFAULT_COLOR: &str = "#9e9e9e";
 
+/// How a document is imported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ImportOptions {
+    /// Whether guids that are used again get their zone and row as a prefix. Otherwise, the document is refused.
+    pub prefix_duplicate_guids: bool,
+}
+
 /// A validated seating plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -86,10 +113,12 @@ pub struct Plan {
     pub seats: Vec<Seat>,
     /// The general-admission areas in map order, without decoration. The index is the area's ordinal.
     pub areas: Vec<Area>,
-    /// The focal point, if the document has one. See [`Plan::focal_point`].
-    pub focal: Option<(f64, f64)>,
-    /// The original document without insignificant white space. All keys and numbers are unchanged. This text is stored
-    /// and exported, and parsing it gives the same plan. It may contain any JSON, so store it as text: PostgreSQL's
+    /// The point that the best seats are nearest to: the plan's `focal_point`, or else an inferred one.
+    pub focal: FocalPoint,
+    /// The labels of seats whose zone, row and number are not enough, by ordinal.
+    labels: label::Labels,
+    /// The original document without insignificant white space, and with the repairs that [`Plan::import`] made. All
+    /// other keys and numbers are unchanged. This text is stored and exported, and parsing it gives the same plan. It may contain any JSON, so store it as text: PostgreSQL's
     /// `jsonb` refuses some of it.
     pub document: String,
 }
@@ -108,6 +137,8 @@ pub struct Category {
 pub struct Zone {
     /// The `name`, else the `zone_id`, else `Zone <n>`. Not necessarily unique.
     pub name: String,
+    /// The `zone_id`, if there is one.
+    pub id: Option<String>,
     /// The indices of its rows in [`Plan::rows`].
     pub rows: Range<usize>,
 }
@@ -168,7 +199,7 @@ pub enum Access {
 pub struct Area {
     /// The `area_guid`, else the `uuid`, else `<zone name>-<index in its zone>`. Unique among seats and areas.
     pub guid: String,
-    /// The `name`, else the text drawn on it, else the guid.
+    /// The `name`, else the text drawn on it, else the guid. If areas share it, with their zone or a number.
     pub name: String,
     /// Index into [`Plan::zones`].
     pub zone: usize,
@@ -186,8 +217,14 @@ pub struct Area {
 impl Plan {
     /// Parses a document. If it is invalid, returns at least one and at most [`FAULTS_MAX`] faults.
     pub fn parse(text: &str) -> Result<Plan, Vec<Fault>> {
+        Self::import(text, ImportOptions::default()).map(|(plan, _)| plan)
+    }
+
+    /// Parses a document of another program, and returns what was repaired or guessed. If it is invalid, returns at least
+    /// one and at most [`FAULTS_MAX`] faults. Each kind of repair or fault is one entry.
+    pub fn import(text: &str, options: ImportOptions) -> Result<(Plan, Vec<Warning>), Vec<Fault>> {
         let document = text::compact(text).map_err(|fault| vec![fault])?;
-        read::read(document)
+        read::read(text::unwrapped(document), options)
     }
 
     /// Returns the number of seats plus the capacity of all areas.
@@ -195,28 +232,15 @@ impl Plan {
         self.seats.len() as u64 + self.areas.iter().map(|area| u64::from(area.capacity)).sum::<u64>()
     }
 
-    /// Returns the focal point in plan units; the best seats are nearest to it. It is the plan's `focal_point`, else
-    /// the first decoration whose text names a stage, screen, pitch or similar. Otherwise, it is the middle of the
-    /// upper edge, where plans usually have their stage.
-    pub fn focal_point(&self) -> (f64, f64) {
-        self.focal.unwrap_or((self.width / 2.0, 0.0))
-    }
-
-    /// Returns the seat's full name for tickets, such as `Stalls, Row A, Seat 12`. Omits empty parts. Returns `None` if
-    /// the ordinal is unknown.
+    /// Returns the seat's full name for tickets, such as `Stalls, Row A, Seat 12`. Omits empty parts. No other seat of the
+    /// plan has the same name. Returns `None` if the ordinal is unknown.
     pub fn seat_name(&self, ordinal: usize) -> Option<String> {
+        if let Some(label) = self.labels.get(&ordinal) {
+            return Some(label.clone());
+        }
         let seat = self.seats.get(ordinal)?;
         let row = self.rows.get(seat.row)?;
-        let words = |own: Option<&str>, word: &str, number: &str| match own {
-            Some(own) => own.replace("%s", number),
-            None if number.is_empty() => String::new(),
-            None => format!("{word} {number}"),
-        };
-        let parts = [
-            self.zones.get(seat.zone)?.name.clone(),
-            words(row.label.as_deref(), "Row", &row.number),
-            words(row.seat_label.as_deref(), "Seat", &seat.number),
-        ];
-        Some(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "))
+        let row = label::named(row.label.as_deref(), "Row", &row.number);
+        Some(label::joined(&[&self.zones.get(seat.zone)?.name, &row, &self.seat_words(seat)]))
     }
 }

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, TierId,
+    EventId, SeatMapId, TierId,
     claim::{self, ClaimState},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
@@ -45,11 +45,22 @@ struct Opened {
     tiers: Vec<TierId>,
 }
 
-/// Reserves places for the viewer, including those of hidden tiers that the code opens. `proof` is a solved challenge.
+/// A reservation with an access code.
+#[derive(Clone, Debug)]
+pub struct CodedReserve {
+    /// The places.
+    pub input: Reserve,
+    /// A solved challenge, as sent by the client.
+    pub proof: Option<String>,
+    /// The seat map that the places were looked up on.
+    pub map: SeatMapId,
+}
+
+/// Reserves places for the viewer, including those of hidden tiers that the code opens.
 pub async fn reserve(
     app: &App,
     viewer: &Viewer,
-    (input, proof): (Reserve, Option<String>),
+    CodedReserve { input, proof, map }: CodedReserve,
     code: &str,
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
@@ -57,7 +68,7 @@ pub async fn reserve(
     let Opened { claim, tiers } =
         opened(app, viewer, (event, code), CodePolicy::Claim).await.map_err(of_code)?;
     let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
-    let options = ReserveOptions { opened: tiers, companion: mark, proof };
+    let options = ReserveOptions { opened: tiers, companion: mark, proof, map: Some(map) };
     match inventory::reserve_with(app, viewer, input, options).await {
         Ok(reserved) => Ok(reserved),
         // Race: the claim was given away, released or refunded. Find out which.

@@ -39,7 +39,7 @@ pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<Ar
     }
     let event = event(app, viewer, id).await?;
     if event.state != EventState::Draft {
-        // Neither is ever taken back: the map of an event, and that everybody may see it.
+        // A published event stays visible. If it moves to another map, its desk updates the cache.
         app.maps_on_sale.insert(id, event.seat_map_id);
     }
     venue::seat_map(app, event.seat_map_id).await

@@ -311,6 +311,8 @@ mod tests {
                         buyer_requirement: entity::event::BuyerRequirement::None,
                         unpaid_per_network: None,
                         unpaid_percent: None,
+                        focal_x: None,
+                        focal_y: None,
                         version: 1,
                         created_at: at(0),
                         updated_at: at(0),

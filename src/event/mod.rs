@@ -3,10 +3,12 @@
 pub mod details;
 pub mod edit;
 pub mod find;
+pub mod focal_point;
 pub mod list;
 pub mod pricing;
 pub mod reservation_rules;
 pub mod rules;
+pub mod seat_map;
 pub mod tiers;
 
 use entity::{EventId, TierId, event, tier, tier::scope};

@@ -19,6 +19,7 @@ pub mod event_edit;
 mod event_error;
 pub mod event_list;
 mod event_loaders;
+mod event_seat_map;
 pub mod field_order;
 mod id;
 pub mod limits;
@@ -82,6 +83,7 @@ pub struct Mutation(
     coupon::CodeMutation,
     coupon::CounterMutation,
     event::EventMutation,
+    event_seat_map::EventSeatMapMutation,
     order::OrderMutation,
     payment::PaymentMutation,
     reservation::ReservationMutation,

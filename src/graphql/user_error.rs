@@ -73,10 +73,14 @@ pub enum UserError {
     UpdateVenue(venue::UpdateVenueError),
     /// Errors of `importSeatMap`.
     ImportSeatMap(seat_map::ImportSeatMapError),
+    /// Errors of `deleteSeatMap`.
+    DeleteSeatMap(seat_map::DeleteSeatMapError),
     /// Errors of `createEvent`.
     CreateEvent(event::CreateEventError),
     /// Errors of changes of events.
     Event(event::EventError),
+    /// Errors of `changeEventSeatMap`.
+    ChangeEventSeatMap(event::ChangeEventSeatMapError),
     /// Errors of `createTier`.
     CreateTier(event::CreateTierError),
     /// Errors of changes of tiers.

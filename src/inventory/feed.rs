@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use entity::{InventoryId, TierId, inventory::SeatStatus};
+use entity::{InventoryId, SeatMapId, TierId, inventory::SeatStatus};
 use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{
     self,
@@ -50,6 +50,8 @@ pub enum Message {
 pub struct Availability {
     /// The version.
     pub version: i64,
+    /// The seat map of an event. `None` for coupons.
+    pub seat_map: Option<SeatMapId>,
     /// By seat ordinal.
     pub seats: Vec<PublicStatus>,
     /// By area ordinal; zero places if it is not for sale.
@@ -300,5 +302,6 @@ fn look(stock: &Stock, opened: &[TierId]) -> Availability {
         tiers[usize::from(*tier)].1 += area.available();
         areas.push(*area);
     }
-    Availability { version: stock.version, seats, areas, counts, tiers, seat_tiers, area_tiers }
+    let (version, seat_map) = (stock.version, terms.seat_map);
+    Availability { version, seat_map, seats, areas, counts, tiers, seat_tiers, area_tiers }
 }

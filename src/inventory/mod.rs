@@ -26,6 +26,7 @@ pub mod proof;
 mod prune;
 mod queue;
 mod read;
+mod rebuild;
 mod reserve;
 mod restored;
 mod state;
@@ -66,7 +67,7 @@ pub use self::{
 pub(crate) use self::{
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
-    reserve::{ReserveOptions, ReserveRefusal, reserve_with},
+    reserve::{ReserveOptions, ReserveRefusal, reserve_on_map, reserve_with},
     watch::Changes,
 };
 use crate::{
@@ -189,6 +190,18 @@ pub(crate) async fn create_in_tx(
 ) -> FaultResult<()> {
     let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
     write::create_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
+}
+
+/// Replaces the places of an event by those of another seat map. Returns `false` and writes nothing if places are
+/// reserved, or were ever in an order.
+pub(crate) async fn rebuild_in_tx(
+    tx: &Tx,
+    event: EventId,
+    map: &venue::SeatMap,
+    now: DateTime<Utc>,
+) -> FaultResult<bool> {
+    let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
+    rebuild::rebuild_in_tx(tx, event.into(), map.plan.seats.len(), &areas, now).await
 }
 
 /// Makes every desk reload the terms of the event or coupon. Does nothing if it was never published.

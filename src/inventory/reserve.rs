@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entity::{EventId, ReservationId, TierId};
+use entity::{EventId, ReservationId, SeatMapId, TierId};
 use serde::Serialize;
 
 use super::{
@@ -39,6 +39,8 @@ pub(crate) struct ReserveOptions<R> {
     pub(crate) companion: Option<Companion<R>>,
     /// The solution of a challenge, as sent by the client.
     pub(crate) proof: Option<String>,
+    /// The seat map that the places were looked up on. If the event has moved to another one, the places are unknown.
+    pub(crate) map: Option<SeatMapId>,
 }
 
 /// Why places were not reserved together with a companion's writes.
@@ -61,7 +63,18 @@ pub async fn reserve_with_proof(
     input: Reserve,
     proof: Option<String>,
 ) -> Result<Reservation, Refusal> {
-    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof };
+    reserve_on_map(app, viewer, input, proof, None).await
+}
+
+/// Like [`reserve_with_proof`], for places that were looked up on this seat map.
+pub(crate) async fn reserve_on_map(
+    app: &App,
+    viewer: &Viewer,
+    input: Reserve,
+    proof: Option<String>,
+    map: Option<SeatMapId>,
+) -> Result<Reservation, Refusal> {
+    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof, map };
     reserve_with(app, viewer, input, options).await.map_err(|error| {
         error.map_refusal(|refusal| match refusal {
             ReserveRefusal::Places(refusal) => refusal,
@@ -88,7 +101,7 @@ async fn attempt<R: Send + Sync + 'static>(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    ReserveOptions { opened, companion, proof }: ReserveOptions<R>,
+    ReserveOptions { opened, companion, proof, map }: ReserveOptions<R>,
     key: &Key,
 ) -> Attempt<Reservation, ReserveRefusal<R>> {
     let proof = match proof {
@@ -105,7 +118,7 @@ async fn attempt<R: Send + Sync + 'static>(
         wish.opened.clone_from(&opened);
     }
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
-    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
+    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None, map };
     let reserved = one(app, input.event.into(), command, (companion, Some((key.clone(), id.0)))).await;
     let reserved = reserved.map_err(|error| match error {
         TransactionError::Companion(refusal) => Error::Refused(ReserveRefusal::Companion(refusal)).into(),

@@ -75,12 +75,12 @@ impl Eq for Hall {}
 impl Hall {
     /// Arranges the plan's seats around its focal point.
     pub fn new(plan: &Plan) -> Self {
-        Self::around(plan, (plan.focal.x, plan.focal.y))
+        let focal = Point { x: (plan.focal.x * 1e3).round(), y: (plan.focal.y * 1e3).round() };
+        Self::around(plan, focal)
     }
 
-    /// Arranges the plan's seats around another focal point, in plan units.
-    pub fn around(plan: &Plan, (x, y): (f64, f64)) -> Self {
-        let focal = Point { x: (x * 1e3).round(), y: (y * 1e3).round() };
+    /// Arranges the plan's seats around another focal point.
+    pub fn around(plan: &Plan, focal: Point) -> Self {
         let points: Vec<(i64, i64)> =
             plan.seats.iter().map(|seat| (thousandths(seat.x), thousandths(seat.y))).collect();
         let mut parted: Vec<(u64, Vec<usize>)> = plan

@@ -107,6 +107,7 @@ const REPEATABLE: &[(&str, &str)] = &[
     ("shareClaim", "the new token replaces the one that was lost"),
     ("acceptClaim", "the token is the key"),
     ("cancelOrder", "an order ends once"),
+    ("deleteSeatMap", "a seat map is deleted once"),
     ("confirmPayment", "asks for the state"),
     ("cancelPayment", "a payment ends once"),
 ];

@@ -45,6 +45,7 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "priceRange",
             "seatsLeft",
             "capacity",
+            "focalPoint",
             "coupons",
         ],
     ),
@@ -177,10 +178,12 @@ pub const FIELDS: &[(&str, &[&str])] = &[
             "categories",
             "areas",
             "url",
+            "focalPoint",
             "createdAt",
         ],
     ),
     ("SeatCategory", &["name", "color"]),
+    ("FocalPoint", &["x", "y", "source"]),
     (
         "Tier",
         &[

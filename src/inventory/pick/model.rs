@@ -239,6 +239,7 @@ fn stock(plan: &Plan, orphan_rule: bool) -> Stock {
             .collect(),
         area_tiers: Vec::new(),
         orphan_rule,
+        seat_map: None,
         hall: Arc::new(Hall::new(plan)),
     };
     let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };

@@ -164,7 +164,7 @@ pub async fn update(
     let event = locked_in_tx(&tx, id).await?;
     at(&event, seen)?;
     rules::change(&event).map_err(Error::Refused)?;
-    let details = Details::of(event).with(change).checked()?;
+    let details = Details::of(event).changed(change)?;
     let row = event::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await.map_err(refused)?;
     search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;

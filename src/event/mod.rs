@@ -6,6 +6,7 @@ pub mod find;
 pub mod focal_point;
 pub mod list;
 pub mod pricing;
+pub(crate) mod public;
 pub mod reservation_rules;
 pub mod rules;
 pub mod seat_map;

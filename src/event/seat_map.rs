@@ -58,7 +58,7 @@ pub async fn change(
         return Err(Error::Refused(Refusal::PlacesTaken));
     }
     tx.commit().await?;
-    app.maps_on_sale.invalidate(&id);
+    app.inventory.maps_on_sale.invalidate(&id);
     follow(app, id).await;
     Ok(event)
 }

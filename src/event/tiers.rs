@@ -101,7 +101,7 @@ async fn insert(
     NewTier { details, scope }: NewTier,
     key: Option<&Key>,
 ) -> Attempt<tier::Model, Refusal> {
-    let details = details.checked()?;
+    let details = details.checked(None)?;
     let wanted = wanted(app, &event, &scope).await?;
     let (now, id) = (app.clock.now(), TierId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
@@ -157,7 +157,8 @@ pub async fn update(
         None
     };
     let before = prices(&tier);
-    let details = changed(tier, change).checked()?;
+    let name = tier.name.clone();
+    let details = changed(tier, change).checked(Some(&name))?;
     let row = tier::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let tier = save_versioned::<tier::Entity>(&tx, row, seen, Object::Tier).await.map_err(refused)?;
     if let Some(wanted) = wanted {

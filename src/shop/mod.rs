@@ -142,7 +142,7 @@ async fn filtered(app: &App, filter: &Filter) -> FaultResult<Select<shop::Entity
         select = select.filter(shop::Column::CategoryId.in_subquery(below));
     }
     if let Some(search) = &filter.search {
-        Check::default().text(search, "filter.search", 0, SEARCH_MAX).done()?;
+        Check::default().opaque(search, "filter.search", 0..=SEARCH_MAX).done()?;
         let pattern = rules::contains_pattern(search);
         let like = |column: shop::Column| {
             Expr::expr(Func::lower(Expr::col((shop::Entity, column))))

@@ -64,7 +64,7 @@ pub async fn update(
     if venue.version != seen {
         return Err(Fault::Stale(Object::Venue).into());
     }
-    let details = Details::of(venue).with(change).checked()?;
+    let details = Details::of(venue).with(change.checked()?);
     let tx = app.store.begin().await?;
     let row = venue::ActiveModel { id: Set(id), updated_at: Set(app.clock.now()), ..row_of(details) };
     let venue = save_versioned::<venue::Entity>(&tx, row, seen, Object::Venue).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entity::{
-    AccountId, SeatMapId, VenueId, event,
+    AccountId, SeatMapId, VenueId,
     venue::{self, seat_map},
 };
 use sea_orm::{
@@ -123,7 +123,7 @@ async fn insert(
     seat_map::Entity::insert(row).exec_without_returning(&tx).await?;
     tx.commit().await?;
     let map = SeatMap { id: revision.id, venue, revision: revision.revision, plan, hall };
-    app.seat_maps.insert(map.id, Arc::new(map)).await;
+    app.venue.seat_maps.insert(map.id, Arc::new(map)).await;
     Ok(ImportedPlan { revision, warnings })
 }
 
@@ -142,13 +142,13 @@ pub async fn delete(app: &App, viewer: &Viewer, id: SeatMapId) -> Result<venue::
         fault => fault,
     })?;
     let tx = app.store.begin().await?;
-    unused(&tx, id).await?;
+    unused(app, &tx, id).await?;
     let deleted = match seat_map::Entity::delete_by_id(id).exec(&tx).await {
         Ok(deleted) => deleted.rows_affected,
         // Race: an event took the seat map after the count. The foreign key kept it.
         Err(error) if is_missing_reference(&error) => {
             tx.rollback().await?;
-            unused(app.store.read(), id).await?;
+            unused(app, app.store.read(), id).await?;
             return Err(Error::Refused(Refusal::InUse { events: 1 }));
         }
         Err(error) => return Err(Fault::from(error).into()),
@@ -157,13 +157,15 @@ pub async fn delete(app: &App, viewer: &Viewer, id: SeatMapId) -> Result<venue::
         return Err(Fault::NotFound(Object::SeatMap).into());
     }
     tx.commit().await?;
-    app.seat_maps.invalidate(&id).await;
+    app.venue.seat_maps.invalidate(&id).await;
     Ok(venue)
 }
 
-async fn unused(connection: &impl ConnectionTrait, id: SeatMapId) -> Result<(), Refusal> {
-    let events = event::Entity::find().filter(event::Column::SeatMapId.eq(id)).count(connection).await;
-    match u32::try_from(events.map_err(Fault::from)?).unwrap_or(u32::MAX) {
+/// Checks that no event uses the seat map.
+async fn unused(app: &App, connection: &impl ConnectionTrait, id: SeatMapId) -> Result<(), Refusal> {
+    let events = (app.venue.public_events.all_on_map)(id);
+    let events = connection.query_all(&events).await.map_err(Fault::from)?;
+    match u32::try_from(events.len()).unwrap_or(u32::MAX) {
         0 => Ok(()),
         events => Err(Error::Refused(Refusal::InUse { events })),
     }

@@ -8,7 +8,6 @@ mod revisions;
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::SeatMapId;
 
 pub use self::{
@@ -27,6 +26,7 @@ use crate::{
         error::{ApiResult, found, not_allowed},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
+        scalar::Instant,
         venue::Venue,
     },
     venue::{
@@ -131,8 +131,8 @@ impl SeatMap {
     }
 
     /// When the seat map was imported.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 }
 

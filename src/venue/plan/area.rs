@@ -4,9 +4,9 @@
 use super::fault::Report;
 use super::focal;
 use super::json::{Spot, raw_object};
+use super::model::{Area, CAPACITY_MAX, NAME_CHARS_MAX};
 use super::names::Owner;
 use super::read::{Parent, Reader};
-use super::{Area, CAPACITY_MAX, NAME_CHARS_MAX};
 
 raw_object!(RawArea { capacity, area_guid, uuid, name, text, category, position });
 raw_object!(RawText { text, position });

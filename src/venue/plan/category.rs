@@ -3,10 +3,10 @@
 use super::color::color;
 use super::fault::Cause;
 use super::json::{Spot, raw_object};
+use super::model::{CATEGORIES_MAX, Category, DEFAULT_COLOR};
 use super::read::Reader;
 use super::room::{Room, grouped};
 use super::warning::WarningCode;
-use super::{CATEGORIES_MAX, Category, DEFAULT_COLOR};
 
 /// The name of the category of seats without one. A number follows if the plan has a category of this name.
 const UNCATEGORISED: &str = "Uncategorised";

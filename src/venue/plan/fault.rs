@@ -6,13 +6,12 @@
 use std::collections::HashMap;
 use std::fmt::{self, Display};
 
+use super::model::PLACES_NAMED_MAX;
 use super::room::grouped;
 use super::warning::{Warning, WarningCode};
 
 /// Maximum number of faults in a report. A document with more is repaired in rounds.
 pub const FAULTS_MAX: usize = 20;
-/// Maximum number of places that a fault or warning names.
-pub const PLACES_NAMED_MAX: usize = 5;
 
 /// One reason why a document is refused, written for the vendor who drew the plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,8 @@
 
 use super::focal::{self, FocalPoint, FocalSource};
 use super::label::middle;
+use super::model::{Plan, Row};
 use super::shape::drawn;
-use super::{Plan, Row};
 
 /// A row with fewer seats does not show a curve.
 const CURVE_SEATS_MIN: usize = 5;

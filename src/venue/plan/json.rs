@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::fault::{Cause, Path, Report};
+use super::model::{COORDINATE_MAX, NAME_CHARS_MAX};
 use super::room::{Room, grouped};
 use super::warning::WarningCode;
-use super::{COORDINATE_MAX, NAME_CHARS_MAX};
 
 /// A raw value of the document. `null` is a value here, and absent for all methods of [`Spot`].
 pub(super) type Raw<'d> = Option<&'d RawValue>;

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::model::{Plan, Row, Seat};
 use super::unique::Unique;
-use super::{Plan, Row};
 
 /// The labels of seats that differ from zone, row and number, by ordinal.
 pub(super) type Labels = BTreeMap<usize, String>;
@@ -186,8 +186,20 @@ impl<'p> Texts<'p> {
 }
 
 impl Plan {
+    /// Returns the seat's full name for tickets, such as `Stalls, Row A, Seat 12`. Omits empty parts. No other seat of the
+    /// plan has the same name. Returns `None` if the ordinal is unknown.
+    pub fn seat_name(&self, ordinal: usize) -> Option<String> {
+        if let Some(label) = self.labels.get(&ordinal) {
+            return Some(label.clone());
+        }
+        let seat = self.seats.get(ordinal)?;
+        let row = self.rows.get(seat.row)?;
+        let row = named(row.label.as_deref(), "Row", &row.number);
+        Some(joined(&[&self.zones.get(seat.zone)?.name, &row, &self.seat_words(seat)]))
+    }
+
     /// Returns the part of a seat's label that names the seat in its row.
-    pub(super) fn seat_words(&self, seat: &super::Seat) -> String {
+    fn seat_words(&self, seat: &Seat) -> String {
         let template = self.rows.get(seat.row).and_then(|row| row.seat_label.as_deref());
         named(template, "Seat", &seat.number)
     }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::fault::{Cause, Fault, PLACES_NAMED_MAX, Report};
+use super::fault::{Cause, Fault, Report};
+use super::model::{Access, NAME_CHARS_MAX, PLACES_NAMED_MAX, Plan};
 use super::repair::{Repairs, Slot, quoted};
 use super::unique::Unique;
 use super::warning::WarningCode;
-use super::{Access, NAME_CHARS_MAX, Plan};
 
 /// The characters of a guid that a number after it may need.
 const NUMBER_CHARS: usize = 8;

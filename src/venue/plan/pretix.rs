@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Plan;
 use super::json::number_in_text;
+use super::model::Plan;
 
 /// The values that pretix accepts at a place of its document.
 enum Form {

@@ -12,11 +12,11 @@ use super::area::Stage;
 use super::fault::{Cause, Fault, Path, Report};
 use super::focal::{FocalPoint, FocalSource};
 use super::json::{Raw, Spot, raw_object};
+use super::model::{AREAS_MAX, ImportOptions, PLACES_MAX, Plan, ROWS_MAX, SEATS_MAX, ZONES_MAX, Zone};
 use super::names::Names;
 use super::repair::{Repairs, quoted};
 use super::room::Room;
 use super::warning::{Warning, WarningCode};
-use super::{AREAS_MAX, ImportOptions, PLACES_MAX, Plan, ROWS_MAX, SEATS_MAX, ZONES_MAX, Zone};
 use super::{front, label, size};
 
 /// The name of a plan without one.

@@ -2,10 +2,10 @@
 
 use super::fault::Cause;
 use super::json::{Spot, raw_object};
+use super::model::{Access, Row, Seat};
 use super::names::Owner;
 use super::read::{Parent, Reader};
 use super::warning::WarningCode;
-use super::{Access, Row, Seat};
 
 raw_object!(RawRow { row_number, row_label, seat_label, position, seats });
 raw_object!(RawSeat {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::color::color;
 use super::json::number_in_text;
-use super::{COORDINATE_MAX, NAME_CHARS_MAX, Plan};
+use super::model::{COORDINATE_MAX, NAME_CHARS_MAX, Plan};
 
 /// The maximum number of corners of an outline. Outlines with more are omitted.
 const CORNERS_MAX: usize = 1_000;

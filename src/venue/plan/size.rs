@@ -1,7 +1,7 @@
 //! The size that a plan without one needs.
 
+use super::model::{COORDINATE_MAX, Plan};
 use super::shape::drawn;
-use super::{COORDINATE_MAX, Plan};
 
 /// The least distance of a place from the right and lower edges. pretix draws a seat with a radius of 10.
 const MARGIN: f64 = 30.0;

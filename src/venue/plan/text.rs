@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::fault::{Fault, Path};
-use super::{DEPTH_MAX, TEXT_BYTES_MAX};
+use super::model::{DEPTH_MAX, TEXT_BYTES_MAX};
 
 /// Returns the plan in a document. The API of pretix returns a plan as the `layout` of an object. For all other documents,
 /// returns the document itself.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::PLACES_NAMED_MAX;
+use super::model::PLACES_NAMED_MAX;
 use super::room::grouped;
 
 /// Maximum number of characters of an example.

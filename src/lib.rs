@@ -49,7 +49,8 @@
 //! # Invariants
 //!
 //! - The `version` of an inventory is its guard and its cursor. Each change raises it by one, in the transaction that
-//!   appends the row of that version to the log. No seat changes without it.
+//!   appends the row of that version to the log. No seat changes without it. When an unsold event moves to another seat
+//!   map, the log starts anew after a gap of one version, so that all readers read everything again.
 //! - Memory is a cache, and the database is the truth. A crash can lose a response, but no fact.
 //! - Versioned rows are written by [`store::save_versioned`] or behind the inventory's guard, nowhere else.
 //! - No provider is called inside a database transaction, and no desk waits for one.

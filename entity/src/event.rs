@@ -137,6 +137,11 @@ pub struct Model {
     pub unpaid_percent: Option<i32>,
     /// The series to which the event belongs.
     pub series_id: Option<SeriesId>,
+    /// The focal point that the vendor set: its distance from the plan's left edge, in thousandths of a plan unit. `None`
+    /// for the focal point of the seat map.
+    pub focal_x: Option<i32>,
+    /// The distance of the focal point from the plan's upper edge, in the same way.
+    pub focal_y: Option<i32>,
     /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
     /// When the row was created.

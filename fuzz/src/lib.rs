@@ -19,7 +19,7 @@ use tessera::{
     http::fuzz::{Guard, Reply, Socket, client_address, params, proxy_header},
     keys::SigningKeys,
     ticket::code::{Claims, CodeFault, TicketKeys, TicketVerifier, sign, verify},
-    venue::plan::{FAULTS_MAX, PLACES_MAX, Plan},
+    venue::plan::{FAULTS_MAX, ImportOptions, PLACES_MAX, Plan},
 };
 use uuid::Uuid;
 
@@ -164,17 +164,18 @@ pub fn websocket(data: &[u8]) {
     }
 }
 
-/// Seat-map import: an accepted plan can be parsed again from its own document. A refusal has 1 to 20 faults.
+/// Seat-map import: an accepted plan can be parsed again from its own document, and its labels are distinct. A refusal
+/// has 1 to 20 faults.
 pub fn seat_map(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    match Plan::parse(text) {
-        Ok(plan) => {
+    match Plan::import(text, ImportOptions { prefix_duplicate_guids: true }) {
+        Ok((plan, warnings)) => {
+            assert!(warnings.iter().all(|warning| warning.count > 0 && !warning.message().is_empty()));
+            let labels: BTreeSet<_> = (0..plan.seats.len()).map(|seat| plan.seat_name(seat)).collect();
+            assert_eq!(labels.len(), plan.seats.len(), "a label twice");
             assert!(plan.places() <= PLACES_MAX);
             let again = Plan::parse(&plan.document).expect("its own document is refused");
             assert_eq!(again, plan);
-            for ordinal in 0..plan.seats.len().min(50) {
-                assert!(plan.seat_name(ordinal).is_some());
-            }
             let drawings = plan.drawings();
             drop(drawings);
             let pretix = plan.for_pretix();

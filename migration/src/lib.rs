@@ -41,6 +41,7 @@ mod m20261129_000022_list_indexes;
 mod m20261129_000040_admission;
 mod m20261129_000041_check_ins;
 mod m20261129_000050_public_available;
+mod m20261129_000060_seating;
 mod m20261129_000070_event_series;
 mod m20261129_000071_coupon_targets;
 
@@ -77,6 +78,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000040_admission::Migration),
             Box::new(m20261129_000041_check_ins::Migration),
             Box::new(m20261129_000050_public_available::Migration),
+            Box::new(m20261129_000060_seating::Migration),
             Box::new(m20261129_000070_event_series::Migration),
             Box::new(m20261129_000071_coupon_targets::Migration),
         ]

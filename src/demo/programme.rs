@@ -78,6 +78,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         reservation_budget_seconds: Some(2_700),
         cool_down_seconds: 300,
         reservation_rules: ReservationRules::default(),
+        focal_point: None,
     };
     let event = made(edit::create(app, vendor, input, None).await)?;
     for (position, (name, price)) in (0..).zip(show.prices.levels) {

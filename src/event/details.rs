@@ -7,6 +7,7 @@ use entity::{CategoryId, event};
 
 use super::{
     admission::{Admission, AdmissionChange},
+    focal_point::FocalPoint,
     reservation_rules::{ReservationRules, RulesChange},
 };
 use crate::{
@@ -56,6 +57,8 @@ pub struct Details {
     pub cool_down_seconds: i32,
     /// The rules against hoarding.
     pub reservation_rules: ReservationRules,
+    /// The point that the best seats are nearest to. `None` for that of the seat map.
+    pub focal_point: Option<FocalPoint>,
 }
 
 /// A change of an event's details. `None` leaves a value unchanged.
@@ -98,6 +101,8 @@ pub struct Change {
     pub cool_down_seconds: Option<i32>,
     /// The rules against hoarding.
     pub reservation_rules: RulesChange,
+    /// The point that the best seats are nearest to. `Some(None)` for that of the seat map.
+    pub focal_point: Option<Option<FocalPoint>>,
 }
 
 impl Details {
@@ -106,6 +111,7 @@ impl Details {
         Self {
             reservation_rules: ReservationRules::of(&row),
             admission: Admission::of(&row),
+            focal_point: FocalPoint::of(&row),
             category: row.category_id,
             slug: row.slug,
             name: row.name,
@@ -152,6 +158,7 @@ impl Details {
                 .unwrap_or(self.reservation_budget_seconds),
             cool_down_seconds: change.cool_down_seconds.unwrap_or(self.cool_down_seconds),
             reservation_rules: self.reservation_rules.with(change.reservation_rules),
+            focal_point: change.focal_point.unwrap_or(self.focal_point),
         }
     }
 
@@ -289,6 +296,7 @@ mod tests {
             reservation_budget_seconds: Some(2_700),
             cool_down_seconds: 300,
             reservation_rules: ReservationRules::default(),
+            focal_point: None,
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     admission::Admission,
     details::{Change, Details, slug_of},
     find::event as find_event,
+    focal_point::FocalPoint,
     follow, locked_in_tx, managed,
     reservation_rules::ReservationRules,
     rules::{self, Refusal},
@@ -28,7 +29,7 @@ use crate::{
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     inventory, search_text,
     shop::{authorise, rules::Power},
-    store::{save_versioned, violated},
+    store::{refers_to_missing, save_versioned, violated},
     venue::{self as venues, find},
 };
 
@@ -80,6 +81,9 @@ pub struct NewEvent {
     pub cool_down_seconds: i32,
     /// The rules against hoarding.
     pub reservation_rules: ReservationRules,
+    /// The point that the best seats are nearest to. `None` for that of the seat map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub focal_point: Option<FocalPoint>,
 }
 
 impl NewEvent {
@@ -105,6 +109,7 @@ impl NewEvent {
             reservation_budget_seconds: self.reservation_budget_seconds,
             cool_down_seconds: self.cool_down_seconds,
             reservation_rules: self.reservation_rules,
+            focal_point: self.focal_point,
         }
     }
 }
@@ -264,6 +269,9 @@ pub(super) fn random_part(id: EventId) -> u32 {
 pub(super) fn refused(fault: Fault) -> Error<Refusal> {
     if violated(&fault, "event_slug_key", "event.slug") {
         Error::Refused(Refusal::SlugTaken)
+    } else if refers_to_missing(&fault) {
+        // Race: the seat map was deleted after it was found. All other references are never deleted.
+        Error::Fault(Fault::NotFound(Object::SeatMap))
     } else {
         Error::Fault(fault)
     }
@@ -300,6 +308,8 @@ pub(super) fn row_of(details: Details) -> event::ActiveModel {
         buyer_requirement: Set(details.reservation_rules.requirement),
         unpaid_per_network: Set(details.reservation_rules.unpaid_per_network),
         unpaid_percent: Set(details.reservation_rules.unpaid_percent),
+        focal_x: Set(details.focal_point.map(|point| point.x)),
+        focal_y: Set(details.focal_point.map(|point| point.y)),
         ..Default::default()
     }
 }

@@ -334,6 +334,8 @@ mod tests {
                         unpaid_per_network: None,
                         unpaid_percent: None,
                         series_id: None,
+                        focal_x: None,
+                        focal_y: None,
                         version: 1,
                         created_at: at(0),
                         updated_at: at(0),

@@ -17,7 +17,7 @@ use super::{
     page::PageArgs,
     reservation_rules::ReservationRules,
     scalar::{Instant, Long, Money},
-    seat_map::{MapOf, SeatMap},
+    seat_map::{FocalPoint, MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
     venue::Venue,
@@ -25,8 +25,8 @@ use super::{
 pub use super::{
     event_edit::EventMutation,
     event_error::{
-        CreateEventError, CreateEventsError, CreateTierError, DeleteEventError, DuplicateEventError,
-        EventError, PublishEventsError, TierError,
+        ChangeEventSeatMapError, CreateEventError, CreateEventsError, CreateTierError, DeleteEventError,
+        DuplicateEventError, EventError, PublishEventsError, TierError,
     },
     event_list::{EventFilter, EventSort, EventSortField, EventStatus},
     event_series::SeriesMutation,
@@ -38,7 +38,7 @@ pub(crate) use super::{
 use crate::{
     coupon::access,
     error::{Fault, FaultResult, Object},
-    event::{find, rules},
+    event::{find, focal_point, rules},
     inventory::{Audience, feed, public_available},
     slug::IdOrSlug,
 };
@@ -207,7 +207,8 @@ impl Event {
         Category::of(ctx, self.0.category_id).await
     }
 
-    /// The seat map on sale. It never changes, so clients can cache it permanently.
+    /// The seat map on sale. It never changes, so clients can cache it permanently by id. An event can move to another
+    /// seat map until its first place is reserved.
     async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
         Ok(ctx
             .loaders()
@@ -215,6 +216,15 @@ impl Event {
             .await?
             .ok_or(Fault::NotFound(Object::SeatMap))?
             .into())
+    }
+
+    /// The point of the seat map that the best seats are closest to: the one that the vendor set for the event, or else
+    /// the `focalPoint` of the seat map.
+    async fn focal_point(&self, ctx: &Context<'_>) -> ApiResult<FocalPoint> {
+        match focal_point::FocalPoint::of(&self.0) {
+            Some(point) => Ok(FocalPoint::given(point)),
+            None => Ok(FocalPoint::of_map(ctx, self.0.seat_map_id).await?),
+        }
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see

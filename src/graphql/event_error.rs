@@ -76,6 +76,21 @@ user_error! {
 }
 
 user_error! {
+    /// An error of `changeEventSeatMap`.
+    ChangeEventSeatMapError, ChangeEventSeatMapErrorCode (Invalid NotFound Stale) from Refusal {
+        /// Places of the event are reserved, or were in an order. Keep the seat map.
+        PlacesTaken: Refused,
+        /// The seat map lacks categories or areas that the event's tiers price; `message` names them. Change the tiers, or
+        /// choose another seat map.
+        NotOnSeatMap: Refused,
+        /// No tier prices any seat or area of the seat map.
+        NothingForSale: Refused,
+        /// The event is cancelled and cannot be changed.
+        Cancelled: Refused,
+    }
+}
+
+user_error! {
     /// An error of `createTier`.
     CreateTierError, CreateTierErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
         /// The event is cancelled and cannot be changed.
@@ -129,6 +144,12 @@ impl Explain for Refusal {
             Self::InUse(count) => {
                 let coupons = if count == 1 { "1 coupon refers" } else { &format!("{count} coupons refer") };
                 Explanation::new(format!("{coupons} to the event or to one of its tiers")).at("eventId")
+            }
+            Self::PlacesTaken => Explanation::new("places of the event are reserved, or were in an order"),
+            Self::NotOnSeatMap(names) => {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                let message = format!("tiers price what the seat map does not have: {}", names.join(", "));
+                Explanation::new(message).at("seatMapId")
             }
             Self::TooManyTiers => Explanation::new("the event already has the maximum number of tiers"),
         }

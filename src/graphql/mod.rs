@@ -22,6 +22,7 @@ mod event_error;
 pub mod event_list;
 mod event_loaders;
 pub mod event_series;
+mod event_seat_map;
 pub mod field_order;
 mod id;
 pub mod limits;
@@ -94,6 +95,7 @@ pub struct Mutation(
     coupon::CounterMutation,
     event::EventMutation,
     event::SeriesMutation,
+    event_seat_map::EventSeatMapMutation,
     order::OrderMutation,
     payment::PaymentMutation,
     reservation::ReservationMutation,

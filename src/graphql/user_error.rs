@@ -73,6 +73,8 @@ pub enum UserError {
     UpdateVenue(venue::UpdateVenueError),
     /// Errors of `importSeatMap`.
     ImportSeatMap(seat_map::ImportSeatMapError),
+    /// Errors of `deleteSeatMap`.
+    DeleteSeatMap(seat_map::DeleteSeatMapError),
     /// Errors of `createEvent`.
     CreateEvent(event::CreateEventError),
     /// Errors of changes of events.
@@ -85,6 +87,8 @@ pub enum UserError {
     PublishEvents(event::PublishEventsError),
     /// Errors of `deleteEvent`.
     DeleteEvent(event::DeleteEventError),
+    /// Errors of `changeEventSeatMap`.
+    ChangeEventSeatMap(event::ChangeEventSeatMapError),
     /// Errors of `createTier`.
     CreateTier(event::CreateTierError),
     /// Errors of changes of tiers.

@@ -39,6 +39,8 @@ pub const WEIGHTS: &[(&str, &str, u64, u64)] = &[
     // Seating plans.
     ("Query", "seatMapExport", 3_000, 250_000),
     ("SeatMap", "plan", 3_000, 250_000),
+    ("Event", "focalPoint", 20, 0),
+    ("SeatMap", "focalPoint", 20, 0),
     ("SeatMap", "zones", 20, 0),
     ("SeatMap", "areas", 20, 0),
     ("SeatMap", "categories", 20, 0),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::{AccountId, ClaimId, OrderId, ReservationId, ShopId, TierId};
+use entity::{AccountId, ClaimId, OrderId, ReservationId, SeatMapId, ShopId, TierId};
 use serde::Serialize;
 
 use super::{caller::Caller, place::Place};
@@ -25,6 +25,8 @@ pub enum Command {
         opened: Vec<TierId>,
         /// The terms of a coupon's copies; `None` for places of an event.
         coupon_terms: Option<Arc<CouponTerms>>,
+        /// The seat map that the places are on. `None` does not check it.
+        map: Option<SeatMapId>,
     },
     /// Releases all active reservations of a cancelled event. Reservations that are being paid stay. Does nothing if the
     /// event is not cancelled.

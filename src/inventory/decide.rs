@@ -32,7 +32,11 @@ pub fn decide(
 ) -> Result<(Decision, Option<ReservationSnapshot>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let reservation = match command {
-        Command::Reserve { id, caller, pick, opened, coupon_terms } => {
+        Command::Reserve { map, .. } if map.is_some() && *map != stock.terms.seat_map => {
+            // The event moved to another seat map after the places were looked up.
+            return Err(Refusal::UnknownPlaces);
+        }
+        Command::Reserve { id, caller, pick, opened, coupon_terms, .. } => {
             let coupon_terms = coupon_terms.as_deref();
             let wish = Wish { pick, opened, coupon_terms };
             Some(draft.reserve(*id, caller, wish)?)

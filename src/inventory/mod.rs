@@ -35,6 +35,7 @@ mod prune;
 mod queue;
 mod read;
 mod recount;
+mod rebuild;
 mod reserve;
 mod restored;
 mod state;
@@ -82,7 +83,7 @@ pub(crate) use self::{
     cancelled::release_all,
     coupon::{create_stock_in_tx, resize_stock_in_tx},
     origin::caller,
-    reserve::{ReserveOptions, ReserveRefusal, reserve_with},
+    reserve::{ReserveOptions, ReserveRefusal, reserve_on_map, reserve_with},
     watch::Changes,
 };
 use crate::{
@@ -229,6 +230,23 @@ pub(crate) async fn retier_in_tx(
 ) -> FaultResult<()> {
     write::touch_in_tx(tx, event.into(), app.clock.now()).await?;
     recount::write_in_tx(app, tx, event, map).await
+}
+
+/// Replaces the places of an event by those of another seat map. Returns `false` and writes nothing if places are
+/// reserved, or were ever in an order.
+pub(crate) async fn rebuild_in_tx(
+    app: &App,
+    tx: &Tx,
+    event: EventId,
+    map: &venue::SeatMap,
+) -> FaultResult<bool> {
+    let areas: Vec<u32> = map.plan.areas.iter().map(|area| area.capacity).collect();
+    let seats = map.plan.seats.len();
+    let is_rebuilt = rebuild::rebuild_in_tx(tx, event.into(), seats, &areas, app.clock.now()).await?;
+    if is_rebuilt {
+        recount::write_in_tx(app, tx, event, map).await?;
+    }
+    Ok(is_rebuilt)
 }
 
 /// Makes every desk reload the terms of the event or coupon. Does nothing if it was never published.

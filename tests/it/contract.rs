@@ -108,6 +108,7 @@ const REPEATABLE: &[(&str, &str)] = &[
     ("acceptClaim", "the token is the key"),
     ("publishEvents", "publishes the drafts that are left"),
     ("cancelOrder", "an order ends once"),
+    ("deleteSeatMap", "a seat map is deleted once"),
     ("confirmPayment", "asks for the state"),
     ("cancelPayment", "a payment ends once"),
 ];

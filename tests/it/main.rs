@@ -96,6 +96,7 @@ mod published_limits;
 mod race;
 mod reservation;
 mod schema;
+mod seating;
 mod security_log;
 mod shop;
 mod skew;

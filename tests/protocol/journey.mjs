@@ -184,6 +184,14 @@ class Story {
     await vendor.refused('vendor/ImportSeatMap', 'INVALID', { input: { venueId: venue.id, plan: '{}' } });
     const { seatMap } = await vendor.call('vendor/ImportSeatMap', { input: { venueId: venue.id, plan: JSON.stringify(plan) } });
     assert.deepEqual([seatMap.seatCount, seatMap.areaCapacity, seatMap.revision], [30, 50, 1]);
+    const wild = { ...plan, size: null, categories: [], zones: [...plan.zones, ...plan.zones] };
+    await vendor.refused('vendor/ImportSeatMap', 'INVALID', { input: { venueId: venue.id, plan: JSON.stringify(wild) } });
+    const { seatMap: spare, warnings } = await vendor.call('vendor/ImportSeatMap', {
+      input: { venueId: venue.id, plan: JSON.stringify(wild), options: { prefixDuplicateGuids: true } },
+    });
+    assert.ok(warnings.some(({ code, count }) => code === 'GUID_PREFIXED' && count > 0));
+    const { venue: cleaned } = await vendor.call('vendor/DeleteSeatMap', { input: { seatMapId: spare.id } });
+    assert.deepEqual(ids(cleaned.seatMaps), [seatMap.id]);
     const exported = JSON.parse(await vendor.call('vendor/ExportSeatMap', { seatMapId: seatMap.id, format: 'PRETIX' }));
     assert.equal(exported.zones[0].rows.length, 3);
     const [listed] = nodes(await vendor.call('vendor/VenueList', { shopId, first: 10 }));
@@ -216,6 +224,13 @@ class Story {
     const { event: rest } = await vendor.call('vendor/DeleteTier', { input: deletion });
     assert.equal(rest.tiers.length, 2);
     await tier({ name: 'Floor', areas: [this.areaId], basePrice: euros('20.00') });
+
+    const { version } = await vendor.call('vendor/EventSettings', { id: eventId });
+    const { event: moved } = await vendor.call('vendor/ChangeEventSeatMap', {
+      input: { eventId, expectedVersion: version, seatMapId: this.seatMapId },
+    });
+    assert.equal(moved.seatMap.id, this.seatMapId);
+    await vendor.refused('vendor/DeleteSeatMap', 'IN_USE', { input: { seatMapId: this.seatMapId } });
 
     const settings = await vendor.call('vendor/EventSettings', { id: eventId });
     const { event: published } = await vendor.call('vendor/PublishEvent', { input: { eventId, expectedVersion: settings.version } });

@@ -105,7 +105,8 @@
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
 //! [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
-//! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
+//! [`page`], `search_text`, [`server`], [`slug`], `slug_owner`, `spelling`, [`store`], [`telemetry`], `threads`,
+//! [`transfer_slots`], [`worker`].
 //! [`demo`] fills an empty database. `tests/it/layers.rs` checks the dependencies between them.
 
 pub mod account;
@@ -139,6 +140,8 @@ mod search_text;
 pub mod server;
 pub mod shop;
 pub mod slug;
+mod slug_owner;
+mod spelling;
 pub mod store;
 pub mod telemetry;
 mod threads;

@@ -14,6 +14,7 @@ use crate::{
     demo,
     error::Fault,
     keys::{KeyFault, SigningKeys},
+    search_text,
     store::{BackupError, ConnectError, LockError, SchemaError, Store, files},
 };
 
@@ -117,6 +118,9 @@ pub async fn open_for(purpose: Purpose, config: Config, clock: Clock) -> Result<
         Migrate::Auto => store.migrate().await?,
         Migrate::Check => store.check_schema().await?,
         Migrate::Off => {}
+    }
+    if migrate != Migrate::Off {
+        search_text::fill(&store).await?;
     }
     if !config.is_production() {
         restrict_files(&config);

@@ -19,7 +19,7 @@ use crate::{
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     limits::text,
     page::{self, Direction, Page, Window},
-    search_text::coupon as search_text,
+    search_text,
     shop::{self, authorise_owner, rules::Power},
     store::save_versioned,
 };

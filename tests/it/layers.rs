@@ -34,6 +34,7 @@ const OTHER_FOLDERS: &[&str] = &[
     "keys",
     "limits",
     "search_text",
+    "spelling",
     "store",
     "telemetry",
 ];
@@ -141,6 +142,7 @@ fn is_pure(file: &str) -> bool {
     file.contains("/discount/")
         || file.contains("/coupon/details/")
         || file.contains("/plan/")
+        || file.contains("/spelling/")
         || file.contains("/pick/")
         || pure.iter().any(|end| file.ends_with(end))
 }

@@ -67,7 +67,8 @@ pub(crate) fn query_words(text: &str) -> Vec<QueryWord> {
         let tolerant = !part.unspaced && spellings.iter().any(|word| is_tolerant(word, TOLERANT_CHARS_MIN));
         QueryWord { spellings, tolerant }
     };
-    compounds(text).into_iter().flatten().map(word).take(QUERY_WORDS_MAX).collect()
+    let words = compounds(text).into_iter().flatten().map(word);
+    words.filter(|word| !word.spellings.is_empty()).take(QUERY_WORDS_MAX).collect()
 }
 
 /// Returns the spellings of a word with one letter left out, and the word itself: words with one typing error have one
@@ -205,12 +206,12 @@ fn plain(word: &str) -> String {
     let mut plain = String::new();
     for letter in bare.chars() {
         let is_latin = !letter.is_ascii() && CodePointMapData::<Script>::new().get(letter) == Script::Latin;
-        match deunicode_char(letter).filter(|_| is_latin) {
-            Some(spelling) => {
-                let letters = spelling.chars().filter(char::is_ascii_alphanumeric);
-                plain.extend(letters.map(|letter| letter.to_ascii_lowercase()));
-            }
-            None => plain.push(letter),
+        let spelling = deunicode_char(letter).filter(|_| is_latin).unwrap_or_default();
+        let letters: String = spelling.chars().filter(char::is_ascii_alphanumeric).collect();
+        if letters.is_empty() {
+            plain.push(letter);
+        } else {
+            plain.push_str(&letters.to_ascii_lowercase());
         }
     }
     plain

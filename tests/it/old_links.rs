@@ -1,6 +1,9 @@
 //! Former slugs: they lead to their object, and belong to its owner.
 
+use entity::slug_owner;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
+use tessera::store::Store;
 
 use crate::support::{Answer, World, run};
 
@@ -148,5 +151,29 @@ fn only_one_of_concurrent_takers_gets_a_slug() {
         let racing = takers.iter().map(|token| shop(world, token, "brand-new"));
         let won = futures_util::future::join_all(racing).await;
         assert_eq!(won.iter().filter(|answer| answer.refusal("createShop").is_none()).count(), 1);
+    });
+}
+
+/// The step that adds the owners finds the slugs of the objects that exist.
+#[test]
+fn upgrade_makes_objects_the_owners_of_their_slugs() {
+    const STEP: &str = "m20261129_000011_slug_owners";
+    run(async |world: &World| {
+        let stage = world.stage().await;
+        let ada = world.user("ada").await;
+        shop(world, &ada, "adas-shop").await.good();
+        world.event(&stage.vendor, stage.place(), "Another").await;
+        let store = Store::connect(&world.url, 1).await.expect("a database");
+        while store.migrate_down(1).await.expect("down") != [STEP] {}
+        store.migrate().await.expect("up");
+        let owners = slug_owner::Entity::find().all(store.read()).await.expect("owners");
+        let mut slugs: Vec<(&str, bool)> =
+            owners.iter().map(|row| (row.slug.as_str(), row.owner_id == row.object_id)).collect();
+        slugs.sort_unstable();
+        let (events, shops): (Vec<_>, Vec<_>) = slugs.iter().partition(|(_, is_shop)| !is_shop);
+        assert_eq!(shops, [&("adas-shop", true), &("the-hall", true)]);
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert!(events[0].0.starts_with("another-") && events[1].0.starts_with("concert-"), "{events:?}");
+        store.close().await.expect("closed");
     });
 }

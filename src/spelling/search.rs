@@ -19,6 +19,8 @@ use super::key;
 
 /// Words of a query that are used; the rest is ignored.
 pub(crate) const QUERY_WORDS_MAX: usize = 8;
+/// Characters of a query that are used; the rest is ignored.
+const QUERY_CHARS_MAX: usize = 500;
 /// Characters of a word that are stored and compared; the rest is ignored.
 pub(crate) const WORD_CHARS_MAX: usize = 40;
 /// The smallest number of letters of a query word that tolerates a typing error.
@@ -67,7 +69,8 @@ pub(crate) fn query_words(text: &str) -> Vec<QueryWord> {
         let tolerant = !part.unspaced && spellings.iter().any(|word| is_tolerant(word, TOLERANT_CHARS_MIN));
         QueryWord { spellings, tolerant }
     };
-    let words = compounds(text).into_iter().flatten().map(word);
+    let text: String = text.chars().take(QUERY_CHARS_MAX).collect();
+    let words = compounds(&text).into_iter().flatten().map(word);
     words.filter(|word| !word.spellings.is_empty()).take(QUERY_WORDS_MAX).collect()
 }
 

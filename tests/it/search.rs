@@ -3,6 +3,7 @@
 use sea_orm::{ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
 use tessera::store::Connections;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::support::{
     World,
@@ -30,7 +31,7 @@ async fn found(world: &World, document: &str, search: &str) -> Vec<String> {
     let nodes = answer.data("list.nodes");
     let nodes = nodes.as_array().expect("nodes");
     assert_eq!(answer.data("list.totalCount"), nodes.len(), "{search}");
-    nodes.iter().map(|node| node["name"].as_str().expect("a name").to_owned()).collect()
+    nodes.iter().map(|node| node["name"].as_str().expect("a name").nfc().collect()).collect()
 }
 
 async fn shop(world: &World, vendor: &str, name: &str, description: &str) -> String {
@@ -86,9 +87,9 @@ fn case_accents_and_scripts_do_not_hide_anything() {
             ("ärzteball", vec!["ÄRZTEBALL"]),
             ("aerzteball", vec!["ÄRZTEBALL"]),
             ("smorrebrod", vec!["Smørrebrød"]),
-            ("zuerich", vec!["Zu\u{308}rich"]),
-            ("zürich", vec!["Zu\u{308}rich"]),
-            ("ｚｕｒｉｃｈ", vec!["Zu\u{308}rich"]),
+            ("zuerich", vec!["Zürich"]),
+            ("zürich", vec!["Zürich"]),
+            ("ｚｕｒｉｃｈ", vec!["Zürich"]),
             ("交響曲", vec!["ベートーヴェン第九交響曲"]),
             ("第九", vec!["ベートーヴェン第九交響曲"]),
             ("曲響", vec![]),

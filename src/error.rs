@@ -212,7 +212,8 @@ impl From<Error<Never>> for Fault {
     }
 }
 
-/// Collects all invalid parts of an input, so that the caller sees them at once.
+/// Collects all invalid parts of an input, so that the caller sees them at once. `input/check.rs` adds the checks of
+/// texts.
 #[derive(Debug, Default)]
 pub struct Check(Vec<Invalid>);
 
@@ -223,18 +224,6 @@ impl Check {
             self.0.push(Invalid { path: path.split('.').map(str::to_owned).collect(), why: why.to_owned() });
         }
         self
-    }
-
-    /// Checks that `text` has `min` to `max` characters after trimming, and no control characters except line breaks.
-    pub fn text(&mut self, text: &str, path: &str, min: usize, max: usize) -> &mut Self {
-        // The blanks around it count too, because they may be stored.
-        let good = text.trim().chars().count() >= min && text.chars().count() <= max;
-        self.that(good, path, &format!("must have {min} to {max} characters"));
-        self.that(
-            !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'),
-            path,
-            "must not contain control characters",
-        )
     }
 
     /// Returns `Ok` if everything was valid, otherwise all invalid parts.

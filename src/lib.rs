@@ -104,10 +104,16 @@
 //! Business slices, each based on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
-//! [`clock`], [`config`], [`error`], [`human`], [`idempotency`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
-//! [`page`], `search_text`, [`server`], [`slug`], `slug_owner`, `spelling`, [`store`], [`telemetry`], `threads`,
-//! [`transfer_slots`], [`worker`].
-//! [`demo`] fills an empty database. `tests/it/layers.rs` checks the dependencies between them.
+//! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`],
+//! [`limits`], [`money`], [`outbox`], [`page`], `search_text`, [`server`], [`slug`], `slug_owner`, `spelling`, [`store`],
+//! [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
+//! [`demo`] fills an empty database. Tests check the dependencies between them: `tests/it/layers.rs` the imports,
+//! `tests/it/circles.rs` that files do not import each other in a loop, and `tests/it/tables.rs` that each table has one
+//! owner, which alone writes it.
+//!
+//! A slice keeps its caches and other state in its `parts.rs`, which is a field of [`app::Parts`]. That file does not
+//! import [`app::App`]. If a slice needs a condition on a table of a higher slice, such as "the order is being paid",
+//! the higher slice provides it as a query, and [`app::App::new`] puts it into the lower slice's parts.
 
 pub mod account;
 pub mod app;
@@ -124,9 +130,11 @@ pub mod demo;
 pub mod error;
 pub mod event;
 pub mod graphql;
+pub mod guest_pruning;
 pub mod http;
 pub mod human;
 pub mod idempotency;
+pub mod input;
 pub mod inventory;
 mod jitter;
 pub mod keys;

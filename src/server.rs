@@ -13,6 +13,7 @@ use crate::{
     config::{Config, ConfigError, Migrate, Problem, Problems},
     demo,
     error::Fault,
+    event,
     keys::{KeyFault, SigningKeys},
     search_text,
     store::{BackupError, ConnectError, LockError, SchemaError, Store, files},
@@ -121,6 +122,7 @@ pub async fn open_for(purpose: Purpose, config: Config, clock: Clock) -> Result<
     }
     if migrate != Migrate::Off {
         search_text::fill(&store).await?;
+        event::tier_names::fill(&store).await?;
     }
     if !config.is_production() {
         restrict_files(&config);

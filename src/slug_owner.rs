@@ -4,7 +4,7 @@
 //! or another one.
 
 use entity::{
-    EventId, ShopId, event, shop,
+    EventId, ShopId,
     slug_owner::{ActiveModel, Column, Entity, SlugKind},
 };
 use sea_orm::{
@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::{error::FaultResult, slug, store::Tx};
+use crate::{error::FaultResult, store::Tx};
 
 /// An object that has a slug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,23 +70,8 @@ pub(crate) async fn replace_in_tx(tx: &Tx, old: &str, new: &str, holder: Holder)
     take_in_tx(tx, new, holder).await
 }
 
-/// Returns a query for the id of the shop that has or had this slug.
-pub(crate) fn shop_with(slug: &str) -> SelectStatement {
-    let slug = slug::normal(slug);
-    let now = shop::Entity::find().select_only().column(shop::Column::Id);
-    let now = now.filter(shop::Column::Slug.eq(&slug)).into_query();
-    or_former(now, SlugKind::Shop, &slug)
-}
-
-/// Returns a query for the id of the event that has or had this slug.
-pub(crate) fn event_with(slug: &str) -> SelectStatement {
-    let slug = slug::normal(slug);
-    let now = event::Entity::find().select_only().column(event::Column::Id);
-    let now = now.filter(event::Column::Slug.eq(&slug)).into_query();
-    or_former(now, SlugKind::Event, &slug)
-}
-
-fn or_former(mut now: SelectStatement, kind: SlugKind, slug: &str) -> SelectStatement {
+/// Returns a query for the ids that `now` finds, and the id of the object that has or had the slug.
+pub(crate) fn or_former(mut now: SelectStatement, kind: SlugKind, slug: &str) -> SelectStatement {
     let former = Entity::find()
         .select_only()
         .column(Column::ObjectId)

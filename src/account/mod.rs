@@ -1,9 +1,7 @@
 //! Accounts: guests and users, with their profile, password and sessions.
 
-mod guests;
 mod password;
 mod profile;
-pub mod rules;
 mod session;
 mod sign_in;
 mod sign_up;
@@ -13,7 +11,6 @@ use entity::{AccountId, account};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 pub use self::{
-    guests::prune_guests,
     password::{ChangePassword, change_password},
     profile::{UpdateProfile, make_operator, update_profile, verify_email},
     session::{Session, create_guest, prune_sessions, refresh, sign_out},
@@ -24,6 +21,7 @@ use crate::{
     app::App,
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object},
+    input,
     store::Tx,
 };
 
@@ -72,8 +70,10 @@ pub(crate) async fn by_email(db: &impl ConnectionTrait, email: &str) -> FaultRes
 /// for a text that is not an e-mail address.
 fn spellings(email: &str) -> Vec<String> {
     let older = email.trim().to_lowercase();
-    let older = (older.len() <= rules::EMAIL_MAX && older.contains('@')).then_some(older);
-    let mut spellings: Vec<String> = rules::email(email).into_iter().chain(older).collect();
+    let could_be_stored =
+        older.len() <= input::EMAIL_MAX && older.contains('@') && !older.contains(char::is_control);
+    let older = could_be_stored.then_some(older);
+    let mut spellings: Vec<String> = input::email(email).into_iter().chain(older).collect();
     spellings.dedup();
     spellings
 }

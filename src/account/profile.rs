@@ -5,12 +5,13 @@ use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 
 use serde_json::json;
 
-use super::{Refusal, by_email, locked_in_tx, rules};
+use super::{Refusal, by_email, locked_in_tx};
 use crate::{
     app::App,
     audit,
     auth::Viewer,
     error::{Check, Fault, FaultResult, Object, Result},
+    input,
     limits::text,
     store,
 };
@@ -34,7 +35,7 @@ pub async fn update_profile(
 ) -> Result<account::Model, Refusal> {
     let id = viewer.account()?;
     let mut check = Check::default();
-    check.text(input.name.as_deref().unwrap_or_default(), "name", 0, text::NAME);
+    let name = input.name.map(|name| check.line(&name, "name", 0..=text::NAME));
     let phone = input.phone.map(|phone| checked_phone(&mut check, phone.as_deref()));
     check.done()?;
     let tx = app.store.begin().await?;
@@ -44,7 +45,7 @@ pub async fn update_profile(
     }
     let row = account::ActiveModel {
         id: Unchanged(id),
-        name: input.name.map_or(NotSet, |name| Set(name.trim().to_owned())),
+        name: name.map_or(NotSet, Set),
         phone: phone.map_or(NotSet, Set),
         updated_at: Set(app.clock.now()),
         ..Default::default()
@@ -59,13 +60,7 @@ pub async fn update_profile(
 
 /// Returns the telephone number as it is stored. Adds a fault to `check` if it is invalid.
 pub(super) fn checked_phone(check: &mut Check, phone: Option<&str>) -> Option<String> {
-    let kept = phone.and_then(rules::phone);
-    check.that(
-        phone.is_none() || kept.is_some(),
-        "phone",
-        "must be a telephone number of at most 32 characters",
-    );
-    kept
+    phone.and_then(|phone| check.parsed("phone", input::phone(phone)))
 }
 
 /// Makes the user with this e-mail address an operator of the platform. Has no effect on an operator.

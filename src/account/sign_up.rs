@@ -8,11 +8,12 @@ use sea_orm::{
     EntityTrait, IntoActiveModel,
 };
 
-use super::{Refusal, Session, locked_in_tx, password, profile::checked_phone, rules, session};
+use super::{Refusal, Session, locked_in_tx, password, profile::checked_phone, session};
 use crate::{
     app::App,
     auth::{Viewer, password::NewPassword},
     error::{Check, Error, Fault, Object, Result},
+    input::{self, skeleton},
     limits::text,
     store::{self, Tx},
 };
@@ -62,24 +63,22 @@ pub async fn sign_up(app: &App, viewer: &Viewer, input: SignUp) -> Result<Sessio
     tx.commit().await?;
     session::forget(app, &ended).await;
     let email = session.account.email.as_deref().unwrap_or_default();
-    session.device_token = Some(app.devices.issue(email, app.clock.new_uuid(), now));
+    session.device_token = Some(app.auth.devices.issue(email, app.clock.new_uuid(), now));
     Ok(session)
 }
 
 fn check(input: SignUp) -> Result<(Checked, NewPassword), Refusal> {
     let mut check = Check::default();
-    let email = rules::email(&input.email);
-    check.that(email.is_some(), "email", "must be an e-mail address");
-    check.text(&input.name, "name", 0, text::NAME);
+    let email = check.parsed("email", input::email(&input.email)).unwrap_or_default();
+    let name = check.line(&input.name, "name", 0..=text::NAME);
     let phone = checked_phone(&mut check, input.phone.as_deref());
-    let email = email.unwrap_or_default();
     let password = NewPassword::try_new(input.password, &email);
     if let Err(refusal) = &password {
         check.that(false, "password", &refusal.to_string());
     }
     check.done()?;
     let password = password.map_err(|refusal| Fault::invalid("password", refusal.to_string()))?;
-    Ok((Checked { email, name: input.name.trim().to_owned(), phone }, password))
+    Ok((Checked { email, name, phone }, password))
 }
 
 async fn create_in_tx(app: &App, tx: &Tx, checked: Checked, hash: String) -> Result<account::Model, Refusal> {
@@ -87,7 +86,7 @@ async fn create_in_tx(app: &App, tx: &Tx, checked: Checked, hash: String) -> Res
     let account = account::Model {
         id: AccountId(app.clock.new_uuid()),
         kind: AccountKind::User,
-        email_skeleton: Some(rules::skeleton(&checked.email)),
+        email_skeleton: Some(skeleton(&checked.email)),
         email: Some(checked.email),
         name: checked.name,
         phone: checked.phone,
@@ -130,7 +129,7 @@ async fn upgrade_in_tx(
     let row = account::ActiveModel {
         id: Unchanged(guest),
         kind: Set(AccountKind::User),
-        email_skeleton: Set(Some(rules::skeleton(&checked.email))),
+        email_skeleton: Set(Some(skeleton(&checked.email))),
         email: Set(Some(checked.email)),
         name: if checked.name.is_empty() { NotSet } else { Set(checked.name) },
         phone: checked.phone.map_or(NotSet, |phone| Set(Some(phone))),

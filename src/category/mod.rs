@@ -75,7 +75,7 @@ pub async fn create(
 
 async fn insert(app: &App, input: Create, key: Option<&Key>) -> Attempt<category::Model, Refusal> {
     let mut check = Check::default();
-    check.text(&input.name, "name", 1, text::NAME);
+    let name = check.line(&input.name, "name", 1..=text::NAME);
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;
     let tx = app.store.begin().await?;
@@ -87,7 +87,6 @@ async fn insert(app: &App, input: Create, key: Option<&Key>) -> Attempt<category
     };
     // No race with the parent: a category is never moved or deleted, and its slug never changes.
     let above = parent.as_ref().map(|parent| parent.path.as_str());
-    let name = input.name.trim().to_owned();
     let (now, id) = (app.clock.now(), CategoryId(app.clock.new_uuid()));
     claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
     for slug in Candidates::new(input.slug, &name, "category").iter(|| app.jitter(0, u64::MAX - 1)) {
@@ -119,9 +118,9 @@ async fn insert(app: &App, input: Create, key: Option<&Key>) -> Attempt<category
 /// Changes a category's name or its position among its siblings.
 pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<category::Model, Refusal> {
     viewer.operator()?;
-    if let Some(name) = &input.name {
-        Check::default().text(name, "name", 1, text::NAME).done()?;
-    }
+    let mut check = Check::default();
+    let name = input.name.map(|name| check.line(&name, "name", 1..=text::NAME));
+    check.done()?;
     let tx = app.store.begin().await?;
     let row = category::Entity::find_by_id(input.category)
         .one(&tx)
@@ -132,7 +131,7 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<categor
     }
     let changed = category::ActiveModel {
         id: Unchanged(row.id),
-        name: input.name.map_or(NotSet, |name| Set(name.trim().to_owned())),
+        name: name.map_or(NotSet, Set),
         position: input.position.map_or(NotSet, Set),
         updated_at: Set(app.clock.now()),
         ..Default::default()

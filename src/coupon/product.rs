@@ -9,7 +9,7 @@ use sea_orm::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{details::is_picture, rules::Refusal};
+use super::rules::Refusal;
 use crate::{
     app::App,
     auth::Viewer,
@@ -17,6 +17,7 @@ use crate::{
     clock::comparable,
     error::{Check, Error, Fault, FaultResult, Object, Result},
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
+    input,
     limits::text,
     page::{self, Direction, Page, Window},
     search_text,
@@ -111,7 +112,13 @@ pub async fn create(
 }
 
 async fn insert(app: &App, input: NewProduct, key: Option<&Key>) -> Attempt<product::Model, Refusal> {
-    check(Some(&input.name), Some(&input.description), input.picture_url.as_deref())?;
+    let texts = ProductChange {
+        name: Some(input.name),
+        description: Some(input.description),
+        picture_url: Some(input.picture_url),
+        ..ProductChange::default()
+    };
+    let texts = texts.checked()?;
     category_exists(app, input.category).await?;
     let (now, id) = (app.clock.now(), ProductId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
@@ -120,9 +127,9 @@ async fn insert(app: &App, input: NewProduct, key: Option<&Key>) -> Attempt<prod
         id: Set(id),
         shop_id: Set(input.shop),
         category_id: Set(input.category),
-        name: Set(input.name.trim().to_owned()),
-        description: Set(input.description.trim().to_owned()),
-        picture_url: Set(input.picture_url),
+        name: Set(texts.name.unwrap_or_default()),
+        description: Set(texts.description.unwrap_or_default()),
+        picture_url: Set(texts.picture_url.flatten()),
         archived: Set(false),
         version: Set(1),
         created_at: Set(now),
@@ -148,17 +155,15 @@ pub async fn update(
     if product.archived {
         return Err(Error::Refused(Refusal::Archived));
     }
-    let picture = change.picture_url.as_ref().and_then(Option::as_deref);
-    check(change.name.as_deref(), change.description.as_deref(), picture)?;
+    let change = change.checked()?;
     if let Some(category) = change.category {
         category_exists(app, category).await?;
     }
-    let trimmed = |text: String| Set(text.trim().to_owned());
     let row = product::ActiveModel {
         id: Unchanged(id),
         category_id: change.category.map_or(NotSet, Set),
-        name: change.name.map_or(NotSet, trimmed),
-        description: change.description.map_or(NotSet, trimmed),
+        name: change.name.map_or(NotSet, Set),
+        description: change.description.map_or(NotSet, Set),
         picture_url: change.picture_url.map_or(NotSet, Set),
         updated_at: Set(app.clock.now()),
         ..Default::default()
@@ -208,17 +213,20 @@ async fn category_exists(app: &App, id: CategoryId) -> FaultResult<()> {
     }
 }
 
-fn check(name: Option<&str>, description: Option<&str>, picture: Option<&str>) -> FaultResult<()> {
-    let mut check = Check::default();
-    if let Some(name) = name {
-        check.text(name, "name", 1, text::NAME);
+impl ProductChange {
+    /// Returns the change in its stored form. If any text is invalid, returns all errors.
+    fn checked(self) -> FaultResult<Self> {
+        let mut check = Check::default();
+        let picture = |check: &mut Check, url: String| check.parsed("pictureUrl", input::web_address(&url));
+        let change = Self {
+            name: self.name.map(|name| check.line(&name, "name", 1..=text::NAME)),
+            description: self
+                .description
+                .map(|text| check.paragraphs(&text, "description", 0..=text::DESCRIPTION)),
+            picture_url: self.picture_url.map(|url| url.and_then(|url| picture(&mut check, url))),
+            ..self
+        };
+        check.done()?;
+        Ok(change)
     }
-    check
-        .text(description.unwrap_or_default(), "description", 0, text::DESCRIPTION)
-        .that(
-            picture.is_none_or(is_picture),
-            "pictureUrl",
-            "must be an https address of at most 2000 characters",
-        )
-        .done()
 }

@@ -2,12 +2,13 @@
 //!
 //! Invariant: pure and synchronous.
 
-use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use entity::{CategoryId, event};
 
 use super::reservation_rules::{ReservationRules, RulesChange};
 use crate::{
     error::{Check, FaultResult},
+    input::is_storable,
     limits::text,
     slug, spelling,
 };
@@ -136,9 +137,24 @@ impl Details {
 
     /// Returns the details in their stored form. If any are invalid, returns all errors.
     pub fn checked(self) -> FaultResult<Self> {
+        let mut check = Check::default();
+        let (name, description) =
+            (check_name(&mut check, &self.name), check_description(&mut check, &self.description));
+        Self { name, description, ..self }.checked_with(check)
+    }
+
+    /// Returns the details with the change applied, in their stored form. If any are invalid, returns all errors. Texts
+    /// that stay are not checked, so an event from an older version can be changed.
+    pub fn changed(self, change: Change) -> FaultResult<Self> {
+        let mut check = Check::default();
+        let name = change.name.map(|name| check_name(&mut check, &name));
+        let description = change.description.map(|text| check_description(&mut check, &text));
+        self.with(Change { name, description, ..change }).checked_with(check)
+    }
+
+    /// Checks everything except the texts.
+    fn checked_with(self, mut check: Check) -> FaultResult<Self> {
         let kept = Self {
-            name: self.name.trim().to_owned(),
-            description: self.description.trim().to_owned(),
             starts_at: kept(self.starts_at),
             ends_at: kept(self.ends_at),
             sales_start: kept(self.sales_start),
@@ -146,15 +162,11 @@ impl Details {
             refund_until: self.refund_until.map(kept),
             ..self
         };
-        let mut check = Check::default();
-        check
-            .that(
-                is_slug(&kept.slug),
-                "slug",
-                "must have 1 to 80 of a-z, 0-9, and single hyphens between them",
-            )
-            .text(&kept.name, "name", 1, text::NAME)
-            .text(&kept.description, "description", 0, text::DESCRIPTION);
+        check.that(
+            is_slug(&kept.slug),
+            "slug",
+            "must have 1 to 80 of a-z, 0-9, and single hyphens between them",
+        );
         kept.check_times(&mut check);
         check
             .that(
@@ -194,7 +206,7 @@ impl Details {
             ("refundUntil", self.refund_until),
         ];
         for (path, time) in times {
-            let good = time.is_none_or(|time| (2000..3000).contains(&time.year()));
+            let good = time.is_none_or(is_storable);
             check.that(good, path, "must be between the years 2000 and 2999");
         }
         check
@@ -202,6 +214,14 @@ impl Details {
             .that(self.sales_start < self.sales_end, "salesEnd", "must be after salesStart")
             .that(self.sales_end <= self.ends_at, "salesEnd", "must not be after endsAt");
     }
+}
+
+fn check_name(check: &mut Check, name: &str) -> String {
+    check.line(name, "name", 1..=text::NAME)
+}
+
+fn check_description(check: &mut Check, description: &str) -> String {
+    check.paragraphs(description, "description", 0..=text::DESCRIPTION)
 }
 
 /// Truncates a time to microseconds, the precision of both databases.
@@ -265,8 +285,18 @@ mod tests {
     #[test]
     fn good_details_are_kept_in_whole_microseconds() {
         let change = Change { starts_at: Some(at(19) + Duration::nanoseconds(1_999)), ..Change::default() };
-        let kept = details().with(change).checked().unwrap();
+        let kept = details().changed(change).unwrap();
         assert_eq!(kept.starts_at, at(19) + Duration::microseconds(1));
+    }
+
+    #[test]
+    fn texts_that_stay_are_not_checked() {
+        let old = Details { name: "Ga\u{202e}la".to_owned(), ..details() };
+        let change = Change { limit_per_buyer: Some(4), ..Change::default() };
+        assert_eq!(old.clone().changed(change).unwrap().name, old.name);
+        assert_eq!(paths(old.clone().checked().unwrap_err()), ["name"]);
+        let change = Change { name: Some(old.name.clone()), ..Change::default() };
+        assert_eq!(paths(old.changed(change).unwrap_err()), ["name"]);
     }
 
     #[test]
@@ -289,10 +319,10 @@ mod tests {
             },
             ..Change::default()
         };
-        let fault = details().with(change).checked().unwrap_err();
+        let fault = details().changed(change).unwrap_err();
         let expected = [
-            "slug",
             "name",
+            "slug",
             "refundUntil",
             "endsAt",
             "salesEnd",

@@ -164,7 +164,7 @@ pub async fn update(
     at(&event, seen)?;
     rules::change(&event).map_err(Error::Refused)?;
     let (holder, slug) = (Holder::Event { shop: event.shop_id, event: id }, event.slug.clone());
-    let details = Details::of(event).with(change).checked()?;
+    let details = Details::of(event).changed(change)?;
     if details.slug != slug && !slug_owner::replace_in_tx(&tx, &slug, &details.slug, holder).await? {
         return Err(Error::Refused(Refusal::SlugTaken));
     }

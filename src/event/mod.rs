@@ -4,9 +4,12 @@ pub mod details;
 pub mod edit;
 pub mod find;
 pub mod list;
+pub mod parts;
 pub mod pricing;
+pub(crate) mod public;
 pub mod reservation_rules;
 pub mod rules;
+pub(crate) mod tier_names;
 pub mod tiers;
 
 use entity::{EventId, TierId, event, tier, tier::scope};

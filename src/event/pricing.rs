@@ -41,13 +41,17 @@ pub struct TierDetails {
 }
 
 impl TierDetails {
-    /// Returns the details in their stored form. If any are invalid, returns all errors.
-    pub fn checked(self) -> FaultResult<Self> {
-        let kept = Self { name: self.name.trim().to_owned(), ..self };
+    /// Returns the details in their stored form. If any are invalid, returns all errors. A name that equals the `stored`
+    /// one is not checked.
+    pub fn checked(self, stored: Option<&str>) -> FaultResult<Self> {
         let mut check = Check::default();
+        let name = match stored {
+            Some(stored) if stored == self.name => self.name,
+            _ => check.line(&self.name, "name", 1..=text::NAME),
+        };
+        let kept = Self { name, ..self };
         let good = |amount: i64| (0..=PRICE_MAX).contains(&amount);
         check
-            .text(&kept.name, "name", 1, text::NAME)
             .that(good(kept.price), "basePrice.amount", "is too large")
             .that(good(kept.fee), "fee.amount", "is too large")
             .that(
@@ -241,7 +245,7 @@ mod tests {
                 position: 0,
                 hidden: false,
             }
-            .checked()
+            .checked(None)
         };
         assert!(tier(PRICE_MAX, PRICE_MAX, 10_000).is_ok());
         let fault = tier(PRICE_MAX + 1, -1, 10_001).unwrap_err();

@@ -104,7 +104,7 @@ async fn insert(
     NewTier { details, scope }: NewTier,
     key: Option<&Key>,
 ) -> Attempt<tier::Model, Refusal> {
-    let details = details.checked()?;
+    let details = details.checked(None)?;
     let wanted = wanted(app, &event, &scope).await?;
     let (now, id) = (app.clock.now(), TierId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
@@ -160,10 +160,11 @@ pub async fn update(
     } else {
         None
     };
-    let (before, old_key) = (prices(&tier), spelling::key(&tier.name));
-    let details = changed(tier, change).checked()?;
+    let before = prices(&tier);
+    let name = tier.name.clone();
+    let details = changed(tier, change).checked(Some(&name))?;
     // An earlier version could store names that are now equal. Such a tier can be changed without a new name.
-    let key = Some(spelling::key(&details.name)).filter(|key| *key != old_key);
+    let key = Some(spelling::key(&details.name)).filter(|key| *key != spelling::key(&name));
     let name_key = key.map_or(NotSet, |key| Set(Some(key)));
     let row = tier::ActiveModel { id: Set(id), name_key, updated_at: Set(now), ..row_of(details) };
     let tier = save_versioned::<tier::Entity>(&tx, row, seen, Object::Tier).await.map_err(refused)?;

@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{CategoryId, category as row};
 
 use super::{
     context::ContextExt,
     error::{ApiResult, edited, found, outcome},
     event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
-    id::{decode, encode},
+    id::{decode, encode, readable_slug},
     loader::{Batch, Shared, keyed},
     page::PageArgs,
-    scalar::Long,
+    scalar::{Instant, Long},
     user_error::{Explain, Explanation, user_error},
 };
 use crate::{
@@ -89,13 +88,13 @@ impl Category {
     }
 
     /// When the object was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 
     /// When the object was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.0.updated_at.into()
     }
 
     /// The parent category. Null for a root.
@@ -195,7 +194,7 @@ impl CategoryQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The category's unique name for URLs.")] slug: String,
     ) -> ApiResult<Option<Category>> {
-        Ok(found(category::by_slug(ctx.app(), &slug).await)?.map(Category))
+        Ok(found(category::by_slug(ctx.app(), &readable_slug(slug)).await)?.map(Category))
     }
 }
 

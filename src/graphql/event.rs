@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::{EventId, event, tier};
 
 use super::{
@@ -12,11 +11,11 @@ use super::{
     context::ContextExt,
     coupon::{CouponArgs, CouponConnection, CouponFilter, CouponSort, coupon_connection},
     error::{ApiResult, found},
-    id::{decode, encode},
+    id::{decode, encode, readable_slug},
     long_text::{LongText, long_text},
     page::PageArgs,
     reservation_rules::ReservationRules,
-    scalar::{Long, Money},
+    scalar::{Instant, Long, Money},
     seat_map::{MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
@@ -83,28 +82,28 @@ impl Event {
     }
 
     /// The start of the event.
-    async fn starts_at(&self) -> DateTime<Utc> {
-        self.0.starts_at
+    async fn starts_at(&self) -> Instant {
+        self.0.starts_at.into()
     }
 
     /// The end of the event.
-    async fn ends_at(&self) -> DateTime<Utc> {
-        self.0.ends_at
+    async fn ends_at(&self) -> Instant {
+        self.0.ends_at.into()
     }
 
     /// When sales begin.
-    async fn sales_start(&self) -> DateTime<Utc> {
-        self.0.sales_start
+    async fn sales_start(&self) -> Instant {
+        self.0.sales_start.into()
     }
 
     /// When sales end.
-    async fn sales_end(&self) -> DateTime<Utc> {
-        self.0.sales_end
+    async fn sales_end(&self) -> Instant {
+        self.0.sales_end.into()
     }
 
     /// Until when buyers can refund their orders without the shop. Null for never.
-    async fn refund_until(&self) -> Option<DateTime<Utc>> {
-        self.0.refund_until
+    async fn refund_until(&self) -> Option<Instant> {
+        self.0.refund_until.map(Into::into)
     }
 
     /// The ISO 4217 code of the currency of all prices.
@@ -157,13 +156,13 @@ impl Event {
     }
 
     /// When the event was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 
     /// When the event was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.0.updated_at.into()
     }
 
     /// The shop that sells the event.
@@ -343,7 +342,7 @@ impl EventQuery {
     ) -> ApiResult<Option<Event>> {
         let row = match (id, slug) {
             (Some(id), None) => Event::row(ctx, decode(&id, "id")?).await,
-            (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &slug).await,
+            (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &readable_slug(slug)).await,
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
         // The viewer decides whether a draft is visible, and an event without an inventory has no version.

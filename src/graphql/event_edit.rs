@@ -1,7 +1,6 @@
 //! Event mutations: create, update, publish, cancel.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 
 use super::{
     context::ContextExt,
@@ -9,7 +8,7 @@ use super::{
     event::{CreateEventError, Event, EventError},
     id::decode,
     reservation_rules::ReservationRulesInput,
-    scalar::Long,
+    scalar::{Instant, Long, change},
 };
 use crate::{
     error::FaultResult,
@@ -40,15 +39,15 @@ pub struct CreateEventInput {
     #[graphql(default)]
     description: String,
     /// The start of the event.
-    starts_at: DateTime<Utc>,
+    starts_at: Instant,
     /// The end of the event. It must not precede the start.
-    ends_at: DateTime<Utc>,
+    ends_at: Instant,
     /// When sales begin. If omitted, immediately.
-    sales_start: Option<DateTime<Utc>>,
+    sales_start: Option<Instant>,
     /// When sales end. If omitted, at the start of the event.
-    sales_end: Option<DateTime<Utc>>,
+    sales_end: Option<Instant>,
     /// Until when buyers can refund their orders without the shop. If omitted, never.
-    refund_until: Option<DateTime<Utc>>,
+    refund_until: Option<Instant>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     #[graphql(default = 600)]
     reservation_seconds: i32,
@@ -89,11 +88,11 @@ impl CreateEventInput {
             slug: self.slug,
             name: self.name,
             description: self.description,
-            starts_at: self.starts_at,
-            ends_at: self.ends_at,
-            sales_start: self.sales_start,
-            sales_end: self.sales_end,
-            refund_until: self.refund_until,
+            starts_at: self.starts_at.into(),
+            ends_at: self.ends_at.into(),
+            sales_start: self.sales_start.map(Into::into),
+            sales_end: self.sales_end.map(Into::into),
+            refund_until: self.refund_until.map(Into::into),
             reservation_seconds: self.reservation_seconds,
             reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
@@ -132,15 +131,15 @@ pub struct UpdateEventInput {
     /// The description as plain text, not Markdown or HTML; at most 10,000 characters.
     description: Option<String>,
     /// The start of the event.
-    starts_at: Option<DateTime<Utc>>,
+    starts_at: Option<Instant>,
     /// The end of the event. It must not precede the start.
-    ends_at: Option<DateTime<Utc>>,
+    ends_at: Option<Instant>,
     /// When sales begin.
-    sales_start: Option<DateTime<Utc>>,
+    sales_start: Option<Instant>,
     /// When sales end.
-    sales_end: Option<DateTime<Utc>>,
+    sales_end: Option<Instant>,
     /// Until when buyers can refund their orders without the shop. Null for never.
-    refund_until: MaybeUndefined<DateTime<Utc>>,
+    refund_until: MaybeUndefined<Instant>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     reservation_seconds: Option<i32>,
     /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
@@ -166,11 +165,11 @@ impl UpdateEventInput {
             slug: self.slug,
             name: self.name,
             description: self.description,
-            starts_at: self.starts_at,
-            ends_at: self.ends_at,
-            sales_start: self.sales_start,
-            sales_end: self.sales_end,
-            refund_until: self.refund_until.into(),
+            starts_at: self.starts_at.map(Into::into),
+            ends_at: self.ends_at.map(Into::into),
+            sales_start: self.sales_start.map(Into::into),
+            sales_end: self.sales_end.map(Into::into),
+            refund_until: change(self.refund_until),
             reservation_seconds: self.reservation_seconds,
             reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,

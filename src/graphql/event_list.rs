@@ -1,7 +1,6 @@
 //! Filter, statuses and sort order of event lists.
 
 use async_graphql::{Context, Enum, ID, InputObject};
-use chrono::{DateTime, Utc};
 
 use super::{
     context::ContextExt,
@@ -9,6 +8,7 @@ use super::{
     event::Event,
     id::{decode, id_or_slug},
     page::{Connected, PageArgs, SortDirection, connection},
+    scalar::Instant,
 };
 use crate::{
     error::FaultResult,
@@ -86,15 +86,15 @@ pub struct EventFilter {
     search: Option<String>,
     /// Only events that are not over at this time: they end later, or start at this time or later. With the current
     /// time, the list has running and future events.
-    from: Option<DateTime<Utc>>,
+    from: Option<Instant>,
     /// Only events that start before this time. With `from`, the list has the events that take place in the period,
     /// even if only in part.
-    until: Option<DateTime<Utc>>,
+    until: Option<Instant>,
     /// Only items in one of these statuses.
     status: Option<Vec<EventStatus>>,
     /// Only events whose `updatedAt` is later than this time. Concurrent changes can become visible up to a minute
     /// late, so send a time that is a minute before your last request.
-    updated_after: Option<DateTime<Utc>>,
+    updated_after: Option<Instant>,
 }
 
 impl EventFilter {
@@ -104,9 +104,9 @@ impl EventFilter {
             categories: id_or_slug(self.category_id, self.category_slug, "filter.categoryId")?,
             venues: self.venue_id.map(|id| decode(&id, "filter.venueId")).transpose()?.into_iter().collect(),
             search: self.search,
-            from: self.from,
-            until: self.until,
-            updated_after: self.updated_after,
+            from: self.from.map(Into::into),
+            until: self.until.map(Into::into),
+            updated_after: self.updated_after.map(Into::into),
             statuses: self.status.unwrap_or_default().into_iter().map(rules::EventStatus::from).collect(),
         })
     }

@@ -72,6 +72,11 @@ pub struct Query(
 );
 
 /// The root type of mutations.
+///
+/// Names, titles and cities are texts of one line. Descriptions, terms, addresses and reasons may have several lines
+/// and tabs. Both are stored in Unicode normal form C, without white space at their ends and with line feeds as line
+/// breaks, and are returned as stored. Emoji are allowed. Control characters, invisible characters and characters
+/// that change the direction of the text are refused with `INVALID`, except where emoji or a script needs them.
 #[derive(Debug, Default, MergedObject)]
 pub struct Mutation(
     account::AccountMutation,

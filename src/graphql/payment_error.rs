@@ -1,8 +1,9 @@
 //! Error types of payments and refunds.
 
-use chrono::{DateTime, Utc};
-
-use super::user_error::{Explain, Explanation, user_error};
+use super::{
+    scalar::Instant,
+    user_error::{Explain, Explanation, user_error},
+};
 use crate::payment::Refusal;
 
 user_error! {
@@ -22,7 +23,7 @@ user_error! {
     }
     {
         /// When the next payment can be attempted. Set only with `TOO_MANY_DECLINES`.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
     }
 }
 
@@ -51,7 +52,7 @@ user_error! {
 /// The data of payment errors.
 #[derive(Debug, Default)]
 pub(crate) struct PaymentData {
-    available_at: Option<DateTime<Utc>>,
+    available_at: Option<Instant>,
 }
 
 impl Explain for Refusal {
@@ -71,7 +72,7 @@ impl Explain for Refusal {
             Self::CouponUsed => Explanation::new("a coupon of the order was used or given away"),
             Self::TooManyDeclines { available_at } => {
                 Explanation::new("too many payments were declined; try again later")
-                    .with(PaymentData { available_at: Some(available_at) })
+                    .with(PaymentData { available_at: Some(available_at.into()) })
                     .retryable(true)
             }
             Self::RefundClosed => Explanation::new("the buyer's refund period is over; ask the shop"),

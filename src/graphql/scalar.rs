@@ -1,12 +1,14 @@
-//! Scalars and small values: money, versions.
+//! Scalars and small values: money, times, versions.
 
 use async_graphql::{
-    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+    InputObject, InputValueError, InputValueResult, MaybeUndefined, Scalar, ScalarType, SimpleObject, Value,
 };
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
     error::{Fault, FaultResult},
-    money,
+    input, money,
 };
 
 /// An exact decimal number as a string, such as `"12.50"`. It has as many decimal places as its currency.
@@ -24,6 +26,44 @@ impl ScalarType for Decimal {
     fn to_value(&self) -> Value {
         Value::String(self.0.clone())
     }
+}
+
+/// A date and time as a string in the form of RFC 3339, such as `"2026-06-01T20:00:00+02:00"`. An offset or `Z` is
+/// required. Times are stored and returned in UTC, in microseconds: further digits are cut off. Leap seconds are refused.
+/// The year in UTC is between 1 and 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant(pub DateTime<Utc>);
+
+/// A date and time as a string in the form of RFC 3339, such as `"2026-06-01T20:00:00+02:00"`. An offset or `Z` is
+/// required. Times are stored and returned in UTC, in microseconds: further digits are cut off. Leap seconds are refused.
+/// The year in UTC is between 1 and 9999.
+#[Scalar(name = "DateTime", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
+impl ScalarType for Instant {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        input::instant(&text).map(Self).map_err(InputValueError::custom)
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, false))
+    }
+}
+
+impl From<DateTime<Utc>> for Instant {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
+impl From<Instant> for DateTime<Utc> {
+    fn from(instant: Instant) -> Self {
+        instant.0
+    }
+}
+
+/// Returns the change of a time that null removes.
+pub(crate) fn change(time: MaybeUndefined<Instant>) -> Option<Option<DateTime<Utc>>> {
+    time.map_value(DateTime::from).into()
 }
 
 /// An ISO 4217 currency code in upper case, such as `"EUR"`.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::{DateTime, Utc};
 use entity::{TicketId, order::line, ticket};
 use futures_util::future::join;
 use uuid::Uuid;
@@ -16,7 +15,7 @@ use super::{
     id::{decode, encode},
     order::{LineOf, Order, OrderLine},
     page::{Connected, PageArgs, connection},
-    scalar::{Long, Money},
+    scalar::{Instant, Long, Money},
     seat_map::{Area, Seat},
     tier::Tier,
     user_error::{Explain, Explanation, user_error},
@@ -98,8 +97,8 @@ impl Ticket {
     }
 
     /// When the ticket was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.row.updated_at.into()
     }
 
     /// The current state.
@@ -179,13 +178,13 @@ impl Ticket {
     }
 
     /// When the ticket was used at the entrance. Null if it was not.
-    async fn checked_in_at(&self) -> Option<DateTime<Utc>> {
-        self.row.checked_in_at
+    async fn checked_in_at(&self) -> Option<Instant> {
+        self.row.checked_in_at.map(Into::into)
     }
 
     /// When the ticket was issued.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> Instant {
+        self.row.created_at.into()
     }
 }
 
@@ -322,7 +321,7 @@ pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiR
 #[derive(Clone, Debug, SimpleObject)]
 pub struct EarlierCheckIn {
     /// When the ticket was used.
-    at: DateTime<Utc>,
+    at: Instant,
     /// The account of the member who scanned it, as in `ShopMember.accountId`. Null if unknown.
     account_id: Option<ID>,
 }
@@ -363,7 +362,7 @@ impl Explain for Refusal {
                     .with(CheckInData::of(ticket))
             }
             Self::Used { ticket, at, by } => {
-                let earlier = EarlierCheckIn { at, account_id: by.map(encode) };
+                let earlier = EarlierCheckIn { at: at.into(), account_id: by.map(encode) };
                 Explanation::new("the ticket was already used")
                     .with(CheckInData { earlier_check_in: Some(earlier), ..CheckInData::of(ticket) })
             }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{
     EventId, SeatMapId, TierId,
     event::{self, EventState},
@@ -16,7 +15,7 @@ use super::{
     event::{CreateTierError, Event, TierError},
     id::{AREA, decode, decode_as, encode},
     loader::{Batch, Shared, keyed},
-    scalar::{Long, Money, MoneyInput},
+    scalar::{Instant, Long, Money, MoneyInput},
     seat_map::Area,
     shop::RoleIn,
 };
@@ -108,8 +107,8 @@ impl Tier {
     }
 
     /// When the tier was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.row.updated_at.into()
     }
 }
 

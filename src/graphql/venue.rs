@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{ShopId, VenueId, venue};
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
     id::{decode, encode},
     loader::{Batch, Shared, keyed},
     page::{Connected, PageArgs, connection},
-    scalar::Long,
+    scalar::{Instant, Long},
     seat_map::SeatMap,
     shop::Shop,
     user_error::{Explain, Explanation, user_error},
@@ -116,13 +115,13 @@ impl Venue {
     }
 
     /// When the venue was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 
     /// When the venue was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.0.updated_at.into()
     }
 
     /// The events at the venue that you may see.
@@ -231,7 +230,7 @@ impl VenueQuery {
             desc = "Only venues whose `updatedAt` is later than this time. Send a time that is a minute \
                           before your last request, because concurrent changes can become visible late."
         )]
-        updated_after: Option<DateTime<Utc>>,
+        updated_after: Option<Instant>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
@@ -240,7 +239,8 @@ impl VenueQuery {
     ) -> ApiResult<Connected<VenueId, Venue>> {
         let shop: ShopId = decode(&shop_id, "shopId")?;
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, updated_after, window).await?;
+        let page = find::venues_of_shop(ctx.app(), ctx.viewer(), shop, updated_after.map(Into::into), window)
+            .await?;
         Ok(connection(page, |row| (row.id, Venue(row))))
     }
 }
@@ -257,9 +257,11 @@ pub struct CreateVenueInput {
     address: String,
     /// The town or city, 1 to 200 characters.
     city: String,
-    /// The ISO 3166-1 alpha-2 code of the country, in upper case.
+    /// The code of the country that ISO 3166-1 alpha-2 assigns, in upper case, such as `GB`. Reserved codes such as
+    /// `UK` are refused.
     country: String,
-    /// The IANA time zone, such as `Europe/Berlin`.
+    /// The name of an IANA time zone, such as `Europe/Berlin`. Older names are accepted and returned unchanged.
+    /// Abbreviations such as `CEST` are refused.
     time_zone: String,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result. Without a key, a repeated call creates another object.
@@ -289,9 +291,11 @@ pub struct UpdateVenueInput {
     address: Option<String>,
     /// The town or city, 1 to 200 characters.
     city: Option<String>,
-    /// The ISO 3166-1 alpha-2 code of the country, in upper case.
+    /// The code of the country that ISO 3166-1 alpha-2 assigns, in upper case, such as `GB`. Reserved codes such as
+    /// `UK` are refused.
     country: Option<String>,
-    /// The IANA time zone, such as `Europe/Berlin`.
+    /// The name of an IANA time zone, such as `Europe/Berlin`. Older names are accepted and returned unchanged.
+    /// Abbreviations such as `CEST` are refused.
     time_zone: Option<String>,
 }
 

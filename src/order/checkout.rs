@@ -28,6 +28,7 @@ use crate::{
     },
     error::{Check, Error, Fault, FaultResult, Result},
     idempotency::{self, Attempt, AttemptError, Key},
+    input,
     inventory::{
         self, Command, Reservation, ReservationSnapshot,
         transaction::{Companion, InventoryTransaction, TransactionError, transact},
@@ -188,14 +189,6 @@ fn validate(input: &Checkout) -> FaultResult<Contact> {
     let mut check = Check::default();
     let distinct: std::collections::BTreeSet<_> = input.reservations.iter().collect();
     let claims: std::collections::BTreeSet<_> = input.claims.iter().collect();
-    let email = input.contact.email.trim().to_lowercase();
-    let plausible = email.len() <= 254
-        && !email.contains(|c: char| c.is_whitespace() || c.is_control())
-        && email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty()
-                && !domain.contains('@')
-                && domain.split('.').filter(|part| !part.is_empty()).count() > 1
-        });
     let claims_max = input.claims.len() + input.codes.len() <= spend::CLAIMS_MAX;
     check
         .that(!input.reservations.is_empty(), "reservationIds", "name at least one reservation")
@@ -206,12 +199,15 @@ fn validate(input: &Checkout) -> FaultResult<Contact> {
         )
         .that(distinct.len() == input.reservations.len(), "reservationIds", "names a reservation twice")
         .that(claims_max, "claimIds", "at most 20 claims and codes in one order")
-        .that(claims.len() == input.claims.len(), "claimIds", "names a claim twice")
-        .text(&input.contact.name, "contact.name", 1, text::NAME)
-        .that(plausible, "contact.email", "must be an e-mail address")
-        .text(input.contact.phone.as_deref().unwrap_or_default(), "contact.phone", 0, 40)
-        .done()?;
-    Ok(Contact { name: input.contact.name.trim().to_owned(), email, phone: input.contact.phone.clone() })
+        .that(claims.len() == input.claims.len(), "claimIds", "names a claim twice");
+    let Contact { name, email, phone } = &input.contact;
+    let name = check.line(name, "contact.name", 1..=text::NAME);
+    let email = check.parsed("contact.email", input::email(email)).unwrap_or_default();
+    // A form sends an empty text for a field that the buyer leaves out.
+    let phone = phone.as_deref().filter(|phone| !phone.trim().is_empty());
+    let phone = phone.and_then(|phone| check.parsed("contact.phone", input::phone(phone)));
+    check.done()?;
+    Ok(Contact { name, email, phone })
 }
 
 fn draft(

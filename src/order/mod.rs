@@ -10,6 +10,8 @@ mod claims;
 mod discounts;
 mod expiry;
 pub mod lists;
+pub(crate) mod live;
+pub mod parts;
 pub mod state;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,6 @@ use chrono::{DateTime, Utc};
 use entity::{
     AccountId, InventoryId, OrderId, ReservationId, ShopId,
     order::{self, OrderState, line},
-    payment::{self, PaymentState},
     reservation::{self, ReservationState},
 };
 use futures_util::{Stream, stream};
@@ -353,10 +354,9 @@ async fn end_in_tx(tx: &Tx, order: &order::Model, step: Step, now: DateTime<Utc>
 }
 
 async fn has_live_payment(app: &App, id: OrderId) -> FaultResult<bool> {
-    let live = payment::Entity::find()
-        .filter(payment::Column::OrderId.eq(id))
-        .filter(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
-        .one(app.store.read())
-        .await?;
-    Ok(live.is_some())
+    let paying = order::Entity::find_by_id(id)
+        .select_only()
+        .column(order::Column::Id)
+        .filter(order::Column::Id.in_subquery((app.order.being_paid)(Some(id))));
+    Ok(paying.into_tuple::<OrderId>().one(app.store.read()).await?.is_some())
 }

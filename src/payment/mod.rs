@@ -9,7 +9,9 @@
 mod declines;
 mod ledger;
 mod lists;
+pub(crate) mod live;
 mod observed;
+pub mod parts;
 pub mod provider;
 mod refund;
 pub mod sandbox;
@@ -123,7 +125,7 @@ pub struct PaymentResult {
 
 /// Pays an order. The result is paid, declined, or waiting for an action of the buyer.
 pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult, Refusal> {
-    Check::default().text(&input.method, "method", 1, 255).done()?;
+    Check::default().opaque(&input.method, "method", 1..=255).done()?;
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
     let replay = |subject| ready(FaultResult::Ok((PaymentId(subject), false)));
@@ -228,7 +230,7 @@ async fn store_intent(
     let row = payment::ActiveModel {
         id: Set(id),
         order_id: Set(order.id),
-        provider: Set(app.provider.name().to_owned()),
+        provider: Set(app.payment.provider.name().to_owned()),
         provider_ref: Set(None),
         state: Set(PaymentState::Created),
         amount_minor: Set(order.total_minor),

@@ -88,7 +88,10 @@ struct RefundPart {
 /// Refunds a paid order: by the shop at any time, by the buyer within the events' refund period. Refunds the whole
 /// order, unless `leave_used` is set.
 pub async fn refund_order(app: &App, viewer: &Viewer, input: RefundOrder) -> Result<Refund, Refusal> {
-    Check::default().text(&input.reason, "reason", 0, text::REASON).done()?;
+    let mut check = Check::default();
+    let reason = check.paragraphs(&input.reason, "reason", 0..=text::REASON);
+    check.done()?;
+    let input = RefundOrder { reason, ..input };
     let token = input.access_token.as_deref();
     let order = orders::visible(app, viewer, token, input.order).await?;
     // The key belongs to the order's buyer, so that shop and buyer cannot both refund with the same key.
@@ -165,7 +168,7 @@ async fn send(app: &App, id: RefundId) -> FaultResult<()> {
     let reference =
         payment.provider_ref.ok_or_else(|| Fault::internal("a captured payment without an intent"))?;
     let wanted = NewRefund { refund: id, reference, amount: row.amount_minor };
-    let answer = observed::call(app, "refund", app.provider.refund(&wanted)).await;
+    let answer = observed::call(app, "refund", app.payment.provider.refund(&wanted)).await;
     let attempts = row.attempts + 1;
     let status = answer.as_ref().map(|refund| refund.status);
     if let Ok(RefundStatus::Failed) | Err(ProviderError::Refused(_)) = status {
@@ -299,7 +302,7 @@ fn new_row(app: &App, id: RefundId, part: &RefundPart, request: Request<'_>) -> 
         amount_minor: Set(part.total()),
         fee_minor: Set(part.fee()),
         currency: Set(payment.currency.clone()),
-        reason: Set(reason.trim().to_owned()),
+        reason: Set(reason.to_owned()),
         requested_by: Set(by),
         provider_ref: Set(None),
         attempts: Set(0),

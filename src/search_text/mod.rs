@@ -1,7 +1,8 @@
 //! The search index of events, coupons and shops: the words of each object, and its sort key.
 //!
 //! The module is separate from the slices because renaming a venue, a shop or a product changes the index of other
-//! objects too. [`spelling`](crate::spelling) defines the forms of words.
+//! objects too. It alone writes the column `sort_key` of these tables. [`spelling`](crate::spelling) defines the forms of
+//! words.
 
 mod coupons;
 mod events;

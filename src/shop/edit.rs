@@ -80,28 +80,26 @@ async fn insert(
 ) -> Attempt<shop::Model, Refusal> {
     let owner = viewer.user()?;
     let mut check = Check::default();
-    check
-        .text(&input.name, "name", 1, text::NAME)
-        .text(&input.description, "description", 0, text::SHOP_DESCRIPTION)
-        .that(
-            money::currency(&input.currency).is_some(),
-            "currency",
-            "must be the ISO 4217 code of a currency for prices, such as EUR",
-        );
+    let name = check.line(&input.name, "name", 1..=text::NAME);
+    let description = check.paragraphs(&input.description, "description", 0..=text::SHOP_DESCRIPTION);
+    check.that(
+        money::currency(&input.currency).is_some(),
+        "currency",
+        "must be the ISO 4217 code of a currency for prices, such as EUR",
+    );
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;
     if let Some(category) = input.category {
         category::exists(app, category).await?;
     }
     let now = app.clock.now();
-    let name = input.name.trim();
-    let candidates = Candidates::new(input.slug, name, "shop");
+    let candidates = Candidates::new(input.slug, &name, "shop");
     let mut shop = shop::Model {
         id: ShopId(app.clock.new_uuid()),
         slug: String::new(),
-        name: name.to_owned(),
+        name,
         sort_key: String::new(),
-        description: input.description.trim().to_owned(),
+        description,
         currency: input.currency,
         category_id: input.category,
         version: 1,
@@ -146,17 +144,16 @@ async fn insert_in_tx(tx: &store::Tx, shop: &shop::Model) -> Result<bool, Refusa
 pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::Model, Refusal> {
     authorise(app, viewer, input.shop, Power::Manage).await?;
     let mut check = Check::default();
-    if let Some(name) = &input.name {
-        check.text(name, "name", 1, text::NAME);
-    }
-    check.text(input.description.as_deref().unwrap_or_default(), "description", 0, text::SHOP_DESCRIPTION);
+    let name = input.name.map(|name| check.line(&name, "name", 1..=text::NAME));
+    let description = input
+        .description
+        .map(|description| check.paragraphs(&description, "description", 0..=text::SHOP_DESCRIPTION));
     slug::check(&mut check, input.slug.as_deref(), "slug");
     check.done()?;
     if let Some(Some(category)) = input.category {
         category::exists(app, category).await?;
     }
-    let trimmed = |text: String| Set(text.trim().to_owned());
-    let changed = match input.name {
+    let changed = match name {
         Some(_) => search_text::Source::Shop(input.shop),
         None => search_text::Source::ShopDescription(input.shop),
     };
@@ -173,8 +170,8 @@ pub async fn update(app: &App, viewer: &Viewer, input: Update) -> Result<shop::M
     let row = shop::ActiveModel {
         id: Unchanged(shop.id),
         slug: input.slug.map_or(NotSet, Set),
-        name: input.name.map_or(NotSet, trimmed),
-        description: input.description.map_or(NotSet, trimmed),
+        name: name.map_or(NotSet, Set),
+        description: description.map_or(NotSet, Set),
         category_id: input.category.map_or(NotSet, Set),
         updated_at: Set(app.clock.now()),
         ..Default::default()

@@ -28,6 +28,7 @@ use crate::{
     audit,
     auth::Viewer,
     error::{Fault, FaultResult, Object, Result},
+    input,
     store::{self, Tx},
 };
 
@@ -80,8 +81,10 @@ pub async fn set_member(
     input: SetMember,
 ) -> Result<(Member, shop::Model), Refusal> {
     authorise(app, viewer, input.shop, Power::Members).await?;
-    let account =
-        account::by_email(app.store.read(), &input.email).await?.ok_or(Fault::NotFound(Object::User))?;
+    let Some(account) = account::by_email(app.store.read(), &input.email).await? else {
+        input::email(&input.email).map_err(|fault| Fault::invalid("email", fault.to_string()))?;
+        return Err(Fault::NotFound(Object::User).into());
+    };
     let tx = app.store.begin().await?;
     let (shop, mut roles) = guarded_in_tx(app, &tx, input.shop).await?;
     // Race: the permission was checked before the guard. An earlier holder of the guard may have revoked it.

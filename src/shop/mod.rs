@@ -11,8 +11,11 @@ use std::collections::HashMap;
 use entity::{
     CategoryId, ShopId, shop,
     shop::{ShopRole, member as row},
+    slug_owner::SlugKind,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::SelectStatement};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::SelectStatement,
+};
 
 pub(crate) use self::access::{authorise_owner, has_power, shops_seen, with_power};
 pub use self::{
@@ -87,7 +90,10 @@ pub async fn by_slug(app: &App, slug: &str) -> FaultResult<shop::Model> {
 
 /// Returns a query for the id of the shop that has or had this slug.
 pub(crate) fn with_slug(slug: &str) -> SelectStatement {
-    slug_owner::shop_with(slug)
+    let slug = slug::normal(slug);
+    let now =
+        shop::Entity::find().select_only().column(shop::Column::Id).filter(shop::Column::Slug.eq(&slug));
+    slug_owner::or_former(now.into_query(), SlugKind::Shop, &slug)
 }
 
 /// The position of a shop in a list: the rank of its match, its sort key, and its id.
@@ -97,7 +103,7 @@ pub type Key = (usize, String, ShopId);
 /// left empty: see [`descriptions`].
 pub async fn list(app: &App, filter: &Filter, window: Window<Key>) -> FaultResult<Page<(Key, shop::Model)>> {
     if let Some(search) = &filter.search {
-        Check::default().text(search, "filter.search", 0, SEARCH_MAX).done()?;
+        Check::default().opaque(search, "filter.search", 0..=SEARCH_MAX).done()?;
     }
     let search = Search::new(app.store.read(), filter.search.as_deref()).await?;
     let mut select = page::without(shop::Entity::find(), &[shop::Column::Description]);

@@ -76,7 +76,7 @@ pub enum Refusal {
 /// returns it again.
 pub async fn check_in(app: &App, viewer: &Viewer, input: CheckIn) -> Result<ticket::Model, Refusal> {
     viewer.user()?;
-    Check::default().text(&input.code, "code", 1, 2_000).done()?;
+    Check::default().opaque(&input.code, "code", 1..=2_000).done()?;
     let key = Key::of_viewer(viewer, "checkIn", input.key.as_deref(), &(&input.code, input.event))?;
     let replay = |id| accepted(app, viewer, TicketId(id));
     once_if_keyed(app, key.as_ref(), replay, Box::pin(attempt(app, viewer, &input, key.as_ref()))).await
@@ -140,7 +140,7 @@ async fn scan(
     key: Option<&Key>,
 ) -> std::result::Result<ticket::Model, ScanError> {
     let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal).into());
-    let claims = code::verify(&app.ticket_verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
+    let claims = code::verify(&app.ticket.verifier, &input.code).map_err(|_| foreign(Refusal::Forged))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))
             .one(app.store.read())

@@ -2,6 +2,7 @@
 
 mod check_in;
 pub mod code;
+pub mod parts;
 
 use chrono::{DateTime, Utc};
 use entity::{
@@ -32,7 +33,7 @@ pub const URGENT_MUTATIONS: &[&str] = &["checkIn"];
 /// Returns the ticket's signed code.
 pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
     let epoch = u32::try_from(ticket.epoch).unwrap_or_default();
-    code::sign(&app.ticket_keys, code::Claims { ticket: ticket.id.0, event: ticket.event_id.0, epoch })
+    code::sign(&app.ticket.keys, code::Claims { ticket: ticket.id.0, event: ticket.event_id.0, epoch })
 }
 
 /// Returns the ticket if the viewer holds it. For others, returns [`Fault::NotFound`].

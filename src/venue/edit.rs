@@ -75,7 +75,7 @@ pub async fn update(
     if venue.version != seen {
         return Err(Fault::Stale(Object::Venue).into());
     }
-    let details = Details::of(venue).with(change).checked()?;
+    let details = Details::of(venue).with(change.checked()?);
     let tx = app.store.begin().await?;
     let row = venue::ActiveModel { id: Set(id), updated_at: Set(app.clock.now()), ..row_of(details) };
     let venue = save_versioned::<venue::Entity>(&tx, row, seen, Object::Venue).await?;
@@ -147,7 +147,7 @@ async fn insert_revision(app: &App, new: NewRevision, key: Option<&Key>) -> Atte
     seat_map::Entity::insert(row).exec_without_returning(&tx).await?;
     tx.commit().await?;
     let map = SeatMap { id: revision.id, venue, revision: revision.revision, plan, hall };
-    app.seat_maps.insert(map.id, Arc::new(map)).await;
+    app.venue.seat_maps.insert(map.id, Arc::new(map)).await;
     Ok(revision)
 }
 

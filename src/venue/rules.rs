@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Check, FaultResult},
+    input,
     limits::text,
 };
 
@@ -69,32 +70,48 @@ impl Details {
         }
     }
 
-    /// Returns the details without surrounding white space. If any are invalid, returns all errors.
+    /// Returns the details in their stored form. If any are invalid, returns all errors.
     pub fn checked(self) -> FaultResult<Self> {
-        let trimmed = Self {
-            name: self.name.trim().to_owned(),
-            address: self.address.trim().to_owned(),
-            city: self.city.trim().to_owned(),
-            country: self.country,
-            time_zone: self.time_zone,
+        let Self { name, address, city, country, time_zone } = self;
+        let change = Change {
+            name: Some(name),
+            address: Some(address),
+            city: Some(city),
+            country: Some(country),
+            time_zone: Some(time_zone),
         };
+        let empty = Self {
+            name: String::new(),
+            address: String::new(),
+            city: String::new(),
+            country: String::new(),
+            time_zone: String::new(),
+        };
+        Ok(empty.with(change.checked()?))
+    }
+}
+
+impl Change {
+    /// Returns the change in its stored form. If any value is invalid, returns all errors.
+    ///
+    /// Values that stay are not checked, so a venue from an older version can be changed.
+    pub fn checked(self) -> FaultResult<Self> {
         let mut check = Check::default();
-        check
-            .text(&trimmed.name, "name", 1, text::NAME)
-            .text(&trimmed.address, "address", 0, text::ADDRESS)
-            .text(&trimmed.city, "city", 1, text::NAME)
-            .that(
-                is_country(&trimmed.country),
-                "country",
-                "must be an ISO 3166-1 code of two letters, such as DE",
-            )
-            .that(
-                is_time_zone(&trimmed.time_zone),
-                "timeZone",
-                "must be the name of an IANA time zone, such as Europe/Berlin",
-            );
+        let change = Self {
+            name: self.name.map(|name| check.line(&name, "name", 1..=text::NAME)),
+            address: self.address.map(|address| check.paragraphs(&address, "address", 0..=text::ADDRESS)),
+            city: self.city.map(|city| check.line(&city, "city", 1..=text::NAME)),
+            country: self
+                .country
+                .and_then(|code| check.parsed("country", input::country(&code)))
+                .map(str::to_owned),
+            time_zone: self
+                .time_zone
+                .and_then(|name| check.parsed("timeZone", input::time_zone(&name)))
+                .map(|zone| zone.name().to_owned()),
+        };
         check.done()?;
-        Ok(trimmed)
+        Ok(change)
     }
 }
 
@@ -104,19 +121,6 @@ pub fn next_revision(latest: Option<i32>) -> Result<i32, Refusal> {
         latest if latest >= REVISIONS_MAX => Err(Refusal::TooManyRevisions),
         latest => Ok(latest + 1),
     }
-}
-
-fn is_country(code: &str) -> bool {
-    code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
-/// Returns whether the text has the form of a time zone's name. Does not check that the zone exists.
-fn is_time_zone(name: &str) -> bool {
-    let part = |part: &str| {
-        part.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte))
-    };
-    name.len() <= 64 && name.split('/').count() <= 3 && name.split('/').all(part)
 }
 
 #[cfg(test)]
@@ -139,7 +143,7 @@ mod tests {
         assert_eq!(hall().checked().unwrap().name, "Hall");
         for zone in ["UTC", "Etc/GMT+5", "America/Argentina/Buenos_Aires", "America/Port-au-Prince"] {
             let change = Change { time_zone: Some(zone.to_owned()), ..Change::default() };
-            assert!(hall().with(change).checked().is_ok(), "{zone}");
+            assert_eq!(change.clone().checked().unwrap(), change, "{zone}");
         }
     }
 
@@ -155,6 +159,14 @@ mod tests {
         let Err(Fault::Invalid(all)) = bad.checked() else { panic!("it must be refused") };
         let paths: Vec<String> = all.into_iter().map(|invalid| invalid.path.join(".")).collect();
         assert_eq!(paths, ["name", "address", "city", "country", "timeZone"]);
+    }
+
+    #[test]
+    fn values_that_stay_are_not_checked() {
+        let old = Details { time_zone: "Mars/Base".to_owned(), country: "UK".to_owned(), ..hall() };
+        let change = Change { name: Some("Arena".to_owned()), ..Change::default() };
+        let changed = old.clone().with(change.checked().unwrap());
+        assert_eq!(changed, Details { name: "Arena".to_owned(), ..old });
     }
 
     #[test]

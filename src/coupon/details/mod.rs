@@ -2,9 +2,11 @@
 //!
 //! Invariant: pure and synchronous.
 
+mod texts;
+
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use entity::{
     CategoryId, EventId, ProductId, TierId,
     coupon::{self, CodeSource, CouponKind},
@@ -18,7 +20,7 @@ use super::{
 use crate::{
     error::{Check, FaultResult},
     event::pricing::PRICE_MAX,
-    limits::text,
+    input::is_storable,
 };
 
 /// Objects that a coupon may apply to.
@@ -220,40 +222,46 @@ impl Details {
 
     /// Returns the details as they are stored, or all faults.
     pub fn checked(self) -> FaultResult<Self> {
+        let mut check = Check::default();
+        let texts = self.texts().checked(&mut check);
+        self.with(texts).checked_with(check)
+    }
+
+    /// Returns the details with the changes applied as they are stored, or all faults. Texts that stay are not checked,
+    /// so a coupon from an older version can be changed.
+    pub fn changed(self, change: Change) -> FaultResult<Self> {
+        let mut check = Check::default();
+        let change = change.checked(&mut check);
+        self.with(change).checked_with(check)
+    }
+
+    fn texts(&self) -> Change {
+        Change {
+            title: Some(self.title.clone()),
+            description: Some(self.description.clone()),
+            terms: Some(self.terms.clone()),
+            picture_url: Some(self.picture_url.clone()),
+            stacking_group: Some(self.stacking_group.clone()),
+            ..Change::default()
+        }
+    }
+
+    /// Checks everything except the texts.
+    fn checked_with(self, mut check: Check) -> FaultResult<Self> {
         let kept = |time: Option<DateTime<Utc>>| time.map(|time| time.trunc_subsecs(6));
-        let trimmed = |text: Option<String>| text.map(|text| text.trim().to_owned());
         let kept = Self {
-            title: self.title.trim().to_owned(),
-            description: self.description.trim().to_owned(),
-            terms: self.terms.trim().to_owned(),
-            picture_url: trimmed(self.picture_url),
-            stacking_group: trimmed(self.stacking_group),
             publish_from: kept(self.publish_from),
             publish_until: kept(self.publish_until),
             valid_from: kept(self.valid_from),
             valid_until: kept(self.valid_until),
             ..self
         };
-        let mut check = Check::default();
-        kept.check_texts(&mut check);
         kept.check_worth(&mut check);
         kept.check_stock(&mut check);
         kept.check_times(&mut check);
         kept.check_rules(&mut check);
         check.done()?;
         Ok(kept)
-    }
-
-    fn check_texts(&self, check: &mut Check) {
-        check
-            .text(&self.title, "title", 1, text::NAME)
-            .text(&self.description, "description", 0, text::DESCRIPTION)
-            .text(&self.terms, "terms", 0, text::DESCRIPTION)
-            .that(
-                self.picture_url.as_deref().is_none_or(is_picture),
-                "pictureUrl",
-                "must be an https address of at most 2000 characters",
-            );
     }
 
     /// Each kind requires some amounts and excludes the others.
@@ -324,7 +332,7 @@ impl Details {
             ("validUntil", self.valid_until),
         ];
         for (path, time) in times {
-            let good = time.is_none_or(|time| (2000..3000).contains(&time.year()));
+            let good = time.is_none_or(is_storable);
             check.that(good, path, "must be between the years 2000 and 2999");
         }
         let ordered = |from: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>| {
@@ -356,11 +364,6 @@ impl Details {
             .that((0..=PRICE_MAX).contains(&self.minimum_spend), "minimumSpend.amount", "is too large")
             .that((0..=10_000).contains(&self.position), "position", "must be between 0 and 10000")
             .that(
-                self.stacking_group.as_deref().is_none_or(|group| (1..=50).contains(&group.chars().count())),
-                "stackingGroup",
-                "must have 1 to 50 characters",
-            )
-            .that(
                 self.budget.is_none_or(|budget| (0..=PRICE_MAX).contains(&budget)),
                 "budget.amount",
                 "is too large",
@@ -382,16 +385,6 @@ impl Details {
             )
             .that(self.tier.is_none() || self.event.is_some(), "tierId", "requires eventId");
     }
-}
-
-/// Returns whether the text is an https URL that is safe in an HTML attribute and has at most 2,000 bytes.
-pub(super) fn is_picture(url: &str) -> bool {
-    url.len() <= 2_000
-        && url.strip_prefix("https://").is_some_and(|rest| {
-            !rest.is_empty()
-                && !rest.starts_with('/')
-                && !rest.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>'))
-        })
 }
 
 #[cfg(test)]

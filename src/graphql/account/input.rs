@@ -15,14 +15,16 @@ use crate::{
 /// Input of `signUp`.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// The e-mail address to sign in with. Case is ignored.
+    /// The e-mail address to sign in with, such as `ada@example.org`. Case is ignored. The address stands alone,
+    /// without a name, angle brackets or `mailto:`.
     pub email: String,
     /// The password: 8 to 128 characters. It must differ from the e-mail address.
     pub password: String,
     /// The display name as plain text, at most 200 characters. If a guest omits it, the guest's name is kept.
     #[graphql(default)]
     pub name: String,
-    /// The telephone number. If a guest omits it, the guest's number is kept.
+    /// The telephone number, at most 32 characters: digits, an optional `+` before them, and blanks, `-`, `(`, `)`,
+    /// `.` and `/` between them. If a guest omits it, the guest's number is kept.
     pub phone: Option<String>,
 }
 
@@ -49,7 +51,7 @@ pub struct RefreshSessionInput {
 pub struct UpdateProfileInput {
     /// The display name as plain text, at most 200 characters.
     pub name: Option<String>,
-    /// The telephone number, at most 32 characters. Null removes it.
+    /// The telephone number, at most 32 characters, by the rules of `SignUpInput.phone`. Null removes it.
     pub phone: MaybeUndefined<String>,
     /// The account's `version` when you last read it. If it has changed since, nothing is stored and the error is
     /// `STALE`.

@@ -6,7 +6,6 @@ mod input;
 use std::collections::HashMap;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{AccountId, account as row};
 
 pub use self::{
@@ -29,7 +28,7 @@ use crate::{
         order::{OrderConnection, order_connection},
         page::PageArgs,
         reservation::Reservation,
-        scalar::Long,
+        scalar::{Instant, Long},
         shop::ShopMembership,
         ticket::{TicketConnection, tickets_of_viewer},
     },
@@ -97,13 +96,13 @@ impl Account {
     }
 
     /// When the account was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 
     /// When the account was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.0.updated_at.into()
     }
 }
 
@@ -128,11 +127,11 @@ pub struct Session {
     /// The access token. Send it in the header `Authorization: Bearer …`, or in the `connection_init` of a WebSocket.
     pub access_token: String,
     /// When the access token expires. Call `refreshSession` shortly before.
-    pub access_token_expires_at: DateTime<Utc>,
+    pub access_token_expires_at: Instant,
     /// The token for `refreshSession`. It works once; a second use ends the session. Keep it secret.
     pub refresh_token: String,
     /// When the session ends if it is not refreshed.
-    pub refresh_token_expires_at: DateTime<Utc>,
+    pub refresh_token_expires_at: Instant,
     /// Proves that this device signed in before. Send it with later `signIn` calls, so that wrong passwords from other
     /// devices cannot lock you out. Keep it after signing out. It is valid for one year and grants no access by itself.
     /// Null except in the results of `signIn` and `signUp`.
@@ -145,9 +144,9 @@ impl From<account::Session> for Session {
     fn from(session: account::Session) -> Self {
         Self {
             access_token: session.access_token,
-            access_token_expires_at: session.access_expires_at,
+            access_token_expires_at: session.access_expires_at.into(),
             refresh_token: session.refresh_token.expose().to_owned(),
-            refresh_token_expires_at: session.refresh_expires_at,
+            refresh_token_expires_at: session.refresh_expires_at.into(),
             device_token: session.device_token,
             account: session.account.into(),
         }

@@ -5,7 +5,6 @@ mod zones;
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription, Union};
-use chrono::{DateTime, Utc};
 use entity::{EventId, InventoryId, event, tier};
 use futures_util::{
     Stream, StreamExt,
@@ -19,7 +18,7 @@ use crate::graphql::{
     event::Event,
     id::{self, decode, encode},
     progress::{Span, Window},
-    scalar::{Long, Money},
+    scalar::{Instant, Long, Money},
     seat_map::{Area, seat_id},
     tier::Tier,
 };
@@ -38,7 +37,7 @@ pub struct AvailabilitySnapshot {
     version: Long,
     /// When the data was read, at most one second ago. It includes every reservation that this server accepted before
     /// your request. Concurrent requests may share one response.
-    as_of: DateTime<Utc>,
+    as_of: Instant,
     /// Number of all places: numbered seats plus the capacity of the areas.
     capacity: u32,
     /// Number of places that can be reserved now.
@@ -204,7 +203,7 @@ impl AvailabilitySnapshot {
         let counts = availability.counts;
         Ok(Self {
             version: Long(availability.version),
-            as_of,
+            as_of: as_of.into(),
             capacity: counts.capacity(),
             available: counts.available,
             reserved: counts.reserved,

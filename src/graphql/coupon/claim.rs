@@ -2,7 +2,6 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Subscription};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::{DateTime, Utc};
 use entity::{AccountId, claim as row};
 use futures_util::{Stream, StreamExt};
 use uuid::Uuid;
@@ -24,7 +23,7 @@ use crate::{
         id::{BAG, decode, encode, encode_as},
         order::{LineOf, Order, OrderLine},
         page::{Connected, PageArgs, connection},
-        scalar::{Long, Money},
+        scalar::{Instant, Long, Money},
         shop::Shop,
         ticket::{TicketConnection, tickets_of_viewer},
         weight::{PICTURE_BARCODE, PICTURE_CLAIM},
@@ -81,8 +80,8 @@ impl Claim {
     }
 
     /// When the claim was last changed. A claim that expires does not change; see `validUntil`.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.row.updated_at.into()
     }
 
     /// The current status. It depends on the time: a claim expires when its validity ends.
@@ -156,13 +155,13 @@ impl Claim {
     }
 
     /// When the claim becomes valid.
-    async fn valid_from(&self) -> DateTime<Utc> {
-        self.row.valid_from
+    async fn valid_from(&self) -> Instant {
+        self.row.valid_from.into()
     }
 
     /// When the claim's validity ends. Null if it never ends.
-    async fn valid_until(&self) -> Option<DateTime<Utc>> {
-        self.row.valid_until
+    async fn valid_until(&self) -> Option<Instant> {
+        self.row.valid_until.map(Into::into)
     }
 
     /// The order that the claim is bound to or was last used in. Null if there is none. If you may not see that order,
@@ -186,20 +185,20 @@ impl Claim {
     }
 
     /// When the coupon was claimed.
-    async fn claimed_at(&self) -> DateTime<Utc> {
-        self.row.claimed_at
+    async fn claimed_at(&self) -> Instant {
+        self.row.claimed_at.into()
     }
 
     /// When the claim was used up. Null if it was not.
-    async fn redeemed_at(&self) -> Option<DateTime<Utc>> {
-        self.row.redeemed_at
+    async fn redeemed_at(&self) -> Option<Instant> {
+        self.row.redeemed_at.map(Into::into)
     }
 
     /// When this access code first unlocked places for you. Null if it has not, or if the claim is not an access code.
     /// The code keeps unlocking places until its validity ends. From this time on, the claim cannot be shared, released
     /// or refunded.
-    async fn opened_at(&self) -> Option<DateTime<Utc>> {
-        self.row.opened_at
+    async fn opened_at(&self) -> Option<Instant> {
+        self.row.opened_at.map(Into::into)
     }
 }
 

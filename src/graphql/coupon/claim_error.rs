@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     coupon::claim::Refusal,
     graphql::{
-        scalar::Money,
+        scalar::{Instant, Money},
         user_error::{Explain, Explanation, millis, user_error},
     },
 };
@@ -48,7 +48,7 @@ user_error! {
         /// Number of copies that you already have. Set only with `LIMIT_REACHED`.
         taken: u32,
         /// When another attempt can succeed. Null if unknown.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_ms: i32,
     }
@@ -134,7 +134,7 @@ user_error! {
     }
     {
         /// When the claim becomes valid. Set only with `NOT_YET_VALID`.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
         retry_after_ms: i32,
         /// Remaining value of the gift card. Set only with `BALANCE_TOO_LOW`.
@@ -148,7 +148,7 @@ pub(crate) struct ClaimData {
     left: Option<u32>,
     limit: Option<u32>,
     taken: Option<u32>,
-    available_at: Option<DateTime<Utc>>,
+    available_at: Option<Instant>,
     retry_after_ms: Option<i32>,
     balance: Option<Money>,
 }
@@ -157,7 +157,10 @@ impl Explain for Refusal {
     type Data = ClaimData;
 
     fn explain(self) -> Explanation<ClaimData> {
-        let available_at = |at| ClaimData { available_at: at, ..ClaimData::default() };
+        let available_at = |at: Option<DateTime<Utc>>| ClaimData {
+            available_at: at.map(Instant::from),
+            ..ClaimData::default()
+        };
         match self {
             Self::NotOpen => Explanation::new("the coupon cannot be claimed now"),
             Self::NotStarted { at } => Explanation::new("the coupon can be claimed later")

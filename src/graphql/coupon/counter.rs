@@ -1,7 +1,6 @@
 //! Claim mutations: reserve, share, accept, and redeem at a counter.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 
 use super::{AcceptClaimError, Claim, ClaimError, RedeemClaimError, ShareClaimError};
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
         error::{ApiResult, outcome},
         id::decode,
         reservation::Reservation,
-        scalar::{Money, MoneyInput, unsigned},
+        scalar::{Instant, Money, MoneyInput, unsigned},
     },
     order as orders,
 };
@@ -59,7 +58,7 @@ pub struct ShareClaimPayload {
     /// shown only in this response and invalidates earlier tokens. Null if `errors` is not empty.
     token: Option<String>,
     /// When the offer expires. Null if `errors` is not empty.
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<Instant>,
     /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<ShareClaimError>,
 }
@@ -103,7 +102,7 @@ pub struct RedeemClaimPayload {
     /// The amount taken from a gift card. Null for other kinds.
     amount: Option<Money>,
     /// When the claim was redeemed. Null if `errors` is not empty.
-    redeemed_at: Option<DateTime<Utc>>,
+    redeemed_at: Option<Instant>,
     /// Why the mutation failed. Empty if it succeeded.
     errors: Vec<RedeemClaimError>,
 }
@@ -144,7 +143,7 @@ impl CounterMutation {
             async { orders::share_claim(ctx.app(), ctx.viewer(), decode(&input.claim_id, "claimId")?).await };
         let (offer, errors) = outcome(offered.await)?;
         let (claim, token, expires_at) = match offer {
-            Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at)),
+            Some(offer) => (Some(offer.claim.into()), Some(offer.token), Some(offer.expires_at.into())),
             None => (None, None, None),
         };
         Ok(Some(ShareClaimPayload { claim, token, expires_at, errors }))
@@ -179,7 +178,7 @@ impl CounterMutation {
         Ok(Some(RedeemClaimPayload {
             claim: Some(claim.into()),
             amount,
-            redeemed_at: Some(redemption.at),
+            redeemed_at: Some(redemption.at.into()),
             errors,
         }))
     }

@@ -1,7 +1,6 @@
 //! Coupon mutations of vendors: create, update, publish, pause, resume, end.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
-use chrono::{DateTime, Utc};
 use entity::{CouponId, coupon::scope::CouponScopeKind};
 
 use super::{
@@ -21,7 +20,7 @@ use crate::{
         context::ContextExt,
         error::{ApiResult, outcome},
         id::{decode, split},
-        scalar::{Long, MoneyInput},
+        scalar::{Instant, Long, MoneyInput, change},
     },
     shop,
 };
@@ -77,13 +76,13 @@ pub struct CreateCouponInput {
     #[graphql(default = 1)]
     limit_per_buyer: i32,
     /// When the coupon becomes visible and claimable. If omitted, at its publication.
-    publish_from: Option<DateTime<Utc>>,
+    publish_from: Option<Instant>,
     /// When the coupon stops being visible and claimable. If omitted, never.
-    publish_until: Option<DateTime<Utc>>,
+    publish_until: Option<Instant>,
     /// When claims become valid. If omitted, immediately.
-    valid_from: Option<DateTime<Utc>>,
+    valid_from: Option<Instant>,
     /// When the validity of claims ends. If omitted, never.
-    valid_until: Option<DateTime<Utc>>,
+    valid_until: Option<Instant>,
     /// Validity of a claim in days, instead of a fixed end.
     valid_days: Option<i32>,
     /// Whether the holder may give a claim to another account.
@@ -138,10 +137,10 @@ impl CreateCouponInput {
             listed: self.listed,
             stock: if is_uploaded { Some(0) } else { self.stock },
             limit_per_buyer: self.limit_per_buyer,
-            publish_from: self.publish_from,
-            publish_until: self.publish_until,
-            valid_from: self.valid_from,
-            valid_until: self.valid_until,
+            publish_from: self.publish_from.map(Into::into),
+            publish_until: self.publish_until.map(Into::into),
+            valid_from: self.valid_from.map(Into::into),
+            valid_until: self.valid_until.map(Into::into),
             valid_days: self.valid_days,
             shareable: self.shareable,
             minimum_spend: minor(self.minimum_spend, "minimumSpend")?.unwrap_or_default(),
@@ -189,13 +188,13 @@ pub struct UpdateCouponInput {
     /// Maximum number of copies per buyer.
     limit_per_buyer: Option<i32>,
     /// When the coupon becomes visible and claimable. Null for its publication.
-    publish_from: MaybeUndefined<DateTime<Utc>>,
+    publish_from: MaybeUndefined<Instant>,
     /// When the coupon stops being visible and claimable. Null for never.
-    publish_until: MaybeUndefined<DateTime<Utc>>,
+    publish_until: MaybeUndefined<Instant>,
     /// When claims become valid. Null for immediately.
-    valid_from: MaybeUndefined<DateTime<Utc>>,
+    valid_from: MaybeUndefined<Instant>,
     /// When the validity of claims ends. Null for never.
-    valid_until: MaybeUndefined<DateTime<Utc>>,
+    valid_until: MaybeUndefined<Instant>,
     /// Validity of a claim in days. Null to use `validUntil`.
     valid_days: MaybeUndefined<i32>,
     /// Whether the holder may give a claim to another account.
@@ -236,10 +235,10 @@ impl UpdateCouponInput {
             listed: self.listed,
             stock: self.stock.into(),
             limit_per_buyer: self.limit_per_buyer,
-            publish_from: self.publish_from.into(),
-            publish_until: self.publish_until.into(),
-            valid_from: self.valid_from.into(),
-            valid_until: self.valid_until.into(),
+            publish_from: change(self.publish_from),
+            publish_until: change(self.publish_until),
+            valid_from: change(self.valid_from),
+            valid_until: change(self.valid_until),
             valid_days: self.valid_days.into(),
             shareable: self.shareable,
             minimum_spend: minor(self.minimum_spend, "minimumSpend")?,

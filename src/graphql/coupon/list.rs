@@ -6,7 +6,6 @@ use std::{
 };
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{ClaimId, CouponId, InventoryId, claim, coupon};
 
 use super::{Claim, Coupon, CouponConnection, Kind, State};
@@ -26,6 +25,7 @@ use crate::{
         loader::{Batch, Shared, keyed},
         order::{self as orders, LineOf},
         page::{PageArgs, SortDirection, connection},
+        scalar::Instant,
         shop::RoleIn,
     },
     inventory,
@@ -85,7 +85,7 @@ pub struct CouponFilter {
     state: Option<Vec<State>>,
     /// Only coupons whose `updatedAt` is later than this time. Concurrent changes can become visible up to a minute
     /// late, so send a time that is a minute before your last request.
-    updated_after: Option<DateTime<Utc>>,
+    updated_after: Option<Instant>,
 }
 
 impl CouponFilter {
@@ -100,7 +100,7 @@ impl CouponFilter {
             search: self.search,
             claimable: self.claimable,
             states: self.state.unwrap_or_default().into_iter().map(Into::into).collect(),
-            updated_after: self.updated_after,
+            updated_after: self.updated_after.map(Into::into),
         })
     }
 }

@@ -16,7 +16,6 @@ mod terms;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object};
-use chrono::{DateTime, Utc};
 use entity::{CouponId, InventoryId, coupon};
 
 pub use self::{
@@ -48,7 +47,7 @@ use super::{
     id::{decode, encode},
     long_text::{LongText, long_text},
     page::Connected,
-    scalar::{CurrencyCode, Long, Money},
+    scalar::{CurrencyCode, Instant, Long, Money},
     shop::Shop,
     tier::Tier,
 };
@@ -226,23 +225,23 @@ impl Coupon {
     }
 
     /// When the coupon becomes visible and claimable. Null for its publication.
-    async fn publish_from(&self) -> Option<DateTime<Utc>> {
-        self.row.publish_from
+    async fn publish_from(&self) -> Option<Instant> {
+        self.row.publish_from.map(Into::into)
     }
 
     /// When the coupon stops being visible and claimable. Null for never.
-    async fn publish_until(&self) -> Option<DateTime<Utc>> {
-        self.row.publish_until
+    async fn publish_until(&self) -> Option<Instant> {
+        self.row.publish_until.map(Into::into)
     }
 
     /// When claims become valid. Null for immediately.
-    async fn valid_from(&self) -> Option<DateTime<Utc>> {
-        self.row.valid_from
+    async fn valid_from(&self) -> Option<Instant> {
+        self.row.valid_from.map(Into::into)
     }
 
     /// When the validity of claims ends. Null if it has no fixed end.
-    async fn valid_until(&self) -> Option<DateTime<Utc>> {
-        self.row.valid_until
+    async fn valid_until(&self) -> Option<Instant> {
+        self.row.valid_until.map(Into::into)
     }
 
     /// Validity of a claim in days, counted from the claim. Null if the validity does not depend on it.
@@ -353,13 +352,13 @@ impl Coupon {
     }
 
     /// When the coupon was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> Instant {
+        self.row.created_at.into()
     }
 
     /// When the coupon was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.row.updated_at.into()
     }
 
     /// Number of copies in each status. Requires a member of the coupon's shop; otherwise the error is `FORBIDDEN`.

@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{ProductId, product as row};
 use uuid::Uuid;
 
@@ -19,7 +18,7 @@ use crate::{
         loader::{Batch, Shared, keyed},
         long_text::{LongText, long_text},
         page::{Connected, connection},
-        scalar::Long,
+        scalar::{Instant, Long},
         shop::Shop,
     },
     page::Page,
@@ -82,13 +81,13 @@ impl Product {
     }
 
     /// When the object was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 
     /// When the object was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.0.updated_at.into()
     }
 }
 

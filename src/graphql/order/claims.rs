@@ -1,7 +1,6 @@
 //! Claims in orders: the discounts that they give or would give, and why some do not apply.
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::{ReservationId, order::discount};
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
         coupon::{Claim, Coupon, OwnClaim},
         error::{ApiResult, not_allowed},
         id::decode,
-        scalar::Money,
+        scalar::{Instant, Money},
     },
     order::{self as orders, ApplicableClaim},
 };
@@ -99,7 +98,7 @@ pub struct ApplicableCoupon {
     /// The amount by which the matching items miss the minimum spend. Null unless `reason` is `MINIMUM_NOT_MET`.
     pub missing: Option<Money>,
     /// When the claim becomes valid. Null unless `reason` is `NOT_YET_VALID`.
-    pub valid_from: Option<DateTime<Utc>>,
+    pub valid_from: Option<Instant>,
 }
 
 impl From<ApplicableClaim> for ApplicableCoupon {
@@ -195,6 +194,6 @@ pub(super) fn missing(reason: DiscountRefusal) -> Option<i64> {
     if let DiscountRefusal::MinimumNotMet { missing } = reason { Some(missing) } else { None }
 }
 
-pub(super) fn valid_from(reason: DiscountRefusal) -> Option<DateTime<Utc>> {
-    if let DiscountRefusal::NotYetValid { from } = reason { Some(from) } else { None }
+pub(super) fn valid_from(reason: DiscountRefusal) -> Option<Instant> {
+    if let DiscountRefusal::NotYetValid { from } = reason { Some(from.into()) } else { None }
 }

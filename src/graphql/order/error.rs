@@ -1,7 +1,5 @@
 //! Error types of orders.
 
-use chrono::{DateTime, Utc};
-
 use super::claims::{message, missing, valid_from};
 use crate::{
     coupon::{
@@ -9,7 +7,7 @@ use crate::{
         spend::{ClaimRefusal, Named, RefusedClaim},
     },
     graphql::{
-        scalar::Money,
+        scalar::{Instant, Money},
         user_error::{Causes, Explain, Explanation, millis, user_error},
     },
     order::Refusal,
@@ -67,7 +65,7 @@ user_error! {
         /// The amount by which the matching items miss the minimum spend. Set only with `MINIMUM_NOT_MET`.
         missing: Money,
         /// When the claim becomes valid. Set only with `NOT_YET_VALID`.
-        valid_from: DateTime<Utc>,
+        valid_from: Instant,
     }
 }
 
@@ -119,7 +117,7 @@ pub(crate) struct OfClaim(RefusedClaim, String);
 pub(crate) struct OrderData {
     retry_after_ms: Option<i32>,
     missing: Option<Money>,
-    valid_from: Option<DateTime<Utc>>,
+    valid_from: Option<Instant>,
 }
 
 impl Causes<CheckoutCause> for Refusal {

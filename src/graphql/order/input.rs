@@ -52,11 +52,11 @@ impl CheckoutInput {
 /// The contact data for an order.
 #[derive(Debug, InputObject)]
 pub struct ContactInput {
-    /// The name of the recipient as plain text.
+    /// The name of the recipient as plain text, 1 to 200 characters.
     pub name: String,
-    /// The e-mail address of the recipient, for messages about the order.
+    /// The e-mail address of the recipient, for messages about the order, by the rules of `SignUpInput.email`.
     pub email: String,
-    /// The telephone number of the recipient, optional.
+    /// The telephone number of the recipient, by the rules of `SignUpInput.phone`. Optional.
     pub phone: Option<String>,
 }
 

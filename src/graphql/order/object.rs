@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object};
-use chrono::{DateTime, Utc};
 use entity::{OrderId, order};
 
 use super::{
@@ -18,7 +17,7 @@ use crate::{
         error::{ApiResult, not_allowed},
         id::encode,
         payment::{Payment, PaymentsOf, Refund, RefundsOf},
-        scalar::{Long, Money},
+        scalar::{Instant, Long, Money},
         shop::Shop,
         ticket::Ticket,
         ticket_loaders::TicketsOf,
@@ -177,23 +176,23 @@ impl Order {
     }
 
     /// When the order expires if it is not paid.
-    async fn expires_at(&self) -> DateTime<Utc> {
-        self.row.expires_at
+    async fn expires_at(&self) -> Instant {
+        self.row.expires_at.into()
     }
 
     /// When the order was paid. Null if it was not.
-    async fn paid_at(&self) -> Option<DateTime<Utc>> {
-        self.row.paid_at
+    async fn paid_at(&self) -> Option<Instant> {
+        self.row.paid_at.map(Into::into)
     }
 
     /// When the object was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> Instant {
+        self.row.created_at.into()
     }
 
     /// When the order was last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.row.updated_at.into()
     }
 }
 

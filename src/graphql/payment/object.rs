@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, Enum, ID, Object, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{
     OrderId, PaymentId, RefundId,
     payment::{self, refund},
@@ -17,7 +16,7 @@ use crate::{
         id::encode,
         loader::{Batch, Shared, grouped, keyed},
         order::Order,
-        scalar::Money,
+        scalar::{Instant, Money},
     },
     payment as payments,
 };
@@ -97,13 +96,13 @@ impl Payment {
     }
 
     /// When an undecided payment is cancelled.
-    async fn expires_at(&self) -> DateTime<Utc> {
-        self.row.deadline
+    async fn expires_at(&self) -> Instant {
+        self.row.deadline.into()
     }
 
     /// When the object was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> Instant {
+        self.row.created_at.into()
     }
 }
 
@@ -168,8 +167,8 @@ impl Refund {
     }
 
     /// When the refund was requested.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> Instant {
+        self.row.created_at.into()
     }
 }
 

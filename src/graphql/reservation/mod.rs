@@ -8,7 +8,6 @@ mod refusal;
 use std::collections::HashMap;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{CouponId, EventId, ReservationId, reservation::ReservationState};
 use futures_util::{Stream, StreamExt};
 
@@ -31,7 +30,7 @@ use crate::{
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
         order::Order,
-        scalar::{Long, Money},
+        scalar::{Instant, Long, Money},
         seat_map::map_of_event,
     },
     inventory::{self, Item, ReservationSnapshot},
@@ -87,23 +86,23 @@ impl Reservation {
     }
 
     /// When the reservation expires.
-    async fn expires_at(&self) -> DateTime<Utc> {
-        self.snapshot().deadline
+    async fn expires_at(&self) -> Instant {
+        self.snapshot().deadline.into()
     }
 
     /// The latest possible deadline. The reservation cannot be extended beyond it.
-    async fn expires_at_latest(&self) -> DateTime<Utc> {
-        self.snapshot().deadline_max
+    async fn expires_at_latest(&self) -> Instant {
+        self.snapshot().deadline_max.into()
     }
 
     /// The server's current time. Use it for a countdown, because the client's clock may be wrong.
-    async fn server_now(&self, ctx: &Context<'_>) -> DateTime<Utc> {
-        ctx.app().clock.now()
+    async fn server_now(&self, ctx: &Context<'_>) -> Instant {
+        ctx.app().clock.now().into()
     }
 
     /// When the object was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.snapshot().created_at
+    async fn created_at(&self) -> Instant {
+        self.snapshot().created_at.into()
     }
 
     /// The event of the places. Null if copies of a coupon are reserved.
@@ -219,7 +218,7 @@ impl ReservationQuery {
         let challenge = inventory::proof::challenge(ctx.app(), ctx.viewer(), event).await?;
         Ok(challenge.map(|challenge| ReservationChallenge {
             challenge: challenge.text,
-            expires_at: challenge.expires_at,
+            expires_at: challenge.expires_at.into(),
             work: Long(i64::try_from(challenge.work).unwrap_or(i64::MAX)),
         }))
     }
@@ -231,7 +230,7 @@ pub struct ReservationChallenge {
     /// The challenge as JSON, for the ALTCHA widget (protocol version 2).
     challenge: String,
     /// When the challenge expires. Reserve with its solution before.
-    expires_at: DateTime<Utc>,
+    expires_at: Instant,
     /// The expected number of hashes for a solution. It increases with demand.
     work: Long,
 }

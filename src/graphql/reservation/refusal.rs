@@ -7,6 +7,7 @@ use crate::{
     coupon::{access, discount::DiscountRefusal, spend::ClaimRefusal},
     error::{Error, Fault, Object},
     graphql::{
+        scalar::Instant,
         seat_map::seat_id,
         user_error::{Explain, Explanation, millis, user_error},
     },
@@ -78,7 +79,7 @@ user_error! {
         /// Number of places that you or your network already have. Null for other codes.
         taken: u32,
         /// When another attempt can succeed. Null if unknown.
-        available_at: DateTime<Utc>,
+        available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
         retry_after_ms: i32,
     }
@@ -108,7 +109,7 @@ pub(crate) struct ReservationData {
     enough_if_split: Option<bool>,
     limit: Option<u32>,
     taken: Option<u32>,
-    available_at: Option<DateTime<Utc>>,
+    available_at: Option<Instant>,
     retry_after_ms: Option<i32>,
 }
 
@@ -234,7 +235,10 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
         seats: map.map(|map| seats.iter().map(|&seat| seat_id(map, seat as usize)).collect()),
         ..ReservationData::default()
     };
-    let at = |at: Option<DateTime<Utc>>| ReservationData { available_at: at, ..ReservationData::default() };
+    let at = |at: Option<DateTime<Utc>>| ReservationData {
+        available_at: at.map(Instant::from),
+        ..ReservationData::default()
+    };
     match refusal {
         Refusal::NotOpen => Cause::NotOpen(new("the event is not on sale")),
         Refusal::SalesNotStarted { at: start } => {
@@ -246,7 +250,7 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
         }
         Refusal::SeatsTaken { seats: lost, at } => Cause::SeatsTaken(
             new("some seats are no longer available; nothing was reserved")
-                .with(ReservationData { available_at: at, ..seats(lost) })
+                .with(ReservationData { available_at: at.map(Instant::from), ..seats(lost) })
                 .retryable(at.is_some()),
         ),
         Refusal::LeavesOrphans { seats: left } => Cause::LeavesOrphans(

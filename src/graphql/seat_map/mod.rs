@@ -6,7 +6,6 @@ mod places;
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::SeatMapId;
 
 pub use self::places::{Area, Row, Seat, Zone};
@@ -21,6 +20,7 @@ use crate::{
         error::{ApiResult, found, not_allowed, outcome},
         id::{decode, encode},
         loader::{Batch, Shared, keyed},
+        scalar::Instant,
         user_error::user_error,
         venue::Venue,
     },
@@ -122,8 +122,8 @@ impl SeatMap {
     }
 
     /// When the seat map was imported.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 }
 

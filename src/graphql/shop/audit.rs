@@ -1,7 +1,6 @@
 //! A shop's audit log in the API.
 
 use async_graphql::{Enum, ID, Object};
-use chrono::{DateTime, Utc};
 use entity::audit as row;
 use serde_json::{Value, json};
 
@@ -11,7 +10,7 @@ use crate::{
         error::ApiResult,
         id::{encode, encode_as},
         page::Connected,
-        scalar::Money,
+        scalar::{Instant, Money},
     },
 };
 
@@ -87,8 +86,8 @@ impl AuditEntry {
     }
 
     /// When the change was made.
-    async fn at(&self) -> DateTime<Utc> {
-        self.row.at
+    async fn at(&self) -> Instant {
+        self.row.at.into()
     }
 
     /// The change that an audit entry records.

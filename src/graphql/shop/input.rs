@@ -106,7 +106,7 @@ impl UpdateShopInput {
 pub struct SetShopMemberInput {
     /// The id of the shop.
     pub shop_id: ID,
-    /// The e-mail address of a signed-up user.
+    /// The e-mail address of a signed-up user, by the rules of `SignUpInput.email`.
     pub email: String,
     /// The new role.
     pub role: ShopRole,

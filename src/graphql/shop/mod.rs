@@ -8,7 +8,6 @@ mod mutation;
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, dataloader::Loader};
-use chrono::{DateTime, Utc};
 use entity::{ShopId, shop as row};
 
 use self::audit::AuditConnection;
@@ -29,12 +28,12 @@ use super::{
     },
     error::{ApiResult, found, not_allowed},
     event::{EventArgs, EventConnection, EventFilter, EventSort, event_connection},
-    id::{decode, encode},
+    id::{decode, encode, readable_slug},
     loader::{Batch, Shared, keyed},
     long_text::{LongText, long_text},
     order::{OrderConnection, order_connection},
     page::{Connected, PageArgs, connection},
-    scalar::{CurrencyCode, Long},
+    scalar::{CurrencyCode, Instant, Long},
 };
 use crate::{
     coupon::product,
@@ -123,7 +122,7 @@ impl Shop {
             desc = "Only orders whose `updatedAt` is later than this time. Send a time that is a minute \
                           before your last request, because concurrent changes can become visible late."
         )]
-        updated_after: Option<DateTime<Utc>>,
+        updated_after: Option<Instant>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
@@ -131,7 +130,8 @@ impl Shop {
         last: Option<i32>,
     ) -> ApiResult<Option<OrderConnection>> {
         let window = PageArgs { after, before, first, last }.window()?;
-        let page = orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, updated_after, window).await?;
+        let page = orders::of_shop(ctx.app(), ctx.viewer(), self.0.id, updated_after.map(Into::into), window)
+            .await?;
         Ok(Some(order_connection(page)))
     }
 
@@ -187,7 +187,7 @@ impl Shop {
             desc = "Only products whose `updatedAt` is later than this time. Send a time that is a minute \
                           before your last request, because concurrent changes can become visible late."
         )]
-        updated_after: Option<DateTime<Utc>>,
+        updated_after: Option<Instant>,
         #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
@@ -195,7 +195,7 @@ impl Shop {
         last: Option<i32>,
     ) -> ApiResult<ProductConnection> {
         let window = PageArgs { after, before, first, last }.window()?;
-        let filter = product::Filter { archived, updated_after };
+        let filter = product::Filter { archived, updated_after: updated_after.map(Into::into) };
         Ok(product_connection(product::of_shop(ctx.app(), self.0.id, filter, window).await?))
     }
 
@@ -217,13 +217,13 @@ impl Shop {
     }
 
     /// When the shop was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> Instant {
+        self.0.created_at.into()
     }
 
     /// When the shop or its members were last changed.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+    async fn updated_at(&self) -> Instant {
+        self.0.updated_at.into()
     }
 }
 
@@ -239,7 +239,7 @@ pub struct ShopMember {
     /// The member's role.
     pub role: ShopRole,
     /// When the membership began.
-    pub created_at: DateTime<Utc>,
+    pub created_at: Instant,
 }
 
 impl From<shop::Member> for ShopMember {
@@ -249,7 +249,7 @@ impl From<shop::Member> for ShopMember {
             name: member.name,
             email: member.email,
             role: member.role.into(),
-            created_at: member.created_at,
+            created_at: member.created_at.into(),
         }
     }
 }
@@ -353,7 +353,7 @@ impl ShopQuery {
     ) -> ApiResult<Option<Shop>> {
         let shop = match (id, slug) {
             (Some(id), None) => shop::by_id(ctx.app(), decode(&id, "id")?).await,
-            (None, Some(slug)) => shop::by_slug(ctx.app(), &slug).await,
+            (None, Some(slug)) => shop::by_slug(ctx.app(), &readable_slug(slug)).await,
             (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
         };
         Ok(found(shop)?.map(Shop))

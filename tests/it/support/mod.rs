@@ -1,11 +1,13 @@
 //! The test harness: each test gets a world with its own database, clock and application.
 
 pub(crate) mod blocking;
+pub(crate) mod calls;
 pub(crate) mod command;
 mod coupon_laws;
 pub(crate) mod coupons;
 pub(crate) mod crowd;
 pub(crate) mod disk;
+pub(crate) mod documents;
 pub(crate) mod given;
 pub(crate) mod given_coupon;
 pub(crate) mod history;

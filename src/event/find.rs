@@ -5,6 +5,7 @@ use std::sync::Arc;
 use entity::{
     EventId, SeatMapId,
     event::{self, Column, EventState},
+    slug_owner::SlugKind,
 };
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select, sea_query::SelectStatement,

@@ -1,7 +1,7 @@
 //! Computes the stored forms of texts for rows without them: those that an earlier version has written.
 
 use entity::{coupon, event, shop};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::{Indexed, store_in_tx, vocabulary};

@@ -110,8 +110,8 @@
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
 //! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`],
-//! [`limits`], [`money`], [`outbox`],
-//! [`page`], `readable_code`, `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
+//! [`limits`], [`money`], [`outbox`], [`page`], `readable_code`, `search_text`, [`server`], [`slug`], `slug_owner`,
+//! `spelling`, [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
 //! [`demo`] fills an empty database. Tests check the dependencies between them: `tests/it/layers.rs` the imports,
 //! `tests/it/circles.rs` that files do not import each other in a loop, and `tests/it/tables.rs` that each table has one
 //! owner, which alone writes it.
@@ -154,6 +154,8 @@ mod search_text;
 pub mod server;
 pub mod shop;
 pub mod slug;
+mod slug_owner;
+mod spelling;
 pub mod store;
 pub mod telemetry;
 mod threads;

@@ -78,6 +78,8 @@ pub struct Model {
     pub slug: String,
     /// Display name.
     pub name: String,
+    /// The key by which the name is sorted. Empty if it is not computed yet.
+    pub sort_key: String,
     /// The description. May be empty.
     pub description: String,
     /// The start of the event.
@@ -168,7 +170,7 @@ pub mod word {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "event_word")]
     pub struct Model {
-        /// The word, in lower case.
+        /// The word, in its form for searching.
         #[sea_orm(primary_key, auto_increment = false)]
         pub word: String,
         /// The event.

@@ -36,6 +36,8 @@ mod m20261124_000013_codes;
 mod m20261128_000015_hoarding;
 mod m20261128_000016_email_skeleton;
 mod m20261128_000017_audit;
+mod m20261129_000010_text_forms;
+mod m20261129_000011_slug_owners;
 mod m20261129_000020_compatibility;
 mod m20261129_000022_list_indexes;
 mod m20261129_000040_admission;
@@ -73,6 +75,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000015_hoarding::Migration),
             Box::new(m20261128_000016_email_skeleton::Migration),
             Box::new(m20261128_000017_audit::Migration),
+            Box::new(m20261129_000010_text_forms::Migration),
+            Box::new(m20261129_000011_slug_owners::Migration),
             Box::new(m20261129_000020_compatibility::Migration),
             Box::new(m20261129_000022_list_indexes::Migration),
             Box::new(m20261129_000040_admission::Migration),

@@ -23,8 +23,7 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
-    inventory,
-    search_text::coupon as search_text,
+    inventory, search_text,
     shop::{self, authorise_owner, rules::Power},
     store::{Tx, save_versioned},
 };

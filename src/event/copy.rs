@@ -24,7 +24,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Fault, FaultResult, Object, Result},
-    search_text,
+    search_text, slug_owner,
     store::Tx,
 };
 
@@ -92,6 +92,10 @@ impl Template {
             Some(series) => vec![search_text::Source::Series(series)],
             None => ids.iter().copied().map(search_text::Source::Event).collect(),
         };
+        let slugs = drafts.iter().map(|draft| (draft.id, draft.details.slug.clone())).collect();
+        if !slug_owner::take_new_in_tx(tx, self.event.shop_id, slugs).await? {
+            return Err(Error::Refused(Refusal::SlugTaken));
+        }
         let rows: Vec<_> = drafts.into_iter().map(|draft| self.row(draft, now)).collect();
         for rows in rows.chunks(ROWS_PER_STATEMENT) {
             let insert = event::Entity::insert_many(rows.to_vec()).exec_without_returning(tx).await;

@@ -18,6 +18,7 @@ use crate::{
     audit,
     auth::Viewer,
     error::{Error, FaultResult, Result},
+    slug_owner,
     store::Tx,
 };
 
@@ -61,6 +62,7 @@ pub(crate) async fn delete(
 async fn delete_in_tx(tx: &Tx, event: &event::Model) -> std::result::Result<(), DbErr> {
     scope::Entity::delete_many().filter(scope::Column::EventId.eq(event.id)).exec(tx).await?;
     tier::Entity::delete_many().filter(tier::Column::EventId.eq(event.id)).exec(tx).await?;
+    slug_owner::release_in_tx(tx, event.id).await?;
     event::Entity::delete_by_id(event.id).exec(tx).await?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Check, FaultResult},
     limits::text,
+    slug, spelling,
 };
 
 /// All editable details of an event.
@@ -241,17 +242,8 @@ fn kept(time: DateTime<Utc>) -> DateTime<Utc> {
 
 /// An address for an event that was given none: its name, and something of its id that others do not have.
 pub fn slug_of(name: &str, unique: u32) -> String {
-    let mut slug = String::new();
-    for c in name.to_lowercase().chars() {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    slug.truncate(60);
-    let slug = slug.trim_end_matches('-');
-    format!("{}-{unique:08x}", if slug.is_empty() { "event" } else { slug })
+    let slug = slug::beginning(&spelling::ascii(name), 60);
+    format!("{}-{unique:08x}", if slug.is_empty() { "event" } else { &slug })
 }
 
 /// Returns whether the text is a valid slug.
@@ -363,8 +355,11 @@ mod tests {
 
     #[test]
     fn slugs_are_made_of_names() {
-        assert_eq!(slug_of("Die Zauberflöte (KV 620)", 0xab), "die-zauberfl-te-kv-620-000000ab");
-        assert_eq!(slug_of("第九", 1), "event-00000001");
+        assert_eq!(slug_of("Die Zauberflöte (KV 620)", 0xab), "die-zauberfloete-kv-620-000000ab");
+        assert_eq!(slug_of("Zürich Konzert", 1), "zuerich-konzert-00000001");
+        assert_eq!(slug_of("U\u{308}ber den Wolken", 1), "ueber-den-wolken-00000001");
+        assert_eq!(slug_of("第九", 1), "di-jiu-00000001");
+        assert_eq!(slug_of("🎉", 1), "event-00000001");
         for name in ["Gala", "–", "a".repeat(300).as_str(), "a - b"] {
             assert!(is_slug(&slug_of(name, u32::MAX)), "{name}");
         }

@@ -29,6 +29,7 @@ use crate::{
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
     inventory, search_text,
     shop::{authorise, rules::Power},
+    slug_owner::{self, Holder},
     store::{refers_to_missing, save_versioned, violated},
     venue::{self as venues, find},
 };
@@ -137,6 +138,9 @@ async fn insert(app: &App, input: NewEvent, key: Option<&Key>) -> Attempt<event:
     check_category(app, details.category).await?;
     let tx = app.store.begin().await?;
     claim_if_keyed_in_tx(key, &tx, id.0, now).await?;
+    if !slug_owner::take_in_tx(&tx, &details.slug, Holder::Event { shop: shop.id, event: id }).await? {
+        return Err(Error::Refused(Refusal::SlugTaken).into());
+    }
     let row = event::ActiveModel {
         id: Set(id),
         shop_id: Set(shop.id),
@@ -173,7 +177,11 @@ pub async fn update(
     let event = locked_in_tx(&tx, id).await?;
     at(&event, seen)?;
     rules::change(&event).map_err(Error::Refused)?;
+    let (holder, slug) = (Holder::Event { shop: event.shop_id, event: id }, event.slug.clone());
     let details = Details::of(event).changed(change)?;
+    if details.slug != slug && !slug_owner::replace_in_tx(&tx, &slug, &details.slug, holder).await? {
+        return Err(Error::Refused(Refusal::SlugTaken));
+    }
     let row = event::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
     let event = save_versioned::<event::Entity>(&tx, row, seen, Object::Event).await.map_err(refused)?;
     search_text::refresh_in_tx(&tx, search_text::Source::Event(id)).await?;

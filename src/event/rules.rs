@@ -180,6 +180,7 @@ mod tests {
             category_id: CategoryId(Uuid::nil()),
             slug: "gala".to_owned(),
             name: "Gala".to_owned(),
+            sort_key: String::new(),
             description: String::new(),
             starts_at: at(20),
             ends_at: at(30),

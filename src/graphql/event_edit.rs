@@ -140,7 +140,7 @@ pub struct UpdateEventInput {
     expected_version: Long,
     /// The category of the event.
     category_id: Option<ID>,
-    /// The unique name for URLs.
+    /// The unique name for URLs. The old slug still leads to the event, and no other shop can take it.
     slug: Option<String>,
     /// The display name as plain text, 1 to 200 characters.
     name: Option<String>,

@@ -6,7 +6,7 @@ use crate::event::rules::Refusal;
 user_error! {
     /// An error of `createEvent`.
     CreateEventError, CreateEventErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
-        /// Another event uses this slug. Choose a different one.
+        /// Another event uses or used this slug. Choose a different one.
         SlugTaken: Conflict,
         /// The venue has no seat map. Call `importSeatMap` first.
         NoSeatMap: Refused,
@@ -16,7 +16,7 @@ user_error! {
 user_error! {
     /// An error of a mutation that changes an event.
     EventError, EventErrorCode (Invalid NotFound Stale) from Refusal {
-        /// Another event uses this slug. Choose a different one.
+        /// Another event uses or used this slug. Choose a different one.
         SlugTaken: Conflict,
         /// No tier prices any seat or area. Call `createTier` first.
         NothingForSale: Refused,

@@ -40,6 +40,7 @@ const OTHER_FOLDERS: &[&str] = &[
     "limits",
     "outbox",
     "search_text",
+    "spelling",
     "store",
     "telemetry",
 ];
@@ -159,6 +160,7 @@ fn is_pure(file: &str) -> bool {
         || file.contains("/coupon/code_list/")
         || file.contains("/ticket/code/")
         || file.contains("/plan/")
+        || file.contains("/spelling/")
         || file.contains("/pick/")
         || file.contains("/recurrence/")
         || pure.iter().any(|end| file.ends_with(end))

@@ -67,7 +67,12 @@ impl Template {
         if event.version != seen.version {
             return Err(Fault::unavailable());
         }
-        let tiers = tier::Entity::find().filter(tier::Column::EventId.eq(event.id)).all(tx).await?;
+        let tiers = tier::Entity::find()
+            .filter(tier::Column::EventId.eq(event.id))
+            .order_by_asc(tier::Column::Position)
+            .order_by_asc(tier::Column::Id)
+            .all(tx)
+            .await?;
         let scopes = scopes_in_tx(tx, event.id).await?;
         Ok(Self { event, tiers, scopes })
     }
@@ -133,8 +138,10 @@ impl Template {
         let now = app.clock.now();
         let (mut tiers, mut scopes) = (Vec::new(), Vec::new());
         for event in events {
-            for tier in &self.tiers {
-                let id = TierId(app.clock.new_uuid());
+            // Tiers with the same position are ordered by their ids, and ids of one millisecond come in any order.
+            let mut ids: Vec<TierId> = self.tiers.iter().map(|_| TierId(app.clock.new_uuid())).collect();
+            ids.sort_unstable();
+            for (id, tier) in ids.into_iter().zip(&self.tiers) {
                 let copy = tier::Model {
                     id,
                     event_id: *event,

@@ -85,7 +85,10 @@
 //! | *payment* | one attempt to pay an order at the provider |
 //! | *refund* | money that goes back for a paid order |
 //! | *ticket* | the right to enter, with a signed code |
-//! | *check-in* | the admission of a ticket at the gate |
+//! | *admission* | the time in which an event admits tickets, and how often it admits one |
+//! | *entry* | an admission that counts; a return after a check-out does not |
+//! | *check-in*, *check-out* | a scan that lets the holder of a ticket in or out |
+//! | *rights* | what a buyer keeps from the checkout: the refund period and the entries |
 //! | *product* | what a shop offers, and what its coupons refer to |
 //! | *coupon* | what a shop publishes: terms, stock and validity |
 //! | *claim* | one buyer's copy of a coupon, with the terms at the time of the claim |
@@ -104,9 +107,16 @@
 //! Business slices, each based on those before it: [`account`], [`category`], [`shop`], [`venue`], [`inventory`],
 //! [`event`], [`coupon`], [`order`], [`ticket`], [`payment`]. API: [`graphql`], the only module that knows the
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
-//! [`clock`], [`config`], [`error`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`], [`limits`], [`money`], [`outbox`],
+//! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`],
+//! [`limits`], [`money`], [`outbox`],
 //! [`page`], `search_text`, [`server`], [`slug`], [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
-//! [`demo`] fills an empty database. `tests/it/layers.rs` checks the dependencies between them.
+//! [`demo`] fills an empty database. Tests check the dependencies between them: `tests/it/layers.rs` the imports,
+//! `tests/it/circles.rs` that files do not import each other in a loop, and `tests/it/tables.rs` that each table has one
+//! owner, which alone writes it.
+//!
+//! A slice keeps its caches and other state in its `parts.rs`, which is a field of [`app::Parts`]. That file does not
+//! import [`app::App`]. If a slice needs a condition on a table of a higher slice, such as "the order is being paid",
+//! the higher slice provides it as a query, and [`app::App::new`] puts it into the lower slice's parts.
 
 pub mod account;
 pub mod app;
@@ -123,6 +133,7 @@ pub mod demo;
 pub mod error;
 pub mod event;
 pub mod graphql;
+pub mod guest_pruning;
 pub mod http;
 pub mod human;
 pub mod idempotency;

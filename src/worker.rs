@@ -10,8 +10,8 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use crate::{
-    account, app::App, coupon, error::FaultResult, idempotency, inventory, order, outbox, payment,
-    telemetry::log_fault,
+    account, app::App, coupon, error::FaultResult, guest_pruning, idempotency, inventory, order, outbox,
+    payment, telemetry::log_fault,
 };
 
 /// The interval of expiring overdue reservations. The seat map shows an expired seat as free within this time.
@@ -83,7 +83,7 @@ pub async fn hear_hints(app: &App) -> FaultResult<()> {
 /// Deletes obsolete rows.
 pub async fn prune(app: &App) -> FaultResult<()> {
     account::prune_sessions(app).await?;
-    account::prune_guests(app).await?;
+    guest_pruning::prune_guests(app).await?;
     app.limits.prune();
     inventory::prune(app).await?;
     coupon::share::forget_old(app).await?;

@@ -1,6 +1,5 @@
 //! Accounts: guests and users, with their profile, password and sessions.
 
-mod guests;
 mod password;
 mod profile;
 mod session;
@@ -12,7 +11,6 @@ use entity::{AccountId, account};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 pub use self::{
-    guests::prune_guests,
     password::{ChangePassword, change_password},
     profile::{UpdateProfile, make_operator, update_profile, verify_email},
     session::{Session, create_guest, prune_sessions, refresh, sign_out},

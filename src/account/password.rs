@@ -77,7 +77,7 @@ pub(super) fn try_new(text: String, email: &str, path: &str) -> FaultResult<NewP
 
 /// Hashes a password for storage.
 pub(super) async fn hash(app: &App, viewer: &Viewer, password: NewPassword) -> FaultResult<String> {
-    let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
+    let passwords = app.auth.passwords.on_behalf_of(app.limits.network(viewer));
     passwords.hash(password, app.random()).await.map_err(|fault| to_fault(app, fault))
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn matches(
     account: Option<account::Model>,
 ) -> FaultResult<Option<account::Model>> {
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
-    let passwords = app.passwords.on_behalf_of(app.limits.network(viewer));
+    let passwords = app.auth.passwords.on_behalf_of(app.limits.network(viewer));
     let good = passwords.verify(password, stored).await.map_err(|fault| to_fault(app, fault))?;
     Ok(account.filter(|_| good))
 }

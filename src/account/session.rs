@@ -230,7 +230,7 @@ async fn issue_in_tx(
     };
     let subject = Subject { id: account.id.0, session: id.0, kind };
     let lifetime = TimeDelta::seconds(app.config.access_seconds.into());
-    let access_token = app.tokens.issue(subject, now, lifetime).map_err(Fault::internal)?;
+    let access_token = app.auth.tokens.issue(subject, now, lifetime).map_err(Fault::internal)?;
     let access_expires_at = now.trunc_subsecs(0) + lifetime;
     let device_token = None;
     Ok(Session {
@@ -275,7 +275,7 @@ pub(super) async fn end_all_in_tx(
 /// Removes the sessions from the cache. Must be called after the commit, so that no call caches the old state again.
 pub(super) async fn forget(app: &App, ids: &[SessionId]) {
     for id in ids {
-        app.sessions.invalidate(id).await;
+        app.auth.sessions.invalidate(id).await;
     }
 }
 

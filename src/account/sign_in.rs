@@ -18,7 +18,8 @@ pub struct SignIn {
 /// An unknown or malformed e-mail address and a wrong password get the same answer after the same work.
 pub async fn sign_in(app: &App, viewer: &Viewer, input: SignIn) -> Result<Session, Refusal> {
     let spelling = throttle::spelling(&input.email);
-    let device = input.device_token.and_then(|token| app.devices.verify(&token, &spelling, app.clock.now()));
+    let device =
+        input.device_token.and_then(|token| app.auth.devices.verify(&token, &spelling, app.clock.now()));
     let attempt = throttle::begin(app, viewer, &input.email, device).await?;
     let verdict = async {
         let account = by_email(app.store.read(), &input.email).await?;
@@ -35,6 +36,6 @@ pub async fn sign_in(app: &App, viewer: &Viewer, input: SignIn) -> Result<Sessio
     let mut session = session::open_in_tx(app, &tx, account, now).await?;
     tx.commit().await?;
     let device = device.unwrap_or_else(|| app.clock.new_uuid());
-    session.device_token = Some(app.devices.issue(&spelling, device, now));
+    session.device_token = Some(app.auth.devices.issue(&spelling, device, now));
     Ok(session)
 }

@@ -63,7 +63,7 @@ pub async fn sign_up(app: &App, viewer: &Viewer, input: SignUp) -> Result<Sessio
     tx.commit().await?;
     session::forget(app, &ended).await;
     let email = session.account.email.as_deref().unwrap_or_default();
-    session.device_token = Some(app.devices.issue(email, app.clock.new_uuid(), now));
+    session.device_token = Some(app.auth.devices.issue(email, app.clock.new_uuid(), now));
     Ok(session)
 }
 

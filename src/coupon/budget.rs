@@ -12,7 +12,7 @@ use entity::{
     CouponId,
     claim::{self, redemption},
     coupon::{self, budget},
-    order::{self, OrderState, discount},
+    order::discount,
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -22,12 +22,13 @@ use sea_orm::{
 
 use super::rules::Refusal;
 use crate::{
+    app::App,
     error::{Error, FaultResult, Result},
     store::Tx,
 };
 
 /// Sets the limit to that of the coupon. Refuses a limit below the spent sum.
-pub(super) async fn set_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Refusal> {
+pub(super) async fn set_in_tx(tx: &Tx, app: &App, coupon: &coupon::Model) -> Result<(), Refusal> {
     let allowed = coupon.budget_minor;
     let Some(row) = budget::Entity::find_by_id(coupon.id).lock_exclusive().one(tx).await? else {
         let row = budget::ActiveModel { coupon_id: Set(coupon.id), allowed: Set(allowed), spent: Set(0) };
@@ -38,7 +39,7 @@ pub(super) async fn set_in_tx(tx: &Tx, coupon: &coupon::Model) -> Result<(), Ref
         (_, None) => 0,
         (Some(_), Some(_)) => row.spent,
         // Race: the row lock orders this with transactions that spend at the same time.
-        (None, Some(_)) => given_in_tx(tx, coupon.id).await?,
+        (None, Some(_)) => given_in_tx(tx, app, coupon.id).await?,
     };
     if allowed.is_some_and(|allowed| spent > allowed) {
         return Err(Error::Refused(Refusal::BudgetSpent { spent }));
@@ -98,15 +99,7 @@ pub(super) fn amounts(discounts: &[discount::Model]) -> BTreeMap<CouponId, i64> 
 }
 
 /// Returns the discounts of the coupon's claims on live orders and at counters.
-async fn given_in_tx(tx: &Tx, coupon: CouponId) -> FaultResult<i64> {
-    // A partial refund gives all discounts of the order back.
-    let dead =
-        [OrderState::Expired, OrderState::Cancelled, OrderState::Refunded, OrderState::PartiallyRefunded];
-    let alive = Query::select()
-        .column(order::Column::Id)
-        .from(order::Entity)
-        .and_where(order::Column::State.is_not_in(dead))
-        .to_owned();
+async fn given_in_tx(tx: &Tx, app: &App, coupon: CouponId) -> FaultResult<i64> {
     let claims = Query::select()
         .column(claim::Column::Id)
         .from(claim::Entity)
@@ -116,7 +109,7 @@ async fn given_in_tx(tx: &Tx, coupon: CouponId) -> FaultResult<i64> {
         .select_only()
         .column(discount::Column::AmountMinor)
         .filter(discount::Column::CouponId.eq(coupon))
-        .filter(discount::Column::OrderId.in_subquery(alive))
+        .filter(discount::Column::OrderId.in_subquery((app.coupon.live_orders)()))
         .into_tuple()
         .all(tx)
         .await?;

@@ -6,8 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
-    time::Duration,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use entity::{
@@ -16,9 +15,10 @@ use entity::{
 };
 use futures_util::{Stream, stream};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::{by_id, by_ids, rules};
+pub use super::shared_counts::CouponCounts;
+use super::{by_id, by_ids, rules, shared_counts::SharedCount};
 use crate::{
     app::App,
     auth::Viewer,
@@ -27,42 +27,6 @@ use crate::{
     outbox::Listener,
     shop::{authorise_owner, rules::Power},
 };
-
-/// The shortest time between two counts of a watched coupon.
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// The number of a coupon's copies in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CouponCounts {
-    /// All copies. `None` if the stock is unlimited.
-    pub created: Option<u32>,
-    /// Copies that are left. `None` if the stock is unlimited or the coupon is not published.
-    pub published: Option<u32>,
-    /// Copies that are reserved or being paid.
-    pub reserved: u32,
-    /// Claims that can be used, including those that are reserved by unpaid orders.
-    pub claimed: u32,
-    /// Claims that are used up.
-    pub redeemed: u32,
-    /// Claims that have expired.
-    pub expired: u32,
-    /// Claims that a refund has revoked.
-    pub revoked: u32,
-    /// Claims that their holders have given back.
-    pub released: u32,
-}
-
-/// The count that all watchers of a coupon share.
-#[derive(Debug, Default)]
-struct SharedCount {
-    /// The last count, and when it began: the count includes every change that was announced before. The lock is held
-    /// while counting, so that other watchers wait for the same count.
-    last: tokio::sync::Mutex<Option<(Instant, CouponCounts)>>,
-}
-
-/// The counts of all coupons that are watched in this process.
-#[derive(Debug, Default)]
-pub(crate) struct SharedCounts(Mutex<HashMap<CouponId, Weak<SharedCount>>>);
 
 /// Counts the copies of these coupons, with a fixed number of statements. Checks no rights.
 pub async fn of_all(app: &App, ids: Vec<CouponId>) -> FaultResult<HashMap<CouponId, CouponCounts>> {
@@ -124,7 +88,7 @@ pub async fn watch(
         app: app.clone(),
         viewer: *viewer,
         id,
-        count: app.coupon_counts.of(id),
+        count: app.coupon.counts.of(id),
         facts,
         stock,
         sent: None,
@@ -143,6 +107,12 @@ pub async fn watch(
 /// Returns a fault unless the viewer is a member of the coupon's shop.
 async fn check_access(app: &App, viewer: &Viewer, id: CouponId) -> FaultResult<()> {
     authorise_owner(app, viewer, by_id(app, id).await?.shop_id, Power::Look, Object::Coupon).await
+}
+
+/// Counts the copies of one coupon.
+async fn counted(app: &App, id: CouponId) -> FaultResult<CouponCounts> {
+    app.counters.coupons_counted.fetch_add(1, Relaxed);
+    Ok(of_all(app, vec![id]).await?.remove(&id).unwrap_or_default())
 }
 
 /// A subscription to the counts of one coupon.
@@ -176,7 +146,7 @@ impl Watcher {
             let counts = if let Some(counts) = known {
                 counts
             } else {
-                let counts = self.count.since(&self.app, self.id, changed_at).await?;
+                let counts = self.count.since(changed_at, || counted(&self.app, self.id)).await?;
                 self.changed_at = None;
                 counts
             };
@@ -186,46 +156,5 @@ impl Watcher {
                 return Ok(Some(counts));
             }
         }
-    }
-}
-
-impl SharedCount {
-    /// Returns the last count if it is younger than [`INTERVAL`].
-    async fn recent(&self) -> Option<CouponCounts> {
-        let last = self.last.lock().await;
-        last.filter(|(begun, _)| begun.elapsed() < INTERVAL).map(|(_, counts)| counts)
-    }
-
-    /// Returns a count that began at or after `changed_at`: that of another watcher, or a new one when [`INTERVAL`] has
-    /// passed.
-    async fn since(&self, app: &App, id: CouponId, changed_at: Instant) -> FaultResult<CouponCounts> {
-        let mut last = self.last.lock().await;
-        if let Some((begun, counts)) = *last {
-            if begun >= changed_at {
-                return Ok(counts);
-            }
-            // The lock is kept: the watchers that wait for it want the same count.
-            sleep_until(begun + INTERVAL).await;
-        }
-        let begun = Instant::now();
-        app.counters.coupons_counted.fetch_add(1, Relaxed);
-        let counts = of_all(app, vec![id]).await?.remove(&id).unwrap_or_default();
-        *last = Some((begun, counts));
-        Ok(counts)
-    }
-}
-
-impl SharedCounts {
-    /// Returns the coupon's shared count.
-    fn of(&self, id: CouponId) -> Arc<SharedCount> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get(&id).and_then(Weak::upgrade) {
-            return count;
-        }
-        // Entries without watchers are removed when a new one is added.
-        counts.retain(|_, count| count.strong_count() > 0);
-        let count = Arc::<SharedCount>::default();
-        counts.insert(id, Arc::downgrade(&count));
-        count
     }
 }

@@ -72,7 +72,7 @@ async fn insert(
     let coupon = coupon::Entity::insert(row).exec_with_returning(&tx).await?;
     write_scopes_in_tx(&tx, id, &scopes).await?;
     search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
-    budget::set_in_tx(&tx, &coupon).await?;
+    budget::set_in_tx(&tx, app, &coupon).await?;
     tx.commit().await?;
     Ok(coupon)
 }
@@ -106,7 +106,7 @@ pub async fn update(
     write_scopes_in_tx(&tx, id, &scopes).await?;
     search_text::refresh_in_tx(&tx, search_text::Source::Coupon(id)).await?;
     settle_stock_in_tx(&tx, &changed, now).await?;
-    budget::set_in_tx(&tx, &changed).await?;
+    budget::set_in_tx(&tx, app, &changed).await?;
     worth::record_change_in_tx(&tx, app, viewer, (&before, &changed)).await?;
     tx.commit().await?;
     follow(app, id).await;

@@ -7,19 +7,17 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
 use entity::{
     AccountId, ClaimId, CouponId, ShopId,
     claim::{self, ClaimState},
     coupon::{self, CouponState},
 };
-use serde::{Deserialize, Serialize};
 
+pub(super) use super::terms_snapshot::{ReservedTerms, TermsSnapshot};
 use super::{by_id, code::Code, scopes_of, terms::Terms};
 use crate::{
     app::App,
     error::{Fault, FaultResult, Object},
-    inventory::{CouponTerms, NewClaim, NewClaimCode},
 };
 
 /// The ids of a new claim and of what it belongs to.
@@ -31,34 +29,6 @@ pub(super) struct ClaimIds {
     pub(super) buyer: AccountId,
 }
 
-/// A coupon and its terms at one version.
-#[derive(Clone, Debug)]
-pub struct TermsSnapshot {
-    /// The coupon as it was read.
-    pub(super) coupon: coupon::Model,
-    pub(super) reserved: ReservedTerms,
-    /// The terms as JSON, as a claim stores them.
-    terms: Arc<str>,
-}
-
-/// The part of a snapshot that a reservation of copies stores. It becomes the claim's when the order is paid.
-///
-/// Invariant: stored values stay readable. New fields have a default; no field is renamed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ReservedTerms {
-    terms: Terms,
-    validity: Validity,
-}
-
-/// When a claim is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Validity {
-    from: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
-    /// Days from the beginning of the validity.
-    days: Option<i32>,
-}
-
 /// Returns the coupon's terms from memory if they pass `is_wanted`, and from the database otherwise. So no buyer is
 /// refused because of an earlier version of the coupon.
 pub(super) async fn current(
@@ -66,7 +36,7 @@ pub(super) async fn current(
     id: CouponId,
     is_wanted: impl Fn(&coupon::Model) -> bool,
 ) -> FaultResult<Arc<TermsSnapshot>> {
-    if let Some(snapshot) = app.offer_terms.get(&id).filter(|snapshot| is_wanted(&snapshot.coupon)) {
+    if let Some(snapshot) = app.coupon.offer_terms.get(&id).filter(|snapshot| is_wanted(&snapshot.coupon)) {
         return Ok(snapshot);
     }
     let coupon = by_id(app, id).await?;
@@ -79,13 +49,13 @@ pub(super) async fn current(
         reserved: ReservedTerms::of(&coupon, terms),
         coupon,
     });
-    app.offer_terms.insert(id, snapshot.clone());
+    app.coupon.offer_terms.insert(id, snapshot.clone());
     Ok(snapshot)
 }
 
 /// Drops the cached snapshot, because the coupon has changed.
 pub(super) fn forget(app: &App, id: CouponId) {
-    app.offer_terms.invalidate(&id);
+    app.coupon.offer_terms.invalidate(&id);
 }
 
 impl TermsSnapshot {
@@ -94,42 +64,9 @@ impl TermsSnapshot {
         let ids = ClaimIds { claim: id, coupon: self.coupon.id, shop: self.coupon.shop_id, buyer };
         self.reserved.claim(app, ids, self.terms.as_ref().to_owned())
     }
-
-    /// Returns the claim as the desk's command carries it.
-    pub(super) fn granted(&self, row: &claim::Model, code: NewClaimCode) -> NewClaim {
-        NewClaim {
-            id: row.id,
-            shop: row.shop_id,
-            buyer: row.buyer_id,
-            code,
-            revision: self.coupon.version,
-            terms: self.terms.clone(),
-            face: row.face_minor,
-            valid_from: row.valid_from,
-            valid_until: row.valid_until,
-            at: row.claimed_at,
-        }
-    }
-
-    /// Returns the terms as a reservation stores them.
-    pub(super) fn for_reservation(&self) -> FaultResult<CouponTerms> {
-        let text = serde_json::to_string(&self.reserved).map_err(Fault::internal)?;
-        Ok(CouponTerms { revision: self.coupon.version, text })
-    }
 }
 
 impl ReservedTerms {
-    fn of(coupon: &coupon::Model, terms: Terms) -> Self {
-        let validity =
-            Validity { from: coupon.valid_from, until: coupon.valid_until, days: coupon.valid_days };
-        Self { terms, validity }
-    }
-
-    /// Reads the terms that a reservation stored.
-    pub(super) fn from_json(text: &str) -> FaultResult<Self> {
-        serde_json::from_str(text).map_err(Fault::internal)
-    }
-
     /// Returns a new claim on a copy that was paid.
     pub(super) fn new_claim(&self, app: &App, ids: ClaimIds) -> FaultResult<claim::Model> {
         Ok(self.claim(app, ids, self.terms.to_json()?))
@@ -161,14 +98,5 @@ impl ReservedTerms {
             version: 1,
             updated_at: now,
         }
-    }
-}
-
-impl Validity {
-    /// Returns the beginning and end of the validity of a claim that is made now.
-    fn starting(&self, now: DateTime<Utc>) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
-        let from = self.from.map_or(now, |from| from.max(now));
-        let days = self.days.map(|days| from + Duration::days(days.into()));
-        (from, self.until.or(days))
     }
 }

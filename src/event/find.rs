@@ -34,20 +34,20 @@ pub async fn event_by_slug(app: &App, viewer: &Viewer, slug: &str) -> FaultResul
 
 /// The seat map of the event, if the viewer may see that. Costs nothing for one that all may see.
 pub async fn seat_map(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<Arc<venue::SeatMap>> {
-    if let Some(map) = app.maps_on_sale.get(&id) {
+    if let Some(map) = app.event.maps_on_sale.get(&id) {
         return venue::seat_map(app, map).await;
     }
     let event = event(app, viewer, id).await?;
     if event.state != EventState::Draft {
         // Neither is ever taken back: the map of an event, and that everybody may see it.
-        app.maps_on_sale.insert(id, event.seat_map_id);
+        app.event.maps_on_sale.insert(id, event.seat_map_id);
     }
     venue::seat_map(app, event.seat_map_id).await
 }
 
 /// Returns the id of the event's seat map if it is cached. It is not cached for drafts.
 pub(crate) fn map_on_sale(app: &App, id: EventId) -> Option<SeatMapId> {
-    app.maps_on_sale.get(&id)
+    app.event.maps_on_sale.get(&id)
 }
 
 async fn one(app: &App, viewer: &Viewer, select: Select<event::Entity>) -> FaultResult<event::Model> {

@@ -1,10 +1,14 @@
 //! Events and their price levels.
 
+pub mod admission;
+mod dates;
 pub mod details;
 pub mod edit;
 pub mod find;
 pub mod list;
+pub mod parts;
 pub mod pricing;
+pub(crate) mod public;
 pub mod reservation_rules;
 pub mod rules;
 pub mod tiers;

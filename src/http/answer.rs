@@ -262,6 +262,11 @@ pub(super) fn reply(media: MediaType, status: StatusCode, body: impl Into<Body>)
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static(media.name()))], body.into()).into_response()
 }
 
+/// Answers a request for an unknown address.
+pub(super) async fn not_found() -> Response {
+    refused(StatusCode::NOT_FOUND, ApiCode::NotFound, "There is nothing at this address.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Form::*, MediaType::*, *};

@@ -21,11 +21,7 @@ use bytes::Bytes;
 use entity::InventoryId;
 use moka::sync::Cache;
 
-use super::{
-    answer,
-    operation::{Engine, Prepared},
-    params::Params,
-};
+use super::{answer, operation::Engine, params::Params, prepared::Prepared};
 use crate::{
     app::App,
     graphql::progress::{Progress, Source},

@@ -14,11 +14,11 @@ use entity::{CouponId, ShopId};
 use serde_json::json;
 
 use super::{
-    Door,
     answer::{self, Failure, MediaType},
+    bearer,
     body::{self, Limits},
+    door::Door,
     files::{admit, stream_export},
-    graphql::authenticate,
 };
 use crate::{
     auth::Viewer,
@@ -122,7 +122,7 @@ async fn asked(
     headers: &HeaderMap,
 ) -> Result<(CouponId, ShopId, Viewer), Box<Response>> {
     let id = named(id).ok_or_else(not_found)?;
-    let viewer = authenticate(&door.engine, headers).await;
+    let viewer = bearer::authenticate(&door.engine.app, headers).await;
     let viewer = viewer.map_err(|failure| failure.answer(MediaType::Json))?;
     let shop =
         upload::authorise(&door.engine.app, &viewer, id).await.map_err(|fault| answer::fault(&fault))?;

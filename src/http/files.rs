@@ -33,7 +33,7 @@ const TOTAL: Duration = Duration::from_mins(10);
 
 /// Takes a transfer slot for the shop, or returns the response that refuses the transfer.
 pub(super) fn admit(app: &App, shop: ShopId) -> Result<TransferPermit, Box<Response>> {
-    app.transfer_slots.acquire(shop).map_err(|busy| {
+    app.coupon.transfer_slots.acquire(shop).map_err(|busy| {
         Box::new(match busy {
             Busy::Server => {
                 let message = "The server has too many transfers in progress. Try again later.";

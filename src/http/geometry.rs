@@ -29,9 +29,9 @@ use flate2::{Compression, write::GzEncoder};
 use moka::future::Cache;
 
 use super::{
-    Door,
     answer::{self, MediaType},
-    graphql::authenticate,
+    bearer::authenticate,
+    door::Door,
 };
 use crate::{
     app::App,
@@ -101,7 +101,7 @@ async fn find_for(
     let is_public = match find::revision(app, &Viewer::ANONYMOUS, id).await {
         Ok(_) => true,
         Err(Fault::NotFound(_)) => {
-            let viewer = authenticate(&door.engine, headers)
+            let viewer = authenticate(&door.engine.app, headers)
                 .await
                 .map_err(|failure| failure.answer(MediaType::Json))?;
             find::revision(app, &viewer, id).await.map_err(|fault| refused(&fault))?;

@@ -2,7 +2,7 @@
 //!
 //! The content security policy below forbids loading anything from other servers.
 
-use super::{Door, not_found, origin};
+use super::{answer::not_found, door::Door, origin};
 use axum::{
     Router,
     body::Body,

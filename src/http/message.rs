@@ -1,6 +1,7 @@
 //! The messages of `graphql-transport-ws`, in both directions.
 
 use super::{
+    bearer::bearer,
     json::{self, Member},
     params::{Params, find},
 };
@@ -89,7 +90,7 @@ fn token(payload: Option<&str>) -> Result<Option<String>, &'static str> {
     let nested = payload.get("headers").and_then(Value::as_object);
     let given = authorization(&payload).or_else(|| nested.and_then(authorization));
     // Another scheme is refused as a bad token. Otherwise its sender would be anonymous.
-    Ok(given.map(|value| super::graphql::bearer(value).unwrap_or(value).to_owned()))
+    Ok(given.map(|value| bearer(value).unwrap_or(value).to_owned()))
 }
 
 fn authorization(members: &Map<String, Value>) -> Option<&str> {

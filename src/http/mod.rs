@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod answers;
+mod bearer;
 mod body;
 mod caching;
 mod close;
@@ -14,6 +15,7 @@ mod connection;
 mod coupon_codes;
 mod document_size;
 mod documents;
+mod door;
 mod event_text;
 mod files;
 mod flood;
@@ -22,6 +24,7 @@ pub mod fuzz;
 mod geometry;
 mod graphiql;
 mod graphql;
+mod graphql_request;
 pub mod guard;
 mod json;
 mod limit;
@@ -31,8 +34,10 @@ mod observe;
 mod operation;
 mod origin;
 mod params;
+mod patience;
 mod persisted;
 mod places;
+mod prepared;
 mod queue;
 mod reader;
 mod request_id;
@@ -41,17 +46,20 @@ mod serve;
 mod session;
 mod shared;
 mod socket;
+mod socket_places;
 mod sse;
 mod subscriber;
+mod subscriber_frame;
+mod transport;
 mod trusted;
 mod well_known;
 mod writer;
 
 pub use connection::{ClientAddress, Listener, Timeouts, serve as serve_router, serve_while_starting};
 pub use metrics::serve_metrics;
+pub use patience::Patience;
 pub use request_id::RequestId;
 pub use serve::serve;
-pub use socket::Patience;
 pub use trusted::check_trusted;
 
 use crate::{
@@ -75,11 +83,10 @@ use axum::{
 };
 use connection::{Arrival, ArrivalRules};
 use documents::Documents;
-use geometry::Geometries;
+use door::Door;
 use operation::Engine;
 use persisted::Persisted;
 use serde_json::json;
-use socket::Sockets;
 use std::{any::Any, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower_http::{
@@ -112,8 +119,6 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         app: app.clone(),
         schema,
         shape,
-        hub: Arc::default(),
-        answers: Arc::default(),
     };
     let rules = Arc::new(ArrivalRules::of(&engine.app.config));
     let cors = cors(engine.app.config.allowed_origins.clone());
@@ -124,15 +129,15 @@ pub fn router_with(app: App, schema: Schema, patience: Patience) -> Router {
         .merge(coupon_codes::routes())
         .merge(geometry::routes())
         .merge(well_known::routes());
-    if engine.app.sandbox.is_some() {
+    if engine.app.payment.sandbox.is_some() {
         router = router.merge(sandbox::routes());
     }
     if engine.app.config.serves_graphiql() {
         router = router.merge(graphiql::routes());
     }
     router
-        .fallback(not_found)
-        .with_state(Door { engine, patience, geometries: Geometries::default(), sockets: Sockets::default() })
+        .fallback(answer::not_found)
+        .with_state(Door::new(engine, patience))
         .layer(compression::layer())
         .layer(cors)
         .layer(CatchPanicLayer::custom(panicked))
@@ -163,15 +168,6 @@ fn admission(app: &App) -> Admission {
         work: settings.running_cost(u64::try_from(cores).unwrap_or(1)),
         bytes: settings.max_running_mib * 1024 * 1024,
     })
-}
-
-/// The state that handlers share.
-#[derive(Clone)]
-pub(crate) struct Door {
-    engine: Engine,
-    patience: Patience,
-    geometries: Geometries,
-    sockets: Sockets,
 }
 
 /// Serves GraphQL over HTTP, server-sent events or WebSocket, as the request asks.
@@ -213,10 +209,6 @@ async fn ready(State(door): State<Door>) -> Response {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unavailable" }))).into_response()
     }
-}
-
-async fn not_found() -> Response {
-    answer::refused(StatusCode::NOT_FOUND, ApiCode::NotFound, "There is nothing at this address.")
 }
 
 /// Returns the response after a panic. The panic hook logs the details; the caller does not get them.

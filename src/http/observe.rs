@@ -9,7 +9,9 @@ use async_graphql::{
 use axum::http::StatusCode;
 use tokio::time::Instant;
 
-use super::{answer::Failure, guard::Refusal, operation::Prepared, request_id::RequestId, subscriber};
+use super::{
+    answer::Failure, guard::Refusal, prepared::Prepared, request_id::RequestId, transport::Transport,
+};
 use crate::{
     app::App,
     auth::{Network, Viewer},
@@ -37,35 +39,6 @@ pub(super) fn route(path: &str) -> &'static str {
     let mut routes = ROUTES.into_iter();
     let known = routes.find(|(begin, name)| path == *begin || (begin != name && path.starts_with(begin)));
     known.map_or("other", |(_, name)| name)
-}
-
-/// The transport of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    /// A request with one response.
-    Http,
-    /// A WebSocket.
-    Socket,
-    /// An event stream.
-    Events,
-}
-
-impl Transport {
-    /// Returns the largest result in bytes, if it is limited.
-    pub(super) fn payload_max(self) -> Option<u64> {
-        match self {
-            Self::Http | Self::Events => None,
-            Self::Socket => u64::try_from(subscriber::MAX_PAYLOAD_BYTES).ok(),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Socket => "websocket",
-            Self::Events => "sse",
-        }
-    }
 }
 
 /// A running operation. It is counted when it ends, or as cancelled if it is dropped before.

@@ -8,22 +8,20 @@
 use super::{
     admission::{Admission, Class, Load},
     answer,
-    answers::Answers,
-    documents::{Document, Documents},
-    guard::{Cost, Refusal},
+    documents::Documents,
+    guard::Refusal,
     limit,
-    observe::{Observed, Transport},
+    observe::Observed,
     params::Params,
     persisted::Persisted,
+    prepared::{Caller, Prepared},
     request_id::RequestId,
-    shared::Hub,
 };
 use crate::{
     app::App,
-    auth::Viewer,
     call::Call,
     graphql::{
-        self, Batches, Run, Schema,
+        self, Run, Schema,
         budget::{Budget, Spent},
         code::ApiCode,
         mask_errors::{Detail, mask_errors},
@@ -31,12 +29,11 @@ use crate::{
         progress::Progress,
         size,
     },
-    limits::Charges,
 };
-use async_graphql::{Request, Response, ServerError, Value, Variables, parser::types::OperationType, value};
+use async_graphql::{Response, ServerError, Value, parser::types::OperationType, value};
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{StreamExt, future::ready, stream, stream::BoxStream};
-use serde_json::{Map, json};
+use serde_json::json;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::Semaphore,
@@ -62,10 +59,6 @@ pub(super) struct Engine {
     pub large_bodies: Arc<Semaphore>,
     /// The schema's objects, for completing partial responses.
     pub shape: Arc<Shape>,
-    /// The shared subscriptions.
-    pub hub: Arc<Hub>,
-    /// The cache of public responses.
-    pub answers: Arc<Answers>,
 }
 
 /// The additional time for a mutation that has begun to commit: about the time limit of one statement.
@@ -75,34 +68,6 @@ const COMMIT_GRACE: Duration = Duration::from_secs(5);
 const HEAVY: u64 = 10_000;
 /// The size limit of a mutation's response, as a multiple of a query's.
 const MUTATION_BYTES: u64 = 4;
-
-/// The viewer of an operation, and its request id.
-#[derive(Clone, Debug)]
-pub(super) struct Caller {
-    /// The viewer.
-    pub viewer: Viewer,
-    /// The id of the request, or of the request that opened the socket.
-    pub id: RequestId,
-    /// The transport of the operation.
-    pub transport: Transport,
-}
-
-/// An operation that passed the guard. It can be executed several times.
-pub(super) struct Prepared {
-    /// The document.
-    pub document: Arc<Document>,
-    /// The span of its log lines.
-    pub span: Span,
-    /// The request's parameters, without the text of the variables.
-    pub params: Params,
-    /// The variables that the document declares.
-    pub variables: Map<String, serde_json::Value>,
-    /// The estimated cost.
-    pub cost: Cost,
-    /// What it counts for the caller's limits.
-    pub charges: Charges,
-    pub(super) caller: Caller,
-}
 
 /// The payloads of one operation, each a serialised GraphQL response. An `Err` has the errors, a JSON list, of an
 /// operation that did not start. It is the last item.
@@ -116,32 +81,6 @@ pub(super) enum StreamItem {
     Failed(Utf8Bytes),
     /// The operation did not start. The value is a JSON list of errors.
     Refused(Utf8Bytes),
-}
-
-impl Prepared {
-    /// Removes the viewer from a public operation.
-    pub(super) fn anonymous(mut self) -> Self {
-        self.caller.viewer = Viewer::ANONYMOUS;
-        self
-    }
-
-    /// Returns the viewer.
-    pub(super) fn viewer(&self) -> &Viewer {
-        &self.caller.viewer
-    }
-
-    /// Returns the library's request for this operation.
-    fn request(&self, app: &App, run: Run) -> (Request, Batches) {
-        let variables = serde_json::Value::Object(self.variables.clone());
-        let request = Request::new(String::new())
-            .variables(Variables::from_json(variables))
-            .data(self.caller.id.clone());
-        let viewer = self.caller.viewer.of_request(self.caller.id.as_str());
-        let (mut request, batches) = graphql::prepare(app, request, viewer, run);
-        request.operation_name.clone_from(&self.params.operation_name);
-        request.set_parsed_query(self.document.bound(&self.variables));
-        (request, batches)
-    }
 }
 
 impl Engine {

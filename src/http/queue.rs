@@ -20,6 +20,10 @@ pub(super) const MAX_FRAMES: usize = 256;
 /// Bytes in the queue.
 pub(super) const MAX_BYTES: u32 = 256 * 1024;
 
+/// Bytes of one payload. Larger results must use HTTP. With its frame a payload fits into the queue, so
+/// a client that does not read uses at most the queue's bytes.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 255 * 1024;
+
 /// Returns the two ends of a queue. `buffered` counts its bytes.
 pub(super) fn queue(buffered: &Gauge) -> (Sender, Receiver) {
     let (frames, waiting) = mpsc::channel(MAX_FRAMES);

@@ -2,12 +2,17 @@
 
 use super::{
     close::Close,
-    observe::{self, Transport},
-    operation::{Caller, Engine},
+    observe,
+    operation::Engine,
+    patience::Patience,
+    prepared::Caller,
     queue::{self, Sender},
     session::{Session, Step},
-    socket::{Client, Patience},
-    subscriber, writer,
+    shared::Subscriptions,
+    socket_places::Client,
+    subscriber,
+    transport::Transport,
+    writer,
 };
 use crate::{
     app::App,
@@ -30,7 +35,13 @@ use tracing::Instrument;
 pub(super) const SESSION_CHECK: Duration = Duration::from_secs(2);
 
 /// Serves a socket to its end.
-pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, socket: WebSocket) {
+pub(super) async fn serve(
+    subscriptions: Subscriptions,
+    patience: Patience,
+    client: Client,
+    socket: WebSocket,
+) {
+    let engine = subscriptions.engine.clone();
     let (sink, stream) = socket.split();
     let stop = CancellationToken::new();
     let _all_ends_here = stop.clone().drop_guard();
@@ -48,6 +59,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
         doubt: Doubt::default(),
         caller: None,
         engine,
+        subscriptions,
         patience,
         client,
         stream,
@@ -75,6 +87,7 @@ pub(super) async fn serve(engine: Engine, patience: Patience, client: Client, so
 /// The reading half of a socket.
 struct Reader {
     engine: Engine,
+    subscriptions: Subscriptions,
     patience: Patience,
     client: Client,
     stream: SplitStream<WebSocket>,
@@ -191,10 +204,10 @@ impl Reader {
             Step::Start(operation, params) => {
                 // The session starts no operation before the caller is known.
                 let Some(caller) = self.caller.clone() else { return Err(Close::UNAUTHORIZED) };
-                let (engine, sender) = (self.engine.clone(), self.sender.clone());
-                self.engine
-                    .app
-                    .spawn(subscriber::run(engine, caller, operation, params, sender).in_current_span());
+                let (subscriptions, sender) = (self.subscriptions.clone(), self.sender.clone());
+                self.engine.app.spawn(
+                    subscriber::run(subscriptions, caller, operation, params, sender).in_current_span(),
+                );
                 Ok(())
             }
         }

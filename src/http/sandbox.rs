@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Door, not_found};
+use super::{answer::not_found, door::Door};
 use crate::payment::sandbox::Sandbox;
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; \
@@ -44,7 +44,7 @@ async fn answer(
     Path(intent): Path<String>,
     Form(Answer { answer }): Form<Answer>,
 ) -> Response {
-    let Some(sandbox) = &door.engine.app.sandbox else { return not_found().await };
+    let Some(sandbox) = &door.engine.app.payment.sandbox else { return not_found().await };
     respond(sandbox, &intent, answer == "yes").await
 }
 

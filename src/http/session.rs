@@ -8,7 +8,6 @@ use super::{
     guard::Refusal,
     message::{self, ClientMessage},
     params::Params,
-    shared::Membership,
 };
 use crate::{
     graphql::code::ApiCode,
@@ -157,7 +156,7 @@ struct Entry {
     /// Cancelled to stop the operation.
     stop: CancellationToken,
     /// Its membership of a shared subscription. Dropping it leaves the subscription.
-    watching: Option<Membership>,
+    watching: Option<Box<dyn Send>>,
 }
 
 impl Running {
@@ -204,8 +203,8 @@ impl Operation {
     }
 
     /// Keeps the membership of a shared subscription until the operation ends. If it has ended already, leaves at once.
-    pub(super) fn watch(&self, membership: Membership) {
-        let mut membership = Some(membership);
+    pub(super) fn watch(&self, membership: impl Send + 'static) {
+        let mut membership: Option<Box<dyn Send>> = Some(Box::new(membership));
         {
             let mut running = self.running.lock();
             if !self.stop.is_cancelled()

@@ -27,20 +27,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
-    Door,
     answer::{Failure, MediaType},
+    door::Door,
     event_text::{self, KEEP_ALIVE_COMMENT},
-    graphql,
+    graphql_request::{self, method_refused},
     guard::Refusal,
-    observe::{self, Transport},
-    operation::{Caller, Engine, Prepared},
-    origin,
+    observe, origin,
+    patience::Patience,
+    prepared::{Caller, Prepared},
     queue::{self, Queued, Receiver},
     reader,
     request_id::RequestId,
     session::Session,
-    socket::{Patience, StreamPlaces},
+    shared::Subscriptions,
+    socket_places::StreamPlaces,
     subscriber,
+    transport::Transport,
 };
 use crate::{
     auth::{self, Doubt, Verdict},
@@ -84,12 +86,12 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
     if engine.app.shutdown.is_cancelled() {
         return Err(Failure::unavailable("The server is stopping."));
     }
-    let (caller, params) = graphql::read(engine, id, parts, body).await?;
+    let (caller, params) = graphql_request::read(engine, id, parts, body).await?;
     let caller = Caller { transport: Transport::Events, ..caller };
     let (params, _) = engine.persisted.resolve(params)?;
     let prepared = engine.prepare(params, &caller).map_err(Failure::Document)?;
     if prepared.document.kind == OperationType::Mutation && parts.method == Method::GET {
-        return Err(graphql::method_refused("POST", "A mutation needs POST."));
+        return Err(method_refused("POST", "A mutation needs POST."));
     }
     let Some(place) = door.sockets.stream(&engine.app.config, parts, &caller.viewer) else {
         let message = "Your network or account has too many event streams and sockets open.";
@@ -97,7 +99,8 @@ async fn open(door: &Door, id: RequestId, parts: &Parts, body: Body) -> Result<R
     };
     let resume = last_event(&parts.headers);
     let (chunks, written) = mpsc::channel(1);
-    let stream = Stream { engine: engine.clone(), patience: door.patience, caller, chunks };
+    let stream =
+        Stream { subscriptions: door.subscriptions.clone(), patience: door.patience, caller, chunks };
     start(stream, prepared, resume, place);
     Ok(events(chunked(written)))
 }
@@ -110,13 +113,14 @@ fn last_event(headers: &HeaderMap) -> Option<i64> {
 
 /// Starts the operation and the task that writes its events.
 fn start(stream: Stream, prepared: Prepared, resume: Option<i64>, place: StreamPlaces) {
-    let engine = stream.engine.clone();
+    let subscriptions = stream.subscriptions.clone();
+    let app = subscriptions.engine.app.clone();
     let (session, operation) = Session::of_one(CancellationToken::new());
-    let (sender, waiting) = queue::queue(&engine.app.metrics.buffered);
+    let (sender, waiting) = queue::queue(&app.metrics.buffered);
     let span = prepared.span.clone();
-    let work = subscriber::perform(engine.clone(), prepared, resume, operation, sender);
-    engine.app.spawn(work.instrument(span.clone()));
-    engine.app.spawn_low_priority(stream.serve(session, waiting, place).instrument(span));
+    let work = subscriber::perform(subscriptions, prepared, resume, operation, sender);
+    app.spawn(work.instrument(span.clone()));
+    app.spawn_low_priority(stream.serve(session, waiting, place).instrument(span));
 }
 
 /// Returns the response with a stream of events.
@@ -163,7 +167,7 @@ enum Ending {
 
 /// The writing end of an event stream.
 struct Stream {
-    engine: Engine,
+    subscriptions: Subscriptions,
     patience: Patience,
     caller: Caller,
     chunks: mpsc::Sender<Chunk>,
@@ -189,7 +193,7 @@ impl Stream {
     /// Waits for a reason to end the stream.
     async fn watch(&self) -> Ending {
         let Caller { viewer, .. } = &self.caller;
-        let expires = reader::expires(&self.engine.app, viewer);
+        let expires = reader::expires(&self.subscriptions.engine.app, viewer);
         let (mut check_at, mut doubt) = (Instant::now() + reader::SESSION_CHECK, Doubt::default());
         loop {
             let expiry = async {
@@ -200,12 +204,12 @@ impl Stream {
             };
             tokio::select! {
                 biased;
-                () = self.engine.app.shutdown.cancelled() => return Ending::Broken,
+                () = self.subscriptions.engine.app.shutdown.cancelled() => return Ending::Broken,
                 () = self.chunks.closed() => return Ending::Done,
                 () = expiry => return Ending::Refused(signed_out("The token has expired. Sign in again.")),
                 () = sleep_until(check_at), if expires.is_some() => {}
             }
-            let status = auth::session_status(&self.engine.app, viewer).await;
+            let status = auth::session_status(&self.subscriptions.engine.app, viewer).await;
             check_at = Instant::now() + reader::SESSION_CHECK;
             match doubt.judge(status, Instant::now()) {
                 Verdict::Stay => {}

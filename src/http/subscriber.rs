@@ -1,42 +1,36 @@
 //! One operation of a socket: executes it and queues its results.
 
 use super::{
-    answer,
-    guard::Refusal,
-    limit, observe,
-    operation::{Caller, Engine, Prepared},
+    answer, limit, observe,
+    operation::Engine,
     params::Params,
+    prepared::{Caller, Prepared},
     queue::{Frame, Sender},
     session::Operation,
-    shared,
+    shared::{self, Subscriptions},
+    subscriber_frame::{end, refused, too_large},
 };
-use crate::{
-    graphql::code::ApiCode,
-    telemetry::{Counted, Event},
-};
+use crate::telemetry::{Counted, Event};
 use async_graphql::parser::types::OperationType;
 use futures_util::{FutureExt, StreamExt};
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::panic::AssertUnwindSafe;
 use tracing::Instrument;
-
-/// Bytes of one payload. Larger results must use HTTP. With its frame a payload fits into the [queue](super::queue), so
-/// a client that does not read uses at most the queue's bytes.
-pub(super) const MAX_PAYLOAD_BYTES: usize = 255 * 1024;
 
 /// Executes one operation until it ends or the client completes it.
 pub(super) async fn run(
-    engine: Engine,
+    subscriptions: Subscriptions,
     caller: Caller,
     operation: Operation,
     params: Params,
     sender: Sender,
 ) {
+    let engine = &subscriptions.engine;
     let prepared = match engine.persisted.resolve(params) {
         Ok((params, _)) => engine.prepare(params, &caller),
         Err(failure) => Err(failure.into_refusal()),
     };
     match prepared {
-        Ok(prepared) => perform(engine, prepared, None, operation, sender).await,
+        Ok(prepared) => perform(subscriptions, prepared, None, operation, sender).await,
         Err(refusal) => {
             let event = (Event::DocumentRefused, &refusal);
             observe::refused(&engine.app, &caller.id, caller.viewer.network(), event);
@@ -48,12 +42,13 @@ pub(super) async fn run(
 /// Executes an operation that passed the guard. `resume` is the client's version as the transport reports it. It takes
 /// precedence over the version in the document.
 pub(super) async fn perform(
-    engine: Engine,
+    subscriptions: Subscriptions,
     mut prepared: Prepared,
     resume: Option<i64>,
     operation: Operation,
     sender: Sender,
 ) {
+    let engine = &subscriptions.engine;
     let charges = &prepared.charges;
     if let Err(exceeded) = engine.app.limits.operation(prepared.viewer(), charges).await {
         let errors = limit::errors(&exceeded).to_string();
@@ -65,14 +60,14 @@ pub(super) async fn perform(
     }
     if let Some(shared) = shared::shared_subscription(&mut prepared) {
         let shared = shared.resumed(resume);
-        return shared::join(engine, prepared, shared, operation, sender).await;
+        return shared::join(subscriptions, prepared, shared, operation, sender).await;
     }
     let span = prepared.span.clone();
     let _counted = is_subscription.then(|| Counted::one(&engine.app.metrics.subscriptions));
     let work = async {
         // A subscription lives long, and computes one payload at a time. The permit is held until the result is queued.
         let _permit = if is_subscription { None } else { operation.permit().await };
-        deliver(&engine, prepared, &operation, &sender).await
+        deliver(engine, prepared, &operation, &sender).await
     };
     let work = AssertUnwindSafe(work).catch_unwind();
     let last = tokio::select! {
@@ -85,29 +80,6 @@ pub(super) async fn perform(
         refused(operation.id(), &answer::internal())
     });
     end(&operation, &sender, last).await;
-}
-
-/// Sends the operation's last frame, unless the client has completed it already.
-pub(super) async fn end(operation: &Operation, sender: &Sender, last: Frame) {
-    // Free the id before the last frame is sent: the client may reuse it immediately.
-    if operation.finish() {
-        tokio::select! {
-            biased;
-            () = operation.stop().cancelled() => {}
-            _ = sender.push(last, None) => {}
-        }
-    }
-}
-
-/// Returns the frame that refuses an operation.
-pub(super) fn refused(id: &Arc<str>, refusal: &Refusal) -> Frame {
-    Frame::Error(id.clone(), answer::errors(refusal).to_string().into())
-}
-
-/// Returns a refusal if the payload is too large.
-pub(super) fn too_large(payload: &str) -> Option<Refusal> {
-    let message = "The result is too large for a socket. Request less, or use HTTP.";
-    (payload.len() > MAX_PAYLOAD_BYTES).then(|| Refusal::new(ApiCode::ResponseTooLarge, message))
 }
 
 /// Queues an operation's results. Returns the frame that ends it.

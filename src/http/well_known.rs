@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-use super::Door;
+use super::door::Door;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new().route("/.well-known/jwks.json", get(jwks))

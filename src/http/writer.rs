@@ -2,8 +2,8 @@
 
 use super::{
     close::Close,
+    patience::Patience,
     queue::{Queued, Receiver},
-    socket::Patience,
 };
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;

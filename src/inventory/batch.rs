@@ -3,29 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
     change::Decision,
-    command::{Command, NewClaimCode, Refusal},
+    command::{NewClaimCode, Refusal},
+    decide::decide_all,
+    job::{Job, JobError, TransactionError},
     state::{ReservationSnapshot, Stock},
-    transaction::{IdempotencyClaim, JobCompanion, JobError, TransactionError, decide_all},
 };
 use crate::{
-    call::{Call, PastDeadline},
+    call::PastDeadline,
     idempotency::{Key, Name},
 };
-
-/// A unit of work for a desk.
-pub(super) struct Job {
-    pub(super) commands: Vec<Command>,
-    pub(super) companion: Option<JobCompanion>,
-    pub(super) key: Option<IdempotencyClaim>,
-    /// The calling request and its deadline.
-    pub(super) call: Call,
-    pub(super) reply: oneshot::Sender<Result<Vec<ReservationSnapshot>, JobError>>,
-}
 
 /// A job that was decided and applied to the stock, but is not committed yet.
 pub(super) struct AcceptedJob {
@@ -216,12 +206,5 @@ impl DecidedBatch {
             job.answer(Err(error));
         }
         self.later
-    }
-}
-
-impl Job {
-    /// Answers the caller. If the caller is gone, the committed result stays.
-    pub(super) fn answer(self, answer: Result<Vec<ReservationSnapshot>, JobError>) {
-        let _ = self.reply.send(answer);
     }
 }

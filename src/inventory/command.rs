@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use entity::{AccountId, ClaimId, OrderId, ReservationId, ShopId, TierId};
 use serde::Serialize;
 
-use super::{hoarding::Caller, state::Place};
+use super::{caller::Caller, place::Place};
 
 /// A command to a desk.
 #[derive(Clone, Debug, PartialEq, Eq)]

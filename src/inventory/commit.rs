@@ -11,14 +11,16 @@ use chrono::TimeDelta;
 use sea_orm::{DbBackend, DbErr};
 
 use super::{
-    batch::{DecidedBatch, Job},
+    batch::DecidedBatch,
     change::Version,
-    codes, coupon,
-    desk::Desk,
+    codes,
+    companion::write_companions,
+    coupon,
+    desks::Desk,
     failure::{self, Failure},
+    job::Job,
     read,
     state::Stock,
-    transaction::write_companions,
     write::{self, GuardOutcome},
 };
 use crate::{

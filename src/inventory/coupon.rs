@@ -165,8 +165,6 @@ pub(super) fn with_claims(script: Script, claims: &[&NewClaim], codes: Vec<Strin
         face_minor, balance_minor, valid_from, valid_until, claimed_at, version, updated_at) \
         SELECT id, $1, shop_id, account_id, account_id, 'claimed', code, 1, terms, NULLIF(face, 0), NULLIF(face, 0), \
         valid_from, valid_until, claimed_at, 1, claimed_at FROM {rows} AS r";
-    const INSERT_FACTS: &str =
-        "INSERT INTO outbox (kind, subject, at) SELECT kind, coalesce(subject, $1), $2 FROM {rows} AS r";
     if claims.is_empty() {
         return script;
     }
@@ -180,12 +178,9 @@ pub(super) fn with_claims(script: Script, claims: &[&NewClaim], codes: Vec<Strin
         .time("valid_from", claims.iter().map(|claim| claim.valid_from))
         .optional_time("valid_until", claims.iter().map(|claim| claim.valid_until))
         .time("claimed_at", claims.iter().map(|claim| claim.at));
-    let (bag, coupon) = (outbox::Kind::BagChanged.name(), outbox::Kind::CouponChanged.name());
-    let facts = claims.iter().map(|claim| (bag, Some(claim.buyer.0))).chain([(coupon, None)]);
-    let facts = Rows::default()
-        .text("kind", facts.clone().map(|(kind, _)| kind.to_owned()))
-        .optional_uuid("subject", facts.map(|(_, subject)| subject));
-    script.with("claim", INSERT, rows).with("outbox", INSERT_FACTS, facts)
+    let bags = claims.iter().map(|claim| (outbox::Kind::BagChanged, Some(claim.buyer.0)));
+    let facts = bags.chain([(outbox::Kind::CouponChanged, None)]);
+    outbox::record_all(script.with("claim", INSERT, rows), facts)
 }
 
 /// Writes the claims of the decisions in separate statements.

@@ -5,128 +5,49 @@
 //! was first, the guard fails, and the desk follows the log and decides again.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::VecDeque,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use entity::InventoryId;
 use futures_util::FutureExt;
 use tokio::{
-    sync::{broadcast, oneshot},
+    sync::oneshot,
     time::{Instant, timeout},
 };
 use tracing::Instrument;
 
 use super::{
-    batch::Job,
     change::Version,
     command::Command,
     commit::AttemptOutcome,
+    desks::Desk,
     failure::{self, Failure},
-    fallback_read::{self, FallbackReader},
-    pace::Pace,
-    queue::{self, JobReceiver, JobSender, SendError},
+    fallback_read,
+    job::{IdempotencyClaim, Job, JobCompanion, JobError, TransactionError},
+    queue::{JobReceiver, SendError},
     read,
     state::{ReservationSnapshot, Stock},
-    transaction::{IdempotencyClaim, JobCompanion, JobError, TransactionError},
 };
 use crate::{
     app::App,
     call::Call,
     error::{Fault, FaultResult},
-    threads::DedicatedRuntime,
 };
 
 /// How often a batch is decided again because another instance was first.
 pub(super) const ATTEMPTS: u32 = 12;
-/// Versions that a slow subscriber may lag behind before it must read the log.
-const FEED: usize = 512;
-/// How long after another instance's write the desk locks the inventory's row before it decides.
-const CONTENDED: Duration = Duration::from_secs(5);
 /// Time after which a desk without jobs and subscribers ends.
 const IDLE: Duration = Duration::from_mins(2);
 /// Maximum number of log rows to follow. If there are more, the desk reads the whole stock.
 const FOLLOW: u64 = 1_000;
 
-/// The desks of this process, on a runtime of their own: a commit is a chain of round trips to the database, and must
-/// not wait behind a thousand requests after each of them.
-pub(crate) struct Desks {
-    open: Mutex<HashMap<InventoryId, Arc<Desk>>>,
-    runtime: DedicatedRuntime,
-}
-
-impl Default for Desks {
-    fn default() -> Self {
-        Self { open: Mutex::default(), runtime: DedicatedRuntime::small("tessera-desk") }
-    }
-}
-
-/// The desk of one inventory.
-pub(crate) struct Desk {
-    pub(super) id: InventoryId,
-    pub(super) stock: tokio::sync::Mutex<Option<Stock>>,
-    /// For readers, if the stock is locked for long.
-    fallback: FallbackReader,
-    pace: Pace,
-    /// The last version published here; 0 before the first.
-    published: AtomicI64,
-    /// Until when another instance is assumed to write, too.
-    contended: Mutex<Option<Instant>>,
-    queue: JobSender,
-    pub(super) feed: broadcast::Sender<Arc<Version>>,
-}
-
-impl Desks {
-    /// Returns the inventory's desk, and starts it if necessary.
-    pub(crate) fn get(&self, app: &App, id: InventoryId) -> Arc<Desk> {
-        let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        match desks.entry(id) {
-            Entry::Occupied(desk) => desk.get().clone(),
-            Entry::Vacant(entry) => {
-                let (queue, jobs) = queue::queue();
-                let (feed, _) = broadcast::channel(FEED);
-                let desk = Arc::new(Desk {
-                    id,
-                    stock: tokio::sync::Mutex::default(),
-                    fallback: FallbackReader::default(),
-                    pace: Pace::default(),
-                    published: AtomicI64::new(0),
-                    contended: Mutex::default(),
-                    queue,
-                    feed,
-                });
-                self.runtime.spawn(&app.tasks, desk.clone().run(app.clone(), jobs));
-                entry.insert(desk).clone()
-            }
-        }
-    }
-
-    /// Returns the inventory's desk, if it is open.
-    pub(crate) fn find(&self, id: InventoryId) -> Option<Arc<Desk>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    /// Returns the open desks.
-    pub(crate) fn open(&self) -> Vec<Arc<Desk>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
-    }
-
-    /// Closes the desk if only its task and this map have a handle.
-    fn close_if_unused(&self, desk: &Arc<Desk>) -> bool {
-        let mut desks = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // No new handle can appear under the lock: two belong to the map and to the task. A caller that queued a job
-        // and dropped its handle is still waiting for the answer.
-        let unused = Arc::strong_count(desk) <= 2 && desk.feed.receiver_count() == 0 && desk.queue.is_empty();
-        if unused {
-            desks.remove(&desk.id);
-        }
-        unused
-    }
+/// Returns the inventory's desk, and starts it if necessary.
+pub(super) fn get(app: &App, id: InventoryId) -> Arc<Desk> {
+    let run = |desk: Arc<Desk>, jobs| desk.run(app.clone(), jobs);
+    app.inventory.desks.get_or_open(&app.tasks, id, run)
 }
 
 impl Desk {
@@ -149,11 +70,6 @@ impl Desk {
         answer.await.unwrap_or_else(|_| Err(TransactionError::Fault(Fault::unavailable())))
     }
 
-    /// Subscribes to the versions committed from now on.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Version>> {
-        self.feed.subscribe()
-    }
-
     /// Applies `look` to the current stock, and loads it if necessary. The stock has at least version `known`, so that
     /// no reader goes back in time, unless the log does not know that version either.
     ///
@@ -165,7 +81,10 @@ impl Desk {
         look: impl FnOnce(&Stock) -> T,
     ) -> FaultResult<T> {
         let Ok(mut stock) = timeout(fallback_read::PATIENCE, self.stock.lock()).await else {
-            let stock = self.fallback.read(app, self.id, known.max(self.published_version())).await?;
+            let stock = {
+                let known = known.max(self.published_version());
+                self.fallback.read(known, || read::version(app, self.id), || read::load(app, self.id)).await?
+            };
             return Ok(look(&stock));
         };
         self.fallback.forget();
@@ -186,23 +105,13 @@ impl Desk {
         self.loaded(app, &mut stock).await.map(|_| ())
     }
 
-    /// Returns the number of queued jobs.
-    pub(crate) fn waiting(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Returns the desk's inventory.
-    pub(crate) fn id(&self) -> InventoryId {
-        self.id
-    }
-
     async fn run(self: Arc<Self>, app: App, mut jobs: JobReceiver) {
         loop {
             let batch = tokio::select! {
                 batch = jobs.batch() => batch,
                 () = app.drained.cancelled() => jobs.rest(),
                 () = tokio::time::sleep(IDLE) => {
-                    if app.desks.close_if_unused(&self) {
+                    if app.inventory.desks.close_if_unused(&self) {
                         break;
                     }
                     continue;
@@ -306,29 +215,12 @@ impl Desk {
         outcome
     }
 
-    /// Notes that another instance writes to this inventory, too.
-    pub(super) fn note_contention(&self) {
-        let mut until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = Some(Instant::now() + CONTENDED);
-    }
-
-    /// Returns whether another instance wrote to this inventory recently.
-    pub(super) fn is_contended(&self) -> bool {
-        let until = self.contended.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
     /// Publishes the version to the subscribers of this process.
     pub(super) fn publish(&self, app: &App, version: Version) {
-        app.origins.learn(&version.change, app.clock.now());
+        app.inventory.origins.learn(&version.change, app.clock.now());
         self.published.store(version.number, Relaxed);
         // An error means that there are no subscribers.
         let _ = self.feed.send(Arc::new(version));
-    }
-
-    /// Returns the last version published here; 0 if there is none.
-    pub(crate) fn published_version(&self) -> i64 {
-        self.published.load(Relaxed)
     }
 
     pub(super) async fn loaded<'a>(

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use entity::InventoryId;
 use sea_orm::DbErr;
 
-use super::{batch::Job, transaction::TransactionError};
+use super::job::{Job, TransactionError};
 use crate::error::Fault;
 
 /// Maximum number of requests in a log line.

@@ -12,11 +12,10 @@ use std::{
     time::Duration,
 };
 
-use entity::InventoryId;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{read, state::Stock};
-use crate::{app::App, error::FaultResult};
+use super::state::Stock;
+use crate::error::FaultResult;
 
 /// How long a reader waits for a desk's stock.
 pub(super) const PATIENCE: Duration = Duration::from_millis(200);
@@ -49,19 +48,29 @@ impl Confirmed {
 }
 
 impl FallbackReader {
-    /// Returns the state committed at the time of the call or later, at least version `known`.
-    pub(super) async fn read(&self, app: &App, id: InventoryId, known: i64) -> FaultResult<Arc<Stock>> {
+    /// Returns the state committed at the time of the call or later, at least version `known`. `version` asks the
+    /// database for the current version, and `load` reads the whole stock.
+    pub(super) async fn read<V, L>(
+        &self,
+        known: i64,
+        version: impl FnOnce() -> V,
+        load: impl FnOnce() -> L,
+    ) -> FaultResult<Arc<Stock>>
+    where
+        V: Future<Output = FaultResult<i64>>,
+        L: Future<Output = FaultResult<Stock>>,
+    {
         let asked = Instant::now();
         let mut copy = self.copy.lock().await;
         if let Some(copy) = copy.as_ref().filter(|copy| copy.confirmed.serves(asked, known)) {
             return Ok(copy.stock.clone());
         }
         let at = Instant::now();
-        let version = read::version(app, id).await?;
+        let version = version().await?;
         let stock = match copy.take() {
             // Changed terms also increment the version.
             Some(copy) if copy.stock.version == version => copy.stock,
-            Some(_) | None => Arc::new(read::load(app, id).await?),
+            Some(_) | None => Arc::new(load().await?),
         };
         let confirmed = Confirmed { at, version: stock.version };
         *copy = Some(Copy { stock: stock.clone(), confirmed });

@@ -20,7 +20,8 @@ use tokio::sync::broadcast::{
 pub use super::delta::{Delta, PublicStatus};
 use super::{
     change::{Change, Version},
-    desk::Desk,
+    desk,
+    desks::Desk,
     read,
     state::{Area, Counts, Stock},
 };
@@ -71,20 +72,20 @@ pub async fn availability(app: &App, id: InventoryId) -> FaultResult<Availabilit
 
 /// Returns the current availability for a reader who has unlocked these hidden tiers.
 pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) -> FaultResult<Availability> {
-    let desk = app.desks.get(app, id);
+    let desk = desk::get(app, id);
     desk.read(app, 0, |stock| look(stock, opened)).await
 }
 
 /// Returns the last version that this process has published, or `None` if it does not follow the inventory now. A
 /// version is published before the callers of its commands are answered.
 pub fn published_version(app: &App, id: InventoryId) -> Option<i64> {
-    app.desks.find(id).map(|desk| desk.published_version()).filter(|version| *version != 0)
+    app.inventory.desks.find(id).map(|desk| desk.published_version()).filter(|version| *version != 0)
 }
 
 /// Returns the changes from version `after` to `until`, which must have been published here, as one message. The
 /// message is a delta or, if the log does not reach back or a delta would be longer, a snapshot of `until` or later.
 pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> FaultResult<Message> {
-    let desk = app.desks.get(app, id);
+    let desk = desk::get(app, id);
     let mut whole: Option<Delta> = None;
     if (after..=after.saturating_add(RESUME_MAX)).contains(&until) {
         let mut last = after;
@@ -116,7 +117,7 @@ pub fn subscribe(
     id: InventoryId,
     after: Option<i64>,
 ) -> impl Stream<Item = FaultResult<Message>> + use<> {
-    let desk = app.desks.get(app, id);
+    let desk = desk::get(app, id);
     let reader = Reader { app: app.clone(), live: desk.subscribe(), desk, last: after, behind: true };
     stream::unfold(Some(reader), |reader| async move {
         let mut reader = reader?;

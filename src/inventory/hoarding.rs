@@ -13,10 +13,7 @@
 //! Invariant: pure and synchronous; the time is an argument.
 
 use chrono::{DateTime, Duration, Utc};
-use entity::{AccountId, event::BuyerRequirement};
 use serde::{Deserialize, Serialize};
-
-use super::command::Refusal;
 
 /// Half-life of wasted places.
 const HALF_LIFE: Duration = Duration::minutes(30);
@@ -27,43 +24,6 @@ const HALVINGS_MAX: u32 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Source(pub i64);
-
-/// The data about a caller who reserves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The account.
-    pub buyer: AccountId,
-    /// Whether the account belongs to a signed-up user.
-    pub registered: bool,
-    /// Whether its e-mail address is verified.
-    pub verified_email: bool,
-    /// Whether the call included a valid solution of a challenge.
-    pub proven: bool,
-    /// The source of the call; `None` if it is not limited.
-    pub source: Option<Source>,
-    /// Places that the source reserved recently without buying any.
-    pub wasted: u32,
-}
-
-impl Caller {
-    /// Creates a caller with default data except the account.
-    pub fn of(buyer: AccountId) -> Self {
-        Self { buyer, registered: false, verified_email: false, proven: false, source: None, wasted: 0 }
-    }
-
-    /// Checks the event's requirement for buyers.
-    pub(super) fn meets(&self, requirement: BuyerRequirement) -> Result<(), Refusal> {
-        match requirement {
-            BuyerRequirement::Registered if !self.registered => Err(Refusal::RegistrationRequired),
-            BuyerRequirement::VerifiedEmail if !self.verified_email => Err(Refusal::VerifiedEmailRequired),
-            BuyerRequirement::ProofOfWork if !self.proven => Err(Refusal::ProofRequired),
-            BuyerRequirement::None
-            | BuyerRequirement::Registered
-            | BuyerRequirement::VerifiedEmail
-            | BuyerRequirement::ProofOfWork => Ok(()),
-        }
-    }
-}
 
 /// The limits of one inventory. The default has no limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -245,42 +205,5 @@ mod tests {
         assert_eq!([0, 29, 30, 60, 180, 1_000_000].map(after), [40, 40, 20, 10, 0, 0]);
         let more = wasted.more(8, start + Duration::minutes(30));
         assert_eq!(more.at(start + Duration::minutes(59)), 28);
-    }
-
-    #[test]
-    fn requirements_are_checked_against_the_caller() {
-        let nobody = Caller::of(AccountId(uuid::Uuid::nil()));
-        let registered = Caller { registered: true, ..nobody };
-        let verified = Caller { verified_email: true, ..registered };
-        let proven = Caller { proven: true, ..nobody };
-        let cases = [
-            (BuyerRequirement::None, [Ok(()), Ok(()), Ok(()), Ok(())]),
-            (
-                BuyerRequirement::Registered,
-                [Err(Refusal::RegistrationRequired), Ok(()), Ok(()), Err(Refusal::RegistrationRequired)],
-            ),
-            (
-                BuyerRequirement::VerifiedEmail,
-                [
-                    Err(Refusal::VerifiedEmailRequired),
-                    Err(Refusal::VerifiedEmailRequired),
-                    Ok(()),
-                    Err(Refusal::VerifiedEmailRequired),
-                ],
-            ),
-            (
-                BuyerRequirement::ProofOfWork,
-                [
-                    Err(Refusal::ProofRequired),
-                    Err(Refusal::ProofRequired),
-                    Err(Refusal::ProofRequired),
-                    Ok(()),
-                ],
-            ),
-        ];
-        for (requirement, expected) in cases {
-            let met = [nobody, registered, verified, proven].map(|caller| caller.meets(requirement));
-            assert_eq!(met, expected, "{requirement:?}");
-        }
     }
 }

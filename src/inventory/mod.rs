@@ -4,24 +4,31 @@
 //! one commit behind the version guard, a row in the change log, and a notification of all subscribers.
 
 mod batch;
+mod caller;
 mod change;
 mod codes;
 mod command;
 mod commit;
+mod companion;
 mod coupon;
 mod decide;
 mod delta;
-pub(crate) mod desk;
+mod desk;
+pub(crate) mod desks;
 mod draft;
 mod failure;
 mod fairness;
 mod fallback_read;
 pub mod feed;
 pub(crate) mod hoarding;
+mod job;
 mod multi_inventory;
-pub(crate) mod origin;
+mod origin;
+pub(crate) mod origins;
 mod pace;
+pub mod parts;
 mod pick;
+mod place;
 pub mod proof;
 mod prune;
 mod queue;
@@ -49,11 +56,12 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use self::transaction::{Companion, IdempotencyClaim, InventoryTransaction, TransactionError, transact};
 pub use self::{
+    caller::Caller,
     change::{BuyerTally, Change, Decision},
     command::{AccessibleParty, BestAvailable, Command, CouponTerms, NewClaim, NewClaimCode, Pick, Refusal},
     decide::decide,
     fairness::{Fairness, IdleTime},
-    hoarding::{Caller, Excess, Hoarding, Shares, Source},
+    hoarding::{Excess, Hoarding, Shares, Source},
     pick::best_available,
     prune::{KEPT, KEPT_MAX, prune},
     reserve::{Reserve, reserve, reserve_with_proof},
@@ -205,7 +213,7 @@ pub(crate) async fn catch_up(app: &App, id: impl Into<InventoryId>) -> FaultResu
         Err(fault) => return Err(fault),
     };
     app.bus.announce(id, version);
-    match app.desks.find(id) {
+    match app.inventory.desks.find(id) {
         Some(desk) => desk.catch_up(app, version).await,
         None => Ok(()),
     }
@@ -218,8 +226,11 @@ pub async fn follow_hints(app: &App) -> FaultResult<()> {
         match event {
             BusEvent::Missed => follow_others(app).await?,
             BusEvent::Hint(hint) => {
-                if let Some(desk) =
-                    app.desks.find(hint.inventory).filter(|desk| desk.published_version() < hint.version)
+                if let Some(desk) = app
+                    .inventory
+                    .desks
+                    .find(hint.inventory)
+                    .filter(|desk| desk.published_version() < hint.version)
                     && let Err(fault) = desk.catch_up(app, hint.version).await
                 {
                     log_fault!(&fault, inventory = %desk.id().0, "cannot follow a hint");
@@ -258,7 +269,7 @@ pub async fn expire_due(app: &App) -> FaultResult<usize> {
 /// Asks the database for the versions of the inventories that are open here, and follows the commits of other
 /// instances.
 pub async fn follow_others(app: &App) -> FaultResult<()> {
-    let desks = app.desks.open();
+    let desks = app.inventory.desks.open();
     let ids = desks.iter().map(|desk| desk.id());
     let versions: Vec<(InventoryId, i64)> = inventory::Entity::find()
         .select_only()
@@ -276,11 +287,6 @@ pub async fn follow_others(app: &App) -> FaultResult<()> {
         }
     }
     Ok(())
-}
-
-/// Returns the items of the reservation's row.
-pub(crate) fn items(row: &reservation::Model) -> FaultResult<Vec<Item>> {
-    serde_json::from_str(&row.items).map_err(Fault::internal)
 }
 
 async fn one<R: Send + Sync + 'static>(

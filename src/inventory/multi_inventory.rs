@@ -9,12 +9,13 @@ use tokio::{sync::MutexGuard, time::Instant};
 
 use super::{
     change::Version,
+    companion::write_companion,
     coupon,
-    desk::{ATTEMPTS, Desk},
+    decide::decide_all,
+    desk::{self, ATTEMPTS},
+    desks::Desk,
+    job::{AnyRefusal, InventoryTransaction, JobError, TransactionError},
     state::{ReservationSnapshot, Stock},
-    transaction::{
-        AnyRefusal, InventoryTransaction, JobError, TransactionError, decide_all, write_companion,
-    },
     write::{self, GuardOutcome},
 };
 use crate::{app::App, call::Call, error::Fault, store::WriteError};
@@ -33,7 +34,7 @@ pub(super) async fn transact_many(
         }
         same
     });
-    let desks: Vec<Arc<Desk>> = transaction.parts.iter().map(|(id, _)| app.desks.get(app, *id)).collect();
+    let desks: Vec<Arc<Desk>> = transaction.parts.iter().map(|(id, _)| desk::get(app, *id)).collect();
     let mut memories = Vec::with_capacity(desks.len());
     for desk in &desks {
         memories.push(desk.stock.lock().await);

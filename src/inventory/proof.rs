@@ -32,7 +32,7 @@ pub async fn challenge(app: &App, viewer: &Viewer, id: EventId) -> FaultResult<O
         u32::try_from(i64::from(counts.reserved) * 100 / unsold.max(1)).unwrap_or_default()
     });
     let pressure = Pressure { unpaid_percent, wasted: caller.wasted };
-    app.human.challenge(subject(caller.buyer, id), pressure).await.map(Some)
+    app.inventory.human.challenge(subject(caller.buyer, id), pressure).await.map(Some)
 }
 
 /// Starts to use a proof with an idempotency key. Returns `None` if the proof is invalid, or used with another key.
@@ -43,8 +43,8 @@ pub(super) async fn begin(
     text: &str,
     key: &str,
 ) -> FaultResult<Option<Proof>> {
-    match app.human.verify(subject(account, event), text).await? {
-        Verdict::Human(proof) => Ok(app.proofs.begin(&proof, key).then_some(proof)),
+    match app.inventory.human.verify(subject(account, event), text).await? {
+        Verdict::Human(proof) => Ok(app.inventory.proofs.begin(&proof, key).then_some(proof)),
         Verdict::NotHuman => Ok(None),
     }
 }

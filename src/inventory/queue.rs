@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::{self, error::TryRecvError, error::TrySendError};
 
-use super::{batch::Job, command::Command};
+use super::{command::Command, job::Job};
 
 /// Maximum number of queued jobs of each kind. Further callers are refused as overloaded.
 const WAITING: usize = 4_096;

@@ -19,7 +19,7 @@ use super::{
     fairness::{Fairness, IdleTime},
     hoarding::Source,
     origin,
-    state::{Area, Buyer, Counts, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
+    state::{Area, Buyer, Counts, Item, ReservationSnapshot, Seat, Stock, Tally, Terms, TierTerms},
 };
 use crate::{
     app::App,
@@ -32,7 +32,7 @@ use crate::{
 /// Reads the whole stock at one version.
 pub(super) async fn load(app: &App, id: InventoryId) -> FaultResult<Stock> {
     // After a restart every event is loaded at once. The semaphore is never closed.
-    let _permit = app.loads.acquire().await;
+    let _permit = app.inventory.loads.acquire().await;
     let snapshot = app.store.snapshot().await?;
     let rows = Rows::read(&snapshot, id).await?;
     let terms = TermsRows::read(&snapshot, id).await?;
@@ -272,7 +272,7 @@ pub(super) fn snapshot_of(row: reservation::Model) -> FaultResult<ReservationSna
         id: row.id,
         buyer: row.account_id,
         state: row.state,
-        items: super::items(&row)?,
+        items: items(&row)?,
         currency: row.currency,
         deadline: row.deadline,
         deadline_max: row.deadline_max,
@@ -286,6 +286,11 @@ pub(super) fn snapshot_of(row: reservation::Model) -> FaultResult<ReservationSna
 fn tally(row: &buyer::Model) -> Tally {
     let idle = IdleTime { counted_ms: row.idle_ms, since: row.idle_since, cools_until: row.cools_until };
     Tally { taken: unsigned(row.taken), idle }
+}
+
+/// Returns the items of the reservation's row.
+fn items(row: &reservation::Model) -> FaultResult<Vec<Item>> {
+    serde_json::from_str(&row.items).map_err(Fault::internal)
 }
 
 /// Converts one of the database's signed integers. CHECK constraints keep them from being negative.

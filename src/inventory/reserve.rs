@@ -115,7 +115,7 @@ async fn attempt<R: Send + Sync + 'static>(
     });
     // Nothing was reserved, so the proof can be used for another pick.
     if let (Err(AttemptError::RefusedUnused(_)), Some(proof)) = (&reserved, proof) {
-        app.proofs.give_back(&proof);
+        app.inventory.proofs.give_back(&proof);
     }
     reserved
 }

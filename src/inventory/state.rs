@@ -13,6 +13,7 @@ use entity::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use super::place::Place;
 pub use super::terms::{Terms, TierTerms};
 use super::{
     change::{BuyerTally, Change, Decision},
@@ -70,36 +71,6 @@ pub struct Item {
     /// The terms of a coupon's copy, as JSON that the coupon slice reads; `None` for places of an event.
     #[serde(rename = "promised", default, skip_serializing_if = "Option::is_none")]
     pub coupon_terms: Option<String>,
-}
-
-/// A seat or some places of an area.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// A numbered seat.
-    Seat {
-        /// Index in map order.
-        ordinal: u32,
-        /// The seat's epoch while it is reserved.
-        epoch: u32,
-    },
-    /// Places of an area.
-    Area {
-        /// Index in map order.
-        ordinal: u32,
-        /// Number of places.
-        quantity: u32,
-    },
-}
-
-impl Place {
-    /// Returns the number of places.
-    pub fn quantity(&self) -> u32 {
-        match self {
-            Self::Seat { .. } => 1,
-            Self::Area { quantity, .. } => *quantity,
-        }
-    }
 }
 
 /// The state of a reservation, in the desk's stock and in the log.

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::{
     error::{RecvError, TryRecvError},
 };
 
-use super::{Reservation, by_id, change::Version, desk::Desk, owned};
+use super::{Reservation, by_id, change::Version, desk, desks::Desk, owned};
 use crate::{app::App, auth::Viewer, error::FaultResult};
 
 /// Streams the viewer's reservation: its current state, and its state after every change until it ends.
@@ -19,7 +19,7 @@ pub async fn watch(
     id: ReservationId,
 ) -> FaultResult<impl Stream<Item = FaultResult<Reservation>> + use<>> {
     let inventory = owned(app, viewer, id).await?.inventory;
-    let desk = app.desks.get(app, inventory);
+    let desk = desk::get(app, inventory);
     // Subscribe before the first read: the other order would lose a change in between.
     let live = desk.subscribe();
     let state = Some((app.clone(), desk, live, true));
@@ -48,7 +48,7 @@ pub(crate) struct Changes {
 impl Changes {
     /// Subscribes to changes of the inventory from now on.
     pub(crate) fn of(app: &App, id: InventoryId) -> Self {
-        let desk = app.desks.get(app, id);
+        let desk = desk::get(app, id);
         Self { live: desk.subscribe(), _desk: desk }
     }
 

@@ -4,12 +4,11 @@ use chrono::{DateTime, Utc};
 use entity::{
     OrderId,
     order::{self, OrderState},
-    payment::{self, PaymentState},
     reservation::{self, ReservationState},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Query,
+    QuerySelect,
 };
 
 use super::{by_id, end, has_live_payment, state::Step};
@@ -27,17 +26,12 @@ const EXPIRE_BATCH: u64 = 100;
 ///
 /// Correctness does not depend on this: the places of an overdue order can be reserved at once.
 pub async fn expire_due(app: &App) -> FaultResult<usize> {
-    let being_paid = Query::select()
-        .column(payment::Column::OrderId)
-        .from(payment::Entity)
-        .and_where(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
-        .to_owned();
     let due = order::Entity::find()
         .select_only()
         .column(order::Column::Id)
         .filter(order::Column::State.eq(OrderState::AwaitingPayment))
         .filter(order::Column::ExpiresAt.lte(app.clock.now()))
-        .filter(order::Column::Id.not_in_subquery(being_paid))
+        .filter(order::Column::Id.not_in_subquery((app.order.being_paid)(None)))
         .order_by_asc(order::Column::Id)
         .limit(EXPIRE_BATCH);
     let (mut count, mut last) = (0, None);

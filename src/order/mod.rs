@@ -10,15 +10,17 @@ mod claims;
 mod discounts;
 mod expiry;
 pub mod lists;
+pub(crate) mod live;
+pub mod parts;
+pub mod rights;
 pub mod state;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    AccountId, InventoryId, OrderId, ReservationId, ShopId,
+    AccountId, InventoryId, OrderId, OrderLineId, ReservationId, ShopId,
     order::{self, OrderState, line},
-    payment::{self, PaymentState},
     reservation::{self, ReservationState},
 };
 use futures_util::{Stream, stream};
@@ -159,6 +161,11 @@ pub async fn lines_of(app: &App, id: OrderId) -> FaultResult<Vec<line::Model>> {
         .order_by_asc(line::Column::Position)
         .all(app.store.read())
         .await?)
+}
+
+/// Returns the order line without any access check.
+pub(crate) async fn line_by_id(app: &App, id: OrderLineId) -> FaultResult<line::Model> {
+    line::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Order))
 }
 
 /// Returns the account's orders, newest first.
@@ -353,10 +360,9 @@ async fn end_in_tx(tx: &Tx, order: &order::Model, step: Step, now: DateTime<Utc>
 }
 
 async fn has_live_payment(app: &App, id: OrderId) -> FaultResult<bool> {
-    let live = payment::Entity::find()
-        .filter(payment::Column::OrderId.eq(id))
-        .filter(payment::Column::State.is_not_in([PaymentState::Failed, PaymentState::Cancelled]))
-        .one(app.store.read())
-        .await?;
-    Ok(live.is_some())
+    let paying = order::Entity::find_by_id(id)
+        .select_only()
+        .column(order::Column::Id)
+        .filter(order::Column::Id.in_subquery((app.order.being_paid)(Some(id))));
+    Ok(paying.into_tuple::<OrderId>().one(app.store.read()).await?.is_some())
 }

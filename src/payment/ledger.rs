@@ -69,7 +69,7 @@ async fn post_in_tx(tx: &Tx, app: &App, order: &order::Model, cause: Cause<'_>) 
         Cause::Claims { fee } => (0, fee, None, None),
     };
     let sides = [
-        (format!("provider:{}", app.provider.name()), amount),
+        (format!("provider:{}", app.payment.provider.name()), amount),
         (format!("shop:{}", order.shop_id.0), fee - amount),
         (FEES.to_owned(), -fee),
     ];

@@ -9,9 +9,12 @@
 mod declines;
 mod ledger;
 mod lists;
+pub(crate) mod live;
 mod observed;
+pub mod parts;
 pub mod provider;
 mod refund;
+mod refund_part;
 pub mod sandbox;
 mod sell;
 mod settlement;
@@ -24,7 +27,7 @@ use std::{
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    InventoryId, OrderId, PaymentId, ReservationId, order,
+    InventoryId, OrderId, PaymentId, ReservationId, TicketId, order,
     payment::{self, PaymentState},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
@@ -75,8 +78,8 @@ pub enum Refusal {
     NotPaid,
     /// The order was already refunded.
     AlreadyRefunded,
-    /// A ticket of the order was used.
-    TicketUsed,
+    /// Tickets of the order were used.
+    TicketUsed(Vec<TicketId>),
     /// A coupon bought in the order was used or given away.
     CouponUsed,
     /// The buyer's refund period is over. The shop can still refund.
@@ -228,7 +231,7 @@ async fn store_intent(
     let row = payment::ActiveModel {
         id: Set(id),
         order_id: Set(order.id),
-        provider: Set(app.provider.name().to_owned()),
+        provider: Set(app.payment.provider.name().to_owned()),
         provider_ref: Set(None),
         state: Set(PaymentState::Created),
         amount_minor: Set(order.total_minor),

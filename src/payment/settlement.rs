@@ -96,7 +96,7 @@ async fn settle_or_cancel(app: &App, id: PaymentId, cancel: bool) -> FaultResult
 
 /// Asks the provider one question and commits its answer.
 async fn step(app: &App, payment: &payment::Model, cancel: bool) -> FaultResult<()> {
-    let provider = &*app.provider;
+    let provider = &*app.payment.provider;
     let overdue = cancel || payment.deadline <= app.clock.now();
     let fenced;
     let payment = if overdue && state::is_cancellable(payment.state) && payment.provider_ref.is_some() {

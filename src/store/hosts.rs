@@ -1,12 +1,10 @@
-//! PostgreSQL servers: which one is the primary, and connections that follow it.
+//! PostgreSQL servers, and which one is the primary. `primary.rs` follows it.
 //!
-//! [`Store::follow_primary`] asks the current server every second whether it accepts writes. If it does not, or does
-//! not answer, the other servers are asked, and the pools connect to one that does. Connections opened before such a
-//! move are closed instead of reused. Those in use fail by themselves, because their server accepts no writes any more.
-//! A new connection is used only if its server accepts writes.
+//! Connections opened before a move are closed instead of reused. Those in use fail by themselves, because their server
+//! accepts no writes any more. A new connection is used only if its server accepts writes.
 
 use std::{
-    fmt, io, mem,
+    fmt, io,
     str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,49 +13,42 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    StreamExt,
-    future::{BoxFuture, FutureExt, pending},
-    stream::FuturesOrdered,
-};
+use futures_util::{StreamExt, stream::FuturesOrdered};
 use sqlx::{ConnectOptions as _, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use super::{
-    Store,
     address::{Address, AddressError},
     cause::Cause,
-    session,
+    timeouts::session,
 };
 
 /// How long a server may take to answer before the next one is asked.
 const PROBE: Duration = Duration::from_secs(3);
-/// How often the current server is asked whether it accepts writes.
-const BEAT: Duration = Duration::from_secs(1);
-
 /// Whether the server accepts writes, also if it changed after this session began.
 const TAKES_WRITES: &str =
     "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'";
 
 /// The servers of one address.
 pub(super) struct Hosts {
-    servers: Vec<Server>,
+    pub(super) servers: Vec<Server>,
     needs_writer: bool,
-    current: AtomicUsize,
+    pub(super) current: AtomicUsize,
     /// Time of the last move.
-    moved_at: Mutex<Option<Instant>>,
-    moves: watch::Sender<usize>,
+    pub(super) moved_at: Mutex<Option<Instant>>,
+    pub(super) moves: watch::Sender<usize>,
     /// Notified when a server was found to refuse writes.
-    suspicion: Notify,
+    pub(super) suspicion: Notify,
 }
 
-struct Server {
+/// One server.
+pub(super) struct Server {
     url: String,
-    options: PgConnectOptions,
-    name: String,
+    pub(super) options: PgConnectOptions,
+    pub(super) name: String,
 }
 
 /// Omits the addresses, which contain passwords.
@@ -87,7 +78,8 @@ impl Hosts {
         &self.in_use().url
     }
 
-    fn in_use(&self) -> &Server {
+    /// Returns the current server.
+    pub(super) fn in_use(&self) -> &Server {
         &self.servers[self.current.load(Relaxed)]
     }
 
@@ -117,7 +109,7 @@ impl Hosts {
     }
 
     /// Returns whether the primary can change.
-    fn is_followed(&self) -> bool {
+    pub(super) fn is_followed(&self) -> bool {
         self.servers.len() > 1 || self.needs_writer
     }
 
@@ -146,7 +138,7 @@ impl Hosts {
     }
 
     /// Returns whether the current server is still suitable. Keeps a connection for the next check.
-    async fn beats(&self, heart: &mut Option<(usize, PgConnection)>) -> bool {
+    pub(super) async fn beats(&self, heart: &mut Option<(usize, PgConnection)>) -> bool {
         let current = self.current.load(Relaxed);
         let beat = async {
             let mut connection = match heart.take() {
@@ -193,75 +185,6 @@ impl Server {
 
 async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(TAKES_WRITES).fetch_one(connection).await
-}
-
-impl Store {
-    /// Follows the primary while this is polled. Never ends.
-    pub async fn follow_primary(&self) {
-        let Some(hosts) = self.hosts.as_ref().filter(|hosts| hosts.is_followed()) else {
-            return pending().await;
-        };
-        let (mut heart, mut is_lost) = (None, false);
-        loop {
-            let was_lost = is_lost;
-            if hosts.beats(&mut heart).await {
-                is_lost = false;
-            } else {
-                match hosts.locate().await {
-                    Ok(index) => {
-                        is_lost = false;
-                        self.move_to(hosts, index);
-                    }
-                    Err(cause) => {
-                        if !mem::replace(&mut is_lost, true) {
-                            tracing::error!(cause = cause.text, "no database server accepts writes");
-                        }
-                    }
-                }
-            }
-            if was_lost && !is_lost {
-                tracing::info!(server = hosts.in_use().name, "a database server accepts writes again");
-            }
-            tokio::select! {
-                () = sleep(BEAT) => {}
-                () = hosts.suspicion.notified() => {}
-            }
-        }
-    }
-
-    /// Makes all pools open new connections at another server.
-    fn move_to(&self, hosts: &Hosts, index: usize) {
-        let from = hosts.current.swap(index, Relaxed);
-        if from == index {
-            return;
-        }
-        let server = &hosts.servers[index];
-        for pool in [&self.write, &self.desk, &self.read] {
-            if let Some((pool, _)) = pool.as_postgres() {
-                pool.set_connect_options(server.options.clone());
-            }
-        }
-        *hosts.moved_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        hosts.moves.send_replace(index);
-        tracing::warn!(
-            from = hosts.servers[from].name,
-            to = server.name,
-            "the database's primary has changed"
-        );
-    }
-
-    /// Returns a future that resolves when the primary changes, for owners of a dedicated connection. With a single
-    /// host, it never resolves.
-    pub(crate) fn moved(&self) -> BoxFuture<'static, ()> {
-        let Some(hosts) = &self.hosts else { return pending().boxed() };
-        let mut moves = hosts.moves.subscribe();
-        async move {
-            if moves.changed().await.is_err() {
-                pending::<()>().await;
-            }
-        }
-        .boxed()
-    }
 }
 
 /// Errors of the server list.

@@ -18,11 +18,14 @@ mod open;
 pub(crate) mod outage;
 mod pool;
 mod postgres;
+mod primary;
+mod readiness;
 mod rows;
 mod schema;
 mod script;
 mod sqlite;
 mod sqlstate;
+mod timeouts;
 mod tx;
 
 use std::{
@@ -36,10 +39,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, DbBackend, DbErr, EntityTrait,
     IntoActiveModel, QueryFilter, RuntimeErr, SqlErr, Statement, Value, sea_query::FromValueTuple,
 };
-use sqlx::{
-    postgres::PgConnectOptions,
-    sqlite::{SqliteJournalMode, SqliteSynchronous},
-};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use tokio::time::timeout;
 
 use self::hosts::Hosts;
@@ -59,16 +59,17 @@ pub(crate) use self::{
     postgres::Listener,
     script::{Guard, GuardedWrite, Script},
 };
-use self::{health::Health, postgres::PostgresTx, sqlite::Signals};
+use self::{
+    health::Health,
+    postgres::PostgresTx,
+    sqlite::Signals,
+    timeouts::{ACQUIRE_TIMEOUT, session},
+};
 use crate::{
     call,
     error::{Fault, FaultResult, Object},
 };
 
-/// How long a statement may wait for a connection before the call fails as unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A connection that was idle for less than this is not tested before use. The test costs as much as a read.
-const TEST_IDLE_FOR: Duration = Duration::from_secs(30);
 /// How long closing waits for running statements.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(7);
 
@@ -246,19 +247,6 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
         })
         .map_sqlx_postgres_opts(session);
     options
-}
-
-/// Sets the options of every PostgreSQL session.
-fn session(postgres: PgConnectOptions) -> PgConnectOptions {
-    postgres.application_name("tessera").options([
-        ("lock_timeout", "3s"),
-        ("statement_timeout", "5s"),
-        ("idle_in_transaction_session_timeout", "10s"),
-        // The server must also close a connection whose client is gone, because its locks remain until then.
-        ("tcp_keepalives_idle", "10"),
-        ("tcp_keepalives_interval", "3"),
-        ("tcp_keepalives_count", "3"),
-    ])
 }
 
 /// Writes `row` if its version is still `seen`, and increments the version.

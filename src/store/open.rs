@@ -6,7 +6,7 @@ use sea_orm::{Database, DbErr};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Connections, Store, TEST_IDLE_FOR,
+    Connections, Store,
     address::AddressError,
     files,
     health::Health,
@@ -14,6 +14,7 @@ use super::{
     is_sqlite, options,
     postgres::Supervisor,
     sqlite::{self, Signals},
+    timeouts::TEST_IDLE_FOR,
 };
 
 /// The first pause between two attempts to connect. Each following pause is twice as long.

@@ -16,7 +16,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::sample::Sampled;
+use super::gauges::Sampled;
 
 /// The media type of the `OpenMetrics` format.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

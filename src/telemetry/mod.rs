@@ -5,6 +5,7 @@
 //!
 //! Logs and labels never contain tokens, codes, e-mail addresses or bodies.
 
+mod gauges;
 pub mod metrics;
 mod minute;
 mod process;

@@ -147,7 +147,7 @@ async fn insert_revision(app: &App, new: NewRevision, key: Option<&Key>) -> Atte
     seat_map::Entity::insert(row).exec_without_returning(&tx).await?;
     tx.commit().await?;
     let map = SeatMap { id: revision.id, venue, revision: revision.revision, plan, hall };
-    app.seat_maps.insert(map.id, Arc::new(map)).await;
+    app.venue.seat_maps.insert(map.id, Arc::new(map)).await;
     Ok(revision)
 }
 

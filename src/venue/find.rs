@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    SeatMapId, ShopId, VenueId, event,
-    event::EventState,
+    SeatMapId, ShopId, VenueId,
     venue::{self, seat_map},
 };
 use sea_orm::{
     ColumnTrait, Condition, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait,
-    sea_query::{Expr, ExprTrait, IntoCondition},
+    sea_query::{Expr, IntoCondition},
 };
 use uuid::Uuid;
 
@@ -49,7 +48,7 @@ pub struct Revision {
 pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> FaultResult<venue::Model> {
     let seen = shops_seen(app, viewer).await?;
     venue::Entity::find_by_id(id)
-        .filter(known_venues(&seen))
+        .filter(known_venues(app, &seen))
         .one(app.store.read())
         .await?
         .ok_or(Fault::NotFound(Object::Venue))
@@ -58,7 +57,7 @@ pub async fn venue(app: &App, viewer: &Viewer, id: VenueId) -> FaultResult<venue
 /// Returns the venues that the viewer may see.
 pub async fn venues(app: &App, viewer: &Viewer, ids: Vec<VenueId>) -> FaultResult<Vec<venue::Model>> {
     let seen = shops_seen(app, viewer).await?;
-    let select = venue::Entity::find().filter(venue::Column::Id.is_in(ids)).filter(known_venues(&seen));
+    let select = venue::Entity::find().filter(venue::Column::Id.is_in(ids)).filter(known_venues(app, &seen));
     Ok(select.all(app.store.read()).await?)
 }
 
@@ -76,7 +75,8 @@ pub async fn venues_of_shop(
     window: Window<VenueId>,
 ) -> FaultResult<Page<venue::Model>> {
     let seen = shops_seen(app, viewer).await?;
-    let mut select = venue::Entity::find().filter(venue::Column::ShopId.eq(shop)).filter(known_venues(&seen));
+    let mut select =
+        venue::Entity::find().filter(venue::Column::ShopId.eq(shop)).filter(known_venues(app, &seen));
     if let Some(time) = updated_after {
         select = select.filter(venue::Column::UpdatedAt.gt(comparable(time)));
     }
@@ -87,7 +87,7 @@ pub async fn venues_of_shop(
 pub async fn revision(app: &App, viewer: &Viewer, id: SeatMapId) -> FaultResult<Revision> {
     let seen = shops_seen(app, viewer).await?;
     seat_map::Entity::find_by_id(id)
-        .filter(known_maps(&seen))
+        .filter(known_maps(app, &seen))
         .into_partial_model()
         .one(app.store.read())
         .await?
@@ -111,7 +111,7 @@ async fn known_revisions(app: &App, viewer: &Viewer, which: Condition) -> FaultR
     let seen = shops_seen(app, viewer).await?;
     Ok(seat_map::Entity::find()
         .filter(which)
-        .filter(known_maps(&seen))
+        .filter(known_maps(app, &seen))
         .into_partial_model()
         .all(app.store.read())
         .await?)
@@ -133,7 +133,7 @@ pub async fn revisions_of(app: &App, viewer: &Viewer, venues: Vec<VenueId>) -> F
     let limit = u64::try_from(REVISIONS_MAX).unwrap_or_default() * venues.len() as u64;
     Ok(seat_map::Entity::find()
         .filter(seat_map::Column::VenueId.is_in(venues))
-        .filter(known_maps(&seen))
+        .filter(known_maps(app, &seen))
         .order_by_desc(seat_map::Column::Revision)
         .limit(limit)
         .into_partial_model()
@@ -160,31 +160,17 @@ pub async fn own_seat_map(app: &App, viewer: &Viewer, id: SeatMapId) -> FaultRes
     super::seat_map(app, id).await
 }
 
-fn known_venues(seen: &[ShopId]) -> Condition {
-    let here = (event::Entity, event::Column::VenueId);
-    let public =
-        public_events().filter(Expr::col(here).equals((venue::Entity, venue::Column::Id))).into_query();
+fn known_venues(app: &App, seen: &[ShopId]) -> Condition {
+    let public = (app.venue.public_events.at_venue)();
     Condition::any().add(venue::Column::ShopId.is_in(seen.iter().copied())).add(Expr::exists(public))
 }
 
-fn known_maps(seen: &[ShopId]) -> Condition {
-    let venue_of_event = (event::Entity, event::Column::VenueId);
-    let map_of_event = (event::Entity, event::Column::SeatMapId);
-    let public = public_events()
-        .filter(Expr::col(venue_of_event).equals((seat_map::Entity, seat_map::Column::VenueId)))
-        .filter(Expr::col(map_of_event).equals((seat_map::Entity, seat_map::Column::Id)))
-        .into_query();
+fn known_maps(app: &App, seen: &[ShopId]) -> Condition {
+    let public = (app.venue.public_events.on_map)();
     let own = venue::Entity::find()
         .select_only()
         .column(venue::Column::Id)
         .filter(venue::Column::ShopId.is_in(seen.iter().copied()))
         .into_query();
     Condition::any().add(seat_map::Column::VenueId.in_subquery(own)).add(Expr::exists(public))
-}
-
-fn public_events() -> sea_orm::Select<event::Entity> {
-    event::Entity::find()
-        .select_only()
-        .column(event::Column::Id)
-        .filter(event::Column::State.ne(EventState::Draft))
 }

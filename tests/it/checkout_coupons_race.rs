@@ -164,7 +164,7 @@ fn a_payment_in_two_steps_uses_a_voucher_once() {
         let buyer = world.guest().await;
         let coupon = world.coupon(|coupon| coupon.budget_minor = Some(1_000)).await;
         let held = world.given_claim(&coupon, &buyer).await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let order = world.spend(&buyer, &[&reservation], &[&held], "two-steps").await.good();
         let order = order.text("checkout.order.id");

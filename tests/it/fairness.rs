@@ -223,7 +223,7 @@ fn a_payment_that_fails_too_late_was_idle_until_the_deadline() {
         world.advance(Duration::from_secs(800));
         world.work().await;
         let url = asked.text("payOrder.payment.nextActionUrl");
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         sandbox.authenticate(url.rsplit('/').next().expect("an intent"), false).await.expect("answered");
         let confirm = "mutation($id: ID!) { confirmPayment(input: { paymentId: $id }) {
             order { state } payment { state } errors { code } } }";

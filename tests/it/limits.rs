@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use entity::account;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, Statement};
 use serde_json::json;
-use tessera::{account::prune_guests, http::Patience};
+use tessera::{guest_pruning::prune_guests, http::Patience};
 
 use crate::support::{
     Answer, World,
@@ -180,7 +180,7 @@ fn every_reference_to_accounts_keeps_a_guest() {
         };
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await;
         let count: i64 = row.expect("a query").expect("a row").try_get("", "n").expect("a number");
-        // Sessions, and the thirteen that src/account/guests.rs lists: a new one must be added there.
+        // Sessions, and the thirteen that src/guest_pruning.rs lists: a new one must be added there.
         assert_eq!(count, 14);
     });
 }

@@ -162,7 +162,7 @@ fn a_token_ends_with_its_leeway_and_with_its_session() {
         update.exec(&db).await.expect("an update");
         db.commit().await.expect("a commit");
         // Looked up anew here, and then remembered.
-        world.app.sessions.invalidate_all();
+        world.app.auth.sessions.invalidate_all();
         world.gql(Some(&token), viewer, json!({})).await.good();
         world.advance(Duration::from_secs(2));
         let refused = world.gql(Some(&token), viewer, json!({})).await;

@@ -93,7 +93,7 @@ fn another_step_keeps_the_seats_until_it_is_taken() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         for (yes, state) in [(false, "AWAITING_PAYMENT"), (true, "PAID")] {
             let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[usize::from(yes)]]).await;
             let id = world.checkout(&buyer, &[&reservation]).await;
@@ -118,7 +118,7 @@ fn worker_settles_unconfirmed_payments() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
         let id = world.checkout(&buyer, &[&reservation]).await;
         let asked = world.pay(&buyer, &id, "pm_card_authenticationRequired", "nobody-asks").await.good();
@@ -175,7 +175,7 @@ fn a_payment_given_up_can_be_paid_another_way() {
 fn lost_answers_and_lost_calls_are_mended() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         let troubles = [Trouble::LoseAnswer, Trouble::LoseCall];
         let mut seat = 0;
         for first in [None, Some(troubles[0]), Some(troubles[1])] {
@@ -327,7 +327,7 @@ fn abandoning_a_payment_with_a_lost_response_charges_nothing() {
     run(async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         for (trouble, seat) in [(Trouble::LoseAnswer, 0), (Trouble::LoseCall, 1)] {
             let reservation = world.reserve(&buyer, &stage.event, &[&stage.seats[seat]]).await;
             let id = world.checkout(&buyer, &[&reservation]).await;

@@ -79,7 +79,7 @@ fn places_are_free_at_the_hard_maximum_plus_the_grace_however_often_an_order_is_
 fn late_success_becomes_a_ticket_or_is_cancelled() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         for (late, state, free) in [(false, "PAID", 79), (true, "EXPIRED", 79)] {
             let buyer = world.guest().await;
             let seat = &stage.seats[usize::from(late)];

@@ -169,7 +169,7 @@ fn an_order_paid_from_many_tabs_is_charged_once() {
 fn a_payment_confirmed_twice_at_once_is_collected() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         let confirm = "mutation($id: ID!) { confirmPayment(input: { paymentId: $id }) {
             order { state } payment { state } errors { code } } }";
         for seat in &stage.seats[..20] {
@@ -198,7 +198,7 @@ fn a_payment_confirmed_twice_at_once_is_collected() {
 fn a_payment_given_up_while_it_is_sold_is_one_or_the_other() {
     run(async |world: &World| {
         let stage = world.stage().await;
-        let sandbox = world.app.sandbox.clone().expect("the sandbox");
+        let sandbox = world.app.payment.sandbox.clone().expect("the sandbox");
         let confirm = "mutation($id: ID!) { confirmPayment(input: { paymentId: $id }) { errors { code } } }";
         let cancel = "mutation($id: ID!) { cancelPayment(input: { paymentId: $id }) { errors { code } } }";
         for seat in &stage.seats {

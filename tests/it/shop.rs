@@ -11,7 +11,7 @@ use crate::{
 async fn operator(world: &World) -> String {
     let token = user(world, "operator@example.org").await;
     account::make_operator(&world.app, "Operator@example.org").await.unwrap();
-    world.app.sessions.invalidate_all();
+    world.app.auth.sessions.invalidate_all();
     token
 }
 

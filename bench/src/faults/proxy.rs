@@ -1,6 +1,7 @@
 //! A TCP proxy between an instance and PostgreSQL. It delays, stalls, cuts and refuses connections.
 
 use std::{
+    collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -13,10 +14,13 @@ use tokio::{
     },
     sync::watch,
     task::JoinSet,
-    time::sleep,
+    time::{Instant, sleep_until},
 };
 
 use crate::Outcome;
+
+/// Parts of a connection, of up to 16 KiB, that may wait for their delay.
+const WAITING_MAX: usize = 64;
 
 /// The treatment of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +154,8 @@ impl Pump {
     async fn run(mut self) {
         let mut buffer = vec![0; 16 * 1024];
         let mut changes = self.control.subscribe();
+        // A delay is not a limit of bandwidth: each part waits for itself, not for the part before it.
+        let mut waiting: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
         loop {
             let control = *changes.borrow_and_update();
             if control.cut >= self.number {
@@ -161,27 +167,46 @@ impl Pump {
                 }
                 continue;
             }
-            let length = tokio::select! {
+            let next = waiting.front().map(|(due, _)| *due);
+            tokio::select! {
                 sent = changes.changed() => {
                     if sent.is_err() { return }
-                    continue;
                 }
-                read = self.from.read(&mut buffer) => match read {
-                    Ok(length @ 1..) => length,
-                    Ok(0) | Err(_) => return,
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    if let Some((_, part)) = waiting.pop_front()
+                        && !self.forward(&part).await
+                    {
+                        return;
+                    }
+                }
+                read = self.from.read(&mut buffer), if waiting.len() < WAITING_MAX => match read {
+                    Ok(length @ 1..) => {
+                        let delay = if let Mode::Delay(time) = control.mode { time } else { Duration::ZERO };
+                        waiting.push_back((Instant::now() + delay, buffer[..length].to_vec()));
+                    }
+                    Ok(0) | Err(_) => {
+                        self.forward_rest(waiting).await;
+                        return;
+                    }
                 },
-            };
-            if let Mode::Delay(time) = control.mode {
-                sleep(time).await;
             }
-            let cut = self.cut(&buffer[..length]);
-            if cut == Some(Cut::Before)
-                || self.to.write_all(&buffer[..length]).await.is_err()
-                || cut.is_some()
-            {
+        }
+    }
+
+    /// Forwards what was sent before the connection was closed.
+    async fn forward_rest(&mut self, waiting: VecDeque<(Instant, Vec<u8>)>) {
+        for (due, part) in waiting {
+            sleep_until(due).await;
+            if !self.forward(&part).await {
                 return;
             }
         }
+    }
+
+    /// Returns whether the connection goes on.
+    async fn forward(&mut self, bytes: &[u8]) -> bool {
+        let cut = self.cut(bytes);
+        cut != Some(Cut::Before) && self.to.write_all(bytes).await.is_ok() && cut.is_none()
     }
 
     /// Returns whether and how to cut the connection at these bytes.

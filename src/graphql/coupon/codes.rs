@@ -180,7 +180,11 @@ impl CodeMutation {
 /// Takes the transfer slot of the coupon's shop. A shop can transfer one code list at a time.
 async fn transfer_permit(ctx: &Context<'_>, coupon: CouponId) -> FaultResult<TransferPermit> {
     let shop = upload::authorise(ctx.app(), ctx.viewer(), coupon).await?;
-    ctx.app().transfer_slots.acquire(shop).map_err(|_| Fault::Overloaded { retry_after_ms: RETRY_AFTER_MS })
+    ctx.app()
+        .coupon
+        .transfer_slots
+        .acquire(shop)
+        .map_err(|_| Fault::Overloaded { retry_after_ms: RETRY_AFTER_MS })
 }
 
 impl CodeFault {

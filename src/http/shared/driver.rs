@@ -11,7 +11,7 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    member,
+    Subscriptions, member,
     recent::{CatchUp, Payload},
     topic::{Ending, Flight, Topic},
 };
@@ -20,7 +20,7 @@ use crate::{
     http::{
         answer,
         operation::{Engine, StreamItem},
-        subscriber::too_large,
+        subscriber_frame::too_large,
     },
 };
 
@@ -33,24 +33,25 @@ const BACKLOG: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// Starts a topic's driver. It delivers all changes after this version while the topic has members.
-pub(super) fn start(engine: &Engine, topic: &Arc<Topic>, version: i64) {
+pub(super) fn start(subscriptions: &Subscriptions, topic: &Arc<Topic>, version: i64) {
     let span = topic.prepared.span.clone();
-    engine.app.spawn_low_priority(drive(engine.clone(), topic.clone(), version).instrument(span));
+    let work = drive(subscriptions.clone(), topic.clone(), version);
+    subscriptions.engine.app.spawn_low_priority(work.instrument(span));
 }
 
-async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
+async fn drive(subscriptions: Subscriptions, topic: Arc<Topic>, version: i64) {
     let ending = tokio::select! {
         biased;
         () = topic.stop.cancelled() => return,
-        ending = AssertUnwindSafe(run(&engine, &topic, version)).catch_unwind() => ending,
+        ending = AssertUnwindSafe(run(&subscriptions, &topic, version)).catch_unwind() => ending,
     };
     let ending = ending.unwrap_or_else(|_| {
         tracing::error!("a shared subscription panicked");
         Ending::Refused(internal())
     });
-    engine.hub.remove(&topic);
+    subscriptions.hub.remove(&topic);
     for (count, member) in topic.end(ending.clone()).into_iter().enumerate() {
-        engine.app.spawn_low_priority(member::dismiss(member, ending.clone()));
+        subscriptions.engine.app.spawn_low_priority(member::dismiss(member, ending.clone()));
         if count % 64 == 63 {
             yield_now().await;
         }
@@ -61,7 +62,8 @@ async fn drive(engine: Engine, topic: Arc<Topic>, version: i64) {
 ///
 /// Many watchers must not slow down buyers. If changes arrive faster than they can be delivered, the driver pauses
 /// after each payload for as long as its delivery took. The changes of the pause come as one payload.
-async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
+async fn run(subscriptions: &Subscriptions, topic: &Arc<Topic>, version: i64) -> Ending {
+    let engine = &subscriptions.engine;
     let progress = Progress::of(Window::After(version));
     let mut responses = engine.stream(&topic.prepared, progress.clone());
     loop {
@@ -83,7 +85,7 @@ async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
             sleep(HEAD_START).await;
         }
         let begun = Instant::now();
-        deliver_to_all(engine, topic).await;
+        deliver_to_all(subscriptions, topic).await;
         if busy {
             sleep(begun.elapsed().min(PAUSE_MAX)).await;
         }
@@ -91,13 +93,13 @@ async fn run(engine: &Engine, topic: &Arc<Topic>, version: i64) -> Ending {
 }
 
 /// Delivers the payload to all live members, and yields to other tasks between the batches.
-async fn deliver_to_all(engine: &Engine, topic: &Arc<Topic>) {
+async fn deliver_to_all(subscriptions: &Subscriptions, topic: &Arc<Topic>) {
     let mut from = Some(0);
     while let Some(first) = from {
         let (next, behind) = topic.serve(first);
         for member in behind {
-            let work = member::catch_up(engine.clone(), topic.clone(), member);
-            engine.app.spawn_low_priority(work.in_current_span());
+            let work = member::catch_up(subscriptions.clone(), topic.clone(), member);
+            subscriptions.engine.app.spawn_low_priority(work.in_current_span());
         }
         from = next;
         if from.is_some() {

@@ -5,16 +5,15 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use futures_util::FutureExt;
 
 use super::{
-    driver,
+    Subscriptions, driver,
     recent::{CatchUp, Follow, Payload, Position, Recent},
     topic::{AdmitOutcome, Ending, Topic},
 };
 use crate::http::{
     answer,
-    operation::Engine,
     queue::{Frame, Offer, Sender},
     session::Operation,
-    subscriber,
+    subscriber_frame,
 };
 
 /// A member of a topic.
@@ -87,22 +86,22 @@ impl Member {
                 Frame::Complete(id)
             }
         };
-        subscriber::end(&self.operation, &self.sender, last).await;
+        subscriber_frame::end(&self.operation, &self.sender, last).await;
     }
 }
 
 /// Sends a member what it misses, at the speed of its socket. Returns when the member is live or its operation has
 /// ended.
-pub(super) async fn catch_up(engine: Engine, topic: Arc<Topic>, member: Member) {
+pub(super) async fn catch_up(subscriptions: Subscriptions, topic: Arc<Topic>, member: Member) {
     let (stop, id, sender) =
         (member.operation.stop().clone(), member.operation.id().clone(), member.sender.clone());
-    let work = AssertUnwindSafe(follow(&engine, &topic, member)).catch_unwind();
+    let work = AssertUnwindSafe(follow(&subscriptions, &topic, member)).catch_unwind();
     tokio::select! {
         biased;
         () = stop.cancelled() => {}
         done = work => if done.is_err() {
             tracing::error!("an operation panicked while it caught up");
-            sender.push(subscriber::refused(&id, &answer::internal()), None).await;
+            sender.push(subscriber_frame::refused(&id, &answer::internal()), None).await;
         }
     }
 }
@@ -117,13 +116,13 @@ pub(super) async fn dismiss(member: Member, ending: Ending) {
     }
 }
 
-async fn follow(engine: &Engine, topic: &Arc<Topic>, mut member: Member) {
+async fn follow(subscriptions: &Subscriptions, topic: &Arc<Topic>, mut member: Member) {
     loop {
         let (needed, flight);
         (member, needed, flight) = match topic.admit(member) {
             AdmitOutcome::Live(begin) => {
                 if let Some(version) = begin {
-                    driver::start(engine, topic, version);
+                    driver::start(subscriptions, topic, version);
                 }
                 return;
             }
@@ -142,7 +141,7 @@ async fn follow(engine: &Engine, topic: &Arc<Topic>, mut member: Member) {
         if !member.sender.ready().await {
             return;
         }
-        let made = driver::fetch(engine, topic, needed, &flight).await;
+        let made = driver::fetch(&subscriptions.engine, topic, needed, &flight).await;
         let made = match (made, member.position) {
             // Race: the snapshot's version decides what follows the version that the client reports.
             (Ok(snapshot), Position::Claimed(version)) if needed == CatchUp::Snapshot => {
@@ -152,7 +151,7 @@ async fn follow(engine: &Engine, topic: &Arc<Topic>, mut member: Member) {
                 }
                 if version < snapshot.version {
                     let needed = CatchUp::Between(version, snapshot.version);
-                    driver::fetch(engine, topic, needed, &topic.flight(needed)).await
+                    driver::fetch(&subscriptions.engine, topic, needed, &topic.flight(needed)).await
                 } else {
                     Ok(snapshot)
                 }

@@ -27,11 +27,7 @@ use async_graphql::parser::types::OperationType;
 use serde_json::Value;
 
 use self::{member::Member, recent::Position, topic::Topic};
-use super::{
-    operation::{Engine, Prepared},
-    queue::Sender,
-    session::Operation,
-};
+use super::{operation::Engine, prepared::Prepared, queue::Sender, session::Operation};
 use crate::{
     graphql::cacheability::shared::After,
     telemetry::{Counted, Metrics},
@@ -84,21 +80,37 @@ fn claimed(value: Option<&Value>) -> Option<Position> {
 /// Joins a topic. Returns when the operation is a live member, or has ended. A live member stays until its operation
 /// ends.
 pub(super) async fn join(
-    engine: Engine,
+    subscriptions: Subscriptions,
     prepared: Prepared,
     SharedSubscription { key, position }: SharedSubscription,
     operation: Operation,
     sender: Sender,
 ) {
-    let membership = engine.hub.join(key, prepared.anonymous(), &engine.app.metrics);
+    let metrics = &subscriptions.engine.app.metrics;
+    let membership = subscriptions.hub.join(key, prepared.anonymous(), metrics);
     let (topic, number) = (membership.topic.clone(), membership.number);
     operation.watch(membership);
-    member::catch_up(engine, topic, Member { number, operation, sender, position }).await;
+    member::catch_up(subscriptions, topic, Member { number, operation, sender, position }).await;
+}
+
+/// What executes the operations of sockets and event streams: the engine, with the shared subscriptions.
+#[derive(Clone)]
+pub(super) struct Subscriptions {
+    /// The engine.
+    pub engine: Engine,
+    hub: Arc<Hub>,
+}
+
+impl Subscriptions {
+    /// Returns the engine without any subscriptions.
+    pub(super) fn new(engine: Engine) -> Self {
+        Self { engine, hub: Arc::default() }
+    }
 }
 
 /// The topics that have members.
 #[derive(Default)]
-pub(super) struct Hub(Mutex<HashMap<Arc<str>, Entry>>);
+struct Hub(Mutex<HashMap<Arc<str>, Entry>>);
 
 struct Entry {
     topic: Arc<Topic>,
@@ -143,7 +155,7 @@ impl Hub {
 }
 
 /// An operation's membership of a topic. Dropping it removes the member; the topic ends with its last member.
-pub(super) struct Membership {
+struct Membership {
     hub: Arc<Hub>,
     topic: Arc<Topic>,
     number: u64,

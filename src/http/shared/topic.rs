@@ -17,7 +17,7 @@ use super::{
     member::{Advance, Member},
     recent::{CatchUp, Payload, Position, Recent},
 };
-use crate::http::operation::Prepared;
+use crate::http::prepared::Prepared;
 
 /// Members that are served before the driver yields to other tasks.
 const BATCH: usize = 64;

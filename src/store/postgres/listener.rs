@@ -8,7 +8,7 @@ use sqlx::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::store::ACQUIRE_TIMEOUT;
+use crate::store::timeouts::ACQUIRE_TIMEOUT;
 
 /// Silence after which the connection is tested.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{STATEMENT, keepalive};
-use crate::store::{TEST_IDLE_FOR, hosts::Hosts};
+use crate::store::{hosts::Hosts, timeouts::TEST_IDLE_FOR};
 
 /// Deadline of a connection test.
 const TEST: Duration = Duration::from_secs(1);

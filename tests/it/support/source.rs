@@ -3,6 +3,11 @@
 //! This is not a parser. It omits comments, strings, characters and lifetimes. Of the remaining tokens, it understands
 //! only paths.
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 /// A word, `::`, `!=` or another sign, with its line number.
 pub(crate) type Token<'a> = (usize, &'a str);
 
@@ -11,12 +16,31 @@ pub(crate) struct Reference<'a> {
     pub(crate) line: usize,
     pub(crate) segments: Vec<&'a str>,
     pub(crate) inline: Vec<&'a str>,
+    /// The name under which a `use` imports the item. `None` outside of `use`.
+    pub(crate) imported_as: Option<&'a str>,
+    /// Whether it is a `pub use`, which hands the name on.
+    pub(crate) is_export: bool,
 }
 
 /// The kind of a lexeme.
 enum Kind {
     Code,
     LeftOut,
+}
+
+/// Returns all `.rs` files below a folder of the workspace, sorted. Tests run in its root.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut found = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }
 
 /// Returns the code's tokens in order.
@@ -34,12 +58,28 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
+/// Returns the string literals, with their line numbers. Their quotes and escapes remain.
+pub(crate) fn strings(text: &str) -> Vec<Token<'_>> {
+    let (mut strings, mut line, mut rest) = (Vec::new(), 1, text);
+    while let Some(first) = rest.chars().next() {
+        let (_, length) = lexeme(rest, first);
+        let (lexeme, tail) = rest.split_at(length);
+        if first == '"' || raw_string(rest).is_some() {
+            strings.push((line, lexeme));
+        }
+        line += lexeme.matches('\n').count();
+        rest = tail;
+    }
+    strings
+}
+
 /// Returns all paths: the leaves of `use` trees, and other paths of two or more segments.
 pub(crate) fn references<'a>(tokens: &[Token<'a>]) -> Vec<Reference<'a>> {
     let (mut found, mut inline, mut depth, mut at) = (Vec::new(), Vec::<(&str, usize)>::new(), 0_usize, 0);
     let word = |at: usize| tokens.get(at).map_or("", |token| token.1);
     while at < tokens.len() {
         let (line, here) = tokens[at];
+        let is_export = here == "use" && is_public(&tokens[..at]);
         let mut paths = Vec::new();
         match here {
             "{" => depth += 1,
@@ -58,19 +98,30 @@ pub(crate) fn references<'a>(tokens: &[Token<'a>]) -> Vec<Reference<'a>> {
                     segments.push(word(at + 2));
                     at += 2;
                 }
-                paths.push((line, segments));
+                paths.push((line, segments, None));
             }
             _ => {}
         }
         let modules: Vec<&str> = inline.iter().map(|(name, _)| *name).collect();
-        found.extend(paths.into_iter().map(|(line, segments)| Reference {
+        found.extend(paths.into_iter().map(|(line, segments, imported_as)| Reference {
             line,
             segments,
             inline: modules.clone(),
+            imported_as,
+            is_export,
         }));
         at += 1;
     }
     found
+}
+
+/// Returns whether the item after these tokens is `pub` or `pub(…)`.
+fn is_public(before: &[Token<'_>]) -> bool {
+    let words = before.iter().rev().map(|token| token.1);
+    match words.clone().next() {
+        Some(")") => words.skip_while(|word| *word != "(").nth(1) == Some("pub"),
+        last => last == Some("pub"),
+    }
 }
 
 /// Reads one tree from `at`, and moves `at` behind it.
@@ -78,9 +129,10 @@ fn use_tree<'a>(
     tokens: &[Token<'a>],
     at: &mut usize,
     prefix: &[&'a str],
-    out: &mut Vec<(usize, Vec<&'a str>)>,
+    out: &mut Vec<(usize, Vec<&'a str>, Option<&'a str>)>,
 ) {
     let mut path = prefix.to_vec();
+    let mut alias = None;
     while let Some(&(line, here)) = tokens.get(*at) {
         *at += 1;
         match here {
@@ -94,13 +146,17 @@ fn use_tree<'a>(
             }
             "::" => {}
             "self" if !path.is_empty() => {}
-            "as" => *at += 1,
+            "as" => {
+                alias = tokens.get(*at).map(|token| token.1);
+                *at += 1;
+            }
             _ if here == "*" || is_name(here) => path.push(here),
             // Part of a macro, whose paths are unknown.
             _ => return,
         }
         if tokens.get(*at).is_none_or(|token| matches!(token.1, "," | ";" | "}")) {
-            out.push((line, path));
+            let name = alias.or(path.last().copied());
+            out.push((line, path, name));
             return;
         }
     }

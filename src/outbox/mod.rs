@@ -6,11 +6,9 @@
 //! A fact wakes only the listeners of its subject: with ten thousand watched bags, a change of one wakes one.
 //! Notifications that arrive while a listener is busy are merged into one, so no listener lags.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+mod listeners;
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::outbox::{ActiveModel, Column, Entity, Model};
@@ -18,13 +16,13 @@ use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
-use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+pub use self::listeners::{Listener, Outbox};
 use crate::{
     app::App,
     error::FaultResult,
-    store::{Rows, Tx},
+    store::{Rows, Script, Tx},
     telemetry::log_fault,
 };
 
@@ -48,25 +46,6 @@ pub enum Kind {
     CouponChanged,
 }
 
-/// The listeners of this instance.
-#[derive(Debug, Default)]
-pub struct Outbox {
-    routes: Routes,
-    wake: Notify,
-}
-
-/// Channels to the listeners, by subject.
-#[derive(Clone, Debug, Default)]
-struct Routes(Arc<Mutex<HashMap<Uuid, watch::Sender<()>>>>);
-
-/// Receives notifications about one object.
-#[derive(Debug)]
-pub struct Listener {
-    subject: Uuid,
-    live: watch::Receiver<()>,
-    routes: Routes,
-}
-
 /// The read position of the tail. On PostgreSQL the writing transaction's number comes first, because positions are not
 /// assigned in commit order.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
@@ -80,54 +59,6 @@ struct Row {
     transaction: i64,
     position: i64,
     subject: Uuid,
-}
-
-impl Outbox {
-    /// Listens to facts about the object from now on.
-    pub fn listen(&self, subject: Uuid) -> Listener {
-        let live = self.routes.open().entry(subject).or_default().subscribe();
-        Listener { subject, live, routes: self.routes.clone() }
-    }
-
-    /// Returns the number of objects with listeners.
-    pub fn listened(&self) -> usize {
-        self.routes.open().len()
-    }
-
-    /// Makes the tail read at once, after a commit that wrote facts.
-    pub fn wake(&self) {
-        self.wake.notify_one();
-    }
-}
-
-impl Routes {
-    fn open(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn notify(&self, subjects: &[Uuid]) {
-        let routes = self.open();
-        for listeners in subjects.iter().filter_map(|subject| routes.get(subject)) {
-            listeners.send_replace(());
-        }
-    }
-}
-
-impl Listener {
-    /// Waits until the object may have changed and must be read again. Returns `false` if no more notifications follow.
-    pub async fn changed(&mut self) -> bool {
-        self.live.changed().await.is_ok()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let mut routes = self.routes.open();
-        // This listener's own receiver still counts. New listeners subscribe under the same lock.
-        if routes.get(&self.subject).is_some_and(|listeners| listeners.receiver_count() <= 1) {
-            routes.remove(&self.subject);
-        }
-    }
 }
 
 impl Kind {
@@ -169,17 +100,31 @@ pub(crate) async fn record_all_in_tx(
     Ok(())
 }
 
+/// Adds a statement to the script that writes the facts. A fact without a subject is about the script's first shared
+/// value. The time is the second one.
+pub(crate) fn record_all(
+    script: Script,
+    facts: impl Iterator<Item = (Kind, Option<Uuid>)> + Clone,
+) -> Script {
+    const INSERT: &str =
+        "INSERT INTO outbox (kind, subject, at) SELECT kind, coalesce(subject, $1), $2 FROM {rows} AS r";
+    let rows = Rows::default()
+        .text("kind", facts.clone().map(|(kind, _)| kind.name().to_owned()))
+        .optional_uuid("subject", facts.map(|(_, subject)| subject));
+    script.with("outbox", INSERT, rows)
+}
+
 /// Notifies listeners of the facts committed from now on, until shutdown.
 pub async fn tail(app: App) {
     let mut cursor: Option<Cursor> = None;
     loop {
         // Registered before reading, so that no wake-up between the two is lost.
-        let woken = app.outbox.wake.notified();
+        let woken = app.outbox.woken();
         match read(&app, cursor).await {
             Ok((next, subjects)) => {
                 let full = subjects.len() as u64 == BATCH;
                 cursor = Some(next);
-                app.outbox.routes.notify(&subjects);
+                app.outbox.notify(&subjects);
                 if full {
                     continue;
                 }
@@ -249,30 +194,4 @@ async fn read_sqlite(app: &App, cursor: Cursor) -> FaultResult<Vec<Row>> {
         .await?;
     let row = |row: Model| Row { transaction: 0, position: row.position, subject: row.subject };
     Ok(rows.into_iter().map(row).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn fact_wakes_the_listeners_of_its_subject_once() {
-        let outbox = Outbox::default();
-        let [one, other] = [1, 2].map(Uuid::from_u128);
-        let (mut first, mut second, mut third) =
-            (outbox.listen(one), outbox.listen(one), outbox.listen(other));
-        outbox.routes.notify(&[one, Uuid::from_u128(3), one, one]);
-        assert!(first.changed().await && second.changed().await);
-        for quiet in [&mut first, &mut third] {
-            assert!(
-                futures_util::FutureExt::now_or_never(quiet.changed()).is_none(),
-                "one notification, for this subject only"
-            );
-        }
-        assert_eq!(outbox.listened(), 2);
-        drop(first);
-        assert_eq!(outbox.listened(), 2, "another listener of the same subject");
-        drop((second, third));
-        assert_eq!(outbox.listened(), 0, "no route is left");
-    }
 }

@@ -1,50 +1,23 @@
-//! Idempotency keys: calls with the same key and input have one effect and the same result.
-//! The key's row is written in the transaction of the effect, so one never exists without the other. A key belongs to
-//! an account and an operation. It is kept for [`KEPT_DAYS`] days.
-//!
-//! Every operation with a key runs in [`once`] or [`attempt_first`]. They look the key up and replay the first result,
-//! also if another call with the same key commits during the attempt.
+//! A caller's key, and its row.
 
-use std::{collections::HashSet, future::Future};
+use std::collections::HashSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use chrono::{DateTime, Duration, Utc};
-use entity::{
-    AccountId,
-    outbox::idempotency::{Column, Entity},
-};
-use futures_util::future::BoxFuture;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
+use chrono::{DateTime, Utc};
+use entity::{AccountId, outbox::idempotency::Entity};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    app::App,
     auth::Viewer,
-    error::{self, Check, Error, Fault, FaultResult},
+    error::{Check, Fault, FaultResult},
     limits::text,
     store::{Rows, Script, Tx},
 };
 
-/// Retention of a key in days, longer than any client or provider retries.
-pub const KEPT_DAYS: i64 = 7;
-
 /// The identity of a key: its account, its operation, and the text that the caller chose.
 pub(crate) type Name = (AccountId, String, String);
-
-/// What an attempt under a key returns.
-pub(crate) type Attempt<T, R> = Result<T, AttemptError<R>>;
-
-/// Why an attempt under a key has no result.
-#[derive(Debug)]
-pub(crate) enum AttemptError<R> {
-    /// Another call has claimed the key, so this attempt wrote nothing. The other call has the result.
-    KeyUsed,
-    /// Refused by a desk that has looked the key up: no other call has used it.
-    RefusedUnused(R),
-    /// Any other refusal or fault. Another call with the key may have caused it.
-    Failed(Error<R>),
-}
 
 /// Why a key was not claimed.
 #[derive(Debug)]
@@ -53,104 +26,6 @@ pub(crate) enum KeyClaimError {
     Used,
     /// A technical error.
     Fault(Fault),
-}
-
-/// Runs `attempt` unless the key was used before. If it was, also by a concurrent call, returns what `replay` makes of
-/// the id that the first call stored with the key.
-///
-/// `attempt` claims the key in the transaction of its effect, with [`Key::claim_in_tx`] or an inventory transaction. It is
-/// boxed, because it is a large future that would be moved several times.
-pub(crate) async fn once<T, R, E: Into<Error<R>>, F: Future<Output = Result<T, E>>>(
-    app: &App,
-    key: &Key,
-    replay: impl FnOnce(Uuid) -> F,
-    attempt: BoxFuture<'_, Attempt<T, R>>,
-) -> error::Result<T, R> {
-    match key.subject(app.store.read()).await? {
-        Some(subject) => replay(subject).await.map_err(E::into),
-        None => attempt_first(app, key, replay, attempt).await,
-    }
-}
-
-/// Like [`once`], but looks the key up only after a failed attempt. This saves a statement for operations that many
-/// buyers call at the same time.
-pub(crate) async fn attempt_first<T, R, E: Into<Error<R>>, F: Future<Output = Result<T, E>>>(
-    app: &App,
-    key: &Key,
-    replay: impl FnOnce(Uuid) -> F,
-    attempt: BoxFuture<'_, Attempt<T, R>>,
-) -> error::Result<T, R> {
-    let error = match attempt.await {
-        Ok(result) => return Ok(result),
-        Err(AttemptError::RefusedUnused(refusal)) => return Err(Error::Refused(refusal)),
-        // An overloaded server needs no more statements. The client calls again with the same key.
-        Err(AttemptError::Failed(error @ Error::Fault(Fault::Overloaded { .. }))) => return Err(error),
-        Err(AttemptError::KeyUsed) => Fault::unavailable().into(),
-        Err(AttemptError::Failed(error)) => error,
-    };
-    match key.subject(app.store.read()).await? {
-        Some(subject) => replay(subject).await.map_err(E::into),
-        None => Err(error),
-    }
-}
-
-/// Runs `attempt` as [`once`] does if there is a key, and otherwise without one.
-pub(crate) async fn once_if_keyed<T, R, E: Into<Error<R>>, F: Future<Output = Result<T, E>>>(
-    app: &App,
-    key: Option<&Key>,
-    replay: impl FnOnce(Uuid) -> F,
-    attempt: BoxFuture<'_, Attempt<T, R>>,
-) -> error::Result<T, R> {
-    match key {
-        Some(key) => once(app, key, replay, attempt).await,
-        None => attempt.await.map_err(AttemptError::without_key),
-    }
-}
-
-impl<R> AttemptError<R> {
-    /// Returns whether the business refused.
-    pub(crate) fn is_refusal(&self) -> bool {
-        match self {
-            Self::RefusedUnused(_) | Self::Failed(Error::Refused(_)) => true,
-            Self::KeyUsed | Self::Failed(Error::Fault(_)) => false,
-        }
-    }
-
-    /// Returns the error of an attempt that had no key.
-    pub(crate) fn without_key(self) -> Error<R> {
-        match self {
-            Self::KeyUsed => Fault::unavailable().into(),
-            Self::RefusedUnused(refusal) => Error::Refused(refusal),
-            Self::Failed(error) => error,
-        }
-    }
-}
-
-impl<R> From<Error<R>> for AttemptError<R> {
-    fn from(error: Error<R>) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl<R> From<Fault> for AttemptError<R> {
-    fn from(fault: Fault) -> Self {
-        Self::Failed(fault.into())
-    }
-}
-
-impl<R> From<DbErr> for AttemptError<R> {
-    fn from(error: DbErr) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl<R> From<KeyClaimError> for AttemptError<R> {
-    fn from(error: KeyClaimError) -> Self {
-        match error {
-            KeyClaimError::Used => Self::KeyUsed,
-            KeyClaimError::Fault(fault) => Self::Failed(fault.into()),
-        }
-    }
 }
 
 impl From<Fault> for KeyClaimError {
@@ -199,7 +74,7 @@ impl Key {
 
     /// Returns the id that the first call stored with the key, if the key was used. Fails if that call had another
     /// input.
-    async fn subject(&self, connection: &impl ConnectionTrait) -> FaultResult<Option<Uuid>> {
+    pub(super) async fn subject(&self, connection: &impl ConnectionTrait) -> FaultResult<Option<Uuid>> {
         let row = Entity::find_by_id((self.account, self.operation.to_owned(), self.chosen.clone()))
             .one(connection)
             .await?;
@@ -310,10 +185,4 @@ async fn named(
         Ok((AccountId(account), row.try_get("", "operation")?, row.try_get("", "key")?))
     };
     found.into_iter().map(name).collect::<Result<_, DbErr>>().map_err(Fault::from)
-}
-
-/// Deletes keys that are older than [`KEPT_DAYS`]. Returns their number.
-pub async fn forget_old_in_tx(tx: &Tx, now: DateTime<Utc>) -> FaultResult<u64> {
-    let before = now - Duration::days(KEPT_DAYS);
-    Ok(Entity::delete_many().filter(Column::CreatedAt.lt(before)).exec(tx).await?.rows_affected)
 }

@@ -1,4 +1,5 @@
-//! Deletes guests that own nothing, so that a flood of guests uses no lasting storage.
+//! Deletes guests that own nothing, so that a flood of guests uses no lasting storage. It stands above the slices, because
+//! it reads the tables of all slices that refer to accounts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{

@@ -10,19 +10,23 @@
 //!
 //! Invariant: a missing PostgreSQL is a panic that says how to install it, never a skipped test.
 
+mod host;
+mod watcher;
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
-use std::os::unix::process::{CommandExt as _, parent_id};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, ChildStdout, Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use self::host::{binaries, has_room, place};
+use self::watcher::{Watcher, start_until_end_of};
 use super::blocking::block_on;
 
 /// The instructions to install PostgreSQL.
@@ -30,72 +34,8 @@ const INSTALL: &str = "the tests need PostgreSQL 13 or newer: run `apt-get insta
                        (scripts/test does it without leaving a server running), \
                        or put the directory of `initdb` and `postgres` into PATH";
 
-/// The watcher's script. `$1` is the cluster's directory, `$2` the directory of the binaries, `$3` the directory of the
-/// primary of a standby. It responds to each command with one line.
-///
-/// The server is a child of the script, which reaps it even if process 1 does not. The script ignores signals, because
-/// the server must live exactly as long as the pipe.
-const WATCHER: &str = r#"
-trap '' HUP INT PIPE TERM
-dir=$1 bin=$2 primary=$3 server=
-start() {
-    (
-        [ ! -e environment ] || . ./environment
-        exec "$bin/postgres" -D data </dev/null >>log 2>&1
-    ) &
-    server=$!
-    until grep -Eqs 'ready|standby' data/postmaster.pid; do
-        sleep 0.02
-        kill -0 "$server" 2>/dev/null || return 1
-    done
-}
-stop() {
-    [ -n "$server" ] || return 0
-    kill -QUIT "$server"
-    wait "$server"
-    server=
-    rm -f data/postmaster.pid
-}
-promote() {
-    "$bin/pg_ctl" -D data -w promote </dev/null >>log 2>&1
-}
-cd "$dir" || exit 1
-if [ -n "$primary" ]; then
-    "$bin/pg_basebackup" -h "$primary" -U postgres -D data -R -X stream -c fast --no-sync </dev/null >log 2>&1
-else
-    "$bin/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync </dev/null >log 2>&1
-fi
-cat settings >>data/postgresql.conf
-while read -r order; do
-    if "$order" 2>>log; then echo done; else echo failed; fi
-done
-stop
-cd / && rm -rf "$dir"
-"#;
-
-/// The settings of all clusters. They do not change the meaning of a statement.
-const SETTINGS: &str = "
-listen_addresses = ''
-port = 5432
-max_connections = 300
-shared_buffers = 32MB
-log_min_messages = fatal
-log_timezone = 'UTC'
-timezone = 'UTC'
-";
-
 /// Makes the role that owns the tests' databases.
 const CREATE_ROLE: &str = "CREATE ROLE tessera LOGIN";
-
-/// What only a test may do: survive the death of the server, but not that of the machine.
-const FAST: &str = "
-fsync = off
-full_page_writes = off
-wal_level = minimal
-max_wal_senders = 0
-max_wal_size = 256MB
-autovacuum = off
-";
 
 /// The durability of the cluster's commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,12 +53,6 @@ pub(crate) struct Cluster {
     watcher: Option<Mutex<Watcher>>,
     /// The number of databases that this process has created in the cluster. All clusters of a whole run are the same.
     databases: Arc<AtomicU32>,
-}
-
-/// The shell script that controls the server.
-struct Watcher {
-    process: Child,
-    answers: BufReader<ChildStdout>,
 }
 
 /// A database. Dropping it drops the database, even if it has connections.
@@ -353,61 +287,6 @@ pub(crate) fn program(name: &str, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-impl Watcher {
-    fn start(dir: &Path, binaries: &Path, durability: Durability, primary: Option<&Path>) -> Self {
-        let mut command = Self::command(dir, binaries, durability, primary);
-        let mut process = command
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start PostgreSQL's watcher: {error}"));
-        match process.stdout.take() {
-            Some(answers) => Self { process, answers: BufReader::new(answers) },
-            None => panic!("PostgreSQL's watcher has no voice"),
-        }
-    }
-
-    /// Prepares a cluster's directory. Returns the command that controls its server, without an input.
-    fn command(dir: &Path, binaries: &Path, durability: Durability, primary: Option<&Path>) -> Command {
-        let durability = match durability {
-            Durability::Fast => FAST,
-            Durability::Real => "",
-        };
-        let socket = format!("unix_socket_directories = '{}'", dir.display());
-        fs::write(dir.join("settings"), format!("{SETTINGS}{durability}{socket}\n"))
-            .unwrap_or_else(|error| panic!("cannot write PostgreSQL's settings: {error}"));
-        let mut command = Command::new("sh");
-        command.args(["-c", WATCHER, "tessera-postgres"]).arg(dir).arg(binaries);
-        command.arg(primary.unwrap_or(Path::new(""))).current_dir("/");
-        // The user's PGDATA, PGPORT and similar variables refer to the user's own server.
-        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
-        command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-        if let Some((user, group)) = someone_else(dir) {
-            chown(dir, Some(user), Some(group))
-                .unwrap_or_else(|error| panic!("cannot give PostgreSQL its directory: {error}"));
-            command.uid(user).gid(group);
-        }
-        command
-    }
-
-    /// Sends a command to the watcher. Returns whether it succeeded.
-    fn order(&mut self, order: &str) -> bool {
-        let Some(orders) = &mut self.process.stdin else { return false };
-        let mut answer = String::new();
-        writeln!(orders, "{order}").is_ok()
-            && self.answers.read_line(&mut answer).is_ok()
-            && answer.trim_end() == "done"
-    }
-}
-
-impl Drop for Watcher {
-    /// Waiting closes the pipe first, which tells the watcher to stop.
-    fn drop(&mut self) {
-        if let Err(error) = self.process.wait() {
-            eprintln!("PostgreSQL's watcher cannot be waited for: {error}");
-        }
-    }
-}
-
 impl Drop for Database {
     /// A remaining database only wastes space until the cluster ends. So a failure is only reported, in order not to
     /// hide others.
@@ -419,91 +298,7 @@ impl Drop for Database {
     }
 }
 
-/// Starts a server that runs until the process `runner` ends. Returns whether it started.
-#[expect(clippy::zombie_processes, reason = "both processes end after this one, together with the runner")]
-fn start_until_end_of(runner: u32, dir: &Path, binaries: &Path) -> bool {
-    let mut holder = Command::new("sh");
-    holder.args(["-c", "echo start; while kill -0 \"$1\" 2>/dev/null; do sleep 1; done", "tessera-postgres"]);
-    holder.arg(runner.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut holder =
-        holder.process_group(0).spawn().unwrap_or_else(|error| panic!("cannot run a shell script: {error}"));
-    let orders = holder.stdout.take().expect("its output is a pipe");
-    let mut watcher = Watcher::command(dir, binaries, Durability::Fast, None)
-        .stdin(orders)
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start PostgreSQL's watcher: {error}"));
-    let answers = watcher.stdout.take().expect("its output is a pipe");
-    let mut answer = String::new();
-    BufReader::new(answers).read_line(&mut answer).is_ok() && answer.trim_end() == "done"
-}
-
 /// Makes an empty file, which tells other tests that something is done.
 fn note(path: &Path) {
     fs::write(path, "").unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
-}
-
-/// A new directory for a cluster.
-///
-/// Creating and dropping a database creates and removes hundreds of files, which is five times as fast in memory.
-/// `TMPDIR` is not used: a socket's path must be short, and another user must have access.
-fn place(durability: Durability) -> PathBuf {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("tessera-postgres-");
-    let in_memory = match durability {
-        Durability::Fast if has_room("/dev/shm") => builder.tempdir_in("/dev/shm").ok(),
-        Durability::Fast | Durability::Real => None,
-    };
-    in_memory
-        .map_or_else(|| builder.tempdir_in("/tmp"), Ok)
-        .unwrap_or_else(|error| panic!("cannot create a directory for PostgreSQL: {error}"))
-        .keep()
-}
-
-/// Returns whether the file system exists and has 2 GiB free, much more than a cluster needs.
-fn has_room(path: &str) -> bool {
-    let table = printed("df", &["-Pk", path]).unwrap_or_default();
-    let available = table.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-    available.is_some_and(|kib| kib >= 2 * 1024 * 1024)
-}
-
-/// Returns the user and group that run PostgreSQL if the current user is root, which PostgreSQL refuses. Otherwise
-/// returns `None`.
-fn someone_else(made_by_us: &Path) -> Option<(u32, u32)> {
-    let owner = fs::metadata(made_by_us)
-        .unwrap_or_else(|error| panic!("cannot read the metadata of {}: {error}", made_by_us.display()))
-        .uid();
-    if owner != 0 {
-        return None;
-    }
-    let id = |flag, user| printed("id", &[flag, user])?.parse().ok();
-    let user = ["postgres", "nobody"].into_iter().find_map(|user| Some((id("-u", user)?, id("-g", user)?)));
-    Some(
-        user.unwrap_or_else(|| panic!("root cannot run PostgreSQL, and there is no user postgres or nobody")),
-    )
-}
-
-/// Returns the directory of PostgreSQL's server programs: from PATH, from `pg_config`, or the newest of Debian's.
-fn binaries() -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    debian.sort_by_key(|dir| dir.file_name()?.to_str()?.parse::<u32>().ok());
-    let reported = printed("pg_config", &["--bindir"]).map(PathBuf::from);
-    env::split_paths(&path)
-        .chain(reported)
-        .chain(debian.into_iter().rev().map(|dir| dir.join("bin")))
-        // PATH may contain links to single programs. So resolve the link to find the directory with all of them.
-        .filter_map(|dir| Some(dir.join("initdb").canonicalize().ok()?.parent()?.to_owned()))
-        .find(|dir| dir.join("postgres").exists())
-}
-
-/// Returns the output of a program, or `None` if it is missing or fails.
-fn printed(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim_end().to_owned())
 }

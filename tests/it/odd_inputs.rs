@@ -310,12 +310,13 @@ impl Scene {
     }
 }
 
-/// Returns the inputs that a place gets, with their numbers. There are many places for ids and cursors, so each gets a
-/// third of them, and together they get all.
+/// Returns the inputs that a place gets, with their numbers. There are many places for ids, cursors and keys, so each gets
+/// a third of them, and together they get all.
 fn share<'a>(place: &Place, inputs: &'a [String]) -> impl Iterator<Item = (usize, &'a String)> {
     let step = match kind(place) {
         _ if SLOW.contains(&place.root.as_str()) => 4,
         "id" | "cursor" => 3,
+        _ if matches!(place.leaf.as_str(), "idempotencyKey" | "accessToken") => 3,
         _ => 1,
     };
     inputs.iter().enumerate().skip(place.name.len() % step).step_by(step)

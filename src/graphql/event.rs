@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{EventId, event, tier};
 
 use super::{
+    admission::{EventAdmission, EventDate, derived_dates},
     availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
@@ -14,6 +15,7 @@ use super::{
     id::{decode, encode, readable_slug},
     long_text::{LongText, long_text},
     page::PageArgs,
+    price_range::PriceRange,
     reservation_rules::ReservationRules,
     scalar::{Instant, Long, Money},
     seat_map::{FocalPoint, MapOf, SeatMap},
@@ -33,7 +35,7 @@ pub(crate) use super::{
 use crate::{
     coupon::access,
     error::{Fault, FaultResult, Object},
-    event::{find, focal_point, rules},
+    event::{find, rules},
     inventory::feed,
     slug::IdOrSlug,
 };
@@ -91,6 +93,16 @@ impl Event {
         self.0.ends_at.into()
     }
 
+    /// When tickets admit to the event, and how often.
+    async fn admission(&self) -> EventAdmission {
+        EventAdmission::of(&self.0)
+    }
+
+    /// The dates that follow from other dates, because the vendor has not set them. They move with the event.
+    async fn derived_dates(&self) -> Vec<EventDate> {
+        derived_dates(&self.0)
+    }
+
     /// When sales begin.
     async fn sales_start(&self) -> Instant {
         self.0.sales_start.into()
@@ -101,9 +113,15 @@ impl Event {
         self.0.sales_end.into()
     }
 
-    /// Until when buyers can refund their orders without the shop. Null for never.
+    /// Until when buyers can refund their orders without the shop. Null for never. Buyers keep the date of their
+    /// checkout if it is later; see `OrderLine.refundUntil`.
     async fn refund_until(&self) -> Option<Instant> {
         self.0.refund_until.map(Into::into)
+    }
+
+    /// The minutes before the start from which `refundUntil` follows. Null if it does not follow from the start.
+    async fn refund_minutes_before_start(&self) -> Option<i32> {
+        self.0.refund_minutes
     }
 
     /// The ISO 4217 code of the currency of all prices.
@@ -194,10 +212,7 @@ impl Event {
     /// The point of the seat map that the best seats are closest to: the one that the vendor set for the event, or else
     /// the `focalPoint` of the seat map.
     async fn focal_point(&self, ctx: &Context<'_>) -> ApiResult<FocalPoint> {
-        match focal_point::FocalPoint::of(&self.0) {
-            Some(point) => Ok(FocalPoint::given(point)),
-            None => Ok(FocalPoint::of_map(ctx, self.0.seat_map_id).await?),
-        }
+        Ok(FocalPoint::of_event(ctx, &self.0).await?)
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
@@ -225,13 +240,7 @@ impl Event {
 
     /// The price range over all visible tiers, including fees and tax. Null while the event has no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
-        let tiers = self.price_levels(ctx).await?;
-        let shown = || tiers.iter().filter(|tier| !tier.hidden);
-        let totals = || shown().map(|tier| tier.price_minor + tier.fee_minor);
-        Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
-            lowest: Money::of(lowest, &self.0.currency),
-            highest: Money::of(highest, &self.0.currency),
-        }))
+        Ok(PriceRange::of(&self.price_levels(ctx).await?, &self.0.currency))
     }
 
     /// Number of available places, without those in hidden tiers. Null for drafts.
@@ -325,15 +334,6 @@ impl Event {
         let shown = feed::availability(ctx.app(), id).await?.counts.available;
         Ok(Some(i32::try_from(shown).unwrap_or(i32::MAX)))
     }
-}
-
-/// A price range.
-#[derive(Debug, SimpleObject)]
-pub struct PriceRange {
-    /// The lowest price.
-    lowest: Money,
-    /// The highest price.
-    highest: Money,
 }
 
 /// The queries of this slice.

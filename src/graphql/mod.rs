@@ -6,10 +6,12 @@
 //! API users.
 
 pub mod account;
+pub mod admission;
 pub mod availability;
 pub mod budget;
 pub mod cacheability;
 pub mod category;
+pub mod check_in;
 pub mod code;
 mod context;
 pub mod coupon;
@@ -32,6 +34,7 @@ pub mod order;
 mod page;
 pub mod payment;
 mod payment_error;
+mod price_range;
 pub mod progress;
 pub mod reservation;
 pub mod reservation_rules;
@@ -42,6 +45,7 @@ pub mod size;
 pub mod ticket;
 mod ticket_loaders;
 pub mod tier;
+mod tier_loaders;
 pub mod user_error;
 pub mod venue;
 pub mod weight;
@@ -82,6 +86,7 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     category::CategoryMutation,
+    check_in::CheckInMutation,
     coupon::CouponMutation,
     coupon::ProductMutation,
     coupon::ClaimMutation,
@@ -94,7 +99,6 @@ pub struct Mutation(
     reservation::ReservationMutation,
     seat_map::SeatMapMutation,
     shop::ShopMutation,
-    ticket::TicketMutation,
     tier::TierMutation,
     venue::VenueMutation,
 );

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use entity::{EventId, event, tier};
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     page::PageArgs,
     price_range::PriceRange,
     reservation_rules::ReservationRules,
-    scalar::{Instant, Long, Money},
+    scalar::{Instant, Long},
     seat_map::{FocalPoint, MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},

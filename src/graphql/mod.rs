@@ -34,7 +34,7 @@ pub mod order;
 mod page;
 pub mod payment;
 mod payment_error;
-mod price_range;
+pub mod price_range;
 pub mod progress;
 pub mod reservation;
 pub mod reservation_rules;

@@ -38,6 +38,8 @@ mod m20261128_000016_email_skeleton;
 mod m20261128_000017_audit;
 mod m20261129_000020_compatibility;
 mod m20261129_000022_list_indexes;
+mod m20261129_000040_admission;
+mod m20261129_000041_check_ins;
 mod m20261129_000050_public_available;
 
 use sea_orm_migration::prelude::*;
@@ -71,6 +73,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000020_compatibility::Migration),
             Box::new(m20261129_000022_list_indexes::Migration),
             Box::new(m20261129_000050_public_available::Migration),
+            Box::new(m20261129_000040_admission::Migration),
+            Box::new(m20261129_000041_check_ins::Migration),
         ]
     }
 }

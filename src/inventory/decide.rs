@@ -195,7 +195,7 @@ impl Draft<'_> {
             let limit = self.stock.terms.limit_per_buyer;
             let Tally { taken, idle } = self.tally(taker);
             if taken >= limit {
-                return Err(Refusal::LimitExceeded { limit, taken });
+                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
             }
             self.buyers.insert(taker, Tally { taken: taken + 1, idle });
         }

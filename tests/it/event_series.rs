@@ -13,17 +13,19 @@ const DUPLICATE: &str = "mutation($input: DuplicateEventInput!) { duplicateEvent
         venue { id } shop { id } category { id } seatMap { id }
         tiers { name basePrice { amount currency } fee { amount } taxBasisPoints position hidden categories areas { id } } }
     errors { code message path } } }";
-const CREATE: &str = "mutation($input: CreateEventsInput!) { createEvents(input: $input) {
+/// Creates a series.
+pub(crate) const CREATE: &str = "mutation($input: CreateEventsInput!) { createEvents(input: $input) {
     event { id version seriesId } events { id slug name status startsAt endsAt seriesId }
     preview { timeZone count dates { startsAt endsAt localStart } leftOut { localStart reason } }
     errors { code message path } } }";
 const PUBLISH: &str = "mutation($series: ID!) { publishEvents(input: { seriesId: $series }) {
     events { id status startsAt } draftsLeft errors { code message path } } }";
-const OF_SERIES: &str = "query($series: ID!) { events(filter: { seriesId: $series }, first: 100,
+/// Reads a series.
+pub(crate) const OF_SERIES: &str = "query($series: ID!) { events(filter: { seriesId: $series }, first: 100,
     sort: { field: STARTS_AT }) { totalCount nodes { id startsAt status } } }";
 
 /// Creates a draft at the stage's venue in Vienna, with a hidden tier and a visible one.
-async fn show(world: &World, stage: &Stage, with: Value) -> String {
+pub(crate) async fn show(world: &World, stage: &Stage, with: Value) -> String {
     let mut input = json!({ "shopId": stage.shop, "venueId": stage.venue, "categoryId": stage.category,
         "name": "Die Zauberflöte", "description": "An opera", "startsAt": "2027-03-05T19:00:00Z",
         "endsAt": "2027-03-05T21:30:00Z" });
@@ -55,7 +57,8 @@ async fn duplicate(world: &World, stage: &Stage, event: &str, with: Value) -> An
     world.gql(Some(&stage.vendor), DUPLICATE, json!({ "input": input })).await
 }
 
-async fn create(world: &World, stage: &Stage, event: &str, dates: Value, with: Value) -> Answer {
+/// Sends `createEvents` as the vendor. `with` overrides fields of the input.
+pub(crate) async fn create(world: &World, stage: &Stage, event: &str, dates: Value, with: Value) -> Answer {
     let mut input = json!({ "eventId": event, "dates": dates });
     for (name, value) in with.as_object().into_iter().flatten() {
         input[name] = value.clone();
@@ -63,7 +66,8 @@ async fn create(world: &World, stage: &Stage, event: &str, dates: Value, with: V
     world.gql(Some(&stage.vendor), CREATE, json!({ "input": input })).await
 }
 
-fn texts(list: &Value, field: &str) -> Vec<String> {
+/// Returns a text field of all objects of a list.
+pub(crate) fn texts(list: &Value, field: &str) -> Vec<String> {
     let list = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
     list.iter().map(|item| item[field].as_str().unwrap_or_default().to_owned()).collect()
 }
@@ -357,51 +361,5 @@ fn drafts_that_cannot_be_published_are_left() {
         let unknown = json!({ "series": "series_01h455vb4pex5vsknk084sn02q" });
         let unknown = world.gql(Some(&vendor), PUBLISH, unknown).await;
         assert_eq!(unknown.refusal("publishEvents").as_deref(), Some("NOT_FOUND"), "{}", unknown.body);
-    });
-}
-
-#[test]
-fn concurrent_calls_do_not_create_a_date_twice() {
-    run(async |world: &World| {
-        let stage = world.stage().await;
-        let event = show(world, &stage, json!({})).await;
-        let first = json!({ "rule": "FREQ=DAILY;COUNT=2" });
-        let series = create(world, &stage, &event, first, json!({})).await.good();
-        let series = series.text("createEvents.event.seriesId");
-        let dates = json!({ "rule": "FREQ=DAILY;COUNT=8" });
-        let call = async |_: usize| create(world, &stage, &event, dates.clone(), json!({})).await;
-        let (one, two, three) = tokio::join!(call(1), call(2), call(3));
-        let succeeded = [&one, &two, &three]
-            .iter()
-            .filter(|answer| answer.data("createEvents.events").is_array())
-            .count();
-        assert_eq!(succeeded, 1, "{} {} {}", one.body, two.body, three.body);
-        let list = world.gql(Some(&stage.vendor), OF_SERIES, json!({ "series": series })).await.good();
-        let mut starts = texts(&list.data("events.nodes"), "startsAt");
-        assert_eq!(starts.len(), 8);
-        starts.dedup();
-        assert_eq!(starts.len(), 8);
-    });
-}
-
-#[test]
-fn each_event_of_a_series_counts_for_rate_limits() {
-    run(async |world: &World| {
-        let stage = world.stage().await;
-        let event = show(world, &stage, json!({})).await;
-        let small = world
-            .beside(&["--account-vendor", "60:1", "--network-vendor", "10000:1"], Default::default())
-            .await;
-        let address = "203.0.113.9";
-        let call = async |count: usize, from: &str| {
-            let dates = json!({ "rule": format!("FREQ=DAILY;COUNT={count}"), "from": from });
-            let input = json!({ "input": { "eventId": event, "dates": dates } });
-            small.gql_from(address, Some(&stage.vendor), (CREATE, input)).await
-        };
-        call(50, "2027-04-01T18:00:00Z").await.good();
-        let refused = call(20, "2028-04-01T18:00:00Z").await;
-        assert_eq!(refused.code().as_deref(), Some("RATE_LIMITED"), "{}", refused.body);
-        call(5, "2028-04-01T18:00:00Z").await.good();
-        small.end().await;
     });
 }

@@ -46,6 +46,7 @@ mod entries;
 mod event;
 mod event_draft;
 mod event_series;
+mod event_series_race;
 mod fairness;
 mod fairness_rule;
 mod feed;

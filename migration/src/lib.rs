@@ -40,6 +40,8 @@ mod m20261129_000010_text_forms;
 mod m20261129_000011_slug_owners;
 mod m20261129_000020_compatibility;
 mod m20261129_000022_list_indexes;
+mod m20261129_000040_admission;
+mod m20261129_000041_check_ins;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -73,6 +75,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000022_list_indexes::Migration),
             Box::new(m20261129_000010_text_forms::Migration),
             Box::new(m20261129_000011_slug_owners::Migration),
+            Box::new(m20261129_000040_admission::Migration),
+            Box::new(m20261129_000041_check_ins::Migration),
         ]
     }
 }

@@ -10,7 +10,7 @@ use entity::{
 };
 use serde::Serialize;
 
-use super::rules::Refusal;
+use super::{admission::EntryRules, rules::Refusal};
 use crate::{
     error::{Check, Fault, FaultResult, Invalid},
     limits::text,
@@ -38,6 +38,9 @@ pub struct TierDetails {
     pub position: i32,
     /// Whether only buyers with an access code can buy it.
     pub hidden: bool,
+    /// How often its tickets admit. `None` if the event's rules apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<EntryRules>,
 }
 
 impl TierDetails {
@@ -60,6 +63,9 @@ impl TierDetails {
                 "must be between 0 and 10000",
             )
             .that((0..=10_000).contains(&kept.position), "position", "must be between 0 and 10000");
+        if let Some(entries) = kept.entries {
+            entries.check("entryRules", &mut check);
+        }
         check.done()?;
         Ok(kept)
     }
@@ -244,6 +250,7 @@ mod tests {
                 tax_basis_points: tax,
                 position: 0,
                 hidden: false,
+                entries: None,
             }
             .checked(None)
         };

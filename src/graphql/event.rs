@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{EventId, event, tier};
 
 use super::{
+    admission::{EventAdmission, EventDate, derived_dates},
     availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
@@ -91,6 +92,16 @@ impl Event {
         self.0.ends_at.into()
     }
 
+    /// When tickets admit to the event, and how often.
+    async fn admission(&self) -> EventAdmission {
+        EventAdmission::of(&self.0)
+    }
+
+    /// The dates that follow from other dates, because the vendor has not set them. They move with the event.
+    async fn derived_dates(&self) -> Vec<EventDate> {
+        derived_dates(&self.0)
+    }
+
     /// When sales begin.
     async fn sales_start(&self) -> Instant {
         self.0.sales_start.into()
@@ -101,9 +112,15 @@ impl Event {
         self.0.sales_end.into()
     }
 
-    /// Until when buyers can refund their orders without the shop. Null for never.
+    /// Until when buyers can refund their orders without the shop. Null for never. Buyers keep the date of their
+    /// checkout if it is later; see `OrderLine.refundUntil`.
     async fn refund_until(&self) -> Option<Instant> {
         self.0.refund_until.map(Into::into)
+    }
+
+    /// The minutes before the start from which `refundUntil` follows. Null if it does not follow from the start.
+    async fn refund_minutes_before_start(&self) -> Option<i32> {
+        self.0.refund_minutes
     }
 
     /// The ISO 4217 code of the currency of all prices.

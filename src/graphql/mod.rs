@@ -6,10 +6,12 @@
 //! API users.
 
 pub mod account;
+pub mod admission;
 pub mod availability;
 pub mod budget;
 pub mod cacheability;
 pub mod category;
+pub mod check_in;
 pub mod code;
 mod context;
 pub mod coupon;
@@ -41,6 +43,7 @@ pub mod size;
 pub mod ticket;
 mod ticket_loaders;
 pub mod tier;
+mod tier_loaders;
 pub mod user_error;
 pub mod venue;
 pub mod weight;
@@ -81,6 +84,7 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     category::CategoryMutation,
+    check_in::CheckInMutation,
     coupon::CouponMutation,
     coupon::ProductMutation,
     coupon::ClaimMutation,
@@ -92,7 +96,6 @@ pub struct Mutation(
     reservation::ReservationMutation,
     seat_map::SeatMapMutation,
     shop::ShopMutation,
-    ticket::TicketMutation,
     tier::TierMutation,
     venue::VenueMutation,
 );

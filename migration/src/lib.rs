@@ -72,9 +72,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000017_audit::Migration),
             Box::new(m20261129_000020_compatibility::Migration),
             Box::new(m20261129_000022_list_indexes::Migration),
-            Box::new(m20261129_000050_public_available::Migration),
             Box::new(m20261129_000040_admission::Migration),
             Box::new(m20261129_000041_check_ins::Migration),
+            Box::new(m20261129_000050_public_available::Migration),
         ]
     }
 }

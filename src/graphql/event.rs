@@ -267,8 +267,7 @@ impl Event {
 
     /// The current availability of every row, area and tier. Null for drafts. Members of the shop see hidden tiers and
     /// their places too. To follow changes, subscribe to `seatAvailability` with this `version` as `after`; members send
-    /// `allTiers: true`. With an access code, read this field again instead: the stream shows hidden tiers as not for
-    /// sale.
+    /// `allTiers: true`. With an access code, read this field again instead.
     async fn availability(
         &self,
         ctx: &Context<'_>,

@@ -124,6 +124,6 @@ async fn publish_in_tx(
         ..Default::default()
     };
     let event = save_versioned::<event::Entity>(tx, row, event.version, Object::Event).await?;
-    inventory::create_in_tx(tx, event.id, map, now).await?;
+    inventory::create_in_tx(app, tx, event.id, map).await?;
     Ok(event)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use entity::{EventId, event, tier};
 
 use super::{
@@ -15,8 +15,9 @@ use super::{
     id::{decode, encode, readable_slug},
     long_text::{LongText, long_text},
     page::PageArgs,
+    price_range::PriceRange,
     reservation_rules::ReservationRules,
-    scalar::{Instant, Long, Money},
+    scalar::{Instant, Long},
     seat_map::{FocalPoint, MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
@@ -38,7 +39,7 @@ pub(crate) use super::{
 use crate::{
     coupon::access,
     error::{Fault, FaultResult, Object},
-    event::{find, focal_point, rules},
+    event::{find, rules},
     inventory::{Audience, feed, public_available},
     slug::IdOrSlug,
 };
@@ -221,10 +222,7 @@ impl Event {
     /// The point of the seat map that the best seats are closest to: the one that the vendor set for the event, or else
     /// the `focalPoint` of the seat map.
     async fn focal_point(&self, ctx: &Context<'_>) -> ApiResult<FocalPoint> {
-        match focal_point::FocalPoint::of(&self.0) {
-            Some(point) => Ok(FocalPoint::given(point)),
-            None => Ok(FocalPoint::of_map(ctx, self.0.seat_map_id).await?),
-        }
+        Ok(FocalPoint::of_event(ctx, &self.0).await?)
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
@@ -252,13 +250,7 @@ impl Event {
 
     /// The price range over all visible tiers, including fees and tax. Null while the event has no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
-        let tiers = self.price_levels(ctx).await?;
-        let shown = || tiers.iter().filter(|tier| !tier.hidden);
-        let totals = || shown().map(|tier| tier.price_minor + tier.fee_minor);
-        Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
-            lowest: Money::of(lowest, &self.0.currency),
-            highest: Money::of(highest, &self.0.currency),
-        }))
+        Ok(PriceRange::of(&self.price_levels(ctx).await?, &self.0.currency))
     }
 
     /// Number of places that buyers can reserve now. Places in no tier and places in hidden tiers do not count. It is the
@@ -275,8 +267,7 @@ impl Event {
 
     /// The current availability of every row, area and tier. Null for drafts. Members of the shop see hidden tiers and
     /// their places too. To follow changes, subscribe to `seatAvailability` with this `version` as `after`; members send
-    /// `allTiers: true`. With an access code, read this field again instead: the stream shows hidden tiers as not for
-    /// sale.
+    /// `allTiers: true`. With an access code, read this field again instead.
     async fn availability(
         &self,
         ctx: &Context<'_>,
@@ -354,15 +345,6 @@ impl Event {
         let counts = ctx.loaders().one(CountsOf(self.0.id.into())).await?;
         Ok(counts.as_ref().map(public_available))
     }
-}
-
-/// A price range.
-#[derive(Debug, SimpleObject)]
-pub struct PriceRange {
-    /// The lowest price.
-    lowest: Money,
-    /// The highest price.
-    highest: Money,
 }
 
 /// The queries of this slice.

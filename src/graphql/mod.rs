@@ -35,6 +35,7 @@ pub mod order;
 mod page;
 pub mod payment;
 mod payment_error;
+pub mod price_range;
 pub mod progress;
 pub mod reservation;
 pub mod reservation_rules;

@@ -195,7 +195,7 @@ impl Draft<'_> {
             let limit = self.stock.terms.limit_per_buyer;
             let Tally { taken, idle } = self.tally(taker);
             if taken >= limit {
-                return Err(Refusal::LimitExceeded { limit, taken });
+                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
             }
             self.buyers.insert(taker, Tally { taken: taken + 1, idle });
         }
@@ -235,14 +235,6 @@ impl Draft<'_> {
             items.extend(self.seat_tier(ordinal).map(|tier| item(Place::Seat { ordinal, epoch }, tier)));
         }
         Ok(items)
-    }
-
-    /// Adds the buyer's own reservations to a refusal because of taken seats.
-    fn with_own(&self, refusal: Refusal, buyer: AccountId) -> Refusal {
-        let Refusal::SeatsTaken { seats, at, .. } = refusal else { return refusal };
-        let is_lost = |place: Place| matches!(place, Place::Seat { ordinal, .. } if seats.contains(&ordinal));
-        let own = self.own(buyer, |reservation| reservation.items.iter().any(|item| is_lost(item.place)));
-        Refusal::SeatsTaken { seats, at, own }
     }
 
     fn take_admission(
@@ -297,25 +289,6 @@ impl Draft<'_> {
         }
         self.expire_all_of(buyer);
         Ok(self.end_unsold(&reservation, ReservationState::Released, self.now))
-    }
-
-    /// Releases the active reservations of a cancelled event. Their time counts until now.
-    fn release_all(&mut self) {
-        if self.stock.terms.open {
-            return;
-        }
-        self.expire_where(|_| true);
-        let live = self.stock.reservations.values();
-        let mut active: Vec<&ReservationSnapshot> = live
-            .filter(|reservation| {
-                reservation.state == ReservationState::Active
-                    && !self.reservations.contains_key(&reservation.id)
-            })
-            .collect();
-        active.sort_by_key(|reservation| reservation.id);
-        for reservation in active {
-            self.end_unsold(reservation, ReservationState::Released, self.now);
-        }
     }
 
     fn attach(

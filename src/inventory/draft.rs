@@ -12,7 +12,7 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 
 use super::{
     change::{Decision, Write},
-    command::{NewClaim, OwnReservations, Refusal},
+    command::{NewClaim, Refusal},
     fairness::{Fairness, IdleTime, Life},
     state::{Area, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
 };
@@ -67,22 +67,6 @@ impl<'a> Draft<'a> {
 
     pub(super) fn tally(&self, buyer: AccountId) -> Tally {
         self.buyers.get(&buyer).copied().unwrap_or_else(|| self.stock.tally(buyer))
-    }
-
-    /// Returns the buyer's live reservations that satisfy the condition.
-    pub(super) fn own(
-        &self,
-        buyer: AccountId,
-        is_wanted: impl Fn(&ReservationSnapshot) -> bool,
-    ) -> OwnReservations {
-        let ids = self.stock.buyers.get(&buyer).into_iter().flat_map(|buyer| &buyer.reservations);
-        let now = ids.filter_map(|id| self.reservations.get(id).or_else(|| self.stock.reservations.get(id)));
-        let mut own = OwnReservations::default();
-        for reservation in now.filter(|reservation| reservation.is_live() && is_wanted(reservation)) {
-            own.ids.push(reservation.id);
-            own.places += reservation.quantity();
-        }
-        own
     }
 
     /// Returns the latest deadline of the buyer's reservations other than `id`.
@@ -244,6 +228,25 @@ impl<'a> Draft<'a> {
         overdue.sort_by_key(|reservation| (reservation.deadline, reservation.id));
         for reservation in overdue {
             self.end_unsold(reservation, ReservationState::Expired, reservation.deadline);
+        }
+    }
+
+    /// Releases the active reservations of a cancelled event. Their time counts until now.
+    pub(super) fn release_all(&mut self) {
+        if self.stock.terms.open {
+            return;
+        }
+        self.expire_where(|_| true);
+        let live = self.stock.reservations.values();
+        let mut active: Vec<&ReservationSnapshot> = live
+            .filter(|reservation| {
+                reservation.state == ReservationState::Active
+                    && !self.reservations.contains_key(&reservation.id)
+            })
+            .collect();
+        active.sort_by_key(|reservation| reservation.id);
+        for reservation in active {
+            self.end_unsold(reservation, ReservationState::Released, self.now);
         }
     }
 

@@ -26,6 +26,7 @@ mod job;
 mod multi_inventory;
 mod origin;
 pub(crate) mod origins;
+mod own_reservations;
 mod pace;
 pub mod parts;
 mod pick;

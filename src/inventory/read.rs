@@ -53,7 +53,11 @@ pub(super) async fn stock_in_tx(
         Err(fault) => return Err(fault),
     };
     let terms = match TermsRows::read(tx, id.into()).await? {
-        TermsRows::Event { event, tiers, scopes } => event_terms(app, *event, &tiers, &scopes, map)?,
+        // Counts do not depend on the focal point.
+        TermsRows::Event { event, tiers, scopes } => {
+            let hall = map.hall.clone();
+            event_terms(app, *event, Priced { tiers: &tiers, scopes: &scopes, map, hall })?
+        }
         TermsRows::Coupon(_) => return Ok(None),
     };
     rows.into_stock(terms).map(Some)

@@ -144,6 +144,7 @@ fn is_pure(file: &str) -> bool {
         "/fairness.rs",
         "/hoarding.rs",
         "/inventory/caller.rs",
+        "/inventory/own_reservations.rs",
         "/inventory/place.rs",
         "/inventory/totals.rs",
         "/inventory/unpaid.rs",

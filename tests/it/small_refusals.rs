@@ -444,7 +444,7 @@ fn coupon_that_nobody_can_claim_is_reported() {
         let five = json!({ "amount": "5.00", "currency": "EUR" });
         let cases = [
             (json!({ "listed": false, "kind": "AMOUNT_OFF", "amount": five }), true),
-            (json!({ "listed": false, "kind": "ACCESS_CODE" }), true),
+            (json!({ "listed": false, "kind": "ACCESS_CODE", "appliesTo": [stage.event] }), true),
             (json!({ "listed": false, "kind": "FREE_ITEM", "codes": "GENERATED" }), true),
             (json!({ "listed": false, "kind": "GIFT_CARD", "amount": five, "price": five }), true),
             (json!({ "listed": true, "kind": "FREE_ITEM" }), false),

@@ -85,15 +85,15 @@ mutation PauseCoupon($couponId: ID!, $couponVersion: Long!) {
   }
 }
 
-# 6. Codes that you print: a coupon with a list of them.
-mutation CreateCodeList($shopId: ID!, $eventId: ID!) {
+# 6. A coupon with a list of codes, such as a file of a
+# spreadsheet. It is found only by its codes.
+mutation CreateList($shopId: ID!) {
   createCoupon(
     input: {
       shopId: $shopId
-      eventId: $eventId
-      title: "In the programme"
-      kind: PERCENT_OFF
-      basisPoints: 1000
+      title: "On the leaflet"
+      kind: AMOUNT_OFF
+      amount: { amount: "5.00", currency: "EUR" }
       codes: UPLOADED
       listed: false
     }
@@ -106,34 +106,24 @@ mutation CreateCodeList($shopId: ID!, $eventId: ID!) {
   }
 }
 
-# 7. Import a spreadsheet as CSV. With "dryRun": true, the
-# preview shows how it is read, and nothing is stored.
-mutation ImportCodes(
-  $listId: ID!
-  $csv: String!
-  $dryRun: Boolean!
-  $importKey: String!
-) {
+# 7. Check the list first. The heading is not imported.
+# Then import it with "dryRun": false.
+mutation ImportCodes($couponId: ID!, $csv: String!, $dryRun: Boolean!, $importKey: String!) {
   importCouponCodes(
-    input: {
-      couponId: $listId
-      csv: $csv
-      dryRun: $dryRun
-      idempotencyKey: $importKey
-    }
+    input: { couponId: $couponId, csv: $csv, dryRun: $dryRun, idempotencyKey: $importKey }
   ) {
     imported
     preview {
       codeCount
       firstCodes
+      delimiter
+      encoding
+      column
       skipped {
         line
         why
         text
       }
-      delimiter
-      encoding
-      column
       warnings
     }
     faults {
@@ -144,12 +134,14 @@ mutation ImportCodes(
   }
 }
 
-# A draft by mistake? Delete it.
-mutation DeleteCoupon($listId: ID!, $listVersion: Long!) {
-  deleteCoupon(
-    input: { couponId: $listId, expectedVersion: $listVersion }
+# 8. A code was leaked: withdraw it before it is claimed.
+mutation WithdrawCode($couponId: ID!, $code: String!, $withdrawKey: String!) {
+  withdrawCouponCode(
+    input: { couponId: $couponId, code: $code, idempotencyKey: $withdrawKey }
   ) {
-    deletedCouponId
+    coupon {
+      stock
+    }
     ${errors}
   }
 }
@@ -163,11 +155,10 @@ export const couponVariables = {
   couponVersion: 1,
   code: '',
   redeemKey: `redeem-${session}`,
-  listId: '',
-  listVersion: 1,
-  csv: 'Gutscheincode;Wert\r\nSPRING-1;5,00\r\n# reprint\r\nSPRING-2;5,00\r\n',
+  csv: '# spring leaflet\r\nNr;Gutschein-Code;Wert\r\n1;SPRING-1;5,00\r\n2;SPRING-2;5,00\r\n',
   dryRun: true,
   importKey: `import-${session}`,
+  withdrawKey: `withdraw-${session}`,
 };
 
 export const bag = `# A holder's way with coupons: claim, share, spend.

@@ -282,11 +282,10 @@ impl AvailabilitySubscription {
         )]
         after: Option<Long>,
         #[graphql(
-            default,
             desc = "Whether to show hidden tiers and their places too, as `Event.availability` does to members of the \
-            shop. Others get the error `FORBIDDEN`."
+            shop. Others get the error `FORBIDDEN`. Defaults to false."
         )]
-        all_tiers: bool,
+        all_tiers: Option<bool>,
     ) -> Result<impl Stream<Item = ApiResult<SeatAvailability>> + use<>, ApiError> {
         let id: EventId = decode(&event_id, "eventId")?;
         let event = Event::row(ctx, id).await?;
@@ -294,6 +293,7 @@ impl AvailabilitySubscription {
             return Err(Fault::NotFound(Object::Event).into());
         }
         let (app, viewer, progress) = (ctx.app().clone(), *ctx.viewer(), ctx.progress().clone());
+        let all_tiers = all_tiers.unwrap_or_default();
         let messages = if all_tiers {
             require_member(&app, &viewer, event.shop_id).await?;
             feed::subscribe_for(&app, id.into(), after.map(|version| version.0), Audience::Shop).boxed()

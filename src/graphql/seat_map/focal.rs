@@ -1,7 +1,7 @@
 //! The focal point of a seat map or event in the API.
 
 use async_graphql::{Context, Enum, InputObject, SimpleObject};
-use entity::SeatMapId;
+use entity::{SeatMapId, event};
 
 use crate::{
     error::FaultResult,
@@ -43,10 +43,15 @@ pub struct FocalPoint {
 }
 
 impl FocalPoint {
-    /// Returns the point that the vendor set for an event.
-    pub(crate) fn given(point: focal_point::FocalPoint) -> Self {
-        let (x, y) = point.units();
-        Self { x, y, source: FocalPointSource::Given }
+    /// Returns the point that the vendor set for the event, or else that of its seat map.
+    pub(crate) async fn of_event(ctx: &Context<'_>, row: &event::Model) -> FaultResult<Self> {
+        match focal_point::FocalPoint::of(row) {
+            Some(point) => {
+                let (x, y) = point.units();
+                Ok(Self { x, y, source: FocalPointSource::Given })
+            }
+            None => Self::of_map(ctx, row.seat_map_id).await,
+        }
     }
 
     /// Returns the point of a seat map.

@@ -84,8 +84,9 @@ impl Occurrences {
         if !is_admitted {
             return Vec::new();
         }
-        let minutes = if *frequency == Frequency::Hourly { minutes } else { &vec![period.minute()] };
-        let seconds = if *frequency == Frequency::Secondly { &vec![period.second()] } else { seconds };
+        let (own_minute, own_second) = ([period.minute()], [period.second()]);
+        let minutes = if *frequency == Frequency::Hourly { minutes.as_slice() } else { &own_minute };
+        let seconds = if *frequency == Frequency::Secondly { &own_second } else { seconds.as_slice() };
         let times: Vec<_> = clock_times(&[period.hour()], minutes, seconds)
             .map(|time| period.date().and_time(time))
             .collect();

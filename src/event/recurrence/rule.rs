@@ -83,14 +83,14 @@ impl FromStr for Rule {
             frequency: parts.frequency()?,
             interval: parts.interval()?,
             end: parts.end()?,
-            months: parts.numbers("BYMONTH", 1..=12)?,
+            months: parts.numbers("BYMONTH", &(1..=12))?,
             weeks: parts.signed("BYWEEKNO", 53)?,
             year_days: parts.signed("BYYEARDAY", 366)?,
             month_days: parts.signed("BYMONTHDAY", 31)?,
             days: parts.days()?,
-            hours: parts.numbers("BYHOUR", 0..=23)?,
-            minutes: parts.numbers("BYMINUTE", 0..=59)?,
-            seconds: parts.numbers("BYSECOND", 0..=59)?,
+            hours: parts.numbers("BYHOUR", &(0..=23))?,
+            minutes: parts.numbers("BYMINUTE", &(0..=59))?,
+            seconds: parts.numbers("BYSECOND", &(0..=59))?,
             positions: parts.signed("BYSETPOS", 366)?,
             week_start: parts.get("WKST").map_or(Ok(Weekday::Mon), |text| weekday("WKST", text))?,
         };
@@ -212,8 +212,8 @@ impl<'a> Parts<'a> {
     }
 
     /// Reads a sorted list of numbers.
-    fn numbers(&self, name: &str, range: RangeInclusive<u32>) -> Result<Vec<u32>, RuleError> {
-        let mut numbers = self.list(name, |text| number(name, text, &range))?;
+    fn numbers(&self, name: &str, range: &RangeInclusive<u32>) -> Result<Vec<u32>, RuleError> {
+        let mut numbers = self.list(name, |text| number(name, text, range))?;
         numbers.sort_unstable();
         numbers.dedup();
         Ok(numbers)

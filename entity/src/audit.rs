@@ -48,6 +48,9 @@ pub enum Action {
     /// A coupon was published, so it can be claimed.
     #[sea_orm(string_value = "coupon_published")]
     CouponPublished,
+    /// A draft of a coupon was deleted.
+    #[sea_orm(string_value = "coupon_deleted")]
+    CouponDeleted,
     /// The value or the price of a coupon was changed.
     #[sea_orm(string_value = "coupon_terms_changed")]
     CouponTermsChanged,
@@ -60,6 +63,9 @@ pub enum Action {
     /// An event was cancelled.
     #[sea_orm(string_value = "event_cancelled")]
     EventCancelled,
+    /// A draft of an event was deleted.
+    #[sea_orm(string_value = "event_deleted")]
+    EventDeleted,
     /// A price level was created.
     #[sea_orm(string_value = "tier_created")]
     TierCreated,

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    EventId, TierId,
+    EventId, SeatMapId, TierId,
     claim::{self, ClaimState},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect};
@@ -49,12 +49,23 @@ struct Opened {
     grant: Option<Grant>,
 }
 
-/// Reserves places for the viewer, including those of hidden tiers that the code opens. `proof` is a solved challenge. An
-/// unclaimed code becomes a claim of the viewer together with the reservation, or not at all.
+/// A reservation with an access code.
+#[derive(Clone, Debug)]
+pub struct CodedReserve {
+    /// The places.
+    pub input: Reserve,
+    /// A solved challenge, as sent by the client.
+    pub proof: Option<String>,
+    /// The seat map that the places were looked up on.
+    pub map: SeatMapId,
+}
+
+/// Reserves places for the viewer, including those of hidden tiers that the code opens. An unclaimed code becomes a claim
+/// of the viewer together with the reservation, or not at all.
 pub async fn reserve(
     app: &App,
     viewer: &Viewer,
-    (input, proof): (Reserve, Option<String>),
+    CodedReserve { input, proof, map }: CodedReserve,
     code: &str,
 ) -> Result<Reservation, Refusal> {
     let event = input.event;
@@ -65,7 +76,8 @@ pub async fn reserve(
         let mark = claim.opened_at.is_none().then(|| mark_opened(&claim, tiers.clone(), app.clock.now()));
         let coupon = claim.coupon_id;
         let grant = grant.map(|grant| (coupon, grant.new_claim));
-        let options = ReserveOptions { opened: tiers, companion: mark, proof: proof.clone(), grant };
+        let options =
+            ReserveOptions { opened: tiers, companion: mark, proof: proof.clone(), grant, map: Some(map) };
         match inventory::reserve_with(app, viewer, input.clone(), options).await {
             Ok(reserved) => return Ok(reserved),
             // Race: the code was claimed, or its coupon has changed.

@@ -174,7 +174,7 @@ async fn attempt_reserve(
         let pick = Pick::Admission { area: 0, quantity: input.quantity };
         let coupon_terms = Some(Arc::new(snapshot.for_reservation()?));
         let caller = inventory::caller(app, viewer, input.coupon.into(), false)?;
-        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms };
+        let command = Command::Reserve { id, caller, pick, opened: Vec::new(), coupon_terms, map: None };
         let parts = vec![(input.coupon.into(), vec![command])];
         match transact(app, InventoryTransaction::new(parts, Some((key.clone(), id.0)))).await {
             Ok(_) => return Ok(inventory::by_id(app, id).await?),

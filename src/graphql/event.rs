@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use entity::{EventId, event, tier};
 
 use super::{
@@ -15,17 +15,22 @@ use super::{
     id::{decode, encode, readable_slug},
     long_text::{LongText, long_text},
     page::PageArgs,
+    price_range::PriceRange,
     reservation_rules::ReservationRules,
-    scalar::{Instant, Long, Money},
-    seat_map::{MapOf, SeatMap},
+    scalar::{Instant, Long},
+    seat_map::{FocalPoint, MapOf, SeatMap},
     shop::{RoleIn, Shop},
     tier::{Tier, TiersOf},
     venue::Venue,
 };
 pub use super::{
     event_edit::EventMutation,
-    event_error::{CreateEventError, CreateTierError, EventError, TierError},
+    event_error::{
+        ChangeEventSeatMapError, CreateEventError, CreateEventsError, CreateTierError, DeleteEventError,
+        DuplicateEventError, EventError, PublishEventsError, TierError,
+    },
     event_list::{EventFilter, EventSort, EventSortField, EventStatus},
+    event_series::SeriesMutation,
 };
 pub(crate) use super::{
     event_list::{EventArgs, EventConnection, event_connection},
@@ -35,7 +40,7 @@ use crate::{
     coupon::access,
     error::{Fault, FaultResult, Object},
     event::{find, rules},
-    inventory::feed,
+    inventory::{Audience, feed, public_available},
     slug::IdOrSlug,
 };
 
@@ -72,7 +77,7 @@ impl Event {
         long_text(ctx, LongText::Event(self.0.id)).await
     }
 
-    /// The current status. It depends on the state, the time and the remaining places.
+    /// The current status. It depends on the state, the time and `seatsLeft`.
     async fn status(&self, ctx: &Context<'_>) -> ApiResult<EventStatus> {
         let available = match self.0.state {
             event::EventState::Published => self.free(ctx).await?.unwrap_or_default(),
@@ -107,7 +112,7 @@ impl Event {
         self.0.sales_start.into()
     }
 
-    /// When sales end.
+    /// When sales end. Then no places can be reserved. Reservations made before can still be extended and paid.
     async fn sales_end(&self) -> Instant {
         self.0.sales_end.into()
     }
@@ -166,6 +171,12 @@ impl Event {
         ReservationRules::of(&self.0)
     }
 
+    /// The id of the series to which the event belongs. Null if it was not created with others. To find all of them,
+    /// send it to `events(filter: { seriesId })`.
+    async fn series_id(&self) -> Option<ID> {
+        self.0.series_id.map(encode)
+    }
+
     /// Increases with every change of the event. Send it as `expectedVersion` when you edit the event. The event's
     /// availability has a separate version.
     async fn version(&self) -> Long {
@@ -197,7 +208,8 @@ impl Event {
         Category::of(ctx, self.0.category_id).await
     }
 
-    /// The seat map on sale. It never changes, so clients can cache it permanently.
+    /// The seat map on sale. It never changes, so clients can cache it permanently by id. An event can move to another
+    /// seat map until its first place is reserved.
     async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
         Ok(ctx
             .loaders()
@@ -205,6 +217,12 @@ impl Event {
             .await?
             .ok_or(Fault::NotFound(Object::SeatMap))?
             .into())
+    }
+
+    /// The point of the seat map that the best seats are closest to: the one that the vendor set for the event, or else
+    /// the `focalPoint` of the seat map.
+    async fn focal_point(&self, ctx: &Context<'_>) -> ApiResult<FocalPoint> {
+        Ok(FocalPoint::of_event(ctx, &self.0).await?)
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
@@ -232,16 +250,11 @@ impl Event {
 
     /// The price range over all visible tiers, including fees and tax. Null while the event has no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
-        let tiers = self.price_levels(ctx).await?;
-        let shown = || tiers.iter().filter(|tier| !tier.hidden);
-        let totals = || shown().map(|tier| tier.price_minor + tier.fee_minor);
-        Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
-            lowest: Money::of(lowest, &self.0.currency),
-            highest: Money::of(highest, &self.0.currency),
-        }))
+        Ok(PriceRange::of(&self.price_levels(ctx).await?, &self.0.currency))
     }
 
-    /// Number of available places, without those in hidden tiers. Null for drafts.
+    /// Number of places that buyers can reserve now. Places in no tier and places in hidden tiers do not count. It is the
+    /// same for all viewers; members of the shop see hidden tiers in `availability`. Null for drafts.
     async fn seats_left(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
         Ok(self.free(ctx).await?)
     }
@@ -252,9 +265,9 @@ impl Event {
         Ok(map.map_or(0, |map| map.seat_count + map.area_capacity))
     }
 
-    /// The current availability of every row, area and tier. Null for drafts. To follow changes, subscribe to
-    /// `seatAvailability` with this `version` as `after`. The stream shows hidden tiers as not for sale, so with an
-    /// access code read this field again instead.
+    /// The current availability of every row, area and tier. Null for drafts. Members of the shop see hidden tiers and
+    /// their places too. To follow changes, subscribe to `seatAvailability` with this `version` as `after`; members send
+    /// `allTiers: true`. With an access code, read this field again instead.
     async fn availability(
         &self,
         ctx: &Context<'_>,
@@ -271,9 +284,15 @@ impl Event {
         if self.0.state == event::EventState::Draft {
             return Ok(None);
         }
-        let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
+        let is_ours = self.is_ours(ctx).await?;
+        let audience = if is_ours { Audience::Shop } else { Audience::Buyer(&opened) };
+        let availability = feed::availability_for(ctx.app(), self.0.id.into(), audience).await?;
         charge(ctx, &availability)?;
-        ctx.progress().read(self.0.id.into(), availability.version);
+        if is_ours {
+            ctx.progress().read_other();
+        } else {
+            ctx.progress().read(self.0.id.into(), availability.version);
+        }
         // Read after the availability, so that prices are never older than its version.
         let tiers = self.price_levels(ctx).await?;
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability, tiers).await?))
@@ -321,26 +340,11 @@ impl Event {
         Ok(ctx.loaders().one(RoleIn(self.0.shop_id)).await?.is_some())
     }
 
-    /// Returns how many places are available to the public.
+    /// Returns how many places the public can reserve. The filter of lists reads the same number.
     async fn free(&self, ctx: &Context<'_>) -> FaultResult<Option<i32>> {
-        let id = self.0.id.into();
-        let Some(counts) = ctx.loaders().one(CountsOf(id)).await? else { return Ok(None) };
-        if self.price_levels(ctx).await?.iter().all(|tier| !tier.hidden) {
-            return Ok(Some(counts.available));
-        }
-        // The row's count includes hidden places. Only the desk knows which these are.
-        let shown = feed::availability(ctx.app(), id).await?.counts.available;
-        Ok(Some(i32::try_from(shown).unwrap_or(i32::MAX)))
+        let counts = ctx.loaders().one(CountsOf(self.0.id.into())).await?;
+        Ok(counts.as_ref().map(public_available))
     }
-}
-
-/// A price range.
-#[derive(Debug, SimpleObject)]
-pub struct PriceRange {
-    /// The lowest price.
-    lowest: Money,
-    /// The highest price.
-    highest: Money,
 }
 
 /// The queries of this slice.
@@ -350,7 +354,7 @@ pub struct EventQuery;
 #[Object]
 impl EventQuery {
     /// Returns the event with this id or slug; send exactly one of the two. Null if there is none, or if it is a draft
-    /// that you may not see.
+    /// that you may not see. A former slug also leads to the event, so compare `slug` and redirect old links.
     async fn event(
         &self,
         ctx: &Context<'_>,

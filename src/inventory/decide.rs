@@ -15,7 +15,7 @@ use entity::{
 use super::{
     caller::Caller,
     change::Decision,
-    command::{Command, CouponTerms, NewClaim, Pick, Refusal},
+    command::{Command, CouponTerms, NewClaim, OwnReservations, Pick, Refusal},
     draft::Draft,
     pick,
     state::{Item, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
@@ -32,7 +32,11 @@ pub fn decide(
 ) -> Result<(Decision, Option<ReservationSnapshot>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let reservation = match command {
-        Command::Reserve { id, caller, pick, opened, coupon_terms } => {
+        Command::Reserve { map, .. } if map.is_some() && *map != stock.terms.seat_map => {
+            // The event moved to another seat map after the places were looked up.
+            return Err(Refusal::UnknownPlaces);
+        }
+        Command::Reserve { id, caller, pick, opened, coupon_terms, .. } => {
             let coupon_terms = coupon_terms.as_deref();
             let wish = Wish { pick, opened, coupon_terms };
             Some(draft.reserve(*id, caller, wish)?)
@@ -57,6 +61,10 @@ pub fn decide(
         }
         Command::Expire => {
             draft.expire_where(|_| true);
+            None
+        }
+        Command::ReleaseAll => {
+            draft.release_all();
             None
         }
     };
@@ -95,14 +103,18 @@ impl Draft<'_> {
         self.limit_source(caller.source, pick.quantity())?;
         let mut items = match pick {
             Pick::Seats(ordinals) => {
-                let items = self.take_seats(id, ordinals, opened)?;
+                let items =
+                    self.take_seats(id, ordinals, opened).map_err(|refusal| self.with_own(refusal, buyer))?;
                 pick::leaves_no_orphans(self.stock, ordinals, opened, self.now)?;
                 items
             }
             Pick::BestAvailable(wish) => {
                 self.take_seats(id, &pick::best_available(self.stock, wish, self.now)?, opened)?
             }
-            Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity, opened)?],
+            Pick::Admission { area, quantity } => {
+                let item = self.take_admission((*area, *quantity), buyer, opened)?;
+                vec![item]
+            }
         };
         for item in &mut items {
             item.coupon_terms = coupon_terms.map(|coupon_terms| coupon_terms.text.clone());
@@ -110,7 +122,8 @@ impl Draft<'_> {
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
         let Tally { taken, idle } = self.tally(buyer);
         if taken.saturating_add(wanted) > terms.limit_per_buyer {
-            return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken });
+            let own = self.own(buyer, |_| true);
+            return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken, own });
         }
         self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
         let after =
@@ -154,7 +167,7 @@ impl Draft<'_> {
             return Err(Refusal::TermsChanged);
         }
         self.expire_all_of(new_claim.buyer);
-        self.take_admission(COPIES, 1, &[])?;
+        self.take_admission((COPIES, 1), new_claim.buyer, &[])?;
         let mut area = self.area(COPIES);
         area.reserved -= 1;
         area.sold += 1;
@@ -162,7 +175,8 @@ impl Draft<'_> {
         let limit = self.stock.terms.limit_per_buyer;
         let Tally { taken, idle } = self.tally(new_claim.buyer);
         if taken >= limit {
-            return Err(Refusal::LimitExceeded { limit, taken });
+            let own = self.own(new_claim.buyer, |_| true);
+            return Err(Refusal::LimitExceeded { limit, taken, own });
         }
         self.buyers.insert(new_claim.buyer, Tally { taken: taken + 1, idle });
         self.claims.push(new_claim.clone());
@@ -181,7 +195,7 @@ impl Draft<'_> {
             let limit = self.stock.terms.limit_per_buyer;
             let Tally { taken, idle } = self.tally(taker);
             if taken >= limit {
-                return Err(Refusal::LimitExceeded { limit, taken });
+                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
             }
             self.buyers.insert(taker, Tally { taken: taken + 1, idle });
         }
@@ -212,7 +226,7 @@ impl Draft<'_> {
             .collect();
         if !lost.is_empty() {
             let at = self.seats_back_at(&lost);
-            return Err(Refusal::SeatsTaken { seats: lost, at });
+            return Err(Refusal::SeatsTaken { seats: lost, at, own: OwnReservations::default() });
         }
         let mut items = Vec::with_capacity(ordinals.len());
         for &ordinal in ordinals {
@@ -223,7 +237,12 @@ impl Draft<'_> {
         Ok(items)
     }
 
-    fn take_admission(&mut self, ordinal: u32, quantity: u32, opened: &[TierId]) -> Result<Item, Refusal> {
+    fn take_admission(
+        &mut self,
+        (ordinal, quantity): (u32, u32),
+        buyer: AccountId,
+        opened: &[TierId],
+    ) -> Result<Item, Refusal> {
         if ordinal as usize >= self.stock.areas.len() {
             return Err(Refusal::UnknownPlaces);
         }
@@ -237,7 +256,8 @@ impl Draft<'_> {
         let mut area = self.area(ordinal);
         if area.available() < quantity {
             let at = self.places_back_at(ordinal, quantity);
-            return Err(Refusal::AreaFull { available: area.available(), at });
+            let own = self.own(buyer, |reservation| reservation.quantity_in(ordinal) > 0);
+            return Err(Refusal::AreaFull { available: area.available(), at, own });
         }
         area.reserved += quantity;
         self.areas.insert(ordinal, area);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use entity::{CouponId, EventId, InventoryId, ReservationId, TierId};
+use entity::{CouponId, EventId, InventoryId, ReservationId, SeatMapId, TierId};
 use serde::Serialize;
 
 use super::{
@@ -41,6 +41,8 @@ pub(crate) struct ReserveOptions<R> {
     pub(crate) proof: Option<String>,
     /// A claim that is made together with the reservation, with its coupon.
     pub(crate) grant: Option<(CouponId, Arc<NewClaim>)>,
+    /// The seat map that the places were looked up on. If the event has moved to another one, the places are unknown.
+    pub(crate) map: Option<SeatMapId>,
 }
 
 /// Why places were not reserved together with a companion's writes.
@@ -65,7 +67,18 @@ pub async fn reserve_with_proof(
     input: Reserve,
     proof: Option<String>,
 ) -> Result<Reservation, Refusal> {
-    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof, grant: None };
+    reserve_on_map(app, viewer, input, proof, None).await
+}
+
+/// Like [`reserve_with_proof`], for places that were looked up on this seat map.
+pub(crate) async fn reserve_on_map(
+    app: &App,
+    viewer: &Viewer,
+    input: Reserve,
+    proof: Option<String>,
+    map: Option<SeatMapId>,
+) -> Result<Reservation, Refusal> {
+    let options = ReserveOptions::<Never> { opened: Vec::new(), companion: None, proof, grant: None, map };
     reserve_with(app, viewer, input, options).await.map_err(|error| {
         error.map_refusal(|refusal| match refusal {
             ReserveRefusal::Places(refusal) => refusal,
@@ -94,7 +107,7 @@ async fn attempt<R: Send + Sync + 'static>(
     app: &App,
     viewer: &Viewer,
     mut input: Reserve,
-    ReserveOptions { opened, companion, proof, grant }: ReserveOptions<R>,
+    ReserveOptions { opened, companion, proof, grant, map }: ReserveOptions<R>,
     key: &Key,
 ) -> Attempt<Reservation, ReserveRefusal<R>> {
     let proof = match proof {
@@ -111,7 +124,7 @@ async fn attempt<R: Send + Sync + 'static>(
         wish.opened.clone_from(&opened);
     }
     let caller = caller(app, viewer, input.event.into(), proof.is_some())?;
-    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None };
+    let command = Command::Reserve { id, caller, pick: input.pick, opened, coupon_terms: None, map };
     let mut parts: Vec<(InventoryId, Vec<Command>)> = vec![(input.event.into(), vec![command])];
     let is_granting = grant.is_some();
     parts.extend(grant.map(|(coupon, claim)| (coupon.into(), vec![Command::Claim(claim)])));

@@ -9,12 +9,13 @@ use chrono::{DateTime, Utc};
 use entity::{
     AccountId, ClaimId, InventoryId, OrderId, ReservationId,
     order::{self, OrderState, line},
+    reservation::ReservationState,
 };
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde::Serialize;
 
 use super::{
-    Refusal, access,
+    Refusal, ReservationRefusal, access,
     basket::{Basket, Line},
     by_id,
     discounts::{DiscountedLines, claims_refused, discounted_lines},
@@ -106,8 +107,9 @@ async fn attempt(
     let account = viewer.account()?;
     // Sorted like the reservations that the desks return.
     let mut by_inventory: BTreeMap<InventoryId, Vec<Reservation>> = BTreeMap::new();
-    for id in &input.reservations {
-        let reservation = inventory::owned(app, viewer, *id).await?;
+    for (index, id) in input.reservations.iter().enumerate() {
+        let owned = inventory::owned(app, viewer, *id).await;
+        let reservation = owned.map_err(|fault| fault.at(&format!("reservationIds.{index}")))?;
         by_inventory.entry(reservation.inventory).or_default().push(reservation);
     }
     let reservations: Vec<Reservation> = by_inventory.into_values().flatten().collect();
@@ -129,7 +131,9 @@ async fn attempt(
             Err(TransactionError::Refused(refusal)) => match judge_refusal(app, &grants, &refusal) {
                 GrantRefusal::Changed => {}
                 GrantRefusal::Unclear if !was_closed => was_closed = true,
-                GrantRefusal::Unclear | GrantRefusal::Unrelated => return Err(refused(&refusal).into()),
+                GrantRefusal::Unclear | GrantRefusal::Unrelated => {
+                    return Err(refused(app, input, &refusal).await?.into());
+                }
                 GrantRefusal::Refused => {
                     let why = ClaimRefusal::UnknownCode;
                     let all = named.into_iter().map(|named| RefusedClaim { named, why }).collect();
@@ -175,10 +179,31 @@ async fn store(
         .map(|_| ())
 }
 
-fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
-    Error::Refused(match refusal {
-        inventory::Refusal::AlreadyOrdered => Refusal::AlreadyOrdered,
-        inventory::Refusal::BeingPaid => Refusal::BeingPaid,
+/// Names the reservation that a desk refused.
+async fn refused(app: &App, input: &Checkout, refusal: &inventory::Refusal) -> FaultResult<Error<Refusal>> {
+    let why = reason(refusal);
+    let now = app.clock.now();
+    for (index, id) in input.reservations.iter().enumerate() {
+        let snapshot = inventory::by_id(app, *id).await?.snapshot;
+        let found = match snapshot.state {
+            ReservationState::Paying => Some(ReservationRefusal::BeingPaid),
+            ReservationState::Active if snapshot.is_overdue(now) => Some(ReservationRefusal::Ended),
+            ReservationState::Active => snapshot.order.map(|_| ReservationRefusal::AlreadyOrdered),
+            ReservationState::Converted | ReservationState::Released | ReservationState::Expired => {
+                Some(ReservationRefusal::Ended)
+            }
+        };
+        if found == Some(why) {
+            return Ok(Error::Refused(Refusal::Reservation { index: Some(index), why }));
+        }
+    }
+    Ok(Error::Refused(Refusal::Reservation { index: None, why }))
+}
+
+fn reason(refusal: &inventory::Refusal) -> ReservationRefusal {
+    match refusal {
+        inventory::Refusal::AlreadyOrdered => ReservationRefusal::AlreadyOrdered,
+        inventory::Refusal::BeingPaid => ReservationRefusal::BeingPaid,
         inventory::Refusal::NotOpen
         | inventory::Refusal::SalesNotStarted { .. }
         | inventory::Refusal::SalesEnded
@@ -202,8 +227,8 @@ fn refused(refusal: &inventory::Refusal) -> Error<Refusal> {
         | inventory::Refusal::NoMoreTime
         | inventory::Refusal::PlacesChanged
         | inventory::Refusal::TermsChanged
-        | inventory::Refusal::CodeTaken => Refusal::ReservationEnded,
-    })
+        | inventory::Refusal::CodeTaken => ReservationRefusal::Ended,
+    }
 }
 
 fn validate(input: &Checkout) -> FaultResult<Contact> {

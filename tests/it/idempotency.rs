@@ -39,6 +39,8 @@ const TABLE: &[(&str, &str)] = &[
     ("createVenue", "venue { id }"),
     ("importSeatMap", "seatMap { id revision }"),
     ("createEvent", "event { id }"),
+    ("duplicateEvent", "event { id }"),
+    ("createEvents", "event { id seriesId } events { id }"),
     ("createTier", "tier { id }"),
     ("createProduct", "product { id }"),
     ("createCoupon", "coupon { id }"),
@@ -291,6 +293,14 @@ async fn created(world: &World, stage: &Stage, mutation: &str, round: usize) -> 
             (json!({ "venueId": stage.venue, "plan": small_plan() }), changed)
         }
         "createEvent" => (draft(world, stage, &name), other),
+        "duplicateEvent" => {
+            (json!({ "eventId": stage.event, "startsAt": "2027-05-01T18:00:00Z", "name": name }), other)
+        }
+        "createEvents" => {
+            let day = 10 * round + 1;
+            let starts = [0, 1, 2].map(|more| format!("2027-05-{:02}T18:00:00Z", day + more));
+            (json!({ "eventId": stage.event, "dates": { "startsAt": starts }, "name": name }), other)
+        }
         "createTier" => {
             let document = document("createEvent", "event { id }");
             let draft = json!({ "input": draft(world, stage, &format!("Draft for {name}")) });

@@ -40,6 +40,7 @@ const OTHER_FOLDERS: &[&str] = &[
     "limits",
     "outbox",
     "search_text",
+    "spelling",
     "store",
     "telemetry",
 ];
@@ -143,12 +144,15 @@ fn is_pure(file: &str) -> bool {
         "/fairness.rs",
         "/hoarding.rs",
         "/inventory/caller.rs",
+        "/inventory/own_reservations.rs",
         "/inventory/place.rs",
+        "/inventory/totals.rs",
         "/inventory/unpaid.rs",
         "/human/work.rs",
         "/pricing.rs",
         "/coupon/code.rs",
         "/coupon/csv.rs",
+        "/event/shift.rs",
         "/readable_code.rs",
     ];
     file.starts_with("src/input/")
@@ -157,7 +161,9 @@ fn is_pure(file: &str) -> bool {
         || file.contains("/coupon/code_list/")
         || file.contains("/ticket/code/")
         || file.contains("/plan/")
+        || file.contains("/spelling/")
         || file.contains("/pick/")
+        || file.contains("/recurrence/")
         || pure.iter().any(|end| file.ends_with(end))
 }
 

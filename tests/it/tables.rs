@@ -24,7 +24,7 @@ const TABLES: &[Table] = &[
     ("refresh_token", "account", &[]),
     ("category", "category", &["event"]),
     ("shop", "shop", &["event", "search_text"]),
-    ("shop_member", "shop", &[]),
+    ("shop_member", "shop", &["auth"]),
     ("venue", "venue", &["event", "search_text"]),
     ("seat_map", "venue", &["event"]),
     ("inventory", "inventory", &["coupon", "event"]),
@@ -57,8 +57,11 @@ const TABLES: &[Table] = &[
     ("audit", "audit", &[]),
     ("idempotency", "idempotency", &[]),
     ("outbox", "outbox", &[]),
-    ("event_word", "search_text", &["event"]),
-    ("coupon_word", "search_text", &["coupon"]),
+    ("event_word", "search_text", &[]),
+    ("coupon_word", "search_text", &[]),
+    ("shop_word", "search_text", &[]),
+    ("search_deletion", "search_text", &[]),
+    ("slug_owner", "slug_owner", &[]),
 ];
 
 /// What is done with a table.

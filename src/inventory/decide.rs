@@ -183,25 +183,6 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Counts a copy that changes hands. The limit also holds for copies of other buyers.
-    fn transfer(&mut self, giver: Option<AccountId>, taker: Option<AccountId>) -> Result<(), Refusal> {
-        if let Some(giver) = giver {
-            let tally = self.tally(giver);
-            // Earlier versions of the server did not count received copies.
-            self.buyers.insert(giver, Tally { taken: tally.taken.saturating_sub(1), ..tally });
-        }
-        if let Some(taker) = taker {
-            self.expire_all_of(taker);
-            let limit = self.stock.terms.limit_per_buyer;
-            let Tally { taken, idle } = self.tally(taker);
-            if taken >= limit {
-                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
-            }
-            self.buyers.insert(taker, Tally { taken: taken + 1, idle });
-        }
-        Ok(())
-    }
-
     fn take_seats(
         &mut self,
         id: ReservationId,

@@ -12,7 +12,7 @@ use entity::{AccountId, OrderId, ReservationId, inventory::SeatStatus, reservati
 
 use super::{
     change::{Decision, Write},
-    command::{NewClaim, Refusal},
+    command::{NewClaim, OwnReservations, Refusal},
     fairness::{Fairness, IdleTime, Life},
     state::{Area, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
 };
@@ -125,6 +125,29 @@ impl<'a> Draft<'a> {
                 self.seats.insert(ordinal, Seat { status, epoch, reservation: Some(reservation.id) });
             }
         }
+    }
+
+    /// Counts a copy that changes hands. The limit also holds for copies of other buyers.
+    pub(super) fn transfer(
+        &mut self,
+        giver: Option<AccountId>,
+        taker: Option<AccountId>,
+    ) -> Result<(), Refusal> {
+        if let Some(giver) = giver {
+            let tally = self.tally(giver);
+            // Earlier versions of the server did not count received copies.
+            self.buyers.insert(giver, Tally { taken: tally.taken.saturating_sub(1), ..tally });
+        }
+        if let Some(taker) = taker {
+            self.expire_all_of(taker);
+            let limit = self.stock.terms.limit_per_buyer;
+            let Tally { taken, idle } = self.tally(taker);
+            if taken >= limit {
+                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
+            }
+            self.buyers.insert(taker, Tally { taken: taken + 1, idle });
+        }
+        Ok(())
     }
 
     /// Starts counting the buyer's idle time for a new reservation. Returns the latest end of the reservation.

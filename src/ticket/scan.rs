@@ -90,7 +90,7 @@ async fn run(
     scanner: AccountId,
     scan: &Scan<'_>,
 ) -> std::result::Result<ticket::Model, ScanError> {
-    let foreign = |refusal| ScanError::Foreign(Error::Refused(refusal).into());
+    let foreign = |refusal: Refusal| ScanError::Foreign(Error::Refused(refusal).into());
     let claims = code::verify(&app.ticket.verifier, scan.code).map_err(|fault| foreign(fault.into()))?;
     for _ in 0..ATTEMPTS {
         let ticket = ticket::Entity::find_by_id(TicketId(claims.ticket))

@@ -94,7 +94,7 @@ fn text_that_cannot_be_a_code_is_no_guess() {
             "СУММА-10",
             "😀😀😀😀",
         ];
-        for round in 0..5 {
+        for round in 0..2 {
             for (number, text) in texts.iter().enumerate() {
                 let key = format!("typing-error-{round}-{number}");
                 let answer = world.claim_code(&buyer, &stage.shop, (text, &key)).await;
@@ -117,8 +117,6 @@ fn text_that_cannot_be_a_code_is_no_guess() {
         }
         let locked = world.claim_code(&buyer, &stage.shop, ("SUMMER-11", "the-other-code")).await;
         assert_eq!(locked.refusal("claimCode").as_deref(), Some("TOO_MANY_ATTEMPTS"));
-        world.advance(Duration::from_hours(2));
-        world.claim_code(&buyer, &stage.shop, ("SUMMER-11", "an-hour-later")).await.good();
     });
 }
 
@@ -327,9 +325,9 @@ fn refused_reservation_claims_no_access_code() {
         assert_eq!(refused.refusal("reserveSeats").as_deref(), Some("SEATS_TAKEN"));
         assert_eq!(claims_of(world, &second).await, json!([]));
         let third = world.guest().await;
-        reserve_with(world, &stage, &third, (1, "open–2", "another-seat")).await.good();
+        let made = reserve_with(world, &stage, &third, (1, "open–2", "another-seat")).await.good();
         let again = reserve_with(world, &stage, &third, (1, "open–2", "another-seat")).await.good();
-        assert!(again.text("reserveSeats.reservation.id").starts_with("reservation_"));
+        assert_eq!(again.data("reserveSeats.reservation"), made.data("reserveSeats.reservation"));
         assert_eq!(claims_of(world, &third).await[0]["code"], "OPEN-2");
     });
 }

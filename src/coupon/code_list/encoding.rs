@@ -3,7 +3,7 @@
 //! Invariant: pure.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Why a file is not a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +87,11 @@ pub(super) fn decode(bytes: &[u8], charset: Option<&str>) -> Result<Decoded, Not
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
-    decode_as(detector.guess(None, Utf8Detection::Deny), bytes, true)
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    // A few letters are the same in several encodings. Then the most frequent one is named.
+    let is_western =
+        WINDOWS_1252.decode_without_bom_handling(bytes) == guess.decode_without_bom_handling(bytes);
+    decode_as(if is_western { WINDOWS_1252 } else { guess }, bytes, true)
 }
 
 fn decode_as(encoding: &'static Encoding, bytes: &[u8], is_guess: bool) -> Result<Decoded, NotText> {

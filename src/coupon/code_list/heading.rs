@@ -5,227 +5,24 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Words for a code or a voucher. Alone, or together with [`QUALIFIERS`], they head the column with the codes.
-const NOUNS: &[&str] = &[
-    "code",
-    "codes",
-    "coupon",
-    "coupons",
-    "voucher",
-    "vouchers",
-    "token",
-    "tokens",
-    "giftcard",
-    "giftcards",
-    "gutschein",
-    "gutscheine",
-    "geschenkkarte",
-    "kod",
-    "kode",
-    "kodes",
-    "koder",
-    "kody",
-    "kodu",
-    "kodovi",
-    "kodai",
-    "kodas",
-    "kods",
-    "kodi",
-    "kood",
-    "koodi",
-    "koodit",
-    "kupon",
-    "kupony",
-    "kuponu",
-    "kupong",
-    "kuponger",
-    "kuponki",
-    "cod",
-    "coduri",
-    "codi",
-    "codis",
-    "codice",
-    "codici",
-    "codigo",
-    "codigos",
-    "cupon",
-    "cupones",
-    "cupom",
-    "cupons",
-    "buono",
-    "buoni",
-    "tegoedbon",
-    "kortingsbon",
-    "codul",
-    "код",
-    "коды",
-    "купона",
-    "кодове",
-    "кодови",
-    "промокод",
-    "промокоды",
-    "купон",
-    "купоны",
-    "ваучер",
-    "κωδικος",
-    "κωδικοι",
-    "κουπονι",
-    "コード",
-    "クーポン",
-    "クーポンコード",
-    "代码",
-    "代碼",
-    "优惠码",
-    "優惠碼",
-    "兑换码",
-    "兌換碼",
-    "코드",
-    "쿠폰",
-    "쿠폰코드",
-    "קוד",
-    "קופון",
-    "كود",
-    "رمز",
-    "قسيمة",
-    "कोड",
-    "รหัส",
-    "คูปอง",
-    "mã",
-    "magiamgia",
-];
+const NOUNS: &str = "\
+    code codes coupon coupons voucher vouchers token tokens giftcard giftcards gutschein gutscheine \
+    geschenkkarte kod kode kodes koder kody kodu kodovi kodai kodas kods kodi kood koodi koodit kupon kupony \
+    kuponu kupong kuponger kuponki cod coduri codi codis codice codici codigo codigos cupon cupones cupom \
+    cupons buono buoni tegoedbon kortingsbon codul код коды купона кодове кодови промокод промокоды купон \
+    купоны ваучер κωδικος κωδικοι κουπονι コード クーポン クーポンコード 代码 代碼 优惠码 優惠碼 兑换码 兌換碼 코드 쿠폰 쿠폰코드 קוד קופון كود \
+    رمز قسيمة कोड รหัส คูปอง mã magiamgia";
 /// Words that stand beside a noun in a heading.
-const QUALIFIERS: &[&str] = &[
-    "promo",
-    "promos",
-    "promotion",
-    "promotions",
-    "discount",
-    "gift",
-    "card",
-    "certificate",
-    "access",
-    "unlock",
-    "offer",
-    "deal",
-    "bonus",
-    "reward",
-    "redeem",
-    "redemption",
-    "campaign",
-    "unique",
-    "single",
-    "use",
-    "sale",
-    "ticket",
-    "event",
-    "shop",
-    "your",
-    "my",
-    "the",
-    "of",
-    "for",
-    "number",
-    "numbers",
-    "numero",
-    "num",
-    "no",
-    "nr",
-    "nummer",
-    "nummern",
-    "id",
-    "ids",
-    "list",
-    "liste",
-    "value",
-    "text",
-    "rabatt",
-    "rabat",
-    "rabais",
-    "aktion",
-    "aktions",
-    "angebot",
-    "angebots",
-    "vorteil",
-    "vorteils",
-    "einlose",
-    "einloese",
-    "geschenk",
-    "zugangs",
-    "werbe",
-    "kampagnen",
-    "de",
-    "du",
-    "di",
-    "da",
-    "do",
-    "des",
-    "der",
-    "la",
-    "le",
-    "el",
-    "s",
-    "e",
-    "n",
-    "promocional",
-    "promocionales",
-    "promotionnel",
-    "promotionnels",
-    "promozionale",
-    "promozionali",
-    "promocion",
-    "sconto",
-    "regalo",
-    "reduction",
-    "remise",
-    "cadeau",
-    "avantage",
-    "descuento",
-    "desconto",
-    "oferta",
-    "korting",
-    "kortings",
-    "actie",
-    "kado",
-    "kampanj",
-    "kampanje",
-    "present",
-    "presentkort",
-    "gavekort",
-    "alennus",
-    "ale",
-    "lahja",
-    "tarjous",
-    "rabatowy",
-    "rabatowe",
-    "promocyjny",
-    "promocyjne",
-    "znizkowy",
-    "slevovy",
-    "slevove",
-    "darkovy",
-    "zlavovy",
-    "zlavove",
-    "kedvezmeny",
-    "ajandek",
-    "indirim",
-    "hediye",
-    "promosyon",
-    "popust",
-    "promotionala",
-    "promotional",
-    "promoțional",
-    "reducere",
-    "скидки",
-    "скидка",
-    "на",
-    "εκπτωσης",
-    "割引",
-    "プロモーション",
-    "折扣",
-    "优惠",
-    "優惠",
-    "할인",
-    "프로모션",
-];
+const QUALIFIERS: &str = "\
+    promo promos promotion promotions discount gift card certificate access unlock offer deal bonus reward \
+    redeem redemption campaign unique single use sale ticket event shop your my the of for number numbers \
+    numero num no nr nummer nummern id ids list liste value text rabatt rabat rabais aktion aktions angebot \
+    angebots vorteil vorteils einlose einloese geschenk zugangs werbe kampagnen de du di da do des der la le \
+    el s e n promocional promocionales promotionnel promotionnels promozionale promozionali promocion sconto \
+    regalo reduction remise cadeau avantage descuento desconto oferta korting kortings actie kado kampanj \
+    kampanje present presentkort gavekort alennus ale lahja tarjous rabatowy rabatowe promocyjny promocyjne \
+    znizkowy slevovy slevove darkovy zlavovy zlavove kedvezmeny ajandek indirim hediye promosyon popust \
+    promotionala promotional promoțional reducere скидки скидка на εκπτωσης 割引 プロモーション 折扣 优惠 優惠 할인 프로모션";
 /// Rows that are compared with the first one.
 const SAMPLE: usize = 1_000;
 /// Equally long codes that make another length of the first line suspicious.
@@ -283,7 +80,8 @@ fn rank(cell: &str) -> Option<u8> {
     const PLAIN: [&str; 2] = ["code", "codes"];
     let word = normalised(cell);
     let words = segments(&word)?;
-    let nouns = words.iter().filter(|word| NOUNS.iter().any(|noun| normalised(noun) == **word)).count();
+    let nouns =
+        words.iter().filter(|word| NOUNS.split_whitespace().any(|noun| normalised(noun) == **word)).count();
     let is_code = |word: &&str| (word.starts_with("co") && word.contains('d')) || word.starts_with("ko");
     match words.as_slice() {
         _ if nouns == 0 => None,
@@ -296,7 +94,8 @@ fn rank(cell: &str) -> Option<u8> {
 
 /// Splits the word into known words, and returns `None` if a part is unknown.
 fn segments(word: &str) -> Option<Vec<&str>> {
-    let known: Vec<String> = NOUNS.iter().chain(QUALIFIERS).map(|known| normalised(known)).collect();
+    let known: Vec<String> =
+        NOUNS.split_whitespace().chain(QUALIFIERS.split_whitespace()).map(normalised).collect();
     // For each position that known words reach: the beginning of the last of them.
     let mut reached: Vec<Option<usize>> = vec![None; word.len() + 1];
     for end in 1..=word.len() {
@@ -329,7 +128,7 @@ fn is_suspicious(cell: &str, rest: &[&str]) -> bool {
         return false;
     }
     let word = normalised(cell);
-    let fragment = NOUNS.iter().map(|noun| normalised(noun)).filter(|noun| noun.chars().count() > 3);
+    let fragment = NOUNS.split_whitespace().map(normalised).filter(|noun| noun.chars().count() > 3);
     let has_fragment = fragment
         .filter(|noun| word.contains(noun.as_str()))
         .any(|noun| !rest.iter().all(|other| normalised(other).contains(&noun)));

@@ -22,6 +22,7 @@ const VARIABLES: &[(&str, &str)] =
 const NEEDED: &[(&str, &str)] = &[
     ("createCoupon", "amount"),
     ("createCoupon", "categoryId"),
+    ("createEvents", "startsAt"),
     ("createEvents", "rule"),
     ("order", "id"),
     ("event", "id"),
@@ -224,11 +225,9 @@ impl Catalogue {
                     fields.iter().find(|field| field.name.node == *step && field.arguments.is_empty())?;
                 (!is_list(&next.ty.node)).then(|| base(&next.ty.node))
             });
-            (has_id && !path.is_empty() && end.as_deref() == Some(ty)).then(|| Stored {
-                object: format!("{name}.{}", object.name.node),
-                ty: of,
-                path: path.join("."),
-            })
+            (has_id && !is_list(&object.ty.node) && !path.is_empty() && end.as_deref() == Some(ty)).then(
+                || Stored { object: format!("{name}.{}", object.name.node), ty: of, path: path.join(".") },
+            )
         })
     }
 

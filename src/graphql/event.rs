@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
-use entity::{EventId, event, tier};
+use entity::{event, tier};
 
 use super::{
     admission::{EventAdmission, EventDate, derived_dates},
@@ -323,11 +323,6 @@ impl Event {
 }
 
 impl Event {
-    /// Returns the event's row if the viewer may see it.
-    pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> FaultResult<event::Model> {
-        find::event(ctx.app(), ctx.viewer(), id).await
-    }
-
     async fn price_levels(&self, ctx: &Context<'_>) -> FaultResult<Vec<tier::Model>> {
         Ok(ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default())
     }

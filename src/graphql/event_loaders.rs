@@ -19,6 +19,11 @@ use crate::{
 };
 
 impl Event {
+    /// Returns the event's row if the viewer may see it.
+    pub(crate) async fn row(ctx: &Context<'_>, id: EventId) -> FaultResult<event::Model> {
+        events::find::event(ctx.app(), ctx.viewer(), id).await
+    }
+
     /// Returns the event that one of the viewer's objects refers to, even if the viewer may not see the event itself.
     pub(crate) async fn of(ctx: &Context<'_>, id: EventId) -> ApiResult<Self> {
         Ok(ctx.loaders().one(id).await?.ok_or(Fault::NotFound(Object::Event))?.into())

@@ -7,6 +7,7 @@ use super::model::{CATEGORIES_MAX, Category, DEFAULT_COLOR};
 use super::read::Reader;
 use super::room::{Room, grouped};
 use super::warning::WarningCode;
+use crate::spelling;
 
 /// The name of the category of seats without one. A number follows if the plan has a category of this name.
 const UNCATEGORISED: &str = "Uncategorised";
@@ -55,6 +56,10 @@ impl Reader {
         if let Some(index) = self.by_name.get(&name).or_else(|| self.by_name.get(trimmed)) {
             return *index;
         }
+        if let Some(index) = self.similar(trimmed) {
+            self.by_name.insert(trimmed.to_owned(), index);
+            return index;
+        }
         if self.plan.categories.len() >= CATEGORIES_MAX {
             let why = format!("exceeds the limit of {} categories per plan", grouped(CATEGORIES_MAX));
             self.report.last_fault(category.path, Cause::Limit, why);
@@ -65,6 +70,12 @@ impl Reader {
         }
         self.report.warn(WarningCode::CategoryUndeclared, format!("`{trimmed}`"));
         self.add_category(trimmed.to_owned(), trimmed.to_owned(), DEFAULT_COLOR.to_owned())
+    }
+
+    /// Returns the index of the category whose name is another spelling of this one: in upper or lower case, or with
+    /// accents in another form.
+    fn similar(&self, name: &str) -> Option<usize> {
+        self.by_key.get(&spelling::key(name)).copied().filter(|_| !name.is_empty())
     }
 
     /// Adds the category of seats without one.
@@ -83,6 +94,7 @@ impl Reader {
     fn add_category(&mut self, written: String, name: String, color: String) -> usize {
         let index = self.plan.categories.len();
         self.by_name.insert(written, index);
+        self.by_key.entry(spelling::key(&name)).or_insert(index);
         self.plan.categories.push(Category { name, color });
         index
     }

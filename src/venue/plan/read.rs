@@ -42,6 +42,8 @@ pub(super) struct Reader {
     pub(super) names: Names,
     /// The indices of the categories by their names in the document.
     pub(super) by_name: HashMap<String, usize>,
+    /// The indices of the categories by the forms of their names in which spellings are equal.
+    pub(super) by_key: HashMap<String, usize>,
     pub(super) seats_left: Room,
     /// The decoration whose text most likely names the stage.
     pub(super) stage: Option<Stage>,
@@ -86,6 +88,7 @@ impl Reader {
             repairs: Repairs::new(document),
             names: Names::default(),
             by_name: HashMap::new(),
+            by_key: HashMap::new(),
             stage: None,
             rows_left: Room::new("rows", ROWS_MAX),
             seats_left: Room::new("seats", SEATS_MAX),

@@ -174,3 +174,23 @@ fn pretix_export_has_only_pretix_keys() {
     );
     assert_eq!(pretix["zones"][1], json!({"name": "", "position": {"x": 1, "y": 2}, "rows": []}));
 }
+
+#[test]
+fn category_of_a_seat_is_found_in_any_spelling() {
+    for (declared, named) in [
+        ("Stalls", "STALLS"),
+        ("Loge \u{e9}", "Loge e\u{301}"),
+        ("Stra\u{df}e", "STRASSE"),
+        ("Parkett", "\u{ff30}arkett"),
+        ("\u{130}n", "in"),
+    ] {
+        let mut document = hall();
+        document["categories"][0]["name"] = json!(declared);
+        let rows = &mut document["zones"][0]["rows"];
+        rows[0]["seats"][0]["category"] = json!(named);
+        rows[1]["seats"][0]["category"] = json!(declared);
+        let plan = parse(&document).unwrap();
+        assert_eq!(plan.seats.iter().map(|seat| seat.category).collect::<Vec<_>>(), [0, 2, 0], "{named}");
+        assert_eq!(plan.categories.len(), 3, "{named}");
+    }
+}

@@ -211,12 +211,8 @@ impl Event {
     /// The seat map on sale. It never changes, so clients can cache it permanently by id. An event can move to another
     /// seat map until its first place is reserved.
     async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
-        Ok(ctx
-            .loaders()
-            .one(MapOf(self.0.seat_map_id))
-            .await?
-            .ok_or(Fault::NotFound(Object::SeatMap))?
-            .into())
+        let map = ctx.loaders().one(MapOf(self.0.seat_map_id)).await?;
+        Ok(map.ok_or(Fault::NotFound(Object::SeatMap))?.into())
     }
 
     /// The point of the seat map that the best seats are closest to: the one that the vendor set for the event, or else

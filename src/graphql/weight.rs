@@ -163,6 +163,7 @@ fn is_leaf(of: &str) -> bool {
         || of.ends_with("Kind")
         || of.ends_with("Code")
         || of.ends_with("Role")
+        || of.ends_with("Source")
 }
 
 #[cfg(test)]

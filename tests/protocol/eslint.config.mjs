@@ -54,7 +54,7 @@ const schemaRules = {
         types: [
           'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'CodeListPreview', 'CodeListSkippedLine', 'OrderContact',
           'OrderDiscount', 'EarlierCheckIn', 'ReservationItem', 'ReservationRules', 'ReservationChallenge', 'EventsPreview', 'PlannedDate', 'LeftOutDate', 'ApplicableCoupon', 'Row',
-          'EventAdmission', 'EntryRules', 'Zone', 'SeatCategory', 'ZoneTier', 'ShopMember', 'ShopMembership',
+          'EventAdmission', 'EntryRules', 'FocalPoint', 'Zone', 'SeatCategory', 'ZoneTier', 'ShopMember', 'ShopMembership',
         ],
       },
     },

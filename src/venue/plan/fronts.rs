@@ -39,7 +39,8 @@ fn front_is_inferred_from_the_order_of_rows() {
 }
 
 /// Returns a row on a circle around a centre, from one angle to another in degrees.
-fn arc((x, y): (f64, f64), radius: f64, from: f64, to: f64, guid: &str) -> Value {
+fn arc(centre: (f64, f64), radius: f64, angles: (f64, f64), guid: &str) -> Value {
+    let ((x, y), (from, to)) = (centre, angles);
     let seats: Vec<Value> = (0..12)
         .map(|seat| {
             let angle = (from + (to - from) * f64::from(seat) / 11.0).to_radians();
@@ -54,7 +55,7 @@ fn arc((x, y): (f64, f64), radius: f64, from: f64, to: f64, guid: &str) -> Value
 fn front_is_inferred_from_curved_rows_even_if_they_are_numbered_from_the_back() {
     let curved = |centre: (f64, f64), from: f64, to: f64| {
         let rows: Vec<Value> = (0..4)
-            .map(|row| arc(centre, 200.0 + 30.0 * f64::from(row), from, to, &(4 - row).to_string()))
+            .map(|row| arc(centre, 200.0 + 30.0 * f64::from(row), (from, to), &(4 - row).to_string()))
             .collect();
         import(&plan_of(&json!([{"name": "Hall", "rows": rows}]))).0.focal
     };

@@ -121,6 +121,7 @@ mod tests {
             reservation_budget_seconds: None,
             cool_down_seconds: 300,
             reservation_rules: ReservationRules::default(),
+            focal_point: None,
         }
     }
 

@@ -102,6 +102,7 @@ mod tests {
             reservation_budget_seconds: Some(2_700),
             cool_down_seconds: 300,
             reservation_rules: ReservationRules::default(),
+            focal_point: None,
         }
     }
 

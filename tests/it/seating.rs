@@ -375,8 +375,9 @@ fn reservation_races_with_the_change_of_the_seat_map() {
             let map = world.import_plan(&stage, &larger_plan(), Value::Null).await.good();
             let map = map.text("importSeatMap.seatMap.id");
             let buyer = world.guest().await;
+            let wanted = [&*seats[0]];
             let (reserved, moved) = tokio::join!(
-                world.try_reserve(&buyer, &event, &[&seats[0]], "in-a-race"),
+                world.try_reserve(&buyer, &event, &wanted, "in-a-race"),
                 world.change_map(&stage, &event, &map),
             );
             match (

@@ -15,10 +15,6 @@ mod context;
 pub mod coupon;
 pub mod error;
 pub mod event;
-pub mod event_edit;
-mod event_error;
-pub mod event_list;
-mod event_loaders;
 pub mod field_order;
 mod id;
 pub mod limits;
@@ -33,14 +29,12 @@ pub mod payment;
 mod payment_error;
 pub mod progress;
 pub mod reservation;
-pub mod reservation_rules;
 pub mod scalar;
 pub mod seat_map;
 pub mod shop;
 pub mod size;
 pub mod ticket;
 mod ticket_loaders;
-pub mod tier;
 pub mod user_error;
 pub mod venue;
 pub mod weight;
@@ -93,7 +87,7 @@ pub struct Mutation(
     seat_map::SeatMapMutation,
     shop::ShopMutation,
     ticket::TicketMutation,
-    tier::TierMutation,
+    event::TierMutation,
     venue::VenueMutation,
 );
 

@@ -8,13 +8,12 @@ use crate::graphql::{
     context::ContextExt,
     coupon::{Claim, Coupon},
     error::ApiResult,
-    event::Event,
+    event::{Event, Tier},
     id::encode,
     scalar::Money,
     seat_map::{Area, Seat},
     ticket::Ticket,
     ticket_loaders::TicketFor,
-    tier::Tier,
 };
 
 /// One bought place, or one bought copy of a coupon.

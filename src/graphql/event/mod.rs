@@ -1,10 +1,29 @@
-//! Events and their lists in the API. The mutations are in `event_edit.rs`.
+//! Events and their lists in the API. The mutations are in `edit.rs`.
+
+pub mod edit;
+mod error;
+mod list;
+mod loaders;
+pub mod reservation_rules;
+pub mod tier;
 
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use entity::{EventId, event, tier};
+use entity::{EventId, event, tier::Model as TierRow};
 
+use self::reservation_rules::ReservationRules;
+pub use self::{
+    edit::EventMutation,
+    error::{CreateEventError, CreateTierError, EventError, TierError},
+    list::{EventFilter, EventSort, EventSortField, EventStatus},
+    tier::{Tier, TierMutation},
+};
+pub(crate) use self::{
+    list::{EventArgs, EventConnection, event_connection},
+    loaders::CountsOf,
+    tier::TiersOf,
+};
 use super::{
     availability::{AvailabilitySnapshot, charge},
     category::Category,
@@ -14,21 +33,10 @@ use super::{
     id::{decode, encode, readable_slug},
     long_text::{LongText, long_text},
     page::PageArgs,
-    reservation_rules::ReservationRules,
     scalar::{Instant, Long, Money},
     seat_map::{MapOf, SeatMap},
     shop::{RoleIn, Shop},
-    tier::{Tier, TiersOf},
     venue::Venue,
-};
-pub use super::{
-    event_edit::EventMutation,
-    event_error::{CreateEventError, CreateTierError, EventError, TierError},
-    event_list::{EventFilter, EventSort, EventSortField, EventStatus},
-};
-pub(crate) use super::{
-    event_list::{EventArgs, EventConnection, event_connection},
-    event_loaders::CountsOf,
 };
 use crate::{
     coupon::access,
@@ -292,11 +300,11 @@ impl Event {
         find::event(ctx.app(), ctx.viewer(), id).await
     }
 
-    async fn price_levels(&self, ctx: &Context<'_>) -> FaultResult<Vec<tier::Model>> {
+    async fn price_levels(&self, ctx: &Context<'_>) -> FaultResult<Vec<TierRow>> {
         Ok(ctx.loaders().one(TiersOf(self.0.id)).await?.unwrap_or_default())
     }
 
-    fn shown(&self, tiers: Vec<tier::Model>) -> Vec<Tier> {
+    fn shown(&self, tiers: Vec<TierRow>) -> Vec<Tier> {
         tiers.into_iter().map(|tier| Tier::new(tier, &self.0)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Error types of events and tiers.
 
-use super::user_error::{Explain, Explanation, user_error};
 use crate::event::rules::Refusal;
+use crate::graphql::user_error::{Explain, Explanation, user_error};
 
 user_error! {
     /// An error of `createEvent`.

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject};
 
-use super::{
+use crate::graphql::{
     context::ContextExt,
     error::ApiResult,
     event::Event,

@@ -9,7 +9,7 @@ use entity::{
     tier::{self, ScopeKind, scope},
 };
 
-use super::{
+use crate::graphql::{
     context::ContextExt,
     error::{ApiResult, edited, outcome},
     event::{CreateTierError, Event, TierError},

@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use super::{
+use super::reservation_rules::ReservationRulesInput;
+use crate::graphql::{
     context::ContextExt,
     error::{ApiResult, edited, outcome},
     event::{CreateEventError, Event, EventError},
     id::decode,
-    reservation_rules::ReservationRulesInput,
     scalar::{Instant, Long, change},
 };
 use crate::{

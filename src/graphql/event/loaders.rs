@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_graphql::{Context, dataloader::Loader};
 use entity::{EventId, InventoryId, event, inventory};
 
-use super::{
+use crate::graphql::{
     context::ContextExt,
     error::ApiResult,
     event::Event,

@@ -40,7 +40,7 @@ fn package_with_web() -> TempDir {
         fs::write(path, text).expect("written");
     };
     write("Cargo.toml", "[package]\nname = \"page\"\nedition = \"2024\"\n\n[workspace]\n");
-    write("build.rs", include_str!("../../build.rs"));
+    write("build.rs", include_str!("../../../build.rs"));
     write("src/lib.rs", "");
     write("web/index.html", "<!doctype html>");
     package

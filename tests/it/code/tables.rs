@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    layers::SLICES,
+    code::layers::SLICES,
     support::source::{files, references, strings, tokens},
 };
 

@@ -20,7 +20,7 @@ const LOCAL: &str = "host: localhost";
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const HALF: &str = "GET /graphql HTTP/1.1\r\nhost: localhost\r\nx-half: ";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const LARGE: &str = include_str!("../../src/http/guard/introspection.graphql");
+const LARGE: &str = include_str!("../../../src/http/guard/introspection.graphql");
 
 /// So soon that a test waits for it, and so late that the machine is not in the way.
 const SOON: Duration = Duration::from_millis(200);

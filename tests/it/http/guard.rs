@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 /// What `GraphiQL` asks first.
-const INTROSPECTION: &str = include_str!("../../src/http/guard/introspection.graphql");
+const INTROSPECTION: &str = include_str!("../../../src/http/guard/introspection.graphql");
 /// Far more than a refusal takes, for a machine that is busy with other tests. What gets past the guard takes minutes.
 const SOON: Duration = Duration::from_secs(2);
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{
 use crate::support::{World, run_once, socket::Socket};
 
 /// The largest answer that anybody can have without preparing it.
-const LARGE: &str = include_str!("../../src/http/guard/introspection.graphql");
+const LARGE: &str = include_str!("../../../src/http/guard/introspection.graphql");
 
 async fn ready(world: &World) -> Socket {
     Socket::open(&world.listen().await, None).await

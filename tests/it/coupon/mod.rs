@@ -1,0 +1,13 @@
+//! Tests of coupons and their claims.
+
+mod access_code;
+mod budget;
+mod checkout;
+mod checkout_race;
+mod claim;
+mod claim_code;
+mod code;
+mod list;
+mod management;
+mod paid;
+mod race;

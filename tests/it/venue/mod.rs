@@ -1,0 +1,4 @@
+//! Tests of venues, seat maps and geometry.
+
+mod geometry;
+mod management;

@@ -3,8 +3,10 @@
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, given::Stage, run_on};
 
 /// Texts of one line that nobody can read, or that are read as something else.
 const UNREADABLE: &[&str] = &[
@@ -117,9 +119,10 @@ fn paths(answer: &Answer, mutation: &str) -> Vec<String> {
     errors.as_array().into_iter().flatten().map(path).collect()
 }
 
-#[test]
-fn names_are_readable_everywhere() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn names_are_readable_everywhere(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         for naming in naming(&stage) {
             // A tier needs places. The text is checked before them.
@@ -137,9 +140,10 @@ fn names_are_readable_everywhere() {
     });
 }
 
-#[test]
-fn text_is_returned_in_its_stored_form() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn text_is_returned_in_its_stored_form(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let document =
             "mutation($name: String!, $text: String!) { createShop(input: { name: $name, description: $text,
@@ -159,13 +163,14 @@ fn text_is_returned_in_its_stored_form() {
     });
 }
 
-#[test]
-fn time_zones_and_countries_exist() {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn time_zones_and_countries_exist(database: Database) {
     const CREATE: &str =
         "mutation($shop: ID!, $country: String!, $zone: String!) { createVenue(input: { shopId: $shop,
         name: \"Hall\", city: \"Graz\", country: $country, timeZone: $zone }) {
         venue { country timeZone } errors { code path message } } }";
-    run(async |world: &World| {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let create = async |country: &str, zone: &str| {
             let input = json!({ "shop": stage.shop, "country": country, "zone": zone });
@@ -197,9 +202,10 @@ fn time_zones_and_countries_exist() {
     });
 }
 
-#[test]
-fn a_venue_of_an_older_version_can_be_changed() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_venue_of_an_older_version_can_be_changed(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tx = world.app.store.begin().await.expect("a transaction");
         let old = "UPDATE venue SET time_zone = 'Mars/Base', country = 'UK'";
@@ -213,13 +219,14 @@ fn a_venue_of_an_older_version_can_be_changed() {
     });
 }
 
-#[test]
-fn times_have_one_meaning() {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn times_have_one_meaning(database: Database) {
     const CREATE: &str =
         "mutation($shop: ID!, $venue: ID!, $category: ID!, $at: DateTime!) { createEvent(input: {
         shopId: $shop, venueId: $venue, categoryId: $category, name: \"Gala\", startsAt: $at, endsAt: $at,
         salesStart: \"2026-01-01T00:00:00Z\" }) { event { startsAt } errors { code path message } } }";
-    run(async |world: &World| {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let create = async |at: &str| {
             let input =
@@ -264,9 +271,10 @@ const CHECKOUT: &str = "mutation($reservation: ID!, $email: String!, $key: Strin
 const MEMBER: &str = "mutation($shop: ID!, $email: String!) { setShopMember(input: { shopId: $shop,
     expectedVersion: 1, email: $email, role: SELLER }) { shop { id } errors { code path message } } }";
 
-#[test]
-fn sign_up_and_checkout_store_the_same_address() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn sign_up_and_checkout_store_the_same_address(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         for (number, (email, stored)) in [
             (" Ada@EXAMPLE.org\n", "ada@example.org"),
@@ -290,9 +298,10 @@ fn sign_up_and_checkout_store_the_same_address() {
     });
 }
 
-#[test]
-fn sign_up_checkout_and_members_refuse_the_same_addresses() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn sign_up_checkout_and_members_refuse_the_same_addresses(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let guest = world.guest().await;
         let reservation = world.reserve(&guest, &stage.event, &[&stage.seats[9]]).await;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tessera::account;
+use test_case::test_case;
 
-use crate::support::{Answer, World, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, run_on};
 
 const SESSION: &str = "session { accessToken refreshToken account { id kind email name phone version } } \
                        errors { code path retryable retryAfterMs }";
@@ -52,17 +54,19 @@ fn refusal(answer: &Answer) -> Value {
     answer.data("done.errors.0.code")
 }
 
-#[test]
-fn viewer_is_null_without_a_token() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn viewer_is_null_without_a_token(database: Database) {
+    run_on(database, async |world: &World| {
         assert_eq!(viewer(world, None).await.data("viewer"), Value::Null);
         assert_eq!(viewer(world, Some("forged")).await.code().as_deref(), Some("UNAUTHENTICATED"));
     });
 }
 
-#[test]
-fn sign_in_ignores_the_case_of_the_address() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn sign_in_ignores_the_case_of_the_address(database: Database) {
+    run_on(database, async |world: &World| {
         let up = sign_up(world, None, " Ada@Example.org ").await;
         assert_eq!(up.data("done.session.account.email"), "ada@example.org");
         assert_eq!(refusal(&sign_up(world, None, "ada@example.ORG").await), "EMAIL_TAKEN");
@@ -74,9 +78,10 @@ fn sign_in_ignores_the_case_of_the_address() {
     });
 }
 
-#[test]
-fn malformed_input_names_its_fields() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn malformed_input_names_its_fields(database: Database) {
+    run_on(database, async |world: &World| {
         let document =
             format!("mutation($input: SignUpInput!) {{ done: signUp(input: $input) {{ {SESSION} }} }}");
         let input = json!({"email": "ada", "password": "short", "name": "x".repeat(201), "phone": "call me"});
@@ -87,9 +92,10 @@ fn malformed_input_names_its_fields() {
     });
 }
 
-#[test]
-fn guest_keeps_the_account_after_sign_up_and_old_tokens_end() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn guest_keeps_the_account_after_sign_up_and_old_tokens_end(database: Database) {
+    run_on(database, async |world: &World| {
         let guest = guest(world).await;
         let token = text(&guest.data("done.session.accessToken"));
         assert_eq!(viewer(world, Some(&token)).await.data("viewer.account.kind"), "GUEST");
@@ -103,9 +109,10 @@ fn guest_keeps_the_account_after_sign_up_and_old_tokens_end() {
     });
 }
 
-#[test]
-fn a_guest_cannot_take_the_address_of_another_and_stays_a_guest() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_guest_cannot_take_the_address_of_another_and_stays_a_guest(database: Database) {
+    run_on(database, async |world: &World| {
         user(world, "ada@example.org").await;
         let token = text(&guest(world).await.data("done.session.accessToken"));
         assert_eq!(refusal(&sign_up(world, Some(&token), "ada@example.org").await), "EMAIL_TAKEN");
@@ -113,9 +120,10 @@ fn a_guest_cannot_take_the_address_of_another_and_stays_a_guest() {
     });
 }
 
-#[test]
-fn one_of_many_concurrent_sign_ups_gets_the_address() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn one_of_many_concurrent_sign_ups_gets_the_address(database: Database) {
+    run_on(database, async |world: &World| {
         let all: Vec<Answer> =
             futures_util::future::join_all((0..8).map(|_| sign_up(world, None, "ada@example.org"))).await;
         let won = all.iter().filter(|answer| !answer.data("done.session").is_null()).count();
@@ -124,9 +132,10 @@ fn one_of_many_concurrent_sign_ups_gets_the_address() {
     });
 }
 
-#[test]
-fn one_of_many_concurrent_upgrades_of_a_guest_succeeds() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn one_of_many_concurrent_upgrades_of_a_guest_succeeds(database: Database) {
+    run_on(database, async |world: &World| {
         let token = text(&guest(world).await.data("done.session.accessToken"));
         let emails: Vec<String> = (0..6).map(|index| format!("ada{index}@example.org")).collect();
         let all: Vec<Answer> =
@@ -137,9 +146,10 @@ fn one_of_many_concurrent_upgrades_of_a_guest_succeeds() {
     });
 }
 
-#[test]
-fn a_refresh_token_is_good_once_and_its_reuse_ends_the_family() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_refresh_token_is_good_once_and_its_reuse_ends_the_family(database: Database) {
+    run_on(database, async |world: &World| {
         let up = sign_up(world, None, "ada@example.org").await;
         let first = text(&up.data("done.session.refreshToken"));
         let second = refresh(world, &first).await;
@@ -155,9 +165,10 @@ fn a_refresh_token_is_good_once_and_its_reuse_ends_the_family() {
     });
 }
 
-#[test]
-fn concurrent_refreshes_end_the_session() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn concurrent_refreshes_end_the_session(database: Database) {
+    run_on(database, async |world: &World| {
         let up = sign_up(world, None, "ada@example.org").await;
         let token = text(&up.data("done.session.refreshToken"));
         let all: Vec<Answer> = futures_util::future::join_all((0..8).map(|_| refresh(world, &token))).await;
@@ -168,9 +179,10 @@ fn concurrent_refreshes_end_the_session() {
     });
 }
 
-#[test]
-fn an_idle_session_ends_and_is_forgotten_a_day_later() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_idle_session_ends_and_is_forgotten_a_day_later(database: Database) {
+    run_on(database, async |world: &World| {
         let day = Duration::from_hours(24);
         let up = sign_up(world, None, "ada@example.org").await;
         world.advance(day * 29);
@@ -185,9 +197,10 @@ fn an_idle_session_ends_and_is_forgotten_a_day_later() {
     });
 }
 
-#[test]
-fn signing_out_ends_the_session_at_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn signing_out_ends_the_session_at_once(database: Database) {
+    run_on(database, async |world: &World| {
         let up = sign_up(world, None, "ada@example.org").await;
         let token = text(&up.data("done.session.accessToken"));
         let document = "mutation { done: signOut { account { email } errors { code } } }";
@@ -200,9 +213,10 @@ fn signing_out_ends_the_session_at_once() {
     });
 }
 
-#[test]
-fn the_eleventh_wrong_password_waits_for_known_and_unknown_addresses_alike() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_eleventh_wrong_password_waits_for_known_and_unknown_addresses_alike(database: Database) {
+    run_on(database, async |world: &World| {
         user(world, "ada@example.org").await;
         for email in ["ada@example.org", "nobody@example.org", "not an address"] {
             for _ in 0..10 {
@@ -218,9 +232,10 @@ fn the_eleventh_wrong_password_waits_for_known_and_unknown_addresses_alike() {
     });
 }
 
-#[test]
-fn a_profile_is_changed_only_as_it_was_seen() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_profile_is_changed_only_as_it_was_seen(database: Database) {
+    run_on(database, async |world: &World| {
         let token = user(world, "ada@example.org").await;
         let update = async |input: Value| {
             let document = "mutation($input: UpdateProfileInput!) { done: updateProfile(input: $input) { \
@@ -237,9 +252,10 @@ fn a_profile_is_changed_only_as_it_was_seen() {
     });
 }
 
-#[test]
-fn a_new_password_ends_all_other_sessions() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_new_password_ends_all_other_sessions(database: Database) {
+    run_on(database, async |world: &World| {
         let mine = user(world, "ada@example.org").await;
         let other = text(&sign_in(world, "ada@example.org", PASSWORD).await.data("done.session.accessToken"));
         let change = async |token: &str, current: &str, new: &str| {

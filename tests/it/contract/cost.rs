@@ -7,9 +7,11 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tessera::{app::App, http::Patience, store::Store};
+use test_case::test_case;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::support::{
-    World, run, run_on_postgres, run_once,
+    World, run_on, run_on_postgres, run_once,
     wire::{JSON, Reply},
 };
 
@@ -41,9 +43,10 @@ fn cost_is_returned_on_request() {
 }
 
 /// Every repetition was executed once: 2,400 of them on 100 events took seconds and gigabytes.
-#[test]
-fn repeated_field_costs_and_yields_as_much_as_one() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn repeated_field_costs_and_yields_as_much_as_one(database: Database) {
+    run_on(database, async |world: &World| {
         world.stage().await;
         let once = costing(world, "{events(first:100){nodes{seatsLeft}}}").await;
         assert!(once.json()["data"]["events"]["nodes"][0]["seatsLeft"].is_u64(), "{}", once.text);
@@ -98,9 +101,10 @@ fn response_that_grows_too_large_is_ended() {
 }
 
 /// A page of a hundred has four megabytes of texts. They were read whether or not anybody asked for them.
-#[test]
-fn long_texts_are_read_in_parts_and_only_when_they_are_asked_for() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn long_texts_are_read_in_parts_and_only_when_they_are_asked_for(database: Database) {
+    run_on(database, async |world: &World| {
         world.stage().await;
         for number in 0..60 {
             let describe = |coupon: &mut entity::coupon::Model| {

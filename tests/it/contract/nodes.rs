@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tessera::graphql;
+use test_case::test_case;
 
-use crate::support::{World, given::small_plan, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, given::small_plan, run_on};
 
 const NODE: &str = "query($id: ID!) { node(id: $id) { __typename id } }";
 const NODES: &str =
@@ -116,9 +118,10 @@ async fn opened(world: &World, viewer: Option<&str>, id: &str, access: &str) -> 
     world.gql(viewer, NODES, json!({ "ids": [id], "token": access })).await.good().data("nodes.0")
 }
 
-#[test]
-fn table_contains_all_types_that_implement_node() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn table_contains_all_types_that_implement_node(database: Database) {
+    run_on(database, async |world: &World| {
         let sdl = graphql::sdl();
         let types = sdl.lines().filter_map(|line| {
             let (name, interfaces) = line.strip_prefix("type ")?.split_once(" implements ")?;
@@ -132,9 +135,10 @@ fn table_contains_all_types_that_implement_node() {
     });
 }
 
-#[test]
-fn objects_are_refetched_by_those_who_may_see_them() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn objects_are_refetched_by_those_who_may_see_them(database: Database) {
+    run_on(database, async |world: &World| {
         let Objects { vendor, buyer, table, .. } = objects(world).await;
         // Another vendor, who has the same rights in another shop.
         let other = world.user("other").await;
@@ -166,9 +170,10 @@ fn objects_are_refetched_by_those_who_may_see_them() {
 }
 
 /// The access token gives a client without the buyer's session what the order contains, and nothing else.
-#[test]
-fn access_token_opens_the_objects_of_its_order() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn access_token_opens_the_objects_of_its_order(database: Database) {
+    run_on(database, async |world: &World| {
         let Objects { access, event, table, .. } = objects(world).await;
         let other = world.guest().await;
         let seats = world.places(&event).await.0;
@@ -198,9 +203,10 @@ fn access_token_opens_the_objects_of_its_order() {
     });
 }
 
-#[test]
-fn hidden_tier_is_refetched_by_its_shop_only() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn hidden_tier_is_refetched_by_its_shop_only(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tiers = "query($id: ID!) { event(id: $id) { tiers { id version } } }";
         let tiers = world.gql(None, tiers, json!({ "id": stage.event })).await.good();
@@ -215,9 +221,10 @@ fn hidden_tier_is_refetched_by_its_shop_only() {
     });
 }
 
-#[test]
-fn ids_without_an_object_are_null() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn ids_without_an_object_are_null(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         // The last characters of a seat's id are its number.
         let beyond = format!("{}zzzzzz", &stage.seats[0][..stage.seats[0].len() - 6]);

@@ -2,8 +2,10 @@
 //! See <https://spec.graphql.org/September2025/>.
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{Answer, World, run, run_once};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, run_on, run_once};
 
 const INVALID_DOCUMENT: Option<&str> = Some("GRAPHQL_VALIDATION_FAILED");
 
@@ -39,9 +41,10 @@ fn missing_required_variable_is_a_request_error() {
 }
 
 /// Section 6.4.1, "Coercing Field Arguments": without a value for the variable, the default of the argument applies.
-#[test]
-fn omitted_variable_uses_the_default_of_the_argument() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn omitted_variable_uses_the_default_of_the_argument(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let vendor = Some(stage.vendor.as_str());
         let export =
@@ -151,9 +154,10 @@ fn variable_in_a_directive_is_used() {
 }
 
 /// A negative number is a 32-bit integer (section 3.5.1), so it is an error of the field that refuses it.
-#[test]
-fn negative_number_is_an_error_with_a_path() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn negative_number_is_an_error_with_a_path(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let paid = world.published(&stage, json!({ "price": { "amount": "5.00", "currency": "EUR" } })).await;

@@ -6,8 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::coupon::{CouponKind, scope};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{Answer, World, coupons::ClaimHandle, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, coupons::ClaimHandle, given::Stage, run_on};
 
 const RESERVE: &str = "mutation($event: ID!, $pick: PickInput!, $code: String, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: $pick, accessCode: $code, idempotencyKey: $key }) {
@@ -52,9 +54,10 @@ pub(crate) async fn opener(world: &World, tier: &str, token: &str) -> ClaimHandl
     world.given_claim_of(&opening, &only, token).await
 }
 
-#[test]
-fn hidden_tiers_require_an_access_code() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn hidden_tiers_require_an_access_code(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
         let (buyer, other) = (world.guest().await, world.guest().await);
@@ -124,9 +127,10 @@ const RELEASE: &str =
     "mutation($claim: ID!) { releaseClaim(input: { claimId: $claim }) { claim { status } errors { code } } }";
 const CLAIM: &str = "query($id: ID!) { claim(id: $id) { status code openedAt } }";
 
-#[test]
-fn an_access_code_is_its_holders_and_used_once_it_opened_places() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_access_code_is_its_holders_and_used_once_it_opened_places(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
         let coupon = access_coupon(world, &stage, &tier, json!({ "shareable": true })).await;
@@ -180,9 +184,10 @@ fn an_access_code_is_its_holders_and_used_once_it_opened_places() {
     });
 }
 
-#[test]
-fn unused_access_code_can_be_released() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn unused_access_code_can_be_released(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
         let coupon = access_coupon(world, &stage, &tier, json!({})).await;
@@ -200,15 +205,16 @@ fn unused_access_code_can_be_released() {
 }
 
 /// Whoever bought a code and its seats cannot have the money of the code back, but for an unused one they can.
-#[test]
-fn paid_access_code_is_refundable_only_while_unused() {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn paid_access_code_is_refundable_only_while_unused(database: Database) {
     const RESERVE_COUPON: &str = "mutation($coupon: ID!, $key: String!) {
         reserveCoupon(input: { couponId: $coupon, quantity: 1, idempotencyKey: $key }) {
             reservation { id } errors { code } } }";
     const REFUND: &str = "mutation($id: ID!, $key: String!) {
         refundOrder(input: { orderId: $id, reason: \"rain\", idempotencyKey: $key }) {
             order { state } errors { code } } }";
-    run(async |world: &World| {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
         let price = json!({ "price": { "amount": "15.00", "currency": "EUR" } });
@@ -242,9 +248,10 @@ fn paid_access_code_is_refundable_only_while_unused() {
 }
 
 /// The code opens places and is given back at the same moment: one of the two wins, never both.
-#[test]
-fn a_code_is_used_or_given_back_but_not_both() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_code_is_used_or_given_back_but_not_both(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tier = hide(world, &stage, true).await;
         let coupon = access_coupon(world, &stage, &tier, json!({ "limitPerBuyer": 1 })).await;

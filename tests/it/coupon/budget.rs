@@ -1,8 +1,10 @@
 //! The budget of a coupon: set, raised, removed and set again during orders and redemptions.
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{Answer, World, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, run_on};
 
 const CANCEL: &str =
     "mutation($id: ID!) { cancelOrder(input: { orderId: $id }) { order { state } errors { code } } }";
@@ -22,9 +24,10 @@ fn refusal(answer: &Answer) -> Option<String> {
 }
 
 /// Whatever is said of the budget meanwhile: orders that were made without one end, and are refunded.
-#[test]
-fn budget_includes_discounts_given_before_it_was_set() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn budget_includes_discounts_given_before_it_was_set(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let off = world.published(&stage, json!({ "limitPerBuyer": 9 })).await;
@@ -69,9 +72,10 @@ const SPEND: &str = "mutation($reservations: [ID!]!, $claims: [ID!]!, $key: Stri
         contact: { name: \"A Buyer\", email: \"buyer@tessera.test\" } }) {
         order { id } errors { code } } }";
 
-#[test]
-fn counters_give_of_the_budget_too() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn counters_give_of_the_budget_too(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let redeem = async |code: &str| {

@@ -6,8 +6,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{World, run, socket::Socket};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, run_on, socket::Socket};
 
 const BAG: &str = "{ viewer { bag { claims { nodes { id status code } } tickets { nodes { id } } } } }";
 
@@ -21,9 +23,10 @@ async fn release(world: &World, token: &str, claim: &str) -> crate::support::Ans
     world.gql(Some(token), document, json!({ "id": claim })).await
 }
 
-#[test]
-fn a_free_coupon_is_claimed_once_under_one_key() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_free_coupon_is_claimed_once_under_one_key(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "stock": 5, "limitPerBuyer": 2 })).await;
         let buyer = world.guest().await;
@@ -57,9 +60,10 @@ fn a_free_coupon_is_claimed_once_under_one_key() {
     });
 }
 
-#[test]
-fn the_terms_are_those_of_the_claim() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_terms_are_those_of_the_claim(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "limitPerBuyer": 3 })).await;
         let buyer = world.guest().await;
@@ -94,9 +98,10 @@ fn the_terms_are_those_of_the_claim() {
     });
 }
 
-#[test]
-fn released_claim_can_be_claimed_by_another_account_with_a_new_code() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn released_claim_can_be_claimed_by_another_account_with_a_new_code(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "stock": 1 })).await;
         let (buyer, other) = (world.guest().await, world.guest().await);
@@ -120,9 +125,10 @@ fn released_claim_can_be_claimed_by_another_account_with_a_new_code() {
     });
 }
 
-#[test]
-fn a_claim_expires_by_its_deadline_written_down_or_not() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_claim_expires_by_its_deadline_written_down_or_not(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let days = world.published(&stage, json!({ "validDays": 2, "stock": 10 })).await;
         let (buyer, _) = (world.user("buyer").await, world.user("other").await);
@@ -153,9 +159,10 @@ fn a_claim_expires_by_its_deadline_written_down_or_not() {
     });
 }
 
-#[test]
-fn claim_changes_reach_holders_vendors_and_the_public() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn claim_changes_reach_holders_vendors_and_the_public(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "stock": 2, "limitPerBuyer": 2 })).await;
         world.app.spawn(tessera::outbox::tail(world.app.clone()));
@@ -224,9 +231,10 @@ fn claim_changes_reach_holders_vendors_and_the_public() {
     });
 }
 
-#[test]
-fn claim_keeps_its_terms_when_the_coupon_changes() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn claim_keeps_its_terms_when_the_coupon_changes(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let with = json!({ "title": "Fifteen", "kind": "PERCENT_OFF", "amount": null, "basisPoints": 1500,
             "cap": { "amount": "8.00", "currency": "EUR" }, "minimumSpend": { "amount": "20.00", "currency": "EUR" },
@@ -255,9 +263,10 @@ fn claim_keeps_its_terms_when_the_coupon_changes() {
 }
 
 /// However many watch, and however fast claims come: a coupon is counted once a second, and everybody ends with the truth.
-#[test]
-fn subscribers_of_a_coupon_share_its_counts() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn subscribers_of_a_coupon_share_its_counts(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({})).await;
         world.app.spawn(tessera::outbox::tail(world.app.clone()));
@@ -288,9 +297,10 @@ fn subscribers_of_a_coupon_share_its_counts() {
     });
 }
 
-#[test]
-fn priced_coupons_are_reserved_and_free_ones_are_claimed() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn priced_coupons_are_reserved_and_free_ones_are_claimed(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let paid = json!({ "stock": 3, "limitPerBuyer": 3, "taxBasisPoints": 2000,
             "price": { "amount": "12.00", "currency": "EUR" } });

@@ -2,8 +2,10 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{Answer, World, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, run_on};
 
 const REDEEM: &str = "mutation($shop: ID, $code: String!, $amount: MoneyInput, $key: String!) {
     redeemClaim(input: { shopId: $shop, code: $code, amount: $amount, idempotencyKey: $key }) {
@@ -27,9 +29,10 @@ async fn accept(world: &World, token: &str, offer: &str) -> Answer {
     world.gql(Some(token), document, json!({ "token": offer })).await
 }
 
-#[test]
-fn a_code_is_shown_as_pictures_to_its_holder() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_code_is_shown_as_pictures_to_its_holder(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({})).await;
         let buyer = world.guest().await;
@@ -46,9 +49,10 @@ fn a_code_is_shown_as_pictures_to_its_holder() {
     });
 }
 
-#[test]
-fn a_claim_is_given_away_once_and_the_old_code_dies() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_claim_is_given_away_once_and_the_old_code_dies(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let personal = world.published(&stage, json!({})).await;
         let id = world.published(&stage, json!({ "shareable": true, "stock": 1 })).await;
@@ -93,9 +97,10 @@ fn a_claim_is_given_away_once_and_the_old_code_dies() {
     });
 }
 
-#[test]
-fn one_of_many_concurrent_accepts_gets_the_claim() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn one_of_many_concurrent_accepts_gets_the_claim(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "shareable": true, "limitPerBuyer": 9 })).await;
         let giver = world.guest().await;
@@ -114,9 +119,10 @@ fn one_of_many_concurrent_accepts_gets_the_claim() {
     });
 }
 
-#[test]
-fn a_claim_is_redeemed_once_by_the_shops_own_scanners() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_claim_is_redeemed_once_by_the_shops_own_scanners(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "kind": "FREE_ITEM", "amount": null })).await;
         let buyer = world.guest().await;
@@ -177,9 +183,10 @@ fn a_claim_is_redeemed_once_by_the_shops_own_scanners() {
 }
 
 /// Coupon redeemed n times by parallel requests (F22).
-#[test]
-fn a_claim_is_redeemed_once_however_many_scan_it_at_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_claim_is_redeemed_once_however_many_scan_it_at_once(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "limitPerBuyer": 20 })).await;
         let second = World::of(world.second().await, world.backend, &world.url);
@@ -204,9 +211,10 @@ fn a_claim_is_redeemed_once_however_many_scan_it_at_once() {
 }
 
 /// The same scan sent twice at once is one redemption, and both hear of it.
-#[test]
-fn the_same_scan_at_once_is_answered_alike() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_same_scan_at_once_is_answered_alike(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "limitPerBuyer": 20 })).await;
         let second = World::of(world.second().await, world.backend, &world.url);
@@ -228,9 +236,10 @@ fn the_same_scan_at_once_is_answered_alike() {
 }
 
 /// A code that is scanned while its claim is given away: either it was used in time, or it is dead.
-#[test]
-fn the_old_code_is_not_good_while_its_claim_is_given_away() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_old_code_is_not_good_while_its_claim_is_given_away(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "limitPerBuyer": 40, "shareable": true })).await;
         let second = World::of(world.second().await, world.backend, &world.url);
@@ -250,9 +259,10 @@ fn the_old_code_is_not_good_while_its_claim_is_given_away() {
     });
 }
 
-#[test]
-fn a_gift_card_is_used_in_part_and_never_overdrawn() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_gift_card_is_used_in_part_and_never_overdrawn(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world
             .published(

@@ -5,7 +5,9 @@ use axum::{
     http::Request,
 };
 use serde_json::{Value, json};
+use test_case::test_case;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::{
     coupon_code::redeem,
     support::{World, given::Stage, run},
@@ -26,9 +28,10 @@ async fn uploaded(world: &World, stage: &Stage) -> String {
     world.draft_coupon(stage, json!({ "codes": "UPLOADED", "limitPerBuyer": 5 })).await
 }
 
-#[test]
-fn uploaded_codes_are_stored_atomically_and_claimed_one_by_one() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn uploaded_codes_are_stored_atomically_and_claimed_one_by_one(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = uploaded(world, &stage).await;
         let early = world.step_coupon(&stage.vendor, "publishCoupon", &id).await;
@@ -75,9 +78,10 @@ fn uploaded_codes_are_stored_atomically_and_claimed_one_by_one() {
     });
 }
 
-#[test]
-fn a_hundred_thousand_codes_go_in_and_out_as_files() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_hundred_thousand_codes_go_in_and_out_as_files(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = uploaded(world, &stage).await;
         let codes =
@@ -116,9 +120,10 @@ fn a_hundred_thousand_codes_go_in_and_out_as_files() {
 }
 
 /// A shop's files go one after the other: an export that nobody reads on keeps nothing in memory, and no other waits.
-#[test]
-fn one_file_of_a_shop_is_on_its_way_at_a_time() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn one_file_of_a_shop_is_on_its_way_at_a_time(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = uploaded(world, &stage).await;
         let codes = (0..20_000).fold(String::new(), |codes, number| codes + &format!("CODE-{number:06}\n"));
@@ -148,9 +153,10 @@ fn one_file_of_a_shop_is_on_its_way_at_a_time() {
     });
 }
 
-#[test]
-fn an_upload_under_a_key_is_taken_in_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_upload_under_a_key_is_taken_in_once(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = uploaded(world, &stage).await;
         let import = "mutation($id: ID!, $csv: String!, $key: String!) {
@@ -181,9 +187,10 @@ fn an_upload_under_a_key_is_taken_in_once() {
 }
 
 /// Two uploads at once that bring the same code: one of them is refused, with the line.
-#[test]
-fn one_of_two_concurrent_uploads_gets_the_code() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn one_of_two_concurrent_uploads_gets_the_code(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let second = World::of(world.second().await, world.backend, &world.url);
         for round in 0..6 {

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{World, given::Stage, given_coupon::five_off, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, given::Stage, given_coupon::five_off, run_on};
 
 /// Short enough for tokens to last.
 const STEP: Duration = Duration::from_mins(2);
 
-#[test]
-fn products_are_made_changed_listed_and_archived() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn products_are_made_changed_listed_and_archived(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let create = "mutation($shop: ID!, $category: ID!) { createProduct(input: { shopId: $shop,
             categoryId: $category, name: \" Espresso \", pictureUrl: \"https://x.test/cup.png\" }) {
@@ -57,9 +60,10 @@ fn products_are_made_changed_listed_and_archived() {
     });
 }
 
-#[test]
-fn a_coupon_goes_through_its_life() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_coupon_goes_through_its_life(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.draft_coupon(&stage, json!({ "stock": 3 })).await;
         let seen = "query($id: ID!) { coupon(id: $id) { state left } }";
@@ -100,9 +104,10 @@ fn a_coupon_goes_through_its_life() {
     });
 }
 
-#[test]
-fn contradictory_input_is_reported_per_field() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn contradictory_input_is_reported_per_field(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let mut input = five_off(
             &stage,
@@ -149,9 +154,10 @@ fn contradictory_input_is_reported_per_field() {
     });
 }
 
-#[test]
-fn stock_is_never_lowered_below_the_taken_copies() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn stock_is_never_lowered_below_the_taken_copies(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let id = world.published(&stage, json!({ "stock": 2 })).await;
         let buyers = [world.guest().await, world.guest().await, world.guest().await];
@@ -173,9 +179,10 @@ fn stock_is_never_lowered_below_the_taken_copies() {
     });
 }
 
-#[test]
-fn coupons_are_browsed_by_shop_category_kind_price_and_words() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn coupons_are_browsed_by_shop_category_kind_price_and_words(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let category = async |name: &str, parent: Option<&str>| {
             let document = "mutation($name: String!, $parent: ID) { createCategory(input: { name: $name, parentId: $parent })
@@ -259,9 +266,10 @@ async fn is_listed_with_its_event_and_shop(world: &World, stage: &Stage, buyer: 
     );
 }
 
-#[test]
-fn a_coupon_is_shown_and_claimed_within_its_window() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_coupon_is_shown_and_claimed_within_its_window(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let now = world.app.clock.now();
         let (from, until) = (now + TimeDelta::minutes(2), now + TimeDelta::minutes(6));

@@ -7,8 +7,10 @@ use futures_util::future::join_all;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::{Value, json};
 use tessera::http::Patience;
+use test_case::test_case;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, given::Stage, run_on};
 
 const RESERVE: &str = "mutation($coupon: ID!, $quantity: Int!, $key: String!) {
     reserveCoupon(input: { couponId: $coupon, quantity: $quantity, idempotencyKey: $key }) {
@@ -70,9 +72,10 @@ async fn bought(world: &World, token: &str, coupon: &str, key: &str) -> (String,
     (id, claim)
 }
 
-#[test]
-fn copies_are_bought_with_seats_in_one_order_and_go_back_with_its_refund() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn copies_are_bought_with_seats_in_one_order_and_go_back_with_its_refund(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon = gift_card(world, &stage, json!({})).await;
@@ -108,9 +111,10 @@ fn copies_are_bought_with_seats_in_one_order_and_go_back_with_its_refund() {
     });
 }
 
-#[test]
-fn used_or_expired_claims_are_not_refunded() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn used_or_expired_claims_are_not_refunded(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon = gift_card(world, &stage, json!({})).await;
@@ -136,9 +140,10 @@ fn used_or_expired_claims_are_not_refunded() {
 }
 
 /// What is paid is what was promised at that price, whatever the shop makes of the coupon meanwhile.
-#[test]
-fn reserved_copy_keeps_the_terms_of_its_reservation() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn reserved_copy_keeps_the_terms_of_its_reservation(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (first, second) = (world.guest().await, world.guest().await);
         let coupon = gift_card(world, &stage, json!({ "validDays": 30 })).await;
@@ -172,9 +177,10 @@ fn reserved_copy_keeps_the_terms_of_its_reservation() {
 }
 
 /// A price that is taken away or asked for is so at once, whatever this process has seen of the coupon before.
-#[test]
-fn price_change_moves_a_coupon_between_claim_and_reservation() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn price_change_moves_a_coupon_between_claim_and_reservation(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let drink = json!({ "title": "A drink", "kind": "FREE_ITEM", "amount": null, "limitPerBuyer": 9 });
@@ -193,9 +199,10 @@ fn price_change_moves_a_coupon_between_claim_and_reservation() {
     });
 }
 
-#[test]
-fn payment_after_the_deadline_is_refused() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn payment_after_the_deadline_is_refused(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let until = world.app.clock.now() + chrono::TimeDelta::minutes(4);
@@ -209,9 +216,10 @@ fn payment_after_the_deadline_is_refused() {
 }
 
 /// Guests lose their sessions; what they bought is in the link that they were mailed, until they give it away.
-#[test]
-fn order_link_gives_access_to_its_codes() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn order_link_gives_access_to_its_codes(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (buyer, friend) = (world.guest().await, world.guest().await);
         let coupon = gift_card(world, &stage, json!({ "shareable": true })).await;
@@ -244,12 +252,13 @@ fn order_link_gives_access_to_its_codes() {
 }
 
 /// Without a session: the link in the buyer's mail is good for longer.
-#[test]
-fn buyers_give_coupons_back_within_two_weeks() {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn buyers_give_coupons_back_within_two_weeks(database: Database) {
     const BACK: &str = "mutation($id: ID!, $token: String!, $key: String!) {
         refundOrder(input: { orderId: $id, accessToken: $token, idempotencyKey: $key }) {
             order { state } errors { code } } }";
-    run(async |world: &World| {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon = gift_card(world, &stage, json!({})).await;
@@ -271,12 +280,13 @@ fn buyers_give_coupons_back_within_two_weeks() {
 }
 
 /// Nobody loses the price of a seat because of a drink.
-#[test]
-fn partial_refund_keeps_the_used_part() {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn partial_refund_keeps_the_used_part(database: Database) {
     const REST: &str = "mutation($id: ID!, $token: String, $key: String!) {
         refundOrder(input: { orderId: $id, accessToken: $token, leaveUsedCoupons: true, idempotencyKey: $key }) {
             order { state accessToken } refund { amount { amount } } errors { code } } }";
-    run(async |world: &World| {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon = gift_card(world, &stage, json!({})).await;
@@ -314,12 +324,13 @@ fn partial_refund_keeps_the_used_part() {
 }
 
 /// A card paid for the seat, money for what stays: no money goes back, the card gets what it paid, and the fee is booked back.
-#[test]
-fn refund_returns_the_unused_part_to_the_card() {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn refund_returns_the_unused_part_to_the_card(database: Database) {
     const REST: &str = "mutation($id: ID!) {
         refundOrder(input: { orderId: $id, leaveUsedCoupons: true, idempotencyKey: \"the-rest\" }) {
             order { state } refund { id } errors { code } } }";
-    run(async |world: &World| {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let dear = gift_card(world, &stage, json!({})).await;
@@ -347,12 +358,13 @@ fn refund_returns_the_unused_part_to_the_card() {
 }
 
 /// Weeks later the event is called off: the places come back, the card is too old to.
-#[test]
-fn expired_claims_do_not_block_a_refund_of_seats() {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn expired_claims_do_not_block_a_refund_of_seats(database: Database) {
     const REST: &str = "mutation($id: ID!, $token: String, $key: String!, $leave: Boolean!) {
         refundOrder(input: { orderId: $id, accessToken: $token, leaveUsedCoupons: $leave, idempotencyKey: $key }) {
             order { state } refund { amount { amount } } errors { code } } }";
-    run(async |world: &World| {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon = gift_card(world, &stage, json!({})).await;
@@ -376,9 +388,10 @@ fn expired_claims_do_not_block_a_refund_of_seats() {
     });
 }
 
-#[test]
-fn discounts_do_not_apply_to_gift_cards() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn discounts_do_not_apply_to_gift_cards(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let card = gift_card(world, &stage, json!({})).await;
@@ -400,9 +413,10 @@ fn discounts_do_not_apply_to_gift_cards() {
 }
 
 /// Stock and limit of what is paid are as exact as those of what is claimed: more buyers than copies, two instances.
-#[test]
-fn as_many_copies_are_paid_as_there_are() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn as_many_copies_are_paid_as_there_are(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let other = world.beside(&["--access-seconds", "3600"], Patience::default()).await;
         let coupon = gift_card(world, &stage, json!({ "stock": 3, "limitPerBuyer": 1 })).await;
@@ -430,9 +444,10 @@ fn as_many_copies_are_paid_as_there_are() {
 }
 
 /// The whole way through the API: claim, spend, refund, and the claim is there again.
-#[test]
-fn a_claim_is_spent_refunded_and_back() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_claim_is_spent_refunded_and_back(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon =
@@ -456,9 +471,10 @@ fn a_claim_is_spent_refunded_and_back() {
 }
 
 /// Whoever updates the server has reservations, and orders that claims paid for, of the version before.
-#[test]
-fn rows_of_the_previous_version_can_be_sold_and_refunded() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn rows_of_the_previous_version_can_be_sold_and_refunded(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let coupon = gift_card(world, &stage, json!({})).await;

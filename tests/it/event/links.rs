@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, given::Stage, run_on};
 
 const RESERVATION: &str = "query($id: ID!) { reservation(id: $id) { order { id } items { label quantity
     tier { id name event { id } } seat { id label } area { id name } } } }";
@@ -57,9 +59,10 @@ fn only<'a>(lines: &'a Value, field: &str) -> &'a Value {
     line
 }
 
-#[test]
-fn reservation_items_link_to_tiers_and_places() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn reservation_items_link_to_tiers_and_places(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let id = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
@@ -75,9 +78,10 @@ fn reservation_items_link_to_tiers_and_places() {
     });
 }
 
-#[test]
-fn order_lines_link_to_places_tickets_and_claims() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn order_lines_link_to_places_tickets_and_claims(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let Bought { buyer, order, coupon } = ordered(world, &stage).await;
         let unpaid = read(world, Some(&buyer), &order, None).await.data("order.lines");
@@ -132,9 +136,10 @@ fn order_lines_link_to_places_tickets_and_claims() {
 }
 
 /// The bearer of the access token follows the same links as the buyer. A seller sees neither tickets nor claims.
-#[test]
-fn links_keep_the_rights_of_the_order() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn links_keep_the_rights_of_the_order(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let Bought { buyer, order, .. } = ordered(world, &stage).await;
         world.pay(&buyer, &order, "pm_card_visa", "pay-for-all").await.good();
@@ -155,9 +160,10 @@ fn links_keep_the_rights_of_the_order() {
     });
 }
 
-#[test]
-fn scanner_does_not_see_the_order_of_a_ticket() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn scanner_does_not_see_the_order_of_a_ticket(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let order = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
@@ -184,9 +190,10 @@ fn scanner_does_not_see_the_order_of_a_ticket() {
     });
 }
 
-#[test]
-fn payments_and_refunds_link_to_each_other() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn payments_and_refunds_link_to_each_other(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let order = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
@@ -204,9 +211,10 @@ fn payments_and_refunds_link_to_each_other() {
     });
 }
 
-#[test]
-fn coupons_link_to_their_tier_unless_it_is_hidden() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn coupons_link_to_their_tier_unless_it_is_hidden(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let tiers = "query($id: ID!) { event(id: $id) { tiers { id name version } } }";
         let tiers = world.gql(None, tiers, json!({ "id": stage.event })).await.good();

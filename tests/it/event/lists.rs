@@ -8,11 +8,13 @@ use async_graphql::parser::{
 };
 use serde_json::{Value, json};
 use tessera::graphql;
+use test_case::test_case;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::support::{
     World,
     given::{Place, Stage},
-    run,
+    run_on,
 };
 
 /// A connection: its field in the schema, the document around it, its own arguments, and its path in the response.
@@ -125,9 +127,10 @@ async fn names(world: &World, token: Option<&str>, arguments: &str) -> Vec<Strin
     nodes.iter().map(|node| node["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-#[test]
-fn pages_of_every_list_and_sort_order_add_up_to_the_whole_list() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn pages_of_every_list_and_sort_order_add_up_to_the_whole_list(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         drafts(world, &stage).await;
         let other = world.user("other").await;
@@ -195,9 +198,10 @@ fn pages_of_every_list_and_sort_order_add_up_to_the_whole_list() {
     });
 }
 
-#[test]
-fn upcoming_events_come_first_and_their_pages_ignore_the_time_that_passes() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn upcoming_events_come_first_and_their_pages_ignore_the_time_that_passes(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         drafts(world, &stage).await;
         let expected = ["Festival", "Midnight", "Twin", "Twin", "Concert", "Recent", "Old"];
@@ -228,9 +232,10 @@ fn upcoming_events_come_first_and_their_pages_ignore_the_time_that_passes() {
     });
 }
 
-#[test]
-fn the_period_of_an_event_filter_selects_events_that_overlap_it() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_period_of_an_event_filter_selects_events_that_overlap_it(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         drafts(world, &stage).await;
         let none: [&str; 0] = [];
@@ -248,9 +253,10 @@ fn the_period_of_an_event_filter_selects_events_that_overlap_it() {
     });
 }
 
-#[test]
-fn filters_accept_ids_and_slugs() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn filters_accept_ids_and_slugs(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let operator = world.sign_in("operator").await;
         let document =
@@ -303,9 +309,10 @@ fn filters_accept_ids_and_slugs() {
     });
 }
 
-#[test]
-fn events_of_a_shop_a_venue_and_a_category_are_those_that_the_viewer_may_see() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn events_of_a_shop_a_venue_and_a_category_are_those_that_the_viewer_may_see(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         drafts(world, &stage).await;
         let document = "query($shop: ID!, $venue: ID!, $filter: EventFilter) {
@@ -329,9 +336,10 @@ fn events_of_a_shop_a_venue_and_a_category_are_those_that_the_viewer_may_see() {
     });
 }
 
-#[test]
-fn vendors_ask_for_what_changed_after_a_time() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn vendors_ask_for_what_changed_after_a_time(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let vendor = stage.vendor.as_str();

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, given::Stage, run_on};
 
 const CREATE: &str = "mutation($input: CreateEventInput!) { createEvent(input: $input) {
     event { id slug status currency version salesStart salesEnd reservationSeconds reservationSecondsMax limitPerBuyer seatsLeft
@@ -34,9 +36,10 @@ impl World {
     }
 }
 
-#[test]
-fn a_vendor_makes_prices_and_publishes_an_event() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_vendor_makes_prices_and_publishes_an_event(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let made = world.draft(&stage, "Die Zauberflöte").await.good();
         let event = made.data("createEvent.event");
@@ -97,9 +100,10 @@ fn a_vendor_makes_prices_and_publishes_an_event() {
     });
 }
 
-#[test]
-fn a_draft_is_its_shop_s_alone() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_draft_is_its_shop_s_alone(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let stranger = world.user("stranger").await;
         let draft = world.draft(&stage, "Secret").await.good().text("createEvent.event.id");
@@ -132,9 +136,10 @@ fn a_draft_is_its_shop_s_alone() {
     });
 }
 
-#[test]
-fn a_change_needs_the_version_that_was_read_and_reaches_buyers_at_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_change_needs_the_version_that_was_read_and_reaches_buyers_at_once(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let event = world.gql(None, SEEN, json!({ "event": stage.event })).await.good();
         let version = event.data("event.version");
@@ -163,9 +168,10 @@ fn a_change_needs_the_version_that_was_read_and_reaches_buyers_at_once() {
     });
 }
 
-#[test]
-fn a_tier_s_new_price_holds_for_new_reservations_and_not_for_old_ones() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_tier_s_new_price_holds_for_new_reservations_and_not_for_old_ones(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let guest = world.guest().await;
         let total = |answer: Answer| answer.good().data("reserveSeats.reservation.total.amount");
@@ -199,9 +205,10 @@ fn a_tier_s_new_price_holds_for_new_reservations_and_not_for_old_ones() {
     });
 }
 
-#[test]
-fn lists_are_filtered_ordered_and_paged() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn lists_are_filtered_ordered_and_paged(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         for name in ["Aida", "Boris", "Carmen"] {
             world.advance(Duration::from_secs(1));

@@ -6,8 +6,10 @@ use async_graphql::parser::{
 };
 use serde_json::{Value, json};
 use tessera::graphql;
+use test_case::test_case;
 
-use crate::support::{World, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, run_on};
 
 const AMOUNTS: &str = "subtotal { amount } fees { amount } tax { amount } total { amount }";
 
@@ -21,9 +23,10 @@ fn sum(of: &Value, field: &str) -> i64 {
     of.as_array().expect("a list").iter().map(|one| cents(one, field)).sum()
 }
 
-#[test]
-fn tier_prices_include_the_fee() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn tier_prices_include_the_fee(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let document =
             "query($id: ID!) { event(id: $id) { priceRange { lowest { amount } highest { amount } }
@@ -45,10 +48,11 @@ fn tier_prices_include_the_fee() {
     });
 }
 
-#[test]
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
 #[expect(clippy::too_many_lines, reason = "one purchase with all kinds of amounts")]
-fn sums_of_reservations_and_orders_add_up() {
-    run(async |world: &World| {
+fn sums_of_reservations_and_orders_add_up(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let five_off = world.published(&stage, json!({})).await;

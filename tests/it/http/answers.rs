@@ -4,8 +4,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, given::Stage, run_on};
 
 const AVAILABILITY: &str = "query($event: ID!) { event(id: $event) { id availability {
     version available reserved rows { statuses }
@@ -26,9 +28,10 @@ fn from_memory(world: &World) -> u64 {
     world.app.counters.answers_from_memory.load(Relaxed)
 }
 
-#[test]
-fn cached_response_is_never_older_than_an_earlier_response() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn cached_response_is_never_older_than_an_earlier_response(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let first = asked(world, &stage).await;
         assert_eq!(asked(world, &stage).await, first);
@@ -57,9 +60,10 @@ fn cached_response_is_never_older_than_an_earlier_response() {
 }
 
 /// Readers that ask all the time share answers, and what each of them reserves is in what it asks next.
-#[test]
-fn concurrent_buyers_find_their_reservations() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn concurrent_buyers_find_their_reservations(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = async |seats: &[String]| {
             let token = world.guest().await;
@@ -79,9 +83,10 @@ fn concurrent_buyers_find_their_reservations() {
     });
 }
 
-#[test]
-fn new_prices_and_the_end_of_sales_are_seen_at_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn new_prices_and_the_end_of_sales_are_seen_at_once(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let before = asked(world, &stage).await;
         assert_eq!(
@@ -120,9 +125,10 @@ fn new_prices_and_the_end_of_sales_are_seen_at_once() {
     });
 }
 
-#[test]
-fn draft_is_not_cached_and_invalid_token_is_refused() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn draft_is_not_cached_and_invalid_token_is_refused(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let draft = "mutation($shop: ID!, $venue: ID!, $category: ID!) { createEvent(input: { shopId: $shop,
             venueId: $venue, categoryId: $category, name: \"Secret\", startsAt: \"2026-10-01T12:00:00Z\",
@@ -158,9 +164,10 @@ fn draft_is_not_cached_and_invalid_token_is_refused() {
     });
 }
 
-#[test]
-fn sections_add_up_to_the_whole() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn sections_add_up_to_the_whole(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         world.reserve(&buyer, &stage.event, &[&stage.seats[0], &stage.seats[15]]).await;

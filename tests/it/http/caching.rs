@@ -2,9 +2,11 @@
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
+use test_case::test_case;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::support::{
-    World, run, run_once,
+    World, run_on, run_once,
     wire::{JSON, Reply},
 };
 
@@ -26,9 +28,10 @@ async fn get(world: &World, query: &str, variables: Value, headers: &[(&str, &st
     world.send(request.body(Body::empty()).expect("a request")).await
 }
 
-#[test]
-fn availability_is_shared_for_a_second_and_validated_by_its_tag() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn availability_is_shared_for_a_second_and_validated_by_its_tag(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let event = json!({ "event": stage.event });
         let first = get(world, AVAILABILITY, event.clone(), &[]).await;

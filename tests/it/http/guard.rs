@@ -7,9 +7,11 @@ use std::{
 
 use serde_json::{Value, json};
 use tessera::http::Patience;
+use test_case::test_case;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::support::{
-    World, run, run_once,
+    World, run_on, run_once,
     wire::{JSON, Reply},
 };
 
@@ -217,9 +219,10 @@ fn unknown_directives_and_repeated_input_are_refused() {
     });
 }
 
-#[test]
-fn pages_are_limited_and_cursors_are_checked() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn pages_are_limited_and_cursors_are_checked(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let event = world.gql(None, "{events{pageInfo{endCursor}}}", json!({})).await.good();
         let cursor = event.text("events.pageInfo.endCursor");
@@ -262,9 +265,10 @@ fn pages_are_limited_and_cursors_are_checked() {
     });
 }
 
-#[test]
-fn large_and_strange_values_are_refused() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn large_and_strange_values_are_refused(database: Database) {
+    run_on(database, async |world: &World| {
         let authorization = format!("Bearer {}", world.user("ada").await);
         let signed_in = [JSON, ("authorization", &*authorization)];
         let document = |query: &str| json!({ "query": query }).to_string();
@@ -306,9 +310,10 @@ fn large_and_strange_values_are_refused() {
 }
 
 /// PostgreSQL cannot store NUL, nor can either database find it: it is the caller's mistake, never ours.
-#[test]
-fn strange_text_is_never_our_fault() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn strange_text_is_never_our_fault(database: Database) {
+    run_on(database, async |world: &World| {
         let operator = world.operator().await;
         for text in ["\u{0}", "a\u{0}b", "\u{ffff}", "\u{202e}", "' OR 1=1 --", "%", "\\", "\u{1f3ab}"] {
             let queries = [

@@ -17,10 +17,12 @@ use tessera::{
     graphql::{self, Run, Schema},
     http::Patience,
 };
+use test_case::test_case;
 use tower::ServiceExt;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::support::{
-    World, run, run_once,
+    World, run_on, run_once,
     socket::Socket,
     wire::{JSON, Reply},
 };
@@ -389,9 +391,10 @@ async fn press(world: &World, path: &str, form: &str) -> Reply {
 }
 
 /// The database breaks under a running server: it says that it is its own fault, under the request's name, and no more.
-#[test]
-fn our_faults_are_masked_under_the_requests_name() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn our_faults_are_masked_under_the_requests_name(database: Database) {
+    run_on(database, async |world: &World| {
         let operator = world.operator().await;
         let authorization = format!("Bearer {operator}");
         let address = world.listen().await;
@@ -428,9 +431,10 @@ fn tells_nothing(answer: &str) {
     }
 }
 
-#[test]
-fn a_mutation_runs_to_its_end_though_its_caller_has_gone() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_mutation_runs_to_its_end_though_its_caller_has_gone(database: Database) {
+    run_on(database, async |world: &World| {
         let tasks = world.app.tasks.len();
         let sign_up =
             "mutation { signUp(input: { email: \"ada@tessera.test\", password: \"correct horse battery\",
@@ -469,9 +473,10 @@ impl Executor for Stock {
 }
 
 /// The library's own handler and ours give the same data to whoever asks well.
-#[test]
-fn our_handler_agrees_with_the_librarys_own() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn our_handler_agrees_with_the_librarys_own(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let stock = Stock { app: world.app.clone(), schema: graphql::schema(&world.app) };
         let event = json!({ "event": stage.event });

@@ -9,13 +9,15 @@ use axum::{
 use futures_util::{StreamExt, future::join_all};
 use serde_json::{Value, json};
 use tessera::http::Patience;
+use test_case::test_case;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::support::{World, given::Stage, run, run_once, socket::Socket};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, given::Stage, run_on, run_once, socket::Socket};
 
 const WATCH: &str = "subscription($event: ID!, $after: Long) { seatAvailability(eventId: $event, after: $after) {
     __typename ... on AvailabilitySnapshot { version } ... on AvailabilityDelta { after version seats { id status } } } }";
@@ -245,9 +247,10 @@ fn refused_operation_is_a_result_with_errors_and_other_refusals_are_http() {
     });
 }
 
-#[test]
-fn event_streams_and_sockets_share_one_execution_a_change() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn event_streams_and_sockets_share_one_execution_a_change(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let address = world.listen().await;
@@ -276,9 +279,10 @@ fn event_streams_and_sockets_share_one_execution_a_change() {
     });
 }
 
-#[test]
-fn returning_client_misses_no_version() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn returning_client_misses_no_version(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let mut events = Events::watch(world, &stage, None, None).await;

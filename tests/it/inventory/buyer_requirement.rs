@@ -6,8 +6,10 @@ use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tessera::{account, http::Patience};
+use test_case::test_case;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, given::Stage, run_on};
 
 const CHALLENGE: &str =
     "query($event: ID!) { reservationChallenge(eventId: $event) { challenge expiresAt work } }";
@@ -62,9 +64,10 @@ fn code(answer: &Answer) -> Option<String> {
     answer.refusal("reserveSeats")
 }
 
-#[test]
-fn an_event_can_be_sold_to_users_only() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_event_can_be_sold_to_users_only(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         world.require(&stage, "REGISTERED").await;
         let (guest, user) = (world.guest().await, world.user("buyer").await);
@@ -76,9 +79,10 @@ fn an_event_can_be_sold_to_users_only() {
     });
 }
 
-#[test]
-fn an_event_can_be_sold_to_users_with_a_verified_address_only() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_event_can_be_sold_to_users_with_a_verified_address_only(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         world.require(&stage, "VERIFIED_EMAIL").await;
         let (guest, user) = (world.guest().await, world.user("buyer").await);
@@ -95,9 +99,10 @@ fn an_event_can_be_sold_to_users_with_a_verified_address_only() {
     });
 }
 
-#[test]
-fn an_event_can_ask_for_a_proof_of_work() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_event_can_ask_for_a_proof_of_work(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let guest = world.guest().await;
         let none = world.challenge(&guest, &stage).await;
@@ -136,9 +141,10 @@ fn an_event_can_ask_for_a_proof_of_work() {
     });
 }
 
-#[test]
-fn a_proof_stays_good_until_it_reserved_something() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_proof_stays_good_until_it_reserved_something(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let first = world.guest().await;
         world.wish(&first, &stage, Wish { seat: 0, key: "first", proof: None }).await.good();
@@ -158,9 +164,10 @@ fn a_proof_stays_good_until_it_reserved_something() {
     });
 }
 
-#[test]
-fn challenges_get_harder_when_places_are_kept_unpaid() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn challenges_get_harder_when_places_are_kept_unpaid(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let work =
             async |token: &str| {

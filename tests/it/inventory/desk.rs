@@ -11,8 +11,10 @@ use tessera::{
     inventory::{self, Pick, Reserve, feed, feed::Message},
     server, worker,
 };
+use test_case::test_case;
 
-use crate::support::{World, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, run_on};
 
 async fn viewer(world: &World) -> Viewer {
     let token = world.guest().await;
@@ -20,9 +22,10 @@ async fn viewer(world: &World) -> Viewer {
 }
 
 /// What one instance commits, a watcher of another hears by the bus, without anybody polling.
-#[test]
-fn a_watcher_of_another_instance_hears_by_the_bus() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_watcher_of_another_instance_hears_by_the_bus(database: Database) {
+    run_on(database, async |world: &World| {
         if world.backend == "SQLite" {
             return; // One process: nobody else is there to be told.
         }
@@ -62,9 +65,10 @@ fn a_watcher_of_another_instance_hears_by_the_bus() {
 
 /// More want a place than may wait: those too many are told at once to come back, and whoever has a place already is
 /// served though the crowd's queue is full.
-#[test]
-fn a_full_queue_refuses_at_once_and_payers_come_first() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_full_queue_refuses_at_once_and_payers_come_first(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let event = world.only_event().await;
         let payer = world.guest().await;
@@ -107,9 +111,10 @@ fn a_full_queue_refuses_at_once_and_payers_come_first() {
 
 /// A key that was used before disturbs no neighbour: whatever else is in its batch is committed, and it is answered as the
 /// first time. Places of an area, because there the repetition is not refused but decided like any other.
-#[test]
-fn a_repeated_key_disturbs_no_neighbour() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_repeated_key_disturbs_no_neighbour(database: Database) {
+    run_on(database, async |world: &World| {
         world.stage().await;
         let event = world.only_event().await;
         let repeater = viewer(world).await;
@@ -152,9 +157,10 @@ fn a_repeated_key_disturbs_no_neighbour() {
 
 /// Old changes are forgotten, the newest stays; whoever resumes from before gets a snapshot, and whoever is up to date
 /// goes on.
-#[test]
-fn a_resume_from_before_the_pruned_log_begins_with_a_snapshot() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_resume_from_before_the_pruned_log_begins_with_a_snapshot(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let event = world.only_event().await;
         let buyer = viewer(world).await;

@@ -10,8 +10,10 @@ use tessera::{
     error::Error,
     inventory::{self, Counts, Pick, Refusal, Reserve, feed, feed::Message},
 };
+use test_case::test_case;
 
-use crate::support::{World, run, socket::Socket};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, run_on, socket::Socket};
 
 const WATCH: &str =
     "subscription($event: ID!, $after: Long) { seatAvailability(eventId: $event, after: $after) {
@@ -59,9 +61,10 @@ impl Map {
 
 /// A thousand random reservations and releases by two instances, while a reader comes and goes with the version that it
 /// has: it misses nothing, sees nothing twice, and ends with the truth.
-#[test]
-fn reconnected_reader_gets_each_version_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn reconnected_reader_gets_each_version_once(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let event = world.only_event().await;
         let second = world.second().await;
@@ -137,9 +140,10 @@ pub(crate) async fn act(app: &tessera::app::App, viewer: &Viewer, event: EventId
     }
 }
 
-#[test]
-fn the_seat_map_is_live_over_a_socket() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_seat_map_is_live_over_a_socket(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let address = world.listen().await;
         let buyer = world.guest().await;
@@ -187,9 +191,10 @@ fn the_seat_map_is_live_over_a_socket() {
     });
 }
 
-#[test]
-fn a_reservation_and_its_order_can_be_watched() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_reservation_and_its_order_can_be_watched(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let address = world.listen().await;
         world.app.spawn(tessera::outbox::tail(world.app.clone()));

@@ -7,8 +7,10 @@ use entity::inventory;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use tessera::{http::Patience, worker};
+use test_case::test_case;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, given::Stage, run_on};
 
 const RESERVE: &str = "mutation($event: ID!, $pick: PickInput!, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: $pick, idempotencyKey: $key }) {
@@ -67,9 +69,10 @@ fn lasts(world: &World, answer: &Answer) -> i64 {
 }
 
 /// Guests of one network want all 900 seats of 950 places, 8 each. It is the attack of issue 10, row 4: it had 925 of 941.
-#[test]
-fn one_network_gets_at_most_five_percent_of_an_event() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn one_network_gets_at_most_five_percent_of_an_event(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.theatre_stage().await;
         let attacker = world.from(ONE);
         let mut refused = 0;
@@ -112,9 +115,10 @@ fn one_network_gets_at_most_five_percent_of_an_event() {
 }
 
 /// Two instances sell at once, and the attacker asks both.
-#[test]
-fn instances_share_the_limit_of_a_network() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn instances_share_the_limit_of_a_network(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.large_stage().await;
         let second = world.beside(&[], Patience::default()).await;
         let (here, there) = (world.from(ONE), second.from(ONE));
@@ -129,9 +133,10 @@ fn instances_share_the_limit_of_a_network() {
     });
 }
 
-#[test]
-fn a_network_has_room_again_after_payment_release_and_expiry() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_network_has_room_again_after_payment_release_and_expiry(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.large_stage().await;
         let network = world.from(ONE);
         let mut guests = Vec::new();
@@ -161,9 +166,10 @@ fn a_network_has_room_again_after_payment_release_and_expiry() {
     });
 }
 
-#[test]
-fn ipv6_addresses_of_one_64_network_share_its_limit() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn ipv6_addresses_of_one_64_network_share_its_limit(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.large_stage().await;
         for (index, seats) in stage.seats.chunks(8).take(8).enumerate() {
             let (_, answer) = world.from(&format!("2001:db8:1:2::{index:x}")).grab(&stage, seats).await;
@@ -177,9 +183,10 @@ fn ipv6_addresses_of_one_64_network_share_its_limit() {
 }
 
 /// 30 seats and 50 standing places: with 68 unpaid, each network may have as many as two buyers, 16.
-#[test]
-fn in_a_crowd_each_network_gets_as_many_unpaid_places_as_two_buyers() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn in_a_crowd_each_network_gets_as_many_unpaid_places_as_two_buyers(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let stand = json!({ "admission": { "areaId": stage.area, "quantity": 8 } });
         let mut guests = Vec::new();
@@ -214,9 +221,10 @@ fn in_a_crowd_each_network_gets_as_many_unpaid_places_as_two_buyers() {
     });
 }
 
-#[test]
-fn a_network_that_never_pays_gets_less_time() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_network_that_never_pays_gets_less_time(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.large_stage().await;
         let network = world.from(ONE);
         let waste = async |from: usize| {
@@ -254,9 +262,10 @@ fn a_network_that_never_pays_gets_less_time() {
     });
 }
 
-#[test]
-fn a_vendor_sets_the_limits_of_an_event() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_vendor_sets_the_limits_of_an_event(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.large_stage().await;
         let rules = world.set_rules(&stage, json!({})).await.good();
         let default =
@@ -294,9 +303,10 @@ fn a_vendor_sets_the_limits_of_an_event() {
     });
 }
 
-#[test]
-fn copies_of_paid_coupons_are_limited_too() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn copies_of_paid_coupons_are_limited_too(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let coupon = json!({ "title": "Paid", "price": { "amount": "3.00", "currency": "EUR" },
             "stock": 500, "limitPerBuyer": 10 });

@@ -5,8 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tessera::http::Patience;
+use test_case::test_case;
 
-use crate::support::{Answer, World, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{Answer, World, given::Stage, run_on};
 
 const BEST: &str = "mutation($event: ID!, $wish: BestAvailableInput!, $key: String!) {
     reserveSeats(input: { eventId: $event, pick: { bestAvailable: $wish }, idempotencyKey: $key }) {
@@ -46,9 +48,10 @@ fn seats(answer: &Answer, stage: &Stage) -> Vec<usize> {
     items.as_array().expect("items").iter().map(seat).collect()
 }
 
-#[test]
-fn a_pick_that_leaves_an_orphan_is_refused_while_the_event_says_so() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_pick_that_leaves_an_orphan_is_refused_while_the_event_says_so(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (buyer, other) = (world.guest().await, world.guest().await);
         world.switch_rule(&stage, true).await;
@@ -81,9 +84,10 @@ fn a_pick_that_leaves_an_orphan_is_refused_while_the_event_says_so() {
     });
 }
 
-#[test]
-fn a_new_event_has_the_rule_unless_it_says_otherwise() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_new_event_has_the_rule_unless_it_says_otherwise(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let document = "mutation($input: CreateEventInput!) { createEvent(input: $input) {
             event { orphanRule } errors { code } } }";
@@ -97,9 +101,10 @@ fn a_new_event_has_the_rule_unless_it_says_otherwise() {
     });
 }
 
-#[test]
-fn the_best_seats_are_chosen_once_for_a_key() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_best_seats_are_chosen_once_for_a_key(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (buyer, other) = (world.guest().await, world.guest().await);
         // The stage is behind the last row, and the first two places of that are for wheelchairs.
@@ -121,9 +126,10 @@ fn the_best_seats_are_chosen_once_for_a_key() {
     });
 }
 
-#[test]
-fn expired_and_missing_reservations_are_reported() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn expired_and_missing_reservations_are_reported(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (slow, quick) = (world.guest().await, world.guest().await);
         let tier = world.front_tier(&stage).await;
@@ -151,9 +157,10 @@ fn expired_and_missing_reservations_are_reported() {
     });
 }
 
-#[test]
-fn an_accessible_party_gets_its_places() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_accessible_party_gets_its_places(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (buyer, other) = (world.guest().await, world.guest().await);
         let party = |places: u32, companions: u32, quantity: u32| json!({ "quantity": quantity, "accessible": { "wheelchairPlaces": places, "companions": companions } });
@@ -167,9 +174,10 @@ fn an_accessible_party_gets_its_places() {
     });
 }
 
-#[test]
-fn bad_wishes_are_refused_where_they_are_wrong() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn bad_wishes_are_refused_where_they_are_wrong(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let tier = "tier_01h455vb4pex5vsknk084sn02q";
@@ -211,9 +219,10 @@ fn bad_wishes_are_refused_where_they_are_wrong() {
 }
 
 /// 64 parties of 1 to 6 ask at once, half of them another server: no seat is given twice, and all sit together.
-#[test]
-fn parties_that_ask_at_once_sit_together_and_apart() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn parties_that_ask_at_once_sit_together_and_apart(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let second = world.beside(&["--access-seconds", "3600"], Patience::default()).await;
         let servers = [world, &second];

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
+use test_case::test_case;
 
-use crate::support::{World, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, run_on};
 
 const RELEASE: &str = "mutation($id: ID!) { releaseReservation(input: { reservationId: $id }) {
     reservation { status } errors { code message } } }";
@@ -16,9 +18,10 @@ const STAND: &str = "mutation($event: ID!, $area: ID!, $quantity: Int!, $key: St
         reservation { id quantity total { amount } items { label quantity area { id } } }
         errors { code message path available limit taken } } }";
 
-#[test]
-fn a_reservation_holds_its_seats_at_their_prices() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_reservation_holds_its_seats_at_their_prices(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let seats = [stage.seats[0].as_str(), stage.seats[10].as_str()];
@@ -42,9 +45,10 @@ fn a_reservation_holds_its_seats_at_their_prices() {
     });
 }
 
-#[test]
-fn the_same_key_reserves_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_same_key_reserves_once(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let seats = [stage.seats[3].as_str()];
@@ -58,9 +62,10 @@ fn the_same_key_reserves_once() {
     });
 }
 
-#[test]
-fn a_lapsed_reservation_can_be_taken_by_another_without_a_sweeper() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_lapsed_reservation_can_be_taken_by_another_without_a_sweeper(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (slow, quick) = (world.guest().await, world.guest().await);
         let lapsed = world.reserve(&slow, &stage.event, &[&stage.seats[5], &stage.seats[6]]).await;
@@ -78,9 +83,10 @@ fn a_lapsed_reservation_can_be_taken_by_another_without_a_sweeper() {
 }
 
 /// Nobody has written down that its time is up, and nobody else wants its seat.
-#[test]
-fn a_lapsed_reservation_is_not_sold() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_lapsed_reservation_is_not_sold(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let seats = [stage.seats[0].as_str(), stage.seats[1].as_str()];
@@ -95,9 +101,10 @@ fn a_lapsed_reservation_is_not_sold() {
     });
 }
 
-#[test]
-fn worker_records_expired_reservations() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn worker_records_expired_reservations(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
@@ -110,9 +117,10 @@ fn worker_records_expired_reservations() {
     });
 }
 
-#[test]
-fn a_reservation_is_extended_but_never_beyond_the_maximum() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_reservation_is_extended_but_never_beyond_the_maximum(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let id = world.reserve(&buyer, &stage.event, &[&stage.seats[0]]).await;
@@ -130,9 +138,10 @@ fn a_reservation_is_extended_but_never_beyond_the_maximum() {
     });
 }
 
-#[test]
-fn a_released_seat_is_free_at_once() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_released_seat_is_free_at_once(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (first, second) = (world.guest().await, world.guest().await);
         let id = world.reserve(&first, &stage.event, &[&stage.seats[0]]).await;
@@ -144,9 +153,10 @@ fn a_released_seat_is_free_at_once() {
     });
 }
 
-#[test]
-fn the_limit_per_buyer_counts_seats_and_places_together() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_limit_per_buyer_counts_seats_and_places_together(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let seats: Vec<&str> = stage.seats[..6].iter().map(String::as_str).collect();
@@ -167,9 +177,10 @@ fn the_limit_per_buyer_counts_seats_and_places_together() {
     });
 }
 
-#[test]
-fn an_area_never_holds_more_than_its_capacity() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_area_never_holds_more_than_its_capacity(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         for number in 0..6 {
             let buyer = world.guest().await;
@@ -187,9 +198,10 @@ fn an_area_never_holds_more_than_its_capacity() {
     });
 }
 
-#[test]
-fn invalid_picks_are_refused_without_effect() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn invalid_picks_are_refused_without_effect(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let twice = [stage.seats[0].as_str(), stage.seats[0].as_str()];
@@ -222,9 +234,10 @@ fn invalid_picks_are_refused_without_effect() {
     });
 }
 
-#[test]
-fn sales_are_refused_outside_the_sales_window() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn sales_are_refused_outside_the_sales_window(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         world.advance(Duration::from_hours(92 * 24 + 6));
         let buyer = world.guest().await;

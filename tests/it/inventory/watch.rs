@@ -10,8 +10,10 @@ use tessera::{
     http::{Patience, Timeouts},
     inventory,
 };
+use test_case::test_case;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::{
     feed,
     support::{World, given::Stage, run, run_once, socket::Socket},
@@ -88,9 +90,10 @@ async fn watcher(address: &str, stage: &Stage, after: Option<i64>) -> Socket {
     socket
 }
 
-#[test]
-fn hundred_equal_subscribers_cost_one_execution_per_change() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn hundred_equal_subscribers_cost_one_execution_per_change(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let address = world.listen().await;
         let buyer = world.guest().await;
@@ -197,9 +200,10 @@ fn a_shared_stream_that_cannot_begin_is_refused_to_all_and_tried_anew_by_the_nex
 
 /// Sockets come and go so that the topic's last member leaves while its first one comes, over and over: whoever is there
 /// gets the map and the next change, and when all are gone nothing is left.
-#[test]
-fn the_last_to_leave_and_the_first_to_come_do_not_miss_each_other() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn the_last_to_leave_and_the_first_to_come_do_not_miss_each_other(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let address = world.listen().await;
         let idle = world.app.tasks.len();
@@ -237,10 +241,11 @@ fn the_last_to_leave_and_the_first_to_come_do_not_miss_each_other() {
 
 /// A thousand random commits by two instances, over real sockets: to those who read at once, to one who does not read for
 /// a long while, and to one who comes and goes with the version that it has. Nobody sees a gap, and all end with the truth.
-#[test]
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
 #[expect(clippy::too_many_lines, reason = "three readers of one history, told in order")]
-fn fast_slow_and_returning_readers_all_see_everything() {
-    run(async |world: &World| {
+fn fast_slow_and_returning_readers_all_see_everything(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.large_stage().await;
         let event = world.only_event().await;
         // How long a thousand commits take on a busy machine nobody knows; the slow one reads nothing meanwhile.

@@ -10,8 +10,10 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
+use test_case::test_case;
 
-use crate::support::{World, coupons::ClaimHandle, given::Stage, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, coupons::ClaimHandle, given::Stage, run_on};
 
 const SHARE: &str = "mutation($id: ID!) { shareClaim(input: { claimId: $id }) { token errors { code } } }";
 const REDEEM: &str = "mutation($shop: ID!, $code: String!) {
@@ -29,9 +31,10 @@ async fn bound(world: &World, stage: &Stage, seat: usize, key: &str) -> (String,
     (buyer, held, made.text("checkout.order.id"))
 }
 
-#[test]
-fn a_claim_is_its_holders_as_soon_as_its_order_is_overdue() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_claim_is_its_holders_as_soon_as_its_order_is_overdue(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (giver, present, _) = bound(world, &stage, 0, "to-give").await;
         let (_, scanned, _) = bound(world, &stage, 1, "to-scan").await;
@@ -57,9 +60,10 @@ fn a_claim_is_its_holders_as_soon_as_its_order_is_overdue() {
 }
 
 /// As many orders as one look of the worker takes in are in trouble: the ones behind them end all the same.
-#[test]
-fn orders_that_cannot_be_ended_are_in_nobodys_way() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn orders_that_cannot_be_ended_are_in_nobodys_way(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let (_, held, id) = bound(world, &stage, 0, "the-good-one").await;
         let row = order::Entity::find().one(world.app.store.read()).await.expect("read").expect("an order");

@@ -4,13 +4,15 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::{Value, json};
 use tessera::clock::Clock;
+use test_case::test_case;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::support::{
     World,
     command::{Ended, tessera},
     given::Stage,
     postgres::{self, Durability},
-    run, run_on_postgres, run_once,
+    run_on, run_on_postgres, run_once,
     socket::Socket,
     world::{application, start_of_time},
 };
@@ -146,9 +148,10 @@ fn restored_dump_of_postgres_keeps_the_laws_and_answers_newer_cursors() {
 }
 
 /// A client knows a version of the history that was lost; meanwhile the restored database has another of that number.
-#[test]
-fn after_a_restore_no_client_goes_on_from_a_lost_history() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn after_a_restore_no_client_goes_on_from_a_lost_history(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.large_stage().await;
         let first = sell(world, &stage, 0..2).await;
         let data = tempfile::tempdir().expect("a directory");

@@ -8,12 +8,14 @@ use std::{
 
 use serde_json::json;
 use tessera::{http, telemetry};
+use test_case::test_case;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
-use crate::support::{World, run, run_once, wire::JSON};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, run_on, run_once, wire::JSON};
 
 /// Asks the private listener, with an `Accept` header; gives the head and the body.
 async fn scrape(world: &World, accept: &str) -> (String, String) {
@@ -65,9 +67,10 @@ fn read(text: &str) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     (types, samples)
 }
 
-#[test]
-fn operations_payments_and_refusals_are_counted() {
-    run(async |world| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn operations_payments_and_refusals_are_counted(database: Database) {
+    run_on(database, async |world| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;

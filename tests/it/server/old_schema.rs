@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tessera::store::Store;
+use test_case::test_case;
 
+use crate::support::Database::{self, Postgres, Sqlite};
 use crate::support::{
     blocking::block_on,
     command::{Process, tessera},
     postgres::{self, Durability},
-    run, sqlite,
+    run_on, sqlite,
     world::migrate,
 };
 
@@ -176,9 +178,10 @@ fn instance_that_only_checks_needs_no_right_to_change_tables() {
 }
 
 /// A later version has added a step. This one is the old binary.
-#[test]
-fn old_version_works_on_a_newer_compatible_schema() {
-    run(async |world| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn old_version_works_on_a_newer_compatible_schema(database: Database) {
+    run_on(database, async |world| {
         let future = [
             "ALTER TABLE account ADD COLUMN future text NOT NULL DEFAULT 'x'",
             "CREATE TABLE future (id integer PRIMARY KEY)",

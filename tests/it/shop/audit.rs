@@ -3,8 +3,10 @@
 use entity::audit::{self, Action, Actor};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{World, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, run_on};
 
 async fn rows(world: &World) -> Vec<audit::Model> {
     let rows = audit::Entity::find().order_by_asc(audit::Column::Position).all(world.app.store.read()).await;
@@ -25,9 +27,10 @@ const LOG: &str = "query($id: ID!, $after: String) { shop(id: $id) { auditLog(fi
     nodes { id at action actor accountId objectId requestId details }
     pageInfo { hasNextPage endCursor } } } }";
 
-#[test]
-fn member_changes_are_recorded_with_their_actor() {
-    run(async |world| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn member_changes_are_recorded_with_their_actor(database: Database) {
+    run_on(database, async |world| {
         let owner = world.user("owner").await;
         let colleague = world.user("colleague").await;
         let shop = open_shop(world, &owner).await;
@@ -73,9 +76,10 @@ fn member_changes_are_recorded_with_their_actor() {
     });
 }
 
-#[test]
-fn money_that_moves_is_recorded_with_its_amount() {
-    run(async |world| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn money_that_moves_is_recorded_with_its_amount(database: Database) {
+    run_on(database, async |world| {
         let stage = world.stage().await;
         let buyer = world.guest().await;
         let order = world.buy(&buyer, &stage.event, &[&stage.seats[0]]).await;
@@ -101,9 +105,10 @@ fn money_that_moves_is_recorded_with_its_amount() {
     });
 }
 
-#[test]
-fn rows_of_the_audit_log_cannot_be_changed_or_deleted() {
-    run(async |world| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn rows_of_the_audit_log_cannot_be_changed_or_deleted(database: Database) {
+    run_on(database, async |world| {
         let owner = world.user("owner").await;
         open_shop(world, &owner).await;
         let tx = |sql: &'static str| async move {

@@ -9,8 +9,10 @@ use axum::{
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tessera::http::Patience;
+use test_case::test_case;
 
-use crate::support::{World, given::small_plan, run, run_once, wire::Reply};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, given::small_plan, run_on, run_once, wire::Reply};
 
 const PUBLIC: &str = "public, max-age=31536000, immutable";
 const SEAT_MAP: &str = "query($map: ID!) { seatMap(id: $map) { id url revision name width height
@@ -83,9 +85,10 @@ fn as_floats(value: &mut Value) {
     }
 }
 
-#[test]
-fn geometry_matches_graphql_for_each_seat() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn geometry_matches_graphql_for_each_seat(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let mut plan: Value = serde_json::from_str(&small_plan()).expect("a plan");
         let row = &mut plan["zones"][0]["rows"][2];
@@ -172,9 +175,10 @@ fn it_is_kept_for_ever_and_asked_for_once() {
     });
 }
 
-#[test]
-fn geometry_has_the_visibility_of_its_seat_map() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn geometry_has_the_visibility_of_its_seat_map(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let stranger = world.user("stranger").await;
         let hidden = world.import(&stage.vendor, &stage.venue, &small_plan()).await;

@@ -1,8 +1,10 @@
 //! Venues and seat maps: importing, revisions, exporting, and who may see them.
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
-use crate::support::{World, given::small_plan, run};
+use crate::support::Database::{self, Postgres, Sqlite};
+use crate::support::{World, given::small_plan, run_on};
 
 const EXPORT: &str = "query($map: ID!) { seatMapExport(seatMapId: $map) }";
 const IMPORT: &str = "mutation($venue: ID!, $plan: String!) {
@@ -13,9 +15,10 @@ fn value(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-#[test]
-fn an_imported_plan_comes_back_as_it_was_and_is_kept_in_revisions() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn an_imported_plan_comes_back_as_it_was_and_is_kept_in_revisions(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let first = world.gql(Some(&stage.vendor), EXPORT, json!({ "map": stage.map })).await.good();
         assert_eq!(value(&first.text("seatMapExport")), value(&small_plan()));
@@ -40,9 +43,10 @@ fn an_imported_plan_comes_back_as_it_was_and_is_kept_in_revisions() {
     });
 }
 
-#[test]
-fn invalid_plan_is_refused_with_the_path_of_each_fault() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn invalid_plan_is_refused_with_the_path_of_each_fault(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let mut plan = value(&small_plan());
         plan["zones"][0]["rows"][1]["seats"][3]["seat_guid"] = json!("A-1");
@@ -62,9 +66,10 @@ fn invalid_plan_is_refused_with_the_path_of_each_fault() {
     });
 }
 
-#[test]
-fn venues_are_private_to_their_shop_until_an_event_is_public() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn venues_are_private_to_their_shop_until_an_event_is_public(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let stranger = world.user("stranger").await;
         let input = json!({ "venue": stage.venue, "plan": small_plan() });
@@ -90,9 +95,10 @@ fn venues_are_private_to_their_shop_until_an_event_is_public() {
     });
 }
 
-#[test]
-fn a_renamed_venue_is_found_by_its_new_name_and_not_by_a_stale_writer() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn a_renamed_venue_is_found_by_its_new_name_and_not_by_a_stale_writer(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let document = "mutation($venue: ID!, $name: String!) {
             updateVenue(input: { venueId: $venue, expectedVersion: 1, name: $name }) {
@@ -113,9 +119,10 @@ fn a_renamed_venue_is_found_by_its_new_name_and_not_by_a_stale_writer() {
     });
 }
 
-#[test]
-fn wheelchair_places_and_areas_are_in_the_geometry() {
-    run(async |world: &World| {
+#[test_case(Sqlite; "sqlite")]
+#[test_case(Postgres; "postgres")]
+fn wheelchair_places_and_areas_are_in_the_geometry(database: Database) {
+    run_on(database, async |world: &World| {
         let stage = world.stage().await;
         let document = "query($map: ID!) { seatMap(id: $map) { name width height categories { name color }
             zones { name rows { number seats { guid number label x y category wheelchair companion } } }

@@ -85,7 +85,10 @@
 //! | *payment* | one attempt to pay an order at the provider |
 //! | *refund* | money that goes back for a paid order |
 //! | *ticket* | the right to enter, with a signed code |
-//! | *check-in* | the admission of a ticket at the gate |
+//! | *admission* | the time in which an event admits tickets, and how often it admits one |
+//! | *entry* | an admission that counts; a return after a check-out does not |
+//! | *check-in*, *check-out* | a scan that lets the holder of a ticket in or out |
+//! | *rights* | what a buyer keeps from the checkout: the refund period and the entries |
 //! | *product* | what a shop offers, and what its coupons refer to |
 //! | *coupon* | what a shop publishes: terms, stock and validity |
 //! | *claim* | one buyer's copy of a coupon, with the terms at the time of the claim |

@@ -75,6 +75,9 @@ pub enum Action {
     /// The provider refunded a payment.
     #[sea_orm(string_value = "payment_refunded")]
     PaymentRefunded,
+    /// A check-in of a ticket was undone.
+    #[sea_orm(string_value = "check_in_undone")]
+    CheckInUndone,
 }
 
 /// One change.

@@ -43,6 +43,22 @@ pub enum BuyerRequirement {
     ProofOfWork,
 }
 
+/// The period in which the entries of a ticket are counted.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "snake_case")]
+pub enum EntryPeriod {
+    /// The whole event.
+    #[default]
+    #[sea_orm(string_value = "event")]
+    Event,
+    /// A calendar day in the venue's time zone.
+    #[sea_orm(string_value = "day")]
+    Day,
+}
+
 /// Something that people attend.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
@@ -70,10 +86,28 @@ pub struct Model {
     pub ends_at: DateTimeUtc,
     /// The start of sales.
     pub sales_start: DateTimeUtc,
+    /// Whether the vendor set the start of sales. Otherwise it follows from other dates.
+    pub sales_start_given: bool,
     /// The end of sales.
     pub sales_end: DateTimeUtc,
+    /// Whether the vendor set the end of sales. Otherwise it follows from other dates.
+    pub sales_end_given: bool,
     /// The end of the time in which buyers may refund by themselves. `None` excludes such refunds.
     pub refund_until: Option<DateTimeUtc>,
+    /// The minutes before the start from which `refund_until` follows. `None` if it does not follow from the start.
+    pub refund_minutes: Option<i32>,
+    /// When the doors open. `None` if the vendor did not set it.
+    pub doors_at: Option<DateTimeUtc>,
+    /// The start of admission. `None` if the vendor did not set it.
+    pub admission_from: Option<DateTimeUtc>,
+    /// The end of admission. `None` if the vendor did not set it.
+    pub admission_until: Option<DateTimeUtc>,
+    /// How often a ticket admits in a period. `None` for no limit.
+    pub entries_max: Option<i32>,
+    /// The period in which entries are counted.
+    pub entry_period: EntryPeriod,
+    /// Whether a holder who was checked out may return.
+    pub reentry: bool,
     /// The stored state.
     #[sea_orm(column_name = "status")]
     pub state: EventState,

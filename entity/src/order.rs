@@ -132,6 +132,8 @@ pub mod line {
         pub discount_minor: i64,
         /// The seat's epoch when it was reserved.
         pub epoch: i32,
+        /// The buyer's rights at the checkout, as JSON. `None` for a coupon, and for lines of older versions.
+        pub rights: Option<String>,
     }
 
     /// Relations are loaded by the application's loaders, never joined implicitly.

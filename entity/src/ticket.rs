@@ -10,10 +10,10 @@ use crate::{AccountId, EventId, OrderId, OrderLineId, ShopId, TicketId};
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum TicketState {
-    /// Valid for one admission.
+    /// Valid, and not used.
     #[sea_orm(string_value = "issued")]
     Issued,
-    /// Already used for admission.
+    /// Used for admission.
     #[sea_orm(string_value = "checked_in")]
     CheckedIn,
     /// Refunded or revoked.
@@ -26,12 +26,36 @@ pub enum TicketState {
 #[sea_orm(rs_type = "String", db_type = "Text")]
 #[serde(rename_all = "snake_case")]
 pub enum ScanOutcome {
-    /// The ticket is valid, and its holder was admitted.
+    /// The ticket is valid, and its holder was admitted. Counts as an entry.
     #[sea_orm(string_value = "admitted")]
     Admitted,
+    /// The holder had left and was admitted again.
+    #[sea_orm(string_value = "readmitted")]
+    Readmitted,
+    /// The holder left.
+    #[sea_orm(string_value = "left")]
+    Left,
+    /// A member of the shop undid an admission.
+    #[sea_orm(string_value = "undone")]
+    Undone,
     /// The ticket was already used.
     #[sea_orm(string_value = "used")]
     Used,
+    /// The holder had left, and the event does not permit a return.
+    #[sea_orm(string_value = "no_reentry")]
+    NoReentry,
+    /// The holder is not inside, so they cannot leave.
+    #[sea_orm(string_value = "not_inside")]
+    NotInside,
+    /// The admission has not begun.
+    #[sea_orm(string_value = "not_yet")]
+    NotYet,
+    /// The admission has ended.
+    #[sea_orm(string_value = "over")]
+    Over,
+    /// The event is cancelled.
+    #[sea_orm(string_value = "event_cancelled")]
+    EventCancelled,
     /// The ticket is refunded or revoked.
     #[sea_orm(string_value = "void")]
     Void,
@@ -72,10 +96,14 @@ pub struct Model {
     pub state: TicketState,
     /// The fencing token, raised each time the ticket changes hands. Codes of other epochs are invalid.
     pub epoch: i32,
-    /// When it was checked in.
+    /// When its holder was last admitted.
     pub checked_in_at: Option<DateTimeUtc>,
-    /// The account that checked it in.
+    /// The account that checked it in last.
     pub checked_in_by: Option<AccountId>,
+    /// When its holder left after the last admission. `None` if they did not.
+    pub checked_out_at: Option<DateTimeUtc>,
+    /// The number of its entries. A return after an exit does not count.
+    pub entries: i32,
     /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
     /// When the row was created.
@@ -116,6 +144,10 @@ pub mod check_in {
         pub outcome: ScanOutcome,
         /// The time of the scan.
         pub at: DateTimeUtc,
+        /// The version of the ticket that the row made. `None` if the ticket did not change.
+        pub ticket_version: Option<i64>,
+        /// The admission that the row undoes.
+        pub undoes: Option<CheckInId>,
     }
 
     /// Relations are loaded by the application's loaders, never joined implicitly.

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, TierId};
+use crate::{EventId, TierId, event::EntryPeriod};
 
 /// The kind of thing that a tier prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -39,6 +39,12 @@ pub struct Model {
     pub position: i32,
     /// Whether only buyers with an access code can buy it.
     pub hidden: bool,
+    /// The period in which entries are counted. `None` if the event's rules for entries apply.
+    pub entry_period: Option<EntryPeriod>,
+    /// How often a ticket admits in the tier's period. `None` for no limit.
+    pub entries_max: Option<i32>,
+    /// Whether a holder who was checked out may return, if the tier has a period.
+    pub reentry: bool,
     /// The optimistic-concurrency version. Each write increments it.
     pub version: i64,
     /// When the row was created.

@@ -38,6 +38,8 @@ mod m20261128_000016_email_skeleton;
 mod m20261128_000017_audit;
 mod m20261129_000020_compatibility;
 mod m20261129_000022_list_indexes;
+mod m20261129_000040_admission;
+mod m20261129_000041_check_ins;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -69,6 +71,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000017_audit::Migration),
             Box::new(m20261129_000020_compatibility::Migration),
             Box::new(m20261129_000022_list_indexes::Migration),
+            Box::new(m20261129_000040_admission::Migration),
+            Box::new(m20261129_000041_check_ins::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     category,
     error::FaultResult,
     event::{
+        admission::Admission,
         details::Change,
         edit::{self, NewEvent},
         pricing::TierDetails,
@@ -61,6 +62,8 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
         sales_start: Some(times.sales_start),
         sales_end: Some(times.sales_end),
         refund_until: times.refund_until,
+        refund_minutes: None,
+        admission: Admission::default(),
         reservation_seconds: 600,
         reservation_seconds_max: 1_200,
         limit_per_buyer: 8,
@@ -78,6 +81,7 @@ async fn announce(app: &App, vendor: &Viewer, houses: &Houses, show: &Show) -> F
             tax_basis_points: show.prices.tax_basis_points,
             position,
             hidden: false,
+            entries: None,
         };
         let scope = Scope { categories: vec![(*name).to_owned()], areas: Vec::new() };
         made(tiers::create(app, vendor, event.id, NewTier { details, scope }, None).await)?;
@@ -95,8 +99,8 @@ async fn settle(app: &App, vendor: &Viewer, show: &Show, event: event::Model) ->
             let change = Change {
                 starts_at: Some(times.starts),
                 ends_at: Some(times.ends),
-                sales_start: Some(times.sales_start),
-                sales_end: Some(times.sales_end),
+                sales_start: Some(Some(times.sales_start)),
+                sales_end: Some(Some(times.sales_end)),
                 refund_until: Some(times.refund_until),
                 ..Change::default()
             };

@@ -5,10 +5,12 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use entity::{CategoryId, event};
 
-use super::reservation_rules::{ReservationRules, RulesChange};
+use super::{
+    admission::{Admission, AdmissionChange},
+    reservation_rules::{ReservationRules, RulesChange},
+};
 use crate::{
     error::{Check, FaultResult},
-    input::is_storable,
     limits::text,
 };
 
@@ -27,12 +29,19 @@ pub struct Details {
     pub starts_at: DateTime<Utc>,
     /// The end of the event.
     pub ends_at: DateTime<Utc>,
-    /// The start of sales.
-    pub sales_start: DateTime<Utc>,
-    /// The end of sales.
-    pub sales_end: DateTime<Utc>,
-    /// The end of the time in which buyers may refund by themselves. `None` excludes such refunds.
+    /// The start of sales. `None` is the creation of the event.
+    pub sales_start: Option<DateTime<Utc>>,
+    /// The end of sales. `None` is the start of the event.
+    pub sales_end: Option<DateTime<Utc>>,
+    /// The end of the time in which buyers may refund by themselves, if it does not follow from the start.
     pub refund_until: Option<DateTime<Utc>>,
+    /// The minutes before the start at which that time ends. If this and `refund_until` are `None`, buyers may not
+    /// refund by themselves.
+    pub refund_minutes: Option<i32>,
+    /// When tickets admit, and how often.
+    pub admission: Admission,
+    /// When the event was created.
+    pub created_at: DateTime<Utc>,
     /// How long a reservation lasts.
     pub reservation_seconds: i32,
     /// How long it may last with all extensions.
@@ -64,12 +73,17 @@ pub struct Change {
     pub starts_at: Option<DateTime<Utc>>,
     /// The end of the event.
     pub ends_at: Option<DateTime<Utc>>,
-    /// The start of sales.
-    pub sales_start: Option<DateTime<Utc>>,
-    /// The end of sales.
-    pub sales_end: Option<DateTime<Utc>>,
-    /// The end of the time in which buyers may refund by themselves. `Some(None)` excludes such refunds.
+    /// The start of sales. `Some(None)` lets it follow from other dates.
+    pub sales_start: Option<Option<DateTime<Utc>>>,
+    /// The end of sales. `Some(None)` lets it follow from other dates.
+    pub sales_end: Option<Option<DateTime<Utc>>>,
+    /// The end of the time in which buyers may refund by themselves. Any value removes `refund_minutes`. `Some(None)`
+    /// excludes such refunds.
     pub refund_until: Option<Option<DateTime<Utc>>>,
+    /// The minutes before the start at which that time ends. A number removes `refund_until`.
+    pub refund_minutes: Option<Option<i32>>,
+    /// When tickets admit, and how often.
+    pub admission: AdmissionChange,
     /// How long a reservation lasts.
     pub reservation_seconds: Option<i32>,
     /// How long it may last with all extensions.
@@ -91,15 +105,18 @@ impl Details {
     pub fn of(row: event::Model) -> Self {
         Self {
             reservation_rules: ReservationRules::of(&row),
+            admission: Admission::of(&row),
             category: row.category_id,
             slug: row.slug,
             name: row.name,
             description: row.description,
             starts_at: row.starts_at,
             ends_at: row.ends_at,
-            sales_start: row.sales_start,
-            sales_end: row.sales_end,
-            refund_until: row.refund_until,
+            sales_start: row.sales_start_given.then_some(row.sales_start),
+            sales_end: row.sales_end_given.then_some(row.sales_end),
+            refund_until: row.refund_until.filter(|_| row.refund_minutes.is_none()),
+            refund_minutes: row.refund_minutes,
+            created_at: row.created_at,
             reservation_seconds: row.reservation_seconds,
             reservation_seconds_max: row.reservation_seconds_max,
             limit_per_buyer: row.limit_per_buyer,
@@ -112,6 +129,7 @@ impl Details {
     /// Returns the details with the change applied.
     #[must_use]
     pub fn with(self, change: Change) -> Self {
+        let (refund_until, refund_minutes) = self.refund_after(&change);
         Self {
             category: change.category.unwrap_or(self.category),
             slug: change.slug.unwrap_or(self.slug),
@@ -121,7 +139,10 @@ impl Details {
             ends_at: change.ends_at.unwrap_or(self.ends_at),
             sales_start: change.sales_start.unwrap_or(self.sales_start),
             sales_end: change.sales_end.unwrap_or(self.sales_end),
-            refund_until: change.refund_until.unwrap_or(self.refund_until),
+            refund_until,
+            refund_minutes,
+            admission: self.admission.with(change.admission),
+            created_at: self.created_at,
             reservation_seconds: change.reservation_seconds.unwrap_or(self.reservation_seconds),
             reservation_seconds_max: change.reservation_seconds_max.unwrap_or(self.reservation_seconds_max),
             limit_per_buyer: change.limit_per_buyer.unwrap_or(self.limit_per_buyer),
@@ -156,9 +177,10 @@ impl Details {
         let kept = Self {
             starts_at: kept(self.starts_at),
             ends_at: kept(self.ends_at),
-            sales_start: kept(self.sales_start),
-            sales_end: kept(self.sales_end),
+            sales_start: self.sales_start.map(kept),
+            sales_end: self.sales_end.map(kept),
             refund_until: self.refund_until.map(kept),
+            admission: self.admission.kept(),
             ..self
         };
         check.that(
@@ -194,24 +216,6 @@ impl Details {
         kept.reservation_rules.check(&mut check);
         check.done()?;
         Ok(kept)
-    }
-
-    fn check_times(&self, check: &mut Check) {
-        let times = [
-            ("startsAt", Some(self.starts_at)),
-            ("endsAt", Some(self.ends_at)),
-            ("salesStart", Some(self.sales_start)),
-            ("salesEnd", Some(self.sales_end)),
-            ("refundUntil", self.refund_until),
-        ];
-        for (path, time) in times {
-            let good = time.is_none_or(is_storable);
-            check.that(good, path, "must be between the years 2000 and 2999");
-        }
-        check
-            .that(self.starts_at <= self.ends_at, "endsAt", "must not be before startsAt")
-            .that(self.sales_start < self.sales_end, "salesEnd", "must be after salesStart")
-            .that(self.sales_end <= self.ends_at, "salesEnd", "must not be after endsAt");
     }
 }
 
@@ -272,9 +276,12 @@ mod tests {
             description: String::new(),
             starts_at: at(20),
             ends_at: at(30),
-            sales_start: at(10),
-            sales_end: at(20),
+            sales_start: Some(at(10)),
+            sales_end: Some(at(20)),
             refund_until: None,
+            refund_minutes: None,
+            admission: Admission::default(),
+            created_at: at(0),
             reservation_seconds: 600,
             reservation_seconds_max: 1_200,
             limit_per_buyer: 8,
@@ -313,7 +320,7 @@ mod tests {
             slug: Some("Gala!".to_owned()),
             name: Some(" ".to_owned()),
             ends_at: Some(at(19)),
-            sales_start: Some(at(20)),
+            sales_start: Some(Some(at(20))),
             reservation_seconds: Some(59),
             reservation_seconds_max: Some(3_601),
             limit_per_buyer: Some(0),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
+    admission::Admission,
     details::{Change, Details, slug_of},
     find::event as find_event,
     follow, locked_in_tx, managed,
@@ -56,8 +57,15 @@ pub struct NewEvent {
     pub sales_start: Option<DateTime<Utc>>,
     /// The end of sales. `None` is the start of the event.
     pub sales_end: Option<DateTime<Utc>>,
-    /// The end of the time in which buyers may refund by themselves. `None` excludes such refunds.
+    /// The end of the time in which buyers may refund by themselves, if it does not follow from the start.
     pub refund_until: Option<DateTime<Utc>>,
+    /// The minutes before the start at which that time ends. If this and `refund_until` are `None`, buyers may not
+    /// refund by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_minutes: Option<i32>,
+    /// When tickets admit, and how often.
+    #[serde(skip_serializing_if = "Admission::is_default")]
+    pub admission: Admission,
     /// How long a reservation lasts.
     pub reservation_seconds: i32,
     /// How long it may last with all extensions.
@@ -86,9 +94,12 @@ impl NewEvent {
             description: self.description,
             starts_at: self.starts_at,
             ends_at: self.ends_at,
-            sales_start: self.sales_start.unwrap_or(now),
-            sales_end: self.sales_end.unwrap_or(self.starts_at),
+            sales_start: self.sales_start,
+            sales_end: self.sales_end,
             refund_until: self.refund_until,
+            refund_minutes: self.refund_minutes,
+            admission: self.admission,
+            created_at: now,
             reservation_seconds: self.reservation_seconds,
             reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
@@ -253,6 +264,8 @@ fn refused(fault: Fault) -> Error<Refusal> {
 }
 
 fn row_of(details: Details) -> event::ActiveModel {
+    let ((sales_start, sales_end), refund_until) = (details.sales(), details.refund_deadline());
+    let Admission { doors_at, from, until, entries } = details.admission;
     event::ActiveModel {
         category_id: Set(details.category),
         slug: Set(details.slug),
@@ -260,9 +273,18 @@ fn row_of(details: Details) -> event::ActiveModel {
         description: Set(details.description),
         starts_at: Set(details.starts_at),
         ends_at: Set(details.ends_at),
-        sales_start: Set(details.sales_start),
-        sales_end: Set(details.sales_end),
-        refund_until: Set(details.refund_until),
+        sales_start: Set(sales_start),
+        sales_start_given: Set(details.sales_start.is_some()),
+        sales_end: Set(sales_end),
+        sales_end_given: Set(details.sales_end.is_some()),
+        refund_until: Set(refund_until),
+        refund_minutes: Set(details.refund_minutes),
+        doors_at: Set(doors_at),
+        admission_from: Set(from),
+        admission_until: Set(until),
+        entries_max: Set(entries.max_entries),
+        entry_period: Set(entries.period),
+        reentry: Set(entries.reentry),
         reservation_seconds: Set(details.reservation_seconds),
         reservation_seconds_max: Set(details.reservation_seconds_max),
         limit_per_buyer: Set(details.limit_per_buyer),

@@ -1,5 +1,7 @@
 //! Events and their price levels.
 
+pub mod admission;
+mod dates;
 pub mod details;
 pub mod edit;
 pub mod find;

@@ -10,7 +10,7 @@ use entity::{
 };
 use serde::Serialize;
 
-use super::rules::Refusal;
+use super::{admission::EntryRules, rules::Refusal};
 use crate::{
     error::{Check, Fault, FaultResult, Invalid},
     limits::text,
@@ -37,6 +37,9 @@ pub struct TierDetails {
     pub position: i32,
     /// Whether only buyers with an access code can buy it.
     pub hidden: bool,
+    /// How often its tickets admit. `None` if the event's rules apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<EntryRules>,
 }
 
 impl TierDetails {
@@ -59,6 +62,9 @@ impl TierDetails {
                 "must be between 0 and 10000",
             )
             .that((0..=10_000).contains(&kept.position), "position", "must be between 0 and 10000");
+        if let Some(entries) = kept.entries {
+            entries.check("entryRules", &mut check);
+        }
         check.done()?;
         Ok(kept)
     }
@@ -199,6 +205,7 @@ mod tests {
                 tax_basis_points: tax,
                 position: 0,
                 hidden: false,
+                entries: None,
             }
             .checked(None)
         };

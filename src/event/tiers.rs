@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    admission::EntryRules,
     find, follow, locked_in_tx, managed,
     pricing::{self, TIERS_MAX, TierDetails, Wanted},
     rules::{self, Refusal},
@@ -59,6 +60,8 @@ pub struct Change {
     pub position: Option<i32>,
     /// Whether only buyers with an access code can buy it.
     pub hidden: Option<bool>,
+    /// How often its tickets admit. `Some(None)` lets the event's rules apply.
+    pub entries: Option<Option<EntryRules>>,
     /// The names of categories. They replace the previous ones.
     pub categories: Option<Vec<String>>,
     /// The ids of areas. They replace the previous ones.
@@ -248,6 +251,7 @@ fn replaced(change: &Change, id: TierId, scopes: &[scope::Model], map: &venue::S
 
 fn changed(tier: tier::Model, change: Change) -> TierDetails {
     TierDetails {
+        entries: change.entries.unwrap_or_else(|| EntryRules::of_tier(&tier)),
         name: change.name.unwrap_or(tier.name),
         price: change.price.unwrap_or(tier.price_minor),
         fee: change.fee.unwrap_or(tier.fee_minor),
@@ -289,6 +293,9 @@ fn row_of(details: TierDetails) -> tier::ActiveModel {
         tax_basis_points: Set(details.tax_basis_points),
         position: Set(details.position),
         hidden: Set(details.hidden),
+        entry_period: Set(details.entries.map(|entries| entries.period)),
+        entries_max: Set(details.entries.and_then(|entries| entries.max_entries)),
+        reentry: Set(details.entries.is_some_and(|entries| entries.reentry)),
         ..Default::default()
     }
 }

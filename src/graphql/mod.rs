@@ -6,10 +6,12 @@
 //! API users.
 
 pub mod account;
+pub mod admission;
 pub mod availability;
 pub mod budget;
 pub mod cacheability;
 pub mod category;
+pub mod check_in;
 pub mod code;
 mod context;
 pub mod coupon;
@@ -75,6 +77,7 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     category::CategoryMutation,
+    check_in::CheckInMutation,
     coupon::CouponMutation,
     coupon::ProductMutation,
     coupon::ClaimMutation,
@@ -86,7 +89,6 @@ pub struct Mutation(
     reservation::ReservationMutation,
     seat_map::SeatMapMutation,
     shop::ShopMutation,
-    ticket::TicketMutation,
     event::TierMutation,
     venue::VenueMutation,
 );

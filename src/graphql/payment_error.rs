@@ -1,6 +1,9 @@
 //! Error types of payments and refunds.
 
+use async_graphql::ID;
+
 use super::{
+    id::encode,
     scalar::Instant,
     user_error::{Explain, Explanation, user_error},
 };
@@ -39,7 +42,8 @@ user_error! {
         NotPaid: Refused,
         /// The order was already refunded.
         AlreadyRefunded: Refused,
-        /// A ticket of the order was used, so the order cannot be refunded.
+        /// A ticket of the order was used, so the order cannot be refunded; see `ticketIds`. If it was a mistake, a member
+        /// of the shop can call `undoCheckIn` first.
         TicketUsed: Refused,
         /// A coupon that was bought with the order was used or given away. Send `leaveUsedCoupons: true` to refund the
         /// rest.
@@ -47,12 +51,17 @@ user_error! {
         /// The buyer's refund period is over. Ask the shop for a refund.
         RefundClosed: Refused,
     }
+    {
+        /// The ids of the used tickets. Set only with `TICKET_USED`.
+        ticket_ids: Vec<ID>,
+    }
 }
 
 /// The data of payment errors.
 #[derive(Debug, Default)]
 pub(crate) struct PaymentData {
     available_at: Option<Instant>,
+    ticket_ids: Option<Vec<ID>>,
 }
 
 impl Explain for Refusal {
@@ -68,11 +77,15 @@ impl Explain for Refusal {
             }
             Self::NotPaid => Explanation::new("the order is not paid"),
             Self::AlreadyRefunded => Explanation::new("the order was already refunded"),
-            Self::TicketUsed => Explanation::new("a ticket of the order was used"),
+            Self::TicketUsed(tickets) => {
+                let ticket_ids = Some(tickets.into_iter().map(encode).collect());
+                Explanation::new("a ticket of the order was used")
+                    .with(PaymentData { ticket_ids, ..PaymentData::default() })
+            }
             Self::CouponUsed => Explanation::new("a coupon of the order was used or given away"),
             Self::TooManyDeclines { available_at } => {
                 Explanation::new("too many payments were declined; try again later")
-                    .with(PaymentData { available_at: Some(available_at.into()) })
+                    .with(PaymentData { available_at: Some(available_at.into()), ..PaymentData::default() })
                     .retryable(true)
             }
             Self::RefundClosed => Explanation::new("the buyer's refund period is over; ask the shop"),

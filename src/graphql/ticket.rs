@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use entity::{TicketId, order::line, ticket};
 use futures_util::future::join;
@@ -10,51 +10,23 @@ use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    error::{ApiResult, found, not_allowed, outcome},
+    error::{ApiResult, found, not_allowed},
     event::{Event, Tier},
     id::{decode, encode},
     order::{LineOf, Order, OrderLine},
     page::{Connected, PageArgs, connection},
     scalar::{Instant, Long, Money},
     seat_map::{Area, Seat},
-    user_error::{Explain, Explanation, user_error},
     weight::PICTURE_TICKET,
 };
 use crate::{
     barcode::{QrCode, qr::Scale},
     error::{Fault, FaultResult, Object},
-    ticket::{self as tickets, CheckIn, Refusal, Scanned},
+    ticket as tickets,
 };
 
 /// A page of tickets.
 pub(crate) type TicketConnection = Connected<Uuid, Ticket>;
-
-user_error! {
-    /// An error of `checkIn`: why the ticket does not admit its holder.
-    CheckInError, CheckInErrorCode (Invalid NotFound IdempotencyMismatch) from Refusal {
-        /// The code is not a valid ticket code. Do not admit the guest.
-        Forged: NotFound,
-        /// The ticket is for another event or shop.
-        WrongEvent: Refused,
-        /// The ticket was refunded or revoked. Do not admit the guest.
-        Void: Refused,
-        /// The ticket was transferred, and this code belongs to the earlier holder. Do not admit the guest.
-        Superseded: Refused,
-        /// The ticket was already used; see `earlierCheckIn`. After a lost answer, repeat the call with the same key
-        /// instead.
-        Used: Conflict,
-    }
-    {
-        /// The id of the ticket. Null if the code is not a ticket of your shops.
-        ticket_id: ID,
-        /// The name of the ticket's place. Null if the code is not a ticket of your shops.
-        ticket_label: String,
-        /// The id of the event that the ticket admits to. Null if the code is not a ticket of your shops.
-        event_id: ID,
-        /// The check-in that used the ticket. Set only with `USED`.
-        earlier_check_in: EarlierCheckIn,
-    }
-}
 
 /// The state of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -62,27 +34,29 @@ user_error! {
 pub enum State {
     /// The ticket is valid and not used.
     Issued,
-    /// The ticket was used.
+    /// The ticket was used at least once. It may admit again; see `Event.admission`.
     CheckedIn,
     /// The ticket was refunded or revoked and admits no one.
     Void,
 }
 
-/// The right to enter an event once, with a signed code.
+/// The right to enter an event, with a signed code.
 #[derive(Clone, Debug)]
 pub struct Ticket {
     row: ticket::Model,
     /// The order through which the viewer found the ticket.
     order: Option<Order>,
+    /// Whether the viewer is a member of the shop who scanned the ticket, and not its holder.
+    is_scanned: bool,
 }
 
 impl From<ticket::Model> for Ticket {
     fn from(row: ticket::Model) -> Self {
-        Self { row, order: None }
+        Self { row, order: None, is_scanned: false }
     }
 }
 
-/// The right to enter an event once, with a signed code.
+/// The right to enter an event, with a signed code.
 #[Object]
 impl Ticket {
     /// The global id of the ticket.
@@ -176,9 +150,19 @@ impl Ticket {
         Ok(Some(ctx.budget().text(STANDARD.encode(png))?))
     }
 
-    /// When the ticket was used at the entrance. Null if it was not.
+    /// When the holder was last admitted. Null if the ticket was not used.
     async fn checked_in_at(&self) -> Option<Instant> {
         self.row.checked_in_at.map(Into::into)
+    }
+
+    /// When the holder left after the last admission. Null if they were not checked out.
+    async fn checked_out_at(&self) -> Option<Instant> {
+        self.row.checked_out_at.map(Into::into)
+    }
+
+    /// The number of entries with the ticket. A return after a check-out does not count.
+    async fn entries(&self) -> i32 {
+        self.row.entries
     }
 
     /// When the ticket was issued.
@@ -190,7 +174,13 @@ impl Ticket {
 impl Ticket {
     /// Creates a ticket that the viewer found through its order.
     pub(crate) fn of(row: ticket::Model, order: &Order) -> Self {
-        Self { row, order: Some(order.clone()) }
+        Self { row, order: Some(order.clone()), is_scanned: false }
+    }
+
+    /// Creates a ticket that a member of the shop scanned. They do not see its code, unless they hold it.
+    pub(crate) fn scanned(ctx: &Context<'_>, row: ticket::Model) -> Self {
+        let is_scanned = !ctx.viewer().account().is_ok_and(|account| account == row.account_id);
+        Self { row, order: None, is_scanned }
     }
 
     /// Returns the ticket if the viewer holds it, or has the access token of its order.
@@ -225,17 +215,11 @@ impl Ticket {
     /// Returns the code if the viewer holds the ticket. Scanners see the ticket that they checked in, but not its code.
     /// The bearer of an order's access token is a holder too: the order has already checked the token.
     fn code_for_holder(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
-        if self.is_scanned(ctx) {
+        if self.is_scanned {
             return Err(not_allowed(ctx.viewer()));
         }
         let is_void = self.row.state == ticket::TicketState::Void;
         Ok((!is_void).then(|| tickets::code_of(ctx.app(), &self.row)))
-    }
-
-    fn is_scanned(&self, ctx: &Context<'_>) -> bool {
-        self.row.checked_in_by.is_some()
-            && self.row.checked_in_by == ctx.viewer().account().ok()
-            && self.row.checked_in_by != Some(self.row.account_id)
     }
 
     fn qr(&self, ctx: &Context<'_>) -> ApiResult<Option<QrCode>> {
@@ -243,27 +227,6 @@ impl Ticket {
         let code = self.code_for_holder(ctx)?;
         Ok(code.map(|code| QrCode::try_new(&code).map_err(Fault::internal)).transpose()?)
     }
-}
-
-/// Input of `checkIn`.
-#[derive(Debug, InputObject)]
-pub struct CheckInInput {
-    /// The code of the ticket.
-    pub code: String,
-    /// The event at the entrance. If omitted, any event of your shops.
-    pub event_id: Option<ID>,
-    /// Your own key for this scan, 8 to 255 characters. A repeated call with the same key and input returns the accepted
-    /// check-in again, so that a guest is not turned away after a lost answer. Use a new key for every scan.
-    pub idempotency_key: Option<String>,
-}
-
-/// The result of `checkIn`.
-#[derive(Debug, SimpleObject)]
-pub struct CheckInPayload {
-    /// The ticket, if it admits its holder. Null if `errors` is not empty.
-    pub ticket: Option<Ticket>,
-    /// Why the ticket was refused. Empty if it was accepted.
-    pub errors: Vec<CheckInError>,
 }
 
 /// The queries of this slice.
@@ -283,88 +246,8 @@ impl TicketQuery {
     }
 }
 
-/// The mutations of this slice.
-#[derive(Debug, Default)]
-pub struct TicketMutation;
-
-#[Object]
-impl TicketMutation {
-    /// Checks in a ticket, exactly once. Requires a scanner of the shop that sold it.
-    async fn check_in(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of `checkIn`.")] input: CheckInInput,
-    ) -> ApiResult<Option<CheckInPayload>> {
-        ctx.viewer().user()?;
-        let scan = async {
-            let event = input.event_id.as_ref().map(|id| decode(id, "eventId")).transpose()?;
-            tickets::check_in(
-                ctx.app(),
-                ctx.viewer(),
-                CheckIn { code: input.code, event, key: input.idempotency_key },
-            )
-            .await
-        };
-        let (ticket, errors) = outcome(scan.await)?;
-        Ok(Some(CheckInPayload { ticket: ticket.map(Ticket::from), errors }))
-    }
-}
-
 /// Returns the viewer's tickets as a connection.
 pub(crate) async fn tickets_of_viewer(ctx: &Context<'_>, args: PageArgs) -> ApiResult<TicketConnection> {
     let page = tickets::of_account(ctx.app(), ctx.viewer().account()?, args.window()?).await?;
     Ok(connection(page, |row| (row.id.0, Ticket::from(row))))
-}
-
-/// The check-in that used a ticket.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct EarlierCheckIn {
-    /// When the ticket was used.
-    at: Instant,
-    /// The account of the member who scanned it, as in `ShopMember.accountId`. Null if unknown.
-    account_id: Option<ID>,
-}
-
-/// The data of check-in errors.
-#[derive(Debug, Default)]
-pub(crate) struct CheckInData {
-    ticket_id: Option<ID>,
-    ticket_label: Option<String>,
-    event_id: Option<ID>,
-    earlier_check_in: Option<EarlierCheckIn>,
-}
-
-impl CheckInData {
-    fn of(ticket: Scanned) -> Self {
-        Self {
-            ticket_id: Some(encode(ticket.ticket)),
-            ticket_label: Some(ticket.label),
-            event_id: Some(encode(ticket.event)),
-            earlier_check_in: None,
-        }
-    }
-}
-
-impl Explain for Refusal {
-    type Data = CheckInData;
-
-    fn explain(self) -> Explanation<CheckInData> {
-        match self {
-            Self::Forged => Explanation::new("not a valid ticket code").at("code"),
-            Self::WrongEvent(ticket) => Explanation::new("the ticket is for another event")
-                .with(ticket.map(CheckInData::of).unwrap_or_default()),
-            Self::Void(ticket) => {
-                Explanation::new("the ticket was refunded or revoked").with(CheckInData::of(ticket))
-            }
-            Self::Superseded(ticket) => {
-                Explanation::new("the ticket was transferred; this is an earlier code")
-                    .with(CheckInData::of(ticket))
-            }
-            Self::Used { ticket, at, by } => {
-                let earlier = EarlierCheckIn { at: at.into(), account_id: by.map(encode) };
-                Explanation::new("the ticket was already used")
-                    .with(CheckInData { earlier_check_in: Some(earlier), ..CheckInData::of(ticket) })
-            }
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use async_graphql::{Enum, Interface};
 
-use super::{account, category, coupon, event, order, payment, reservation, seat_map, shop, ticket, venue};
+use super::{account, category, check_in, coupon, event, order, payment, reservation, seat_map, shop, venue};
 
 /// What a client can do about an error. All error types have the same kinds, so that a client can handle codes that it
 /// does not know.
@@ -116,7 +116,11 @@ pub enum UserError {
     /// Errors of `refundOrder`.
     RefundOrder(payment::RefundOrderError),
     /// Errors of `checkIn`.
-    CheckIn(ticket::CheckInError),
+    CheckIn(check_in::CheckInError),
+    /// Errors of `checkOut`.
+    CheckOut(check_in::CheckOutError),
+    /// Errors of `undoCheckIn`.
+    UndoCheckIn(check_in::UndoCheckInError),
 }
 
 /// The codes that have the same meaning in all error types.

@@ -84,6 +84,7 @@ pub const LENGTHS: &[(&str, &str, u64)] = &[
     ("Category", "children", 10),
     ("ClaimTerms", "appliesTo", 5),
     ("Coupon", "appliesTo", 5),
+    ("Event", "derivedDates", 6),
     ("Event", "tiers", 6),
     ("Order", "claims", 3),
     ("Order", "payments", 3),

@@ -15,7 +15,7 @@ use entity::{
 };
 use sea_orm::ActiveValue::Set;
 
-use super::Refusal;
+use super::{Refusal, rights::Rights};
 use crate::{
     app::App,
     category,
@@ -80,6 +80,8 @@ pub(super) struct Line {
     pub(super) discount: i64,
     tax_basis_points: u32,
     epoch: u32,
+    /// The buyer's rights. `None` for a coupon.
+    rights: Option<Rights>,
 }
 
 impl Basket {
@@ -212,6 +214,7 @@ impl Sale {
             discount: 0,
             tax_basis_points: 0,
             epoch: 0,
+            rights: None,
         };
         let (line, map) = match &self.of {
             Subject::Event { event, map, tiers } => {
@@ -221,6 +224,7 @@ impl Sale {
                     tier: Some(item.tier),
                     tier_name: tier.map(|tier| tier.name.clone()).unwrap_or_default(),
                     tax_basis_points: tier.map_or(0, |tier| tier.tax_basis_points.unsigned_abs()),
+                    rights: Some(Rights::of(event, tier)),
                     ..line
                 };
                 (line, Some(map))
@@ -252,8 +256,9 @@ impl Sale {
 
 impl Line {
     /// Converts the line to a row.
-    pub(super) fn row(self, order: OrderId, position: i32) -> line::ActiveModel {
-        line::ActiveModel {
+    pub(super) fn row(self, order: OrderId, position: i32) -> FaultResult<line::ActiveModel> {
+        let rights = self.rights.map(|rights| rights.to_json()).transpose()?;
+        Ok(line::ActiveModel {
             id: Set(line_id(order, position)),
             order_id: Set(order),
             position: Set(position),
@@ -270,7 +275,8 @@ impl Line {
             tax_minor: Set(self.tax),
             discount_minor: Set(self.discount),
             epoch: Set(i32::try_from(self.epoch).unwrap_or(i32::MAX)),
-        }
+            rights: Set(rights),
+        })
     }
 }
 

@@ -269,6 +269,7 @@ impl Draft {
         };
         order::Entity::insert(row).exec_without_returning(tx).await?;
         let rows = (0..).zip(lines).map(|(position, line)| line.row(self.id, position));
+        let rows = rows.collect::<FaultResult<Vec<_>>>()?;
         line::Entity::insert_many(rows).exec_without_returning(tx).await?;
         order_claims::reserve_in_tx(tx, self.id, &self.discounted.spent, self.now).await?;
         Ok(outbox::record_in_tx(tx, outbox::Kind::OrderChanged, self.id.0, self.now).await?)

@@ -12,13 +12,14 @@ mod expiry;
 pub mod lists;
 pub(crate) mod live;
 pub mod parts;
+pub mod rights;
 pub mod state;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    AccountId, InventoryId, OrderId, ReservationId, ShopId,
+    AccountId, InventoryId, OrderId, OrderLineId, ReservationId, ShopId,
     order::{self, OrderState, line},
     reservation::{self, ReservationState},
 };
@@ -160,6 +161,11 @@ pub async fn lines_of(app: &App, id: OrderId) -> FaultResult<Vec<line::Model>> {
         .order_by_asc(line::Column::Position)
         .all(app.store.read())
         .await?)
+}
+
+/// Returns the order line without any access check.
+pub(crate) async fn line_by_id(app: &App, id: OrderLineId) -> FaultResult<line::Model> {
+    line::Entity::find_by_id(id).one(app.store.read()).await?.ok_or(Fault::NotFound(Object::Order))
 }
 
 /// Returns the account's orders, newest first.

@@ -14,6 +14,7 @@ mod observed;
 pub mod parts;
 pub mod provider;
 mod refund;
+mod refund_part;
 pub mod sandbox;
 mod sell;
 mod settlement;
@@ -26,7 +27,7 @@ use std::{
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
-    InventoryId, OrderId, PaymentId, ReservationId, order,
+    InventoryId, OrderId, PaymentId, ReservationId, TicketId, order,
     payment::{self, PaymentState},
 };
 use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
@@ -77,8 +78,8 @@ pub enum Refusal {
     NotPaid,
     /// The order was already refunded.
     AlreadyRefunded,
-    /// A ticket of the order was used.
-    TicketUsed,
+    /// Tickets of the order were used.
+    TicketUsed(Vec<TicketId>),
     /// A coupon bought in the order was used or given away.
     CouponUsed,
     /// The buyer's refund period is over. The shop can still refund.

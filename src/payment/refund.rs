@@ -6,7 +6,6 @@ use std::future::ready;
 use chrono::Duration;
 use entity::{
     InventoryId, OrderId, OrderLineId, RefundId,
-    event::EventState,
     order::{self, line},
     payment::{self, PaymentState, RefundState, refund},
 };
@@ -17,6 +16,7 @@ use sea_orm::{
 use super::{
     CHECK_SECONDS, RECOVER_BATCH, Refusal, ledger, observed,
     provider::{NewRefund, ProviderError, RefundStatus},
+    refund_part::{RefundPart, part},
     settle, state,
 };
 use crate::{
@@ -27,7 +27,6 @@ use crate::{
         order_claims,
     },
     error::{Check, Error, Fault, FaultResult, Object, Result},
-    event,
     idempotency::{self, Attempt, AttemptError, Key},
     inventory::{
         Command, Place,
@@ -39,14 +38,10 @@ use crate::{
         state::{self as order_state, Step},
     },
     outbox,
-    shop::{self, rules::Power},
     store::save_versioned,
     telemetry::log_fault,
     ticket::{self, TicketUsed},
 };
-
-/// Days after the payment in which a buyer may return unused coupons.
-const WITHDRAWAL_DAYS: i64 = 14;
 
 /// The input of a refund.
 #[derive(Clone, Debug)]
@@ -76,13 +71,6 @@ pub struct Refund {
 enum UsedPart {
     Ticket,
     Coupon,
-}
-
-/// The part of an order that is refunded.
-struct RefundPart {
-    lines: Vec<line::Model>,
-    /// Whether it is the whole order.
-    whole: bool,
 }
 
 /// Refunds a paid order: by the shop at any time, by the buyer within the events' refund period. Refunds the whole
@@ -127,7 +115,9 @@ async fn begin(
             TransactionError::Companion(UsedPart::Coupon) => Refusal::CouponUsed,
             TransactionError::Companion(UsedPart::Ticket)
             | TransactionError::Refused(_)
-            | TransactionError::Fault(Fault::Stale(_)) => Refusal::TicketUsed,
+            | TransactionError::Fault(Fault::Stale(_)) => {
+                Refusal::TicketUsed(ticket::used_of_order(app, order.id).await?)
+            }
             TransactionError::KeyUsed => return Err(AttemptError::KeyUsed),
             TransactionError::Fault(fault) => return Err(fault.into()),
         };
@@ -245,14 +235,16 @@ async fn take_back(
     let copies: Vec<OrderLineId> =
         lines.iter().filter(|line| line.coupon_id.is_some()).map(|line| line.id).collect();
     let (of, fee, by) = (app.clone(), part.fee(), *viewer);
+    let called_off = part.called_off.clone();
     let request = observed::RefundRequest { refund: key.1, amount: part.total(), whole: part.whole };
     let step = Step::Refund { whole: part.whole };
     let companion: Companion<UsedPart> = Box::new(move |tx, _| {
         let (app, order, refund, copies) = (of.clone(), order.clone(), refund.clone(), copies.clone());
+        let called_off = called_off.clone();
         Box::pin(async move {
             orders::move_in_tx(tx, &order, step, now).await?;
             observed::record_request_in_tx(tx, &app, &by, (&order, request)).await?;
-            let void = ticket::void_in_tx(tx, &order, tickets, now).await;
+            let void = ticket::void_in_tx(tx, &order, (tickets, &called_off), now).await;
             void.map_err(|error| error.map_refusal(|TicketUsed| UsedPart::Ticket))?;
             let revoked = issue::revoke_in_tx(tx, &order, &copies, now).await;
             revoked.map_err(|error| error.map_refusal(|ClaimUsed| UsedPart::Coupon))?;
@@ -327,69 +319,6 @@ async fn captured(app: &App, order: OrderId) -> FaultResult<Option<payment::Mode
         }
     }
     Ok(None)
-}
-
-impl RefundPart {
-    /// Returns what was paid for it, in minor units.
-    fn total(&self) -> i64 {
-        self.lines.iter().map(|line| line.price_minor + line.fee_minor - line.discount_minor).sum()
-    }
-
-    /// Returns the fees in it, including those that claims paid.
-    fn fee(&self) -> i64 {
-        self.lines.iter().map(|line| line.fee_minor).sum()
-    }
-}
-
-/// Returns the part of the order to refund. Refuses if the viewer may not have it refunded.
-async fn part(
-    app: &App,
-    viewer: &Viewer,
-    order: &order::Model,
-    leave_used: bool,
-) -> Result<RefundPart, Refusal> {
-    let lines = orders::lines_of(app, order.id).await?;
-    let are_coupons_closed = match shop::has_power(app, viewer, order.shop_id, Power::Sell).await {
-        Ok(true) => false,
-        Ok(false) | Err(Fault::Forbidden(_) | Fault::Unauthenticated) => {
-            in_time(app, &lines).await?;
-            let until = order.paid_at.map(|paid| paid + Duration::days(WITHDRAWAL_DAYS));
-            until.is_none_or(|until| until <= app.clock.now())
-        }
-        Err(fault) => return Err(fault.into()),
-    };
-    let is_copy = |line: &line::Model| line.coupon_id.is_some();
-    if !leave_used {
-        let is_closed = are_coupons_closed && lines.iter().any(is_copy);
-        return if is_closed {
-            Err(Error::Refused(Refusal::RefundClosed))
-        } else {
-            Ok(RefundPart { lines, whole: true })
-        };
-    }
-    let used =
-        issue::used_of(app, order, lines.iter().filter(|line| is_copy(line)).map(|line| line.id)).await?;
-    let stays = |line: &line::Model| is_copy(line) && are_coupons_closed || used.contains(&line.id);
-    let (left, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(stays);
-    // A discounted order can only be refunded with all lines that the discount applies to.
-    if lines.is_empty() || left.iter().any(|line| line.discount_minor > 0) {
-        return Err(Error::Refused(Refusal::CouponUsed));
-    }
-    Ok(RefundPart { lines, whole: left.is_empty() })
-}
-
-/// Refuses if the buyer's refund period for the places is over.
-async fn in_time(app: &App, lines: &[line::Model]) -> Result<(), Refusal> {
-    let now = app.clock.now();
-    for id in lines.iter().filter_map(|line| line.event_id) {
-        let event = event::by_id(app, id).await?;
-        // A cancelled event is refunded at any time.
-        let called_off = event.state == EventState::Cancelled;
-        if !called_off && event.refund_until.is_none_or(|until| until <= now) {
-            return Err(Error::Refused(Refusal::RefundClosed));
-        }
-    }
-    Ok(())
 }
 
 fn refundable(order: &order::Model) -> Result<(), Refusal> {

@@ -1,23 +1,30 @@
-//! Tickets: the right to enter an event, shown as a signed code, and used once.
+//! Tickets: the right to enter an event, shown as a signed code.
 
 mod check_in;
 pub mod code;
+mod entries;
 pub mod parts;
+mod rules;
+mod scan;
+mod undo;
 
 use chrono::{DateTime, Utc};
 use entity::{
-    AccountId, OrderId, OrderLineId, TicketId,
+    AccountId, EventId, OrderId, OrderLineId, TicketId,
     order::{self, line},
     ticket::{self, TicketState},
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
-pub use self::check_in::{CheckIn, Refusal, Scanned, check_in};
+pub use self::{
+    check_in::{CheckIn, Refusal, Scanned, check_in, check_out, may_return},
+    undo::{UndoCheckIn, of_own_shop, undo_check_in},
+};
 use crate::{
     app::App,
     auth::Viewer,
@@ -28,7 +35,7 @@ use crate::{
 };
 
 /// The mutations of tickets that have priority over reservations under load: guests wait at the gate.
-pub const URGENT_MUTATIONS: &[&str] = &["checkIn"];
+pub const URGENT_MUTATIONS: &[&str] = &["checkIn", "checkOut", "undoCheckIn"];
 
 /// Returns the ticket's signed code.
 pub fn code_of(app: &App, ticket: &ticket::Model) -> String {
@@ -101,6 +108,8 @@ pub(crate) async fn issue_in_tx(
         epoch: Set(1),
         checked_in_at: Set(None),
         checked_in_by: NotSet,
+        checked_out_at: Set(None),
+        entries: Set(0),
         version: Set(1),
         created_at: Set(now),
         updated_at: Set(now),
@@ -109,25 +118,43 @@ pub(crate) async fn issue_in_tx(
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await
 }
 
-/// A ticket of the order was used.
+/// Tickets of the order were used.
 pub(crate) struct TicketUsed;
 
-/// Voids all tickets of an order. If one of them was used, refuses, and the caller rolls back.
+/// Voids all tickets of an order. If one of them was used, refuses, and the caller rolls back. Used tickets of the
+/// events in `called_off`, which were cancelled, are voided too.
 pub(crate) async fn void_in_tx(
     tx: &Tx,
     order: &order::Model,
-    tickets: u64,
+    (tickets, called_off): (u64, &[EventId]),
     now: DateTime<Utc>,
 ) -> Result<(), TicketUsed> {
+    let unused = ticket::Column::State.eq(TicketState::Issued);
+    let cancelled = ticket::Column::EventId.is_in(called_off.iter().copied());
+    let voidable = Condition::any().add(unused).add(cancelled);
     let void = ticket::Entity::update_many()
         .col_expr(ticket::Column::State, Expr::value(TicketState::Void))
+        .col_expr(ticket::Column::CheckedInAt, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(ticket::Column::CheckedOutAt, Expr::value(None::<DateTime<Utc>>))
         .col_expr(ticket::Column::Version, Expr::col(ticket::Column::Version).add(1))
         .col_expr(ticket::Column::UpdatedAt, Expr::value(now))
         .filter(ticket::Column::OrderId.eq(order.id))
-        .filter(ticket::Column::State.eq(TicketState::Issued))
+        .filter(ticket::Column::State.ne(TicketState::Void))
+        .filter(voidable)
         .exec(tx)
         .await?;
     outbox::record_in_tx(tx, outbox::Kind::TicketChanged, order.id.0, now).await?;
     outbox::record_in_tx(tx, outbox::Kind::BagChanged, order.account_id.0, now).await?;
     if void.rows_affected == tickets { Ok(()) } else { Err(Error::Refused(TicketUsed)) }
+}
+
+/// Returns the used tickets of an order, without any access check.
+pub(crate) async fn used_of_order(app: &App, id: OrderId) -> FaultResult<Vec<TicketId>> {
+    let used = ticket::Entity::find()
+        .select_only()
+        .column(ticket::Column::Id)
+        .filter(ticket::Column::OrderId.eq(id))
+        .filter(ticket::Column::State.eq(TicketState::CheckedIn))
+        .order_by_asc(ticket::Column::Id);
+    Ok(used.into_tuple().all(app.store.read()).await?)
 }

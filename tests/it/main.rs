@@ -12,7 +12,6 @@ mod contract;
 mod coupon;
 mod event;
 mod http;
-mod inputs;
 mod inventory;
 mod order;
 mod server;

@@ -54,7 +54,7 @@ const schemaRules = {
         types: [
           'Money', 'PriceRange', 'PageInfo', 'Session', 'Viewer', 'CouponCounts', 'Rate', 'RateLimit', 'ClaimTerms', 'CodeFault', 'OrderContact',
           'OrderDiscount', 'EarlierCheckIn', 'ReservationItem', 'ReservationRules', 'ReservationChallenge', 'ApplicableCoupon', 'Row',
-          'Zone', 'SeatCategory', 'ZoneTier', 'ShopMember', 'ShopMembership',
+          'EventAdmission', 'EntryRules', 'Zone', 'SeatCategory', 'ZoneTier', 'ShopMember', 'ShopMembership',
         ],
       },
     },

@@ -307,9 +307,33 @@ query Sales($shopId: ID!) {
   }
 }
 
-# 8. At the gate: let a ticket in.
+# 8. At the gate: let a ticket in. It admits from two hours before the start until the end, unless you change the
+# event's \`admission\`.
 mutation CheckIn($code: String!) {
   checkIn(input: { code: $code }) {
+    ticket {
+      id
+      label
+      state
+      version
+    }
+    errors {
+      code
+      message
+      path
+      ticketId
+      ticketVersion
+      admissionFrom
+      admissionUntil
+    }
+  }
+}
+
+# 9. At the gate: correct a mistake. The ticket admits again.
+mutation UndoCheckIn($ticketId: ID!, $ticketVersion: Long!) {
+  undoCheckIn(
+    input: { ticketId: $ticketId, expectedVersion: $ticketVersion, reason: "wrong guest" }
+  ) {
     ticket {
       label
       state

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 
 use super::reservation_rules::ReservationRulesInput;
 use crate::graphql::{
+    admission::EventAdmissionInput,
     context::ContextExt,
     error::{ApiResult, edited, outcome},
     event::{CreateEventError, Event, EventError},
@@ -13,6 +14,7 @@ use crate::graphql::{
 use crate::{
     error::FaultResult,
     event::{
+        admission::Admission,
         details::Change,
         edit::{self, NewEvent},
         reservation_rules::ReservationRules,
@@ -44,10 +46,17 @@ pub struct CreateEventInput {
     ends_at: Instant,
     /// When sales begin. If omitted, immediately.
     sales_start: Option<Instant>,
-    /// When sales end. If omitted, at the start of the event.
+    /// When sales end. If omitted, at the start of the event, also after the event is moved.
     sales_end: Option<Instant>,
-    /// Until when buyers can refund their orders without the shop. If omitted, never.
+    /// Until when buyers can refund their orders without the shop. If this and `refundMinutesBeforeStart` are omitted,
+    /// never.
     refund_until: Option<Instant>,
+    /// How many minutes before the start `refundUntil` is, also after the event is moved; 0 to 525,600. Do not combine
+    /// with `refundUntil`.
+    refund_minutes_before_start: Option<i32>,
+    /// When tickets admit to the event, and how often. If omitted, once per ticket, from two hours before the start
+    /// until the end.
+    admission: Option<EventAdmissionInput>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     #[graphql(default = 600)]
     reservation_seconds: i32,
@@ -93,6 +102,8 @@ impl CreateEventInput {
             sales_start: self.sales_start.map(Into::into),
             sales_end: self.sales_end.map(Into::into),
             refund_until: self.refund_until.map(Into::into),
+            refund_minutes: self.refund_minutes_before_start,
+            admission: Admission::default().with(self.admission.unwrap_or_default().parse()),
             reservation_seconds: self.reservation_seconds,
             reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
@@ -134,12 +145,18 @@ pub struct UpdateEventInput {
     starts_at: Option<Instant>,
     /// The end of the event. It must not precede the start.
     ends_at: Option<Instant>,
-    /// When sales begin.
-    sales_start: Option<Instant>,
-    /// When sales end.
-    sales_end: Option<Instant>,
-    /// Until when buyers can refund their orders without the shop. Null for never.
+    /// When sales begin. Null for the creation of the event.
+    sales_start: MaybeUndefined<Instant>,
+    /// When sales end. Null for the start of the event, also after the event is moved.
+    sales_end: MaybeUndefined<Instant>,
+    /// Until when buyers can refund their orders without the shop. Null for never. Buyers keep the date of their
+    /// checkout if it is later.
     refund_until: MaybeUndefined<Instant>,
+    /// How many minutes before the start `refundUntil` is, also after the event is moved; 0 to 525,600. It replaces
+    /// `refundUntil`. Null if `refundUntil` does not follow from the start.
+    refund_minutes_before_start: MaybeUndefined<i32>,
+    /// When tickets admit to the event, and how often.
+    admission: Option<EventAdmissionInput>,
     /// Duration of a reservation in seconds, 60 to 1,200.
     reservation_seconds: Option<i32>,
     /// Maximum duration of a reservation in seconds, including all extensions; at most 1,200.
@@ -167,9 +184,11 @@ impl UpdateEventInput {
             description: self.description,
             starts_at: self.starts_at.map(Into::into),
             ends_at: self.ends_at.map(Into::into),
-            sales_start: self.sales_start.map(Into::into),
-            sales_end: self.sales_end.map(Into::into),
+            sales_start: change(self.sales_start),
+            sales_end: change(self.sales_end),
             refund_until: change(self.refund_until),
+            refund_minutes: self.refund_minutes_before_start.into(),
+            admission: self.admission.unwrap_or_default().parse(),
             reservation_seconds: self.reservation_seconds,
             reservation_seconds_max: self.reservation_seconds_max,
             limit_per_buyer: self.limit_per_buyer,
@@ -250,7 +269,8 @@ impl EventMutation {
         Ok(Some(CreateEventPayload { event, errors }))
     }
 
-    /// Changes a draft or published event. Existing reservations and orders keep their terms.
+    /// Changes a draft or published event. Existing reservations and orders keep their terms. Dates that you have not
+    /// set move with the event.
     async fn update_event(
         &self,
         ctx: &Context<'_>,

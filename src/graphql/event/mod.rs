@@ -4,8 +4,10 @@ pub mod edit;
 mod error;
 mod list;
 mod loaders;
+mod query;
 pub mod reservation_rules;
 pub mod tier;
+mod tier_loaders;
 
 use std::sync::Arc;
 
@@ -17,20 +19,22 @@ pub use self::{
     edit::EventMutation,
     error::{CreateEventError, CreateTierError, EventError, TierError},
     list::{EventFilter, EventSort, EventSortField, EventStatus},
+    query::EventQuery,
     tier::{Tier, TierMutation},
 };
 pub(crate) use self::{
     list::{EventArgs, EventConnection, event_connection},
     loaders::CountsOf,
-    tier::TiersOf,
+    tier_loaders::TiersOf,
 };
 use super::{
+    admission::{EventAdmission, EventDate, derived_dates},
     availability::{AvailabilitySnapshot, charge},
     category::Category,
     context::ContextExt,
     coupon::{CouponArgs, CouponConnection, CouponFilter, CouponSort, coupon_connection},
-    error::{ApiResult, found},
-    id::{decode, encode, readable_slug},
+    error::ApiResult,
+    id::encode,
     long_text::{LongText, long_text},
     page::PageArgs,
     scalar::{Instant, Long, Money},
@@ -99,6 +103,16 @@ impl Event {
         self.0.ends_at.into()
     }
 
+    /// When tickets admit to the event, and how often.
+    async fn admission(&self) -> EventAdmission {
+        EventAdmission::of(&self.0)
+    }
+
+    /// The dates that follow from other dates, because the vendor has not set them. They move with the event.
+    async fn derived_dates(&self) -> Vec<EventDate> {
+        derived_dates(&self.0)
+    }
+
     /// When sales begin.
     async fn sales_start(&self) -> Instant {
         self.0.sales_start.into()
@@ -109,9 +123,15 @@ impl Event {
         self.0.sales_end.into()
     }
 
-    /// Until when buyers can refund their orders without the shop. Null for never.
+    /// Until when buyers can refund their orders without the shop. Null for never. Buyers keep the date of their
+    /// checkout if it is later; see `OrderLine.refundUntil`.
     async fn refund_until(&self) -> Option<Instant> {
         self.0.refund_until.map(Into::into)
+    }
+
+    /// The minutes before the start from which `refundUntil` follows. Null if it does not follow from the start.
+    async fn refund_minutes_before_start(&self) -> Option<i32> {
+        self.0.refund_minutes
     }
 
     /// The ISO 4217 code of the currency of all prices.
@@ -332,59 +352,4 @@ pub struct PriceRange {
     lowest: Money,
     /// The highest price.
     highest: Money,
-}
-
-/// The queries of this slice.
-#[derive(Debug, Default)]
-pub struct EventQuery;
-
-#[Object]
-impl EventQuery {
-    /// Returns the event with this id or slug; send exactly one of the two. Null if there is none, or if it is a draft
-    /// that you may not see.
-    async fn event(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The event.")] id: Option<ID>,
-        #[graphql(desc = "The unique name for URLs.")] slug: Option<String>,
-    ) -> ApiResult<Option<Event>> {
-        let row = match (id, slug) {
-            (Some(id), None) => Event::row(ctx, decode(&id, "id")?).await,
-            (None, Some(slug)) => find::event_by_slug(ctx.app(), ctx.viewer(), &readable_slug(slug)).await,
-            (None, None) | (Some(_), Some(_)) => return Err(Fault::invalid("id", "give id or slug").into()),
-        };
-        // The viewer decides whether a draft is visible, and an event without an inventory has no version.
-        if !row.as_ref().is_ok_and(|event| event.state == event::EventState::Published) {
-            ctx.progress().read_other();
-        }
-        found(row.map(Event))
-    }
-
-    /// Lists the events that you may see: all published events, and the drafts of the shops that you are a member of.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a connection, the filter and the sort order"
-    )]
-    async fn events(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The filter. If omitted, all events.")] filter: Option<EventFilter>,
-        #[graphql(
-            desc = "The sort order. If omitted, upcoming events come first: those that have not ended, by start. Past \
-            events follow, those that started last first."
-        )]
-        sort: Option<EventSort>,
-        #[graphql(desc = "Returns only items after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Returns only items before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Number of items from the start, 1 to 100. Defaults to 20.")] first: Option<i32>,
-        #[graphql(desc = "Number of items from the end, 1 to 100. Do not combine with `first`.")]
-        last: Option<i32>,
-    ) -> ApiResult<EventConnection> {
-        event_connection(
-            ctx,
-            EventArgs { filter, sort, page: PageArgs { after, before, first, last } },
-            |_| {},
-        )
-        .await
-    }
 }

@@ -1,20 +1,19 @@
 //! Tiers, the price levels of events, in the API.
 
-use std::collections::HashMap;
-
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject, dataloader::Loader};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use entity::{
-    EventId, SeatMapId, TierId,
+    SeatMapId, TierId,
     event::{self, EventState},
-    tier::{self, ScopeKind, scope},
+    tier::{self, ScopeKind},
 };
 
+use super::tier_loaders::ScopesOf;
 use crate::graphql::{
+    admission::{EntryRules, EntryRulesInput},
     context::ContextExt,
     error::{ApiResult, edited, outcome},
     event::{CreateTierError, Event, TierError},
     id::{AREA, decode, decode_as, encode},
-    loader::{Batch, Shared, keyed},
     scalar::{Instant, Long, Money, MoneyInput},
     seat_map::Area,
     shop::RoleIn,
@@ -22,7 +21,7 @@ use crate::graphql::{
 use crate::{
     error::{Fault, FaultResult, Object, Result as Outcome},
     event::{
-        self as events,
+        admission,
         pricing::TierDetails,
         rules::Refusal,
         tiers::{self, Change, NewTier, Scope},
@@ -101,6 +100,11 @@ impl Tier {
         self.row.hidden
     }
 
+    /// How often a ticket of the tier admits. Null if the rules of `Event.admission` apply.
+    async fn entry_rules(&self) -> Option<EntryRules> {
+        admission::EntryRules::of_tier(&self.row).map(EntryRules::from)
+    }
+
     /// Increases with every change. Send it as `expectedVersion` when you edit the tier.
     async fn version(&self) -> Long {
         Long(self.row.version)
@@ -161,51 +165,6 @@ impl Tier {
     }
 }
 
-impl Loader<TierId> for Batch {
-    type Value = tier::Model;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[TierId]) -> Result<HashMap<TierId, tier::Model>, Shared> {
-        Ok(keyed(events::tiers_by_ids(&self.app, keys.to_vec()).await?, |row| row.id))
-    }
-}
-
-/// Loader key: the tiers of an event, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TiersOf(pub(crate) EventId);
-
-impl Loader<TiersOf> for Batch {
-    type Value = Vec<tier::Model>;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[TiersOf]) -> Result<HashMap<TiersOf, Vec<tier::Model>>, Shared> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        let mut tiers: HashMap<TiersOf, Vec<tier::Model>> = HashMap::new();
-        for tier in events::tiers_of_all(&self.app, ids).await? {
-            tiers.entry(TiersOf(tier.event_id)).or_default().push(tier);
-        }
-        Ok(tiers)
-    }
-}
-
-/// Loader key: what a tier prices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct ScopesOf(TierId);
-
-impl Loader<ScopesOf> for Batch {
-    type Value = Vec<scope::Model>;
-    type Error = Shared;
-
-    async fn load(&self, keys: &[ScopesOf]) -> Result<HashMap<ScopesOf, Vec<scope::Model>>, Shared> {
-        let ids = keys.iter().map(|key| key.0).collect();
-        let mut scopes: HashMap<ScopesOf, Vec<scope::Model>> = HashMap::new();
-        for scope in events::scopes_of_tiers(&self.app, ids).await? {
-            scopes.entry(ScopesOf(scope.tier_id)).or_default().push(scope);
-        }
-        Ok(scopes)
-    }
-}
-
 /// Input of `createTier`. At most one tier of an event can price a category or an area.
 #[derive(Debug, InputObject)]
 pub struct CreateTierInput {
@@ -232,6 +191,8 @@ pub struct CreateTierInput {
     /// Whether the tier is hidden. Its places are sold only with an access code that unlocks it.
     #[graphql(default)]
     hidden: bool,
+    /// How often a ticket of the tier admits. If omitted, the rules of `Event.admission` apply.
+    entry_rules: Option<EntryRulesInput>,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result. Without a key, a repeated call creates another object.
     idempotency_key: Option<String>,
@@ -269,6 +230,9 @@ pub struct UpdateTierInput {
     position: Option<i32>,
     /// Whether the tier is hidden. Its places are sold only with an access code that unlocks it.
     hidden: Option<bool>,
+    /// How often a ticket of the tier admits. Null for the rules of `Event.admission`. Buyers keep the rules of their
+    /// checkout if they permit more.
+    entry_rules: MaybeUndefined<EntryRulesInput>,
 }
 
 /// The result of `updateTier`.
@@ -362,6 +326,7 @@ async fn create(ctx: &Context<'_>, input: CreateTierInput) -> Outcome<Tier, Refu
         tax_basis_points: input.tax_basis_points,
         position: input.position,
         hidden: input.hidden,
+        entries: input.entry_rules.map(admission::EntryRules::from),
     };
     let scope = Scope { categories: input.categories, areas: areas(&input.areas)? };
     let (new, key) = (NewTier { details, scope }, input.idempotency_key.as_deref());
@@ -382,6 +347,7 @@ async fn update(ctx: &Context<'_>, input: UpdateTierInput) -> Outcome<Tier, Refu
         tax_basis_points: input.tax_basis_points,
         position: input.position,
         hidden: input.hidden,
+        entries: input.entry_rules.map_value(admission::EntryRules::from).into(),
         categories: input.categories,
         areas: input.areas.map(|ids| areas(&ids)).transpose()?,
     };

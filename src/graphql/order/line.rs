@@ -4,16 +4,20 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::order::line;
 
 use super::{Order, lists::IssuedFor};
-use crate::graphql::{
-    context::ContextExt,
-    coupon::{Claim, Coupon},
-    error::ApiResult,
-    event::{Event, Tier},
-    id::encode,
-    scalar::Money,
-    seat_map::{Area, Seat},
-    ticket::Ticket,
-    ticket_loaders::TicketFor,
+use crate::{
+    error::{Fault, Object as Kind},
+    graphql::{
+        context::ContextExt,
+        coupon::{Claim, Coupon},
+        error::ApiResult,
+        event::{Event, Tier},
+        id::encode,
+        scalar::{Instant, Money},
+        seat_map::{Area, Seat},
+        ticket::Ticket,
+        ticket_loaders::TicketFor,
+    },
+    order::rights,
 };
 
 /// One bought place, or one bought copy of a coupon.
@@ -98,6 +102,14 @@ impl OrderLine {
         let issued = ctx.loaders().one(IssuedFor(self.row.id)).await?;
         let own = issued.filter(|claim| claim.account_id == self.order.row().account_id);
         Ok(own.map(|row| Claim::opened(row, &self.order)))
+    }
+
+    /// Until when the buyer can refund the place without the shop: the later one of `Event.refundUntil` at the checkout
+    /// and now. After a cancellation of the event, it can be refunded at any time. Null for never, and for a coupon.
+    async fn refund_until(&self, ctx: &Context<'_>) -> ApiResult<Option<Instant>> {
+        let Some(event) = self.row.event_id else { return Ok(None) };
+        let event = ctx.loaders().one(event).await?.ok_or(Fault::NotFound(Kind::Event))?;
+        Ok(rights::refund_until(&self.row, &event)?.map(Into::into))
     }
 
     /// The price, including fee and tax, before discounts: `basePrice` plus `fee`.

@@ -55,6 +55,8 @@ pub enum AuditAction {
     RefundRequested,
     /// The payment provider returned the money. The details contain the amount.
     PaymentRefunded,
+    /// A member undid the check-in of a ticket. The details contain the time of the check-in and the reason.
+    CheckInUndone,
 }
 
 /// The kind of actor that made a change.

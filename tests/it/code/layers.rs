@@ -136,6 +136,8 @@ fn is_pure(file: &str) -> bool {
         "/delta.rs",
         "/hall.rs",
         "/details.rs",
+        "/event/admission.rs",
+        "/event/dates.rs",
         "/fairness.rs",
         "/hoarding.rs",
         "/inventory/caller.rs",

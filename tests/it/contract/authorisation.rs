@@ -85,6 +85,8 @@ const POLICIES: &[(&str, &str, Policy)] = &[
     ("Mutation", "cancelPayment", Public),
     ("Mutation", "refundOrder", Public),
     ("Mutation", "checkIn", User),
+    ("Mutation", "checkOut", User),
+    ("Mutation", "undoCheckIn", User),
     ("Mutation", "createProduct", User),
     ("Mutation", "updateProduct", User),
     ("Mutation", "archiveProduct", User),
@@ -113,7 +115,8 @@ const POLICIES: &[(&str, &str, Policy)] = &[
 
 /// What a stranger is answered who tries something with objects of others, where it is not `FORBIDDEN` or `NOT_FOUND`: a
 /// code that is somebody else's is as one that nobody has.
-const OTHERWISE: &[(&str, &str)] = &[("redeemClaim", "UNKNOWN_CODE"), ("checkIn", "WRONG_EVENT")];
+const OTHERWISE: &[(&str, &str)] =
+    &[("redeemClaim", "UNKNOWN_CODE"), ("checkIn", "WRONG_EVENT"), ("checkOut", "WRONG_EVENT")];
 
 /// Fields for accounts, or for everybody, that are given objects of somebody else here: these are not found.
 const ANOTHERS: &[&str] = &[
@@ -172,6 +175,8 @@ async fn somebodys(world: &World, stage: &Stage) -> BTreeMap<String, String> {
         ("claimId", &claim),
         ("redeemClaim.code", &code),
         ("checkIn.code", &bought.text("order.tickets.0.code")),
+        ("checkOut.code", &bought.text("order.tickets.0.code")),
+        ("ticketId", &ticket),
         ("shop.id", &stage.shop),
         ("venue.id", &stage.venue),
         ("seatMap.id", &stage.map),

@@ -42,6 +42,7 @@ const TABLE: &[(&str, &str)] = &[
     ("createProduct", "product { id }"),
     ("createCoupon", "coupon { id }"),
     ("checkIn", "ticket { id state checkedInAt }"),
+    ("checkOut", "ticket { id state checkedOutAt }"),
 ];
 
 /// How often each race is run.
@@ -292,12 +293,13 @@ async fn created(world: &World, stage: &Stage, mutation: &str, round: usize) -> 
             (json!({ "shopId": stage.shop, "categoryId": stage.category, "name": name }), other)
         }
         "createCoupon" => (five_off(stage, &json!({})), json!({ "title": "Another title" })),
-        "checkIn" => {
-            let guest = world.guest().await;
-            let order = world.buy(&guest, &stage.event, &[&stage.seats[6 * ROUNDS + round]]).await;
-            let document = "query($id: ID!) { order(id: $id) { tickets { code } } }";
-            let tickets = world.gql(Some(&guest), document, json!({ "id": order })).await.good();
-            (json!({ "code": tickets.text("order.tickets.0.code") }), json!({ "eventId": stage.event }))
+        "checkIn" | "checkOut" => {
+            let nth = if mutation == "checkIn" { 6 } else { 7 };
+            let bought = world.bought(&stage.event, &stage.seats[nth * ROUNDS + round]).await;
+            if mutation == "checkOut" {
+                world.scan(&stage.vendor, &bought.code).await.good();
+            }
+            (json!({ "code": bought.code }), json!({ "eventId": stage.event }))
         }
         other => panic!("{other} is in the table, but has no call here"),
     };

@@ -4,6 +4,7 @@ mod authorisation;
 mod cost;
 mod errors;
 mod idempotency;
+mod inputs;
 mod nodes;
 mod odd_inputs;
 mod operations;

@@ -1,5 +1,6 @@
 //! Tests of events, tiers and their lists.
 
+mod derived_dates;
 mod hidden_tiers;
 mod links;
 mod lists;

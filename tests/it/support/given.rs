@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Creates an event on sale with the small plan: 30 seats at 20.00 and 10.00 with a fee of 1.00, and 50 standing
-    /// places at 5.00. A buyer may have 8 places. Refunds are possible until the start.
+    /// places at 5.00. A buyer may have 8 places. Refunds are possible until the start, and tickets admit from now on.
     pub(crate) async fn stage(&self) -> Stage {
         self.stage_on(&small_plan()).await
     }
@@ -172,14 +172,14 @@ impl World {
     pub(crate) async fn event(&self, vendor: &str, place: Place<'_>, name: &str) -> String {
         let Place { shop, venue, category } = place;
         let document = "mutation($shop: ID!, $venue: ID!, $category: ID!, $name: String!, $starts: DateTime!,
-            $ends: DateTime!) {
+            $ends: DateTime!, $now: DateTime!) {
             createEvent(input: { shopId: $shop, venueId: $venue, categoryId: $category, name: $name,
-                startsAt: $starts, endsAt: $ends, refundUntil: $starts, orphanRule: false }) {
+                startsAt: $starts, endsAt: $ends, refundUntil: $starts, orphanRule: false, admission: { from: $now } }) {
                 event { id version } errors { code message path } } }";
         let starts = self.app.clock.now() + TimeDelta::hours(92 * 24 + 6);
         let ends = starts + TimeDelta::hours(3);
         let input = json!({ "shop": shop, "venue": venue, "category": category, "name": name,
-            "starts": starts, "ends": ends });
+            "starts": starts, "ends": ends, "now": self.app.clock.now() });
         let event = self.gql(Some(vendor), document, input).await.good().text("createEvent.event.id");
         for (name, price, scope) in
             [("Front", "20.00", "Front"), ("Back", "10.00", "Back"), ("Floor", "5.00", "Floor")]

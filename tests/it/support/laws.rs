@@ -20,7 +20,7 @@ use tessera::{
     store::Connections,
 };
 
-use super::{coupon_laws, coupons};
+use super::{coupon_laws, coupons, gate_laws};
 
 /// Panics at the first violated invariant.
 pub(crate) async fn hold(app: &App) {
@@ -33,6 +33,7 @@ pub(crate) async fn hold(app: &App) {
         every_change_was_told(db, &row).await;
     }
     tickets_are_what_was_sold(db).await;
+    gate_laws::hold(db).await;
     coupon_laws::hold(db).await;
     books_balance(app, db).await;
     coupons::hold(db).await;

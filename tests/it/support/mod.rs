@@ -8,6 +8,8 @@ pub(crate) mod coupons;
 pub(crate) mod crowd;
 pub(crate) mod disk;
 pub(crate) mod documents;
+pub(crate) mod gate;
+mod gate_laws;
 pub(crate) mod given;
 pub(crate) mod given_coupon;
 pub(crate) mod history;

@@ -1,4 +1,4 @@
 //! Tests of accounts, sessions and their limits.
 
-mod profile;
+pub(crate) mod profile;
 mod sign_in_limits;

@@ -9,8 +9,8 @@ use test_case::test_case;
 
 use crate::support::Database::{self, Postgres, Sqlite};
 use crate::{
-    coupon_code::redeem,
-    support::{World, given::Stage, run},
+    coupon::code::redeem,
+    support::{World, given::Stage, run_on},
 };
 
 async fn upload(world: &World, token: Option<&str>, coupon: &str, csv: &str) -> (u16, Value) {

@@ -1,6 +1,6 @@
 //! Tests of coupons and their claims.
 
-mod access_code;
+pub(crate) mod access_code;
 mod budget;
 mod checkout;
 mod checkout_race;

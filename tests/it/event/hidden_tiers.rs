@@ -11,7 +11,7 @@ use tessera::inventory::{
 };
 
 use crate::{
-    access_code::{hide, opener, reserved},
+    coupon::access_code::{hide, opener, reserved},
     support::{Answer, World, given::Stage, random::Random, run, socket::Socket},
 };
 

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use tessera::http::{Patience, check_trusted};
 
 use crate::{
-    caching::encoded,
+    http::caching::encoded,
     support::{
         World, run_once,
         socket::Socket,

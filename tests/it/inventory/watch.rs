@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::Database::{self, Postgres, Sqlite};
 use crate::{
-    feed,
-    support::{World, given::Stage, run, run_once, socket::Socket},
+    inventory::feed,
+    support::{World, given::Stage, run_on, run_once, socket::Socket},
 };
 
 const WATCH: &str =

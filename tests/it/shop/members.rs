@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tessera::account;
 
 use crate::{
-    account::user,
+    account::profile::user,
     support::{Answer, World, run},
 };
 

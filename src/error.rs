@@ -27,6 +27,8 @@ pub enum Fault {
     Invalid(Vec<Invalid>),
     /// The object does not exist, or the viewer may not know that it does.
     NotFound(Object),
+    /// The same, with the location of the object's id in the input.
+    NotFoundAt(Object, Vec<String>),
     /// Another call has changed the object. The caller reads it again.
     Stale(Object),
     /// The idempotency key was used with other input.
@@ -93,6 +95,8 @@ pub enum Object {
     Reservation,
     /// A seat map.
     SeatMap,
+    /// A series of events.
+    Series,
     /// A session.
     Session,
     /// A shop.
@@ -125,6 +129,7 @@ impl Display for Object {
             Self::Refund => "refund",
             Self::Reservation => "reservation",
             Self::SeatMap => "seat map",
+            Self::Series => "series",
             Self::Session => "session",
             Self::Shop => "shop",
             Self::Text => "text",
@@ -164,6 +169,16 @@ impl Fault {
     /// Returns the fault for one invalid part of the input.
     pub fn invalid(path: &str, why: impl Into<String>) -> Self {
         Self::Invalid(vec![Invalid { path: path.split('.').map(str::to_owned).collect(), why: why.into() }])
+    }
+
+    /// Adds the location of the missing object's id in the input, such as `reservationIds.0`. Returns other faults
+    /// unchanged.
+    #[must_use]
+    pub fn at(self, path: &str) -> Self {
+        match self {
+            Self::NotFound(what) => Self::NotFoundAt(what, path.split('.').map(str::to_owned).collect()),
+            other => other,
+        }
     }
 
     /// Returns the fault for a dependency that is temporarily unavailable.

@@ -61,6 +61,9 @@ pub struct Model {
     pub sold: i32,
     /// The number of blocked places.
     pub blocked: i32,
+    /// The number of free places that the public can buy: in a tier, and not in a hidden one. `None` until the first
+    /// count after an upgrade.
+    pub public_available: Option<i32>,
     /// When the row was last changed.
     pub updated_at: DateTimeUtc,
 }

@@ -25,6 +25,10 @@ use crate::{
     store::Tx,
 };
 
+/// The mutations that open a session. A token that is not valid any more does not make them fail. `signUp` is not among
+/// them: a guest's old token must not be ignored, because the guest's orders would stay behind.
+pub const SESSIONLESS_MUTATIONS: &[&str] = &["createGuestSession", "refreshSession", "signIn"];
+
 /// Why an operation on an account was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -69,6 +69,7 @@ impl Session {
             kind: self.account.kind,
             is_operator: self.account.is_operator,
             email_verified: self.account.email_verified_at.is_some(),
+            is_member: false,
         };
         Viewer::signed_in(identity, self.access_expires_at)
     }

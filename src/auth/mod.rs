@@ -15,8 +15,8 @@ mod viewer;
 
 use std::sync::Arc;
 
-use entity::{SessionId, account, session};
-use sea_orm::EntityTrait;
+use entity::{AccountId, SessionId, account, account::AccountKind, session, shop::member};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 pub(crate) use self::request::RequestTag;
 pub use self::{
@@ -56,6 +56,16 @@ pub fn is_in_time(app: &App, viewer: &Viewer) -> bool {
     viewer.expires_at().is_none_or(|until| !token::is_over(until, app.clock.now()))
 }
 
+/// Looks the account's sessions up again at their next requests in this process, because its memberships changed.
+pub(crate) async fn forget_sessions(app: &App, account: AccountId) {
+    let of_account = |known: Option<Known>| known.is_some_and(|known| known.identity.account == account);
+    let sessions = app.auth.sessions.iter().filter(|(_, known)| of_account(*known));
+    let ids: Vec<SessionId> = sessions.map(|(id, _)| *id).collect();
+    for id in ids {
+        app.auth.sessions.invalidate(&id).await;
+    }
+}
+
 /// Returns the session's account, or `None` if the session has ended.
 async fn current(app: &App, id: SessionId) -> Result<Option<Identity>, Arc<Fault>> {
     let read = || app.auth.sessions.try_get_with(id, identity_of(app, id));
@@ -75,6 +85,13 @@ async fn identity_of(app: &App, id: SessionId) -> FaultResult<Option<Known>> {
         return Ok(None);
     }
     let account = account::Entity::find_by_id(session.account_id).one(db).await?;
+    let is_member = match &account {
+        Some(account) if account.kind == AccountKind::User => {
+            let roles = member::Entity::find().filter(member::Column::AccountId.eq(account.id));
+            roles.one(db).await?.is_some()
+        }
+        Some(_) | None => false,
+    };
     Ok(account.map(|account| {
         let identity = Identity {
             account: account.id,
@@ -82,6 +99,7 @@ async fn identity_of(app: &App, id: SessionId) -> FaultResult<Option<Known>> {
             kind: account.kind,
             is_operator: account.is_operator,
             email_verified: account.email_verified_at.is_some(),
+            is_member,
         };
         Known { identity, ends: session.expires_at }
     }))

@@ -37,10 +37,10 @@ pub async fn session_status(app: &App, viewer: &Viewer) -> SessionStatus {
 impl SessionStatus {
     /// Compares the identity that opened the connection with the result of the look-up.
     fn of<E>(identity: Identity, found: &Result<Option<Identity>, E>) -> Self {
-        // A newly verified e-mail address only adds a right.
-        let email_verified = identity.email_verified;
+        // A newly verified e-mail address only adds a right, and memberships are checked where they matter.
+        let Identity { email_verified, is_member, .. } = identity;
         match found {
-            Ok(Some(found)) if Identity { email_verified, ..*found } == identity => Self::Current,
+            Ok(Some(found)) if Identity { email_verified, is_member, ..*found } == identity => Self::Current,
             Ok(_) => Self::Ended,
             Err(_) => Self::Unknown,
         }
@@ -93,6 +93,7 @@ mod tests {
             kind: AccountKind::User,
             is_operator: true,
             email_verified: false,
+            is_member: false,
         }
     }
 
@@ -101,6 +102,7 @@ mod tests {
         let of = |found: Result<Option<Identity>, ()>| SessionStatus::of(identity(), &found);
         assert_eq!(of(Ok(Some(identity()))), SessionStatus::Current);
         assert_eq!(of(Ok(Some(Identity { email_verified: true, ..identity() }))), SessionStatus::Current);
+        assert_eq!(of(Ok(Some(Identity { is_member: true, ..identity() }))), SessionStatus::Current);
         assert_eq!(of(Ok(Some(Identity { is_operator: false, ..identity() }))), SessionStatus::Ended);
         assert_eq!(of(Ok(None)), SessionStatus::Ended);
         assert_eq!(of(Err(())), SessionStatus::Unknown);

@@ -30,6 +30,9 @@ pub struct Identity {
     pub is_operator: bool,
     /// Whether the account's e-mail address is verified.
     pub email_verified: bool,
+    /// Whether the account was a member of any shop when the session was looked up. Members see more of their events, so
+    /// they get no shared responses. Not for authorisation.
+    pub is_member: bool,
 }
 
 /// A session in the cache.
@@ -79,6 +82,11 @@ impl Viewer {
     /// Returns the caller's network, or `None` for a call within the process.
     pub fn network(&self) -> Option<Network> {
         self.network
+    }
+
+    /// Returns whether responses must be made for this viewer alone, because a member of a shop sees more.
+    pub fn is_member(&self) -> bool {
+        self.account.is_some_and(|(identity, _)| identity.is_member)
     }
 
     /// Returns the account of a user. Refuses guests.

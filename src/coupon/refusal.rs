@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use entity::OrderId;
 
-use crate::{inventory, limits::Exceeded};
+use crate::{
+    inventory::{self, OwnReservations},
+    limits::Exceeded,
+};
 
 /// Why a coupon was not claimed or reserved, or a claim not used, given away or released.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,13 +30,17 @@ pub enum Refusal {
         left: u32,
         /// When the next reservation expires, which may free copies.
         at: Option<DateTime<Utc>>,
+        /// The buyer's reservations of copies.
+        own: OwnReservations,
     },
     /// The buyer would exceed the limit per buyer.
     LimitReached {
         /// The limit.
         limit: u32,
-        /// The copies that the buyer has.
+        /// The copies that the buyer has, reserved, claimed or bought.
         taken: u32,
+        /// The buyer's reservations of copies.
+        own: OwnReservations,
     },
     /// An order reserves the claim.
     InOrder {
@@ -94,18 +101,18 @@ pub enum Refusal {
 /// Translates a refusal of the desk.
 pub(super) fn refused(refusal: &inventory::Refusal) -> Refusal {
     use inventory::Refusal as Desk;
-    match *refusal {
+    match refusal.clone() {
         Desk::NotOpen | Desk::UnknownPlaces | Desk::NotForSale { .. } => Refusal::NotOpen,
         Desk::SalesNotStarted { at } => Refusal::NotStarted { at },
         Desk::CoolingDown { at } => Refusal::CoolingDown { at },
         Desk::TooManyUnpaid { at, .. } | Desk::Crowded { at } => Refusal::TooManyUnpaid { at },
         Desk::SalesEnded => Refusal::Over,
-        Desk::AreaFull { available, at } => Refusal::SoldOut { left: available, at },
+        Desk::AreaFull { available, at, own } => Refusal::SoldOut { left: available, at, own },
         Desk::NotEnoughLeft { available } | Desk::NotEnoughTogether { available, .. } => {
-            Refusal::SoldOut { left: available, at: None }
+            Refusal::SoldOut { left: available, at: None, own: OwnReservations::default() }
         }
-        Desk::SeatsTaken { at, .. } => Refusal::SoldOut { left: 0, at },
-        Desk::LimitExceeded { limit, taken } => Refusal::LimitReached { limit, taken },
+        Desk::SeatsTaken { at, own, .. } => Refusal::SoldOut { left: 0, at, own },
+        Desk::LimitExceeded { limit, taken, own } => Refusal::LimitReached { limit, taken, own },
         Desk::CodeTaken => Refusal::UnknownCode,
         Desk::LeavesOrphans { .. }
         | Desk::ReservationNotFound

@@ -41,6 +41,20 @@ pub enum Refusal {
     Archived,
 }
 
+/// Something about an accepted coupon that its vendor probably does not want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// Nobody can claim or buy it: it is not listed, and no buyer can have a code of it.
+    Unclaimable,
+}
+
+/// Returns the warnings about a coupon that has not ended.
+pub fn warnings(coupon: &coupon::Model) -> Vec<Warning> {
+    let is_unclaimable =
+        coupon.state != CouponState::Ended && !coupon.listed && coupon.codes == CodeSource::Generated;
+    is_unclaimable.then_some(Warning::Unclaimable).into_iter().collect()
+}
+
 /// Refuses to change an ended coupon.
 pub fn change(coupon: &coupon::Model) -> Result<(), Refusal> {
     match coupon.state {

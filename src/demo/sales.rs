@@ -94,7 +94,7 @@ async fn buy(
         key: key.clone(),
     };
     let order = made(order::checkout(app, buyer, input).await)?;
-    let input = Pay { order: order.id, access_token: None, method: CARD.to_owned(), key };
+    let input = Pay { order: order.id, access_token: None, method: Some(CARD.to_owned()), key };
     let paid = made(payment::pay(app, buyer, input).await)?;
     if paid.order.state == OrderState::Paid {
         Ok(())

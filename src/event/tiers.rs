@@ -4,7 +4,10 @@ use entity::{
     EventId, TierId, event,
     tier::{self, scope},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,7 +25,7 @@ use crate::{
     auth::Viewer,
     error::{Error, Fault, FaultResult, Object, Result},
     idempotency::{Attempt, Key, claim_if_keyed_in_tx, once_if_keyed},
-    inventory,
+    inventory, spelling,
     store::{Tx, save_versioned, violated},
     venue,
 };
@@ -105,7 +108,8 @@ async fn insert(
     key: Option<&Key>,
 ) -> Attempt<tier::Model, Refusal> {
     let details = details.checked(None)?;
-    let wanted = wanted(app, &event, &scope).await?;
+    let map = venue::seat_map(app, event.seat_map_id).await?;
+    let wanted = wanted(&map, &scope)?;
     let (now, id) = (app.clock.now(), TierId(app.clock.new_uuid()));
     let tx = app.store.begin().await?;
     let event = locked_in_tx(&tx, event.id).await?;
@@ -121,6 +125,7 @@ async fn insert(
         version: Set(1),
         created_at: Set(now),
         updated_at: Set(now),
+        name_key: Set(Some(spelling::key(&details.name))),
         ..row_of(details)
     };
     let tier =
@@ -129,7 +134,7 @@ async fn insert(
     let details = json!({ "to": prices(&tier) });
     let entry = audit::Entry::new(audit::Action::TierCreated, id, details).of_shop(event.shop_id);
     audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
-    inventory::touch_in_tx(&tx, event.id, now).await?;
+    inventory::retier_in_tx(app, &tx, event.id, &map).await?;
     tx.commit().await?;
     follow(app, event.id).await;
     Ok(tier)
@@ -155,14 +160,17 @@ pub async fn update(
     let wanted = if change.categories.is_some() || change.areas.is_some() {
         let scopes = scopes_in_tx(&tx, event.id).await?;
         let scope = replaced(&change, id, &scopes, &map);
-        Some(wanted_on(&map, &scope)?)
+        Some(wanted(&map, &scope)?)
     } else {
         None
     };
     let before = prices(&tier);
     let name = tier.name.clone();
     let details = changed(tier, change).checked(Some(&name))?;
-    let row = tier::ActiveModel { id: Set(id), updated_at: Set(now), ..row_of(details) };
+    // An earlier version could store names that are now equal. Such a tier can be changed without a new name.
+    let key = Some(spelling::key(&details.name)).filter(|key| *key != spelling::key(&name));
+    let name_key = key.map_or(NotSet, |key| Set(Some(key)));
+    let row = tier::ActiveModel { id: Set(id), name_key, updated_at: Set(now), ..row_of(details) };
     let tier = save_versioned::<tier::Entity>(&tx, row, seen, Object::Tier).await.map_err(refused)?;
     if let Some(wanted) = wanted {
         price_in_tx(&tx, &tier, wanted).await?;
@@ -172,7 +180,7 @@ pub async fn update(
         let entry = audit::Entry::new(audit::Action::TierChanged, id, details).of_shop(event.shop_id);
         audit::record_in_tx(&tx, app, audit::By::Viewer(*viewer), entry).await?;
     }
-    inventory::touch_in_tx(&tx, event.id, now).await?;
+    inventory::retier_in_tx(app, &tx, event.id, &map).await?;
     tx.commit().await?;
     follow(app, event.id).await;
     Ok(tier)
@@ -221,12 +229,7 @@ async fn managed_tier(
     Ok((event, map))
 }
 
-async fn wanted(app: &App, event: &event::Model, scope: &Scope) -> FaultResult<Vec<Wanted>> {
-    let map = venue::seat_map(app, event.seat_map_id).await?;
-    wanted_on(&map, scope)
-}
-
-fn wanted_on(map: &venue::SeatMap, scope: &Scope) -> FaultResult<Vec<Wanted>> {
+fn wanted(map: &venue::SeatMap, scope: &Scope) -> FaultResult<Vec<Wanted>> {
     let areas: Vec<Option<u32>> = scope.areas.iter().map(|id| map.ordinal(*id)).collect();
     pricing::wanted(&map.plan, &scope.categories, &areas)
 }
@@ -278,7 +281,9 @@ async fn price_in_tx(tx: &Tx, tier: &tier::Model, wanted: Vec<Wanted>) -> Result
 }
 
 fn refused(fault: Fault) -> Error<Refusal> {
-    if violated(&fault, "tier_name_key", "tier.event_id") {
+    if violated(&fault, "tier_name_key", "tier.event_id")
+        || violated(&fault, "tier_spelling_key", "tier.name_key")
+    {
         Error::Refused(Refusal::TierNameTaken)
     } else {
         Error::Fault(fault)

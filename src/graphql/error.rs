@@ -15,7 +15,7 @@ use super::code::ApiCode;
 use crate::{
     app::App,
     auth::Viewer,
-    error::{Error, Fault, FaultResult, Invalid, retry_after_ms},
+    error::{Error, Fault, FaultResult, Invalid, Object, retry_after_ms},
 };
 
 /// A top-level error.
@@ -64,17 +64,25 @@ where
 
 /// Converts a fault to errors of the payload, or else to a top-level error.
 fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
-    let one = |fault: Fault, common, message: String| match E::common(common, message, Vec::new()) {
+    let located = |fault: Fault, common, message: String, path| match E::common(common, message, path) {
         Some(error) => Ok(vec![error]),
         None => Err(fault.into()),
     };
+    let one = |fault, common, message| located(fault, common, message, Vec::new());
     match fault {
         Fault::Invalid(all) => {
             let error = |one: &Invalid| E::common(Common::Invalid, one.why.clone(), one.path.clone());
             let errors: Option<Vec<E>> = all.iter().map(error).collect();
             errors.ok_or_else(|| Fault::Invalid(all).into())
         }
-        Fault::NotFound(what) => one(fault, Common::NotFound, format!("there is no such {what}")),
+        Fault::NotFound(what) => {
+            let path = usual_path(what).map(str::to_owned).into_iter().collect();
+            located(fault, Common::NotFound, format!("there is no such {what}"), path)
+        }
+        Fault::NotFoundAt(what, ref path) => {
+            let path = path.clone();
+            located(fault, Common::NotFound, format!("there is no such {what}"), path)
+        }
         Fault::Stale(what) => one(fault, Common::Stale, format!("the {what} has changed since you read it")),
         Fault::IdempotencyMismatch => one(
             fault,
@@ -92,11 +100,34 @@ fn beside<E: UserErrorType>(fault: Fault) -> ApiResult<Vec<E>> {
     }
 }
 
+/// Returns the input field that names such an object in all mutations, unless the operation says otherwise with
+/// [`Fault::at`].
+fn usual_path(what: Object) -> Option<&'static str> {
+    Some(match what {
+        Object::Account | Object::Member => "accountId",
+        Object::Category => "categoryId",
+        Object::Claim => "claimId",
+        Object::Coupon => "couponId",
+        Object::Event => "eventId",
+        Object::Order => "orderId",
+        Object::Payment => "paymentId",
+        Object::Product => "productId",
+        Object::Reservation => "reservationId",
+        Object::SeatMap => "seatMapId",
+        Object::Series => "seriesId",
+        Object::Shop => "shopId",
+        Object::Tier => "tierId",
+        Object::User => "email",
+        Object::Venue => "venueId",
+        Object::Inventory | Object::Refund | Object::Session | Object::Text | Object::Ticket => return None,
+    })
+}
+
 /// For queries: converts `NotFound` to `None`, and other faults to errors.
 pub(crate) fn found<T>(result: Result<T, Fault>) -> ApiResult<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Fault::NotFound(_)) => Ok(None),
+        Err(Fault::NotFound(_) | Fault::NotFoundAt(..)) => Ok(None),
         Err(fault) => Err(fault.into()),
     }
 }
@@ -126,7 +157,9 @@ impl From<&Fault> for ApiError {
                     .collect();
                 plain(ApiCode::BadUserInput, &all.join("; "))
             }
-            Fault::NotFound(what) => plain(ApiCode::NotFound, &format!("there is no such {what}")),
+            Fault::NotFound(what) | Fault::NotFoundAt(what, _) => {
+                plain(ApiCode::NotFound, &format!("there is no such {what}"))
+            }
             Fault::Stale(what) => plain(ApiCode::Stale, &format!("the {what} has changed since you read it")),
             Fault::IdempotencyMismatch => plain(
                 ApiCode::IdempotencyMismatch,

@@ -203,6 +203,7 @@ pub(crate) fn unshare(fault: &Shared) -> Fault {
         Fault::RateLimited { retry_after_ms } => Fault::RateLimited { retry_after_ms: *retry_after_ms },
         fault @ (Fault::Invalid(_)
         | Fault::NotFound(_)
+        | Fault::NotFoundAt(..)
         | Fault::Stale(_)
         | Fault::IdempotencyMismatch
         | Fault::Forbidden(_)

@@ -60,6 +60,28 @@ fn set_code(error: &mut ServerError, code: ApiCode, request_id: &str) {
     error.extensions = Some(extensions);
 }
 
+/// Returns the indices of the library's errors about an unreadable value. Call it before [`mask_errors`].
+pub fn about_input(response: &Response) -> Vec<usize> {
+    let errors = response.errors.iter().take(ERRORS_MAX).enumerate();
+    errors
+        .filter(|(_, error)| error.extensions.is_none() && error.source.is_none())
+        .filter(|(_, error)| {
+            is_about_input(&error.message) || error.message.starts_with("Invalid value for argument \"")
+        })
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// Adds the location of the unreadable value to these errors.
+pub fn locate(response: &mut Response, indices: &[usize], path: &[String]) {
+    for index in indices {
+        if let Some(error) = response.errors.get_mut(*index) {
+            let path = path.iter().map(|step| Value::from(step.as_str())).collect();
+            error.extensions.get_or_insert_default().set("inputPath", Value::List(path));
+        }
+    }
+}
+
 /// Returns whether the message is the library's error for an unreadable value. The application's own resolvers always
 /// set a code.
 fn is_about_input(message: &str) -> bool {

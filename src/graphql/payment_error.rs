@@ -69,8 +69,8 @@ impl Explain for Refusal {
 
     fn explain(self) -> Explanation<PaymentData> {
         match self {
-            Self::AlreadyPaid => Explanation::new("the order is already paid"),
-            Self::OrderEnded => Explanation::new("the order expired or was cancelled"),
+            Self::AlreadyPaid => Explanation::new("the order is already paid").at("orderId"),
+            Self::OrderEnded => Explanation::new("the order expired or was cancelled").at("orderId"),
             Self::BeingPaid => Explanation::new("another payment of the order is in progress"),
             Self::UnknownMethod => {
                 Explanation::new("the payment provider does not know this method").at("method")

@@ -19,7 +19,7 @@ use super::{
     guard::{self, Cost, Costs, Introspection, Refusal, Variables},
 };
 use crate::{
-    coupon,
+    account, coupon,
     graphql::{
         Schema,
         cacheability::{
@@ -42,6 +42,8 @@ const URGENT: &[&[&str]] = &[
 ];
 /// The slices' mutations that accept a large text.
 const LARGE: &[&[&str]] = &[venue::LARGE_MUTATIONS, coupon::LARGE_MUTATIONS];
+/// The slices' mutations that open a session, so that they need none.
+const SESSIONLESS: &[&[&str]] = &[account::SESSIONLESS_MUTATIONS];
 /// An operation name that no document can define. Executing a document with it only validates the document.
 const NO_OPERATION: &str = "\0";
 
@@ -70,6 +72,8 @@ pub(super) struct Document {
     pub(super) is_urgent: bool,
     /// Whether it accepts large variables.
     pub(super) takes_large_body: bool,
+    /// Whether it is executed without a session if the client's token is not valid any more.
+    pub(super) needs_no_session: bool,
 }
 
 impl Document {
@@ -146,6 +150,7 @@ impl Documents {
             cacheable: is_valid && http_cacheable(&parsed, operation_name, &self.0.shape),
             is_urgent: has_only(&parsed, kind, URGENT),
             takes_large_body: is_valid && has_only(&parsed, kind, LARGE),
+            needs_no_session: is_valid && has_only(&parsed, kind, SESSIONLESS),
             cost: admitted.cost,
             rules: admitted.variables,
             kind,
@@ -169,6 +174,16 @@ impl Documents {
             Some(cost) => Ok(cost),
             None => self.0.costs.check(&document.parsed, operation_name, variables),
         }
+    }
+
+    /// Returns the location of the first value in an argument that does not fit its type.
+    pub(super) fn misfit(
+        &self,
+        document: &Document,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> Option<Vec<String>> {
+        self.0.costs.misfit(&document.parsed, operation_name, variables)
     }
 
     /// Returns the cost limit of one operation.

@@ -4,6 +4,7 @@ use super::{
     answer::Failure,
     bearer,
     body::{self, Limits},
+    documents::Document,
     guard::Refusal,
     json,
     operation::Engine,
@@ -36,6 +37,9 @@ pub(super) async fn read(
     acceptable(parts)?;
     let viewer = match bearer::authenticate(&engine.app, &parts.headers).await {
         Ok(viewer) => viewer.from_network(parts.extensions.get().copied()),
+        Err(Failure::Token(_)) if parts.method != Method::GET => {
+            return without_session(engine, id, parts, body).await;
+        }
         Err(failure) => {
             // hyper closes a connection whose request was not read completely. Read on, to save the client's next
             // request.
@@ -52,6 +56,33 @@ pub(super) async fn read(
         return Err(bearer::token_refused());
     }
     Ok((Caller { viewer, id, transport: Transport::Http }, params))
+}
+
+/// Reads a request whose token is not valid. Only an operation that opens a session is accepted, as if there were no
+/// token: a client whose session has ended must be able to sign in again, even if it still sends the old token.
+async fn without_session(
+    engine: &Engine,
+    id: RequestId,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Caller, Params), Failure> {
+    let viewer = Viewer::ANONYMOUS.from_network(parts.extensions.get().copied());
+    let refused = |_| bearer::token_refused();
+    let params = from_body(engine, &viewer, &parts.headers, body).await.map_err(refused)?;
+    if admitted(engine, &params).map_err(refused)?.needs_no_session {
+        Ok((Caller { viewer, id, transport: Transport::Http }, params))
+    } else {
+        Err(bearer::token_refused())
+    }
+}
+
+/// Returns the document of a request before persisted documents are resolved.
+fn admitted(engine: &Engine, params: &Params) -> Result<Arc<Document>, Failure> {
+    let text = match &params.document {
+        Some(name) if params.query.is_empty() => engine.persisted.find(name)?,
+        Some(_) | None => params.query.as_str().into(),
+    };
+    engine.documents.admit(&text, params.operation_name.as_deref()).map_err(Failure::Document)
 }
 
 /// Refuses wrong methods, and bodies that are not JSON in UTF-8. A foreign page could send those without a CORS
@@ -119,16 +150,8 @@ async fn from_body(
     };
     let mut params = Params::from_body(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
     params.place = place;
-    if is_large {
-        let name = params.operation_name.as_deref();
-        let text = match &params.document {
-            Some(name) if params.query.is_empty() => engine.persisted.find(name)?,
-            Some(_) | None => params.query.as_str().into(),
-        };
-        let document = engine.documents.admit(&text, name).map_err(Failure::Document)?;
-        if !document.takes_large_body {
-            return Err(body::too_large_here().into());
-        }
+    if is_large && !admitted(engine, &params)?.takes_large_body {
+        return Err(body::too_large_here().into());
     }
     Ok(params)
 }

@@ -24,7 +24,7 @@ use crate::{
         self, Run, Schema,
         budget::{Budget, Spent},
         code::ApiCode,
-        mask_errors::{Detail, mask_errors},
+        mask_errors::{Detail, about_input, locate, mask_errors},
         null_completion::Shape,
         progress::Progress,
         size,
@@ -152,7 +152,14 @@ impl Engine {
         };
         self.shape.complete_nulls(&document.parsed, params.operation_name.as_deref(), &mut response);
         document.order.restore(&mut response.data);
+        let unreadable = about_input(&response);
         span.in_scope(|| mask_errors(&mut response, id.as_str(), self.detail()));
+        if !unreadable.is_empty()
+            && let Some(path) =
+                self.documents.misfit(document, params.operation_name.as_deref(), &prepared.variables)
+        {
+            locate(&mut response, &unreadable, &path);
+        }
         observed.end(&response);
         if params.wants_cost {
             let (cost, limit) = (prepared.cost, self.documents.cost_limit());

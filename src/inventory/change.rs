@@ -11,7 +11,7 @@ use super::{
     command::NewClaim,
     fairness::IdleTime,
     state::{Area, ReservationSnapshot, Seat, Stock, Tally},
-    totals::Totals,
+    totals::{Audience, Offer, Totals},
 };
 
 /// A value before and after a decision.
@@ -59,16 +59,25 @@ pub struct Change {
     /// The buyers' tallies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub buyers: Vec<BuyerTally>,
-    /// The changed seats, ascending by ordinal, that were hidden at that time. The feed omits them. Stored here because
-    /// terms change: a version must look the same to later readers as to earlier ones.
+    /// The changed seats, ascending by ordinal, that the public could not buy at that time. The feed omits those in a
+    /// hidden tier. Stored here because terms change: a version must look the same to later readers as to earlier ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden_seats: Vec<u32>,
-    /// The changed areas that were hidden at that time.
+    /// Those of them, ascending, that were in no tier. The feed shows them as blocked when they are free.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unpriced_seats: Vec<u32>,
+    /// The changed areas that the public could not buy at that time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hidden_areas: Vec<u32>,
+    /// The changed areas that were in no tier.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unpriced_areas: Vec<u32>,
     /// The public totals after this version. `None` if the terms changed, and in rows of earlier program versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub totals: Option<Totals>,
+    /// The totals for members of the shop, if they differ from the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_totals: Option<Totals>,
 }
 
 /// Buyer, number of places, and idle time if there is any. (Short, because almost every change contains one.)
@@ -126,15 +135,21 @@ impl Stock {
                 reservations.extend(write.after.as_ref());
             }
         }
-        let hidden = |ordinals: &BTreeSet<u32>, tiers: &[Option<u16>]| -> Vec<u32> {
-            let tier = |ordinal: u32| tiers.get(ordinal as usize).copied().flatten();
-            ordinals.iter().copied().filter(|&ordinal| !self.terms.is_open_to(tier(ordinal), &[])).collect()
-        };
+        let offer = |ordinal: &u32| self.terms.seat_offer(*ordinal, Audience::PUBLIC);
+        let area_offer = |ordinal: &u32| self.terms.area_offer(*ordinal, Audience::PUBLIC);
+        let (totals, shop_totals) = self.totals_of(&seats, &areas);
         Change {
             terms: false,
-            totals: Some(self.totals_of(&seats, &areas)),
-            hidden_seats: hidden(&seats, &self.terms.seat_tiers),
-            hidden_areas: hidden(&areas, &self.terms.area_tiers),
+            totals: Some(totals),
+            shop_totals,
+            hidden_seats: seats.iter().copied().filter(|seat| offer(seat).tier().is_none()).collect(),
+            unpriced_seats: seats.iter().copied().filter(|seat| offer(seat) == Offer::Unpriced).collect(),
+            unpriced_areas: areas
+                .iter()
+                .copied()
+                .filter(|area| area_offer(area) == Offer::Unpriced)
+                .collect(),
+            hidden_areas: areas.iter().copied().filter(|area| area_offer(area).tier().is_none()).collect(),
             seats: seats
                 .into_iter()
                 .map(|ordinal| {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::{AccountId, ClaimId, OrderId, ReservationId, ShopId, TierId};
+use entity::{AccountId, ClaimId, OrderId, ReservationId, SeatMapId, ShopId, TierId};
 use serde::Serialize;
 
 use super::{caller::Caller, place::Place};
@@ -25,7 +25,12 @@ pub enum Command {
         opened: Vec<TierId>,
         /// The terms of a coupon's copies; `None` for places of an event.
         coupon_terms: Option<Arc<CouponTerms>>,
+        /// The seat map that the places are on. `None` does not check it.
+        map: Option<SeatMapId>,
     },
+    /// Releases all active reservations of a cancelled event. Reservations that are being paid stay. Does nothing if the
+    /// event is not cancelled.
+    ReleaseAll,
     /// Extends an active reservation.
     Extend {
         /// The reservation.
@@ -81,6 +86,14 @@ pub enum Command {
     },
     /// Gives a buyer a copy of a free coupon.
     Claim(Arc<NewClaim>),
+    /// Counts a copy that changes hands, within the limit per buyer. A copy counts for its buyer forever, and for another
+    /// holder as long as that account has it.
+    Transfer {
+        /// The holder that gives it away, unless that is its buyer.
+        giver: Option<AccountId>,
+        /// The account that gets it, unless that is its buyer.
+        taker: Option<AccountId>,
+    },
     /// Expires all overdue reservations.
     Expire,
 }
@@ -184,6 +197,15 @@ pub struct AccessibleParty {
     pub companions: u32,
 }
 
+/// The live reservations of the buyer that a refusal is about. Only their buyer gets the refusal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnReservations {
+    /// Their ids, ascending.
+    pub ids: Vec<ReservationId>,
+    /// Number of places in them.
+    pub places: u32,
+}
+
 /// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -209,6 +231,8 @@ pub enum Refusal {
         seats: Vec<u32>,
         /// When all of them become free unless they are bought; `None` if one is sold or being paid.
         at: Option<DateTime<Utc>>,
+        /// The buyer's reservations that have some of them.
+        own: OwnReservations,
     },
     /// The pick would leave single free seats between taken ones, and another choice would leave fewer. Nothing was
     /// reserved.
@@ -234,13 +258,17 @@ pub enum Refusal {
         available: u32,
         /// When enough places become free unless they are bought; `None` if that is impossible.
         at: Option<DateTime<Utc>>,
+        /// The buyer's reservations of places in the area.
+        own: OwnReservations,
     },
     /// The buyer would exceed the event's limit of places.
     LimitExceeded {
         /// The limit.
         limit: u32,
-        /// Number of places that the buyer already has.
+        /// Number of places that the buyer already has, reserved or bought.
         taken: u32,
+        /// All reservations of the buyer. Their places are the part of `taken` that is not bought.
+        own: OwnReservations,
     },
     /// The buyer has reserved for too long without buying.
     CoolingDown {

@@ -80,6 +80,7 @@ pub(super) fn terms(app: &App, coupon: coupon::Model) -> FaultResult<Terms> {
         seat_tiers: Vec::new(),
         area_tiers: vec![Some(0)],
         orphan_rule: false,
+        seat_map: None,
         hall: std::sync::Arc::default(),
     })
 }
@@ -102,6 +103,7 @@ pub(crate) async fn create_stock_in_tx(
         reserved: Set(0),
         sold: Set(0),
         blocked: Set(0),
+        public_available: Set(Some(capacity)),
         updated_at: Set(now),
     };
     inventory::Entity::insert(row).exec_without_returning(tx).await?;
@@ -139,6 +141,7 @@ pub(crate) async fn resize_stock_in_tx(
         .col_expr(inventory::Column::Version, Expr::value(row.version + 1))
         .col_expr(inventory::Column::Capacity, Expr::value(capacity))
         .col_expr(inventory::Column::Available, Expr::value(capacity - row.reserved - row.sold))
+        .col_expr(inventory::Column::PublicAvailable, Expr::value(capacity - row.reserved - row.sold))
         .col_expr(inventory::Column::UpdatedAt, Expr::value(now))
         .filter(inventory::Column::Id.eq(id))
         .exec(tx)

@@ -15,7 +15,7 @@ use entity::{
 use super::{
     caller::Caller,
     change::Decision,
-    command::{Command, CouponTerms, NewClaim, Pick, Refusal},
+    command::{Command, CouponTerms, NewClaim, OwnReservations, Pick, Refusal},
     draft::Draft,
     pick,
     state::{Item, Place, ReservationSnapshot, Seat, Stock, Tally, TierTerms},
@@ -32,7 +32,11 @@ pub fn decide(
 ) -> Result<(Decision, Option<ReservationSnapshot>), Refusal> {
     let mut draft = Draft::new(stock, now);
     let reservation = match command {
-        Command::Reserve { id, caller, pick, opened, coupon_terms } => {
+        Command::Reserve { map, .. } if map.is_some() && *map != stock.terms.seat_map => {
+            // The event moved to another seat map after the places were looked up.
+            return Err(Refusal::UnknownPlaces);
+        }
+        Command::Reserve { id, caller, pick, opened, coupon_terms, .. } => {
             let coupon_terms = coupon_terms.as_deref();
             let wish = Wish { pick, opened, coupon_terms };
             Some(draft.reserve(*id, caller, wish)?)
@@ -51,8 +55,16 @@ pub fn decide(
             draft.claim(new_claim)?;
             None
         }
+        Command::Transfer { giver, taker } => {
+            draft.transfer(*giver, *taker)?;
+            None
+        }
         Command::Expire => {
             draft.expire_where(|_| true);
+            None
+        }
+        Command::ReleaseAll => {
+            draft.release_all();
             None
         }
     };
@@ -91,14 +103,18 @@ impl Draft<'_> {
         self.limit_source(caller.source, pick.quantity())?;
         let mut items = match pick {
             Pick::Seats(ordinals) => {
-                let items = self.take_seats(id, ordinals, opened)?;
+                let items =
+                    self.take_seats(id, ordinals, opened).map_err(|refusal| self.with_own(refusal, buyer))?;
                 pick::leaves_no_orphans(self.stock, ordinals, opened, self.now)?;
                 items
             }
             Pick::BestAvailable(wish) => {
                 self.take_seats(id, &pick::best_available(self.stock, wish, self.now)?, opened)?
             }
-            Pick::Admission { area, quantity } => vec![self.take_admission(*area, *quantity, opened)?],
+            Pick::Admission { area, quantity } => {
+                let item = self.take_admission((*area, *quantity), buyer, opened)?;
+                vec![item]
+            }
         };
         for item in &mut items {
             item.coupon_terms = coupon_terms.map(|coupon_terms| coupon_terms.text.clone());
@@ -106,7 +122,8 @@ impl Draft<'_> {
         let wanted: u32 = items.iter().map(|item| item.place.quantity()).sum();
         let Tally { taken, idle } = self.tally(buyer);
         if taken.saturating_add(wanted) > terms.limit_per_buyer {
-            return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken });
+            let own = self.own(buyer, |_| true);
+            return Err(Refusal::LimitExceeded { limit: terms.limit_per_buyer, taken, own });
         }
         self.buyers.insert(buyer, Tally { taken: taken + wanted, idle });
         let after =
@@ -150,7 +167,7 @@ impl Draft<'_> {
             return Err(Refusal::TermsChanged);
         }
         self.expire_all_of(new_claim.buyer);
-        self.take_admission(COPIES, 1, &[])?;
+        self.take_admission((COPIES, 1), new_claim.buyer, &[])?;
         let mut area = self.area(COPIES);
         area.reserved -= 1;
         area.sold += 1;
@@ -158,10 +175,30 @@ impl Draft<'_> {
         let limit = self.stock.terms.limit_per_buyer;
         let Tally { taken, idle } = self.tally(new_claim.buyer);
         if taken >= limit {
-            return Err(Refusal::LimitExceeded { limit, taken });
+            let own = self.own(new_claim.buyer, |_| true);
+            return Err(Refusal::LimitExceeded { limit, taken, own });
         }
         self.buyers.insert(new_claim.buyer, Tally { taken: taken + 1, idle });
         self.claims.push(new_claim.clone());
+        Ok(())
+    }
+
+    /// Counts a copy that changes hands. The limit also holds for copies of other buyers.
+    fn transfer(&mut self, giver: Option<AccountId>, taker: Option<AccountId>) -> Result<(), Refusal> {
+        if let Some(giver) = giver {
+            let tally = self.tally(giver);
+            // Earlier versions of the server did not count received copies.
+            self.buyers.insert(giver, Tally { taken: tally.taken.saturating_sub(1), ..tally });
+        }
+        if let Some(taker) = taker {
+            self.expire_all_of(taker);
+            let limit = self.stock.terms.limit_per_buyer;
+            let Tally { taken, idle } = self.tally(taker);
+            if taken >= limit {
+                return Err(Refusal::LimitExceeded { limit, taken, own: OwnReservations::default() });
+            }
+            self.buyers.insert(taker, Tally { taken: taken + 1, idle });
+        }
         Ok(())
     }
 
@@ -189,7 +226,7 @@ impl Draft<'_> {
             .collect();
         if !lost.is_empty() {
             let at = self.seats_back_at(&lost);
-            return Err(Refusal::SeatsTaken { seats: lost, at });
+            return Err(Refusal::SeatsTaken { seats: lost, at, own: OwnReservations::default() });
         }
         let mut items = Vec::with_capacity(ordinals.len());
         for &ordinal in ordinals {
@@ -200,7 +237,12 @@ impl Draft<'_> {
         Ok(items)
     }
 
-    fn take_admission(&mut self, ordinal: u32, quantity: u32, opened: &[TierId]) -> Result<Item, Refusal> {
+    fn take_admission(
+        &mut self,
+        (ordinal, quantity): (u32, u32),
+        buyer: AccountId,
+        opened: &[TierId],
+    ) -> Result<Item, Refusal> {
         if ordinal as usize >= self.stock.areas.len() {
             return Err(Refusal::UnknownPlaces);
         }
@@ -214,7 +256,8 @@ impl Draft<'_> {
         let mut area = self.area(ordinal);
         if area.available() < quantity {
             let at = self.places_back_at(ordinal, quantity);
-            return Err(Refusal::AreaFull { available: area.available(), at });
+            let own = self.own(buyer, |reservation| reservation.quantity_in(ordinal) > 0);
+            return Err(Refusal::AreaFull { available: area.available(), at, own });
         }
         area.reserved += quantity;
         self.areas.insert(ordinal, area);
@@ -344,28 +387,4 @@ impl Draft<'_> {
 
 fn item(place: Place, tier: &TierTerms) -> Item {
     Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax, coupon_terms: None }
-}
-
-/// Decides the commands one after the other and applies them. If one is refused, applies none.
-pub(super) fn decide_all(
-    stock: &mut Stock,
-    commands: &[Command],
-    now: DateTime<Utc>,
-) -> Result<(Vec<Decision>, Vec<ReservationSnapshot>), Refusal> {
-    let mut decisions: Vec<Decision> = Vec::with_capacity(commands.len());
-    let mut reservations = Vec::with_capacity(commands.len());
-    for command in commands {
-        match decide(stock, command, now) {
-            Ok((decision, reservation)) => {
-                stock.apply(&decision);
-                decisions.push(decision);
-                reservations.extend(reservation);
-            }
-            Err(refusal) => {
-                decisions.iter().rev().for_each(|decision| stock.undo(decision));
-                return Err(refusal);
-            }
-        }
-    }
-    Ok((decisions, reservations))
 }

@@ -1,4 +1,4 @@
-//! Changes between two versions, as the public sees them.
+//! Changes between two versions, as the public or the shop sees them.
 //!
 //! A delta covers one or several versions. It contains the final state of each changed place, not the steps. So
 //! consecutive deltas can be merged into one, and applying it to the version before the first gives the version of the
@@ -10,7 +10,11 @@ use std::collections::BTreeMap;
 
 use entity::{TierId, inventory::SeatStatus};
 
-use super::{change::Change, state::Counts};
+use super::{
+    change::Change,
+    state::Counts,
+    totals::{Audience, Offer},
+};
 
 /// The changes from one version to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,28 +59,35 @@ impl PublicStatus {
 }
 
 impl Delta {
-    /// Returns the public part of one version's changes. Hidden places do not change for the public: the snapshot shows
-    /// them as not for sale until new terms cause a new snapshot. Returns `None` if the change has no totals, so that only
-    /// a snapshot can follow it.
-    pub fn of(version: i64, change: &Change) -> Option<Self> {
-        let totals = change.totals.as_ref()?;
-        let shown = |hidden: &[u32], ordinal: u32| hidden.binary_search(&ordinal).is_err();
+    /// Returns the part of one version's changes that the audience sees. Places that it cannot see do not change for it:
+    /// the snapshot shows them as not for sale until new terms cause a new snapshot. A free place in no tier is blocked.
+    /// Returns `None` if the change has no totals, so that only a snapshot can follow it.
+    pub fn of(version: i64, change: &Change, audience: Audience<'_>) -> Option<Self> {
+        let public = change.totals.as_ref()?;
+        let is_shop = audience == Audience::Shop;
+        let totals = change.shop_totals.as_ref().filter(|_| is_shop).unwrap_or(public);
+        let is_in = |list: &[u32], ordinal: u32| list.binary_search(&ordinal).is_ok();
+        let is_unpriced = |ordinal: u32| is_in(&change.unpriced_seats, ordinal);
+        let seats = change
+            .seats
+            .iter()
+            .filter(|seat| is_shop || is_unpriced(seat.0) || !is_in(&change.hidden_seats, seat.0));
+        let areas = change.areas.iter().filter(|area| is_shop || !is_in(&change.hidden_areas, area.0));
         Some(Self {
             after: version - 1,
             version,
             counts: totals.counts(),
             tiers: totals.1.iter().copied().collect(),
-            seats: change
-                .seats
-                .iter()
-                .filter(|seat| shown(&change.hidden_seats, seat.0))
-                .map(|&(ordinal, status, ..)| (ordinal, PublicStatus::of(status)))
+            seats: seats
+                .map(|&(ordinal, status, ..)| {
+                    let seen = if is_unpriced(ordinal) { Offer::Unpriced.seat(status) } else { status };
+                    (ordinal, PublicStatus::of(seen))
+                })
                 .collect(),
-            areas: change
-                .areas
-                .iter()
-                .filter(|area| shown(&change.hidden_areas, area.0))
-                .map(|&(ordinal, available, ..)| (ordinal, available))
+            areas: areas
+                .map(|&(ordinal, available, ..)| {
+                    (ordinal, if is_in(&change.unpriced_areas, ordinal) { 0 } else { available })
+                })
                 .collect(),
         })
     }
@@ -233,7 +244,7 @@ mod tests {
             let mut client = maps[0].clone();
             let mut whole: Option<Delta> = None;
             for (index, change) in changes.iter().enumerate() {
-                let single = Delta::of(8 + i64::try_from(index).expect("few"), change).expect("totals");
+                let single = Delta::of(8 + i64::try_from(index).expect("few"), change, Audience::PUBLIC).expect("totals");
                 match &mut whole {
                     Some(whole) => prop_assert_eq!(whole.merge(single), Ok(())),
                     None => whole = Some(single),
@@ -251,7 +262,7 @@ mod tests {
         #[test]
         fn merging_is_associative(changes in proptest::collection::vec(change(), 3)) {
             let [a, b, c] = [0, 1, 2].map(|index: usize| {
-                Delta::of(8 + i64::try_from(index).expect("few"), &changes[index]).expect("totals")
+                Delta::of(8 + i64::try_from(index).expect("few"), &changes[index], Audience::PUBLIC).expect("totals")
             });
             let mut left = a.clone();
             prop_assert_eq!(left.merge(b.clone()), Ok(()));
@@ -266,7 +277,7 @@ mod tests {
     #[test]
     fn delta_that_does_not_follow_is_returned() {
         let change = Change { totals: Some(Totals::default()), ..Change::default() };
-        let delta = |version| Delta::of(version, &change).expect("totals");
+        let delta = |version| Delta::of(version, &change, Audience::PUBLIC).expect("totals");
         let mut third = delta(3);
         for other in [2, 3, 5] {
             assert_eq!(third.merge(delta(other)), Err(delta(other)), "{other} does not follow 3");
@@ -276,6 +287,6 @@ mod tests {
 
     #[test]
     fn change_without_totals_has_no_delta() {
-        assert_eq!(Delta::of(3, &Change { terms: true, ..Change::default() }), None);
+        assert_eq!(Delta::of(3, &Change { terms: true, ..Change::default() }, Audience::PUBLIC), None);
     }
 }

@@ -231,6 +231,25 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Releases the active reservations of a cancelled event. Their time counts until now.
+    pub(super) fn release_all(&mut self) {
+        if self.stock.terms.open {
+            return;
+        }
+        self.expire_where(|_| true);
+        let live = self.stock.reservations.values();
+        let mut active: Vec<&ReservationSnapshot> = live
+            .filter(|reservation| {
+                reservation.state == ReservationState::Active
+                    && !self.reservations.contains_key(&reservation.id)
+            })
+            .collect();
+        active.sort_by_key(|reservation| reservation.id);
+        for reservation in active {
+            self.end_unsold(reservation, ReservationState::Released, self.now);
+        }
+    }
+
     pub(super) fn expire_holder_of(&mut self, ordinal: u32) {
         let stock = self.stock;
         if let Some(reservation) =

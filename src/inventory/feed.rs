@@ -5,12 +5,12 @@
 //! get larger messages. A reader that lags behind the live channel reads the log or, if the log does not reach back far
 //! enough, a new snapshot. So a slow reader needs bounded memory and misses nothing.
 //!
-//! The feed is public: places at hidden tiers appear as not for sale, and no delta contains them. Hiding or showing a
-//! tier changes the terms, after which every reader gets a snapshot.
+//! A stream is for the public or for members of the shop. For the public, places in hidden tiers appear as not for sale,
+//! and no delta contains them. Hiding or showing a tier changes the terms, after which every reader gets a snapshot.
 
 use std::sync::Arc;
 
-use entity::{InventoryId, TierId, inventory::SeatStatus};
+use entity::{InventoryId, SeatMapId, TierId};
 use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{
     self,
@@ -24,6 +24,7 @@ use super::{
     desks::Desk,
     read,
     state::{Area, Counts, Stock},
+    totals::{Audience, AudienceTotals, Offer},
 };
 use crate::{app::App, error::FaultResult};
 
@@ -45,19 +46,20 @@ pub enum Message {
     Delta(Delta),
 }
 
-/// The availability of an inventory at one version, as a reader sees it. Places that are not for sale to the reader
-/// appear as blocked, regardless of their status.
+/// The availability of an inventory at one version, as its audience sees it. `totals.rs` defines what that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// The version.
     pub version: i64,
+    /// The seat map of an event. `None` for coupons.
+    pub seat_map: Option<SeatMapId>,
     /// By seat ordinal.
     pub seats: Vec<PublicStatus>,
-    /// By area ordinal; zero places if it is not for sale.
+    /// By area ordinal: the part that the audience sees.
     pub areas: Vec<Area>,
-    /// Totals. Places that are not for sale count as blocked.
+    /// Totals of all places.
     pub counts: Counts,
-    /// The tiers that the reader sees, with their available places.
+    /// The tiers that the audience sees, with their available places.
     pub tiers: Vec<(TierId, u32)>,
     /// By seat ordinal: index into `tiers`, or `None` if the seat is not for sale.
     pub seat_tiers: Vec<Option<u16>>,
@@ -67,13 +69,17 @@ pub struct Availability {
 
 /// Returns the current public availability.
 pub async fn availability(app: &App, id: InventoryId) -> FaultResult<Availability> {
-    opened_availability(app, id, &[]).await
+    availability_for(app, id, Audience::PUBLIC).await
 }
 
-/// Returns the current availability for a reader who has unlocked these hidden tiers.
-pub async fn opened_availability(app: &App, id: InventoryId, opened: &[TierId]) -> FaultResult<Availability> {
+/// Returns the current availability for an audience.
+pub async fn availability_for(
+    app: &App,
+    id: InventoryId,
+    audience: Audience<'_>,
+) -> FaultResult<Availability> {
     let desk = desk::get(app, id);
-    desk.read(app, 0, |stock| look(stock, opened)).await
+    desk.read(app, 0, |stock| look(stock, audience)).await
 }
 
 /// Returns the last version that this process has published, or `None` if it does not follow the inventory now. A
@@ -91,7 +97,7 @@ pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faul
         let mut last = after;
         while last < until {
             let limit = RESUME.min(until.abs_diff(last));
-            let Some(delta) = logged(app, id, last, limit).await? else { break };
+            let Some(delta) = logged(app, id, (last, limit), Audience::PUBLIC).await? else { break };
             last = delta.version;
             let follows = match &mut whole {
                 Some(whole) => whole.merge(delta).is_ok(),
@@ -106,19 +112,30 @@ pub async fn between(app: &App, id: InventoryId, after: i64, until: i64) -> Faul
         Some(whole) if whole.version == until => Ok(Message::Delta(whole)),
         Some(_) | None => {
             let known = after.max(until);
-            Ok(Message::Snapshot(desk.read(app, known, |stock| look(stock, &[])).await?))
+            Ok(Message::Snapshot(desk.read(app, known, |stock| look(stock, Audience::PUBLIC)).await?))
         }
     }
 }
 
-/// Streams the feed: from a snapshot or, if `after` is given and still in the log, from the version after it.
+/// Streams the public feed: from a snapshot or, if `after` is given and still in the log, from the version after it.
 pub fn subscribe(
     app: &App,
     id: InventoryId,
     after: Option<i64>,
 ) -> impl Stream<Item = FaultResult<Message>> + use<> {
+    subscribe_for(app, id, after, Audience::PUBLIC)
+}
+
+/// Streams the feed for the public or for members of the shop.
+pub fn subscribe_for(
+    app: &App,
+    id: InventoryId,
+    after: Option<i64>,
+    audience: Audience<'static>,
+) -> impl Stream<Item = FaultResult<Message>> + use<> {
     let desk = desk::get(app, id);
-    let reader = Reader { app: app.clone(), live: desk.subscribe(), desk, last: after, behind: true };
+    let reader =
+        Reader { app: app.clone(), live: desk.subscribe(), desk, last: after, behind: true, audience };
     stream::unfold(Some(reader), |reader| async move {
         let mut reader = reader?;
         match reader.next().await {
@@ -138,6 +155,7 @@ struct Reader {
     last: Option<i64>,
     /// Whether the log may contain versions that are not in the live channel.
     behind: bool,
+    audience: Audience<'static>,
 }
 
 impl Reader {
@@ -167,7 +185,7 @@ impl Reader {
         match self.last {
             Some(last) if version.number <= last => None,
             Some(last) if version.number == last + 1 => {
-                let delta = delta_of(version.number, &version.change);
+                let delta = delta_of(version.number, &version.change, self.audience);
                 if delta.is_some() {
                     self.last = Some(version.number);
                 } else {
@@ -213,7 +231,7 @@ impl Reader {
             self.behind = false;
             return Ok(None);
         }
-        match logged(&self.app, self.desk.id(), last, RESUME).await? {
+        match logged(&self.app, self.desk.id(), (last, RESUME), self.audience).await? {
             Some(delta) => {
                 self.last = Some(delta.version);
                 self.shortest(delta).await.map(Some)
@@ -228,7 +246,8 @@ impl Reader {
 
     /// Returns a snapshot at version `known` or later.
     async fn snapshot(&mut self, known: i64) -> FaultResult<Message> {
-        let availability = self.desk.read(&self.app, known, |stock| look(stock, &[])).await?;
+        let audience = self.audience;
+        let availability = self.desk.read(&self.app, known, |stock| look(stock, audience)).await?;
         self.last = Some(availability.version);
         self.behind = false;
         Ok(Message::Snapshot(availability))
@@ -237,16 +256,21 @@ impl Reader {
 
 /// Returns one version as a delta. Returns `None` if it needs a snapshot: if the terms changed, because they decide what
 /// is for sale, or if an earlier program version wrote it without totals.
-fn delta_of(version: i64, change: &Change) -> Option<Delta> {
-    if change.terms { None } else { Delta::of(version, change) }
+fn delta_of(version: i64, change: &Change, audience: Audience<'_>) -> Option<Delta> {
+    if change.terms { None } else { Delta::of(version, change, audience) }
 }
 
 /// Returns up to `limit` versions after `after` as one delta. Returns `None` if the log does not reach back, or if one of
 /// the versions needs a snapshot.
-async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> FaultResult<Option<Delta>> {
+async fn logged(
+    app: &App,
+    id: InventoryId,
+    (after, limit): (i64, u64),
+    audience: Audience<'_>,
+) -> FaultResult<Option<Delta>> {
     let Some(changes) = read::changes_after(app, id, after, limit).await? else { return Ok(None) };
     let deltas: Option<Vec<Delta>> =
-        changes.iter().map(|(version, change)| delta_of(*version, change)).collect();
+        changes.iter().map(|(version, change)| delta_of(*version, change, audience)).collect();
     let mut deltas = deltas.unwrap_or_default().into_iter();
     let Some(mut whole) = deltas.next() else { return Ok(None) };
     for delta in deltas {
@@ -260,46 +284,41 @@ async fn logged(app: &App, id: InventoryId, after: i64, limit: u64) -> FaultResu
     Ok(Some(whole))
 }
 
-/// Returns the stock as seen by a reader who has unlocked the tiers `opened`. Other hidden tiers are omitted.
-fn look(stock: &Stock, opened: &[TierId]) -> Availability {
+/// Returns the stock as the audience sees it. Tiers that it does not see are omitted.
+fn look(stock: &Stock, audience: Audience<'_>) -> Availability {
     let terms = &stock.terms;
-    let mut tiers = Vec::with_capacity(terms.tiers.len());
+    // The index of each tier of the terms among those that the audience sees.
     let mut shown = Vec::with_capacity(terms.tiers.len());
+    let mut next = 0_u16;
     for tier in &terms.tiers {
-        // There are at most a hundred tiers.
-        let index = u16::try_from(tiers.len()).ok();
-        shown.push(index.filter(|_| tier.is_open_to(opened)));
-        if tier.is_open_to(opened) {
-            tiers.push((tier.id, 0));
-        }
+        shown.push(audience.sees(tier).then_some(next));
+        next += u16::from(audience.sees(tier));
     }
-    let shown = |tier: Option<u16>| tier.and_then(|tier| shown.get(usize::from(tier)).copied().flatten());
-    let seat_tiers: Vec<_> = terms.seat_tiers.iter().map(|tier| shown(*tier)).collect();
-    let area_tiers: Vec<_> = terms.area_tiers.iter().map(|tier| shown(*tier)).collect();
-    let mut counts = Counts::default();
+    let shown = |offer: Offer| offer.tier().and_then(|tier| shown.get(tier).copied().flatten());
+    let mut totals = AudienceTotals::of_tiers(terms.tiers.len());
     let mut seats = Vec::with_capacity(stock.seats.len());
-    for (seat, tier) in stock.seats.iter().zip(&seat_tiers) {
-        let Some(tier) = tier else {
-            counts.blocked += 1;
-            seats.push(PublicStatus::Blocked);
-            continue;
-        };
-        *counts.of(seat.status) += 1;
-        tiers[usize::from(*tier)].1 += u32::from(seat.status == SeatStatus::Available);
-        seats.push(PublicStatus::of(seat.status));
+    let mut seat_tiers = Vec::with_capacity(stock.seats.len());
+    for (ordinal, seat) in (0..).zip(&stock.seats) {
+        let offer = terms.seat_offer(ordinal, audience);
+        seats.push(PublicStatus::of(totals.add_seat(offer, seat.status)));
+        seat_tiers.push(shown(offer));
     }
     let mut areas = Vec::with_capacity(stock.areas.len());
-    for (area, tier) in stock.areas.iter().zip(&area_tiers) {
-        let Some(tier) = tier else {
-            counts.blocked += area.capacity;
-            areas.push(Area::NOTHING);
-            continue;
-        };
-        counts.available += area.available();
-        counts.reserved += area.reserved;
-        counts.sold += area.sold;
-        tiers[usize::from(*tier)].1 += area.available();
-        areas.push(*area);
+    let mut area_tiers = Vec::with_capacity(stock.areas.len());
+    for (ordinal, area) in (0..).zip(&stock.areas) {
+        let offer = terms.area_offer(ordinal, audience);
+        areas.push(totals.add_area(offer, *area));
+        area_tiers.push(shown(offer));
     }
-    Availability { version: stock.version, seats, areas, counts, tiers, seat_tiers, area_tiers }
+    let tiers = terms.tiers.iter().zip(totals.tiers).filter(|(tier, _)| audience.sees(tier));
+    Availability {
+        version: stock.version,
+        seat_map: terms.seat_map,
+        seats,
+        areas,
+        counts: totals.counts,
+        tiers: tiers.map(|(tier, available)| (tier.id, available)).collect(),
+        seat_tiers,
+        area_tiers,
+    }
 }

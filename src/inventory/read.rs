@@ -1,6 +1,6 @@
 //! Reading an inventory: the whole stock at one version, or the log after a version.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
 use entity::{
@@ -26,7 +26,7 @@ use crate::{
     error::{Fault, FaultResult, Object},
     money::{self, Money},
     store::Tx,
-    venue,
+    venue::{self, hall::Hall},
 };
 
 /// Reads the whole stock at one version.
@@ -38,6 +38,29 @@ pub(super) async fn load(app: &App, id: InventoryId) -> FaultResult<Stock> {
     let terms = TermsRows::read(&snapshot, id).await?;
     snapshot.rollback().await?;
     rows.into_stock(terms.into_terms(app).await?)
+}
+
+/// Reads an event's stock in a transaction that has locked its inventory. `None` if the event was never published.
+pub(super) async fn stock_in_tx(
+    app: &App,
+    tx: &Tx,
+    id: EventId,
+    map: &venue::SeatMap,
+) -> FaultResult<Option<Stock>> {
+    let rows = match Rows::read(tx, id.into()).await {
+        Ok(rows) => rows,
+        Err(Fault::NotFound(_)) => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let terms = match TermsRows::read(tx, id.into()).await? {
+        // Counts do not depend on the focal point.
+        TermsRows::Event { event, tiers, scopes } => {
+            let hall = map.hall.clone();
+            event_terms(app, *event, Priced { tiers: &tiers, scopes: &scopes, map, hall })?
+        }
+        TermsRows::Coupon(_) => return Ok(None),
+    };
+    rows.into_stock(terms).map(Some)
 }
 
 /// Returns the current version in the database.
@@ -115,10 +138,10 @@ impl Rows {
             buyers: self.buyers.into_iter().map(|row| (row.account_id, buyer(row))).collect(),
             sources: HashMap::new(),
             counts: Counts::default(),
-            public: None,
+            totals: None,
         };
         stock.counts = stock.recount();
-        stock.public = Some(stock.public_totals());
+        stock.totals = Some(stock.count_totals());
         for reservation in stock.reservations.values().cloned().collect::<Vec<_>>() {
             stock.buyers.entry(reservation.buyer).or_default().reservations.insert(reservation.id);
             stock.count_source(&reservation);
@@ -161,18 +184,29 @@ impl TermsRows {
             Self::Coupon(row) => coupon::terms(app, *row),
             Self::Event { event, tiers, scopes } => {
                 let map = venue::seat_map(app, event.seat_map_id).await?;
-                event_terms(app, *event, &tiers, &scopes, &map)
+                if event.state != EventState::Draft {
+                    // The event may have moved to another seat map.
+                    app.inventory.maps_on_sale.insert(event.id, event.seat_map_id);
+                }
+                let hall = venue::hall_around(&map, event.focal_x.zip(event.focal_y)).await?;
+                event_terms(app, *event, Priced { tiers: &tiers, scopes: &scopes, map: &map, hall })
             }
         }
     }
 }
 
+/// The places of an event with their prices.
+struct Priced<'a> {
+    tiers: &'a [tier::Model],
+    scopes: &'a [scope::Model],
+    map: &'a venue::SeatMap,
+    hall: Arc<Hall>,
+}
+
 fn event_terms(
     app: &App,
     event: event::Model,
-    tiers: &[tier::Model],
-    scopes: &[scope::Model],
-    map: &venue::SeatMap,
+    Priced { tiers, scopes, map, hall }: Priced<'_>,
 ) -> FaultResult<Terms> {
     let index =
         |id: TierId| tiers.iter().position(|tier| tier.id == id).and_then(|index| u16::try_from(index).ok());
@@ -223,7 +257,8 @@ fn event_terms(
         seat_tiers,
         area_tiers,
         orphan_rule: event.orphan_rule,
-        hall: map.hall.clone(),
+        seat_map: Some(map.id),
+        hall,
     })
 }
 

@@ -19,7 +19,7 @@ use super::{
     change::{BuyerTally, Change, Decision},
     fairness::IdleTime,
     hoarding::Source,
-    totals::PublicTotals,
+    totals::KeptTotals,
     unpaid::UnpaidPlaces,
 };
 
@@ -182,15 +182,15 @@ pub struct Stock {
     pub sources: HashMap<Source, UnpaidPlaces>,
     /// Totals over seats and areas.
     pub counts: Counts,
-    /// The totals as the public sees them; `None` if they are not kept and must be computed.
-    pub public: Option<PublicTotals>,
+    /// The totals as the public and the shop see them; `None` if they are not kept and must be computed.
+    pub totals: Option<KeptTotals>,
 }
 
 impl Stock {
     /// Replaces the terms of sale.
     pub fn set_terms(&mut self, terms: Terms) {
         self.terms = terms;
-        self.public = Some(self.public_totals());
+        self.totals = Some(self.count_totals());
     }
 
     /// Applies a decision.

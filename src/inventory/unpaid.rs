@@ -59,7 +59,7 @@ impl Draft<'_> {
             self.expire_where(|_| true);
         }
         let Some(excess) = self.excess(source, wanted) else { return Ok(()) };
-        let free = self.stock.counts.available + self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
+        let free = self.stock.free_in_tiers() + self.ended().map(ReservationSnapshot::quantity).sum::<u32>();
         if excess == Excess::Crowded && free < wanted {
             // The limit is not the problem: the pick will be refused, with the actual reason.
             return Ok(());

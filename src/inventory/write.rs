@@ -37,7 +37,7 @@ pub(super) enum GuardOutcome {
 /// Raises the stock's version by one and writes its counts, unless another writer was first. The id and the time are
 /// `$1` and `$2`; the other parameters come from [`raised`].
 const RAISE: &str = "UPDATE inventory SET version = version + 1, available = $4, reserved = $5, sold = $6, \
-    blocked = $7, updated_at = $2 WHERE id = $1 AND version = $3";
+    blocked = $7, public_available = $8, updated_at = $2 WHERE id = $1 AND version = $3";
 
 fn raised(stock: &Stock) -> Vec<Value> {
     let Counts { available, reserved, sold, blocked } = stock.counts;
@@ -47,6 +47,7 @@ fn raised(stock: &Stock) -> Vec<Value> {
         signed(reserved).into(),
         signed(sold).into(),
         signed(blocked).into(),
+        signed(stock.public_available()).into(),
     ]
 }
 
@@ -71,7 +72,7 @@ pub(super) async fn guard_in_tx(
 pub(super) fn guard(stock: &Stock, valid_times: &RangeInclusive<DateTime<Utc>>) -> store::Guard {
     let mut values = raised(stock);
     values.extend([(*valid_times.start()).into(), (*valid_times.end()).into()]);
-    store::Guard { sql: format!("{RAISE} AND clock_timestamp() BETWEEN $8 AND $9"), values }
+    store::Guard { sql: format!("{RAISE} AND clock_timestamp() BETWEEN $9 AND $10"), values }
 }
 
 /// Writes the stock's counts again, because they changed after the guard in this transaction.
@@ -82,6 +83,7 @@ pub(super) async fn recount_in_tx(tx: &Tx, id: InventoryId, stock: &Stock) -> Fa
         .col_expr(inventory::Column::Reserved, Expr::value(signed(counts.reserved)))
         .col_expr(inventory::Column::Sold, Expr::value(signed(counts.sold)))
         .col_expr(inventory::Column::Blocked, Expr::value(signed(counts.blocked)))
+        .col_expr(inventory::Column::PublicAvailable, Expr::value(signed(stock.public_available())))
         .filter(inventory::Column::Id.eq(id))
         .exec(tx)
         .await?;
@@ -142,9 +144,21 @@ pub(super) async fn create_in_tx(
         reserved: Set(0),
         sold: Set(0),
         blocked: Set(0),
+        public_available: Set(None),
         updated_at: Set(now),
     };
     inventory::Entity::insert(row).exec_without_returning(tx).await?;
+    insert_places_in_tx(tx, id, seats, areas).await?;
+    append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
+}
+
+/// Inserts the seats and areas of an inventory, all available.
+pub(super) async fn insert_places_in_tx(
+    tx: &Tx,
+    id: InventoryId,
+    seats: u32,
+    areas: &[u32],
+) -> FaultResult<()> {
     for first in (0..seats).step_by(ROWS_PER_STATEMENT) {
         let chunk = first..Ord::min(seats, first + u32::try_from(ROWS_PER_STATEMENT).unwrap_or(u32::MAX));
         let insert = "INSERT INTO inventory_seat (inventory_id, ordinal, status, epoch) \
@@ -159,7 +173,7 @@ pub(super) async fn create_in_tx(
         sold: Set(0),
     });
     area::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    append_in_tx(tx, id, 1, &Change { terms: true, ..Change::default() }, now).await
+    Ok(())
 }
 
 /// Appends the change of a version to the log.
@@ -271,6 +285,6 @@ fn appended(version: i64, change: &Change) -> FaultResult<Rows> {
     Ok(Rows::default().long("version", [version]).text("payload", [payload]))
 }
 
-fn signed(value: u32) -> i32 {
+pub(super) fn signed(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

@@ -7,8 +7,9 @@ use entity::{
     reservation::{self, ReservationState},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Query},
 };
 
 use super::{by_id, end, has_live_payment, state::Step};
@@ -22,15 +23,29 @@ use crate::{
 /// Overdue orders read per query.
 const EXPIRE_BATCH: u64 = 100;
 
-/// Ends the unpaid orders that are overdue. Returns the number of orders examined.
+/// Ends the unpaid orders that are overdue or have lost a reservation. Returns the number of orders examined.
 ///
 /// Correctness does not depend on this: the places of an overdue order can be reserved at once.
 pub async fn expire_due(app: &App) -> FaultResult<usize> {
+    let released = Query::select()
+        .column(reservation::Column::Id)
+        .from(reservation::Entity)
+        .and_where(
+            Expr::col((reservation::Entity, reservation::Column::OrderId))
+                .equals((order::Entity, order::Column::Id)),
+        )
+        .and_where(reservation::Column::State.eq(ReservationState::Released))
+        .to_owned();
     let due = order::Entity::find()
         .select_only()
         .column(order::Column::Id)
         .filter(order::Column::State.eq(OrderState::AwaitingPayment))
-        .filter(order::Column::ExpiresAt.lte(app.clock.now()))
+        .filter(
+            Condition::any()
+                .add(order::Column::ExpiresAt.lte(app.clock.now()))
+                // The event of a reservation was cancelled.
+                .add(Expr::exists(released)),
+        )
         .filter(order::Column::Id.not_in_subquery((app.order.being_paid)(None)))
         .order_by_asc(order::Column::Id)
         .limit(EXPIRE_BATCH);

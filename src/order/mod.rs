@@ -59,10 +59,13 @@ pub const URGENT_MUTATIONS: &[&str] = &["cancelOrder", "checkout"];
 /// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A reservation has expired or was released.
-    ReservationEnded,
-    /// A reservation already belongs to an order.
-    AlreadyOrdered,
+    /// A reservation cannot be ordered.
+    Reservation {
+        /// Its position in the input. `None` if it is not known, because another call has changed it meanwhile.
+        index: Option<usize>,
+        /// The reason.
+        why: ReservationRefusal,
+    },
     /// A payment of the order is running.
     BeingPaid,
     /// The reservations belong to several shops or currencies.
@@ -78,6 +81,17 @@ pub enum Refusal {
         /// The refused claims with their reasons.
         refused: Vec<spend::RefusedClaim>,
     },
+}
+
+/// Why a reservation cannot be ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservationRefusal {
+    /// It has expired or was released.
+    Ended,
+    /// It already belongs to an order.
+    AlreadyOrdered,
+    /// It is being paid in another order.
+    BeingPaid,
 }
 
 impl From<Impossible> for Refusal {

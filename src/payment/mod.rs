@@ -63,6 +63,9 @@ const RECOVER_BATCH: u64 = 100;
 /// The mutations of payments that have priority over reservations under load.
 pub const URGENT_MUTATIONS: &[&str] = &["confirmPayment", "payOrder"];
 
+/// Maximum number of characters of a payment method's id.
+const METHOD_MAX: usize = 255;
+
 /// Reasons why the business refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -109,8 +112,8 @@ pub struct Pay {
     pub order: OrderId,
     /// The order's access token, for callers without the buyer's session.
     pub access_token: Option<String>,
-    /// The provider's id of a payment method.
-    pub method: String,
+    /// The provider's id of a payment method. `None` if the order total is zero.
+    pub method: Option<String>,
     /// The caller's idempotency key.
     pub key: String,
 }
@@ -126,8 +129,11 @@ pub struct PaymentResult {
 
 /// Pays an order. The result is paid, declined, or waiting for an action of the buyer.
 pub async fn pay(app: &App, viewer: &Viewer, input: Pay) -> Result<PaymentResult, Refusal> {
-    Check::default().opaque(&input.method, "method", 1..=255).done()?;
     let order = orders::own(app, viewer, input.access_token.as_deref(), input.order).await?;
+    if order.total_minor > 0 {
+        let method = input.method.as_deref().unwrap_or_default();
+        Check::default().opaque(method, "method", 1..=METHOD_MAX).done()?;
+    }
     let key = Key::new(order.account_id, "payOrder", &input.key, &(order.id, &input.method))?;
     let replay = |subject| ready(FaultResult::Ok((PaymentId(subject), false)));
     let begin = Box::pin(begin(app, viewer, (&order, &input), &key));
@@ -236,7 +242,7 @@ async fn store_intent(
         state: Set(PaymentState::Created),
         amount_minor: Set(order.total_minor),
         currency: Set(order.currency.clone()),
-        method: Set(input.method.clone()),
+        method: Set(input.method.clone().unwrap_or_default()),
         failure_code: Set(None),
         next_action_url: Set(None),
         check_at: Set(now + Duration::seconds(CHECK_SECONDS)),

@@ -26,7 +26,7 @@ use crate::{
     account,
     app::App,
     audit,
-    auth::Viewer,
+    auth::{self, Viewer},
     error::{Fault, FaultResult, Object, Result},
     input,
     store::{self, Tx},
@@ -112,6 +112,7 @@ pub async fn set_member(
     }
     let shop = shop::Entity::find_by_id(input.shop).one(&tx).await?.ok_or(Fault::NotFound(Object::Shop))?;
     tx.commit().await?;
+    auth::forget_sessions(app, account.id).await;
     Ok((Member::of(&row, account), shop))
 }
 

@@ -69,8 +69,46 @@ fn amount_is_split_to_the_last_cent() {
 }
 
 #[test]
-fn percentage_is_rounded_down_and_capped() {
-    assert_eq!(amounts(&[line(1_999, 0), line(9, 0)], &[offer(1, TENTH_OFF)]), [[199, 0]]);
+fn percentage_of_the_total_is_rounded_half_up() {
+    let table: [(&[i64], i32, i64); 12] = [
+        // 25 % off 19.99: 14.99 to pay.
+        (&[1_999], 2_500, 500),
+        // 10 % off 8 × 12.35.
+        (&[1_235; 8], 1_000, 988),
+        // 5 % off ten seats at ¥19: 9.5.
+        (&[19; 10], 500, 10),
+        // A third off three coffees.
+        (&[333; 3], 3_333, 333),
+        // 10 % off twenty items at 0.04: each alone would save nothing.
+        (&[4; 20], 1_000, 8),
+        // 15 % off 9.99 and 0.01.
+        (&[999, 1], 1_500, 150),
+        // 50 % off 0.01: half a cent, in favour of the buyer.
+        (&[1], 5_000, 1),
+        // 49.99 % off 0.01 is less than half a cent.
+        (&[50, 1], 4_999, 25),
+        // 12.5 % off 7 × 8.90.
+        (&[890; 7], 1_250, 779),
+        // 99.99 % off 1.00, and 100 %.
+        (&[100], 9_999, 100),
+        (&[100, 250], 10_000, 350),
+        (&[0, 1_999, 0], 2_500, 500),
+    ];
+    for (prices, basis_points, off) in table {
+        let lines: Vec<Line> = prices.iter().map(|&price| line(price, 50)).collect();
+        let amounts = amounts(&lines, &[offer(1, Worth::PercentOff { basis_points, cap: None })]).remove(0);
+        assert_eq!(amounts.iter().sum::<i64>(), off, "{basis_points} of {prices:?}");
+        assert!(amounts.iter().zip(prices).all(|(amount, price)| amount <= price), "{amounts:?}");
+    }
+    let tiny = offer(1, Worth::PercentOff { basis_points: 200, cap: None });
+    assert_eq!(reasons(&[line(20, 0)], &[tiny]), [DiscountRefusal::NothingLeft], "2 % of ¥20 is ¥0.4");
+}
+
+#[test]
+fn percentage_is_split_by_the_largest_remainders_and_capped() {
+    assert_eq!(amounts(&[line(1_999, 0), line(9, 0)], &[offer(1, TENTH_OFF)]), [[200, 1]]);
+    assert_eq!(amounts(&[line(19, 0), line(19, 0), line(19, 0)], &[offer(1, TENTH_OFF)]), [[2, 2, 2]]);
+    assert_eq!(amounts(&[line(14, 0), line(14, 0), line(14, 0)], &[offer(1, TENTH_OFF)]), [[2, 1, 1]]);
     let capped = Worth::PercentOff { basis_points: 5_000, cap: Some(1_001) };
     assert_eq!(amounts(&[line(3_000, 0), line(3_000, 0)], &[offer(1, capped)]), [[501, 500]]);
 }

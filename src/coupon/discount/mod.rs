@@ -4,8 +4,10 @@
 //! last, then by position, kind and id. The order of the input does not matter. Either all claims apply, or none, with
 //! reasons. A claim that would take nothing off is refused, so that it is not spent without a discount.
 //!
-//! - A percentage is rounded down on each line. The cap and the rest of the coupon's budget limit the sum.
-//! - An amount for several lines is split in proportion to their rests. The remaining cents go to the largest
+//! - A percentage is computed once, on the sum of the rests of the claim's lines. It is rounded to the nearest minor
+//!   unit, and a half is rounded up, in favour of the buyer: 25 % off 19.99 is 5.00, and 14.99 remain. So the discount
+//!   does not depend on how many lines an amount is divided into. The cap and the rest of the coupon's budget limit it.
+//! - An amount for several lines, and so a percentage, is split in proportion to their rests. The remaining cents go to the largest
 //!   remainders; of equal ones, to the first lines.
 //! - At most one claim of a coupon with an amount or a percentage applies to an order.
 //! - A free item or a fixed price applies to one line: the cheapest one that becomes cheaper.
@@ -262,8 +264,8 @@ fn wanted(offer: &Offer, left: &[i64]) -> Vec<i64> {
         Worth::AmountOff { amount } => share::bounded(amount, left.to_vec()),
         Worth::GiftCard { .. } => share::bounded(offer.balance, left.to_vec()),
         Worth::PercentOff { basis_points, cap } => {
-            let amounts = left.iter().map(|&left| share::portion(left, basis_points)).collect();
-            share::bounded(cap.unwrap_or(i64::MAX), amounts)
+            let part = share::portion(left, basis_points);
+            share::bounded(cap.map_or(part, |cap| part.min(cap)), left.to_vec())
         }
         Worth::FreeItem => one_for(0, left),
         Worth::FixedPrice { amount } => one_for(amount, left),

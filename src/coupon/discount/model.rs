@@ -147,9 +147,11 @@ fn amounts_of(lines: &[Line], prices: &[i64], fees: &[i64], (offer, room): (&Off
         Worth::AmountOff { amount } => dealt(amount, &left),
         Worth::GiftCard { .. } => dealt(offer.balance, &left),
         Worth::PercentOff { basis_points, cap } => {
-            let part = |left: i64| (0..=left).rfind(|part| part * 10_000 <= left * i64::from(basis_points));
-            let parts: Vec<i64> = left.iter().map(|&left| part(left).unwrap()).collect();
-            dealt(cap.unwrap_or(i64::MAX), &parts)
+            // The largest amount that is at most half a cent above the exact percentage.
+            let sum: i64 = left.iter().sum();
+            let is_near = |part: i64| 2 * part * 10_000 <= 2 * sum * i64::from(basis_points) + 10_000;
+            let part = (0..=sum).rfind(|&part| is_near(part)).unwrap();
+            dealt(cap.map_or(part, |cap| cap.min(part)), &left)
         }
         Worth::FreeItem => cheapest(0, &left),
         Worth::FixedPrice { amount } => cheapest(amount, &left),

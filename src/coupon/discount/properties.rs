@@ -104,9 +104,9 @@ proptest! {
                 Worth::AmountOff { amount } => prop_assert!(discount.total() <= amount),
                 Worth::PercentOff { basis_points, cap } => {
                     prop_assert!(cap.is_none_or(|cap| discount.total() <= cap));
-                    for (line, amount) in lines.iter().zip(&discount.amounts) {
-                        prop_assert!(amount * 10_000 <= line.price * i64::from(basis_points));
-                    }
+                    let mine = lines.iter().filter(|line| applies(&offer.terms, line));
+                    let sum: i64 = mine.map(|line| line.price).sum();
+                    prop_assert!(2 * discount.total() * 10_000 <= 2 * sum * i64::from(basis_points) + 10_000);
                 }
                 Worth::FreeItem | Worth::FixedPrice { .. } => {
                     prop_assert_eq!(discount.amounts.iter().filter(|&&amount| amount > 0).count(), 1);
@@ -123,6 +123,34 @@ proptest! {
             let spent: i64 = same.map(Discount::total).sum();
             prop_assert!(offer.budget.is_none_or(|budget| spent <= budget), "beyond the budget");
         }
+    }
+
+    /// The exact percentage of the whole, rounded half up, whatever the lines are; and each line's part is within one
+    /// minor unit of its exact share.
+    #[test]
+    fn percentage_depends_on_the_total_only(
+        prices in proptest::collection::vec(0..=20_000_i64, 1..40),
+        basis_points in 1..=10_000_i32,
+    ) {
+        let lines: Vec<Line> = prices.iter().map(|&price| Line { price, ..plain() }).collect();
+        let mut offers = vec![percentage(basis_points)];
+        let sum: i64 = prices.iter().sum();
+        let expected = (2 * sum * i64::from(basis_points) + 10_000) / 20_000;
+        match applied(&lines, &offers) {
+            Ok(discounts) => {
+                prop_assert_eq!(discounts[0].total(), expected);
+                for (price, amount) in prices.iter().zip(&discounts[0].amounts) {
+                    let exact = price * expected;
+                    prop_assert!((amount * sum - exact).abs() < sum, "{} of {}", amount, price);
+                }
+            }
+            Err(_) => prop_assert_eq!(expected, 0),
+        }
+        // The same amount in one line.
+        let whole = [Line { price: sum, ..plain() }];
+        offers[0].terms.scopes.clear();
+        let whole = applied(&whole, &offers).map_or(0, |discounts| discounts[0].total());
+        prop_assert_eq!(whole, expected);
     }
 
     #[test]
@@ -144,6 +172,31 @@ proptest! {
             let taken: i64 = discounts.iter().map(Discount::total).sum();
             prop_assert!(taken <= lines.iter().map(|line| line.price + line.fee).sum());
         }
+    }
+}
+
+fn percentage(basis_points: i32) -> Offer {
+    Offer {
+        claim: ClaimId(id(1)),
+        coupon: entity::CouponId(id(1)),
+        terms: Terms {
+            shop: entity::ShopId(id(0)),
+            title: "Off".to_owned(),
+            worth: Worth::PercentOff { basis_points, cap: None },
+            currency: CURRENCY.to_owned(),
+            scopes: Vec::new(),
+            minimum_spend: 0,
+            exclusive: false,
+            stacking_group: None,
+            position: 0,
+            shareable: false,
+            description: String::new(),
+            small_print: String::new(),
+        },
+        valid_from: now(),
+        valid_until: None,
+        balance: 0,
+        budget: None,
     }
 }
 

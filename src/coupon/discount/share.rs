@@ -1,10 +1,11 @@
 //! Percentages and proportional splits of amounts.
 
-/// Returns `basis_points` hundredths of a percent of the amount, rounded down.
-pub(super) fn portion(amount: i64, basis_points: i32) -> i64 {
-    let part = i128::from(amount) * i128::from(basis_points) / 10_000;
-    // A percentage off is never more than the amount.
-    i64::try_from(part).unwrap_or(amount).min(amount)
+/// Returns `basis_points` hundredths of a percent of the sum of the amounts. Rounds to the nearest minor unit, and a half
+/// up. The result is never more than the sum.
+pub(super) fn portion(amounts: &[i64], basis_points: i32) -> i64 {
+    let sum: i128 = amounts.iter().map(|&amount| i128::from(amount)).sum();
+    let part = (sum * i128::from(basis_points) + 5_000) / 10_000;
+    i64::try_from(part.min(sum)).unwrap_or(i64::MAX)
 }
 
 /// If the sum of the amounts is at most `most`, returns the amounts. Otherwise splits `most` in proportion to them:

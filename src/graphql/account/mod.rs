@@ -247,7 +247,8 @@ pub struct AccountMutation;
 #[Object]
 impl AccountMutation {
     /// Creates a user account and signs it in. With a guest's access token, the guest's account becomes the user's. It
-    /// keeps its reservations, orders and tickets, and the guest's sessions end.
+    /// keeps its reservations, orders and tickets, and the guest's sessions end. So an access token that is not valid any
+    /// more is refused, not ignored: refresh the guest's session first.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
@@ -259,7 +260,8 @@ impl AccountMutation {
     }
 
     /// Creates a session from an e-mail address and a password. After ten wrong passwords within 15 minutes, the e-mail
-    /// address is blocked for a while. Devices that send a `deviceToken` of an earlier session are not affected.
+    /// address is blocked for a while. Devices that send a `deviceToken` of an earlier session are not affected. An
+    /// access token that is not valid any more is ignored.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
@@ -272,14 +274,15 @@ impl AccountMutation {
     }
 
     /// Creates a guest account and its session. A guest can buy like any user and can sign up later. The session is the
-    /// guest's only credential: if it is lost before `signUp`, the guest's tickets are lost too.
+    /// guest's only credential: if it is lost before `signUp`, the guest's tickets are lost too. An access token that is
+    /// not valid any more is ignored.
     async fn create_guest_session(&self, ctx: &Context<'_>) -> ApiResult<Option<CreateGuestSessionPayload>> {
         CreateGuestSessionPayload::of(account::create_guest(ctx.app(), ctx.viewer()).await)
     }
 
-    /// Exchanges a refresh token for new tokens. Needs no access token. Each refresh token works once. A second use
-    /// ends the session, because the token may have been stolen. Never send it twice in parallel. If you lose the
-    /// response, sign in again.
+    /// Exchanges a refresh token for new tokens. Needs no access token, and ignores one that is not valid any more. Each
+    /// refresh token works once. A second use ends the session, because the token may have been stolen. Never send it
+    /// twice in parallel. If you lose the response, sign in again.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,

@@ -5,7 +5,7 @@ mod zones;
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription, Union};
-use entity::{EventId, InventoryId, event, tier};
+use entity::{EventId, InventoryId, ShopId, event, tier};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -23,9 +23,14 @@ use crate::graphql::{
 };
 use crate::{
     app::App,
+    auth::Viewer,
     error::{Fault, FaultResult, Object},
-    event::tiers_of,
-    inventory::feed::{self, Availability, Message, PublicStatus},
+    event::{find::map_on_sale, tiers_of},
+    inventory::{
+        Audience,
+        feed::{self, Availability, Message, PublicStatus},
+    },
+    shop::shops_seen,
     venue::{self, SeatMap},
 };
 
@@ -192,7 +197,8 @@ impl AvailabilitySnapshot {
         tiers: Vec<tier::Model>,
     ) -> FaultResult<Self> {
         let as_of = app.clock.now();
-        let map = venue::seat_map(app, event.seat_map_id).await?;
+        // The event may have moved to another seat map after its row was read.
+        let map = venue::seat_map(app, availability.seat_map.unwrap_or(event.seat_map_id)).await?;
         let mut tiers: HashMap<_, _> = tiers.into_iter().map(|tier| (tier.id, tier)).collect();
         let tiers: Vec<Option<Tier>> = availability
             .tiers
@@ -265,7 +271,7 @@ impl AvailabilitySubscription {
     /// is a version that the server still keeps. Then it sends every change, in order and without gaps. The `after` of
     /// each delta equals the `version` of the previous message. A slow reader receives one merged delta or a new
     /// snapshot. After a disconnection, subscribe again and send the last `version` as `after`. Places in hidden tiers
-    /// appear as not for sale, for every reader.
+    /// appear as not for sale, unless a member of the shop sends `allTiers: true`.
     async fn seat_availability(
         &self,
         ctx: &Context<'_>,
@@ -274,19 +280,34 @@ impl AvailabilitySubscription {
             desc = "The version that you already have. If omitted, the stream starts with a snapshot."
         )]
         after: Option<Long>,
+        #[graphql(
+            desc = "Whether to show hidden tiers and their places too, as `Event.availability` does to members of the \
+            shop. Others get the error `FORBIDDEN`. Defaults to false."
+        )]
+        all_tiers: Option<bool>,
     ) -> Result<impl Stream<Item = ApiResult<SeatAvailability>> + use<>, ApiError> {
         let id: EventId = decode(&event_id, "eventId")?;
         let event = Event::row(ctx, id).await?;
         if event.state == event::EventState::Draft {
             return Err(Fault::NotFound(Object::Event).into());
         }
-        let (app, progress) = (ctx.app().clone(), ctx.progress().clone());
-        let window =
-            progress.window().unwrap_or(after.map_or(Window::Whole, |version| Window::After(version.0)));
-        Ok(messages(&app, id.into(), window).then(move |message| {
+        let (app, viewer, progress) = (ctx.app().clone(), *ctx.viewer(), ctx.progress().clone());
+        let all_tiers = all_tiers.unwrap_or_default();
+        let messages = if all_tiers {
+            require_member(&app, &viewer, event.shop_id).await?;
+            feed::subscribe_for(&app, id.into(), after.map(|version| version.0), Audience::Shop).boxed()
+        } else {
+            let asked = after.map_or(Window::Whole, |version| Window::After(version.0));
+            messages(&app, id.into(), progress.window().unwrap_or(asked))
+        };
+        Ok(messages.then(move |message| {
             let (app, event, progress) = (app.clone(), event.clone(), progress.clone());
             async move {
                 let message = message?;
+                if all_tiers {
+                    // The membership may have ended since the last message.
+                    require_member(&app, &viewer, event.shop_id).await?;
+                }
                 progress.record(Span::of(&message));
                 message_of(&app, &event, message).await.map_err(ApiError::from)
             }
@@ -294,7 +315,17 @@ impl AvailabilitySubscription {
     }
 }
 
-/// Returns the requested part of an inventory's feed.
+/// Refuses viewers who are not members of the shop.
+async fn require_member(app: &App, viewer: &Viewer, shop: ShopId) -> FaultResult<()> {
+    viewer.user()?;
+    if shops_seen(app, viewer).await?.contains(&shop) {
+        Ok(())
+    } else {
+        Err(Fault::Forbidden("only members of the shop see its hidden tiers"))
+    }
+}
+
+/// Returns the requested part of an inventory's public feed.
 pub(crate) fn messages(
     app: &App,
     id: InventoryId,
@@ -318,7 +349,8 @@ async fn message_of(app: &App, event: &event::Model, message: Message) -> FaultR
             Ok(SeatAvailability::Snapshot(AvailabilitySnapshot::new(app, event, availability, tiers).await?))
         }
         Message::Delta(delta) => {
-            let map = venue::seat_map(app, event.seat_map_id).await?;
+            let map = map_on_sale(app, event.id).unwrap_or(event.seat_map_id);
+            let map = venue::seat_map(app, map).await?;
             let seats = delta
                 .seats
                 .into_iter()

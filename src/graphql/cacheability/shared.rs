@@ -139,8 +139,12 @@ fn is_same_for_all(field: &Field, of: &str) -> bool {
     // A slug is looked up in a table without a version.
     let by_id = (of, name) != ("Query", "event")
         || (field.get_argument("id").is_some() && field.get_argument("slug").is_none());
-    // Only the holder of an access code may see the tiers that it unlocks.
-    let for_all = (of, name) != ("Event", "availability") || field.arguments.is_empty();
+    // Only the holder of an access code may see the tiers that it unlocks, and only members of the shop see all.
+    let for_all = match (of, name) {
+        ("Event", "availability") => field.arguments.is_empty(),
+        ("Subscription", "seatAvailability") => field.get_argument("allTiers").is_none(),
+        _ => true,
+    };
     listed && by_id && for_all
 }
 
@@ -262,6 +266,8 @@ mod tests {
             "{ __schema { types { name } } }",
             "mutation { signOut { errors { code } } }",
             "subscription { reservation(id: \"x\") { id } }",
+            "subscription { seatAvailability(eventId: \"x\", allTiers: true) { __typename } }",
+            "subscription($a: Boolean!) { seatAvailability(eventId: \"x\", allTiers: $a) { __typename } }",
             "subscription { seatAvailability(eventId: \"x\") { __typename } reservation(id: \"x\") { id } }",
             "subscription { ...s } fragment s on Subscription { seatAvailability(eventId: \"x\") { __typename } }",
             "subscription($v: Long = 7) { seatAvailability(eventId: \"x\", after: $v) { __typename } }",

@@ -1,13 +1,16 @@
 //! Error types of claims.
 
+use async_graphql::ID;
 use chrono::{DateTime, Utc};
 
 use crate::{
     coupon::claim::Refusal,
     graphql::{
+        id::encode,
         scalar::{Instant, Money},
         user_error::{Explain, Explanation, millis, user_error},
     },
+    inventory::OwnReservations,
 };
 
 user_error! {
@@ -24,9 +27,10 @@ user_error! {
         /// The coupon is free. Call `claimCoupon`.
         Free: Refused,
         /// Only `left` copies are left. If some are merely reserved, `availableAt` says when they become available
-        /// unless they are bought.
+        /// unless they are bought. `ownReservationIds` names those that you reserved yourself.
         SoldOut: Conflict,
-        /// You would exceed the `limit` of copies per buyer. You already have `taken`.
+        /// You would exceed the `limit` of copies per buyer. You already have `taken`: `reserved` in unpaid reservations,
+        /// and `claimed`.
         LimitReached: Limited,
         /// An earlier call with this key made a claim that you have given away since.
         Gone: Refused,
@@ -45,8 +49,15 @@ user_error! {
         left: u32,
         /// Maximum number of copies per buyer. Set only with `LIMIT_REACHED`.
         limit: u32,
-        /// Number of copies that you already have. Set only with `LIMIT_REACHED`.
+        /// Number of copies that you already have: `reserved` plus `claimed`. Set only with `LIMIT_REACHED`.
         taken: u32,
+        /// Number of copies that you have reserved and not paid yet. Set only with `LIMIT_REACHED`.
+        reserved: u32,
+        /// Number of copies that you have claimed or bought. Set only with `LIMIT_REACHED`.
+        claimed: u32,
+        /// The ids of your own reservations of this coupon, if they are a reason for the error: continue with them, or
+        /// release them. Set only with `SOLD_OUT` and `LIMIT_REACHED`.
+        own_reservation_ids: Vec<ID>,
         /// When another attempt can succeed. Null if unknown.
         available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_ATTEMPTS`.
@@ -100,6 +111,15 @@ user_error! {
         Expired: Refused,
         /// The claim was released by its holder or revoked by a refund.
         Gone: Refused,
+        /// You would exceed the `limit` of copies per buyer. You already have `taken`, including those that you received
+        /// or gave away.
+        LimitReached: Limited,
+    }
+    {
+        /// Maximum number of copies per buyer. Set only with `LIMIT_REACHED`.
+        limit: u32,
+        /// Number of copies that you already have. Set only with `LIMIT_REACHED`.
+        taken: u32,
     }
 }
 
@@ -148,9 +168,16 @@ pub(crate) struct ClaimData {
     left: Option<u32>,
     limit: Option<u32>,
     taken: Option<u32>,
+    reserved: Option<u32>,
+    claimed: Option<u32>,
+    own_reservation_ids: Option<Vec<ID>>,
     available_at: Option<Instant>,
     retry_after_ms: Option<i32>,
     balance: Option<Money>,
+}
+
+fn ids(own: &OwnReservations) -> Option<Vec<ID>> {
+    Some(own.ids.iter().map(|id| encode(*id)).collect())
 }
 
 impl Explain for Refusal {
@@ -169,11 +196,24 @@ impl Explain for Refusal {
             Self::Over => Explanation::new("the publication window of the coupon is over"),
             Self::NotFree => Explanation::new("the coupon has a price; reserve it and pay"),
             Self::Free => Explanation::new("the coupon is free; claim it"),
-            Self::SoldOut { left, at } => Explanation::new("not enough copies are left")
-                .with(ClaimData { left: Some(left), ..available_at(at) })
+            Self::SoldOut { left, at, own } => Explanation::new("not enough copies are left")
+                .with(ClaimData { left: Some(left), own_reservation_ids: ids(&own), ..available_at(at) })
                 .retryable(at.is_some()),
-            Self::LimitReached { limit, taken } => Explanation::new("the limit per buyer is exceeded")
-                .with(ClaimData { limit: Some(limit), taken: Some(taken), ..ClaimData::default() }),
+            Self::LimitReached { limit, taken, own } => {
+                let message = if own.places > 0 {
+                    "the limit per buyer is exceeded, counting the copies that you have reserved"
+                } else {
+                    "the limit per buyer is exceeded"
+                };
+                Explanation::new(message).with(ClaimData {
+                    limit: Some(limit),
+                    taken: Some(taken),
+                    reserved: Some(own.places),
+                    claimed: Some(taken.saturating_sub(own.places)),
+                    own_reservation_ids: ids(&own),
+                    ..ClaimData::default()
+                })
+            }
             Self::InOrder { .. } => Explanation::new("the claim is bound to an unpaid order"),
             Self::Used => Explanation::new("the claim was already used"),
             Self::Expired => Explanation::new("the claim's validity has ended"),

@@ -283,7 +283,7 @@ impl CouponMutation {
             edit::create(ctx.app(), ctx.viewer(), id, details, key.as_deref()).await
         };
         let (coupon, errors) = outcome(result.await.map(Coupon::from))?;
-        Ok(Some(CreateCouponPayload { coupon, errors }))
+        Ok(Some(CreateCouponPayload::of(coupon, errors)))
     }
 
     /// Changes a draft or published coupon. Existing claims keep their terms.

@@ -4,22 +4,29 @@ pub mod edit;
 mod error;
 mod list;
 mod loaders;
+pub mod price_range;
 mod query;
 pub mod reservation_rules;
+pub mod seat_map;
+pub mod series;
 pub mod tier;
 mod tier_loaders;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use entity::{EventId, event, tier::Model as TierRow};
 
-use self::reservation_rules::ReservationRules;
 pub use self::{
     edit::EventMutation,
-    error::{CreateEventError, CreateTierError, EventError, TierError},
+    error::{
+        ChangeEventSeatMapError, CreateEventError, CreateEventsError, CreateTierError, DeleteEventError,
+        DuplicateEventError, EventError, PublishEventsError, TierError,
+    },
     list::{EventFilter, EventSort, EventSortField, EventStatus},
     query::EventQuery,
+    seat_map::EventSeatMapMutation,
+    series::SeriesMutation,
     tier::{Tier, TierMutation},
 };
 pub(crate) use self::{
@@ -27,6 +34,7 @@ pub(crate) use self::{
     loaders::CountsOf,
     tier_loaders::TiersOf,
 };
+use self::{price_range::PriceRange, reservation_rules::ReservationRules};
 use super::{
     admission::{EventAdmission, EventDate, derived_dates},
     availability::{AvailabilitySnapshot, charge},
@@ -37,8 +45,8 @@ use super::{
     id::encode,
     long_text::{LongText, long_text},
     page::PageArgs,
-    scalar::{Instant, Long, Money},
-    seat_map::{MapOf, SeatMap},
+    scalar::{Instant, Long},
+    seat_map::{FocalPoint, MapOf, SeatMap},
     shop::{RoleIn, Shop},
     venue::Venue,
 };
@@ -46,7 +54,7 @@ use crate::{
     coupon::access,
     error::{Fault, FaultResult, Object},
     event::{find, rules},
-    inventory::feed,
+    inventory::{Audience, feed, public_available},
     slug::IdOrSlug,
 };
 
@@ -83,7 +91,7 @@ impl Event {
         long_text(ctx, LongText::Event(self.0.id)).await
     }
 
-    /// The current status. It depends on the state, the time and the remaining places.
+    /// The current status. It depends on the state, the time and `seatsLeft`.
     async fn status(&self, ctx: &Context<'_>) -> ApiResult<EventStatus> {
         let available = match self.0.state {
             event::EventState::Published => self.free(ctx).await?.unwrap_or_default(),
@@ -118,7 +126,7 @@ impl Event {
         self.0.sales_start.into()
     }
 
-    /// When sales end.
+    /// When sales end. Then no places can be reserved. Reservations made before can still be extended and paid.
     async fn sales_end(&self) -> Instant {
         self.0.sales_end.into()
     }
@@ -177,6 +185,12 @@ impl Event {
         ReservationRules::of(&self.0)
     }
 
+    /// The id of the series to which the event belongs. Null if it was not created with others. To find all of them,
+    /// send it to `events(filter: { seriesId })`.
+    async fn series_id(&self) -> Option<ID> {
+        self.0.series_id.map(encode)
+    }
+
     /// Increases with every change of the event. Send it as `expectedVersion` when you edit the event. The event's
     /// availability has a separate version.
     async fn version(&self) -> Long {
@@ -208,7 +222,8 @@ impl Event {
         Category::of(ctx, self.0.category_id).await
     }
 
-    /// The seat map on sale. It never changes, so clients can cache it permanently.
+    /// The seat map on sale. It never changes, so clients can cache it permanently by id. An event can move to another
+    /// seat map until its first place is reserved.
     async fn seat_map(&self, ctx: &Context<'_>) -> ApiResult<SeatMap> {
         Ok(ctx
             .loaders()
@@ -216,6 +231,12 @@ impl Event {
             .await?
             .ok_or(Fault::NotFound(Object::SeatMap))?
             .into())
+    }
+
+    /// The point of the seat map that the best seats are closest to: the one that the vendor set for the event, or else
+    /// the `focalPoint` of the seat map.
+    async fn focal_point(&self, ctx: &Context<'_>) -> ApiResult<FocalPoint> {
+        Ok(FocalPoint::of_event(ctx, &self.0).await?)
     }
 
     /// The tiers in their order, at most 100. Hidden tiers are visible to members of the shop only; see
@@ -243,16 +264,11 @@ impl Event {
 
     /// The price range over all visible tiers, including fees and tax. Null while the event has no tiers.
     async fn price_range(&self, ctx: &Context<'_>) -> ApiResult<Option<PriceRange>> {
-        let tiers = self.price_levels(ctx).await?;
-        let shown = || tiers.iter().filter(|tier| !tier.hidden);
-        let totals = || shown().map(|tier| tier.price_minor + tier.fee_minor);
-        Ok(totals().min().zip(totals().max()).map(|(lowest, highest)| PriceRange {
-            lowest: Money::of(lowest, &self.0.currency),
-            highest: Money::of(highest, &self.0.currency),
-        }))
+        Ok(PriceRange::of(&self.price_levels(ctx).await?, &self.0.currency))
     }
 
-    /// Number of available places, without those in hidden tiers. Null for drafts.
+    /// Number of places that buyers can reserve now. Places in no tier and places in hidden tiers do not count. It is the
+    /// same for all viewers; members of the shop see hidden tiers in `availability`. Null for drafts.
     async fn seats_left(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
         Ok(self.free(ctx).await?)
     }
@@ -263,9 +279,9 @@ impl Event {
         Ok(map.map_or(0, |map| map.seat_count + map.area_capacity))
     }
 
-    /// The current availability of every row, area and tier. Null for drafts. To follow changes, subscribe to
-    /// `seatAvailability` with this `version` as `after`. The stream shows hidden tiers as not for sale, so with an
-    /// access code read this field again instead.
+    /// The current availability of every row, area and tier. Null for drafts. Members of the shop see hidden tiers and
+    /// their places too. To follow changes, subscribe to `seatAvailability` with this `version` as `after`; members send
+    /// `allTiers: true`. With an access code, read this field again instead.
     async fn availability(
         &self,
         ctx: &Context<'_>,
@@ -282,9 +298,15 @@ impl Event {
         if self.0.state == event::EventState::Draft {
             return Ok(None);
         }
-        let availability = feed::opened_availability(ctx.app(), self.0.id.into(), &opened).await?;
+        let is_ours = self.is_ours(ctx).await?;
+        let audience = if is_ours { Audience::Shop } else { Audience::Buyer(&opened) };
+        let availability = feed::availability_for(ctx.app(), self.0.id.into(), audience).await?;
         charge(ctx, &availability)?;
-        ctx.progress().read(self.0.id.into(), availability.version);
+        if is_ours {
+            ctx.progress().read_other();
+        } else {
+            ctx.progress().read(self.0.id.into(), availability.version);
+        }
         // Read after the availability, so that prices are never older than its version.
         let tiers = self.price_levels(ctx).await?;
         Ok(Some(AvailabilitySnapshot::new(ctx.app(), &self.0, availability, tiers).await?))
@@ -332,24 +354,9 @@ impl Event {
         Ok(ctx.loaders().one(RoleIn(self.0.shop_id)).await?.is_some())
     }
 
-    /// Returns how many places are available to the public.
+    /// Returns how many places the public can reserve. The filter of lists reads the same number.
     async fn free(&self, ctx: &Context<'_>) -> FaultResult<Option<i32>> {
-        let id = self.0.id.into();
-        let Some(counts) = ctx.loaders().one(CountsOf(id)).await? else { return Ok(None) };
-        if self.price_levels(ctx).await?.iter().all(|tier| !tier.hidden) {
-            return Ok(Some(counts.available));
-        }
-        // The row's count includes hidden places. Only the desk knows which these are.
-        let shown = feed::availability(ctx.app(), id).await?.counts.available;
-        Ok(Some(i32::try_from(shown).unwrap_or(i32::MAX)))
+        let counts = ctx.loaders().one(CountsOf(self.0.id.into())).await?;
+        Ok(counts.as_ref().map(public_available))
     }
-}
-
-/// A price range.
-#[derive(Debug, SimpleObject)]
-pub struct PriceRange {
-    /// The lowest price.
-    lowest: Money,
-    /// The highest price.
-    highest: Money,
 }

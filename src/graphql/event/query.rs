@@ -22,7 +22,7 @@ pub struct EventQuery;
 #[Object]
 impl EventQuery {
     /// Returns the event with this id or slug; send exactly one of the two. Null if there is none, or if it is a draft
-    /// that you may not see.
+    /// that you may not see. A former slug also leads to the event, so compare `slug` and redirect old links.
     async fn event(
         &self,
         ctx: &Context<'_>,

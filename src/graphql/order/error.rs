@@ -10,7 +10,7 @@ use crate::{
         scalar::{Instant, Money},
         user_error::{Causes, Explain, Explanation, millis, user_error},
     },
-    order::Refusal,
+    order::{Refusal, ReservationRefusal},
 };
 
 user_error! {
@@ -84,9 +84,10 @@ user_error! {
 /// Why an order was not created or cancelled: a refusal, or a claim that does not apply.
 #[derive(Debug)]
 pub(crate) enum CheckoutCause {
-    ReservationEnded,
-    AlreadyOrdered,
-    BeingPaid,
+    ReservationEnded(Option<usize>),
+    AlreadyOrdered(Option<usize>),
+    /// The path of the order or of the reservation.
+    BeingPaid(String),
     SeveralShops,
     AlreadyPaid,
     OrderEnded,
@@ -120,12 +121,24 @@ pub(crate) struct OrderData {
     valid_from: Option<Instant>,
 }
 
+/// Returns the path of a reservation in the input of `checkout`.
+fn reservation(index: Option<usize>) -> String {
+    index.map_or_else(|| "reservationIds".to_owned(), |index| format!("reservationIds.{index}"))
+}
+
 impl Causes<CheckoutCause> for Refusal {
     fn causes(self) -> Vec<CheckoutCause> {
         vec![match self {
-            Self::ReservationEnded => CheckoutCause::ReservationEnded,
-            Self::AlreadyOrdered => CheckoutCause::AlreadyOrdered,
-            Self::BeingPaid => CheckoutCause::BeingPaid,
+            Self::Reservation { index, why: ReservationRefusal::Ended } => {
+                CheckoutCause::ReservationEnded(index)
+            }
+            Self::Reservation { index, why: ReservationRefusal::AlreadyOrdered } => {
+                CheckoutCause::AlreadyOrdered(index)
+            }
+            Self::Reservation { index, why: ReservationRefusal::BeingPaid } => {
+                CheckoutCause::BeingPaid(reservation(index))
+            }
+            Self::BeingPaid => CheckoutCause::BeingPaid("orderId".to_owned()),
             Self::SeveralShops => CheckoutCause::SeveralShops,
             Self::AlreadyPaid => CheckoutCause::AlreadyPaid,
             Self::OrderEnded => CheckoutCause::OrderEnded,
@@ -165,12 +178,18 @@ impl Explain for CheckoutCause {
 
     fn explain(self) -> Explanation<OrderData> {
         match self {
-            Self::ReservationEnded => Explanation::new("a reservation has ended; reserve again"),
-            Self::AlreadyOrdered => Explanation::new("a reservation already belongs to another order"),
-            Self::BeingPaid => Explanation::new("a payment is in progress"),
-            Self::SeveralShops => Explanation::new("the reservations are of several shops or currencies"),
-            Self::AlreadyPaid => Explanation::new("the order is already paid"),
-            Self::OrderEnded => Explanation::new("the order expired or was cancelled"),
+            Self::ReservationEnded(index) => {
+                Explanation::new("a reservation has ended; reserve again").at(&reservation(index))
+            }
+            Self::AlreadyOrdered(index) => {
+                Explanation::new("a reservation already belongs to another order").at(&reservation(index))
+            }
+            Self::BeingPaid(path) => Explanation::new("a payment is in progress").at(&path),
+            Self::SeveralShops => {
+                Explanation::new("the reservations are of several shops or currencies").at("reservationIds")
+            }
+            Self::AlreadyPaid => Explanation::new("the order is already paid").at("orderId"),
+            Self::OrderEnded => Explanation::new("the order expired or was cancelled").at("orderId"),
             Self::UnknownCode(claim)
             | Self::TooManyCodes(claim)
             | Self::ClaimInUse(claim)

@@ -22,9 +22,10 @@ pub struct PayOrderInput {
     pub order_id: ID,
     /// The order's access token. Send it if you are not signed in as the buyer.
     pub access_token: Option<String>,
-    /// The provider's id of a payment method. The sandbox accepts Stripe's test methods: `pm_card_visa` succeeds,
+    /// The provider's id of a payment method, 1 to 255 characters. Required unless the order total is zero: then nothing
+    /// is collected, and it is ignored. The sandbox accepts Stripe's test methods: `pm_card_visa` succeeds,
     /// `pm_card_chargeDeclined` is declined, and `pm_card_authenticationRequired` needs another step.
-    pub method: String,
+    pub method: Option<String>,
     /// Your own key, 8 to 255 characters. Repeated calls with the same key and input have one effect and the same
     /// result.
     pub idempotency_key: String,

@@ -47,7 +47,7 @@ pub enum Status {
     Paying,
     /// The reservation was bought and turned into tickets or claims.
     Converted,
-    /// The buyer released the reservation.
+    /// The buyer released the reservation, or its event was cancelled.
     Released,
     /// The reservation expired.
     Expired,
@@ -269,7 +269,8 @@ impl ReservationMutation {
     }
 
     /// Extends an active reservation of yours. The new deadline is the original duration from now, but not after
-    /// `expiresAtLatest`.
+    /// `expiresAtLatest`. The end of the sales does not matter: a buyer who reserved in time can extend, check out and
+    /// pay until `expiresAtLatest`.
     async fn extend_reservation(
         &self,
         ctx: &Context<'_>,

@@ -7,11 +7,12 @@ use crate::{
     coupon::{access, discount::DiscountRefusal, spend::ClaimRefusal},
     error::{Error, Fault, Object},
     graphql::{
+        id::encode,
         scalar::Instant,
         seat_map::seat_id,
         user_error::{Explain, Explanation, millis, user_error},
     },
-    inventory::Refusal,
+    inventory::{OwnReservations, Refusal},
     venue::SeatMap,
 };
 
@@ -26,8 +27,10 @@ user_error! {
         SalesEnded: Refused,
         /// A seat or area has no price and is not for sale. Choose other places.
         NotForSale: Refused,
-        /// Another buyer was first: `seats` are no longer available. Nothing was reserved. Choose other seats. If all
-        /// of them are merely reserved, `availableAt` says when they become available unless they are bought.
+        /// The `seats` are not available. Nothing was reserved. If `ownReservationIds` is not empty, you reserved some of
+        /// them yourself, for example in another tab: continue with that reservation, or release it. Otherwise another
+        /// buyer was first: choose other seats. If all of them are merely reserved, `availableAt` says when they become
+        /// available unless they are bought.
         SeatsTaken: Conflict,
         /// The pick would leave `seats` behind as single seats between taken ones. Nothing was reserved. Add these
         /// seats, or move the pick: an equally large pick in the same rows leaves fewer single seats.
@@ -39,9 +42,11 @@ user_error! {
         /// those. Nothing was reserved.
         NotEnoughLeft: Conflict,
         /// The area has only `available` places left. Nothing was reserved. If reserved places would be enough,
-        /// `availableAt` says when they become available unless they are bought.
+        /// `availableAt` says when they become available unless they are bought. `ownReservationIds` names your own
+        /// reservations of places in the area.
         AreaFull: Conflict,
-        /// You would exceed the event's `limit` of places per buyer. You already have `taken`.
+        /// You would exceed the event's `limit` of places per buyer. You already have `taken`: `reserved` in unpaid
+        /// reservations, and `bought`.
         LimitExceeded: Limited,
         /// You kept places of this event reserved for too long without buying. You can reserve again at `availableAt`.
         CoolingDown: Limited,
@@ -78,6 +83,14 @@ user_error! {
         limit: u32,
         /// Number of places that you or your network already have. Null for other codes.
         taken: u32,
+        /// Number of places that you have reserved and not paid yet. Set only with `LIMIT_EXCEEDED`.
+        reserved: u32,
+        /// Number of places that you have bought. Set only with `LIMIT_EXCEEDED`.
+        bought: u32,
+        /// The ids of your own reservations that have some of the `seats`, places in the area, or places that count
+        /// against your `limit`. Never those of other buyers. Set only with `SEATS_TAKEN`, `AREA_FULL` and
+        /// `LIMIT_EXCEEDED`.
+        own_reservation_ids: Vec<ID>,
         /// When another attempt can succeed. Null if unknown.
         available_at: Instant,
         /// Milliseconds to wait before the next attempt. Set only with `TOO_MANY_CODES`.
@@ -109,6 +122,9 @@ pub(crate) struct ReservationData {
     enough_if_split: Option<bool>,
     limit: Option<u32>,
     taken: Option<u32>,
+    reserved: Option<u32>,
+    bought: Option<u32>,
+    own_reservation_ids: Option<Vec<ID>>,
     available_at: Option<Instant>,
     retry_after_ms: Option<i32>,
 }
@@ -227,6 +243,10 @@ fn of_code(why: ClaimRefusal) -> ReservationCause {
     }
 }
 
+fn ids(own: &OwnReservations) -> Option<Vec<ID>> {
+    Some(own.ids.iter().map(|id| encode(*id)).collect())
+}
+
 #[expect(clippy::too_many_lines, reason = "a table with one entry per refusal")]
 fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
     use ReservationCause as Cause;
@@ -248,11 +268,19 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
         Refusal::NotForSale { seats: all } => {
             Cause::NotForSale(new("these places are not for sale").with(seats(all)))
         }
-        Refusal::SeatsTaken { seats: lost, at } => Cause::SeatsTaken(
-            new("some seats are no longer available; nothing was reserved")
-                .with(ReservationData { available_at: at.map(Instant::from), ..seats(lost) })
-                .retryable(at.is_some()),
-        ),
+        Refusal::SeatsTaken { seats: lost, at, own } => {
+            let message = if own.ids.is_empty() {
+                "some seats are no longer available; nothing was reserved"
+            } else {
+                "you have reserved some of these seats yourself; nothing more was reserved"
+            };
+            let data = ReservationData {
+                available_at: at.map(Instant::from),
+                own_reservation_ids: ids(&own),
+                ..seats(lost)
+            };
+            Cause::SeatsTaken(new(message).with(data).retryable(at.is_some()))
+        }
         Refusal::LeavesOrphans { seats: left } => Cause::LeavesOrphans(
             new("the pick would leave single seats behind; nothing was reserved").with(seats(left)),
         ),
@@ -265,15 +293,27 @@ fn of_places(refusal: Refusal, map: Option<&SeatMap>) -> ReservationCause {
             new("not enough seats are free; nothing was reserved")
                 .with(ReservationData { available: Some(available), ..at(None) }),
         ),
-        Refusal::AreaFull { available, at: free } => Cause::AreaFull(
+        Refusal::AreaFull { available, at: free, own } => Cause::AreaFull(
             new("not enough places are left; nothing was reserved")
-                .with(ReservationData { available: Some(available), ..at(free) })
+                .with(ReservationData {
+                    available: Some(available),
+                    own_reservation_ids: ids(&own),
+                    ..at(free)
+                })
                 .retryable(free.is_some()),
         ),
-        Refusal::LimitExceeded { limit, taken } => {
-            Cause::LimitExceeded(new("the limit of places per buyer is exceeded").with(ReservationData {
+        Refusal::LimitExceeded { limit, taken, own } => {
+            let message = if own.places > 0 {
+                "the limit of places per buyer is exceeded, counting the places that you have reserved"
+            } else {
+                "the limit of places per buyer is exceeded"
+            };
+            Cause::LimitExceeded(new(message).with(ReservationData {
                 limit: Some(limit),
                 taken: Some(taken),
+                reserved: Some(own.places),
+                bought: Some(taken.saturating_sub(own.places)),
+                own_reservation_ids: ids(&own),
                 ..at(None)
             }))
         }

@@ -9,6 +9,7 @@
 //! Invariant: pure. No I/O and no viewer; no input makes it panic.
 
 mod check;
+mod coercion;
 mod cost;
 mod length;
 mod merge;

@@ -54,6 +54,8 @@ pub(super) struct Types {
     fields: HashMap<String, HashMap<String, FieldType>>,
     /// The fields of each input object.
     inputs: HashMap<String, HashMap<String, Position>>,
+    /// The values of each enumeration.
+    values: HashMap<String, HashSet<String>>,
     /// The interfaces and unions of each object or interface.
     above: HashMap<String, HashSet<String>>,
 }
@@ -80,7 +82,12 @@ impl Types {
                     types.inputs.insert(name, fields);
                     continue;
                 }
-                TypeKind::Scalar | TypeKind::Enum(_) => continue,
+                TypeKind::Enum(of) => {
+                    let values = of.values.iter().map(|value| value.node.value.node.to_string());
+                    types.values.insert(name, values.collect());
+                    continue;
+                }
+                TypeKind::Scalar => continue,
             };
             let above = types.above.entry(name.clone()).or_default();
             above.extend(implements.iter().map(|interface| interface.node.to_string()));
@@ -98,6 +105,19 @@ impl Types {
     /// Returns a field of an input object.
     pub(super) fn input(&self, of: &str, name: &str) -> Option<&Position> {
         self.inputs.get(of)?.get(name)
+    }
+
+    /// Returns the fields of an input object, in the order of their names.
+    pub(super) fn input_fields(&self, of: &str) -> Option<impl Iterator<Item = (&str, &Position)> + use<'_>> {
+        let mut fields: Vec<_> =
+            self.inputs.get(of)?.iter().map(|(name, position)| (name.as_str(), position)).collect();
+        fields.sort_unstable_by_key(|(name, _)| *name);
+        Some(fields.into_iter())
+    }
+
+    /// Returns the values of an enumeration.
+    pub(super) fn values(&self, of: &str) -> Option<&HashSet<String>> {
+        self.values.get(of)
     }
 
     /// Returns whether a fragment with this type condition applies to every value of the type.

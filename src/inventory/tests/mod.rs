@@ -1,6 +1,7 @@
 //! Long random sequences of commands. A stock that is decided on, applied, undone, committed and followed always agrees
 //! with the slow model.
 
+mod buyers;
 mod model;
 mod sources;
 
@@ -100,6 +101,7 @@ fn stock(limit: u32) -> Stock {
         area_tiers: vec![Some(0), Some(1), None],
         // Neighbours have property tests of their own, in `pick`.
         orphan_rule: false,
+        seat_map: None,
         hall: std::sync::Arc::default(),
     };
     let seat = Seat { status: SeatStatus::Available, epoch: 0, reservation: None };
@@ -112,10 +114,10 @@ fn stock(limit: u32) -> Stock {
         buyers: std::collections::HashMap::default(),
         sources: std::collections::HashMap::default(),
         counts: Counts::default(),
-        public: None,
+        totals: None,
     };
     stock.counts = stock.recount();
-    stock.public = Some(stock.public_totals());
+    stock.totals = Some(stock.count_totals());
     stock
 }
 
@@ -227,6 +229,7 @@ impl Trial {
                     pick: pick.clone(),
                     opened: Vec::new(),
                     coupon_terms: None,
+                    map: None,
                 }
             }
             Step::Extend(of, right) => {
@@ -311,7 +314,7 @@ impl Trial {
             assert!(is.epoch >= was.epoch, "an epoch fell");
         }
         assert_eq!(self.stock.counts, self.stock.recount(), "the counts are those of seats and areas");
-        assert_eq!(self.stock.public, Some(self.stock.public_totals()), "and so are the public totals");
+        assert_eq!(self.stock.totals, Some(self.stock.count_totals()), "and so are the kept totals");
         sources::agrees(&self.stock);
         let mut stock = self.stock.clone();
         let (lapsed, _) = decide(&stock, &Command::Expire, self.now).expect("nothing can be against it");

@@ -15,7 +15,7 @@ use crate::inventory::{Command, NewClaim, Pick, Place, Refusal, ReservationSnaps
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) open: bool,
-    limit: u32,
+    pub(super) limit: u32,
     reservations: BTreeMap<ReservationId, Reserved>,
     sales: Vec<(AccountId, Place)>,
     /// How often each seat was reserved.
@@ -124,7 +124,9 @@ impl Model {
                 Ok(())
             }
             Command::Claim(new_claim) => self.claim(new_claim, now),
-            Command::Expire => Ok(()),
+            Command::Transfer { .. } => unreachable!("is tested with claims"),
+            // The event of the model is never cancelled.
+            Command::Expire | Command::ReleaseAll => Ok(()),
         }
     }
 
@@ -143,15 +145,12 @@ impl Model {
         }
         self.limit_source(buyer, pick)?;
         let places = match pick {
-            Pick::Seats(seats) => self.free_seats(seats)?,
-            Pick::Admission { area, quantity } => vec![self.free_admission(*area, *quantity)?],
+            Pick::Seats(seats) => self.free_seats(seats, buyer)?,
+            Pick::Admission { area, quantity } => vec![self.free_admission(*area, *quantity, buyer)?],
             Pick::BestAvailable(_) => unreachable!("has a model of its own, in `pick`"),
         };
         let wanted: u32 = places.iter().map(Place::quantity).sum();
-        let taken = self.taken(buyer);
-        if taken + wanted > self.limit {
-            return Err(vec![Refusal::LimitExceeded { limit: self.limit, taken }]);
-        }
+        self.limit_buyer(buyer, wanted)?;
         for place in &places {
             if let Place::Seat { ordinal, epoch } = place {
                 self.epochs.insert(*ordinal, *epoch);
@@ -180,16 +179,13 @@ impl Model {
         if new_claim.revision != REVISION {
             return Err(vec![Refusal::TermsChanged]);
         }
-        let place = self.free_admission(0, 1)?;
-        let taken = self.taken(new_claim.buyer);
-        if taken >= self.limit {
-            return Err(vec![Refusal::LimitExceeded { limit: self.limit, taken }]);
-        }
+        let place = self.free_admission(0, 1, new_claim.buyer)?;
+        self.limit_buyer(new_claim.buyer, 1)?;
         self.sales.push((new_claim.buyer, place));
         Ok(())
     }
 
-    fn free_seats(&self, seats: &[u32]) -> Result<Vec<Place>, Refusals> {
+    fn free_seats(&self, seats: &[u32], buyer: AccountId) -> Result<Vec<Place>, Refusals> {
         if seats.iter().any(|seat| *seat >= SEATS) {
             return Err(vec![Refusal::UnknownPlaces]);
         }
@@ -207,11 +203,14 @@ impl Model {
             let ends =
                 lost.iter().map(|seat| self.holder(*seat).and_then(|(_, reserved)| reserved.comes_back()));
             let at = ends.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
-            Err(vec![Refusal::SeatsTaken { seats: lost, at }])
+            let is_lost =
+                |place: &Place| matches!(place, Place::Seat { ordinal, .. } if lost.contains(ordinal));
+            let own = self.own(buyer, is_lost);
+            Err(vec![Refusal::SeatsTaken { seats: lost, at, own }])
         }
     }
 
-    fn free_admission(&self, ordinal: u32, quantity: u32) -> Result<Place, Refusals> {
+    fn free_admission(&self, ordinal: u32, quantity: u32, buyer: AccountId) -> Result<Place, Refusals> {
         let capacity = *AREAS.get(ordinal as usize).ok_or(vec![Refusal::UnknownPlaces])?;
         if ordinal as usize == AREAS.len() - 1 {
             return Err(vec![Refusal::NotForSale { seats: Vec::new() }]);
@@ -224,7 +223,8 @@ impl Model {
                 back.flat_map(|(_, of)| &of.places).map(|place| within(*place, ordinal)).sum::<u32>()
             };
             let at = ends.filter(|end| available + by(end) >= quantity).min();
-            return Err(vec![Refusal::AreaFull { available, at }]);
+            let own = self.own(buyer, |place| within(*place, ordinal) > 0);
+            return Err(vec![Refusal::AreaFull { available, at, own }]);
         }
         Ok(Place::Area { ordinal, quantity })
     }
@@ -377,7 +377,7 @@ impl Model {
         self.sales.iter().map(|(_, place)| within(*place, area)).sum()
     }
 
-    fn taken(&self, buyer: AccountId) -> u32 {
+    pub(super) fn taken(&self, buyer: AccountId) -> u32 {
         let live = self.live().filter(|(_, reserved)| reserved.buyer == buyer);
         let reserved_places: u32 = live.flat_map(|(_, reserved)| &reserved.places).map(Place::quantity).sum();
         let sold = self.sales.iter().filter(|sale| sale.0 == buyer);

@@ -50,8 +50,9 @@ impl Model {
             let at = ends.iter().min().copied();
             return Err(vec![Refusal::TooManyUnpaid { limit: PER_SOURCE, unpaid: own, at }]);
         }
-        let capacity = SEATS + AREAS.iter().sum::<u32>();
-        let free = capacity - self.unpaid(|_| true) - self.sold();
+        // The last seat and the last area have no price.
+        let for_sale = SEATS - 1 + AREAS[..AREAS.len() - 1].iter().sum::<u32>();
+        let free = for_sale - self.unpaid(|_| true) - self.sold();
         if own > 0 && self.unpaid(|_| true) >= CROWDED && free >= pick.quantity() {
             return Err(vec![Refusal::Crowded { at: ends.iter().max().copied() }]);
         }

@@ -197,13 +197,13 @@ fn app_is_in_no_circle() {
 
 #[test]
 fn part_that_imports_app_closes_a_circle() {
-    let parts = ["auth", "coupon", "event", "inventory", "payment", "ticket", "venue"]
-        .map(|slice| format!("src/{slice}/parts.rs"));
     let mut sources = sources();
-    for part in &parts {
-        let (_, text) = sources.iter_mut().find(|(file, _)| file == part).expect("the part's file");
+    let mut parts = Vec::new();
+    for (file, text) in sources.iter_mut().filter(|(file, _)| file.ends_with("/parts.rs")) {
         text.push_str("use crate::app::App;");
+        parts.push(file.clone());
     }
+    assert!(parts.len() >= 5, "the parts of the slices: {parts:?}");
     let circles = circles(&sources);
     let of_app = circles.iter().find(|circle| circle.iter().any(|file| file == APP)).expect("a circle");
     for part in &parts {

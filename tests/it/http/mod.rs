@@ -4,6 +4,7 @@ mod answers;
 mod arrival;
 mod caching;
 mod connection;
+mod downloads;
 mod guard;
 mod limits;
 mod limits_codes;

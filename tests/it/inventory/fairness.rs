@@ -340,7 +340,7 @@ fn the_limit_counts_orders_and_a_refund_frees_it() {
             for outcome in join_all(tries).await {
                 match outcome.expect("no panic") {
                     Ok(_) => made += 1,
-                    Err(Error::Refused(Refusal::LimitExceeded { limit, taken })) => {
+                    Err(Error::Refused(Refusal::LimitExceeded { limit, taken, .. })) => {
                         assert_eq!(limit, 8);
                         assert!((6..=8).contains(&taken), "{taken}");
                     }

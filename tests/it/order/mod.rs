@@ -4,6 +4,7 @@ mod admission;
 mod buyers_rights;
 mod check_in;
 mod check_in_upgrade;
+mod copied_tickets;
 mod entries;
 mod overdue;
 mod payment;

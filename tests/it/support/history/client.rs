@@ -190,7 +190,8 @@ impl Client {
                 if !is_first {
                     shared.record.unknown(first, &mine.seats, Act::Attach { by });
                 }
-                if refusal == order::Refusal::ReservationEnded {
+                let ended = order::ReservationRefusal::Ended;
+                if matches!(refusal, order::Refusal::Reservation { why, .. } if why == ended) {
                     shared.record.answered(asked, &mine.seats, Act::Gone { by });
                 }
                 None
@@ -204,7 +205,7 @@ impl Client {
 
     async fn pay(&mut self, mine: Mine, order: OrderId, method: &str) -> Option<Mine> {
         let (by, key, shared) = (mine.token, self.key(), self.shared.clone());
-        let pay = Pay { order, access_token: None, method: method.to_owned(), key };
+        let pay = Pay { order, access_token: None, method: Some(method.to_owned()), key };
         let viewer = self.viewer;
         let first = shared.record.ask();
         let (record, seats) = (&shared.record, &mine.seats);

@@ -111,9 +111,10 @@
 //! library's object macros, and [`http`]. Infrastructure: [`app`], [`audit`], [`auth`], [`barcode`], `bus`, `call`,
 //! [`clock`], [`config`], [`error`], [`guest_pruning`], [`human`], [`idempotency`], [`input`], `jitter`, [`keys`],
 //! [`limits`], [`money`], [`outbox`], [`page`], `readable_code`, `search_text`, [`server`], [`slug`], `slug_owner`,
-//! `spelling`, [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`].
-//! [`demo`] fills an empty database. Tests check the dependencies between them: `tests/it/layers.rs` the imports,
-//! `tests/it/circles.rs` that files do not import each other in a loop, and `tests/it/tables.rs` that each table has one
+//! `spelling`, [`store`], [`telemetry`], `threads`, [`transfer_slots`], [`worker`]. [`demo`] fills an empty database.
+//!
+//! Tests check the dependencies between the modules: `tests/it/code/layers.rs` the imports, `tests/it/code/circles.rs` that
+//! files do not import each other in a loop, and `tests/it/code/tables.rs` that each table has one
 //! owner, which alone writes it.
 //!
 //! A slice keeps its caches and other state in its `parts.rs`, which is a field of [`app::Parts`]. That file does not

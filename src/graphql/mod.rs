@@ -17,12 +17,6 @@ mod context;
 pub mod coupon;
 pub mod error;
 pub mod event;
-pub mod event_edit;
-mod event_error;
-pub mod event_list;
-mod event_loaders;
-mod event_seat_map;
-pub mod event_series;
 pub mod field_order;
 mod id;
 pub mod limits;
@@ -35,18 +29,14 @@ pub mod order;
 mod page;
 pub mod payment;
 mod payment_error;
-pub mod price_range;
 pub mod progress;
 pub mod reservation;
-pub mod reservation_rules;
 pub mod scalar;
 pub mod seat_map;
 pub mod shop;
 pub mod size;
 pub mod ticket;
 mod ticket_loaders;
-pub mod tier;
-mod tier_loaders;
 pub mod user_error;
 pub mod venue;
 pub mod weight;
@@ -96,13 +86,13 @@ pub struct Mutation(
     coupon::CounterMutation,
     event::EventMutation,
     event::SeriesMutation,
-    event_seat_map::EventSeatMapMutation,
+    event::EventSeatMapMutation,
     order::OrderMutation,
     payment::PaymentMutation,
     reservation::ReservationMutation,
     seat_map::SeatMapMutation,
     shop::ShopMutation,
-    tier::TierMutation,
+    event::TierMutation,
     venue::VenueMutation,
 );
 

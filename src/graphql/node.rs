@@ -17,7 +17,7 @@ use super::{
     context::ContextExt,
     coupon::{Bag, Claim, Coupon, Product},
     error::ApiResult,
-    event::Event,
+    event::{Event, Tier},
     id,
     order::{LineOf, Order, OrderLine},
     payment::{Payment, Refund},
@@ -25,7 +25,6 @@ use super::{
     seat_map::{Area, KnownMap, Seat, SeatMap},
     shop::Shop,
     ticket::Ticket,
-    tier::Tier,
     venue::{KnownVenue, Venue},
 };
 use crate::error::{Fault, FaultResult};

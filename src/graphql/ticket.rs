@@ -11,13 +11,12 @@ use uuid::Uuid;
 use super::{
     context::ContextExt,
     error::{ApiResult, found, not_allowed},
-    event::Event,
+    event::{Event, Tier},
     id::{decode, encode},
     order::{LineOf, Order, OrderLine},
     page::{Connected, PageArgs, connection},
     scalar::{Instant, Long, Money},
     seat_map::{Area, Seat},
-    tier::Tier,
     weight::PICTURE_TICKET,
 };
 use crate::{

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     change::Decision,
     command::{NewClaimCode, Refusal},
-    decide::decide_all,
+    decide_all::decide_all,
     job::{Job, JobError, TransactionError},
     state::{ReservationSnapshot, Stock},
 };

@@ -369,27 +369,3 @@ impl Draft<'_> {
 fn item(place: Place, tier: &TierTerms) -> Item {
     Item { place, tier: tier.id, price: tier.price, fee: tier.fee, tax: tier.tax, coupon_terms: None }
 }
-
-/// Decides the commands one after the other and applies them. If one is refused, applies none.
-pub(super) fn decide_all(
-    stock: &mut Stock,
-    commands: &[Command],
-    now: DateTime<Utc>,
-) -> Result<(Vec<Decision>, Vec<ReservationSnapshot>), Refusal> {
-    let mut decisions: Vec<Decision> = Vec::with_capacity(commands.len());
-    let mut reservations = Vec::with_capacity(commands.len());
-    for command in commands {
-        match decide(stock, command, now) {
-            Ok((decision, reservation)) => {
-                stock.apply(&decision);
-                decisions.push(decision);
-                reservations.extend(reservation);
-            }
-            Err(refusal) => {
-                decisions.iter().rev().for_each(|decision| stock.undo(decision));
-                return Err(refusal);
-            }
-        }
-    }
-    Ok((decisions, reservations))
-}

@@ -13,6 +13,7 @@ mod commit;
 mod companion;
 mod coupon;
 mod decide;
+mod decide_all;
 mod delta;
 mod desk;
 pub(crate) mod desks;

@@ -13,7 +13,7 @@ use super::{
     command::Refusal,
     companion::write_companion,
     coupon,
-    decide::decide_all,
+    decide_all::decide_all,
     desk::{self, ATTEMPTS},
     desks::Desk,
     job::{AnyRefusal, InventoryTransaction, JobError, TransactionError},

@@ -15,12 +15,11 @@ pub use self::zones::{ZoneAvailability, ZoneTier};
 use crate::graphql::{
     context::ContextExt,
     error::{ApiError, ApiResult},
-    event::Event,
+    event::{Event, Tier},
     id::{self, decode, encode},
     progress::{Span, Window},
     scalar::{Instant, Long, Money},
     seat_map::{Area, seat_id},
-    tier::Tier,
 };
 use crate::{
     app::App,

@@ -3,7 +3,7 @@
 use async_graphql::SimpleObject;
 
 use crate::{
-    graphql::{scalar::Money, tier::Tier},
+    graphql::{event::Tier, scalar::Money},
     inventory::feed::{Availability, PublicStatus},
     venue::SeatMap,
 };

@@ -48,13 +48,12 @@ use super::{
     category::Category,
     context::ContextExt,
     error::{ApiResult, not_allowed},
-    event::{CountsOf, Event},
+    event::{CountsOf, Event, Tier},
     id::{decode, encode},
     long_text::{LongText, long_text},
     page::Connected,
     scalar::{CurrencyCode, Instant, Long, Money},
     shop::Shop,
-    tier::Tier,
 };
 use crate::{
     coupon::{counts, find::Key, rules},

@@ -8,7 +8,12 @@ use super::Product;
 use crate::{
     coupon::terms::Scope,
     error::FaultResult,
-    graphql::{category::Category, context::ContextExt, event::Event, shop::Shop, tier::Tier},
+    graphql::{
+        category::Category,
+        context::ContextExt,
+        event::{Event, Tier},
+        shop::Shop,
+    },
 };
 
 /// One thing that a coupon applies to.

@@ -7,9 +7,9 @@ use async_graphql::{Context, Object};
 use crate::{
     graphql::{
         error::ApiResult,
+        event::Tier,
         scalar::Money,
         seat_map::{Area, Seat},
-        tier::Tier,
     },
     inventory::{Item, Place},
     venue::SeatMap,

@@ -7,9 +7,9 @@ use crate::{
     error::{Fault, FaultResult},
     graphql::{
         context::ContextExt,
+        event::TiersOf,
         id::{self, decode},
         scalar::unsigned,
-        tier::TiersOf,
     },
     inventory::{self, AccessibleParty, BestAvailable, Pick},
     spelling,

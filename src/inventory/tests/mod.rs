@@ -91,7 +91,7 @@ fn stock(limit: u32) -> Stock {
         reservation_seconds_max: RESERVATION_SECONDS_MAX,
         reservations_end: start() + Duration::days(3),
         limit_per_buyer: limit,
-        // Counted, but never used up: idle time has its own model in `tests/it/fairness_rule.rs`.
+        // Counted, but never used up: idle time has its own model in `tests/it/inventory/fairness_rule.rs`.
         fairness: Some(Fairness { budget: Duration::days(30), cool_down: Duration::seconds(60) }),
         hoarding: sources::LIMITS,
         requirement: BuyerRequirement::None,

@@ -27,4 +27,4 @@ pub(crate) mod sqlite;
 pub(crate) mod wire;
 pub(crate) mod world;
 
-pub(crate) use world::{Answer, World, run, run_on_postgres, run_once};
+pub(crate) use world::{Answer, Database, World, run, run_on, run_on_postgres, run_once};

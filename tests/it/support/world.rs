@@ -61,29 +61,42 @@ struct Cli {
     config: Config,
 }
 
-/// Runs the test in a world on SQLite, and again in a world on PostgreSQL. Then checks the invariants.
+/// A kind of database. A test that runs on both has a name for each: `name::sqlite` and `name::postgres`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs the test in a world on this database. Then checks the invariants.
+pub(crate) fn run_on(database: Database, test: impl AsyncFnOnce(&World)) {
+    match database {
+        Database::Sqlite => run_once(test),
+        Database::Postgres => run_on_postgres(test),
+    }
+}
+
+/// Runs the test in a world on SQLite, and again in a world on PostgreSQL, under one name.
 pub(crate) fn run(test: impl AsyncFn(&World)) {
-    let file = sqlite::database("migrated", migrate);
-    run_on("SQLite", &file.url, &test);
-    let database = postgres::database("migrated", migrate);
-    run_on("PostgreSQL", &database.url, test);
+    run_once(&test);
+    run_on_postgres(test);
 }
 
 /// Runs the test in a world on SQLite only, for protocols that do not depend on the database.
 pub(crate) fn run_once(test: impl AsyncFnOnce(&World)) {
     let file = sqlite::database("migrated", migrate);
-    run_on("SQLite", &file.url, test);
+    run_in("SQLite", &file.url, test);
 }
 
 /// Runs the test in a world on PostgreSQL only, for tests with several instances or a failing server.
 pub(crate) fn run_on_postgres(test: impl AsyncFnOnce(&World)) {
     let database = postgres::database("migrated", migrate);
-    run_on("PostgreSQL", &database.url, test);
+    run_in("PostgreSQL", &database.url, test);
 }
 
 /// Runs the test in a world. A panic of the server fails the test, also one that the server contains or that nobody
 /// awaits.
-fn run_on(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
+fn run_in(backend: &'static str, url: &str, test: impl AsyncFnOnce(&World)) {
     panics::watch();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
